@@ -1,0 +1,1 @@
+"""Wellspring: the ledger of connections, as a layer shared by all functions."""

@@ -1,0 +1,82 @@
+"""The five objects of the ledger (contract, section 2; the seeds)."""
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Table, false
+
+from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
+from wellspring.models.parents import LIVE, reference
+
+
+def provenance_table(record: str, records: str) -> Table:
+    """Return the table that says which connector brought a record in or carried it out.
+
+    Tenancy is inherited from both parents, so there is no workspace column; duplicates are legal, so there is
+    no unique constraint (seeds: account_, company_, people_workspace_connector).
+
+    Args:
+        record: the record's singular name, as in the foreign key column (`company`).
+        records: the record's table (`companies`).
+    """
+    name = f"{record}_workspace_connectors"
+    return Table(
+        name,
+        metadata,
+        *standard_columns(),
+        reference(f"{record}_pk", records),
+        reference("workspace_connector_pk", "workspace_connectors"),
+        Column("direction", direction_enum, nullable=False),
+        # pk is the third column because a sync writes thousands of rows with one created_at.
+        Index(f"idx_{name}_record_created", f"{record}_pk", "created_at", "pk"),
+        Index(f"idx_{name}_wc_created_at", "workspace_connector_pk", "created_at", "pk"),
+        schema=SCHEMA,
+    )
+
+
+account_workspace_connectors = provenance_table("account", "accounts")
+company_workspace_connectors = provenance_table("company", "companies")
+people_workspace_connectors = provenance_table("people", "peoples")
+
+
+def _strict_reference(column: str, table: str, *, ondelete: str, required: bool = True) -> Column[int]:
+    return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{table}.pk", ondelete=ondelete), nullable=not required)
+
+
+workspace_group_workspaces = Table(
+    "workspace_group_workspaces",
+    metadata,
+    *standard_columns(),
+    _strict_reference("workspace_group_pk", "workspace_groups", ondelete="RESTRICT"),
+    _strict_reference("workspace_pk", "workspaces", ondelete="RESTRICT"),
+    _strict_reference("created_by_pk", "peoples", ondelete="SET NULL", required=False),
+    Index(
+        "workspace_group_workspaces_group_workspace_active_unique",
+        "workspace_group_pk",
+        "workspace_pk",
+        unique=True,
+        postgresql_where=LIVE,
+    ),
+    Index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
+    Index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
+    Index(None, "created_by_pk"),
+    schema=SCHEMA,
+)
+
+workspace_providers = Table(
+    "workspace_providers",
+    metadata,
+    *standard_columns(),
+    reference("workspace_pk", "workspaces"),
+    reference("provider_pk", "providers"),
+    Column("is_selected", Boolean, nullable=False, server_default=false()),
+    Column("is_matched", Boolean, nullable=False, server_default=false()),
+    CheckConstraint("NOT is_selected OR is_matched", name="selected_is_matched"),
+    Index(
+        "workspace_providers_workspace_provider_active_unique",
+        "workspace_pk",
+        "provider_pk",
+        unique=True,
+        postgresql_where=LIVE,
+    ),
+    Index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
+    Index("idx_workspace_providers_provider_created", "provider_pk", "created_at", "pk"),
+    schema=SCHEMA,
+)

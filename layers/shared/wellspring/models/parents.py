@@ -1,0 +1,137 @@
+"""The tables that other parts of the platform own.
+
+Here they hold what the five objects, access and `include` need (contract, section 2, "Parents").
+"""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
+
+LIVE = text("deleted_at IS NULL")
+
+
+def reference(column: str, table: str, *, required: bool = True) -> Column[int]:
+    """Return a foreign key column named `column` to `table`'s pk."""
+    return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{table}.pk", onupdate="CASCADE"), nullable=not required)
+
+
+workspaces = Table("workspaces", metadata, *standard_columns(), Column("name", Text, nullable=False), schema=SCHEMA)
+
+peoples = Table(
+    "peoples",
+    metadata,
+    *standard_columns(),
+    Column("full_name", Text, nullable=False),
+    reference("workspace_pk", "workspaces"),
+    Index(None, "workspace_pk"),
+    schema=SCHEMA,
+)
+
+companies = Table(
+    "companies",
+    metadata,
+    *standard_columns(),
+    Column("name", Text, nullable=False),
+    reference("workspace_pk", "workspaces"),
+    Index(None, "workspace_pk"),
+    schema=SCHEMA,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    *standard_columns(),
+    Column("account_name", Text, nullable=False),
+    Column("currency", Text),
+    reference("workspace_pk", "workspaces"),
+    Index(None, "workspace_pk"),
+    schema=SCHEMA,
+)
+
+connectors = Table(
+    "connectors",
+    metadata,
+    *standard_columns(),
+    Column("name", Text, nullable=False),
+    Column("provider", Text),
+    Column("direction", direction_enum),
+    schema=SCHEMA,
+)
+
+# Credentials are kept elsewhere, on purpose: no column here could leak them.
+workspace_connectors = Table(
+    "workspace_connectors",
+    metadata,
+    *standard_columns(),
+    reference("workspace_pk", "workspaces"),
+    reference("connector_pk", "connectors"),
+    Column("status", Text, nullable=False, server_default=text("'active'")),
+    Index(None, "workspace_pk"),
+    Index(None, "connector_pk"),
+    schema=SCHEMA,
+)
+
+workspace_groups = Table(
+    "workspace_groups",
+    metadata,
+    *standard_columns(),
+    Column("name", Text, nullable=False),
+    reference("created_by_pk", "peoples", required=False),
+    Index(None, "created_by_pk"),
+    schema=SCHEMA,
+)
+
+
+def _membership_columns() -> list[Column[object] | CheckConstraint]:
+    return [
+        Column("role", Text, nullable=False),
+        Column("status", Text, nullable=False),
+        CheckConstraint("role IN ('owner', 'admin', 'member', 'guest')", name="role"),
+        CheckConstraint("status IN ('pending', 'active')", name="status"),
+    ]
+
+
+workspace_memberships = Table(
+    "workspace_memberships",
+    metadata,
+    *standard_columns(),
+    reference("people_pk", "peoples"),
+    reference("workspace_pk", "workspaces"),
+    *_membership_columns(),
+    Index(None, "people_pk", "workspace_pk"),
+    Index(None, "workspace_pk"),
+    schema=SCHEMA,
+)
+
+workspace_group_memberships = Table(
+    "workspace_group_memberships",
+    metadata,
+    *standard_columns(),
+    reference("people_pk", "peoples"),
+    reference("workspace_group_pk", "workspace_groups"),
+    *_membership_columns(),
+    Index(
+        "workspace_group_memberships_people_group_active_unique",
+        "people_pk",
+        "workspace_group_pk",
+        unique=True,
+        postgresql_where=LIVE,
+    ),
+    Index(None, "workspace_group_pk"),
+    schema=SCHEMA,
+)
+
+providers = Table(
+    "providers",
+    metadata,
+    *standard_columns(),
+    Column("name", Text, nullable=False),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("category", Text),
+    Column("url", Text),
+    Column("logo_url", Text),
+    Column("countries", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("skill_status", Text),
+    schema=SCHEMA,
+)

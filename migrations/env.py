@@ -1,0 +1,65 @@
+"""The environment in which every revision runs.
+
+One migration at a time (advisory lock), and none that blocks the service: a statement that waits for a lock
+longer than LOCK_TIMEOUT or runs longer than STATEMENT_TIMEOUT fails, and its revision is rolled back. Run
+against Postgres itself, never through RDS Proxy: session settings and advisory locks pin a proxied session.
+"""
+
+import os
+
+from alembic import context
+from sqlalchemy import Connection, create_engine, make_url, pool, text
+
+from wellspring.models import metadata
+from wellspring.models.base import INFRASTRUCTURE, SCHEMA
+
+LOCK_TIMEOUT = "4s"
+STATEMENT_TIMEOUT = "60s"
+WAIT_FOR_ANOTHER_MIGRATION = "300s"
+ADVISORY_LOCK = 0x57454C4C  # "WELL"
+
+
+def include_name(name: str | None, type_: str, _parents: object) -> bool:
+    """Compare our two schemas only, and leave Alembic's own table out."""
+    if type_ == "schema":
+        return name in {SCHEMA, INFRASTRUCTURE}
+    return not (type_ == "table" and name == "alembic_version")
+
+
+def migrate(connection: Connection) -> None:
+    """Run the revisions on `connection`, alone and with timeouts."""
+    settings = f"SET statement_timeout = '{WAIT_FOR_ANOTHER_MIGRATION}'; SET lock_timeout = 0"
+    connection.exec_driver_sql(settings)
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+    connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'; SET statement_timeout = '{STATEMENT_TIMEOUT}'")
+    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {INFRASTRUCTURE}")
+    connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table_schema=INFRASTRUCTURE,
+        include_schemas=True,
+        include_name=include_name,
+        compare_type=True,
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def main() -> None:
+    """Open the owner's connection and migrate."""
+    if context.is_offline_mode():
+        raise SystemExit("migrations run online only: they take locks and read the catalogue")
+    url = context.config.attributes.get("url") or os.environ.get("MIGRATION_DATABASE_URL")
+    if not url:
+        raise SystemExit("set MIGRATION_DATABASE_URL to postgresql://owner:password@host:port/name")
+    engine = create_engine(make_url(url).set(drivername="postgresql+pg8000"), poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        migrate(connection)
+        connection.commit()
+    engine.dispose()
+
+
+main()

@@ -1,0 +1,80 @@
+"""What the service itself needs: the inbox of sync messages, the cursor keys, and two roles that own nothing.
+
+`wellspring_reader` answers GET, `wellspring_writer` writes the five objects; neither can delete a row, change the
+schema, or turn off a policy. How they log in is the deployment's (IAM on AWS, a password on a laptop).
+"""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+READER = "wellspring_reader"
+WRITER = "wellspring_writer"
+JUNCTIONS = ", ".join(
+    f"core_api.{table}"
+    for table in (
+        "account_workspace_connectors",
+        "company_workspace_connectors",
+        "people_workspace_connectors",
+        "workspace_group_workspaces",
+        "workspace_providers",
+    )
+)
+
+
+def create_role(role: str) -> None:
+    """Create `role` unless another database of the cluster has brought it already: roles belong to the cluster."""
+    op.execute(
+        f"""
+        DO $$ BEGIN
+          IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+            CREATE ROLE {role} LOGIN NOINHERIT;
+          END IF;
+        END $$
+        """
+    )
+
+
+def upgrade() -> None:
+    op.execute(
+        """
+        CREATE TABLE wellspring.sync_inbox (
+          message_id uuid CONSTRAINT pk_sync_inbox PRIMARY KEY,
+          processed_at timestamptz(3) NOT NULL DEFAULT now()
+        )
+        """
+    )
+    op.execute("CREATE INDEX idx_sync_inbox_processed_at ON wellspring.sync_inbox (processed_at)")
+    op.execute(
+        """
+        CREATE TABLE wellspring.cursor_keys (
+          pk integer GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_cursor_keys PRIMARY KEY,
+          key bytea NOT NULL,
+          created_at timestamptz(3) NOT NULL DEFAULT now()
+        )
+        """
+    )
+    # 244 bits of the server's strong randomness, without asking for an extension.
+    op.execute(
+        "INSERT INTO wellspring.cursor_keys (key)"
+        " SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))"
+    )
+    for role in (READER, WRITER):
+        create_role(role)
+        op.execute(f"GRANT USAGE ON SCHEMA core_api, wellspring TO {role}")
+        op.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA core_api TO {role}")
+        op.execute(f"GRANT SELECT ON wellspring.cursor_keys TO {role}")
+    op.execute(f"GRANT INSERT, UPDATE ON {JUNCTIONS} TO {WRITER}")
+    op.execute(f"GRANT SELECT, INSERT ON wellspring.sync_inbox TO {WRITER}")
+
+
+def downgrade() -> None:
+    # The roles stay: they belong to the cluster, and other databases of it may know them.
+    for role in (READER, WRITER):
+        op.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA core_api, wellspring FROM {role}")
+        op.execute(f"REVOKE ALL ON SCHEMA core_api, wellspring FROM {role}")
+    op.execute("DROP TABLE wellspring.cursor_keys")
+    op.execute("DROP TABLE wellspring.sync_inbox")
