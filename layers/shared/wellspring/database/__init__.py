@@ -1,0 +1,5 @@
+"""Connections, the transaction scope, and what database errors mean. Everything else gets a `Connection`."""
+
+from wellspring.database.scope import Transaction, in_transaction
+
+__all__ = ["Transaction", "in_transaction"]

@@ -1,0 +1,57 @@
+"""The one session scope: a request or a batch of messages is one transaction, committed here and nowhere else."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from wellspring.database.engine import engine
+from wellspring.database.sqlstate import translate
+from wellspring.errors import OutcomeUnknown
+
+type Transaction = Connection
+
+
+def connection() -> AbstractContextManager[Connection]:
+    """Take the connection out of the pool. Tests put another in its place, to roll it back afterwards."""
+    return engine().connect()
+
+
+def in_transaction[Result](work: Callable[[Transaction], Result]) -> Result:
+    """Run `work` in a transaction; commit when it returns, roll back whatever else happens.
+
+    When the connection is lost before the commit was sent, nothing has been changed for certain, and `work`
+    runs once more on a new connection: it must have no other effect than on the database.
+
+    Raises:
+        ServiceUnavailable: the database is away, or the transaction was refused and may be tried again.
+        OutcomeUnknown: the connection was lost while the commit was under way.
+        WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
+    """
+    try:
+        return _once(work)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise translate(error) from error
+    try:
+        return _once(work)
+    except DBAPIError as error:
+        raise translate(error) from error
+
+
+def _once[Result](work: Callable[[Transaction], Result]) -> Result:
+    with connection() as held:
+        transaction = held.begin()
+        try:
+            result = work(held)
+        except BaseException:
+            transaction.rollback()
+            raise
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise OutcomeUnknown("The database went away before it confirmed the change.") from error
+            raise
+        return result

@@ -1,0 +1,53 @@
+"""What a database error means: the only place that reads SQLSTATEs and constraint names.
+
+pg8000 keeps the server's fields in `exc.orig.args[0]`: `C` is the SQLSTATE, `n` the constraint.
+"""
+
+from sqlalchemy.exc import DBAPIError
+
+from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable, WellspringError
+
+# Classes and codes from Postgres's appendix A. The connection is of no more use after these:
+GONE = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
+# Nothing was changed and the same transaction may succeed on a next try: deadlock, serialization failure,
+# lock or statement timeout, too many connections, out of resources, read-only after a failover.
+AGAIN = (*GONE, "40001", "40P01", "55P03", "57014", "53", "25006")
+# The value cannot be held: NUL characters, numbers and times out of range.
+UNHOLDABLE = ("22",)
+
+
+def sqlstate(error: BaseException) -> str:
+    """Return the five-character code the server sent, or an empty string where it sent none."""
+    return _field(error, "C")
+
+
+def constraint(error: BaseException) -> str:
+    """Return the name of the violated constraint, or an empty string."""
+    return _field(error, "n")
+
+
+def _field(error: BaseException, name: str) -> str:
+    original = getattr(error, "orig", None) or error
+    fields = original.args[0] if original.args else None
+    return str(fields.get(name, "")) if isinstance(fields, dict) else ""
+
+
+def is_gone(error: BaseException) -> bool:
+    """Say whether the server has closed, or is about to close, the connection."""
+    return sqlstate(error).startswith(GONE)
+
+
+def translate(error: DBAPIError) -> WellspringError:
+    """Return what the caller may know of `error`; the SQLSTATE and the constraint go to the log with it."""
+    translated = _translate(error, sqlstate(error))
+    translated.evidence = {"sqlstate": sqlstate(error), "constraint": constraint(error)}
+    return translated
+
+
+def _translate(error: DBAPIError, state: str) -> WellspringError:
+    if error.connection_invalidated or not state or state.startswith(AGAIN):
+        # No SQLSTATE: the driver could not connect, or lost the connection.
+        return ServiceUnavailable("The database does not answer at the moment; nothing was changed.")
+    if state.startswith(UNHOLDABLE):
+        return SchemaValidationError("A value is outside what can be stored.")
+    return InternalError("The request could not be completed.")

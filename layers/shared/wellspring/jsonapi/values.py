@@ -1,0 +1,34 @@
+"""How single values are written in URLs and documents."""
+
+import re
+from datetime import UTC, datetime
+from uuid import UUID
+
+MEDIA_TYPE = "application/vnd.api+json"
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)", re.IGNORECASE | re.ASCII)
+
+
+def parse_id(text: str) -> UUID | None:
+    """Return the uuid that `text` is in its usual form, or None."""
+    return UUID(text) if _UUID.fullmatch(text) else None
+
+
+def parse_instant(text: str) -> datetime | None:
+    """Return the time that `text` is in ISO 8601 with a UTC offset, or None.
+
+    A space is taken for a plus sign: a client that leaves `+02:00` unescaped sends it so.
+    """
+    text = text.replace(" ", "+")
+    if not _INSTANT.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def render_instant(value: datetime) -> str:
+    """Return `value` in UTC with milliseconds and `Z` (contract, section 4, "Times")."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

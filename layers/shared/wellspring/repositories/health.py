@@ -1,0 +1,10 @@
+"""Whether the database answers."""
+
+from sqlalchemy import text
+
+from wellspring.database import Transaction
+
+
+def ping(transaction: Transaction) -> None:
+    """Ask the database for nothing. Raises what the scope translates to `ServiceUnavailable`."""
+    transaction.execute(text("SELECT 1"))

@@ -1,0 +1,59 @@
+"""Page cursors: opaque, tamper-evident, bound to the type and the sort (contract, section 4, "Lists").
+
+A cursor is the row's public id and its time, sealed with HMAC-SHA256. It gives away nothing that the answer beside
+it does not say.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from wellspring.errors import InvalidCursor
+from wellspring.queries import Position, Sort
+from wellspring.resources import Resource
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+ID_BYTES = 16
+BODY_BYTES = ID_BYTES + 8
+TAG_BYTES = 16
+
+
+def _tag(key: bytes, resource: Resource, sort: Sort, body: bytes) -> bytes:
+    bound = f"{resource.type}:{'-' if sort.descending else ''}{sort.name}:".encode()
+    return hmac.digest(key, bound + body, "sha256")[:TAG_BYTES]
+
+
+def seal(key: bytes, resource: Resource, sort: Sort, position: Position) -> str:
+    """Return the cursor of `position` in a list of `resource` under `sort`."""
+    body = position.id.bytes + ((position.at - EPOCH) // MILLISECOND).to_bytes(8, signed=True)
+    return base64.urlsafe_b64encode(body + _tag(key, resource, sort, body)).decode().rstrip("=")
+
+
+def unseal(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, parameter: str) -> Position:
+    """Return the position that `cursor` stands for.
+
+    Args:
+        keys: all that may have sealed it.
+        resource: the type that is listed.
+        sort: the order of the list.
+        cursor: as the client sent it.
+        parameter: where it stood, for the error.
+
+    Raises:
+        InvalidCursor: it was not sealed with one of the keys for this type and sort.
+    """
+    try:
+        sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        sealed = b""
+    body, tag = sealed[:BODY_BYTES], sealed[BODY_BYTES:]
+    if not any(hmac.compare_digest(tag, _tag(key, resource, sort, body)) for key in keys):
+        raise InvalidCursor(
+            "The cursor is not one of this list in this order; begin again without it.", parameter=parameter
+        )
+    at = EPOCH + int.from_bytes(body[ID_BYTES:], signed=True) * MILLISECOND
+    return Position(at=at, id=UUID(bytes=body[:ID_BYTES]))

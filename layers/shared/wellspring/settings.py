@@ -1,0 +1,76 @@
+"""The environment variables that every function reads, checked once. docs/settings.md says the same for people."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Literal, get_args, get_type_hints
+
+
+class SettingsError(Exception):
+    """An environment variable is missing or not of its form; the message names it, never its value."""
+
+
+# A dataclass and not pydantic: the read functions import no pydantic, and it costs 0.1 s of cold start.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where the database is and how to log in.
+
+    Attributes:
+        db_host: the proxy's or server's host name.
+        db_user: `wellspring_reader` or `wellspring_writer`.
+        db_port: TCP port.
+        db_name: the database's name.
+        db_auth: `iam` signs a token for each connection; `password` takes `db_password` (a laptop, tests).
+        db_password: only with `password`.
+        db_tls: `verify` demands a certificate that the host name and a known authority vouch for; `off` is for
+            an address of this machine.
+        db_ca_file: a PEM file of the authorities to trust instead of the system's.
+        aws_region: the region whose signature an IAM token carries; Lambda sets it.
+    """
+
+    db_host: str
+    db_user: str
+    db_port: int = 5432
+    db_name: str = "wellspring"
+    db_auth: Literal["iam", "password"] = "iam"
+    db_password: str = ""
+    db_tls: Literal["verify", "off"] = "verify"
+    db_ca_file: str = ""
+    aws_region: str = ""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Build `Settings` from variables of the same names in capitals.
+
+    Raises:
+        SettingsError: names every variable that is missing or not of its form.
+    """
+    hints = get_type_hints(Settings)
+    values: dict[str, object] = {}
+    problems: list[str] = []
+    for field in fields(Settings):
+        variable = field.name.upper()
+        raw = environment.get(variable, "")
+        choices = get_args(hints[field.name])
+        if not raw:
+            if field.name in {"db_host", "db_user"}:
+                problems.append(f"{variable} is not set")
+        elif choices and raw not in choices:
+            problems.append(f"{variable} must be one of {', '.join(choices)}")
+        elif hints[field.name] is int:
+            if raw.isascii() and raw.isdigit():
+                values[field.name] = int(raw)
+            else:
+                problems.append(f"{variable} must be a whole number")
+        else:
+            values[field.name] = raw
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return Settings(**values)  # type: ignore[arg-type]  # checked field by field above
+
+
+@cache
+def settings() -> Settings:
+    """Return this process's settings, read once. Raises `SettingsError`."""
+    return read_settings(os.environ)
