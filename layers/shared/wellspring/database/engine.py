@@ -5,11 +5,12 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-import pg8000.dbapi
+import pg8000.legacy
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from wellspring.database.sqlstate import is_gone
+from wellspring.database.wire import Wire
 from wellspring.settings import Settings, settings
 
 # RDS Proxy closes idle clients after 30 minutes (its default); a connection is replaced well before.
@@ -37,9 +38,30 @@ def tls(config: Settings) -> ssl.SSLContext | None:
     return ssl.create_default_context(cafile=config.db_ca_file or None)
 
 
-def connect(config: Settings) -> pg8000.dbapi.Connection:
+class ServerConnection(pg8000.legacy.Connection):  # type: ignore[misc]  # pg8000 ships no types
+    """A connection whose bytes go over a `Wire`; of `legacy`, the one that raises IntegrityError for SQLAlchemy."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # The timeout is for connecting: a statement's time is bounded by the role's statement_timeout.
+        self._usock.settimeout(None)
+        self._sock = Wire(self._usock)
+        # Twice as fast for a page as pg8000's strptime.
+        self.register_in_adapter(TIMESTAMPTZ, datetime.fromisoformat)
+
+    def close(self) -> None:
+        """Close both ends of the socket: pg8000 leaves its file to the garbage collector."""
+        wire = self._sock
+        try:
+            super().close()
+        finally:
+            if wire is not None:
+                wire.close()
+
+
+def connect(config: Settings) -> ServerConnection:
     """Open one connection. Raises pg8000's `InterfaceError` or `DatabaseError`."""
-    connection = pg8000.dbapi.connect(
+    return ServerConnection(
         user=config.db_user,
         password=_password(config),
         host=config.db_host,
@@ -51,11 +73,6 @@ def connect(config: Settings) -> pg8000.dbapi.Connection:
         application_name="wellspring",
         tcp_keepalive=True,
     )
-    # The timeout is for connecting; a statement's time is bounded by the role's statement_timeout.
-    connection._usock.settimeout(None)  # noqa: SLF001  (pg8000 offers no other way)
-    # Twice as fast for a page as pg8000's strptime.
-    connection.register_in_adapter(TIMESTAMPTZ, datetime.fromisoformat)
-    return connection
 
 
 def _mark_gone(context: ExceptionContext) -> None:
