@@ -1,0 +1,183 @@
+"""The one session scope: commit at the edge, roll back whatever happens, one retry when the connection was lost."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from tests.support.databases import FreshDatabase, engine_for
+from wellspring.database import Transaction, in_transaction
+from wellspring.errors import InternalError, OutcomeUnknown, SchemaValidationError, ServiceUnavailable
+
+INSERT = "INSERT INTO wellspring.sync_inbox (message_id) VALUES (uuidv7())"
+KILL_ME = "SELECT pg_terminate_backend(pg_backend_pid())"
+
+
+@pytest.fixture(autouse=True)
+def as_writer(fresh_database: FreshDatabase) -> None:
+    fresh_database.role = "wellspring_writer"
+
+
+def rows(database: FreshDatabase) -> int:
+    count = database.owner.exec_driver_sql("SELECT count(*) FROM wellspring.sync_inbox").scalar_one()
+    database.owner.commit()
+    return int(count)
+
+
+def kill(database: FreshDatabase, pid: int) -> None:
+    """End another session of the same role, and wait until it is gone."""
+    engine = engine_for(database.url, user="wellspring_writer")
+    with engine.connect() as other:
+        assert other.exec_driver_sql("SELECT pg_terminate_backend(%s, 5000)", (pid,)).scalar_one()
+    engine.dispose()
+
+
+def add(transaction: Transaction) -> None:
+    transaction.execute(text(INSERT))
+
+
+def test_what_returns_is_committed(fresh_database: FreshDatabase) -> None:
+    in_transaction(add)
+    assert rows(fresh_database) == 1
+
+
+@pytest.mark.parametrize("raised", [ValueError, KeyboardInterrupt, SystemExit])
+def test_what_raises_is_rolled_back(fresh_database: FreshDatabase, raised: type[BaseException]) -> None:
+    def work(transaction: Transaction) -> None:
+        add(transaction)
+        raise raised
+
+    with pytest.raises(raised):
+        in_transaction(work)
+    assert rows(fresh_database) == 0
+
+
+def test_a_connection_lost_before_the_commit_is_tried_once_more(fresh_database: FreshDatabase) -> None:
+    tries: list[int] = []
+
+    def work(transaction: Transaction) -> None:
+        add(transaction)
+        tries.append(1)
+        if len(tries) == 1:
+            transaction.execute(text(KILL_ME))
+
+    in_transaction(work)
+    assert (len(tries), rows(fresh_database)) == (2, 1)
+
+
+def test_a_connection_lost_while_idle_is_replaced(fresh_database: FreshDatabase) -> None:
+    in_transaction(add)
+    idle = in_transaction(lambda transaction: int(transaction.execute(text("SELECT pg_backend_pid()")).scalar_one()))
+    kill(fresh_database, idle)
+    in_transaction(add)
+    assert rows(fresh_database) == 2
+
+
+def test_a_connection_lost_twice_is_unavailable(fresh_database: FreshDatabase) -> None:
+    tries: list[int] = []
+
+    def work(transaction: Transaction) -> None:
+        tries.append(1)
+        transaction.execute(text(KILL_ME))
+
+    with pytest.raises(ServiceUnavailable) as caught:
+        in_transaction(work)
+    assert caught.value.transient
+    assert len(tries) == 2
+
+
+def test_a_commit_whose_answer_is_lost_is_not_tried_again(fresh_database: FreshDatabase) -> None:
+    tries: list[int] = []
+
+    def work(transaction: Transaction) -> None:
+        tries.append(1)
+        add(transaction)
+        pid = transaction.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        kill(fresh_database, pid)
+
+    with pytest.raises(OutcomeUnknown):
+        in_transaction(work)
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("SELECT 1/0", SchemaValidationError),
+        ("SELECT nothing FROM nowhere", InternalError),
+        ("DELETE FROM core_api.workspaces", InternalError),
+    ],
+)
+def test_a_database_error_says_nothing_of_the_database(
+    fresh_database: FreshDatabase, statement: str, expected: type[Exception]
+) -> None:
+    with pytest.raises(expected) as caught:
+        in_transaction(lambda transaction: transaction.execute(text(statement)))
+    assert not any(word in str(caught.value) for word in ("nowhere", "SELECT", "core_api", "division"))
+
+
+def test_a_lock_that_is_waited_for_too_long_is_worth_another_try(fresh_database: FreshDatabase) -> None:
+    def work(transaction: Transaction) -> None:
+        transaction.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        add(transaction)
+
+    fresh_database.owner.exec_driver_sql("LOCK TABLE wellspring.sync_inbox IN ACCESS EXCLUSIVE MODE")
+    with pytest.raises(ServiceUnavailable):
+        in_transaction(work)
+    fresh_database.owner.rollback()
+    assert rows(fresh_database) == 0
+
+
+def test_of_two_that_deadlock_one_is_told_to_come_again(fresh_database: FreshDatabase) -> None:
+    meeting = threading.Barrier(2, timeout=20)
+    refused: list[bool] = []
+
+    def work(first: int, second: int) -> Callable[[Transaction], None]:
+        def lock(transaction: Transaction) -> None:
+            transaction.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": first})
+            meeting.wait()
+            transaction.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": second})
+
+        return lock
+
+    def run(first: int, second: int) -> None:
+        try:
+            in_transaction(work(first, second))
+        except ServiceUnavailable as error:
+            refused.append(error.evidence["sqlstate"] == "40P01")
+
+    threads = [threading.Thread(target=run, args=pair) for pair in ((1, 2), (2, 1))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == [True]
+
+
+class TestAServerThatIsAway:
+    @pytest.fixture
+    def nowhere(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+        engine = engine_for("postgresql://wellspring_reader:secret-word@127.0.0.1:1/wellspring")
+        monkeypatch.setattr("wellspring.database.scope.connection", engine.connect)
+        yield engine
+        engine.dispose()
+
+    def test_is_unavailable_and_names_neither_host_nor_password(self, nowhere: Engine) -> None:
+        with pytest.raises(ServiceUnavailable) as caught:
+            in_transaction(add)
+        assert "127.0.0.1" not in str(caught.value)
+        assert "secret-word" not in str(caught.value)
+
+
+def test_nothing_is_ever_sent_in_autocommit(fresh_database: FreshDatabase) -> None:
+    states: list[bool] = []
+
+    @event.listens_for(fresh_database.engine("wellspring_writer"), "before_cursor_execute")
+    def note(connection: Connection, *_: object) -> None:
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        states.append(bool(driver.autocommit))
+
+    in_transaction(add)
+    assert states == [False]

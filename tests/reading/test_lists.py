@@ -1,0 +1,229 @@
+"""Contract, section 4: lists, their filters, their order, what they include, and what they cost."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+
+from tests.reading.conftest import Tenant, tenant
+from tests.support.api import READER, TYPES, get
+from tests.support.databases import Statements
+from tests.support.world import RecordType, World
+
+COMPANIES = "/v1/company-workspace-connectors"
+NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_a_row_looks_as_in_the_seed(world: World, type_: RecordType) -> None:
+    ours = tenant(world, type_)
+    at = datetime(2026, 5, 10, 8, 14, 22, 123000, tzinfo=UTC)
+    row = world.provenance(ours.record, ours.connector, "output", created_at=at)
+    (item,) = get(f"/v1/{type_}-workspace-connectors?filter[direction]=output", ours.caller).data
+    cursor = item.pop("meta")["page"]["cursor"]
+    assert isinstance(cursor, str)
+    assert item == {
+        "type": f"{type_}_workspace_connector",
+        "id": str(row.id),
+        "attributes": {
+            "direction": "output",
+            "created_at": "2026-05-10T08:14:22.123Z",
+            "updated_at": "2026-05-10T08:14:22.123Z",
+            "deleted_at": None,
+        },
+        "relationships": {
+            type_: {"data": {"type": type_, "id": str(ours.record.id)}},
+            "workspace_connector": {"data": {"type": "workspace_connector", "id": str(ours.connector.id)}},
+        },
+        "links": {"self": f"/v1/{type_}-workspace-connectors/{row.id}"},
+    }
+
+
+def test_an_empty_list_is_a_document(world: World) -> None:
+    reply = get(COMPANIES, READER)
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "application/vnd.api+json"
+    assert reply.document == {
+        "jsonapi": {"version": "1.1"},
+        "links": {"self": COMPANIES, "first": COMPANIES, "prev": None, "next": None},
+        "data": [],
+    }
+
+
+class TestIncluding:
+    def test_parents_gives_each_once_with_their_own_linkage(self, world: World, ours: Tenant) -> None:
+        world.provenance(ours.record, ours.connector, "output")
+        reply = get(f"{COMPANIES}?include=company,workspace_connector", ours.caller)
+        assert len(reply.data) == 2
+        included = {item["type"]: item for item in reply.document["included"]}
+        assert len(reply.document["included"]) == 2
+        assert included["company"]["attributes"]["name"] == "Company"
+        assert included["company"]["relationships"]["workspace"]["data"]["id"] == str(ours.workspace.id)
+        connector = included["workspace_connector"]
+        assert connector["attributes"]["status"] == "active"
+        assert set(connector["relationships"]) == {"workspace", "connector"}
+
+    @pytest.mark.parametrize("type_", TYPES)
+    def test_every_record_type_can_be_included(self, world: World, type_: RecordType) -> None:
+        ours = tenant(world, type_)
+        reply = get(f"/v1/{type_}-workspace-connectors?include={type_}", ours.caller)
+        assert [item["id"] for item in reply.document["included"]] == [str(ours.record.id)]
+
+    def test_nothing_by_default(self, ours: Tenant) -> None:
+        assert "included" not in get(COMPANIES, ours.caller).document
+
+    def test_from_an_empty_page_is_an_empty_array(self, world: World) -> None:
+        assert get(f"{COMPANIES}?include=company", READER).document["included"] == []
+
+
+class TestStatements:
+    """One for the page and one for each included type, whatever the page's size."""
+
+    @pytest.mark.parametrize("rows", [1, 30])
+    @pytest.mark.parametrize(("include", "expected"), [("", 1), ("company", 2), ("company,workspace_connector", 3)])
+    def test_of_a_list(
+        self, world: World, ours: Tenant, statements: Statements, rows: int, include: str, expected: int
+    ) -> None:
+        world.provenances(world.companies(ours.workspace, rows), ours.connector)
+        url = f"{COMPANIES}?page[size]=500" + (f"&include={include}" if include else "")
+        get(url, ours.caller)  # the first answer of a process also reads the cursor keys
+        statements.clear()
+        assert len(get(url, ours.caller).data) == rows + 1
+        assert len(statements) == expected
+
+    def test_of_a_middle_page(self, world: World, ours: Tenant, statements: Statements) -> None:
+        world.provenances(world.companies(ours.workspace, 10), ours.connector)
+        following = get(f"{COMPANIES}?page[size]=3", ours.caller).document["links"]["next"]
+        statements.clear()
+        reply = get(following, ours.caller)
+        assert reply.document["links"]["prev"] is not None
+        assert len(statements) == 1
+
+    @pytest.mark.parametrize(("include", "expected"), [("", 1), ("company", 2), ("company,workspace_connector", 3)])
+    def test_of_a_row(self, ours: Tenant, statements: Statements, include: str, expected: int) -> None:
+        query = f"?include={include}" if include else ""
+        assert get(f"{COMPANIES}/{ours.provenance.id}{query}", ours.caller).status == 200
+        assert len(statements) == expected
+
+
+class TestFiltering:
+    def test_by_record(self, world: World, ours: Tenant) -> None:
+        other = world.company(ours.workspace)
+        row = world.provenance(other, ours.connector)
+        assert get(f"{COMPANIES}?filter[company]={other.id}", ours.caller).ids == [row.id]
+
+    def test_by_several_records(self, world: World, ours: Tenant) -> None:
+        others = world.companies(ours.workspace, 3)
+        rows = world.provenances(others, ours.connector)
+        query = ",".join(str(other.id) for other in others[:2])
+        assert set(get(f"{COMPANIES}?filter[company]={query}", ours.caller).ids) == {rows[0].id, rows[1].id}
+
+    def test_by_connector(self, world: World, ours: Tenant) -> None:
+        other = world.workspace_connector(ours.workspace)
+        row = world.provenance(ours.record, other)
+        assert get(f"{COMPANIES}?filter[workspace_connector]={other.id}", ours.caller).ids == [row.id]
+
+    def test_by_record_and_connector(self, world: World, ours: Tenant) -> None:
+        other = world.workspace_connector(ours.workspace)
+        row = world.provenance(ours.record, other)
+        world.provenance(world.company(ours.workspace), other)
+        query = f"filter[company]={ours.record.id}&filter[workspace_connector]={other.id}"
+        assert get(f"{COMPANIES}?{query}", ours.caller).ids == [row.id]
+
+    def test_by_an_id_that_does_not_exist_is_empty(self, ours: Tenant) -> None:
+        assert get(f"{COMPANIES}?filter[company]={uuid4()}", ours.caller).ids == []
+
+    @pytest.mark.parametrize("direction", ["input", "output"])
+    def test_by_direction(self, world: World, ours: Tenant, direction: str) -> None:
+        output = world.provenance(ours.record, ours.connector, "output")
+        expected = {"input": ours.provenance.id, "output": output.id}[direction]
+        assert get(f"{COMPANIES}?filter[direction]={direction}", ours.caller).ids == [expected]
+
+    @pytest.mark.parametrize(("operator", "expected"), [("gte", [1, 2]), ("gt", [2]), ("lte", [0, 1]), ("lt", [0])])
+    def test_by_time_is_exact_to_the_millisecond(
+        self, world: World, ours: Tenant, operator: str, expected: list[int]
+    ) -> None:
+        times = [NOON + timedelta(milliseconds=number) for number in range(3)]
+        connector = world.workspace_connector(ours.workspace)
+        rows = world.provenances(world.companies(ours.workspace, 3), connector, created_at=times)
+        shown = get(f"{COMPANIES}/{rows[1].id}", ours.caller).data["attributes"]["created_at"]
+        url = f"{COMPANIES}?filter[workspace_connector]={connector.id}&filter[created_at][{operator}]={shown}"
+        assert set(get(url, ours.caller).ids) == {rows[number].id for number in expected}
+
+    @pytest.mark.parametrize("written", ["2026-05-10T14:00:00+02:00", "2026-05-10T12:00Z", "2026-05-10t12:00:00.000z"])
+    def test_by_a_time_in_any_offset(self, world: World, ours: Tenant, written: str) -> None:
+        connector = world.workspace_connector(ours.workspace)
+        row = world.provenance(ours.record, connector, created_at=NOON)
+        for spelling in (quote(written), written):
+            url = f"{COMPANIES}?filter[created_at][gte]={spelling}&filter[created_at][lte]={spelling}"
+            assert get(url, ours.caller).ids == [row.id]
+
+    def test_brackets_may_be_escaped(self, ours: Tenant) -> None:
+        url = f"{COMPANIES}?filter%5Bcompany%5D={ours.record.id}&page%5Bsize%5D=1"
+        assert get(url, ours.caller).ids == [ours.provenance.id]
+
+
+class TestOrder:
+    def test_is_newest_first_unless_asked(self, world: World, ours: Tenant) -> None:
+        times = [NOON + timedelta(seconds=number) for number in range(3)]
+        connector = world.workspace_connector(ours.workspace)
+        rows = world.provenances(world.companies(ours.workspace, 3), connector, created_at=times)
+        ascending = [row.id for row in rows]
+        url = f"{COMPANIES}?filter[workspace_connector]={connector.id}"
+        assert get(url, ours.caller).ids == ascending[::-1]
+        assert get(f"{url}&sort=-created_at", ours.caller).ids == ascending[::-1]
+        assert get(f"{url}&sort=created_at", ours.caller).ids == ascending
+
+    def test_of_rows_of_one_instant_is_that_of_their_ids(self, world: World, ours: Tenant) -> None:
+        world.provenances(world.companies(ours.workspace, 50), ours.connector)
+        ids = get(f"{COMPANIES}?sort=created_at&page[size]=100", ours.caller).ids
+        assert ids == sorted(ids)
+
+    def test_is_kept_across_connectors(self, world: World, ours: Tenant) -> None:
+        connectors = [world.workspace_connector(ours.workspace) for _ in range(4)]
+        companies = world.companies(ours.workspace, 40)
+        made = []
+        for number, company in enumerate(companies):
+            at = NOON + timedelta(seconds=(number * 7) % 40)
+            made.append((at, world.provenance(company, connectors[number % 4], created_at=at).id))
+        query = f"filter[created_at][lte]={quote((NOON + timedelta(hours=1)).isoformat())}"
+        expected = [id_ for _, id_ in sorted(made)]
+        assert get(f"{COMPANIES}?sort=created_at&page[size]=40&{query}", ours.caller).ids == expected
+        assert get(f"{COMPANIES}?page[size]=7&{query}", ours.caller).ids == expected[::-1][:7]
+
+
+class TestRetrieving:
+    def test_a_row_gives_its_document(self, ours: Tenant) -> None:
+        url = f"{COMPANIES}/{ours.provenance.id}"
+        reply = get(f"{url}?include=company", ours.caller)
+        assert reply.status == 200
+        assert reply.document["links"] == {"self": f"{url}?include=company"}
+        assert reply.data["id"] == str(ours.provenance.id)
+        assert "meta" not in reply.data
+        assert [item["id"] for item in reply.document["included"]] == [str(ours.record.id)]
+
+    @pytest.mark.parametrize("id_", ["7", "not-a-uuid", "%00", "0" * 32, "é", "1" * 5000])
+    def test_what_is_no_uuid_is_404(self, ours: Tenant, id_: str) -> None:
+        reply = get(f"{COMPANIES}/{id_}", ours.caller)
+        assert (reply.status, reply.codes) == (404, ["COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND"])
+
+    def test_an_id_may_be_in_capitals(self, ours: Tenant) -> None:
+        assert get(f"{COMPANIES}/{str(ours.provenance.id).upper()}", ours.caller).status == 200
+
+
+def test_no_pk_is_in_any_answer(world: World, ours: Tenant) -> None:
+    reply = get(f"{COMPANIES}?include=company,workspace_connector", ours.caller)
+    keys: set[str] = set()
+
+    def walk(value: object) -> None:
+        if isinstance(value, dict):
+            keys.update(value)
+            for child in value.values():
+                walk(child)
+        elif isinstance(value, list):
+            for child in value:
+                walk(child)
+
+    walk(reply.document)
+    assert not {key for key in keys if key == "pk" or key.endswith("_pk")}

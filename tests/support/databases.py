@@ -1,0 +1,150 @@
+"""Databases for tests: one that is rolled back after each test, and fresh ones with real sessions.
+
+Both put themselves in the place of `wellspring.database.scope.connection`, so that product code runs on them
+unchanged, as one of the two roles that the functions use.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, RootTransaction, event, make_url
+
+from wellspring.database.engine import make_engine
+from wellspring.settings import Settings
+
+type Role = Literal["wellspring_reader", "wellspring_writer"]
+
+READER: Role = "wellspring_reader"
+WRITER: Role = "wellspring_writer"
+
+# What SQLAlchemy sends for `SavepointConnection.begin`; a function's own transaction is not a statement either.
+SCOPE_STATEMENTS = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
+
+
+def engine_for(url: str, *, user: str | None = None, **options: Any) -> Engine:
+    """Return the product's own engine for `url`, as its owner or as `user`: all have one password."""
+    parts = make_url(url)
+    return make_engine(
+        Settings(
+            db_host=parts.host or "",
+            db_port=parts.port or 5432,
+            db_name=parts.database or "",
+            db_user=user or parts.username or "",
+            db_auth="password",
+            db_password=str(parts.password),
+            db_tls="off",
+        ),
+        **options,
+    )
+
+
+@dataclass
+class Statements:
+    """The SQL that product code sent, in order; not the harness's, and not the borders of transactions."""
+
+    sent: list[str] = field(default_factory=list)
+    recording: bool = False
+
+    def __len__(self) -> int:
+        return len(self.sent)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sent)
+
+    def clear(self) -> None:
+        self.sent.clear()
+
+    def watch(self, target: Engine | Connection) -> None:
+        @event.listens_for(target, "before_cursor_execute")
+        def record(*call: Any) -> None:
+            statement: str = call[2]
+            if self.recording and not statement.startswith(SCOPE_STATEMENTS):
+                self.sent.append(statement)
+
+
+class SavepointConnection(Connection):
+    """A connection inside a transaction of the test's: what product code takes for a transaction is a savepoint."""
+
+    def begin(self) -> RootTransaction:
+        return self.begin_nested()  # type: ignore[return-value]  # commit() and rollback() are all that is used
+
+
+class Database:
+    """The database of one test; everything done to it is rolled back at the end.
+
+    Time stands still in it: `now()` is the start of the test. `role` is what product code runs as.
+    """
+
+    def __init__(self, owner: SavepointConnection, url: str, statements: Statements) -> None:
+        self.owner = owner
+        self.url = url
+        self.role: Role = READER
+        self.statements = statements
+
+    def commit(self) -> None:
+        """Do nothing: the test's rows are seen by product code, which shares the transaction."""
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Stand in for `scope.connection`."""
+        self.owner.exec_driver_sql(f"SET LOCAL ROLE {self.role}")
+        self.statements.recording = True
+        try:
+            yield self.owner
+        finally:
+            self.statements.recording = False
+            self.owner.exec_driver_sql("SET LOCAL ROLE NONE")
+
+
+@contextmanager
+def rolled_back(engine: Engine, url: str, statements: Statements) -> Iterator[Database]:
+    """Give a `Database` on `engine`, and undo all of it afterwards."""
+    owner = SavepointConnection(engine)
+    statements.watch(owner)
+    with owner:
+        outer = Connection.begin(owner)
+        try:
+            yield Database(owner, url, statements)
+        finally:
+            outer.rollback()
+
+
+class FreshDatabase:
+    """A database of one test's own, in which transactions really commit and sessions really meet.
+
+    `role` is what product code logs in as; each thread that runs product code gets a session of its own.
+    """
+
+    def __init__(self, url: str, statements: Statements) -> None:
+        self.url = url
+        self.role: Role = READER
+        self.statements = statements
+        self._engines: dict[str, Engine] = {}
+        self._owner_engine = engine_for(url)
+        self.owner = self._owner_engine.connect()
+
+    def commit(self) -> None:
+        """Make what was done on `owner` visible to product code."""
+        self.owner.commit()
+
+    def engine(self, role: Role) -> Engine:
+        """Return the engine that product code of `role` uses."""
+        if role not in self._engines:
+            self._engines[role] = engine_for(self.url, user=role, pool_size=10)
+            self.statements.watch(self._engines[role])
+        return self._engines[role]
+
+    def connection(self) -> AbstractContextManager[Connection]:
+        """Stand in for `scope.connection`."""
+        self.statements.recording = True
+        return self.engine(self.role).connect()
+
+    def close(self) -> None:
+        self.owner.close()
+        for engine in (self._owner_engine, *self._engines.values()):
+            engine.dispose()
+
+
+type AnyDatabase = Database | FreshDatabase

@@ -1,0 +1,223 @@
+"""A builder of rows. It writes as the owner and knows nothing of the product but its tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Table, bindparam, func, insert, select, text, update
+
+from tests.support.databases import AnyDatabase
+from wellspring.models import junctions, parents, table_of
+
+type Direction = Literal["input", "output"]
+type RecordType = Literal["account", "company", "people"]
+
+RECORDS: dict[str, Table] = {
+    "account": parents.accounts,
+    "company": parents.companies,
+    "people": parents.peoples,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that exists: `type` is its JSON:API type, `id` what the outside knows."""
+
+    type: str
+    pk: int
+    id: UUID
+
+
+class World:
+    """Builds rows in `database`. Every method returns what it made; times default to now."""
+
+    def __init__(self, database: AnyDatabase) -> None:
+        self.database = database
+        self._connector: Row | None = None
+
+    # ---- parents -------------------------------------------------------------------------------------
+
+    def workspace(self, name: str = "Workspace", **values: Any) -> Row:
+        return self._insert("workspace", parents.workspaces, name=name, **values)
+
+    def people(self, workspace: Row, name: str = "Ada Example", **values: Any) -> Row:
+        return self._insert("people", parents.peoples, full_name=name, workspace_pk=workspace.pk, **values)
+
+    person = people
+
+    def company(self, workspace: Row, name: str = "Company", **values: Any) -> Row:
+        return self._insert("company", parents.companies, name=name, workspace_pk=workspace.pk, **values)
+
+    def account(self, workspace: Row, name: str = "Account", currency: str = "EUR", **values: Any) -> Row:
+        return self._insert(
+            "account",
+            parents.accounts,
+            account_name=name,
+            currency=currency,
+            workspace_pk=workspace.pk,
+            **values,
+        )
+
+    def record(self, type_: RecordType, workspace: Row) -> Row:
+        """Make one account, company or person."""
+        makers = {"account": self.account, "company": self.company, "people": self.people}
+        return makers[type_](workspace)
+
+    def records(self, type_: RecordType, workspace: Row, count: int) -> list[Row]:
+        """Make `count` accounts, companies or people in one statement, in the order of their pk."""
+        table = RECORDS[type_]
+        name = {"account": "account_name", "company": "name", "people": "full_name"}[type_]
+        series = select(
+            func.format(text("'%s'"), func.generate_series(1, bindparam("count"))),
+            bindparam("workspace_pk", type_=table.c.workspace_pk.type),
+        )
+        statement = insert(table).from_select([name, "workspace_pk"], series).returning(table.c.pk, table.c.id)
+        found = self.database.owner.execute(statement, {"count": count, "workspace_pk": workspace.pk}).all()
+        self.database.commit()
+        return sorted((Row(type_, pk, id_) for pk, id_ in found), key=lambda row: row.pk)
+
+    def companies(self, workspace: Row, count: int) -> list[Row]:
+        return self.records("company", workspace, count)
+
+    def accounts(self, workspace: Row, count: int) -> list[Row]:
+        return self.records("account", workspace, count)
+
+    def peoples(self, workspace: Row, count: int) -> list[Row]:
+        return self.records("people", workspace, count)
+
+    def connector(self, name: str = "Qonto", provider: str | None = None, **values: Any) -> Row:
+        return self._insert("connector", parents.connectors, name=name, provider=provider or name.lower(), **values)
+
+    def workspace_connector(self, workspace: Row, connector: Row | None = None, **values: Any) -> Row:
+        """Make a connection of `workspace` to `connector`, or to one that all such calls share."""
+        if connector is None:
+            self._connector = connector = self._connector or self.connector()
+        return self._insert(
+            "workspace_connector",
+            parents.workspace_connectors,
+            workspace_pk=workspace.pk,
+            connector_pk=connector.pk,
+            **values,
+        )
+
+    def provider(self, slug: str, name: str | None = None, **values: Any) -> Row:
+        return self._insert("provider", parents.providers, slug=slug, name=name or slug.title(), **values)
+
+    # ---- who belongs where ---------------------------------------------------------------------------
+
+    def member(self, person: Row, workspace: Row, role: str = "member", status: str = "active", **values: Any) -> Row:
+        return self._insert(
+            "workspace_membership",
+            parents.workspace_memberships,
+            people_pk=person.pk,
+            workspace_pk=workspace.pk,
+            role=role,
+            status=status,
+            **values,
+        )
+
+    def group(self, created_by: Row | None = None, name: str = "Group", **values: Any) -> Row:
+        """Make a group; its creator is not yet a member of it."""
+        return self._insert(
+            "workspace_group",
+            parents.workspace_groups,
+            name=name,
+            created_by_pk=created_by.pk if created_by else None,
+            **values,
+        )
+
+    def group_member(self, person: Row, group: Row, role: str = "member", status: str = "active", **values: Any) -> Row:
+        return self._insert(
+            "workspace_group_membership",
+            parents.workspace_group_memberships,
+            people_pk=person.pk,
+            workspace_group_pk=group.pk,
+            role=role,
+            status=status,
+            **values,
+        )
+
+    def enrol(self, group: Row, workspace: Row, created_by: Row | None = None, **values: Any) -> Row:
+        return self._insert(
+            "workspace_group_workspace",
+            junctions.workspace_group_workspaces,
+            workspace_group_pk=group.pk,
+            workspace_pk=workspace.pk,
+            created_by_pk=created_by.pk if created_by else None,
+            **values,
+        )
+
+    # ---- the ledger ----------------------------------------------------------------------------------
+
+    def provenance(
+        self,
+        record: Row,
+        workspace_connector: Row,
+        direction: Direction = "input",
+        *,
+        created_at: datetime | None = None,
+        deleted_at: datetime | None = None,
+    ) -> Row:
+        """Say that `workspace_connector` brought `record` in, or carried it out."""
+        times = {"created_at": created_at, "updated_at": created_at, "deleted_at": deleted_at}
+        type_ = f"{record.type}_workspace_connector"
+        return self._insert(
+            type_,
+            table_of(f"{type_}s"),
+            workspace_connector_pk=workspace_connector.pk,
+            direction=direction,
+            **{f"{record.type}_pk": record.pk},
+            **{name: value for name, value in times.items() if value is not None},
+        )
+
+    def provenances(
+        self,
+        records: Sequence[Row],
+        workspace_connector: Row,
+        direction: Direction = "input",
+        *,
+        created_at: Sequence[datetime] | None = None,
+    ) -> list[Row]:
+        """Say it of many records of one type in one statement; `created_at` has one time for each, or none."""
+        type_ = f"{records[0].type}_workspace_connector"
+        times = "now(), now()" if created_at is None else "at, at"
+        # Numbered on the way in and sorted by pk on the way out: both orders are that of `records`.
+        statement = text(
+            f"INSERT INTO core_api.{type_}s"
+            f" ({records[0].type}_pk, workspace_connector_pk, direction, created_at, updated_at)"
+            f" SELECT pk, :wc, CAST(:direction AS core_api.direction_enum), {times}"
+            "  FROM unnest(CAST(:pks AS bigint[]), CAST(:times AS timestamptz[]))"
+            "  WITH ORDINALITY AS input (pk, at, number) ORDER BY number"
+            " RETURNING pk, id"
+        )
+        found = self.database.owner.execute(
+            statement,
+            {
+                "wc": workspace_connector.pk,
+                "direction": direction,
+                "pks": [record.pk for record in records],
+                "times": [time.isoformat() for time in created_at or ()],
+            },
+        ).all()
+        self.database.commit()
+        return sorted((Row(type_, pk, id_) for pk, id_ in found), key=lambda row: row.pk)
+
+    def tombstone(self, row: Row, at: datetime | None = None) -> None:
+        """Stamp `deleted_at` of any row."""
+        table = _table(row.type)
+        when = func.now() if at is None else at
+        self.database.owner.execute(update(table).where(table.c.pk == row.pk).values(deleted_at=when, updated_at=when))
+        self.database.commit()
+
+    def _insert(self, type_: str, table: Table, **values: Any) -> Row:
+        statement = insert(table).values(**values).returning(table.c.pk, table.c.id)
+        pk, id_ = self.database.owner.execute(statement).one()
+        self.database.commit()
+        return Row(type_, pk, id_)
+
+
+def _table(type_: str) -> Table:
+    irregular = {"company": "companies", "people": "peoples"}
+    return table_of(irregular.get(type_, f"{type_}s"))

@@ -1,0 +1,59 @@
+"""Contract, section 4: cursors are opaque, tamper-evident, bound to the sort; a bad one is 400."""
+
+import base64
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from wellspring.errors import InvalidCursor
+from wellspring.queries import Position, Sort
+from wellspring.resources import ACCOUNT_WORKSPACE_CONNECTOR, COMPANY_WORKSPACE_CONNECTOR
+from wellspring.services.cursors import seal, unseal
+
+KEY, OLD_KEY = b"k" * 32, b"o" * 32
+NEWEST, OLDEST = Sort("created_at", descending=True), Sort("created_at", descending=False)
+HERE = Position(datetime(2026, 5, 10, 8, 14, 22, 123000, tzinfo=UTC), UUID(int=2**127 + 5))
+
+
+def opened(cursor: str, *, sort: Sort = NEWEST, keys: tuple[bytes, ...] = (KEY,)) -> Position:
+    return unseal(keys, COMPANY_WORKSPACE_CONNECTOR, sort, cursor, "page[after]")
+
+
+@pytest.mark.parametrize("year", [1901, 1969, 1970, 2026, 9999])
+def test_a_cursor_gives_back_its_place(year: int) -> None:
+    place = Position(HERE.at.replace(year=year), HERE.id)
+    assert opened(seal(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, place)) == place
+
+
+def test_a_cursor_of_an_older_key_still_opens() -> None:
+    cursor = seal(OLD_KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE)
+    assert opened(cursor, keys=(KEY, OLD_KEY)) == HERE
+    with pytest.raises(InvalidCursor):
+        opened(cursor)
+
+
+def test_every_changed_bit_is_noticed() -> None:
+    sealed = base64.urlsafe_b64decode(seal(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE) + "==")
+    for number in range(len(sealed) * 8):
+        changed = bytearray(sealed)
+        changed[number // 8] ^= 1 << number % 8
+        with pytest.raises(InvalidCursor):
+            opened(base64.urlsafe_b64encode(changed).decode().rstrip("="))
+
+
+def test_a_cursor_is_bound_to_the_sort_and_the_type() -> None:
+    cursor = seal(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE)
+    with pytest.raises(InvalidCursor):
+        opened(cursor, sort=OLDEST)
+    with pytest.raises(InvalidCursor):
+        opened(seal(KEY, ACCOUNT_WORKSPACE_CONNECTOR, NEWEST, HERE))
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "abcd", "é", "\ud800", "=" * 9, "A" * 54, "A" * 5000, "-" * 54, "a b", "\x00"]
+)
+def test_what_was_never_a_cursor_is_refused(cursor: str) -> None:
+    with pytest.raises(InvalidCursor) as caught:
+        opened(cursor)
+    assert caught.value.source == {"parameter": "page[after]"}
