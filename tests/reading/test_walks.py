@@ -25,6 +25,7 @@ def walk(url: str, caller: Caller, link: str = "next") -> list[UUID]:
         reply = get(following, caller)
         assert reply.status == 200
         seen.extend(reply.ids)
+        assert len(seen) < 20 * ROWS, "the walk does not end"
         following = reply.document["links"][link]
     return seen
 

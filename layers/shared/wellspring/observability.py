@@ -4,7 +4,7 @@ from traceback import extract_tb
 
 from aws_lambda_powertools import Logger
 
-# Service name and level come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_LOG_LEVEL (docs/settings.md).
+# Service name and level come from POWERTOOLS_SERVICE_NAME and LOG_LEVEL (docs/settings.md).
 logger = Logger(utc=True, use_rfc3339=True)
 
 FRAMES = 8

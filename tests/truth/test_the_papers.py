@@ -1,0 +1,128 @@
+"""What the documents and the template say is what the code does: each drift is a failing test."""
+
+import importlib
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from local.template import Template
+from tests.support.api import PROVENANCE
+from wellspring.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = Template()
+HANDLERS = sorted(function.handler for function in TEMPLATE.functions.values())
+FILES = sorted(path for path in (ROOT / "functions").rglob("*.py") if path.name != "__init__.py")
+EVENTS = sorted((ROOT / "events").glob("*.json"))
+TESTS = "\n".join(path.read_text() for path in sorted((ROOT / "tests").rglob("*.py")))
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_every_handler_of_the_template_can_be_called(handler: str) -> None:
+    module, name = handler.rsplit(".", 1)
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_handler_is_in_the_template(path: Path) -> None:
+    module = ".".join(path.relative_to(ROOT / "functions").with_suffix("").parts)
+    assert f"{module}.handler" in HANDLERS
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_handler_says_what_the_operation_is_and_nothing_else(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if line.strip()]
+    assert len(lines) <= 12
+    assert not re.search(r"\b(def|class|if|for|while|try|lambda)\b", "\n".join(lines[1:]))
+    imported = re.findall(r"^(?:from|import) (\S+)", path.read_text(), re.MULTILINE)
+    assert all(name.startswith(("wellspring.handlers", "wellspring.resources")) for name in imported)
+
+
+@pytest.mark.parametrize("resource", PROVENANCE, ids=lambda resource: resource.type)
+def test_every_declared_route_is_served_by_its_own_folder(resource: object) -> None:
+    routes = {route.key: route.function.handler for route in TEMPLATE.routes}
+    declared = next(found for found in PROVENANCE if found is resource)
+    assert routes[f"GET {declared.route}"] == f"{declared.type}.list.handler"
+    assert routes[f"GET {declared.route}/{{id}}"] == f"{declared.type}.retrieve.handler"
+
+
+def test_only_health_is_open() -> None:
+    assert [route.key for route in TEMPLATE.routes if not route.needs_token] == ["GET /health"]
+
+
+@pytest.mark.parametrize("route", [route.key for route in TEMPLATE.routes])
+def test_every_route_is_in_the_readme(route: str) -> None:
+    method, _, path = route.partition(" ")
+    assert re.search(rf"\|\s*`?{method}`?\s*\|\s*`{re.escape(path)}`\s*\|", read("README.md")) or (
+        f"`{route}`" in read("README.md")
+    )
+
+
+@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.name)
+def test_every_event_is_json_and_replayed_by_a_test(path: Path) -> None:
+    json.loads(path.read_text())
+    assert path.stem in TESTS or f"{path.stem.split('_')[0]}_*" in TESTS
+
+
+def test_every_function_has_an_event() -> None:
+    names = {path.stem for path in EVENTS}
+    for handler in HANDLERS:
+        resource, operation, _ = handler.split(".")
+        wanted = f"{resource}_{operation}" if resource != "sync" else "sync_"
+        assert any(name.startswith(wanted) for name in names), handler
+
+
+@pytest.mark.parametrize("variable", [field.name.upper() for field in fields(Settings)])
+def test_every_setting_is_documented(variable: str) -> None:
+    assert f"| `{variable}` |" in read("docs/settings.md")
+
+
+@pytest.mark.parametrize("function", TEMPLATE.functions)
+def test_every_variable_of_the_template_is_documented(function: str) -> None:
+    for variable in TEMPLATE.functions[function].environment:
+        assert f"| `{variable}` |" in read("docs/settings.md")
+
+
+def test_every_variable_of_the_local_stack_is_documented() -> None:
+    used = set()
+    for path in (ROOT / "local").rglob("*.py"):
+        used |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", path.read_text()))
+    missing = {name for name in used if f"`{name}`" not in read("docs/settings.md")}
+    assert not missing - {"PATH", "HOME"}
+
+
+def test_every_adr_is_in_the_index_and_has_its_parts() -> None:
+    index = read("docs/adr/README.md")
+    for path in sorted((ROOT / "docs/adr").glob("0*.md")):
+        assert f"({path.name})" in index
+        text = path.read_text()
+        for part in ("## Context", "## Decision", "## Consequences", "## Alternatives"):
+            assert part in text, f"{path.name} has no {part}"
+
+
+def test_every_link_of_a_document_leads_somewhere() -> None:
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text()):
+            assert (path.parent / link).exists(), f"{path.relative_to(ROOT)}: {link}"
+
+
+def test_every_target_of_the_makefile_that_the_documents_name_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    for name in ("README.md", "CONTRIBUTING.md"):
+        assert set(re.findall(r"`make (?:--silent )?([a-z-]+)", read(name))) <= targets
+
+
+def test_the_locks_name_no_index_and_carry_hashes() -> None:
+    for path in [*(ROOT / "local/requirements").glob("*.txt"), ROOT / "layers/shared/requirements.txt"]:
+        text = path.read_text()
+        assert "://" not in text
+        assert "--index" not in text
+        for pin in re.findall(r"^[A-Za-z0-9].*?(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL):
+            assert "--hash=sha256:" in pin
