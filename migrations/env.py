@@ -6,6 +6,7 @@ against Postgres itself, never through RDS Proxy: session settings and advisory 
 """
 
 import os
+import time
 
 from alembic import context
 from sqlalchemy import Connection, create_engine, make_url, pool, text
@@ -15,7 +16,7 @@ from wellspring.models.base import INFRASTRUCTURE, SCHEMA
 
 LOCK_TIMEOUT = "4s"
 STATEMENT_TIMEOUT = "60s"
-WAIT_FOR_ANOTHER_MIGRATION = "300s"
+WAIT_FOR_ANOTHER_MIGRATION_SECONDS = 300
 ADVISORY_LOCK = 0x57454C4C  # "WELL"
 
 
@@ -26,11 +27,24 @@ def include_name(name: str | None, type_: str, _parents: object) -> bool:
     return not (type_ == "table" and name == "alembic_version")
 
 
+def take_turn(connection: Connection) -> None:
+    """Wait until no other migration runs, and keep others out for as long as `connection` is open.
+
+    Asks again and again instead of waiting in Postgres: a session that waits holds a snapshot, and the other
+    migration's CREATE INDEX CONCURRENTLY would wait for that, for ever.
+    """
+    deadline = time.monotonic() + WAIT_FOR_ANOTHER_MIGRATION_SECONDS
+    while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK}).scalar_one():
+        connection.commit()
+        if time.monotonic() > deadline:
+            raise SystemExit("another migration of this database has been running for too long")
+        time.sleep(0.1)
+    connection.commit()
+
+
 def migrate(connection: Connection) -> None:
     """Run the revisions on `connection`, alone and with timeouts."""
-    settings = f"SET statement_timeout = '{WAIT_FOR_ANOTHER_MIGRATION}'; SET lock_timeout = 0"
-    connection.exec_driver_sql(settings)
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+    take_turn(connection)
     connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'; SET statement_timeout = '{STATEMENT_TIMEOUT}'")
     connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {INFRASTRUCTURE}")
     connection.commit()

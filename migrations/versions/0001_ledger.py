@@ -124,6 +124,13 @@ def create_provenance(record: str, records: str) -> None:
         reference(name, "workspace_connector_pk", "workspace_connectors"),
         "direction core_api.direction_enum NOT NULL",
     )
+    op.execute(
+        f"""
+        CREATE TRIGGER direction_is_immutable BEFORE UPDATE OF direction ON core_api.{name}
+        FOR EACH ROW WHEN (OLD.direction IS DISTINCT FROM NEW.direction)
+        EXECUTE FUNCTION core_api.refuse_change_of_direction()
+        """
+    )
     create_index(f"idx_{name}_record_created", name, f"{record}_pk, created_at, pk")
     create_index(f"idx_{name}_wc_created_at", name, "workspace_connector_pk, created_at, pk")
 
@@ -161,6 +168,16 @@ def create_workspace_junctions() -> None:
 def upgrade() -> None:
     op.execute("CREATE SCHEMA core_api")
     op.execute("CREATE TYPE core_api.direction_enum AS ENUM ('input', 'output')")
+    # Named on the columns of an UPDATE's SET, so tombstones never pay for it.
+    op.execute(
+        """
+        CREATE FUNCTION core_api.refuse_change_of_direction() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          RAISE EXCEPTION 'direction never changes after insert'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'direction_is_immutable';
+        END $$
+        """
+    )
     create_parents()
     create_memberships()
     create_provenance("account", "accounts")
@@ -172,5 +189,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in reversed(TABLES):
         op.execute(f"DROP TABLE core_api.{table}")
+    op.execute("DROP FUNCTION core_api.refuse_change_of_direction()")
     op.execute("DROP TYPE core_api.direction_enum")
     op.execute("DROP SCHEMA core_api")

@@ -13,16 +13,14 @@ depends_on = None
 
 READER = "wellspring_reader"
 WRITER = "wellspring_writer"
-JUNCTIONS = ", ".join(
-    f"core_api.{table}"
-    for table in (
-        "account_workspace_connectors",
-        "company_workspace_connectors",
-        "people_workspace_connectors",
-        "workspace_group_workspaces",
-        "workspace_providers",
-    )
-)
+# What the writer may change after a row is made. Nothing else: a row's parents and its direction are history.
+CHANGEABLE = {
+    "account_workspace_connectors": "updated_at, deleted_at",
+    "company_workspace_connectors": "updated_at, deleted_at",
+    "people_workspace_connectors": "updated_at, deleted_at",
+    "workspace_group_workspaces": "updated_at, deleted_at",
+    "workspace_providers": "is_selected, is_matched, updated_at, deleted_at",
+}
 
 
 def create_role(role: str) -> None:
@@ -67,7 +65,8 @@ def upgrade() -> None:
         op.execute(f"GRANT USAGE ON SCHEMA core_api, wellspring TO {role}")
         op.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA core_api TO {role}")
         op.execute(f"GRANT SELECT ON wellspring.cursor_keys TO {role}")
-    op.execute(f"GRANT INSERT, UPDATE ON {JUNCTIONS} TO {WRITER}")
+    for table, columns in CHANGEABLE.items():
+        op.execute(f"GRANT INSERT, UPDATE ({columns}) ON core_api.{table} TO {WRITER}")
     op.execute(f"GRANT SELECT, INSERT ON wellspring.sync_inbox TO {WRITER}")
 
 
