@@ -1,0 +1,152 @@
+"""What may come through the sync queue: one model for each message type, told apart by `type` (contract, section 5).
+
+A new type is one model here, one entry in `_MODELS`, and what it does in `services`. docs/messages.md tells
+producers the same. Members that a model does not know are ignored, so that a producer may be ahead of us.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypedDict
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from wellspring.errors import SchemaValidationError
+from wellspring.services.sync import Direction, RecordType, Synced
+
+MOST_RECORDS = 3000
+# How many problems of one body are told: enough to find the cause, too few to fill a log.
+PROBLEMS_TOLD = 5
+
+# Kept as text, which is how Postgres gets it: thirty thousand UUID objects would cost as much as their validation.
+type Id = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", to_lower=True),
+    Field(json_schema_extra={"format": "uuid"}),
+]
+
+
+def _written_as_a_date(value: object) -> object:
+    """Refuse numbers, and numbers in quotes, which pydantic would take for seconds since 1970."""
+    if isinstance(value, str) and value[4:5] == "-":
+        return value
+    raise PydanticCustomError("datetime_not_iso_8601", "must be ISO 8601 with an offset")
+
+
+type Instant = Annotated[AwareDatetime, BeforeValidator(_written_as_a_date)]
+
+
+class MalformedMessage(SchemaValidationError):
+    """A body is not a message; it never will be one, so trying again is of no use.
+
+    Attributes:
+        message_id: the message's own id, where at least that could be read.
+    """
+
+    def __init__(self, detail: str, *, message_id: str | None) -> None:
+        super().__init__(detail)
+        self.message_id = message_id
+
+
+class RecordReference(TypedDict):
+    """One record. A dictionary and not a model: a batch has thirty thousand of them."""
+
+    type: RecordType
+    id: Id
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: Id
+
+
+class RecordsSynced(_Message):
+    """A connector brought records in, or carried them out: one row for each distinct record.
+
+    Attributes:
+        id: the message's own; a second message with the same id has no effect.
+        mode: `append` only adds; `relink` first tombstones the live rows of the same record, connector, direction.
+        occurred_at: when it happened at the producer's; a row's `created_at` is when it was written here.
+    """
+
+    type: Literal["records.synced"]
+    workspace_connector_id: Id
+    direction: Direction
+    records: Annotated[list[RecordReference], Field(min_length=1, max_length=MOST_RECORDS)]
+    mode: Literal["append", "relink"] = "append"
+    occurred_at: Instant
+
+    def work(self, group: str) -> Synced:
+        """Return what is to be done, with each record once. `group` is the message's FIFO group."""
+        distinct: dict[RecordType, dict[str, None]] = {}
+        for record in self.records:
+            distinct.setdefault(record["type"], {})[record["id"]] = None
+        return Synced(
+            id=self.id,
+            group=group,
+            workspace_connector_id=self.workspace_connector_id,
+            direction=self.direction,
+            relink=self.mode == "relink",
+            records={type_: tuple(ids) for type_, ids in distinct.items()},
+        )
+
+
+_MODELS: dict[str, type[_Message]] = {
+    "records.synced": RecordsSynced,
+}
+
+
+@dataclass(frozen=True)
+class _ByType:
+    """Makes a union of `_MODELS` on `type`; pydantic's own discriminator refuses a union of one."""
+
+    def __get_pydantic_core_schema__(self, _source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
+        choices = {name: handler(model) for name, model in _MODELS.items()}
+        return core_schema.tagged_union_schema(choices, discriminator="type")
+
+
+type Message = RecordsSynced
+
+_message: TypeAdapter[Message] = TypeAdapter(Annotated[Message, _ByType()])
+_envelope = TypeAdapter(_Message)
+
+
+def parse(body: str) -> Message:
+    """Return the message that `body` holds.
+
+    Raises:
+        MalformedMessage: says where and what is wrong, never with a value of the body in it.
+    """
+    # A lone surrogate, which Python's strings can hold, becomes invalid UTF-8 and is refused as such.
+    raw = body.encode(errors="surrogatepass")
+    try:
+        return _message.validate_json(raw)
+    except ValidationError as error:
+        raise MalformedMessage(_told(error), message_id=_id_of(raw)) from None
+
+
+def _told(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    told = [
+        f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['type']}" for problem in problems[:PROBLEMS_TOLD]
+    ]
+    if len(problems) > PROBLEMS_TOLD:
+        told.append(f"and {len(problems) - PROBLEMS_TOLD} more")
+    return "; ".join(told)
+
+
+def _id_of(raw: bytes) -> str | None:
+    try:
+        return _envelope.validate_json(raw).id
+    except ValidationError:
+        return None
