@@ -5,9 +5,13 @@ transactions must really commit or sessions meet. Both run product code as one o
 """
 
 import itertools
+import json
+import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
 from sqlalchemy import Engine
 
 from local.postgres import Cluster, temporary
@@ -24,6 +28,7 @@ from tests.support.databases import (
 )
 from tests.support.world import World
 from wellspring.database import scope
+from wellspring.observability import logger
 
 TEMPLATE = "template_migrated"
 SHARED = "shared"
@@ -98,3 +103,19 @@ def world(request: pytest.FixtureRequest) -> World:
     fresh = "fresh_database" in request.fixturenames
     given: AnyDatabase = request.getfixturevalue("fresh_database" if fresh else "database")
     return World(given)
+
+
+@pytest.fixture
+def log() -> Iterator[list[dict[str, Any]]]:
+    """The lines logged in this test, as the objects that the log holds."""
+    lines: list[dict[str, Any]] = []
+    powertools: Logger = logger
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(json.loads(powertools.registered_formatter.format(record)))
+
+    keep = Keep()
+    powertools.addHandler(keep)
+    yield lines
+    powertools._logger.removeHandler(keep)

@@ -141,6 +141,19 @@ class FreshDatabase:
         self.statements.recording = True
         return self.engine(self.role).connect()
 
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Give another session of the writer's, to look at or end the ones of product code."""
+        engine = engine_for(self.url, user=WRITER)
+        with engine.connect() as other:
+            yield other
+        engine.dispose()
+
+    def end(self, pid: int) -> None:
+        """End the session of the server process `pid`, and wait until it is gone."""
+        with self.session() as other:
+            assert other.exec_driver_sql("SELECT pg_terminate_backend(%s, 5000)", (pid,)).scalar_one()
+
     def close(self) -> None:
         self.owner.close()
         for engine in (self._owner_engine, *self._engines.values()):

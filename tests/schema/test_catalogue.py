@@ -1,0 +1,365 @@
+"""Section 2 of the contract, fact by fact, as Postgres tells it; not as the migrations or the models do."""
+
+import pytest
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from tests.schema.conftest import Catalogue
+from tests.support.databases import Database
+from tests.support.world import World
+from wellspring.database.sqlstate import constraint, sqlstate
+
+PARENTS = {
+    "workspaces": {"name": "text!"},
+    "peoples": {"full_name": "text!", "workspace_pk": "bigint!"},
+    "companies": {"name": "text!", "workspace_pk": "bigint!"},
+    "accounts": {"account_name": "text!", "currency": "text", "workspace_pk": "bigint!"},
+    "connectors": {"name": "text!", "provider": "text", "direction": "core_api.direction_enum"},
+    "workspace_connectors": {"workspace_pk": "bigint!", "connector_pk": "bigint!", "status": "text!"},
+    "workspace_groups": {"name": "text!", "created_by_pk": "bigint"},
+    "workspace_memberships": {
+        "people_pk": "bigint!",
+        "workspace_pk": "bigint!",
+        "role": "text!",
+        "status": "text!",
+    },
+    "workspace_group_memberships": {
+        "people_pk": "bigint!",
+        "workspace_group_pk": "bigint!",
+        "role": "text!",
+        "status": "text!",
+    },
+    "providers": {
+        "name": "text!",
+        "slug": "text!",
+        "category": "text",
+        "url": "text",
+        "logo_url": "text",
+        "countries": "text[]!",
+        "skill_status": "text",
+    },
+}
+PROVENANCE = {
+    f"{record}_workspace_connectors": {
+        f"{record}_pk": "bigint!",
+        "workspace_connector_pk": "bigint!",
+        "direction": "core_api.direction_enum!",
+    }
+    for record in ("account", "company", "people")
+}
+JUNCTIONS = PROVENANCE | {
+    "workspace_group_workspaces": {
+        "workspace_group_pk": "bigint!",
+        "workspace_pk": "bigint!",
+        "created_by_pk": "bigint",
+    },
+    "workspace_providers": {
+        "workspace_pk": "bigint!",
+        "provider_pk": "bigint!",
+        "is_selected": "boolean!",
+        "is_matched": "boolean!",
+    },
+}
+TABLES = PARENTS | JUNCTIONS
+STANDARD = {
+    "pk": "bigint!",
+    "id": "uuid!",
+    "created_at": "timestamp(3) with time zone!",
+    "updated_at": "timestamp(3) with time zone",
+    "deleted_at": "timestamp(3) with time zone",
+}
+TARGETS = {
+    "workspace_pk": "workspaces",
+    "people_pk": "peoples",
+    "company_pk": "companies",
+    "account_pk": "accounts",
+    "connector_pk": "connectors",
+    "workspace_connector_pk": "workspace_connectors",
+    "workspace_group_pk": "workspace_groups",
+    "provider_pk": "providers",
+    "created_by_pk": "peoples",
+}
+
+every_table = pytest.mark.parametrize("table", sorted(TABLES))
+every_provenance_table = pytest.mark.parametrize("table", sorted(PROVENANCE))
+
+
+def test_there_are_these_tables_and_no_other(catalogue: Catalogue) -> None:
+    assert catalogue.tables() == set(TABLES)
+
+
+@every_table
+def test_a_table_has_the_columns_of_the_contract_and_no_other(catalogue: Catalogue, table: str) -> None:
+    found = {
+        name: type_ + ("" if nullable else "!")
+        for name, (type_, nullable, _) in catalogue.columns(f"core_api.{table}").items()
+    }
+    assert found == STANDARD | TABLES[table]
+
+
+@every_table
+def test_pk_is_an_identity_that_nobody_can_choose(catalogue: Catalogue, table: str) -> None:
+    identity = catalogue.column(
+        "SELECT attidentity::text FROM pg_attribute WHERE attrelid = CAST(:table AS regclass) AND attname = 'pk'",
+        table=f"core_api.{table}",
+    )
+    assert identity == ["a"]
+    assert list(catalogue.constraints(f"core_api.{table}", "p").values()) == ["PRIMARY KEY (pk)"]
+
+
+@every_table
+def test_the_id_is_a_unique_uuid_that_the_server_makes_in_the_order_of_time(catalogue: Catalogue, table: str) -> None:
+    assert catalogue.columns(f"core_api.{table}")["id"][2] == "uuidv7()"
+    assert "UNIQUE (id)" in catalogue.constraints(f"core_api.{table}", "u").values()
+
+
+@every_table
+def test_both_times_are_set_at_insert(catalogue: Catalogue, table: str) -> None:
+    columns = catalogue.columns(f"core_api.{table}")
+    assert [columns[name][2] for name in ("created_at", "updated_at", "deleted_at")] == ["now()", "now()", None]
+
+
+@every_table
+def test_every_reference_is_a_foreign_key_with_an_index_that_begins_with_it(catalogue: Catalogue, table: str) -> None:
+    references = {name for name in TABLES[table] if name.endswith("_pk")}
+    keys = catalogue.constraints(f"core_api.{table}", "f").values()
+    for name in references:
+        (key,) = [key for key in keys if key.startswith(f"FOREIGN KEY ({name}) ")]
+        assert f"REFERENCES core_api.{TARGETS[name]}(pk)" in key
+        indexes = catalogue.indexes(f"core_api.{table}").values()
+        assert any(index.removeprefix("UNIQUE ").startswith(f"({name}") for index in indexes)
+    assert len(keys) == len(references)
+
+
+@pytest.mark.parametrize("table", sorted(set(TABLES) - {"workspace_group_workspaces"}))
+def test_a_reference_follows_its_parent_when_its_pk_changes(catalogue: Catalogue, table: str) -> None:
+    for key in catalogue.constraints(f"core_api.{table}", "f").values():
+        assert key.endswith("ON UPDATE CASCADE")
+
+
+def test_the_enum_of_directions_is_input_and_output(catalogue: Catalogue) -> None:
+    assert catalogue.column("SELECT unnest(enum_range(NULL::core_api.direction_enum))::text") == ["input", "output"]
+
+
+class TestProvenance:
+    @every_provenance_table
+    def test_has_two_composite_indexes_and_those_of_its_keys(self, catalogue: Catalogue, table: str) -> None:
+        record = table.removesuffix("_workspace_connectors")
+        assert catalogue.indexes(f"core_api.{table}") == {
+            f"pk_{table}": "UNIQUE (pk)",
+            f"uq_{table}_id": "UNIQUE (id)",
+            f"idx_{table}_record_created": f"({record}_pk, created_at, pk)",
+            f"idx_{table}_wc_created_at": "(workspace_connector_pk, created_at, pk)",
+        }
+
+    @every_provenance_table
+    def test_allows_duplicates(self, catalogue: Catalogue, table: str) -> None:
+        assert list(catalogue.constraints(f"core_api.{table}", "u").values()) == ["UNIQUE (id)"]
+        unique = [index for index in catalogue.indexes(f"core_api.{table}").values() if index.startswith("UNIQUE")]
+        assert sorted(unique) == ["UNIQUE (id)", "UNIQUE (pk)"]
+
+    @every_provenance_table
+    def test_never_changes_its_direction(self, database: Database, world: World, table: str) -> None:
+        workspace = world.workspace()
+        type_ = table.removesuffix("_workspace_connectors")
+        maker = {"account": world.account, "company": world.company, "people": world.people}[type_]
+        world.provenance(maker(workspace), world.workspace_connector(workspace))
+        database.role = "wellspring_writer"
+        with database.connection() as writer, pytest.raises(DBAPIError), writer.begin_nested():
+            writer.exec_driver_sql(f"UPDATE core_api.{table} SET direction = 'output'")
+        with pytest.raises(DBAPIError, match="direction never changes"), database.owner.begin_nested():
+            database.owner.exec_driver_sql(f"UPDATE core_api.{table} SET direction = 'output'")
+
+
+class TestEnrolments:
+    def test_are_unique_while_live(self, catalogue: Catalogue) -> None:
+        assert (
+            catalogue.indexes("core_api.workspace_group_workspaces")[
+                "workspace_group_workspaces_group_workspace_active_unique"
+            ]
+            == "UNIQUE (workspace_group_pk, workspace_pk) WHERE (deleted_at IS NULL)"
+        )
+        assert list(catalogue.constraints("core_api.workspace_group_workspaces", "u").values()) == ["UNIQUE (id)"]
+
+    def test_hold_their_group_and_workspace_and_outlive_the_person_who_made_them(self, catalogue: Catalogue) -> None:
+        assert set(catalogue.constraints("core_api.workspace_group_workspaces", "f").values()) == {
+            "FOREIGN KEY (workspace_group_pk) REFERENCES core_api.workspace_groups(pk) ON DELETE RESTRICT",
+            "FOREIGN KEY (workspace_pk) REFERENCES core_api.workspaces(pk) ON DELETE RESTRICT",
+            "FOREIGN KEY (created_by_pk) REFERENCES core_api.peoples(pk) ON DELETE SET NULL",
+        }
+
+    def test_can_be_made_again_after_they_ended_but_not_before(self, database: Database, world: World) -> None:
+        group, workspace = world.group(), world.workspace()
+        first = world.enrol(group, workspace)
+        with pytest.raises(IntegrityError) as caught, database.owner.begin_nested():
+            world.enrol(group, workspace)
+        assert constraint(caught.value) == "workspace_group_workspaces_group_workspace_active_unique"
+        world.tombstone(first)
+        again = world.enrol(group, workspace)
+        assert again.id != first.id
+
+
+class TestWorkspaceProviders:
+    def test_are_unique_while_live(self, catalogue: Catalogue) -> None:
+        assert (
+            catalogue.indexes("core_api.workspace_providers")["workspace_providers_workspace_provider_active_unique"]
+            == "UNIQUE (workspace_pk, provider_pk) WHERE (deleted_at IS NULL)"
+        )
+
+    @pytest.mark.parametrize(
+        ("selected", "matched", "allowed"),
+        [(False, False, True), (False, True, True), (True, True, True), (True, False, False)],
+    )
+    def test_are_matched_when_they_are_selected(
+        self, database: Database, world: World, *, selected: bool, matched: bool, allowed: bool
+    ) -> None:
+        workspace, provider = world.workspace(), world.provider("qonto")
+        insert = (
+            "INSERT INTO core_api.workspace_providers (workspace_pk, provider_pk, is_selected, is_matched)"
+            " VALUES (%s, %s, %s, %s)"
+        )
+        values = (workspace.pk, provider.pk, selected, matched)
+        if allowed:
+            database.owner.exec_driver_sql(insert, values)
+            return
+        with pytest.raises(DBAPIError) as caught, database.owner.begin_nested():
+            database.owner.exec_driver_sql(insert, values)
+        assert constraint(caught.value) == "ck_workspace_providers_selected_is_matched"
+
+
+class TestMemberships:
+    @pytest.mark.parametrize("table", ["workspace_memberships", "workspace_group_memberships"])
+    def test_have_one_of_four_roles_and_two_statuses(self, catalogue: Catalogue, table: str) -> None:
+        checks = catalogue.constraints(f"core_api.{table}", "c")
+        assert set(checks) == {f"ck_{table}_role", f"ck_{table}_status"}
+        for word in ("owner", "admin", "member", "guest"):
+            assert f"'{word}'" in checks[f"ck_{table}_role"]
+        for word in ("pending", "active"):
+            assert f"'{word}'" in checks[f"ck_{table}_status"]
+
+    def test_of_groups_are_unique_while_live(self, catalogue: Catalogue) -> None:
+        assert (
+            catalogue.indexes("core_api.workspace_group_memberships")[
+                "workspace_group_memberships_people_group_active_unique"
+            ]
+            == "UNIQUE (people_pk, workspace_group_pk) WHERE (deleted_at IS NULL)"
+        )
+
+
+def test_a_provider_has_a_slug_of_its_own(catalogue: Catalogue) -> None:
+    assert "UNIQUE (slug)" in catalogue.constraints("core_api.providers", "u").values()
+
+
+@pytest.mark.parametrize("word", ["credential", "secret", "password", "token", "api_key", "external_id"])
+def test_no_column_could_hold_a_secret_or_another_systems_id(catalogue: Catalogue, word: str) -> None:
+    found = catalogue.column(
+        "SELECT attrelid::regclass::text FROM pg_attribute"
+        " WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'core_api'::regnamespace)"
+        "   AND attname ILIKE :pattern",
+        pattern=f"%{word}%",
+    )
+    assert found == []
+
+
+def test_every_constraint_and_index_is_valid(catalogue: Catalogue) -> None:
+    assert catalogue.column("SELECT conname FROM pg_constraint WHERE NOT convalidated") == []
+    assert catalogue.column("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid") == []
+
+
+def test_times_are_kept_in_milliseconds(database: Database, world: World) -> None:
+    workspace = world.workspace(created_at="2026-05-10T08:14:22.123456Z")
+    kept = database.owner.exec_driver_sql(
+        "SELECT extract(microseconds FROM created_at)::int FROM core_api.workspaces WHERE pk = %s", (workspace.pk,)
+    ).scalar_one()
+    assert kept == 22_123_000
+
+
+def test_ids_are_version_7_and_grow(world: World) -> None:
+    rows = world.companies(world.workspace(), 50)
+    assert {row.id.version for row in rows} == {7}
+    assert sorted(row.id for row in rows) == [row.id for row in rows]
+
+
+class TestTheInbox:
+    def test_knows_a_message_once(self, catalogue: Catalogue) -> None:
+        columns = catalogue.columns("wellspring.sync_inbox")
+        assert {name: (type_, nullable) for name, (type_, nullable, _) in columns.items()} == {
+            "message_id": ("uuid", False),
+            "processed_at": ("timestamp(3) with time zone", False),
+        }
+        assert list(catalogue.constraints("wellspring.sync_inbox", "p").values()) == ["PRIMARY KEY (message_id)"]
+
+    def test_can_be_read_by_time_so_that_it_can_be_pruned(self, catalogue: Catalogue) -> None:
+        assert "(processed_at)" in catalogue.indexes("wellspring.sync_inbox").values()
+
+
+class TestTheFunctionsRoles:
+    """Neither owns anything, deletes anything, or changes the schema; the reader writes nothing."""
+
+    ROLES = ("wellspring_reader", "wellspring_writer")
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_are_ordinary_and_own_nothing(self, catalogue: Catalogue, role: str) -> None:
+        assert catalogue.rows(
+            "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication, rolcanlogin"
+            "  FROM pg_roles WHERE rolname = :role",
+            role=role,
+        ) == [(False, False, False, False, False, True)]
+        for owner_of in (
+            "SELECT relname FROM pg_class WHERE relowner = CAST(:role AS regrole)",
+            "SELECT nspname FROM pg_namespace WHERE nspowner = CAST(:role AS regrole)",
+            "SELECT datname FROM pg_database WHERE datdba = CAST(:role AS regrole)",
+            "SELECT proname FROM pg_proc WHERE proowner = CAST(:role AS regrole)",
+        ):
+            assert catalogue.column(owner_of, role=role) == []
+        member_of = "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = CAST(:role AS regrole)"
+        assert catalogue.column(member_of, role=role) == []
+
+    def granted(self, catalogue: Catalogue, role: str, privilege: str) -> set[str]:
+        return set(
+            catalogue.column(
+                "SELECT oid::regclass::text FROM pg_class"
+                " WHERE relkind = 'r' AND relnamespace IN ('core_api'::regnamespace, 'wellspring'::regnamespace)"
+                "   AND (has_table_privilege(:role, oid, :privilege) OR :privilege IN ('INSERT', 'UPDATE', 'SELECT')"
+                "        AND has_any_column_privilege(:role, oid, :privilege))",
+                role=role,
+                privilege=privilege,
+            )
+        )
+
+    @pytest.mark.parametrize("role", ROLES)
+    @pytest.mark.parametrize("privilege", ["DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"])
+    def test_may_not(self, catalogue: Catalogue, role: str, privilege: str) -> None:
+        assert self.granted(catalogue, role, privilege) == set()
+
+    def test_may_read_the_data(self, catalogue: Catalogue) -> None:
+        for role in self.ROLES:
+            assert {f"core_api.{table}" for table in TABLES} <= self.granted(catalogue, role, "SELECT")
+
+    def test_may_write_the_five_objects_and_the_inbox_as_writer_only(self, catalogue: Catalogue) -> None:
+        five = {f"core_api.{table}" for table in JUNCTIONS}
+        for privilege in ("INSERT", "UPDATE"):
+            assert self.granted(catalogue, "wellspring_reader", privilege) == set()
+        assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five
+        assert self.granted(catalogue, "wellspring_writer", "INSERT") == five | {"wellspring.sync_inbox"}
+
+    @pytest.mark.parametrize("role", ROLES)
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "DELETE FROM core_api.company_workspace_connectors",
+            "TRUNCATE core_api.company_workspace_connectors",
+            "ALTER TABLE core_api.company_workspace_connectors ADD COLUMN note text",
+            "DROP TABLE wellspring.sync_inbox",
+            "CREATE TABLE core_api.mine (pk int)",
+            "CREATE TABLE wellspring.mine (pk int)",
+            "CREATE TABLE public.mine (pk int)",
+            "UPDATE core_api.companies SET name = 'x'",
+            "DELETE FROM wellspring.sync_inbox",
+            "UPDATE wellspring.cursor_keys SET key = ''",
+        ],
+    )
+    def test_are_refused(self, database: Database, role: str, statement: str) -> None:
+        database.owner.exec_driver_sql(f"SET LOCAL ROLE {role}")
+        with pytest.raises(DBAPIError) as caught, database.owner.begin_nested():
+            database.owner.exec_driver_sql(statement)
+        assert sqlstate(caught.value) == "42501"

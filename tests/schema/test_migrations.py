@@ -1,0 +1,144 @@
+"""The way up, the way down, and that both may be walked while others do the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from migrations import run
+from tests.schema.conftest import Catalogue
+from tests.support.databases import engine_for
+
+ROOT = Path(__file__).parents[2]
+ENROLMENTS = "core_api.workspace_group_workspaces"
+OLD_UNIQUE = "workspace_group_workspaces_workspace_group_pk_wor_3c190_unique"
+NEW_UNIQUE = "workspace_group_workspaces_group_workspace_active_unique"
+
+
+def shape(catalogue: Catalogue) -> list[tuple[object, ...]]:
+    """Return every column, constraint, index and grant of our two schemas."""
+    return catalogue.rows(
+        """
+        WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname IN ('core_api', 'wellspring'))
+        SELECT 'column', attrelid::regclass::text, attname::text, format_type(atttypid, atttypmod),
+               concat(attnotnull, attidentity, pg_get_expr(adbin, adrelid))
+          FROM pg_attribute
+          JOIN pg_class ON pg_class.oid = attrelid AND relkind = 'r' AND relnamespace IN (SELECT oid FROM ours)
+          LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+         WHERE attnum > 0 AND NOT attisdropped
+         UNION ALL
+        SELECT 'constraint', conrelid::regclass::text, conname, contype::text, pg_get_constraintdef(oid)
+          FROM pg_constraint WHERE connamespace IN (SELECT oid FROM ours)
+         UNION ALL
+        SELECT 'index', tablename, indexname, '', indexdef FROM pg_indexes
+         WHERE schemaname IN ('core_api', 'wellspring')
+         UNION ALL
+        SELECT 'grant', pg_class.oid::regclass::text, grantee::regrole::text, privilege_type, ''
+          FROM pg_class, aclexplode(relacl) WHERE relnamespace IN (SELECT oid FROM ours) AND grantee <> relowner
+         ORDER BY 1, 2, 3, 4, 5
+        """
+    )
+
+
+def test_the_migrated_database_is_what_the_models_say(empty_database: str) -> None:
+    run.upgrade(empty_database)
+    run.check(empty_database)
+
+
+def test_down_leaves_nothing_and_up_again_makes_the_same(empty_database: str, look_into: Catalogue) -> None:
+    run.upgrade(empty_database)
+    first = shape(look_into)
+    run.downgrade(empty_database, "base")
+    assert look_into.tables() == set()
+    assert look_into.tables("wellspring") <= {"alembic_version"}
+    assert look_into.column("SELECT typname FROM pg_type WHERE typname = 'direction_enum'") == []
+    run.upgrade(empty_database)
+    assert shape(look_into) == first
+
+
+def test_every_step_down_and_up_again_is_the_same(empty_database: str, look_into: Catalogue) -> None:
+    revisions = sorted(path.name[:4] for path in (ROOT / "migrations" / "versions").glob("[0-9]*.py"))
+    shapes = []
+    for revision in revisions:
+        run.upgrade(empty_database, revision)
+        shapes.append(shape(look_into))
+    for revision, before in zip(reversed(revisions[:-1]), reversed(shapes[:-1]), strict=True):
+        run.downgrade(empty_database, revision)
+        assert shape(look_into) == before
+
+
+def test_up_when_all_is_up_changes_nothing(empty_database: str, look_into: Catalogue) -> None:
+    run.upgrade(empty_database)
+    before = shape(look_into)
+    run.upgrade(empty_database)
+    assert shape(look_into) == before
+
+
+class TestTheUniqueOfEnrolments:
+    """The seed tells that it was unconditional once, and why that had to change."""
+
+    def test_was_unconditional_at_first(self, empty_database: str, look_into: Catalogue) -> None:
+        run.upgrade(empty_database, "0001")
+        unique = look_into.constraints(ENROLMENTS, "u")
+        assert unique[OLD_UNIQUE] == "UNIQUE (workspace_group_pk, workspace_pk)"
+        assert NEW_UNIQUE not in look_into.indexes(ENROLMENTS)
+
+    def test_became_one_of_the_live_rows(self, empty_database: str, look_into: Catalogue) -> None:
+        run.upgrade(empty_database, "0002")
+        assert OLD_UNIQUE not in look_into.constraints(ENROLMENTS, "u")
+        assert OLD_UNIQUE not in look_into.indexes(ENROLMENTS)
+        assert look_into.indexes(ENROLMENTS)[NEW_UNIQUE].endswith("WHERE (deleted_at IS NULL)")
+
+    def test_can_go_back_while_no_pair_was_enrolled_twice(self, empty_database: str, look_into: Catalogue) -> None:
+        run.upgrade(empty_database, "0002")
+        run.downgrade(empty_database, "0001")
+        assert OLD_UNIQUE in look_into.constraints(ENROLMENTS, "u")
+        assert NEW_UNIQUE not in look_into.indexes(ENROLMENTS)
+
+    def test_is_built_anew_where_a_build_was_cut_short(self, empty_database: str, look_into: Catalogue) -> None:
+        run.upgrade(empty_database, "0001")
+        engine = engine_for(empty_database)
+        with engine.begin() as owner:
+            # What CREATE INDEX CONCURRENTLY leaves behind: the name is taken, the index is of no use.
+            owner.exec_driver_sql(f"CREATE INDEX {NEW_UNIQUE} ON {ENROLMENTS} (pk)")
+        engine.dispose()
+        run.upgrade(empty_database, "0002")
+        assert look_into.indexes(ENROLMENTS)[NEW_UNIQUE].startswith("UNIQUE (workspace_group_pk, workspace_pk)")
+
+
+def test_two_migrations_at_the_same_time_do_not_clash(empty_database: str, look_into: Catalogue) -> None:
+    # In processes: Alembic keeps its context in module globals.
+    program = "import sys; from migrations import run; run.upgrade(sys.argv[1])"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program, empty_database],
+            cwd=ROOT,
+            env={"PYTHONPATH": f"{ROOT}:{ROOT / 'layers' / 'shared'}"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in started:
+        _, said = process.communicate(timeout=60)
+        assert said == ""
+        assert process.returncode == 0
+    run.check(empty_database)
+    assert len(look_into.column("SELECT version_num FROM wellspring.alembic_version")) == 1
+
+
+def test_a_migration_gives_up_on_a_lock_rather_than_queue_the_service_behind_it(
+    empty_database: str, look_into: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.upgrade(empty_database, "0001")
+    engine = engine_for(empty_database)
+    with engine.begin() as reader:
+        reader.exec_driver_sql(f"LOCK TABLE {ENROLMENTS} IN ACCESS SHARE MODE")
+        with pytest.raises(DBAPIError, match=r"55P03|57014"):
+            run.upgrade(empty_database, "0002")
+    engine.dispose()
+    assert OLD_UNIQUE in look_into.constraints(ENROLMENTS, "u")
+    run.upgrade(empty_database)
+    run.check(empty_database)

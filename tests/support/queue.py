@@ -1,0 +1,75 @@
+"""Calls the sync consumer as Lambda does: messages become an SQS FIFO event, its answer the positions that failed."""
+
+import json
+from collections.abc import Iterable, Mapping
+from hashlib import md5
+from typing import Any
+from uuid import UUID, uuid4
+
+from sync.consume import handler
+from tests.support.api import Context
+from tests.support.world import Direction, Row
+
+type Body = dict[str, Any]
+
+OCCURRED_AT = "2026-05-10T08:14:22.000Z"
+
+
+def synced(
+    connector: Row | UUID,
+    records: Iterable[Row],
+    direction: Direction = "input",
+    *,
+    mode: str | None = None,
+    id_: UUID | str | None = None,
+) -> Body:
+    """Return the body of a `records.synced` message; `mode` None leaves the member out."""
+    body: Body = {
+        "type": "records.synced",
+        "id": str(id_ or uuid4()),
+        "workspace_connector_id": str(connector.id if isinstance(connector, Row) else connector),
+        "direction": direction,
+        "records": [{"type": record.type, "id": str(record.id)} for record in records],
+        "occurred_at": OCCURRED_AT,
+    }
+    return body if mode is None else body | {"mode": mode}
+
+
+def delivery(body: Body | str, group: str | None = None, number: int = 0) -> dict[str, Any]:
+    """Return what Lambda makes of one message; its group is its connector unless said otherwise."""
+    if group is None:
+        group = "one-group" if isinstance(body, str) else str(body.get("workspace_connector_id", "one-group"))
+    text = body if isinstance(body, str) else json.dumps(body)
+    return {
+        "messageId": str(uuid4()),
+        "receiptHandle": "receipt",
+        "body": text,
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": "1778400862113",
+            "SequenceNumber": f"{18893476182034432000 + number}",
+            "MessageGroupId": group,
+            "SenderId": "sender",
+            "MessageDeduplicationId": str(uuid4()),
+            "ApproximateFirstReceiveTimestamp": "1778400862124",
+        },
+        "messageAttributes": {},
+        "md5OfBody": md5(text.encode(errors="surrogatepass"), usedforsecurity=False).hexdigest(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:wellspring-sync.fifo",
+        "awsRegion": "eu-west-1",
+    }
+
+
+def consume(*bodies: Body | str, groups: Iterable[str] | None = None) -> list[int]:
+    """Deliver `bodies` as one batch; return the positions of those that go back to the queue, in its order."""
+    given = list(groups) if groups is not None else [None] * len(bodies)
+    records = [delivery(body, group, number) for number, (body, group) in enumerate(zip(bodies, given, strict=True))]
+    return replay({"Records": records})
+
+
+def replay(event: Mapping[str, Any]) -> list[int]:
+    """Call the consumer with `event`; return the positions of the messages that go back."""
+    answer = handler(event, Context())
+    positions = [record["messageId"] for record in event["Records"]]
+    return [positions.index(item["itemIdentifier"]) for item in answer["batchItemFailures"]]

@@ -1,0 +1,1 @@
+"""The write path: from an SQS event to rows, on real Postgres."""

@@ -1,0 +1,117 @@
+"""What the tests of the write path share: one tenant, and the ledger as the owner sees it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from tests.support.databases import WRITER, AnyDatabase
+from tests.support.world import RECORDS, Row, World
+
+# Every row of the three tables, by public ids.
+LEDGER = text(
+    " UNION ALL ".join(
+        f"SELECT '{type_}', record.id, connector.id, direction::text, link.deleted_at IS NULL"
+        f"  FROM core_api.{type_}_workspace_connectors AS link"
+        f"  JOIN {table} AS record ON record.pk = link.{type_}_pk"
+        "  JOIN core_api.workspace_connectors AS connector ON connector.pk = link.workspace_connector_pk"
+        for type_, table in RECORDS.items()
+    )
+)
+
+
+@pytest.fixture(autouse=True)
+def as_writer(world: World) -> None:
+    """The consumer's role, in whichever database the test uses."""
+    world.database.role = WRITER
+
+
+@dataclass
+class Tenant:
+    """A workspace with two connectors and a few records of each type."""
+
+    workspace: Row
+    connector: Row
+    other_connector: Row
+    companies: list[Row]
+    accounts: list[Row]
+    peoples: list[Row]
+
+    @property
+    def mixed(self) -> list[Row]:
+        """One record of each type."""
+        return [self.companies[0], self.accounts[0], self.peoples[0]]
+
+
+def tenant(world: World, name: str) -> Tenant:
+    workspace = world.workspace(name)
+    return Tenant(
+        workspace=workspace,
+        connector=world.workspace_connector(workspace),
+        other_connector=world.workspace_connector(workspace),
+        companies=world.companies(workspace, 4),
+        accounts=world.accounts(workspace, 2),
+        peoples=world.peoples(workspace, 2),
+    )
+
+
+@pytest.fixture
+def ours(world: World) -> Tenant:
+    return tenant(world, "Ours")
+
+
+@pytest.fixture
+def theirs(world: World) -> Tenant:
+    return tenant(world, "Theirs")
+
+
+@dataclass
+class Ledger:
+    """What is written down, as the owner of the tables sees it."""
+
+    database: AnyDatabase
+
+    def _select(self, statement: Any) -> Sequence[Any]:
+        found = self.database.owner.execute(statement).all()
+        self.database.commit()
+        return found
+
+    def rows(self, connector: Row | None = None) -> Counter[tuple[str, UUID, str, bool]]:
+        """Return (type, record, direction, is it live) of every row, or of those on `connector`, with their number."""
+        return Counter(
+            (type_, record, direction, live)
+            for type_, record, on, direction, live in self._select(LEDGER)
+            if connector is None or on == connector.id
+        )
+
+    def live(self, connector: Row | None = None) -> Counter[UUID]:
+        """Return the records with live rows, and how many each has."""
+        found: Counter[UUID] = Counter()
+        for (_, record, _, live), number in self.rows(connector).items():
+            if live:
+                found[record] += number
+        return found
+
+    def inbox(self) -> set[UUID]:
+        """Return the ids of the messages that had their effect."""
+        return {row.message_id for row in self._select(text("SELECT message_id FROM wellspring.sync_inbox"))}
+
+    def times(self, type_: str) -> Sequence[Any]:
+        """Return the three times of every row of `type_`, oldest first."""
+        return self._select(
+            text(f"SELECT created_at, updated_at, deleted_at FROM core_api.{type_}_workspace_connectors ORDER BY pk")
+        )
+
+
+@pytest.fixture
+def ledger(world: World) -> Ledger:
+    return Ledger(world.database)
+
+
+def ids(rows: Sequence[Row]) -> Counter[UUID]:
+    """Return the ids of `rows`, each once."""
+    return Counter(row.id for row in rows)

@@ -1,0 +1,194 @@
+"""What one message does to the ledger, and what it must not do."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.support.queue import Body, consume, synced
+from tests.support.world import Direction, Row, World
+from tests.sync.conftest import Ledger, Tenant, ids
+
+type Log = list[dict[str, Any]]
+
+
+@pytest.mark.parametrize("direction", ["input", "output"])
+def test_a_message_writes_one_row_for_each_record_of_each_type(
+    ours: Tenant, ledger: Ledger, direction: Direction
+) -> None:
+    message = synced(ours.connector, ours.mixed, direction)
+    assert consume(message) == []
+    assert ledger.rows(ours.connector) == {(row.type, row.id, direction, True): 1 for row in ours.mixed}
+    assert {str(id_) for id_ in ledger.inbox()} == {message["id"]}
+
+
+def test_a_record_named_twice_gets_one_row(ours: Tenant, ledger: Ledger) -> None:
+    message = synced(ours.connector, [ours.companies[0]] * 3)
+    message["records"][1]["id"] = message["records"][1]["id"].upper()
+    assert consume(message) == []
+    assert ledger.live() == ids(ours.companies[:1])
+
+
+def test_two_messages_may_say_the_same_and_both_are_kept(ours: Tenant, ledger: Ledger) -> None:
+    assert consume(synced(ours.connector, ours.companies)) == []
+    assert consume(synced(ours.connector, ours.companies), synced(ours.connector, ours.companies)) == []
+    assert ledger.live() == {row.id: 3 for row in ours.companies}
+
+
+def test_a_new_row_is_made_now_and_updated_when_made(ours: Tenant, ledger: Ledger, world: World) -> None:
+    consume(synced(ours.connector, ours.companies[:1]))
+    ((created, updated, deleted),) = ledger.times("company")
+    assert created == updated == world.database.owner.exec_driver_sql("SELECT now()::timestamptz(3)").scalar_one()
+    assert deleted is None
+
+
+class TestRelinking:
+    def test_ends_the_live_rows_of_the_same_record_connector_and_direction_and_makes_new_ones(
+        self, ours: Tenant, ledger: Ledger, world: World
+    ) -> None:
+        again = ours.mixed
+        for record in again:
+            world.provenance(record, ours.connector)
+            world.provenance(record, ours.connector)
+        assert consume(synced(ours.connector, again, mode="relink")) == []
+        expected = {
+            (row.type, row.id, "input", live): number for row in again for live, number in ((True, 1), (False, 2))
+        }
+        assert ledger.rows() == expected
+
+    def test_leaves_other_records_connectors_and_directions_alone(
+        self, ours: Tenant, ledger: Ledger, world: World
+    ) -> None:
+        company, other = ours.companies[:2]
+        world.provenance(other, ours.connector)
+        world.provenance(company, ours.other_connector)
+        world.provenance(company, ours.connector, "output")
+        before = ledger.rows()
+        assert consume(synced(ours.connector, [company], mode="relink")) == []
+        assert ledger.rows() - before == {("company", company.id, "input", True): 1}
+        assert not before - ledger.rows()
+
+    def test_stamps_what_it_ends_and_nothing_that_had_ended_before(
+        self, ours: Tenant, ledger: Ledger, world: World
+    ) -> None:
+        world.tombstone(world.provenance(ours.companies[0], ours.connector))
+        long_ago = ledger.times("company")[0]
+        world.database.owner.exec_driver_sql(
+            "UPDATE core_api.company_workspace_connectors SET updated_at = now() - interval '1 day',"
+            " deleted_at = now() - interval '1 day'"
+        )
+        world.provenance(ours.companies[0], ours.connector)
+        consume(synced(ours.connector, ours.companies[:1], mode="relink"))
+        ended_before, ended_now, live = ledger.times("company")
+        assert ended_before.deleted_at < long_ago.created_at
+        assert ended_now.deleted_at == ended_now.updated_at is not None
+        assert live.deleted_at is None
+
+    def test_of_a_record_that_has_no_live_row_only_adds_one(self, ours: Tenant, ledger: Ledger) -> None:
+        assert consume(synced(ours.connector, ours.companies, mode="relink")) == []
+        assert ledger.live() == ids(ours.companies)
+
+    def test_is_counted_in_the_log(self, ours: Tenant, world: World, log: Log) -> None:
+        for record in (*ours.mixed, ours.companies[0]):
+            world.provenance(record, ours.connector)
+        message = synced(ours.connector, ours.mixed, mode="relink")
+        consume(message)
+        (line,) = [line for line in log if line["message"] == "message applied"]
+        assert (line["message_id"], line["message_group"]) == (message["id"], str(ours.connector.id))
+        assert (line["records"], line["inserted"], line["tombstoned"]) == (3, 3, 4)
+
+
+class TestWhatCanNeverSucceed:
+    """Each kind goes back at once, leaves nothing behind, and is told in one line."""
+
+    def _fails(self, message: Body, ledger: Ledger, log: Log) -> dict[str, Any]:
+        before = ledger.rows()
+        assert consume(message) == [0]
+        assert ledger.rows() == before
+        assert ledger.inbox() == set()
+        (line,) = [line for line in log if line["level"] == "ERROR"]
+        assert line["message"] == "message failed, it can never succeed"
+        assert (line["message_id"], line["outcome"]) == (message["id"], "failed")
+        return line
+
+    def test_an_unknown_record(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
+        unknown = Row("people", 0, uuid4())
+        line = self._fails(synced(ours.connector, [*ours.companies, unknown]), ledger, log)
+        assert line["reason"] == "unknown_record"
+        assert line["problems"] == [f"unknown_record: people {unknown.id}"]
+
+    def test_a_record_under_another_type(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
+        company = ours.companies[0]
+        line = self._fails(synced(ours.connector, [Row("account", company.pk, company.id)]), ledger, log)
+        assert line["problems"] == [f"unknown_record: account {company.id}"]
+
+    def test_a_tombstoned_record(self, ours: Tenant, ledger: Ledger, log: Log, world: World) -> None:
+        world.tombstone(ours.accounts[0])
+        line = self._fails(synced(ours.connector, ours.mixed, mode="relink"), ledger, log)
+        assert line["problems"] == [f"unknown_record: account {ours.accounts[0].id}"]
+
+    def test_an_unknown_connector(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
+        unknown = uuid4()
+        line = self._fails(synced(unknown, ours.mixed), ledger, log)
+        assert line["problems"] == [f"unknown_connector: workspace_connector {unknown}"]
+
+    def test_a_tombstoned_connector(self, ours: Tenant, ledger: Ledger, log: Log, world: World) -> None:
+        world.tombstone(ours.connector)
+        line = self._fails(synced(ours.connector, ours.mixed), ledger, log)
+        assert line["reason"] == "unknown_connector"
+
+    def test_a_connector_of_a_tombstoned_workspace(self, ours: Tenant, ledger: Ledger, log: Log, world: World) -> None:
+        world.tombstone(ours.workspace)
+        line = self._fails(synced(ours.connector, ours.mixed), ledger, log)
+        assert line["reason"] == "unknown_connector"
+
+    @pytest.mark.parametrize("mode", ["append", "relink"])
+    @pytest.mark.parametrize("type_", ["account", "company", "people"])
+    def test_a_record_of_another_workspace(
+        self, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log, world: World, type_: str, mode: str
+    ) -> None:
+        foreign = next(row for row in theirs.mixed if row.type == type_)
+        world.provenance(foreign, theirs.connector)
+        world.provenance(ours.companies[0], ours.connector)
+        line = self._fails(synced(ours.connector, [*ours.companies, foreign], mode=mode), ledger, log)
+        assert line["reason"] == "tenant_mismatch"
+        assert line["problems"] == [f"tenant_mismatch: {type_} {foreign.id}"]
+
+    def test_a_connector_of_another_workspace(self, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log) -> None:
+        line = self._fails(synced(theirs.connector, ours.companies), ledger, log)
+        assert (line["reason"], line["problem_count"]) == ("tenant_mismatch", len(ours.companies))
+
+    def test_a_message_about_several_wrong_things_tells_the_first_few_and_counts_them_all(
+        self, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log
+    ) -> None:
+        unknown = [Row("company", 0, uuid4()) for _ in range(40)]
+        line = self._fails(synced(ours.connector, [*theirs.mixed, *ours.mixed, *unknown]), ledger, log)
+        assert (len(line["problems"]), line["problem_count"]) == (5, 43)
+        assert line["reason"] == "unknown_record"
+
+    def test_an_unknown_connector_is_told_before_unknown_records(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
+        unknown = [Row("company", 0, uuid4()) for _ in range(40)]
+        line = self._fails(synced(uuid4(), unknown), ledger, log)
+        assert (line["reason"], line["problem_count"]) == ("unknown_connector", 41)
+
+    def test_a_malformed_body(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
+        message = synced(ours.connector, ours.mixed) | {"direction": "sideways"}
+        line = self._fails(message, ledger, log)
+        assert (line["reason"], line["problems"]) == ("malformed", "records.synced.direction: literal_error")
+        assert line["receives"] == "1"
+
+
+@pytest.mark.parametrize("word", ["SELECT", "INSERT", "core_api", "Ours", "swordfish"])
+def test_no_line_of_the_log_holds_sql_names_or_bodies(ours: Tenant, theirs: Tenant, log: Log, word: str) -> None:
+    bad = synced(ours.connector, ours.mixed) | {"direction": "swordfish"}
+    consume(synced(ours.connector, ours.mixed), bad, synced(theirs.connector, ours.mixed))
+    assert len(log) == 4
+    assert word not in str(log)
+
+
+def test_no_line_of_the_log_holds_a_pk(ours: Tenant, theirs: Tenant, log: Log, world: World) -> None:
+    # Numbers that stand out, should they appear.
+    world.database.owner.exec_driver_sql("ALTER TABLE core_api.companies ALTER pk RESTART WITH 770077001")
+    far = world.company(ours.workspace)
+    consume(synced(ours.connector, [far]), synced(theirs.connector, [far]))
+    assert "7700770" not in str(log)

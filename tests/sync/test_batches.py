@@ -1,0 +1,206 @@
+"""Several messages at once: what goes back, in which order things happen, and in how many statements."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.support.databases import Statements
+from tests.support.queue import consume, synced
+from tests.support.world import Row, World
+from tests.sync.conftest import Ledger, Tenant, ids
+from wellspring.services.sync import Synced, waves
+
+type Log = list[dict[str, Any]]
+
+
+@pytest.fixture
+def poison(ours: Tenant) -> dict[str, Any]:
+    """A message of our connector's group that can never succeed."""
+    return synced(ours.connector, [Row("company", 0, uuid4())])
+
+
+class TestAFailure:
+    def test_does_not_hinder_other_groups(
+        self, ours: Tenant, theirs: Tenant, ledger: Ledger, poison: dict[str, Any]
+    ) -> None:
+        before = synced(ours.other_connector, ours.companies)
+        after = synced(theirs.connector, theirs.companies)
+        assert consume(before, poison, after) == [1]
+        assert ledger.live() == ids([*ours.companies, *theirs.companies])
+
+    def test_sends_back_all_that_follows_in_its_group_and_nothing_before_it(
+        self, ours: Tenant, theirs: Tenant, ledger: Ledger, poison: dict[str, Any], log: Log
+    ) -> None:
+        first, second, third = (synced(ours.connector, [row]) for row in ours.companies[:3])
+        other = synced(theirs.connector, theirs.companies)
+        assert consume(first, poison, second, other, third) == [1, 2, 4]
+        assert ledger.live() == ids([ours.companies[0], *theirs.companies])
+        outcomes = [line["outcome"] for line in log if "outcome" in line]
+        assert outcomes == ["applied", "failed", "held", "applied", "held"]
+
+    def test_of_a_malformed_body_sends_back_its_group_from_there_on(
+        self, ours: Tenant, theirs: Tenant, ledger: Ledger
+    ) -> None:
+        first, second = (synced(ours.connector, [row]) for row in ours.companies[:2])
+        other = synced(theirs.connector, theirs.companies)
+        mine, its = str(ours.connector.id), str(theirs.connector.id)
+        assert consume(first, "not json", second, other, groups=[mine, mine, mine, its]) == [1, 2]
+        assert ledger.live() == ids([ours.companies[0], *theirs.companies])
+
+    def test_is_told_of_the_first_bad_message_of_a_group_only(
+        self, ours: Tenant, poison: dict[str, Any], log: Log
+    ) -> None:
+        assert consume(poison, poison | {"id": str(uuid4())}) == [0, 1]
+        assert [line["outcome"] for line in log if line["level"] == "ERROR"] == ["failed"]
+
+    def test_of_every_message_changes_nothing(self, ours: Tenant, ledger: Ledger, poison: dict[str, Any]) -> None:
+        assert consume(poison, "[]", synced(uuid4(), ours.companies)) == [0, 1, 2]
+        assert not ledger.rows()
+        assert not ledger.inbox()
+
+    def test_that_is_mended_succeeds_when_it_comes_again(self, ours: Tenant, ledger: Ledger, world: World) -> None:
+        company = Row("company", 0, uuid4())
+        message, follower = synced(ours.connector, [company]), synced(ours.connector, ours.companies)
+        assert consume(message, follower) == [0, 1]
+        world.company(ours.workspace, id=company.id)
+        assert consume(message, follower) == []
+        assert ledger.live() == ids([company, *ours.companies])
+
+
+class TestOrder:
+    def test_a_relink_ends_what_an_earlier_message_of_the_batch_wrote(self, ours: Tenant, ledger: Ledger) -> None:
+        company = ours.companies[0]
+        batch = [synced(ours.connector, [company]) for _ in range(2)]
+        assert consume(*batch, synced(ours.connector, [company], mode="relink")) == []
+        assert ledger.rows() == {
+            ("company", company.id, "input", False): 2,
+            ("company", company.id, "input", True): 1,
+        }
+
+    def test_a_relink_leaves_what_a_later_message_of_the_batch_writes(self, ours: Tenant, ledger: Ledger) -> None:
+        company = ours.companies[0]
+        batch = [synced(ours.connector, [company], mode="relink"), synced(ours.connector, [company])]
+        assert consume(*batch) == []
+        assert ledger.rows() == {("company", company.id, "input", True): 2}
+
+    def test_of_many_relinks_of_one_record_the_last_one_stays(self, ours: Tenant, ledger: Ledger) -> None:
+        company = ours.companies[0]
+        assert consume(*(synced(ours.connector, [company], mode="relink") for _ in range(10))) == []
+        assert ledger.rows() == {
+            ("company", company.id, "input", False): 9,
+            ("company", company.id, "input", True): 1,
+        }
+
+    def test_a_relink_after_a_failure_of_its_group_does_nothing(
+        self, ours: Tenant, ledger: Ledger, poison: dict[str, Any]
+    ) -> None:
+        company = ours.companies[0]
+        relink = synced(ours.connector, [company], mode="relink")
+        assert consume(synced(ours.connector, [company]), poison, relink) == [1, 2]
+        assert ledger.rows() == {("company", company.id, "input", True): 1}
+
+    def test_a_failure_in_a_later_wave_holds_what_follows_it(self, ours: Tenant, ledger: Ledger) -> None:
+        company = ours.companies[0]
+        append, late = synced(ours.connector, [company]), synced(ours.connector, ours.companies)
+        bad = synced(ours.connector, [company, Row("people", 0, uuid4())], mode="relink")
+        again = synced(ours.connector, [company], mode="relink")
+        assert consume(append, bad, again, late) == [1, 2, 3]
+        assert ledger.rows() == {("company", company.id, "input", True): 1}
+
+
+def item(connector: str, *records: str, relink: bool = False, id_: str = "") -> Synced:
+    return Synced(
+        id=id_ or str(uuid4()),
+        group=connector,
+        workspace_connector_id=connector,
+        direction="input",
+        relink=relink,
+        records={"company": records},
+    )
+
+
+@pytest.mark.parametrize(
+    ("batch", "sizes"),
+    [
+        ([], []),
+        ([item("a", "1"), item("a", "1"), item("b", "1")], [3]),
+        ([item("a", "1"), item("a", "2", relink=True), item("b", "1", relink=True)], [3]),
+        ([item("a", "1"), item("a", "2", "1", relink=True), item("a", "3")], [1, 2]),
+        ([item("a", "1", relink=True), item("a", "1"), item("a", "1", relink=True)], [2, 1]),
+        ([item("a", "1", relink=True)] * 3, [1, 1, 1]),
+        ([item("a", "1", id_="x"), item("b", "1", id_="x"), item("c", "1", id_="x")], [1, 1, 1]),
+    ],
+)
+def test_a_batch_is_cut_only_where_messages_must_see_each_others_rows(batch: list[Synced], sizes: list[int]) -> None:
+    cut = list(waves(batch))
+    assert [len(wave) for wave in cut] == sizes
+    assert [message for wave in cut for message in wave] == batch
+
+
+class TestStatements:
+    """A batch is a handful of statements, whatever its size (contract, section 5)."""
+
+    @pytest.fixture
+    def large(self, ours: Tenant, world: World) -> list[list[Row]]:
+        """Ten times three thousand records of mixed types."""
+        records = [
+            *world.companies(ours.workspace, 16_000),
+            *world.accounts(ours.workspace, 7_000),
+            *world.peoples(ours.workspace, 7_000),
+        ]
+        return [records[start::10] for start in range(10)]
+
+    def test_ten_messages_of_three_thousand_records_are_one_statement(
+        self, ours: Tenant, ledger: Ledger, statements: Statements, large: list[list[Row]]
+    ) -> None:
+        assert consume(*(synced(ours.connector, records) for records in large)) == []
+        assert len(statements) == 1
+        assert ledger.live() == ids([row for records in large for row in records])
+
+    def test_nor_are_more_needed_to_relink_them(
+        self, ours: Tenant, ledger: Ledger, statements: Statements, large: list[list[Row]]
+    ) -> None:
+        consume(*(synced(ours.connector, records) for records in large))
+        statements.clear()
+        assert consume(*(synced(ours.connector, records, mode="relink") for records in large)) == []
+        assert len(statements) == 1
+        assert ledger.live() == ids([row for records in large for row in records])
+
+    def test_a_failed_message_costs_the_others_no_second_one(
+        self, ours: Tenant, theirs: Tenant, statements: Statements, poison: dict[str, Any]
+    ) -> None:
+        assert consume(
+            poison, synced(theirs.connector, theirs.companies), synced(ours.other_connector, ours.mixed)
+        ) == [0]
+        assert len(statements) == 1
+
+    def test_the_worst_batch_is_one_for_each_message(self, ours: Tenant, statements: Statements) -> None:
+        assert consume(*(synced(ours.connector, ours.mixed, mode="relink") for _ in range(10))) == []
+        assert len(statements) == 10
+
+    def test_a_batch_of_nothing_but_malformed_bodies_asks_the_database_nothing(
+        self, world: World, statements: Statements
+    ) -> None:
+        assert consume("", "{}") == [0, 1]
+        assert len(statements) == 0
+
+
+def test_the_batch_is_summed_up_in_one_line(
+    ours: Tenant, theirs: Tenant, log: Log, poison: dict[str, Any], world: World
+) -> None:
+    world.provenance(theirs.companies[0], theirs.connector)
+    done = synced(theirs.connector, theirs.companies[:1])
+    consume(done)
+    log.clear()
+    relink = synced(theirs.connector, theirs.companies, mode="relink")
+    consume(poison, synced(ours.connector, ours.mixed), done, relink)
+    (line,) = [line for line in log if line["message"] == "batch done"]
+    assert {name: line[name] for name in ("messages", "applied", "duplicate", "failed", "held")} == {
+        "messages": 4,
+        "applied": 1,
+        "duplicate": 1,
+        "failed": 1,
+        "held": 1,
+    }
+    assert (line["records"], line["inserted"], line["tombstoned"]) == (9, 4, 2)

@@ -1,0 +1,187 @@
+"""What is a message and what is not. No database."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from wellspring.messages import MOST_RECORDS, MalformedMessage, RecordsSynced, parse
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "messages.md").read_text()
+
+GONE = object()
+
+RECORD = {"type": "company", "id": "0190a6f0-5d6e-7c3a-9b1e-2f4a6c8d0e12"}
+WHOLE: dict[str, Any] = {
+    "type": "records.synced",
+    "id": "0190a6f0-5d6e-7c3a-9b1e-2f4a6c8d0e10",
+    "workspace_connector_id": "0190a6f0-5d6e-7c3a-9b1e-2f4a6c8d0e11",
+    "direction": "input",
+    "records": [RECORD],
+    "mode": "relink",
+    "occurred_at": "2026-05-10T08:14:22.000Z",
+}
+
+
+def body(**members: Any) -> str:
+    """Return a whole body with `members` instead of its own, or without those that are GONE."""
+    return json.dumps({name: value for name, value in (WHOLE | members).items() if value is not GONE})
+
+
+def refused(text: str) -> MalformedMessage:
+    with pytest.raises(MalformedMessage) as caught:
+        parse(text)
+    return caught.value
+
+
+def test_a_whole_message_is_understood() -> None:
+    work = parse(body()).work("group")
+    assert (work.id, work.group) == (WHOLE["id"], "group")
+    assert (work.workspace_connector_id, work.direction, work.relink) == (
+        WHOLE["workspace_connector_id"],
+        "input",
+        True,
+    )
+    assert work.records == {"company": (RECORD["id"],)}
+
+
+def test_a_message_appends_unless_it_says_otherwise() -> None:
+    assert not parse(body(mode=GONE)).work("group").relink
+    assert not parse(body(mode="append")).work("group").relink
+
+
+def test_a_record_named_twice_counts_once_also_in_capitals() -> None:
+    records = [RECORD, RECORD | {"id": RECORD["id"].upper()}, RECORD | {"type": "people"}]
+    work = parse(body(records=records)).work("group")
+    assert work.records == {"company": (RECORD["id"],), "people": (RECORD["id"],)}
+    assert work.record_count == 2
+
+
+def test_members_that_are_not_known_are_ignored() -> None:
+    parse(body(trace="x", records=[RECORD | {"name": "Acme"}]))
+
+
+@pytest.mark.parametrize(
+    "occurred_at",
+    ["2026-05-10T08:14:22Z", "2026-05-10T08:14:22.123456+02:00", "2026-05-10t08:14:22z", "2026-05-10 08:14:22-11:30"],
+)
+def test_a_time_is_iso_8601_with_an_offset(occurred_at: str) -> None:
+    parse(body(occurred_at=occurred_at))
+
+
+def test_as_many_records_as_the_contract_allows_are_taken() -> None:
+    records = [{"type": "company", "id": str(uuid4())} for _ in range(MOST_RECORDS)]
+    text = body(records=records)
+    assert len(text.encode()) < 256 * 1024
+    assert parse(text).work("group").record_count == MOST_RECORDS
+
+
+@pytest.mark.parametrize(
+    ("members", "where"),
+    [
+        ({"type": GONE}, "body: union_tag_not_found"),
+        ({"type": "records.created"}, "body: union_tag_invalid"),
+        ({"type": None}, "body: union_tag_invalid"),
+        ({"id": GONE}, "records.synced.id: missing"),
+        ({"id": "1"}, "records.synced.id: string_pattern_mismatch"),
+        ({"id": WHOLE["id"] + "\n"}, "records.synced.id: string_pattern_mismatch"),
+        ({"id": WHOLE["id"].replace("-", "")}, "records.synced.id: string_pattern_mismatch"),
+        ({"id": "\N{KELVIN SIGN}" + WHOLE["id"][1:]}, "records.synced.id: string_pattern_mismatch"),
+        ({"id": "\0" * 36}, "records.synced.id: string_pattern_mismatch"),
+        ({"id": 7}, "records.synced.id: string_type"),
+        ({"workspace_connector_id": GONE}, "records.synced.workspace_connector_id: missing"),
+        ({"workspace_connector_id": None}, "records.synced.workspace_connector_id: string_type"),
+        ({"direction": GONE}, "records.synced.direction: missing"),
+        ({"direction": "sideways"}, "records.synced.direction: literal_error"),
+        ({"direction": None}, "records.synced.direction: literal_error"),
+        ({"direction": "INPUT"}, "records.synced.direction: literal_error"),
+        ({"mode": "replace"}, "records.synced.mode: literal_error"),
+        ({"mode": None}, "records.synced.mode: literal_error"),
+        ({"records": GONE}, "records.synced.records: missing"),
+        ({"records": []}, "records.synced.records: too_short"),
+        ({"records": {}}, "records.synced.records: list_type"),
+        ({"records": [RECORD] * (MOST_RECORDS + 1)}, "records.synced.records: too_long"),
+        ({"records": [None]}, "records.synced.records.0: dict_type"),
+        (
+            {"records": [RECORD, {"type": "invoice", "id": RECORD["id"]}]},
+            "records.synced.records.1.type: literal_error",
+        ),
+        ({"records": [{"type": "company"}]}, "records.synced.records.0.id: missing"),
+        ({"records": [{"id": RECORD["id"]}]}, "records.synced.records.0.type: missing"),
+        ({"occurred_at": GONE}, "records.synced.occurred_at: missing"),
+        ({"occurred_at": "2026-05-10T08:14:22"}, "records.synced.occurred_at: timezone_aware"),
+        ({"occurred_at": "2026-05-10"}, "records.synced.occurred_at: timezone_aware"),
+        ({"occurred_at": 1778400862}, "records.synced.occurred_at: datetime_not_iso_8601"),
+        ({"occurred_at": "1778400862"}, "records.synced.occurred_at: datetime_not_iso_8601"),
+        ({"occurred_at": "2026-13-10T08:14:22Z"}, "records.synced.occurred_at: datetime_from_date_parsing"),
+    ],
+)
+def test_a_malformed_message_is_refused_and_told_where(members: dict[str, Any], where: str) -> None:
+    assert refused(body(**members)).detail == where
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "7",
+        '"records.synced"',
+        "not json",
+        body()[:-1],
+        "\ufeff" + body(),
+        body().replace("input", "in\0put"),
+        '{"type":"\ud800"}',
+        r'{"type":"\ud800"}',
+        "[" * 100_000,
+        '{"records":' * 100_000,
+        '{"id":' + "9" * 100_000 + "}",
+        '{"type":NaN}',
+        " " * 300_000,
+    ],
+    ids=lambda text: f"{text[:12]!a}+{len(text)}",
+)
+def test_what_is_no_json_object_is_refused(text: str) -> None:
+    assert refused(text).detail
+
+
+def test_a_refusal_never_repeats_the_body() -> None:
+    secret = "swordfish"
+    texts = [body(**{member: secret}) for member in WHOLE] + [
+        body(records=[{"type": secret, "id": secret, secret: secret}]),
+        secret,
+    ]
+    for text in texts:
+        assert secret not in refused(text).detail
+
+
+def test_only_the_first_few_problems_are_told_and_the_rest_counted() -> None:
+    detail = refused(body(records=[{"type": "company", "id": "x"}] * 100)).detail
+    assert detail.count("string_pattern_mismatch") == 5
+    assert detail.endswith("; and 95 more")
+
+
+def test_a_refusal_knows_the_message_id_when_that_can_be_read() -> None:
+    assert refused(body(direction="sideways")).message_id == str(UUID(WHOLE["id"]))
+    assert refused(body(id="x")).message_id is None
+    assert refused("[]").message_id is None
+
+
+def test_the_producers_guide_shows_a_message_that_is_one() -> None:
+    examples = re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)
+    assert [parse(example).type for example in examples] == ["records.synced"]
+
+
+@pytest.mark.parametrize(
+    "word", [*RecordsSynced.model_fields, "malformed", "unknown_connector", "unknown_record", "tenant_mismatch"]
+)
+def test_the_producers_guide_tells_of_every_member_and_reason(word: str) -> None:
+    assert f"| `{word}` |" in GUIDE
+
+
+def test_the_producers_guide_says_how_many_records_there_may_be() -> None:
+    assert f"1 to {MOST_RECORDS:,} of" in GUIDE

@@ -1,0 +1,75 @@
+"""How Postgres carries the statement out. Its tables have no statistics here: the plan must be good without any."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import TextClause, text
+
+from tests.support.databases import Database
+from tests.support.world import World
+from tests.sync.conftest import Tenant
+from wellspring.repositories.sync import RecordType, Synced, apply_synced
+
+
+class Explaining:
+    """Stands in for a transaction: explains the statement instead of running it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.plan: dict[str, Any] = {}
+
+    def execute(self, statement: TextClause, parameters: dict[str, str]) -> list[Any]:
+        with self.database.connection() as writer:
+            explained = writer.execute(text(f"EXPLAIN (FORMAT JSON) {statement.text}"), parameters).scalar_one()
+        self.plan = explained[0]["Plan"]
+        return []
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+def part(plan: dict[str, Any], cte: str) -> list[dict[str, Any]]:
+    """Return the nodes of the CTE called `cte`."""
+    (top,) = [node for node in nodes(plan) if node.get("Subplan Name") == f"CTE {cte}"]
+    return list(nodes(top))
+
+
+def indexes(found: list[dict[str, Any]]) -> set[str]:
+    return {node["Index Name"] for node in found if "Index Name" in node}
+
+
+@pytest.fixture
+def plan(database: Database, world: World, ours: Tenant) -> dict[str, Any]:
+    """The plan of a relink of two thousand companies of a connector that has ten thousand rows."""
+    companies = world.companies(ours.workspace, 2000)
+    for _ in range(5):
+        world.provenances(companies, ours.connector)
+    records: dict[RecordType, list[str]] = {"company": [str(row.id) for row in companies]}
+    explaining = Explaining(database)
+    message = Synced(
+        id=str(uuid4()),
+        group="group",
+        workspace_connector_id=str(ours.connector.id),
+        direction="input",
+        relink=True,
+        records=records,
+    )
+    apply_synced(explaining, [message])  # type: ignore[arg-type]  # all that it uses is execute()
+    return explaining.plan
+
+
+def test_records_are_found_by_their_id_alone(plan: dict[str, Any]) -> None:
+    assert indexes(part(plan, "company")) == {"uq_companies_id"}
+    assert not [node for node in part(plan, "company") if node["Node Type"] == "Seq Scan"]
+
+
+def test_what_a_relink_ends_is_found_by_record_never_by_connector(plan: dict[str, Any]) -> None:
+    # By connector it would read all of the connector's rows for each record: minutes instead of milliseconds.
+    found = part(plan, "stale_company")
+    assert indexes(found) == {"idx_company_workspace_connectors_record_created"}
+    assert not [node for node in found if node["Node Type"] == "Seq Scan"]

@@ -1,0 +1,258 @@
+"""SQS delivers at least once: every message has its effect exactly once, whatever is lost, late or doubled."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, event
+
+from tests.support.databases import WRITER, FreshDatabase, Statements, engine_for
+from tests.support.queue import consume, synced
+from tests.support.world import Row, World
+from tests.sync.conftest import Ledger, Tenant, ids, tenant
+
+type Log = list[dict[str, Any]]
+
+PATIENCE_SECONDS = 20
+
+
+class TestAMessageThatComesAgain:
+    def test_changes_nothing_and_succeeds(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
+        message = synced(ours.connector, ours.mixed)
+        assert consume(message) == []
+        assert consume(message) == []
+        assert ledger.live() == ids(ours.mixed)
+        assert [line["outcome"] for line in log if "outcome" in line] == ["applied", "duplicate"]
+
+    def test_does_not_relink_again_what_has_been_written_since(self, ours: Tenant, ledger: Ledger) -> None:
+        relink = synced(ours.connector, ours.companies, mode="relink")
+        consume(relink)
+        consume(synced(ours.connector, ours.companies))
+        assert consume(relink) == []
+        assert ledger.live() == {row.id: 2 for row in ours.companies}
+
+    def test_succeeds_also_when_its_records_and_its_connector_are_gone(
+        self, ours: Tenant, ledger: Ledger, world: World
+    ) -> None:
+        message = synced(ours.connector, ours.mixed)
+        consume(message)
+        before = ledger.rows()
+        for row in (*ours.mixed, ours.connector, ours.workspace):
+            world.tombstone(row)
+        assert consume(message) == []
+        assert ledger.rows() == before
+
+    def test_is_known_by_its_id_in_capitals_too_and_whatever_it_says_now(self, ours: Tenant, ledger: Ledger) -> None:
+        message = synced(ours.connector, ours.companies[:1])
+        consume(message)
+        assert consume(synced(ours.connector, ours.companies, id_=message["id"].upper())) == []
+        assert ledger.live() == ids(ours.companies[:1])
+
+    def test_in_one_batch_succeeds_twice_and_has_one_effect(self, ours: Tenant, ledger: Ledger) -> None:
+        message = synced(ours.connector, ours.mixed)
+        assert consume(message, message) == []
+        assert ledger.live() == ids(ours.mixed)
+
+    def test_in_one_batch_under_two_groups_has_one_effect(self, ours: Tenant, ledger: Ledger) -> None:
+        message = synced(ours.connector, ours.mixed)
+        assert consume(message, message, message, groups=["a", "b", "a"]) == []
+        assert ledger.live() == ids(ours.mixed)
+
+    def test_fails_both_times_in_one_batch_when_it_fails(self, ours: Tenant, ledger: Ledger) -> None:
+        message = synced(ours.connector, [*ours.mixed, Row("company", 0, uuid4())])
+        assert consume(message, message, groups=["a", "b"]) == [0, 1]
+        assert not ledger.rows()
+
+    def test_behind_a_failure_of_its_group_goes_back_with_it(self, ours: Tenant, ledger: Ledger) -> None:
+        done, bad = synced(ours.connector, ours.mixed), synced(ours.connector, [Row("company", 0, uuid4())])
+        consume(done)
+        assert consume(bad, done) == [0, 1]
+        assert consume(done, bad) == [1]
+
+
+@pytest.fixture
+def fresh(fresh_database: FreshDatabase) -> FreshDatabase:
+    """A database with real commits; the same as `world`'s, which the other fixtures write to."""
+    return fresh_database
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def pid_of(connection: Connection) -> int:
+    """Return the number of the server process behind `connection`, without asking the server."""
+    key: bytes = connection.connection.dbapi_connection._backend_key_data  # type: ignore[union-attr]  # pg8000's
+    return int.from_bytes(key[:4])
+
+
+def wait_until_a_session_waits_for_a_lock(database: FreshDatabase) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with database.session() as other:
+        while time.monotonic() < deadline:
+            waiting = other.exec_driver_sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ).scalar_one()
+            other.rollback()
+            if waiting:
+                return
+            time.sleep(0.01)
+    pytest.fail("nobody waits for a lock")
+
+
+class TestTheSameMessageTwiceAtTheSameTime:
+    @pytest.mark.parametrize("mode", ["append", "relink"])
+    def test_has_one_effect_and_both_deliveries_succeed(
+        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, log: Log, world: World, mode: str
+    ) -> None:
+        world.provenance(ours.companies[0], ours.connector)
+        message = synced(ours.connector, ours.companies, mode=mode)
+        results: dict[str, list[int]] = {}
+        second: list[threading.Thread] = []
+
+        @event.listens_for(fresh.engine(WRITER), "commit")
+        def before_commit(_connection: Connection) -> None:
+            """Hold the first delivery back, its work done and not committed, until the second waits for it."""
+            if not second:
+                second.append(in_thread(lambda: results.update(second=consume(message))))
+                wait_until_a_session_waits_for_a_lock(fresh)
+                assert "second" not in results
+
+        results["first"] = consume(message)
+        second[0].join(PATIENCE_SECONDS)
+        assert results == {"first": [], "second": []}
+        assert sorted(line["outcome"] for line in log if "outcome" in line) == ["applied", "duplicate"]
+        expected = ids(ours.companies) + (ids(ours.companies[:1]) if mode == "append" else ids([]))
+        assert ledger.live() == expected
+
+    def test_has_the_effect_of_the_second_delivery_when_the_first_is_lost(
+        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger
+    ) -> None:
+        message = synced(ours.connector, ours.companies)
+        results: dict[str, list[int]] = {}
+        second: list[threading.Thread] = []
+
+        @event.listens_for(fresh.engine(WRITER), "commit")
+        def before_commit(connection: Connection) -> None:
+            if not second:
+                second.append(in_thread(lambda: results.update(second=consume(message))))
+                wait_until_a_session_waits_for_a_lock(fresh)
+                fresh.end(pid_of(connection))
+
+        results["first"] = consume(message)
+        second[0].join(PATIENCE_SECONDS)
+        assert results == {"first": [0], "second": []}
+        assert ledger.live() == ids(ours.companies)
+
+    def test_has_one_effect_and_no_deadlock_however_the_deliveries_are_mixed(
+        self, fresh: FreshDatabase, world: World, ledger: Ledger
+    ) -> None:
+        tenants = [tenant(world, name) for name in ("A", "B", "C")]
+        messages = [synced(of.connector, of.mixed) for of in tenants for _ in range(4)]
+        results: list[list[int]] = []
+
+        def deliver(seed: int) -> None:
+            batch = messages[:]
+            random.Random(seed).shuffle(batch)
+            results.append(consume(*batch))
+
+        threads = [in_thread(partial(deliver, seed)) for seed in range(8)]
+        for thread in threads:
+            thread.join(PATIENCE_SECONDS)
+        assert results == [[]] * 8
+        assert ledger.live() == {row.id: 4 for of in tenants for row in of.mixed}
+
+
+class TestADatabaseThatGoesAway:
+    def _kill_when(self, database: FreshDatabase, moment: str, *, times: int = 1) -> list[int]:
+        """End the consumer's session at its next `times` `before_cursor_execute`, `after_…` or `commit`."""
+        killed: list[int] = []
+
+        @event.listens_for(database.engine(WRITER), moment)
+        def kill(connection: Connection, *_: object) -> None:
+            if len(killed) < times:
+                killed.append(pid_of(connection))
+                database.end(killed[-1])
+
+        return killed
+
+    def test_before_the_statement_is_tried_once_more_with_one_effect(
+        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, statements: Statements
+    ) -> None:
+        killed = self._kill_when(fresh, "before_cursor_execute")
+        assert consume(synced(ours.connector, ours.mixed)) == []
+        assert len(killed) == 1
+        assert ledger.live() == ids(ours.mixed)
+        assert len(statements) == 2
+
+    def test_between_two_statements_is_tried_once_more_with_one_effect(
+        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger
+    ) -> None:
+        killed = self._kill_when(fresh, "after_cursor_execute")
+        batch = [synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed, mode="relink")]
+        assert consume(*batch) == []
+        assert len(killed) == 1
+        assert ledger.live() == ids(ours.mixed)
+        assert sum(ledger.rows().values()) == 2 * len(ours.mixed)
+
+    def test_in_the_commit_sends_the_whole_batch_back_with_one_warning(
+        self, fresh: FreshDatabase, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log
+    ) -> None:
+        self._kill_when(fresh, "commit")
+        batch = [synced(ours.connector, ours.mixed), synced(theirs.connector, theirs.mixed)]
+        assert consume(*batch) == [0, 1]
+        assert [(line["level"], line["message"]) for line in log] == [("WARNING", "batch returned, to be tried again")]
+        assert not ledger.rows()
+        assert consume(*batch) == []
+        assert ledger.live() == ids([*ours.mixed, *theirs.mixed])
+
+    def test_twice_sends_the_whole_batch_back(
+        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, log: Log
+    ) -> None:
+        self._kill_when(fresh, "before_cursor_execute", times=2)
+        message = synced(ours.connector, ours.mixed)
+        assert consume("not json", message, groups=["a", "b"]) == [0, 1]
+        assert [line["level"] for line in log] == ["WARNING"]
+        assert consume(message) == []
+        assert ledger.live() == ids(ours.mixed)
+
+    def test_altogether_sends_the_whole_batch_back(
+        self, ours: Tenant, log: Log, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        nowhere = engine_for("postgresql://wellspring_writer:swordfish@127.0.0.1:1/wellspring")
+        monkeypatch.setattr("wellspring.database.scope.connection", nowhere.connect)
+        assert consume(synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)) == [0, 1]
+        (line,) = log
+        assert (line["level"], line["code"], line["messages"]) == ("WARNING", "SERVICE_UNAVAILABLE", 2)
+        assert "swordfish" not in str(log)
+        nowhere.dispose()
+
+
+def test_an_unexpected_exception_sends_the_whole_batch_back_and_tells_where_not_what(
+    ours: Tenant, ledger: Ledger, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("swordfish")
+
+    monkeypatch.setattr("wellspring.repositories.sync.apply_synced", fail)
+    assert consume(synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)) == [0, 1]
+    (line,) = log
+    assert (line["level"], line["exception"], line["messages"]) == ("ERROR", "ValueError", 2)
+    assert any(frame.endswith("fail") for frame in line["raised_at"])
+    assert "swordfish" not in str(log)
+    assert not ledger.inbox()
+
+
+def test_a_statement_that_is_refused_for_good_is_logged_without_its_text(ours: Tenant, log: Log, world: World) -> None:
+    world.database.role = "wellspring_reader"
+    assert consume(synced(ours.connector, ours.mixed)) == [0]
+    (line,) = log
+    assert (line["level"], line["sqlstate"]) == ("ERROR", "42501")
+    assert not any(word in str(log) for word in ("SELECT", "core_api", "permission", str(ours.companies[0].id)))
