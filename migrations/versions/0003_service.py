@@ -23,13 +23,26 @@ CHANGEABLE = {
 }
 
 
-def create_role(role: str) -> None:
-    """Create `role` unless another database of the cluster has brought it already: roles belong to the cluster."""
+def create_role(role: str, seconds: int) -> None:
+    """Create `role` unless another database of the cluster has brought it already: roles belong to the cluster.
+
+    Its limits are set here because RDS Proxy takes none at connection time and pins a session that sets them.
+
+    Args:
+        role: its name.
+        seconds: what a statement may take: less than the functions that use it may, so that the database ends
+            it and not Lambda, which would leave it running.
+    """
     op.execute(
         f"""
         DO $$ BEGIN
           IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
             CREATE ROLE {role} LOGIN NOINHERIT;
+            ALTER ROLE {role} SET statement_timeout = '{seconds}s';
+            ALTER ROLE {role} SET lock_timeout = '5s';
+            ALTER ROLE {role} SET idle_in_transaction_session_timeout = '{seconds}s';
+            -- Compiling a page's statement would take longer than the page.
+            ALTER ROLE {role} SET jit = off;
           END IF;
         END $$
         """
@@ -60,8 +73,8 @@ def upgrade() -> None:
         "INSERT INTO wellspring.cursor_keys (key)"
         " SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))"
     )
-    for role in (READER, WRITER):
-        create_role(role)
+    for role, seconds in ((READER, 8), (WRITER, 25)):
+        create_role(role, seconds)
         op.execute(f"GRANT USAGE ON SCHEMA core_api, wellspring TO {role}")
         op.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA core_api TO {role}")
         op.execute(f"GRANT SELECT ON wellspring.cursor_keys TO {role}")

@@ -1,12 +1,9 @@
 """The HTTP edge: what every answer has, whatever happens inside."""
 
 import json
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aws_lambda_powertools import Logger
 
 from tests.reading.conftest import Tenant, tenant
 from tests.support.api import ANONYMOUS, READER, Caller, Context, event, get, person
@@ -15,7 +12,6 @@ from tests.support.world import World
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden, NotFound
 from wellspring.handlers.http import Plan, Request, Response, http_handler
-from wellspring.observability import logger
 
 COMPANIES = "/v1/company-workspace-connectors"
 
@@ -23,22 +19,6 @@ COMPANIES = "/v1/company-workspace-connectors"
 @pytest.fixture
 def ours(world: World) -> Tenant:
     return tenant(world, "company")
-
-
-@pytest.fixture
-def log() -> Iterator[list[dict[str, Any]]]:
-    """The lines logged in this test, parsed."""
-    lines: list[dict[str, Any]] = []
-    powertools: Logger = logger
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(json.loads(powertools.registered_formatter.format(record)))
-
-    keep = Keep()
-    powertools.addHandler(keep)
-    yield lines
-    powertools._logger.removeHandler(keep)
 
 
 def broken(error: Exception) -> Any:
