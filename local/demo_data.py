@@ -1,0 +1,263 @@
+"""What the demo consists of: three workspaces, a group of two of them, and what their connectors brought and took.
+
+Every id is fixed and can be read: `01990000-KIND-7000-8000-W…N` is number N of its kind in workspace W (a, b, c).
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+KINDS = (
+    "workspace",
+    "people",
+    "company",
+    "account",
+    "connector",
+    "workspace_connector",
+    "workspace_group",
+    "workspace_membership",
+    "workspace_group_membership",
+    "workspace_group_workspace",
+    "message",
+)
+OCCURRED_AT = "2026-05-10T08:14:22.000Z"
+
+type Row = dict[str, Any]
+
+
+def demo_id(kind: str, workspace: str, number: int = 1) -> str:
+    """Return the id of the demo's `number`th `kind` in `workspace` (0 for what belongs to none)."""
+    return f"01990000-{KINDS.index(kind) + 1:04x}-7000-8000-{workspace}{number:011d}"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One workspace of the demo: its letter, its name, and how much it has of everything."""
+
+    letter: str
+    name: str
+    people: tuple[str, ...]
+    companies: int
+    accounts: tuple[str, ...]
+    connectors: tuple[int, ...]
+
+    @property
+    def id(self) -> str:
+        """The workspace's id."""
+        return demo_id("workspace", self.letter)
+
+
+WORKSPACES = (
+    Workspace(
+        "a",
+        "Verdier Foods",
+        people=(
+            "Claire Verdier",
+            "Malik Haddad",
+            "Greta Lindqvist",
+            "Jonas Albrecht",
+            "Amara Diallo",
+            "Hugo Perrin",
+            "Sofia Marchetti",
+            "Tomasz Zielinski",
+            "Ines Carvalho",
+            "Noah Fischer",
+            "Lea Moreau",
+            "Priya Raman",
+        ),
+        companies=72,
+        accounts=("Current EUR", "Savings EUR", "Suppliers EUR", "Payroll EUR", "Card float EUR", "Export USD"),
+        connectors=(1, 2, 3, 4, 5),
+    ),
+    Workspace(
+        "b",
+        "Verdier Logistics",
+        people=("Marc Olivier", "Elena Petrova", "Yusuf Demir", "Anna Kowalska", "Luca Ferri", "Nora Haugen"),
+        companies=18,
+        accounts=("Current EUR", "Fuel cards EUR", "Freight USD"),
+        connectors=(1, 2, 4, 5),
+    ),
+    Workspace(
+        "c",
+        "Northwind Studio",
+        people=("Olga Brandt", "Peter Novak", "Rania Saleh", "Simon Weiss", "Tara Quinn"),
+        companies=24,
+        accounts=("Current GBP", "Clients GBP", "Tax GBP"),
+        connectors=(1, 2, 4, 5),
+    ),
+)
+GROUP = demo_id("workspace_group", "0")
+OWNER, MEMBER, GUEST = (demo_id("people", "a", number) for number in (1, 2, 3))
+OUTSIDER = demo_id("people", "c", 1)
+
+# What the token of each principal says of them.
+PRINCIPALS = {
+    "owner": {"sub": OWNER},
+    "member": {"sub": MEMBER},
+    "guest": {"sub": GUEST},
+    "outsider": {"sub": OUTSIDER},
+    "pipeline": {"sub": "sync-pipeline", "scope": "system:read sync:write"},
+    "matcher": {"sub": "provider-matcher", "scope": "system:read providers:match"},
+}
+
+
+@dataclass(frozen=True)
+class Connector:
+    """A connector of the catalogue, its direction, and the types of record that it carries."""
+
+    number: int
+    name: str
+    provider: str
+    direction: str
+    carries: tuple[str, ...]
+
+
+CONNECTORS = (
+    Connector(1, "Payments", "stripe", "input", ("account", "company")),
+    Connector(2, "Mail", "google", "input", ("people", "company")),
+    Connector(3, "Payroll", "payfit", "input", ("people", "account")),
+    Connector(4, "CRM", "attio", "output", ("company", "people")),
+    Connector(5, "Archive", "dropbox", "output", ("account", "company")),
+)
+
+_FIRST = ("Alder", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Harbour", "Iris")
+_SECOND = ("Trading", "Foods", "Transport", "Studio", "Partners", "Packaging", "Energy", "Textiles")
+
+
+def company_name(number: int) -> str:
+    """Return the name of the `number`th company: 72 different ones."""
+    first, second = divmod(number - 1, len(_SECOND))
+    return f"{_FIRST[first % len(_FIRST)]} {_SECOND[second]}"
+
+
+def rows() -> dict[str, list[Row]]:
+    """Return the rows of every parent table, those that others refer to first; references are by id."""
+    return {
+        "workspaces": [{"id": workspace.id, "name": workspace.name} for workspace in WORKSPACES],
+        "peoples": [
+            {"id": demo_id("people", of.letter, number), "full_name": name, "workspace": of.id}
+            for of in WORKSPACES
+            for number, name in enumerate(of.people, 1)
+        ],
+        "companies": [
+            {"id": demo_id("company", of.letter, number), "name": company_name(number), "workspace": of.id}
+            for of in WORKSPACES
+            for number in range(1, of.companies + 1)
+        ],
+        "accounts": [
+            {
+                "id": demo_id("account", of.letter, number),
+                "account_name": name,
+                "currency": name.rpartition(" ")[2],
+                "workspace": of.id,
+            }
+            for of in WORKSPACES
+            for number, name in enumerate(of.accounts, 1)
+        ],
+        "connectors": [
+            {
+                "id": demo_id("connector", "0", connector.number),
+                "name": connector.name,
+                "provider": connector.provider,
+                "direction": connector.direction,
+            }
+            for connector in CONNECTORS
+        ],
+        "workspace_connectors": [
+            {
+                "id": demo_id("workspace_connector", of.letter, number),
+                "workspace": of.id,
+                "connector": demo_id("connector", "0", number),
+                "status": "active",
+            }
+            for of in WORKSPACES
+            for number in of.connectors
+        ],
+        "workspace_groups": [{"id": GROUP, "name": "Verdier Group", "created_by": OWNER}],
+        "workspace_memberships": [
+            {
+                "id": demo_id("workspace_membership", letter, number),
+                "people": person,
+                "workspace": demo_id("workspace", letter),
+                "role": role,
+                "status": "active",
+            }
+            for letter, number, person, role in (
+                ("a", 1, OWNER, "owner"),
+                ("a", 2, MEMBER, "member"),
+                ("a", 3, GUEST, "guest"),
+                ("b", 1, OWNER, "member"),
+                ("c", 1, OUTSIDER, "member"),
+            )
+        ],
+        "workspace_group_memberships": [
+            {
+                "id": demo_id("workspace_group_membership", "0"),
+                "people": OWNER,
+                "workspace_group": GROUP,
+                "role": "owner",
+                "status": "active",
+            }
+        ],
+        "workspace_group_workspaces": [
+            {
+                "id": demo_id("workspace_group_workspace", letter),
+                "workspace_group": GROUP,
+                "workspace": demo_id("workspace", letter),
+                "created_by": OWNER,
+            }
+            for letter in ("a", "b")
+        ],
+        "providers": providers(),
+    }
+
+
+def providers() -> list[Row]:
+    """Return the provider catalogue; its ids are the database's."""
+    with (Path(__file__).with_name("data") / "providers.csv").open(newline="", encoding="utf-8") as file:
+        return [
+            {
+                "slug": line["slug"],
+                "name": line["name"],
+                "url": line["url"],
+                "countries": [line["country"]] if line["country"] else [],
+            }
+            for line in csv.DictReader(file)
+        ]
+
+
+def messages() -> Iterator[Row]:
+    """Yield the sync messages from which every provenance row of the demo comes, each with a fixed id."""
+    for workspace in WORKSPACES:
+        amounts = {
+            "account": len(workspace.accounts),
+            "company": workspace.companies,
+            "people": len(workspace.people),
+        }
+        for connector in CONNECTORS:
+            if connector.number in workspace.connectors:
+                yield message(
+                    demo_id("message", workspace.letter, connector.number),
+                    demo_id("workspace_connector", workspace.letter, connector.number),
+                    connector.direction,
+                    [
+                        {"type": kind, "id": demo_id(kind, workspace.letter, number)}
+                        for kind in connector.carries
+                        for number in range(1, amounts[kind] + 1)
+                    ],
+                )
+
+
+def message(message_id: str, workspace_connector: str, direction: str, records: list[Row]) -> Row:
+    """Return the body of a `records.synced` message."""
+    return {
+        "type": "records.synced",
+        "id": message_id,
+        "workspace_connector_id": workspace_connector,
+        "direction": direction,
+        "records": records,
+        "mode": "append",
+        "occurred_at": OCCURRED_AT,
+    }

@@ -1,0 +1,214 @@
+"""The HTTP API of the local stack: what API Gateway does between a socket and a handler.
+
+Routes come from template.yaml. The issuer's documents are served beneath `/issuer`, which no route of the
+template may use.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import uvicorn
+
+from local import payload
+from local.authorizer import JwtAuthorizer, UnauthorizedError
+from local.identity import Identity
+from local.lambdas import InvocationError, RequestTooLargeError
+from local.payload import Request, Response
+from local.template import Function, Route
+
+LARGEST_BODY = 10 * 1024 * 1024
+INTEGRATION_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+type Scope = MutableMapping[str, Any]
+type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+type Invoke = Callable[[Function, Mapping[str, Any]], Any]
+
+
+class Match(NamedTuple):
+    """A route and what its path's variables stand for."""
+
+    route: Route
+    parameters: Mapping[str, str]
+
+
+class Router:
+    """Finds the most specific route, in API Gateway's order: a full match, a greedy one, `$default`."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._default = next((route for route in routes if route.path == "$default"), None)
+        # Few variables first, greedy ones last, a named method before ANY.
+        self._routes = sorted(
+            (route for route in routes if route.path != "$default"),
+            key=lambda route: ("+}" in route.path, route.path.count("{"), route.method == "ANY"),
+        )
+
+    def find(self, method: str, path: str) -> Match | None:
+        """Return the route of a request to `path` (still encoded); HEAD and OPTIONS are methods like any other."""
+        segments = path.split("/")
+        for route in self._routes:
+            if route.method in {method, "ANY"}:
+                parameters = _variables(route.path.split("/"), segments)
+                if parameters is not None:
+                    return Match(route, parameters)
+        return Match(self._default, {}) if self._default else None
+
+
+def _variables(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
+    """Return the variables of `pattern` in `segments`, None where it does not match."""
+    variables: dict[str, str] = {}
+    for position, part in enumerate(pattern):
+        if part.startswith("{") and part.endswith("+}"):
+            rest = "/".join(segments[position:])
+            return {**variables, part[1:-2]: unquote(rest)} if rest else None
+        if position >= len(segments):
+            return None
+        segment = unquote(segments[position])
+        if part.startswith("{") and part.endswith("}"):
+            if not segment:
+                return None
+            variables[part[1:-1]] = segment
+        elif part != segment:
+            return None
+    return variables if len(pattern) == len(segments) else None
+
+
+class Gateway:
+    """The ASGI application. `invoke` blocks, so it runs on `executor`."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        audience: Sequence[str],
+        identity: Identity,
+        invoke: Invoke,
+        executor: Executor,
+    ) -> None:
+        self._router = Router(routes)
+        self._identity = identity
+        self._authorizer = JwtAuthorizer(identity.issuer, audience, identity.find_key)
+        self._invoke = invoke
+        self._executor = executor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        response, request_id = await self._respond(scope, receive)
+        headers = [*response.headers, ("apigw-requestid", request_id)]
+        if response.status not in payload.WITHOUT_BODY:
+            headers.append(("content-length", str(len(response.body))))
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": [(name.encode("latin-1"), _header_bytes(value)) for name, value in headers],
+            }
+        )
+        await send({"type": "http.response.body", "body": response.body})
+
+    async def _respond(self, scope: Scope, receive: Receive) -> tuple[Response, str]:
+        request = Request(
+            method=scope["method"],
+            path=scope["raw_path"].decode("latin-1"),
+            query=scope["query_string"].decode("latin-1"),
+            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
+            body=b"",
+            protocol=f"HTTP/{scope['http_version']}",
+            source_ip=(scope.get("client") or ["127.0.0.1"])[0],
+        )
+        issuers = self._issuers_document(request)
+        if issuers is not None:
+            return issuers, request.id
+        match = self._router.find(request.method, request.path)
+        if match is None:
+            return payload.message(404, "Not Found"), request.id
+        claims = None
+        if match.route.needs_token:
+            try:
+                claims = self._authorizer.claims(request.header("authorization"))
+            except UnauthorizedError:
+                return payload.message(401, "Unauthorized", ("www-authenticate", "Bearer")), request.id
+        body = await _read(receive)
+        if body is None:
+            return payload.message(413, "Request Entity Too Large"), request.id
+        event = payload.to_event(replace(request, body=body), match.route.key, match.parameters, claims)
+        return await self._integrate(match.route.function, event), request.id
+
+    def _issuers_document(self, request: Request) -> Response | None:
+        if request.method not in {"GET", "HEAD"}:
+            return None
+        match request.path:
+            case "/issuer/.well-known/openid-configuration":
+                return payload.as_json(200, self._identity.configuration())
+            case "/issuer/.well-known/jwks.json":
+                return payload.as_json(200, self._identity.key_set())
+        return None
+
+    async def _integrate(self, function: Function, event: Mapping[str, Any]) -> Response:
+        loop = asyncio.get_running_loop()
+        try:
+            answer = await asyncio.wait_for(
+                loop.run_in_executor(self._executor, self._invoke, function, event), INTEGRATION_SECONDS
+            )
+            return payload.from_answer(answer)
+        except TimeoutError:
+            return payload.message(503, "Service Unavailable")
+        except RequestTooLargeError:
+            return payload.message(413, "Request Entity Too Large")
+        except (InvocationError, payload.InvalidAnswerError) as error:
+            logger.error("%s: %s", function.name, error)  # noqa: TRY400  the function's log has the traceback
+            return payload.message(500, "Internal Server Error")
+
+
+def _header_bytes(value: str) -> bytes:
+    """Return a header's value without what would end it; API Gateway drops control characters too."""
+    return "".join(char for char in value if char.isprintable() or char == "\t").encode()
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Return the request's body, None when it is too large."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        event = await receive()
+        chunk: bytes = event.get("body", b"")
+        size += len(chunk)
+        if size <= LARGEST_BODY:
+            chunks.append(chunk)
+        else:
+            chunks.clear()  # read on, so that the client gets to read the answer
+        if event["type"] == "http.disconnect" or not event.get("more_body"):
+            return None if size > LARGEST_BODY else b"".join(chunks)
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the stack has its own, for every part of it."""
+
+    def __init__(self, app: Gateway) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=True,
+                ws="none",
+                http="h11",
+                timeout_graceful_shutdown=5,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield

@@ -1,0 +1,144 @@
+"""The SQS of the local stack: starts its process and makes the queues that template.yaml declares.
+
+What differs from AWS is the visibility timeout: seconds instead of minutes, so that a poisoned message is in
+the dead-letter queue while somebody is still looking.
+"""
+
+import json
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from local.errors import Fault
+from local.processes import listen_on
+from local.settings import ACCOUNT_ID, HOST, REGION, ROOT
+from local.template import Queue, Template
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+
+
+def client(endpoint_url: str) -> Any:
+    """Return a boto3 SQS client for the local endpoint; it reads no profile and no key of the person's own."""
+    # A tenth of the stack's start goes into this import, so it happens beside Postgres's start, not before it.
+    import boto3  # noqa: PLC0415  for the reason above
+    from botocore.config import Config  # noqa: PLC0415  the same
+
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)  # noqa: S106  no secret: moto takes any
+    return session.client(
+        "sqs",
+        endpoint_url=endpoint_url,
+        config=Config(
+            connect_timeout=2, read_timeout=30, retries={"max_attempts": 2}, proxies={}, max_pool_connections=20
+        ),
+    )
+
+
+class QueueServer:
+    """The SQS process. `start` and `make_queues` are apart because the one can run beside other starts.
+
+    `state_file` keeps undelivered messages over a restart. Raises Fault when the port is taken.
+    """
+
+    def __init__(self, template: Template, port: int, state_file: Path, log: Path, visibility_timeout: int) -> None:
+        self._template = template
+        self._port = port
+        self._state_file = state_file
+        self._log = log
+        self.visibility_timeout = visibility_timeout
+        self._process: subprocess.Popen[bytes] | None = None
+        self.endpoint_url = ""
+        self.urls: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Start the process; return at once."""
+        listen_on(self._port, "SQS_PORT").close()
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "local.sqs_server",
+                    str(self._port),
+                    str(self._state_file),
+                    ACCOUNT_ID,
+                    REGION,
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                cwd=ROOT,
+                env={
+                    name: value
+                    for name, value in os.environ.items()
+                    if not name.startswith(("AWS_", "MOTO_", "PYTHON"))
+                },
+                start_new_session=True,
+            )
+
+    def make_queues(self) -> None:
+        """Wait until the server answers, and make the template's queues, dead-letter queues first."""
+        assert self._process is not None  # noqa: S101  start comes first
+        assert self._process.stdout is not None  # noqa: S101  it is a pipe
+        readable, _, _ = select.select([self._process.stdout], [], [], START_SECONDS)
+        line = self._process.stdout.readline() if readable else b""
+        if not line.strip().isdigit():
+            raise Fault(f"the queue server did not start (see {self._log})")
+        self.endpoint_url = f"http://{HOST}:{int(line)}"
+        sqs = client(self.endpoint_url)
+        queues = self._template.queues
+        for queue in sorted(queues.values(), key=lambda queue: queue.dead_letter_queue is not None):
+            created = sqs.create_queue(QueueName=queue.name, Attributes=self._attributes(queue))
+            self.urls[queue.logical_id] = created["QueueUrl"]
+
+    def _attributes(self, queue: Queue) -> dict[str, str]:
+        attributes = {**queue.attributes, "VisibilityTimeout": str(self.visibility_timeout)}
+        if queue.dead_letter_queue is not None:
+            target = self._template.queues[queue.dead_letter_queue].arn
+            attributes["RedrivePolicy"] = json.dumps(
+                {"deadLetterTargetArn": target, "maxReceiveCount": queue.maximum_receives}
+            )
+        return attributes
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the process as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+
+    def stop(self) -> None:
+        """End the process; it saves its messages first."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None  # noqa: S101  it is a pipe
+        process.stdin.close()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        try:
+            self.make_queues()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,60 @@
+"""Where the local stack keeps its state, and what can be set from outside.
+
+PORT and SQS_PORT choose the ports (0: any free one), LOCAL_VISIBILITY_TIMEOUT the seconds after which a failed
+message comes back, WELLSPRING_STATE the folder of everything the stack writes (default `.local`).
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.errors import Fault
+
+ROOT = Path(__file__).resolve().parents[1]
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+ACCOUNT_ID = "123456789012"
+DATABASE = "wellspring"
+
+
+def number(name: str, default: int, highest: int = 65535) -> int:
+    """Return the environment variable `name` as a whole number from 0 to `highest`; raise Fault otherwise."""
+    value = os.environ.get(name, "") or str(default)
+    if not value.isascii() or not value.isdigit() or int(value) > highest:
+        raise Fault(f"{name} must be a whole number from 0 to {highest}, not {value!r}")
+    return int(value)
+
+
+def state_folder() -> Path:
+    """Return the folder of the stack's state; a relative WELLSPRING_STATE starts at the checkout."""
+    return ROOT / (os.environ.get("WELLSPRING_STATE") or ".local")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one run of the stack was told."""
+
+    state: Path = field(default_factory=state_folder)
+    port: int = field(default_factory=lambda: number("PORT", 3000))
+    sqs_port: int = field(default_factory=lambda: number("SQS_PORT", 3001))
+    visibility_timeout: int = field(default_factory=lambda: number("LOCAL_VISIBILITY_TIMEOUT", 2, 43200))
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the functions' and servers' logs."""
+        return self.state / "logs"
+
+    @property
+    def stack_file(self) -> Path:
+        """The file that says where the running stack answers; absent while none runs."""
+        return self.state / "stack.json"
+
+    @property
+    def postgres(self) -> Path:
+        """The folder of the database cluster."""
+        return self.state / "postgres"
+
+    @property
+    def queue_file(self) -> Path:
+        """The file of the messages that nobody has taken yet."""
+        return self.state / "queue.json"

@@ -1,0 +1,214 @@
+"""The SQS process of the local stack: moto's server, held to what a FIFO consumer relies on.
+
+Run as `python -m local.sqs_server PORT STATE_FILE`; it prints its port when it listens, and leaves when its
+standard input ends. moto keeps messages in memory, so they are written to STATE_FILE and read from it again.
+"""
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
+from moto.sqs.models import DEDUPLICATION_TIME_IN_SECONDS, Message, SQSBackend, sqs_backends
+from moto.sqs.responses import SQSResponse
+from werkzeug.serving import make_server
+
+from local.settings import HOST
+
+SAVE_EVERY_SECONDS = 1.0
+LONGEST_SLEEP_SECONDS = 0.1
+KEPT = (
+    "id",
+    "body",
+    "message_attributes",
+    "system_attributes",
+    "group_id",
+    "deduplication_id",
+    "sequence_number",
+    "sent_timestamp",
+    "approximate_first_receive_timestamp",
+    "approximate_receive_count",
+)
+
+
+class FifoBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
+    """moto's SQS, one request at a time, with four promises of a FIFO queue that moto 5 does not keep.
+
+    A group whose batch timed out comes back in order (moto hands out its second message first); a message id
+    for deduplication counts for five minutes, not for as long as the message is queued; sequence numbers grow;
+    a message moved to the dead-letter queue is never taken there for a duplicate and lost.
+    """
+
+    __module__ = SQSBackend.__module__  # where moto looks for the service's URLs
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.changed = threading.Condition(threading.RLock())
+        self.dirty = False
+        self.saved: dict[str, list[dict[str, Any]]] = {}
+        self._sequence = time.time_ns()
+        self._recent: dict[tuple[str, str, str], Any] = {}
+
+    def create_queue(self, name: str, tags: dict[str, str] | None = None, **attributes: Any) -> Any:
+        """Create the queue, with the messages it held when the server last stopped."""
+        with self.changed:
+            queue = super().create_queue(name, tags, **attributes)
+            for fields in self.saved.pop(name, []):
+                message = Message(fields["id"], fields["body"])
+                vars(message).update(fields)
+                queue.add_message(message)
+            return queue
+
+    def send_message(self, queue_name: str, message_body: str, *rest: Any, **fields: Any) -> Any:
+        """Queue the message; a duplicate of the last five minutes is answered like the first, and not queued."""
+        with self.changed:
+            duplicate = None
+            if fields.get("deduplication_id"):
+                key = (queue_name, fields["group_id"] or "", fields["deduplication_id"])
+                duplicate = self._recent.get(key)
+            if duplicate and time.time() - duplicate.sent_timestamp / 1000 < DEDUPLICATION_TIME_IN_SECONDS:
+                return duplicate
+            message = super().send_message(queue_name, message_body, *rest, **fields)
+            if message.group_id:
+                self._sequence += 1
+                message.sequence_number = f"{self._sequence:020d}"
+            if message.deduplication_id:
+                self._recent[(queue_name, message.group_id or "", message.deduplication_id)] = message
+            self._forget_old_duplicates()
+            self._announce()
+            return message
+
+    def receive_message(
+        self,
+        queue_name: str,
+        count: int,
+        wait_seconds_timeout: int,
+        visibility_timeout: int,
+        message_attribute_names: list[str] | None = None,
+    ) -> list[Any]:
+        """Return up to `count` messages, waiting for the first one up to `wait_seconds_timeout`."""
+        deadline = time.monotonic() + wait_seconds_timeout
+        with self.changed:
+            while True:
+                self._put_back(queue_name)
+                messages: list[Any] = super().receive_message(
+                    queue_name, count, 0, visibility_timeout, message_attribute_names
+                )
+                left = deadline - time.monotonic()
+                if messages or left <= 0:
+                    self.dirty = self.dirty or bool(messages)
+                    return messages
+                # A message that becomes visible again announces nothing, so sleep no longer than a moment.
+                self.changed.wait(min(left, LONGEST_SLEEP_SECONDS))
+
+    def delete_message(self, queue_name: str, receipt_handle: str) -> None:
+        """Delete the message of that receipt."""
+        with self.changed:
+            super().delete_message(queue_name, receipt_handle)
+            self._announce()
+
+    def change_message_visibility(self, queue_name: str, receipt_handle: str, visibility_timeout: int) -> None:
+        """Hide the received message for another `visibility_timeout` seconds from now."""
+        with self.changed:
+            super().change_message_visibility(queue_name, receipt_handle, visibility_timeout)
+            self._announce()
+
+    def purge_queue(self, queue_name: str) -> None:
+        """Delete every message of the queue; here as often as one likes, not once a minute."""
+        with self.changed:
+            super().purge_queue(queue_name)
+            self.get_queue(queue_name).last_purged_at = None
+            self._announce()
+
+    def _announce(self) -> None:
+        self.dirty = True
+        self.changed.notify_all()
+
+    def _put_back(self, queue_name: str) -> None:
+        """Release every message whose time is over, all before any is handed out; move the hopeless ones away."""
+        queue = self.get_queue(queue_name)
+        for message in list(queue.pending_messages):
+            if message.visible:
+                queue.pending_messages.discard(message)
+        if queue.dead_letter_queue is None or not queue.redrive_policy:
+            return
+        held = queue.pending_message_groups
+        for message in queue.messages:
+            hopeless = message.approximate_receive_count >= queue.redrive_policy["maxReceiveCount"]
+            if hopeless and message not in queue.pending_messages and message.group_id not in held:
+                queue._messages.remove(message)  # noqa: SLF001  moto offers no way to move a message
+                queue.dead_letter_queue._messages.append(message)  # noqa: SLF001  the same
+                self._announce()
+
+    def _forget_old_duplicates(self) -> None:
+        oldest = (time.time() - DEDUPLICATION_TIME_IN_SECONDS) * 1000
+        for key, message in list(self._recent.items()):
+            if message.sent_timestamp >= oldest:
+                return  # in order of sending: the rest is younger
+            del self._recent[key]
+
+    # ---- keeping ----------------------------------------------------------------------------------------
+    def save(self, path: Path) -> None:
+        """Write the messages of every queue to `path`, whole or not at all, if any changed."""
+        with self.changed:
+            if not self.dirty:
+                return
+            self.dirty = False
+            messages = {
+                name: [{field: getattr(message, field) for field in KEPT} for message in queue._messages]  # noqa: SLF001  moto hides those in flight
+                for name, queue in self.queues.items()
+            }
+        unfinished = path.with_suffix(".unfinished")
+        # Binary attributes are text here: nothing of ours sends any.
+        unfinished.write_text(json.dumps(self.saved | messages, default=repr))
+        unfinished.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Remember what `path` holds until the queues are created; an unreadable file is set aside."""
+        try:
+            self.saved = json.loads(path.read_text())
+        except FileNotFoundError:
+            return
+        except ValueError:
+            path.replace(path.with_suffix(".unreadable"))
+
+
+def main(port: int, path: Path, account_id: str, region: str) -> None:
+    """Serve until standard input ends."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    sqs_backends.backend = FifoBackend
+    backend = sqs_backends[account_id][region]
+    backend.restore(path)
+    # A client signs for the region of its own configuration; here there is one queue whatever that says.
+    SQSResponse.sqs_backend = property(lambda _: backend)
+    # moto's own server tells services apart by the request's signature; this one serves SQS to everyone, so that
+    # a plain curl without a signature works.
+    app = create_backend_app("sqs")
+    app.config["MAX_FORM_MEMORY_SIZE"] = None
+    server = make_server(HOST, port, app, threaded=True, request_handler=MotoRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_address[1], flush=True)
+
+    ended = threading.Event()
+
+    def wait_for_the_end() -> None:
+        with suppress(OSError):
+            while os.read(0, 1024):
+                pass
+        ended.set()
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
+    while not ended.wait(SAVE_EVERY_SECONDS):
+        backend.save(path)
+    backend.save(path)
+    os._exit(0)  # requests in a long poll would otherwise be waited for
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4])

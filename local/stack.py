@@ -1,0 +1,300 @@
+"""Starts every part of the local stack in order, keeps it running, and takes it down again.
+
+The order is: database, queue, workers, migrations, demo data, and only then the API's port. Whoever can connect
+finds everything ready.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from local import demo_data
+from local.demo import Demo
+from local.errors import Fault
+from local.gateway import Gateway, Server
+from local.identity import Identity
+from local.lambdas import InvocationError, Lambdas
+from local.payload import Request, to_event
+from local.poller import Poller
+from local.postgres import Cluster
+from local.processes import listen_on
+from local.queue import QueueServer, client
+from local.settings import DATABASE, HOST, ROOT, Settings
+from local.template import Template
+
+ROLES = ("wellspring_reader", "wellspring_writer")
+LOG_BYTES = 20_000_000
+WATCH_SECONDS = 0.5
+STARTING_SECONDS = 0.01
+# The gateway's threads wait for workers; more of them than workers keeps slow calls from blocking quick ones.
+GATEWAY_THREADS = 32
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Stopped(BaseException):
+    """A signal asked the stack to stop while it was starting."""
+
+
+class Stack:
+    """One run of the local stack."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._began = time.monotonic()
+        self._template = Template()
+        self._identity = Identity(settings.state, settings.port)
+        self._cluster = Cluster(settings.postgres)
+        self._queue = QueueServer(
+            self._template,
+            settings.sqs_port,
+            settings.queue_file,
+            settings.logs / "queue.log",
+            settings.visibility_timeout,
+        )
+        self._database_url = ""
+        self._facts: dict[str, str] = {}
+        self._server: Server | None = None
+        self._stopping = False
+
+    def run(self) -> None:
+        """Start, serve until a signal comes, stop. Raises Fault when a part cannot start or ends by itself."""
+        for signum in STOP_SIGNALS:
+            # Under nohup the end of the terminal is none of our business.
+            if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:
+                signal.signal(signum, self._on_signal)
+        with ExitStack() as parts:
+            try:
+                server, listener = self._start(parts)
+                self._server = server
+                asyncio.run(self._serve(server, listener))
+            except _Stopped:
+                pass
+            finally:
+                self._stopping = True
+            self._say("stopping")
+        self._say("stopped")
+
+    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        if self._stopping:
+            if signum == signal.SIGINT:
+                os._exit(1)  # a second Ctrl-C does not wait: whatever is left dies with this process
+        elif self._server is None:
+            self._stopping = True
+            raise _Stopped
+        else:
+            self._server.should_exit = True
+
+    # ---- start ----------------------------------------------------------------------------------------
+    def _start(self, parts: ExitStack) -> tuple[Server, socket.socket]:
+        settings = self._settings
+        settings.logs.mkdir(parents=True, exist_ok=True)
+        self._prepare_logs()
+        listener = parts.enter_context(listen_on(settings.port))
+        api_url = f"http://{HOST}:{listener.getsockname()[1]}"
+
+        first = not (settings.postgres / "data").exists()
+        self._say("making the database cluster and starting Postgres" if first else "starting Postgres")
+        parts.enter_context(self._cluster)
+        # The cluster's lock says that no other stack runs here, so what lies there is of one that was killed.
+        settings.stack_file.unlink(missing_ok=True)
+        parts.callback(settings.stack_file.unlink, missing_ok=True)
+        self._database_url = self._cluster.url(DATABASE)
+
+        self._say("starting the queue and the functions' workers")
+        parts.callback(self._queue.stop)
+        self._queue.start()
+        lambdas = Lambdas(self._template.functions, self._overrides(), settings.logs / "functions.log")
+        parts.callback(lambdas.stop)
+        lambdas.warm()
+
+        self._say("migrating the database")
+        self._migrate()
+
+        self._queue.make_queues()
+        sqs = client(self._queue.endpoint_url)
+        consumer, source = self._template.queue_sources[0]
+        declared = self._template.queues[source.queue]
+        poller = Poller(
+            sqs,
+            self._queue.urls[source.queue],
+            declared.arn,
+            source,
+            partial(lambdas.invoke, consumer),
+            hidden_seconds=int(declared.attributes["VisibilityTimeout"]),
+            retry_seconds=settings.visibility_timeout,
+        )
+        poller.start()
+        parts.callback(poller.stop)
+
+        self._identity.move_to(api_url)
+        self._facts = {
+            "api_url": api_url,
+            "database_url": self._database_url,
+            "sqs_endpoint_url": self._queue.endpoint_url,
+            "queue_url": self._queue.urls[source.queue],
+            "dlq_url": self._queue.urls[str(declared.dead_letter_queue)],
+            "issuer": self._identity.issuer,
+        }
+        self._load_demo(sqs, self._facts["queue_url"])
+        self._check_health(lambdas)
+        return self._make_server(lambdas, parts), listener
+
+    def _overrides(self) -> dict[str, dict[str, str]]:
+        """Return, for each function, the environment variables that are different here."""
+        here = {
+            "DB_HOST": HOST,
+            "DB_PORT": str(self._cluster.port),
+            "DB_NAME": DATABASE,
+            "DB_AUTH": "password",
+            "DB_PASSWORD": self._cluster.password,
+            "DB_TLS": "off",
+        }
+        level = {"LOG_LEVEL": os.environ["LOG_LEVEL"]} if os.environ.get("LOG_LEVEL") else {}
+        return dict.fromkeys(self._template.functions, here | level)
+
+    def _migrate(self) -> None:
+        # The revisions compare themselves with the models, which live in the layer.
+        sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "shared")]
+        from migrations.run import upgrade  # noqa: PLC0415  after the line above, and while the workers import too
+
+        if not self._cluster.has_database(DATABASE):
+            self._cluster.create_database(DATABASE)
+        upgrade(self._database_url)
+        self._cluster.let_in(*ROLES)
+
+    def _load_demo(self, sqs: Any, queue_url: str) -> None:
+        self._say("checking the demo data")
+        demo = Demo(self._database_url, sqs, queue_url)
+        try:
+            demo.insert_parents()
+            sent = demo.send_messages()
+            if sent:
+                self._say(f"waiting for the sync consumer: {sent} messages sent through the queue")
+            demo.wait()
+        finally:
+            demo.close()
+
+    def _check_health(self, lambdas: Lambdas) -> None:
+        """Invoke the health function as `GET /health` would, so that its worker is warm and the answer known."""
+        for route in self._template.routes:
+            if route.path == "/health":
+                event = to_event(Request("GET", "/health", "", [("host", HOST)], b""), route.key, {}, None)
+                try:
+                    answer = lambdas.invoke(route.function, event)
+                except InvocationError as error:
+                    raise Fault(f"the health function fails: {error} (see {self._log_hint()})") from error
+                if answer.get("statusCode") != 200:  # noqa: PLR2004  HTTP's OK
+                    raise Fault(f"the health function says {answer} (see {self._log_hint()})")
+
+    # ---- serve ----------------------------------------------------------------------------------------
+    def _make_server(self, lambdas: Lambdas, parts: ExitStack) -> Server:
+        executor = ThreadPoolExecutor(GATEWAY_THREADS, thread_name_prefix="gateway")
+        parts.callback(executor.shutdown, wait=False, cancel_futures=True)
+        template = self._template
+        return Server(Gateway(template.routes, template.audience, self._identity, lambdas.invoke, executor))
+
+    async def _serve(self, server: Server, listener: socket.socket) -> None:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        announced = False
+        try:
+            while not serving.done():
+                if server.started and not announced:
+                    self._announce()
+                    announced = True
+                self._watch_children()
+                await asyncio.wait([serving], timeout=WATCH_SECONDS if announced else STARTING_SECONDS)
+        finally:
+            server.should_exit = True
+            try:
+                await serving
+            except OSError as error:
+                # Bound all along, but somebody else was quicker to listen.
+                raise Fault(f"port {listener.getsockname()[1]} is taken ({error.strerror})") from error
+
+    def _watch_children(self) -> None:
+        for name, running in (("Postgres", self._cluster.is_running), ("the queue server", self._queue.is_running)):
+            if not running:
+                raise Fault(f"{name} ended by itself (see {self._log_hint()})")
+
+    def _announce(self) -> None:
+        unfinished = self._settings.stack_file.with_suffix(".unfinished")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(json.dumps(self._facts, indent=2) + "\n")
+        unfinished.replace(self._settings.stack_file)
+        self._say(f"ready: {self._facts['api_url']}")
+        print(f"\nLogs of the functions: {self._log_hint()}/functions.log. Stop with Ctrl-C.")
+        print("Paste into another terminal, in this folder:\n")
+        for title, command in commands(self._facts):
+            print(f"# {title}\n{command}\n", flush=True)
+
+    # ---- telling --------------------------------------------------------------------------------------
+    def _say(self, text: str) -> None:
+        print(f"{time.monotonic() - self._began:5.1f} s  {text}", flush=True)
+
+    def _log_hint(self) -> Path:
+        logs = self._settings.logs
+        return logs.relative_to(ROOT) if logs.is_relative_to(ROOT) else logs
+
+    def _prepare_logs(self) -> None:
+        for log in self._settings.logs.glob("*.log"):
+            if log.stat().st_size > LOG_BYTES:
+                log.replace(log.with_suffix(".log.old"))
+        logging.basicConfig(
+            filename=self._settings.logs / "stack.log",
+            level=logging.WARNING,
+            format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        )
+
+
+def commands(facts: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the three commands a newcomer pastes, each with what it shows."""
+    python = ".venv/bin/python" if (ROOT / ".venv/bin/python").exists() else sys.executable
+    company = demo_data.demo_id("company", "a", 7)
+    connector = demo_data.demo_id("workspace_connector", "a", 1)
+    body = json.dumps(
+        demo_data.message("MESSAGE", connector, "input", [{"type": "company", "id": company}]),
+        separators=(",", ":"),
+    ).replace('"MESSAGE"', "\"'$ID'\"")
+    listing = f"{facts['api_url']}/v1/company-workspace-connectors"
+    signed_in = '-H "Authorization: Bearer $(make --silent token AS=owner)"'
+    sending = (
+        f"ID=$({python} -m uuid); curl -s {facts['queue_url']} --data-urlencode Action=SendMessage \\\n"
+        f"  --data-urlencode MessageGroupId={connector} --data-urlencode MessageDeduplicationId=$ID \\\n"
+        f"  --data-urlencode 'MessageBody={body}'; echo"
+    )
+    return [
+        (
+            "What the owner of workspace A sees: the newest three rows, with their companies.",
+            f'curl -sg {signed_in} "{listing}?page[size]=3&include=company"; echo',
+        ),
+        ("A connector brings a company in once more: a sync message, into the queue.", sending),
+        (
+            "Its effect: the newest row of that company.",
+            f'curl -sg {signed_in} "{listing}?filter[company]={company}&page[size]=1"; echo',
+        ),
+    ]
+
+
+def stop_with_parent() -> None:
+    """Stop this process as SIGTERM does when its parent ends: `make run` that was killed takes the stack along."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
