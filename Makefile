@@ -1,0 +1,65 @@
+# Wellspring. `make help` lists the commands. Nothing is installed by hand: each command makes the virtual
+# environment it needs from a lock file, once.
+
+.DEFAULT_GOAL := help
+.PHONY: help run token psql test check lint types imports template bench clean stack-venv dev-venv sam-venv
+MAKEFLAGS += --no-print-directory
+
+PYTHON_IN := .venv/bin/python
+# No key and no profile: with either, the SAM CLI asks AWS who it is, and waits.
+SAM := env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN -u AWS_PROFILE \
+	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 PATH="$$PWD/.local/sam-venv/bin:$$PATH" \
+	.local/sam-venv/bin/python -m samcli
+
+# Passed on to what runs: `make token AS=owner`, `make test ARGS="-k cursor"`.
+export AS
+ARGS ?=
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: stack-venv ## The whole system on this machine: PORT (3000), SQS_PORT (3001); stop with Ctrl-C
+	@exec $(PYTHON_IN) -m local --stop-with-parent
+
+token: stack-venv ## A bearer token; AS=owner, member, guest, outsider, pipeline or matcher
+	@$(PYTHON_IN) -m local token "$$AS"
+
+psql: stack-venv ## psql on the running stack's database
+	@$(PYTHON_IN) -m local psql $(ARGS)
+
+test: dev-venv ## All tests; ARGS goes to pytest
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile $(ARGS)
+
+check: lint types imports template test ## Every gate of CI
+
+bench: dev-venv ## Measure each promise beside its floor; writes .local/bench.json
+	@$(PYTHON_IN) -m bench $(ARGS)
+
+clean: ## Forget the local stack: data, keys, logs
+	@python=$$(sh local/find-python) && "$$python" -m local clean
+
+# ---- the gates of `make check`, one by one ------------------------------------------------------------
+lint: dev-venv
+	@$(PYTHON_IN) -m ruff check
+	@$(PYTHON_IN) -m ruff format --check
+
+types: dev-venv
+	@$(PYTHON_IN) -m mypy
+
+imports: dev-venv
+	@PYTHONPATH=layers/shared .venv/bin/lint-imports
+
+template: sam-venv
+	@$(SAM) validate
+	@$(SAM) validate --lint
+	@$(SAM) build --cached --parallel
+
+# ---- virtual environments -----------------------------------------------------------------------------
+stack-venv:
+	@sh local/venv .venv local/requirements/stack.txt
+
+dev-venv:
+	@sh local/venv .venv local/requirements/dev.txt
+
+sam-venv:
+	@sh local/venv .local/sam-venv local/requirements/sam.txt
