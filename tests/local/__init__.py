@@ -1,0 +1,1 @@
+"""Tests of the local stack: each part against fakes, then the whole of it as a newcomer runs it."""

@@ -1,0 +1,363 @@
+"""The HTTP API: routes, tokens and limits, against functions that are fakes."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from local import gateway, payload
+from local.authorizer import as_text
+from local.gateway import Gateway, Router
+from local.identity import Identity, base64url
+from local.lambdas import InvocationError, RequestTooLargeError
+from local.template import Function, Route
+
+FUNCTION = Function("ThingsFunction", "things.list.handler", 10, 128, {}, ())
+PRIVATE = Route("GET", "/v1/things", FUNCTION, needs_token=True)
+OPEN = Route("GET", "/health", FUNCTION, needs_token=False)
+POST = Route("POST", "/v1/things", FUNCTION, needs_token=False)
+
+
+@dataclass
+class Answer:
+    """A response as the client sees it."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Client:
+    """Calls the gateway as uvicorn does, in front of a function that answers `answer`."""
+
+    identity: Identity
+    executor: ThreadPoolExecutor
+    routes: tuple[Route, ...] = (PRIVATE, OPEN, POST)
+    answer: Callable[[Mapping[str, Any]], Any] = field(default=lambda _: {"statusCode": 200, "body": "{}"})
+    events: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def __call__(
+        self, path: str, method: str = "GET", *, token: str | None = None, chunks: tuple[bytes, ...] = (b"",)
+    ) -> Answer:
+        headers = [(b"host", b"localhost")]
+        if token is not None:
+            headers.append((b"authorization", token.encode()))
+        raw, _, query = path.partition("?")
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": method,
+            "raw_path": raw.encode(),
+            "query_string": query.encode(),
+            "headers": headers,
+            "http_version": "1.1",
+            "client": ("127.0.0.1", 50000),
+        }
+        waiting = [
+            {"type": "http.request", "body": chunk, "more_body": number < len(chunks)}
+            for number, chunk in enumerate(chunks, 1)
+        ]
+        sent: list[MutableMapping[str, Any]] = []
+
+        async def receive() -> MutableMapping[str, Any]:
+            return waiting.pop(0)
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        def invoke(_: Function, event: Mapping[str, Any]) -> Any:
+            self.events.append(event)
+            return self.answer(event)
+
+        app = Gateway(self.routes, ("wellspring",), self.identity, invoke, self.executor)
+        asyncio.run(app(scope, receive, send))
+        start, body = sent
+        return Answer(
+            start["status"],
+            {name.decode(): value.decode() for name, value in start["headers"]},
+            body["body"],
+        )
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
+    return Identity(tmp_path_factory.mktemp("state"), 3000)
+
+
+@pytest.fixture
+def client(identity: Identity) -> Iterator[Client]:
+    with ThreadPoolExecutor() as executor:
+        yield Client(identity, executor)
+
+
+def claims(identity: Identity, **changes: Any) -> dict[str, Any]:
+    now = int(time.time())
+    made = {"iss": identity.issuer, "aud": "wellspring", "iat": now, "nbf": now, "exp": now + 60, "sub": "me"}
+    return {name: value for name, value in (made | changes).items() if value is not None}
+
+
+# ---- tokens -------------------------------------------------------------------------------------------
+def test_a_good_token_lets_in_and_its_claims_arrive_as_text(client: Client, identity: Identity) -> None:
+    token = identity.sign(claims(identity, scope="a b", groups=["x", "y"], admin=True, level=3))
+    assert client("/v1/things", token=f"Bearer {token}").status == 200
+    arrived = client.events[0]["requestContext"]["authorizer"]["jwt"]["claims"]
+    assert (arrived["sub"], arrived["scope"], arrived["groups"]) == ("me", "a b", "[x y]")
+    assert (arrived["admin"], arrived["level"], arrived["exp"].isdigit()) == ("true", "3", True)
+
+
+@pytest.mark.parametrize("prefix", ["Bearer ", "bearer ", "BEARER  ", ""])
+def test_the_prefix_is_written_as_one_likes_or_left_out(client: Client, identity: Identity, prefix: str) -> None:
+    assert client("/v1/things", token=prefix + identity.sign(claims(identity))).status == 200
+
+
+def refused(client: Client, token: str | None) -> None:
+    answer = client("/v1/things", token=token)
+    assert (answer.status, answer.body) == (401, b'{"message":"Unauthorized"}')
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert client.events == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": 1},
+        {"exp": None},
+        {"exp": "soon"},
+        {"nbf": 4102444800},
+        {"iat": 4102444800},
+        {"iss": "https://elsewhere.example/"},
+        {"iss": None},
+        {"aud": "another"},
+        {"aud": ["another", "more"]},
+        {"aud": None},
+        {"aud": []},
+        {"aud": "another", "client_id": "wellspring"},
+        {"aud": None, "client_id": "another"},
+    ],
+)
+def test_a_token_whose_claims_do_not_fit_is_refused(
+    client: Client, identity: Identity, changes: dict[str, Any]
+) -> None:
+    refused(client, "Bearer " + identity.sign(claims(identity, **changes)))
+
+
+@pytest.mark.parametrize("changes", [{"aud": ["other", "wellspring"]}, {"aud": None, "client_id": "wellspring"}])
+def test_the_audience_may_be_one_of_several_or_the_client_id(
+    client: Client, identity: Identity, changes: dict[str, Any]
+) -> None:
+    assert client("/v1/things", token=identity.sign(claims(identity, **changes))).status == 200
+
+
+@pytest.mark.parametrize("token", [None, "", "Bearer", "Bearer ", "Basic abc", "Bearer a.b.c", "Bearer x y", "ü"])
+def test_what_is_no_token_is_refused(client: Client, token: str | None) -> None:
+    refused(client, token)
+
+
+def test_a_token_signed_by_another_key_is_refused(client: Client, identity: Identity) -> None:
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    signed = jwt.encode(claims(identity), other, algorithm="RS256", headers={"kid": identity.key_id})
+    refused(client, f"Bearer {signed}")
+
+
+@pytest.mark.parametrize("kid", [{}, {"kid": "unknown"}])
+def test_a_token_whose_key_is_missing_or_unknown_is_refused(
+    client: Client, identity: Identity, kid: dict[str, str]
+) -> None:
+    header, body, _ = identity.sign(claims(identity)).split(".")
+    assert header
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    forged = jwt.encode(
+        json.loads(base64.urlsafe_b64decode(body + "==")), other, algorithm="RS256", headers=kid or None
+    )
+    refused(client, f"Bearer {forged}")
+
+
+def test_an_unsigned_token_is_refused(client: Client, identity: Identity) -> None:
+    forged = jwt.encode(claims(identity), "", algorithm="none", headers={"kid": identity.key_id})
+    refused(client, f"Bearer {forged}")
+
+
+def test_a_token_signed_with_the_public_key_as_a_shared_secret_is_refused(client: Client, identity: Identity) -> None:
+    key = identity.find_key(identity.key_id)
+    assert key is not None
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    header = base64url(json.dumps({"alg": "HS256", "typ": "JWT", "kid": identity.key_id}).encode())
+    body = base64url(json.dumps(claims(identity)).encode())
+    signature = base64url(hmac.digest(pem, f"{header}.{body}".encode(), hashlib.sha256))
+    refused(client, f"Bearer {header}.{body}.{signature}")
+
+
+def test_a_changed_token_is_refused(client: Client, identity: Identity) -> None:
+    header, _, signature = identity.sign(claims(identity)).split(".")
+    body = base64url(json.dumps(claims(identity, sub="somebody else")).encode())
+    refused(client, f"Bearer {header}.{body}.{signature}")
+
+
+def test_an_open_route_needs_no_token(client: Client) -> None:
+    assert client("/health").status == 200
+    assert "authorizer" not in client.events[0]["requestContext"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("x", "x"), (1, "1"), (True, "true"), (None, "null"), (["a", 1], "[a 1]"), ({"a": [1]}, "map[a:[1]]")],
+)
+def test_claims_are_text_as_api_gateway_writes_them(value: object, text: str) -> None:
+    assert as_text(value) == text
+
+
+def test_the_issuers_documents_lead_to_its_keys(client: Client, identity: Identity) -> None:
+    configuration = client("/issuer/.well-known/openid-configuration").json
+    assert configuration["issuer"] == identity.issuer
+    path = configuration["jwks_uri"].removeprefix("http://127.0.0.1:3000")
+    (key,) = jwt.PyJWKSet.from_dict(client(path).json).keys
+    token = identity.sign(claims(identity))
+    assert jwt.decode(token, key, algorithms=["RS256"], audience="wellspring")["sub"] == "me"
+
+
+# ---- routes -------------------------------------------------------------------------------------------
+def router(*keys: str) -> Router:
+    routes = []
+    for key in keys:
+        method, _, path = key.partition(" ")
+        routes.append(Route(method, path or method, FUNCTION, needs_token=False))
+    return Router(routes)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "key", "parameters"),
+    [
+        ("GET /v1/things", "GET /v1/things", {}),
+        ("GET /v1/things/1", "GET /v1/things/{id}", {"id": "1"}),
+        ("GET /v1/things/a%20b%2Fc", "GET /v1/things/{id}", {"id": "a b/c"}),
+        ("GET /v1/things/special", "GET /v1/things/special", {}),
+        ("POST /v1/things/1", "ANY /v1/things/{id}", {"id": "1"}),
+        ("GET /v1/groups/1/members/2", "GET /v1/groups/{group}/members/{id}", {"group": "1", "id": "2"}),
+        ("GET /v1/files/a/b", "GET /v1/files/{proxy+}", {"proxy": "a/b"}),
+        ("GET /v1/files/one", "GET /v1/files/one", {}),
+    ],
+)
+def test_the_most_specific_route_answers(request_line: str, key: str, parameters: dict[str, str]) -> None:
+    routes = router(
+        "$default",
+        "GET /v1/files/{proxy+}",
+        "GET /v1/files/one",
+        "ANY /v1/things/{id}",
+        "GET /v1/things/{id}",
+        "GET /v1/things/special",
+        "GET /v1/things",
+        "GET /v1/groups/{group}/members/{id}",
+    )
+    method, path = request_line.split(" ")
+    match = routes.find(method, path)
+    assert match is not None
+    assert (match.route.key, dict(match.parameters)) == (key, parameters)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    ["GET /v1/things/", "GET /v1/things/1/2", "GET /V1/things", "GET /", "HEAD /v1/things", "OPTIONS /v1/things"],
+)
+def test_what_no_route_matches_goes_to_the_default_route_if_there_is_one(request_line: str) -> None:
+    method, path = request_line.split(" ")
+    keys = ("GET /v1/things", "GET /v1/things/{id}")
+    assert router(*keys).find(method, path) is None
+    match = router(*keys, "$default").find(method, path)
+    assert match is not None
+    assert match.route.key == "$default"
+
+
+def test_without_a_route_the_answer_is_404(client: Client) -> None:
+    answer = client("/nowhere")
+    assert (answer.status, answer.body) == (404, b'{"message":"Not Found"}')
+    assert answer.headers["content-type"] == "application/json"
+    assert client("/health", "HEAD").status == 404
+
+
+# ---- limits and failures ------------------------------------------------------------------------------
+def test_every_answer_carries_the_request_id(client: Client) -> None:
+    answer = client("/health")
+    assert answer.headers["apigw-requestid"] == client.events[0]["requestContext"]["requestId"]
+    assert "apigw-requestid" in client("/nowhere").headers
+
+
+def test_a_body_arrives_whole(client: Client) -> None:
+    assert client("/v1/things", "POST", chunks=(b"ab", b"", b"c")).status == 200
+    assert client.events[0]["body"] == "abc"
+
+
+def test_a_body_above_ten_megabytes_is_413(client: Client) -> None:
+    answer = client("/v1/things", "POST", chunks=(b"x" * 6_000_000, b"x" * 6_000_000))
+    assert (answer.status, answer.body) == (413, b'{"message":"Request Entity Too Large"}')
+    assert client.events == []
+
+
+@pytest.mark.parametrize("error", [InvocationError("LookupError", "not there"), payload.InvalidAnswerError("bad")])
+def test_a_function_that_fails_is_500_without_a_reason(client: Client, error: Exception) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    client.answer = fail
+    answer = client("/health")
+    assert (answer.status, answer.body) == (500, b'{"message":"Internal Server Error"}')
+
+
+def test_an_answer_that_is_no_response_is_500(client: Client) -> None:
+    client.answer = lambda _: {"statusCode": "many"}
+    assert client("/health").status == 500
+
+
+def test_an_event_too_large_for_a_function_is_413(client: Client) -> None:
+    def refuse(_: object) -> None:
+        raise RequestTooLargeError
+
+    client.answer = refuse
+    assert client("/health").status == 413
+
+
+def test_a_function_that_takes_too_long_is_503(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "INTEGRATION_SECONDS", 0.05)
+    release = threading.Event()
+    client.answer = lambda _: release.wait(5)
+    # The answer does not wait for the function; closing the loop does, so let it go soon.
+    threading.Timer(0.3, release.set).start()
+    answer = client("/health")
+    assert (answer.status, answer.body) == (503, b'{"message":"Service Unavailable"}')
+
+
+def test_a_204_has_neither_body_nor_length(client: Client) -> None:
+    client.answer = lambda _: {"statusCode": 204}
+    answer = client("/health")
+    assert (answer.status, answer.body) == (204, b"")
+    assert "content-length" not in answer.headers
+
+
+def test_a_header_cannot_break_out_of_its_line(client: Client) -> None:
+    client.answer = lambda _: {"statusCode": 200, "headers": {"x-name": "a\r\nset-cookie: b"}, "body": "x"}
+    assert client("/health").headers["x-name"] == "aset-cookie: b"
+
+
+def test_the_key_and_the_issuer_are_made_once(tmp_path: Path) -> None:
+    first, second = Identity(tmp_path, 3000), Identity(tmp_path, 4000)
+    assert first.key_id == second.key_id
+    assert first.issuer == second.issuer == "http://127.0.0.1:3000/issuer"
+    assert (tmp_path / "identity" / "key.pem").stat().st_mode & 0o777 == 0o600
+    second.move_to("http://127.0.0.1:4000")
+    assert first.issuer == "http://127.0.0.1:4000/issuer"

@@ -1,0 +1,218 @@
+"""Execution environments: workers that behave as Lambda's do when all is well and when it is not."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from local.lambdas import InvocationError, Lambdas, RequestTooLargeError
+from local.settings import ROOT
+from local.template import Function
+from tests.local.test_postgres import lives
+
+MODULE = dedent(
+    """
+    import os, sys, time
+
+    def echo(event, context):
+        return event
+
+    def environment(event, context):
+        return {"environment": dict(os.environ), "path": sys.path, "folder": os.getcwd(), "pid": os.getpid()}
+
+    def context(event, context):
+        time.sleep(event.get("sleep", 0))
+        return {
+            "name": context.function_name,
+            "id": context.aws_request_id,
+            "memory": context.memory_limit_in_mb,
+            "left": context.get_remaining_time_in_millis(),
+        }
+
+    def fail(event, context):
+        raise LookupError("not there")
+
+    def leave(event, context):
+        os._exit(3)
+
+    def hang(event, context):
+        time.sleep(60)
+
+    def big(event, context):
+        return "x" * event["size"]
+
+    def unserialisable(event, context):
+        return {1, 2}
+
+    def pid(event, context):
+        time.sleep(0.2)
+        return os.getpid()
+    """
+)
+NAMES = ("echo", "environment", "context", "fail", "leave", "hang", "big", "unserialisable", "pid", "missing")
+
+
+def function(name: str, environment: dict[str, str], *, module: str = "sample.module") -> Function:
+    return Function(f"{name.title()}Function", f"{module}.{name}", 2, 512, environment, ())
+
+
+@dataclass
+class Sample:
+    """The functions of this file's module, and where they log."""
+
+    functions: dict[str, Function]
+    lambdas: Lambdas
+    log: Path
+
+    def invoke(self, name: str, event: object = None) -> object:
+        answer: object = self.lambdas.invoke(self.functions[name], event)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
+    folder = tmp_path_factory.mktemp("functions")
+    (folder / "sample").mkdir()
+    (folder / "sample" / "module.py").write_text(MODULE)
+    (folder / "sample" / "broken.py").write_text("import no_such_module")
+    declared = {"FROM_TEMPLATE": "1", "REPLACED": "template"}
+    functions = {name: function(name, declared) for name in NAMES}
+    functions["broken"] = function("handler", declared, module="sample.broken")
+    functions["other"] = replace(function("pid", {"FROM_TEMPLATE": "2"}), name="OtherFunction")
+    overrides = {"PYTHONPATH": str(folder), "REPLACED": "local"}
+    log = folder / "functions.log"
+    lambdas = Lambdas(
+        functions,
+        {one.name: overrides for one in functions.values()},
+        log,
+        concurrency=3,
+    )
+    yield Sample(functions, lambdas, log)
+    lambdas.stop()
+
+
+def test_an_event_goes_in_and_an_answer_comes_out(sample: Sample) -> None:
+    event = {"text": "ü", "list": [1, 2.5, None, True]}
+    assert sample.invoke("echo", event) == event
+
+
+def test_a_worker_sees_the_functions_environment_and_none_of_the_stacks(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "a-persons-own")
+    seen = sample.invoke("environment")
+    assert isinstance(seen, dict)
+    environment = seen["environment"]
+    assert (environment["FROM_TEMPLATE"], environment["REPLACED"]) == ("1", "local")
+    assert environment["AWS_REGION"] == "us-east-1"
+    assert "AWS_PROFILE" not in environment
+    assert "HOME" not in environment
+    assert str(ROOT / "local") not in seen["path"]
+
+
+def test_the_context_says_what_lambdas_says(sample: Sample) -> None:
+    seen = sample.invoke("context", {"sleep": 0.1})
+    assert isinstance(seen, dict)
+    assert (seen["name"], seen["memory"], len(seen["id"])) == ("ContextFunction", "512", 36)
+    assert 0 < seen["left"] <= 1900
+
+
+def test_an_exception_is_an_invocation_error_with_its_type_and_logged(sample: Sample) -> None:
+    with pytest.raises(InvocationError, match="LookupError: not there"):
+        sample.invoke("fail")
+    assert 'raise LookupError("not there")' in sample.log.read_text()
+    assert sample.invoke("echo", 1) == 1
+
+
+def test_a_worker_that_dies_is_an_invocation_error_and_replaced(sample: Sample) -> None:
+    with pytest.raises(InvocationError, match=r"Runtime\.ExitError"):
+        sample.invoke("leave")
+    assert sample.invoke("echo", 1) == 1
+
+
+def test_the_time_limit_is_enforced_and_the_worker_replaced(sample: Sample) -> None:
+    began = time.monotonic()
+    with pytest.raises(InvocationError, match=r"Task timed out after 2\.00 seconds"):
+        sample.invoke("hang")
+    assert time.monotonic() - began < 20  # of the 60 that it wanted
+    assert sample.invoke("echo", 1) == 1
+
+
+def test_a_handler_that_cannot_be_imported_fails_alone(sample: Sample) -> None:
+    with pytest.raises(InvocationError, match=r"Runtime\.ImportModuleError: No module named 'no_such_module'"):
+        sample.invoke("broken")
+    with pytest.raises(InvocationError, match=r"Runtime\.HandlerNotFound"):
+        sample.invoke("missing")
+    assert sample.invoke("echo", 1) == 1
+
+
+def test_an_answer_that_is_no_json_is_an_invocation_error(sample: Sample) -> None:
+    with pytest.raises(InvocationError, match=r"Runtime\.MarshalError"):
+        sample.invoke("unserialisable")
+
+
+def test_an_answer_above_six_megabytes_is_an_invocation_error(sample: Sample) -> None:
+    assert sample.invoke("big", {"size": 1_000_000}) == "x" * 1_000_000
+    with pytest.raises(InvocationError, match=r"Function\.ResponseSizeTooLarge"):
+        sample.invoke("big", {"size": 7_000_000})
+
+
+def test_an_event_above_six_megabytes_is_refused(sample: Sample) -> None:
+    with pytest.raises(RequestTooLargeError):
+        sample.invoke("echo", "x" * 7_000_000)
+
+
+def test_invocations_run_side_by_side_and_each_worker_takes_one_at_a_time(sample: Sample) -> None:
+    began = time.monotonic()
+    with ThreadPoolExecutor(6) as threads:
+        pids = list(threads.map(lambda _: sample.invoke("pid"), range(6)))
+    assert len(set(pids)) == 3
+    assert time.monotonic() - began >= 0.4
+
+
+def test_functions_share_workers_only_when_their_environments_are_equal(sample: Sample) -> None:
+    same = sample.invoke("environment")
+    assert isinstance(same, dict)
+    assert sample.invoke("other") not in {sample.invoke("pid"), same["pid"]}
+
+
+def test_workers_leave_with_their_parent_even_in_the_middle_of_an_invocation(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import os, time\ndef handler(event, context):\n open(event, 'w').write(str(os.getpid()))\n time.sleep(60)\n"
+    )
+    program = (
+        "import sys; from pathlib import Path; from local.lambdas import Lambdas; from local.template import Function\n"
+        "function = Function('F', 'slow.handler', 60, 128, {}, ())\n"
+        "folder = sys.argv[1]\n"
+        "lambdas = Lambdas({'F': function}, {'F': {'PYTHONPATH': folder}}, Path(folder) / 'log')\n"
+        "lambdas.invoke(function, folder + '/pid')\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT)
+    deadline = time.monotonic() + 10
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    worker = int((tmp_path / "pid").read_text())
+    assert lives(worker)
+    parent.kill()
+    parent.wait()
+    while lives(worker) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not lives(worker)
+
+
+def test_after_a_stop_nothing_runs_and_nothing_starts(tmp_path: Path) -> None:
+    (tmp_path / "quick.py").write_text("import os\ndef handler(event, context):\n return os.getpid()\n")
+    quick = Function("F", "quick.handler", 5, 128, {}, ())
+    lambdas = Lambdas({"F": quick}, {"F": {"PYTHONPATH": str(tmp_path)}}, tmp_path / "log")
+    lambdas.warm()
+    worker = lambdas.invoke(quick, None)
+    lambdas.stop()
+    assert not lives(worker)
+    with pytest.raises(InvocationError, match="Stopped"):
+        lambdas.invoke(quick, None)

@@ -1,0 +1,265 @@
+"""The event source mapping: what it makes of received messages, and of the consumer's answers."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.poller import InvalidAnswerError, Poller, failed_ids, to_event
+from local.queue import QueueServer
+from local.template import QueueSource, Template
+from tests.local.test_queue import Sqs, serve
+
+ARN = "arn:aws:sqs:us-east-1:123456789012:wellspring-sync.fifo"
+SOURCE = QueueSource("SyncQueue", batch_size=10, reports_failures=True, maximum_concurrency=10)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueueServer]:
+    with serve(tmp_path_factory.mktemp("queue")) as running:
+        yield running
+
+
+@pytest.fixture
+def sqs(server: QueueServer) -> Iterator[Sqs]:
+    given = Sqs(server)
+    yield given
+    for url in (given.url, given.dead_letters):
+        given.api.purge_queue(QueueUrl=url)
+    given.api.close()
+
+
+class Consumer:
+    """Stands in for the function: remembers the bodies of each batch and answers as told."""
+
+    def __init__(self, answer: Callable[[list[Mapping[str, Any]]], Any]) -> None:
+        self.batches: list[list[str]] = []
+        self._answer = answer
+
+    def __call__(self, event: Mapping[str, Any]) -> Any:
+        records = event["Records"]
+        self.batches.append([record["body"] for record in records])
+        return self._answer(records)
+
+
+def failing(*bodies: str) -> Callable[[list[Mapping[str, Any]]], Any]:
+    """Answer that the messages with these bodies failed."""
+    return lambda records: {
+        "batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in records if record["body"] in bodies]
+    }
+
+
+def poller(sqs: Sqs, consumer: Consumer, source: QueueSource = SOURCE, retry: int = 0) -> Poller:
+    return Poller(sqs.api, sqs.url, ARN, source, consumer, hidden_seconds=30, retry_seconds=retry)
+
+
+def waiting(sqs: Sqs) -> list[str]:
+    time.sleep(0.01)
+    return sqs.bodies(sqs.receive(hidden=0))
+
+
+def test_an_event_is_what_lambda_sends(sqs: Sqs) -> None:
+    sent = sqs.api.send_message(
+        QueueUrl=sqs.url,
+        MessageBody="text",
+        MessageGroupId="group",
+        MessageDeduplicationId="event",
+        MessageAttributes={"trace": {"DataType": "String", "StringValue": "t"}},
+    )
+    received = sqs.api.receive_message(
+        QueueUrl=sqs.url, MessageSystemAttributeNames=["All"], MessageAttributeNames=["All"]
+    )["Messages"]
+    (record,) = to_event(received, ARN)["Records"]
+    attributes = record.pop("attributes")
+    assert record == {
+        "messageId": sent["MessageId"],
+        "receiptHandle": received[0]["ReceiptHandle"],
+        "body": "text",
+        "md5OfBody": sent["MD5OfMessageBody"],
+        "md5OfMessageAttributes": sent["MD5OfMessageAttributes"],
+        "messageAttributes": {
+            "trace": {
+                "stringValue": "t",
+                "stringListValues": [],
+                "binaryListValues": [],
+                "dataType": "String",
+            }
+        },
+        "eventSource": "aws:sqs",
+        "eventSourceARN": ARN,
+        "awsRegion": "us-east-1",
+    }
+    assert attributes["MessageGroupId"] == "group"
+    assert attributes["MessageDeduplicationId"] == "event"
+    assert attributes["SequenceNumber"] == sent["SequenceNumber"]
+    assert attributes["ApproximateReceiveCount"] == "1"
+    assert {"SenderId", "SentTimestamp", "ApproximateFirstReceiveTimestamp"} < attributes.keys()
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}, {"other": 1}])
+def test_these_answers_mean_that_all_succeeded(answer: Any) -> None:
+    assert failed_ids(answer, ["1", "2"]) == set()
+
+
+def test_the_failures_are_the_messages_that_the_answer_names() -> None:
+    assert failed_ids({"batchItemFailures": [{"itemIdentifier": "2"}]}, ["1", "2"]) == {"2"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "text",
+        [],
+        {"batchItemFailures": "1"},
+        {"batchItemFailures": ["1"]},
+        {"batchItemFailures": [{"itemIdentifier": ""}]},
+        {"batchItemFailures": [{"itemIdentifier": None}]},
+        {"batchItemFailures": [{"itemIdentifier": "3"}]},
+        {"batchItemFailures": [{"itemIdentifier": "1"}, {"id": "2"}]},
+    ],
+)
+def test_these_answers_mean_that_the_whole_batch_failed(answer: Any) -> None:
+    with pytest.raises(InvalidAnswerError):
+        failed_ids(answer, ["1", "2"])
+
+
+def test_what_succeeded_is_deleted_and_what_failed_comes_back(sqs: Sqs) -> None:
+    for group in "abc":
+        sqs.send(group, group)
+    consumer = Consumer(failing("b"))
+    assert poller(sqs, consumer).poll_once() == 3
+    assert consumer.batches == [["a", "b", "c"]]
+    assert waiting(sqs) == ["b"]
+
+
+def test_an_exception_of_the_consumer_fails_the_whole_batch(sqs: Sqs) -> None:
+    def explode(_: object) -> None:
+        raise RuntimeError("broken")
+
+    for body in "12":
+        sqs.send("a", body)
+    poller(sqs, Consumer(explode)).poll_once()
+    assert waiting(sqs) == ["1", "2"]
+
+
+def test_an_answer_that_names_a_foreign_message_fails_the_whole_batch(sqs: Sqs) -> None:
+    for body in "12":
+        sqs.send("a", body)
+    poller(sqs, Consumer(lambda _: {"batchItemFailures": [{"itemIdentifier": "no-such-id"}]})).poll_once()
+    assert waiting(sqs) == ["1", "2"]
+
+
+def test_without_report_batch_item_failures_the_answer_is_not_read(sqs: Sqs) -> None:
+    source = QueueSource("SyncQueue", batch_size=10, reports_failures=False, maximum_concurrency=10)
+    sqs.send("a", "1")
+    poller(sqs, Consumer(failing("1")), source).poll_once()
+    assert waiting(sqs) == []
+
+
+def test_a_batch_is_no_larger_than_the_template_says(sqs: Sqs) -> None:
+    source = QueueSource("SyncQueue", batch_size=2, reports_failures=True, maximum_concurrency=10)
+    for body in "123":
+        sqs.send("a", body)
+    consumer = Consumer(failing())
+    for _ in range(2):
+        poller(sqs, consumer, source).poll_once()
+    assert consumer.batches == [["1", "2"], ["3"]]
+
+
+def test_a_poisoned_message_ends_in_the_dead_letter_queue_after_five_attempts(sqs: Sqs) -> None:
+    sqs.send("a", "poison")
+    consumer = Consumer(failing("poison"))
+    polling = poller(sqs, consumer)
+    for _ in range(6):
+        polling.poll_once()
+        time.sleep(0.01)
+    assert consumer.batches == [["poison"]] * 5
+    assert sqs.bodies(sqs.receive(sqs.dead_letters)) == ["poison"]
+
+
+def test_order_holds_within_a_group_when_its_first_message_fails_once(sqs: Sqs) -> None:
+    for body in "123":
+        sqs.send("a", body)
+    answers = iter([failing("1", "2", "3"), failing()])
+
+    def consume(records: list[Mapping[str, Any]]) -> Any:
+        return next(answers)(records)
+
+    consumer = Consumer(consume)
+    polling = poller(sqs, consumer)
+    polling.poll_once()
+    time.sleep(0.01)
+    polling.poll_once()
+    assert consumer.batches == [["1", "2", "3"], ["1", "2", "3"]]
+    assert waiting(sqs) == []
+
+
+def test_a_group_that_hangs_does_not_hold_up_another(sqs: Sqs) -> None:
+    release, done = threading.Event(), threading.Event()
+
+    def consume(records: list[Mapping[str, Any]]) -> None:
+        if records[0]["body"] == "slow":
+            release.wait(10)
+        if records[0]["body"] == "quick":
+            done.set()
+
+    polling = poller(sqs, Consumer(consume))
+    sqs.send("a", "slow")
+    polling.start()
+    try:
+        time.sleep(0.2)
+        sqs.send("b", "quick")
+        assert done.wait(5)
+    finally:
+        release.set()
+        polling.stop()
+    assert waiting(sqs) == []
+
+
+def test_stopping_waits_for_the_batch_that_is_worked_on(sqs: Sqs) -> None:
+    begun = threading.Event()
+
+    def consume(_: object) -> None:
+        begun.set()
+        time.sleep(0.3)
+
+    polling = poller(sqs, Consumer(consume))
+    sqs.send("a", "1")
+    polling.start()
+    assert begun.wait(5)
+    polling.stop()
+    assert waiting(sqs) == []
+
+
+def test_a_queue_that_is_away_for_a_moment_is_polled_again(sqs: Sqs, caplog: pytest.LogCaptureFixture) -> None:
+    class Flaky:
+        """Fails once, then is the real thing."""
+
+        failed = False
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "receive_message" and not self.failed:
+                self.failed = True
+                raise ConnectionError("away")
+            return getattr(sqs.api, name)
+
+    consumer = Consumer(failing())
+    polling = Poller(Flaky(), sqs.url, ARN, SOURCE, consumer, hidden_seconds=30, retry_seconds=0)
+    sqs.send("a", "1")
+    polling.start()
+    deadline = time.monotonic() + 5
+    while not consumer.batches and time.monotonic() < deadline:
+        time.sleep(0.05)
+    polling.stop()
+    assert consumer.batches == [["1"]]
+    assert "polling failed" in caplog.text
+
+
+def test_the_local_retry_is_shorter_than_the_template_and_leaves_the_consumer_its_time(tmp_path: Path) -> None:
+    template = Template()
+    ((function, source),) = template.queue_sources
+    assert serve(tmp_path).visibility_timeout < function.timeout
+    assert int(template.queues[source.queue].attributes["VisibilityTimeout"]) > function.timeout

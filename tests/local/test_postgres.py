@@ -1,0 +1,210 @@
+"""The runner of Postgres, by what a machine does to it: crashes, kills, twins, closed folders."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pg8000.native
+import pytest
+
+from local import postgres
+from local.clean import clean
+from local.errors import Fault
+from local.postgres import OWNER, SUPERUSER, Cluster, temporary
+from local.settings import ROOT
+
+HOLD = (
+    "import sys, time; from pathlib import Path; from local.postgres import Cluster\n"
+    "with Cluster(Path(sys.argv[1])) as cluster:\n print(cluster.url('postgres'), cluster.pid, flush=True)\n"
+    " time.sleep(60)"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cluster's folder, made once and used by each test in turn."""
+    state = tmp_path_factory.mktemp("state")
+    yield state / "postgres"
+    clean(state)
+
+
+def ask(cluster: Cluster, sql: str, *, user: str = OWNER, database: str = "postgres") -> object:
+    connection = pg8000.native.Connection(
+        user, host="127.0.0.1", port=cluster.port, password=cluster.password, database=database
+    )
+    try:
+        return connection.run(sql)
+    finally:
+        connection.close()
+
+
+def hold(folder: Path) -> tuple[subprocess.Popen[str], int]:
+    """Start a process that runs the cluster; return it and the server's process id."""
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    return holder, int(holder.stdout.readline().split()[1])
+
+
+def kill(holder: subprocess.Popen[str]) -> None:
+    holder.kill()
+    holder.wait()
+    assert holder.stdout is not None
+    holder.stdout.close()
+
+
+def lives(pid: int) -> bool:
+    """Say whether the process runs; one that is dead and only waits to be collected does not."""
+    try:
+        os.kill(pid, 0)
+        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return status != "Z"
+
+
+def test_what_was_written_is_there_after_a_restart(folder: Path) -> None:
+    with Cluster(folder) as cluster:
+        cluster.create_database("kept")
+        ask(cluster, "CREATE TABLE t AS SELECT 7 AS n", database="kept")
+    with Cluster(folder) as cluster:
+        assert cluster.has_database("kept")
+        assert ask(cluster, "SELECT n FROM t", database="kept") == [[7]]
+
+
+def test_the_owner_is_no_superuser(folder: Path) -> None:
+    with Cluster(folder) as cluster:
+        roles = ask(cluster, "SELECT rolname, rolsuper FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1")
+        assert roles == [[SUPERUSER, True], [OWNER, False]]
+
+
+def test_a_wrong_password_is_refused_and_the_right_one_is_for_the_user_alone(folder: Path) -> None:
+    with Cluster(folder) as cluster:
+        with pytest.raises(pg8000.exceptions.DatabaseError) as refused:
+            pg8000.native.Connection(OWNER, host="127.0.0.1", port=cluster.port, password="wrong")
+        assert refused.value.args[0]["C"] == "28P01"
+        assert (folder / "password").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_role_gets_in_once_it_is_let_in(folder: Path) -> None:
+    with Cluster(folder) as cluster:
+        ask(cluster, "CREATE ROLE visitor LOGIN")
+        with pytest.raises(pg8000.exceptions.DatabaseError):
+            ask(cluster, "SELECT 1", user="visitor")
+        cluster.let_in("visitor")
+        assert ask(cluster, "SELECT current_user::text", user="visitor") == [["visitor"]]
+        ask(cluster, "DROP ROLE visitor")
+
+
+def test_a_database_is_copied_from_a_template_and_dropped_under_its_sessions(folder: Path) -> None:
+    with Cluster(folder) as cluster:
+        cluster.create_database("original")
+        ask(cluster, "CREATE TABLE t AS SELECT 1 AS n", database="original")
+        cluster.create_database("copy", template="original")
+        session = pg8000.native.Connection(
+            OWNER, host="127.0.0.1", port=cluster.port, password=cluster.password, database="copy"
+        )
+        assert session.run("SELECT n FROM t") == [[1]]
+        cluster.drop_database("copy")
+        assert not cluster.has_database("copy")
+        with suppress(pg8000.exceptions.InterfaceError):
+            session.close()
+        cluster.drop_database("original")
+
+
+def test_a_second_cluster_on_the_same_folder_is_refused(folder: Path) -> None:
+    with Cluster(folder), pytest.raises(Fault, match=f"already in use by process {os.getpid()}"), Cluster(folder):
+        pass
+
+
+def test_a_killed_parent_leaves_no_server_behind(folder: Path) -> None:
+    holder, server = hold(folder)
+    assert lives(server)
+    kill(holder)
+    deadline = time.monotonic() + 5
+    while lives(server) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not lives(server)
+
+
+def test_it_starts_right_after_its_parent_was_killed(folder: Path) -> None:
+    holder, _ = hold(folder)
+    kill(holder)
+    with Cluster(folder) as cluster:
+        assert ask(cluster, "SELECT 1") == [[1]]
+
+
+def test_it_starts_right_after_the_server_itself_was_killed(folder: Path) -> None:
+    holder, server = hold(folder)
+    os.kill(server, signal.SIGKILL)
+    kill(holder)
+    with Cluster(folder) as cluster:
+        assert ask(cluster, "SELECT 1") == [[1]]
+
+
+def test_a_pid_file_from_before_a_restart_of_the_machine_does_not_keep_it_from_starting(folder: Path) -> None:
+    with Cluster(folder):
+        pass
+    # The number now belongs to a process that is no Postgres: this one.
+    (folder / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n/elsewhere\n1\n1\n\n127.0.0.1\n1 1\nready\n")
+    with Cluster(folder) as cluster:
+        assert ask(cluster, "SELECT 1") == [[1]]
+
+
+def test_a_half_made_cluster_is_made_again(tmp_path: Path) -> None:
+    home = tmp_path / "postgres"
+    with Cluster(home, durable=False) as cluster:
+        cluster.create_database("forgotten")
+    # As if the first start had been interrupted: neither of the two folders is whole.
+    (home / "data" / "PG_VERSION").unlink()
+    (home / "data.unfinished").mkdir()
+    with Cluster(home, durable=False) as cluster:
+        assert not cluster.has_database("forgotten")
+        assert ask(cluster, "SELECT 1") == [[1]]
+    clean(tmp_path)
+
+
+def test_a_taken_port_is_one_clear_line(folder: Path) -> None:
+    with temporary() as other, pytest.raises(Fault, match=rf"\APostgres did not start: port {other.port} is taken"):
+        Cluster(folder, port=other.port).start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand the server to another user")
+def test_under_a_closed_folder_the_cluster_lives_elsewhere_until_cleaned(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    state = closed / "state"
+    with Cluster(state / "postgres", durable=False) as cluster:
+        assert ask(cluster, "SELECT 1") == [[1]]
+        assert closed.stat().st_mode & 0o777 == 0o700
+        with pytest.raises(Fault, match=f"the stack is running .process {os.getpid()}.; stop it first"):
+            clean(state)
+    elsewhere = (state / "postgres").readlink()
+    assert elsewhere.stat().st_uid == 0
+    clean(state)
+    assert not elsewhere.exists()
+    assert not state.exists()
+
+
+def test_a_temporary_cluster_is_gone_afterwards() -> None:
+    with temporary() as cluster:
+        home = cluster.home
+        assert ask(cluster, "SHOW fsync") == [["off"]]
+        assert home.exists()
+    assert not home.exists()
+
+
+def test_what_a_killed_test_run_left_is_swept_up(tmp_path: Path) -> None:
+    old, held, fresh = (tmp_path / f"{postgres.TEMPORARY_PREFIX}{name}" for name in ("old", "held", "fresh"))
+    for folder in (old, held, fresh):
+        folder.mkdir()
+    for folder in (old, held):
+        os.utime(folder, (1, 1))
+    with postgres.locked(held / "lock"):
+        os.utime(held, (1, 1))
+        postgres.sweep(tmp_path)
+    assert [folder.exists() for folder in (old, held, fresh)] == [False, True, True]

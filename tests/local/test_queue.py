@@ -1,0 +1,238 @@
+"""The local SQS: what a FIFO consumer relies on, by the same API as on AWS."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import boto3
+import pytest
+
+from local.errors import Fault
+from local.processes import listen_on
+from local.queue import QueueServer, client
+from local.settings import Settings, number
+from local.template import Template
+from tests.local.stack_process import call
+
+RETRY = 1
+
+
+class Sqs:
+    """A few words for what the tests do with the queue."""
+
+    def __init__(self, server: QueueServer) -> None:
+        self.server = server
+        self.api = client(server.endpoint_url)
+        self.url = server.urls["SyncQueue"]
+        self.dead_letters = server.urls["SyncDeadLetterQueue"]
+
+    def send(self, group: str, body: str, deduplication_id: str | None = None) -> str:
+        sent = self.api.send_message(
+            QueueUrl=self.url,
+            MessageBody=body,
+            MessageGroupId=group,
+            MessageDeduplicationId=deduplication_id or f"{group}-{body}-{time.time_ns()}",
+        )
+        return str(sent["MessageId"])
+
+    def receive(self, url: str | None = None, *, wait: int = 0, hidden: int = 60, most: int = 10) -> list[Any]:
+        answer = self.api.receive_message(
+            QueueUrl=url or self.url,
+            MaxNumberOfMessages=most,
+            WaitTimeSeconds=wait,
+            VisibilityTimeout=hidden,
+            MessageSystemAttributeNames=["All"],
+        )
+        messages: list[Any] = answer.get("Messages", [])
+        return messages
+
+    def bodies(self, messages: list[Any]) -> list[str]:
+        return [message["Body"] for message in messages]
+
+    def count(self, url: str) -> int:
+        name = "ApproximateNumberOfMessages"
+        answer = self.api.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+        return int(answer["Attributes"][name])
+
+
+def serve(folder: Path) -> QueueServer:
+    return QueueServer(Template(), 0, folder / "queue.json", folder / "queue.log", RETRY)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueueServer]:
+    with serve(tmp_path_factory.mktemp("queue")) as running:
+        yield running
+
+
+@pytest.fixture
+def sqs(server: QueueServer) -> Iterator[Sqs]:
+    given = Sqs(server)
+    yield given
+    for url in (given.url, given.dead_letters):
+        given.api.purge_queue(QueueUrl=url)
+    given.api.close()
+
+
+def test_the_queues_are_those_of_the_template_but_for_the_visibility_timeout(sqs: Sqs) -> None:
+    template = Template()
+    got = sqs.api.get_queue_attributes(QueueUrl=sqs.url, AttributeNames=["All"])["Attributes"]
+    declared = dict(template.queues["SyncQueue"].attributes)
+    assert declared.pop("VisibilityTimeout") == "360"
+    assert {name: got[name] for name in declared} == declared
+    assert got["VisibilityTimeout"] == str(RETRY)
+    assert json.loads(got["RedrivePolicy"]) == {
+        "deadLetterTargetArn": template.queues["SyncDeadLetterQueue"].arn,
+        "maxReceiveCount": 5,
+    }
+
+
+def test_a_group_is_delivered_in_order_and_not_beside_itself(sqs: Sqs) -> None:
+    for group, body in (("a", "a1"), ("b", "b1"), ("a", "a2"), ("a", "a3")):
+        sqs.send(group, body)
+    first = sqs.receive(most=2)
+    assert sqs.bodies(first) == ["a1", "b1"]
+    # Both groups are being worked on.
+    assert sqs.receive() == []
+    sqs.api.delete_message(QueueUrl=sqs.url, ReceiptHandle=first[0]["ReceiptHandle"])
+    assert sqs.bodies(sqs.receive()) == ["a2", "a3"]
+
+
+def test_a_group_that_timed_out_comes_back_in_order(sqs: Sqs) -> None:
+    for body in ("1", "2", "3"):
+        sqs.send("a", body)
+    assert sqs.bodies(sqs.receive(hidden=1)) == ["1", "2", "3"]
+    assert sqs.bodies(sqs.receive(wait=3)) == ["1", "2", "3"]
+
+
+def test_a_receive_waits_for_a_message(sqs: Sqs) -> None:
+    began = time.monotonic()
+    assert sqs.receive(wait=1) == []
+    assert time.monotonic() - began >= 1
+
+
+def test_sequence_numbers_grow(sqs: Sqs) -> None:
+    for body in "123456789":
+        sqs.send("a", body)
+    numbers = [message["Attributes"]["SequenceNumber"] for message in sqs.receive()]
+    assert numbers == sorted(numbers)
+    assert {len(number) for number in numbers} == {20}
+
+
+def test_a_duplicate_is_answered_like_the_first_and_not_delivered(sqs: Sqs) -> None:
+    first = sqs.send("a", "once", "one-id")
+    (message,) = sqs.receive()
+    sqs.api.delete_message(QueueUrl=sqs.url, ReceiptHandle=message["ReceiptHandle"])
+    assert sqs.send("a", "once", "one-id") == first
+    assert sqs.receive() == []
+    # The queue's scope of deduplication is the group.
+    assert sqs.send("b", "once", "one-id") != first
+    assert sqs.bodies(sqs.receive()) == ["once"]
+
+
+def test_after_five_receives_a_message_is_a_dead_letter_and_its_group_goes_on(sqs: Sqs) -> None:
+    sqs.send("a", "poison", "poison-id")
+    sqs.send("a", "good")
+    for receives in range(1, 6):
+        (message,) = sqs.receive(most=1)
+        assert message["Body"] == "poison"
+        assert message["Attributes"]["ApproximateReceiveCount"] == str(receives)
+        sqs.api.change_message_visibility(QueueUrl=sqs.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+        time.sleep(0.01)
+    assert sqs.bodies(sqs.receive()) == ["good"]
+    assert sqs.bodies(sqs.receive(sqs.dead_letters)) == ["poison"]
+
+
+def test_a_plain_form_post_without_a_signature_sends_a_message(sqs: Sqs) -> None:
+    body = {"text": "ü & =", "many": "x" * 250_000}
+    form = {"Action": "SendMessage", "MessageGroupId": "a", "MessageDeduplicationId": "form"}
+    data = urlencode(form | {"MessageBody": json.dumps(body, ensure_ascii=False)}).encode()
+    assert call(sqs.url, data=data).status == 200
+    (message,) = sqs.receive()
+    assert json.loads(message["Body"]) == body
+
+
+def test_a_client_may_be_configured_for_any_region(sqs: Sqs) -> None:
+    elsewhere = boto3.client(
+        "sqs",
+        endpoint_url=sqs.server.endpoint_url,
+        region_name="eu-west-3",
+        aws_access_key_id="any",
+        aws_secret_access_key="any",
+    )
+    elsewhere.send_message(QueueUrl=sqs.url, MessageBody="here", MessageGroupId="a", MessageDeduplicationId="region")
+    elsewhere.close()
+    assert sqs.bodies(sqs.receive()) == ["here"]
+
+
+def test_messages_survive_a_restart_in_order_and_with_their_counts(tmp_path: Path) -> None:
+    server = serve(tmp_path)
+    with server:
+        sqs = Sqs(server)
+        for body in ("1", "2", "3"):
+            sqs.send("a", body)
+        first = sqs.receive(most=1)
+        assert sqs.bodies(first) == ["1"]
+        sqs.api.close()
+    with server:
+        sqs = Sqs(server)
+        messages = sqs.receive()
+        assert sqs.bodies(messages) == ["1", "2", "3"]
+        counts = [message["Attributes"]["ApproximateReceiveCount"] for message in messages]
+        assert counts == ["2", "1", "1"]
+        for message in messages:
+            sqs.api.delete_message(QueueUrl=sqs.url, ReceiptHandle=message["ReceiptHandle"])
+        sqs.api.close()
+    with server:
+        sqs = Sqs(server)
+        assert sqs.receive() == []
+        sqs.api.close()
+
+
+def test_messages_survive_a_kill_that_comes_a_moment_later(tmp_path: Path) -> None:
+    server = serve(tmp_path)
+    with server:
+        sqs = Sqs(server)
+        sqs.send("a", "kept")
+        deadline = time.monotonic() + 5
+        while not (tmp_path / "queue.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        server.kill()
+        sqs.api.close()
+    with server:
+        sqs = Sqs(server)
+        assert sqs.bodies(sqs.receive()) == ["kept"]
+        sqs.api.close()
+
+
+def test_an_unreadable_state_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "queue.json").write_text("{")
+    with serve(tmp_path) as server:
+        sqs = Sqs(server)
+        assert sqs.receive() == []
+        sqs.api.close()
+    assert (tmp_path / "queue.unreadable").read_text() == "{"
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    with listen_on(0) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        server = QueueServer(Template(), port, tmp_path / "queue.json", tmp_path / "queue.log", RETRY)
+        with pytest.raises(Fault, match=rf"\Aport {port} is taken"):
+            server.start()
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "65536", "3000.5", "٣"])
+def test_a_port_that_is_none_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("PORT", value)
+    with pytest.raises(Fault, match="PORT must be a whole number from 0 to 65535"):
+        number("PORT", 3000)
+
+
+def test_an_empty_port_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "")
+    assert Settings().port == 3000

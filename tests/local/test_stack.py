@@ -1,0 +1,337 @@
+"""The whole stack, as a newcomer runs it: what the README promises, from the first start to `make clean`."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local import demo_data
+from local.clean import clean
+from local.demo_data import PRINCIPALS, WORKSPACES, demo_id
+from local.processes import listen_on
+from local.settings import ROOT
+from tests.local.stack_process import StackProcess, call, command_line, descendants
+from tests.local.test_postgres import lives
+
+KINDS = ("account", "company", "people")
+VISIBLE = {
+    "owner": "ab",  # B through the direct membership, and both through the group
+    "member": "a",
+    "guest": "a",
+    "outsider": "c",
+    "pipeline": "abc",
+    "matcher": "abc",
+}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
+    """One stack for all of this file's tests, which run in order on one worker (`--dist loadfile`)."""
+    running = StackProcess(tmp_path_factory.mktemp("stack") / "state", {"LOCAL_VISIBILITY_TIMEOUT": "1"})
+    running.start()
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.stop()
+    clean(running.state)
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (now := true()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return now
+
+
+def expected(letters: str, kind: str) -> list[tuple[str, str, str]]:
+    """Return (record, workspace connector, direction) of each row that the demo's messages make."""
+    return sorted(
+        (record["id"], message["workspace_connector_id"], message["direction"])
+        for message in demo_data.messages()
+        if message["workspace_connector_id"][24] in letters
+        for record in message["records"]
+        if record["type"] == kind
+    )
+
+
+def seen(stack: StackProcess, name: str, kind: str) -> list[tuple[str, str, str]]:
+    return sorted(
+        (
+            row["relationships"][kind]["data"]["id"],
+            row["relationships"]["workspace_connector"]["data"]["id"],
+            row["attributes"]["direction"],
+        )
+        for row in stack.rows(name, kind)
+    )
+
+
+def foreign_message() -> dict[str, object]:
+    """Return a message in which A's connector claims two companies, one of A and one of C."""
+    return demo_data.message(
+        str(uuid.uuid4()),
+        demo_id("workspace_connector", "a", 1),
+        "input",
+        [{"type": "company", "id": demo_id("company", letter, 1)} for letter in "ac"],
+    )
+
+
+# ---- the demo -----------------------------------------------------------------------------------------
+def test_the_demo_has_what_the_readme_says() -> None:
+    workspace_a, *_ = WORKSPACES
+    assert workspace_a.companies >= 60
+    names = [row["name"] for row in demo_data.rows()["companies"][: workspace_a.companies]]
+    assert len(set(names)) == workspace_a.companies
+    for workspace in WORKSPACES:
+        assert len(workspace.connectors) > 2
+        assert workspace.people
+        assert workspace.accounts
+        for kind in KINDS:
+            rows = expected(workspace.letter, kind)
+            assert {direction for _, _, direction in rows} == {"input", "output"}
+    assert {record for record, _, _ in expected("a", "company")} == {
+        demo_id("company", "a", number) for number in range(1, workspace_a.companies + 1)
+    }
+
+
+def test_every_id_of_the_demo_is_a_uuid_of_version_seven() -> None:
+    ids = [row["id"] for rows in demo_data.rows().values() for row in rows if "id" in row]
+    ids += [message["id"] for message in demo_data.messages()]
+    assert {uuid.UUID(one).version for one in ids} == {7}
+    assert len(set(ids)) == len(ids)
+
+
+# ---- reading ------------------------------------------------------------------------------------------
+def test_stack_json_says_where_everything_is(stack: StackProcess) -> None:
+    assert stack.facts.keys() == {
+        "api_url",
+        "database_url",
+        "sqs_endpoint_url",
+        "queue_url",
+        "dlq_url",
+        "issuer",
+    }
+    assert (stack.state / "stack.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_health_is_open_and_ok(stack: StackProcess) -> None:
+    assert stack.get("/health").status == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", PRINCIPALS)
+def test_a_list_shows_exactly_the_rows_the_caller_may_see(stack: StackProcess, name: str, kind: str) -> None:
+    assert seen(stack, name, kind) == expected(VISIBLE[name], kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_of_another_workspace_is_404_by_id(stack: StackProcess, kind: str) -> None:
+    row = stack.rows("member", kind)[0]
+    path = f"/v1/{kind}-workspace-connectors/{row['id']}"
+    assert stack.get(path, "member").json["data"]["id"] == row["id"]
+    assert stack.get(path, "pipeline").status == 200
+    refused = stack.get(path, "outsider")
+    assert (refused.status, refused.json["errors"][0]["status"]) == (404, "404")
+
+
+def test_without_a_token_the_answer_is_the_gateways_401(stack: StackProcess) -> None:
+    answer = stack.get("/v1/company-workspace-connectors")
+    assert (answer.status, answer.json) == (401, {"message": "Unauthorized"})
+
+
+def test_each_event_of_a_list_is_answered_over_http_too(stack: StackProcess) -> None:
+    for path in sorted((ROOT / "events").glob("*_list.json")):
+        event = json.loads(path.read_text())
+        answer = stack.get(f"{event['rawPath']}?{event['rawQueryString']}", "owner")
+        assert answer.status == 200, path.name
+        assert len(answer.json["data"]) == 2
+
+
+# ---- the printed commands -----------------------------------------------------------------------------
+def test_the_three_printed_commands_work_when_pasted(stack: StackProcess) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("there is no curl")
+    assert until(lambda: stack.output.count("\n# ") == 3)
+    pasted = [block.partition("\n")[2] for block in stack.output.split("\n# ")[1:]]
+    before = seen(stack, "owner", "company")
+
+    def paste(command: str) -> str:
+        result = subprocess.run(
+            command, shell=True, cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=True
+        )
+        return result.stdout
+
+    listing = json.loads(paste(pasted[0]))
+    assert len(listing["data"]) == 3
+    assert {resource["type"] for resource in listing["included"]} == {"company"}
+    assert "<MessageId>" in paste(pasted[1])
+    assert until(lambda: len(seen(stack, "owner", "company")) == len(before) + 1)
+    (newest,) = json.loads(paste(pasted[2]))["data"]
+    assert newest["id"] not in {row["id"] for row in listing["data"]}
+    # A second paste is another message.
+    paste(pasted[1])
+    assert until(lambda: len(seen(stack, "owner", "company")) == len(before) + 2)
+
+
+# ---- messages that cannot succeed ---------------------------------------------------------------------
+def test_a_foreign_record_ends_in_the_dead_letter_queue_and_changes_nothing(stack: StackProcess) -> None:
+    before = {kind: seen(stack, "pipeline", kind) for kind in KINDS}
+    letters = stack.dead_letters()
+    stack.send(foreign_message())
+    # Another connector is not held up by it.
+    other = demo_data.message(
+        str(uuid.uuid4()),
+        demo_id("workspace_connector", "c", 1),
+        "input",
+        [{"type": "company", "id": demo_id("company", "c", 1)}],
+    )
+    stack.send(other)
+    assert until(lambda: len(seen(stack, "pipeline", "company")) == len(before["company"]) + 1, 5)
+    assert until(lambda: stack.dead_letters() == letters + 1)
+    after = {kind: seen(stack, "pipeline", kind) for kind in KINDS}
+    after["company"].remove((demo_id("company", "c", 1), demo_id("workspace_connector", "c", 1), "input"))
+    assert after == before
+
+
+def test_the_consumers_log_says_which_message_failed_and_why(stack: StackProcess) -> None:
+    message = foreign_message()
+    letters = stack.dead_letters()
+    stack.send(message)
+    log = stack.state / "logs" / "functions.log"
+    assert until(lambda: str(message["id"]) in log.read_text())
+    lines = [json.loads(line) for line in log.read_text().splitlines() if str(message["id"]) in line]
+    assert demo_id("company", "c", 1) in json.dumps(lines)
+    assert until(lambda: stack.dead_letters() == letters + 1)
+
+
+# ---- twins, taken ports -------------------------------------------------------------------------------
+def test_a_second_stack_on_the_same_state_is_refused_in_one_line(stack: StackProcess) -> None:
+    refused = stack.run()
+    assert refused.returncode == 1
+    assert re.fullmatch(r"the cluster in \S+ is already in use by process \d+\n", refused.stderr)
+    assert stack.get("/health").status == 200
+
+
+def test_a_running_stack_is_not_cleaned_away(stack: StackProcess) -> None:
+    refused = stack.run("clean")
+    assert refused.returncode == 1
+    assert re.fullmatch(r"the stack is running \(process \d+\); stop it first\n", refused.stderr)
+    assert (stack.state / "stack.json").exists()
+
+
+def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    with listen_on(0) as taken:
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for name in ("PORT", "SQS_PORT"):
+            refused = StackProcess(tmp_path / "state", {name: port}).run()
+            assert refused.returncode == 1
+            assert refused.stderr == f"port {port} is taken (Address already in use); set {name} to another\n"
+    clean(tmp_path / "state")
+
+
+def test_an_unknown_principal_is_one_line_that_names_the_six(stack: StackProcess) -> None:
+    refused = stack.run("token", "nobody")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.count("\n") == 1
+    assert all(name in refused.stderr for name in PRINCIPALS)
+
+
+def test_a_token_is_all_that_the_token_command_prints(stack: StackProcess) -> None:
+    printed = stack.run("token", "owner")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", printed.stdout)
+
+
+# ---- stopping and starting; these come last ------------------------------------------------------------
+def test_a_restart_keeps_everything_and_adds_nothing(stack: StackProcess) -> None:
+    token = stack.token("pipeline")
+    rows = {kind: {row["id"] for row in stack.rows("pipeline", kind)} for kind in KINDS}
+    letters = stack.dead_letters()
+    issuer = stack.facts["issuer"]
+    below = descendants(stack.process.pid if stack.process else 0)
+    assert stack.stop(signal.SIGINT) == 0
+    assert stack.output.rstrip().endswith("stopped")
+    assert not (stack.state / "stack.json").exists()
+    assert len(below) > 3
+    assert not [pid for pid in below if lives(pid)]
+
+    stack.settings["PORT"] = issuer.rpartition(":")[2].partition("/")[0]
+    assert stack.start() < 20
+    assert {kind: {row["id"] for row in stack.rows("pipeline", kind)} for kind in KINDS} == rows
+    assert stack.dead_letters() == letters
+    # On the same port, a token that was made before the restart is still good.
+    assert stack.facts["issuer"] == issuer
+    assert call(stack.facts["api_url"] + "/v1/people-workspace-connectors", token=token).status == 200
+
+
+def test_when_it_is_killed_everything_dies_with_it_and_it_starts_again(stack: StackProcess) -> None:
+    assert stack.process is not None
+    below = descendants(stack.process.pid)
+    assert len(below) > 3
+    stack.stop(signal.SIGKILL)
+    assert until(lambda: not any(map(lives, below)), 10)
+    (stack.state / "stack.json").unlink()
+    stack.start()
+    assert stack.get("/health").status == 200
+
+
+def test_whoever_can_connect_finds_everything_ready(stack: StackProcess) -> None:
+    port = int(stack.facts["api_url"].rpartition(":")[2])
+    assert stack.stop() == 0
+    assert stack.run("clean").returncode == 0
+    stack.settings["PORT"] = str(port)
+    process = stack.spawn()
+
+    def listens() -> bool:
+        assert process.poll() is None, stack.output
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    assert until(listens, 60)
+    assert call(f"http://127.0.0.1:{port}/health").status == 200
+    assert until((stack.state / "stack.json").exists)
+    assert {kind: seen(stack, "pipeline", kind) for kind in KINDS} == {kind: expected("abc", kind) for kind in KINDS}
+
+
+def test_make_run_that_is_killed_takes_the_stack_along(stack: StackProcess) -> None:
+    assert stack.stop() == 0
+    # The shell stands in for make: it waits for the stack and is killed.
+    shell = stack.spawn("/bin/sh", "-c", '"$@"; exit $?', "make")
+    assert until((stack.state / "stack.json").exists, 60)
+    below = descendants(shell.pid)
+    assert len(below) > 4
+    shell.kill()
+    shell.wait()
+    assert until(lambda: not any(map(lives, below)))
+    assert stack.output.rstrip().endswith("stopped")
+    stack.start()
+
+
+def test_a_part_that_dies_takes_the_stack_down_with_one_line(stack: StackProcess) -> None:
+    assert stack.process is not None
+    server = next(pid for pid in descendants(stack.process.pid) if "sqs_server" in command_line(pid))
+    os.kill(server, signal.SIGKILL)
+    assert stack.process.wait(20) == 1
+    assert stack.output.splitlines()[-1].startswith("the queue server ended by itself")
+    assert "Traceback" not in stack.output
+
+
+def test_a_stop_while_starting_is_clean(stack: StackProcess) -> None:
+    process = stack.spawn()
+    assert until(lambda: "migrating" in stack.output)
+    assert stack.stop() == 0
+    assert process.returncode == 0
+    assert "Traceback" not in stack.output
+
+
+def test_cleaned_it_is_forgotten(stack: StackProcess) -> None:
+    assert stack.run("clean").returncode == 0
+    assert not stack.state.exists()

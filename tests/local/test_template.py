@@ -1,0 +1,169 @@
+"""Facts about template.yaml that AWS would only tell at deployment, or never."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from local.errors import Fault
+from local.settings import ROOT
+from local.template import Template
+
+READ_ROUTES = {
+    f"GET /v1/{kind}-workspace-connectors{suffix}"
+    for kind in ("account", "company", "people")
+    for suffix in ("", "/{id}")
+}
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return Template()
+
+
+@pytest.fixture(scope="module")
+def resources(template: Template) -> dict[str, Any]:
+    return template.resources
+
+
+def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def test_every_route_of_the_contract_is_there_and_needs_a_token(template: Template) -> None:
+    assert {route.key for route in template.routes if route.needs_token} == READ_ROUTES
+
+
+def test_a_function_is_named_after_its_handler(template: Template) -> None:
+    for function in template.functions.values():
+        folder, operation, _ = function.handler.split(".")
+        words = [word.capitalize() for word in folder.split("_")]
+        expected = {"health.check": "Health", "sync.consume": "SyncConsumer"}.get(
+            f"{folder}.{operation}", "".join(words) + operation.capitalize()
+        )
+        assert function.name == f"{expected}Function"
+
+
+def test_only_the_consumer_signs_in_as_the_writer(template: Template, resources: dict[str, Any]) -> None:
+    for name, function in template.functions.items():
+        role = "writer" if name == "SyncConsumerFunction" else "reader"
+        assert function.environment["DB_USER"] == f"wellspring_{role}"
+        (policy,) = resources[name]["Properties"]["Policies"]
+        (statement,) = policy["Statement"]
+        assert statement["Action"] == "rds-db:connect"
+        assert statement["Resource"]["Fn::Sub"].endswith(f":dbuser:${{DbResourceId}}/wellspring_{role}")
+
+
+def test_every_function_demands_iam_and_verified_tls(template: Template) -> None:
+    for function in template.functions.values():
+        assert (function.environment["DB_AUTH"], function.environment["DB_TLS"]) == ("iam", "verify")
+
+
+def test_a_message_stays_hidden_for_six_times_the_consumers_time_limit(template: Template) -> None:
+    for function, source in template.queue_sources:
+        hidden = int(template.queues[source.queue].attributes["VisibilityTimeout"])
+        assert hidden == 6 * function.timeout
+
+
+def test_a_message_goes_to_the_dead_letter_queue_after_five_receives(template: Template) -> None:
+    queue = template.queues["SyncQueue"]
+    assert (queue.dead_letter_queue, queue.maximum_receives) == ("SyncDeadLetterQueue", 5)
+
+
+def test_the_dead_letter_queue_keeps_messages_longer_than_the_queue(template: Template) -> None:
+    kept = {name: int(queue.attributes["MessageRetentionPeriod"]) for name, queue in template.queues.items()}
+    assert kept["SyncDeadLetterQueue"] == 14 * 24 * 3600 > kept["SyncQueue"]
+
+
+def test_both_queues_are_fifo_and_encrypted(template: Template) -> None:
+    for queue in template.queues.values():
+        assert queue.name.endswith(".fifo")
+        assert queue.attributes["FifoQueue"] == queue.attributes["SqsManagedSseEnabled"] == "true"
+
+
+def test_the_consumer_reports_failures_of_single_messages(template: Template) -> None:
+    ((function, source),) = template.queue_sources
+    assert function.name == "SyncConsumerFunction"
+    assert (source.batch_size, source.reports_failures) == (10, True)
+
+
+def test_functions_and_layer_are_built_for_one_architecture(resources: dict[str, Any]) -> None:
+    document = Template().document
+    wanted = {"Ref": "Architecture"}
+    (layer,) = of_type(resources, "AWS::Serverless::LayerVersion").values()
+    assert document["Globals"]["Function"]["Architectures"] == [wanted]
+    assert layer["Properties"]["CompatibleArchitectures"] == [wanted]
+    assert layer["Metadata"]["BuildArchitecture"] == wanted
+    assert document["Parameters"]["Architecture"]["Default"] == "arm64"
+
+
+def test_all_functions_log_to_one_group_with_a_retention(resources: dict[str, Any]) -> None:
+    (name,) = of_type(resources, "AWS::Logs::LogGroup")
+    assert Template().document["Globals"]["Function"]["LoggingConfig"]["LogGroup"] == {"Ref": name}
+    assert "RetentionInDays" in resources[name]["Properties"]
+
+
+def test_the_runtime_is_the_python_of_the_project() -> None:
+    version = (ROOT / ".python-version").read_text().strip()
+    assert Template().document["Globals"]["Function"]["Runtime"] == f"python{version}"
+
+
+def test_a_file_that_is_no_template_is_one_line(tmp_path: Path) -> None:
+    for content in ("", "a: [", "- 1", "Resources: 1"):
+        (tmp_path / "template.yaml").write_text(content)
+        with pytest.raises(Fault, match=r"\Atemplate.yaml cannot be read: [^\n]+\Z"):
+            Template(tmp_path / "template.yaml")
+
+
+def write(folder: Path, document: dict[str, Any]) -> Template:
+    path = folder / "template.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return Template(path)
+
+
+def test_a_functions_own_settings_win_over_globals(tmp_path: Path) -> None:
+    template = write(
+        tmp_path,
+        {
+            "Globals": {"Function": {"Timeout": 10, "Environment": {"Variables": {"A": "1", "B": "1"}}}},
+            "Resources": {
+                "F": {
+                    "Type": "AWS::Serverless::Function",
+                    "Properties": {
+                        "Handler": "a.b.handler",
+                        "Timeout": 20,
+                        "Environment": {"Variables": {"B": "2"}},
+                    },
+                }
+            },
+        },
+    )
+    function = template.functions["F"]
+    assert (function.timeout, function.environment) == (20, {"A": "1", "B": "2"})
+
+
+def test_references_become_what_they_stand_for_here(tmp_path: Path) -> None:
+    template = write(
+        tmp_path,
+        {
+            "Parameters": {"Name": {"Default": "spring"}, "Host": {"Type": "String"}},
+            "Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::Sub": "${Name}-q.fifo"}}}},
+        },
+    )
+    assert template.resolve({"Ref": "Host"}) == "<Host>"
+    assert template.resolve({"Ref": "Q"}) == "spring-q.fifo"
+    assert template.resolve([{"Fn::GetAtt": ["Q", "Arn"]}]) == ["arn:aws:sqs:us-east-1:123456789012:spring-q.fifo"]
+    assert template.resolve({"a": {"Fn::Sub": "${Q.Arn} ${AWS::Region}"}}) == {
+        "a": "arn:aws:sqs:us-east-1:123456789012:spring-q.fifo us-east-1"
+    }
+
+
+def test_the_local_stack_needs_nothing_that_lambda_would_not_have() -> None:
+    # A handler that imported `local` would work here and fail there.
+    for path in (*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers").rglob("*.py")):
+        text = path.read_text()
+        assert "import local" not in text, path
+        assert "from local" not in text, path
+    assert importlib.util.find_spec("local") is not None
