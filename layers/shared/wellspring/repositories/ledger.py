@@ -213,27 +213,48 @@ class _PageBuilder:
         row = self.table.alias("row")
         columns: list[ColumnElement[Any]] = [row.c.pk]
         columns += _own_columns(self.resource, row) if full else [row.c.created_at]
-        rows = select(*columns).where(
-            row.c[self.parents.driver.column] == driver.c.pk,
-            row.c.deleted_at.is_(None),
-            *self._row_filters(row),
-        )
+        source: FromClause = row
         for relationship in self.parents.others:
-            parent = table_of(resource_of(relationship.target).table).alias(relationship.name)
-            workspace = _workspace_of(parent)
-            rows = rows.join(parent, parent.c.pk == row.c[relationship.column]).where(
-                parent.c.deleted_at.is_(None),
-                # Almost always the driver's own workspace, which is known to be visible.
-                or_(workspace == driver.c.workspace_pk, self.visible.sees(workspace)),
-                *self._parent_filters(relationship, parent),
-            )
+            parent = self._other_parent(relationship, row, driver)
+            source = source.join(parent, true())
             if full:
-                rows = rows.add_columns(parent.c.id.label(f"{relationship.name}_id"))
+                columns.append(parent.c.id.label(f"{relationship.name}_id"))
+        rows = (
+            select(*columns)
+            .select_from(source)
+            .where(
+                row.c[self.parents.driver.column] == driver.c.pk,
+                row.c.deleted_at.is_(None),
+                *self._row_filters(row),
+            )
+        )
         reverse = self.shape.backward is not behind
         if self.shape.cursor:
             rows = rows.where(self._beside_cursor(row, reverse=reverse, inclusive=behind))
         order = self._order(row.c.created_at, row.c.pk, reverse=reverse)
         return rows.correlate(driver).order_by(*order).limit(limit).lateral("behind_row" if behind else "found")
+
+    def _other_parent(self, relationship: Relationship, row: FromClause, driver: CTE) -> FromClause:
+        """Return one row where the caller sees the parent of `row` and the filters leave it, else none.
+
+        A look-up and not a join (OFFSET 0): the planner cannot know how seldom it says no, and would rather read and
+        sort all of a connector's rows than walk them in order until a page is full.
+        """
+        parent = table_of(resource_of(relationship.target).table).alias(relationship.name)
+        workspace = _workspace_of(parent)
+        return (
+            select(parent.c.id)
+            .where(
+                parent.c.pk == row.c[relationship.column],
+                parent.c.deleted_at.is_(None),
+                # Almost always the driver's own workspace, which is known to be visible.
+                or_(workspace == driver.c.workspace_pk, self.visible.sees(workspace)),
+                *self._parent_filters(relationship, parent),
+            )
+            .correlate(row, driver)
+            .offset(literal_column("0", Integer))
+            .lateral(f"seen_{relationship.name}")
+        )
 
     def _row_filters(self, row: FromClause) -> list[ColumnElement[bool]]:
         conditions = []

@@ -1,0 +1,123 @@
+"""A page costs what a page holds: the plan walks an index in order, however the planner misjudges a tenant.
+
+The planner knows how many rows a connector has on average, and not that this tenant's has a hundred times as many.
+No time is asserted: the number of ledger rows that Postgres touched is.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import Connection, event
+
+from tests.reading.conftest import Tenant
+from tests.support.api import Caller, get, person
+from tests.support.databases import FreshDatabase
+from tests.support.world import Row, World
+
+COMPANIES = "/v1/company-workspace-connectors"
+LEDGER = "company_workspace_connectors"
+NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
+ROWS = 30_000
+# Heads, page, the other side of the cursor and the cursor's own row, for a page of 20 and one connector.
+ENOUGH = 100
+
+
+@pytest.fixture
+def giant(fresh_database: FreshDatabase, world: World, ours: Tenant) -> Tenant:
+    """Make `ours` a connector of 30,000 rows among 1,500 connectors of a single row, and let Postgres know."""
+    records = world.companies(ours.workspace, 1000)
+    times = [NOON + timedelta(seconds=number // 20) for number in range(ROWS)]
+    world.provenances([records[number % 1000] for number in range(ROWS)], ours.connector, created_at=times)
+    small = world.workspace()
+    owner = fresh_database.owner
+    owner.exec_driver_sql(
+        "INSERT INTO core_api.workspace_connectors (workspace_pk, connector_pk)"
+        " SELECT %s, (SELECT min(pk) FROM core_api.connectors) FROM generate_series(1, 1500)",
+        (small.pk,),
+    )
+    owner.exec_driver_sql(
+        f"INSERT INTO core_api.{LEDGER} (company_pk, workspace_connector_pk, direction)"
+        " SELECT (SELECT min(pk) FROM core_api.companies), pk, 'input' FROM core_api.workspace_connectors"
+        " WHERE workspace_pk = %s",
+        (small.pk,),
+    )
+    for table in ("companies", "workspace_connectors", LEDGER):
+        owner.exec_driver_sql(f"ANALYZE core_api.{table}")
+    owner.commit()
+    return ours
+
+
+def touched(plan: dict[str, Any]) -> int:
+    """Return how many rows of the ledger the plan read, whether it kept them or not."""
+    own = 0
+    if plan.get("Relation Name") == LEDGER or LEDGER in plan.get("Index Name", ""):
+        dropped = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+        own = int((plan["Actual Rows"] + dropped) * plan["Actual Loops"])
+    return own + sum(touched(child) for child in plan.get("Plans", []))
+
+
+def explain(database: FreshDatabase, url: str, caller: Caller) -> tuple[int, Any]:
+    """Ask for `url`, then have Postgres explain the page's statement; return the rows touched and the document."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
+        sent.append((statement, values))
+
+    engine = database.engine("wellspring_reader")
+    event.listen(engine, "before_cursor_execute", note)
+    document = get(url, caller).document
+    event.remove(engine, "before_cursor_execute", note)
+    statement, values = next(pair for pair in sent if LEDGER in pair[0])
+    with engine.connect() as session:
+        explained = session.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values).scalar_one()
+    plans = explained if isinstance(explained, list) else json.loads(explained)
+    return touched(plans[0]["Plan"]), document
+
+
+@pytest.mark.parametrize("sort", ["created_at", "-created_at"])
+def test_a_page_touches_what_it_shows_at_any_depth(fresh_database: FreshDatabase, giant: Tenant, sort: str) -> None:
+    first, document = explain(fresh_database, f"{COMPANIES}?sort={sort}", giant.caller)
+    assert len(document["data"]) == 20
+    assert first < ENOUGH
+    middle = quote((NOON + timedelta(seconds=ROWS // 40)).isoformat())
+    operator = "gte" if sort == "created_at" else "lte"
+    jumped = get(f"{COMPANIES}?sort={sort}&filter[created_at][{operator}]={middle}", giant.caller).document
+    cursor = jumped["data"][-1]["meta"]["page"]["cursor"]
+    for parameter in ("page[after]", "page[before]"):
+        deep, document = explain(fresh_database, f"{COMPANIES}?sort={sort}&{parameter}={cursor}", giant.caller)
+        assert len(document["data"]) == 20
+        assert document["links"]["prev"]
+        assert document["links"]["next"]
+        assert deep < ENOUGH
+
+
+def test_a_page_of_one_record_touches_what_it_shows(fresh_database: FreshDatabase, world: World, giant: Tenant) -> None:
+    often = world.company(giant.workspace)
+    world.provenances([often] * 3000, giant.connector)
+    fresh_database.owner.exec_driver_sql(f"ANALYZE core_api.{LEDGER}")
+    fresh_database.owner.commit()
+    rows, document = explain(fresh_database, f"{COMPANIES}?filter[company]={often.id}", giant.caller)
+    assert len(document["data"]) == 20
+    assert rows < ENOUGH
+
+
+def test_a_row_is_found_by_its_id(fresh_database: FreshDatabase, giant: Tenant) -> None:
+    rows, _ = explain(fresh_database, f"{COMPANIES}/{giant.provenance.id}", giant.caller)
+    assert rows == 1
+
+
+def test_a_person_of_many_workspaces_pays_for_their_connectors_only(
+    fresh_database: FreshDatabase, world: World, giant: Tenant
+) -> None:
+    everywhere: Row = world.people(giant.workspace)
+    for _ in range(30):
+        workspace = world.workspace()
+        world.member(everywhere, workspace)
+        world.workspace_connector(workspace)
+    world.member(everywhere, giant.workspace)
+    rows, document = explain(fresh_database, COMPANIES, person(everywhere))
+    assert len(document["data"]) == 20
+    assert rows < ENOUGH
