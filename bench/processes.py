@@ -1,0 +1,93 @@
+"""What a fresh process costs: the time to its first answer, and the memory it keeps. Bytecode is cached beforehand."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import PRODUCT_PATH, product
+from bench.data import READER, TWENTY, Ledger
+from bench.measure import MILLISECONDS, Result, compared, interleaved
+from bench.run import Run
+
+NAMES = ("cold_start", "memory")
+COLD_AIM = 1.15
+MEMORY_AIM = 1.3
+FRESH = Path(__file__).with_name("fresh")
+WARM_REQUESTS = 200
+
+
+class Program:
+    """One of the programs in `fresh/`, run as often as wanted.
+
+    Args:
+        name: of its file.
+        environment: what it finds.
+        argument: given to it as JSON.
+    """
+
+    def __init__(self, name: str, environment: Mapping[str, str], argument: object) -> None:
+        # -P: its folder stays off the path, as on Lambda.
+        self._command = [sys.executable, "-P", str(FRESH / f"{name}.py"), json.dumps(argument)]
+        self._environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(PRODUCT_PATH)}
+        self._environment |= environment
+
+    def answer_after(self) -> float:
+        """Return the milliseconds from before its start to its first line, which it writes when it has an answer."""
+        begin = time.perf_counter()
+        with self._running() as process:
+            self._wait_for("answered", process)
+            elapsed = (time.perf_counter() - begin) * MILLISECONDS
+            self._wait_for("warm", process)
+        return elapsed
+
+    def mebibytes(self) -> float:
+        """Return the memory that it has in use once it is warm."""
+        with self._running() as process:
+            self._wait_for("warm", process)
+            command = ["ps", "-o", "rss=", "-p", str(process.pid)]
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return int(said) / 1024
+
+    @contextmanager
+    def _running(self) -> Iterator[subprocess.Popen[str]]:
+        with subprocess.Popen(
+            self._command, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            yield process
+            # The end of its input, upon which it leaves.
+            process.communicate()
+
+    @staticmethod
+    def _wait_for(word: str, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        # The handler's log lines come by the same way.
+        if not any(line == f"{word}\n" for line in process.stdout):
+            raise RuntimeError(f"the program ended without an answer (exit code {process.wait()})")
+
+
+def measure(run: Run) -> Iterator[Result]:
+    """Measure a retrieve in a fresh process, beside a process that only imports and asks once."""
+    ledger = run.big()
+    run.say("cold start and memory")
+    variables = product.environment(ledger, READER)
+    cold = [Program(name, variables, _argument(ledger, 1)) for name in ("handler", "imports")]
+    samples = interleaved([program.answer_after for program in cold], rounds=run.samples(10), warm_up=1)
+    yield compared("cold_start", *samples, aim=COLD_AIM)
+    warm = [Program(name, variables, _argument(ledger, WARM_REQUESTS)) for name in ("handler", "imports")]
+    samples = interleaved([program.mebibytes for program in warm], rounds=3, warm_up=0)
+    yield compared("memory", *samples, unit="MiB", aim=MEMORY_AIM)
+
+
+def _argument(ledger: Ledger, requests: int) -> object:
+    row = ledger.row_of(TWENTY)
+    return {
+        "module": product.RETRIEVE,
+        "event": product.get(ledger.member(TWENTY), id_=row),
+        "row": str(row),
+        "requests": requests,
+    }

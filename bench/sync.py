@@ -1,0 +1,151 @@
+"""The write path: a batch of messages through the sync handler, beside COPY of the rows that it makes."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+
+from bench import product
+from bench.data import SYNC, WRITER, Ledger
+from bench.measure import Result, Timed, compared, interleaved, milliseconds
+from bench.run import Run
+
+NAMES = ("sync_10k", "sync_10x100", "sync_1")
+AIMS = {"sync_10k": 3.0}
+# Records in each message of a batch. One message holds 3,000 at most.
+BATCHES = {"sync_10k": (3000, 3000, 3000, 1000), "sync_10x100": (100,) * 10, "sync_1": (1,)}
+ROUNDS = {"sync_10k": 15, "sync_10x100": 45, "sync_1": 150}
+_COPY = b"COPY core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction) FROM STDIN"
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """A record that is synced."""
+
+    pk: int
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """The connector that brings it in."""
+
+    pk: int
+    id: UUID
+
+
+def measure(run: Run) -> Iterator[Result]:
+    """Measure batches into a copy of the big ledger, as `wellspring_writer`; the copy is dropped afterwards."""
+    origin = run.big()
+    copy = Ledger(run.cluster, "bench_sync", run.rows)
+    run.say("sync: a copy of the ledger")
+    run.cluster.drop_database(copy.name)
+    run.cluster.create_database(copy.name, origin.name)
+    try:
+        with copy.connect() as connection:
+            connector, companies = _parents(connection)
+            # What the copying has left to write is written now, not in a sample.
+            connection.commit()
+            connection.autocommit = True
+            connection.execute("CHECKPOINT")
+        with product.functions(copy, WRITER), copy.connect(WRITER) as copying:
+            for name, sizes in BATCHES.items():
+                run.say(f"{name}: {sum(sizes):,} records")
+                samples = interleaved(
+                    [_handled(connector, companies, sizes), _copied(copying, connector, companies[: sum(sizes)])],
+                    rounds=run.samples(ROUNDS[name]),
+                    warm_up=2,
+                )
+                yield compared(name, *samples, aim=AIMS.get(name))
+            _check(copying, connector)
+    finally:
+        run.cluster.drop_database(copy.name)
+
+
+def _parents(connection: psycopg.Connection) -> tuple[Connector, list[Company]]:
+    """Return the tenant's connector, and its companies in an order that is not the table's."""
+    found = connection.execute(
+        "SELECT connector.pk, connector.id, workspace.pk FROM core_api.workspaces AS workspace"
+        "  JOIN core_api.workspace_connectors AS connector ON connector.workspace_pk = workspace.pk"
+        " WHERE workspace.name = %s",
+        (SYNC,),
+    ).fetchone()
+    assert found is not None
+    pk, id_, workspace_pk = found
+    rows = connection.execute(
+        "SELECT pk, id FROM core_api.companies WHERE workspace_pk = %s ORDER BY sha256(uuid_send(id))", (workspace_pk,)
+    )
+    return Connector(pk, id_), [Company(*row) for row in rows]
+
+
+def _handled(connector: Connector, companies: Sequence[Company], sizes: Sequence[int]) -> Timed:
+    """Return a sampler of the handler: JSON in, validation, inbox, tenancy, rows, commit, answer."""
+    handler = product.handler(product.SYNC)
+
+    def sample() -> float:
+        event = _event(connector, companies, sizes)
+        answers: list[Any] = []
+        elapsed = milliseconds(lambda: answers.append(handler(event, None)))
+        assert answers == [{"batchItemFailures": []}]
+        return elapsed
+
+    return sample
+
+
+def _copied(connection: psycopg.Connection, connector: Connector, companies: Sequence[Company]) -> Timed:
+    """Return a sampler of the floor: the same rows, their keys known and their text ready, by COPY and COMMIT.
+
+    They are marked as output, to be told apart from the handler's.
+    """
+    rows = "".join(f"{company.pk}\t{connector.pk}\toutput\n" for company in companies).encode()
+
+    def copy() -> None:
+        with connection.cursor() as cursor, cursor.copy(_COPY) as stream:
+            stream.write(rows)
+        connection.commit()
+
+    return lambda: milliseconds(copy)
+
+
+def _check(connection: psycopg.Connection, connector: Connector) -> None:
+    """Make sure that the handler has written as many rows (input) as the floor (output)."""
+    counted = connection.execute(
+        "SELECT direction, count(*) FROM core_api.company_workspace_connectors"
+        " WHERE workspace_connector_pk = %s GROUP BY direction",
+        (connector.pk,),
+    )
+    found: dict[str, int] = dict(counted.fetchall())
+    assert found["input"] == found["output"], found
+
+
+def _event(connector: Connector, companies: Sequence[Company], sizes: Sequence[int]) -> dict[str, Any]:
+    """Return SQS's event for one group's messages, each new; together they name each company once."""
+    records = []
+    begin = 0
+    for size in sizes:
+        body = {
+            "type": "records.synced",
+            "id": str(uuid4()),
+            "workspace_connector_id": str(connector.id),
+            "direction": "input",
+            "mode": "append",
+            "occurred_at": "2026-05-10T08:14:22.000Z",
+            "records": [{"type": "company", "id": str(company.id)} for company in companies[begin : begin + size]],
+        }
+        begin += size
+        records.append(
+            {
+                "messageId": str(uuid4()),
+                "receiptHandle": "receipt",
+                "body": json.dumps(body),
+                "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": str(connector.id)},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:wellspring-sync.fifo",
+                "awsRegion": "eu-west-1",
+            }
+        )
+    return {"Records": records}
