@@ -174,16 +174,17 @@ def test_a_taken_port_is_one_clear_line(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand the server to another user")
-def test_under_a_closed_folder_the_cluster_lives_elsewhere_until_cleaned(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "user"), [("postgres", "the stack"), ("bench-pg", "a bench")])
+def test_under_a_closed_folder_the_cluster_lives_elsewhere_until_cleaned(tmp_path: Path, name: str, user: str) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     state = closed / "state"
-    with Cluster(state / "postgres", durable=False) as cluster:
+    with Cluster(state / name, durable=False) as cluster:
         assert ask(cluster, "SELECT 1") == [[1]]
         assert closed.stat().st_mode & 0o777 == 0o700
-        with pytest.raises(Fault, match=f"the stack is running .process {os.getpid()}.; stop it first"):
+        with pytest.raises(Fault, match=f"{user} is running .process {os.getpid()}.; stop it first"):
             clean(state)
-    elsewhere = (state / "postgres").readlink()
+    elsewhere = (state / name).readlink()
     assert elsewhere.stat().st_uid == 0
     clean(state)
     assert not elsewhere.exists()
