@@ -10,7 +10,6 @@ from pathlib import Path
 
 from local.errors import Fault
 
-
 # The stack's cluster and the bench's.
 CLUSTERS = {"postgres": "the stack", "bench-pg": "a bench"}
 

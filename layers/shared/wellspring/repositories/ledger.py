@@ -22,6 +22,7 @@ from sqlalchemy import (
     Select,
     Table,
     bindparam,
+    cast,
     exists,
     func,
     literal_column,
@@ -302,16 +303,20 @@ class _PageBuilder:
     def _heads(self) -> CTE:
         """Return the drivers that can have rows on the page: those with the first heads."""
         first = self._rows_of(self.driver, literal_column("1", Integer), full=False)
+        order = self._order(first.c.created_at, first.c.pk, reverse=self.shape.backward)
+        place = cast(func.row_number().over(order_by=order), Integer).label("place")
         return (
-            select(self.driver.c.pk, self.driver.c.id, self.driver.c.workspace_pk)
+            select(self.driver.c.pk, self.driver.c.id, self.driver.c.workspace_pk, place)
             .select_from(self.driver.join(first, true()))
-            .order_by(*self._order(first.c.created_at, first.c.pk, reverse=self.shape.backward))
+            .order_by(*order)
             .limit(bindparam("rows", type_=Integer))
             .cte("head")
         )
 
     def _page(self, heads: CTE) -> CTE:
-        found = self._rows_of(heads, bindparam("rows", type_=Integer), full=True)
+        # Before the rows of the k-th head stand k - 1 heads at least: so many fewer of them can be on the page.
+        most = bindparam("rows", type_=Integer) - heads.c.place + 1
+        found = self._rows_of(heads, most, full=True)
         return (
             select(*found.c, heads.c.id.label(f"{self.parents.driver.name}_id"))
             .select_from(heads.join(found, true()))
