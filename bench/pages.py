@@ -164,6 +164,9 @@ def _reader(stack: ExitStack, ledger: Ledger) -> Reader:
     engine = product.engine_of(ledger, READER)
     stack.callback(engine.dispose)
     transaction = stack.enter_context(engine.connect())
+    # One transaction for all samples, which lies idle while others are taken; the role would end it.
+    transaction.exec_driver_sql("SET idle_in_transaction_session_timeout = 0")
+    transaction.commit()
     return Reader(ledger, transaction, stack.enter_context(ledger.connect(READER)))
 
 

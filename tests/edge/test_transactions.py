@@ -74,6 +74,15 @@ def test_a_connection_lost_while_idle_is_replaced(fresh_database: FreshDatabase)
     assert rows(fresh_database) == 2
 
 
+def test_a_lost_connection_is_given_up_without_a_word(
+    fresh_database: FreshDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    idle = in_transaction(lambda transaction: int(transaction.execute(text("SELECT pg_backend_pid()")).scalar_one()))
+    kill(fresh_database, idle)
+    in_transaction(add)
+    assert caplog.messages == []
+
+
 def test_a_connection_lost_twice_is_unavailable(fresh_database: FreshDatabase) -> None:
     tries: list[int] = []
 

@@ -1,10 +1,12 @@
 """How a connection is made. One for each Lambda environment, kept between invocations."""
 
 import ssl
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from typing import Any
 
+import pg8000
 import pg8000.legacy
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -50,13 +52,15 @@ class ServerConnection(pg8000.legacy.Connection):  # type: ignore[misc]  # pg800
         self.register_in_adapter(TIMESTAMPTZ, datetime.fromisoformat)
 
     def close(self) -> None:
-        """Close both ends of the socket: pg8000 leaves its file to the garbage collector."""
+        """Close the socket and its file, which pg8000 leaves to the garbage collector.
+
+        A server that is gone cannot be told goodbye; that is no failure of closing.
+        """
         wire = self._sock
-        try:
+        with suppress(pg8000.InterfaceError):
             super().close()
-        finally:
-            if wire is not None:
-                wire.close()
+        if wire is not None:
+            wire.close()
 
 
 def connect(config: Settings) -> ServerConnection:
