@@ -24,24 +24,12 @@ from local.gateway import Gateway, Router
 from local.identity import Identity, base64url
 from local.lambdas import InvocationError, RequestTooLargeError
 from local.template import Function, Route
+from tests.local.stack_process import Answer
 
 FUNCTION = Function("ThingsFunction", "things.list.handler", 10, 128, {}, ())
 PRIVATE = Route("GET", "/v1/things", FUNCTION, needs_token=True)
 OPEN = Route("GET", "/health", FUNCTION, needs_token=False)
 POST = Route("POST", "/v1/things", FUNCTION, needs_token=False)
-
-
-@dataclass
-class Answer:
-    """A response as the client sees it."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 @dataclass

@@ -2,34 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.poller import InvalidAnswerError, Poller, failed_ids, to_event
-from local.queue import QueueServer
 from local.template import QueueSource, Template
-from tests.local.test_queue import Sqs, serve
+from tests.local.queues import Sqs, serve
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:wellspring-sync.fifo"
 SOURCE = QueueSource("SyncQueue", batch_size=10, reports_failures=True, maximum_concurrency=10)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueueServer]:
-    with serve(tmp_path_factory.mktemp("queue")) as running:
-        yield running
-
-
-@pytest.fixture
-def sqs(server: QueueServer) -> Iterator[Sqs]:
-    given = Sqs(server)
-    yield given
-    for url in (given.url, given.dead_letters):
-        given.api.purge_queue(QueueUrl=url)
-    given.api.close()
 
 
 class Consumer:

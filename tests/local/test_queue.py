@@ -2,9 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import boto3
@@ -12,69 +10,11 @@ import pytest
 
 from local.errors import Fault
 from local.processes import listen_on
-from local.queue import QueueServer, client
+from local.queue import QueueServer
 from local.settings import Settings, number
 from local.template import Template
+from tests.local.queues import RETRY, Sqs, serve
 from tests.local.stack_process import call
-
-RETRY = 1
-
-
-class Sqs:
-    """A few words for what the tests do with the queue."""
-
-    def __init__(self, server: QueueServer) -> None:
-        self.server = server
-        self.api = client(server.endpoint_url)
-        self.url = server.urls["SyncQueue"]
-        self.dead_letters = server.urls["SyncDeadLetterQueue"]
-
-    def send(self, group: str, body: str, deduplication_id: str | None = None) -> str:
-        sent = self.api.send_message(
-            QueueUrl=self.url,
-            MessageBody=body,
-            MessageGroupId=group,
-            MessageDeduplicationId=deduplication_id or f"{group}-{body}-{time.time_ns()}",
-        )
-        return str(sent["MessageId"])
-
-    def receive(self, url: str | None = None, *, wait: int = 0, hidden: int = 60, most: int = 10) -> list[Any]:
-        answer = self.api.receive_message(
-            QueueUrl=url or self.url,
-            MaxNumberOfMessages=most,
-            WaitTimeSeconds=wait,
-            VisibilityTimeout=hidden,
-            MessageSystemAttributeNames=["All"],
-        )
-        messages: list[Any] = answer.get("Messages", [])
-        return messages
-
-    def bodies(self, messages: list[Any]) -> list[str]:
-        return [message["Body"] for message in messages]
-
-    def count(self, url: str) -> int:
-        name = "ApproximateNumberOfMessages"
-        answer = self.api.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-        return int(answer["Attributes"][name])
-
-
-def serve(folder: Path) -> QueueServer:
-    return QueueServer(Template(), 0, folder / "queue.json", folder / "queue.log", RETRY)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueueServer]:
-    with serve(tmp_path_factory.mktemp("queue")) as running:
-        yield running
-
-
-@pytest.fixture
-def sqs(server: QueueServer) -> Iterator[Sqs]:
-    given = Sqs(server)
-    yield given
-    for url in (given.url, given.dead_letters):
-        given.api.purge_queue(QueueUrl=url)
-    given.api.close()
 
 
 def test_the_queues_are_those_of_the_template_but_for_the_visibility_timeout(sqs: Sqs) -> None:
