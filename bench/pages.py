@@ -23,7 +23,7 @@ from wellspring.queries import DEFAULT_PAGE_SIZE, ListQuery, Position
 from wellspring.repositories import cursor_keys
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR
 from wellspring.services import cursors
-from wellspring.services import ledger as service
+from wellspring.services import reading as service
 
 WIDTHS = (ONE, TWENTY, TWO_HUNDRED)
 GROWTH_AIM = 1.3

@@ -1,5 +1,5 @@
 """`GET /health`: whether the service can reach its database."""
 
-from wellspring.handlers.operations import health_check
+from wellspring.handlers.open import health_check
 
 handler = health_check()

@@ -11,7 +11,7 @@ from tests.support.databases import Database, engine_for
 from tests.support.world import World
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden, NotFound
-from wellspring.handlers.http import Plan, Request, Response, http_handler
+from wellspring.handlers.http import Plan, Request, Response, http_handler, jsonapi_handler
 
 COMPANIES = "/v1/company-workspace-connectors"
 
@@ -28,9 +28,9 @@ def broken(error: Exception) -> Any:
         def work(_transaction: Transaction) -> None:
             raise error
 
-        return Plan(work, lambda _: Response({}))
+        return Plan(work, lambda _: Response())
 
-    return http_handler(operation, open_to_all=True)
+    return http_handler(operation)
 
 
 def test_every_error_object_is_whole_and_carries_the_request_id(database: Database) -> None:
@@ -121,5 +121,5 @@ def test_the_log_says_who_asked_for_nothing_but_the_route(ours: Tenant, log: lis
 def test_claims_that_are_no_object_are_401() -> None:
     sent = event(COMPANIES, "", Caller({"sub": "x"}))
     sent["requestContext"]["authorizer"]["jwt"]["claims"] = "sub"
-    answer = http_handler(lambda _request: pytest.fail("it was let in"))(sent, Context())
+    answer = jsonapi_handler(lambda _request: pytest.fail("it was let in"))(sent, Context())
     assert answer["statusCode"] == 401

@@ -335,12 +335,14 @@ class TestTheFunctionsRoles:
         for role in self.ROLES:
             assert {f"core_api.{table}" for table in TABLES} <= self.granted(catalogue, role, "SELECT")
 
-    def test_may_write_the_five_objects_and_the_inbox_as_writer_only(self, catalogue: Catalogue) -> None:
+    def test_may_write_the_ledger_its_inbox_and_new_groups_as_writer_only(self, catalogue: Catalogue) -> None:
         five = {f"core_api.{table}" for table in JUNCTIONS}
+        kept = {"wellspring.idempotency_keys"}
+        made = {"core_api.workspace_groups", "core_api.workspace_group_memberships", "wellspring.sync_inbox"}
         for privilege in ("INSERT", "UPDATE"):
             assert self.granted(catalogue, "wellspring_reader", privilege) == set()
-        assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five
-        assert self.granted(catalogue, "wellspring_writer", "INSERT") == five | {"wellspring.sync_inbox"}
+        assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five | kept
+        assert self.granted(catalogue, "wellspring_writer", "INSERT") == five | kept | made
 
     @pytest.mark.parametrize("role", ROLES)
     @pytest.mark.parametrize(

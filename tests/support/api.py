@@ -8,10 +8,15 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID, uuid4
 
+from local.gateway import Router
+from local.template import Template
+from tests.support.databases import role_of_call
 from tests.support.world import Row
+from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import resource_of
 
 TYPES = ("account", "company", "people")
+ROUTER = Router(Template().routes)
 PROVENANCE = tuple(resource_of(f"{type_}_workspace_connector") for type_ in TYPES)
 
 
@@ -56,6 +61,17 @@ class Reply:
     document: Any = field(default=None)
 
     @property
+    def error(self) -> Any:
+        """The only error."""
+        (error,) = self.document["errors"]
+        assert (error["id"], error["status"]) == (self.request_id, str(self.status))
+        return error
+
+    @property
+    def sources(self) -> list[Any]:
+        return [error.get("source") for error in self.document["errors"]]
+
+    @property
     def data(self) -> Any:
         return self.document["data"]
 
@@ -72,37 +88,120 @@ class Reply:
         return [error["code"] for error in self.document["errors"]]
 
 
-def event(path: str, query: str = "", caller: Caller = ANONYMOUS, parameters: Mapping[str, str] | None = None) -> Any:
-    """Return the event that API Gateway sends for a GET."""
-    context: dict[str, Any] = {"requestId": str(uuid4()), "http": {"method": "GET", "path": path}, "stage": "$default"}
+def event(
+    path: str,
+    query: str = "",
+    caller: Caller = ANONYMOUS,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    method: str = "GET",
+    route: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: str | None = None,
+) -> Any:
+    """Return the event that API Gateway sends for a request."""
+    context: dict[str, Any] = {"requestId": str(uuid4()), "http": {"method": method, "path": path}, "stage": "$default"}
     if caller.claims is not None:
         context["authorizer"] = {"jwt": {"claims": dict(caller.claims), "scopes": None}}
     made: dict[str, Any] = {
         "version": "2.0",
-        "routeKey": f"GET {path}",
+        "routeKey": route or f"{method} {path}",
         "rawPath": path,
         "rawQueryString": query,
-        "headers": {"accept": "application/vnd.api+json"},
+        "headers": {"accept": MEDIA_TYPE} if headers is None else dict(headers),
         "requestContext": context,
         "isBase64Encoded": False,
     }
     if parameters:
         made["pathParameters"] = dict(parameters)
+    if body is not None:
+        made["body"] = body
     return made
 
 
-def get(url: str, caller: Caller = ANONYMOUS) -> Reply:
-    """Call the function behind `GET url` (`/v1/<collection>[/<id>][?query]`) as `caller`."""
+def call(
+    method: str,
+    url: str,
+    caller: Caller = ANONYMOUS,
+    document: Any = None,
+    *,
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
+    """Call the function that the template has for `method` and `url`, as `caller`, with the role it logs in with.
+
+    Args:
+        method: the HTTP method.
+        url: path and query string.
+        caller: whose claims the gateway has verified.
+        document: the body, as JSON values.
+        body: the body as text, instead of `document`.
+        headers: beside the usual ones; an empty value takes one away.
+    """
     path, _, query = url.partition("?")
-    _, _, collection, *rest = path.split("/")
-    folder = collection.replace("-", "_").removesuffix("s")
-    module = importlib.import_module(f"{folder}.{'retrieve' if rest else 'list'}")
-    sent = event(path, query, caller, {"id": unquote(rest[0])} if rest else None)
-    answer = module.handler(sent, Context())
+    found = ROUTER.find(method, path)
+    assert found is not None
+    text = json.dumps(document) if document is not None else body
+    usual = {"accept": MEDIA_TYPE} | ({"content-type": MEDIA_TYPE} if text is not None else {})
+    sent = event(
+        unquote(path),
+        query,
+        caller,
+        found.parameters,
+        method=method,
+        route=found.route.key,
+        headers={name: value for name, value in (usual | dict(headers or {})).items() if value},
+        body=text,
+    )
+    function = found.route.function
+    module = importlib.import_module(function.handler.removesuffix(".handler"))
+    role: Any = function.environment["DB_USER"]
+    token = role_of_call.set(role)
+    try:
+        answer = module.handler(sent, Context())
+    finally:
+        role_of_call.reset(token)
+    text = answer.get("body", "")
     return Reply(
         status=answer["statusCode"],
         headers=answer["headers"],
-        body=answer["body"],
+        body=text,
         request_id=sent["requestContext"]["requestId"],
-        document=json.loads(answer["body"]),
+        document=json.loads(text) if "json" in answer["headers"].get("content-type", "") else None,
     )
+
+
+def get(url: str, caller: Caller = ANONYMOUS, **headers: str) -> Reply:
+    """GET; a header's name is written with underscores."""
+    return call("GET", url, caller, headers=_headers(headers))
+
+
+def post(url: str, caller: Caller, document: Any, **headers: str) -> Reply:
+    """POST a document; a header's name is written with underscores."""
+    return call("POST", url, caller, document, headers=_headers(headers))
+
+
+def patch(url: str, caller: Caller, document: Any, **headers: str) -> Reply:
+    """PATCH with a document; a header's name is written with underscores."""
+    return call("PATCH", url, caller, document, headers=_headers(headers))
+
+
+def delete(url: str, caller: Caller, **headers: str) -> Reply:
+    """DELETE; a header's name is written with underscores."""
+    return call("DELETE", url, caller, headers=_headers(headers))
+
+
+def draft(type_: str, attributes: Mapping[str, Any] | None = None, id_: object = None, **related: Row) -> Any:
+    """Return the document that asks for a resource of `type_`, related to these rows."""
+    data: dict[str, Any] = {"type": type_}
+    if id_ is not None:
+        data["id"] = str(id_)
+    if attributes is not None:
+        data["attributes"] = dict(attributes)
+    if related:
+        data["relationships"] = {name: {"data": {"type": row.type, "id": str(row.id)}} for name, row in related.items()}
+    return {"data": data}
+
+
+def _headers(written: Mapping[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in written.items()}

@@ -6,6 +6,7 @@ unchanged, as one of the two roles that the functions use.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,6 +19,9 @@ type Role = Literal["wellspring_reader", "wellspring_writer"]
 
 READER: Role = "wellspring_reader"
 WRITER: Role = "wellspring_writer"
+
+# Whom the function that a test calls logs in as, by the template; None where no function is called.
+role_of_call: ContextVar[Role | None] = ContextVar("role_of_call", default=None)
 
 # What SQLAlchemy sends for `SavepointConnection.begin`; a function's own transaction is not a statement either.
 SCOPE_STATEMENTS = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
@@ -74,7 +78,8 @@ class SavepointConnection(Connection):
 class Database:
     """The database of one test; everything done to it is rolled back at the end.
 
-    Time stands still in it: `now()` is the start of the test. `role` is what product code runs as.
+    Time stands still in it: `now()` is the start of the test. `role` is what product code runs as where no function
+    is called.
     """
 
     def __init__(self, owner: SavepointConnection, url: str, statements: Statements) -> None:
@@ -89,7 +94,7 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Stand in for `scope.connection`."""
-        self.owner.exec_driver_sql(f"SET LOCAL ROLE {self.role}")
+        self.owner.exec_driver_sql(f"SET LOCAL ROLE {role_of_call.get() or self.role}")
         self.statements.recording = True
         try:
             yield self.owner
@@ -114,7 +119,8 @@ def rolled_back(engine: Engine, url: str, statements: Statements) -> Iterator[Da
 class FreshDatabase:
     """A database of one test's own, in which transactions really commit and sessions really meet.
 
-    `role` is what product code logs in as; each thread that runs product code gets a session of its own.
+    `role` is what product code logs in as where no function is called; each thread that runs product code gets a
+    session of its own.
     """
 
     def __init__(self, url: str, statements: Statements) -> None:
@@ -139,7 +145,7 @@ class FreshDatabase:
     def connection(self) -> AbstractContextManager[Connection]:
         """Stand in for `scope.connection`."""
         self.statements.recording = True
-        return self.engine(self.role).connect()
+        return self.engine(role_of_call.get() or self.role).connect()
 
     @contextmanager
     def session(self) -> Iterator[Connection]:

@@ -4,7 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from wellspring.access.principal import Person, Service, principal_of, require_read
+from wellspring.access.principal import Person, Service, principal_of
+from wellspring.access.rules import permit
 from wellspring.errors import Forbidden, Unauthorized
 
 ADA = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
@@ -20,7 +21,7 @@ def test_no_subject_is_nobody(claims: dict[str, object] | None) -> None:
 def test_a_uuid_is_a_person_who_may_always_ask(scope: str | None) -> None:
     found = principal_of({"sub": ADA, "scope": scope})
     assert found == Person(UUID(ADA))
-    require_read(found)
+    permit(found, "provenance", "read")
 
 
 @pytest.mark.parametrize(
@@ -39,4 +40,4 @@ def test_a_service_has_the_scopes_of_its_token(scope: object, expected: set[str]
 
 def test_a_service_without_the_scope_may_not_read() -> None:
     with pytest.raises(Forbidden):
-        require_read(Service("pipeline", frozenset({"sync:write"})))
+        permit(Service("pipeline", frozenset({"sync:write"})), "provenance", "read")

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from wellspring.errors import InvalidQueryParameter, Problems
-from wellspring.jsonapi.query import parse_list, parse_retrieve, with_cursor
-from wellspring.queries import Filter, Sort
+from wellspring.jsonapi.query import no_parameters, parse_list, parse_view, with_cursor
+from wellspring.queries import Filter, Sort, View
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR as COMPANY
 
 ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
@@ -99,18 +99,28 @@ def test_a_query_says_all_it_can_say() -> None:
     )
     assert query.sort == Sort("created_at", descending=False)
     assert (query.size, query.cursor, query.backward) == (7, "abc", True)
-    assert query.include == ("workspace_connector", "company")
+    assert query.view == View(("workspace_connector", "company"))
 
 
 def test_nothing_said_is_the_newest_twenty() -> None:
     query = parse_list(COMPANY, "")
-    assert (query.size, query.sort, query.cursor, query.include) == (20, Sort("created_at", descending=True), None, ())
+    assert (query.size, query.sort, query.cursor, query.view) == (20, Sort(descending=True), None, View())
 
 
-def test_a_row_takes_include_and_nothing_else() -> None:
-    assert parse_retrieve(COMPANY, "include=company") == ("company",)
-    with pytest.raises(InvalidQueryParameter):
-        parse_retrieve(COMPANY, "page[size]=1")
+def test_a_row_takes_include_and_fields_and_nothing_else() -> None:
+    view, problems = parse_view(COMPANY, "include=company&fields[company]=name&fields[company_workspace_connector]=")
+    assert view == View(("company",), {"company": frozenset({"name"}), "company_workspace_connector": frozenset()})
+    assert problems == []
+    _, problems = parse_view(COMPANY, "page[size]=1&sort=created_at")
+    assert [problem.source["parameter"] for problem in problems] == ["page[size]", "sort"]
+
+
+def test_a_removal_takes_nothing() -> None:
+    assert no_parameters("") == []
+    assert [problem.source for problem in no_parameters("include=company&a=1&a=2")] == [
+        {"parameter": "include"},
+        {"parameter": "a"},
+    ]
 
 
 def test_a_link_keeps_the_query_and_changes_the_cursor() -> None:

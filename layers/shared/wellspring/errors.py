@@ -2,11 +2,22 @@
 
     WellspringError
     ├── BadRequest                  400 BAD_REQUEST
+    │   ├── InvalidJson             400 INVALID_JSON
     │   ├── InvalidQueryParameter   400 INVALID_QUERY_PARAMETER
     │   └── InvalidCursor           400 INVALID_CURSOR
     ├── Unauthorized                401 UNAUTHORIZED
     ├── Forbidden                   403 FORBIDDEN
+    │   ├── ImmutableAttribute      403 IMMUTABLE_ATTRIBUTE
+    │   └── SystemAttribute         403 SYSTEM_ATTRIBUTE
     ├── NotFound                    404 NOT_FOUND, or <TYPE>_NOT_FOUND for a resource
+    ├── MethodNotAllowed            405 METHOD_NOT_ALLOWED (with Allow)
+    ├── NotAcceptable               406 NOT_ACCEPTABLE
+    ├── Conflict                    409 CONFLICT
+    │   ├── TenantMismatch          409 TENANT_MISMATCH
+    │   └── AlreadyExists           409 <TYPE>_ALREADY_EXISTS
+    ├── PreconditionFailed          412 PRECONDITION_FAILED
+    ├── PayloadTooLarge             413 PAYLOAD_TOO_LARGE
+    ├── UnsupportedMediaType        415 UNSUPPORTED_MEDIA_TYPE
     ├── SchemaValidationError       422 SCHEMA_VALIDATION_ERROR
     ├── ServiceUnavailable          503 SERVICE_UNAVAILABLE (with Retry-After; the caller may try again)
     │   └── OutcomeUnknown          the same, when a COMMIT was sent and its answer never came
@@ -17,8 +28,9 @@
 try. Source: contract, section 4, "Errors".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 
 class WellspringError(Exception):
@@ -29,6 +41,8 @@ class WellspringError(Exception):
         pointer: JSON Pointer into the request's document.
         parameter: the query parameter at fault.
         header: the request header at fault.
+        type_link: where this kind of problem is described, if it is somebody else's kind.
+        meta: what a program may want to know of it.
     """
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -43,9 +57,13 @@ class WellspringError(Exception):
         pointer: str | None = None,
         parameter: str | None = None,
         header: str | None = None,
+        type_link: str | None = None,
+        meta: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.type_link = type_link
+        self.meta = meta
         # What the log may say beside it, such as the SQLSTATE.
         self.evidence: dict[str, str] = {}
         self.source = {
@@ -54,6 +72,11 @@ class WellspringError(Exception):
             if value is not None
         }
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of the answer that go with it."""
+        return {}
+
 
 class BadRequest(WellspringError):
     """The request is not one that this API understands."""
@@ -61,6 +84,13 @@ class BadRequest(WellspringError):
     status = HTTPStatus.BAD_REQUEST
     code = "BAD_REQUEST"
     title = "Bad request"
+
+
+class InvalidJson(BadRequest):
+    """The request's body is not JSON."""
+
+    code = "INVALID_JSON"
+    title = "Invalid JSON"
 
 
 class InvalidQueryParameter(BadRequest):
@@ -93,6 +123,20 @@ class Forbidden(WellspringError):
     title = "Forbidden"
 
 
+class ImmutableAttribute(Forbidden):
+    """A field that is said once, at the creation, is said again."""
+
+    code = "IMMUTABLE_ATTRIBUTE"
+    title = "Immutable attribute"
+
+
+class SystemAttribute(Forbidden):
+    """A field that only the system sets is said by a client."""
+
+    code = "SYSTEM_ATTRIBUTE"
+    title = "System attribute"
+
+
 class NotFound(WellspringError):
     """There is no such thing, or the caller may not see it: the two look the same.
 
@@ -111,6 +155,87 @@ class NotFound(WellspringError):
             self.title = f"{resource_type.replace('_', ' ').capitalize()} not found"
 
 
+class MethodNotAllowed(WellspringError):
+    """The path exists, for other methods.
+
+    Args:
+        allowed: those methods.
+    """
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    code = "METHOD_NOT_ALLOWED"
+    title = "Method not allowed"
+
+    def __init__(self, detail: str, *, allowed: Sequence[str]) -> None:
+        super().__init__(detail)
+        self._allowed = allowed
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Say which methods there are (RFC 9110, section 10.2.1)."""
+        return {"allow": ", ".join(self._allowed)}
+
+
+class NotAcceptable(WellspringError):
+    """The client accepts nothing that this API answers with."""
+
+    status = HTTPStatus.NOT_ACCEPTABLE
+    code = "NOT_ACCEPTABLE"
+    title = "Not acceptable"
+
+
+class Conflict(WellspringError):
+    """The request contradicts what is, or itself."""
+
+    status = HTTPStatus.CONFLICT
+    code = "CONFLICT"
+    title = "Conflict"
+
+
+class TenantMismatch(Conflict):
+    """Two parents of one row live in different workspaces."""
+
+    code = "TENANT_MISMATCH"
+    title = "Tenant mismatch"
+
+
+class AlreadyExists(Conflict):
+    """There is a live row like it, and there can be but one.
+
+    Args:
+        resource_type: its JSON:API type.
+    """
+
+    def __init__(self, detail: str, *, resource_type: str, pointer: str | None = None) -> None:
+        super().__init__(detail, pointer=pointer)
+        self.code = f"{resource_type.upper()}_ALREADY_EXISTS"
+        self.title = f"{resource_type.replace('_', ' ').capitalize()} already exists"
+
+
+class PreconditionFailed(WellspringError):
+    """The resource is not in the state that the client knows."""
+
+    status = HTTPStatus.PRECONDITION_FAILED
+    code = "PRECONDITION_FAILED"
+    title = "Precondition failed"
+
+
+class PayloadTooLarge(WellspringError):
+    """The request's body is larger than any document of this API."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "PAYLOAD_TOO_LARGE"
+    title = "Payload too large"
+
+
+class UnsupportedMediaType(WellspringError):
+    """The request's body is not in JSON:API's media type, or uses an extension that is not supported."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    title = "Unsupported media type"
+
+
 class SchemaValidationError(WellspringError):
     """A document or message is well formed, but a value in it is not of its form."""
 
@@ -126,7 +251,11 @@ class ServiceUnavailable(WellspringError):
     code = "SERVICE_UNAVAILABLE"
     title = "Service unavailable"
     transient = True
-    retry_after_seconds = 2
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Say after how many seconds to try again."""
+        return {"retry-after": "2"}
 
 
 class OutcomeUnknown(ServiceUnavailable):

@@ -1,17 +1,23 @@
-"""What a list asks for, in values that services and repositories share. `jsonapi.query` makes them from a URL."""
+"""What a request asks for, in values that services and repositories share.
 
+`jsonapi.query` makes them from a URL, `jsonapi.body` from a document.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from wellspring.errors import WellspringError
 from wellspring.resources import Resource
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 500
 
 type Operator = Literal["eq", "in", "gte", "gt", "lte", "lt"]
-type FilterValue = str | datetime | tuple[UUID, ...]
+type FilterValue = str | bool | datetime | tuple[UUID, ...]
+type Deleted = Literal["exclude", "include", "only"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +62,75 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """What of a resource the caller wants to see.
+
+    Attributes:
+        include: relationship paths to include; None where the caller did not say, which is not the same as none.
+        fields: for each type named, the only fields of it to show.
+    """
+
+    include: tuple[str, ...] | None = None
+    fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ListQuery:
     """A list request.
 
     Attributes:
         resource: what is listed.
         filters: all of them must hold.
+        workspaces: the caller claims to work in these only (`filter[workspace]`); empty for no such claim.
+        deleted: whether tombstoned rows are left out, shown too, or shown alone.
         sort: the order.
         size: rows on a page, 1 to `MAX_PAGE_SIZE`.
         cursor: the opaque cursor to continue from, as the client sent it; None for an end of the list.
         backward: the page ends before the cursor (`page[before]`) instead of beginning after it.
-        include: relationship paths to include.
+        total: whether to count the whole list.
+        view: what of each row to show.
     """
 
     resource: Resource
     filters: tuple[Filter, ...] = ()
+    workspaces: tuple[UUID, ...] = ()
+    deleted: Deleted = "exclude"
     sort: Sort = field(default_factory=Sort)
     size: int = DEFAULT_PAGE_SIZE
     cursor: str | None = None
     backward: bool = False
-    include: tuple[str, ...] = ()
+    total: bool = False
+    view: View = field(default_factory=View)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A resource that a document or a path points to.
+
+    Attributes:
+        name: the relationship.
+        target: its JSON:API type.
+        id: its public id; None for text that is no id of ours, and so of nothing.
+        pointer: where in the document it stands; None where it is the path's.
+    """
+
+    name: str
+    target: str
+    id: UUID | None
+    pointer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a document wants a resource to be.
+
+    Attributes:
+        attributes: the values it says.
+        references: the related resources it says.
+        problems: what is wrong with it so far. They are kept until the related resources have been looked up, so
+            that one answer names all there is.
+    """
+
+    attributes: Mapping[str, str | bool | datetime | None] = field(default_factory=dict)
+    references: tuple[Reference, ...] = ()
+    problems: tuple[WellspringError, ...] = ()

@@ -1,10 +1,15 @@
-"""The condition that keeps a query to the caller's workspaces.
+"""The condition that keeps a query to what the caller may see.
 
 A workspace is seen through an active direct membership, or through a live enrolment in a live group of which the
-caller is an active member; a service with `system:read` sees all. Whatever is tombstoned on the way closes it.
+caller is an active member; a group through an active membership of it; a service sees all. Whatever is tombstoned on
+the way closes it.
 """
 
-from sqlalchemy import CTE, ColumnElement, Select, bindparam, exists, func, select, union
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import CTE, ColumnElement, FromClause, Select, bindparam, exists, func, select, true, union
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from wellspring.access.principal import Person, Principal
@@ -12,6 +17,8 @@ from wellspring.models import parents
 from wellspring.models.junctions import workspace_group_workspaces
 
 CALLER = "caller_id"
+CLAIMED = "claimed_workspaces"
+IDS = ARRAY(PG_UUID(as_uuid=True))
 
 
 def _direct() -> Select[tuple[int]]:
@@ -53,27 +60,77 @@ def _through_groups() -> Select[tuple[int]]:
     )
 
 
-class VisibleWorkspaces:
-    """The workspaces that a kind of caller sees, as SQL. Bind `parameters(principal)` when executing.
+def _groups() -> Select[tuple[int]]:
+    people, membership, group = parents.peoples, parents.workspace_group_memberships, parents.workspace_groups
+    return (
+        select(group.c.pk)
+        .select_from(people)
+        .join(membership, membership.c.people_pk == people.c.pk)
+        .join(group, group.c.pk == membership.c.workspace_group_pk)
+        .where(
+            people.c.id == bindparam(CALLER, type_=PG_UUID(as_uuid=True)),
+            people.c.deleted_at.is_(None),
+            membership.c.status == "active",
+            membership.c.deleted_at.is_(None),
+            group.c.deleted_at.is_(None),
+        )
+    )
+
+
+class Visible:
+    """What a kind of caller sees, as SQL. Bind `parameters(principal, workspaces)` when executing.
 
     Args:
-        person: whether the caller is a person; else a service that reads everything.
+        person: whether the caller is a person; else a service, which sees everything that is live.
+        claimed: whether only the workspaces that the caller claims to work in are asked about.
     """
 
-    def __init__(self, *, person: bool) -> None:
+    def __init__(self, *, person: bool, claimed: bool = False) -> None:
         self._person = person
-        self._seen: CTE = union(_direct(), _through_groups()).cte("visible")
+        self._claimed = claimed
+        self._workspaces: CTE = union(_direct(), _through_groups()).cte("visible")
+        self._groups: CTE = _groups().cte("visible_groups")
 
-    def sees(self, workspace_pk: ColumnElement[int]) -> ColumnElement[bool]:
-        """Return the condition that the caller sees the workspace that `workspace_pk` points to."""
-        if self._person:
-            # An array, computed once for the statement: a sub-select would invite the planner to join from the
-            # tenant's end, which reads the whole tenant for one page.
-            return workspace_pk == func.any(func.array(select(self._seen.c.pk).scalar_subquery()))
+    def workspace(self, pk: ColumnElement[int]) -> ColumnElement[bool]:
+        """Return the condition that the caller sees the workspace that `pk` points to."""
         workspace = parents.workspaces.alias()
-        return exists().where(workspace.c.pk == workspace_pk, workspace.c.deleted_at.is_(None))
+        claimed = workspace.c.id == func.any(bindparam(CLAIMED, type_=IDS))
+        if not self._person:
+            conditions = [workspace.c.pk == pk, workspace.c.deleted_at.is_(None)]
+            return exists().where(*conditions, *([claimed] if self._claimed else []))
+        # An array, computed once for the statement: a sub-select would invite the planner to join from the
+        # tenant's end, which reads the whole tenant for one page.
+        seen = select(self._workspaces.c.pk)
+        if self._claimed:
+            seen = seen.join(workspace, workspace.c.pk == self._workspaces.c.pk).where(claimed)
+        return pk == func.any(func.array(seen.scalar_subquery()))
+
+    def group(self, pk: ColumnElement[int]) -> ColumnElement[bool]:
+        """Return the condition that the caller is a member of the live group that `pk` points to."""
+        if self._person:
+            return pk == func.any(func.array(select(self._groups.c.pk).scalar_subquery()))
+        group = parents.workspace_groups.alias()
+        return exists().where(group.c.pk == pk, group.c.deleted_at.is_(None))
+
+    def through(self, parent: FromClause, table: str) -> ColumnElement[bool]:
+        """Return the condition that the caller sees the tenant of `parent`, a row of `table`.
+
+        What belongs to no tenant, such as the catalogue of providers, is for everybody.
+        """
+        if table == "workspace_groups":
+            return self.group(parent.c.pk)
+        workspace = workspace_of(parent, table)
+        return true() if workspace is None else self.workspace(workspace)
 
 
-def parameters(principal: Principal) -> dict[str, object]:
-    """Return what `VisibleWorkspaces` needs bound for this caller."""
-    return {CALLER: principal.id} if isinstance(principal, Person) else {}
+def workspace_of(parent: FromClause, table: str) -> ColumnElement[int] | None:
+    """Return the workspace that a row of `table` belongs to; a workspace is its own."""
+    if table == "workspaces":
+        return parent.c.pk
+    return parent.c.workspace_pk if "workspace_pk" in parent.c else None
+
+
+def parameters(principal: Principal, workspaces: Sequence[UUID] = ()) -> dict[str, object]:
+    """Return what `Visible` needs bound for this caller, and these claimed workspaces."""
+    who: dict[str, object] = {CALLER: principal.id} if isinstance(principal, Person) else {}
+    return who | ({CLAIMED: list(workspaces)} if workspaces else {})

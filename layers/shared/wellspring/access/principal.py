@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from wellspring.errors import Forbidden, Unauthorized
-
-READ = "system:read"
+from wellspring.errors import Unauthorized
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +48,3 @@ def principal_of(claims: Mapping[str, object] | None) -> Principal:
     except ValueError:
         scope = claims.get("scope")
         return Service(subject, frozenset(scope.split() if isinstance(scope, str) else ()))
-
-
-def require_read(principal: Principal) -> None:
-    """Let a person through (they see what is theirs) and a service that may read.
-
-    Raises:
-        Forbidden: a service without `system:read`.
-    """
-    if isinstance(principal, Service) and READ not in principal.scopes:
-        raise Forbidden(f"Reading needs the scope {READ}.")

@@ -5,7 +5,8 @@ pg8000 keeps the server's fields in `exc.orig.args[0]`: `C` is the SQLSTATE, `n`
 
 from sqlalchemy.exc import DBAPIError
 
-from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable, WellspringError
+from wellspring.errors import AlreadyExists, InternalError, SchemaValidationError, ServiceUnavailable, WellspringError
+from wellspring.resources import resources
 
 # Classes and codes from Postgres's appendix A. The connection is of no more use after these:
 GONE = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
@@ -14,6 +15,7 @@ GONE = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
 AGAIN = (*GONE, "40001", "40P01", "55P03", "57014", "53", "25006")
 # The value cannot be held: NUL characters, numbers and times out of range.
 UNHOLDABLE = ("22",)
+UNIQUE_VIOLATION = "23505"
 
 
 def sqlstate(error: BaseException) -> str:
@@ -50,4 +52,9 @@ def _translate(error: DBAPIError, state: str) -> WellspringError:
         return ServiceUnavailable("The database does not answer at the moment; nothing was changed.")
     if state.startswith(UNHOLDABLE):
         return SchemaValidationError("A value is outside what can be stored.")
+    if state == UNIQUE_VIOLATION:
+        violated = constraint(error)
+        for resource in resources():
+            if resource.unique and resource.unique == violated:
+                return AlreadyExists(f"There is such a live {resource.name} already.", resource_type=resource.type)
     return InternalError("The request could not be completed.")

@@ -1,15 +1,19 @@
 """From an API Gateway HTTP API event (payload 2.0) to an operation, and from its outcome to an answer."""
 
+import base64
+import binascii
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
 from wellspring.access.principal import Principal, principal_of
 from wellspring.database import Transaction, in_transaction
-from wellspring.errors import InternalError, ServiceUnavailable, WellspringError
+from wellspring.errors import BadRequest, InternalError, Problems, WellspringError
 from wellspring.jsonapi.errors import error_document
+from wellspring.jsonapi.media import check_content_type, wants_cursor_profile
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.observability import describe, logger
 
@@ -17,24 +21,73 @@ type Event = Mapping[str, Any]
 type Answer = dict[str, Any]
 type LambdaHandler = Callable[[Event, object], Answer]
 
+WITH_DOCUMENT = frozenset({"POST", "PATCH"})
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Request:
-    """What an operation may know of an HTTP request.
+    """An HTTP request, as far as it was understood before anything was decided.
 
     Attributes:
-        path: the path as the client wrote it, without the stage.
-        raw_query: the query string, undecoded.
-        path_parameters: the values of the route's `{names}`, decoded.
-        principal: the caller; None where the route is open.
+        event: as API Gateway sent it.
         id: the request's id, in every log line and error object.
     """
 
-    path: str
-    raw_query: str
-    path_parameters: Mapping[str, str]
-    principal: Principal | None
+    event: Event
     id: str
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return str(self.event["requestContext"]["http"]["method"])
+
+    @property
+    def path(self) -> str:
+        """The path, decoded."""
+        return str(self.event["rawPath"])
+
+    @property
+    def raw_query(self) -> str:
+        """The query string, undecoded."""
+        return str(self.event.get("rawQueryString", ""))
+
+    @property
+    def path_parameters(self) -> Mapping[str, str]:
+        """The values of the route's `{names}`, decoded."""
+        return self.event.get("pathParameters") or {}
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value, several joined by commas; None where there is none. `name` is in lower case."""
+        value = self._headers.get(name)
+        return None if value is None else str(value)
+
+    @cached_property
+    def _headers(self) -> Mapping[str, str]:
+        # API Gateway sends them in lower case; whoever invokes the function by hand may not.
+        return {name.lower(): value for name, value in (self.event.get("headers") or {}).items()}
+
+    @cached_property
+    def body(self) -> bytes:
+        """The body; empty where there is none. Raises `BadRequest` where it is not what the event says."""
+        body = self.event.get("body") or ""
+        if not self.event.get("isBase64Encoded"):
+            return str(body).encode(errors="surrogatepass")
+        try:
+            return base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise BadRequest("The body is not encoded as announced.") from error
+
+    @cached_property
+    def principal(self) -> Principal:
+        """The caller. Raises `Unauthorized` where there are no claims."""
+        authorizer = self.event.get("requestContext", {}).get("authorizer") or {}
+        claims = (authorizer.get("jwt") or {}).get("claims")
+        return principal_of(claims if isinstance(claims, Mapping) else None)
+
+    @cached_property
+    def wants_profile(self) -> bool:
+        """Whether the answer to a list may name its profile. Raises `NotAcceptable`."""
+        return wants_cursor_profile(self.header("accept"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +95,18 @@ class Response:
     """What an operation answers.
 
     Attributes:
-        document: the body, as JSON values.
+        body: the rendered document; empty where there is none.
         status: the HTTP status.
         media_type: the body's.
+        headers: beside those that every answer has.
+        is_base64: whether the body is bytes in base64.
     """
 
-    document: Mapping[str, Any]
+    body: str = ""
     status: HTTPStatus = HTTPStatus.OK
     media_type: str = MEDIA_TYPE
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_base64: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,72 +122,81 @@ class Plan[Result]:
     answer: Callable[[Result], Response]
 
 
-def http_handler[Result](operation: Callable[[Request], Plan[Result]], *, open_to_all: bool = False) -> LambdaHandler:
+def render(document: Mapping[str, Any]) -> str:
+    """Return a document as the text of a body."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]) -> LambdaHandler:
     """Return the Lambda handler of `operation`.
 
     A request that cannot be understood never reaches for a connection, and the transaction is over before the
     answer is written. Every failure is answered as a JSON:API error document.
 
     Args:
-        operation: turns the request into a plan; raises a `WellspringError` when it cannot.
-        open_to_all: whether it is answered without claims.
+        operation: turns the request into a plan, or into a response where there is nothing to ask the database;
+            raises a `WellspringError` when it cannot.
     """
 
     def handler(event: Event, context: object) -> Answer:
-        request_id = _request_id(event, context)
-        logger.append_keys(request_id=request_id)
+        request = Request(event, _request_id(event, context))
+        logger.append_keys(request_id=request.id)
         try:
-            plan = operation(_request(event, request_id, open_to_all=open_to_all))
-            response = plan.answer(in_transaction(plan.work))
+            planned = operation(request)
+            response = planned.answer(in_transaction(planned.work)) if isinstance(planned, Plan) else planned
         except WellspringError as error:
-            return _failure(event, error, request_id)
+            return _failure(event, error, request.id)
         except Exception as error:  # noqa: BLE001  (the edge: whatever it is, the caller gets an error document)
             logger.error("unexpected exception", extra=describe(error))
-            return _failure(event, InternalError("The request could not be completed."), request_id)
+            return _failure(event, InternalError("The request could not be completed."), request.id)
         logger.info("answered", extra={"status": int(response.status), "route": event.get("routeKey")})
         return _rendered(response)
 
     return handler
 
 
-def _request(event: Event, request_id: str, *, open_to_all: bool) -> Request:
-    return Request(
-        path=event["rawPath"],
-        raw_query=event.get("rawQueryString", ""),
-        path_parameters=event.get("pathParameters") or {},
-        principal=None if open_to_all else principal_of(_claims(event)),
-        id=request_id,
-    )
+def jsonapi_handler[Result](operation: Callable[[Request], Plan[Result] | Response]) -> LambdaHandler:
+    """Return the Lambda handler of an operation that speaks JSON:API with a caller it knows.
+
+    Who calls is asked first, then whether the two understand each other (401, then 415 and 406).
+    """
+
+    def understood(request: Request) -> Plan[Result] | Response:
+        _ = request.principal
+        with_document = request.method in WITH_DOCUMENT and bool(request.event.get("body"))
+        check_content_type(request.header("content-type"), required=with_document)
+        _ = request.wants_profile
+        return operation(request)
+
+    return http_handler(understood)
 
 
 def _request_id(event: Event, context: object) -> str:
     return str(event.get("requestContext", {}).get("requestId") or getattr(context, "aws_request_id", ""))
 
 
-def _claims(event: Event) -> Mapping[str, object] | None:
-    authorizer = event.get("requestContext", {}).get("authorizer") or {}
-    claims = (authorizer.get("jwt") or {}).get("claims")
-    return claims if isinstance(claims, Mapping) else None
-
-
 def _failure(event: Event, error: WellspringError, request_id: str) -> Answer:
     log = logger.error if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
-    said = {"status": int(error.status), "code": error.code, "route": event.get("routeKey")}
+    codes = sorted({problem.code for problem in error.problems}) if isinstance(error, Problems) else [error.code]
+    said = {"status": int(error.status), "code": ", ".join(codes), "route": event.get("routeKey")}
     log("answered", extra=said | error.evidence)
-    answer = _rendered(Response(error_document(error, request_id), error.status))
-    if isinstance(error, ServiceUnavailable):
-        answer["headers"]["retry-after"] = str(error.retry_after_seconds)
-    return answer
+    return _rendered(Response(render(error_document(error, request_id)), error.status, headers=error.headers))
 
 
 def _rendered(response: Response) -> Answer:
+    headers = {
+        "content-type": response.media_type,
+        "vary": "Accept",
+        # An answer depends on who asks, and is a bank's data.
+        "cache-control": "private, no-cache",
+        **response.headers,
+    }
+    if not response.body:
+        del headers["content-type"]
+        return {"statusCode": int(response.status), "headers": headers}
     return {
         "statusCode": int(response.status),
-        "headers": {
-            "content-type": response.media_type,
-            "vary": "Accept",
-            # An answer depends on who asks, and is a bank's data.
-            "cache-control": "private, no-cache",
-        },
-        "body": json.dumps(response.document, ensure_ascii=False, separators=(",", ":")),
+        "headers": headers,
+        "body": response.body,
+        "isBase64Encoded": response.is_base64,
     }

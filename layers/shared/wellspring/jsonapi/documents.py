@@ -1,93 +1,147 @@
 """Documents: rows go in, JSON:API documents come out, shaped by the resource's declaration."""
 
+import base64
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wellspring.jsonapi.query import with_cursor
-from wellspring.jsonapi.values import render_instant
-from wellspring.resources import Attribute, Resource, resource_of
-from wellspring.services.ledger import Found, Included, Page, Row
+from wellspring.jsonapi.values import CURSOR_PAGINATION, render_instant
+from wellspring.queries import View
+from wellspring.resources import Attribute, Relationship, Resource, resource_of
+from wellspring.services.reading import Found, Included, Page, Row
 
 VERSION = {"version": "1.1"}
+TAG_BYTES = 12
 
 type Object = dict[str, Any]
 
 
-def resource_object(resource: Resource, row: Row) -> Object:
-    """Return the resource object of one row, with full linkage."""
-    document: Object = {
-        "type": resource.type,
-        "id": str(row["id"]),
-        "attributes": {attribute.name: _attribute(attribute, row[attribute.name]) for attribute in resource.attributes},
+def resource_object(resource: Resource, row: Row, fields: frozenset[str] | None = None) -> Object:
+    """Return the resource object of one row, with full linkage.
+
+    Args:
+        resource: the row's declaration.
+        row: what was read.
+        fields: the only attributes and relationships to show; None for all.
+    """
+    document: Object = {"type": resource.type, "id": str(row["id"])}
+    attributes = {
+        attribute.name: _attribute(attribute, row[attribute.name])
+        for attribute in resource.attributes
+        if fields is None or attribute.name in fields
     }
-    if resource.relationships:
-        document["relationships"] = {
-            relationship.name: {"data": _linkage(relationship.target, row[f"{relationship.name}_id"])}
-            for relationship in resource.relationships
-        }
+    if attributes:
+        document["attributes"] = attributes
+    relationships = {
+        relationship.name: {"data": _linkage(relationship, row[_key(relationship)])}
+        for relationship in resource.relationships
+        # A to-many's linkage is read for primary data only.
+        if (fields is None or relationship.name in fields) and _key(relationship) in row
+    }
+    if relationships:
+        document["relationships"] = relationships
     if resource.route:
-        document["links"] = {"self": f"{resource.route}/{row['id']}"}
+        document["links"] = {"self": location(resource, row)}
     return document
 
 
-def single_document(resource: Resource, found: Found, include: Sequence[str], path: str, raw_query: str) -> Object:
+def location(resource: Resource, row: Row) -> str:
+    """Return the path of one row."""
+    return f"{resource.route}/{row['id']}"
+
+
+def single_document(resource: Resource, found: Found, view: View, url: str) -> Object:
     """Return the document of one row.
 
     Args:
         resource: the row's declaration.
         found: what was read.
-        include: what the request asked to include.
-        path: the request's path.
-        raw_query: its query string, undecoded.
+        view: what of it to show.
+        url: the link that leads to this document.
     """
     document: Object = {
         "jsonapi": VERSION,
-        "links": {"self": _url(path, raw_query)},
-        "data": resource_object(resource, found.row),
+        "links": {"self": url},
+        "data": resource_object(resource, found.row, view.fields.get(resource.type)),
     }
-    return _with_included(document, found.included, include)
+    return _with_included(document, found.included, view)
 
 
-def page_document(resource: Resource, page: Page, include: Sequence[str], path: str, raw_query: str) -> Object:
+def page_document(resource: Resource, page: Page, view: View, path: str, raw_query: str) -> Object:
     """Return the document of one page, as the cursor-pagination profile shapes it.
 
     Args:
         resource: the declaration of what is listed.
         page: what was read.
-        include: what the request asked to include.
+        view: what of each row to show.
         path: the request's path.
         raw_query: its query string, undecoded.
     """
     data = []
     for row, cursor in zip(page.rows, page.cursors, strict=True):
-        item = resource_object(resource, row)
+        item = resource_object(resource, row, view.fields.get(resource.type))
         item["meta"] = {"page": {"cursor": cursor}}
         data.append(item)
-    document: Object = {"jsonapi": VERSION, "links": _page_links(page, path, raw_query), "data": data}
-    return _with_included(document, page.included, include)
+    document: Object = {
+        "jsonapi": {**VERSION, "profile": [CURSOR_PAGINATION]},
+        "links": _page_links(page, path, raw_query),
+        "data": data,
+    }
+    if page.total is not None:
+        document["meta"] = {"page": {"total": page.total}}
+    return _with_included(document, page.included, view)
+
+
+def version_of(resource: Resource, row: Row) -> str:
+    """Return what stands for the state of a row: two states that look the same have the same one."""
+    return _digest(json.dumps(resource_object(resource, row), separators=(",", ":")))
+
+
+def entity_tag(version: str, raw_query: str, body: str) -> str:
+    """Return the strong validator of a single resource's document (RFC 9110, section 8.8.3).
+
+    Its first part is the row's version, which `If-Match` compares; an answer with a query has a second part, for what
+    else is in it.
+
+    Args:
+        version: the row's version.
+        raw_query: the request's query string.
+        body: the rendered document.
+    """
+    return f'"{version}.{_digest(body)}"' if raw_query else f'"{version}"'
+
+
+def url_of(path: str, raw_query: str) -> str:
+    """Return the link to a request's own answer."""
+    return f"{path}?{raw_query}" if raw_query else path
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()[:TAG_BYTES]
+    return base64.urlsafe_b64encode(digest).decode()
 
 
 def _page_links(page: Page, path: str, raw_query: str) -> dict[str, str | None]:
     def beside(parameter: str, cursor: str | None) -> str:
-        return _url(path, with_cursor(raw_query, parameter, cursor))
+        return url_of(path, with_cursor(raw_query, parameter, cursor))
 
     first, last = (page.cursors[0], page.cursors[-1]) if page.cursors else (None, None)
     return {
-        "self": _url(path, raw_query),
+        "self": url_of(path, raw_query),
         "first": beside("page[after]", None),
         "prev": beside("page[before]", first) if page.more_before and first else None,
         "next": beside("page[after]", last) if page.more_after and last else None,
     }
 
 
-def _url(path: str, raw_query: str) -> str:
-    return f"{path}?{raw_query}" if raw_query else path
-
-
-def _with_included(document: Object, included: Included, include: Sequence[str]) -> Object:
-    if include:
+def _with_included(document: Object, included: Included, view: View) -> Object:
+    if view.include is not None:
         document["included"] = [
-            resource_object(resource_of(type_), row) for type_, rows in included.items() for row in rows
+            resource_object(resource_of(type_), row, view.fields.get(type_))
+            for type_, rows in included.items()
+            for row in rows
         ]
     return document
 
@@ -96,5 +150,11 @@ def _attribute(attribute: Attribute, value: Any) -> Any:
     return render_instant(value) if attribute.kind == "instant" and value is not None else value
 
 
-def _linkage(type_: str, id_: object) -> Mapping[str, str] | None:
-    return None if id_ is None else {"type": type_, "id": str(id_)}
+def _key(relationship: Relationship) -> str:
+    return f"{relationship.name}_ids" if relationship.many else f"{relationship.name}_id"
+
+
+def _linkage(relationship: Relationship, value: Any) -> Mapping[str, str] | Sequence[Mapping[str, str]] | None:
+    if relationship.many:
+        return [{"type": relationship.target, "id": str(id_)} for id_ in value]
+    return None if value is None else {"type": relationship.target, "id": str(value)}

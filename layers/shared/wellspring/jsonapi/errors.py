@@ -19,6 +19,10 @@ def _error_object(error: WellspringError, request_id: str) -> dict[str, Any]:
         "title": error.title,
         "detail": error.detail,
     }
+    if error.type_link:
+        document["links"] = {"type": error.type_link}
     if error.source:
         document["source"] = error.source
+    if error.meta:
+        document["meta"] = dict(error.meta)
     return document

@@ -4,17 +4,28 @@ A parameter that is unknown, malformed or given twice is 400 with `source.parame
 (contract, section 4; JSON:API 1.1, "Query Parameters").
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode
+from uuid import UUID
 
 from wellspring.errors import InvalidQueryParameter, WellspringError, raise_all
-from wellspring.jsonapi.values import parse_id, parse_instant
-from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Filter, FilterValue, ListQuery, Operator, Sort
-from wellspring.resources import Resource
+from wellspring.jsonapi.values import CURSOR_PAGINATION, is_text, parse_boolean, parse_id, parse_instant
+from wellspring.queries import (
+    DEFAULT_PAGE_SIZE,
+    MAX_PAGE_SIZE,
+    Deleted,
+    Filter,
+    FilterValue,
+    ListQuery,
+    Operator,
+    Sort,
+    View,
+)
+from wellspring.resources import DIRECTIONS, Resource, resource_of
 
-DIRECTIONS = ("input", "output")
-SORTABLE = ("created_at",)
+SORTABLE = ("created_at", "updated_at")
 RANGE_OPERATORS: tuple[Operator, ...] = ("gte", "gt", "lte", "lt")
+DELETED: tuple[Deleted, ...] = ("exclude", "include", "only")
 CURSORS = ("page[after]", "page[before]")
 MAX_PARAMETERS = 100
 MAX_FILTER_IDS = 200
@@ -42,39 +53,69 @@ def with_cursor(raw_query: str, parameter: str, cursor: str | None) -> str:
     return urlencode(pairs)
 
 
-def parse_list(resource: Resource, raw_query: str) -> ListQuery:
+def parse_list(
+    resource: Resource, raw_query: str, *, within: Mapping[str, UUID] | None = None, include: tuple[str, ...] = ()
+) -> ListQuery:
     """Return what a list request asks for.
+
+    Args:
+        resource: what is listed.
+        raw_query: the query string, undecoded.
+        within: relationships that the path has settled.
+        include: what is included when the request does not say.
 
     Raises:
         InvalidQueryParameter: or `Problems` of several, one for each parameter at fault.
     """
-    parser = _Parser(resource)
+    within = within or {}
+    parser = _Parser(resource, within)
     parser.read(raw_query, parser.list_reader)
     if parser.after is not None and parser.before is not None:
-        parser.refuse("page[before]", "Ranges are not supported: give page[after] or page[before], not both.")
+        parser.refuse(
+            "page[before]",
+            "Ranges are not supported: give page[after] or page[before], not both.",
+            kind="range-pagination-not-supported",
+        )
     raise_all(parser.problems)
+    settled = tuple(Filter(name, "in", (id_,)) for name, id_ in within.items())
+    asked = parser.view
     return ListQuery(
         resource=resource,
-        filters=tuple(parser.filters),
+        filters=(*settled, *parser.filters),
+        workspaces=parser.workspaces,
+        deleted=parser.deleted,
         sort=parser.sort,
         size=parser.size,
         cursor=parser.after if parser.before is None else parser.before,
         backward=parser.before is not None,
-        include=parser.include,
+        total=parser.total,
+        view=View(include, asked.fields) if asked.include is None and include else asked,
     )
 
 
-def parse_retrieve(resource: Resource, raw_query: str) -> tuple[str, ...]:
-    """Return the relationship paths that a retrieve request includes.
+def parse_view(resource: Resource, raw_query: str) -> tuple[View, list[WellspringError]]:
+    """Return what a request about one resource wants to see of it, and what is wrong with its parameters.
 
-    Raises:
-        InvalidQueryParameter: or `Problems` of several.
+    The problems are returned and not raised because a document beside them may have some too.
     """
-    parser = _Parser(resource)
-    parser.read(raw_query, parser.retrieve_reader)
-    raise_all(parser.problems)
-    return parser.include
+    parser = _Parser(resource, {})
+    try:
+        parser.read(raw_query, parser.view_reader)
+    except InvalidQueryParameter as error:
+        parser.problems.append(error)
+    return parser.view, parser.problems
 
+
+def no_parameters(raw_query: str) -> list[WellspringError]:
+    """Return a problem for each parameter of a request that takes none."""
+    try:
+        names = dict.fromkeys(name for name, _ in pairs_of(raw_query))
+    except InvalidQueryParameter as error:
+        return [error]
+    return [InvalidQueryParameter(UNKNOWN, parameter=name) for name in names]
+
+
+UNKNOWN = "There is no such parameter for this operation."
 
 type _Reader = Callable[[str], None]
 
@@ -82,18 +123,34 @@ type _Reader = Callable[[str], None]
 class _Parser:
     """Collects what the parameters say and what is wrong with them."""
 
-    def __init__(self, resource: Resource) -> None:
+    def __init__(self, resource: Resource, within: Iterable[str]) -> None:
         self.resource = resource
+        self.within = frozenset(within)
         self.problems: list[WellspringError] = []
         self.filters: list[Filter] = []
+        self.workspaces: tuple[UUID, ...] = ()
+        self.deleted: Deleted = "exclude"
         self.sort = Sort()
         self.size = DEFAULT_PAGE_SIZE
         self.after: str | None = None
         self.before: str | None = None
-        self.include: tuple[str, ...] = ()
+        self.total = False
+        self.include: tuple[str, ...] | None = None
+        self.fields: dict[str, frozenset[str]] = {}
 
-    def refuse(self, parameter: str, detail: str) -> None:
-        self.problems.append(InvalidQueryParameter(detail, parameter=parameter))
+    @property
+    def view(self) -> View:
+        return View(self.include, self.fields)
+
+    def refuse(self, parameter: str, detail: str, *, kind: str | None = None, **meta: int) -> None:
+        self.problems.append(
+            InvalidQueryParameter(
+                detail,
+                parameter=parameter,
+                type_link=kind and f"{CURSOR_PAGINATION}{kind}",
+                meta={"page": meta} if meta else None,
+            )
+        )
 
     def read(self, raw_query: str, reader_of: Callable[[str], _Reader | None]) -> None:
         """Give each parameter to the reader of its name; refuse what has none, or comes twice."""
@@ -101,37 +158,57 @@ class _Parser:
         for name, value in pairs_of(raw_query):
             reader = reader_of(name)
             if reader is None:
-                self.refuse(name, "There is no such parameter for this operation.")
+                self.refuse(name, UNKNOWN)
             elif name in seen:
                 self.refuse(name, "The parameter is given more than once.")
-            elif "\x00" in value:
+            elif not is_text(value):
                 self.refuse(name, "The value holds a NUL character.")
             else:
                 reader(value)
             seen.add(name)
 
-    def retrieve_reader(self, name: str) -> _Reader | None:
+    def view_reader(self, name: str) -> _Reader | None:
+        if name.startswith("fields[") and name.endswith("]"):
+            return self._fields_reader(name)
         return self._include if name == "include" else None
 
     def list_reader(self, name: str) -> _Reader | None:
         if name.startswith("filter[") and name.endswith("]"):
             return self._filter_reader(name)
-        return {
-            "include": self._include,
+        readers: dict[str, _Reader] = {
             "sort": self._sort,
             "page[size]": self._size,
             "page[after]": self._after,
             "page[before]": self._before,
-        }.get(name)
+            "page[total]": self._total,
+        }
+        return readers.get(name) or self.view_reader(name)
 
     def _include(self, value: str) -> None:
         paths = tuple(dict.fromkeys(value.split(","))) if value else ()
-        for path in paths:
-            if path not in self.resource.includes:
-                allowed = ", ".join(self.resource.includes)
-                self.refuse("include", f"Only these can be included: {allowed}.")
-                return
-        self.include = paths
+        if all(path in self.resource.includes for path in paths):
+            self.include = paths
+        else:
+            allowed = ", ".join(self.resource.includes)
+            self.refuse("include", f"Only these can be included: {allowed}.")
+
+    def _fields_reader(self, parameter: str) -> _Reader | None:
+        type_ = parameter.removeprefix("fields[").removesuffix("]")
+        try:
+            resource = resource_of(type_)
+        except KeyError:
+            return None
+        known = [attribute.name for attribute in resource.attributes]
+        known += [relationship.name for relationship in resource.relationships]
+
+        def read(value: str) -> None:
+            names = frozenset(value.split(",")) if value else frozenset()
+            if names <= set(known):
+                self.fields[type_] = names
+            else:
+                self.refuse(parameter, f"The fields of {type_} are: {', '.join(known)}.")
+
+        return read
 
     def _sort(self, value: str) -> None:
         name = value.removeprefix("-")
@@ -139,13 +216,21 @@ class _Parser:
             self.sort = Sort(name, descending=value.startswith("-"))
         else:
             allowed = ", ".join(f"{name}, -{name}" for name in SORTABLE)
-            self.refuse("sort", f"Sort by one of: {allowed}.")
+            self.refuse("sort", f"Sort by one of: {allowed}.", kind="unsupported-sort")
 
     def _size(self, value: str) -> None:
-        # len: int() of thousands of digits is slow, and no size has more than three.
-        number = int(value) if value.isascii() and value.isdigit() and len(value) <= len(str(MAX_PAGE_SIZE)) else 0
+        digits = value.isascii() and value.isdigit()
+        # len: int() of thousands of digits is slow.
+        number = int(value) if digits and len(value) <= len(str(MAX_PAGE_SIZE)) else 0
         if 1 <= number <= MAX_PAGE_SIZE:
             self.size = number
+        elif digits and value.strip("0"):
+            self.refuse(
+                "page[size]",
+                f"A page has at most {MAX_PAGE_SIZE} rows.",
+                kind="max-size-exceeded",
+                maxSize=MAX_PAGE_SIZE,
+            )
         else:
             self.refuse("page[size]", f"The page size is a whole number from 1 to {MAX_PAGE_SIZE}.")
 
@@ -155,20 +240,58 @@ class _Parser:
     def _before(self, value: str) -> None:
         self.before = value
 
+    def _total(self, value: str) -> None:
+        total = parse_boolean(value)
+        if total is None:
+            self.refuse("page[total]", "The value must be true or false.")
+        else:
+            self.total = total
+
     def _filter_reader(self, parameter: str) -> _Reader | None:
         name, *rest = parameter.removeprefix("filter[").removesuffix("]").split("][")
-        attribute = self.resource.attribute(name)
-        if self.resource.relationship(name) is not None and not rest:
-            return lambda value: self._add(parameter, name, "in", _ids(value), "one or more uuids, comma-separated")
-        if attribute is not None and attribute.kind == "direction" and not rest:
+        if len(rest) > 1 or name in self.within:
+            return None
+        if rest:
+            return self._range_reader(parameter, name, rest[0])
+        if name == "deleted":
+            return self._deleted
+        if name == "workspace" and self.resource.tenancy != "membership":
+            return self._workspaces
+        return self._equality_reader(parameter, name)
+
+    def _equality_reader(self, parameter: str, name: str) -> _Reader | None:
+        relationship, attribute = self.resource.relationship(name), self.resource.attribute(name)
+        if relationship is not None and not relationship.many:
+            return lambda value: self._add(parameter, name, "in", _ids(value), _SOME_IDS)
+        if attribute is not None and attribute.kind == "direction":
             choice = " or ".join(DIRECTIONS)
             return lambda value: self._add(parameter, name, "eq", value if value in DIRECTIONS else None, choice)
-        if name == "created_at" and len(rest) == 1:
-            for operator in RANGE_OPERATORS:
-                if rest[0] == operator:
-                    wanted = "a time in ISO 8601 with an offset, such as 2026-05-10T08:14:22.000Z"
-                    return lambda value: self._add(parameter, name, operator, parse_instant(value), wanted)
+        if attribute is not None and attribute.kind == "boolean":
+            return lambda value: self._add(parameter, name, "eq", parse_boolean(value), "true or false")
         return None
+
+    def _range_reader(self, parameter: str, name: str, wanted: str) -> _Reader | None:
+        attribute = self.resource.attribute(name)
+        operator = next((known for known in RANGE_OPERATORS if known == wanted), None)
+        if attribute is None or attribute.kind != "instant" or operator is None:
+            return None
+        form = "a time in ISO 8601 with an offset, such as 2026-05-10T08:14:22.000Z"
+        return lambda value: self._add(parameter, name, operator, parse_instant(value), form)
+
+    def _deleted(self, value: str) -> None:
+        found = next((known for known in DELETED if known == value), None)
+        if found is None:
+            self.refuse("filter[deleted]", f"The value must be one of: {', '.join(DELETED)}.")
+        else:
+            self.deleted = found
+
+    def _workspaces(self, value: str) -> None:
+        ids = _ids(value)
+        has_many = self.resource.relationship("workspace") is not None
+        if not ids or (len(ids) > 1 and not has_many):
+            self.refuse("filter[workspace]", f"The value must be {_SOME_IDS if has_many else 'one uuid'}.")
+        else:
+            self.workspaces = ids
 
     def _add(self, parameter: str, name: str, operator: Operator, value: FilterValue | None, wanted: str) -> None:
         if value is None:
@@ -177,9 +300,11 @@ class _Parser:
             self.filters.append(Filter(name, operator, value))
 
 
-def _ids(value: str) -> FilterValue | None:
-    ids = [parse_id(part) for part in value.split(",")]
-    if len(ids) > MAX_FILTER_IDS:
-        return None
+_SOME_IDS = f"one to {MAX_FILTER_IDS} uuids, comma-separated"
+
+
+def _ids(value: str) -> tuple[UUID, ...] | None:
+    parts = value.split(",")
+    ids = [parse_id(part) for part in parts] if len(parts) <= MAX_FILTER_IDS else [None]
     known = tuple(id_ for id_ in ids if id_ is not None)
     return tuple(dict.fromkeys(known)) if len(known) == len(ids) else None

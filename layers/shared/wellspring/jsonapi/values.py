@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 MEDIA_TYPE = "application/vnd.api+json"
+CURSOR_PAGINATION = "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/"
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)", re.IGNORECASE | re.ASCII)
@@ -13,6 +14,22 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d{1,6})?)?(Z|[+-]\d
 def parse_id(text: str) -> UUID | None:
     """Return the uuid that `text` is in its usual form, or None."""
     return UUID(text) if _UUID.fullmatch(text) else None
+
+
+def parse_boolean(text: str) -> bool | None:
+    """Return the truth value that `text` names, or None."""
+    return {"true": True, "false": False}.get(text)
+
+
+def is_text(value: str) -> bool:
+    """Say whether Postgres can hold `value`: no NUL, no lone surrogate."""
+    if "\x00" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse_instant(text: str) -> datetime | None:

@@ -1,15 +1,13 @@
-"""Tables. `table_of(type)` finds the one behind a JSON:API type."""
+"""Tables. `table_of(name)` finds the one that a declaration names."""
 
 from sqlalchemy import Table
 
 from wellspring.models import infrastructure, junctions, parents
-from wellspring.models.base import metadata
+from wellspring.models.base import SCHEMA, metadata
 
 __all__ = ["infrastructure", "junctions", "metadata", "parents", "table_of"]
 
-_TABLES = {table.name: table for table in metadata.tables.values()}
-
 
 def table_of(name: str) -> Table:
-    """Return the table called `name` (without its schema)."""
-    return _TABLES[name]
+    """Return the table called `name`. Raises `KeyError`."""
+    return metadata.tables[f"{SCHEMA}.{name}"]

@@ -1,6 +1,6 @@
 """Tables of the service itself, in a schema of their own: nothing of them is part of the contract's data model."""
 
-from sqlalchemy import Column, Identity, Integer, LargeBinary, Table, text
+from sqlalchemy import Column, Identity, Integer, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import UUID
 
 from wellspring.models.base import INFRASTRUCTURE, instant, metadata
@@ -21,5 +21,17 @@ cursor_keys = Table(
     Column("pk", Integer, Identity(always=True), primary_key=True),
     Column("key", LargeBinary, nullable=False),
     Column("created_at", instant, nullable=False, server_default=text("now()")),
+    schema=INFRASTRUCTURE,
+)
+
+# The first answer to each request that came with an Idempotency-Key; written in the transaction of its effect.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("created_at", instant, nullable=False, server_default=text("now()"), index=True),
     schema=INFRASTRUCTURE,
 )

@@ -1,0 +1,5 @@
+"""`GET /v1/openapi.json`: the API's description."""
+
+from wellspring.handlers.open import openapi_document
+
+handler = openapi_document()

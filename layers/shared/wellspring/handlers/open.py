@@ -1,0 +1,82 @@
+"""What is no JSON:API operation: health, the API's description, and what no route matches."""
+
+import base64
+from http import HTTPStatus
+from urllib.parse import quote
+
+from wellspring.errors import MethodNotAllowed, NotFound
+from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, http_handler, render
+from wellspring.jsonapi.documents import url_of
+from wellspring.routes import routes
+from wellspring.services import health
+
+
+def health_check() -> LambdaHandler:
+    """Return the handler of `GET /health`: 200 when the database answers, 503 when it does not."""
+
+    def operation(_request: Request) -> Plan[None]:
+        return Plan(health.check, lambda _: Response(render({"status": "ok"}), media_type="application/json"))
+
+    return http_handler(operation)
+
+
+def openapi_document() -> LambdaHandler:
+    """Return the handler of `GET /v1/openapi.json`."""
+    from wellspring.openapi import document  # noqa: PLC0415  (no other function needs it)
+
+    body = render(document())
+    return http_handler(lambda _request: Response(body, media_type="application/json"))
+
+
+def docs_page() -> LambdaHandler:
+    """Return the handler of `GET /docs`."""
+    from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, page  # noqa: PLC0415  (no other function needs it)
+
+    response = Response(
+        base64.b64encode(page()).decode(),
+        media_type="text/html; charset=utf-8",
+        headers={
+            "content-encoding": "gzip",
+            "content-security-policy": CONTENT_SECURITY_POLICY,
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+        },
+        is_base64=True,
+    )
+    return http_handler(lambda _request: response)
+
+
+def no_route() -> LambdaHandler:
+    """Return the handler of the route `$default`, which gets what no other route matches.
+
+    A known path with a slash too many is 308 to the path without, so that the method and the body stay; a known path
+    with another method is 405; the rest is 404. Who calls must be known; what they speak does not matter.
+    """
+
+    def operation(request: Request) -> Response:
+        _ = request.principal
+        stripped = request.path.rstrip("/")
+        # Only to paths that are there: `//elsewhere/` must not become a link to another host.
+        if stripped != request.path and _methods(stripped):
+            link = url_of(quote(stripped), request.raw_query)
+            return Response(status=HTTPStatus.PERMANENT_REDIRECT, headers={"location": link})
+        allowed = _methods(request.path)
+        if allowed:
+            raise MethodNotAllowed(f"This path knows {', '.join(allowed)}.", allowed=allowed)
+        raise NotFound("There is no such path.")
+
+    return http_handler(operation)
+
+
+def _methods(path: str) -> list[str]:
+    """Return the methods of a path, in the order of their declaration."""
+    segments = path.split("/")
+    found = (route.method for route in routes() if _matches(route.path.split("/"), segments))
+    return list(dict.fromkeys(found))
+
+
+def _matches(pattern: list[str], segments: list[str]) -> bool:
+    if len(pattern) != len(segments):
+        return False
+    pairs = zip(pattern, segments, strict=True)
+    return all(part == segment or bool(part.startswith("{") and segment) for part, segment in pairs)

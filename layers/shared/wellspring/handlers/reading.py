@@ -1,0 +1,71 @@
+"""List and retrieve, made from a resource's declaration."""
+
+from http import HTTPStatus
+
+from wellspring.access.rules import permit
+from wellspring.database import Transaction
+from wellspring.errors import raise_all
+from wellspring.handlers.conditions import none_match
+from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
+from wellspring.jsonapi.documents import entity_tag, page_document, single_document, url_of, version_of
+from wellspring.jsonapi.query import parse_list, parse_view
+from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE, parse_id
+from wellspring.resources import Resource
+from wellspring.services import reading
+
+
+def list_of(resource: Resource, *, workspace_in: str | None = None, include: tuple[str, ...] = ()) -> LambdaHandler:
+    """Return the handler of `GET <route>`.
+
+    Args:
+        resource: what is listed.
+        workspace_in: the path's name for the workspace that the list is of; None for a list of all.
+        include: what is included when the request does not say.
+    """
+
+    def operation(request: Request) -> Plan[reading.Page]:
+        permit(request.principal, resource.policy, "read")
+        workspace = parse_id(request.path_parameters[workspace_in]) if workspace_in else None
+        # A path that leads nowhere is found out before the list is read, whatever it is a list of.
+        settled = {"workspace": workspace} if workspace else {}
+        query = parse_list(resource, request.raw_query, within=settled, include=include)
+
+        def work(transaction: Transaction) -> reading.Page:
+            if workspace_in:
+                reading.require_workspace(transaction, request.principal, workspace)
+            return reading.list_page(transaction, request.principal, query)
+
+        def answer(page: reading.Page) -> Response:
+            document = page_document(resource, page, query.view, request.path, request.raw_query)
+            profile = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
+            return Response(render(document), media_type=profile if request.wants_profile else MEDIA_TYPE)
+
+        return Plan(work, answer)
+
+    return jsonapi_handler(operation)
+
+
+def retrieve_of(resource: Resource) -> LambdaHandler:
+    """Return the handler of `GET <route>/{id}`."""
+
+    def operation(request: Request) -> Plan[reading.Found]:
+        permit(request.principal, resource.policy, "read")
+        view, problems = parse_view(resource, request.raw_query)
+        raise_all(problems)
+        id_ = parse_id(request.path_parameters["id"])
+
+        def answer(found: reading.Found) -> Response:
+            body = render(single_document(resource, found, view, url_of(request.path, request.raw_query)))
+            headers = {"etag": entity_tag(version_of(resource, found.row), request.raw_query, body)}
+            return _unless_known(request, Response(body, headers=headers))
+
+        return Plan(lambda transaction: reading.retrieve(transaction, request.principal, resource, id_, view), answer)
+
+    return jsonapi_handler(operation)
+
+
+def _unless_known(request: Request, response: Response) -> Response:
+    """Return the response, or 304 where the client has it already."""
+    if none_match(request.header("if-none-match"), response.headers["etag"]):
+        return response
+    return Response(status=HTTPStatus.NOT_MODIFIED, headers=response.headers)

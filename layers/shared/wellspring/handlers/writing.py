@@ -1,0 +1,140 @@
+"""Create, update and delete, made from a resource's declaration."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from wellspring.access.rules import permit
+from wellspring.database import Transaction
+from wellspring.errors import BadRequest, WellspringError, raise_all
+from wellspring.handlers.conditions import state_of
+from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
+from wellspring.jsonapi.body import parse_create, parse_update
+from wellspring.jsonapi.documents import entity_tag, location, single_document, url_of, version_of
+from wellspring.jsonapi.query import no_parameters, parse_view
+from wellspring.jsonapi.values import parse_id
+from wellspring.queries import View
+from wellspring.resources import Resource
+from wellspring.services import idempotency, reading, writing
+
+# Printable ASCII: what a header can carry without loss.
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+# Names of the path for the relationships that it settles, as `routes.Route.within` has them.
+type Within = Mapping[str, str]
+
+
+def create_of(resource: Resource, within: Within | None = None) -> LambdaHandler:
+    """Return the handler of a `POST`.
+
+    Args:
+        resource: what is created.
+        within: the path's names for the relationships that it settles.
+    """
+
+    def operation(request: Request) -> Plan[Response]:
+        permit(request.principal, resource.policy, "create")
+        view, problems = parse_view(resource, request.raw_query)
+        key = _idempotency_key(request, problems)
+        settled = {name: request.path_parameters[parameter] for parameter, name in (within or {}).items()}
+        draft = parse_create(resource, request.body, problems=problems, within=settled)
+
+        def perform(transaction: Transaction) -> Response:
+            written = writing.create(transaction, request.principal, resource, draft)
+            found = reading.found(transaction, request.principal, resource, written.row, view)
+            status = HTTPStatus.CREATED if written.is_new else HTTPStatus.OK
+            return _document(resource, found, view, location(resource, found.row), request.raw_query, status)
+
+        def work(transaction: Transaction) -> Response:
+            if key is None:
+                return perform(transaction)
+            kept = idempotency.once(
+                transaction, request.principal, key, _fingerprint(request), lambda: _packed(perform(transaction))
+            )
+            return _unpacked(kept)
+
+        return Plan(work, lambda response: response)
+
+    return jsonapi_handler(operation)
+
+
+def update_of(resource: Resource) -> LambdaHandler:
+    """Return the handler of `PATCH <route>/{id}`."""
+
+    def operation(request: Request) -> Plan[reading.Found]:
+        permit(request.principal, resource.policy, "update")
+        view, problems = parse_view(resource, request.raw_query)
+        precondition = state_of(resource, request.header("if-match"))
+        path_id = request.path_parameters["id"]
+        draft = parse_update(resource, request.body, path_id, problems=problems)
+        raise_all(draft.problems)
+        id_ = parse_id(path_id)
+
+        def work(transaction: Transaction) -> reading.Found:
+            row = writing.update(transaction, request.principal, resource, id_, draft, precondition=precondition)
+            return reading.found(transaction, request.principal, resource, row, view)
+
+        def answer(found: reading.Found) -> Response:
+            return _document(resource, found, view, request.path, request.raw_query, HTTPStatus.OK)
+
+        return Plan(work, answer)
+
+    return jsonapi_handler(operation)
+
+
+def delete_of(resource: Resource, within: Within | None = None) -> LambdaHandler:
+    """Return the handler of a `DELETE`.
+
+    Args:
+        resource: what is deleted.
+        within: the path's names for the relationships that tell which; None for its `{id}`.
+    """
+
+    def operation(request: Request) -> Plan[None]:
+        permit(request.principal, resource.policy, "delete")
+        raise_all(no_parameters(request.raw_query))
+        precondition = state_of(resource, request.header("if-match"))
+        names = within or {"id": "id"}
+        ids = {name: parse_id(request.path_parameters[parameter]) for parameter, name in names.items()}
+        return Plan(
+            lambda transaction: writing.remove(
+                transaction, request.principal, resource, ids, precondition=precondition
+            ),
+            lambda _: Response(status=HTTPStatus.NO_CONTENT),
+        )
+
+    return jsonapi_handler(operation)
+
+
+def _document(
+    resource: Resource, found: reading.Found, view: View, path: str, raw_query: str, status: HTTPStatus
+) -> Response:
+    body = render(single_document(resource, found, view, url_of(path, raw_query)))
+    headers = {"etag": entity_tag(version_of(resource, found.row), raw_query, body)}
+    if status == HTTPStatus.CREATED:
+        headers["location"] = location(resource, found.row)
+    return Response(body, status, headers=headers)
+
+
+def _idempotency_key(request: Request, problems: list[WellspringError]) -> str | None:
+    key = request.header("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        detail = "The value must be 1 to 255 printable ASCII characters without blanks."
+        problems.append(BadRequest(detail, header=idempotency.HEADER))
+    return key
+
+
+def _fingerprint(request: Request) -> bytes:
+    said = f"{request.method}\n{request.path}\n{request.raw_query}\n"
+    return hashlib.sha256(said.encode(errors="surrogatepass") + request.body).digest()
+
+
+def _packed(response: Response) -> str:
+    return json.dumps([int(response.status), dict(response.headers), response.body])
+
+
+def _unpacked(kept: str) -> Response:
+    status, headers, body = json.loads(kept)
+    return Response(body, HTTPStatus(status), headers=headers)

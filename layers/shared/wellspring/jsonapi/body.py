@@ -1,0 +1,273 @@
+"""Request documents: from a body to a `Draft`, every problem found before one is reported.
+
+A body that is no JSON:API document is 400, one whose values do not validate 422, a field that a client may not say 403,
+a type or id other than the URL's 409 (contract, section 4; JSON:API 1.1, "Creating" and "Updating Resources").
+Members that are neither attributes nor relationships of the resource object, and not known, are ignored: a MUST.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from wellspring.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    ImmutableAttribute,
+    InvalidJson,
+    PayloadTooLarge,
+    SchemaValidationError,
+    SystemAttribute,
+    WellspringError,
+    raise_all,
+)
+from wellspring.jsonapi.values import is_text, parse_id, parse_instant
+from wellspring.queries import Draft, Reference
+from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_TEXT = 255
+MAX_LINKAGES = 500
+
+type Value = str | bool | datetime | None
+type Action = Literal["create", "update"]
+
+
+def parse_create(
+    resource: Resource,
+    body: bytes,
+    *,
+    problems: Sequence[WellspringError] = (),
+    within: Mapping[str, str] | None = None,
+) -> Draft:
+    """Return what a document wants to be created.
+
+    Args:
+        resource: the type of the collection.
+        body: the request's body.
+        problems: what is wrong with the rest of the request.
+        within: relationships that the path has settled, with the ids as they stand there.
+
+    Raises:
+        BadRequest: there is no resource object in it to look at any further.
+        PayloadTooLarge: it is longer than `MAX_BODY_BYTES`.
+    """
+    reader = _Reader(resource, "create", problems)
+    data = reader.resource_object(body)
+    if "id" in data:
+        reader.refuse(Forbidden("The server makes the ids.", pointer="/data/id"))
+    reader.fields(data, within or {})
+    return reader.draft()
+
+
+def parse_update(resource: Resource, body: bytes, id_: str, *, problems: Sequence[WellspringError] = ()) -> Draft:
+    """Return what a document wants to be changed.
+
+    Args:
+        resource: the type of the collection.
+        body: the request's body.
+        id_: the id in the path, as it stands there.
+        problems: what is wrong with the rest of the request.
+
+    Raises:
+        BadRequest: there is no resource object in it to look at any further.
+        PayloadTooLarge: it is longer than `MAX_BODY_BYTES`.
+    """
+    reader = _Reader(resource, "update", problems)
+    data = reader.resource_object(body)
+    named = data.get("id")
+    if not isinstance(named, str):
+        reader.refuse(BadRequest("The resource object has no id.", pointer="/data" if named is None else "/data/id"))
+    elif named.lower() != id_.lower():
+        reader.refuse(Conflict("The id is not the one of the path.", pointer="/data/id"))
+    reader.fields(data, {})
+    return reader.draft()
+
+
+class _Reader:
+    """Reads one document and collects what is wrong with it."""
+
+    def __init__(self, resource: Resource, action: Action, problems: Sequence[WellspringError]) -> None:
+        self.resource = resource
+        self.action = action
+        self.problems = list(problems)
+        self.attributes: dict[str, Value] = {}
+        self.references: list[Reference] = []
+
+    def refuse(self, problem: WellspringError) -> None:
+        self.problems.append(problem)
+
+    def draft(self) -> Draft:
+        return Draft(self.attributes, tuple(self.references), tuple(self.problems))
+
+    def resource_object(self, body: bytes) -> Mapping[str, Any]:
+        """Return the document's primary data, its type checked."""
+        data: Any = None
+        try:
+            document = _json(body)
+            data: object = document.get("data") if isinstance(document, dict) else None
+            if not isinstance(data, dict):
+                there = isinstance(document, dict) and "data" in document
+                raise BadRequest(
+                    "The document must have a resource object as its data.", pointer="/data" if there else ""
+                )
+        except WellspringError as error:
+            self.refuse(error)
+            raise_all(self.problems)
+        type_ = data.get("type")
+        if not isinstance(type_, str):
+            pointer = "/data" if type_ is None else "/data/type"
+            self.refuse(BadRequest("The resource object has no type.", pointer=pointer))
+        elif type_ != self.resource.type:
+            self.refuse(Conflict(f"The type must be {self.resource.type}.", pointer="/data/type"))
+        return data
+
+    def fields(self, data: Mapping[str, Any], within: Mapping[str, str]) -> None:
+        self._attributes(self._members(data, "attributes"))
+        self._relationships(self._members(data, "relationships"), within)
+
+    def _members(self, data: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+        """Return the object `name` of the resource object: empty where it is absent, None where it is no object."""
+        members = data.get(name, {})
+        if isinstance(members, dict):
+            return members
+        self.refuse(BadRequest(f"The {name} must be an object.", pointer=f"/data/{name}"))
+        return None
+
+    def _attributes(self, said: Mapping[str, Any] | None) -> None:
+        for name, value in (said or {}).items():
+            pointer = f"/data/attributes/{_token(name)}"
+            attribute = self.resource.attribute(name)
+            if attribute is None:
+                self.refuse(SchemaValidationError("There is no such attribute.", pointer=pointer))
+            elif attribute.written in {self.action, "always"}:
+                self._attribute(attribute, value, pointer)
+            elif attribute.written == "create":
+                self.refuse(ImmutableAttribute(f"The {name} is never changed.", pointer=pointer))
+            else:
+                self.refuse(SystemAttribute(f"The system sets {name}.", pointer=pointer))
+        if self.action == "create" and said is not None:
+            for attribute in self.resource.attributes:
+                if attribute.required and attribute.name not in said:
+                    pointer = "/data/attributes" if said else "/data"
+                    self.refuse(SchemaValidationError(f"The attribute {attribute.name} is missing.", pointer=pointer))
+
+    def _attribute(self, attribute: Attribute, value: Any, pointer: str) -> None:
+        try:
+            self.attributes[attribute.name] = _value(attribute, value)
+        except ValueError as error:
+            self.refuse(SchemaValidationError(f"The value must be {error}.", pointer=pointer))
+
+    def _relationships(self, said: Mapping[str, Any] | None, within: Mapping[str, str]) -> None:
+        for name, value in (said or {}).items():
+            pointer = f"/data/relationships/{_token(name)}"
+            relationship = self.resource.relationship(name)
+            if relationship is None:
+                self.refuse(SchemaValidationError("There is no such relationship.", pointer=pointer))
+            elif relationship.written == "never":
+                self.refuse(SystemAttribute(f"The system sets {name}.", pointer=pointer))
+            elif self.action == "update":
+                self.refuse(ImmutableAttribute(f"The {name} is never changed.", pointer=pointer))
+            else:
+                self._relationship(relationship, value, pointer, within.get(name))
+        if self.action == "update":
+            return
+        for relationship in self.resource.relationships:
+            name = relationship.name
+            if name in within:
+                self.references.append(Reference(name, relationship.target, parse_id(within[name])))
+            elif relationship.required and said is not None and name not in said:
+                pointer = "/data/relationships" if said else "/data"
+                self.refuse(SchemaValidationError(f"The relationship {name} is missing.", pointer=pointer))
+
+    def _relationship(self, relationship: Relationship, value: Any, pointer: str, settled: str | None) -> None:
+        """Read the linkage of one relationship; `settled` is the id that the path has for it."""
+        if not isinstance(value, dict) or "data" not in value:
+            self.refuse(BadRequest("A relationship must be an object with data.", pointer=pointer))
+            return
+        linkage, pointer = value["data"], f"{pointer}/data"
+        if not relationship.many:
+            if linkage is None:
+                self.refuse(SchemaValidationError("The relationship cannot be empty.", pointer=pointer))
+            else:
+                self._identifier(relationship, linkage, pointer, settled)
+        elif not isinstance(linkage, list):
+            self.refuse(BadRequest("The linkage of a to-many relationship is an array.", pointer=pointer))
+        elif len(linkage) > MAX_LINKAGES:
+            self.refuse(SchemaValidationError(f"There are more than {MAX_LINKAGES} linkages.", pointer=pointer))
+        else:
+            for number, identifier in enumerate(linkage):
+                self._identifier(relationship, identifier, f"{pointer}/{number}", None)
+
+    def _identifier(self, relationship: Relationship, value: Any, pointer: str, settled: str | None) -> None:
+        if not (isinstance(value, dict) and isinstance(value.get("type"), str) and isinstance(value.get("id"), str)):
+            self.refuse(BadRequest("A resource identifier object has a type and an id, both strings.", pointer=pointer))
+        elif value["type"] != relationship.target:
+            detail = f"The type must be {relationship.target}."
+            self.refuse(SchemaValidationError(detail, pointer=f"{pointer}/type"))
+        elif settled is None:
+            reference = Reference(relationship.name, relationship.target, parse_id(value["id"]), f"{pointer}/id")
+            self.references.append(reference)
+        elif value["id"].lower() != settled.lower():
+            self.refuse(Conflict("The id is not the one of the path.", pointer=f"{pointer}/id"))
+
+
+def _token(name: str) -> str:
+    """Return a member's name as a step of a JSON Pointer (RFC 6901, section 3), fit to be written as UTF-8."""
+    return name.encode(errors="replace").decode().replace("~", "~0").replace("/", "~1")
+
+
+def _value(attribute: Attribute, value: Any) -> Value:
+    """Return the value of an attribute. Raises `ValueError`, which says what it must be."""
+    match attribute.kind:
+        case "direction":
+            if value in DIRECTIONS:
+                return str(value)
+            raise ValueError(" or ".join(DIRECTIONS))
+        case "boolean":
+            if isinstance(value, bool):
+                return value
+            raise ValueError("true or false")
+        case "instant":
+            if value is None:
+                return None
+            instant = parse_instant(value) if isinstance(value, str) else None
+            if instant is None:
+                raise ValueError("a time in ISO 8601 with an offset, or null")
+            return instant
+        case _:
+            if isinstance(value, str) and value.strip() and len(value) <= MAX_TEXT and is_text(value):
+                return value
+            raise ValueError(f"a text of 1 to {MAX_TEXT} characters that are not all blank, without NUL")
+
+
+def _primary_data(document: Any) -> Mapping[str, Any]:
+    data: object = document.get("data") if isinstance(document, dict) else None
+    if isinstance(data, dict):
+        return data
+    there = isinstance(document, dict) and "data" in document
+    raise BadRequest("The document must have a resource object as its data.", pointer="/data" if there else "")
+
+
+def _json(body: bytes) -> Any:
+    if not body.strip():
+        raise BadRequest("The request has no document.", pointer="")
+    if len(body) > MAX_BODY_BYTES:
+        raise PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")
+    try:
+        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        # Its own message may repeat what was sent.
+        raise InvalidJson("The body is not a JSON text in UTF-8 with each member of an object named once.") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is named twice")
+    return members
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,42 @@
+"""`Idempotency-Key`: the first answer again for a day, kept in the transaction of the write (contract, section 4).
+
+Only what succeeded is kept: a failure is rolled back with the key that it had taken, so that the same request may be
+tried again.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from wellspring.access.principal import Person, Principal
+from wellspring.database import Transaction
+from wellspring.errors import SchemaValidationError
+from wellspring.repositories import idempotency
+
+HEADER = "Idempotency-Key"
+KEPT = timedelta(hours=24)
+
+
+def once(
+    transaction: Transaction, principal: Principal, key: str, fingerprint: bytes, perform: Callable[[], str]
+) -> str:
+    """Return what `perform` returns, or what it returned the first time this caller used this key.
+
+    Args:
+        transaction: the scope of the write.
+        principal: the caller.
+        key: what they call the request.
+        fingerprint: the request, in short.
+        perform: does the work and returns the answer as text.
+
+    Raises:
+        SchemaValidationError: the key stands for another request.
+    """
+    caller = f"person:{principal.id}" if isinstance(principal, Person) else f"service:{principal.client_id}"
+    if not idempotency.claim(transaction, caller, key, fingerprint, KEPT):
+        first, answer = idempotency.answer_of(transaction, caller, key)
+        if first != fingerprint:
+            raise SchemaValidationError("The key was used for another request.", header=HEADER)
+        return answer
+    answer = perform()
+    idempotency.keep(transaction, caller, key, answer)
+    return answer

@@ -1,0 +1,212 @@
+"""The rules of each kind of object (contract, sections 3 and 4): what its creation, change and removal ask and do.
+
+A junction object that follows one of these kinds needs no rule of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Protocol
+
+from wellspring.access.principal import Person, Principal
+from wellspring.access.rules import (
+    require_group_keeper,
+    require_own_workspace,
+    require_selecting,
+    require_selector,
+)
+from wellspring.database import Transaction
+from wellspring.errors import Conflict, Forbidden, TenantMismatch, WellspringError, raise_all
+from wellspring.queries import Deleted, Draft
+from wellspring.repositories import groups, parents, writing
+from wellspring.repositories.ledger import Row
+from wellspring.repositories.parents import Parent
+from wellspring.resources import Resource
+
+type Parents = Mapping[str, Sequence[Parent]]
+
+SELECTED, MATCHED = "/data/attributes/is_selected", "/data/attributes/is_matched"
+
+
+class Rules(Protocol):
+    """What differs between the kinds.
+
+    Attributes:
+        updatable: which rows an update finds.
+        removal: what a removal changes beside the deletion's time.
+    """
+
+    updatable: ClassVar[Deleted]
+    removal: ClassVar[Mapping[str, object]]
+
+    def create(
+        self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
+    ) -> tuple[Row, bool]:
+        """Write what a draft says. Return the row's `id` and attributes, and whether it is new."""
+
+    def guard(self, transaction: Transaction, principal: Principal, row: Row) -> None:
+        """Let through who may change or remove this row. Raises `Forbidden`."""
+
+    def changes(self, principal: Principal, row: Row, draft: Draft) -> Mapping[str, object]:
+        """Return the columns to change. Raises `WellspringError` where the outcome may not be."""
+
+
+class Provenance:
+    """Written by the pipeline; what changes is only whether a row is tombstoned."""
+
+    updatable: ClassVar[Deleted] = "include"
+    removal: ClassVar[Mapping[str, object]] = {}
+
+    def create(
+        self, transaction: Transaction, _principal: Principal, resource: Resource, draft: Draft, found: Parents
+    ) -> tuple[Row, bool]:
+        """Insert a row whose parents live in one workspace."""
+        parent_of = {relationship: found[relationship.name][0] for relationship in resource.to_one}
+        if len({parent.workspace for parent in parent_of.values()}) > 1:
+            names = " and ".join(relationship.name for relationship in parent_of)
+            raise TenantMismatch(f"The {names} belong to different workspaces.", pointer="/data/relationships")
+        keys = {relationship.column: parent.pk for relationship, parent in parent_of.items()}
+        return writing.add(transaction, resource, {**keys, **draft.attributes}), True
+
+    def guard(self, _transaction: Transaction, _principal: Principal, _row: Row) -> None:
+        """Ask for nothing beyond what `access.rules.permit` did."""
+
+    def changes(self, _principal: Principal, _row: Row, draft: Draft) -> Mapping[str, object]:
+        """Change what is said."""
+        return draft.attributes
+
+
+class Enrolment:
+    """Made by a keeper of the group who belongs to the workspace; never changed."""
+
+    updatable: ClassVar[Deleted] = "exclude"
+    removal: ClassVar[Mapping[str, object]] = {}
+
+    def create(
+        self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
+    ) -> tuple[Row, bool]:
+        """Insert a row through both gates. A live one of the same pair violates the database's constraint."""
+        (group,), (workspace,) = found["workspace_group"], found["workspace"]
+        require_group_keeper(group.roles)
+        require_own_workspace(workspace.roles, _pointers(draft).get(workspace.id))
+        keys = {
+            "workspace_group_pk": group.pk,
+            "workspace_pk": workspace.pk,
+            "created_by_pk": _caller(transaction, principal),
+        }
+        return {**writing.add(transaction, resource, keys), "created_by_id": _id(principal)}, True
+
+    def guard(self, transaction: Transaction, principal: Principal, row: Row) -> None:
+        """Ask for a keeper of the group; who sees the row through the workspace alone is none."""
+        key = ("workspace_group", row["workspace_group_id"])
+        group = parents.find(transaction, principal, [key]).get(key)
+        require_group_keeper(group.roles if group else ())
+
+    def changes(self, _principal: Principal, _row: Row, _draft: Draft) -> Mapping[str, object]:
+        """Change nothing: `access.rules.permit` lets nobody come here."""
+        raise Forbidden("An enrolment is never changed.")
+
+
+class Selection:
+    """Chosen by the workspace's people, matched by the platform; what is selected is matched."""
+
+    updatable: ClassVar[Deleted] = "exclude"
+    removal: ClassVar[Mapping[str, object]] = {"is_selected": False}
+
+    def create(
+        self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
+    ) -> tuple[Row, bool]:
+        """Insert or change the live row of the pair: a person selects by it, a service matches, unless they say."""
+        (workspace,), (provider,) = found["workspace"], found["provider"]
+        require_selector(principal, workspace.roles)
+        if "is_selected" in draft.attributes:
+            require_selecting(principal, SELECTED)
+        said = {"is_selected" if isinstance(principal, Person) else "is_matched": True, **draft.attributes}
+        row, is_new = writing.choose_provider(
+            transaction,
+            resource,
+            {"workspace_pk": workspace.pk, "provider_pk": provider.pk},
+            is_selected=_flag(said, "is_selected"),
+            is_matched=_flag(said, "is_matched"),
+        )
+        _check_matched(said, row)
+        return row, is_new
+
+    def guard(self, transaction: Transaction, principal: Principal, row: Row) -> None:
+        """Ask a person for a role in the workspace."""
+        key = ("workspace", row["workspace_id"])
+        workspace = parents.find(transaction, principal, [key]).get(key)
+        require_selector(principal, workspace.roles if workspace else ())
+
+    def changes(self, principal: Principal, row: Row, draft: Draft) -> Mapping[str, object]:
+        """Select, match, or neither; selecting matches too."""
+        said = draft.attributes
+        if "is_selected" in said:
+            require_selecting(principal, SELECTED)
+        outcome = {"is_selected": row["is_selected"], **said}
+        _check_matched(said, outcome)
+        return {**said, "is_matched": True} if outcome["is_selected"] else said
+
+
+class Group:
+    """Made by anybody, who becomes its owner, together with its first enrolments."""
+
+    updatable: ClassVar[Deleted] = "exclude"
+    removal: ClassVar[Mapping[str, object]] = {}
+
+    def create(
+        self, transaction: Transaction, principal: Principal, _resource: Resource, draft: Draft, found: Parents
+    ) -> tuple[Row, bool]:
+        """Insert the group, its owner's membership and its enrolments, all or none."""
+        pointers = _pointers(draft)
+        workspaces = found.get("workspaces", ())
+        problems: list[WellspringError] = []
+        for workspace in workspaces:
+            try:
+                require_own_workspace(workspace.roles, pointers.get(workspace.id))
+            except Forbidden as error:
+                problems.append(error)
+        raise_all(problems)
+        owner = _caller(transaction, principal)
+        pks = list(dict.fromkeys(workspace.pk for workspace in workspaces))
+        row = groups.make(transaction, str(draft.attributes["name"]), owner, pks)
+        return {**row, "created_by_id": _id(principal)}, True
+
+    def guard(self, _transaction: Transaction, _principal: Principal, _row: Row) -> None:
+        """Let nobody through: a group has no route that changes or removes it."""
+        raise Forbidden("A group is not changed here.")
+
+    def changes(self, _principal: Principal, _row: Row, _draft: Draft) -> Mapping[str, object]:
+        """Change nothing, for the same reason."""
+        raise Forbidden("A group is not changed here.")
+
+
+RULES: Mapping[str, Rules] = {
+    "provenance": Provenance(),
+    "enrolment": Enrolment(),
+    "selection": Selection(),
+    "group": Group(),
+}
+
+
+def _caller(transaction: Transaction, principal: Principal) -> int:
+    pk = parents.caller_pk(transaction, principal) if isinstance(principal, Person) else None
+    if pk is None:
+        raise Forbidden("The platform does not know the person of this token.")
+    return pk
+
+
+def _id(principal: Principal) -> object:
+    return principal.id if isinstance(principal, Person) else None
+
+
+def _pointers(draft: Draft) -> dict[object, str | None]:
+    return {reference.id: reference.pointer for reference in draft.references}
+
+
+def _flag(said: Mapping[str, object], name: str) -> bool | None:
+    value = said.get(name)
+    return None if value is None else bool(value)
+
+
+def _check_matched(said: Mapping[str, object], outcome: Mapping[str, object]) -> None:
+    if said.get("is_matched") is False and outcome["is_selected"]:
+        raise Conflict("A selected provider is matched: deselect it first, or with it.", pointer=MATCHED)

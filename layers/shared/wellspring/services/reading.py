@@ -1,0 +1,210 @@
+"""Reading the ledger: lists and single rows, with what they include."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from wellspring.access.principal import Principal
+from wellspring.database import Transaction
+from wellspring.errors import Forbidden, InvalidCursor, NotFound
+from wellspring.queries import ListQuery, Position, View
+from wellspring.repositories import cursor_keys, groups, ledger, parents
+from wellspring.repositories.ledger import Row
+from wellspring.resources import Resource, resource_of
+from wellspring.services import cursors
+
+__all__ = [
+    "Found",
+    "Included",
+    "Page",
+    "Row",
+    "absent",
+    "found",
+    "include",
+    "list_page",
+    "require_workspace",
+    "retrieve",
+]
+
+type Included = Mapping[str, list[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list.
+
+    Attributes:
+        rows: what is on it.
+        cursors: the cursor of each row.
+        included: the rows included, by type.
+        more_before: whether there is a page before it.
+        more_after: whether there is a page after it.
+        total: how many rows the list has; None where nobody asked.
+    """
+
+    rows: list[Row]
+    cursors: list[str]
+    included: Included
+    more_before: bool
+    more_after: bool
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One row.
+
+    Attributes:
+        row: what was read.
+        included: the rows included, by type.
+    """
+
+    row: Row
+    included: Included
+
+
+class _Keys:
+    """The cursor keys, read once for each process and again when a cursor of an unknown key turns up."""
+
+    def __init__(self) -> None:
+        self._known: tuple[bytes, ...] = ()
+
+    def all(self, transaction: Transaction, *, again: bool = False) -> tuple[bytes, ...]:
+        if again or not self._known:
+            self._known = cursor_keys.keys(transaction)
+        return self._known
+
+
+_keys = _Keys()
+
+
+def list_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
+    """Return the page that `query` asks for, of the rows that `principal` sees.
+
+    Raises:
+        Forbidden: the query claims a workspace that the caller does not see.
+        InvalidCursor: the query's cursor is not one of this list.
+    """
+    if query.workspaces:
+        seen = parents.visible_workspaces(transaction, principal, query.workspaces)
+        if len(seen) < len(query.workspaces):
+            raise Forbidden("There is no such workspace among yours.", parameter="filter[workspace]")
+    position = _position(transaction, query)
+    slice_ = ledger.page(transaction, principal, query, position)
+    key = _keys.all(transaction)[0]
+    rows = _with_linkage(transaction, query.resource, slice_.rows)
+    return Page(
+        rows=rows,
+        cursors=[
+            cursors.seal(key, query.resource, query.sort, Position(row[query.sort.name], row["id"])) for row in rows
+        ],
+        included=include(transaction, principal, query.resource, rows, query.view),
+        more_before=slice_.more_before,
+        more_after=slice_.more_after,
+        total=ledger.count(transaction, principal, query) if query.total else None,
+    )
+
+
+def retrieve(transaction: Transaction, principal: Principal, resource: Resource, id_: UUID | None, view: View) -> Found:
+    """Return one live row and what it includes.
+
+    Args:
+        transaction: the scope to read in.
+        principal: the caller.
+        resource: the row's type.
+        id_: its public id; None where the path held something that is no uuid.
+        view: what of it to show.
+
+    Raises:
+        NotFound: there is no such row, or the caller may not see it.
+    """
+    row = ledger.one(transaction, principal, resource, {"id": id_}) if id_ is not None else None
+    if row is None:
+        raise absent(resource.type)
+    return found(transaction, principal, resource, row, view)
+
+
+def found(transaction: Transaction, principal: Principal, resource: Resource, row: Row, view: View) -> Found:
+    """Return a row that was read or written, with its linkage and what it includes."""
+    (row,) = _with_linkage(transaction, resource, [row])
+    return Found(row, include(transaction, principal, resource, [row], view))
+
+
+def require_workspace(transaction: Transaction, principal: Principal, id_: UUID | None) -> None:
+    """Let through who sees the workspace that a path names.
+
+    Raises:
+        NotFound: there is no such workspace, or the caller may not see it.
+    """
+    if id_ is None or not parents.visible_workspaces(transaction, principal, [id_]):
+        raise absent("workspace")
+
+
+def absent(type_: str, pointer: str | None = None) -> NotFound:
+    """Return the error of a resource that is not there, or that the caller may not see: the same for both."""
+    return NotFound(f"There is no such {type_}.", resource_type=type_, pointer=pointer)
+
+
+def _position(transaction: Transaction, query: ListQuery) -> Position | None:
+    if query.cursor is None:
+        return None
+    parameter = "page[before]" if query.backward else "page[after]"
+    try:
+        return cursors.unseal(_keys.all(transaction), query.resource, query.sort, query.cursor, parameter)
+    except InvalidCursor:
+        # Its key may be newer than this process.
+        keys = _keys.all(transaction, again=True)
+        return cursors.unseal(keys, query.resource, query.sort, query.cursor, parameter)
+
+
+def include(
+    transaction: Transaction, principal: Principal, resource: Resource, rows: Sequence[Row], view: View
+) -> dict[str, list[Row]]:
+    """Read what the view's paths name, with one query for each type that has rows.
+
+    A type is read when all the types that lead to it have been, so that it is read once whatever the paths.
+    """
+    included: dict[str, list[Row]] = {}
+    known: dict[str, Sequence[Row]] = {resource.type: rows}
+    steps = _steps(resource, view.include or ())
+    while steps:
+        waiting = {target for _, _, target in steps}
+        type_ = next(target for _, _, target in steps if not any(s in waiting for s, _, t in steps if t == target))
+        ids: dict[UUID, None] = {}
+        for source, name, target in steps:
+            if target == type_:
+                ids.update((id_, None) for row in known[source] for id_ in _linked(row, name))
+        known[type_] = ledger.related(transaction, principal, resource_of(type_), list(ids)) if ids else []
+        if ids:
+            included[type_] = list(known[type_])
+        steps = [step for step in steps if step[2] != type_]
+    return included
+
+
+def _steps(resource: Resource, paths: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Return what the paths go through, each as (type, relationship, type); a path includes its intermediate stops."""
+    steps: dict[tuple[str, str, str], None] = {}
+    for path in paths:
+        source = resource
+        for name in path.split("."):
+            relationship = source.relationship(name)
+            if relationship is None:
+                raise KeyError(path)
+            steps[source.type, name, relationship.target] = None
+            source = resource_of(relationship.target)
+    return list(steps)
+
+
+def _linked(row: Row, name: str) -> Iterable[UUID]:
+    if f"{name}_ids" in row:
+        return list(row[f"{name}_ids"])
+    id_ = row[f"{name}_id"]
+    return [] if id_ is None else [id_]
+
+
+def _with_linkage(transaction: Transaction, resource: Resource, rows: Sequence[Row]) -> list[Row]:
+    """Add the ids behind to-many relationships, read in one statement for all rows."""
+    if not rows or not any(relationship.many for relationship in resource.relationships):
+        return list(rows)
+    linked = groups.linkage(transaction, [row["id"] for row in rows])
+    return [{**row, **linked[row["id"]]} for row in rows]

@@ -1,0 +1,127 @@
+"""Creating, changing and removing one resource, by the rules of its kind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from wellspring.access.principal import Principal
+from wellspring.database import Transaction
+from wellspring.errors import raise_all
+from wellspring.queries import Draft
+from wellspring.repositories import ledger, parents, writing
+from wellspring.repositories.ledger import Row
+from wellspring.repositories.parents import Parent
+from wellspring.resources import Resource
+from wellspring.services.policies import RULES
+from wellspring.services.reading import absent
+
+# Raises where the caller knows another state of the row than this.
+type Precondition = Callable[[Row], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A row as it is now.
+
+    Attributes:
+        row: its `id`, attributes and `<relationship>_id`s.
+        is_new: whether this made it.
+    """
+
+    row: Row
+    is_new: bool
+
+
+def create(transaction: Transaction, principal: Principal, resource: Resource, draft: Draft) -> Written:
+    """Make what a draft says.
+
+    Raises:
+        WellspringError: the draft's problems and the related resources that are not there, all together.
+        Forbidden: the caller sees the parents but has no role that may.
+        Conflict: what is to be made contradicts what is.
+    """
+    found = _parents(transaction, principal, draft)
+    row, is_new = RULES[resource.policy].create(transaction, principal, resource, draft, found)
+    linkage: dict[str, UUID | None] = {f"{relationship.name}_id": None for relationship in resource.to_one}
+    linkage |= {f"{name}_id": several[0].id for name, several in found.items()}
+    return Written({**linkage, **row}, is_new)
+
+
+def update(
+    transaction: Transaction,
+    principal: Principal,
+    resource: Resource,
+    id_: UUID | None,
+    draft: Draft,
+    *,
+    precondition: Precondition,
+) -> Row:
+    """Change one row as a draft says; where it says what is, nothing is written.
+
+    Raises:
+        NotFound: there is no such row, or the caller may not see it.
+        Forbidden: the caller sees it but has no role that may.
+        PreconditionFailed: from `precondition`.
+        Conflict: the outcome may not be.
+    """
+    rules = RULES[resource.policy]
+    row = ledger.one(transaction, principal, resource, {"id": id_}, deleted=rules.updatable, lock=True) if id_ else None
+    if row is None:
+        raise absent(resource.type)
+    rules.guard(transaction, principal, row)
+    precondition(row)
+    values = rules.changes(principal, row, draft)
+    if all(row[name] == value for name, value in values.items()):
+        return row
+    return {**row, **writing.change(transaction, resource, row["id"], values)}
+
+
+def remove(
+    transaction: Transaction,
+    principal: Principal,
+    resource: Resource,
+    ids: Mapping[str, UUID | None],
+    *,
+    precondition: Precondition,
+) -> None:
+    """Tombstone one live row.
+
+    Args:
+        transaction: the scope to write in.
+        principal: the caller.
+        resource: the row's type.
+        ids: what the path knows it by: `id`, or relationships; None for text that is no id of ours.
+        precondition: checked when the row is held.
+
+    Raises:
+        NotFound: there is no such row, or the caller may not see it.
+        Forbidden: the caller sees it but has no role that may.
+        PreconditionFailed: from `precondition`.
+    """
+    known = {name: id_ for name, id_ in ids.items() if id_ is not None}
+    row = ledger.one(transaction, principal, resource, known, lock=True) if len(known) == len(ids) else None
+    if row is None:
+        raise absent(resource.type)
+    rules = RULES[resource.policy]
+    rules.guard(transaction, principal, row)
+    precondition(row)
+    writing.tombstone(transaction, resource, row["id"], rules.removal)
+
+
+def _parents(transaction: Transaction, principal: Principal, draft: Draft) -> dict[str, list[Parent]]:
+    """Look up what the draft refers to, and raise all that is wrong with it."""
+    wanted = [(reference.target, reference.id) for reference in draft.references if reference.id is not None]
+    there = parents.find(transaction, principal, wanted)
+    problems = list(draft.problems)
+    found: dict[str, list[Parent]] = {}
+    for reference in draft.references:
+        parent = there.get((reference.target, reference.id)) if reference.id is not None else None
+        if parent is not None:
+            found.setdefault(reference.name, []).append(parent)
+        elif reference.pointer is None:
+            # The path leads nowhere: whatever the document says, it says it to nobody.
+            raise absent(reference.target)
+        else:
+            problems.append(absent(reference.target, reference.pointer))
+    raise_all(problems)
+    return found
