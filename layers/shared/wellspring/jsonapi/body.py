@@ -102,19 +102,12 @@ class _Reader:
         return Draft(self.attributes, tuple(self.references), tuple(self.problems))
 
     def resource_object(self, body: bytes) -> Mapping[str, Any]:
-        """Return the document's primary data, its type checked."""
-        data: Any = None
+        """Return the document's primary data, its type checked. Raises all problems where there is none."""
         try:
-            document = _json(body)
-            data: object = document.get("data") if isinstance(document, dict) else None
-            if not isinstance(data, dict):
-                there = isinstance(document, dict) and "data" in document
-                raise BadRequest(
-                    "The document must have a resource object as its data.", pointer="/data" if there else ""
-                )
+            data = _primary_data(_json(body))
         except WellspringError as error:
-            self.refuse(error)
-            raise_all(self.problems)
+            raise_all([*self.problems, error])
+            raise
         type_ = data.get("type")
         if not isinstance(type_, str):
             pointer = "/data" if type_ is None else "/data/type"
