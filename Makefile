@@ -2,7 +2,8 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run token psql test check lint types imports template bench clean stack-venv dev-venv sam-venv
+.PHONY: help run token psql test check lint types imports template outside contract openapi bench clean \
+	stack-venv dev-venv sam-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -27,10 +28,13 @@ token: stack-venv ## A bearer token; AS=owner, member, guest, outsider, pipeline
 psql: stack-venv ## psql on the running stack's database
 	@$(PYTHON_IN) -m local psql $(ARGS)
 
-test: dev-venv ## All tests; ARGS goes to pytest
-	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile $(ARGS)
+test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract" $(ARGS)
 
-check: lint types imports template test ## Every gate of CI
+check: lint types imports template test outside contract ## Every gate of CI
+
+openapi: stack-venv ## Write docs/openapi.json from the declarations
+	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.openapi >docs/openapi.json
 
 bench: dev-venv ## Measure each promise beside its floor; writes .local/bench.json
 	@$(PYTHON_IN) -m bench $(ARGS)
@@ -53,6 +57,13 @@ template: sam-venv
 	@$(SAM) validate
 	@$(SAM) validate --lint
 	@$(SAM) build --cached --parallel
+
+outside: dev-venv
+	@sh local/need-chromium
+	@$(PYTHON_IN) -m pytest -m outside $(ARGS)
+
+contract: dev-venv
+	@$(PYTHON_IN) -m pytest -m contract $(ARGS)
 
 # ---- virtual environments -----------------------------------------------------------------------------
 stack-venv:

@@ -51,7 +51,14 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "workspace": "workspaces",
         "created_by": "peoples",
     },
-    "providers": {"slug": "text", "name": "text", "url": "text", "countries": "text[]"},
+    "providers": {"id": "uuid", "slug": "text", "name": "text", "url": "text", "countries": "text[]"},
+    "workspace_providers": {
+        "id": "uuid",
+        "workspace": "workspaces",
+        "provider": "providers",
+        "is_selected": "boolean",
+        "is_matched": "boolean",
+    },
 }
 
 

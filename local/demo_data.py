@@ -21,6 +21,8 @@ KINDS = (
     "workspace_group_membership",
     "workspace_group_workspace",
     "message",
+    "provider",
+    "workspace_provider",
 )
 OCCURRED_AT = "2026-05-10T08:14:22.000Z"
 
@@ -91,6 +93,8 @@ WORKSPACES = (
 GROUP = demo_id("workspace_group", "0")
 OWNER, MEMBER, GUEST = (demo_id("people", "a", number) for number in (1, 2, 3))
 OUTSIDER = demo_id("people", "c", 1)
+# Which providers (by their line in the catalogue) a workspace has chosen, or was only matched to.
+CHOICES = (("a", 1, True), ("a", 2, True), ("a", 3, False), ("b", 2, True), ("c", 4, True), ("c", 5, False))
 
 # What the token of each principal says of them.
 PRINCIPALS = {
@@ -211,20 +215,31 @@ def rows() -> dict[str, list[Row]]:
             for letter in ("a", "b")
         ],
         "providers": providers(),
+        "workspace_providers": [
+            {
+                "id": demo_id("workspace_provider", letter, number),
+                "workspace": demo_id("workspace", letter),
+                "provider": demo_id("provider", "0", number),
+                "is_selected": is_selected,
+                "is_matched": True,
+            }
+            for letter, number, is_selected in CHOICES
+        ],
     }
 
 
 def providers() -> list[Row]:
-    """Return the provider catalogue; its ids are the database's."""
+    """Return the provider catalogue, numbered in the order of the file."""
     with (Path(__file__).with_name("data") / "providers.csv").open(newline="", encoding="utf-8") as file:
         return [
             {
+                "id": demo_id("provider", "0", number),
                 "slug": line["slug"],
                 "name": line["name"],
                 "url": line["url"],
                 "countries": [line["country"]] if line["country"] else [],
             }
-            for line in csv.DictReader(file)
+            for number, line in enumerate(csv.DictReader(file), start=1)
         ]
 
 
