@@ -149,6 +149,20 @@ class World:
             **values,
         )
 
+    def choose(
+        self, workspace: Row, provider: Row, *, is_selected: bool = False, is_matched: bool = False, **values: Any
+    ) -> Row:
+        """Make a workspace's row of a provider, selected, matched, both or neither."""
+        return self._insert(
+            "workspace_provider",
+            junctions.workspace_providers,
+            workspace_pk=workspace.pk,
+            provider_pk=provider.pk,
+            is_selected=is_selected,
+            is_matched=is_matched,
+            **values,
+        )
+
     # ---- the ledger ----------------------------------------------------------------------------------
 
     def provenance(

@@ -42,12 +42,13 @@ class Route:
 def _of_object(resource: Resource) -> tuple[Route, ...]:
     one = f"{resource.route}/{{id}}"
     name = resource.name
+    a_name = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
     return (
         Route("GET", resource.route, f"{resource.type}.list", "list", resource, f"List {name}s"),
-        Route("POST", resource.route, f"{resource.type}.create", "create", resource, f"Create a {name}"),
-        Route("GET", one, f"{resource.type}.retrieve", "retrieve", resource, f"Retrieve a {name}"),
-        Route("PATCH", one, f"{resource.type}.update", "update", resource, f"Update a {name}"),
-        Route("DELETE", one, f"{resource.type}.delete", "delete", resource, f"Delete a {name}"),
+        Route("POST", resource.route, f"{resource.type}.create", "create", resource, f"Create {a_name}"),
+        Route("GET", one, f"{resource.type}.retrieve", "retrieve", resource, f"Retrieve {a_name}"),
+        Route("PATCH", one, f"{resource.type}.update", "update", resource, f"Update {a_name}"),
+        Route("DELETE", one, f"{resource.type}.delete", "delete", resource, f"Delete {a_name}"),
     )
 
 

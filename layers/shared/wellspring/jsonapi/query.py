@@ -219,12 +219,12 @@ class _Parser:
             self.refuse("sort", f"Sort by one of: {allowed}.", kind="unsupported-sort")
 
     def _size(self, value: str) -> None:
-        digits = value.isascii() and value.isdigit()
+        digits = value.lstrip("0") if value.isascii() and value.isdigit() else ""
         # len: int() of thousands of digits is slow.
-        number = int(value) if digits and len(value) <= len(str(MAX_PAGE_SIZE)) else 0
+        number = int(digits) if 0 < len(digits) <= len(str(MAX_PAGE_SIZE)) else 0
         if 1 <= number <= MAX_PAGE_SIZE:
             self.size = number
-        elif digits and value.strip("0"):
+        elif digits:
             self.refuse(
                 "page[size]",
                 f"A page has at most {MAX_PAGE_SIZE} rows.",
@@ -235,10 +235,10 @@ class _Parser:
             self.refuse("page[size]", f"The page size is a whole number from 1 to {MAX_PAGE_SIZE}.")
 
     def _after(self, value: str) -> None:
-        self.after = value
+        self.after = _cursor(value)
 
     def _before(self, value: str) -> None:
-        self.before = value
+        self.before = _cursor(value)
 
     def _total(self, value: str) -> None:
         total = parse_boolean(value)
@@ -301,6 +301,11 @@ class _Parser:
 
 
 _SOME_IDS = f"one to {MAX_FILTER_IDS} uuids, comma-separated"
+
+
+def _cursor(value: str) -> str:
+    # jsonapi-requests ends every URL with a slash, also the link to a next page. No cursor has one.
+    return value.removesuffix("/")
 
 
 def _ids(value: str) -> tuple[UUID, ...] | None:

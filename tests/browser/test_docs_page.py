@@ -1,0 +1,189 @@
+"""The page `GET /docs` in a real browser, on a running stack: a person reads the API there and tries it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from local.demo_data import demo_id
+from local.settings import ROOT
+from tests.browser.conftest import Watched
+from tests.local.stack_process import StackProcess
+from wellspring.apidocs.page import CONTENT_SECURITY_POLICY
+
+pytestmark = pytest.mark.outside
+
+ROUTE = "/v1/company-workspace-connectors"
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+MEDIA_TYPE = "application/vnd.api+json"
+
+
+class Reference:
+    """The page as a person uses it."""
+
+    def __init__(self, watched: Watched, url: str) -> None:
+        self.watched = watched
+        self.page = watched.page
+        response = self.page.goto(f"{url}/docs")
+        assert response is not None
+        self.response = response
+        expect(self.page.locator(".opblock").first).to_be_visible()
+
+    def authorize(self, token: str) -> None:
+        """Paste a token."""
+        self.page.get_by_role("button", name="Authorize").click()
+        dialog = self.page.locator(".dialog-ux")
+        dialog.locator("input").fill(token)
+        dialog.get_by_role("button", name="Apply credentials").click()
+        dialog.get_by_role("button", name="Close").last.click()
+        expect(dialog).to_have_count(0)
+
+    def operation(self, method: str, path: str) -> Locator:
+        """Open an operation and press 'Try it out'."""
+        summary = self.page.locator(f'.opblock-summary-path[data-path="{path}"]')
+        block = self.page.locator(f".opblock-{method}").filter(has=summary)
+        block.locator(".opblock-summary-control").click()
+        block.get_by_role("button", name="Try it out").click()
+        return block
+
+    def execute(self, block: Locator) -> tuple[str, Any]:
+        """Press 'Execute'; return the status and the document that the page then shows."""
+        block.get_by_role("button", name="Execute").click()
+        shown = block.locator(".live-responses-table .response")
+        status = shown.locator(".response-col_status").inner_text().strip()
+        return status, json.loads(shown.locator(".highlight-code code").first.inner_text())
+
+
+@pytest.fixture
+def artefacts() -> Path:
+    """The folder of pictures for a person to look at."""
+    folder = ROOT / ".local/artefacts"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def reference(stack: StackProcess, open_page: Callable[..., Watched]) -> Reference:
+    return Reference(open_page(), stack.facts["api_url"])
+
+
+def test_without_a_token_the_page_shows_the_gateways_401(reference: Reference) -> None:
+    status, document = reference.execute(reference.operation("get", ROUTE))
+    assert (status, document) == ("401", {"message": "Unauthorized"})
+
+
+def test_a_stranger_sees_no_rows_of_others(stack: StackProcess, reference: Reference) -> None:
+    reference.authorize(stack.token("outsider"))
+    status, document = reference.execute(reference.operation("get", ROUTE))
+    assert status == "200"
+    mine = {row["id"] for row in stack.rows("outsider", "company")}
+    assert {row["id"] for row in document["data"]} <= mine
+
+
+def test_the_page_loads_without_an_error_and_asks_its_own_origin_only(
+    stack: StackProcess, reference: Reference, artefacts: Path
+) -> None:
+    url = stack.facts["api_url"]
+    assert reference.watched.errors == []
+    assert [request.url for request in reference.watched.requested] == [f"{url}/docs", f"{url}/v1/openapi.json"]
+    assert reference.page.title() == "Wellspring API"
+    reference.page.screenshot(path=artefacts / "docs.png", full_page=True)
+
+
+def test_the_page_is_compressed_html_under_its_policy(reference: Reference) -> None:
+    headers = reference.response.headers
+    assert reference.response.status == 200
+    assert headers["content-type"].startswith("text/html")
+    assert headers["content-encoding"] == "gzip"
+    assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+
+
+def test_the_policy_stops_a_script_that_is_not_the_pages_own(reference: Reference) -> None:
+    with reference.page.expect_console_message(lambda message: "Content Security Policy" in message.text):
+        reference.page.evaluate(
+            """() => {
+                const script = document.createElement("script");
+                script.textContent = "window.intruder = true";
+                document.body.append(script);
+            }"""
+        )
+    assert reference.page.evaluate("window.intruder") is None
+
+
+def test_the_page_shows_every_operation_of_the_document(stack: StackProcess, reference: Reference) -> None:
+    document = stack.get("/v1/openapi.json").json
+    described = {(method.upper(), path) for path, item in document["paths"].items() for method in METHODS & item.keys()}
+    shown = {
+        (
+            block.locator(".opblock-summary-method").inner_text(),
+            block.locator(".opblock-summary-path").get_attribute("data-path"),
+        )
+        for block in reference.page.locator(".opblock").all()
+    }
+    assert shown == described
+    assert ("GET", ROUTE) in shown
+
+
+def test_a_person_with_a_token_reads_a_list(stack: StackProcess, reference: Reference, artefacts: Path) -> None:
+    reference.authorize(stack.token("owner"))
+    block = reference.operation("get", ROUTE)
+    status, document = reference.execute(block)
+    assert status == "200"
+    assert document["data"]
+    assert {row["type"] for row in document["data"]} == {"company_workspace_connector"}
+    # Only what the person chose, and a default, is sent; no example of a filter or of a header.
+    sent = reference.watched.requested[-1]
+    assert sent.url == f"{stack.facts['api_url']}{ROUTE}?page%5Bsize%5D=20"
+    assert sent.headers["accept"] == MEDIA_TYPE
+    assert "if-none-match" not in sent.headers
+    assert reference.watched.errors == []
+    block.locator(".live-responses-table").screenshot(path=artefacts / "docs-tried.png")
+
+
+def test_the_list_can_be_narrowed_on_the_page(stack: StackProcess, reference: Reference) -> None:
+    reference.authorize(stack.token("owner"))
+    block = reference.operation("get", ROUTE)
+    block.locator('[data-param-name="page[size]"] input').fill("2")
+    block.locator('[data-param-name="filter[direction]"] select').select_option("output")
+    status, document = reference.execute(block)
+    assert status == "200"
+    assert [row["attributes"]["direction"] for row in document["data"]] == ["output", "output"]
+
+
+def test_a_person_who_may_not_write_sees_why(stack: StackProcess, reference: Reference) -> None:
+    reference.authorize(stack.token("owner"))
+    status, document = reference.execute(reference.operation("post", ROUTE))
+    assert status == "403"
+    (error,) = document["errors"]
+    assert (error["status"], error["code"]) == ("403", "FORBIDDEN")
+    # The browser says so too; nothing else went wrong.
+    (said,) = reference.watched.errors
+    assert "status of 403" in said
+
+
+def test_the_pipeline_creates_a_row_on_the_page(stack: StackProcess, reference: Reference) -> None:
+    reference.authorize(stack.token("pipeline"))
+    block = reference.operation("post", ROUTE)
+    relationships = {
+        name: {"data": {"type": name, "id": demo_id(name, "a", 1)}} for name in ("company", "workspace_connector")
+    }
+    wanted = {"type": "company_workspace_connector", "attributes": {"direction": "input"}}
+    block.locator("textarea.body-param__text").fill(json.dumps({"data": wanted | {"relationships": relationships}}))
+    status, document = reference.execute(block)
+    assert status == "201"
+    assert document["data"]["relationships"]["company"]["data"] == relationships["company"]["data"]
+    sent = reference.watched.requested[-1]
+    assert (sent.headers["content-type"], sent.headers["accept"]) == (MEDIA_TYPE, MEDIA_TYPE)
+    assert "idempotency-key" not in sent.headers
+    assert reference.watched.errors == []
+
+
+def test_without_scripts_the_page_links_to_the_document(stack: StackProcess, open_page: Callable[..., Watched]) -> None:
+    watched = open_page(java_script_enabled=False)
+    watched.page.goto(f"{stack.facts['api_url']}/docs")
+    watched.page.get_by_role("link", name="/v1/openapi.json").click()
+    watched.page.wait_for_url("**/v1/openapi.json")
+    assert watched.errors == []

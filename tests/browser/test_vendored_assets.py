@@ -1,0 +1,62 @@
+"""What the layer holds of Swagger UI is what npm delivers, byte by byte."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from local import vendor_docs
+from tests.support.node import installed
+from wellspring.apidocs.page import VENDORED
+
+pytestmark = pytest.mark.outside
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def package() -> Path:
+    """The npm package as the lock beside this file pins it."""
+    return installed(HERE) / "swagger-ui-dist"
+
+
+def test_what_is_vendored_is_what_the_pinned_package_holds(package: Path) -> None:
+    found = {path.name: path.read_bytes() for path in VENDORED.iterdir()}
+    said = json.loads(found.pop("vendored.json"))
+    pinned = json.loads((HERE / "package.json").read_text())["dependencies"]
+    assert {said["package"]: said["version"]} == pinned
+    plain = {
+        name.removesuffix(".gz"): gzip.decompress(content) if name.endswith(".gz") else content
+        for name, content in found.items()
+    }
+    assert plain.keys() == {*vendor_docs.COMPRESSED, *vendor_docs.PLAIN}
+    for name, content in plain.items():
+        assert content == (package / name).read_bytes(), name
+
+
+def test_vendoring_again_changes_nothing(package: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        vendor_docs.vendor(package, tmp_path / "again")
+    again = {path.name: path for path in (tmp_path / "again").iterdir()}
+    assert again.keys() == {path.name for path in VENDORED.iterdir()}
+    assert again["vendored.json"].read_bytes() == (VENDORED / "vendored.json").read_bytes()
+    for name in vendor_docs.COMPRESSED:
+        # Another zlib may compress otherwise; what it compresses is the same.
+        assert gzip.decompress(again[f"{name}.gz"].read_bytes()) == (package / name).read_bytes()
+
+
+@pytest.mark.parametrize("text", ["a</script>", "a</STYLE ", "'<!--' + '<script'", "a\r\nb"])
+def test_what_html_would_read_otherwise_is_refused(package: Path, tmp_path: Path, text: str) -> None:
+    for name in (*vendor_docs.COMPRESSED, *vendor_docs.PLAIN, "package.json"):
+        (tmp_path / name).write_bytes((package / name).read_bytes())
+    (tmp_path / vendor_docs.COMPRESSED[0]).write_text(text, newline="")
+    with pytest.raises(vendor_docs.NotEmbeddableError):
+        vendor_docs.vendor(tmp_path, tmp_path / "layer")
+
+
+def test_the_lock_names_no_registry_and_carries_hashes() -> None:
+    text = (HERE / "package-lock.json").read_text()
+    assert "://" not in text
+    packages = json.loads(text)["packages"]
+    assert all(package["integrity"].startswith("sha512-") for name, package in packages.items() if name)

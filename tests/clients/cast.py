@@ -1,0 +1,23 @@
+"""Who and what the clients' tests speak of, and how they read an error."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from local.demo_data import GROUP, demo_id
+
+__all__ = ["COMPANY", "CONNECTOR", "FOREIGN_CONNECTOR", "GROUP", "WORKSPACE_A", "WORKSPACE_B", "Problem", "problems"]
+
+WORKSPACE_A, WORKSPACE_B = demo_id("workspace", "a"), demo_id("workspace", "b")
+COMPANY = demo_id("company", "a", 7)
+CONNECTOR = demo_id("workspace_connector", "a", 2)
+FOREIGN_CONNECTOR = demo_id("workspace_connector", "c", 2)
+
+# Status, code, and what of the request is at fault.
+type Problem = tuple[str, str, dict[str, str] | None]
+
+
+def problems(errors: Iterable[Mapping[str, Any]]) -> list[Problem]:
+    """Return what error objects say; each must say it to a person too."""
+    told = list(errors)
+    assert all(error["id"] and error["title"] and error["detail"] for error in told)
+    return [(error["status"], error["code"], error.get("source")) for error in told]

@@ -1,0 +1,350 @@
+"""`jsonapi-client` (PyPI), unmodified. It accepts anything, sends raw brackets, and follows links by itself.
+
+Its calls that wait (`Session(..., enable_async=True)`) are another client inside: aiohttp in the place of requests.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from jsonapi_client import Filter, Inclusion, Modifier, ResourceTuple, Session
+from jsonapi_client.exceptions import DocumentError
+
+from tests.clients.cast import (
+    COMPANY,
+    CONNECTOR,
+    FOREIGN_CONNECTOR,
+    GROUP,
+    WORKSPACE_A,
+    WORKSPACE_B,
+    Problem,
+    problems,
+)
+from tests.local.stack_process import StackProcess
+
+LEDGER = "company-workspace-connectors"
+TYPE = "company_workspace_connector"
+
+
+def to_one(type_: str) -> dict[str, Any]:
+    return {"relation": "to-one", "resource": [type_]}
+
+
+TIME = {"type": ["null", "string"]}
+# What it wants to know of a type before it creates one; it validates what it reads, too.
+SCHEMA = {
+    TYPE: {
+        "properties": {
+            "direction": {"type": "string"},
+            "created_at": TIME,
+            "updated_at": TIME,
+            "deleted_at": TIME,
+            "company": to_one("company"),
+            "workspace_connector": to_one("workspace_connector"),
+        }
+    },
+    "workspace_provider": {
+        "properties": {
+            "is_selected": {"type": ["null", "boolean"]},
+            "is_matched": {"type": ["null", "boolean"]},
+            "created_at": TIME,
+            "updated_at": TIME,
+            "deleted_at": TIME,
+            "workspace": to_one("workspace"),
+            "provider": to_one("provider"),
+        }
+    },
+    "workspace_group": {
+        "properties": {
+            "name": {"type": "string"},
+            "created_at": TIME,
+            "updated_at": TIME,
+            "deleted_at": TIME,
+            "created_by": to_one("people"),
+            "workspaces": {"relation": "to-many", "resource": ["workspace"]},
+            "memberships": {"relation": "to-many", "resource": ["workspace_group_membership"]},
+        }
+    },
+    "workspace_group_workspace": {
+        "properties": {
+            "created_at": TIME,
+            "updated_at": TIME,
+            "deleted_at": TIME,
+            "workspace_group": to_one("workspace_group"),
+            "workspace": to_one("workspace"),
+            "created_by": to_one("people"),
+        }
+    },
+}
+
+type Connect = Callable[..., Any]
+
+
+@pytest.fixture
+def connect(stack: StackProcess, api_url: str) -> Connect:
+    """Make a session of a demo principal."""
+
+    def made(name: str, **options: Any) -> Any:
+        headers = {"Authorization": f"Bearer {stack.token(name)}"}
+        return Session(f"{api_url}/v1", schema=SCHEMA, request_kwargs={"headers": headers}, **options)
+
+    return made
+
+
+def ledger_row(direction: str = "input", company: str = COMPANY, connector: str = CONNECTOR) -> dict[str, str]:
+    return {"direction": direction, "company": company, "workspace_connector": connector}
+
+
+def commit(session: Any, path: str, type_: str, fields: dict[str, Any]) -> Any:
+    """Create a resource as the client does where the path of the collection is not the type."""
+    created = session.create(type_, fields=fields)
+    created.commit(custom_url=f"{session.url_prefix}/{path}")
+    return created
+
+
+def refusal(attempt: Callable[[], object]) -> list[Problem]:
+    """Return what the client's own error carries of the answer."""
+    with pytest.raises(DocumentError) as refused:
+        attempt()
+    found = problems(refused.value.response.json()["errors"])
+    assert {int(status) for status, _, _ in found} == {refused.value.errors["status_code"]}
+    assert refused.value.response.json()["errors"][0]["title"] in str(refused.value)
+    return found
+
+
+def only(session: Any, path: str, id_: str, query: str = "") -> Any:
+    """Return the resource `id_` of a list."""
+    (found,) = (one for one in session.iterate(path, Modifier(query)) if one.id == id_)
+    return found
+
+
+# ---- reading ------------------------------------------------------------------------------------------
+def test_it_lists_and_reads_one_resource(connect: Connect) -> None:
+    session = connect("owner")
+    document = session.get(LEDGER, Modifier("page[size]=3"))
+    assert [row.type for row in document.resources] == [TYPE] * 3
+    (one, *_) = document.resources
+    again = session.get(LEDGER, one.id).resource
+    assert (again["direction"], again["created_at"]) == (one["direction"], one["created_at"])
+    assert document.jsonapi["version"] == "1.1"
+
+
+def test_it_reads_without_a_schema_too(connect: Connect, stack: StackProcess, api_url: str) -> None:
+    headers = {"Authorization": f"Bearer {stack.token('owner')}"}
+    row = Session(api_url + "/v1", request_kwargs={"headers": headers}).get(LEDGER, Modifier("page[size]=1")).resource
+    assert row["direction"] in {"input", "output"}
+    assert row.relationships.company.as_json_resource_identifiers["type"] == "company"
+
+
+def test_it_walks_all_pages_by_itself(connect: Connect, stack: StackProcess) -> None:
+    rows = [row.id for row in connect("owner").iterate(LEDGER, Modifier("page[size]=50"))]
+    assert len(rows) > 50
+    assert rows == [row["id"] for row in stack.rows("owner", "company")]
+
+
+def test_waiting_it_walks_all_pages_by_itself(connect: Connect, stack: StackProcess) -> None:
+    rows: list[str] = []
+
+    async def walk() -> None:
+        async with connect("owner", enable_async=True) as session:
+            rows.extend([row.id async for row in session.iterate(LEDGER, Modifier("page[size]=50"))])
+
+    asyncio.run(walk())
+    assert rows == [row["id"] for row in stack.rows("owner", "company")]
+
+
+def test_it_goes_back_a_page(connect: Connect) -> None:
+    first = connect("owner").get(LEDGER, Modifier("page[size]=5"))
+    second = first.links.next.fetch()
+    assert [row.id for row in second.links.prev.fetch().resources] == [row.id for row in first.resources]
+    assert not first.links.prev
+
+
+def test_it_finds_included_resources_without_another_request(connect: Connect) -> None:
+    document = connect("owner").get(
+        LEDGER, Inclusion("company.workspace", "workspace_connector.connector") + Modifier("page[size]=4")
+    )
+    assert len(document.resources) == 4
+    assert {one.type for one in document.included} == {"company", "workspace", "workspace_connector", "connector"}
+    for row in document.resources:
+        assert row.company["name"]
+        assert row["workspace_connector"]["connector"]["provider"]
+
+
+def test_it_filters_and_sorts(connect: Connect, stack: StackProcess) -> None:
+    query = Filter(company=COMPANY, direction="output") + Modifier(
+        "sort=created_at&filter[created_at][gte]=2026-01-01T00:00:00Z"
+    )
+    expected = stack.rows("owner", "company", f"&filter[company]={COMPANY}&filter[direction]=output&sort=created_at")
+    found = connect("owner").get(LEDGER, query).resources
+    assert [row.id for row in found] == [row["id"] for row in expected] != []
+
+
+def test_a_name_with_an_underscore_is_filtered_by_the_query_string(connect: Connect) -> None:
+    # By keyword it writes `workspace-connector`, which is no name here; a query string it leaves alone.
+    session = connect("owner")
+    assert refusal(lambda: session.get(LEDGER, Filter(workspace_connector=CONNECTOR))) == [
+        ("400", "INVALID_QUERY_PARAMETER", {"parameter": "filter[workspace-connector]"})
+    ]
+    found = session.get(LEDGER, Filter(f"filter[workspace_connector]={CONNECTOR}")).resources
+    assert {row.relationships["workspace_connector"].as_json_resource_identifiers["id"] for row in found} == {CONNECTOR}
+
+
+# ---- writing: the pipeline ----------------------------------------------------------------------------
+def test_the_pipeline_creates_tombstones_and_restores(connect: Connect) -> None:
+    session = connect("pipeline")
+    row = commit(session, LEDGER, TYPE, ledger_row())
+    assert row.id
+    assert (row["direction"], row["deleted_at"]) == ("input", None)
+    assert row.relationships.company.as_json_resource_identifiers["id"] == COMPANY
+
+    row["deleted_at"] = "2026-06-01T12:00:00.000Z"
+    row.commit()
+    assert row["deleted_at"] == "2026-06-01T12:00:00.000Z"
+    # Another session, for it would give its own copy out of memory.
+    other = connect("pipeline")
+    assert refusal(lambda: other.get(LEDGER, row.id)) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
+
+    tombstoned = only(other, LEDGER, row.id, f"filter[deleted]=only&filter[company]={COMPANY}")
+    tombstoned["deleted_at"] = None
+    tombstoned.commit()
+    assert connect("pipeline").get(LEDGER, row.id).resource["deleted_at"] is None
+
+
+def test_leaving_its_session_commits_what_was_changed(connect: Connect) -> None:
+    id_ = commit(connect("pipeline"), LEDGER, TYPE, ledger_row()).id
+    with connect("pipeline") as session:
+        session.get(LEDGER, id_).resource["deleted_at"] = "2026-06-01T12:00:00.000Z"
+    ((status, _, _),) = refusal(lambda: connect("pipeline").get(LEDGER, id_))
+    assert status == "404"
+
+
+def test_waiting_it_creates_changes_and_deletes(connect: Connect, api_url: str) -> None:
+    async def live() -> str:
+        async with connect("pipeline", enable_async=True) as session:
+            row = session.create(TYPE, fields=ledger_row())
+            await row.commit(custom_url=f"{api_url}/v1/{LEDGER}")
+            row["deleted_at"] = "2026-06-01T12:00:00.000Z"
+            await row.commit()
+            row["deleted_at"] = None
+            await row.commit()
+            id_: str = row.id
+            row.delete()
+            await row.commit()
+        return id_
+
+    id_ = asyncio.run(live())
+    assert refusal(lambda: connect("pipeline").get(LEDGER, id_)) == [
+        ("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)
+    ]
+
+
+def test_not_waiting_it_deletes_and_then_looks_for_json_in_the_204(connect: Connect) -> None:
+    # Its fault (its issue 55), with every server whose answer to DELETE is 204: the row is deleted all the same.
+    session = connect("pipeline")
+    row = commit(session, LEDGER, TYPE, ledger_row())
+    row.delete()
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        row.commit()
+    assert refusal(row.commit) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
+
+
+# ---- writing: a person --------------------------------------------------------------------------------
+def test_an_owner_selects_changes_and_removes_a_provider(connect: Connect, new_provider: Callable[[], str]) -> None:
+    path, type_ = "workspace-providers", "workspace_provider"
+    provider = new_provider()
+    fields = {"workspace": WORKSPACE_A, "provider": provider}
+    row = commit(connect("owner"), path, type_, fields)
+    assert (row["is_selected"], row["is_matched"]) == (True, True)
+    assert commit(connect("owner"), path, type_, fields).id == row.id
+
+    row["is_selected"] = False
+    row.commit()
+    assert (row["is_selected"], row["is_matched"]) == (False, True)
+    matched = only(connect("matcher"), path, row.id, f"filter[provider]={provider}")
+    matched["is_matched"] = False
+    matched.commit()
+    assert matched["is_matched"] is False
+
+
+def test_an_owner_makes_a_group_enrols_and_withdraws(connect: Connect) -> None:
+    session = connect("owner")
+    fields = {"name": "Made by jsonapi-client", "workspaces": [ResourceTuple(WORKSPACE_A, "workspace")]}
+    group = commit(session, "workspace-groups", "workspace_group", fields)
+    document = connect("owner").get(f"workspace-groups/{group.id}", Inclusion("workspaces", "memberships"))
+    assert [one["name"] for one in document.resource.workspaces] == ["Verdier Foods"]
+    assert [one["role"] for one in document.resource.memberships] == ["owner"]
+
+    enrolment = {"workspace_group": group.id, "workspace": WORKSPACE_B}
+    path, type_ = "workspace-group-workspaces", "workspace_group_workspace"
+    created = commit(session, path, type_, enrolment)
+    listed = connect("owner").get(
+        path, Modifier(f"filter[workspace_group]={group.id}") + Inclusion("created_by", "workspace")
+    )
+    assert {one["workspace"]["name"] for one in listed.resources} == {"Verdier Foods", "Verdier Logistics"}
+    assert {one["created_by"]["full_name"] for one in listed.resources} == {"Claire Verdier"}
+
+    async def withdraw() -> None:
+        async with connect("owner", enable_async=True) as waiting:
+            found = (await waiting.get(path, created.id)).resource
+            found.delete()
+            await found.commit()
+
+    asyncio.run(withdraw())
+    assert commit(session, path, type_, enrolment).id != created.id
+
+
+# ---- errors -------------------------------------------------------------------------------------------
+def test_what_does_not_exist_is_its_own_error_with_our_404(connect: Connect, nobody: str) -> None:
+    session = connect("owner")
+    assert refusal(lambda: session.get(LEDGER, nobody)) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
+    assert refusal(lambda: session.get("invoices")) == [("404", "NOT_FOUND", None)]
+
+
+def test_a_type_in_the_place_of_the_path_is_its_own_error_with_our_404(connect: Connect) -> None:
+    # What it asks for when nobody has told it the path.
+    session = connect("pipeline")
+    assert refusal(lambda: session.create_and_commit(TYPE, fields=ledger_row())) == [("404", "NOT_FOUND", None)]
+
+
+def test_a_related_resource_that_does_not_exist_is_404_with_its_pointer(connect: Connect, nobody: str) -> None:
+    session = connect("pipeline")
+    assert refusal(lambda: commit(session, LEDGER, TYPE, ledger_row(company=nobody))) == [
+        ("404", "COMPANY_NOT_FOUND", {"pointer": "/data/relationships/company/data/id"})
+    ]
+
+
+def test_what_is_forbidden_is_its_own_error_with_our_403(connect: Connect) -> None:
+    session = connect("owner")
+    assert refusal(lambda: commit(session, LEDGER, TYPE, ledger_row())) == [("403", "FORBIDDEN", None)]
+    pipeline = connect("pipeline")
+    row = pipeline.get(LEDGER, Modifier("page[size]=1")).resource
+    row["direction"] = "input" if row["direction"] == "output" else "output"
+    assert refusal(row.commit) == [("403", "IMMUTABLE_ATTRIBUTE", {"pointer": "/data/attributes/direction"})]
+
+
+def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect) -> None:
+    pipeline, owner = connect("pipeline"), connect("owner")
+    foreign = ledger_row(connector=FOREIGN_CONNECTOR)
+    ((status, code, _),) = refusal(lambda: commit(pipeline, LEDGER, TYPE, foreign))
+    assert (status, code) == ("409", "TENANT_MISMATCH")
+    twice = {"workspace_group": GROUP, "workspace": WORKSPACE_A}
+    attempt = lambda: commit(owner, "workspace-group-workspaces", "workspace_group_workspace", twice)  # noqa: E731
+    ((status, code, _),) = refusal(attempt)
+    assert (status, code) == ("409", "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS")
+
+
+def test_what_does_not_validate_is_its_own_error_with_our_422(connect: Connect) -> None:
+    session = connect("pipeline")
+    assert refusal(lambda: commit(session, LEDGER, TYPE, ledger_row("sideways"))) == [
+        ("422", "SCHEMA_VALIDATION_ERROR", {"pointer": "/data/attributes/direction"})
+    ]
+
+
+def test_an_unknown_parameter_is_its_own_error_with_our_400(connect: Connect) -> None:
+    session = connect("owner")
+    assert refusal(lambda: session.get(LEDGER, Filter(colour="red"))) == [
+        ("400", "INVALID_QUERY_PARAMETER", {"parameter": "filter[colour]"})
+    ]

@@ -1,0 +1,405 @@
+"""`jsonapi-requests` (PyPI), unmodified. It ends every path with a slash, and lives from being redirected."""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from jsonapi_requests import Api, JsonApiObject, orm
+from jsonapi_requests.request_factory import ApiClientError
+
+from tests.clients.cast import (
+    COMPANY,
+    CONNECTOR,
+    FOREIGN_CONNECTOR,
+    GROUP,
+    WORKSPACE_A,
+    WORKSPACE_B,
+    Problem,
+    problems,
+)
+from tests.local.stack_process import StackProcess
+
+LEDGER = "company-workspace-connectors"
+LEDGER_TYPE = "company_workspace_connector"
+
+
+class Bearer(requests.auth.AuthBase):
+    """What the client's option `AUTH` takes."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["authorization"] = f"Bearer {self.token}"
+        return request
+
+
+type Connect = Callable[..., Api]
+
+
+@pytest.fixture
+def connect(stack: StackProcess, api_url: str) -> Connect:
+    """Make a client of a demo principal."""
+
+    def made(name: str, **options: object) -> Api:
+        return Api.config({"API_ROOT": f"{api_url}/v1", "AUTH": Bearer(stack.token(name)), "TIMEOUT": 30, **options})
+
+    return made
+
+
+def to_one(type_: str, id_: str) -> dict[str, dict[str, str]]:
+    return {"data": {"type": type_, "id": id_}}
+
+
+def ledger_row(direction: str = "input", company: str = COMPANY, connector: str = CONNECTOR) -> JsonApiObject:
+    return JsonApiObject(
+        type=LEDGER_TYPE,
+        attributes={"direction": direction},
+        relationships={
+            "company": to_one("company", company),
+            "workspace_connector": to_one("workspace_connector", connector),
+        },
+    )
+
+
+def selection(provider: str, **attributes: bool) -> JsonApiObject:
+    return JsonApiObject(
+        type="workspace_provider",
+        attributes=attributes,
+        relationships={"workspace": to_one("workspace", WORKSPACE_A), "provider": to_one("provider", provider)},
+    )
+
+
+def enrolment(group: str, workspace: str) -> JsonApiObject:
+    return JsonApiObject(
+        type="workspace_group_workspace",
+        relationships={
+            "workspace_group": to_one("workspace_group", group),
+            "workspace": to_one("workspace", workspace),
+        },
+    )
+
+
+def refusal(attempt: Callable[[], object]) -> list[Problem]:
+    """Return what the client's own error says of an attempt."""
+    with pytest.raises(ApiClientError) as refused:
+        attempt()
+    found = problems(json.loads(refused.value.content)["errors"])
+    assert {status for status, _, _ in found} == {str(refused.value.status_code)}
+    return found
+
+
+# ---- reading ------------------------------------------------------------------------------------------
+def test_it_lists(connect: Connect) -> None:
+    answer = connect("owner").endpoint(LEDGER).get(params={"page[size]": 3})
+    assert answer.status_code == 200
+    assert [row.type for row in answer.data] == [LEDGER_TYPE] * 3
+    assert all(row.attributes["direction"] in {"input", "output"} for row in answer.data)
+    assert answer.content.jsonapi["version"] == "1.1"
+
+
+def test_it_reads_one_resource(connect: Connect) -> None:
+    api = connect("owner")
+    (first,) = api.endpoint(LEDGER).get(params={"page[size]": 1}).data
+    answer = api.endpoint(f"{LEDGER}/{first.id}").get()
+    assert (answer.data.id, answer.data.attributes) == (first.id, first.attributes)
+
+
+def test_it_walks_all_pages_by_the_cursor_of_the_next_link(connect: Connect, stack: StackProcess) -> None:
+    # With its slash at the end of everything it cannot follow a link that has a query, but take it apart.
+    endpoint = connect("owner").endpoint(LEDGER)
+    rows: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = endpoint.get(params={"page[size]": 50, **cursor})
+        rows += [row.id for row in answer.data]
+        if answer.content.links["next"] is None:
+            break
+        cursor = {"page[after]": parse_qs(urlsplit(answer.content.links["next"]).query)["page[after]"][0]}
+    assert rows == [row["id"] for row in stack.rows("owner", "company")]
+
+
+@pytest.mark.parametrize("slash", [False, True])
+def test_it_follows_the_links_with_its_slash_and_without(connect: Connect, stack: StackProcess, *, slash: bool) -> None:
+    api = connect("owner", APPEND_SLASH=slash)
+    rows: list[str] = []
+    path: str | None = f"{LEDGER}?page[size]=50"
+    while path:
+        answer = api.endpoint(path).get()
+        rows += [row.id for row in answer.data]
+        path = answer.content.links["next"]
+    assert len(rows) > 50
+    assert rows == [row["id"] for row in stack.rows("owner", "company")]
+
+
+def test_it_includes_related_resources(connect: Connect) -> None:
+    answer = (
+        connect("owner")
+        .endpoint(LEDGER)
+        .get(params={"include": "company,workspace_connector.connector", "page[size]": 5})
+    )
+    included = {(one.type, one.id): one for one in answer.content.included}
+    assert {type_ for type_, _ in included} == {"company", "workspace_connector", "connector"}
+    for row in answer.data:
+        company = row.relationships["company"].data
+        assert included[company.type, company.id].attributes["name"]
+
+
+def test_it_filters_and_sorts(connect: Connect, stack: StackProcess) -> None:
+    answer = (
+        connect("owner")
+        .endpoint(LEDGER)
+        .get(
+            params={
+                "filter[company]": COMPANY,
+                "filter[direction]": "output",
+                "filter[created_at][gte]": "2026-01-01T00:00:00+01:00",
+                "sort": "created_at",
+                "fields[company_workspace_connector]": "direction,company",
+            }
+        )
+    )
+    expected = stack.rows("owner", "company", f"&filter[company]={COMPANY}&filter[direction]=output&sort=created_at")
+    assert [row.id for row in answer.data] == [row["id"] for row in expected] != []
+    assert {tuple(row.attributes) for row in answer.data} == {("direction",)}
+
+
+# ---- writing: the pipeline ----------------------------------------------------------------------------
+def test_the_pipeline_creates_tombstones_restores_and_deletes(connect: Connect) -> None:
+    api = connect("pipeline")
+    created = api.endpoint(LEDGER).post(object=ledger_row())
+    assert created.status_code == 201
+    row = api.endpoint(f"{LEDGER}/{created.data.id}")
+    assert row.get().data.relationships["company"].data.id == COMPANY
+
+    def change(deleted_at: str | None) -> JsonApiObject:
+        return JsonApiObject(type=LEDGER_TYPE, id=created.data.id, attributes={"deleted_at": deleted_at})
+
+    tombstoned = row.patch(object=change("2026-06-01T12:00:00.000Z"))
+    assert tombstoned.data.attributes["deleted_at"] == "2026-06-01T12:00:00.000Z"
+    assert refusal(row.get) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
+    assert row.patch(object=change(None)).data.attributes["deleted_at"] is None
+    assert row.get().data.id == created.data.id
+
+    assert row.delete().status_code == 204
+    assert refusal(row.delete) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
+
+
+def test_an_idempotency_key_passes_through_its_headers(connect: Connect) -> None:
+    endpoint = connect("pipeline").endpoint(LEDGER)
+    headers = {
+        "accept": "application/vnd.api+json",
+        "content-type": "application/vnd.api+json",
+        "idempotency-key": "jsonapi-requests-1",
+    }
+    first, again = (endpoint.post(object=ledger_row(), headers=headers) for _ in range(2))
+    assert (again.status_code, again.payload) == (first.status_code, first.payload) == (201, first.payload)
+
+
+# ---- writing: a person --------------------------------------------------------------------------------
+def test_an_owner_selects_changes_and_removes_a_provider(connect: Connect, new_provider: Callable[[], str]) -> None:
+    owner, matcher = connect("owner"), connect("matcher")
+    provider = new_provider()
+    created = owner.endpoint("workspace-providers").post(object=selection(provider))
+    assert (created.status_code, created.data.attributes["is_selected"]) == (201, True)
+    assert owner.endpoint("workspace-providers").post(object=selection(provider)).status_code == 200
+
+    row = owner.endpoint(f"workspace-providers/{created.data.id}")
+
+    def change(**attributes: bool) -> JsonApiObject:
+        return JsonApiObject(type="workspace_provider", id=created.data.id, attributes=attributes)
+
+    assert row.patch(object=change(is_selected=False)).data.attributes["is_matched"] is True
+    path = matcher.endpoint(f"workspace-providers/{created.data.id}")
+    assert path.patch(object=change(is_matched=False)).data.attributes["is_matched"] is False
+    assert row.delete().status_code == 204
+    assert refusal(row.get) == [("404", "WORKSPACE_PROVIDER_NOT_FOUND", None)]
+
+
+def test_the_service_of_a_workspaces_providers_is_an_endpoint_like_the_others(
+    connect: Connect, new_provider: Callable[[], str]
+) -> None:
+    api = connect("owner")
+    provider = new_provider()
+    path = f"workspaces/{WORKSPACE_A}/providers"
+    selected = api.endpoint(path).post(object=selection(provider))
+    assert selected.status_code == 201
+    listed = api.endpoint(path).get(params={"filter[provider]": provider})
+    assert [row.id for row in listed.data] == [selected.data.id]
+    assert [(one.type, one.id) for one in listed.content.included] == [("provider", provider)]
+    assert api.endpoint(f"{path}/{provider}").delete().status_code == 204
+    assert list(api.endpoint(path).get(params={"filter[provider]": provider}).data) == []
+
+
+def test_an_owner_makes_a_group_enrols_and_withdraws(connect: Connect) -> None:
+    api = connect("owner")
+    group = api.endpoint("workspace-groups").post(
+        object=JsonApiObject(
+            type="workspace_group",
+            attributes={"name": "Made by jsonapi-requests"},
+            relationships={"workspaces": {"data": [{"type": "workspace", "id": WORKSPACE_A}]}},
+        )
+    )
+    assert group.status_code == 201
+    seen = api.endpoint(f"workspace-groups/{group.data.id}").get(params={"include": "workspaces,memberships"})
+    assert {one.type for one in seen.content.included} == {"workspace", "workspace_group_membership"}
+
+    enrolments = api.endpoint("workspace-group-workspaces")
+    created = enrolments.post(object=enrolment(group.data.id, WORKSPACE_B))
+    assert created.status_code == 201
+    of_group = {"filter[workspace_group]": group.data.id, "include": "created_by"}
+    listed = enrolments.get(params=of_group)
+    assert {row.relationships["workspace"].data.id for row in listed.data} == {WORKSPACE_A, WORKSPACE_B}
+    assert [one.type for one in listed.content.included] == ["people"]
+
+    assert api.endpoint(f"workspace-group-workspaces/{created.data.id}").delete().status_code == 204
+    again = enrolments.post(object=enrolment(group.data.id, WORKSPACE_B))
+    assert again.data.id != created.data.id
+
+
+# ---- errors -------------------------------------------------------------------------------------------
+def test_what_does_not_exist_is_its_own_error_with_our_404(connect: Connect, nobody: str) -> None:
+    api = connect("owner")
+    assert refusal(api.endpoint(f"{LEDGER}/{nobody}").get) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
+    assert refusal(api.endpoint("invoices").get) == [("404", "NOT_FOUND", None)]
+
+
+def test_a_related_resource_that_does_not_exist_is_404_with_its_pointer(connect: Connect, nobody: str) -> None:
+    endpoint = connect("pipeline").endpoint(LEDGER)
+    assert refusal(lambda: endpoint.post(object=ledger_row(company=nobody))) == [
+        ("404", "COMPANY_NOT_FOUND", {"pointer": "/data/relationships/company/data/id"})
+    ]
+
+
+def test_what_is_forbidden_is_its_own_error_with_our_403(connect: Connect, new_provider: Callable[[], str]) -> None:
+    row = connect("owner").endpoint(LEDGER)
+    assert refusal(lambda: row.post(object=ledger_row())) == [("403", "FORBIDDEN", None)]
+    guests = connect("guest").endpoint("workspace-providers")
+    assert refusal(lambda: guests.post(object=selection(new_provider()))) == [("403", "FORBIDDEN", None)]
+
+
+def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect) -> None:
+    ledger = connect("pipeline").endpoint(LEDGER)
+    ((status, code, _),) = refusal(lambda: ledger.post(object=ledger_row(connector=FOREIGN_CONNECTOR)))
+    assert (status, code) == ("409", "TENANT_MISMATCH")
+    enrolments = connect("owner").endpoint("workspace-group-workspaces")
+    ((status, code, _),) = refusal(lambda: enrolments.post(object=enrolment(GROUP, WORKSPACE_A)))
+    assert (status, code) == ("409", "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS")
+
+
+def test_what_does_not_validate_is_its_own_error_with_our_422(connect: Connect) -> None:
+    ledger = connect("pipeline").endpoint(LEDGER)
+    assert refusal(lambda: ledger.post(object=ledger_row("sideways"))) == [
+        ("422", "SCHEMA_VALIDATION_ERROR", {"pointer": "/data/attributes/direction"})
+    ]
+
+
+def test_an_unknown_parameter_is_its_own_error_with_our_400(connect: Connect) -> None:
+    ledger = connect("owner").endpoint(LEDGER)
+    assert refusal(lambda: ledger.get(params={"filter[colour]": "red"})) == [
+        ("400", "INVALID_QUERY_PARAMETER", {"parameter": "filter[colour]"})
+    ]
+
+
+# ---- its object-relational mapper ---------------------------------------------------------------------
+class Models(NamedTuple):
+    """The classes that the mapper fills, for one principal."""
+
+    row: Any
+    company: Any
+    workspace: Any
+    workspace_connector: Any
+
+
+@pytest.fixture
+def models(stack: StackProcess, api_url: str) -> Callable[[str], Models]:
+    """Map the types of one principal; where a type's path is another word, `Meta` says it."""
+
+    def made(name: str) -> Models:
+        mapped = orm.OrmApi.config({"API_ROOT": f"{api_url}/v1", "AUTH": Bearer(stack.token(name)), "TIMEOUT": 30})
+
+        class Workspace(orm.ApiModel):  # type: ignore[misc]
+            class Meta:
+                api = mapped
+                type = "workspace"
+
+            name = orm.AttributeField("name")
+
+        class Company(orm.ApiModel):  # type: ignore[misc]
+            class Meta:
+                api = mapped
+                type = "company"
+
+            name = orm.AttributeField("name")
+            workspace = orm.RelationField("workspace")
+
+        class WorkspaceConnector(orm.ApiModel):  # type: ignore[misc]
+            class Meta:
+                api = mapped
+                type = "workspace_connector"
+
+            status = orm.AttributeField("status")
+
+        class Row(orm.ApiModel):  # type: ignore[misc]
+            class Meta:
+                api = mapped
+                type = LEDGER_TYPE
+                path = LEDGER
+
+            direction = orm.AttributeField("direction")
+            deleted_at = orm.AttributeField("deleted_at")
+            company = orm.RelationField("company")
+            workspace_connector = orm.RelationField("workspace_connector")
+
+        return Models(Row, Company, Workspace, WorkspaceConnector)
+
+    return made
+
+
+def test_its_mapper_walks_relationships_without_another_request(models: Callable[[str], Models]) -> None:
+    rows = models("member").row.get_list(params={"include": "company.workspace,workspace_connector", "page[size]": 4})
+    assert len(rows) == 4
+    for row in rows:
+        assert row.company.name
+        assert row.company.workspace.name == "Verdier Foods"
+        assert row.workspace_connector.status == "active"
+
+
+def test_its_mapper_creates_tombstones_restores_and_deletes(models: Callable[[str], Models]) -> None:
+    of = models("pipeline")
+    row = of.row()
+    row.direction = "output"
+    row.company = of.company.from_id(COMPANY)
+    row.workspace_connector = of.workspace_connector.from_id(CONNECTOR)
+    row.save()
+    assert of.row.exists(row.id)
+
+    of.row(JsonApiObject(type=LEDGER_TYPE, id=row.id, attributes={"deleted_at": "2026-06-01T12:00:00Z"})).save()
+    assert not of.row.exists(row.id)
+
+    # It sends back all that it was given, so it asks for no more than what it may change.
+    tombstones = of.row.get_list(
+        params={
+            "filter[deleted]": "only",
+            "filter[company]": COMPANY,
+            "fields[company_workspace_connector]": "deleted_at",
+        }
+    )
+    (mine,) = (one for one in tombstones if one.id == row.id)
+    mine.deleted_at = None
+    mine.save()
+    assert of.row.exists(row.id)
+
+    row.delete()  # with the whole resource as its body
+    assert not of.row.exists(row.id)
+
+
+def test_a_resource_sent_back_whole_is_refused_with_a_pointer_to_each_field(models: Callable[[str], Models]) -> None:
+    (row,) = models("pipeline").row.get_list(params={"page[size]": 1})
+    found = refusal(row.save)
+    assert ("403", "IMMUTABLE_ATTRIBUTE", {"pointer": "/data/attributes/direction"}) in found
+    assert ("403", "SYSTEM_ATTRIBUTE", {"pointer": "/data/attributes/created_at"}) in found
+    assert ("403", "SYSTEM_ATTRIBUTE", {"pointer": "/data/attributes/updated_at"}) in found

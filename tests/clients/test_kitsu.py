@@ -1,0 +1,321 @@
+"""`kitsu` (npm), unmodified. It sends a Content-Type with everything, and a body with DELETE."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.cast import (
+    COMPANY,
+    CONNECTOR,
+    FOREIGN_CONNECTOR,
+    GROUP,
+    WORKSPACE_A,
+    WORKSPACE_B,
+    Problem,
+    problems,
+)
+from tests.clients.kitsu import Kitsu, KitsuError, kitsu
+from tests.local.stack_process import StackProcess
+from tests.support.node import installed
+
+pytestmark = pytest.mark.outside
+
+LEDGER = "company_workspace_connector"
+PATHS = {
+    LEDGER: "company-workspace-connectors",
+    "workspace_group": "workspace-groups",
+    "workspace_group_workspace": "workspace-group-workspaces",
+    "workspace_provider": "workspace-providers",
+}
+# Types and members as they are; by itself kitsu writes `type` in camelCase and plural.
+AS_IT_IS = {"camelCaseTypes": False, "resourceCase": "none", "pluralize": False}
+
+type Connect = Callable[..., Kitsu]
+type Ref = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="session")
+def modules() -> Path:
+    return installed(Path(__file__).parent).parent
+
+
+@pytest.fixture(scope="module")
+def connect(modules: Path, stack: StackProcess, api_url: str) -> Iterator[Connect]:
+    """Make the client of a demo principal, once for each set of options."""
+    clients: dict[str, Kitsu] = {}
+    with ExitStack() as running:
+
+        def made(name: str, base: str = "/v1", **options: Any) -> Kitsu:
+            key = repr((name, base, options))
+            if key not in clients:
+                headers = {"Authorization": f"Bearer {stack.token(name)}"}
+                chosen = {"baseURL": api_url + base, "headers": headers, **(options or AS_IT_IS)}
+                clients[key] = running.enter_context(kitsu(modules, chosen, PATHS))
+            return clients[key]
+
+        yield made
+
+
+def to_one(type_: str, id_: str) -> Ref:
+    return {"data": {"type": type_, "id": id_}}
+
+
+def ledger_row(direction: str = "input", company: str = COMPANY, connector: str = CONNECTOR) -> dict[str, Any]:
+    return {
+        "direction": direction,
+        "company": to_one("company", company),
+        "workspace_connector": to_one("workspace_connector", connector),
+    }
+
+
+def selection(provider: str) -> dict[str, Any]:
+    return {"workspace": to_one("workspace", WORKSPACE_A), "provider": to_one("provider", provider)}
+
+
+def enrolment(group: str, workspace: str) -> dict[str, Any]:
+    return {"workspace_group": to_one("workspace_group", group), "workspace": to_one("workspace", workspace)}
+
+
+def refusal(client: Kitsu, method: str, *args: Any) -> list[Problem]:
+    """Return the `errors` that kitsu puts on the error of its rejected promise."""
+    with pytest.raises(KitsuError) as refused:
+        client(method, *args)
+    assert refused.value.name == "AxiosError"
+    found = problems(refused.value.errors)
+    assert {status for status, _, _ in found} == {str(refused.value.status)}
+    return found
+
+
+# ---- reading ------------------------------------------------------------------------------------------
+def test_it_lists(connect: Connect) -> None:
+    answer = connect("owner")("get", LEDGER, {"params": {"page": {"size": 3}}})
+    assert answer["status"] == 200
+    assert [row["type"] for row in answer["data"]] == [LEDGER] * 3
+    # It has moved attributes and relationships up into the resource.
+    assert all(row["direction"] in {"input", "output"} for row in answer["data"])
+    assert all(row["company"]["data"]["type"] == "company" for row in answer["data"])
+
+
+def test_with_no_option_set_it_finds_the_path_in_its_own_spelling(connect: Connect) -> None:
+    # companyWorkspaceConnector becomes /company-workspace-connectors by its defaults.
+    answer = connect("owner", pluralize=True)("get", "companyWorkspaceConnector", {"params": {"page": {"size": 1}}})
+    assert [row["type"] for row in answer["data"]] == [LEDGER]
+
+
+def test_it_reads_one_resource(connect: Connect) -> None:
+    client = connect("owner")
+    (first,) = client("get", LEDGER, {"params": {"page": {"size": 1}}})["data"]
+    answer = client("get", f"{LEDGER}/{first['id']}")
+    assert (answer["data"]["id"], answer["data"]["created_at"]) == (first["id"], first["created_at"])
+    assert answer["headers"]["etag"]
+
+
+def test_it_walks_all_pages_by_the_cursors_of_the_items(connect: Connect, stack: StackProcess) -> None:
+    rows: list[str] = []
+    page: dict[str, object] = {"size": 50}
+    while True:
+        answer = connect("owner")("get", LEDGER, {"params": {"page": page}})
+        rows += [row["id"] for row in answer["data"]]
+        if answer["links"]["next"] is None:
+            break
+        page["after"] = answer["data"][-1]["meta"]["page"]["cursor"]
+    assert rows == [row["id"] for row in stack.rows("owner", "company")]
+
+
+def test_it_follows_the_links_of_the_pages(connect: Connect, stack: StackProcess) -> None:
+    # The links are references from the host's root, so that is what its base is.
+    client = connect("owner", base="")
+    rows: list[str] = []
+    url = "/v1/company-workspace-connectors?page[size]=50"
+    while url:
+        answer = client("request", {"url": url, "type": LEDGER})
+        rows += [row["id"] for row in answer["data"]]
+        url = answer["links"]["next"]
+    assert len(rows) > 50
+    assert rows == [row["id"] for row in stack.rows("owner", "company")]
+
+
+def test_it_links_included_resources_into_the_rows(connect: Connect) -> None:
+    params = {"include": "company.workspace,workspace_connector.connector", "page": {"size": 4}}
+    answer = connect("member")("get", LEDGER, {"params": params})
+    assert len(answer["data"]) == 4
+    for row in answer["data"]:
+        assert row["company"]["data"]["name"]
+        assert row["workspace_connector"]["data"]["connector"]["data"]["provider"]
+    assert answer["data"][0]["company"]["data"]["workspace"]["data"]["name"] == "Verdier Foods"
+
+
+def test_it_filters_and_sorts(connect: Connect, stack: StackProcess) -> None:
+    params = {
+        "filter": {"company": COMPANY, "direction": "output", "created_at": {"gte": "2026-01-01T00:00:00+01:00"}},
+        "sort": "created_at",
+        "fields": {LEDGER: "direction,company", "company": "name"},
+        "include": "company",
+    }
+    answer = connect("owner")("get", LEDGER, {"params": params})
+    expected = stack.rows("owner", "company", f"&filter[company]={COMPANY}&filter[direction]=output&sort=created_at")
+    assert [row["id"] for row in answer["data"]] == [row["id"] for row in expected] != []
+    assert "created_at" not in answer["data"][0]
+    assert answer["data"][0]["company"]["data"].keys() == {"id", "type", "name"}
+
+
+# ---- writing: the pipeline ----------------------------------------------------------------------------
+def test_the_pipeline_creates_tombstones_restores_and_deletes(connect: Connect) -> None:
+    client = connect("pipeline")
+    created = client("create", LEDGER, ledger_row())
+    assert created["status"] == 201
+    id_ = created["data"]["id"]
+    assert created["headers"]["location"] == f"/v1/company-workspace-connectors/{id_}"
+    assert client("get", f"{LEDGER}/{id_}")["data"]["company"]["data"]["id"] == COMPANY
+
+    tombstoned = client("update", LEDGER, {"id": id_, "deleted_at": "2026-06-01T12:00:00.000Z"})
+    assert tombstoned["data"]["deleted_at"] == "2026-06-01T12:00:00.000Z"
+    assert refusal(client, "get", f"{LEDGER}/{id_}") == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
+    assert client("update", LEDGER, {"id": id_, "deleted_at": None})["data"]["deleted_at"] is None
+
+    assert client("delete", LEDGER, id_)["status"] == 204
+    assert refusal(client, "delete", LEDGER, id_) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
+
+
+def test_its_raw_request_needs_no_interceptor(connect: Connect) -> None:
+    # `request` takes the path and the type apart, where `create`, `update` and `delete` take one for the other.
+    client = connect("pipeline")
+    path = PATHS[LEDGER]
+    created = client("request", {"method": "POST", "url": path, "type": LEDGER, "body": ledger_row()})
+    url = f"{path}/{created['data']['id']}"
+    change = {"id": created["data"]["id"], "deleted_at": "2026-06-01T12:00:00.000Z"}
+    assert client("request", {"method": "PATCH", "url": url, "type": LEDGER, "body": change})["status"] == 200
+    change["deleted_at"] = None
+    assert client("request", {"method": "PATCH", "url": url, "type": LEDGER, "body": change})["status"] == 200
+    assert client("request", {"method": "DELETE", "url": url, "type": LEDGER})["status"] == 204
+
+
+def test_the_body_of_its_delete_may_name_the_path_as_its_type(connect: Connect) -> None:
+    client = connect("pipeline")
+    id_ = client("create", LEDGER, ledger_row())["data"]["id"]
+    assert client("delete", PATHS[LEDGER], id_)["status"] == 204
+
+
+def test_a_retry_with_its_idempotency_key_gets_the_first_answer(connect: Connect) -> None:
+    call = ("create", LEDGER, ledger_row(), {"headers": {"Idempotency-Key": "kitsu-1"}})
+    first, again = (connect("pipeline")(*call) for _ in range(2))
+    assert (again["status"], again["data"]) == (first["status"], first["data"]) == (201, first["data"])
+
+
+def test_a_stale_etag_is_its_own_error_with_our_412(connect: Connect) -> None:
+    client = connect("pipeline")
+    created = client("create", LEDGER, ledger_row())["data"]["id"]
+    etag = client("get", f"{LEDGER}/{created}")["headers"]["etag"]
+    change = {"id": created, "deleted_at": "2026-06-01T12:00:00.000Z"}
+    match = {"headers": {"If-Match": etag}}
+    assert client("update", LEDGER, change, match)["status"] == 200
+    assert refusal(client, "update", LEDGER, change, match) == [("412", "PRECONDITION_FAILED", {"header": "If-Match"})]
+
+
+# ---- writing: a person --------------------------------------------------------------------------------
+def test_an_owner_selects_changes_and_removes_a_provider(connect: Connect, new_provider: Callable[[], str]) -> None:
+    owner, matcher = connect("owner"), connect("matcher")
+    provider = new_provider()
+    created = owner("create", "workspace_provider", selection(provider))
+    assert (created["status"], created["data"]["is_selected"]) == (201, True)
+    assert owner("create", "workspace_provider", selection(provider))["status"] == 200
+
+    id_ = created["data"]["id"]
+    assert owner("update", "workspace_provider", {"id": id_, "is_selected": False})["data"]["is_matched"] is True
+    unmatched = matcher("update", "workspace_provider", {"id": id_, "is_matched": False})
+    assert unmatched["data"]["is_matched"] is False
+    assert owner("delete", "workspace_provider", id_)["status"] == 204
+    assert refusal(owner, "get", f"workspace_provider/{id_}") == [("404", "WORKSPACE_PROVIDER_NOT_FOUND", None)]
+
+
+def test_the_service_of_a_workspaces_providers_is_a_path_like_the_others(
+    connect: Connect, new_provider: Callable[[], str]
+) -> None:
+    client = connect("owner")
+    provider = new_provider()
+    path = f"workspaces/{WORKSPACE_A}/providers"
+    body = selection(provider)
+    selected = client("request", {"method": "POST", "url": path, "type": "workspace_provider", "body": body})
+    assert selected["status"] == 201
+    listed = client("get", path, {"params": {"filter": {"provider": provider}}})
+    assert [row["id"] for row in listed["data"]] == [selected["data"]["id"]]
+    assert listed["data"][0]["provider"]["data"]["slug"]
+    assert client("delete", path, provider)["status"] == 204
+    assert client("get", path, {"params": {"filter": {"provider": provider}}})["data"] == []
+
+
+def test_an_owner_makes_a_group_enrols_and_withdraws(connect: Connect) -> None:
+    client = connect("owner")
+    body = {"name": "Made by kitsu", "workspaces": {"data": [{"type": "workspace", "id": WORKSPACE_A}]}}
+    group = client("create", "workspace_group", body)
+    assert group["status"] == 201
+    id_ = group["data"]["id"]
+    seen = client("get", f"workspace_group/{id_}", {"params": {"include": "workspaces,memberships"}})
+    assert [one["name"] for one in seen["data"]["workspaces"]["data"]] == ["Verdier Foods"]
+    assert [one["role"] for one in seen["data"]["memberships"]["data"]] == ["owner"]
+
+    created = client("create", "workspace_group_workspace", enrolment(id_, WORKSPACE_B))
+    assert created["status"] == 201
+    params = {"filter": {"workspace_group": id_}, "include": "created_by,workspace"}
+    listed = client("get", "workspace_group_workspace", {"params": params})
+    assert {row["workspace"]["data"]["name"] for row in listed["data"]} == {"Verdier Foods", "Verdier Logistics"}
+    assert {row["created_by"]["data"]["full_name"] for row in listed["data"]} == {"Claire Verdier"}
+
+    assert client("delete", "workspace_group_workspace", created["data"]["id"])["status"] == 204
+    again = client("create", "workspace_group_workspace", enrolment(id_, WORKSPACE_B))
+    assert again["data"]["id"] != created["data"]["id"]
+
+
+# ---- errors -------------------------------------------------------------------------------------------
+def test_what_does_not_exist_is_its_own_error_with_our_404(connect: Connect, nobody: str) -> None:
+    client = connect("owner")
+    assert refusal(client, "get", f"{LEDGER}/{nobody}") == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
+    assert refusal(client, "get", "invoices") == [("404", "NOT_FOUND", None)]
+
+
+def test_a_related_resource_that_does_not_exist_is_404_with_its_pointer(connect: Connect, nobody: str) -> None:
+    assert refusal(connect("pipeline"), "create", LEDGER, ledger_row(company=nobody)) == [
+        ("404", "COMPANY_NOT_FOUND", {"pointer": "/data/relationships/company/data/id"})
+    ]
+
+
+def test_what_is_forbidden_is_its_own_error_with_our_403(connect: Connect, new_provider: Callable[[], str]) -> None:
+    assert refusal(connect("owner"), "create", LEDGER, ledger_row()) == [("403", "FORBIDDEN", None)]
+    assert refusal(connect("guest"), "create", "workspace_provider", selection(new_provider())) == [
+        ("403", "FORBIDDEN", None)
+    ]
+    (row,) = connect("pipeline")("get", LEDGER, {"params": {"page": {"size": 1}}})["data"]
+    assert refusal(connect("pipeline"), "update", LEDGER, {"id": row["id"], "direction": "input"}) == [
+        ("403", "IMMUTABLE_ATTRIBUTE", {"pointer": "/data/attributes/direction"})
+    ]
+
+
+def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect) -> None:
+    foreign = ledger_row(connector=FOREIGN_CONNECTOR)
+    ((status, code, _),) = refusal(connect("pipeline"), "create", LEDGER, foreign)
+    assert (status, code) == ("409", "TENANT_MISMATCH")
+    twice = enrolment(GROUP, WORKSPACE_A)
+    ((status, code, _),) = refusal(connect("owner"), "create", "workspace_group_workspace", twice)
+    assert (status, code) == ("409", "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS")
+
+
+def test_a_path_in_the_place_of_the_type_is_its_own_error_with_our_409(connect: Connect) -> None:
+    # What it sends for a model that nobody has mapped.
+    assert refusal(connect("pipeline"), "create", PATHS[LEDGER], ledger_row()) == [
+        ("409", "CONFLICT", {"pointer": "/data/type"})
+    ]
+
+
+def test_what_does_not_validate_is_its_own_error_with_our_422(connect: Connect) -> None:
+    assert refusal(connect("pipeline"), "create", LEDGER, ledger_row("sideways")) == [
+        ("422", "SCHEMA_VALIDATION_ERROR", {"pointer": "/data/attributes/direction"})
+    ]
+
+
+def test_an_unknown_parameter_is_its_own_error_with_our_400(connect: Connect) -> None:
+    assert refusal(connect("owner"), "get", LEDGER, {"params": {"filter": {"colour": "red"}}}) == [
+        ("400", "INVALID_QUERY_PARAMETER", {"parameter": "filter[colour]"})
+    ]
