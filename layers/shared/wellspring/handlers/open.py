@@ -2,7 +2,6 @@
 
 import base64
 from http import HTTPStatus
-from urllib.parse import quote
 
 from wellspring.errors import MethodNotAllowed, NotFound
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, http_handler, render
@@ -58,7 +57,7 @@ def no_route() -> LambdaHandler:
         stripped = request.path.rstrip("/")
         # Only to paths that are there: `//elsewhere/` must not become a link to another host.
         if stripped != request.path and _methods(stripped):
-            link = url_of(quote(stripped), request.raw_query)
+            link = url_of(stripped, request.raw_query)
             return Response(status=HTTPStatus.PERMANENT_REDIRECT, headers={"location": link})
         allowed = _methods(request.path)
         if allowed:
