@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, Engine, event, text
@@ -37,9 +38,29 @@ def add(transaction: Transaction) -> None:
     transaction.execute(text(INSERT))
 
 
+def answer_to(question: str, transaction: Transaction) -> object:
+    return transaction.execute(text(question)).scalar_one()
+
+
 def test_what_returns_is_committed(fresh_database: FreshDatabase) -> None:
     in_transaction(add)
     assert rows(fresh_database) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "value"),
+    [
+        ("SELECT CAST(:value AS timestamptz)", "10000-01-01 00:00:00+00"),  # no datetime of Python's
+        ("SELECT CAST(:value AS text)", "\ud800"),  # no UTF-8
+    ],
+)
+def test_what_fails_within_the_driver_leaves_nothing_for_the_next_one(
+    fresh_database: FreshDatabase, statement: str, value: str
+) -> None:
+    with pytest.raises(ValueError, match=r"isoformat|surrogates"):
+        in_transaction(lambda transaction: transaction.execute(text(statement), {"value": value}).all())
+    for number in range(3):
+        assert in_transaction(partial(answer_to, f"SELECT {number}")) == number
 
 
 @pytest.mark.parametrize("raised", [ValueError, KeyboardInterrupt, SystemExit])

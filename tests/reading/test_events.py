@@ -1,33 +1,45 @@
-"""The HTTP events of events/*.json, replayed as API Gateway would deliver them."""
+"""The events of the reading functions, replayed as API Gateway would deliver them."""
 
-import importlib
+import base64
+import gzip
 import json
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
 
-from tests.support.api import TYPES, Context
+from tests.support.api import TYPES
 from tests.support.databases import Database
+from tests.support.events import event, identify, load_demo, replay
 from tests.support.world import RecordType, Row, World
-from wellspring.models import table_of
 
-EVENTS = Path(__file__).parents[2] / "events"
-
-
-def replay(name: str) -> dict[str, Any]:
-    """Give the event to the function that it is named after."""
-    resource, _, operation = name.rpartition("_")
-    module = importlib.import_module(f"{resource}.{operation}")
-    answer: dict[str, Any] = module.handler(json.loads((EVENTS / f"{name}.json").read_text()), Context())
-    return answer
+# Of the demo: how many rows each list shows its caller, or which row is retrieved, and the types that are included.
+DEMO_LISTS: dict[str, tuple[int, set[str]]] = {
+    "workspace_group_workspace_list": (2, {"workspace", "people"}),
+    "workspace_provider_list": (2, {"provider"}),
+    "workspace_list_providers": (3, {"provider"}),
+    "workspace_group_list": (1, {"workspace"}),
+}
+DEMO_ROWS: dict[str, set[str]] = {
+    "workspace_group_workspace_retrieve": {"workspace_group"},
+    "workspace_provider_retrieve": {"provider"},
+    "workspace_group_retrieve": {"workspace", "workspace_group_membership"},
+}
+PROVENANCE_LISTS = {f"{type_}_workspace_connector_list": type_ for type_ in TYPES}
+PROVENANCE_ROWS = {f"{type_}_workspace_connector_retrieve": type_ for type_ in TYPES}
+OPEN = ("health_check", "openapi_document", "docs_page")
+REPLAYED = (*PROVENANCE_LISTS, *PROVENANCE_ROWS, *DEMO_LISTS, *DEMO_ROWS, *OPEN)
 
 
 def subject_of(name: str) -> UUID:
-    event = json.loads((EVENTS / f"{name}.json").read_text())
-    return UUID(event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"])
+    return UUID(event(name)["requestContext"]["authorizer"]["jwt"]["claims"]["sub"])
+
+
+def answered(name: str) -> Any:
+    """Return the document that the event is answered with."""
+    answer = replay(name)
+    assert answer["statusCode"] == 200
+    return json.loads(answer["body"])
 
 
 def seen_by(world: World, type_: RecordType, subject: UUID) -> Row:
@@ -38,28 +50,61 @@ def seen_by(world: World, type_: RecordType, subject: UUID) -> Row:
     return world.provenance(world.record(type_, workspace), world.workspace_connector(workspace))
 
 
-@pytest.mark.parametrize("type_", TYPES)
-def test_a_list_event_is_answered_with_the_callers_rows(world: World, type_: RecordType) -> None:
-    name = f"{type_}_workspace_connector_list"
+@pytest.mark.parametrize("name", [name for name in REPLAYED if name not in OPEN])
+def test_without_claims_it_is_401(database: Database, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stripped = event(name)
+    del stripped["requestContext"]["authorizer"]
+    monkeypatch.setattr("tests.support.events.event", lambda _name: stripped)
+    assert replay(name)["statusCode"] == 401
+
+
+@pytest.mark.parametrize(("name", "type_"), PROVENANCE_LISTS.items())
+def test_a_list_event_is_answered_with_the_callers_rows(world: World, name: str, type_: RecordType) -> None:
     row = seen_by(world, type_, subject_of(name))
-    answer = replay(name)
-    document = json.loads(answer["body"])
-    assert (answer["statusCode"], [item["id"] for item in document["data"]]) == (200, [str(row.id)])
+    document = answered(name)
+    assert [item["id"] for item in document["data"]] == [str(row.id)]
     assert {item["type"] for item in document["included"]} == {type_, "workspace_connector"}
 
 
-@pytest.mark.parametrize("type_", TYPES)
-def test_a_retrieve_event_is_answered_with_its_row(world: World, database: Database, type_: RecordType) -> None:
-    name = f"{type_}_workspace_connector_retrieve"
+@pytest.mark.parametrize(("name", "type_"), PROVENANCE_ROWS.items())
+def test_a_retrieve_event_is_answered_with_its_row(world: World, name: str, type_: RecordType) -> None:
     row = seen_by(world, type_, subject_of(name))
     assert replay(name)["statusCode"] == 404
-    wanted = json.loads((EVENTS / f"{name}.json").read_text())["pathParameters"]["id"]
-    table = table_of(f"{row.type}s")
-    database.owner.execute(update(table).where(table.c.pk == row.pk).values(id=UUID(wanted)))
-    answer = replay(name)
-    assert (answer["statusCode"], json.loads(answer["body"])["data"]["id"]) == (200, wanted)
+    wanted = event(name)["pathParameters"]["id"]
+    identify(world, row, wanted)
+    assert answered(name)["data"]["id"] == wanted
+
+
+@pytest.mark.parametrize("name", DEMO_LISTS)
+def test_a_list_event_of_the_demo_is_answered_with_its_rows(database: Database, name: str) -> None:
+    load_demo(database)
+    rows, types = DEMO_LISTS[name]
+    document = answered(name)
+    assert len(document["data"]) == rows
+    assert {item["type"] for item in document["included"]} == types
+
+
+@pytest.mark.parametrize("name", DEMO_ROWS)
+def test_a_retrieve_event_of_the_demo_is_answered_with_its_row(database: Database, name: str) -> None:
+    assert replay(name)["statusCode"] == 404
+    load_demo(database)
+    document = answered(name)
+    assert document["data"]["id"] == event(name)["pathParameters"]["id"]
+    assert {item["type"] for item in document["included"]} == DEMO_ROWS[name]
 
 
 def test_the_health_event_is_answered_from_the_database(database: Database) -> None:
-    answer = replay("health_check")
-    assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"status": "ok"})
+    assert answered("health_check") == {"status": "ok"}
+
+
+def test_the_description_is_answered_to_everybody() -> None:
+    document = answered("openapi_document")
+    assert document["openapi"].startswith("3.1")
+    assert "/v1/workspace-groups" in document["paths"]
+
+
+def test_the_page_is_answered_to_everybody() -> None:
+    answer = replay("docs_page")
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
+    assert answer["headers"]["content-type"].startswith("text/html")
+    assert b"<html" in gzip.decompress(base64.b64decode(answer["body"]))

@@ -74,6 +74,9 @@ class SavepointConnection(Connection):
     def begin(self) -> RootTransaction:
         return self.begin_nested()  # type: ignore[return-value]  # commit() and rollback() are all that is used
 
+    def invalidate(self, exception: BaseException | None = None) -> None:
+        """Keep the connection, on which everything of the test is: what makes it useless needs a `FreshDatabase`."""
+
 
 class Database:
     """The database of one test; everything done to it is rolled back at the end.

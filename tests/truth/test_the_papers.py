@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local.template import Template
-from tests.support.api import PROVENANCE
+from local.template import Route, Template
+from tests.reading import test_events as read_events
+from tests.writing import test_events as written_events
+from wellspring.routes import routes
 from wellspring.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,16 +45,22 @@ def test_a_handler_says_what_the_operation_is_and_nothing_else(path: Path) -> No
     assert all(name.startswith(("wellspring.handlers", "wellspring.resources")) for name in imported)
 
 
-@pytest.mark.parametrize("resource", PROVENANCE, ids=lambda resource: resource.type)
-def test_every_declared_route_is_served_by_its_own_folder(resource: object) -> None:
-    routes = {route.key: route.function.handler for route in TEMPLATE.routes}
-    declared = next(found for found in PROVENANCE if found is resource)
-    assert routes[f"GET {declared.route}"] == f"{declared.type}.list.handler"
-    assert routes[f"GET {declared.route}/{{id}}"] == f"{declared.type}.retrieve.handler"
+def test_every_declared_route_is_served_by_its_function_and_no_other() -> None:
+    served = {route.key: route.function.handler for route in TEMPLATE.routes}
+    declared = {f"{route.method} {route.path}": f"{route.function}.handler" for route in routes()}
+    assert served == declared | {"$default": "default.answer.handler"}
 
 
-def test_only_health_is_open() -> None:
-    assert [route.key for route in TEMPLATE.routes if not route.needs_token] == ["GET /health"]
+def test_what_is_open_is_declared_open() -> None:
+    open_to_all = {f"{route.method} {route.path}" for route in routes() if route.open_to_all}
+    assert {route.key for route in TEMPLATE.routes if not route.needs_token} == open_to_all
+    assert open_to_all == {"GET /health", "GET /v1/openapi.json", "GET /docs"}
+
+
+@pytest.mark.parametrize("route", TEMPLATE.routes, ids=lambda route: route.key)
+def test_only_what_writes_logs_in_as_the_writer(route: Route) -> None:
+    writes = route.method in {"POST", "PATCH", "DELETE"}
+    assert route.function.environment["DB_USER"] == ("wellspring_writer" if writes else "wellspring_reader")
 
 
 @pytest.mark.parametrize("route", [route.key for route in TEMPLATE.routes])
@@ -64,19 +72,18 @@ def test_every_route_is_in_the_readme(route: str) -> None:
 
 
 def test_every_event_is_replayed_by_a_test() -> None:
-    """tests/reading replays what is named after a reading function, tests/sync what begins with sync_."""
-    reading = {handler.removesuffix(".handler").replace(".", "_") for handler in HANDLERS}
+    """tests/reading and tests/writing replay what they list, tests/sync what begins with sync_."""
     sync = re.findall(r'^        \("([a-z_]+)", \[', read("tests/sync/test_events.py"), re.MULTILINE)
-    replayed = {name for name in reading if not name.startswith("sync_")} | {f"sync_{name}" for name in sync}
-    assert {path.stem for path in EVENTS} == replayed
+    replayed = [*read_events.REPLAYED, *written_events.REPLAYED, *(f"sync_{name}" for name in sync)]
+    assert sorted(replayed) == sorted(path.stem for path in EVENTS)
 
 
 def test_every_function_has_an_event() -> None:
     names = {path.stem for path in EVENTS}
-    for handler in HANDLERS:
-        resource, operation, _ = handler.split(".")
-        wanted = f"{resource}_{operation}" if resource != "sync" else "sync_"
-        assert any(name.startswith(wanted) for name in names), handler
+    wanted = {handler.removesuffix(".handler").replace(".", "_") for handler in HANDLERS}
+    # The consumer has several, named after what they carry.
+    assert wanted - names == {"sync_consume"}
+    assert any(name.startswith("sync_") for name in names)
 
 
 @pytest.mark.parametrize("variable", [field.name.upper() for field in fields(Settings)])

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from wellspring.database.engine import engine
 from wellspring.database.sqlstate import translate
-from wellspring.errors import OutcomeUnknown
+from wellspring.errors import OutcomeUnknown, WellspringError
 
 type Transaction = Connection
 
@@ -45,7 +45,11 @@ def _once[Result](work: Callable[[Transaction], Result]) -> Result:
         transaction = held.begin()
         try:
             result = work(held)
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, (WellspringError, DBAPIError)):
+                # It may have come from within the driver, between a question and its answer: the next one to use the
+                # connection would read what is left of this one's.
+                held.invalidate()
             transaction.rollback()
             raise
         try:

@@ -119,11 +119,13 @@ def _document(
 
 
 def _idempotency_key(request: Request, problems: list[WellspringError]) -> str | None:
+    """Return the key of the request: None where it has none, or one that cannot be kept, which is a problem more."""
     key = request.header("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
-        detail = "The value must be 1 to 255 printable ASCII characters without blanks."
-        problems.append(BadRequest(detail, header=idempotency.HEADER))
-    return key
+    if key is None or _KEY.fullmatch(key):
+        return key
+    detail = "The value must be 1 to 255 printable ASCII characters without blanks."
+    problems.append(BadRequest(detail, header=idempotency.HEADER))
+    return None
 
 
 def _fingerprint(request: Request) -> bytes:

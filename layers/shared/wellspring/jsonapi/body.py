@@ -121,10 +121,13 @@ class _Reader:
         self._relationships(self._members(data, "relationships"), within)
 
     def _members(self, data: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-        """Return the object `name` of the resource object: empty where it is absent, None where it is no object."""
+        """Return the object `name` of the resource object: empty where it is absent, None where it is no object.
+
+        Members that begin with @ are neither attributes nor relationships ("@-Members", a MUST).
+        """
         members = data.get(name, {})
         if isinstance(members, dict):
-            return members
+            return {member: value for member, value in members.items() if not member.startswith("@")}
         self.refuse(BadRequest(f"The {name} must be an object.", pointer=f"/data/{name}"))
         return None
 
@@ -228,7 +231,8 @@ def _value(attribute: Attribute, value: Any) -> Value:
             instant = parse_instant(value) if isinstance(value, str) else None
             if instant is None:
                 raise ValueError("a time in ISO 8601 with an offset, or null")
-            return instant
+            # What is shown is what is stored. The database would round, and out of the last year that it can give back.
+            return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
         case _:
             if isinstance(value, str) and value.strip() and len(value) <= MAX_TEXT and is_text(value):
                 return value

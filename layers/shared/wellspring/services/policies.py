@@ -156,12 +156,12 @@ class Group:
         self, transaction: Transaction, principal: Principal, _resource: Resource, draft: Draft, found: Parents
     ) -> tuple[Row, bool]:
         """Insert the group, its owner's membership and its enrolments, all or none."""
-        pointers = _pointers(draft)
         workspaces = found.get("workspaces", ())
+        roles: dict[object, frozenset[str]] = {workspace.id: workspace.roles for workspace in workspaces}
         problems: list[WellspringError] = []
-        for workspace in workspaces:
+        for reference in draft.references:
             try:
-                require_own_workspace(workspace.roles, pointers.get(workspace.id))
+                require_own_workspace(roles[reference.id], reference.pointer)
             except Forbidden as error:
                 problems.append(error)
         raise_all(problems)

@@ -1,0 +1,130 @@
+"""Two tenants with everything that is written to, and races that are no matter of luck."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import pytest
+from sqlalchemy import Executable, func, select
+
+from tests.support.api import Caller, Reply, draft, person, service
+from tests.support.databases import WRITER, AnyDatabase, FreshDatabase
+from tests.support.world import Row, World
+from wellspring.models import table_of
+
+GROUPS = "/v1/workspace-groups"
+ENROLMENTS = "/v1/workspace-group-workspaces"
+CHOICES = "/v1/workspace-providers"
+COMPANIES = "/v1/company-workspace-connectors"
+
+PIPELINE = service("system:read", "sync:write")
+MATCHER = service("system:read", "providers:match", client_id="provider-matcher")
+
+# An id of nothing, and the same in every process that collects these tests.
+NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+
+PATIENCE_SECONDS = 20
+PAUSE_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A workspace, its owner, one connector and one record of each type."""
+
+    workspace: Row
+    owner: Row
+    connector: Row
+    records: Mapping[str, Row]
+
+    @property
+    def caller(self) -> Caller:
+        return person(self.owner)
+
+    @property
+    def providers(self) -> str:
+        """The path of the workspace's providers."""
+        return f"/v1/workspaces/{self.workspace.id}/providers"
+
+    def draft(self, type_: str = "company", direction: str = "input") -> Any:
+        """Return the document that asks for a provenance row of one of the records."""
+        related = {type_: self.records[type_], "workspace_connector": self.connector}
+        return draft(f"{type_}_workspace_connector", {"direction": direction}, **related)
+
+
+def tenant(world: World) -> Tenant:
+    workspace = world.workspace()
+    owner = world.people(workspace)
+    world.member(owner, workspace, "owner")
+    records = {
+        "account": world.account(workspace),
+        "company": world.company(workspace),
+        "people": world.people(workspace),
+    }
+    return Tenant(workspace, owner, world.workspace_connector(workspace), records)
+
+
+@pytest.fixture
+def ours(world: World) -> Tenant:
+    """The caller's tenant."""
+    return tenant(world)
+
+
+@pytest.fixture
+def theirs(world: World) -> Tenant:
+    """A foreign tenant."""
+    return tenant(world)
+
+
+def route_of(type_: str) -> str:
+    """Return the collection of the provenance rows of a record type."""
+    return f"/v1/{type_}-workspace-connectors"
+
+
+def identifier(row: Row) -> dict[str, str]:
+    """Return the resource identifier object of a row."""
+    return {"type": row.type, "id": str(row.id)}
+
+
+def without_id(reply: Reply) -> str:
+    """Return the body as it would be in an answer to any other request like it."""
+    return reply.body.replace(reply.request_id, "")
+
+
+def told(reply: Reply) -> list[tuple[str, str, object]]:
+    """Return what each error says: its status, its code, and its place."""
+    return [(error["status"], error["code"], error.get("source", {}).get("pointer")) for error in reply.errors]
+
+
+def count(database: AnyDatabase, table: str) -> int:
+    """Return how many rows a table of the ledger has, the tombstoned ones too."""
+    number = database.owner.execute(select(func.count()).select_from(table_of(table))).scalar_one()
+    database.commit()
+    return number
+
+
+def race(database: FreshDatabase, hold: Executable, *calls: Callable[[], Reply]) -> list[Reply]:
+    """Let requests meet: each waits for what `hold` holds in a transaction of the owner's, then all go on at once.
+
+    Returns:
+        The replies, in the order of `calls`.
+    """
+    database.engine(WRITER)  # made before several threads ask for it
+    database.owner.execute(hold)
+    with ThreadPoolExecutor(len(calls)) as pool:
+        replies = [pool.submit(call) for call in calls]
+        try:
+            _wait_until_all_wait(database, len(calls))
+        finally:
+            database.owner.rollback()
+        return [reply.result(PATIENCE_SECONDS) for reply in replies]
+
+
+def _wait_until_all_wait(database: FreshDatabase, sessions: int) -> None:
+    for _ in range(int(PATIENCE_SECONDS / PAUSE_SECONDS)):
+        waiting = database.owner.exec_driver_sql("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+        if waiting.scalar_one() == sessions:
+            return
+        Event().wait(PAUSE_SECONDS)
+    pytest.fail("they never met")

@@ -1,0 +1,112 @@
+"""The events of the writing functions and of `$default`, replayed as API Gateway would deliver them."""
+
+import json
+from typing import Any, cast
+from urllib.parse import parse_qsl, unquote
+
+import pytest
+
+from tests.support.api import ROUTER, TYPES
+from tests.support.databases import Database
+from tests.support.events import EVENTS, FUNCTIONS, event, identify, load_demo, replay
+from tests.support.world import RecordType, World
+
+# Each event and its answer. The demo has both workspaces in the group already: an enrolment comes after a withdrawal.
+REPLAYED: dict[str, int] = {
+    **{f"{type_}_workspace_connector_create": 201 for type_ in TYPES},
+    **{f"{type_}_workspace_connector_update": 200 for type_ in TYPES},
+    **{f"{type_}_workspace_connector_delete": 204 for type_ in TYPES},
+    "workspace_group_workspace_create": 201,
+    "workspace_group_workspace_update": 403,
+    "workspace_group_workspace_delete": 204,
+    "workspace_provider_create": 201,
+    "workspace_provider_update": 200,
+    "workspace_provider_delete": 204,
+    "workspace_select_provider": 201,
+    "workspace_remove_provider": 204,
+    "workspace_group_create": 201,
+    "workspace_group_enrol": 201,
+    "workspace_group_withdraw": 204,
+    "default_answer": 404,
+}
+BEFORE = {
+    "workspace_group_workspace_create": "workspace_group_workspace_delete",
+    "workspace_group_enrol": "workspace_group_withdraw",
+}
+HTTP = sorted(path.stem for path in EVENTS.glob("*.json") if not path.stem.startswith("sync_"))
+
+
+@pytest.fixture(autouse=True)
+def demo(database: Database, world: World) -> None:
+    """What the events speak of."""
+    load_demo(database)
+    workspace = world.workspace()
+    connector = world.workspace_connector(workspace)
+    for type_ in TYPES:
+        named = event(f"{type_}_workspace_connector_update")["pathParameters"]["id"]
+        identify(world, world.provenance(world.record(cast("RecordType", type_), workspace), connector), named)
+
+
+@pytest.mark.parametrize("name", REPLAYED)
+def test_without_claims_it_is_401(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stripped = event(name)
+    del stripped["requestContext"]["authorizer"]
+    monkeypatch.setattr("tests.support.events.event", lambda _name: stripped)
+    assert replay(name)["statusCode"] == 401
+
+
+@pytest.mark.parametrize("name", [name for name in REPLAYED if "workspace_connector" not in name])
+def test_from_a_foreign_tenant_it_does_nothing_to_the_demo(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = event(name)
+    outsider = "01990000-0002-7000-8000-c00000000001"
+    changed["requestContext"]["authorizer"]["jwt"]["claims"] |= {"sub": outsider}
+    monkeypatch.setattr("tests.support.events.event", lambda _name: changed)
+    assert replay(name)["statusCode"] in {403, 404}
+
+
+@pytest.mark.parametrize("name", REPLAYED)
+def test_an_event_is_answered_with_its_success(name: str) -> None:
+    if name in BEFORE:
+        assert replay(BEFORE[name])["statusCode"] == 204
+    answer = replay(name)
+    assert answer["statusCode"] == REPLAYED[name], answer.get("body")
+    document: Any = json.loads(answer.get("body") or "null")
+    if answer["statusCode"] == 204:
+        assert "body" not in answer
+    elif answer["statusCode"] < 300:
+        asked = json.loads(event(name)["body"])["data"]
+        assert document["data"]["type"] == asked["type"]
+        assert document["data"]["attributes"].items() >= asked.get("attributes", {}).items()
+        assert all(
+            document["data"]["relationships"][key] == value for key, value in asked.get("relationships", {}).items()
+        )
+        assert ("location" in answer["headers"]) == (answer["statusCode"] == 201)
+    else:
+        assert [error["status"] for error in document["errors"]] == [str(answer["statusCode"])]
+
+
+@pytest.mark.parametrize("name", [name for name in REPLAYED if "idempotency-key" in event(name)["headers"]])
+def test_an_event_with_a_key_is_answered_twice_alike(name: str) -> None:
+    assert replay(name) == replay(name)
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_an_event_is_what_the_gateway_makes_of_such_a_request(name: str) -> None:
+    sent: Any = event(name)
+    http = sent["requestContext"]["http"]
+    found = ROUTER.find(http["method"], sent["rawPath"])
+    assert found is not None
+    assert found.route.function == FUNCTIONS[name]
+    assert sent["pathParameters"] == found.parameters if found.parameters else "pathParameters" not in sent
+    key = "$default" if found.route.path == "$default" else found.route.key
+    assert sent["routeKey"] == sent["requestContext"]["routeKey"] == key
+    assert http["path"] == sent["rawPath"] == unquote(sent["rawPath"])
+    assert sent.get("queryStringParameters", {}) == dict(parse_qsl(sent["rawQueryString"]))
+    assert ("authorizer" in sent["requestContext"]) == ("authorization" in sent["headers"]) == found.route.needs_token
+    body = sent.get("body")
+    assert sent["headers"].get("content-length") == (str(len(body.encode())) if body else None)
+
+
+def test_no_two_events_are_one_request() -> None:
+    ids = [event(name)["requestContext"]["requestId"] for name in HTTP]
+    assert len(set(ids)) == len(ids)

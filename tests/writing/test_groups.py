@@ -1,0 +1,438 @@
+"""The group service (contract, sections 3 and 4): making a group with its first enrolments, and enrolling later."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import insert, select
+
+from tests.support.api import ANONYMOUS, Caller, Reply, call, draft, get, person, post
+from tests.support.databases import Database, FreshDatabase
+from tests.support.world import Row, World
+from tests.writing.conftest import (
+    ENROLMENTS,
+    GROUPS,
+    MATCHER,
+    NOWHERE,
+    PIPELINE,
+    Tenant,
+    count,
+    identifier,
+    race,
+    told,
+    without_id,
+)
+from wellspring.models import table_of
+
+TABLES = ("workspace_groups", "workspace_group_memberships", "workspace_group_workspaces")
+WORKSPACES = "/data/relationships/workspaces/data"
+BY_ROW, BY_GROUP = "by the row", "by the group"
+each_way = pytest.mark.parametrize("way", [BY_ROW, BY_GROUP])
+
+
+def group_of(*workspaces: Row, name: str = "Holding") -> Any:
+    """Return the document that asks for a group of these workspaces."""
+    document = draft("workspace_group", {"name": name})
+    if workspaces:
+        linkage = [identifier(workspace) for workspace in workspaces]
+        document["data"]["relationships"] = {"workspaces": {"data": linkage}}
+    return document
+
+
+def enrol(way: str, group: Row, workspace: Row, caller: Caller, query: str = "") -> Reply:
+    """Enrol a workspace through one of the two routes."""
+    if way == BY_GROUP:
+        url = f"{GROUPS}/{group.id}/workspaces{query}"
+        return post(url, caller, draft("workspace_group_workspace", workspace=workspace))
+    document = draft("workspace_group_workspace", workspace_group=group, workspace=workspace)
+    return post(f"{ENROLMENTS}{query}", caller, document)
+
+
+def counts(database: Database) -> list[int]:
+    return [count(database, table) for table in TABLES]
+
+
+@pytest.fixture
+def group(world: World, ours: Tenant) -> Row:
+    """A group whose owner is ours."""
+    made = world.group(ours.owner)
+    world.group_member(ours.owner, made, "owner")
+    return made
+
+
+class TestWithoutClaims:
+    def test_a_group_is_401(self, ours: Tenant) -> None:
+        reply = post(GROUPS, ANONYMOUS, group_of(ours.workspace))
+        assert (reply.status, reply.error["code"]) == (401, "UNAUTHORIZED")
+
+    @each_way
+    def test_an_enrolment_is_401(self, ours: Tenant, group: Row, way: str) -> None:
+        assert enrol(way, group, ours.workspace, ANONYMOUS).status == 401
+
+
+class TestTheForeignTenant:
+    def test_is_not_there_for_a_new_group(self, database: Database, ours: Tenant, theirs: Tenant) -> None:
+        foreign = post(GROUPS, ours.caller, group_of(theirs.workspace))
+        absent = post(GROUPS, ours.caller, group_of(Row("workspace", 0, uuid4())))
+        assert told(foreign) == [("404", "WORKSPACE_NOT_FOUND", f"{WORKSPACES}/0/id")]
+        assert without_id(foreign) == without_id(absent)
+        assert counts(database) == [0, 0, 0]
+
+    def test_does_not_see_the_group_that_was_made(self, ours: Tenant, theirs: Tenant) -> None:
+        made = post(GROUPS, ours.caller, group_of(ours.workspace))
+        assert get(made.headers["location"], theirs.caller).error["code"] == "WORKSPACE_GROUP_NOT_FOUND"
+        assert get(GROUPS, theirs.caller).ids == []
+        assert get(ENROLMENTS, theirs.caller).ids == []
+
+    @each_way
+    def test_has_a_group_that_is_not_there(self, ours: Tenant, theirs: Tenant, group: Row, way: str) -> None:
+        foreign = enrol(way, group, theirs.workspace, theirs.caller)
+        absent = enrol(way, Row("workspace_group", 0, uuid4()), theirs.workspace, theirs.caller)
+        pointer = "/data/relationships/workspace_group/data/id" if way == BY_ROW else None
+        assert told(foreign) == [("404", "WORKSPACE_GROUP_NOT_FOUND", pointer)]
+        assert without_id(foreign) == without_id(absent)
+
+
+class TestANewGroup:
+    def test_is_shown_whole(self, world: World, ours: Tenant) -> None:
+        second = world.workspace()
+        world.member(ours.owner, second, "guest")
+        made = post(GROUPS, ours.caller, group_of(ours.workspace, second))
+        assert made.status == 201
+        id_ = made.data["id"]
+        at = made.data["attributes"]["created_at"]
+        (membership,) = made.data["relationships"]["memberships"]["data"]
+        assert made.document == {
+            "jsonapi": {"version": "1.1"},
+            "links": {"self": f"{GROUPS}/{id_}"},
+            "data": {
+                "type": "workspace_group",
+                "id": id_,
+                "attributes": {"name": "Holding", "created_at": at, "updated_at": at, "deleted_at": None},
+                "relationships": {
+                    "created_by": {"data": identifier(ours.owner)},
+                    "workspaces": {"data": [identifier(ours.workspace), identifier(second)]},
+                    "memberships": {"data": [{"type": "workspace_group_membership", "id": membership["id"]}]},
+                },
+                "links": {"self": f"{GROUPS}/{id_}"},
+            },
+        }
+        assert made.headers["location"] == f"{GROUPS}/{id_}"
+        read = get(made.headers["location"], ours.caller)
+        assert (read.document, read.headers["etag"]) == (made.document, made.headers["etag"])
+
+    def test_has_its_maker_as_its_only_and_active_owner(self, ours: Tenant) -> None:
+        made = post(f"{GROUPS}?include=memberships,created_by,workspaces", ours.caller, group_of(ours.workspace))
+        included = {item["type"]: item for item in made.document["included"]}
+        membership = included["workspace_group_membership"]
+        assert membership["attributes"]["role"] == "owner"
+        assert membership["attributes"]["status"] == "active"
+        assert membership["relationships"]["people"]["data"] == identifier(ours.owner)
+        assert membership["relationships"]["workspace_group"]["data"]["id"] == made.data["id"]
+        assert included["people"]["id"] == str(ours.owner.id)
+        assert included["workspace"]["id"] == str(ours.workspace.id)
+        # With the owner's rights at once.
+        url = f"{made.headers['location']}/workspaces/{ours.workspace.id}"
+        assert call("DELETE", url, ours.caller).status == 204
+
+    def test_has_enrolments_made_by_its_maker(self, ours: Tenant) -> None:
+        made = post(GROUPS, ours.caller, group_of(ours.workspace))
+        (enrolment,) = get(ENROLMENTS, ours.caller).data
+        related = {name: value["data"] for name, value in enrolment["relationships"].items()}
+        assert related == {
+            "workspace_group": {"type": "workspace_group", "id": made.data["id"]},
+            "workspace": identifier(ours.workspace),
+            "created_by": identifier(ours.owner),
+        }
+
+    @pytest.mark.parametrize("relationships", [None, {}, {"workspaces": {"data": []}}])
+    def test_may_be_empty(self, database: Database, ours: Tenant, relationships: object) -> None:
+        document = group_of()
+        if relationships is not None:
+            document["data"]["relationships"] = relationships
+        made = post(GROUPS, ours.caller, document)
+        assert (made.status, made.data["relationships"]["workspaces"]["data"]) == (201, [])
+        assert counts(database) == [1, 1, 0]
+
+    def test_takes_a_workspace_once_however_often_it_is_named(self, database: Database, ours: Tenant) -> None:
+        document = group_of(ours.workspace, ours.workspace, ours.workspace)
+        document["data"]["relationships"]["workspaces"]["data"][1]["id"] = str(ours.workspace.id).upper()
+        made = post(GROUPS, ours.caller, document)
+        assert made.status == 201
+        assert made.data["relationships"]["workspaces"]["data"] == [identifier(ours.workspace)]
+        assert counts(database) == [1, 1, 1]
+
+    def test_takes_workspaces_in_their_order(self, world: World, ours: Tenant) -> None:
+        more = [world.workspace() for _ in range(4)]
+        for workspace in more:
+            world.member(ours.owner, workspace)
+        chosen = [more[2], ours.workspace, more[3], more[0]]
+        made = post(GROUPS, ours.caller, group_of(*chosen))
+        linkage = made.data["relationships"]["workspaces"]["data"]
+        assert linkage == [identifier(workspace) for workspace in chosen]
+        assert get(made.headers["location"], ours.caller).data["relationships"]["workspaces"]["data"] == linkage
+
+    def test_may_have_the_name_of_another(self, database: Database, ours: Tenant) -> None:
+        assert [post(GROUPS, ours.caller, group_of()).status for _ in range(2)] == [201, 201]
+        assert len(get(GROUPS, ours.caller).ids) == 2
+
+    def test_may_have_a_workspace_of_another(self, database: Database, ours: Tenant) -> None:
+        assert [post(GROUPS, ours.caller, group_of(ours.workspace)).status for _ in range(2)] == [201, 201]
+        assert counts(database) == [2, 2, 2]
+
+    @pytest.mark.parametrize("role", ["owner", "admin", "member", "guest"])
+    def test_takes_a_workspace_of_any_direct_member(self, world: World, ours: Tenant, role: str) -> None:
+        somebody = world.people(world.workspace())
+        world.member(somebody, ours.workspace, role)
+        assert post(GROUPS, person(somebody), group_of(ours.workspace)).status == 201
+
+
+class TestAllOrNone:
+    def test_one_that_is_absent_leaves_nothing(self, database: Database, ours: Tenant, theirs: Tenant) -> None:
+        absent = Row("workspace", 0, uuid4())
+        reply = post(GROUPS, ours.caller, group_of(absent, ours.workspace, theirs.workspace))
+        assert reply.status == 404
+        assert told(reply) == [
+            ("404", "WORKSPACE_NOT_FOUND", f"{WORKSPACES}/0/id"),
+            ("404", "WORKSPACE_NOT_FOUND", f"{WORKSPACES}/2/id"),
+        ]
+        assert counts(database) == [0, 0, 0]
+
+    def test_one_whose_id_is_none_of_ours_leaves_nothing(self, database: Database, ours: Tenant) -> None:
+        document = group_of(ours.workspace, ours.workspace)
+        document["data"]["relationships"]["workspaces"]["data"][1]["id"] = "nonsense"
+        assert told(post(GROUPS, ours.caller, document)) == [("404", "WORKSPACE_NOT_FOUND", f"{WORKSPACES}/1/id")]
+        assert counts(database) == [0, 0, 0]
+
+    def test_one_of_another_type_leaves_nothing(self, database: Database, ours: Tenant) -> None:
+        document = group_of(ours.workspace, ours.owner)
+        reply = post(GROUPS, ours.caller, document)
+        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", f"{WORKSPACES}/1/type")]
+        assert counts(database) == [0, 0, 0]
+
+    def test_one_seen_through_a_group_alone_is_403(
+        self, world: World, database: Database, ours: Tenant, theirs: Tenant
+    ) -> None:
+        other = world.group()
+        world.group_member(ours.owner, other, "owner")
+        world.enrol(other, theirs.workspace)
+        before = counts(database)
+        reply = post(GROUPS, ours.caller, group_of(ours.workspace, theirs.workspace))
+        assert told(reply) == [("403", "FORBIDDEN", f"{WORKSPACES}/1/id")]
+        named_twice = post(GROUPS, ours.caller, group_of(theirs.workspace, ours.workspace, theirs.workspace))
+        assert named_twice.status == 403
+        assert told(named_twice) == [("403", "FORBIDDEN", f"{WORKSPACES}/{number}/id") for number in (0, 2)]
+        assert counts(database) == before
+
+    @pytest.mark.parametrize("status", ["pending", "tombstoned"])
+    def test_one_whose_membership_is_not_active_is_403_where_it_is_seen(
+        self, world: World, database: Database, ours: Tenant, theirs: Tenant, status: str
+    ) -> None:
+        membership = world.member(
+            ours.owner, theirs.workspace, "owner", status="pending" if status == "pending" else "active"
+        )
+        if status == "tombstoned":
+            world.tombstone(membership)
+        assert post(GROUPS, ours.caller, group_of(theirs.workspace)).status == 404
+        other = world.group()
+        world.group_member(ours.owner, other, "guest")
+        world.enrol(other, theirs.workspace)
+        assert post(GROUPS, ours.caller, group_of(theirs.workspace)).status == 403
+        assert counts(database) == [1, 1, 1]
+
+    def test_a_failure_in_the_middle_leaves_nothing(
+        self, fresh_database: FreshDatabase, ours: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In a database with real commits: what was written before the failure must not stay."""
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("after the group, its owner and its enrolments")
+
+        monkeypatch.setattr("wellspring.services.reading.groups.linkage", fail)
+        reply = post(GROUPS, ours.caller, group_of(ours.workspace))
+        assert (reply.status, reply.error["code"]) == (500, "INTERNAL_ERROR")
+        assert [count(fresh_database, table) for table in TABLES] == [0, 0, 0]
+
+
+class TestWhoMakesIt:
+    @pytest.mark.parametrize("caller", [PIPELINE, MATCHER], ids=["pipeline", "matcher"])
+    def test_is_no_service(self, database: Database, ours: Tenant, caller: Caller) -> None:
+        reply = post(GROUPS, caller, group_of(ours.workspace))
+        assert (reply.status, reply.error["code"]) == (403, "FORBIDDEN")
+        assert counts(database) == [0, 0, 0]
+
+    def test_is_nobody_whom_the_platform_does_not_know(self, database: Database, ours: Tenant) -> None:
+        reply = post(GROUPS, Caller({"sub": str(uuid4())}), group_of())
+        assert told(reply) == [("403", "FORBIDDEN", None)]
+        assert counts(database) == [0, 0, 0]
+
+    def test_is_nobody_who_is_gone(self, world: World, database: Database, ours: Tenant) -> None:
+        world.tombstone(ours.owner)
+        assert post(GROUPS, ours.caller, group_of()).status == 403
+        assert counts(database) == [0, 0, 0]
+
+    def test_may_be_a_member_of_nothing(self, world: World, database: Database) -> None:
+        somebody = world.people(world.workspace())
+        assert post(GROUPS, person(somebody), group_of()).status == 201
+
+
+@each_way
+class TestEnrolling:
+    def test_makes_a_row_that_says_who_made_it(self, world: World, ours: Tenant, group: Row, way: str) -> None:
+        admin = world.people(world.workspace())
+        world.group_member(admin, group, "admin")
+        world.member(admin, ours.workspace, "guest")
+        reply = enrol(way, group, ours.workspace, person(admin))
+        assert reply.status == 201
+        id_, at = reply.data["id"], reply.data["attributes"]["created_at"]
+        assert reply.document == {
+            "jsonapi": {"version": "1.1"},
+            "links": {"self": f"{ENROLMENTS}/{id_}"},
+            "data": {
+                "type": "workspace_group_workspace",
+                "id": id_,
+                "attributes": {"created_at": at, "updated_at": at, "deleted_at": None},
+                "relationships": {
+                    "workspace_group": {"data": identifier(group)},
+                    "workspace": {"data": identifier(ours.workspace)},
+                    "created_by": {"data": identifier(admin)},
+                },
+                "links": {"self": f"{ENROLMENTS}/{id_}"},
+            },
+        }
+        assert reply.headers["location"] == f"{ENROLMENTS}/{id_}"
+        read = get(reply.headers["location"], ours.caller)
+        assert (read.document, read.headers["etag"]) == (reply.document, reply.headers["etag"])
+
+    def test_shows_what_is_included(self, ours: Tenant, group: Row, way: str) -> None:
+        include = "?include=workspace_group.created_by,workspace,created_by"
+        reply = enrol(way, group, ours.workspace, ours.caller, include)
+        included = [(item["type"], item["id"]) for item in reply.document["included"]]
+        assert sorted(included) == sorted((row.type, str(row.id)) for row in (group, ours.workspace, ours.owner))
+
+    def test_opens_the_workspace_to_the_group(self, world: World, ours: Tenant, group: Row, way: str) -> None:
+        colleague = world.people(world.workspace())
+        world.group_member(colleague, group, "guest")
+        row = world.provenance(ours.records["company"], ours.connector)
+        url = f"/v1/company-workspace-connectors/{row.id}"
+        assert get(url, person(colleague)).status == 404
+        enrol(way, group, ours.workspace, ours.caller)
+        assert get(url, person(colleague)).status == 200
+
+    def test_again_is_409(self, database: Database, ours: Tenant, group: Row, way: str) -> None:
+        enrol(way, group, ours.workspace, ours.caller)
+        for again in (BY_ROW, BY_GROUP):
+            reply = enrol(again, group, ours.workspace, ours.caller)
+            assert reply.status == 409
+            assert reply.error["code"] == "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"
+            assert reply.error["title"] == "Workspace group workspace already exists"
+            assert "active_unique" not in reply.body
+        assert count(database, "workspace_group_workspaces") == 1
+
+    def test_after_a_withdrawal_makes_a_new_row(self, ours: Tenant, group: Row, way: str) -> None:
+        first = enrol(way, group, ours.workspace, ours.caller)
+        call("DELETE", first.headers["location"], ours.caller)
+        second = enrol(way, group, ours.workspace, ours.caller)
+        assert second.status == 201
+        assert get(f"{ENROLMENTS}?filter[deleted]=only", ours.caller).ids == [UUID(first.data["id"])]
+        assert get(ENROLMENTS, ours.caller).ids == [UUID(second.data["id"])]
+
+    def test_twice_at_once_makes_one_row(
+        self, fresh_database: FreshDatabase, ours: Tenant, group: Row, way: str
+    ) -> None:
+        other_way = BY_GROUP if way == BY_ROW else BY_ROW
+        hold = insert(table_of("workspace_group_workspaces")).values(
+            workspace_group_pk=group.pk, workspace_pk=ours.workspace.pk
+        )
+        replies = race(
+            fresh_database,
+            hold,
+            lambda: enrol(way, group, ours.workspace, ours.caller),
+            lambda: enrol(other_way, group, ours.workspace, ours.caller),
+        )
+        assert sorted(reply.status for reply in replies) == [201, 409]
+        (lost,) = (reply for reply in replies if reply.status == 409)
+        assert lost.error["code"] == "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"
+        assert count(fresh_database, "workspace_group_workspaces") == 1
+
+    def test_takes_no_attribute(self, ours: Tenant, group: Row, way: str) -> None:
+        url = ENROLMENTS if way == BY_ROW else f"{GROUPS}/{group.id}/workspaces"
+        related = {"workspace": ours.workspace} | ({"workspace_group": group} if way == BY_ROW else {})
+        said = {"created_at": None, "deleted_at": None, "role": "x"}
+        reply = post(url, ours.caller, draft("workspace_group_workspace", said, **related))
+        assert told(reply) == [
+            ("403", "SYSTEM_ATTRIBUTE", "/data/attributes/created_at"),
+            ("403", "SYSTEM_ATTRIBUTE", "/data/attributes/deleted_at"),
+            ("422", "SCHEMA_VALIDATION_ERROR", "/data/attributes/role"),
+        ]
+
+
+class TestThePath:
+    """`POST /v1/workspace-groups/{id}/workspaces`: the path has settled the group."""
+
+    def send(self, group: object, caller: Caller, document: Any) -> Reply:
+        return post(f"{GROUPS}/{group}/workspaces", caller, document)
+
+    def test_may_be_repeated_in_the_body(self, ours: Tenant, group: Row) -> None:
+        document = draft("workspace_group_workspace", workspace_group=group, workspace=ours.workspace)
+        linkage = document["data"]["relationships"]["workspace_group"]["data"]
+        linkage["id"] = linkage["id"].upper()
+        assert self.send(group.id, ours.caller, document).status == 201
+
+    def test_may_be_in_capitals(self, ours: Tenant, group: Row) -> None:
+        document = draft("workspace_group_workspace", workspace_group=group, workspace=ours.workspace)
+        assert self.send(str(group.id).upper(), ours.caller, document).status == 201
+
+    def test_contradicted_by_the_body_is_409(self, world: World, database: Database, ours: Tenant, group: Row) -> None:
+        """Whether there is such another group or not: the two say different things."""
+        other = world.group()
+        world.group_member(ours.owner, other, "owner")
+        for another in (other, Row("workspace_group", 0, uuid4())):
+            document = draft("workspace_group_workspace", workspace_group=another, workspace=ours.workspace)
+            reply = self.send(group.id, ours.caller, document)
+            assert told(reply) == [("409", "CONFLICT", "/data/relationships/workspace_group/data/id")]
+        assert count(database, "workspace_group_workspaces") == 0
+
+    def test_repeated_with_another_type_does_not_validate(self, ours: Tenant, group: Row) -> None:
+        document = draft("workspace_group_workspace", workspace_group=ours.workspace, workspace=ours.workspace)
+        reply = self.send(group.id, ours.caller, document)
+        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data/relationships/workspace_group/data/type")]
+
+    @pytest.mark.parametrize("id_", [NOWHERE, "nonsense", "%00", "%C3%A9"])
+    def test_that_leads_nowhere_is_404_and_nothing_else(self, ours: Tenant, id_: str) -> None:
+        replies = [
+            self.send(id_, ours.caller, draft("workspace_group_workspace", workspace=ours.workspace)),
+            self.send(id_, ours.caller, draft("workspace_group_workspace", {"nonsense": 1})),
+        ]
+        assert [told(reply) for reply in replies] == [[("404", "WORKSPACE_GROUP_NOT_FOUND", None)]] * 2
+
+    def test_needs_the_workspace_in_the_body(self, ours: Tenant, group: Row) -> None:
+        reply = self.send(group.id, ours.caller, {"data": {"type": "workspace_group_workspace"}})
+        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data")]
+
+    def test_of_a_workspace_that_is_not_there_names_it(self, ours: Tenant, group: Row) -> None:
+        document = draft("workspace_group_workspace", workspace=Row("workspace", 0, uuid4()))
+        reply = self.send(group.id, ours.caller, document)
+        assert told(reply) == [("404", "WORKSPACE_NOT_FOUND", "/data/relationships/workspace/data/id")]
+
+    def test_takes_the_document_of_an_enrolment(self, ours: Tenant, group: Row) -> None:
+        reply = self.send(group.id, ours.caller, draft("workspace", workspace=ours.workspace))
+        assert told(reply) == [("409", "CONFLICT", "/data/type")]
+
+
+def test_a_workspace_that_is_gone_cannot_be_taken_into_a_new_group(world: World, ours: Tenant) -> None:
+    world.tombstone(ours.workspace)
+    reply = post(GROUPS, ours.caller, group_of(ours.workspace))
+    assert told(reply) == [("404", "WORKSPACE_NOT_FOUND", f"{WORKSPACES}/0/id")]
+
+
+def test_whoever_made_an_enrolment_may_be_gone(world: World, database: Database, ours: Tenant, group: Row) -> None:
+    enrol(BY_ROW, group, ours.workspace, ours.caller)
+    keeper = world.people(world.workspace())
+    world.group_member(keeper, group, "owner")
+    world.tombstone(ours.owner)
+    (row,) = get(f"{ENROLMENTS}?include=created_by", person(keeper)).data
+    assert row["relationships"]["created_by"]["data"] == identifier(ours.owner)
+    table = table_of("workspace_group_workspaces")
+    assert database.owner.execute(select(table.c.created_by_pk)).scalar_one() == ours.owner.pk
+    assert call("DELETE", f"{ENROLMENTS}/{row['id']}", person(keeper)).status == 204

@@ -1,0 +1,426 @@
+"""Contract, section 4, "Retries": the first answer again, byte for byte, from the transaction of the write."""
+
+import random
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert, update
+
+from tests.support.api import ANONYMOUS, READER, TYPES, Caller, Reply, call, draft, get, person, service
+from tests.support.databases import AnyDatabase, Database, FreshDatabase
+from tests.support.world import Row, World
+from tests.writing.conftest import (
+    CHOICES,
+    COMPANIES,
+    ENROLMENTS,
+    GROUPS,
+    MATCHER,
+    PIPELINE,
+    Tenant,
+    count,
+    race,
+    route_of,
+    tenant,
+    told,
+)
+from wellspring.models.infrastructure import idempotency_keys
+
+KEY = "5f3a1e0c-retry"
+HEADER = {"header": "Idempotency-Key"}
+THREADS = 8
+
+ROUTES = (
+    *TYPES,
+    "group",
+    "enrolment",
+    "enrolment by the group",
+    "choice",
+    "choice by the workspace",
+)
+each_route = pytest.mark.parametrize("route", ROUTES)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A request that makes a row: where it goes, from whom, with which document, and where the row is kept."""
+
+    ours: Tenant
+    url: str
+    caller: Caller
+    document: Any
+    table: str
+
+    def send(self, key: str | None = KEY, caller: Caller | None = None, query: str = "", url: str = "") -> Reply:
+        headers = {"idempotency-key": key} if key is not None else {}
+        return call("POST", (url or self.url) + query, caller or self.caller, self.document, headers=headers)
+
+
+def subject_of(world: World, route: str) -> Subject:
+    ours = tenant(world)
+    if route in TYPES:
+        return Subject(ours, route_of(route), PIPELINE, ours.draft(route), f"{route}_workspace_connectors")
+    if route == "group":
+        document = draft("workspace_group", {"name": "Holding"})
+        linkage = [{"type": "workspace", "id": str(ours.workspace.id)}]
+        document["data"]["relationships"] = {"workspaces": {"data": linkage}}
+        return Subject(ours, GROUPS, ours.caller, document, "workspace_groups")
+    if route.startswith("enrolment"):
+        group = world.group()
+        world.group_member(ours.owner, group, "owner")
+        document = draft("workspace_group_workspace", workspace_group=group, workspace=ours.workspace)
+        url = ENROLMENTS if route == "enrolment" else f"{GROUPS}/{group.id}/workspaces"
+        return Subject(ours, url, ours.caller, document, "workspace_group_workspaces")
+    document = draft("workspace_provider", workspace=ours.workspace, provider=world.provider("stripe"))
+    url = CHOICES if route == "choice" else ours.providers
+    return Subject(ours, url, ours.caller, document, "workspace_providers")
+
+
+@pytest.fixture
+def subject(world: World, route: str) -> Subject:
+    return subject_of(world, route)
+
+
+@pytest.fixture
+def one(world: World) -> Subject:
+    """A request for a provenance row of a company, of which there may be as many as are asked for."""
+    return subject_of(world, "company")
+
+
+def keys(database: AnyDatabase) -> int:
+    number = database.owner.exec_driver_sql("SELECT count(*) FROM wellspring.idempotency_keys").scalar_one()
+    database.commit()
+    return int(number)
+
+
+def age(database: AnyDatabase, interval: str) -> None:
+    """Make every kept answer older."""
+    database.owner.exec_driver_sql(f"UPDATE wellspring.idempotency_keys SET created_at = now() - interval '{interval}'")
+    database.commit()
+
+
+def whole(reply: Reply) -> tuple[int, dict[str, str], str]:
+    """Return all of an answer."""
+    return reply.status, dict(reply.headers), reply.body
+
+
+@each_route
+def test_without_claims_it_is_401_and_no_key_is_taken(subject: Subject, world: World) -> None:
+    assert subject.send(caller=ANONYMOUS).status == 401
+    assert keys(world.database) == 0
+
+
+@pytest.mark.parametrize("route", ["group", "enrolment", "choice by the workspace"])
+def test_a_foreign_tenants_key_is_another_key(subject: Subject, theirs: Tenant, world: World) -> None:
+    subject.send()
+    reply = subject.send(caller=theirs.caller)
+    assert reply.status == 404
+    assert str(subject.ours.workspace.id) not in reply.body
+    assert keys(world.database) == 1
+
+
+@each_route
+class TestARetry:
+    def test_gets_the_first_answer_byte_for_byte(self, subject: Subject, world: World) -> None:
+        first, second = subject.send(), subject.send()
+        assert first.status == 201
+        assert first.headers["location"]
+        assert first.headers["etag"]
+        assert whole(second) == whole(first)
+        assert (count(world.database, subject.table), keys(world.database)) == (1, 1)
+
+    def test_gets_it_with_what_was_included(self, subject: Subject) -> None:
+        first, second = subject.send(query="?include="), subject.send(query="?include=")
+        assert first.document["included"] == []
+        assert whole(second) == whole(first)
+
+    def test_gets_it_after_the_row_has_gone(self, subject: Subject, world: World) -> None:
+        first = subject.send()
+        row = Row(first.data["type"], 0, UUID(first.data["id"]))
+        world.database.owner.exec_driver_sql(f"UPDATE core_api.{row.type}s SET deleted_at = now(), updated_at = now()")
+        assert get(first.headers["location"], READER).status == 404
+        assert whole(subject.send()) == whole(first)
+        assert count(world.database, subject.table) == 1
+
+    def test_without_a_key_is_a_request_like_any_other(self, subject: Subject, world: World, route: str) -> None:
+        first, second = subject.send(key=None), subject.send(key=None)
+        again = {"choice": 200, "enrolment": 409}.get(route.partition(" ")[0], 201)
+        assert (first.status, second.status) == (201, again)
+        assert keys(world.database) == 0
+
+    def test_leaves_nothing_of_a_write_whose_answer_could_not_be_kept(
+        self, fresh_database: FreshDatabase, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The key and the row are of one transaction: neither is there without the other."""
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("after the write")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("wellspring.repositories.idempotency.keep", fail)
+            broken = subject.send()
+            assert (broken.status, broken.error["code"]) == (500, "INTERNAL_ERROR")
+        assert (count(fresh_database, subject.table), keys(fresh_database)) == (0, 0)
+        assert subject.send().status == 201
+        assert (count(fresh_database, subject.table), keys(fresh_database)) == (1, 1)
+
+    def test_of_several_at_once_makes_one_row_and_one_answer(
+        self, fresh_database: FreshDatabase, subject: Subject
+    ) -> None:
+        claims = subject.caller.claims or {}
+        kind = "service" if "scope" in claims else "person"
+        hold = insert(idempotency_keys).values(caller=f"{kind}:{claims['sub']}", key=KEY, fingerprint=b"", answer="")
+        replies = race(fresh_database, hold, *[subject.send] * THREADS)
+        assert {reply.status for reply in replies} == {201}
+        assert len({str(whole(reply)) for reply in replies}) == 1
+        assert (count(fresh_database, subject.table), keys(fresh_database)) == (1, 1)
+
+
+class TestTheFirstAnswer:
+    def test_is_that_of_before_a_change(self, one: Subject) -> None:
+        first = one.send()
+        document = draft(first.data["type"], {"deleted_at": "2026-05-10T08:14:22.000Z"}, first.data["id"])
+        changed = call("PATCH", first.headers["location"], PIPELINE, document)
+        assert changed.headers["etag"] != first.headers["etag"]
+        assert whole(one.send()) == whole(first)
+
+    def test_is_that_of_before_a_removal(self, world: World) -> None:
+        subject = subject_of(world, "choice by the workspace")
+        first = subject.send()
+        assert call("DELETE", first.headers["location"], subject.caller).status == 204
+        assert whole(subject.send()) == whole(first)
+        assert subject.send("another-key").status == 201
+        assert whole(subject.send()) == whole(first)
+
+    def test_of_an_update_has_no_location(self, world: World) -> None:
+        subject = subject_of(world, "choice")
+        subject.send(key=None)
+        first, second = subject.send(), subject.send()
+        assert first.status == 200
+        assert "location" not in first.headers
+        assert whole(second) == whole(first)
+
+    def test_may_hold_any_text(self, world: World) -> None:
+        ours = tenant(world)
+        document = draft("workspace_group", {"name": 'é "\U0001f600" \\ \x01 %s {}'})
+        subject = Subject(ours, GROUPS, ours.caller, document, "workspace_groups")
+        assert whole(subject.send()) == whole(subject.send())
+
+    def test_stays_when_a_role_is_lost_and_not_when_the_scope_is(self, world: World, one: Subject) -> None:
+        """What the claims say is asked each time; what was shown once may be shown again."""
+        subject = subject_of(world, "choice by the workspace")
+        first = subject.send()
+        world.database.owner.exec_driver_sql("UPDATE core_api.workspace_memberships SET role = 'guest'")
+        assert whole(subject.send()) == whole(first)
+        one.send()
+        assert one.send(caller=service("system:read")).status == 403
+
+
+class TestAnotherRequest:
+    """The same key stands for one request: method, path, query and body."""
+
+    def refused(self, reply: Reply) -> None:
+        assert reply.status == 422
+        assert (reply.error["code"], reply.error["source"]) == ("SCHEMA_VALIDATION_ERROR", HEADER)
+
+    def test_with_another_body_is_422(self, database: Database, one: Subject) -> None:
+        first = one.send()
+        one.document["data"]["attributes"]["direction"] = "output"
+        self.refused(one.send())
+        one.document["data"]["attributes"]["direction"] = "input"
+        assert whole(one.send()) == whole(first)
+        assert count(database, one.table) == 1
+
+    @pytest.mark.parametrize("query", ["?include=", "?include=company", "?fields[company]=name"])
+    def test_with_another_query_is_422(self, one: Subject, query: str) -> None:
+        one.send()
+        self.refused(one.send(query=query))
+
+    def test_to_another_path_is_422(self, world: World, database: Database, one: Subject) -> None:
+        one.send()
+        people = Subject(one.ours, route_of("people"), PIPELINE, one.ours.draft("people"), "")
+        self.refused(people.send())
+        choice = subject_of(world, "choice")
+        choice.send()
+        self.refused(choice.send(url=choice.ours.providers))
+        assert count(database, "people_workspace_connectors") == 0
+
+    def test_whose_document_is_wrong_is_told_of_the_key(self, one: Subject) -> None:
+        one.send()
+        one.document["data"]["attributes"]["nonsense"] = 1
+        self.refused(one.send())
+
+    def test_that_cannot_be_read_is_told_of_that(self, one: Subject) -> None:
+        one.send()
+        reply = call("POST", one.url, PIPELINE, body="{", headers={"idempotency-key": KEY})
+        assert reply.error["code"] == "INVALID_JSON"
+
+
+class TestAnotherCaller:
+    def test_has_keys_of_their_own(self, database: Database, one: Subject) -> None:
+        scopes = ("system:read", "sync:write")
+        callers = [service(*scopes, client_id=name) for name in ("sync-pipeline", "Sync-pipeline", "sync", "p:sync")]
+        replies = [one.send(caller=caller) for caller in callers]
+        assert {reply.status for reply in replies} == {201}
+        assert len({reply.data["id"] for reply in replies}) == len(callers)
+        assert [whole(one.send(caller=caller)) for caller in callers] == [whole(reply) for reply in replies]
+        assert (count(database, one.table), keys(database)) == (4, 4)
+
+    def test_of_the_same_workspace_has_too(self, world: World, database: Database) -> None:
+        subject = subject_of(world, "choice by the workspace")
+        colleague = world.people(world.workspace())
+        world.member(colleague, subject.ours.workspace)
+        first, second = subject.send(), subject.send(caller=person(colleague))
+        assert (first.status, second.status) == (201, 200)
+        assert subject.send(caller=MATCHER).status == 200
+        assert (count(database, subject.table), keys(database)) == (1, 3)
+
+    def test_is_not_the_same_person_in_another_spelling(self, world: World, database: Database) -> None:
+        subject = subject_of(world, "group")
+        shouted = Caller({"sub": str(subject.ours.owner.id).upper()})
+        assert whole(subject.send(caller=shouted)) == whole(subject.send())
+        assert count(database, "workspace_groups") == 1
+
+
+class TestADay:
+    def test_keeps_the_answer(self, database: Database, one: Subject) -> None:
+        first = one.send()
+        age(database, "23 hours 59 minutes 59 seconds")
+        assert whole(one.send()) == whole(first)
+
+    def test_over_the_key_is_free_again(self, database: Database, one: Subject) -> None:
+        first = one.send()
+        age(database, "24 hours 1 second")
+        second = one.send()
+        assert second.status == 201
+        assert second.data["id"] != first.data["id"]
+        assert whole(one.send()) == whole(second)
+        assert (count(database, one.table), keys(database)) == (2, 1)
+
+    def test_over_it_may_stand_for_another_request(self, database: Database, one: Subject) -> None:
+        one.send()
+        age(database, "2 days")
+        one.document["data"]["attributes"]["direction"] = "output"
+        assert one.send().data["attributes"]["direction"] == "output"
+
+    def test_over_it_is_taken_once_by_several_at_once(self, fresh_database: FreshDatabase, one: Subject) -> None:
+        one.send()
+        age(fresh_database, "2 days")
+        # The row is held, and not changed: all of them find it too old, and one may have it.
+        hold = update(idempotency_keys).values(key=KEY)
+        replies = race(fresh_database, hold, *[one.send] * THREADS)
+        assert {reply.status for reply in replies} == {201}
+        assert len({str(whole(reply)) for reply in replies}) == 1
+        assert (count(fresh_database, one.table), keys(fresh_database)) == (2, 1)
+
+
+class TestAFailure:
+    def test_is_not_kept(self, world: World, database: Database, one: Subject) -> None:
+        record = one.ours.records["company"]
+        world.tombstone(record)
+        assert told(one.send()) == [("404", "COMPANY_NOT_FOUND", "/data/relationships/company/data/id")]
+        assert keys(database) == 0
+        database.owner.exec_driver_sql("UPDATE core_api.companies SET deleted_at = NULL")
+        assert one.send().status == 201
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda data: data.update(type="nonsense"),
+            lambda data: data.update(id="x"),
+            lambda data: data["attributes"].update(nonsense=1),
+            lambda data: data["attributes"].update(created_at=None),
+            lambda data: data.pop("relationships"),
+            lambda data: data["relationships"]["company"]["data"].update(id="nonsense"),
+        ],
+    )
+    def test_of_whatever_kind_takes_no_key(
+        self, database: Database, one: Subject, spoil: Callable[[Any], object]
+    ) -> None:
+        spoil(one.document["data"])
+        assert one.send().status in {403, 404, 409, 422}
+        assert (count(database, one.table), keys(database)) == (0, 0)
+
+    def test_of_a_conflict_takes_no_key(self, world: World, database: Database) -> None:
+        subject = subject_of(world, "enrolment")
+        subject.send(key=None)
+        refused = subject.send()
+        assert (refused.status, keys(database)) == (409, 0)
+        (made,) = get(ENROLMENTS, subject.caller).data
+        call("DELETE", made["links"]["self"], subject.caller)
+        assert subject.send().status == 201
+
+    def test_of_a_role_takes_no_key(self, world: World, database: Database) -> None:
+        subject = subject_of(world, "choice by the workspace")
+        guest = world.people(world.workspace())
+        membership = world.member(guest, subject.ours.workspace, "guest")
+        assert (subject.send(caller=person(guest)).status, keys(database)) == (403, 0)
+        world.tombstone(membership)
+        world.member(guest, subject.ours.workspace, "member")
+        assert subject.send(caller=person(guest)).status == 201
+
+
+class TestTheKey:
+    @pytest.mark.parametrize("key", ["x", "x" * 255, '"quoted"', "a/b;c=d,e~!", "%00", "5f3a1e0c-7b1d"])
+    def test_is_any_visible_ascii(self, database: Database, one: Subject, key: str) -> None:
+        assert whole(one.send(key)) == whole(one.send(key))
+        assert count(database, one.table) == 1
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            " ",
+            "a b",
+            " a",
+            "a ",
+            "a\tb",
+            "a\n",
+            "a\x7f",
+            "é",
+            "\x00",
+            "a\x00",
+            "\ud800",
+            "\U0001f600",
+            "x" * 256,
+            # Longer than what an index can hold, and of a kind that does not shrink.
+            "".join(random.Random(1).choices(string.ascii_letters, k=9_000)),
+        ],
+        ids=lambda key: ascii(key[:10]),
+    )
+    def test_of_another_form_is_400(self, database: Database, one: Subject, key: str) -> None:
+        reply = one.send(key)
+        assert reply.status == 400
+        assert (reply.error["code"], reply.error["source"]) == ("BAD_REQUEST", HEADER)
+        assert (count(database, one.table), keys(database)) == (0, 0)
+        # The connection is as good as before.
+        assert one.send().status == 201
+
+    def test_of_no_characters_is_400(self, database: Database, one: Subject) -> None:
+        """`call` takes an empty header for none."""
+        assert told(one.send(" " * 3)) == [("400", "BAD_REQUEST", None)]
+
+    def test_of_another_form_is_told_of_with_the_rest(self, one: Subject) -> None:
+        one.document["data"]["attributes"]["direction"] = "both"
+        reply = one.send("a b", query="?foo=1")
+        assert (reply.status, reply.codes) == (
+            400,
+            ["INVALID_QUERY_PARAMETER", "BAD_REQUEST", "SCHEMA_VALIDATION_ERROR"],
+        )
+
+    def test_is_a_name_in_any_case(self, database: Database, one: Subject) -> None:
+        first = one.send()
+        again = call("POST", one.url, PIPELINE, one.document, headers={"Idempotency-Key": KEY})
+        assert whole(again) == whole(first)
+
+    def test_says_nothing_to_other_methods(self, database: Database, one: Subject) -> None:
+        first = one.send()
+        url, headers = first.headers["location"], {"idempotency-key": KEY}
+        document = draft(first.data["type"], {"deleted_at": None}, first.data["id"])
+        assert call("GET", url, PIPELINE, headers=headers).status == 200
+        assert call("GET", COMPANIES, PIPELINE, headers={"idempotency-key": "a b"}).status == 200
+        assert call("PATCH", url, PIPELINE, document, headers=headers).status == 200
+        assert call("DELETE", url, PIPELINE, headers=headers).status == 204
+        assert keys(database) == 1

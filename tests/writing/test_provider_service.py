@@ -1,0 +1,454 @@
+"""The provider service (contract, sections 3 and 4): what a workspace has selected, or was matched to."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import insert, select
+
+from tests.support.api import ANONYMOUS, READER, Caller, Reply, call, draft, get, person, post
+from tests.support.databases import Database, FreshDatabase
+from tests.support.world import Row, World
+from tests.writing.conftest import (
+    CHOICES,
+    MATCHER,
+    NOWHERE,
+    PIPELINE,
+    Tenant,
+    count,
+    identifier,
+    race,
+    told,
+    without_id,
+)
+from wellspring.models import table_of
+
+MATCHED, SELECTED = "/data/attributes/is_matched", "/data/attributes/is_selected"
+BY_ROW, BY_WORKSPACE = "by the row", "by the workspace"
+each_way = pytest.mark.parametrize("way", [BY_ROW, BY_WORKSPACE])
+
+
+def choose(way: str, workspace: Row, provider: Row, caller: Caller, query: str = "", **said: object) -> Reply:
+    """Choose a provider through one of the two routes."""
+    if way == BY_WORKSPACE:
+        url = f"/v1/workspaces/{workspace.id}/providers{query}"
+        return post(url, caller, draft("workspace_provider", said or None, provider=provider))
+    document = draft("workspace_provider", said or None, workspace=workspace, provider=provider)
+    return post(f"{CHOICES}{query}", caller, document)
+
+
+def flags(reply: Reply) -> tuple[bool, bool]:
+    attributes = reply.data["attributes"]
+    return attributes["is_selected"], attributes["is_matched"]
+
+
+@pytest.fixture
+def stripe(world: World) -> Row:
+    return world.provider("stripe")
+
+
+@pytest.fixture
+def guest(world: World, ours: Tenant) -> Caller:
+    somebody = world.people(world.workspace())
+    world.member(somebody, ours.workspace, "guest")
+    return person(somebody)
+
+
+class TestWithoutClaims:
+    def test_a_list_is_401(self, ours: Tenant) -> None:
+        reply = get(ours.providers)
+        assert (reply.status, reply.error["code"]) == (401, "UNAUTHORIZED")
+
+    @each_way
+    def test_a_choice_is_401(self, ours: Tenant, stripe: Row, way: str) -> None:
+        assert choose(way, ours.workspace, stripe, ANONYMOUS).status == 401
+
+    def test_a_removal_is_401(self, ours: Tenant, stripe: Row) -> None:
+        assert call("DELETE", f"{ours.providers}/{stripe.id}").status == 401
+
+
+class TestTheForeignTenant:
+    @pytest.mark.parametrize("id_", [NOWHERE, "nonsense", "%00"])
+    def test_looks_like_one_that_is_not_there(
+        self, world: World, ours: Tenant, theirs: Tenant, stripe: Row, id_: str
+    ) -> None:
+        world.choose(theirs.workspace, stripe)
+        document = draft("workspace_provider", provider=stripe)
+        for method, rest, sent in (("GET", "", None), ("POST", "", document)):
+            foreign = call(method, f"{theirs.providers}{rest}", ours.caller, sent)
+            absent = call(method, f"/v1/workspaces/{id_}/providers{rest}", ours.caller, sent)
+            assert told(foreign) == [("404", "WORKSPACE_NOT_FOUND", None)]
+            assert without_id(foreign) == without_id(absent)
+        foreign = call("DELETE", f"{theirs.providers}/{stripe.id}", ours.caller)
+        absent = call("DELETE", f"/v1/workspaces/{id_}/providers/{stripe.id}", ours.caller)
+        assert told(foreign) == [("404", "WORKSPACE_PROVIDER_NOT_FOUND", None)]
+        assert without_id(foreign) == without_id(absent)
+        assert len(get(theirs.providers, theirs.caller).ids) == 1
+
+    @each_way
+    def test_makes_its_own_choices(self, ours: Tenant, theirs: Tenant, stripe: Row, way: str) -> None:
+        replies = [choose(way, tenant.workspace, stripe, tenant.caller) for tenant in (ours, theirs)]
+        assert [reply.status for reply in replies] == [201, 201]
+        assert get(ours.providers, ours.caller).ids == [UUID(replies[0].data["id"])]
+        assert get(CHOICES, theirs.caller).ids == [UUID(replies[1].data["id"])]
+
+
+class TestTheList:
+    def test_includes_the_providers_unasked(self, world: World, ours: Tenant, stripe: Row) -> None:
+        row = world.choose(ours.workspace, stripe, is_selected=True, is_matched=True)
+        reply = get(ours.providers, ours.caller)
+        assert (reply.status, reply.ids) == (200, [row.id])
+        assert [(item["type"], item["id"]) for item in reply.document["included"]] == [("provider", str(stripe.id))]
+        assert reply.document["links"]["self"] == ours.providers
+        assert reply.data[0]["links"]["self"] == f"{CHOICES}/{row.id}"
+
+    def test_includes_what_is_asked_for_instead(self, world: World, ours: Tenant, stripe: Row) -> None:
+        world.choose(ours.workspace, stripe)
+        for include, types in (
+            ("", set()),
+            ("workspace", {"workspace"}),
+            ("provider,workspace", {"provider", "workspace"}),
+        ):
+            reply = get(f"{ours.providers}?include={include}", ours.caller)
+            assert {item["type"] for item in reply.document["included"]} == types
+
+    def test_of_nothing_is_a_document(self, ours: Tenant) -> None:
+        reply = get(ours.providers, ours.caller)
+        assert (reply.status, reply.data, reply.document["included"]) == (200, [], [])
+
+    def test_is_of_this_workspace_and_of_what_is_live(
+        self, world: World, ours: Tenant, theirs: Tenant, stripe: Row
+    ) -> None:
+        world.member(ours.owner, theirs.workspace)
+        world.choose(theirs.workspace, stripe)
+        gone = world.choose(ours.workspace, stripe)
+        world.tombstone(gone)
+        live = world.choose(ours.workspace, world.provider("qonto"))
+        assert get(ours.providers, ours.caller).ids == [live.id]
+        assert get(f"{ours.providers}?filter[deleted]=only", ours.caller).ids == [gone.id]
+
+    def test_takes_what_lists_take(self, world: World, ours: Tenant, stripe: Row) -> None:
+        selected = world.choose(ours.workspace, stripe, is_selected=True, is_matched=True)
+        matched = world.choose(ours.workspace, world.provider("qonto"), is_matched=True)
+        assert get(f"{ours.providers}?filter[is_selected]=true", ours.caller).ids == [selected.id]
+        assert get(f"{ours.providers}?filter[is_selected]=false", ours.caller).ids == [matched.id]
+        assert get(f"{ours.providers}?filter[provider]={stripe.id}", ours.caller).ids == [selected.id]
+        first = get(f"{ours.providers}?page[size]=1&page[total]=true", ours.caller)
+        assert first.document["meta"]["page"]["total"] == 2
+        assert first.document["links"]["next"].startswith(ours.providers)
+        assert get(first.document["links"]["next"], ours.caller).ids + first.ids == [selected.id, matched.id]
+
+    def test_takes_no_filter_by_what_the_path_has_settled(self, ours: Tenant) -> None:
+        reply = get(f"{ours.providers}?filter[workspace]={ours.workspace.id}", ours.caller)
+        assert (reply.status, reply.sources) == (400, [{"parameter": "filter[workspace]"}])
+
+    def test_is_for_whoever_sees_the_workspace(self, world: World, ours: Tenant, guest: Caller, stripe: Row) -> None:
+        row = world.choose(ours.workspace, stripe)
+        colleague, group = world.people(world.workspace()), world.group()
+        world.group_member(colleague, group)
+        world.enrol(group, ours.workspace)
+        for caller in (guest, person(colleague), READER):
+            assert get(ours.providers, caller).ids == [row.id]
+
+
+@each_way
+class TestAFirstChoice:
+    def test_is_a_new_row(self, ours: Tenant, stripe: Row, way: str) -> None:
+        reply = choose(way, ours.workspace, stripe, ours.caller)
+        assert reply.status == 201
+        id_, at = reply.data["id"], reply.data["attributes"]["created_at"]
+        assert reply.document == {
+            "jsonapi": {"version": "1.1"},
+            "links": {"self": f"{CHOICES}/{id_}"},
+            "data": {
+                "type": "workspace_provider",
+                "id": id_,
+                "attributes": {
+                    "is_selected": True,
+                    "is_matched": True,
+                    "created_at": at,
+                    "updated_at": at,
+                    "deleted_at": None,
+                },
+                "relationships": {
+                    "workspace": {"data": identifier(ours.workspace)},
+                    "provider": {"data": identifier(stripe)},
+                },
+                "links": {"self": f"{CHOICES}/{id_}"},
+            },
+        }
+        assert reply.headers["location"] == f"{CHOICES}/{id_}"
+        read = get(reply.headers["location"], ours.caller)
+        assert (read.document, read.headers["etag"]) == (reply.document, reply.headers["etag"])
+        assert get(ours.providers, ours.caller).ids == [UUID(id_)]
+
+    @pytest.mark.parametrize(
+        ("said", "becomes"),
+        [
+            ({}, (True, True)),
+            ({"is_selected": True}, (True, True)),
+            ({"is_matched": True}, (True, True)),
+            ({"is_selected": True, "is_matched": True}, (True, True)),
+            ({"is_selected": False}, (False, False)),
+            ({"is_selected": False, "is_matched": True}, (False, True)),
+            ({"is_selected": False, "is_matched": False}, (False, False)),
+        ],
+    )
+    def test_is_what_is_said(
+        self, ours: Tenant, stripe: Row, way: str, said: dict[str, Any], becomes: tuple[bool, bool]
+    ) -> None:
+        reply = choose(way, ours.workspace, stripe, ours.caller, **said)
+        assert (reply.status, flags(reply)) == (201, becomes)
+
+    @pytest.mark.parametrize("said", [{"is_matched": False}, {"is_selected": True, "is_matched": False}])
+    def test_that_is_selected_cannot_be_unmatched(
+        self, database: Database, ours: Tenant, stripe: Row, way: str, said: dict[str, Any]
+    ) -> None:
+        reply = choose(way, ours.workspace, stripe, ours.caller, **said)
+        assert told(reply) == [("409", "CONFLICT", MATCHED)]
+        assert count(database, "workspace_providers") == 0
+
+    @pytest.mark.parametrize("name", ["is_selected", "is_matched"])
+    @pytest.mark.parametrize("value", [None, 0, 1, "true", [], {}])
+    def test_is_true_or_false(self, ours: Tenant, stripe: Row, way: str, name: str, value: object) -> None:
+        said: dict[str, Any] = {name: value}
+        reply = choose(way, ours.workspace, stripe, ours.caller, **said)
+        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", f"/data/attributes/{name}")]
+
+    def test_of_no_provider_is_404(self, world: World, database: Database, ours: Tenant, way: str) -> None:
+        gone = world.provider("gone")
+        world.tombstone(gone)
+        replies = [choose(way, ours.workspace, row, ours.caller) for row in (gone, Row("provider", 0, uuid4()))]
+        pointer = "/data/relationships/provider/data/id"
+        assert told(replies[0]) == [("404", "PROVIDER_NOT_FOUND", pointer)]
+        assert without_id(replies[0]) == without_id(replies[1])
+        assert count(database, "workspace_providers") == 0
+
+    def test_shows_what_is_included(self, ours: Tenant, stripe: Row, way: str) -> None:
+        reply = choose(way, ours.workspace, stripe, ours.caller, "?include=provider,workspace")
+        assert [item["id"] for item in reply.document["included"]] == [str(stripe.id), str(ours.workspace.id)]
+
+
+@each_way
+class TestASecondChoice:
+    def test_finds_the_live_row(self, database: Database, ours: Tenant, stripe: Row, way: str) -> None:
+        first = choose(way, ours.workspace, stripe, ours.caller)
+        for again in (BY_ROW, BY_WORKSPACE):
+            second = choose(again, ours.workspace, stripe, ours.caller)
+            assert second.status == 200
+            assert "location" not in second.headers
+            assert (second.document, second.headers["etag"]) == (first.document, first.headers["etag"])
+        assert count(database, "workspace_providers") == 1
+
+    @pytest.mark.parametrize(
+        ("was", "said", "becomes"),
+        [
+            ((False, False), {}, (True, True)),
+            ((False, True), {}, (True, True)),
+            ((True, True), {}, (True, True)),
+            ((True, True), {"is_selected": False}, (False, True)),
+            ((True, True), {"is_selected": False, "is_matched": False}, (False, False)),
+            ((False, True), {"is_selected": False}, (False, True)),
+            ((False, True), {"is_selected": False, "is_matched": False}, (False, False)),
+        ],
+    )
+    def test_makes_it_what_is_said(
+        self,
+        world: World,
+        ours: Tenant,
+        stripe: Row,
+        way: str,
+        was: tuple[bool, bool],
+        said: dict[str, Any],
+        becomes: tuple[bool, bool],
+    ) -> None:
+        row = world.choose(ours.workspace, stripe, is_selected=was[0], is_matched=was[1])
+        reply = choose(way, ours.workspace, stripe, ours.caller, **said)
+        assert (reply.status, UUID(reply.data["id"]), flags(reply)) == (200, row.id, becomes)
+        assert get(f"{CHOICES}/{row.id}", ours.caller).document == reply.document
+
+    def test_that_may_not_be_leaves_the_first(self, world: World, ours: Tenant, stripe: Row, way: str) -> None:
+        row = world.choose(ours.workspace, stripe)
+        reply = choose(way, ours.workspace, stripe, ours.caller, is_matched=False)
+        assert told(reply) == [("409", "CONFLICT", MATCHED)]
+        assert flags(get(f"{CHOICES}/{row.id}", ours.caller)) == (False, False)
+
+    def test_of_a_removed_one_is_a_new_row(self, world: World, ours: Tenant, stripe: Row, way: str) -> None:
+        old = world.choose(ours.workspace, stripe)
+        world.tombstone(old)
+        reply = choose(way, ours.workspace, stripe, ours.caller)
+        assert reply.status == 201
+        assert UUID(reply.data["id"]) != old.id
+
+    def test_moves_the_time_of_the_update_where_it_changes_something(
+        self, fresh_database: FreshDatabase, ours: Tenant, stripe: Row, way: str
+    ) -> None:
+        made = choose(way, ours.workspace, stripe, ours.caller).data["attributes"]
+        same = choose(way, ours.workspace, stripe, ours.caller).data["attributes"]
+        assert same == made
+        table = table_of("workspace_providers")
+        fresh_database.owner.exec_driver_sql(
+            f"UPDATE core_api.{table.name} SET created_at = created_at - interval '1 day',"
+            " updated_at = updated_at - interval '1 day'"
+        )
+        fresh_database.commit()
+        changed = choose(way, ours.workspace, stripe, ours.caller, is_selected=False).data["attributes"]
+        assert changed["updated_at"] > changed["created_at"]
+
+
+class TestThePath:
+    def test_may_be_repeated_in_the_body(self, ours: Tenant, stripe: Row) -> None:
+        document = draft("workspace_provider", workspace=ours.workspace, provider=stripe)
+        assert post(ours.providers, ours.caller, document).status == 201
+        assert post(f"/v1/workspaces/{str(ours.workspace.id).upper()}/providers", ours.caller, document).status == 200
+
+    def test_contradicted_by_the_body_is_409(
+        self, world: World, database: Database, ours: Tenant, theirs: Tenant, stripe: Row
+    ) -> None:
+        mine_too = world.workspace()
+        world.member(ours.owner, mine_too, "owner")
+        for another in (mine_too, theirs.workspace, Row("workspace", 0, uuid4())):
+            document = draft("workspace_provider", workspace=another, provider=stripe)
+            reply = post(ours.providers, ours.caller, document)
+            assert told(reply) == [("409", "CONFLICT", "/data/relationships/workspace/data/id")]
+        assert count(database, "workspace_providers") == 0
+
+    def test_needs_the_provider_in_the_body(self, ours: Tenant) -> None:
+        reply = post(ours.providers, ours.caller, {"data": {"type": "workspace_provider"}})
+        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data")]
+
+    def test_that_leads_nowhere_is_404_and_nothing_else(self, database: Database, ours: Tenant) -> None:
+        reply = post(f"/v1/workspaces/{uuid4()}/providers", ours.caller, draft("workspace_provider", {"nonsense": 1}))
+        assert told(reply) == [("404", "WORKSPACE_NOT_FOUND", None)]
+
+
+class TestARemoval:
+    def test_is_by_the_providers_id(self, world: World, ours: Tenant, stripe: Row) -> None:
+        world.choose(ours.workspace, stripe, is_selected=True, is_matched=True)
+        other = world.choose(ours.workspace, world.provider("qonto"))
+        assert call("DELETE", f"{ours.providers}/{stripe.id}", ours.caller).status == 204
+        assert get(ours.providers, ours.caller).ids == [other.id]
+        (gone,) = get(f"{CHOICES}?filter[deleted]=only", ours.caller).data
+        assert (gone["attributes"]["is_selected"], gone["attributes"]["is_matched"]) == (False, True)
+        assert gone["attributes"]["deleted_at"] is not None
+
+    def test_is_not_by_the_rows_id(self, world: World, ours: Tenant, stripe: Row) -> None:
+        row = world.choose(ours.workspace, stripe)
+        reply = call("DELETE", f"{ours.providers}/{row.id}", ours.caller)
+        assert told(reply) == [("404", "WORKSPACE_PROVIDER_NOT_FOUND", None)]
+
+    def test_of_what_was_only_matched_works_too(self, world: World, ours: Tenant, stripe: Row) -> None:
+        world.choose(ours.workspace, stripe, is_matched=True)
+        assert call("DELETE", f"{ours.providers}/{stripe.id}", ours.caller).status == 204
+
+    def test_leaves_the_other_workspaces_choice(self, world: World, ours: Tenant, theirs: Tenant, stripe: Row) -> None:
+        world.choose(ours.workspace, stripe)
+        kept = world.choose(theirs.workspace, stripe)
+        assert call("DELETE", f"{ours.providers}/{stripe.id}", ours.caller).status == 204
+        assert get(theirs.providers, theirs.caller).ids == [kept.id]
+
+
+class TestAGuest:
+    def test_reads(self, world: World, ours: Tenant, guest: Caller, stripe: Row) -> None:
+        row = world.choose(ours.workspace, stripe)
+        assert get(ours.providers, guest).ids == [row.id]
+        assert get(f"{CHOICES}/{row.id}", guest).status == 200
+
+    def test_writes_nothing(self, world: World, ours: Tenant, guest: Caller, stripe: Row) -> None:
+        row = world.choose(ours.workspace, stripe)
+        replies = [
+            choose(BY_ROW, ours.workspace, stripe, guest),
+            choose(BY_WORKSPACE, ours.workspace, stripe, guest),
+            choose(BY_WORKSPACE, ours.workspace, world.provider("qonto"), guest),
+            call("PATCH", f"{CHOICES}/{row.id}", guest, draft(row.type, {"is_selected": True}, row.id)),
+            call("DELETE", f"{CHOICES}/{row.id}", guest),
+            call("DELETE", f"{ours.providers}/{stripe.id}", guest),
+        ]
+        assert [told(reply) for reply in replies] == [[("403", "FORBIDDEN", None)]] * len(replies)
+        assert flags(get(f"{CHOICES}/{row.id}", guest)) == (False, False)
+
+
+@each_way
+class TestTheMatcher:
+    def test_marks_and_selects_nothing(self, ours: Tenant, stripe: Row, way: str) -> None:
+        first = choose(way, ours.workspace, stripe, MATCHER)
+        assert (first.status, flags(first)) == (201, (False, True))
+        second = choose(way, ours.workspace, stripe, MATCHER, is_matched=True)
+        assert (second.status, second.document) == (200, first.document)
+
+    def test_leaves_what_people_selected(self, world: World, ours: Tenant, stripe: Row, way: str) -> None:
+        world.choose(ours.workspace, stripe, is_selected=True, is_matched=True)
+        reply = choose(way, ours.workspace, stripe, MATCHER)
+        assert (reply.status, flags(reply)) == (200, (True, True))
+        assert told(choose(way, ours.workspace, stripe, MATCHER, is_matched=False)) == [("409", "CONFLICT", MATCHED)]
+
+    def test_takes_a_match_back(self, world: World, ours: Tenant, stripe: Row, way: str) -> None:
+        world.choose(ours.workspace, stripe, is_matched=True)
+        reply = choose(way, ours.workspace, stripe, MATCHER, is_matched=False)
+        assert (reply.status, flags(reply)) == (200, (False, False))
+
+    @pytest.mark.parametrize("is_selected", [True, False])
+    def test_does_not_say_what_is_selected(
+        self,
+        database: Database,
+        ours: Tenant,
+        stripe: Row,
+        way: str,
+        is_selected: bool,  # noqa: FBT001  (a parameter)
+    ) -> None:
+        reply = choose(way, ours.workspace, stripe, MATCHER, is_selected=is_selected, is_matched=True)
+        assert told(reply) == [("403", "FORBIDDEN", SELECTED)]
+        assert count(database, "workspace_providers") == 0
+
+    def test_is_not_the_pipeline(self, database: Database, ours: Tenant, stripe: Row, way: str) -> None:
+        assert choose(way, ours.workspace, stripe, PIPELINE).error["code"] == "FORBIDDEN"
+
+    def test_meets_no_tenants_wall(self, theirs: Tenant, stripe: Row, way: str) -> None:
+        assert choose(way, theirs.workspace, stripe, MATCHER).status == 201
+
+
+class TestTwoAtOnce:
+    @staticmethod
+    def hold(ours: Tenant, stripe: Row) -> Any:
+        """Return the insertion that both must wait for; it is never committed."""
+        return insert(table_of("workspace_providers")).values(workspace_pk=ours.workspace.pk, provider_pk=stripe.pk)
+
+    def test_select_one_row(self, fresh_database: FreshDatabase, ours: Tenant, stripe: Row) -> None:
+        replies = race(
+            fresh_database,
+            self.hold(ours, stripe),
+            lambda: choose(BY_WORKSPACE, ours.workspace, stripe, ours.caller),
+            lambda: choose(BY_ROW, ours.workspace, stripe, ours.caller),
+        )
+        assert sorted(reply.status for reply in replies) == [200, 201]
+        assert len({reply.data["id"] for reply in replies}) == 1
+        assert count(fresh_database, "workspace_providers") == 1
+
+    def test_a_selection_and_a_match_are_one_row_with_both(
+        self, fresh_database: FreshDatabase, ours: Tenant, stripe: Row
+    ) -> None:
+        replies = race(
+            fresh_database,
+            self.hold(ours, stripe),
+            lambda: choose(BY_WORKSPACE, ours.workspace, stripe, ours.caller),
+            lambda: choose(BY_ROW, ours.workspace, stripe, MATCHER),
+        )
+        assert sorted(reply.status for reply in replies) == [200, 201]
+        (row,) = get(ours.providers, ours.caller).data
+        assert (row["attributes"]["is_selected"], row["attributes"]["is_matched"]) == (True, True)
+
+    def test_a_removal_and_a_choice_take_turns(
+        self, world: World, fresh_database: FreshDatabase, ours: Tenant, stripe: Row
+    ) -> None:
+        row = world.choose(ours.workspace, stripe)
+        table = table_of("workspace_providers")
+        removed, chosen = race(
+            fresh_database,
+            select(table.c.pk).where(table.c.pk == row.pk).with_for_update(),
+            lambda: call("DELETE", f"{ours.providers}/{stripe.id}", ours.caller),
+            lambda: choose(BY_WORKSPACE, ours.workspace, stripe, ours.caller),
+        )
+        assert removed.status == 204
+        live = get(ours.providers, ours.caller).ids
+        # The choice found the row before its removal, or made a new one after it.
+        assert (chosen.status, len(live)) in {(200, 0), (201, 1)}

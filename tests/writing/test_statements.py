@@ -1,0 +1,199 @@
+"""How many statements each writing operation sends: a number that does not grow with what is written."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.support.api import ANONYMOUS, TYPES, Reply, call, draft, get, post
+from tests.support.databases import Statements
+from tests.support.world import Row, World
+from tests.writing.conftest import (
+    CHOICES,
+    ENROLMENTS,
+    GROUPS,
+    MATCHER,
+    PIPELINE,
+    Tenant,
+    identifier,
+    route_of,
+    tenant,
+)
+
+AT = "2026-05-10T08:14:22.000Z"
+
+
+@pytest.fixture
+def group(world: World, ours: Tenant) -> Row:
+    made = world.group(ours.owner)
+    world.group_member(ours.owner, made, "owner")
+    return made
+
+
+def sent(statements: Statements, request: Callable[[], Reply], status: int) -> int:
+    """Return how many statements a request sends that is answered with `status`."""
+    statements.clear()
+    assert request().status == status
+    return len(statements)
+
+
+def group_of(workspaces: list[Row]) -> Any:
+    document = draft("workspace_group", {"name": "Holding"})
+    document["data"]["relationships"] = {"workspaces": {"data": [identifier(workspace) for workspace in workspaces]}}
+    return document
+
+
+class TestWithoutClaims:
+    def test_nothing_is_sent(self, ours: Tenant, statements: Statements) -> None:
+        requests: list[Callable[[], Reply]] = [
+            lambda: post(route_of("company"), ANONYMOUS, ours.draft()),
+            lambda: post(GROUPS, ANONYMOUS, group_of([ours.workspace])),
+            lambda: call("DELETE", f"{CHOICES}/{ours.workspace.id}"),
+            lambda: call("PATCH", f"{CHOICES}/{ours.workspace.id}", document={}),
+        ]
+        assert [sent(statements, request, 401) for request in requests] == [0, 0, 0, 0]
+
+
+class TestTheForeignTenant:
+    def test_costs_one_look(self, world: World, ours: Tenant, theirs: Tenant, statements: Statements) -> None:
+        """What is not there and what is not seen cost the same: no time tells them apart."""
+        choice = world.choose(theirs.workspace, world.provider("stripe"))
+        absent = Row("workspace_provider", 0, ours.workspace.id)
+        for row in (choice, absent):
+            url, document = f"{CHOICES}/{row.id}", draft(row.type, {"is_selected": True}, row.id)
+            assert sent(statements, partial(call, "DELETE", url, ours.caller), 404) == 1
+            assert sent(statements, partial(call, "PATCH", url, ours.caller, document), 404) == 1
+
+
+@pytest.mark.parametrize("type_", TYPES)
+class TestAProvenanceRow:
+    # The parents in one statement, then the row.
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [("", 2), ("?include=workspace_connector", 3), ("?include=workspace_connector.connector", 4)],
+    )
+    def test_is_made(self, ours: Tenant, statements: Statements, type_: str, query: str, expected: int) -> None:
+        url, document = route_of(type_) + query, ours.draft(type_)
+        assert sent(statements, lambda: post(url, PIPELINE, document), 201) == expected
+
+    # The row, held, then its change.
+    def test_is_changed_and_deleted(self, world: World, ours: Tenant, statements: Statements, type_: str) -> None:
+        row = world.provenance(ours.records[type_], ours.connector)
+        url = f"{route_of(type_)}/{row.id}"
+        document = draft(row.type, {"deleted_at": AT}, row.id)
+        assert sent(statements, lambda: call("PATCH", url, PIPELINE, document), 200) == 2
+        # Said again, it is no change.
+        assert sent(statements, lambda: call("PATCH", url, PIPELINE, document), 200) == 1
+        document["data"]["attributes"]["deleted_at"] = None
+        assert sent(statements, lambda: call("PATCH", url, PIPELINE, document), 200) == 2
+        assert sent(statements, lambda: call("DELETE", url, PIPELINE), 204) == 2
+
+    def test_is_refused(self, world: World, ours: Tenant, statements: Statements, type_: str) -> None:
+        row = world.provenance(ours.records[type_], ours.connector)
+        url, stale = f"{route_of(type_)}/{row.id}", {"if-match": '"stale"'}
+        wrong = draft(row.type, {"direction": "output"}, row.id)
+        assert sent(statements, lambda: call("PATCH", url, PIPELINE, wrong), 403) == 0
+        assert sent(statements, lambda: call("DELETE", url, PIPELINE, headers=stale), 412) == 1
+        assert sent(statements, lambda: call("DELETE", url, ours.caller), 403) == 0
+
+
+class TestAnEnrolment:
+    # Both parents with the caller's roles, the caller's own row, the enrolment.
+    def test_is_made_through_either_route(self, world: World, ours: Tenant, group: Row, statements: Statements) -> None:
+        second = world.workspace()
+        world.member(ours.owner, second)
+        by_row = draft("workspace_group_workspace", workspace_group=group, workspace=ours.workspace)
+        by_group = draft("workspace_group_workspace", workspace=second)
+        assert sent(statements, lambda: post(ENROLMENTS, ours.caller, by_row), 201) == 3
+        assert sent(statements, lambda: post(f"{GROUPS}/{group.id}/workspaces", ours.caller, by_group), 201) == 3
+
+    # The row, held; the caller's roles in the group; the change.
+    def test_is_withdrawn_through_either_route(
+        self, world: World, ours: Tenant, group: Row, statements: Statements
+    ) -> None:
+        second = world.workspace()
+        first, _ = world.enrol(group, ours.workspace), world.enrol(group, second)
+        assert sent(statements, lambda: call("DELETE", f"{ENROLMENTS}/{first.id}", ours.caller), 204) == 3
+        by_group = f"{GROUPS}/{group.id}/workspaces/{second.id}"
+        assert sent(statements, lambda: call("DELETE", by_group, ours.caller), 204) == 3
+
+    def test_is_never_changed(self, world: World, ours: Tenant, group: Row, statements: Statements) -> None:
+        url = f"{ENROLMENTS}/{world.enrol(group, ours.workspace).id}"
+        assert sent(statements, lambda: call("PATCH", url, ours.caller, {}), 403) == 0
+
+
+class TestAGroup:
+    # The workspaces with the caller's roles, the caller's own row, the group, its owner, the enrolments, the linkage.
+    @pytest.mark.parametrize("workspaces", [1, 50])
+    def test_is_made_with_any_number_of_workspaces(
+        self, world: World, ours: Tenant, statements: Statements, workspaces: int
+    ) -> None:
+        enrolled = [ours.workspace]
+        for _ in range(workspaces - 1):
+            enrolled.append(world.workspace())
+            world.member(ours.owner, enrolled[-1])
+        document = group_of(enrolled)
+        assert sent(statements, lambda: post(GROUPS, ours.caller, document), 201) == 6
+        included = f"{GROUPS}?include=workspaces,memberships,created_by"
+        assert sent(statements, lambda: post(included, ours.caller, document), 201) == 9
+
+    def test_is_made_with_none(self, ours: Tenant, statements: Statements) -> None:
+        document = draft("workspace_group", {"name": "Holding"})
+        assert sent(statements, lambda: post(GROUPS, ours.caller, document), 201) == 4
+
+    @pytest.mark.parametrize("workspaces", [1, 50])
+    def test_is_refused_after_one_look(
+        self, world: World, ours: Tenant, statements: Statements, workspaces: int
+    ) -> None:
+        document = group_of([world.workspace() for _ in range(workspaces)])
+        assert sent(statements, lambda: post(GROUPS, ours.caller, document), 404) == 1
+
+
+class TestAChoice:
+    # The parents in one statement, then the row, whether it is there or not.
+    def test_is_made_and_made_again(self, world: World, ours: Tenant, statements: Statements) -> None:
+        provider = world.provider("stripe")
+        by_row = draft("workspace_provider", workspace=ours.workspace, provider=provider)
+        by_workspace = draft("workspace_provider", provider=provider)
+        assert sent(statements, lambda: post(CHOICES, ours.caller, by_row), 201) == 2
+        assert sent(statements, lambda: post(CHOICES, ours.caller, by_row), 200) == 2
+        assert sent(statements, lambda: post(ours.providers, ours.caller, by_workspace), 200) == 2
+        assert sent(statements, lambda: post(ours.providers, MATCHER, by_workspace), 200) == 2
+
+    # The row, held; the caller's roles in the workspace; the change.
+    def test_is_changed_and_removed(self, world: World, ours: Tenant, statements: Statements) -> None:
+        provider = world.provider("stripe")
+        row = world.choose(ours.workspace, provider)
+        url, document = f"{CHOICES}/{row.id}", draft("workspace_provider", {"is_selected": True}, row.id)
+        assert sent(statements, lambda: call("PATCH", url, ours.caller, document), 200) == 3
+        assert sent(statements, lambda: call("PATCH", url, ours.caller, document), 200) == 2
+        assert sent(statements, lambda: call("DELETE", url, ours.caller), 204) == 3
+        post(ours.providers, ours.caller, draft("workspace_provider", provider=provider))
+        assert sent(statements, lambda: call("DELETE", f"{ours.providers}/{provider.id}", ours.caller), 204) == 3
+
+    # Heads and page, the workspace, the providers.
+    @pytest.mark.parametrize("providers", [1, 50])
+    def test_is_listed_with_others(self, world: World, ours: Tenant, statements: Statements, providers: int) -> None:
+        for number in range(providers):
+            world.choose(ours.workspace, world.provider(f"provider-{number}"))
+        url = f"{ours.providers}?page[size]=500"
+        get(url, ours.caller)  # the first answer of a process also reads the cursor keys
+        assert sent(statements, lambda: get(url, ours.caller), 200) == 3
+
+
+class TestAKey:
+    """Taking it and keeping the answer are a statement each; a retry is the taking and the reading."""
+
+    @pytest.mark.parametrize("what", ["company", "group", "choice"])
+    def test_costs_two(self, world: World, statements: Statements, what: str) -> None:
+        ours = tenant(world)
+        provider = world.provider("stripe")
+        url, caller, document, alone = {
+            "company": (route_of("company"), PIPELINE, ours.draft(), 2),
+            "group": (GROUPS, ours.caller, group_of([ours.workspace]), 6),
+            "choice": (ours.providers, ours.caller, draft("workspace_provider", provider=provider), 2),
+        }[what]
+        headers = {"idempotency-key": "once"}
+        assert sent(statements, lambda: call("POST", url, caller, document, headers=headers), 201) == alone + 2
+        assert sent(statements, lambda: call("POST", url, caller, document, headers=headers), 201) == 2

@@ -1,0 +1,630 @@
+"""Contract, section 4, "Update" and "Optimistic concurrency": PATCH, and what a client must know to send one."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from tests.support.api import ANONYMOUS, READER, TYPES, Caller, Reply, call, draft, get, patch, person
+from tests.support.databases import Database, FreshDatabase, Statements
+from tests.support.world import Row, World
+from tests.writing.conftest import (
+    CHOICES,
+    COMPANIES,
+    ENROLMENTS,
+    MATCHER,
+    NOWHERE,
+    PIPELINE,
+    Tenant,
+    count,
+    identifier,
+    race,
+    route_of,
+    told,
+    without_id,
+)
+from wellspring.models import table_of
+
+AT = "2026-05-10T08:14:22.123Z"
+LATER = "2026-05-11T08:14:22.456Z"
+ATTRIBUTES = "/data/attributes"
+
+
+def url_of(row: Row) -> str:
+    """Return the path of a row of the ledger."""
+    return f"/v1/{row.type.replace('_', '-')}s/{row.id}"
+
+
+def change(row: Row, caller: Caller = PIPELINE, query: str = "", if_match: str | None = None, **said: object) -> Reply:
+    """PATCH these attributes of a row."""
+    headers = {} if if_match is None else {"if-match": if_match}
+    return call("PATCH", url_of(row) + query, caller, draft(row.type, said, row.id), headers=headers)
+
+
+@pytest.fixture
+def row(world: World, ours: Tenant) -> Row:
+    """A provenance row of ours."""
+    return world.provenance(ours.records["company"], ours.connector)
+
+
+@pytest.fixture
+def choice(world: World, ours: Tenant) -> Row:
+    """A provider that our workspace was matched to, and has not selected."""
+    return world.choose(ours.workspace, world.provider("stripe"), is_matched=True)
+
+
+@pytest.fixture
+def enrolment(world: World, ours: Tenant) -> Row:
+    """Our workspace in a group of ours."""
+    group = world.group()
+    world.group_member(ours.owner, group, "owner")
+    return world.enrol(group, ours.workspace)
+
+
+class TestWithoutClaims:
+    @pytest.mark.parametrize("type_", TYPES)
+    def test_a_provenance_row_is_401(self, world: World, ours: Tenant, type_: str) -> None:
+        row = world.provenance(ours.records[type_], ours.connector)
+        reply = change(row, ANONYMOUS, deleted_at=AT)
+        assert (reply.status, reply.error["code"]) == (401, "UNAUTHORIZED")
+
+    def test_the_others_are_401(self, choice: Row, enrolment: Row) -> None:
+        assert [change(row, ANONYMOUS).status for row in (choice, enrolment)] == [401, 401]
+
+
+class TestTheForeignTenant:
+    def test_has_no_choice_to_change(self, world: World, ours: Tenant, theirs: Tenant, choice: Row) -> None:
+        foreign = change(choice, theirs.caller, is_selected=True)
+        absent = change(Row("workspace_provider", 0, uuid4()), theirs.caller, is_selected=True)
+        assert told(foreign) == [("404", "WORKSPACE_PROVIDER_NOT_FOUND", None)]
+        assert without_id(foreign) == without_id(absent)
+        assert get(url_of(choice), ours.caller).data["attributes"]["is_selected"] is False
+
+    def test_learns_nothing_from_a_tag(self, theirs: Tenant, choice: Row) -> None:
+        tag = get(url_of(choice), READER).headers["etag"]
+        replies = [change(choice, theirs.caller, if_match=if_match, is_selected=True) for if_match in (tag, '"x"', "*")]
+        assert {reply.status for reply in replies} == {404}
+        assert len({without_id(reply) for reply in replies}) == 1
+
+
+@pytest.mark.parametrize("type_", TYPES)
+class TestAProvenanceRow:
+    @pytest.fixture
+    def row(self, world: World, ours: Tenant, type_: str) -> Row:
+        return world.provenance(ours.records[type_], ours.connector)
+
+    def test_is_tombstoned_by_a_time(self, ours: Tenant, row: Row) -> None:
+        before = get(url_of(row), ours.caller).document
+        reply = change(row, deleted_at=AT)
+        assert reply.status == 200
+        assert reply.headers["content-type"] == "application/vnd.api+json"
+        before["data"]["attributes"] |= {
+            "deleted_at": AT,
+            "updated_at": reply.data["attributes"]["updated_at"],
+        }
+        assert reply.document == before
+        assert get(url_of(row), ours.caller).status == 404
+        assert get(route_of(row.type.removesuffix("_workspace_connector")), ours.caller).ids == []
+
+    def test_is_restored_by_null(self, ours: Tenant, row: Row) -> None:
+        change(row, deleted_at=AT)
+        reply = change(row, deleted_at=None)
+        assert (reply.status, reply.data["attributes"]["deleted_at"]) == (200, None)
+        assert get(url_of(row), ours.caller).data == reply.data
+
+    def test_is_found_where_it_is_tombstoned(self, world: World, row: Row) -> None:
+        world.tombstone(row)
+        assert change(row, deleted_at=None).status == 200
+        assert get(url_of(row), READER).status == 200
+
+    def test_is_not_found_through_a_parent_that_is(self, world: World, ours: Tenant, row: Row) -> None:
+        world.tombstone(ours.connector)
+        assert told(change(row, deleted_at=None)) == [("404", f"{row.type.upper()}_NOT_FOUND", None)]
+
+    def test_keeps_its_direction_and_its_parents(self, ours: Tenant, row: Row) -> None:
+        pointer = f"{ATTRIBUTES}/direction"
+        for direction in ("input", "output", None):
+            reply = change(row, direction=direction)
+            assert told(reply) == [("403", "IMMUTABLE_ATTRIBUTE", pointer)]
+            assert reply.error["title"] == "Immutable attribute"
+        record = row.type.removesuffix("_workspace_connector")
+        document = draft(
+            row.type, None, row.id, **{record: ours.records[record], "workspace_connector": ours.connector}
+        )
+        assert told(patch(url_of(row), PIPELINE, document)) == [
+            ("403", "IMMUTABLE_ATTRIBUTE", f"/data/relationships/{record}"),
+            ("403", "IMMUTABLE_ATTRIBUTE", "/data/relationships/workspace_connector"),
+        ]
+
+
+class TestAField:
+    @pytest.mark.parametrize("name", ["created_at", "updated_at"])
+    def test_of_the_systems_is_403(self, row: Row, name: str) -> None:
+        said: dict[str, Any] = {name: AT}
+        assert told(change(row, **said)) == [("403", "SYSTEM_ATTRIBUTE", f"{ATTRIBUTES}/{name}")]
+
+    @pytest.mark.parametrize("name", ["created_at", "updated_at", "deleted_at"])
+    def test_of_a_choice_is_the_systems_too(self, ours: Tenant, choice: Row, name: str) -> None:
+        said: dict[str, Any] = {name: AT}
+        reply = change(choice, ours.caller, **said)
+        assert told(reply) == [("403", "SYSTEM_ATTRIBUTE", f"{ATTRIBUTES}/{name}")]
+
+    @pytest.mark.parametrize("name", ["workspace", "provider"])
+    def test_of_a_choices_relationships_is_immutable(self, ours: Tenant, choice: Row, name: str) -> None:
+        document = draft(choice.type, None, choice.id, **{name: ours.workspace})
+        reply = patch(url_of(choice), ours.caller, document)
+        assert told(reply) == [("403", "IMMUTABLE_ATTRIBUTE", f"/data/relationships/{name}")]
+
+    @pytest.mark.parametrize("name", ["pk", "workspace_pk", "company_pk", "company", "is_selected"])
+    def test_that_is_none_does_not_validate(self, row: Row, name: str) -> None:
+        said: dict[str, Any] = {name: 1}
+        assert told(change(row, **said)) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/{name}")]
+
+    def test_that_is_no_relationship_does_not_validate(self, ours: Tenant, row: Row) -> None:
+        reply = patch(url_of(row), PIPELINE, draft(row.type, None, row.id, workspace=ours.workspace))
+        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data/relationships/workspace")]
+
+    def test_that_is_refused_keeps_the_others_from_being_changed(self, row: Row) -> None:
+        reply = change(row, deleted_at=AT, direction="output", nonsense=1, created_at=AT)
+        assert (reply.status, reply.codes) == (
+            400,
+            ["IMMUTABLE_ATTRIBUTE", "SCHEMA_VALIDATION_ERROR", "SYSTEM_ATTRIBUTE"],
+        )
+        assert get(url_of(row), READER).data["attributes"]["deleted_at"] is None
+
+    def test_that_nobody_knows_is_ignored_where_it_is_none(self, row: Row) -> None:
+        document = draft(row.type, {"deleted_at": AT, "@context": "x"}, row.id)
+        document["data"] |= {"meta": {}, "links": {"self": "/nowhere"}, "lid": "x", "@type": "x"}
+        document["data"]["relationships"] = {"@graph": 1}
+        assert patch(url_of(row), PIPELINE, document).status == 200
+
+    def test_may_be_none_at_all(self, row: Row) -> None:
+        before = get(url_of(row), READER)
+        empty: list[dict[str, object]] = [{}, {"attributes": {}}, {"relationships": {}}]
+        for data in empty:
+            reply = patch(url_of(row), PIPELINE, {"data": identifier(row) | data})
+            assert (reply.status, reply.document) == (200, before.document)
+            assert reply.headers["etag"] == before.headers["etag"]
+
+
+class TestATime:
+    @pytest.mark.parametrize(
+        ("said", "shown"),
+        [
+            (AT, AT),
+            ("2026-05-10T10:14:22+02:00", "2026-05-10T08:14:22.000Z"),
+            ("2026-05-10T08:14:22.1Z", "2026-05-10T08:14:22.100Z"),
+            ("2026-05-10t08:14z", "2026-05-10T08:14:00.000Z"),
+            ("2026-05-10T08:14:22,5-0030", "2026-05-10T08:44:22.500Z"),
+            # Cut, not rounded: a rounded time would be later than what was said.
+            ("2026-05-10T08:14:22.123999Z", AT),
+            ("2026-12-31T23:59:59.9999Z", "2026-12-31T23:59:59.999Z"),
+            # The first and the last that there are, which no rounding may leave.
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+            ("9999-12-31T23:59:59.9999Z", "9999-12-31T23:59:59.999Z"),
+            ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999Z"),
+        ],
+    )
+    def test_is_stored_in_milliseconds_and_shown_so(self, database: Database, row: Row, said: str, shown: str) -> None:
+        reply = change(row, deleted_at=said)
+        assert (reply.status, reply.data["attributes"]["deleted_at"]) == (200, shown)
+        table = table_of(f"{row.type}s")
+        stored = database.owner.execute(select(table.c.deleted_at).where(table.c.pk == row.pk)).scalar_one()
+        assert stored == datetime.fromisoformat(shown)
+        only = f"filter[deleted]=only&filter[deleted_at][gte]={shown}&filter[deleted_at][lte]={shown}"
+        assert get(f"{COMPANIES}?{only}", READER).data[0]["attributes"]["deleted_at"] == shown
+
+    @pytest.mark.parametrize("said", ["2026-05-10T08:14:22.123999Z", "9999-12-31T23:59:59.9999Z"])
+    def test_said_again_changes_nothing(self, row: Row, said: str) -> None:
+        first, second = change(row, deleted_at=said), change(row, deleted_at=said)
+        assert second.document == first.document
+        assert second.headers["etag"] == first.headers["etag"]
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "",
+            "now",
+            "infinity",
+            "2026-05-10",
+            "2026-05-10T08:14:22",
+            "2026-02-30T08:14:22Z",
+            "2026-05-10T25:14:22Z",
+            "2026-05-10T08:14:22+99:99",
+            "0000-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "10000-01-01T00:00:00Z",
+            "+12026-05-10T08:14:22Z",
+            "2026-05-10T08:14:22.1234567Z",
+            "2026-05-10T08:14:22Z\x00",
+            "\ud800",
+            "٢٠٢٦-05-10T08:14:22Z",
+            1778400862,
+            True,
+            False,
+            [],
+            {},
+        ],
+        ids=ascii,
+    )
+    def test_of_no_such_form_does_not_validate(self, row: Row, said: object) -> None:
+        assert told(change(row, deleted_at=said)) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/deleted_at")]
+        assert get(url_of(row), READER).status == 200
+
+
+class TestTheTimeOfTheUpdate:
+    """In a database with real commits: in the other, time stands still."""
+
+    @pytest.fixture
+    def row(self, fresh_database: FreshDatabase, world: World, ours: Tenant) -> Row:
+        long_ago = datetime(2026, 5, 10, tzinfo=UTC)
+        return world.provenance(ours.records["company"], ours.connector, created_at=long_ago)
+
+    def test_moves_with_each_change(self, row: Row) -> None:
+        first = change(row, deleted_at=AT).data["attributes"]
+        second = change(row, deleted_at=None).data["attributes"]
+        assert first["created_at"] < first["updated_at"] <= second["updated_at"]
+        assert first["created_at"] == second["created_at"] == "2026-05-10T00:00:00.000Z"
+        assert get(url_of(row), READER).data["attributes"] == second
+
+    def test_stays_where_nothing_changes(self, row: Row) -> None:
+        nothing: list[dict[str, Any]] = [{}, {"deleted_at": None}]
+        for said in nothing:
+            assert change(row, **said).data["attributes"]["updated_at"] == "2026-05-10T00:00:00.000Z"
+
+    def test_moves_with_a_deletion(self, row: Row) -> None:
+        assert call("DELETE", url_of(row), PIPELINE).status == 204
+        (gone,) = get(f"{COMPANIES}?filter[deleted]=only", READER).data
+        at = gone["attributes"]
+        assert at["created_at"] < at["updated_at"] == at["deleted_at"]
+
+
+class TestTheIdentity:
+    def test_is_required(self, row: Row) -> None:
+        reply = patch(url_of(row), PIPELINE, draft(row.type, {"deleted_at": AT}))
+        assert told(reply) == [("400", "BAD_REQUEST", "/data")]
+
+    @pytest.mark.parametrize("id_", [1, {}, [], True])
+    def test_is_a_string(self, row: Row, id_: object) -> None:
+        reply = patch(url_of(row), PIPELINE, {"data": {"type": row.type, "id": id_}})
+        assert told(reply) == [("400", "BAD_REQUEST", "/data/id")]
+
+    @pytest.mark.parametrize("id_", [NOWHERE, "", "nonsense", "\ud800", "\x00"])
+    def test_is_that_of_the_path(self, row: Row, id_: str) -> None:
+        reply = patch(url_of(row), PIPELINE, {"data": {"type": row.type, "id": id_, "attributes": {"deleted_at": AT}}})
+        assert told(reply) == [("409", "CONFLICT", "/data/id")]
+        assert get(url_of(row), READER).status == 200
+
+    def test_may_be_in_capitals(self, row: Row) -> None:
+        document = draft(row.type, {"deleted_at": AT}, str(row.id).upper())
+        assert patch(url_of(row), PIPELINE, document).status == 200
+
+    @pytest.mark.parametrize("type_", ["people_workspace_connector", "company", ""])
+    def test_of_another_type_is_a_conflict(self, row: Row, type_: str) -> None:
+        reply = patch(url_of(row), PIPELINE, draft(type_, {"deleted_at": AT}, row.id))
+        assert told(reply) == [("409", "CONFLICT", "/data/type")]
+
+    def test_of_a_row_of_another_type_is_not_found(self, row: Row) -> None:
+        url = f"{route_of('people')}/{row.id}"
+        reply = patch(url, PIPELINE, draft("people_workspace_connector", {"deleted_at": AT}, row.id))
+        assert told(reply) == [("404", "PEOPLE_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
+
+    @pytest.mark.parametrize("id_", [NOWHERE, "nonsense", "%00", "%C3%A9"])
+    def test_of_no_row_is_not_found(self, database: Database, id_: str) -> None:
+        said = {"%00": "\x00", "%C3%A9": "é"}.get(id_, id_)
+        document = draft("company_workspace_connector", {"deleted_at": AT}, said)
+        reply = patch(f"{COMPANIES}/{id_}", PIPELINE, document)
+        assert told(reply) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
+
+    def test_of_no_row_comes_after_what_is_wrong_with_the_document(self, database: Database) -> None:
+        id_ = uuid4()
+        document = draft("company_workspace_connector", {"direction": "input"}, id_)
+        assert patch(f"{COMPANIES}/{id_}", PIPELINE, document).codes == ["IMMUTABLE_ATTRIBUTE"]
+
+    @pytest.mark.parametrize("body", [None, "", "{", "[]", '{"data": []}', '{"data": null}', "[" * 100_000])
+    def test_is_in_a_document(self, row: Row, body: str | None) -> None:
+        assert call("PATCH", url_of(row), PIPELINE, body=body).status == 400
+
+    @pytest.mark.parametrize("query", ["?foo=1", "?page[size]=1", "?include=nonsense"])
+    def test_is_not_in_the_query(self, row: Row, query: str) -> None:
+        reply = change(row, query=query, deleted_at=AT)
+        assert (reply.status, reply.error["code"]) == (400, "INVALID_QUERY_PARAMETER")
+        assert get(url_of(row), READER).status == 200
+
+
+class TestTheView:
+    def test_may_include(self, ours: Tenant, row: Row) -> None:
+        reply = change(row, query="?include=company,workspace_connector", deleted_at=AT)
+        assert {item["id"] for item in reply.document["included"]} == {
+            str(ours.records["company"].id),
+            str(ours.connector.id),
+        }
+        assert reply.document["links"]["self"].startswith(f"{url_of(row)}?")
+
+    def test_may_have_fewer_fields(self, row: Row) -> None:
+        reply = change(row, query=f"?{quote(f'fields[{row.type}]')}=deleted_at", deleted_at=AT)
+        assert reply.data["attributes"] == {"deleted_at": AT}
+
+
+class TestAnEnrolment:
+    """The seed says that no PATCH exists for it; the route gives the reason."""
+
+    @pytest.mark.parametrize("who", ["owner", "theirs", "unknown", "pipeline", "matcher"])
+    def test_is_403_for_everybody_whatever_they_say(
+        self, ours: Tenant, theirs: Tenant, enrolment: Row, statements: Statements, who: str
+    ) -> None:
+        callers = {
+            "owner": ours.caller,
+            "theirs": theirs.caller,
+            "unknown": Caller({"sub": str(uuid4())}),
+            "pipeline": PIPELINE,
+            "matcher": MATCHER,
+        }
+        caller = callers[who]
+        replies = [
+            change(enrolment, caller),
+            change(enrolment, caller, deleted_at=None),
+            change(enrolment, caller, if_match='"stale"', nonsense=1),
+            change(Row(enrolment.type, 0, uuid4()), caller),
+            call("PATCH", f"{ENROLMENTS}/nonsense", caller, body="{"),
+            call("PATCH", f"{ENROLMENTS}/nonsense?foo=1", caller),
+        ]
+        assert {(reply.status, reply.error["code"]) for reply in replies} == {(403, "FORBIDDEN")}
+        assert len({without_id(reply) for reply in replies}) == 1
+        assert "withdraw" in replies[0].error["detail"]
+        assert len(statements) == 0
+
+
+class TestAChoice:
+    """Selecting forces matched; matched is taken back only with the selection."""
+
+    @pytest.mark.parametrize(
+        ("was", "said", "becomes"),
+        [
+            ((False, False), {}, (False, False)),
+            ((False, False), {"is_selected": True}, (True, True)),
+            ((False, False), {"is_matched": True}, (False, True)),
+            ((False, False), {"is_selected": True, "is_matched": True}, (True, True)),
+            ((False, True), {"is_selected": True}, (True, True)),
+            ((False, True), {"is_selected": False}, (False, True)),
+            ((False, True), {"is_matched": False}, (False, False)),
+            ((True, True), {"is_selected": False}, (False, True)),
+            ((True, True), {"is_selected": True}, (True, True)),
+            ((True, True), {"is_matched": True}, (True, True)),
+            ((True, True), {"is_selected": False, "is_matched": False}, (False, False)),
+            ((True, True), {"is_selected": False, "is_matched": True}, (False, True)),
+        ],
+    )
+    def test_is_what_is_said(
+        self,
+        world: World,
+        ours: Tenant,
+        was: tuple[bool, bool],
+        said: dict[str, Any],
+        becomes: tuple[bool, bool],
+    ) -> None:
+        choice = world.choose(ours.workspace, world.provider("stripe"), is_selected=was[0], is_matched=was[1])
+        reply = change(choice, ours.caller, **said)
+        assert reply.status == 200
+        attributes = reply.data["attributes"]
+        assert (attributes["is_selected"], attributes["is_matched"]) == becomes
+        assert get(url_of(choice), ours.caller).document == reply.document
+
+    @pytest.mark.parametrize(
+        ("was", "said"),
+        [
+            ((True, True), {"is_matched": False}),
+            ((True, True), {"is_selected": True, "is_matched": False}),
+            ((False, True), {"is_selected": True, "is_matched": False}),
+            ((False, False), {"is_selected": True, "is_matched": False}),
+        ],
+    )
+    def test_that_is_selected_cannot_be_unmatched(
+        self, world: World, ours: Tenant, was: tuple[bool, bool], said: dict[str, Any]
+    ) -> None:
+        choice = world.choose(ours.workspace, world.provider("stripe"), is_selected=was[0], is_matched=was[1])
+        before = get(url_of(choice), ours.caller).document
+        reply = change(choice, ours.caller, **said)
+        assert told(reply) == [("409", "CONFLICT", f"{ATTRIBUTES}/is_matched")]
+        assert get(url_of(choice), ours.caller).document == before
+
+    @pytest.mark.parametrize("name", ["is_selected", "is_matched"])
+    @pytest.mark.parametrize("value", [None, 0, 1, "true", "false", "", [], {}])
+    def test_is_true_or_false(self, ours: Tenant, choice: Row, name: str, value: object) -> None:
+        said: dict[str, Any] = {name: value}
+        reply = change(choice, ours.caller, **said)
+        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/{name}")]
+
+    def test_that_was_removed_is_not_found(self, world: World, ours: Tenant, choice: Row) -> None:
+        world.tombstone(choice)
+        assert change(choice, ours.caller, is_selected=True).error["code"] == "WORKSPACE_PROVIDER_NOT_FOUND"
+
+    def test_of_a_provider_that_is_gone_is_gone_with_it(self, world: World, ours: Tenant) -> None:
+        provider = world.provider("gone")
+        choice = world.choose(ours.workspace, provider)
+        world.tombstone(provider)
+        assert change(choice, ours.caller, is_selected=True).status == 404
+
+
+class TestTheMatcher:
+    @pytest.mark.parametrize("is_matched", [True, False])
+    def test_says_what_is_matched(self, choice: Row, is_matched: bool) -> None:  # noqa: FBT001  (a parameter)
+        reply = change(choice, MATCHER, is_matched=is_matched)
+        assert (reply.status, reply.data["attributes"]["is_matched"]) == (200, is_matched)
+
+    @pytest.mark.parametrize("is_selected", [True, False])
+    def test_does_not_say_what_is_selected(self, ours: Tenant, choice: Row, is_selected: bool) -> None:  # noqa: FBT001  (a parameter)
+        more: list[dict[str, Any]] = [{}, {"is_matched": True}]
+        for said in more:
+            reply = change(choice, MATCHER, is_selected=is_selected, **said)
+            assert told(reply) == [("403", "FORBIDDEN", f"{ATTRIBUTES}/is_selected")]
+        assert get(url_of(choice), ours.caller).data["attributes"]["is_selected"] is False
+
+    def test_does_not_unmatch_what_people_selected(self, world: World, ours: Tenant) -> None:
+        choice = world.choose(ours.workspace, world.provider("stripe"), is_selected=True, is_matched=True)
+        assert told(change(choice, MATCHER, is_matched=False)) == [("409", "CONFLICT", f"{ATTRIBUTES}/is_matched")]
+
+
+class TestIfMatch:
+    """RFC 9110, section 13.1.1: a strong comparison, or any state at all."""
+
+    @pytest.fixture
+    def tag(self, row: Row) -> str:
+        return get(url_of(row), READER).headers["etag"]
+
+    def test_with_the_tag_of_now_lets_it_through(self, row: Row, tag: str) -> None:
+        assert change(row, if_match=tag, deleted_at=AT).status == 200
+
+    def test_with_the_tag_of_before_is_412(self, row: Row, tag: str) -> None:
+        now = change(row, deleted_at=AT)
+        reply = change(row, if_match=tag, deleted_at=None)
+        assert reply.status == 412
+        assert (reply.error["code"], reply.error["title"]) == ("PRECONDITION_FAILED", "Precondition failed")
+        assert reply.error["source"] == {"header": "If-Match"}
+        assert now.headers["etag"] != tag
+        assert change(row, if_match=now.headers["etag"], deleted_at=None).status == 200
+
+    def test_with_the_tag_of_the_creation_lets_it_through(self, ours: Tenant) -> None:
+        made = call("POST", COMPANIES, PIPELINE, ours.draft())
+        document = draft(made.data["type"], {"deleted_at": AT}, made.data["id"])
+        reply = call("PATCH", made.headers["location"], PIPELINE, document, headers={"if-match": made.headers["etag"]})
+        assert reply.status == 200
+
+    @pytest.mark.parametrize(
+        "query", ["?include=company", "?include=workspace_connector.connector", "?fields[company]=name", "?include="]
+    )
+    def test_with_the_tag_of_another_view_lets_it_through(self, row: Row, tag: str, query: str) -> None:
+        seen = get(url_of(row) + query, READER).headers["etag"]
+        assert seen != tag
+        assert change(row, if_match=seen, deleted_at=AT).status == 200
+        assert change(row, if_match=seen, deleted_at=None).status == 412
+
+    def test_compares_the_row_and_not_what_is_included_with_it(self, world: World, row: Row) -> None:
+        seen = get(f"{url_of(row)}?include=company", READER).headers["etag"]
+        world.database.owner.exec_driver_sql("UPDATE core_api.companies SET name = 'Renamed'")
+        assert get(f"{url_of(row)}?include=company", READER).headers["etag"] != seen
+        assert change(row, if_match=seen, deleted_at=AT).status == 200
+
+    @pytest.mark.parametrize("any_state", ["*", " * "])
+    def test_with_a_star_lets_any_state_through(self, row: Row, any_state: str) -> None:
+        assert change(row, if_match=any_state, deleted_at=AT).status == 200
+
+    def test_with_a_weak_tag_never_matches(self, row: Row, tag: str) -> None:
+        assert change(row, if_match=f"W/{tag}", deleted_at=AT).status == 412
+
+    def test_with_several_tags_needs_one(self, row: Row, tag: str) -> None:
+        for if_match in (f'"a", W/"b", {tag}', f"{tag},{tag}", f'"x",,{tag}', f'"a,b",{tag} '):
+            assert change(row, if_match=if_match).status == 200
+        for if_match in ('"a", "b"', f'"a", W/{tag}', f'"{tag.strip(chr(34))}x"'):
+            assert change(row, if_match=if_match).status == 412
+
+    @pytest.mark.parametrize("if_match", ["x", '"', '"a" "b"', "", "W/", 'w/"a"', "*, *", '*, "a"', "'a'", '"a\x00"'])
+    def test_of_no_such_form_is_400(self, row: Row, if_match: str) -> None:
+        reply = change(row, if_match=if_match or " ", deleted_at=AT)
+        assert reply.status == 400
+        assert (reply.error["code"], reply.error["source"]) == ("BAD_REQUEST", {"header": "If-Match"})
+        assert get(url_of(row), READER).status == 200
+
+    def test_comes_after_the_role(self, world: World, ours: Tenant, choice: Row) -> None:
+        guest = world.people(world.workspace())
+        world.member(guest, ours.workspace, "guest")
+        assert change(choice, person(guest), if_match='"stale"', is_selected=True).status == 403
+
+    def test_comes_before_what_the_change_would_be(self, world: World, ours: Tenant) -> None:
+        choice = world.choose(ours.workspace, world.provider("stripe"), is_selected=True, is_matched=True)
+        assert change(choice, ours.caller, if_match='"stale"', is_matched=False).status == 412
+
+    def test_of_no_row_is_404(self, database: Database) -> None:
+        absent = Row("company_workspace_connector", 0, uuid4())
+        assert [change(absent, if_match=tag, deleted_at=AT).status for tag in ("*", '"x"')] == [404, 404]
+
+    def test_guards_a_choice_as_well(self, ours: Tenant, choice: Row) -> None:
+        tag = get(url_of(choice), ours.caller).headers["etag"]
+        assert change(choice, ours.caller, if_match=tag, is_selected=True).status == 200
+        assert change(choice, ours.caller, if_match=tag, is_selected=False).status == 412
+
+    @pytest.mark.parametrize("query", ["", "?include=provider", "?fields[workspace_provider]=is_selected"])
+    def test_takes_the_tag_that_the_change_answers_with(self, ours: Tenant, choice: Row, query: str) -> None:
+        for is_selected in (True, False, True):
+            tag = get(url_of(choice), ours.caller).headers["etag"]
+            changed = change(choice, ours.caller, query, tag, is_selected=is_selected)
+            assert changed.status == 200
+            assert changed.headers["etag"] == get(url_of(choice) + query, ours.caller).headers["etag"]
+
+
+class TestTwoAtOnce:
+    """Both have read the same state; both requests wait for the row before either goes on."""
+
+    @staticmethod
+    def hold(row: Row) -> Any:
+        table = table_of(f"{row.type}s")
+        return select(table.c.pk).where(table.c.pk == row.pk).with_for_update()
+
+    def test_with_the_same_tag_lose_no_update(self, fresh_database: FreshDatabase, row: Row) -> None:
+        tag = get(url_of(row), READER).headers["etag"]
+        calls: list[Callable[[], Reply]] = [
+            lambda: change(row, if_match=tag, deleted_at=AT),
+            lambda: change(row, if_match=tag, deleted_at=LATER),
+        ]
+        replies = race(fresh_database, self.hold(row), *calls)
+        assert sorted(reply.status for reply in replies) == [200, 412]
+        (won,) = (reply for reply in replies if reply.status == 200)
+        (lost,) = (reply for reply in replies if reply.status == 412)
+        assert lost.error["code"] == "PRECONDITION_FAILED"
+        (kept,) = get(f"{COMPANIES}?filter[deleted]=include", READER).data
+        assert kept["attributes"] == won.data["attributes"]
+
+    def test_on_a_choice_lose_no_update_either(self, fresh_database: FreshDatabase, ours: Tenant, choice: Row) -> None:
+        tag = get(url_of(choice), ours.caller).headers["etag"]
+        replies = race(
+            fresh_database,
+            self.hold(choice),
+            lambda: change(choice, ours.caller, if_match=tag, is_selected=True),
+            lambda: change(choice, MATCHER, if_match=tag, is_matched=False),
+        )
+        assert sorted(reply.status for reply in replies) == [200, 412]
+
+    def test_without_a_tag_take_turns(self, fresh_database: FreshDatabase, row: Row) -> None:
+        replies = race(
+            fresh_database,
+            self.hold(row),
+            lambda: change(row, deleted_at=AT),
+            lambda: change(row, deleted_at=LATER),
+        )
+        assert [reply.status for reply in replies] == [200, 200]
+        assert count(fresh_database, "company_workspace_connectors") == 1
+
+    def test_cannot_break_the_rule_of_matched(self, fresh_database: FreshDatabase, ours: Tenant, choice: Row) -> None:
+        """One selects, one unmatches: each is right by what it has read, and both would not be."""
+        replies = race(
+            fresh_database,
+            self.hold(choice),
+            lambda: change(choice, ours.caller, is_selected=True),
+            lambda: change(choice, MATCHER, is_matched=False),
+        )
+        selected, unmatched = (reply.status for reply in replies)
+        attributes = get(url_of(choice), ours.caller).data["attributes"]
+        assert selected == 200
+        assert unmatched in {200, 409}
+        assert (attributes["is_selected"], attributes["is_matched"]) == (True, True)
+
+    def test_of_which_one_deletes_leave_nothing_to_change(
+        self, fresh_database: FreshDatabase, ours: Tenant, choice: Row
+    ) -> None:
+        replies = race(
+            fresh_database,
+            self.hold(choice),
+            lambda: call("DELETE", f"{CHOICES}/{choice.id}", ours.caller),
+            lambda: change(choice, ours.caller, is_selected=True),
+        )
+        removed, changed = (reply.status for reply in replies)
+        assert removed == 204
+        assert changed in {200, 404}
+        (kept,) = get(f"{CHOICES}?filter[deleted]=include", ours.caller).data
+        assert kept["attributes"]["is_selected"] is False
+        assert kept["attributes"]["deleted_at"] is not None
