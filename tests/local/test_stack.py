@@ -151,7 +151,7 @@ def test_each_event_of_a_list_is_answered_over_http_too(stack: StackProcess) -> 
         event = json.loads(path.read_text())
         answer = stack.get(f"{event['rawPath']}?{event['rawQueryString']}", "owner")
         assert answer.status == 200, path.name
-        assert len(answer.json["data"]) == 2
+        assert 1 <= len(answer.json["data"]) <= 2, path.name
 
 
 # ---- the printed commands -----------------------------------------------------------------------------

@@ -1,0 +1,89 @@
+"""The whole document: what the API is, and an operation for each route."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wellspring.jsonapi.values import MEDIA_TYPE
+from wellspring.openapi import examples
+from wellspring.openapi.naming import operation_id, ref, schema
+from wellspring.openapi.parameters import parameters
+from wellspring.openapi.problems import codes
+from wellspring.openapi.responses import of_default, responses
+from wellspring.openapi.schemas import all_answers, basics, request, request_name
+from wellspring.openapi.words import DESCRIPTION, TAGS, permission
+from wellspring.resources import Resource
+from wellspring.routes import Route, routes
+
+type Object = dict[str, Any]
+
+OPENAPI = "3.1.1"
+VERSION = "1.0.0"
+JWT = "jwt"
+SERVICE_TAG = "service"
+
+
+class _Components:
+    """The parts that operations share."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, dict[str, Object]] = {
+            "schemas": {**basics(codes()), **all_answers()},
+            "responses": of_default(),
+            "parameters": {},
+        }
+
+    def shared(self, kind: str, name: str, part: Object) -> Object:
+        """Return a reference to `part`, or itself where there is another part of that name."""
+        return ref(kind, name) if self.kinds[kind].setdefault(name, part) == part else part
+
+
+def document() -> Object:
+    """Return the OpenAPI document of every route that the declarations have."""
+    components = _Components()
+    paths: dict[str, Object] = {}
+    for route in routes():
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, components)
+    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    return {
+        "openapi": OPENAPI,
+        "info": {"title": "Wellspring", "version": VERSION, "description": DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "security": [{JWT: []}],
+        "tags": _tags(),
+        "paths": paths,
+        "components": {**components.kinds, "securitySchemes": {JWT: scheme}},
+    }
+
+
+def _tags() -> list[Mapping[str, str]]:
+    found = dict.fromkeys(_tag(route) for route in routes())
+    described = {route.resource.type: TAGS[route.resource.policy] for route in routes() if route.resource}
+    return [{"name": name, "description": described.get(name, TAGS["none"])} for name in found]
+
+
+def _tag(route: Route) -> str:
+    return route.resource.type if route.resource else SERVICE_TAG
+
+
+def _operation(route: Route, components: _Components) -> Object:
+    made: Object = {"operationId": operation_id(route), "tags": [_tag(route)], "summary": route.summary}
+    resource = route.resource
+    if resource is not None:
+        made["description"] = permission(resource.policy, route.operation, route.function)
+        made["parameters"] = [components.shared("parameters", *named) for named in parameters(route, resource)]
+        if route.operation in {"create", "update"}:
+            made["requestBody"] = _body(route, resource, components)
+    if route.open_to_all:
+        made["security"] = []
+    made["responses"] = {
+        status: components.shared("responses", name, response) if name else response
+        for status, name, response in responses(route)
+    }
+    return made
+
+
+def _body(route: Route, resource: Resource, components: _Components) -> Object:
+    name = request_name(route)
+    components.kinds["schemas"][name] = request(route, resource)
+    example = examples.request_document(resource, route.operation, frozenset(route.within.values()))
+    return {"required": True, "content": {MEDIA_TYPE: {"schema": schema(name), "example": example}}}

@@ -1,0 +1,164 @@
+"""Values for examples. They are the demo's where the demo has them, so that examples can be tried on a local stack."""
+
+from typing import Any
+from zlib import crc32
+
+from wellspring.resources import Attribute, Relationship, Resource, resource_of
+
+MADE_AT = "2026-05-10T08:14:22.000Z"
+LATER = "2026-06-01T12:00:00.000Z"
+REQUEST_ID = "5f2c1f0e6f8f4d1f9a3b7c2d4e5f6a7b"
+CURSOR = "AaH95n-ZdzeAOUq2LjxoggAAAaH95n-PgklonyRuEUXR8oYYbsRK7w"
+ENTITY_TAG = '"nTb3oLSeCGX9Yz5K"'
+IDEMPOTENCY_KEY = "7c0c5c1e-3f0b-4f0e-8f0a-2b1d9e6c4a11"
+
+type Object = dict[str, Any]
+
+# Number of the kind, and the place of one of the demo's rows of it.
+DEMO_IDS = {
+    "workspace": "0001-7000-8000-a00000000001",
+    "people": "0002-7000-8000-a00000000001",
+    "company": "0003-7000-8000-a00000000001",
+    "account": "0004-7000-8000-a00000000001",
+    "connector": "0005-7000-8000-000000000001",
+    "workspace_connector": "0006-7000-8000-a00000000001",
+    "workspace_group": "0007-7000-8000-000000000001",
+    "workspace_group_membership": "0009-7000-8000-000000000001",
+    "workspace_group_workspace": "000a-7000-8000-a00000000001",
+    "provider": "000c-7000-8000-000000000047",
+}
+_TEXTS = {
+    ("workspace", "name"): "Verdier Foods",
+    ("people", "full_name"): "Claire Verdier",
+    ("company", "name"): "Alder Trading",
+    ("account", "account_name"): "Current EUR",
+    ("account", "currency"): "EUR",
+    ("connector", "name"): "Payments",
+    ("connector", "provider"): "stripe",
+    ("workspace_connector", "status"): "active",
+    ("workspace_group", "name"): "Verdier Group",
+    ("workspace_group_membership", "role"): "owner",
+    ("workspace_group_membership", "status"): "active",
+    ("provider", "name"): "Stripe",
+    ("provider", "slug"): "stripe",
+    ("provider", "category"): "payments",
+    ("provider", "url"): "https://dashboard.stripe.com",
+    ("provider", "logo_url"): "https://dashboard.stripe.com/logo.svg",
+    ("provider", "skill_status"): "ready",
+}
+
+
+def id_of(type_: str) -> str:
+    """Return the id of the example of a type."""
+    return f"01990000-{DEMO_IDS.get(type_) or f'{crc32(type_.encode()) & 0xFFFF:04x}-7000-8000-000000000001'}"
+
+
+def identifier(type_: str) -> Object:
+    """Return the resource identifier object of the example of a type."""
+    return {"type": type_, "id": id_of(type_)}
+
+
+def attribute(resource: Resource, said: Attribute) -> Any:
+    """Return what an attribute of the example is."""
+    match said.kind:
+        case "instant":
+            return None if said.name == "deleted_at" else MADE_AT
+        case "direction":
+            return "input"
+        case "boolean":
+            return True
+        case "texts":
+            return ["FR"]
+        case _:
+            return _TEXTS.get((resource.type, said.name), said.name.replace("_", " "))
+
+
+def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = False) -> Object:
+    """Return the resource object of the example of a type.
+
+    Args:
+        resource: the type.
+        primary: whether it is primary data, which has the linkage of its to-many relationships.
+        cursor: whether it is an item of a list.
+    """
+    made: Object = {
+        **identifier(resource.type),
+        "attributes": {said.name: attribute(resource, said) for said in resource.attributes},
+    }
+    relationships = {said.name: {"data": _linkage(said)} for said in resource.relationships if primary or not said.many}
+    if relationships:
+        made["relationships"] = relationships
+    if resource.route:
+        made["links"] = {"self": f"{resource.route}/{id_of(resource.type)}"}
+    if cursor:
+        made["meta"] = {"page": {"cursor": CURSOR}}
+    return made
+
+
+def _linkage(relationship: Relationship) -> Object | list[Object]:
+    one = identifier(relationship.target)
+    return [one] if relationship.many else one
+
+
+def included(resource: Resource, path: str) -> list[Object]:
+    """Return what including `path` with the example adds to the document."""
+    found: list[Object] = []
+    for name in path.split("."):
+        relationship = resource.relationship(name)
+        if relationship is None:
+            raise KeyError(path)
+        resource = resource_of(relationship.target)
+        found.append(resource_object(resource, primary=False))
+    return found
+
+
+def single_document(resource: Resource, url: str) -> Object:
+    """Return the document of the example of a type."""
+    return {"jsonapi": {"version": "1.1"}, "links": {"self": url}, "data": resource_object(resource)}
+
+
+def page_document(resource: Resource, path: str, include: tuple[str, ...]) -> Object:
+    """Return a page that holds the example of a type, and what including some paths adds."""
+    query = f"include={','.join(include)}&" if include else ""
+    asked = query.removesuffix("&")
+    document: Object = {
+        "jsonapi": {"version": "1.1"},
+        "links": {
+            "self": f"{path}?{asked}" if asked else path,
+            "first": f"{path}?{asked}" if asked else path,
+            "prev": None,
+            "next": f"{path}?{query}page%5Bafter%5D={CURSOR}",
+        },
+        "data": [resource_object(resource, cursor=True)],
+    }
+    if include:
+        document["included"] = [found for way in include for found in included(resource, way)]
+    return document
+
+
+def request_document(resource: Resource, action: str, within: frozenset[str]) -> Object:
+    """Return the document that creates or changes the example of a type.
+
+    Args:
+        resource: the type.
+        action: `create` or `update`.
+        within: relationships that the path has settled.
+    """
+    data: Object = {"type": resource.type}
+    if action == "update":
+        data["id"] = id_of(resource.type)
+    attributes = {
+        said.name: LATER if said.kind == "instant" else attribute(resource, said)
+        for said in resource.attributes
+        if said.written in {action, "always"}
+    }
+    relationships = {
+        said.name: {"data": _linkage(said)}
+        for said in resource.relationships
+        if said.written == action and said.name not in within
+    }
+    if attributes:
+        data["attributes"] = attributes
+    if relationships:
+        data["relationships"] = relationships
+    return {"data": data}

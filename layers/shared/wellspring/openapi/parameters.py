@@ -1,0 +1,192 @@
+"""The parameters of each operation, named as they are written in the URL, each with an example that is accepted."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from wellspring.jsonapi.query import DELETED, MAX_FILTER_IDS, RANGE_OPERATORS, SORTABLE
+from wellspring.openapi import examples
+from wellspring.openapi.schemas import included_types
+from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from wellspring.resources import DIRECTIONS, Attribute, Resource, resource_of
+from wellspring.routes import Route
+
+type Object = dict[str, Any]
+
+_UUID: Object = {"type": "string", "format": "uuid"}
+_TIME: Object = {"type": "string", "format": "date-time"}
+_COMPARED = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
+
+
+def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]:
+    """Yield each parameter of an operation, with a name to share it by: two of one name that are equal are one."""
+    yield from _path(route, resource)
+    within = frozenset(route.within.values())
+    if route.operation == "list":
+        yield from _list(resource, within)
+    if route.operation != "delete":
+        yield from _view(resource)
+    yield from _headers(route)
+
+
+def _path(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]:
+    for name in re.findall(r"{(\w+)}", route.path):
+        relationship = resource.relationship(route.within.get(name, ""))
+        target = relationship.target if relationship else resource.type
+        yield (
+            f"path.{name}.{target}",
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": f"Id of the {resource_of(target).name}.",
+                "schema": _UUID,
+                "example": examples.id_of(target),
+            },
+        )
+
+
+def _query(name: str, description: str, schema: Object, example: Any) -> Object:
+    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
+
+
+def _listed(name: str, description: str, items: Object, example: list[str], **limits: int) -> Object:
+    """Return a parameter whose value is several, separated by commas."""
+    schema = {"type": "array", "items": items, **limits}
+    return {**_query(name, description, schema, example), "style": "form", "explode": False}
+
+
+def _key(name: str) -> str:
+    return name.replace("][", ".").replace("[", ".").removesuffix("]")
+
+
+def _list(resource: Resource, within: frozenset[str]) -> Iterator[tuple[str, Object]]:
+    for parameter in (*_paging(), *_filters(resource, within)):
+        yield _key(parameter["name"]), parameter
+    if "workspace" not in within and resource.tenancy != "membership":
+        several = resource.relationship("workspace") is not None
+        yield "filter.workspace.several" if several else "filter.workspace.one", _workspaces(several=several)
+
+
+def _paging() -> Iterator[Object]:
+    size = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE}
+    yield _query("page[size]", "How many rows a page has.", size, 2)
+    for name, where in (("page[after]", "after"), ("page[before]", "before")):
+        description = (
+            f"Cursor of the row {where} which the page lies: `meta.page.cursor` of an item, or follow `links`. It "
+            "holds for the `sort` it was made with. Not both of `page[after]` and `page[before]`."
+        )
+        yield _query(name, description, {"type": "string"}, examples.CURSOR)
+    yield _query("page[total]", "`true` counts the whole list into `meta.page.total`.", {"type": "boolean"}, True)  # noqa: FBT003  (an example)
+    orders = [order for name in SORTABLE for order in (name, f"-{name}")]
+    # Without `default`, here and below: a page that tries operations would send each of them with every list.
+    sort = {"type": "string", "enum": orders}
+    yield _query("sort", "The order, `-` for newest first; `-created_at` where it is not said.", sort, "-created_at")
+
+
+def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
+    for relationship in resource.to_one:
+        if relationship.name not in within | {"workspace"}:
+            yield _listed(
+                f"filter[{relationship.name}]",
+                f"Only rows of these: one to {MAX_FILTER_IDS} ids of {resource_of(relationship.target).name}.",
+                _UUID,
+                [examples.id_of(relationship.target)],
+                minItems=1,
+                maxItems=MAX_FILTER_IDS,
+            )
+    for attribute in resource.attributes:
+        yield from _filters_of(resource, attribute)
+    yield _query(
+        "filter[deleted]",
+        "Whether tombstoned rows are left out (as where it is not said), shown too, or shown alone.",
+        {"type": "string", "enum": list(DELETED)},
+        "include",
+    )
+
+
+def _filters_of(resource: Resource, attribute: Attribute) -> Iterator[Object]:
+    name, example = f"filter[{attribute.name}]", examples.attribute(resource, attribute)
+    match attribute.kind:
+        case "direction":
+            yield _query(name, "Only rows of this direction.", {"type": "string", "enum": list(DIRECTIONS)}, example)
+        case "boolean":
+            yield _query(name, "Only rows of which this is so.", {"type": "boolean"}, example)
+        case "instant":
+            for operator in RANGE_OPERATORS:
+                description = f"Only rows whose `{attribute.name}` is {_COMPARED[operator]} this time."
+                yield _query(f"{name}[{operator}]", description, _TIME, example or examples.MADE_AT)
+
+
+def _workspaces(*, several: bool) -> Object:
+    description = "Only rows of {} which the caller must see: any other is 403."
+    if several:
+        example = [examples.id_of("workspace")]
+        what = description.format("these workspaces,")
+        return _listed("filter[workspace]", what, _UUID, example, minItems=1, maxItems=MAX_FILTER_IDS)
+    return _query("filter[workspace]", description.format("this workspace,"), _UUID, examples.id_of("workspace"))
+
+
+def _view(resource: Resource) -> Iterator[tuple[str, Object]]:
+    if resource.includes:
+        items = {"type": "string", "enum": list(resource.includes)}
+        example = [resource.includes[0]]
+        yield (
+            f"include.{resource.type}",
+            _listed("include", "Related resources to add as `included`; empty for none.", items, example),
+        )
+    for type_ in dict.fromkeys((resource.type, *included_types(resource))):
+        shown = resource_of(type_)
+        names = [said.name for said in shown.attributes] + [said.name for said in shown.relationships]
+        yield (
+            f"fields.{type_}",
+            _listed(
+                f"fields[{type_}]",
+                f"The only attributes and relationships of {shown.name} to show.",
+                {"type": "string", "enum": names},
+                names[:1],
+            ),
+        )
+
+
+def _header(name: str, description: str, example: str, **schema: Any) -> tuple[str, Object]:
+    made = {
+        "name": name,
+        "in": "header",
+        "description": description,
+        "schema": {"type": "string", **schema},
+        "example": example,
+    }
+    return name, made
+
+
+_TAG = r'(W/)?"[!#-~]*"'
+_TAGS = rf"^(\*|{_TAG}( *, *{_TAG})*)$"
+
+
+def _headers(route: Route) -> Iterator[tuple[str, Object]]:
+    match route.operation:
+        case "retrieve":
+            yield _header(
+                "If-None-Match",
+                "The `ETag` of the answer that the client has: 304 if it still holds.",
+                examples.ENTITY_TAG,
+                format="entity-tags",
+                pattern=_TAGS,
+            )
+        case "create":
+            yield _header(
+                "Idempotency-Key",
+                "A name for this attempt. For 24 hours the same request with the same key gets the first answer "
+                "again; another request with that key is 422.",
+                examples.IDEMPOTENCY_KEY,
+                pattern="^[!-~]{1,255}$",
+            )
+        case "update" | "delete":
+            yield _header(
+                "If-Match",
+                "The `ETag` of the row that the client knows: 412 if the row has changed since.",
+                examples.ENTITY_TAG,
+                format="entity-tags",
+                pattern=_TAGS,
+            )

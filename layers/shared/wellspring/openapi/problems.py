@@ -1,0 +1,148 @@
+"""Which errors each operation can answer with: the operation's kind decides, with the resource's declaration."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+
+from wellspring.errors import (
+    AlreadyExists,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    ImmutableAttribute,
+    InternalError,
+    InvalidCursor,
+    InvalidJson,
+    InvalidQueryParameter,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    PayloadTooLarge,
+    PreconditionFailed,
+    SchemaValidationError,
+    ServiceUnavailable,
+    SystemAttribute,
+    TenantMismatch,
+    Unauthorized,
+    UnsupportedMediaType,
+    WellspringError,
+)
+from wellspring.jsonapi.body import MAX_BODY_BYTES
+from wellspring.jsonapi.values import MEDIA_TYPE
+from wellspring.resources import Resource
+from wellspring.routes import Route, routes
+
+UNAUTHORIZED = Unauthorized("This operation needs a bearer token.")
+UNKNOWN_PATH = NotFound("There is no such path.")
+OTHER_METHOD = MethodNotAllowed("This path knows GET, POST.", allowed=["GET", "POST"])
+UNAVAILABLE = ServiceUnavailable("The database does not answer at the moment; nothing was changed.")
+FAULT = InternalError("The request could not be completed.")
+
+# A document whose problems are of several kinds is 400, and names them all (JSON:API 1.1, "Processing Errors").
+MIXED = (
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+
+type ByStatus = Mapping[HTTPStatus, list[WellspringError]]
+
+
+def meaning(problem: WellspringError) -> str:
+    """Return what a kind of error means, as its class says it."""
+    return inspect.getdoc(type(problem)).partition("\n")[0]  # type: ignore[union-attr]  # each class has one
+
+
+def codes() -> list[str]:
+    """Return every code that some operation, or `$default`, can answer with, by status."""
+    found = {problem.code: problem for route in routes() for problem in _problems(route)}
+    found |= {problem.code: problem for problem in (UNKNOWN_PATH, OTHER_METHOD)}
+    return sorted(found, key=lambda code: (found[code].status, code))
+
+
+def by_status(route: Route) -> ByStatus:
+    """Return what an operation can answer beside its success, by status, each code once."""
+    found: dict[HTTPStatus, dict[str, WellspringError]] = {}
+    for problem in _problems(route):
+        found.setdefault(problem.status, {}).setdefault(problem.code, problem)
+    if route.operation in {"create", "update"} and HTTPStatus.BAD_REQUEST in found:
+        for status in MIXED:
+            for code, problem in found.get(status, {}).items():
+                found[HTTPStatus.BAD_REQUEST].setdefault(code, problem)
+    return {status: list(found[status].values()) for status in sorted(found)}
+
+
+def _problems(route: Route) -> Iterator[WellspringError]:
+    if route.resource is None:
+        yield FAULT
+        if route.operation == "health":
+            yield UNAVAILABLE
+        return
+    resource = route.resource
+    yield UNAUTHORIZED
+    yield Forbidden("This needs the scope system:read.")
+    yield NotAcceptable(
+        f"Answers are {MEDIA_TYPE}, without extensions and without parameters other than profile.", header="Accept"
+    )
+    yield UnsupportedMediaType(f"{MEDIA_TYPE} takes no parameters but ext and profile.", header="Content-Type")
+    yield FAULT
+    if is_never_permitted(route):
+        return
+    yield InvalidQueryParameter("There is no such parameter for this operation.", parameter="foo")
+    yield UNAVAILABLE
+    match route.operation:
+        case "list":
+            yield InvalidCursor("The cursor is not one of this list.", parameter="page[after]")
+            if route.within:
+                yield _absent("workspace")
+        case "retrieve":
+            yield BadRequest("The value must be entity tags in double quotes.", header="If-None-Match")
+            yield _absent(resource.type)
+        case "delete":
+            yield from _conditional()
+            yield _absent(resource.type)
+        case "update":
+            yield from _conditional()
+            yield _absent(resource.type)
+            yield from _of_document(resource)
+            yield ImmutableAttribute("The direction is never changed.", pointer="/data/attributes/direction")
+        case _:
+            yield from _of_document(resource)
+            yield from _of_creation(resource)
+
+
+def is_never_permitted(route: Route) -> bool:
+    """Say whether nobody may ever do this: the route is there so that a client gets a reason."""
+    return route.resource is not None and route.resource.policy == "enrolment" and route.operation == "update"
+
+
+def _absent(type_: str, pointer: str | None = None) -> NotFound:
+    return NotFound(f"There is no such {type_}.", resource_type=type_, pointer=pointer)
+
+
+def _conditional() -> Iterator[WellspringError]:
+    yield BadRequest("The value must be entity tags in double quotes, comma-separated, or *.", header="If-Match")
+    yield PreconditionFailed("The resource was changed since; read it again.", header="If-Match")
+
+
+def _of_document(resource: Resource) -> Iterator[WellspringError]:
+    yield BadRequest("The document must have a resource object as its data.", pointer="")
+    yield InvalidJson("The body is not a JSON text in UTF-8 with each member of an object named once.")
+    yield SystemAttribute("The system sets created_at.", pointer="/data/attributes/created_at")
+    yield Conflict(f"The type must be {resource.type}.", pointer="/data/type")
+    yield PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")
+    yield SchemaValidationError("There is no such attribute.", pointer="/data/attributes/foo")
+
+
+def _of_creation(resource: Resource) -> Iterator[WellspringError]:
+    for relationship in resource.relationships:
+        if relationship.written == "create":
+            pointer = f"/data/relationships/{relationship.name}/data{'/0' if relationship.many else ''}/id"
+            yield _absent(relationship.target, pointer)
+    if resource.policy == "provenance":
+        names = " and ".join(relationship.name for relationship in resource.to_one)
+        yield TenantMismatch(f"The {names} belong to different workspaces.", pointer="/data/relationships")
+    if resource.policy == "enrolment":
+        yield AlreadyExists(f"There is such a live {resource.name} already.", resource_type=resource.type)

@@ -1,0 +1,177 @@
+"""What each operation answers: its success, and every error that it can give, with the codes."""
+
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from wellspring.errors import WellspringError
+from wellspring.jsonapi.errors import error_document
+from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
+from wellspring.openapi import examples, problems
+from wellspring.openapi.naming import operation_id, pascal, schema
+from wellspring.resources import Resource
+from wellspring.routes import Route, routes
+
+type Object = dict[str, Any]
+
+_JSON = "application/json"
+# What the gateway may answer before a function is called, or when it cannot be.
+_GATEWAYS = {
+    HTTPStatus.UNAUTHORIZED: "Unauthorized",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Request Entity Too Large",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Internal Server Error",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Service Unavailable",
+}
+_TEXT: Object = {"schema": {"type": "string"}}
+
+
+def responses(route: Route) -> Iterator[tuple[str, str, Object]]:
+    """Yield each answer of an operation: its status, a name to share it by, and the response."""
+    yield from _successes(route)
+    for status, found in problems.by_status(route).items():
+        yield str(int(status)), _name(route, status, found), failure(status, found)
+
+
+def _name(route: Route, status: HTTPStatus, found: Sequence[WellspringError]) -> str:
+    """Return what to call the answer to errors; empty where it is this resource's alone."""
+    of_resource = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
+    if route.operation in {"create", "update"} and status in of_resource:
+        return ""
+    return pascal(found[0].code.lower() if len(found) == 1 else f"{route.operation}_{status.name.lower()}")
+
+
+# ---- errors ---------------------------------------------------------------------------------------------
+def failure(status: HTTPStatus, found: Sequence[WellspringError]) -> Object:
+    """Return the response of a status with these problems."""
+    content: Object = {
+        MEDIA_TYPE: {
+            "schema": _narrowed([problem.code for problem in found]),
+            "example": error_document(found[0], examples.REQUEST_ID),
+        }
+    }
+    if status in _GATEWAYS:
+        content[_JSON] = {"schema": schema("GatewayError"), "example": {"message": _GATEWAYS[status]}}
+    said = "\n".join(f"- `{problem.code}`: {problems.meaning(problem)}" for problem in found)
+    made: Object = {"description": f"{status.phrase}.\n\n{said}", "content": content}
+    headers = {name: found[0].headers[name] for name in found[0].headers}
+    if headers:
+        made["headers"] = {name.title(): {**_TEXT, "example": value} for name, value in headers.items()}
+    return made
+
+
+def _narrowed(codes: list[str]) -> Object:
+    return {
+        "allOf": [
+            schema("ErrorDocument"),
+            {"properties": {"errors": {"items": {"properties": {"code": {"enum": codes}}}}}},
+        ]
+    }
+
+
+def of_default() -> dict[str, Object]:
+    """Return what `$default` answers, which no path of the document stands for."""
+    return {
+        "DefaultPermanentRedirect": {
+            "description": "A known path with a slash at its end: the same path without it.",
+            "headers": {"Location": {**_TEXT, "required": True}},
+        },
+        "DefaultNotFound": failure(HTTPStatus.NOT_FOUND, [problems.UNKNOWN_PATH]),
+        "DefaultMethodNotAllowed": failure(HTTPStatus.METHOD_NOT_ALLOWED, [problems.OTHER_METHOD]),
+    }
+
+
+# ---- successes ------------------------------------------------------------------------------------------
+def _successes(route: Route) -> Iterator[tuple[str, str, Object]]:
+    resource = route.resource
+    if resource is None:
+        yield "200", "", _OPEN[route.operation]
+        return
+    if problems.is_never_permitted(route):
+        return
+    match route.operation:
+        case "list":
+            yield "200", "", _page(route, resource)
+        case "retrieve":
+            yield "200", "", _single(route, resource, f"The {resource.name}.")
+            yield "304", "NotModified", {"description": "The client has this answer already.", "headers": _tag()}
+        case "update":
+            yield "200", "", _single(route, resource, f"The {resource.name} as it is now.")
+        case "delete":
+            yield "204", "NoContent", {"description": "It is removed: tombstoned, kept as history."}
+        case _:
+            made = _single(route, resource, f"The {resource.name} was made.")
+            location = {"description": "Its path.", "required": True, "schema": schema("Link")}
+            yield "201", "", {**made, "headers": {**made["headers"], "Location": location}}
+            if resource.policy == "selection":
+                yield "200", "", _single(route, resource, f"There was such a {resource.name}: as it is now.")
+
+
+def _tag() -> Object:
+    tag = {"type": "string", "pattern": '^"[^"]+"$'}
+    return {"ETag": {"description": "For `If-Match` and `If-None-Match`.", "required": True, "schema": tag}}
+
+
+def _single(route: Route, resource: Resource, description: str) -> Object:
+    content: Object = {
+        "schema": schema(f"{pascal(resource.type)}Document"),
+        "example": examples.single_document(resource, f"{resource.route}/{examples.id_of(resource.type)}"),
+    }
+    made: Object = {"description": description, "headers": _tag(), "content": {MEDIA_TYPE: content}}
+    links = _links(route, resource)
+    return {**made, "links": links} if links else made
+
+
+def _page(route: Route, resource: Resource) -> Object:
+    path = route.path
+    for name, relationship in route.within.items():
+        path = path.replace(f"{{{name}}}", examples.id_of(relationship))
+    # A list within something says what it holds without being asked to.
+    given = {} if route.within else {"page": {"value": examples.page_document(resource, path, ())}}
+    include = ("provider",) if route.within else resource.includes[:1]
+    given["with_include"] = {"value": examples.page_document(resource, path, include)}
+    return {
+        "description": f"A page of {resource.name}s. Its type names the profile {CURSOR_PAGINATION} if `Accept` does.",
+        "content": {
+            MEDIA_TYPE: {
+                "schema": schema(f"{pascal(resource.type)}Collection"),
+                "examples": given,
+            }
+        },
+    }
+
+
+def _links(route: Route, resource: Resource) -> Object:
+    """Return the operations that take the id of the resource in an answer."""
+    return {
+        operation_id(other): {"operationId": operation_id(other), "parameters": {"id": "$response.body#/data/id"}}
+        for other in routes()
+        if other.resource is resource and other is not route and other.path == f"{resource.route}/{{id}}"
+    }
+
+
+_OPEN: dict[str, Object] = {
+    "health": {
+        "description": "The database answers.",
+        "content": {
+            _JSON: {
+                "schema": {
+                    "type": "object",
+                    "properties": {"status": {"const": "ok"}},
+                    "required": ["status"],
+                    "additionalProperties": False,
+                },
+                "example": {"status": "ok"},
+            }
+        },
+    },
+    "openapi": {
+        "description": "An OpenAPI 3.1 document.",
+        "content": {
+            _JSON: {"schema": {"type": "object", "required": ["openapi"]}, "example": {"openapi": "3.1.1"}},
+        },
+    },
+    "docs": {
+        "description": "A page for a browser.",
+        "content": {"text/html": {**_TEXT, "example": "<!doctype html>"}},
+    },
+}

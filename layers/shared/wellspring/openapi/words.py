@@ -1,0 +1,88 @@
+"""What the document says to a reader in whole sentences."""
+
+from collections.abc import Mapping
+
+from wellspring.jsonapi.body import MAX_BODY_BYTES
+from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
+from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from wellspring.resources import Policy
+
+DESCRIPTION = f"""\
+The ledger of connections: for every bank account, company and person, which connector brought the record in or carried
+it out, and when; which workspaces belong to which group; which providers a workspace has chosen.
+It is [JSON:API 1.1](https://jsonapi.org/format/1.1/): clients of that standard work unchanged.
+
+**Who calls.** Send `Authorization: Bearer <JWT>`. A `sub` that is a uuid is a person, who sees the workspaces they are
+an active member of, directly or through a group; any other is a service, which may do what its `scope` says
+(`system:read`, `sync:write`, `providers:match`). What the caller may not see does not exist: 404, and absent from
+lists. Without a valid token the gateway itself answers 401 as `application/json`.
+
+**Media type.** Documents are `{MEDIA_TYPE}`, in requests (else 415) and in answers (406 if `Accept` rules it out).
+
+**Lists** have pages of {DEFAULT_PAGE_SIZE} rows, at most {MAX_PAGE_SIZE}, newest first. Follow `links.next` until it
+is null; a walk by `created_at` meets every row that stays live exactly once, whatever is written meanwhile. This is
+the [cursor-pagination profile]({CURSOR_PAGINATION}).
+A parameter that is unknown, malformed or given twice is 400; none is ever ignored.
+
+**Errors** are JSON:API error objects, all problems of a request in one answer. Decide by `code`; quote `id` when you
+ask us. `source` names the part at fault. Problems of different kinds in one document answer 400 together. 503 comes
+with `Retry-After`: nothing was changed, try again.
+
+**Safe retries.** Give a `POST` an `Idempotency-Key`: for 24 hours the same request with it gets the first answer again.
+
+**Safe changes.** One resource comes with an `ETag`. Send it as `If-Match` with `PATCH` and `DELETE`: 412 if somebody
+was faster. Send it as `If-None-Match` with `GET`: 304 if nothing changed.
+
+**Limits.** A request document has at most {MAX_BODY_BYTES} bytes. Times are ISO 8601; answers are in UTC with
+milliseconds.
+
+**Other paths.** What matches none of the paths below is answered, to a caller with a token, by
+`DefaultNotFound` (404), `DefaultMethodNotAllowed` (405 with `Allow`: the path exists for other methods) or
+`DefaultPermanentRedirect` (308: a slash too many at the end), which stand among the components.
+"""
+
+TAGS: Mapping[Policy, str] = {
+    "provenance": "Which connectors brought a record in (`input`) or carried it out (`output`).",
+    "enrolment": "Which workspaces belong to which group, and who enrolled them.",
+    "selection": "Which providers of the catalogue a workspace has selected, or was matched to.",
+    "group": "Groups of workspaces.",
+    "none": "The service itself.",
+}
+
+_READ = "A person sees what belongs to their workspaces and groups; a service needs `system:read`."
+_PERMISSIONS: Mapping[tuple[str, str], str] = {
+    ("provenance", "create"): "For services with `sync:write`. Record and connector must live in one workspace.",
+    ("provenance", "update"): "For services with `sync:write`: a time in `deleted_at` tombstones, null restores.",
+    ("provenance", "delete"): "For services with `sync:write`. The row is tombstoned; a second time it is 404.",
+    ("enrolment", "create"): (
+        "For an owner or admin of the group who is also a direct, active member of the workspace. "
+        "A pair that is enrolled already is 409; one that was withdrawn is enrolled again as a new row."
+    ),
+    ("enrolment", "update"): "Nobody may: an enrolment is never changed. Withdraw it and enrol again.",
+    ("enrolment", "delete"): "For an owner or admin of the group. The row stays as history.",
+    ("selection", "create"): (
+        "For an owner, admin or member of the workspace, who selects by it unless the document says otherwise, and for "
+        "services with `providers:match`, which say `is_matched` only. Makes the row or changes the live one there is. "
+        "What is selected is matched."
+    ),
+    ("selection", "update"): (
+        "For an owner, admin or member of the workspace, and for services with `providers:match`, which say "
+        "`is_matched` only. A selected provider cannot be unmatched: 409."
+    ),
+    ("selection", "delete"): "For an owner, admin or member of the workspace. Selecting again makes a new row.",
+    ("group", "create"): (
+        "For any person, who becomes its owner. The workspaces named are enrolled with it, all or none; the caller "
+        "must be a direct, active member of each."
+    ),
+    ("group", "list"): "A person sees the groups in which they are an active member; a service needs `system:read`.",
+}
+
+
+_OF_FUNCTIONS: Mapping[str, str] = {
+    "workspace.list_providers": " `provider` is included unless `include` says otherwise.",
+}
+
+
+def permission(policy: Policy, operation: str, function: str) -> str:
+    """Return who may do an operation, and what is to be known of it."""
+    return _PERMISSIONS.get((policy, operation), _READ) + _OF_FUNCTIONS.get(function, "")

@@ -1,0 +1,163 @@
+"""What a generator of requests cannot know of the requests before, put right here, so that no check has to be lax.
+
+Only requests that are meant to be accepted are changed.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+from zlib import crc32
+
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.core.failures import AcceptedNegativeData, Failure
+
+from local.demo_data import GROUP, demo_id
+
+type Case = schemathesis.Case[Any]
+
+# A generator that keeps to letters and digits in headers would never make one by itself.
+schemathesis.openapi.format("entity-tags", st.sampled_from(["*", '""', '"a"', 'W/"a.b"', '"a", "b"', '"~!#" ,W/"-_"']))
+
+# Keys of the runs before are kept for a day.
+RUN = uuid4().hex
+
+# A cursor of each list and order, as the service made it: no other text is one.
+_cursors: dict[tuple[str, str], str] = {}
+# The latest ETag of each resource, by its id.
+_tags: dict[str, str] = {}
+# The request that each Idempotency-Key stands for.
+_keys: dict[str, str] = {}
+# Resources of the demo to refer to; few, so that they are met again. Those of workspace c do not go with the others.
+_THERE = {
+    **{
+        type_: (demo_id(type_, "a"), demo_id(type_, "a", 2), demo_id(type_, "c"))
+        for type_ in ("account", "company", "people", "workspace_connector")
+    },
+    "workspace": tuple(demo_id("workspace", letter) for letter in "abc"),
+    "workspace_group": (GROUP,),
+    "provider": tuple(demo_id("provider", "0", number) for number in range(1, 6)),
+}
+# Where to say which operation was answered with what.
+_seen = os.environ.get("CONTRACT_SEEN", os.devnull)
+# The relationship of a document that a name of the path says already.
+_SETTLED = {"id": "workspace_group", "workspace_id": "workspace"}
+
+
+@schemathesis.hook
+def filter_failure(
+    _context: schemathesis.HookContext, failure: Failure, case: Case, response: schemathesis.Response
+) -> bool:
+    """Say whether a failure is one: what was spoilt may be written like the list of nothing, which is valid."""
+    if not isinstance(failure, AcceptedNegativeData) or case.meta is None:
+        return True
+    spoilt = {mutation.parameter for mutation in getattr(case.meta.phase.data, "mutations", ())}
+    sent = parse_qs(urlsplit(str(response.request.url)).query, keep_blank_values=True)
+    return not spoilt or any(sent.get(name or "") != [""] for name in spoilt)
+
+
+@schemathesis.hook
+def after_call(_context: schemathesis.HookContext, case: Case, response: schemathesis.Response) -> None:
+    """Remember what only an answer can tell: cursors and entity tags; tell the test what was answered."""
+    with Path(_seen).open("a") as seen:
+        status = "2xx" if response.status_code < 300 else response.status_code
+        seen.write(f"{case.operation.definition.raw['operationId']} {status}\n")
+    if response.status_code not in {200, 201}:
+        return
+    if case.method == "GET" and "page[size]" in case.operation.query:
+        for item in response.json()["data"]:
+            _cursors[_list_of(case)] = item["meta"]["page"]["cursor"]
+    for tag in response.headers.get("etag", ()):
+        _tags[response.json()["data"]["id"]] = tag
+
+
+@schemathesis.hook
+def before_call(_context: schemathesis.HookContext, case: Case, _kwargs: dict[str, Any]) -> None:
+    """Put right what depends on requests before, and what the path says already."""
+    if case.meta is not None and case.meta.generation.mode.is_positive:
+        _give_a_cursor(case)
+        _refer_to_what_is_there(case)
+        _name_the_attempt(case)
+        _know_the_state(case)
+        _agree_with_the_path(case)
+
+
+def _list_of(case: Case) -> tuple[str, str]:
+    return case.path, str((case.query or {}).get("sort", "-created_at"))
+
+
+def _give_a_cursor(case: Case) -> None:
+    """A page is after a row or before one, and a cursor is one that the service made."""
+    query = case.query or {}
+    for name in ("page[before]", "page[after]"):
+        if name in query:
+            known = _cursors.get(_list_of(case))
+            if known is None or (name == "page[before]" and "page[after]" in query):
+                del query[name]
+            else:
+                query[name] = known
+
+
+def _refer_to_what_is_there(case: Case) -> None:
+    """Most of what a request refers to is there; some stays as it was made up."""
+    for type_ in ("workspace", "provider"):
+        path = case.path_parameters or {}
+        if f"{type_}_id" in path:
+            path[f"{type_}_id"] = _there(type_, path[f"{type_}_id"])
+    if case.method == "POST":
+        for name in _relationships(case):
+            linkage = _linkage(case, name) or []
+            for identifier in linkage if isinstance(linkage, list) else [linkage]:
+                identifier["id"] = _there(identifier["type"], identifier["id"])
+
+
+def _there(type_: str, id_: str) -> str:
+    known = _THERE[type_]
+    number = crc32(id_.encode())
+    return id_ if id_ in known or not number % 4 else known[number // 4 % len(known)]
+
+
+def _name_the_attempt(case: Case) -> None:
+    """A key stands for one request: another request gets another key."""
+    headers: Any = case.headers or {}
+    key = headers.get("Idempotency-Key")
+    if isinstance(key, str):
+        request = repr((case.method, case.formatted_path, case.query, case.body))
+        key = f"{key[:200]}-{RUN}"
+        while _keys.setdefault(key, request) != request:
+            key = f"{key[:240]}-{len(_keys)}"
+        headers["Idempotency-Key"] = key
+
+
+def _know_the_state(case: Case) -> None:
+    """A row is changed by whoever has seen it as it is; who has not seen it keeps what was made up."""
+    headers: Any = case.headers or {}
+    known = _tags.get((case.path_parameters or {}).get("id", ""))
+    if "If-Match" in headers and known:
+        headers["If-Match"] = known
+
+
+def _agree_with_the_path(case: Case) -> None:
+    """A document that names what the path names names the same."""
+    path, body = case.path_parameters or {}, case.body
+    if case.method == "PATCH" and isinstance(body, dict):
+        data: Any = body["data"]
+        data["id"] = path["id"]
+    for name, id_ in path.items():
+        linkage = _linkage(case, _SETTLED.get(name, ""))
+        if linkage is not None:
+            linkage["id"] = id_
+
+
+def _relationships(case: Case) -> dict[str, Any]:
+    """Return the relationships in a valid document, without the @-members among them."""
+    body: Any = case.body if isinstance(case.body, dict) else {"data": {}}
+    said: dict[str, Any] = body["data"].get("relationships", {})
+    return {name: relationship for name, relationship in said.items() if not name.startswith("@")}
+
+
+def _linkage(case: Case, name: str) -> Any:
+    """Return the linkage of a relationship in a valid document; None where it has no such."""
+    return _relationships(case).get(name, {}).get("data")

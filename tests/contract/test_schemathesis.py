@@ -1,0 +1,119 @@
+"""Schemathesis, a generator of requests from the OpenAPI document, finds no answer that the document does not describe.
+
+Each principal is tried twice: on every operation with examples, chance and sequences (`wide`), and on the operations
+that are theirs with every parameter and member of a document, valid and spoilt, one by one (`deep`).
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.settings import ROOT
+from tests.local.stack_process import StackProcess
+from tests.support.stack import running
+from wellspring.openapi.naming import operation_id
+from wellspring.routes import routes
+
+pytestmark = pytest.mark.contract
+
+# Where chance begins, so that a failure can be had again. CONTRACT_SEED=2 tries other requests.
+SEED = os.environ.get("CONTRACT_SEED", "1")
+SECONDS = 600
+
+LISTS = {
+    "list_account_workspace_connectors 2xx",
+    "list_company_workspace_connectors 2xx",
+    "list_people_workspace_connectors 2xx",
+    "list_workspace_group_workspaces 2xx",
+    "list_workspace_providers 2xx",
+    "list_workspace_groups 2xx",
+    "workspace_list_providers 2xx",
+}
+# What must have been answered, or nothing much was tried.
+ANSWERED = {
+    "owner": LISTS
+    | {
+        "create_workspace_group 2xx",
+        "create_workspace_provider 2xx",
+        "workspace_select_provider 2xx",
+        "create_workspace_group_workspace 409",
+        "update_workspace_group_workspace 403",
+        "create_company_workspace_connector 403",
+    },
+    "pipeline": LISTS
+    | {
+        "create_account_workspace_connector 2xx",
+        "create_company_workspace_connector 2xx",
+        "create_people_workspace_connector 2xx",
+        "create_workspace_group 403",
+    },
+    "matcher": LISTS | {"create_workspace_provider 403", "create_company_workspace_connector 403"},
+    None: {"list_company_workspace_connectors 401", "health_check 2xx", "openapi_document 2xx", "docs_page 2xx"},
+}
+# One of the three provenance types is tried in full: they are made by one declaration. So are the lists of the others.
+DEEP = {
+    "pipeline": "company_workspace_connector|(create|update|delete)_(account|people)_workspace_connector$",
+    "owner": "workspace_groups?$|(?<!list)_workspace_group_workspace|(?<!list)_workspace_provider|^workspace_",
+    "matcher": "(create|update)_workspace_provider$|^workspace_select_provider$",
+}
+SUCCEEDED = {
+    "pipeline": {"create_company_workspace_connector 2xx", "retrieve_company_workspace_connector 2xx"},
+    "owner": {"create_workspace_group 2xx", "create_workspace_provider 2xx", "workspace_select_provider 2xx"},
+    "matcher": {"create_workspace_provider 2xx", "workspace_select_provider 2xx"},
+}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
+    with running(tmp_path_factory.mktemp("stack")) as started:
+        yield started
+
+
+@pytest.fixture
+def run(stack: StackProcess, tmp_path: Path) -> "Run":
+    return Run(stack, tmp_path / "seen")
+
+
+class Run:
+    """One run of schemathesis against the stack."""
+
+    def __init__(self, stack: StackProcess, seen: Path) -> None:
+        self.stack = stack
+        self.seen = seen
+
+    def __call__(self, name: str | None, *arguments: str) -> set[str]:
+        """Run it as the principal `name`; return what was answered, as `operation status`."""
+        token = ["-H", f"Authorization: Bearer {self.stack.token(name)}"] if name else []
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "tests/contract/schemathesis.toml", "run"]
+        place = ["docs/openapi.json", "--url", self.stack.facts["api_url"], "--seed", SEED, "--checks", "all"]
+        ended = subprocess.run(
+            [*command, *place, *token, *arguments, "--no-color"],
+            cwd=ROOT,
+            env=os.environ | {"CONTRACT_SEEN": str(self.seen)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return set(self.seen.read_text().splitlines())
+
+
+@pytest.mark.parametrize("name", ANSWERED, ids=str)
+def test_every_operation_answers_as_it_is_described(run: Run, name: str | None) -> None:
+    answered = run(name, "--phases", "examples,fuzzing,stateful")
+    assert answered >= ANSWERED[name]
+    assert {line.split()[0] for line in answered} == {operation_id(route) for route in routes()}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_every_part_of_a_request_is_read_as_it_is_described(run: Run, name: str) -> None:
+    answered = run(name, "--phases", "coverage", "--include-operation-id-regex", DEEP[name])
+    assert answered >= SUCCEEDED[name]
+    tried = {line.split()[0] for line in answered}
+    assert tried == {operation_id(route) for route in routes() if re.search(DEEP[name], operation_id(route))}

@@ -1,0 +1,386 @@
+"""The OpenAPI document is valid, complete, and says what the code does."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+import pytest
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from local.demo_data import rows
+from local.settings import ROOT
+from local.template import Template
+from wellspring import errors
+from wellspring.errors import InvalidQueryParameter, Problems, WellspringError
+from wellspring.jsonapi.body import parse_create, parse_update
+from wellspring.jsonapi.documents import page_document, resource_object, single_document
+from wellspring.jsonapi.query import RANGE_OPERATORS, UNKNOWN, no_parameters, parse_list, parse_view
+from wellspring.jsonapi.values import MEDIA_TYPE
+from wellspring.models import table_of
+from wellspring.openapi import document, examples
+from wellspring.openapi.naming import pascal
+from wellspring.openapi.schemas import included_types
+from wellspring.queries import View
+from wellspring.resources import Resource, resource_of, resources
+from wellspring.routes import METHODS, Route, objects, routes
+from wellspring.services.reading import Found, Page, Row
+
+FILE = ROOT / "docs/openapi.json"
+DOCUMENT = document()
+OPERATIONS = [route for route in routes() if route.resource is not None]
+WRITING = [route for route in OPERATIONS if route.operation in {"create", "update"}]
+
+# Contract, section 4, "Errors": those that are of no type.
+CODES = """
+    BAD_REQUEST INVALID_JSON INVALID_QUERY_PARAMETER INVALID_CURSOR UNAUTHORIZED FORBIDDEN NOT_FOUND METHOD_NOT_ALLOWED
+    NOT_ACCEPTABLE CONFLICT TENANT_MISMATCH PRECONDITION_FAILED UNSUPPORTED_MEDIA_TYPE SCHEMA_VALIDATION_ERROR
+    IMMUTABLE_ATTRIBUTE SYSTEM_ATTRIBUTE PAYLOAD_TOO_LARGE SERVICE_UNAVAILABLE INTERNAL_ERROR
+"""
+
+
+def name_of(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def operation(route: Route) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][route.path][route.method.lower()]
+    return found
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in part:
+        return part
+    found: Any = DOCUMENT
+    for step in part["$ref"].removeprefix("#/").split("/"):
+        found = found[step]
+    return dict(found)
+
+
+def parameters(route: Route, place: str) -> dict[str, dict[str, Any]]:
+    found = [resolved(part) for part in operation(route).get("parameters", [])]
+    return {parameter["name"]: parameter for parameter in found if parameter["in"] == place}
+
+
+def validator(schema: Mapping[str, Any]) -> Any:
+    """Return what validates against a schema of the document."""
+    return OAS31Validator({**schema, "components": DOCUMENT["components"]}, format_checker=oas31_format_checker)
+
+
+def walk(part: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every object in the document that has a schema of its own, and where it is."""
+    if isinstance(part, dict):
+        if "schema" in part:
+            yield path, part
+        for name, value in part.items():
+            # What is in an example is not a part of the document.
+            if name not in {"example", "examples", "value"}:
+                yield from walk(value, f"{path}/{name}")
+    elif isinstance(part, list):
+        for number, value in enumerate(part):
+            yield from walk(value, f"{path}/{number}")
+
+
+def text_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+# ---- the document as such -------------------------------------------------------------------------------
+def test_the_document_in_the_repository_is_the_one_that_the_code_makes() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "wellspring.openapi"],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "layers/shared")},
+        capture_output=True,
+        check=True,
+    )
+    assert FILE.read_bytes() == made.stdout, "docs/openapi.json is old: `make openapi`"
+
+
+def test_the_document_is_valid() -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+
+
+def test_every_route_of_the_template_is_an_operation_and_every_operation_a_route() -> None:
+    described = {f"{method.upper()} {path}" for path, item in DOCUMENT["paths"].items() for method in item}
+    served = {route.key for route in Template().routes}
+    assert served - described == {"$default"}
+    assert described <= served
+
+
+def test_what_needs_no_token_says_so() -> None:
+    open_ = {route.key for route in Template().routes if not route.needs_token}
+    assert {name_of(route) for route in routes() if operation(route).get("security") == []} == open_
+    assert DOCUMENT["security"] == [{"jwt": []}]
+    assert all("security" not in operation(route) for route in routes() if name_of(route) not in open_)
+
+
+def test_no_two_operations_have_one_name() -> None:
+    names = Counter(operation(route)["operationId"] for route in routes())
+    assert names.most_common(1)[0][1] == 1
+    assert "list_company_workspace_connectors" in names
+
+
+@pytest.mark.parametrize("resource", objects(), ids=lambda resource: resource.type)
+def test_every_object_has_all_five_operations(resource: Resource) -> None:
+    found = {
+        operation(route)["operationId"].partition("_")[0]
+        for route in routes()
+        if route.resource is resource and route.path in {resource.route, f"{resource.route}/{{id}}"}
+    }
+    assert found == set(METHODS)
+
+
+def test_every_part_that_is_shared_is_used() -> None:
+    text = json.dumps(DOCUMENT)
+    for kind in ("schemas", "parameters", "responses"):
+        for name in DOCUMENT["components"][kind]:
+            # No path stands for $default.
+            assert name.startswith("Default") or f'"#/components/{kind}/{name}"' in text, name
+
+
+# ---- errors ---------------------------------------------------------------------------------------------
+def codes_of(response: dict[str, Any]) -> list[str]:
+    narrowed = resolved(response)["content"][MEDIA_TYPE]["schema"]["allOf"][1]
+    found: list[str] = narrowed["properties"]["errors"]["items"]["properties"]["code"]["enum"]
+    return found
+
+
+def failures(route: Route) -> dict[str, list[str]]:
+    return {status: codes_of(response) for status, response in operation(route)["responses"].items() if status >= "400"}
+
+
+def test_every_code_of_the_contract_is_in_the_document() -> None:
+    of_types = {f"{route.resource.type.upper()}_NOT_FOUND" for route in OPERATIONS if route.resource}
+    wanted = set(CODES.split()) | of_types | {"WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"}
+    described = {code for route in routes() for codes in failures(route).values() for code in codes}
+    for name in ("DefaultNotFound", "DefaultMethodNotAllowed"):
+        described |= set(codes_of(DOCUMENT["components"]["responses"][name]))
+    assert wanted <= described
+    assert described == set(DOCUMENT["components"]["schemas"]["ErrorCode"]["enum"])
+
+
+def test_every_class_of_error_is_in_the_document() -> None:
+    kinds = {
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, WellspringError) and kind is not Problems
+    }
+    # A type's own code stands for the class, where it is always a type's.
+    of_no_type = {kind.code for kind in kinds} - {"CONFLICT"}
+    assert of_no_type <= set(DOCUMENT["components"]["schemas"]["ErrorCode"]["enum"])
+
+
+def test_each_code_has_one_status_unless_it_is_one_of_several_problems() -> None:
+    for route in routes():
+        alone = [code for status, codes in failures(route).items() if status != "400" for code in codes]
+        assert max(Counter(alone).values(), default=1) == 1
+        if route.operation in {"list", "retrieve", "delete"}:
+            assert not set(alone) & set(failures(route)["400"])
+
+
+@pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
+def test_a_401_is_the_gateways_or_the_functions(route: Route) -> None:
+    content = resolved(operation(route)["responses"]["401"])["content"]
+    assert set(content) == {MEDIA_TYPE, "application/json"}
+
+
+# ---- examples -------------------------------------------------------------------------------------------
+def examples_of(part: dict[str, Any]) -> list[Any]:
+    return [part["example"]] if "example" in part else [named["value"] for named in part.get("examples", {}).values()]
+
+
+def test_every_example_is_valid() -> None:
+    tried = 0
+    for path, part in walk(DOCUMENT):
+        for example in examples_of(part):
+            assert [f"{path}: {error.message}" for error in validator(part["schema"]).iter_errors(example)] == []
+            tried += 1
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for example in schema.get("examples", []):
+            assert [f"{name}: {error.message}" for error in validator(schema).iter_errors(example)] == []
+    assert tried > 150
+
+
+@pytest.mark.parametrize("route", routes(), ids=name_of)
+def test_every_operation_has_an_example_of_what_is_sent_and_of_each_answer(route: Route) -> None:
+    body = operation(route).get("requestBody", {"content": {}})
+    assert bool(body["content"]) == (route.operation in {"create", "update"})
+    answers = [resolved(response).get("content", {}) for response in operation(route)["responses"].values()]
+    for content in (body["content"], *answers):
+        for media in content.values():
+            assert examples_of(media)
+    for place in ("path", "query", "header"):
+        assert all(examples_of(parameter) for parameter in parameters(route, place).values())
+
+
+@pytest.mark.parametrize("route", WRITING, ids=name_of)
+def test_what_is_sent_in_an_example_is_understood(route: Route) -> None:
+    resource = route.resource
+    assert resource is not None
+    body = json.dumps(operation(route)["requestBody"]["content"][MEDIA_TYPE]["example"]).encode()
+    if route.operation == "create":
+        within = {name: examples.id_of(name) for name in route.within.values()}
+        draft = parse_create(resource, body, within=within)
+        assert {reference.name for reference in draft.references} == {
+            relationship.name for relationship in resource.relationships if relationship.written == "create"
+        }
+    else:
+        draft = parse_update(resource, body, examples.id_of(resource.type))
+    # No document changes an enrolment.
+    assert draft.attributes or resource.policy == "enrolment"
+    assert draft.problems == ()
+
+
+def example_row(type_: str) -> Row:
+    resource = resource_of(type_)
+    return {
+        "id": UUID(examples.id_of(type_)),
+        **{attribute.name: examples.attribute(resource, attribute) for attribute in resource.attributes},
+        **{
+            f"{relationship.name}_{'ids' if relationship.many else 'id'}": (
+                [examples.id_of(relationship.target)] if relationship.many else examples.id_of(relationship.target)
+            )
+            for relationship in resource.relationships
+        },
+    }
+
+
+@pytest.fixture
+def shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wellspring.jsonapi.documents.render_instant", lambda value: value)
+
+
+@pytest.mark.usefixtures("shown_as_they_are")
+@pytest.mark.parametrize("resource", resources(), ids=lambda resource: resource.type)
+def test_an_example_is_what_the_service_makes_of_such_a_row(resource: Resource) -> None:
+    row = example_row(resource.type)
+    assert resource_object(resource, row) == examples.resource_object(resource)
+
+
+@pytest.mark.usefixtures("shown_as_they_are")
+@pytest.mark.parametrize("resource", [found for found in resources() if found.route], ids=lambda found: found.type)
+def test_the_documents_that_the_service_makes_are_as_described(resource: Resource) -> None:
+    row = example_row(resource.type)
+    included = {type_: [example_row(type_)] for type_ in included_types(resource)}
+    single = validator({"$ref": f"#/components/schemas/{pascal(resource.type)}Document"})
+    several = validator({"$ref": f"#/components/schemas/{pascal(resource.type)}Collection"})
+    for view in (View(), View(()), View(resource.includes), View(None, {resource.type: frozenset()})):
+        single.validate(single_document(resource, Found(row, included), view, f"{resource.route}/1?include="))
+        page = Page([row], [examples.CURSOR], included, more_before=True, more_after=False, total=7)
+        for asked in (True, False):
+            several.validate(page_document(resource, page, view, resource.route, "include=", names_profile=asked))
+    several.validate(page_document(resource, Page([], [], {}, more_before=False, more_after=False), View(), "/", ""))
+
+
+def test_a_document_that_says_more_than_is_described_is_not_valid() -> None:
+    checked = validator({"$ref": "#/components/schemas/CompanyWorkspaceConnectorDocument"})
+    made = examples.single_document(resource_of("company_workspace_connector"), "/v1")
+    checked.validate(made)
+    relationship = ("data", "relationships", "company", "data")
+    for path in ((), ("data",), ("data", "attributes"), ("data", "relationships"), relationship):
+        spoilt = json.loads(json.dumps(made))
+        part = spoilt
+        for step in path:
+            part = part[step]
+        part["pk"] = 7
+        assert not checked.is_valid(spoilt), path
+
+
+def test_an_attribute_that_is_never_null_has_such_a_column() -> None:
+    for resource in resources():
+        shown = DOCUMENT["components"]["schemas"][pascal(resource.type)]["properties"]["attributes"]["properties"]
+        columns = table_of(resource.table).c
+        for attribute in resource.attributes:
+            if not validator(shown[attribute.name]).is_valid(None):
+                assert not columns[attribute.name].nullable, f"{resource.type}.{attribute.name}"
+
+
+def test_the_examples_can_be_tried_on_a_local_stack() -> None:
+    demo = {row.get("id") for of_table in rows().values() for row in of_table}
+    assert {examples.id_of(type_) for type_ in examples.DEMO_IDS} <= demo
+    # But for the junctions that the stack makes by itself.
+    assert {known.type for known in resources() if known.policy != "provenance"} - {"workspace_provider"} == set(
+        examples.DEMO_IDS
+    )
+
+
+# ---- parameters -----------------------------------------------------------------------------------------
+class Tried(NamedTuple):
+    """What became of the query parameters of a request: those that were refused, and those that are unknown."""
+
+    refused: set[str]
+    unknown: set[str]
+
+
+def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
+    resource, query = route.resource, urlencode(pairs)
+    assert resource is not None
+    problems: tuple[WellspringError, ...] = ()
+    match route.operation:
+        case "list":
+            try:
+                within = {name: UUID(examples.id_of(name)) for name in route.within.values()}
+                parse_list(resource, query, within=within)
+            except Problems as error:
+                problems = error.problems
+            except InvalidQueryParameter as error:
+                problems = (error,)
+        case "delete":
+            problems = tuple(no_parameters(query))
+        case _:
+            problems = tuple(parse_view(resource, query)[1])
+    return Tried(
+        {problem.source["parameter"] for problem in problems},
+        {problem.source["parameter"] for problem in problems if problem.detail == UNKNOWN},
+    )
+
+
+@pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
+def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
+    given = [(name, text_of(parameter["example"])) for name, parameter in parameters(route, "query").items()]
+    for pair in given:
+        assert try_query(route, pair) == (set(), set())
+    # All at once, but for what excludes another.
+    assert try_query(route, *(pair for pair in given if pair[0] != "page[before]")) == (set(), set())
+
+
+@pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
+def test_a_parameter_whose_value_is_not_of_its_schema_is_refused(route: Route) -> None:
+    for name, parameter in parameters(route, "query").items():
+        # A cursor is looked at when the list is read.
+        if name not in {"page[after]", "page[before]"}:
+            schema = parameter["schema"]
+            assert not validator(schema).is_valid(["?"] if schema["type"] == "array" else "?")
+            assert try_query(route, (name, "?")).refused == {name}
+
+
+@pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
+def test_every_parameter_that_is_understood_is_described(route: Route) -> None:
+    resource = route.resource
+    assert resource is not None
+    fields = {said.name for known in resources() for said in known.attributes}
+    fields |= {said.name for known in resources() for said in known.relationships}
+    names = {"include", "sort", "page[size]", "page[after]", "page[before]", "page[total]", "page[number]", "filter"}
+    for field in (*fields, "deleted", "id", "pk"):
+        names |= {f"filter[{field}]", *(f"filter[{field}][{operator}]" for operator in (*RANGE_OPERATORS, "eq", "in"))}
+    names |= {f"fields[{known.type}]" for known in resources()}
+    understood = {name for name in names if name not in try_query(route, (name, "")).unknown}
+    if route.operation != "delete":
+        # It is no error to say something of a type that happens not to be in the answer.
+        shown = {resource.type, *included_types(resource)}
+        understood -= {f"fields[{known.type}]" for known in resources() if known.type not in shown}
+    assert understood == set(parameters(route, "query"))
+
+
+@pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
+def test_the_path_has_the_parameters_that_its_route_has(route: Route) -> None:
+    named = {step[1:-1] for step in route.path.split("/") if step.startswith("{")}
+    assert set(parameters(route, "path")) == named
