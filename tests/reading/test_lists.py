@@ -45,10 +45,7 @@ def test_an_empty_list_is_a_document(world: World) -> None:
     assert reply.status == 200
     assert reply.headers["content-type"] == "application/vnd.api+json"
     assert reply.document == {
-        "jsonapi": {
-            "version": "1.1",
-            "profile": ["https://jsonapi.org/profiles/ethanresnick/cursor-pagination/"],
-        },
+        "jsonapi": {"version": "1.1"},
         "links": {"self": COMPANIES, "first": COMPANIES, "prev": None, "next": None},
         "data": [],
     }

@@ -36,9 +36,12 @@ def list_of(resource: Resource, *, workspace_in: str | None = None, include: tup
             return reading.list_page(transaction, request.principal, query)
 
         def answer(page: reading.Page) -> Response:
-            document = page_document(resource, page, query.view, request.path, request.raw_query)
+            profiled = request.wants_profile
+            document = page_document(
+                resource, page, query.view, request.path, request.raw_query, names_profile=profiled
+            )
             profile = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
-            return Response(render(document), media_type=profile if request.wants_profile else MEDIA_TYPE)
+            return Response(render(document), media_type=profile if profiled else MEDIA_TYPE)
 
         return Plan(work, answer)
 

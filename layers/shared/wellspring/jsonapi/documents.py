@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from wellspring.jsonapi.query import with_cursor
 from wellspring.jsonapi.values import CURSOR_PAGINATION, render_instant
@@ -14,6 +15,8 @@ from wellspring.services.reading import Found, Included, Page, Row
 
 VERSION = {"version": "1.1"}
 TAG_BYTES = 12
+# What may stand in a query string as it is, percent signs of what is escaped already included.
+IN_QUERY = "%/?:@!$&'()*+,;="
 
 type Object = dict[str, Any]
 
@@ -69,7 +72,9 @@ def single_document(resource: Resource, found: Found, view: View, url: str) -> O
     return _with_included(document, found.included, view)
 
 
-def page_document(resource: Resource, page: Page, view: View, path: str, raw_query: str) -> Object:
+def page_document(
+    resource: Resource, page: Page, view: View, path: str, raw_query: str, *, names_profile: bool = True
+) -> Object:
     """Return the document of one page, as the cursor-pagination profile shapes it.
 
     Args:
@@ -78,6 +83,7 @@ def page_document(resource: Resource, page: Page, view: View, path: str, raw_que
         view: what of each row to show.
         path: the request's path.
         raw_query: its query string, undecoded.
+        names_profile: whether the answer's media type names the profile; only then may the document (a MUST).
     """
     data = []
     for row, cursor in zip(page.rows, page.cursors, strict=True):
@@ -85,7 +91,7 @@ def page_document(resource: Resource, page: Page, view: View, path: str, raw_que
         item["meta"] = {"page": {"cursor": cursor}}
         data.append(item)
     document: Object = {
-        "jsonapi": {**VERSION, "profile": [CURSOR_PAGINATION]},
+        "jsonapi": {**VERSION, "profile": [CURSOR_PAGINATION]} if names_profile else VERSION,
         "links": _page_links(page, path, raw_query),
         "data": data,
     }
@@ -114,8 +120,14 @@ def entity_tag(version: str, raw_query: str, body: str) -> str:
 
 
 def url_of(path: str, raw_query: str) -> str:
-    """Return the link to a request's own answer."""
-    return f"{path}?{raw_query}" if raw_query else path
+    """Return the link to a request's own answer.
+
+    Args:
+        path: decoded.
+        raw_query: as the client wrote it; what RFC 3986 does not allow there, such as brackets, is escaped.
+    """
+    link = quote(path, errors="replace")
+    return f"{link}?{quote(raw_query, safe=IN_QUERY, errors='replace')}" if raw_query else link
 
 
 def _digest(text: str) -> str:

@@ -85,8 +85,9 @@ def wants_cursor_profile(accept: str | None) -> bool:
         # Wildcards do not help a client that names JSON:API only in forms that are not spoken here: a MUST.
         usable = [found for found in named if found.is_supported] if name == MEDIA_TYPE else named
         if named:
-            if max((found.weight for found in usable), default=0) > 0:
-                return any(CURSOR_PAGINATION in found.profiles for found in usable)
+            best = max((found.weight for found in usable), default=0)
+            if best > 0:
+                return any(CURSOR_PAGINATION in found.profiles for found in usable if found.weight == best)
             break
     raise NotAcceptable(
         f"Answers are {MEDIA_TYPE}, without extensions and without parameters other than profile.", header="Accept"

@@ -1,0 +1,172 @@
+"""Tenants that have a row of every type, and the lists and includes that the declarations promise."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import update
+
+from tests.support.api import Caller, Reply, get, person
+from tests.support.world import Row, World
+from wellspring.models import table_of
+from wellspring.resources import Resource, resource_of, resources
+
+LISTED = tuple(resource for resource in resources() if resource.route)
+PATHS = [(resource.type, path) for resource in LISTED for path in resource.includes]
+of_every_type = pytest.mark.parametrize("type_", [resource.type for resource in LISTED])
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A workspace, its owner, and one row of every type that has a route.
+
+    `parents` has one row for each type that can be included.
+    """
+
+    workspace: Row
+    owner: Row
+    group: Row
+    connector: Row
+    rows: Mapping[str, Row]
+    parents: Mapping[str, Row]
+
+    @property
+    def caller(self) -> Caller:
+        return person(self.owner)
+
+    def url(self, type_: str) -> str:
+        """Return the path of the row of `type_`."""
+        return f"{resource_of(type_).route}/{self.rows[type_].id}"
+
+
+def tenant(world: World) -> Tenant:
+    workspace = world.workspace()
+    owner = world.people(workspace)
+    world.member(owner, workspace, role="owner")
+    group = world.group(owner)
+    membership = world.group_member(owner, group, role="owner")
+    provider = world.provider(f"provider-{workspace.pk}")
+    connector = world.connector()
+    connection = world.workspace_connector(workspace, connector)
+    records = {"account": world.account(workspace), "company": world.company(workspace), "people": owner}
+    rows = {
+        **{f"{type_}_workspace_connector": world.provenance(row, connection) for type_, row in records.items()},
+        "workspace_group_workspace": world.enrol(group, workspace, owner),
+        "workspace_provider": world.choose(workspace, provider, is_matched=True),
+        "workspace_group": group,
+    }
+    parents = {
+        **records,
+        "workspace": workspace,
+        "workspace_connector": connection,
+        "connector": connector,
+        "provider": provider,
+        "workspace_group": group,
+        "workspace_group_membership": membership,
+    }
+    return Tenant(workspace, owner, group, connection, rows, parents)
+
+
+@pytest.fixture
+def ours(world: World) -> Tenant:
+    """The caller's tenant."""
+    return tenant(world)
+
+
+@pytest.fixture
+def theirs(world: World) -> Tenant:
+    """A tenant that the caller sees nothing of."""
+    return tenant(world)
+
+
+def add(world: World, ours: Tenant, type_: str, **values: Any) -> Row:
+    """Make one more row of `type_` that the owner sees, with new parents where it needs some.
+
+    Args:
+        world: the builder.
+        ours: whose row.
+        type_: its type.
+        values: its columns, times among them.
+    """
+    match type_:
+        case "workspace_group":
+            group = world.group(**{"created_by": ours.owner, **values})
+            world.group_member(ours.owner, group)
+            return group
+        case "workspace_group_workspace":
+            return world.enrol(ours.group, world.workspace(), **{"created_by": ours.owner, **values})
+        case "workspace_provider":
+            number = world.workspace().pk
+            return world.choose(ours.workspace, world.provider(f"provider-{number}"), **{"is_matched": True, **values})
+        case _:
+            record = type_.removesuffix("_workspace_connector")
+            keys = {f"{record}_pk": ours.parents[record].pk, "workspace_connector_pk": ours.connector.pk}
+            return world._insert(type_, table_of(f"{type_}s"), **{"direction": "input", **keys, **values})
+
+
+def set_columns(world: World, row: Row, **values: Any) -> None:
+    """Change columns of a row, as nobody but a test may."""
+    table = table_of(resource_of(row.type).table)
+    world.database.owner.execute(update(table).where(table.c.pk == row.pk).values(**values))
+    world.database.commit()
+
+
+# ---- lists ---------------------------------------------------------------------------------------------
+def _route(resource: Resource) -> Callable[[Tenant], str]:
+    return lambda _: resource.route
+
+
+PROVIDERS = "providers of a workspace"
+LISTS: Mapping[str, tuple[Resource, Callable[[Tenant], str]]] = {
+    **{resource.type: (resource, _route(resource)) for resource in LISTED},
+    PROVIDERS: (resource_of("workspace_provider"), lambda ours: f"/v1/workspaces/{ours.workspace.id}/providers"),
+}
+of_every_list = pytest.mark.parametrize("name", LISTS)
+
+
+# Of lists that nothing is read from: what a query string says is settled before a connection is needed.
+ROUTES = (*(resource.route for resource in LISTED), f"/v1/workspaces/{uuid4()}/providers")
+
+
+def list_url(name: str, ours: Tenant) -> str:
+    """Return the path of the list called `name`."""
+    return LISTS[name][1](ours)
+
+
+def walk(url: str, caller: Caller, link: str = "next") -> Iterator[Reply]:
+    """Follow `link` from `url` to the end."""
+    following: str | None = url
+    for _ in range(500):
+        if following is None:
+            return
+        reply = get(following, caller)
+        assert reply.status == 200, reply.body
+        yield reply
+        following = reply.document["links"][link]
+    raise AssertionError("the walk does not end")
+
+
+def walked(url: str, caller: Caller) -> list[UUID]:
+    """Return the ids on all pages from `url` on."""
+    return [id_ for reply in walk(url, caller) for id_ in reply.ids]
+
+
+# ---- includes ------------------------------------------------------------------------------------------
+def types_on(resource: Resource, *paths: str) -> set[str]:
+    """Return the types that these include paths go through, the last and the intermediate ones."""
+    found = set()
+    for path in paths:
+        source = resource
+        for name in path.split("."):
+            relationship = source.relationship(name)
+            assert relationship is not None
+            source = resource_of(relationship.target)
+            found.add(source.type)
+    return found
+
+
+def included(reply: Reply) -> list[tuple[str, UUID]]:
+    """Return what a document includes."""
+    return [(item["type"], UUID(item["id"])) for item in reply.document["included"]]

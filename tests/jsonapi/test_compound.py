@@ -1,0 +1,395 @@
+"""JSON:API 1.1, "Compound Documents" and "Inclusion of Related Resources"; contract, section 4, "Include"."""
+
+import pytest
+
+from tests.jsonapi.conftest import (
+    LISTS,
+    PATHS,
+    PROVIDERS,
+    Tenant,
+    add,
+    included,
+    list_url,
+    of_every_list,
+    of_every_type,
+    types_on,
+    walk,
+)
+from tests.jsonapi.structure import check
+from tests.support.api import READER, Caller, draft, get, person, post, service
+from tests.support.databases import Statements
+from tests.support.world import Row, World
+from wellspring.resources import resource_of
+
+
+def all_of(type_: str) -> str:
+    return "include=" + ",".join(resource_of(type_).includes)
+
+
+# ---- who sees nothing ----------------------------------------------------------------------------------
+@of_every_type
+def test_a_stranger_includes_nothing(ours: Tenant, type_: str) -> None:
+    for path in resource_of(type_).includes:
+        for url in (resource_of(type_).route, ours.url(type_)):
+            assert get(f"{url}?include={path}").codes == ["UNAUTHORIZED"]
+
+
+@of_every_type
+def test_nothing_foreign_is_included(ours: Tenant, theirs: Tenant, type_: str) -> None:
+    foreign = {row.id for row in (*theirs.parents.values(), *theirs.rows.values())}
+    for path in resource_of(type_).includes:
+        reply = get(f"{resource_of(type_).route}?include={path}", ours.caller)
+        assert not foreign & {id_ for _, id_ in included(reply)}
+    assert "included" not in get(f"{theirs.url(type_)}?{all_of(type_)}", ours.caller).document
+
+
+# ---- every path ----------------------------------------------------------------------------------------
+@of_every_type
+def test_every_path_includes_what_it_goes_through_and_nothing_else(ours: Tenant, type_: str) -> None:
+    for path in resource_of(type_).includes:
+        expected = {(type_, ours.parents[type_].id) for type_ in types_on(resource_of(type_), path)}
+        for url in (resource_of(type_).route, ours.url(type_)):
+            for caller in (ours.caller, READER):
+                reply = get(f"{url}?include={path}", caller)
+                check(reply.document)
+                assert set(included(reply)) == expected
+                assert len(included(reply)) == len(expected)
+
+
+@of_every_type
+def test_all_paths_at_once_include_everything_once(world: World, ours: Tenant, type_: str) -> None:
+    for _ in range(3):
+        add(world, ours, type_)
+    reply = get(f"{resource_of(type_).route}?{all_of(type_)}", ours.caller)
+    check(reply.document)
+    assert {type_ for type_, _ in included(reply)} == types_on(resource_of(type_), *resource_of(type_).includes)
+
+
+def test_the_paths_are_those_of_the_contract() -> None:
+    deeper = {(type_, path) for type_, path in PATHS if "." in path}
+    assert deeper == {
+        ("account_workspace_connector", "account.workspace"),
+        ("company_workspace_connector", "company.workspace"),
+        *(
+            (f"{record}_workspace_connector", f"workspace_connector.{end}")
+            for record in ("account", "company", "people")
+            for end in ("connector", "workspace")
+        ),
+        ("workspace_group_workspace", "workspace_group.created_by"),
+    }
+    for name in LISTS:
+        resource = LISTS[name][0]
+        assert {relationship.name for relationship in resource.relationships} <= set(resource.includes)
+
+
+# ---- once each -----------------------------------------------------------------------------------------
+def test_a_row_that_two_paths_lead_to_is_there_once(ours: Tenant) -> None:
+    url = "/v1/company-workspace-connectors?include=company.workspace,workspace_connector.workspace"
+    reply = get(url, ours.caller)
+    check(reply.document)
+    assert included(reply).count(("workspace", ours.workspace.id)) == 1
+
+
+def test_a_person_who_made_both_the_group_and_the_enrolment_is_there_once(ours: Tenant) -> None:
+    reply = get("/v1/workspace-group-workspaces?include=workspace_group.created_by,created_by", ours.caller)
+    check(reply.document)
+    assert included(reply).count(("people", ours.owner.id)) == 1
+
+
+def test_those_who_made_the_group_and_the_enrolment_are_both_there(world: World, ours: Tenant) -> None:
+    colleague = world.people(ours.workspace)
+    row = world.enrol(ours.group, world.workspace(), colleague)
+    url = f"/v1/workspace-group-workspaces/{row.id}"
+    for order in ("workspace_group.created_by,created_by", "created_by,workspace_group.created_by"):
+        reply = get(f"{url}?include={order}", ours.caller)
+        check(reply.document)
+        assert {id_ for type_, id_ in included(reply) if type_ == "people"} == {ours.owner.id, colleague.id}
+
+
+def test_what_many_rows_share_is_there_once(world: World, ours: Tenant) -> None:
+    for _ in range(25):
+        add(world, ours, "company_workspace_connector")
+    reply = get(f"/v1/company-workspace-connectors?{all_of('company_workspace_connector')}", ours.caller)
+    assert len(reply.data) == 20
+    assert len(included(reply)) == len(set(included(reply))) == 4
+
+
+def test_each_page_includes_what_its_own_rows_need(world: World, ours: Tenant) -> None:
+    companies = [ours.parents["company"], *world.companies(ours.workspace, 5)]
+    world.provenances(companies[1:], ours.connector)
+    pages = walk("/v1/company-workspace-connectors?sort=created_at&page[size]=1&include=company", ours.caller)
+    assert [included(page) for page in pages] == [[("company", company.id)] for company in companies]
+
+
+# ---- an empty value, no value, a default ---------------------------------------------------------------
+@of_every_list
+def test_an_empty_value_includes_nothing_and_says_so(ours: Tenant, name: str) -> None:
+    assert get(f"{list_url(name, ours)}?include=", ours.caller).document["included"] == []
+
+
+@of_every_type
+def test_an_empty_value_includes_nothing_of_a_single_resource(ours: Tenant, type_: str) -> None:
+    assert get(f"{ours.url(type_)}?include=", ours.caller).document["included"] == []
+    assert "included" not in get(ours.url(type_), ours.caller).document
+
+
+@of_every_list
+def test_a_list_includes_nothing_unasked_but_the_providers_of_a_workspace(ours: Tenant, name: str) -> None:
+    reply = get(list_url(name, ours), ours.caller)
+    assert reply.document.get("included", []) == [] or name == PROVIDERS
+    if name == PROVIDERS:
+        assert included(reply) == [("provider", ours.parents["provider"].id)]
+
+
+def test_what_is_asked_for_replaces_the_default(ours: Tenant) -> None:
+    reply = get(f"{list_url(PROVIDERS, ours)}?include=workspace", ours.caller)
+    assert included(reply) == [("workspace", ours.workspace.id)]
+    both = get(f"{list_url(PROVIDERS, ours)}?include=workspace,provider", ours.caller)
+    assert {type_ for type_, _ in included(both)} == {"workspace", "provider"}
+
+
+@of_every_list
+def test_an_empty_page_includes_an_empty_array(ours: Tenant, name: str) -> None:
+    query = f"{all_of(LISTS[name][0].type)}&filter[created_at][lt]=1999-01-01T00:00:00Z"
+    reply = get(f"{list_url(name, ours)}?{query}", ours.caller)
+    assert (reply.data, reply.document["included"]) == ([], [])
+
+
+def test_a_relationship_that_is_empty_includes_an_empty_array(world: World, ours: Tenant) -> None:
+    row = world.enrol(ours.group, world.workspace())
+    assert get(f"/v1/workspace-group-workspaces/{row.id}?include=created_by", ours.caller).document["included"] == []
+    bare = world.group()
+    url = f"/v1/workspace-groups/{bare.id}?include=workspaces,memberships,created_by"
+    assert get(url, READER).document["included"] == []
+
+
+def test_a_path_given_twice_is_a_path(ours: Tenant) -> None:
+    reply = get("/v1/company-workspace-connectors?include=company,company", ours.caller)
+    assert included(reply) == [("company", ours.parents["company"].id)]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nothing",
+        "company.nothing",
+        "company.workspace.created_by",
+        "workspace_connector.connector.provider",
+        "account",
+        "workspace",
+        "COMPANY",
+        "company,",
+        ",company",
+        "company, workspace_connector",
+        "company;workspace_connector",
+        "company.",
+        ".company",
+        "direction",
+        "company_pk",
+        "%00",
+    ],
+)
+def test_a_path_that_leads_nowhere_is_400(ours: Tenant, path: str) -> None:
+    for url in ("/v1/company-workspace-connectors", ours.url("company_workspace_connector")):
+        reply = get(f"{url}?include={path}", ours.caller)
+        assert (reply.status, reply.error["code"]) == (400, "INVALID_QUERY_PARAMETER")
+        assert reply.error["source"] == {"parameter": "include"}
+
+
+def test_an_answer_to_a_write_includes_what_it_is_asked_for(ours: Tenant) -> None:
+    parents = {"company": ours.parents["company"], "workspace_connector": ours.connector}
+    document = draft("company_workspace_connector", {"direction": "input"}, **parents)
+    pipeline = service("sync:write")
+    for query, types in (
+        ("?include=company,workspace_connector.connector", {"company", "workspace_connector", "connector"}),
+        ("?include=", set()),
+    ):
+        reply = post(f"/v1/company-workspace-connectors{query}", pipeline, document)
+        check(reply.document)
+        assert {type_ for type_, _ in included(reply)} == types
+    assert "included" not in post("/v1/company-workspace-connectors", pipeline, document).document
+
+
+# ---- what is linked but not shown ----------------------------------------------------------------------
+@pytest.fixture
+def stranger(world: World, theirs: Tenant) -> Row:
+    """Somebody whose workspace the caller does not see."""
+    return world.people(theirs.workspace)
+
+
+class TestAPersonOfAnotherTenant:
+    def test_who_made_an_enrolment_is_linked_and_not_included(self, world: World, ours: Tenant, stranger: Row) -> None:
+        row = world.enrol(ours.group, world.workspace(), stranger)
+        url = f"/v1/workspace-group-workspaces/{row.id}?include=created_by"
+        reply = get(url, ours.caller)
+        check(reply.document)
+        assert reply.data["relationships"]["created_by"]["data"] == {"type": "people", "id": str(stranger.id)}
+        assert included(reply) == []
+        assert included(get(url, READER)) == [("people", stranger.id)]
+
+    def test_who_made_the_group_is_linked_and_not_included(self, world: World, ours: Tenant, stranger: Row) -> None:
+        group = world.group(stranger)
+        world.group_member(ours.owner, group)
+        url = f"/v1/workspace-groups/{group.id}?include=created_by"
+        assert included(get(url, ours.caller)) == []
+        assert included(get(url, READER)) == [("people", stranger.id)]
+        row = world.enrol(group, ours.workspace)
+        deep = get(f"/v1/workspace-group-workspaces/{row.id}?include=workspace_group.created_by", ours.caller)
+        check(deep.document)
+        assert included(deep) == [("workspace_group", group.id)]
+
+    def test_among_others_is_the_only_one_left_out(self, world: World, ours: Tenant, stranger: Row) -> None:
+        world.enrol(ours.group, world.workspace(), stranger)
+        reply = get("/v1/workspace-group-workspaces?include=created_by", ours.caller)
+        assert len(reply.data) == 2
+        assert included(reply) == [("people", ours.owner.id)]
+
+    def test_is_linked_from_a_membership_and_not_included(self, world: World, ours: Tenant, stranger: Row) -> None:
+        world.group_member(stranger, ours.group)
+        reply = get(f"{ours.url('workspace_group')}?include=memberships", ours.caller)
+        assert {type_ for type_, _ in included(reply)} == {"workspace_group_membership"}
+        linked = {item["relationships"]["people"]["data"]["id"] for item in reply.document["included"]}
+        assert linked == {str(ours.owner.id), str(stranger.id)}
+
+
+class TestATombstonedRow:
+    def test_who_made_an_enrolment_is_linked_and_not_included(self, world: World, ours: Tenant) -> None:
+        former = world.people(ours.workspace)
+        row = world.enrol(ours.group, world.workspace(), former)
+        world.tombstone(former)
+        for caller in (ours.caller, READER):
+            reply = get(f"/v1/workspace-group-workspaces/{row.id}?include=created_by", caller)
+            assert reply.data["relationships"]["created_by"]["data"]["id"] == str(former.id)
+            assert included(reply) == []
+
+    def test_behind_a_connection_is_linked_and_not_included(self, world: World, ours: Tenant) -> None:
+        world.tombstone(ours.parents["connector"])
+        for caller in (ours.caller, READER):
+            url = "/v1/account-workspace-connectors?include=workspace_connector.connector"
+            reply = get(url, caller)
+            assert included(reply) == [("workspace_connector", ours.connector.id)]
+            (connection,) = reply.document["included"]
+            assert connection["relationships"]["connector"]["data"]["id"] == str(ours.parents["connector"].id)
+
+    @pytest.mark.parametrize(
+        ("type_", "parent"),
+        [
+            ("account_workspace_connector", "account"),
+            ("company_workspace_connector", "workspace_connector"),
+            ("people_workspace_connector", "workspace"),
+            ("workspace_group_workspace", "workspace_group"),
+            ("workspace_group_workspace", "workspace"),
+            ("workspace_provider", "provider"),
+        ],
+    )
+    def test_that_a_row_stands_on_takes_the_row_with_it(
+        self, world: World, ours: Tenant, type_: str, parent: str
+    ) -> None:
+        world.tombstone(ours.parents[parent])
+        for caller in (ours.caller, READER):
+            reply = get(f"{resource_of(type_).route}?{all_of(type_)}", caller)
+            assert (reply.data, reply.document["included"]) == ([], [])
+            assert get(ours.url(type_), caller).status == 404
+
+    def test_that_is_listed_includes_its_live_parents(self, world: World, ours: Tenant) -> None:
+        world.tombstone(ours.rows["company_workspace_connector"])
+        url = "/v1/company-workspace-connectors?filter[deleted]=only&include=company"
+        assert included(get(url, ours.caller)) == [("company", ours.parents["company"].id)]
+
+
+def test_a_workspace_that_left_the_group_is_linked_and_not_included(world: World, ours: Tenant) -> None:
+    left = world.workspace()
+    row = world.enrol(ours.group, left)
+    url = "/v1/workspace-group-workspaces?filter[deleted]=include&include=workspace"
+    assert ("workspace", left.id) in included(get(url, ours.caller))
+    world.tombstone(row)
+    reply = get(url, ours.caller)
+    check(reply.document)
+    assert row.id in reply.ids
+    assert ("workspace", left.id) not in included(reply)
+    assert ("workspace", left.id) in included(get(url, READER))
+
+
+# ---- statements ----------------------------------------------------------------------------------------
+ROWS = 50
+
+
+def expected_statements(name: str, *, more: int = 0) -> int:
+    """Return what a list with all includes may send: the page, one for each type, and what the type itself needs."""
+    resource = LISTS[name][0]
+    of_types = len(types_on(resource, *resource.includes))
+    linkage = any(relationship.many for relationship in resource.relationships)
+    return 1 + of_types + linkage + (name == PROVIDERS) + more
+
+
+@pytest.fixture
+def many(world: World, ours: Tenant, name: str) -> Tenant:
+    """The caller's tenant with so many rows of the list's type, each with parents of its own where it can have."""
+    type_ = LISTS[name][0].type
+    for _ in range(ROWS - 1):
+        colleague = {"created_by": world.people(ours.workspace)} if "group" in type_ else {}
+        row = add(world, ours, type_, **colleague)
+        if type_ == "workspace_group":
+            world.enrol(row, world.workspace())
+    return ours
+
+
+@of_every_list
+@pytest.mark.parametrize("who", ["person", "service"])
+def test_a_list_sends_one_statement_and_one_for_each_included_type_whatever_its_size(
+    many: Tenant, statements: Statements, name: str, who: str
+) -> None:
+    caller = READER if who == "service" else many.caller
+    url = f"{list_url(name, many)}?{all_of(LISTS[name][0].type)}"
+    get(url, caller)  # the first answer of a process also reads the cursor keys
+    for size in (1, ROWS):
+        statements.clear()
+        reply = get(f"{url}&page[size]={size}", caller)
+        assert len(reply.data) == size
+        assert len(statements) == expected_statements(name)
+        check(reply.document)
+    for sort in ("created_at", "-updated_at"):
+        link = get(f"{url}&sort={sort}&page[size]=3", caller).document["links"]["next"]
+        for beside in ("next", "prev"):
+            statements.clear()
+            reply = get(link, caller)
+            assert len(statements) == expected_statements(name)
+            link = reply.document["links"][beside]
+        statements.clear()
+        assert get(f"{url}&sort={sort}&page[total]=true", caller).document["meta"]["page"]["total"] == ROWS
+        assert len(statements) == expected_statements(name, more=1)
+
+
+@pytest.mark.parametrize("name", [name for name in LISTS if name not in {PROVIDERS, "workspace_group"}])
+def test_one_statement_more_for_the_workspace_that_is_claimed(ours: Tenant, statements: Statements, name: str) -> None:
+    url = f"{list_url(name, ours)}?{all_of(LISTS[name][0].type)}&filter[workspace]={ours.workspace.id}"
+    get(url, ours.caller)
+    statements.clear()
+    assert len(get(url, ours.caller).data) == 1
+    assert len(statements) == expected_statements(name, more=1)
+
+
+@of_every_type
+@pytest.mark.parametrize("who", ["person", "service"])
+def test_of_a_single_resource_one_statement_and_one_for_each_included_type(
+    world: World, ours: Tenant, statements: Statements, type_: str, who: str
+) -> None:
+    caller: Caller = READER if who == "service" else ours.caller
+    for _ in range(10):
+        enrolled = world.workspace()
+        world.enrol(ours.group, enrolled, ours.owner)
+        world.group_member(world.people(enrolled), ours.group)
+    resource = resource_of(type_)
+    linkage = any(relationship.many for relationship in resource.relationships)
+    for query, types in (("", 0), (f"?{all_of(type_)}", len(types_on(resource, *resource.includes)))):
+        statements.clear()
+        assert get(f"{ours.url(type_)}{query}", caller).status == 200
+        assert len(statements) == 1 + linkage + types
+
+
+def test_a_member_of_the_workspace_alone_is_told_the_group_that_it_is_in(world: World, ours: Tenant) -> None:
+    guest = world.people(world.workspace())
+    world.member(guest, ours.workspace, role="guest")
+    reply = get("/v1/workspace-group-workspaces?include=workspace_group", person(guest))
+    assert included(reply) == [("workspace_group", ours.group.id)]
+    assert get(ours.url("workspace_group"), person(guest)).codes == ["WORKSPACE_GROUP_NOT_FOUND"]

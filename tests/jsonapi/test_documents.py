@@ -1,0 +1,356 @@
+"""JSON:API 1.1, "Document Structure": what every document of this API looks like."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+
+from tests.jsonapi.conftest import (
+    LISTED,
+    LISTS,
+    Tenant,
+    add,
+    list_url,
+    of_every_list,
+    of_every_type,
+    set_columns,
+    walk,
+)
+from tests.jsonapi.structure import check
+from tests.support.api import READER, Reply, call, delete, draft, get, patch, post, service
+from tests.support.world import World
+from wellspring.resources import resource_of, resources
+
+PIPELINE = service("system:read", "sync:write")
+NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
+
+
+def everything(name: str) -> str:
+    """Return the query that asks a list for all it can show."""
+    return f"include={','.join(LISTS[name][0].includes)}&page[total]=true&filter[deleted]=include"
+
+
+# ---- who sees nothing ----------------------------------------------------------------------------------
+@of_every_type
+def test_a_stranger_gets_an_error_document(ours: Tenant, type_: str) -> None:
+    for url in (resource_of(type_).route, ours.url(type_)):
+        reply = get(url)
+        check(reply.document)
+        assert (reply.status, reply.codes) == (401, ["UNAUTHORIZED"])
+
+
+@of_every_type
+def test_what_is_foreign_looks_like_what_is_absent(ours: Tenant, theirs: Tenant, type_: str) -> None:
+    foreign = get(theirs.url(type_), ours.caller)
+    absent = get(f"{resource_of(type_).route}/{uuid4()}", ours.caller)
+    check(foreign.document)
+    assert foreign.codes == [f"{type_.upper()}_NOT_FOUND"]
+    assert foreign.body.replace(foreign.request_id, "") == absent.body.replace(absent.request_id, "")
+    assert get(resource_of(type_).route, ours.caller).ids == [ours.rows[type_].id]
+
+
+# ---- structure -----------------------------------------------------------------------------------------
+@of_every_list
+def test_a_list_is_a_document(world: World, ours: Tenant, name: str) -> None:
+    add(world, ours, LISTS[name][0].type)
+    url = list_url(name, ours)
+    for query in ("", f"?{everything(name)}", f"?{everything(name)}&page[size]=1", "?filter[deleted]=only"):
+        for caller in (ours.caller, READER):
+            reply = get(f"{url}{query}", caller)
+            assert reply.status == 200
+            check(reply.document)
+            assert isinstance(reply.data, list)
+            assert reply.document.keys() <= {"jsonapi", "links", "data", "included", "meta"}
+            assert reply.document["links"].keys() == {"self", "first", "prev", "next"}
+
+
+@of_every_type
+def test_a_resource_is_a_document(ours: Tenant, type_: str) -> None:
+    for query in ("", f"?include={','.join(resource_of(type_).includes)}"):
+        reply = get(f"{ours.url(type_)}{query}", ours.caller)
+        assert reply.status == 200
+        check(reply.document)
+        assert reply.document.keys() == {"jsonapi", "links", "data"} | ({"included"} if query else set())
+        assert reply.document["links"].keys() == {"self"}
+
+
+@of_every_type
+def test_a_resource_object_has_what_its_declaration_says_in_its_order(ours: Tenant, type_: str) -> None:
+    resource = resource_of(type_)
+    item = get(ours.url(type_), ours.caller).data
+    assert list(item) == ["type", "id", "attributes", "relationships", "links"]
+    assert (item["type"], item["id"]) == (type_, str(ours.rows[type_].id))
+    assert list(item["attributes"]) == [attribute.name for attribute in resource.attributes]
+    assert list(item["relationships"]) == [relationship.name for relationship in resource.relationships]
+    (listed,) = get(resource.route, ours.caller).data
+    assert list(listed.pop("meta")) == ["page"]
+    assert listed == item
+
+
+def test_a_parent_that_is_included_has_what_its_declaration_says(ours: Tenant) -> None:
+    seen: dict[str, Any] = {}
+    for resource in LISTED:
+        reply = get(f"{ours.url(resource.type)}?include={','.join(resource.includes)}", ours.caller)
+        seen |= {item["type"]: item for item in reply.document["included"]}
+    assert seen.keys() == {resource.type for resource in resources() if resource not in LISTED} | {"workspace_group"}
+    for type_, item in seen.items():
+        resource = resource_of(type_)
+        assert list(item["attributes"]) == [attribute.name for attribute in resource.attributes]
+        # A to-many relationship's linkage is read for primary data only; no data is better than wrong data.
+        to_one = [relationship.name for relationship in resource.to_one]
+        assert list(item.get("relationships", {})) == to_one
+        assert ("links" in item) is bool(resource.route)
+
+
+WRITTEN: dict[str, Callable[[World, Tenant], Reply]] = {
+    "provenance made": lambda _, ours: post(
+        "/v1/company-workspace-connectors?include=company,workspace_connector.connector",
+        PIPELINE,
+        draft(
+            "company_workspace_connector",
+            {"direction": "output"},
+            company=ours.parents["company"],
+            workspace_connector=ours.connector,
+        ),
+    ),
+    "provenance changed": lambda _, ours: patch(
+        ours.url("people_workspace_connector"),
+        PIPELINE,
+        draft("people_workspace_connector", {"deleted_at": None}, ours.rows["people_workspace_connector"].id),
+    ),
+    "a choice changed": lambda _, ours: patch(
+        f"{ours.url('workspace_provider')}?include=provider,workspace",
+        ours.caller,
+        draft("workspace_provider", {"is_selected": True}, ours.rows["workspace_provider"].id),
+    ),
+    "a choice made": lambda world, ours: post(
+        f"/v1/workspaces/{ours.workspace.id}/providers",
+        ours.caller,
+        draft("workspace_provider", provider=world.provider("new")),
+    ),
+    "a group made": lambda _, ours: post(
+        "/v1/workspace-groups?include=workspaces,memberships,created_by",
+        ours.caller,
+        {
+            "data": {
+                "type": "workspace_group",
+                "attributes": {"name": "New"},
+                "relationships": {"workspaces": {"data": [{"type": "workspace", "id": str(ours.workspace.id)}]}},
+            }
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRITTEN)
+def test_an_answer_to_a_write_is_a_document(world: World, ours: Tenant, what: str) -> None:
+    reply = WRITTEN[what](world, ours)
+    assert reply.status in {200, 201}
+    check(reply.document)
+
+
+BODY = '{"data": {"type": "company_workspace_connector", "attributes": {"direction": "up", "pk": 1}}}'
+FAILED: dict[str, Callable[[Tenant], Reply]] = {
+    "one parameter": lambda ours: get("/v1/workspace-groups?a=b", ours.caller),
+    "many parameters": lambda ours: get("/v1/workspace-groups?a=b&sort=x&page[size]=9999&include=y", ours.caller),
+    "a document": lambda _: call("POST", "/v1/company-workspace-connectors?a=b", PIPELINE, body=BODY),
+    "no JSON": lambda _: call("POST", "/v1/company-workspace-connectors", PIPELINE, body="{"),
+    "no route": lambda ours: get("/nowhere", ours.caller),
+    "no method": lambda ours: call("PUT", "/v1/workspace-groups", ours.caller),
+    "no language": lambda ours: get("/v1/workspace-groups", ours.caller, accept="text/html"),
+}
+
+
+@pytest.mark.parametrize("what", FAILED)
+def test_a_failure_is_an_error_document(ours: Tenant, what: str) -> None:
+    reply = FAILED[what](ours)
+    check(reply.document)
+    assert reply.document.keys() == {"jsonapi", "errors"}
+    assert {error["id"] for error in reply.errors} == {reply.request_id}
+
+
+def test_what_has_nothing_to_say_has_no_body(ours: Tenant) -> None:
+    reply = delete(ours.url("company_workspace_connector"), PIPELINE)
+    assert (reply.status, reply.body, "content-type" in reply.headers) == (204, "", False)
+
+
+def test_a_type_and_a_field_have_legal_names_and_no_field_has_two_meanings() -> None:
+    for resource in resources():
+        names = [attribute.name for attribute in resource.attributes]
+        names += [relationship.name for relationship in resource.relationships]
+        assert len(names) == len(set(names))
+        assert not {"type", "id"} & set(names)
+
+
+# ---- linkage -------------------------------------------------------------------------------------------
+def test_an_empty_to_one_relationship_is_null(world: World, ours: Tenant) -> None:
+    row = world.enrol(ours.group, world.workspace())
+    enrolment = get(f"/v1/workspace-group-workspaces/{row.id}", ours.caller).data
+    assert enrolment["relationships"]["created_by"] == {"data": None}
+    assert enrolment["relationships"]["workspace_group"] == {
+        "data": {"type": "workspace_group", "id": str(ours.group.id)}
+    }
+
+
+def test_a_to_many_relationship_is_an_array_with_all_of_it(world: World, ours: Tenant) -> None:
+    others = [world.workspace() for _ in range(30)]
+    for other in others:
+        world.enrol(ours.group, other)
+    relationships = get(ours.url("workspace_group"), ours.caller).data["relationships"]
+    expected = [{"type": "workspace", "id": str(row.id)} for row in (ours.workspace, *others)]
+    assert relationships["workspaces"] == {"data": expected}
+    assert relationships["memberships"] == {
+        "data": [{"type": "workspace_group_membership", "id": str(ours.parents["workspace_group_membership"].id)}]
+    }
+
+
+def test_an_empty_to_many_relationship_is_an_empty_array(world: World, ours: Tenant) -> None:
+    world.tombstone(ours.rows["workspace_group_workspace"])
+    bare = world.group()
+    for url, caller, names in (
+        (ours.url("workspace_group"), ours.caller, ["workspaces"]),
+        (f"/v1/workspace-groups/{bare.id}", READER, ["workspaces", "memberships"]),
+    ):
+        relationships = get(url, caller).data["relationships"]
+        assert [relationships[name] for name in names] == [{"data": []} for _ in names]
+
+
+def test_a_to_many_relationship_leaves_out_what_is_gone(world: World, ours: Tenant) -> None:
+    left, closed = world.workspace(), world.workspace()
+    world.tombstone(world.enrol(ours.group, left))
+    world.enrol(ours.group, closed)
+    world.tombstone(closed)
+    former = world.people(ours.workspace)
+    world.tombstone(world.group_member(former, ours.group))
+    relationships = get(ours.url("workspace_group"), ours.caller).data["relationships"]
+    assert [len(relationships[name]["data"]) for name in ("workspaces", "memberships")] == [1, 1]
+
+
+def test_each_group_of_a_list_has_its_own_linkage(world: World, ours: Tenant) -> None:
+    other, enrolled = world.group(), world.workspace()
+    world.group_member(ours.owner, other)
+    world.enrol(other, enrolled)
+    found = {
+        item["id"]: [identifier["id"] for identifier in item["relationships"]["workspaces"]["data"]]
+        for item in get("/v1/workspace-groups", ours.caller).data
+    }
+    assert found == {str(ours.group.id): [str(ours.workspace.id)], str(other.id): [str(enrolled.id)]}
+
+
+# ---- links ---------------------------------------------------------------------------------------------
+@of_every_type
+def test_a_resource_says_where_it_is(ours: Tenant, type_: str) -> None:
+    (item,) = get(resource_of(type_).route, ours.caller).data
+    assert item["links"] == {"self": ours.url(type_)}
+    assert get(item["links"]["self"], ours.caller).data["id"] == item["id"]
+
+
+@of_every_list
+def test_the_link_of_a_document_carries_the_query_and_leads_to_it_again(ours: Tenant, name: str) -> None:
+    url = list_url(name, ours)
+    for query, link in (
+        ("", ""),
+        ("?page[size]=7", "?page%5Bsize%5D=7"),
+        ("?page%5Bsize%5D=7&sort=created_at", "?page%5Bsize%5D=7&sort=created_at"),
+        (
+            "?filter[created_at][gte]=2000-01-01T00:00:00+00:00&include=",
+            "?filter%5Bcreated_at%5D%5Bgte%5D=2000-01-01T00:00:00+00:00&include=",
+        ),
+    ):
+        reply = get(f"{url}{query}", ours.caller)
+        assert reply.document["links"]["self"] == f"{url}{link}"
+        again = get(reply.document["links"]["self"], ours.caller)
+        assert (again.status, again.data) == (200, reply.data)
+
+
+@of_every_type
+def test_the_link_of_a_single_resource_carries_the_query_too(ours: Tenant, type_: str) -> None:
+    url = f"{ours.url(type_)}?include=&fields[{type_}]=created_at"
+    reply = get(url, ours.caller)
+    assert reply.document["links"]["self"] == url.replace("[", "%5B").replace("]", "%5D")
+    assert get(reply.document["links"]["self"], ours.caller).body == reply.body
+
+
+def test_links_to_the_pages_beside_carry_the_query_and_no_old_cursor(world: World, ours: Tenant) -> None:
+    for _ in range(3):
+        add(world, ours, "company_workspace_connector")
+    instant = quote("2000-01-01T00:00:00+00:00")
+    query = f"page[size]=1&filter[direction]=input&include=company&filter[created_at][gte]={instant}"
+    for reply in walk(f"/v1/company-workspace-connectors?{query}", ours.caller):
+        assert [item["type"] for item in reply.document["included"]] == ["company"]
+        for name in ("first", "prev", "next"):
+            link = reply.document["links"][name]
+            if link:
+                assert "page%5Bsize%5D=1&filter%5Bdirection%5D=input&include=company" in link
+                assert link.count("page%5Bafter%5D") == (name == "next")
+                assert link.count("page%5Bbefore%5D") == (name == "prev")
+
+
+# ---- times ---------------------------------------------------------------------------------------------
+@of_every_type
+def test_a_time_is_in_utc_with_milliseconds(world: World, ours: Tenant, type_: str) -> None:
+    for at, shown in (
+        (NOON, "2026-05-10T12:00:00.000Z"),
+        (NOON + timedelta(milliseconds=5), "2026-05-10T12:00:00.005Z"),
+        (datetime(2026, 12, 31, 23, 30, tzinfo=timezone(timedelta(hours=-5))), "2027-01-01T04:30:00.000Z"),
+    ):
+        set_columns(world, ours.rows[type_], created_at=at, updated_at=at)
+        attributes = get(ours.url(type_), ours.caller).data["attributes"]
+        assert (attributes["created_at"], attributes["updated_at"], attributes["deleted_at"]) == (shown, shown, None)
+
+
+@of_every_type
+def test_what_was_never_updated_was_updated_when_it_was_made(world: World, ours: Tenant, type_: str) -> None:
+    set_columns(world, ours.rows[type_], created_at=NOON, updated_at=None)
+    for attributes in (
+        get(ours.url(type_), ours.caller).data["attributes"],
+        get(resource_of(type_).route, ours.caller).data[0]["attributes"],
+    ):
+        assert attributes["updated_at"] == attributes["created_at"] == "2026-05-10T12:00:00.000Z"
+
+
+def test_an_included_row_that_was_never_updated_was_updated_when_it_was_made(world: World, ours: Tenant) -> None:
+    set_columns(world, ours.parents["company"], created_at=NOON, updated_at=None)
+    reply = get(f"{ours.url('company_workspace_connector')}?include=company", ours.caller)
+    (company,) = reply.document["included"]
+    assert company["attributes"]["updated_at"] == "2026-05-10T12:00:00.000Z"
+
+
+def test_an_update_is_seen_in_updated_at_and_nowhere_else(world: World, ours: Tenant) -> None:
+    row = ours.rows["workspace_provider"]
+    set_columns(world, row, created_at=NOON, updated_at=NOON)
+    change = draft("workspace_provider", {"is_selected": True}, row.id)
+    updated = patch(ours.url("workspace_provider"), ours.caller, change).data["attributes"]
+    assert updated["created_at"] == "2026-05-10T12:00:00.000Z"
+    assert updated["updated_at"] != updated["created_at"]
+    assert get(ours.url("workspace_provider"), ours.caller).data["attributes"] == updated
+
+
+def test_a_tombstone_is_seen_in_deleted_at(world: World, ours: Tenant) -> None:
+    for resource in LISTED:
+        if resource.type != "workspace_group":
+            world.tombstone(ours.rows[resource.type], NOON)
+            (item,) = get(f"{resource.route}?filter[deleted]=only", READER).data
+            assert item["attributes"]["deleted_at"] == "2026-05-10T12:00:00.000Z"
+
+
+# ---- text ----------------------------------------------------------------------------------------------
+def test_text_is_sent_as_it_is(world: World, ours: Tenant) -> None:
+    name = 'Zoë\'s "Café" </script> \\ \u2028 \U0001f600'
+    set_columns(world, ours.group, name=name)
+    assert get(ours.url("workspace_group"), ours.caller).data["attributes"]["name"] == name
+
+
+def test_a_provider_shows_its_countries_as_an_array(world: World, ours: Tenant) -> None:
+    set_columns(world, ours.parents["provider"], countries=["FR", "DE"], category=None)
+    (provider,) = get(f"{ours.url('workspace_provider')}?include=provider", ours.caller).document["included"]
+    shown: dict[str, Any] = provider["attributes"]
+    assert (shown["countries"], shown["category"]) == (["FR", "DE"], None)
+
+
+def test_a_membership_shows_role_and_status(ours: Tenant) -> None:
+    (membership,) = get(f"{ours.url('workspace_group')}?include=memberships", ours.caller).document["included"]
+    assert (membership["attributes"]["role"], membership["attributes"]["status"]) == ("owner", "active")

@@ -1,0 +1,561 @@
+"""Contract, section 4, "Errors": every code, provoked over HTTP, whole, and of the class that stands for it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from tests.jsonapi.conftest import LISTED, Tenant
+from tests.jsonapi.structure import check
+from tests.support.api import READER, Reply, call, delete, draft, get, patch, post, service
+from tests.support.databases import Database, SavepointConnection, engine_for
+from tests.support.world import Row, World
+from wellspring import errors
+from wellspring.errors import (
+    AlreadyExists,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    ImmutableAttribute,
+    InternalError,
+    InvalidCursor,
+    InvalidJson,
+    InvalidQueryParameter,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    PreconditionFailed,
+    Problems,
+    SchemaValidationError,
+    ServiceUnavailable,
+    SystemAttribute,
+    TenantMismatch,
+    Unauthorized,
+    UnsupportedMediaType,
+    WellspringError,
+)
+from wellspring.jsonapi.errors import error_document
+from wellspring.jsonapi.values import MEDIA_TYPE
+from wellspring.repositories import ledger
+from wellspring.resources import resource_of
+
+COMPANIES = "/v1/company-workspace-connectors"
+COMPANY = "company_workspace_connector"
+ENROLMENTS = "/v1/workspace-group-workspaces"
+PIPELINE = service("system:read", "sync:write")
+SECRET = "SELECT pk FROM core_api.vault -- at db.internal"
+
+# The contract's list; <TYPE> stands for each type that a path or a document can name.
+CODES = """
+    BAD_REQUEST INVALID_JSON INVALID_QUERY_PARAMETER INVALID_CURSOR UNAUTHORIZED FORBIDDEN NOT_FOUND METHOD_NOT_ALLOWED
+    NOT_ACCEPTABLE CONFLICT TENANT_MISMATCH PRECONDITION_FAILED UNSUPPORTED_MEDIA_TYPE SCHEMA_VALIDATION_ERROR
+    IMMUTABLE_ATTRIBUTE SYSTEM_ATTRIBUTE PAYLOAD_TOO_LARGE SERVICE_UNAVAILABLE INTERNAL_ERROR
+"""
+NAMED_IN_PATHS = {resource.type for resource in LISTED} | {"workspace"}
+NAMED_IN_DOCUMENTS = {
+    relationship.target
+    for resource in LISTED
+    for relationship in resource.relationships
+    if relationship.written == "create"
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where an error is provoked."""
+
+    world: World
+    ours: Tenant
+    theirs: Tenant
+    patch: pytest.MonkeyPatch
+
+    def row(self, *, company: Row | None = None, connector: Row | None = None, **attributes: object) -> Any:
+        """Return a document that makes a row of provenance."""
+        parents = {
+            "company": company or self.ours.parents["company"],
+            "workspace_connector": connector or self.ours.connector,
+        }
+        return draft(COMPANY, {"direction": "input", **attributes}, **parents)
+
+    @property
+    def url(self) -> str:
+        """The path of the tenant's row of provenance."""
+        return self.ours.url(COMPANY)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to an error.
+
+    Attributes:
+        what: in a few words.
+        error: the class that stands for it.
+        code: its stable code.
+        title: its constant title.
+        source: what is at fault.
+        provoke: sends the request.
+        headers: those that go with the error.
+    """
+
+    what: str
+    error: type[WellspringError]
+    code: str
+    title: str
+    source: Mapping[str, str] | None
+    provoke: Callable[[Scene], Reply]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def of_class(
+    what: str,
+    error: type[WellspringError],
+    provoke: Callable[[Scene], Reply],
+    source: Mapping[str, str] | None = None,
+    **headers: str,
+) -> Case:
+    """Return a case of a class whose code is its own."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Case(what, error, error.code, error.title, source, provoke, named)
+
+
+def absent(type_: str, provoke: Callable[[Scene], Reply], source: Mapping[str, str] | None = None) -> Case:
+    """Return the case that a resource of a type is not there."""
+    where = "in a document" if source else "in a path"
+    title = f"{type_.replace('_', ' ').capitalize()} not found"
+    return Case(f"{type_} {where}", NotFound, f"{type_.upper()}_NOT_FOUND", title, source, provoke)
+
+
+def absent_row(type_: str) -> Case:
+    return absent(type_, lambda scene: get(f"{resource_of(type_).route}/{uuid4()}", scene.ours.caller))
+
+
+def linked(type_: str, name: str, route: str, caller: Callable[[Scene], Any], **others: str) -> Case:
+    """Return the case that a document of `type_` names a related resource that is not there.
+
+    Args:
+        type_: the document's type.
+        name: the relationship.
+        route: where it is sent.
+        caller: by whom.
+        others: the relationships beside it, with the types of those.
+    """
+    relationship = resource_of(type_).relationship(name)
+    assert relationship is not None
+
+    def provoke(scene: Scene) -> Reply:
+        attributes = {"direction": "input"} if "connector" in type_ else None
+        parents = {known: scene.ours.parents[target] for known, target in others.items()}
+        document = draft(type_, attributes, **{name: Row(relationship.target, 0, uuid4())}, **parents)
+        return post(route, caller(scene), document)
+
+    return absent(relationship.target, provoke, {"pointer": f"/data/relationships/{name}/data/id"})
+
+
+def away(scene: Scene) -> Reply:
+    """Ask while no database listens."""
+    engine = engine_for(f"postgresql://{SECRET.rsplit(maxsplit=1)[-1]}:password@127.0.0.1:1/vault")
+    scene.patch.setattr("wellspring.database.scope.connection", engine.connect)
+    try:
+        return get(COMPANIES, READER)
+    finally:
+        engine.dispose()
+
+
+def lost_at_commit(scene: Scene) -> Reply:
+    """Write, and lose the connection while the commit is under way."""
+    begin = SavepointConnection.begin
+
+    def begin_what_never_ends(connection: SavepointConnection) -> Any:
+        transaction = begin(connection)
+
+        class Lost:
+            rollback = transaction.rollback
+
+            def commit(self) -> None:
+                transaction.rollback()
+                raise DBAPIError("COMMIT", None, OSError(SECRET), connection_invalidated=True)
+
+        return Lost()
+
+    scene.patch.setattr(SavepointConnection, "begin", begin_what_never_ends)
+    return post(COMPANIES, PIPELINE, scene.row())
+
+
+def fail(*_: object, **__: object) -> Any:
+    raise RuntimeError(SECRET)
+
+
+def broken(scene: Scene) -> Reply:
+    """Ask while the code is wrong."""
+    scene.patch.setattr(ledger, "page", fail)
+    return get(COMPANIES, READER)
+
+
+def refused(scene: Scene) -> Reply:
+    """Ask while the database refuses, for a reason that is nobody's business."""
+    scene.world.database.owner.exec_driver_sql("REVOKE SELECT ON core_api.companies FROM wellspring_reader")
+    return get(COMPANIES, READER)
+
+
+def unmatched(scene: Scene) -> Reply:
+    """Say of a selected provider that it is not matched."""
+    row = scene.world.choose(scene.ours.workspace, scene.world.provider("selected"), is_selected=True, is_matched=True)
+    document = draft("workspace_provider", {"is_matched": False}, row.id)
+    return patch(f"/v1/workspace-providers/{row.id}", scene.ours.caller, document)
+
+
+def owner(scene: Scene) -> Any:
+    return scene.ours.caller
+
+
+def pipeline(_: Scene) -> Any:
+    return PIPELINE
+
+
+CASES = [
+    # ---- 400
+    of_class(
+        "no resource object",
+        BadRequest,
+        lambda _: post(COMPANIES, PIPELINE, {"data": []}),
+        {"pointer": "/data"},
+    ),
+    of_class(
+        "no type",
+        BadRequest,
+        lambda scene: patch(scene.url, PIPELINE, {"data": {"id": str(scene.ours.rows[COMPANY].id)}}),
+        {"pointer": "/data"},
+    ),
+    of_class(
+        "a key that is none",
+        BadRequest,
+        lambda scene: post(COMPANIES, PIPELINE, scene.row(), idempotency_key="a b"),
+        {"header": "Idempotency-Key"},
+    ),
+    of_class(
+        "a condition that is none",
+        BadRequest,
+        lambda scene: delete(scene.url, PIPELINE, if_match="x"),
+        {"header": "If-Match"},
+    ),
+    of_class("no JSON", InvalidJson, lambda _: call("POST", COMPANIES, PIPELINE, body='{"data": }')),
+    of_class(
+        "an unknown parameter",
+        InvalidQueryParameter,
+        lambda scene: get(f"{COMPANIES}?limit=10", scene.ours.caller),
+        {"parameter": "limit"},
+    ),
+    of_class(
+        "a parameter of a removal",
+        InvalidQueryParameter,
+        lambda scene: delete(f"{scene.url}?include=company", PIPELINE),
+        {"parameter": "include"},
+    ),
+    of_class(
+        "a cursor of nobody's",
+        InvalidCursor,
+        lambda scene: get(f"{COMPANIES}?page[after]=abcd", scene.ours.caller),
+        {"parameter": "page[after]"},
+    ),
+    # ---- 401, 403
+    of_class("no claims", Unauthorized, lambda _: get(COMPANIES)),
+    of_class("never for this caller", Forbidden, lambda scene: delete(scene.url, scene.ours.caller)),
+    of_class(
+        "an id of the client's",
+        Forbidden,
+        lambda scene: post(COMPANIES, PIPELINE, {"data": {**scene.row()["data"], "id": str(uuid4())}}),
+        {"pointer": "/data/id"},
+    ),
+    of_class(
+        "a foreign workspace",
+        Forbidden,
+        lambda scene: get(f"{COMPANIES}?filter[workspace]={scene.theirs.workspace.id}", scene.ours.caller),
+        {"parameter": "filter[workspace]"},
+    ),
+    of_class(
+        "a direction is for ever",
+        ImmutableAttribute,
+        lambda scene: patch(scene.url, PIPELINE, draft(COMPANY, {"direction": "output"}, scene.ours.rows[COMPANY].id)),
+        {"pointer": "/data/attributes/direction"},
+    ),
+    of_class(
+        "a time of the system's",
+        SystemAttribute,
+        lambda scene: post(COMPANIES, PIPELINE, scene.row(created_at="2026-05-10T12:00:00Z")),
+        {"pointer": "/data/attributes/created_at"},
+    ),
+    of_class(
+        "a relationship of the system's",
+        SystemAttribute,
+        lambda scene: post(
+            ENROLMENTS,
+            scene.ours.caller,
+            draft(
+                "workspace_group_workspace",
+                workspace_group=scene.ours.group,
+                workspace=scene.ours.workspace,
+                created_by=scene.ours.owner,
+            ),
+        ),
+        {"pointer": "/data/relationships/created_by"},
+    ),
+    # ---- 404, 405, 406
+    of_class("no such path", NotFound, lambda scene: get("/v1/nothing", scene.ours.caller)),
+    *(absent_row(resource.type) for resource in LISTED),
+    absent("workspace", lambda scene: get(f"/v1/workspaces/{uuid4()}/providers", scene.ours.caller)),
+    linked(
+        "account_workspace_connector",
+        "account",
+        "/v1/account-workspace-connectors",
+        pipeline,
+        workspace_connector="workspace_connector",
+    ),
+    linked(COMPANY, "company", COMPANIES, pipeline, workspace_connector="workspace_connector"),
+    linked(
+        "people_workspace_connector",
+        "people",
+        "/v1/people-workspace-connectors",
+        pipeline,
+        workspace_connector="workspace_connector",
+    ),
+    linked(COMPANY, "workspace_connector", COMPANIES, pipeline, company="company"),
+    linked("workspace_group_workspace", "workspace_group", ENROLMENTS, owner, workspace="workspace"),
+    linked("workspace_group_workspace", "workspace", ENROLMENTS, owner, workspace_group="workspace_group"),
+    linked("workspace_provider", "provider", "/v1/workspace-providers", owner, workspace="workspace"),
+    of_class(
+        "no such method",
+        MethodNotAllowed,
+        lambda scene: call("PUT", COMPANIES, scene.ours.caller),
+        allow="GET, POST",
+    ),
+    of_class(
+        "no such language",
+        NotAcceptable,
+        lambda scene: get(COMPANIES, scene.ours.caller, accept="text/html"),
+        {"header": "Accept"},
+    ),
+    # ---- 409, 412, 413, 415, 422
+    of_class(
+        "a type of another collection",
+        Conflict,
+        lambda scene: post(COMPANIES, PIPELINE, {"data": {**scene.row()["data"], "type": "company"}}),
+        {"pointer": "/data/type"},
+    ),
+    of_class(
+        "an id of another path",
+        Conflict,
+        lambda scene: patch(scene.url, PIPELINE, draft(COMPANY, {}, uuid4())),
+        {"pointer": "/data/id"},
+    ),
+    of_class(
+        "selected and not matched",
+        Conflict,
+        unmatched,
+        {"pointer": "/data/attributes/is_matched"},
+    ),
+    of_class(
+        "parents of two tenants",
+        TenantMismatch,
+        lambda scene: post(COMPANIES, PIPELINE, scene.row(connector=scene.theirs.connector)),
+        {"pointer": "/data/relationships"},
+    ),
+    Case(
+        "an enrolment that there is",
+        AlreadyExists,
+        "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS",
+        "Workspace group workspace already exists",
+        None,
+        lambda scene: post(
+            ENROLMENTS,
+            scene.ours.caller,
+            draft("workspace_group_workspace", workspace_group=scene.ours.group, workspace=scene.ours.workspace),
+        ),
+    ),
+    of_class(
+        "a state of yesterday",
+        PreconditionFailed,
+        lambda scene: delete(scene.url, PIPELINE, if_match='"old"'),
+        {"header": "If-Match"},
+    ),
+    of_class(
+        "more than a document holds",
+        PayloadTooLarge,
+        lambda _: call("POST", COMPANIES, PIPELINE, body=json.dumps({"data": "x" * 1024 * 1024})),
+    ),
+    of_class(
+        "a body in another language",
+        UnsupportedMediaType,
+        lambda _: call("POST", COMPANIES, PIPELINE, body="{}", headers={"content-type": "application/json"}),
+        {"header": "Content-Type"},
+    ),
+    of_class(
+        "a direction that is none",
+        SchemaValidationError,
+        lambda scene: post(COMPANIES, PIPELINE, scene.row(direction="sideways")),
+        {"pointer": "/data/attributes/direction"},
+    ),
+    of_class(
+        "a key that stands for something else",
+        SchemaValidationError,
+        lambda scene: [
+            post(COMPANIES, PIPELINE, scene.row(direction=direction), idempotency_key="once")
+            for direction in ("input", "output")
+        ][1],
+        {"header": "Idempotency-Key"},
+    ),
+    # ---- 500, 503
+    of_class("code that is wrong", InternalError, broken),
+    of_class("a database that refuses", InternalError, refused),
+    of_class("a database that is away", ServiceUnavailable, away, retry_after="2"),
+    of_class("a commit without an answer", OutcomeUnknown, lost_at_commit, retry_after="2"),
+]
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[type[WellspringError]]:
+    """The classes of the errors that are answered in this test."""
+    found: list[type[WellspringError]] = []
+
+    def note(error: WellspringError, request_id: str) -> dict[str, Any]:
+        found.append(type(error))
+        return error_document(error, request_id)
+
+    monkeypatch.setattr("wellspring.handlers.http.error_document", note)
+    return found
+
+
+@pytest.fixture
+def scene(world: World, ours: Tenant, theirs: Tenant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    with monkeypatch.context() as patched:
+        yield Scene(world, ours, theirs, patched)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code}: {case.what}")
+def test_a_code_comes_with_its_status_title_and_source_and_the_id_of_the_request(
+    scene: Scene, rendered: list[type[WellspringError]], log: list[dict[str, Any]], case: Case
+) -> None:
+    reply = case.provoke(scene)
+    check(reply.document)
+    (error,) = reply.errors
+    assert error.pop("detail")
+    assert error == {
+        "id": reply.request_id,
+        "status": str(int(case.error.status)),
+        "code": case.code,
+        "title": case.title,
+        **({"source": case.source} if case.source is not None else {}),
+    }
+    assert reply.status == case.error.status
+    assert rendered == [case.error]
+    assert (reply.headers["content-type"], reply.headers["vary"]) == (MEDIA_TYPE, "Accept")
+    assert {name: reply.headers[name] for name in case.headers} == case.headers
+    assert not {"allow", "retry-after", "location", "etag"} & reply.headers.keys() - case.headers.keys()
+    line = log[-1]
+    assert (line["message"], line["request_id"], line["status"]) == ("answered", reply.request_id, reply.status)
+    assert case.code in line["code"]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.error.status >= 500], ids=lambda case: case.what)
+def test_a_fault_of_ours_tells_nobody_anything(scene: Scene, log: list[dict[str, Any]], case: Case) -> None:
+    reply = case.provoke(scene)
+    for secret in (
+        "SELECT",
+        "pk",
+        "core_api",
+        "vault",
+        "db.internal",
+        "127.0.0.1",
+        "password",
+        "Traceback",
+        "companies",
+    ):
+        assert secret not in reply.body
+    assert "password" not in json.dumps(log)
+
+
+def test_what_was_refused_or_lost_was_not_done(scene: Scene, database: Database) -> None:
+    before = get(COMPANIES, READER).ids
+    for case in CASES:
+        if case.error in {SchemaValidationError, TenantMismatch, OutcomeUnknown, PreconditionFailed, SystemAttribute}:
+            with pytest.MonkeyPatch.context() as patched:
+                case.provoke(Scene(scene.world, scene.ours, scene.theirs, patched))
+    # But for the first request of the key that was used again.
+    assert len(get(COMPANIES, READER).ids) == len(before) + 1
+
+
+# ---- several at once -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("attributes", "id_", "query", "status", "codes"),
+    [
+        ({"direction": "up", "name": 1}, None, "", 422, ["SCHEMA_VALIDATION_ERROR"] * 2),
+        ({"direction": "input", "created_at": None, "updated_at": None}, None, "", 403, ["SYSTEM_ATTRIBUTE"] * 2),
+        ({"direction": "up"}, uuid4(), "", 400, ["FORBIDDEN", "SCHEMA_VALIDATION_ERROR"]),
+        ({"direction": "up"}, None, "?a=b", 400, ["INVALID_QUERY_PARAMETER", "SCHEMA_VALIDATION_ERROR"]),
+        (
+            {"direction": "up", "deleted_at": None, "é": 1},
+            uuid4(),
+            "?include=x&fields[company]=y",
+            400,
+            ["INVALID_QUERY_PARAMETER"] * 2
+            + ["FORBIDDEN", "SCHEMA_VALIDATION_ERROR", "SYSTEM_ATTRIBUTE"]
+            + ["SCHEMA_VALIDATION_ERROR"],
+        ),
+    ],
+)
+def test_problems_of_one_status_keep_it_and_of_different_ones_are_400(
+    scene: Scene,
+    rendered: list[type[WellspringError]],
+    attributes: dict[str, object],
+    id_: object,
+    query: str,
+    status: int,
+    codes: list[str],
+) -> None:
+    parents = {"company": scene.ours.parents["company"], "workspace_connector": scene.ours.connector}
+    reply = post(f"{COMPANIES}{query}", PIPELINE, draft(COMPANY, attributes, id_, **parents))
+    check(reply.document)
+    assert (reply.status, reply.codes, rendered) == (status, codes, [Problems])
+    assert {error["id"] for error in reply.errors} == {reply.request_id}
+    by_code = {case.code: case for case in CASES}
+    for error in reply.errors:
+        assert error["status"] == str(int(by_code[error["code"]].error.status))
+        assert error["title"] == by_code[error["code"]].title
+
+
+def test_related_resources_that_are_absent_come_with_the_other_problems(scene: Scene) -> None:
+    nobody = {name: Row(name, 0, uuid4()) for name in ("company", "workspace_connector")}
+    reply = post(COMPANIES, PIPELINE, draft(COMPANY, {"direction": "up"}, **nobody))
+    assert reply.status == 400
+    assert reply.codes == ["SCHEMA_VALIDATION_ERROR", "COMPANY_NOT_FOUND", "WORKSPACE_CONNECTOR_NOT_FOUND"]
+
+
+# ---- nothing is missing --------------------------------------------------------------------------------
+def test_every_code_of_the_contract_is_provoked() -> None:
+    wanted = set(CODES.split()) | {"WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"}
+    wanted |= {f"{type_.upper()}_NOT_FOUND" for type_ in NAMED_IN_PATHS | NAMED_IN_DOCUMENTS}
+    assert {case.code for case in CASES} == wanted
+
+
+def test_every_class_of_error_is_provoked() -> None:
+    classes = {found for found in vars(errors).values() if isinstance(found, type)}
+    kinds = {found for found in classes if issubclass(found, WellspringError)}
+    # The root is never raised itself, and Problems has a test of its own.
+    assert {case.error for case in CASES} == kinds - {WellspringError, Problems}
+
+
+def test_a_code_has_one_title_and_one_status_wherever_it_comes_from() -> None:
+    said: dict[str, set[tuple[str, HTTPStatus]]] = {}
+    for case in CASES:
+        said.setdefault(case.code, set()).add((case.title, case.error.status))
+    assert {code: len(found) for code, found in said.items()} == dict.fromkeys(said, 1)
+
+
+def test_every_source_is_of_each_kind() -> None:
+    assert {name for case in CASES for name in case.source or {}} == {"pointer", "parameter", "header"}

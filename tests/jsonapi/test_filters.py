@@ -1,0 +1,600 @@
+"""Contract, section 4, "Filters": each filter of each object, at its boundary; nothing is ever ignored."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.jsonapi.conftest import (
+    LISTED,
+    LISTS,
+    PROVIDERS,
+    ROUTES,
+    Tenant,
+    add,
+    list_url,
+    of_every_type,
+    set_columns,
+    walked,
+)
+from tests.support.api import READER, get, person, service
+from tests.support.world import Row, World
+from wellspring.models import table_of
+from wellspring.resources import Resource, resource_of
+
+NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+OBJECTS = [resource.type for resource in LISTED if resource.type != "workspace_group"]
+PROVENANCE = [resource.type for resource in LISTED if resource.policy == "provenance"]
+OWN_WORKSPACE = ["workspace_group_workspace", "workspace_provider"]
+OPERATORS: Mapping[str, Callable[[datetime, datetime], bool]] = {
+    "gte": lambda value, bound: value >= bound,
+    "gt": lambda value, bound: value > bound,
+    "lte": lambda value, bound: value <= bound,
+    "lt": lambda value, bound: value < bound,
+}
+of_every_object = pytest.mark.parametrize("type_", OBJECTS)
+every_operator = pytest.mark.parametrize("operator", OPERATORS)
+
+
+def written(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+# ---- who sees nothing ----------------------------------------------------------------------------------
+@of_every_type
+def test_a_stranger_filters_nothing(ours: Tenant, type_: str) -> None:
+    for relationship in resource_of(type_).to_one:
+        assert get(f"{resource_of(type_).route}?filter[{relationship.name}]={uuid4()}").codes == ["UNAUTHORIZED"]
+
+
+@of_every_object
+def test_a_filter_that_names_a_foreign_row_gives_an_empty_list(ours: Tenant, theirs: Tenant, type_: str) -> None:
+    resource = resource_of(type_)
+    for relationship in resource.to_one:
+        if relationship.target == "provider" or relationship.name == "workspace":
+            continue  # a provider is nobody's; a workspace is claimed, not searched for (below)
+        foreign, own = theirs.parents[relationship.target].id, ours.parents[relationship.target].id
+        url = f"{resource.route}?page[total]=true&filter[{relationship.name}]="
+        reply = get(f"{url}{foreign}", ours.caller)
+        assert (reply.status, reply.ids, reply.document["meta"]["page"]["total"]) == (200, [], 0)
+        assert get(f"{url}{uuid4()}", ours.caller).ids == []
+        assert get(f"{url}{foreign},{own},{uuid4()}", ours.caller).ids == [ours.rows[type_].id]
+
+
+def test_a_provider_that_others_chose_gives_an_empty_list(ours: Tenant, theirs: Tenant) -> None:
+    url = f"/v1/workspace-providers?filter[provider]={theirs.parents['provider'].id}"
+    assert get(url, ours.caller).ids == []
+    assert get(url, READER).ids == [theirs.rows["workspace_provider"].id]
+
+
+# ---- relationships -------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Made:
+    """A row, its parents and its attributes."""
+
+    row: Row
+    parents: Mapping[str, Row | None]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def grid(world: World, ours: Tenant, type_: str) -> list[Made]:
+    """Make the rows of a type that two parents for each relationship allow, and return all that the owner sees."""
+    if type_ in PROVENANCE:
+        return grid_of_provenance(world, ours, type_)
+    if type_ == "workspace_provider":
+        return grid_of_providers(world, ours)
+    colleague = world.people(ours.workspace)
+    groups = [world.group(maker) for maker in (ours.owner, colleague, None)]
+    for group in groups:
+        world.group_member(ours.owner, group)
+    if type_ == "workspace_group":
+        makers = (ours.owner, ours.owner, colleague, None)
+        return [Made(row, {"created_by": by}) for row, by in zip((ours.group, *groups), makers, strict=True)]
+    made = [
+        Made(ours.rows[type_], {"workspace_group": ours.group, "workspace": ours.workspace, "created_by": ours.owner})
+    ]
+    workspaces = [world.workspace(), world.workspace()]
+    for group in groups[:2]:
+        for workspace in workspaces:
+            by = (ours.owner, colleague, None)[len(made) % 3]
+            parents = {"workspace_group": group, "workspace": workspace, "created_by": by}
+            made.append(Made(world.enrol(group, workspace, by), parents))
+    return made
+
+
+def grid_of_provenance(world: World, ours: Tenant, type_: str) -> list[Made]:
+    record = type_.removesuffix("_workspace_connector")
+    others = [*world.records(record, ours.workspace, 2)]  # type: ignore[arg-type]  # one of the three
+    connectors = [ours.connector, world.workspace_connector(ours.workspace)]
+    first = {record: ours.parents[record], "workspace_connector": ours.connector}
+    made = [Made(ours.rows[type_], first, {"direction": "input"})]
+    for number, (one, connector) in enumerate((one, connector) for one in others for connector in connectors):
+        direction = "output" if number % 3 else "input"
+        row = world.provenance(one, connector, "output" if number % 3 else "input")
+        made.append(Made(row, {record: one, "workspace_connector": connector}, {"direction": direction}))
+    return made
+
+
+def grid_of_providers(world: World, ours: Tenant) -> list[Made]:
+    workspace = world.workspace()
+    world.member(ours.owner, workspace, role="guest")
+    providers = [ours.parents["provider"], world.provider("second")]
+    flags = [(True, True), (False, True), (False, False)]
+    first = {"workspace": ours.workspace, "provider": providers[0]}
+    made = [Made(ours.rows["workspace_provider"], first, {"is_selected": False, "is_matched": True})]
+    pairs = [(workspace, providers[0]), (workspace, providers[1]), (ours.workspace, providers[1])]
+    for (where, provider), (selected, matched) in zip(pairs, flags, strict=True):
+        attributes = {"is_selected": selected, "is_matched": matched}
+        row = world.choose(where, provider, is_selected=selected, is_matched=matched)
+        made.append(Made(row, {"workspace": where, "provider": provider}, attributes))
+    return made
+
+
+def ids_where(made: list[Made], condition: Callable[[Made], bool]) -> set[UUID]:
+    return {one.row.id for one in made if condition(one)}
+
+
+@of_every_type
+class TestARelationship:
+    def test_by_one_id(self, world: World, ours: Tenant, type_: str) -> None:
+        made = grid(world, ours, type_)
+        resource = resource_of(type_)
+        for name in made[0].parents:
+            for parent in {one.parents[name] for one in made} - {None}:
+                assert parent is not None
+                expected = ids_where(made, lambda one: one.parents[name] == parent)  # noqa: B023  (called at once)
+                url = f"{resource.route}?filter[{name}]={parent.id}"
+                assert set(get(url, ours.caller).ids) == expected
+                assert set(get(url, READER).ids) == expected
+                assert set(get(f"{url}&sort=updated_at&page[size]=2", ours.caller).ids) <= expected
+
+    def test_by_several_ids(self, world: World, ours: Tenant, type_: str) -> None:
+        made = grid(world, ours, type_)
+        for name in made[0].parents:
+            parents = {one.parents[name] for one in made} - {None}
+            value = ",".join(str(parent.id).upper() for parent in parents if parent)
+            url = f"{resource_of(type_).route}?filter[{name}]={value}"
+            assert set(get(url, ours.caller).ids) == ids_where(made, lambda one: one.parents[name] is not None)  # noqa: B023
+
+    def test_by_all_of_them_together(self, world: World, ours: Tenant, type_: str) -> None:
+        made = grid(world, ours, type_)
+        for one in made:
+            pairs = {name: parent.id for name, parent in one.parents.items() if parent}
+            query = "&".join(f"filter[{name}]={id_}" for name, id_ in pairs.items())
+            assert one.row.id in get(f"{resource_of(type_).route}?{query}", ours.caller).ids
+        both = [f"filter[{name}]={parent.id}" for name, parent in made[0].parents.items() if parent]
+        expected = ids_where(made, lambda one: one.parents == made[0].parents)
+        assert set(get(f"{resource_of(type_).route}?{'&'.join(both)}", ours.caller).ids) >= expected
+
+    def test_on_pages_walked_both_ways(self, world: World, ours: Tenant, type_: str) -> None:
+        made = grid(world, ours, type_)
+        name, parent = next((name, parent) for name, parent in made[-2].parents.items() if parent)
+        expected = ids_where(made, lambda one: one.parents[name] == parent)
+        for sort in ("created_at", "-updated_at"):
+            url = f"{resource_of(type_).route}?filter[{name}]={parent.id}&page[size]=1&sort={sort}"
+            assert set(walked(url, ours.caller)) == expected
+
+
+# ---- enums and booleans --------------------------------------------------------------------------------
+@pytest.mark.parametrize("type_", PROVENANCE)
+def test_by_direction(world: World, ours: Tenant, type_: str) -> None:
+    made = grid(world, ours, type_)
+    for direction in ("input", "output"):
+        for sort in ("created_at", "updated_at"):
+            url = f"{resource_of(type_).route}?filter[direction]={direction}&sort={sort}"
+            expected = ids_where(made, lambda one: one.attributes["direction"] == direction)  # noqa: B023
+            assert set(get(url, ours.caller).ids) == expected
+
+
+@pytest.mark.parametrize("name", ["is_selected", "is_matched"])
+@pytest.mark.parametrize("value", [True, False])
+def test_by_what_was_selected_or_matched(world: World, ours: Tenant, name: str, value: bool) -> None:  # noqa: FBT001
+    made = grid_of_providers(world, ours)
+    expected = ids_where(made, lambda one: one.attributes[name] is value)
+    query = f"filter[{name}]={str(value).lower()}"
+    assert set(get(f"/v1/workspace-providers?{query}", ours.caller).ids) == expected
+    within = ids_where(made, lambda one: one.attributes[name] is value and one.parents["workspace"] == ours.workspace)
+    assert set(get(f"{list_url(PROVIDERS, ours)}?{query}", ours.caller).ids) == within
+
+
+# ---- instants ------------------------------------------------------------------------------------------
+@pytest.fixture
+def instants(world: World, ours: Tenant, type_: str) -> dict[str, dict[UUID, datetime]]:
+    """Five rows around noon, each with its three times; the first was never updated."""
+    found: dict[str, dict[UUID, datetime]] = {"created_at": {}, "updated_at": {}, "deleted_at": {}}
+    for number in range(-2, 3):
+        created, updated, deleted = (NOON + shift * number * MILLISECOND for shift in (1, -1, 2))
+        row = add(world, ours, type_) if number > -2 else ours.rows[type_]
+        times: dict[str, Any] = {"created_at": created, "updated_at": updated}
+        if type_ != "workspace_group":
+            times["deleted_at"] = deleted
+            found["deleted_at"][row.id] = deleted
+        if number == -2:
+            times["updated_at"], updated = None, created
+        set_columns(world, row, **times)
+        found["created_at"][row.id], found["updated_at"][row.id] = created, updated
+    return found
+
+
+@of_every_type
+@every_operator
+def test_by_time_at_the_exact_boundary(
+    ours: Tenant, instants: dict[str, dict[UUID, datetime]], type_: str, operator: str
+) -> None:
+    route = f"{resource_of(type_).route}?filter[deleted]=include"
+    for name, times in instants.items():
+        # There are rows one millisecond before, at, and one after.
+        expected = {id_ for id_, at in times.items() if OPERATORS[operator](at, NOON)}
+        assert not times or 0 < len(expected) < len(times)
+        url = f"{route}&filter[{name}][{operator}]={written(NOON)}"
+        assert set(get(url, ours.caller).ids) == expected, name
+        assert set(get(f"{url}&sort=updated_at", READER).ids) == expected, name
+
+
+@of_every_type
+def test_by_two_bounds_of_one_time_and_by_two_times(
+    ours: Tenant, instants: dict[str, dict[UUID, datetime]], type_: str
+) -> None:
+    route = f"{resource_of(type_).route}?filter[deleted]=include"
+    created, updated = instants["created_at"], instants["updated_at"]
+    query = f"filter[created_at][gte]={written(NOON)}&filter[created_at][lt]={written(NOON + 2 * MILLISECOND)}"
+    within = {id_ for id_, at in created.items() if NOON <= at < NOON + 2 * MILLISECOND}
+    assert set(get(f"{route}&{query}", ours.caller).ids) == within
+    query += f"&filter[updated_at][lt]={written(NOON)}"
+    assert set(get(f"{route}&{query}", ours.caller).ids) == {id_ for id_ in within if updated[id_] < NOON}
+
+
+@pytest.mark.parametrize("type_", ["company_workspace_connector"])
+def test_a_bound_finer_than_a_millisecond_lies_between_two(
+    ours: Tenant, instants: dict[str, dict[UUID, datetime]], type_: str
+) -> None:
+    created = instants["created_at"]
+    for shift in (400, 600):
+        bound = NOON + timedelta(microseconds=shift)
+        for operator, holds in OPERATORS.items():
+            url = f"{resource_of(type_).route}?filter[deleted]=include&filter[created_at][{operator}]={written(bound)}"
+            assert set(get(url, ours.caller).ids) == {id_ for id_, at in created.items() if holds(at, bound)}
+
+
+@pytest.mark.parametrize("type_", ["workspace_provider"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "2026-05-10T12:00:00Z",
+        "2026-05-10T12:00Z",
+        "2026-05-10t12:00:00.000z",
+        "2026-05-10T12:00:00,000Z",
+        "2026-05-10T14:00:00+02:00",
+        quote("2026-05-10T14:00:00+02:00"),
+        "2026-05-10T14:00:00+0200",
+        "2026-05-10T14:00:00+02",
+        "2026-05-10T07:30:00-04:30",
+    ],
+)
+def test_a_time_may_be_written_in_any_offset(
+    ours: Tenant, instants: dict[str, dict[UUID, datetime]], type_: str, spelling: str
+) -> None:
+    url = f"{list_url(type_, ours)}?filter[deleted]=include&filter[created_at][gte]={spelling}"
+    assert len(get(f"{url}&filter[created_at][lte]={spelling}", ours.caller).ids) == 1
+
+
+@pytest.mark.parametrize("bound", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999999Z"])
+def test_a_time_at_the_end_of_all_times_is_a_time(ours: Tenant, bound: str) -> None:
+    for route in (resource.route for resource in LISTED):
+        for operator in OPERATORS:
+            assert get(f"{route}?filter[created_at][{operator}]={bound}", ours.caller).status == 200
+
+
+# ---- tombstones ----------------------------------------------------------------------------------------
+@of_every_object
+def test_tombstones_are_left_out_shown_too_or_shown_alone(world: World, ours: Tenant, type_: str) -> None:
+    live, gone = ours.rows[type_].id, add(world, ours, type_, deleted_at=NOON).id
+    route = resource_of(type_).route
+    for query, expected in {
+        "": {live},
+        "filter[deleted]=exclude": {live},
+        "filter[deleted]=include": {live, gone},
+        "filter[deleted]=only": {gone},
+    }.items():
+        for caller, sort in ((ours.caller, "created_at"), (READER, "-updated_at")):
+            reply = get(f"{route}?sort={sort}&page[total]=true&{query}", caller)
+            assert set(reply.ids) == expected
+            assert reply.document["meta"]["page"]["total"] == len(expected)
+
+
+def test_tombstones_of_a_workspace_are_shown_in_its_own_list_too(world: World, ours: Tenant) -> None:
+    gone = add(world, ours, "workspace_provider", deleted_at=NOON)
+    assert get(f"{list_url(PROVIDERS, ours)}?filter[deleted]=only", ours.caller).ids == [gone.id]
+
+
+def test_a_tombstoned_group_is_gone(world: World, ours: Tenant) -> None:
+    world.tombstone(ours.group)
+    for value in ("exclude", "include", "only"):
+        for caller in (ours.caller, READER):
+            assert get(f"/v1/workspace-groups?filter[deleted]={value}", caller).ids == []
+
+
+@of_every_object
+def test_a_foreign_tombstone_is_not_shown(world: World, ours: Tenant, theirs: Tenant, type_: str) -> None:
+    world.tombstone(theirs.rows[type_])
+    for value, expected in {"include": [ours.rows[type_].id], "only": []}.items():
+        assert get(f"{resource_of(type_).route}?filter[deleted]={value}", ours.caller).ids == expected
+
+
+# ---- the claim of a workspace --------------------------------------------------------------------------
+@of_every_object
+class TestTheClaimOfAWorkspace:
+    def test_narrows_the_list_to_it(self, world: World, ours: Tenant, theirs: Tenant, type_: str) -> None:
+        world.member(ours.owner, theirs.workspace, role="guest")
+        route = resource_of(type_).route
+        for caller in (ours.caller, READER):
+            assert set(get(route, caller).ids) == {ours.rows[type_].id, theirs.rows[type_].id}
+            for tenant in (ours, theirs):
+                url = f"{route}?page[total]=true&filter[workspace]={tenant.workspace.id}"
+                reply = get(url, caller)
+                assert reply.ids == [tenant.rows[type_].id]
+                assert reply.document["meta"]["page"]["total"] == 1
+                assert get(f"{url}&sort=updated_at", caller).ids == reply.ids
+
+    def test_of_a_foreign_one_is_403_as_of_an_absent_one(
+        self, world: World, ours: Tenant, theirs: Tenant, type_: str
+    ) -> None:
+        closed = world.workspace()
+        world.member(ours.owner, closed)
+        world.tombstone(closed)
+        answers = set()
+        for id_ in (theirs.workspace.id, uuid4(), closed.id):
+            reply = get(f"{resource_of(type_).route}?filter[workspace]={id_}", ours.caller)
+            assert (reply.status, reply.error["code"]) == (403, "FORBIDDEN")
+            assert reply.error["source"] == {"parameter": "filter[workspace]"}
+            answers.add(reply.body.replace(reply.request_id, ""))
+        assert len(answers) == 1
+
+    def test_of_an_absent_one_is_403_for_a_service_too(self, ours: Tenant, type_: str) -> None:
+        assert get(f"{resource_of(type_).route}?filter[workspace]={uuid4()}", READER).codes == ["FORBIDDEN"]
+
+    def test_of_one_that_a_group_opens_narrows_too(self, world: World, ours: Tenant, type_: str) -> None:
+        colleague = world.people(world.workspace())
+        world.group_member(colleague, ours.group)
+        url = f"{resource_of(type_).route}?filter[workspace]={ours.workspace.id}"
+        assert get(url, person(colleague)).ids == [ours.rows[type_].id]
+        world.tombstone(ours.rows["workspace_group_workspace"])
+        assert get(url, person(colleague)).status == 403
+
+    def test_of_what_is_no_workspace_is_403_and_of_what_is_no_id_400(self, ours: Tenant, type_: str) -> None:
+        route = resource_of(type_).route
+        assert get(f"{route}?filter[workspace]={ours.group.id}", ours.caller).status == 403
+        for value in ("", "7", f"{ours.workspace.id},", "%00"):
+            reply = get(f"{route}?filter[workspace]={value}", ours.caller)
+            assert (reply.status, reply.error["source"]) == (400, {"parameter": "filter[workspace]"})
+
+
+@pytest.mark.parametrize("type_", PROVENANCE)
+def test_a_row_between_two_workspaces_is_in_neither(world: World, ours: Tenant, theirs: Tenant, type_: str) -> None:
+    world.member(ours.owner, theirs.workspace)
+    record = type_.removesuffix("_workspace_connector")
+    mixed = world.provenance(ours.parents[record], theirs.connector)
+    route = resource_of(type_).route
+    assert mixed.id in get(route, ours.caller).ids
+    for tenant in (ours, theirs):
+        url = f"{route}?filter[workspace]={tenant.workspace.id}"
+        assert get(url, ours.caller).ids == get(url, READER).ids == [tenant.rows[type_].id]
+
+
+@pytest.mark.parametrize("type_", PROVENANCE)
+def test_of_several_workspaces_one_is_claimed_at_a_time(ours: Tenant, type_: str) -> None:
+    url = f"{resource_of(type_).route}?filter[workspace]={ours.workspace.id},{uuid4()}"
+    assert get(url, ours.caller).error["source"] == {"parameter": "filter[workspace]"}
+    assert get(url, ours.caller).status == 400
+
+
+@pytest.mark.parametrize("type_", OWN_WORKSPACE)
+def test_where_the_workspace_is_a_relationship_several_may_be_named(
+    world: World, ours: Tenant, theirs: Tenant, type_: str
+) -> None:
+    url = f"{resource_of(type_).route}?filter[workspace]={ours.workspace.id},{theirs.workspace.id}"
+    assert get(url, ours.caller).status == 403
+    assert set(get(url, READER).ids) == {ours.rows[type_].id, theirs.rows[type_].id}
+    world.member(ours.owner, theirs.workspace)
+    assert set(get(url, ours.caller).ids) == {ours.rows[type_].id, theirs.rows[type_].id}
+
+
+def test_a_service_without_the_scope_claims_nothing(ours: Tenant) -> None:
+    for resource in LISTED:
+        reply = get(f"{resource.route}?filter[workspace]={ours.workspace.id}", service("sync:write"))
+        assert (reply.status, reply.error.get("source")) == (403, None)
+
+
+# ---- what is refused -----------------------------------------------------------------------------------
+def names_of(resource: Resource) -> set[str]:
+    """Return the filters that a type has, without its instants and without what all have."""
+    found = {relationship.name for relationship in resource.to_one}
+    found |= {attribute.name for attribute in resource.attributes if attribute.kind in {"direction", "boolean"}}
+    return found | ({"workspace"} if resource.policy != "group" else set())
+
+
+ALL_NAMES = {
+    *(name for resource in LISTED for name in names_of(resource)),
+    *("id", "type", "pk", "created_at", "updated_at", "deleted_at", "name", "status", "workspaces", "memberships"),
+    *("", "company_pk", "company.workspace", "company][", "DIRECTION", "created_by.workspace"),
+}
+
+
+@of_every_type
+def test_a_filter_that_the_type_does_not_have_is_400(type_: str) -> None:
+    resource = resource_of(type_)
+    for name in ALL_NAMES - names_of(resource):
+        reply = get(f"{resource.route}?filter[{name}]={uuid4()}", READER)
+        assert (reply.status, reply.error["code"]) == (400, "INVALID_QUERY_PARAMETER")
+        assert reply.error["source"] == {"parameter": f"filter[{name}]"}
+
+
+def test_the_workspace_of_the_path_is_not_filtered_by_again() -> None:
+    reply = get(f"/v1/workspaces/{uuid4()}/providers?filter[workspace]={uuid4()}", READER)
+    assert (reply.status, reply.error["source"]) == (400, {"parameter": "filter[workspace]"})
+
+
+@of_every_type
+def test_an_operator_that_a_filter_does_not_have_is_400(type_: str) -> None:
+    resource = resource_of(type_)
+    wrong = [f"filter[{name}][{operator}]" for name in names_of(resource) for operator in ("eq", "gte", "in", "")]
+    for name in ("created_at", "updated_at", "deleted_at"):
+        wrong += [
+            f"filter[{name}]",
+            *(f"filter[{name}][{operator}]" for operator in ("eq", "ne", "GTE", "", "gte][lt")),
+        ]
+    for parameter in (*wrong, "filter", "filter[deleted][eq]", "filter[created_at].gte", "filter(direction)"):
+        reply = get(f"{resource.route}?{quote(parameter)}=2026-05-10T12:00:00Z", READER)
+        assert (reply.status, reply.error["source"]) == (400, {"parameter": parameter})
+
+
+MALFORMED = {
+    "id": ["", "7", "null", "not-a-uuid", "{id},", ",{id}", "{id},7", "{id};{id}", "{hex}", "%00", "{id}%00", "é"],
+    "direction": ["", "INPUT", "sideways", "input,output", "input%00"],
+    "boolean": ["", "TRUE", "1", "yes", "null", "true,false"],
+    "instant": [
+        *("", "now", "2026-05-10", "2026-05-10T12:00:00", "2026-13-10T12:00:00Z", "2026-05-10T25:00:00Z"),
+        *("2026-02-30T12:00:00Z", "0000-01-01T00:00:00Z", "99999-01-01T00:00:00Z", "-2026-05-10T12:00:00Z"),
+        *("0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "2026-05-10T12:00:00%2B99:00", "1747000000"),
+        *("2026-05-10T12:00:00.0000001Z", "2026-05-10T12:00:00Z,2026-05-11T12:00:00Z", "%00", "٢٠٢٦-05-10T12:00:00Z"),
+    ],
+    "deleted": ["", "true", "EXCLUDE", "include,only", "all"],
+}
+
+
+@of_every_type
+def test_a_value_that_is_not_of_its_form_is_400(type_: str) -> None:
+    resource = resource_of(type_)
+    tried = [("filter[deleted]", value) for value in MALFORMED["deleted"]]
+    tried += [(f"filter[{one.name}]", value) for one in resource.to_one for value in MALFORMED["id"]]
+    for attribute in resource.attributes:
+        if attribute.kind == "instant":
+            tried += [(f"filter[{attribute.name}][gte]", value) for value in MALFORMED["instant"]]
+        elif attribute.kind in MALFORMED:
+            tried += [(f"filter[{attribute.name}]", value) for value in MALFORMED[attribute.kind]]
+    for parameter, pattern in tried:
+        value = pattern.format(id=uuid4(), hex=uuid4().hex)
+        reply = get(f"{resource.route}?{parameter}={value}", READER)
+        assert (reply.status, reply.error["code"]) == (400, "INVALID_QUERY_PARAMETER"), (parameter, value)
+        assert reply.error["source"] == {"parameter": parameter}
+
+
+def test_two_hundred_ids_are_some_and_one_more_is_too_many(ours: Tenant) -> None:
+    ids = [str(uuid4()) for _ in range(199)] + [str(ours.parents["company"].id)]
+    url = "/v1/company-workspace-connectors?filter[company]="
+    assert get(url + ",".join(ids), ours.caller).ids == [ours.rows["company_workspace_connector"].id]
+    assert get(f"{url}{uuid4()},{','.join(ids)}", ours.caller).error["source"] == {"parameter": "filter[company]"}
+
+
+UNKNOWN = [
+    "foo",
+    "limit",
+    "cursor",
+    "offset",
+    "q",
+    "search",
+    "Foo",
+    "fooBar",
+    "foo_bar",
+    "foo[bar]",
+    "filter[direction]x",
+    "Include",
+    "sort[created_at]",
+    "include[]",
+    "ext:param",
+    "é",
+    "",
+]
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_parameter_that_is_not_known_is_400(name: str) -> None:
+    for route in (*ROUTES, *(f"{resource.route}/{uuid4()}" for resource in LISTED)):
+        reply = get(f"{route}?{quote(name)}=1", READER)
+        assert (reply.status, reply.error["code"]) == (400, "INVALID_QUERY_PARAMETER")
+        assert reply.error["source"] == {"parameter": name}
+
+
+@pytest.mark.parametrize(
+    "query", ["include=&include=", "sort=created_at&sort=created_at", "page[size]=1&page%5Bsize%5D=1"]
+)
+def test_a_parameter_given_twice_is_400(query: str) -> None:
+    for route in ROUTES:
+        assert get(f"{route}?{query}", READER).status == 400
+
+
+@pytest.mark.parametrize("query", ["%ff=1", "sort=%ff", "filter[direction]=%c3%28", "&".join(["a=1"] * 101)])
+def test_a_query_string_that_is_no_text_is_400(query: str) -> None:
+    for route in ROUTES:
+        assert get(f"{route}?{query}", READER).error["code"] == "INVALID_QUERY_PARAMETER"
+
+
+@of_every_type
+def test_all_problems_come_in_one_answer(type_: str) -> None:
+    wrong = {
+        "filter[nothing]": "1",
+        "filter[deleted]": "maybe",
+        "filter[created_at][gte]": "yesterday",
+        "filter[updated_at][between]": "2026-05-10T12:00:00Z",
+        **{f"filter[{one.name}]": "7" for one in resource_of(type_).to_one},
+        f"fields[{type_}]": "nothing",
+        "include": "nothing",
+        "sort": "nothing",
+        "page[size]": "0",
+        "page[total]": "perhaps",
+        "foo": "bar",
+    }
+    query = "&".join(f"{name}={value}" for name, value in wrong.items())
+    reply = get(f"{resource_of(type_).route}?{query}", READER)
+    assert reply.status == 400
+    assert reply.sources == [{"parameter": name} for name in wrong]
+    assert set(reply.codes) == {"INVALID_QUERY_PARAMETER"}
+    assert {error["id"] for error in reply.errors} == {reply.request_id}
+
+
+def test_brackets_may_be_escaped_or_not(ours: Tenant) -> None:
+    for name, (resource, _) in LISTS.items():
+        query = "filter[created_at][gte]=2000-01-01T00:00:00Z&page[size]=1&fields[provider]=name"
+        plain = get(f"{list_url(name, ours)}?{query}", ours.caller)
+        escaped = get(f"{list_url(name, ours)}?{query.replace('[', '%5B').replace(']', '%5D')}", ours.caller)
+        assert (plain.status, plain.body) == (200, escaped.body), resource
+
+
+@pytest.mark.parametrize("type_", PROVENANCE)
+def test_all_filters_at_once(world: World, ours: Tenant, type_: str) -> None:
+    record = type_.removesuffix("_workspace_connector")
+    wanted = world.provenance(ours.parents[record], ours.connector, "output", created_at=NOON, deleted_at=NOON)
+    for change in ({"direction": "input"}, {"created_at": NOON - MILLISECOND}, {"deleted_at": None}):
+        world._insert(
+            type_,
+            table_of(f"{type_}s"),
+            **{
+                f"{record}_pk": ours.parents[record].pk,
+                "workspace_connector_pk": ours.connector.pk,
+                "direction": "output",
+                "created_at": NOON,
+                "updated_at": NOON,
+                "deleted_at": NOON,
+                **change,
+            },
+        )
+    query = "&".join(
+        [
+            f"filter[{record}]={ours.parents[record].id}",
+            f"filter[workspace_connector]={ours.connector.id}",
+            f"filter[workspace]={ours.workspace.id}",
+            "filter[direction]=output",
+            "filter[deleted]=only",
+            f"filter[created_at][gte]={written(NOON)}",
+            f"filter[updated_at][lte]={written(NOON)}",
+            f"filter[deleted_at][gte]={written(NOON)}",
+        ]
+    )
+    for sort in ("created_at", "updated_at"):
+        reply = get(f"{resource_of(type_).route}?{query}&sort={sort}&page[total]=true", ours.caller)
+        assert (reply.ids, reply.document["meta"]["page"]["total"]) == ([wanted.id], 1)

@@ -1,0 +1,135 @@
+"""JSON:API 1.1, "Sparse Fieldsets"; contract, section 4: for every type, related ones too."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.jsonapi.conftest import LISTS, ROUTES, Tenant, included, list_url, of_every_list, of_every_type, types_on
+from tests.jsonapi.structure import check
+from tests.support.api import READER, draft, get, patch, post, service
+from wellspring.resources import resource_of, resources
+
+PIPELINE = service("system:read", "sync:write")
+
+
+def names_of(type_: str) -> list[str]:
+    """Return the fields of a type."""
+    resource = resource_of(type_)
+    names = [attribute.name for attribute in resource.attributes]
+    return names + [relationship.name for relationship in resource.relationships]
+
+
+@of_every_type
+def test_a_stranger_sees_no_field(ours: Tenant, type_: str) -> None:
+    for url in (resource_of(type_).route, ours.url(type_)):
+        assert get(f"{url}?fields[{type_}]=created_at").codes == ["UNAUTHORIZED"]
+
+
+@of_every_type
+def test_a_foreign_row_shows_no_field(ours: Tenant, theirs: Tenant, type_: str) -> None:
+    assert get(f"{theirs.url(type_)}?fields[{type_}]=created_at", ours.caller).codes == [f"{type_.upper()}_NOT_FOUND"]
+
+
+@of_every_type
+def test_one_field_is_all_that_is_shown(ours: Tenant, type_: str) -> None:
+    whole = get(ours.url(type_), ours.caller).data
+    for field in names_of(type_):
+        kind = "attributes" if resource_of(type_).attribute(field) else "relationships"
+        expected = {"type": type_, "id": whole["id"], kind: {field: whole[kind][field]}, "links": whole["links"]}
+        assert get(f"{ours.url(type_)}?fields[{type_}]={field}", ours.caller).data == expected
+        (listed,) = get(f"{resource_of(type_).route}?fields[{type_}]={field}", ours.caller).data
+        assert listed.pop("meta").keys() == {"page"}
+        assert listed == expected
+
+
+@of_every_list
+def test_no_field_leaves_what_a_resource_object_must_have(ours: Tenant, name: str) -> None:
+    type_ = LISTS[name][0].type
+    reply = get(f"{list_url(name, ours)}?include=&fields[{type_}]=", ours.caller)
+    check(reply.document)
+    assert reply.data[0].keys() == {"type", "id", "links", "meta"}
+    assert get(f"{ours.url(type_)}?fields[{type_}]=", ours.caller).data.keys() == {"type", "id", "links"}
+
+
+@of_every_type
+def test_all_fields_are_what_no_parameter_gives(ours: Tenant, type_: str) -> None:
+    query = f"fields[{type_}]={','.join(reversed(names_of(type_)))}"
+    assert get(f"{ours.url(type_)}?{query}", ours.caller).data == get(ours.url(type_), ours.caller).data
+
+
+def test_a_field_given_twice_is_a_field(ours: Tenant) -> None:
+    url = f"{ours.url('workspace_group')}?fields[workspace_group]=name,name"
+    assert get(url, ours.caller).data["attributes"] == {"name": "Group"}
+
+
+# ---- included types ------------------------------------------------------------------------------------
+@of_every_type
+def test_every_included_type_shows_the_fields_it_is_asked_for(ours: Tenant, type_: str) -> None:
+    resource = resource_of(type_)
+    query = f"include={','.join(resource.includes)}"
+    for target in types_on(resource, *resource.includes):
+        for field in names_of(target):
+            reply = get(f"{ours.url(type_)}?{query}&fields[{target}]={field}", ours.caller)
+            for item in reply.document["included"]:
+                shown = [*item.get("attributes", {}), *item.get("relationships", {})]
+                # A to-many relationship of an included group is not read.
+                expected = [field] if field not in {"workspaces", "memberships"} else []
+                assert item["type"] != target or shown == expected
+            assert reply.data["attributes"].keys() == {attribute.name for attribute in resource.attributes}
+
+
+def test_each_type_has_a_fieldset_of_its_own(ours: Tenant) -> None:
+    query = "include=company&fields[company]=name&fields[company_workspace_connector]=company"
+    reply = get(f"/v1/company-workspace-connectors?{query}", ours.caller)
+    check(reply.document)
+    (company,) = reply.document["included"]
+    assert (company["attributes"], "relationships" in company) == ({"name": "Company"}, False)
+    assert (reply.data[0]["relationships"].keys(), "attributes" in reply.data[0]) == ({"company"}, False)
+
+
+def test_what_is_included_stays_included_where_its_linkage_is_not_shown(ours: Tenant) -> None:
+    query = "include=company.workspace&fields[company_workspace_connector]=direction&fields[company]=name"
+    for url in ("/v1/company-workspace-connectors", ours.url("company_workspace_connector")):
+        reply = get(f"{url}?{query}", ours.caller)
+        assert {type_ for type_, _ in included(reply)} == {"company", "workspace"}
+        assert "relationships" not in reply.document["included"][0]
+
+
+def test_a_fieldset_of_a_type_that_is_not_there_changes_nothing(ours: Tenant) -> None:
+    url = ours.url("company_workspace_connector")
+    assert get(f"{url}?fields[provider]=name", ours.caller).data == get(url, ours.caller).data
+
+
+def test_an_answer_to_a_write_shows_the_fields_it_is_asked_for(ours: Tenant) -> None:
+    query = "include=company&fields[company_workspace_connector]=direction&fields[company]=name"
+    parents = {"company": ours.parents["company"], "workspace_connector": ours.connector}
+    made = post(
+        f"/v1/company-workspace-connectors?{query}",
+        PIPELINE,
+        draft("company_workspace_connector", {"direction": "output"}, **parents),
+    )
+    assert (made.status, made.data["attributes"]) == (201, {"direction": "output"})
+    assert "relationships" not in made.data
+    change = draft("company_workspace_connector", {"deleted_at": None}, made.data["id"])
+    changed = patch(f"{made.headers['location']}?{query}", PIPELINE, change)
+    assert (changed.status, changed.data["attributes"]) == (200, {"direction": "output"})
+    assert [item["attributes"] for item in changed.document["included"]] == [{"name": "Company"}]
+
+
+# ---- what is refused -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("value", ["nothing", "pk", "id", "type", "created_at,", " created_at", "CREATED_AT", "%00"])
+def test_a_field_that_the_type_does_not_have_is_400(value: str) -> None:
+    for resource in resources():
+        for url in (*ROUTES, f"/v1/company-workspace-connectors/{uuid4()}"):
+            reply = get(f"{url}?fields[{resource.type}]={value}", READER)
+            assert (reply.status, reply.error["code"]) == (400, "INVALID_QUERY_PARAMETER")
+            assert reply.error["source"] == {"parameter": f"fields[{resource.type}]"}
+
+
+@pytest.mark.parametrize(
+    "name", ["fields", "fields[]", "fields[nothing]", "fields[companies]", "fields[company][name]", "field[company]"]
+)
+def test_a_type_that_is_none_is_400(name: str) -> None:
+    for url in (*ROUTES, f"/v1/company-workspace-connectors/{uuid4()}"):
+        reply = get(f"{url}?{name}=name", READER)
+        assert (reply.status, reply.error["source"]) == (400, {"parameter": name})

@@ -1,0 +1,190 @@
+"""`$default`: what no route matches is answered as JSON:API (contract, section 4)."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import pytest
+
+from local.template import Template
+from tests.jsonapi.structure import check
+from tests.support.api import ANONYMOUS, READER, Caller, call, get, person, service
+from tests.support.world import Row
+from wellspring.routes import routes
+
+SOMEBODY = person(Row("people", 1, UUID(int=1)))
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+ALLOWED: Mapping[str, list[str]] = {
+    path: list(dict.fromkeys(route.method for route in routes() if route.path == path))
+    for path in (route.path for route in routes())
+}
+every_path = pytest.mark.parametrize("path", ALLOWED)
+
+
+def filled(path: str) -> str:
+    """Return a path with an id for each of its names."""
+    for name in ("id", "workspace_id", "provider_id"):
+        path = path.replace(f"{{{name}}}", str(uuid4()))
+    return path
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/v1/company-workspace-connectors/", "//evil.example/"])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_stranger_is_told_401_and_nothing_of_the_paths(path: str, method: str) -> None:
+    reply = call(method, path, ANONYMOUS)
+    check(reply.document)
+    assert (reply.status, reply.error["code"]) == (401, "UNAUTHORIZED")
+    assert not {"location", "allow"} & reply.headers.keys()
+
+
+# ---- 405 -----------------------------------------------------------------------------------------------
+@every_path
+def test_a_path_with_another_method_is_405_and_says_which_there_are(path: str) -> None:
+    for method in METHODS:
+        if method not in ALLOWED[path]:
+            for caller in (SOMEBODY, READER, service()):
+                reply = call(method, filled(path), caller)
+                check(reply.document)
+                assert (reply.status, reply.error["code"], reply.error["title"]) == (
+                    405,
+                    "METHOD_NOT_ALLOWED",
+                    "Method not allowed",
+                )
+                assert reply.headers["allow"].split(", ") == ALLOWED[path]
+                assert all(name in reply.error["detail"] for name in ALLOWED[path])
+
+
+def test_the_methods_are_those_of_the_template() -> None:
+    served: dict[str, set[str]] = {}
+    for route in Template().routes:
+        served.setdefault(route.path, set()).add(route.method)
+    assert {path: set(methods) for path, methods in ALLOWED.items()} == {
+        path: methods for path, methods in served.items() if path != "$default"
+    }
+
+
+def test_the_enrolment_has_a_patch_that_gives_a_reason() -> None:
+    reply = call("PATCH", f"/v1/workspace-group-workspaces/{uuid4()}", SOMEBODY, body="{}")
+    assert (reply.status, reply.error["code"]) == (403, "FORBIDDEN")
+
+
+def test_a_body_and_its_type_do_not_matter_where_nothing_is_read() -> None:
+    headers = {"content-type": "text/plain", "accept": "text/html"}
+    assert call("PUT", "/v1/workspace-groups", SOMEBODY, body="{", headers=headers).status == 405
+    assert call("POST", "/nowhere", SOMEBODY, body="{", headers=headers).status == 404
+
+
+# ---- 404 -----------------------------------------------------------------------------------------------
+NOWHERE = [
+    "/",
+    "//",
+    "/nowhere",
+    "/v1",
+    "/v2/company-workspace-connectors",
+    "/v1/company_workspace_connectors",
+    "/v1/Company-Workspace-Connectors",
+    "/V1/company-workspace-connectors",
+    "/v1//company-workspace-connectors",
+    "//v1/company-workspace-connectors",
+    "/v1/company-workspace-connectors/{id}/company",
+    "/v1/company-workspace-connectors/{id}/relationships/company",
+    "/v1/companies",
+    "/v1/peoples/{id}",
+    "/v1/workspaces/{id}",
+    "/v1/workspaces//providers",
+    "/v1/workspace-groups/{id}/relationships/workspaces",
+    "/health/live",
+    "/.%2e/health",
+    "/v1/%00",
+    "/é",
+]
+
+
+@pytest.mark.parametrize("path", NOWHERE)
+def test_a_path_that_is_not_there_is_404_for_every_method(path: str) -> None:
+    for method in METHODS:
+        reply = call(method, filled(path), SOMEBODY)
+        check(reply.document)
+        assert (reply.status, reply.error["code"], reply.error["title"]) == (404, "NOT_FOUND", "Not found")
+        assert not {"location", "allow"} & reply.headers.keys()
+
+
+# ---- 308 -----------------------------------------------------------------------------------------------
+@every_path
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+def test_a_slash_too_many_is_308_to_the_path_without(path: str, method: str) -> None:
+    there = filled(path)
+    for slashes in ("/", "//", "////"):
+        reply = call(method, f"{there}{slashes}", SOMEBODY)
+        assert (reply.status, reply.headers["location"], reply.body) == (308, there, "")
+        assert "content-type" not in reply.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("page[size]=1&include=company", "page%5Bsize%5D=1&include=company"),
+        ("page%5Bsize%5D=1", "page%5Bsize%5D=1"),
+        (
+            "filter[created_at][gte]=2026-05-10T12:00:00%2B02:00",
+            "filter%5Bcreated_at%5D%5Bgte%5D=2026-05-10T12:00:00%2B02:00",
+        ),
+        ("a=//evil.example/&b=%0d%0aset-cookie:x", "a=//evil.example/&b=%0d%0aset-cookie:x"),
+        ("a=\r\nset-cookie: x", "a=%0D%0Aset-cookie:%20x"),
+        ("a=é#b", "a=%C3%A9%23b"),
+    ],
+)
+def test_a_redirect_keeps_the_query(query: str, kept: str) -> None:
+    reply = get(f"/v1/company-workspace-connectors/?{query}", SOMEBODY)
+    assert (reply.status, reply.headers["location"]) == (308, f"/v1/company-workspace-connectors?{kept}")
+
+
+def test_a_redirect_leads_to_an_answer(database: Any) -> None:
+    location = get("/v1/company-workspace-connectors/?page[size]=1", READER).headers["location"]
+    assert get(location, READER).status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example/",
+        "///evil.example/",
+        "//evil.example//",
+        "/\\evil.example/",
+        "/%5Cevil.example/",
+        "/%2Fevil.example/",
+        "//evil.example/v1/workspace-groups/",
+        "//evil.example/v1/company-workspace-connectors/",
+        "//v1/workspace-groups/",
+        "/v1/workspace-groups/..//",
+        "https://evil.example/",
+    ],
+)
+def test_no_redirect_leads_to_another_host(path: str) -> None:
+    reply = get(path, SOMEBODY)
+    link = reply.headers.get("location", "/")
+    assert link.startswith("/")
+    assert not link.startswith(("//", "/\\"))
+    assert urlsplit(link).netloc == ""
+    assert reply.status == 404 or link.startswith("/v1/workspace-groups/")
+
+
+@pytest.mark.parametrize(
+    ("id_", "written"),
+    [
+        ("a%0d%0aset-cookie%3A%20x", "a%0D%0Aset-cookie%3A%20x"),
+        ("a%3Fb%23c", "a%3Fb%23c"),
+        ("%C3%A9", "%C3%A9"),
+        ("a%20b", "a%20b"),
+        ("%25", "%25"),
+    ],
+)
+def test_a_redirect_escapes_what_stands_in_the_path(id_: str, written: str) -> None:
+    reply = get(f"/v1/workspace-groups/{id_}/", SOMEBODY)
+    assert (reply.status, reply.headers["location"]) == (308, f"/v1/workspace-groups/{written}")
+
+
+def test_claims_that_are_none_are_401_here_too() -> None:
+    for claims in ({}, {"sub": ""}, {"sub": 7}):
+        assert get("/nowhere", Caller(claims)).codes == ["UNAUTHORIZED"]
