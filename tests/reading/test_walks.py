@@ -127,7 +127,7 @@ def test_while_rows_are_inserted_and_removed_nothing_is_missed_or_seen_twice(
     def write() -> None:
         """Insert rows of now and of the walked past, and tombstone them again, in sessions of their own."""
         chance = random.Random(11)
-        with fresh_database.engine("wellspring_writer").connect() as session:
+        with fresh_database.session() as session:
             while not stop.is_set():
                 at = NOON + timedelta(seconds=chance.randrange(60))
                 row = session.exec_driver_sql(

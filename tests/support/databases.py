@@ -23,8 +23,9 @@ WRITER: Role = "wellspring_writer"
 # Whom the function that a test calls logs in as, by the template; None where no function is called.
 role_of_call: ContextVar[Role | None] = ContextVar("role_of_call", default=None)
 
-# What SQLAlchemy sends for `SavepointConnection.begin`; a function's own transaction is not a statement either.
-SCOPE_STATEMENTS = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
+# What SQLAlchemy sends for `SavepointConnection.begin`; a function's own transaction, and saying for whom it works,
+# are not counted either.
+SCOPE_STATEMENTS = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ", "SELECT wellspring.enter(")
 
 
 def engine_for(url: str, *, user: str | None = None, **options: Any) -> Engine:
@@ -97,6 +98,8 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Stand in for `scope.connection`."""
+        # A savepoint's end does not end a setting, as a transaction's does.
+        self.owner.exec_driver_sql("SELECT set_config('wellspring.scope', '', true)")
         self.owner.exec_driver_sql(f"SET LOCAL ROLE {role_of_call.get() or self.role}")
         self.statements.recording = True
         try:
@@ -152,9 +155,11 @@ class FreshDatabase:
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
-        """Give another session of the writer's, to look at or end the ones of product code."""
+        """Give another session of the writer's, that works for a service: to do what others do beside product code."""
         engine = engine_for(self.url, user=WRITER)
         with engine.connect() as other:
+            other.exec_driver_sql("SELECT set_config('wellspring.scope', 'service', false)")
+            other.commit()
             yield other
         engine.dispose()
 

@@ -48,3 +48,12 @@ def principal_of(claims: Mapping[str, object] | None) -> Principal:
     except ValueError:
         scope = claims.get("scope")
         return Service(subject, frozenset(scope.split() if isinstance(scope, str) else ()))
+
+
+# What a service works under in the database; no person's id is this word.
+SERVICE_SCOPE = "service"
+
+
+def scope_of(principal: Principal) -> str:
+    """Return for whom a transaction works, as the database knows it (docs/adr/0011)."""
+    return str(principal.id) if isinstance(principal, Person) else SERVICE_SCOPE

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from wellspring.database.engine import engine
@@ -12,14 +12,22 @@ from wellspring.errors import OutcomeUnknown, WellspringError
 
 type Transaction = Connection
 
+# The setting ends with the transaction: a pool may give the connection to anybody then.
+ENTER = text("SELECT wellspring.enter(:scope)")
+
 
 def connection() -> AbstractContextManager[Connection]:
     """Take the connection out of the pool. Tests put another in its place, to roll it back afterwards."""
     return engine().connect()
 
 
-def in_transaction[Result](work: Callable[[Transaction], Result]) -> Result:
+def in_transaction[Result](work: Callable[[Transaction], Result], scope: str | None = None) -> Result:
     """Run `work` in a transaction; commit when it returns, roll back whatever else happens.
+
+    Args:
+        work: what to do.
+        scope: for whom, as `access.principal.scope_of` says it; None where no row of a tenant is touched. Postgres
+            shows and takes the rows of that scope only, whatever a statement asks for (docs/adr/0011).
 
     When the connection is lost before the commit was sent, nothing has been changed for certain, and `work`
     runs once more on a new connection: it must have no other effect than on the database.
@@ -30,20 +38,22 @@ def in_transaction[Result](work: Callable[[Transaction], Result]) -> Result:
         WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
     """
     try:
-        return _once(work)
+        return _once(work, scope)
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise translate(error) from error
     try:
-        return _once(work)
+        return _once(work, scope)
     except DBAPIError as error:
         raise translate(error) from error
 
 
-def _once[Result](work: Callable[[Transaction], Result]) -> Result:
+def _once[Result](work: Callable[[Transaction], Result], scope: str | None) -> Result:
     with connection() as held:
         transaction = held.begin()
         try:
+            if scope is not None:
+                held.execute(ENTER, {"scope": scope})
             result = work(held)
         except BaseException as error:
             if not isinstance(error, (WellspringError, DBAPIError)):

@@ -9,7 +9,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
-from wellspring.access.principal import Principal, principal_of
+from wellspring.access.principal import Principal, principal_of, scope_of
 from wellspring.database import Transaction, in_transaction
 from wellspring.errors import BadRequest, InternalError, Problems, WellspringError
 from wellspring.jsonapi.errors import error_document
@@ -84,6 +84,12 @@ class Request:
         claims = (authorizer.get("jwt") or {}).get("claims")
         return principal_of(claims if isinstance(claims, Mapping) else None)
 
+    @property
+    def scope(self) -> str | None:
+        """For whom the transaction works; None where the operation did not ask who calls."""
+        principal = self.__dict__.get("principal")
+        return None if principal is None else scope_of(principal)
+
     @cached_property
     def wants_profile(self) -> bool:
         """Whether the answer to a list may name its profile. Raises `NotAcceptable`."""
@@ -143,7 +149,9 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
         logger.append_keys(request_id=request.id)
         try:
             planned = operation(request)
-            response = planned.answer(in_transaction(planned.work)) if isinstance(planned, Plan) else planned
+            response = (
+                planned.answer(in_transaction(planned.work, request.scope)) if isinstance(planned, Plan) else planned
+            )
         except WellspringError as error:
             return _failure(event, error, request.id)
         except Exception as error:  # noqa: BLE001  (the edge: whatever it is, the caller gets an error document)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wellspring import messages
+from wellspring.access.principal import SERVICE_SCOPE
 from wellspring.database import in_transaction
 from wellspring.errors import ServiceUnavailable, WellspringError
 from wellspring.messages import MalformedMessage
@@ -95,7 +96,7 @@ def _verdicts(deliveries: Sequence[Delivery]) -> list[Verdict]:
         elif delivery.group not in malformed_groups:
             tried[number] = delivery.content
     batch = list(tried.values())
-    found = in_transaction(lambda transaction: sync.apply(transaction, batch)) if batch else []
+    found = in_transaction(lambda transaction: sync.apply(transaction, batch), SERVICE_SCOPE) if batch else []
     verdicts = dict(zip(tried, found, strict=True))
     return [
         verdicts.get(number) or Verdict(status="failed" if isinstance(delivery.content, MalformedMessage) else "held")

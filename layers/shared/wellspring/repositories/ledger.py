@@ -353,14 +353,10 @@ class _PageBuilder(ABC):
         return _attribute(row, self.shape.sort.name)
 
     def _beside_cursor(self, row: FromClause, *, reverse: bool, inclusive: bool) -> ColumnElement[bool]:
-        # The cursor carries the public id; its pk is looked up here, so that it never leaves the database.
-        mark = self.table.alias("cursor_row")
-        pk = (
-            select(mark.c.pk)
-            .where(mark.c.id == bindparam("cursor_id", type_=PG_UUID(as_uuid=True)))
-            .correlate(None)
-            .scalar_subquery()
-        )
+        # The cursor carries the public id; its pk is looked up here, so that it never leaves the database. It is found
+        # also where the caller no longer sees its row: a walk must not end because a company was tombstoned.
+        found = func.wellspring.place_of(self.table.name, bindparam("cursor_id", type_=PG_UUID(as_uuid=True)))
+        pk = select(found).scalar_subquery()
         place = tuple_(self._at(row), row.c.pk)
         cursor = tuple_(bindparam("cursor_at", type_=row.c.created_at.type), pk)
         if self._ascending(reverse=reverse):
