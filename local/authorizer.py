@@ -35,7 +35,7 @@ class JwtAuthorizer:
             raise UnauthorizedError("no bearer token")
         try:
             claims = self._verified(token)
-        except (jwt.InvalidTokenError, ValueError, TypeError) as error:
+        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise UnauthorizedError(str(error)) from error
         if claims.get("iss") != self._issuer:
             raise UnauthorizedError("another issuer")

@@ -81,6 +81,10 @@ def _variables(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str
     return variables if len(pattern) == len(segments) else None
 
 
+class ClientGoneError(Exception):
+    """The connection broke off before the request was whole."""
+
+
 class Gateway:
     """The ASGI application. `invoke` blocks, so it runs on `executor`."""
 
@@ -102,7 +106,10 @@ class Gateway:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        response, request_id = await self._respond(scope, receive)
+        try:
+            response, request_id = await self._respond(scope, receive)
+        except ClientGoneError:
+            return
         headers = [*response.headers, ("apigw-requestid", request_id)]
         if response.status not in payload.WITHOUT_BODY:
             headers.append(("content-length", str(len(response.body))))
@@ -128,6 +135,9 @@ class Gateway:
         issuers = self._issuers_document(request)
         if issuers is not None:
             return issuers, request.id
+        if request.header("transfer-encoding") and request.header("content-length"):
+            # Two ends of one body: what the other end takes for the next request may be none (RFC 9112, section 6.3).
+            return payload.message(400, "Bad Request", ("connection", "close")), request.id
         match = self._router.find(request.method, request.path)
         if match is None:
             return payload.message(404, "Not Found"), request.id
@@ -175,18 +185,20 @@ def _header_bytes(value: str) -> bytes:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the request's body, None when it is too large."""
+    """Return the request's body, None when it is too large; raise ClientGoneError when it breaks off."""
     chunks: list[bytes] = []
     size = 0
     while True:
         event = await receive()
+        if event["type"] == "http.disconnect":
+            raise ClientGoneError
         chunk: bytes = event.get("body", b"")
         size += len(chunk)
         if size <= LARGEST_BODY:
             chunks.append(chunk)
         else:
             chunks.clear()  # read on, so that the client gets to read the answer
-        if event["type"] == "http.disconnect" or not event.get("more_body"):
+        if not event.get("more_body"):
             return None if size > LARGEST_BODY else b"".join(chunks)
 
 

@@ -80,8 +80,9 @@ class Request:
     @cached_property
     def principal(self) -> Principal:
         """The caller. Raises `Unauthorized` where there are no claims."""
-        authorizer = self.event.get("requestContext", {}).get("authorizer") or {}
-        claims = (authorizer.get("jwt") or {}).get("claims")
+        claims: object = self.event
+        for name in ("requestContext", "authorizer", "jwt", "claims"):
+            claims = claims.get(name) if isinstance(claims, Mapping) else None
         return principal_of(claims if isinstance(claims, Mapping) else None)
 
     @property

@@ -29,6 +29,8 @@ from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource
 MAX_BODY_BYTES = 1024 * 1024
 MAX_TEXT = 255
 MAX_LINKAGES = 500
+# Each that nobody knows is an error object of its own, and Lambda carries no answer of more than 6 MB.
+MAX_FIELDS = 100
 
 type Value = str | bool | datetime | None
 type Action = Literal["create", "update"]
@@ -121,15 +123,19 @@ class _Reader:
         self._relationships(self._members(data, "relationships"), within)
 
     def _members(self, data: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-        """Return the object `name` of the resource object: empty where it is absent, None where it is no object.
+        """Return the object `name` of the resource object: empty where it is absent, None where it cannot be read.
 
         Members that begin with @ are neither attributes nor relationships ("@-Members", a MUST).
         """
         members = data.get(name, {})
-        if isinstance(members, dict):
-            return {member: value for member, value in members.items() if not member.startswith("@")}
-        self.refuse(BadRequest(f"The {name} must be an object.", pointer=f"/data/{name}"))
-        return None
+        if not isinstance(members, dict):
+            self.refuse(BadRequest(f"The {name} must be an object.", pointer=f"/data/{name}"))
+            return None
+        fields = {member: value for member, value in members.items() if not member.startswith("@")}
+        if len(fields) > MAX_FIELDS:
+            self.refuse(SchemaValidationError(f"There are more than {MAX_FIELDS} {name}.", pointer=f"/data/{name}"))
+            return None
+        return fields
 
     def _attributes(self, said: Mapping[str, Any] | None) -> None:
         for name, value in (said or {}).items():

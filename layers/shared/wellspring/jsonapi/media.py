@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from wellspring.errors import NotAcceptable, UnsupportedMediaType
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
 
-_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_ELEMENT = re.compile(rf'(?:[^",]|{_STRING})+')
-_RANGE = re.compile(rf"\s*({_NAME}/{_NAME})\s*")
-_PARAMETER = re.compile(rf";\s*(?:({_NAME})=({_NAME}|{_STRING}))?\s*")
-_ESCAPED = re.compile(r"\\(.)")
+# Possessive, and a string that nobody closes reaches to the end: each is done in one pass over any header.
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_STRING = r'"(?:[^"\\]|\\.)*+"'
+_ELEMENT = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
+_RANGE = re.compile(rf"\s*+({_NAME}/{_NAME})\s*+")
+_PARAMETER = re.compile(rf";\s*+(?:({_NAME})=({_NAME}|{_STRING}))?\s*+", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # More specific ranges win over less specific ones.
 _RANGES = (MEDIA_TYPE, "application/*", "*/*")
 

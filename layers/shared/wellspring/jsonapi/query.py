@@ -38,8 +38,9 @@ def pairs_of(raw_query: str) -> list[tuple[str, str]]:
         InvalidQueryParameter: it is not UTF-8 once decoded, or has too many parameters.
     """
     try:
+        raw_query.encode()  # a lone surrogate, which no answer could repeat
         return parse_qsl(raw_query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise InvalidQueryParameter("The query string is not percent-encoded UTF-8.") from error
     except ValueError as error:
         raise InvalidQueryParameter(f"There are more than {MAX_PARAMETERS} query parameters.") from error

@@ -1,0 +1,235 @@
+"""Contract, section 3, as a table: who is told what, on every route.
+
+The cells of writing are in `tests/writing/test_who_may_write.py`, which has a table like this one. Here are those of
+reading, those who once belonged, and the proof that no route and nobody is without a cell.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.access.good_requests import CLOSED, DEFAULT, Good, Requests, named
+from tests.support.api import ANONYMOUS, Caller, Reply, person, service
+from tests.support.databases import Database, Statements
+from tests.support.world import World
+from tests.writing.test_who_may_write import CALLERS, ENROLLING, OPERATIONS, VERDICTS
+from wellspring.routes import Route, routes
+
+SCOPES = ("system:read", "sync:write", "providers:match")
+NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+
+
+# ---- who -------------------------------------------------------------------------------------------------
+def somebody(requests: Requests, workspace: str = "", group: str = "", *, gone: str = "", **claims: str) -> Caller:
+    """Return somebody new, who owns a workspace of their own and nothing of the tenant's.
+
+    Args:
+        requests: the tenant.
+        workspace: their role in its workspace, or `pending`; empty for none.
+        group: the same in its group.
+        gone: what is tombstoned: their `memberships`, or the `person`.
+        claims: what their token says besides.
+    """
+    world = requests.world
+    home = world.workspace()
+    row = world.people(home)
+    world.member(row, home, "owner")
+    memberships = []
+    for role, joined, parent in (
+        (workspace, world.member, requests.workspace),
+        (group, world.group_member, requests.group),
+    ):
+        if role:
+            status = "pending" if role == "pending" else "active"
+            memberships.append(joined(row, parent, "owner" if role == "pending" else role, status))
+    for tombstoned in {"memberships": memberships, "person": [row]}.get(gone, []):
+        world.tombstone(tombstoned)
+    return person(row, **claims)
+
+
+def contact(requests: Requests) -> Caller:
+    """Return somebody who belongs to the workspace, as a contact of it, and is a member of nothing."""
+    return person(requests.world.people(requests.workspace))
+
+
+def unknown(_: Requests) -> Caller:
+    return Caller({"sub": NOWHERE})
+
+
+WHO: Mapping[str, Callable[[Requests], Caller]] = {
+    "anonymous": lambda _: ANONYMOUS,
+    "unknown": unknown,
+    "contact": contact,
+    "foreign": somebody,
+    "pending": lambda requests: somebody(requests, "pending", "pending"),
+    "former": lambda requests: somebody(requests, "owner", "owner", gone="memberships"),
+    "gone": lambda requests: somebody(requests, "owner", "owner", gone="person"),
+    "foreign with every scope": lambda requests: somebody(requests, scope=" ".join(SCOPES)),
+    "guest": lambda requests: somebody(requests, "guest"),
+    "member": lambda requests: somebody(requests, "member"),
+    "admin": lambda requests: somebody(requests, "admin"),
+    "owner": lambda requests: somebody(requests, "owner"),
+    "group guest": lambda requests: somebody(requests, group="guest"),
+    "group member": lambda requests: somebody(requests, group="member"),
+    "group admin": lambda requests: somebody(requests, group="admin"),
+    "group owner": lambda requests: somebody(requests, group="owner"),
+    "service": lambda _: service(),
+    "service sync:write": lambda _: service("sync:write"),
+    "service providers:match": lambda _: service("providers:match"),
+    "service system:read": lambda _: service("system:read"),
+    "service with every scope": lambda _: service(*SCOPES),
+}
+
+# ---- what they are told ----------------------------------------------------------------------------------
+# `rows`: a list with the tenant's row in it; `none`: one without.
+OPERATIONS_OF_READING = ("a row", "rows", "a group", "groups", "rows of a workspace", "rows, claiming a workspace")
+TABLE = """
+    anonymous                   401   401   401   401   401   401
+    unknown                     404   none  404   none  404   403
+    contact                     404   none  404   none  404   403
+    foreign                     404   none  404   none  404   403
+    pending                     404   none  404   none  404   403
+    former                      404   none  404   none  404   403
+    gone                        404   none  404   none  404   403
+    foreign with every scope    404   none  404   none  404   403
+    guest                       200   rows  404   none  rows  rows
+    member                      200   rows  404   none  rows  rows
+    admin                       200   rows  404   none  rows  rows
+    owner                       200   rows  404   none  rows  rows
+    group guest                 200   rows  200   rows  rows  rows
+    group member                200   rows  200   rows  rows  rows
+    group admin                 200   rows  200   rows  rows  rows
+    group owner                 200   rows  200   rows  rows  rows
+    service                     403   403   403   403   403   403
+    service sync:write          403   403   403   403   403   403
+    service providers:match     403   403   403   403   403   403
+    service system:read         200   rows  200   rows  rows  rows
+    service with every scope    200   rows  200   rows  rows  rows
+"""
+LINES = [re.split(r" {2,}", line.strip()) for line in TABLE.strip().splitlines()]
+CELLS = {
+    operation: {name: cells[number] for name, *cells in LINES} for number, operation in enumerate(OPERATIONS_OF_READING)
+}
+
+
+def rule_of(route: Route) -> str:
+    """Return the line of the table that a reading route follows."""
+    assert route.resource is not None
+    if route.within:
+        return "rows of a workspace"
+    return {
+        ("group", "retrieve"): "a group",
+        ("group", "list"): "groups",
+    }.get((route.resource.policy, route.operation), "rows" if route.operation == "list" else "a row")
+
+
+READING = tuple(route for route in CLOSED if route.method == "GET" and route is not DEFAULT)
+CLAIMING = tuple(route for route in READING if rule_of(route) == "rows")
+WRITING = tuple(route for route in CLOSED if route.method != "GET")
+
+
+@pytest.fixture
+def requests(world: World, database: Database) -> Requests:
+    return Requests(world, database)
+
+
+def told(good: Good, reply: Reply, row: str) -> str:
+    """Return the cell that an answer stands for."""
+    if reply.status != 200:
+        codes = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: f"{_absent(good.route)}_NOT_FOUND"}
+        assert reply.codes == [codes[reply.status]]
+        return str(reply.status)
+    if good.route.operation == "retrieve":
+        assert reply.data["id"] == row
+        return "200"
+    assert {str(id_) for id_ in reply.ids} <= {row}
+    return "rows" if reply.ids else "none"
+
+
+def _absent(route: Route) -> str:
+    """Return what is missing where a path leads nowhere: the workspace of its list, or the row."""
+    assert route.resource is not None
+    return (next(iter(route.within.values())) if route.within else route.resource.type).upper()
+
+
+def cells(requests: Requests, good: Good, **changes: str) -> Mapping[str, str]:
+    """Ask as everybody, and return what each was told."""
+    assert good.route.resource is not None
+    type_ = good.route.resource.type
+    rows = {
+        row.type: row for row in (*requests.provenance.values(), requests.enrolment, requests.choice, requests.group)
+    }
+    asked = {name: good.but(caller=who(requests), **changes) for name, who in WHO.items()}
+    return {name: told(good, found.ask(), str(rows[type_].id)) for name, found in asked.items()}
+
+
+@pytest.mark.parametrize("route", READING, ids=named)
+def test_each_cell_of_reading(requests: Requests, route: Route) -> None:
+    assert cells(requests, requests.good(route)) == CELLS[rule_of(route)]
+
+
+@pytest.mark.parametrize("route", CLAIMING, ids=named)
+def test_each_cell_of_claiming_a_workspace(requests: Requests, route: Route) -> None:
+    claim = f"filter[workspace]={requests.workspace.id}"
+    assert cells(requests, requests.good(route), query=claim) == CELLS["rows, claiming a workspace"]
+
+
+@pytest.mark.parametrize("route", READING, ids=named)
+def test_who_may_never_read_is_403_before_anything_is_looked_at(
+    requests: Requests, route: Route, statements: Statements
+) -> None:
+    good = requests.good(route)
+    for name, cell in CELLS[rule_of(route)].items():
+        if cell == "403":
+            asked = good.but(caller=WHO[name](requests))
+            replies = [
+                asked.ask(),
+                asked.but(parameters=dict.fromkeys(good.parameters, NOWHERE)).ask(),
+                asked.but(parameters=dict.fromkeys(good.parameters, "nonsense")).ask(),
+                asked.but(query="nonsense=1&page[size]=0").ask(),
+                asked.but(headers={"if-none-match": "nonsense"}).ask(),
+            ]
+            assert {reply.body.replace(reply.request_id, "") for reply in replies} == {
+                replies[0].body.replace(replies[0].request_id, "")
+            }
+            assert replies[0].codes == ["FORBIDDEN"]
+    assert len(statements) == 0
+
+
+@pytest.mark.parametrize("route", CLOSED, ids=named)
+def test_without_claims_it_is_401_and_nothing_is_asked(
+    requests: Requests, route: Route, statements: Statements
+) -> None:
+    assert requests.good(route).but(caller=ANONYMOUS).ask().codes == ["UNAUTHORIZED"]
+    assert len(statements) == 0
+
+
+@pytest.mark.parametrize("route", WRITING, ids=named)
+def test_who_once_belonged_may_write_what_a_stranger_may(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+
+    def status(caller: Caller) -> int:
+        return requests.ask(good.but(caller=caller)).status
+
+    strangers = {"former": somebody(requests), "pending": somebody(requests), "gone": unknown(requests)}
+    for name, stranger in strangers.items():
+        assert status(WHO[name](requests)) == status(stranger), name
+
+
+# ---- nothing is left out ---------------------------------------------------------------------------------
+def test_every_route_has_its_cells() -> None:
+    written = {operation.key for operation in OPERATIONS} | set(ENROLLING)
+    read = {f"{route.method} {route.path}" for route in READING}
+    open_to_all = {f"{route.method} {route.path}" for route in routes() if route.open_to_all}
+    assert not written & read
+    assert written | read | open_to_all == {f"{route.method} {route.path}" for route in routes()}
+    assert {rule_of(route) for route in READING} | {"rows, claiming a workspace"} == CELLS.keys()
+    assert [name for name, *_ in LINES] == list(WHO)
+
+
+def test_everybody_who_reads_has_a_cell_in_writing_or_is_a_stranger_there() -> None:
+    strangers = {"anonymous", "former", "gone"}
+    others = {"service with every scope": f"service {' '.join(SCOPES)}"}
+    assert {others.get(name, name) for name in WHO.keys() - strangers} <= set(CALLERS)
+    assert {operation.rule for operation in OPERATIONS} == VERDICTS.keys()

