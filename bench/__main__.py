@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from bench import data, pages, processes, reads, sync
+from bench import creates, data, pages, policies, processes, reads, sync
 from bench.measure import Result, markdown, table
 from bench.run import Run
 from local.errors import Fault
@@ -30,6 +30,8 @@ type Measurement = Callable[[Run], Iterator[Result]]
 GROUPS: tuple[tuple[Sequence[str], Measurement], ...] = (
     (reads.NAMES, reads.measure),
     (pages.NAMES, pages.measure),
+    (policies.NAMES, policies.measure),
+    (creates.NAMES, creates.measure),
     (sync.NAMES, sync.measure),
     (processes.NAMES, processes.measure),
 )

@@ -7,7 +7,8 @@ in the table in the order of their time, as a service writes them.
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
@@ -259,3 +260,19 @@ def _fill(ledger: Ledger, say: Callable[[str], None]) -> None:
         connection.autocommit = True
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
+
+
+@contextmanager
+def scratch(origin: Ledger, say: Callable[[str], None]) -> Iterator[Ledger]:
+    """Give a copy of `origin` to write to; it is dropped afterwards."""
+    copy = Ledger(origin.cluster, "bench_scratch", origin.rows)
+    say("a copy of the ledger, to write to")
+    origin.cluster.drop_database(copy.name)
+    origin.cluster.create_database(copy.name, origin.name)
+    try:
+        with psycopg.connect(copy.url(), autocommit=True) as connection:
+            # What the copying has left to write is written now, not in a sample.
+            connection.execute("CHECKPOINT")
+        yield copy
+    finally:
+        origin.cluster.drop_database(copy.name)

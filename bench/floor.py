@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from bench.product import Sent
+from bench.product import Sent, entering
 
 
 def reading(connection: psycopg.Connection, statements: Sequence[Sent], document: Any) -> None:
@@ -20,8 +20,10 @@ def reading(connection: psycopg.Connection, statements: Sequence[Sent], document
     json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def server_milliseconds(connection: psycopg.Connection, statement: Sent) -> tuple[float, float]:
-    """Return how long the server says that it planned and ran `statement`."""
+def server_milliseconds(connection: psycopg.Connection, statement: Sent, scope: str) -> tuple[float, float]:
+    """Return how long the server says that it planned and ran `statement`, in the transaction of `scope`."""
+    enter = entering(scope)
+    connection.execute(enter.sql, enter.parameters)
     explained = b"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS OFF, FORMAT JSON) " + statement.sql
     row = connection.execute(explained, statement.parameters).fetchone()
     connection.commit()

@@ -18,7 +18,8 @@ from bench.data import GRAVEYARD, ONE, READER, TWENTY, TWO_HUNDRED, Ledger, Tena
 from bench.measure import Result, Timed, compared, interleaved, timed, worst
 from bench.product import Sent
 from bench.run import Run
-from wellspring.access.principal import Person
+from wellspring.access.principal import Person, scope_of
+from wellspring.database.scope import enter
 from wellspring.queries import DEFAULT_PAGE_SIZE, ListQuery, Position
 from wellspring.repositories import cursor_keys
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR
@@ -26,7 +27,7 @@ from wellspring.services import cursors
 from wellspring.services import reading as service
 
 WIDTHS = (ONE, TWENTY, TWO_HUNDRED)
-GROWTH_AIM = 1.3
+GROWTH_AIM = 1.2
 DEPTH_AIM = 1.2
 WIDTH_AIM = 15.0
 NAMES = (
@@ -88,6 +89,7 @@ class Reader:
             query = ListQuery(resource=COMPANY_WORKSPACE_CONNECTOR, cursor=cursor)
 
         def read() -> service.Page:
+            enter(self._transaction, scope_of(person))
             return service.list_page(self._transaction, person, query)
 
         found = read()
@@ -96,10 +98,10 @@ class Reader:
         with product.recorded(self._transaction.engine) as statements:
             read()
         assert len(statements) == 1
-        return Page(read, self._server(statements[0]))
+        return Page(read, self._server(statements[0], scope_of(person)))
 
-    def _server(self, statement: Sent) -> Timed:
-        return lambda: sum(floor.server_milliseconds(self._explaining, statement))
+    def _server(self, statement: Sent, scope: str) -> Timed:
+        return lambda: sum(floor.server_milliseconds(self._explaining, statement, scope))
 
     def _position(self, tenant: Tenant, place: str) -> Position:
         if (tenant, place) not in self._positions:
@@ -115,10 +117,10 @@ class Reader:
         """
         query = f"SELECT row.created_at, row.id {mine} {place} LIMIT 1"
         values = {"name": tenant.name}
-        counted = self._explaining.execute(f"SELECT count(*) {mine}".encode(), values).fetchone()
-        assert counted is not None
-        row = self._explaining.execute(query.encode(), values | {"half": counted[0] // 2}).fetchone()
-        self._explaining.commit()
+        with self._ledger.connect() as owner:
+            counted = owner.execute(f"SELECT count(*) {mine}".encode(), values).fetchone()
+            assert counted is not None
+            row = owner.execute(query.encode(), values | {"half": counted[0] // 2}).fetchone()
         assert row is not None
         at, id_ = row
         assert isinstance(id_, UUID)

@@ -84,10 +84,11 @@ def measure(run: Run) -> Iterator[Result]:
 
 
 def _argument(ledger: Ledger, requests: int) -> object:
-    row = ledger.row_of(TWENTY)
+    person, row = ledger.member(TWENTY), ledger.row_of(TWENTY)
     return {
         "module": product.RETRIEVE,
-        "event": product.get(ledger.member(TWENTY), id_=row),
+        "event": product.get(person, id_=row),
+        "person": str(person),
         "row": str(row),
         "requests": requests,
     }

@@ -24,6 +24,7 @@ type Handler = Callable[[Any, object], dict[str, Any]]
 
 LIST = "company_workspace_connector.list"
 RETRIEVE = "company_workspace_connector.retrieve"
+CREATE = "company_workspace_connector.create"
 SYNC = "sync.consume"
 ROUTE = "/v1/company-workspace-connectors"
 INCLUDES = "include=company,workspace_connector"
@@ -112,9 +113,20 @@ def get(person: UUID, query: str = "", id_: UUID | None = None) -> dict[str, Any
     return said if id_ is None else said | {"pathParameters": {"id": str(id_)}}
 
 
-def body_of(answer: Mapping[str, Any]) -> Any:
-    """Return the document of a handler's answer. Raises `RuntimeError` unless it is a 200."""
-    if answer["statusCode"] != 200:
+def post(client_id: str, document: Any) -> dict[str, Any]:
+    """Return API Gateway's event for a service that creates a row."""
+    said = get(UUID(int=0))
+    context = said["requestContext"]
+    context["http"]["method"] = "POST"
+    context["authorizer"]["jwt"]["claims"] |= {"sub": client_id, "scope": "system:read sync:write"}
+    said["routeKey"] = context["routeKey"] = f"POST {ROUTE}"
+    said["headers"]["content-type"] = "application/vnd.api+json"
+    return said | {"body": json.dumps(document)}
+
+
+def body_of(answer: Mapping[str, Any], *, status: int = 200) -> Any:
+    """Return the document of a handler's answer. Raises `RuntimeError` unless it has this status."""
+    if answer["statusCode"] != status:
         raise RuntimeError(f"the handler answered {answer['statusCode']}: {answer['body']}")
     return json.loads(answer["body"])
 
@@ -125,6 +137,11 @@ class Sent:
 
     sql: bytes
     parameters: tuple[Any, ...]
+
+
+def entering(scope: str) -> Sent:
+    """Return what the product says first in each transaction; it does not go by way of SQLAlchemy."""
+    return Sent(b"SELECT wellspring.enter(%s)", (scope,))
 
 
 @dataclass(slots=True)

@@ -101,24 +101,25 @@ def _far_away(run: Run, ledger: Ledger, reads: list[Read]) -> Iterator[Result]:
 
 
 def _retrieve(ledger: Ledger) -> Read:
-    event = product.get(ledger.member(TWENTY), id_=ledger.row_of(TWENTY))
-    return _read("retrieve", product.RETRIEVE, event)
+    person = ledger.member(TWENTY)
+    return _read("retrieve", product.RETRIEVE, person, product.get(person, id_=ledger.row_of(TWENTY)))
 
 
 def _list(ledger: Ledger) -> Read:
-    read = _read("list", product.LIST, product.get(ledger.member(TWENTY), product.INCLUDES))
+    person = ledger.member(TWENTY)
+    read = _read("list", product.LIST, person, product.get(person, product.INCLUDES))
     assert len(read.document["data"]) == 20
     assert {UUID(item["id"]) for item in read.document["included"]}
     return read
 
 
-def _read(name: str, module: str, event: dict[str, Any]) -> Read:
+def _read(name: str, module: str, person: UUID, event: dict[str, Any]) -> Read:
     handler = product.handler(module)
     # Once to be warm: the first list of a process also reads the cursor keys.
     handler(event, None)
     with product.recorded(engines.engine()) as statements:
         answer = handler(event, None)
-    return Read(name, handler, event, statements, product.body_of(answer))
+    return Read(name, handler, event, [product.entering(str(person)), *statements], product.body_of(answer))
 
 
 @contextmanager

@@ -51,8 +51,9 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "max_connections": "100",
 }
-# For data that nobody will miss: no waiting for the disk.
+# For data that nobody will miss: no waiting for the disk, and no plans that change when the autovacuum has been there.
 _NOT_DURABLE = {
+    "autovacuum": "off",
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -368,7 +369,7 @@ class Cluster:
 
 
 @contextmanager
-def temporary(*, durable: bool = False) -> Iterator[Cluster]:
+def temporary(*, durable: bool = False, port: int = 0) -> Iterator[Cluster]:
     """Run a cluster that is gone afterwards, in memory where the machine has a folder for that, and large enough."""
     memory = Path("/dev/shm")  # noqa: S108  a folder of one's own is made in it
     fits = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > TEMPORARY_BYTES
@@ -376,7 +377,7 @@ def temporary(*, durable: bool = False) -> Iterator[Cluster]:
     sweep(parent)
     home = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
     try:
-        with Cluster(home, durable=durable) as cluster:
+        with Cluster(home, durable=durable, port=port) as cluster:
             yield cluster
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -2,9 +2,11 @@
 
 `database` is the default: everything a test does to it is rolled back. `fresh_database` is for tests in which
 transactions must really commit or sessions meet. Both run product code as one of the functions' roles.
+
+With `--pooler` product code reaches both through pgbouncer; and where a test does not say which of the two it wants,
+it gets the second: a transaction that is held open is lent one connection for all of its time.
 """
 
-import itertools
 import json
 import logging
 from collections.abc import Iterator
@@ -22,17 +24,23 @@ from tests.support.databases import (
     AnyDatabase,
     Database,
     FreshDatabase,
+    OpenAt,
     Statements,
     engine_for,
+    fresh,
     rolled_back,
 )
+from tests.support.pooler import Pooler, run_pooler
 from tests.support.world import World
 from wellspring.database import scope
 from wellspring.observability import logger
 
 TEMPLATE = "template_migrated"
 SHARED = "shared"
-_numbers = itertools.count()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pooler", action="store_true", help="let product code reach Postgres through pgbouncer")
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +67,26 @@ def template(cluster: Cluster) -> str:
 
 
 @pytest.fixture(scope="session")
-def shared_engine(cluster: Cluster, template: str) -> Iterator[Engine]:
+def transaction_pooler(cluster: Cluster) -> Iterator[Pooler]:
+    """A pgbouncer of this worker's own in front of the cluster."""
+    with run_pooler(cluster) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def open_at(request: pytest.FixtureRequest) -> OpenAt | None:
+    """Where product code finds a database, if not in Postgres itself: through a pooler, when `--pooler` says so."""
+    if not request.config.getoption("--pooler"):
+        return None
+    pooler: Pooler = request.getfixturevalue("transaction_pooler")
+    return pooler.open
+
+
+@pytest.fixture(scope="session")
+def shared_engine(cluster: Cluster, template: str, open_at: OpenAt | None) -> Iterator[Engine]:
     """The owner's engine on the database in which tests are rolled back."""
     cluster.create_database(SHARED, template)
-    engine = engine_for(cluster.url(SHARED))
+    engine = engine_for((open_at or cluster.url)(SHARED))
     yield engine
     engine.dispose()
 
@@ -85,23 +109,24 @@ def database(
 
 @pytest.fixture
 def fresh_database(
-    cluster: Cluster, template: str, statements: Statements, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster,
+    template: str,
+    open_at: OpenAt | None,
+    statements: Statements,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[FreshDatabase]:
     """A database of this test's own, with real commits and as many sessions as threads."""
-    name = f"fresh_{next(_numbers)}"
-    cluster.create_database(name, template)
-    given = FreshDatabase(cluster.url(name), statements)
-    monkeypatch.setattr(scope, "connection", given.connection)
-    yield given
-    given.close()
-    cluster.drop_database(name)
+    with fresh(cluster, template, statements, open_at) as given:
+        monkeypatch.setattr(scope, "connection", given.connection)
+        yield given
 
 
 @pytest.fixture
 def world(request: pytest.FixtureRequest) -> World:
     """A builder of rows, in `fresh_database` where the test asks for that, else in `database`."""
-    fresh = "fresh_database" in request.fixturenames
-    given: AnyDatabase = request.getfixturevalue("fresh_database" if fresh else "database")
+    undecided = "fresh_database" if request.config.getoption("--pooler") else "database"
+    named = [name for name in ("fresh_database", "database") if name in request.fixturenames]
+    given: AnyDatabase = request.getfixturevalue((*named, undecided)[0])
     return World(given)
 
 

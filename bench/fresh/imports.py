@@ -13,6 +13,7 @@ logger = Logger(utc=True, use_rfc3339=True)
 class Argument(BaseModel):
     """What the process is given; pydantic builds the model, as it does for each that a function declares."""
 
+    person: str
     row: str
     requests: int
 
@@ -32,6 +33,8 @@ engine = create_engine(
 )
 query = text("SELECT id, direction, created_at FROM core_api.company_workspace_connectors WHERE id = CAST(:id AS uuid)")
 with engine.connect() as connection:
+    # Without it no row is seen.
+    connection.execute(text("SELECT wellspring.enter(:person)"), {"person": argument.person})
     assert connection.execute(query, {"id": argument.row}).one()
     connection.commit()
 print("answered", flush=True)

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from tests.support.databases import FreshDatabase, engine_for
 from wellspring.database import Transaction, in_transaction
+from wellspring.database.wire import Wire
 from wellspring.errors import InternalError, OutcomeUnknown, SchemaValidationError, ServiceUnavailable
 
 INSERT = "INSERT INTO wellspring.sync_inbox (message_id) VALUES (uuidv7())"
@@ -129,6 +131,41 @@ def test_a_commit_whose_answer_is_lost_is_not_tried_again(fresh_database: FreshD
     with pytest.raises(OutcomeUnknown):
         in_transaction(work)
     assert len(tries) == 1
+
+
+def test_a_connection_that_is_reset_before_its_answer_is_lost_like_any_other(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_transaction(add)
+    read = Wire.read
+    broken: list[Wire] = []
+
+    def reset(wire: Wire, size: int) -> bytes:
+        if not broken:
+            broken.append(wire)
+        if wire in broken:
+            raise ConnectionResetError
+        return read(wire, size)
+
+    monkeypatch.setattr(Wire, "read", reset)
+    in_transaction(add)
+    assert (len(broken), rows(fresh_database)) == (1, 2)
+
+
+def test_a_commit_that_never_began_leaves_nothing_for_the_next_one(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A COMMIT that is cancelled before it begins fails as a statement does: the transaction is still there."""
+
+    def fail(driver: Any) -> None:
+        driver.cursor().execute("SELECT 1/0")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fresh_database.engine("wellspring_writer").dialect, "do_commit", fail)
+        with pytest.raises(SchemaValidationError):
+            in_transaction(add)
+    in_transaction(add)
+    assert rows(fresh_database) == 1
 
 
 @pytest.mark.parametrize(

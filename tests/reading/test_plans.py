@@ -17,7 +17,7 @@ from tests.support.api import Caller, get, person
 from tests.support.databases import FreshDatabase
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
-from wellspring.database.scope import ENTER
+from wellspring.database.scope import enter
 
 COMPANIES = "/v1/company-workspace-connectors"
 LEDGER = "company_workspace_connectors"
@@ -74,7 +74,7 @@ def explain(database: FreshDatabase, url: str, caller: Caller) -> tuple[int, Any
     event.remove(engine, "before_cursor_execute", note)
     statement, values = next(pair for pair in sent if LEDGER in pair[0])
     with engine.connect() as session:
-        session.execute(ENTER, {"scope": scope_of(principal_of(caller.claims))})
+        enter(session, scope_of(principal_of(caller.claims)))
         explained = session.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values).scalar_one()
     plans = explained if isinstance(explained, list) else json.loads(explained)
     return touched(plans[0]["Plan"]), document

@@ -4,17 +4,22 @@ Both put themselves in the place of `wellspring.database.scope.connection`, so t
 unchanged, as one of the two roles that the functions use.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, RootTransaction, event, make_url
 
+from local.postgres import Cluster
 from wellspring.database.engine import make_engine
 from wellspring.settings import Settings
 
+# Prepares a pooler for a database, and returns its URL through there.
+type OpenAt = Callable[[str], str]
 type Role = Literal["wellspring_reader", "wellspring_writer"]
 
 READER: Role = "wellspring_reader"
@@ -23,26 +28,27 @@ WRITER: Role = "wellspring_writer"
 # Whom the function that a test calls logs in as, by the template; None where no function is called.
 role_of_call: ContextVar[Role | None] = ContextVar("role_of_call", default=None)
 
-# What SQLAlchemy sends for `SavepointConnection.begin`; a function's own transaction, and saying for whom it works,
-# are not counted either.
-SCOPE_STATEMENTS = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ", "SELECT wellspring.enter(")
+# What SQLAlchemy sends for `SavepointConnection.begin`; a function's own transaction is not counted either.
+SCOPE_STATEMENTS = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
+
+
+def settings_for(url: str, *, user: str | None = None) -> Settings:
+    """Return the settings of a function that works on `url`, as its owner or as `user`: all have one password."""
+    parts = make_url(url)
+    return Settings(
+        db_host=parts.host or "",
+        db_port=parts.port or 5432,
+        db_name=parts.database or "",
+        db_user=user or parts.username or "",
+        db_auth="password",
+        db_password=str(parts.password),
+        db_tls="off",
+    )
 
 
 def engine_for(url: str, *, user: str | None = None, **options: Any) -> Engine:
-    """Return the product's own engine for `url`, as its owner or as `user`: all have one password."""
-    parts = make_url(url)
-    return make_engine(
-        Settings(
-            db_host=parts.host or "",
-            db_port=parts.port or 5432,
-            db_name=parts.database or "",
-            db_user=user or parts.username or "",
-            db_auth="password",
-            db_password=str(parts.password),
-            db_tls="off",
-        ),
-        **options,
-    )
+    """Return the product's own engine for `url`, as its owner or as `user`."""
+    return make_engine(settings_for(url, user=user), **options)
 
 
 @dataclass
@@ -99,7 +105,9 @@ class Database:
     def connection(self) -> Iterator[Connection]:
         """Stand in for `scope.connection`."""
         # A savepoint's end does not end a setting, as a transaction's does.
-        self.owner.exec_driver_sql("SELECT set_config('wellspring.scope', '', true)")
+        self.owner.exec_driver_sql(
+            "SELECT set_config('wellspring.scope', '', true), set_config('statement_timeout', '0', true)"
+        )
         self.owner.exec_driver_sql(f"SET LOCAL ROLE {role_of_call.get() or self.role}")
         self.statements.recording = True
         try:
@@ -126,14 +134,16 @@ class FreshDatabase:
     """A database of one test's own, in which transactions really commit and sessions really meet.
 
     `role` is what product code logs in as where no function is called; each thread that runs product code gets a
-    session of its own.
+    session of its own. `served_at` is where it does so, if that is a pooler and not Postgres.
     """
 
-    def __init__(self, url: str, statements: Statements) -> None:
+    def __init__(self, url: str, statements: Statements, served_at: str | None = None) -> None:
         self.url = url
         self.role: Role = READER
         self.statements = statements
+        self._served_at = served_at or url
         self._engines: dict[str, Engine] = {}
+        self._making = Lock()
         self._owner_engine = engine_for(url)
         self.owner = self._owner_engine.connect()
 
@@ -143,10 +153,12 @@ class FreshDatabase:
 
     def engine(self, role: Role) -> Engine:
         """Return the engine that product code of `role` uses."""
-        if role not in self._engines:
-            self._engines[role] = engine_for(self.url, user=role, pool_size=10)
-            self.statements.watch(self._engines[role])
-        return self._engines[role]
+        # Of threads that meet here one makes it: another's engine would be forgotten with its connections open.
+        with self._making:
+            if role not in self._engines:
+                self._engines[role] = engine_for(self._served_at, user=role, pool_size=10)
+                self.statements.watch(self._engines[role])
+            return self._engines[role]
 
     def connection(self) -> AbstractContextManager[Connection]:
         """Stand in for `scope.connection`."""
@@ -172,6 +184,29 @@ class FreshDatabase:
         self.owner.close()
         for engine in (self._owner_engine, *self._engines.values()):
             engine.dispose()
+
+
+_numbers = itertools.count()
+
+
+@contextmanager
+def fresh(
+    cluster: Cluster, template: str, statements: Statements, open_at: OpenAt | None = None
+) -> Iterator[FreshDatabase]:
+    """Give a `FreshDatabase` that is a copy of `template`, and drop it afterwards.
+
+    Args:
+        cluster: where.
+        template: the name of the database to copy.
+        statements: where to note what product code sends.
+        open_at: where product code finds it; None: in Postgres itself.
+    """
+    name = f"fresh_{next(_numbers)}"
+    cluster.create_database(name, template)
+    given = FreshDatabase(cluster.url(name), statements, open_at and open_at(name))
+    yield given
+    given.close()
+    cluster.drop_database(name)
 
 
 type AnyDatabase = Database | FreshDatabase

@@ -1,6 +1,5 @@
-"""How a connection is made: a fresh token for each on AWS, and verified TLS unless it is switched off."""
+"""How a connection is made: a fresh token for each on AWS. What TLS believes is in tests/protocol/test_tls.py."""
 
-import ssl
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,11 +11,28 @@ from wellspring.settings import Settings
 ON_AWS = Settings(db_host="proxy.example.internal", db_user="wellspring_reader", aws_region="eu-west-3")
 
 
+class Opened:
+    """A connection that leads nowhere."""
+
+    def register_in_adapter(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture
 def options(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What connections were opened with, instead of opening them."""
     seen: list[dict[str, Any]] = []
-    monkeypatch.setattr(module, "ServerConnection", lambda **given: seen.append(given))
+
+    def dial(host: str, port: int, tls: object, timeout: float) -> object:
+        seen.append({"host": host, "port": port, "tls": tls})
+        return seen[-1]
+
+    def opened(**given: Any) -> Opened:
+        seen[-1] |= given
+        return Opened()
+
+    monkeypatch.setattr(module, "dial", dial)
+    monkeypatch.setattr(module, "PipelinedConnection", opened)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
     return seen
@@ -36,18 +52,17 @@ def test_a_token_is_minted_for_each_connection_and_names_the_user(options: list[
         assert "/eu-west-3/rds-db/" in claims["X-Amz-Credential"][0]
 
 
-def test_the_certificate_and_the_host_name_are_verified(options: list[dict[str, Any]]) -> None:
+def test_a_connection_on_aws_speaks_tls_to_the_host_it_is_told(options: list[dict[str, Any]]) -> None:
     module.connect(ON_AWS)
-    context = options[0]["ssl_context"]
-    assert isinstance(context, ssl.SSLContext)
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
+    (given,) = options
+    assert (given["host"], given["port"]) == ("proxy.example.internal", 5432)
+    assert given["tls"] is module.tls(ON_AWS) is not None
 
 
-def test_tls_off_is_off_and_not_left_to_the_server(options: list[dict[str, Any]]) -> None:
+def test_tls_off_is_off_and_not_left_to_the_driver(options: list[dict[str, Any]]) -> None:
     module.connect(Settings(db_host="127.0.0.1", db_user="x", db_auth="password", db_password="y", db_tls="off"))
-    assert options[0]["ssl_context"] is False
-    assert options[0]["password"] == "y"
+    (given,) = options
+    assert (given["tls"], given["ssl_context"], given["password"]) == (None, False, "y")
 
 
 def test_a_pool_is_one_connection_that_is_replaced_before_the_proxy_closes_it() -> None:

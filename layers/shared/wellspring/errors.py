@@ -20,6 +20,8 @@
     ├── UnsupportedMediaType        415 UNSUPPORTED_MEDIA_TYPE
     ├── SchemaValidationError       422 SCHEMA_VALIDATION_ERROR
     ├── ServiceUnavailable          503 SERVICE_UNAVAILABLE (with Retry-After; the caller may try again)
+    │   ├── DatabaseAway            the same, when there was no server, or none any more
+    │   ├── DatabaseBusy            the same, when something took longer than it may
     │   └── OutcomeUnknown          the same, when a COMMIT was sent and its answer never came
     ├── InternalError               500 INTERNAL_ERROR
     └── Problems                    several of these, answered together
@@ -256,6 +258,14 @@ class ServiceUnavailable(WellspringError):
     def headers(self) -> Mapping[str, str]:
         """Say after how many seconds to try again."""
         return {"retry-after": "2"}
+
+
+class DatabaseAway(ServiceUnavailable):
+    """No connection could be made, or it was lost before the commit."""
+
+
+class DatabaseBusy(ServiceUnavailable):
+    """A lock was waited for, or a statement ran, for longer than it may."""
 
 
 class OutcomeUnknown(ServiceUnavailable):

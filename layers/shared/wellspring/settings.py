@@ -25,7 +25,7 @@ class Settings:
         db_password: only with `password`.
         db_tls: `verify` demands a certificate that the host name and a known authority vouch for; `off` is for
             an address of this machine.
-        db_ca_file: a PEM file of the authorities to trust instead of the system's.
+        db_ca_file: a PEM file of the authorities to trust instead of Amazon's, to which RDS Proxy's certificates chain.
         aws_region: the region whose signature an IAM token carries; Lambda sets it.
     """
 

@@ -5,17 +5,30 @@ pg8000 keeps the server's fields in `exc.orig.args[0]`: `C` is the SQLSTATE, `n`
 
 from sqlalchemy.exc import DBAPIError
 
-from wellspring.errors import AlreadyExists, InternalError, SchemaValidationError, ServiceUnavailable, WellspringError
+from wellspring.errors import (
+    AlreadyExists,
+    DatabaseAway,
+    DatabaseBusy,
+    InternalError,
+    SchemaValidationError,
+    ServiceUnavailable,
+    WellspringError,
+)
 from wellspring.resources import resources
 
 # Classes and codes from Postgres's appendix A. The connection is of no more use after these:
 GONE = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
-# Nothing was changed and the same transaction may succeed on a next try: deadlock, serialization failure,
-# lock or statement timeout, too many connections, out of resources, read-only after a failover.
-AGAIN = (*GONE, "40001", "40P01", "55P03", "57014", "53", "25006")
+# Nothing was changed and the same transaction may succeed on a next try: deadlock, serialization failure.
+AGAIN = ("40001", "40P01")
+# It waited for a lock, or ran, for longer than it may: what it waits for may last.
+BUSY = ("55P03", "57014")
+# There is no server to work with: too many connections, out of resources, read-only after a failover.
+AWAY = (*GONE, "53", "25006")
 # The value cannot be held: NUL characters, numbers and times out of range.
 UNHOLDABLE = ("22",)
 UNIQUE_VIOLATION = "23505"
+
+NOT_NOW = "The database does not answer at the moment; nothing was changed."
 
 
 def sqlstate(error: BaseException) -> str:
@@ -40,16 +53,26 @@ def is_gone(error: BaseException) -> bool:
 
 
 def translate(error: DBAPIError) -> WellspringError:
-    """Return what the caller may know of `error`; the SQLSTATE and the constraint go to the log with it."""
+    """Return what the caller may know of `error`; the SQLSTATE, the constraint and the cause go to the log with it."""
     translated = _translate(error, sqlstate(error))
-    translated.evidence = {"sqlstate": sqlstate(error), "constraint": constraint(error)}
+    translated.evidence = {"sqlstate": sqlstate(error), "constraint": constraint(error), "cause": _cause(error)}
     return translated
 
 
+def _cause(error: DBAPIError) -> str:
+    """Return why there is no connection: what is wrong with a certificate, or the kind of the failure."""
+    cause = error.orig.__cause__ if error.orig else None
+    return str(getattr(cause, "verify_message", "") or type(cause).__name__) if isinstance(cause, OSError) else ""
+
+
 def _translate(error: DBAPIError, state: str) -> WellspringError:
-    if error.connection_invalidated or not state or state.startswith(AGAIN):
+    if error.connection_invalidated or not state or state.startswith(AWAY):
         # No SQLSTATE: the driver could not connect, or lost the connection.
-        return ServiceUnavailable("The database does not answer at the moment; nothing was changed.")
+        return DatabaseAway(NOT_NOW)
+    if state.startswith(BUSY):
+        return DatabaseBusy(NOT_NOW)
+    if state.startswith(AGAIN):
+        return ServiceUnavailable(NOT_NOW)
     if state.startswith(UNHOLDABLE):
         return SchemaValidationError("A value is outside what can be stored.")
     if state == UNIQUE_VIOLATION:

@@ -1,0 +1,70 @@
+"""Trying again what the database refused for the moment, for as long as there is time.
+
+For whoever answers to nobody who waits: the queue's consumer and scheduled functions. HTTP answers 503 instead.
+"""
+
+import random
+import time
+from collections.abc import Callable
+
+from wellspring.database.scope import Transaction, in_transaction
+from wellspring.errors import DatabaseBusy, OutcomeUnknown, ServiceUnavailable
+
+TRIES = 6
+# The pause before the second try is at most this long; each further one twice that.
+FIRST_PAUSE_SECONDS = 0.2
+# Less than this is not enough for a transaction.
+LEAST_SECONDS = 1.0
+# What the role allows a statement (revision 0003).
+LONGEST_STATEMENT_SECONDS = 25.0
+
+# For tests, which do not wait.
+sleep = time.sleep
+
+
+class Budget:
+    """The time that is left for some work.
+
+    Args:
+        seconds: how much there is now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def seconds(self) -> float:
+        """How much is left; below zero when it is over."""
+        return self._end - time.monotonic()
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it is too late to begin anything."""
+        return self.seconds < LEAST_SECONDS
+
+
+def persistently[Result](work: Callable[[Transaction], Result], scope: str | None, budget: Budget) -> Result:
+    """Run `work` in a transaction, as `in_transaction` does, and again when the database refused it.
+
+    Between tries there is a pause of random length, so that those who met do not meet again (full jitter). What
+    waited for too long is not tried again: it took its time. Nor is what may have been committed.
+
+    Args:
+        work: what to do; it must have no effect but on the database.
+        scope: for whom, as `in_transaction` takes it.
+        budget: the time there is; no statement takes more of it than is left.
+
+    Raises what `in_transaction` raises, after the last try.
+    """
+    number = 0
+    while True:
+        number += 1
+        try:
+            return in_transaction(work, scope, seconds=min(budget.seconds, LONGEST_STATEMENT_SECONDS))
+        except (DatabaseBusy, OutcomeUnknown):
+            raise
+        except ServiceUnavailable:
+            pause = random.uniform(0, FIRST_PAUSE_SECONDS * 2 ** (number - 1))  # noqa: S311  nobody gains by guessing it
+            if number == TRIES or budget.seconds - pause < LEAST_SECONDS:
+                raise
+            sleep(pause)

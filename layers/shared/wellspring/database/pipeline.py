@@ -1,0 +1,299 @@
+"""A pg8000 connection that asks once where pg8000 asks four times (docs/adr/0015).
+
+pg8000 sends BEGIN on its own, and a statement in three parts that each wait for an answer. Here everything that a
+statement needs leaves in one flush: BEGIN, what else is to come first, and the statement, before one Sync. After a
+failure the server skips all up to that Sync, so a statement never runs without what was sent ahead of it.
+
+Source: the PostgreSQL manual, "Message Flow" (Extended Query, Pipelining) and "Message Formats".
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from struct import Struct
+from typing import Any
+
+import pg8000
+from pg8000 import legacy
+from pg8000.converters import make_params
+from pg8000.core import Context
+from pg8000.dbapi import convert_paramstyle
+
+from wellspring.database.wire import Wire
+
+type Adapters = list[Callable[[str], Any]]
+
+_COUNT = Struct("!H")
+_INT = Struct("!i")
+# A column: its table, its number there, its type, the type's size and modifier, the format of its values.
+_COLUMN = Struct("!ihihih")
+_NULL = _INT.pack(-1)
+STATEMENTS_KEPT = 512
+# SQLAlchemy knows a lost connection by these words of pg8000's.
+LOST = "network error"
+
+
+def _message(kind: bytes, content: bytes = b"") -> bytes:
+    return kind + _INT.pack(len(content) + _INT.size) + content
+
+
+_DESCRIBE = _message(b"D", b"P\0")
+_EXECUTE = _message(b"E", b"\0" + _INT.pack(0))
+_SYNC = _message(b"S")
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _numbered(operation: str) -> str:
+    """Return a statement with `$1`, `$2` in the place of `%s`; pg8000 looks at each character."""
+    statement: str = convert_paramstyle("format", operation, ())[0]
+    return statement
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _parse(statement: str, oids: tuple[int, ...], encoding: str) -> bytes:
+    """Return the message that has a statement parsed, without a name: one that has a name pins RDS Proxy."""
+    types = b"".join(_INT.pack(max(oid, 0)) for oid in oids)
+    return _message(b"P", b"\0" + statement.encode(encoding) + b"\0" + _COUNT.pack(len(oids)) + types)
+
+
+def _bind(values: Iterable[str | None], encoding: str) -> bytes:
+    """Return the message that gives the parsed statement its values, all of them as text."""
+    encoded = [None if value is None else value.encode(encoding) for value in values]
+    parts = [_NULL if value is None else _INT.pack(len(value)) + value for value in encoded]
+    return _message(b"B", b"\0\0\0\0" + _COUNT.pack(len(parts)) + b"".join(parts) + b"\0\0")
+
+
+_BEGIN = _parse("begin", (), "ascii") + _bind((), "ascii") + _EXECUTE
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _columns(description: bytes, encoding: str) -> list[dict[str, Any]]:
+    """Return the columns that a RowDescription describes, as pg8000's cursors read them."""
+    found = []
+    at = _COUNT.size
+    for _ in range(_COUNT.unpack_from(description)[0]):
+        end = description.index(b"\0", at)
+        oid = _COLUMN.unpack_from(description, end + 1)[2]
+        found.append({"name": description[at:end].decode(encoding), "type_oid": oid})
+        at = end + 1 + _COLUMN.size
+    return found
+
+
+def _row(data: bytes, adapters: Adapters, encoding: str) -> list[Any]:
+    """Return the values of a DataRow."""
+    row: list[Any] = []
+    at = _COUNT.size
+    for adapt in adapters:
+        begin = at + _INT.size
+        size = _INT.unpack_from(data, at)[0]
+        if size < 0:
+            row.append(None)
+            at = begin
+        else:
+            at = begin + size
+            row.append(adapt(str(data[begin:at], encoding)))
+    return row
+
+
+class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 ships no types
+    """A connection that waits for the server once for each statement, and once for the end of a transaction.
+
+    Of `legacy`, which SQLAlchemy knows. `options` are pg8000's. A timeout of the socket is for connecting: a
+    statement's time is bounded by the role's statement_timeout.
+
+    When an exception comes between a question and the end of its answer, the connection is closed: what is left of
+    the answer must not be taken for that of the next question.
+    """
+
+    _sock: Any
+    _usock: Any
+    _transaction_status: bytes | None
+
+    def __init__(self, **options: Any) -> None:
+        self._ahead: list[bytes] = []
+        try:
+            super().__init__(**options)
+        except OSError as error:
+            raise pg8000.InterfaceError(LOST) from error
+        self._usock.settimeout(None)
+        self._sock = Wire(self._usock)
+
+    def cursor(self) -> "PipelinedCursor":
+        """Return a cursor, as the DB-API has it."""
+        return PipelinedCursor(self)
+
+    def ahead(self, statement: str, values: Sequence[object] = ()) -> None:
+        """Have something sent in front of the next statement, in the same flush; its rows are not looked at.
+
+        It is part of the transaction, and forgotten when that ends without a next statement. When it fails, the next
+        statement fails with its error and has not run.
+
+        Args:
+            statement: a single one, with `$1`, `$2` for its values.
+            values: of any types that pg8000 can send.
+        """
+        self._ahead.append(self._question(statement, values) + _EXECUTE)
+
+    def begin(self) -> None:
+        """Send what is due before the next statement: BEGIN, unless in a transaction, and what is to come ahead."""
+        due = self._due()
+        if due:
+            self._exchange(b"".join(due) + _SYNC, Context(None), ahead=len(due))
+
+    def execute_unnamed(
+        self, statement: str, vals: Sequence[object] = (), oids: Sequence[int] = (), stream: Any = None
+    ) -> Context:
+        """Run one statement, in a transaction unless in autocommit.
+
+        Args:
+            statement: a single one, with `$1`, `$2` for its values.
+            vals: the values.
+            oids: their types; none where the statement says enough.
+            stream: what COPY reads or writes.
+
+        Raises:
+            pg8000.DatabaseError: the server refused it; its fields are in `args[0]`.
+            pg8000.InterfaceError: the connection is lost, or was closed before.
+        """
+        # What cannot be sent fails here, before anything is.
+        question = self._question(statement, vals, tuple(oids))
+        due = self._due()
+        context = Context(statement, stream=stream)
+        self._exchange(b"".join((*due, question, _DESCRIBE, _EXECUTE, _SYNC)), context, ahead=len(due))
+        return context
+
+    def execute_simple(self, statement: str) -> Context:
+        """Run a text without values, which may hold several statements; raises as `execute_unnamed` does.
+
+        Alone in its flush: the server would go on to it after a failure of what came before.
+        """
+        context = Context(statement)
+        self._exchange(_message(b"Q", statement.encode(self._client_encoding) + b"\0"), context)
+        return context
+
+    def commit(self) -> None:
+        """Commit. Where nothing was begun, nothing is sent."""
+        self._end("commit")
+
+    def rollback(self) -> None:
+        """Roll back. Where nothing was begun, nothing is sent."""
+        self._end("rollback")
+
+    def close(self) -> None:
+        """Say goodbye and close. A server that is gone cannot be told; that is no failure of closing."""
+        wire = self._sock
+        with suppress(pg8000.InterfaceError):
+            super().close()
+        if wire is not None:
+            wire.close()
+
+    def _end(self, how: str) -> None:
+        self._ahead.clear()
+        if self._in_transaction:
+            self.execute_simple(how)
+
+    def _due(self) -> list[bytes]:
+        begin = [] if self.autocommit or self._in_transaction else [_BEGIN]
+        due, self._ahead = begin + self._ahead, []
+        return due
+
+    def _question(self, statement: str, values: Sequence[object], oids: tuple[int, ...] = ()) -> bytes:
+        encoding = self._client_encoding
+        return _parse(statement, oids, encoding) + _bind(make_params(self.py_types, values), encoding)
+
+    def _exchange(self, messages: bytes, context: Context, *, ahead: int = 0) -> None:
+        """Send messages, and take in the answers up to ReadyForQuery.
+
+        Args:
+            messages: with one Sync, or one simple query.
+            context: takes the outcome of the statement.
+            ahead: how many statements come before it; nothing but their failure is of interest.
+        """
+        if self._sock is None:
+            raise pg8000.InterfaceError("connection is closed")
+        # For each RowDescription its adapters and the rows that followed it.
+        results: list[tuple[Adapters, list[bytes]]] = []
+        try:
+            self._sock.write(messages)
+            self._sock.flush()
+            self._transaction_status = self._answers(context, ahead, results)
+        except OSError as error:
+            self._give_up()
+            raise pg8000.InterfaceError(LOST) from context.error or error
+        except BaseException:
+            self._give_up()
+            raise
+        if context.error is not None:
+            raise context.error
+        # Not until the whole answer is there: an adapter may fail.
+        for adapters, rows in results:
+            context.rows += [_row(data, adapters, self._client_encoding) for data in rows]
+
+    def _answers(self, context: Context, ahead: int, results: list[tuple[Adapters, list[bytes]]]) -> bytes:
+        """Read messages until the server is ready; return the status of the transaction."""
+        wire: Wire = self._sock
+        while True:
+            kind, content = wire.message()
+            if kind == b"Z":
+                return content
+            if kind == b"D":
+                if not ahead:
+                    results[-1][1].append(content)
+            elif kind == b"C" and ahead:
+                ahead -= 1
+            elif kind == b"T":
+                context.columns = _columns(content, self._client_encoding)
+                context.rows = context.rows or []
+                results.append(([self.pg_types[column["type_oid"]] for column in context.columns], []))
+            else:
+                self.message_types[kind](content, context)
+
+    def _give_up(self) -> None:
+        self._transaction_status = None
+        wire, connected = self._sock, self._usock
+        self._sock = self._usock = None
+        wire.close()
+        connected.close()
+
+
+class PipelinedCursor(legacy.Cursor):  # type: ignore[misc]  # pg8000 ships no types
+    """A cursor of a `PipelinedConnection`."""
+
+    def execute(self, operation: str, args: Sequence[object] = (), stream: Any = None) -> "PipelinedCursor":
+        """Run a statement with `%s` for its values, or a text without values that may hold several statements.
+
+        Raises:
+            pg8000.IntegrityError: a unique constraint is violated.
+            pg8000.ProgrammingError: any other refusal of the server's.
+            pg8000.InterfaceError: the connection is lost, or was closed before.
+        """
+        if self._c is None:
+            raise pg8000.InterfaceError("Cursor closed")
+        try:
+            self._context = self._run(operation, args, stream)
+        except pg8000.DatabaseError as error:
+            raise _of_kind(error) from error
+        self._row_iter = iter(self._context.rows or ())
+        self._input_oids = ()
+        return self
+
+    def _run(self, operation: str, args: Sequence[object], stream: Any) -> Context:
+        if args or stream is not None:
+            return self._c.execute_unnamed(_numbered(operation), args, self._input_oids, stream)
+        # Parse takes no more than one statement; a semicolon may stand between two.
+        if self._c.autocommit or ";" in operation:
+            self._c.begin()
+            return self._c.execute_simple(operation)
+        return self._c.execute_unnamed(operation)
+
+
+def _of_kind(error: pg8000.DatabaseError) -> pg8000.Error:
+    """Return the server's error as the class that pg8000's cursors raise."""
+    fields = error.args[0]
+    match fields.get("C") if isinstance(fields, dict) else None:
+        case "23505":
+            return legacy.IntegrityError(fields)
+        case "28000":
+            return legacy.InterfaceError(fields)
+        case _:
+            return legacy.ProgrammingError(fields)

@@ -1,0 +1,476 @@
+"""What the pipelining connection says to a real server, and what it makes of the answers (docs/adr/0015)."""
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime
+from typing import Any
+
+import pg8000
+import pytest
+from pg8000 import legacy
+
+from tests.support.databases import FreshDatabase, settings_for
+from wellspring.database import pipeline
+from wellspring.database.pipeline import PipelinedConnection
+from wellspring.database.wire import Wire
+
+BEGIN = AHEAD = "PBE"
+STATEMENT = "PBDE"
+SYNC = "S"
+SIMPLE = "Q"
+PATIENCE_SECONDS = 20
+INBOX = "wellspring.sync_inbox"
+ADD = f"INSERT INTO {INBOX} (message_id) VALUES (uuidv7())"
+
+
+def ask(driver: PipelinedConnection, statement: str, *values: object) -> list[Any]:
+    """Return the rows of a statement; `%s` stands for a value."""
+    return list(driver.cursor().execute(statement, values).fetchall())
+
+
+def run(driver: PipelinedConnection, statement: str, *values: object) -> legacy.Cursor:
+    """Run what has no rows to return."""
+    return driver.cursor().execute(statement, values)
+
+
+def code(caught: pytest.ExceptionInfo[pg8000.Error]) -> str:
+    return str(caught.value.args[0]["C"])
+
+
+def still_answers(driver: PipelinedConnection) -> bool:
+    """Say whether each of the next questions gets the answer that belongs to it."""
+    driver.rollback()
+    answers = [ask(driver, "SELECT CAST(%s AS int)", number) for number in range(3)]
+    driver.rollback()
+    return answers == [[[0]], [[1]], [[2]]]
+
+
+def added(other: PipelinedConnection) -> int:
+    return int(ask(other, f"SELECT count(*) FROM {INBOX}")[0][0])
+
+
+class TestWhatIsSent:
+    def test_is_one_flush_for_a_statement_and_one_for_the_end(
+        self, driver: PipelinedConnection, flushes: list[str]
+    ) -> None:
+        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+        assert ask(driver, "SELECT current_setting(%s)", "wellspring.scope") == [["service"]]
+        ask(driver, "SELECT 1")
+        driver.commit()
+        assert flushes == [BEGIN + AHEAD + STATEMENT + SYNC, STATEMENT + SYNC, SIMPLE]
+
+    def test_is_nothing_where_nothing_was_asked(self, driver: PipelinedConnection, flushes: list[str]) -> None:
+        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+        driver.commit()
+        driver.rollback()
+        assert flushes == []
+
+    @pytest.mark.parametrize("end", ["commit", "rollback"])
+    def test_ahead_does_not_outlive_the_transaction(self, driver: PipelinedConnection, end: str) -> None:
+        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+        getattr(driver, end)()
+        assert ask(driver, "SELECT current_setting('wellspring.scope', true)") != [["service"]]
+
+    def test_of_several_statements_in_one_text_waits_for_what_is_ahead(
+        self, driver: PipelinedConnection, flushes: list[str]
+    ) -> None:
+        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+        assert ask(driver, "SELECT 1; SELECT current_setting('wellspring.scope')") == [[1], ["service"]]
+        assert flushes == [BEGIN + AHEAD + SYNC, SIMPLE]
+
+    def test_holds_no_begin_in_autocommit(self, driver: PipelinedConnection, flushes: list[str]) -> None:
+        driver.autocommit = True
+        ask(driver, "SELECT %s", "x")
+        ask(driver, "SELECT 1")
+        assert flushes == [STATEMENT + SYNC, SIMPLE]
+
+    def test_holds_no_begin_once_it_was_sent(self, driver: PipelinedConnection, flushes: list[str]) -> None:
+        driver.begin()
+        driver.begin()
+        ask(driver, "SELECT 1")
+        assert flushes == [BEGIN + SYNC, STATEMENT + SYNC]
+
+    def test_is_parsed_for_placeholders_once(
+        self, driver: PipelinedConnection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parsed: list[str] = []
+
+        def convert(style: str, statement: str, values: object) -> Any:
+            parsed.append(statement)
+            return legacy.convert_paramstyle(style, statement, values)
+
+        monkeypatch.setattr(pipeline, "convert_paramstyle", convert)
+        for number in range(3):
+            assert ask(driver, "SELECT CAST(%s AS int) AS parsed_once", number) == [[number]]
+        assert parsed == ["SELECT CAST(%s AS int) AS parsed_once"]
+
+
+# What pg8000 itself makes of these is what SQLAlchemy's dialect was written for.
+QUESTIONS: list[tuple[str, tuple[object, ...]]] = [
+    ("SELECT 1, 'a', NULL, true, 1.5, 2::float8, '\\x00ff'::bytea", ()),
+    ("SELECT CAST(%s AS text), CAST(%s AS int), CAST(%s AS uuid)", (None, 7, "0198f3a0-0000-7000-8000-000000000000")),
+    ("SELECT CAST(%s AS bytea)", (b"\x00\xff",)),
+    ("SELECT CAST(%s AS int[]), CAST(%s AS text[])", ([1, None, 3], ["a", None, 'quo"te', "NULL", "{,}"])),
+    ("SELECT '{\"a\": [1, null]}'::jsonb, '[]'::json, '1 day 02:03:04'::interval, '2026-05-10'::date", ()),
+    ("SELECT 'input'::core_api.direction_enum, '10.0.0.1'::inet, '(1,2)'::point, NULL::uuid", ()),
+    ("SELECT '', ' ', 'é\U0001f600'", ()),
+    ("SELECT 'is ; and %%', %s", ("%s",)),
+    ("SELECT 'a;b' AS semicolon", ()),
+    ("SELECT", ()),
+    ("SELECT WHERE false", ()),
+    ("SELECT 1 WHERE false", ()),
+    ("", ()),
+    (";", ()),
+    ("SELECT generate_series(1, 3)", ()),
+    ("SELECT 1; SELECT 'two' AS b, 3", ()),
+    (ADD, ()),
+    (f"{ADD} RETURNING 1, %s", ("x",)),
+    (f"INSERT INTO {INBOX} (message_id) SELECT uuidv7() FROM generate_series(1, %s)", (4,)),
+    (f"UPDATE {INBOX} SET message_id = message_id WHERE %s", (False,)),
+    (f"DELETE FROM {INBOX}", ()),
+    ("SAVEPOINT here", ()),
+    ("CREATE TEMPORARY TABLE made (a int) ON COMMIT DROP", ()),
+    ("SHOW server_encoding", ()),
+    ("EXPLAIN (COSTS off) SELECT %s", ("x",)),
+    ("VALUES (1, %s), (2, NULL)", ("one",)),
+]
+
+
+class TestWhatIsUnderstood:
+    @pytest.mark.parametrize(("statement", "values"), QUESTIONS)
+    def test_is_what_pg8000_understands(
+        self, fresh_database: FreshDatabase, driver: PipelinedConnection, statement: str, values: tuple[object, ...]
+    ) -> None:
+        def seen(connection: legacy.Connection) -> tuple[object, ...]:
+            cursor = connection.cursor()
+            cursor.execute(statement, values)
+            return cursor.description, cursor.rowcount, list(cursor._row_iter)
+
+        settings = settings_for(fresh_database.url)
+        plain = legacy.connect(
+            settings.db_user,
+            host=settings.db_host,
+            port=settings.db_port,
+            database=settings.db_name,
+            password=settings.db_password,
+            ssl_context=False,
+        )
+        with closing(plain):
+            expected = seen(plain)
+        assert seen(driver) == expected
+        assert still_answers(driver)
+
+    def test_is_a_time_with_its_zone(self, driver: PipelinedConnection) -> None:
+        ((at,),) = ask(
+            driver, "SELECT CAST(%s AS timestamptz)", datetime.fromisoformat("2026-05-10T08:14:22.123+02:00")
+        )
+        assert at == datetime.fromisoformat("2026-05-10T06:14:22.123Z")
+
+    @pytest.mark.parametrize("size", [0, 1, 8191, 8192, 8193, 20_000_000])
+    def test_is_a_value_of_any_size(self, driver: PipelinedConnection, size: int) -> None:
+        value = "é" * (size // 2) + "x" * (size % 2)
+        assert ask(driver, "SELECT CAST(%s AS text), 1", value) == [[value, 1]]
+
+    def test_is_any_number_of_rows(self, driver: PipelinedConnection) -> None:
+        rows = ask(driver, "SELECT n, repeat('x', 100) FROM generate_series(1, CAST(%s AS int)) AS n", 50_000)
+        assert (len(rows), rows[0], rows[-1][0]) == (50_000, [1, "x" * 100], 50_000)
+
+    def test_is_a_row_of_many_columns(self, driver: PipelinedConnection) -> None:
+        columns = ", ".join(f"{number} AS c{number}" for number in range(1600))
+        assert ask(driver, f"SELECT {columns}") == [list(range(1600))]
+
+    def test_is_what_the_server_says_unasked(self, driver: PipelinedConnection, other: PipelinedConnection) -> None:
+        run(driver, "LISTEN news")
+        driver.commit()
+        run(other, "NOTIFY news, 'there is some'")
+        run(driver, "DO $$ BEGIN RAISE NOTICE 'by the way'; END $$")
+        assert ask(driver, "SELECT %s", "asked") == [["asked"]]
+        driver.commit()
+        assert [notice[b"M"] for notice in driver.notices] == [b"by the way"]
+        assert ask(driver, "SELECT %s", "asked") == [["asked"]]
+        assert [(channel, text) for _, channel, text in driver.notifications] == [("news", "there is some")]
+
+    def test_is_the_count_of_all_that_executemany_did(self, driver: PipelinedConnection) -> None:
+        cursor = driver.cursor()
+        cursor.executemany(
+            f"INSERT INTO {INBOX} (message_id) SELECT uuidv7() FROM generate_series(1, %s)", [(1,), (2,), (3,)]
+        )
+        assert cursor.rowcount == 6
+
+    def test_is_nothing_once_the_cursor_is_closed(self, driver: PipelinedConnection) -> None:
+        cursor = driver.cursor()
+        cursor.close()
+        with pytest.raises(pg8000.InterfaceError, match="Cursor closed"):
+            cursor.execute("SELECT 1")
+
+
+class TestAFailure:
+    @pytest.mark.parametrize(
+        ("phase", "statement", "values", "expected"),
+        [
+            ("parse", "SELEC %s", ("x",), "42601"),
+            ("parse", "SELECT nothing FROM nowhere", (), "42P01"),
+            ("parse", "SELECT %s + now()", ("x",), "22007"),
+            ("bind", "SELECT CAST(%s AS uuid)", ("no uuid",), "22P02"),
+            ("bind", "SELECT CAST(%s AS text)", ("nul \x00 within",), "22021"),
+            ("bind", "SELECT $1::int", (), "08P01"),
+            ("execute", "SELECT 1 / CAST(%s AS int)", (0,), "22012"),
+            ("execute", "SELECT 10 / (3 - n) FROM generate_series(1, %s) AS n", (5,), "22012"),
+            ("simple", "SELECT 1; SELECT 1/0; SELECT 3", (), "22012"),
+            ("limit", f"SELECT ROW({', '.join(['1'] * 1700)})", (), "54011"),
+        ],
+    )
+    def test_is_told_and_leaves_nothing_behind(
+        self, driver: PipelinedConnection, phase: str, statement: str, values: tuple[object, ...], expected: str
+    ) -> None:
+        with pytest.raises(pg8000.ProgrammingError) as caught:
+            ask(driver, statement, *values)
+        assert code(caught) == expected
+        assert still_answers(driver)
+
+    @pytest.mark.parametrize("statement", ["SELECT $1::int", "SELECT nothing", "SELECT 1/0"])
+    def test_of_what_is_ahead_keeps_the_statement_from_running(
+        self, driver: PipelinedConnection, other: PipelinedConnection, statement: str
+    ) -> None:
+        driver.ahead(statement)
+        with pytest.raises(pg8000.ProgrammingError) as caught:
+            ask(driver, ADD)
+        assert code(caught) in {"08P01", "42703", "22012"}
+        with pytest.raises(pg8000.ProgrammingError) as caught:
+            ask(driver, ADD)
+        assert code(caught) == "25P02"
+        assert still_answers(driver)
+        assert added(other) == 0
+
+    @pytest.mark.parametrize("statement", [ADD, f"{ADD}; {ADD}"])
+    def test_of_begin_keeps_the_statement_from_running_outside_a_transaction(
+        self,
+        driver: PipelinedConnection,
+        other: PipelinedConnection,
+        statement: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+        with monkeypatch.context() as patched:
+            failing = pipeline._parse("begin transaction isolation level nonsense", (), "ascii")
+            patched.setattr(pipeline, "_BEGIN", failing + pipeline._BEGIN)
+            with pytest.raises(pg8000.ProgrammingError) as caught:
+                ask(driver, statement)
+        assert code(caught) == "42601"
+        assert not driver._in_transaction
+        assert added(other) == 0
+        assert still_answers(driver)
+
+    def test_in_the_middle_of_an_answer_shows_none_of_it(self, driver: PipelinedConnection) -> None:
+        cursor = driver.cursor()
+        with pytest.raises(pg8000.ProgrammingError):
+            cursor.execute("SELECT 1 / (1000 - n) FROM generate_series(1, %s) AS n", (2000,))
+        with pytest.raises(pg8000.ProgrammingError):
+            cursor.fetchall()
+
+    def test_of_uniqueness_has_a_class_of_its_own(self, driver: PipelinedConnection) -> None:
+        add = f"INSERT INTO {INBOX} (message_id) VALUES ('0198f3a0-0000-7000-8000-000000000000')"
+        run(driver, add)
+        with pytest.raises(pg8000.IntegrityError) as caught:
+            run(driver, add)
+        assert caught.value.args[0]["n"] == "pk_sync_inbox"
+        assert still_answers(driver)
+
+    def test_of_authorisation_has_a_class_of_its_own(self, driver: PipelinedConnection) -> None:
+        with pytest.raises(pg8000.InterfaceError):
+            run(driver, "DO $$ BEGIN RAISE invalid_authorization_specification; END $$")
+        assert still_answers(driver)
+
+    def test_of_a_transaction_is_not_committed_in_silence(
+        self, driver: PipelinedConnection, other: PipelinedConnection
+    ) -> None:
+        run(driver, ADD)
+        with pytest.raises(pg8000.ProgrammingError):
+            ask(driver, "SELECT 1/0")
+        with pytest.raises(pg8000.InterfaceError, match="in failed transaction block"):
+            driver.commit()
+        assert added(other) == 0
+        assert still_answers(driver)
+
+    def test_of_the_commit_itself_is_told(self, driver: PipelinedConnection, other: PipelinedConnection) -> None:
+        add = f"INSERT INTO late SELECT 1 FROM {INBOX}"
+        run(other, "CREATE TABLE late (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        run(driver, f"{ADD}; {ADD}; {add}")
+        with pytest.raises(pg8000.DatabaseError) as caught:
+            driver.commit()
+        assert code(caught) == "23505"
+        assert added(other) == 0
+        assert still_answers(driver)
+
+    def test_of_a_value_that_cannot_be_sent_sends_nothing(
+        self, driver: PipelinedConnection, flushes: list[str]
+    ) -> None:
+        with pytest.raises(UnicodeEncodeError):
+            ask(driver, "SELECT CAST(%s AS text)", "\ud800")
+        assert flushes == []
+        assert still_answers(driver)
+
+    def test_of_a_value_that_cannot_be_read_leaves_nothing_of_the_answer(self, driver: PipelinedConnection) -> None:
+        with pytest.raises(ValueError, match="isoformat"):
+            ask(driver, "SELECT CAST(%s AS timestamptz) FROM generate_series(1, 1000)", "10000-01-01 00:00:00+00")
+        assert still_answers(driver)
+
+    @pytest.mark.parametrize("moment", range(6))
+    @pytest.mark.parametrize("raised", [KeyboardInterrupt, MemoryError, TimeoutError])
+    def test_between_question_and_answer_closes_the_connection(
+        self,
+        driver: PipelinedConnection,
+        other: PipelinedConnection,
+        monkeypatch: pytest.MonkeyPatch,
+        moment: int,
+        raised: type[BaseException],
+    ) -> None:
+        read = Wire.message
+        moments = iter(range(moment + 1))
+
+        def interrupted(wire: Wire) -> tuple[bytes, bytes]:
+            if next(moments) == moment:
+                raise raised
+            return read(wire)
+
+        ask(driver, "SELECT 1")
+        with monkeypatch.context() as patched:
+            patched.setattr(Wire, "message", interrupted)
+            with pytest.raises((raised, pg8000.InterfaceError)):
+                ask(driver, f"{ADD} RETURNING %s", "x")
+        driver.rollback()
+        with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
+            ask(driver, "SELECT 1")
+        assert added(other) == 0
+
+
+class TestAStatementThatIsEnded:
+    def test_by_its_time_limit_leaves_the_connection_in_order(self, driver: PipelinedConnection) -> None:
+        run(driver, "SET LOCAL statement_timeout = '20ms'")
+        with pytest.raises(pg8000.ProgrammingError) as caught:
+            ask(driver, "SELECT pg_sleep(%s)", PATIENCE_SECONDS)
+        assert code(caught) == "57014"
+        assert still_answers(driver)
+
+    def test_while_it_is_ahead_takes_the_statement_with_it(
+        self, driver: PipelinedConnection, other: PipelinedConnection
+    ) -> None:
+        run(driver, "SET LOCAL statement_timeout = '20ms'")
+        driver.ahead("SELECT pg_sleep($1)", (PATIENCE_SECONDS,))
+        with pytest.raises(pg8000.ProgrammingError) as caught:
+            ask(driver, ADD)
+        assert code(caught) == "57014"
+        assert still_answers(driver)
+        assert added(other) == 0
+
+    @pytest.mark.parametrize("how", ["pg_cancel_backend", "pg_terminate_backend"])
+    @pytest.mark.parametrize("rows", [1, 2000])
+    def test_by_somebody_else_is_told(
+        self, driver: PipelinedConnection, other: PipelinedConnection, how: str, rows: int
+    ) -> None:
+        ((pid,),) = ask(driver, "SELECT pg_backend_pid()")
+
+        asleep = "SELECT wait_event FROM pg_stat_activity WHERE pid = %s"
+
+        def end() -> None:
+            wait_until(lambda: ask(other, asleep, pid) == [["PgSleep"]])
+            ask(other, f"SELECT {how}(%s)", pid)
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        with pytest.raises(pg8000.Error) as caught:
+            ask(driver, "SELECT n, pg_sleep(20.0 / %s), repeat('x', 100) FROM generate_series(1, %s) AS n", rows, rows)
+        ending.join(PATIENCE_SECONDS)
+        if how == "pg_cancel_backend":
+            assert code(caught) == "57014"
+            assert still_answers(driver)
+        else:
+            assert caught.value.args == ("network error",)
+            assert caught.value.__cause__ is not None
+            with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
+                ask(driver, "SELECT 1")
+
+
+class TestCopy:
+    COPY_IN = f"COPY {INBOX} (message_id) FROM STDIN"
+
+    @pytest.fixture
+    def ids(self) -> list[str]:
+        return [f"0198f3a0-0000-7000-8000-{number:012}" for number in range(10)]
+
+    def test_brings_rows_in(self, driver: PipelinedConnection, other: PipelinedConnection, ids: list[str]) -> None:
+        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+        cursor = driver.cursor()
+        cursor.execute(self.COPY_IN, stream=io.BytesIO("\n".join(ids).encode()))
+        assert cursor.rowcount == 10
+        cursor.execute(self.COPY_IN, stream=[f"{id_[:-1]}a\n" for id_ in ids[:1]])
+        driver.commit()
+        assert added(other) == 11
+        assert still_answers(driver)
+
+    def test_takes_rows_out(self, driver: PipelinedConnection) -> None:
+        out = io.BytesIO()
+        driver.cursor().execute("COPY (SELECT n, NULL FROM generate_series(1, 3) AS n) TO STDOUT", stream=out)
+        assert out.getvalue() == b"1\t\\N\n2\t\\N\n3\t\\N\n"
+        assert still_answers(driver)
+
+    @pytest.mark.parametrize("at", ["first", "middle", "last"])
+    def test_of_a_row_that_is_refused_adds_none(
+        self, driver: PipelinedConnection, other: PipelinedConnection, ids: list[str], at: str
+    ) -> None:
+        rows = [f"0198f3a0-0000-7000-8000-{number:012}" for number in range(20_000)] if at == "last" else ids
+        rows.insert({"first": 0, "middle": 5, "last": len(rows)}[at], "no uuid")
+        with pytest.raises(pg8000.ProgrammingError) as caught:
+            driver.cursor().execute(self.COPY_IN, stream=io.BytesIO("\n".join(rows).encode()))
+        assert code(caught) == "22P02"
+        assert still_answers(driver)
+        assert added(other) == 0
+
+    def test_behind_a_failure_does_not_begin(self, driver: PipelinedConnection, other: PipelinedConnection) -> None:
+        stream = io.BytesIO(b"never read")
+        driver.ahead("SELECT 1/0")
+        with pytest.raises(pg8000.ProgrammingError) as caught:
+            driver.cursor().execute(self.COPY_IN, stream=stream)
+        assert code(caught) == "22012"
+        assert stream.tell() == 0
+        assert still_answers(driver)
+        assert added(other) == 0
+
+    def test_whose_source_fails_closes_the_connection(
+        self, driver: PipelinedConnection, other: PipelinedConnection, ids: list[str]
+    ) -> None:
+        def source() -> Iterator[str]:
+            yield from (f"{id_}\n" for id_ in ids)
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            driver.cursor().execute(self.COPY_IN, stream=source())
+        assert added(other) == 0
+        with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
+            ask(driver, "SELECT 1")
+
+    @pytest.mark.parametrize("copy", [COPY_IN, "COPY (SELECT 1) TO STDOUT"])
+    def test_from_or_to_nowhere_closes_the_connection(self, driver: PipelinedConnection, copy: str) -> None:
+        with pytest.raises(pg8000.InterfaceError, match=r"stream.* is required"):
+            driver.cursor().execute(copy)
+        with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
+            ask(driver, "SELECT 1")
+
+
+def test_a_connection_is_closed_once_and_for_all(driver: PipelinedConnection) -> None:
+    driver.close()
+    driver.close()
+    with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
+        ask(driver, "SELECT 1")
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    """Wait until it does, for as long as a loaded machine may need."""
+    waiting = threading.Event()
+    for _ in range(PATIENCE_SECONDS * 100):
+        if happens():
+            return
+        waiting.wait(0.01)
+    pytest.fail("it has not happened")
