@@ -1,4 +1,4 @@
-"""`python -m local`: run the stack, print a token, open psql, forget everything. The Makefile names them all."""
+"""`python -m local`: run the stack, print a token, open psql, redrive, forget. The Makefile names them all."""
 
 import argparse
 import json
@@ -22,6 +22,7 @@ def main() -> int:
     commands.add_parser("run", help="run the stack (the default)")
     commands.add_parser("token", help="print a token").add_argument("name", nargs="?", default="")
     commands.add_parser("psql", help="open psql").add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("redrive", help="move the dead letters back to the queue")
     commands.add_parser("clean", help="remove the state folder")
     arguments = parser.parse_args()
     try:
@@ -41,6 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
             print(Identity(settings.state, settings.port).token(arguments.name))
         case "psql":
             psql(settings.stack_file, arguments.arguments)
+        case "redrive":
+            from local.redrive import of_running_stack  # noqa: PLC0415  see above
+
+            moved = of_running_stack(settings.stack_file)
+            print(f"{moved} {'message' if moved == 1 else 'messages'} moved from the dead-letter queue to the queue")
         case "clean":
             from local.clean import clean  # noqa: PLC0415  see above
 

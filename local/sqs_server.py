@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
+from moto.sqs import models
 from moto.sqs.models import DEDUPLICATION_TIME_IN_SECONDS, Message, SQSBackend, sqs_backends
 from moto.sqs.responses import SQSResponse
 from werkzeug.serving import make_server
@@ -22,6 +23,12 @@ from werkzeug.serving import make_server
 from local.settings import HOST
 
 SAVE_EVERY_SECONDS = 1.0
+# What moto counts anew, message by message, whenever it looks at any attribute of a queue: dozens of times for a send.
+COUNTS = {
+    "ApproximateNumberOfMessages": "approximate_number_of_messages",
+    "ApproximateNumberOfMessagesDelayed": "approximate_number_of_messages_delayed",
+    "ApproximateNumberOfMessagesNotVisible": "approximate_number_of_messages_not_visible",
+}
 LONGEST_SLEEP_SECONDS = 0.1
 KEPT = (
     "id",
@@ -59,11 +66,23 @@ class FifoBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
         """Create the queue, with the messages it held when the server last stopped."""
         with self.changed:
             queue = super().create_queue(name, tags, **attributes)
+            queue.BASE_ATTRIBUTES = [attribute for attribute in queue.BASE_ATTRIBUTES if attribute not in COUNTS]
             for fields in self.saved.pop(name, []):
                 message = Message(fields["id"], fields["body"])
                 vars(message).update(fields)
                 queue.add_message(message)
             return queue
+
+    def get_queue_attributes(self, queue_name: str, attribute_names: list[str]) -> dict[str, Any]:
+        """Return the attributes; messages are counted for those who ask how many there are."""
+        with self.changed:
+            others = [name for name in attribute_names if name not in COUNTS]
+            attributes: dict[str, Any] = super().get_queue_attributes(queue_name, others)
+            queue = self.get_queue(queue_name)
+            for name, count in COUNTS.items():
+                if name in attribute_names or "All" in attribute_names:
+                    attributes[name] = getattr(queue, count)
+            return attributes
 
     def send_message(self, queue_name: str, message_body: str, *rest: Any, **fields: Any) -> Any:
         """Queue the message; a duplicate of the last five minutes is answered like the first, and not queued."""
@@ -183,6 +202,8 @@ def main(port: int, path: Path, account_id: str, region: str) -> None:
     """Serve until standard input ends."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     sqs_backends.backend = FifoBackend
+    # moto asks for the time twice for each message that it passes over, by a clock that tests may stop.
+    models.unix_time_millis = lambda: time.time() * 1000
     backend = sqs_backends[account_id][region]
     backend.restore(path)
     # A client signs for the region of its own configuration; here there is one queue whatever that says.

@@ -116,10 +116,13 @@ def provenance(record: str, records: str) -> tuple[str, str]:
 
 
 def enrolment() -> tuple[str, str]:
-    """Return which enrolments are there, and which may be written."""
-    of_member = f"workspace_group_pk = ANY {GROUPS}"
+    """Return which enrolments are there, and which may be written.
+
+    An enrolment opens a workspace to a group: it is written by who is in the one and sees the other.
+    """
+    of_member, of_tenant = f"workspace_group_pk = ANY {GROUPS}", f"workspace_pk = ANY {WORKSPACES}"
     live = (look_up("workspace_groups", "workspace_group_pk", "true"), is_live("workspace_pk"))
-    return " AND ".join((*live, f"({of_member} OR {seen('workspace_pk')})")), of_member
+    return " AND ".join((*live, f"({of_member} OR {of_tenant} OR {IS_SERVICE})")), f"{of_member} AND {of_tenant}"
 
 
 def selection() -> tuple[str, str]:

@@ -48,6 +48,16 @@ def test_a_group_that_timed_out_comes_back_in_order(sqs: Sqs) -> None:
     assert sqs.bodies(sqs.receive(wait=3)) == ["1", "2", "3"]
 
 
+def test_messages_are_counted_for_those_who_ask_by_name_or_for_all(sqs: Sqs) -> None:
+    for body in ("1", "2", "3"):
+        sqs.send("a", body)
+    sqs.receive(most=1)
+    counts = {"ApproximateNumberOfMessages": "2", "ApproximateNumberOfMessagesNotVisible": "1"}
+    for names in ([*counts], ["All"], ["VisibilityTimeout", *counts]):
+        got = sqs.api.get_queue_attributes(QueueUrl=sqs.url, AttributeNames=names)["Attributes"]
+        assert {name: got[name] for name in counts} == counts
+
+
 def test_a_receive_waits_for_a_message(sqs: Sqs) -> None:
     began = time.monotonic()
     assert sqs.receive(wait=1) == []

@@ -38,7 +38,8 @@ def test_a_function_is_named_after_its_handler(template: Template) -> None:
 
 
 def test_only_what_writes_signs_in_as_the_writer(template: Template, resources: dict[str, Any]) -> None:
-    writing = {f"{route.function}.handler" for route in routes() if route.method != "GET"} | {"sync.consume.handler"}
+    writing = {f"{route.function}.handler" for route in routes() if route.method != "GET"}
+    writing |= {"sync.consume.handler", "maintenance.prune.handler"}
     for name, function in template.functions.items():
         role = "writer" if function.handler in writing else "reader"
         assert function.environment["DB_USER"] == f"wellspring_{role}"

@@ -12,6 +12,7 @@ from tests.support.world import Direction, Row
 
 type Body = dict[str, Any]
 
+USUAL = Context()
 OCCURRED_AT = "2026-05-10T08:14:22.000Z"
 
 
@@ -35,10 +36,43 @@ def synced(
     return body if mode is None else body | {"mode": mode}
 
 
+def invalidated(
+    connector: Row | UUID, records: Iterable[Row], direction: Direction | None = None, *, id_: UUID | str | None = None
+) -> Body:
+    """Return the body of a `records.invalidated` message."""
+    return {
+        "type": "records.invalidated",
+        "id": str(id_ or uuid4()),
+        "workspace_connector_id": str(connector.id if isinstance(connector, Row) else connector),
+        "direction": direction,
+        "records": [{"type": record.type, "id": str(record.id)} for record in records],
+    }
+
+
+def disconnected(connector: Row | UUID, *, id_: UUID | str | None = None) -> Body:
+    """Return the body of a `connector.disconnected` message."""
+    return {
+        "type": "connector.disconnected",
+        "id": str(id_ or uuid4()),
+        "workspace_connector_id": str(connector.id if isinstance(connector, Row) else connector),
+    }
+
+
+def matched(workspace: Row | UUID, providers: Iterable[Row | UUID], *, id_: UUID | str | None = None) -> Body:
+    """Return the body of a `providers.matched` message."""
+    return {
+        "type": "providers.matched",
+        "id": str(id_ or uuid4()),
+        "workspace_id": str(workspace.id if isinstance(workspace, Row) else workspace),
+        "provider_ids": [str(provider.id if isinstance(provider, Row) else provider) for provider in providers],
+    }
+
+
 def delivery(body: Body | str, group: str | None = None, number: int = 0) -> dict[str, Any]:
-    """Return what Lambda makes of one message; its group is its connector unless said otherwise."""
+    """Return what Lambda makes of one message; its group is its connector or workspace unless said otherwise."""
     if group is None:
-        group = "one-group" if isinstance(body, str) else str(body.get("workspace_connector_id", "one-group"))
+        of = {} if isinstance(body, str) else body
+        group = str(of.get("workspace_connector_id") or of.get("workspace_id") or "one-group")
     text = body if isinstance(body, str) else json.dumps(body)
     return {
         "messageId": str(uuid4()),
@@ -61,15 +95,15 @@ def delivery(body: Body | str, group: str | None = None, number: int = 0) -> dic
     }
 
 
-def consume(*bodies: Body | str, groups: Iterable[str] | None = None) -> list[int]:
+def consume(*bodies: Body | str, groups: Iterable[str] | None = None, context: Context = USUAL) -> list[int]:
     """Deliver `bodies` as one batch; return the positions of those that go back to the queue, in its order."""
     given = list(groups) if groups is not None else [None] * len(bodies)
     records = [delivery(body, group, number) for number, (body, group) in enumerate(zip(bodies, given, strict=True))]
-    return replay({"Records": records})
+    return replay({"Records": records}, context)
 
 
-def replay(event: Mapping[str, Any]) -> list[int]:
+def replay(event: Mapping[str, Any], context: Context = USUAL) -> list[int]:
     """Call the consumer with `event`; return the positions of the messages that go back."""
-    answer = handler(event, Context())
+    answer = handler(event, context)
     positions = [record["messageId"] for record in event["Records"]]
     return [positions.index(item["itemIdentifier"]) for item in answer["batchItemFailures"]]

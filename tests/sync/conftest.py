@@ -30,6 +30,14 @@ def as_writer(world: World) -> None:
     world.database.role = WRITER
 
 
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Between two tries nothing is waited for; what would have been is here."""
+    pauses: list[float] = []
+    monkeypatch.setattr("wellspring.database.patience.sleep", pauses.append)
+    return pauses
+
+
 @dataclass
 class Tenant:
     """A workspace with two connectors and a few records of each type."""
@@ -99,6 +107,20 @@ class Ledger:
     def inbox(self) -> set[UUID]:
         """Return the ids of the messages that had their effect."""
         return {row.message_id for row in self._select(text("SELECT message_id FROM wellspring.sync_inbox"))}
+
+    def choices(self, workspace: Row) -> Counter[tuple[UUID, bool, bool, bool]]:
+        """Return (provider, is it selected, is it matched, is it live) of the workspace's rows, with their number."""
+        return Counter(
+            tuple(row)
+            for row in self._select(
+                text(
+                    "SELECT provider.id, choice.is_selected, choice.is_matched, choice.deleted_at IS NULL"
+                    "  FROM core_api.workspace_providers AS choice"
+                    "  JOIN core_api.providers AS provider ON provider.pk = choice.provider_pk"
+                    f" WHERE choice.workspace_pk = {workspace.pk}"
+                )
+            )
+        )
 
     def times(self, type_: str) -> Sequence[Any]:
         """Return the three times of every row of `type_`, oldest first."""

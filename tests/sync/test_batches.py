@@ -9,7 +9,6 @@ from tests.support.databases import Statements
 from tests.support.queue import consume, synced
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
-from wellspring.services.sync import Synced, waves
 
 type Log = list[dict[str, Any]]
 
@@ -109,35 +108,6 @@ class TestOrder:
         assert ledger.rows() == {("company", company.id, "input", True): 1}
 
 
-def item(connector: str, *records: str, relink: bool = False, id_: str = "") -> Synced:
-    return Synced(
-        id=id_ or str(uuid4()),
-        group=connector,
-        workspace_connector_id=connector,
-        direction="input",
-        relink=relink,
-        records={"company": records},
-    )
-
-
-@pytest.mark.parametrize(
-    ("batch", "sizes"),
-    [
-        ([], []),
-        ([item("a", "1"), item("a", "1"), item("b", "1")], [3]),
-        ([item("a", "1"), item("a", "2", relink=True), item("b", "1", relink=True)], [3]),
-        ([item("a", "1"), item("a", "2", "1", relink=True), item("a", "3")], [1, 2]),
-        ([item("a", "1", relink=True), item("a", "1"), item("a", "1", relink=True)], [2, 1]),
-        ([item("a", "1", relink=True)] * 3, [1, 1, 1]),
-        ([item("a", "1", id_="x"), item("b", "1", id_="x"), item("c", "1", id_="x")], [1, 1, 1]),
-    ],
-)
-def test_a_batch_is_cut_only_where_messages_must_see_each_others_rows(batch: list[Synced], sizes: list[int]) -> None:
-    cut = list(waves(batch))
-    assert [len(wave) for wave in cut] == sizes
-    assert [message for wave in cut for message in wave] == batch
-
-
 class TestStatements:
     """A batch is a handful of statements, whatever its size (contract, section 5)."""
 
@@ -175,9 +145,11 @@ class TestStatements:
         ) == [0]
         assert len(statements) == 1
 
-    def test_the_worst_batch_is_one_for_each_message(self, ours: Tenant, statements: Statements) -> None:
+    def test_messages_that_end_each_others_rows_are_one_statement_too(
+        self, ours: Tenant, statements: Statements
+    ) -> None:
         assert consume(*(synced(ours.connector, ours.mixed, mode="relink") for _ in range(10))) == []
-        assert len(statements) == 10
+        assert len(statements) == 1
 
     def test_a_batch_of_nothing_but_malformed_bodies_asks_the_database_nothing(
         self, world: World, statements: Statements

@@ -9,12 +9,13 @@ from uuid import UUID
 
 import pytest
 
+from local.demo_data import demo_id
 from tests.support.queue import replay
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger
 
 EVENTS = Path(__file__).parents[2] / "events"
-DEMO_ID = re.compile(r"01990000-(\d{4})-7000-8000-([abc])\d{11}")
+DEMO_ID = re.compile(r"01990000-(\d{3}[\dc])-7000-8000-([0abc])\d{11}")
 
 
 def event(name: str) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def event(name: str) -> dict[str, Any]:
 def demo(world: World) -> dict[str, Row]:
     """What the events speak of, by id: the last group of a demo id begins with its workspace's letter."""
     made: dict[str, Row] = {}
-    workspaces = {letter: world.workspace(letter) for letter in "abc"}
+    workspaces = {letter: world.workspace(letter, id=UUID(demo_id("workspace", letter))) for letter in "abc"}
     makers: dict[str, Callable[..., Row]] = {
         "0002": world.people,
         "0003": world.company,
@@ -36,7 +37,11 @@ def demo(world: World) -> dict[str, Row]:
     text = "".join(path.read_text() for path in EVENTS.glob("sync_*.json"))
     for found in set(DEMO_ID.finditer(text)):
         kind, letter = found.groups()
-        if kind in makers and found.group() not in made:
+        if found.group() in made:
+            continue
+        if kind == "000c":
+            made[found.group()] = world.provider(found.group(), id=UUID(found.group()))
+        elif kind in makers:
             made[found.group()] = makers[kind](workspaces[letter], id=UUID(found.group()))
     return made
 
@@ -49,15 +54,24 @@ def demo(world: World) -> dict[str, Row]:
         ("malformed", [0], 0),
         ("foreign_workspace", [0], 0),
         ("poisoned_group", [0, 2], 3),
+        ("invalidate", [], 0),
+        ("disconnect", [], 0),
+        ("match", [], 0),
+        ("mixed", [], 2),
+        ("unknown_connector", [0], 0),
+        ("unknown_record", [0], 0),
+        ("unknown_workspace", [0], 0),
+        ("unknown_provider", [0], 0),
     ],
 )
 def test_an_event_does_what_its_name_says(
     demo: dict[str, Row], ledger: Ledger, name: str, failed: list[int], written: int
 ) -> None:
     assert replay(event(name)) == failed
+    rows = ledger.rows()
     assert sum(ledger.live().values()) == written
     assert replay(event(name)) == failed
-    assert sum(ledger.rows().values()) == written
+    assert ledger.rows() == rows
 
 
 def test_the_relink_event_ends_what_the_append_event_wrote(demo: dict[str, Row], ledger: Ledger) -> None:
@@ -66,6 +80,41 @@ def test_the_relink_event_ends_what_the_append_event_wrote(demo: dict[str, Row],
     assert sorted(live for _, _, _, live in ledger.rows().elements()) == [False, True, True, True, True]
 
 
+@pytest.mark.parametrize(("name", "ended"), [("invalidate", 2), ("disconnect", 3)])
+def test_what_the_append_event_wrote_is_ended_by_the_event(
+    demo: dict[str, Row], ledger: Ledger, name: str, ended: int
+) -> None:
+    replay(event("append"))
+    written = sum(ledger.live().values())
+    assert replay(event(name)) == []
+    assert written - sum(ledger.live().values()) == ended
+
+
+def test_the_match_event_matches_two_providers(demo: dict[str, Row], ledger: Ledger, world: World) -> None:
+    assert replay(event("match")) == []
+    assert replay(event("match")) == []
+    counted = world.database.owner.exec_driver_sql("SELECT is_matched, is_selected FROM core_api.workspace_providers")
+    assert [tuple(row) for row in counted] == [(True, False)] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("malformed", "malformed"),
+        ("foreign_workspace", "tenant_mismatch"),
+        ("unknown_connector", "unknown_connector"),
+        ("unknown_record", "unknown_record"),
+        ("unknown_workspace", "unknown_workspace"),
+        ("unknown_provider", "unknown_provider"),
+    ],
+)
+def test_there_is_an_event_of_every_failure(
+    demo: dict[str, Row], log: list[dict[str, Any]], name: str, reason: str
+) -> None:
+    replay(event(name))
+    assert [line["reason"] for line in log if line["level"] == "ERROR"] == [reason]
+
+
 def test_every_event_is_replayed() -> None:
-    tested = {"append", "relink", "malformed", "foreign_workspace", "poisoned_group"}
-    assert {path.stem.removeprefix("sync_") for path in EVENTS.glob("sync_*.json")} == tested
+    listed = re.findall(r'^        \("([a-z_]+)", \[', Path(__file__).read_text(), re.MULTILINE)
+    assert {path.stem.removeprefix("sync_") for path in EVENTS.glob("sync_*.json")} == set(listed)

@@ -3,12 +3,23 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import BaseModel
 
-from wellspring.messages import MOST_RECORDS, MalformedMessage, RecordsSynced, parse
+from wellspring.messages import (
+    MOST_RECORDS,
+    ConnectorDisconnected,
+    MalformedMessage,
+    ProvidersMatched,
+    RecordsInvalidated,
+    RecordsSynced,
+    parse,
+)
+from wellspring.metrics import UNITS
+from wellspring.services.sync import Disconnected, Invalidated, Matched, Synced
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "messages.md").read_text()
 
@@ -26,9 +37,29 @@ WHOLE: dict[str, Any] = {
 }
 
 
+MODELS = (RecordsSynced, RecordsInvalidated, ConnectorDisconnected, ProvidersMatched)
+INVALIDATED = {name: WHOLE[name] for name in ("id", "workspace_connector_id", "records")} | {
+    "type": "records.invalidated",
+    "direction": None,
+}
+DISCONNECTED = {name: WHOLE[name] for name in ("id", "workspace_connector_id")} | {"type": "connector.disconnected"}
+MATCHED = {
+    "type": "providers.matched",
+    "id": WHOLE["id"],
+    "workspace_id": "0190a6f0-5d6e-7c3a-9b1e-2f4a6c8d0e13",
+    "provider_ids": ["0190a6f0-5d6e-7c3a-9b1e-2f4a6c8d0e14"],
+}
+
+
 def body(**members: Any) -> str:
     """Return a whole body with `members` instead of its own, or without those that are GONE."""
     return json.dumps({name: value for name, value in (WHOLE | members).items() if value is not GONE})
+
+
+def parsed(text: str) -> Synced:
+    work = parse(text).work("group")
+    assert isinstance(work, Synced)
+    return work
 
 
 def refused(text: str) -> MalformedMessage:
@@ -38,7 +69,7 @@ def refused(text: str) -> MalformedMessage:
 
 
 def test_a_whole_message_is_understood() -> None:
-    work = parse(body()).work("group")
+    work = parsed(body())
     assert (work.id, work.group) == (WHOLE["id"], "group")
     assert (work.workspace_connector_id, work.direction, work.relink) == (
         WHOLE["workspace_connector_id"],
@@ -49,15 +80,42 @@ def test_a_whole_message_is_understood() -> None:
 
 
 def test_a_message_appends_unless_it_says_otherwise() -> None:
-    assert not parse(body(mode=GONE)).work("group").relink
-    assert not parse(body(mode="append")).work("group").relink
+    assert not parsed(body(mode=GONE)).relink
+    assert not parsed(body(mode="append")).relink
 
 
 def test_a_record_named_twice_counts_once_also_in_capitals() -> None:
     records = [RECORD, RECORD | {"id": RECORD["id"].upper()}, RECORD | {"type": "people"}]
-    work = parse(body(records=records)).work("group")
+    work = parsed(body(records=records))
     assert work.records == {"company": (RECORD["id"],), "people": (RECORD["id"],)}
     assert work.record_count == 2
+
+
+def test_an_invalidation_is_understood() -> None:
+    repeated = INVALIDATED | {"records": [RECORD, RECORD | {"id": RECORD["id"].upper()}]}
+    assert parse(json.dumps(repeated)).work("group") == Invalidated(
+        id=WHOLE["id"],
+        group="group",
+        workspace_connector_id=WHOLE["workspace_connector_id"],
+        direction=None,
+        records={"company": (RECORD["id"],)},
+    )
+    said = parse(json.dumps(INVALIDATED | {"direction": "output"})).work("group")
+    assert isinstance(said, Invalidated)
+    assert said.direction == "output"
+
+
+def test_a_disconnect_is_understood() -> None:
+    assert parse(json.dumps(DISCONNECTED)).work("group") == Disconnected(
+        id=WHOLE["id"], group="group", workspace_connector_id=WHOLE["workspace_connector_id"]
+    )
+
+
+def test_a_match_is_understood() -> None:
+    (provider,) = MATCHED["provider_ids"]
+    assert parse(json.dumps(MATCHED | {"provider_ids": [provider, provider.upper()]})).work("group") == Matched(
+        id=WHOLE["id"], group="group", workspace_id=str(MATCHED["workspace_id"]), provider_ids=(provider,)
+    )
 
 
 def test_members_that_are_not_known_are_ignored() -> None:
@@ -124,6 +182,30 @@ def test_a_malformed_message_is_refused_and_told_where(members: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
+    ("members", "where"),
+    [
+        (INVALIDATED | {"direction": GONE}, "records.invalidated.direction: missing"),
+        (INVALIDATED | {"direction": "both"}, "records.invalidated.direction: literal_error"),
+        (INVALIDATED | {"workspace_connector_id": None}, "records.invalidated.workspace_connector_id: string_type"),
+        (INVALIDATED | {"records": []}, "records.invalidated.records: too_short"),
+        (INVALIDATED | {"records": [RECORD] * (MOST_RECORDS + 1)}, "records.invalidated.records: too_long"),
+        (INVALIDATED | {"id": "1"}, "records.invalidated.id: string_pattern_mismatch"),
+        (DISCONNECTED | {"id": GONE}, "connector.disconnected.id: missing"),
+        (DISCONNECTED | {"workspace_connector_id": GONE}, "connector.disconnected.workspace_connector_id: missing"),
+        (MATCHED | {"workspace_id": GONE}, "providers.matched.workspace_id: missing"),
+        (MATCHED | {"provider_ids": GONE}, "providers.matched.provider_ids: missing"),
+        (MATCHED | {"provider_ids": []}, "providers.matched.provider_ids: too_short"),
+        (MATCHED | {"provider_ids": [WHOLE["id"]] * 3001}, "providers.matched.provider_ids: too_long"),
+        (MATCHED | {"provider_ids": ["x"]}, "providers.matched.provider_ids.0: string_pattern_mismatch"),
+        (MATCHED | {"provider_ids": "x"}, "providers.matched.provider_ids: list_type"),
+    ],
+)
+def test_a_malformed_message_of_another_type_is_refused_and_told_where(members: dict[str, Any], where: str) -> None:
+    text = json.dumps({name: value for name, value in members.items() if value is not GONE})
+    assert refused(text).detail == where
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -171,17 +253,40 @@ def test_a_refusal_knows_the_message_id_when_that_can_be_read() -> None:
     assert refused("[]").message_id is None
 
 
-def test_the_producers_guide_shows_a_message_that_is_one() -> None:
-    examples = re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)
-    assert [parse(example).type for example in examples] == ["records.synced"]
+def section(type_: str) -> str:
+    """Return what the guide says under a type's heading."""
+    return GUIDE.partition(f"\n## `{type_}`\n")[2].partition("\n## ")[0]
+
+
+def type_of(model: type[BaseModel]) -> str:
+    (name,) = get_args(model.model_fields["type"].annotation)
+    return str(name)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=type_of)
+def test_the_producers_guide_shows_each_message(model: type[BaseModel]) -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", section(type_of(model)), re.DOTALL)
+    assert isinstance(parse(example), model)
+
+
+@pytest.mark.parametrize(("type_", "word"), [(type_of(model), word) for model in MODELS for word in model.model_fields])
+def test_the_producers_guide_tells_of_every_member(type_: str, word: str) -> None:
+    assert f"| `{word}` |" in section(type_)
 
 
 @pytest.mark.parametrize(
-    "word", [*RecordsSynced.model_fields, "malformed", "unknown_connector", "unknown_record", "tenant_mismatch"]
+    "reason",
+    ["malformed", "unknown_connector", "unknown_record", "tenant_mismatch", "unknown_workspace", "unknown_provider"],
 )
-def test_the_producers_guide_tells_of_every_member_and_reason(word: str) -> None:
-    assert f"| `{word}` |" in GUIDE
+def test_the_producers_guide_tells_of_every_reason(reason: str) -> None:
+    assert f"| `{reason}` |" in GUIDE
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_the_producers_guide_tells_of_every_metric(name: str) -> None:
+    assert f"| `{name}` | {UNITS[name].value.lower()} |" in GUIDE
 
 
 def test_the_producers_guide_says_how_many_records_there_may_be() -> None:
     assert f"1 to {MOST_RECORDS:,} of" in GUIDE
+    assert f"1 to {MOST_RECORDS:,} uuids" in GUIDE

@@ -11,10 +11,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, event
 
-from tests.support.databases import SCOPE_STATEMENTS, WRITER, FreshDatabase, Statements, engine_for
-from tests.support.queue import consume, synced
+from tests.support.databases import WRITER, FreshDatabase, Statements, engine_for
+from tests.support.queue import consume, invalidated, synced
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids, tenant
+from wellspring.database.patience import TRIES
 
 type Log = list[dict[str, Any]]
 
@@ -132,6 +133,31 @@ class TestTheSameMessageTwiceAtTheSameTime:
         expected = ids(ours.companies) + (ids(ours.companies[:1]) if mode == "append" else ids([]))
         assert ledger.live() == expected
 
+    @pytest.mark.parametrize("ends", ["relink", "invalidated"])
+    def test_is_ended_by_the_next_of_its_group_also_when_it_commits_while_that_is_under_way(
+        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, ends: str
+    ) -> None:
+        message = synced(ours.connector, ours.companies)
+        next_ = (
+            synced(ours.connector, ours.companies, mode="relink")
+            if ends == "relink"
+            else invalidated(ours.connector, ours.companies)
+        )
+        results: dict[str, list[int]] = {}
+        second: list[threading.Thread] = []
+
+        @event.listens_for(fresh.engine(WRITER), "commit")
+        def before_commit(_connection: Connection) -> None:
+            if not second:
+                second.append(in_thread(lambda: results.update(second=consume(message, next_))))
+                wait_until_a_session_waits_for_a_lock(fresh)
+
+        results["first"] = consume(message)
+        second[0].join(PATIENCE_SECONDS)
+        assert results == {"first": [], "second": []}
+        assert ledger.live() == (ids(ours.companies) if ends == "relink" else ids([]))
+        assert sum(ledger.rows().values()) == (2 if ends == "relink" else 1) * len(ours.companies)
+
     def test_has_the_effect_of_the_second_delivery_when_the_first_is_lost(
         self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger
     ) -> None:
@@ -176,9 +202,8 @@ class TestADatabaseThatGoesAway:
         killed: list[int] = []
 
         @event.listens_for(database.engine(WRITER), moment)
-        def kill(connection: Connection, *call: object) -> None:
-            # Not while the transaction only says for whom it works: there is nothing yet to lose.
-            if len(killed) < times and not any(str(told).startswith(SCOPE_STATEMENTS) for told in call):
+        def kill(connection: Connection, *_call: object) -> None:
+            if len(killed) < times:
                 killed.append(pid_of(connection))
                 database.end(killed[-1])
 
@@ -193,45 +218,51 @@ class TestADatabaseThatGoesAway:
         assert ledger.live() == ids(ours.mixed)
         assert len(statements) == 2
 
-    def test_between_two_statements_is_tried_once_more_with_one_effect(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger
+    def test_several_times_is_tried_again_with_one_effect(
+        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, log: Log, no_pauses: list[float]
     ) -> None:
-        killed = self._kill_when(fresh, "after_cursor_execute")
-        batch = [synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed, mode="relink")]
-        assert consume(*batch) == []
-        assert len(killed) == 1
+        killed = self._kill_when(fresh, "before_cursor_execute", times=5)
+        assert consume(synced(ours.connector, ours.mixed)) == []
+        assert len(killed) == 5
+        assert len(no_pauses) == 2
         assert ledger.live() == ids(ours.mixed)
-        assert sum(ledger.rows().values()) == 2 * len(ours.mixed)
+        assert [line["level"] for line in log] == ["INFO", "INFO"]
 
-    def test_in_the_commit_sends_the_whole_batch_back_with_one_warning(
+    def test_in_the_commit_sends_the_whole_batch_back_with_a_warning_each(
         self, fresh: FreshDatabase, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log
     ) -> None:
         self._kill_when(fresh, "commit")
         batch = [synced(ours.connector, ours.mixed), synced(theirs.connector, theirs.mixed)]
         assert consume(*batch) == [0, 1]
-        assert [(line["level"], line["message"]) for line in log] == [("WARNING", "batch returned, to be tried again")]
+        assert [(line["level"], line["message"]) for line in log if "outcome" in line] == [
+            ("WARNING", "message returned, to be tried again")
+        ] * 2
         assert not ledger.rows()
         assert consume(*batch) == []
         assert ledger.live() == ids([*ours.mixed, *theirs.mixed])
 
-    def test_twice_sends_the_whole_batch_back(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, log: Log
+    def test_again_and_again_sends_the_whole_batch_back(
+        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, log: Log, no_pauses: list[float]
     ) -> None:
-        self._kill_when(fresh, "before_cursor_execute", times=2)
-        message = synced(ours.connector, ours.mixed)
-        assert consume("not json", message, groups=["a", "b"]) == [0, 1]
-        assert [line["level"] for line in log] == ["WARNING"]
+        killed = self._kill_when(fresh, "before_cursor_execute", times=2 * TRIES)
+        message, follower = synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)
+        assert consume("not json", message, follower, groups=["a", "b", "b"]) == [0, 1, 2]
+        assert len(killed) == 2 * TRIES
+        assert [line["outcome"] for line in log if "outcome" in line] == ["failed", "returned", "held"]
         assert consume(message) == []
         assert ledger.live() == ids(ours.mixed)
 
     def test_altogether_sends_the_whole_batch_back(
-        self, ours: Tenant, log: Log, monkeypatch: pytest.MonkeyPatch
+        self, ours: Tenant, log: Log, no_pauses: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         nowhere = engine_for("postgresql://wellspring_writer:swordfish@127.0.0.1:1/wellspring")
         monkeypatch.setattr("wellspring.database.scope.connection", nowhere.connect)
         assert consume(synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)) == [0, 1]
-        (line,) = log
-        assert (line["level"], line["code"], line["messages"]) == ("WARNING", "SERVICE_UNAVAILABLE", 2)
+        assert len(no_pauses) == TRIES - 1
+        first, second, batch = log
+        assert (first["level"], first["reason"], first["sqlstate"]) == ("WARNING", "SERVICE_UNAVAILABLE", "")
+        assert second["outcome"] == "held"
+        assert (batch["messages"], batch["returned"], batch["held"]) == (2, 1, 1)
         assert "swordfish" not in str(log)
         nowhere.dispose()
 
@@ -242,10 +273,10 @@ def test_an_unexpected_exception_sends_the_whole_batch_back_and_tells_where_not_
     def fail(*_: object) -> None:
         raise ValueError("swordfish")
 
-    monkeypatch.setattr("wellspring.repositories.sync.apply_synced", fail)
+    monkeypatch.setattr("wellspring.repositories.sync.apply_changes", fail)
     assert consume(synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)) == [0, 1]
-    (line,) = log
-    assert (line["level"], line["exception"], line["messages"]) == ("ERROR", "ValueError", 2)
+    (line,) = [line for line in log if line["level"] == "ERROR"]
+    assert (line["reason"], line["exception"]) == ("UNEXPECTED", "ValueError")
     assert any(frame.endswith("fail") for frame in line["raised_at"])
     assert "swordfish" not in str(log)
     assert not ledger.inbox()
@@ -254,6 +285,6 @@ def test_an_unexpected_exception_sends_the_whole_batch_back_and_tells_where_not_
 def test_a_statement_that_is_refused_for_good_is_logged_without_its_text(ours: Tenant, log: Log, world: World) -> None:
     world.database.role = "wellspring_reader"
     assert consume(synced(ours.connector, ours.mixed)) == [0]
-    (line,) = log
-    assert (line["level"], line["sqlstate"]) == ("ERROR", "42501")
+    (line,) = [line for line in log if line["level"] == "ERROR"]
+    assert line["sqlstate"] == "42501"
     assert not any(word in str(log) for word in ("SELECT", "core_api", "permission", str(ours.companies[0].id)))

@@ -4,8 +4,12 @@ import re
 
 import pytest
 
+from local.settings import ROOT
 from local.template import Template
-from tests.support.databases import Database
+from tests.support.databases import WRITER, Database
+from wellspring.database.patience import LONGEST_STATEMENT_SECONDS
+from wellspring.services.pruning import INBOX_KEPT
+from wellspring.services.sync import CHUNK
 
 
 @pytest.mark.parametrize("function", Template().functions.values(), ids=lambda function: function.name)
@@ -19,3 +23,32 @@ def test_the_database_ends_a_statement_before_lambda_ends_the_function(database:
     for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
         (seconds,) = re.findall(r"^(\d+)s$", limits[name])
         assert 0 < int(seconds) < found.timeout
+
+
+def test_a_message_is_remembered_for_longer_than_it_can_come_again_after_two_redrives() -> None:
+    queues = Template().queues
+    days = {
+        name: int(queue.attributes["MessageRetentionPeriod"]) / 86_400
+        for name, queue in (("queue", queues["SyncQueue"]), ("dead letters", queues["SyncDeadLetterQueue"]))
+    }
+    assert days == {"queue": 4, "dead letters": 14}
+    assert INBOX_KEPT.days > 3 * days["queue"] + 2 * days["dead letters"]
+    for document in ("messages.md", "adr/0014-how-long-the-inbox-remembers.md"):
+        assert f"{INBOX_KEPT.days} days" in (ROOT / "docs" / document).read_text()
+
+
+def test_the_guide_says_how_large_a_chunk_is() -> None:
+    for document in ("messages.md", "adr/0012-disconnect-in-chunks.md"):
+        assert f"{CHUNK:,}" in (ROOT / "docs" / document).read_text()
+
+
+def test_the_consumer_never_allows_a_statement_more_than_its_role_does(database: Database) -> None:
+    settings = database.owner.exec_driver_sql(
+        "SELECT unnest(rolconfig) FROM pg_roles WHERE rolname = %s", (WRITER,)
+    ).scalars()
+    assert f"statement_timeout={LONGEST_STATEMENT_SECONDS:.0f}s" in list(settings)
+
+
+def test_a_batch_is_not_delivered_twice_while_it_is_worked_on() -> None:
+    ((consumer, source),) = Template().queue_sources
+    assert int(Template().queues[source.queue].attributes["VisibilityTimeout"]) >= 6 * consumer.timeout

@@ -1,11 +1,12 @@
 """What may come through the sync queue: one model for each message type, told apart by `type` (contract, section 5).
 
-A new type is one model here, one entry in `_MODELS`, and what it does in `services`. docs/messages.md tells
-producers the same. Members that a model does not know are ignored, so that a producer may be ahead of us.
+A new type is one model here, one name in the union, and what it does in `services`. docs/messages.md tells producers
+the same, docs/messages.schema.json their programs. Members that a model does not know are ignored, so that a producer
+may be ahead of us.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+import sys
 from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import (
@@ -18,10 +19,10 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError
 
 from wellspring.errors import SchemaValidationError
-from wellspring.services.sync import Direction, RecordType, Synced
+from wellspring.services.sync import Direction, Disconnected, Invalidated, Matched, RecordType, Synced
 
 MOST_RECORDS = 3000
 # How many problems of one body are told: enough to find the cause, too few to fill a log.
@@ -57,11 +58,23 @@ class MalformedMessage(SchemaValidationError):
         self.message_id = message_id
 
 
+# A dictionary and not a model: a batch has thirty thousand of them.
 class RecordReference(TypedDict):
-    """One record. A dictionary and not a model: a batch has thirty thousand of them."""
+    """One record."""
 
     type: RecordType
     id: Id
+
+
+type Records = Annotated[list[RecordReference], Field(min_length=1, max_length=MOST_RECORDS)]
+
+
+def _distinct(records: list[RecordReference]) -> dict[RecordType, tuple[str, ...]]:
+    """Return each record once, by type."""
+    distinct: dict[RecordType, dict[str, None]] = {}
+    for record in records:
+        distinct.setdefault(record["type"], {})[record["id"]] = None
+    return {type_: tuple(ids) for type_, ids in distinct.items()}
 
 
 class _Message(BaseModel):
@@ -82,42 +95,85 @@ class RecordsSynced(_Message):
     type: Literal["records.synced"]
     workspace_connector_id: Id
     direction: Direction
-    records: Annotated[list[RecordReference], Field(min_length=1, max_length=MOST_RECORDS)]
+    records: Records
     mode: Literal["append", "relink"] = "append"
     occurred_at: Instant
 
     def work(self, group: str) -> Synced:
         """Return what is to be done, with each record once. `group` is the message's FIFO group."""
-        distinct: dict[RecordType, dict[str, None]] = {}
-        for record in self.records:
-            distinct.setdefault(record["type"], {})[record["id"]] = None
         return Synced(
             id=self.id,
             group=group,
             workspace_connector_id=self.workspace_connector_id,
             direction=self.direction,
             relink=self.mode == "relink",
-            records={type_: tuple(ids) for type_, ids in distinct.items()},
+            records=_distinct(self.records),
         )
 
 
-_MODELS: dict[str, type[_Message]] = {
-    "records.synced": RecordsSynced,
-}
+class RecordsInvalidated(_Message):
+    """Records are not what a connector said any more: its live rows of them end.
+
+    Attributes:
+        id: the message's own; a second message with the same id has no effect.
+        direction: of which rows; null for both. It must be said: a forgotten member ends nothing.
+    """
+
+    type: Literal["records.invalidated"]
+    workspace_connector_id: Id
+    direction: Direction | None
+    records: Records
+
+    def work(self, group: str) -> Invalidated:
+        """Return what is to be done, with each record once. `group` is the message's FIFO group."""
+        return Invalidated(
+            id=self.id,
+            group=group,
+            workspace_connector_id=self.workspace_connector_id,
+            direction=self.direction,
+            records=_distinct(self.records),
+        )
 
 
-@dataclass(frozen=True)
-class _ByType:
-    """Makes a union of `_MODELS` on `type`; pydantic's own discriminator refuses a union of one."""
+class ConnectorDisconnected(_Message):
+    """A connector was disconnected: all its live rows end, however many there are.
 
-    def __get_pydantic_core_schema__(self, _source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
-        choices = {name: handler(model) for name, model in _MODELS.items()}
-        return core_schema.tagged_union_schema(choices, discriminator="type")
+    Attributes:
+        id: the message's own; a second message with the same id has no effect.
+    """
+
+    type: Literal["connector.disconnected"]
+    workspace_connector_id: Id
+
+    def work(self, group: str) -> Disconnected:
+        """Return what is to be done. `group` is the message's FIFO group."""
+        return Disconnected(id=self.id, group=group, workspace_connector_id=self.workspace_connector_id)
 
 
-type Message = RecordsSynced
+class ProvidersMatched(_Message):
+    """Providers suit a workspace: they are matched to it, and none is selected.
 
-_message: TypeAdapter[Message] = TypeAdapter(Annotated[Message, _ByType()])
+    Attributes:
+        id: the message's own; a second message with the same id has no effect.
+    """
+
+    type: Literal["providers.matched"]
+    workspace_id: Id
+    provider_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_RECORDS)]
+
+    def work(self, group: str) -> Matched:
+        """Return what is to be done, with each provider once. `group` is the message's FIFO group."""
+        return Matched(
+            id=self.id,
+            group=group,
+            workspace_id=self.workspace_id,
+            provider_ids=tuple(dict.fromkeys(self.provider_ids)),
+        )
+
+
+type Message = RecordsSynced | RecordsInvalidated | ConnectorDisconnected | ProvidersMatched
+
+_message: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 _envelope = TypeAdapter(_Message)
 
 
@@ -150,3 +206,17 @@ def _id_of(raw: bytes) -> str | None:
         return _envelope.validate_json(raw).id
     except ValidationError:
         return None
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a body, as docs/messages.schema.json holds it."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Message of the sync queue",
+        "description": "One body, told apart by its type. docs/messages.md says what each does.",
+        **_message.json_schema(),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(schema(), indent=2) + "\n")

@@ -1,5 +1,6 @@
 """The caller, from the claims that API Gateway has verified."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -34,24 +35,40 @@ class Service:
 type Principal = Person | Service
 
 
+# OpenID Connect Core 1.0, section 2: "It MUST NOT exceed 255 ASCII characters in length."
+_SUBJECT = re.compile(r"[\x20-\x7e]{1,255}")
+
+
 def principal_of(claims: Mapping[str, object] | None) -> Principal:
     """Return who is calling. A `sub` that is a uuid is a person, whatever the token's scope says.
 
     Raises:
-        Unauthorized: there are no claims, or no `sub` in them.
+        Unauthorized: there are no claims, or no `sub` in them that can name anybody.
     """
-    subject = claims.get("sub") if claims else None
-    if not claims or not isinstance(subject, str) or not subject.strip():
+    said = claims.get("sub") if claims else None
+    subject = said.strip() if isinstance(said, str) else ""
+    if not claims or not _SUBJECT.fullmatch(subject):
         raise Unauthorized("This operation needs a bearer token.")
     try:
         return Person(UUID(subject))
     except ValueError:
-        scope = claims.get("scope")
-        return Service(subject, frozenset(scope.split() if isinstance(scope, str) else ()))
+        return Service(subject, _scopes(claims.get("scope")))
 
 
-# What a service works under in the database; no person's id is this word.
+def _scopes(claim: object) -> frozenset[str]:
+    """Return the scopes in a space-separated list. Anything else grants nothing.
+
+    API Gateway writes an array as `[a b c]` and an object as `map[a:b c:d]`: some of their words look like scopes.
+    """
+    if not isinstance(claim, str) or claim.startswith(("[", "map[")):
+        return frozenset()
+    return frozenset(claim.split())
+
+
+# What a service works under in the database; no person's id is one of these words.
 SERVICE_SCOPE = "service"
+# What the queue's consumer works under: it also ends rows whose parents are gone (docs/adr/0012).
+PIPELINE_SCOPE = "pipeline"
 
 
 def scope_of(principal: Principal) -> str:

@@ -180,7 +180,8 @@ def _attribute(row: FromClause, name: str) -> ColumnElement[Any]:
     return row.c[name]
 
 
-def _own_columns(resource: Resource, row: FromClause) -> list[ColumnElement[Any]]:
+def own_columns(resource: Resource, row: FromClause) -> list[ColumnElement[Any]]:
+    """Return what a row shows of itself: `id` and each attribute."""
     attributes = [_attribute(row, attribute.name).label(attribute.name) for attribute in resource.attributes]
     return [row.c.id, *attributes]
 
@@ -243,7 +244,7 @@ def _visible_rows(
     deleted: Deleted = "exclude",
 ) -> Select[Any]:
     """Return the visible rows of a type: own columns and the parents' ids."""
-    statement = select(*_own_columns(resource, row)).where(
+    statement = select(*own_columns(resource, row)).where(
         *_is_shown(row, deleted), *_row_filters(resource, row, conditions)
     )
     source: FromClause = row
@@ -298,7 +299,7 @@ def _count_statement(shape: _Shape) -> Select[Any]:
 def _related_statement(resource: Resource, *, person: bool) -> Select[Any]:
     table: Table = table_of(resource.table)
     row = table.alias("row")
-    statement = select(*_own_columns(resource, row)).where(
+    statement = select(*own_columns(resource, row)).where(
         row.c.id == func.any(bindparam("ids", type_=IDS)), row.c.deleted_at.is_(None)
     )
     for relationship in resource.to_one:
@@ -476,7 +477,7 @@ class _HeadsThenLateral(_PageBuilder):
         """
         row = self.table.alias("row")
         columns: list[ColumnElement[Any]] = [row.c.pk]
-        columns += _own_columns(self.resource, row) if full else [row.c.created_at]
+        columns += own_columns(self.resource, row) if full else [row.c.created_at]
         source: FromClause = row
         ways: list[ColumnElement[bool]] = []
         for relationship in self.others:

@@ -1,179 +1,196 @@
-"""The one statement behind the write path: a wave of messages goes in, rows and one verdict for each come out.
+"""The one statement behind the write path: a batch of messages goes in, rows and one verdict for each come out.
 
-It resolves ids, checks tenancy, records the messages in the inbox, tombstones and inserts, all set-based, so that
-ten messages of three thousand records cost what their rows cost. A message that cannot succeed is left out by the
-statement itself: nothing is rolled back for it, and the others need no second try (docs/adr/0004).
+It resolves ids, checks tenancy, records the messages in the inbox, tombstones, inserts and matches, all set-based, so
+that ten messages of three thousand records cost what their rows cost. A message that cannot succeed is left out by the
+statement itself: nothing is rolled back for it, and the others need no second try (docs/adr/0004, 0013).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
 from sqlalchemy import Connection, Table, TextClause, text
 
+from wellspring.errors import ServiceUnavailable
 from wellspring.models import infrastructure, junctions, parents
 from wellspring.models.base import direction_enum
-
-type Direction = Literal["input", "output"]
-type RecordType = Literal["account", "company", "people"]
-
-# How many problems of one message are told: enough to find the cause, too few to fill a log.
-PROBLEMS_TOLD = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Synced:
-    """What one `records.synced` message asks for.
-
-    Attributes:
-        id: the message's own id, in lower case as all ids here.
-        group: what keeps its order; after a failure the rest of its group is not tried.
-        workspace_connector_id: the connector that brought the records in or carried them out.
-        direction: which of the two.
-        relink: whether live rows of the same (record, connector, direction) are tombstoned first.
-        records: distinct ids by type; no type without an id.
-    """
-
-    id: str
-    group: str
-    workspace_connector_id: str
-    direction: Direction
-    relink: bool
-    records: Mapping[RecordType, Sequence[str]]
-
-    @property
-    def record_count(self) -> int:
-        """How many records it names, each once."""
-        return sum(map(len, self.records.values()))
+from wellspring.repositories.sync_work import (
+    PROBLEMS_TOLD,
+    Change,
+    Invalidated,
+    Matched,
+    Problem,
+    RecordType,
+    Synced,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a message can never succeed.
-
-    Attributes:
-        code: what is wrong: `unknown_connector`, `unknown_record` or `tenant_mismatch`.
-        type: the JSON:API type of the thing at fault.
-        id: its public id.
-    """
-
-    code: str
-    type: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What became of one message.
-
-    Attributes:
-        status: `applied` now; `duplicate` of one applied before; `failed`, for ever; or `held` back behind a
-            failed one of its group.
-        tombstoned: how many rows a relink ended.
-        problems: the first few of a failed message's.
-        problem_count: how many there are.
-    """
-
-    status: Literal["applied", "duplicate", "failed", "held"]
-    tombstoned: int = 0
-    problems: tuple[Problem, ...] = ()
-    problem_count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
+class RecordTables:
     """Where one type's records live, and where it is written down which connector they came by."""
 
     records: Table
     provenance: Table
 
 
-_RECORDS: dict[RecordType, _Record] = {
-    "account": _Record(parents.accounts, junctions.account_workspace_connectors),
-    "company": _Record(parents.companies, junctions.company_workspace_connectors),
-    "people": _Record(parents.peoples, junctions.people_workspace_connectors),
+RECORDS: dict[RecordType, RecordTables] = {
+    "account": RecordTables(parents.accounts, junctions.account_workspace_connectors),
+    "company": RecordTables(parents.companies, junctions.company_workspace_connectors),
+    "people": RecordTables(parents.peoples, junctions.people_workspace_connectors),
 }
 
 
-def apply_synced(transaction: Connection, wave: Sequence[Synced]) -> list[Verdict]:
-    """Apply the messages of `wave`, in one statement, and return a verdict for each in their order.
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the messages of a batch have among them; a statement holds no part that none of them needs.
+
+    Attributes:
+        types: the types of their records.
+        ends: whether any of them ends rows.
+        overlaps: whether one may end rows that an earlier one makes.
+        matches: whether any of them matches providers.
+    """
+
+    types: tuple[RecordType, ...]
+    ends: bool
+    overlaps: bool
+    matches: bool
+
+
+def apply_changes(transaction: Connection, batch: Sequence[Change]) -> list[Verdict]:
+    """Apply the messages of `batch` as if one after the other, in one statement; return a verdict for each.
 
     A message already in the inbox has no effect and no problems, whatever has become of its records since. A
     message delivered twice at the same time waits here until the other delivery has committed or gone.
 
-    The messages of a wave do not see each other's rows: a relink must not be in one wave with an earlier message
-    of the same (connector, direction, record), nor two messages with the same id (services.sync sees to it).
-
-    Raises SQLAlchemy's `DBAPIError`.
+    Raises:
+        ServiceUnavailable: that other delivery wrote what this batch would have had to end; try again in a new
+            transaction, which sees it.
+        DBAPIError: SQLAlchemy's.
     """
-    numbers = range(len(wave))
-    groups = {group: number for number, group in enumerate(dict.fromkeys(item.group for item in wave))}
+    numbers = range(len(batch))
+    groups = {group: number for number, group in enumerate(dict.fromkeys(item.group for item in batch))}
     parameters = {
-        "numbers": _array(numbers),
-        "ids": _array(item.id for item in wave),
-        "groups": _array(groups[item.group] for item in wave),
-        "connectors": _array(item.workspace_connector_id for item in wave),
-        "directions": _array(item.direction for item in wave),
-        "relinks": _array(item.relink for item in wave),
+        "numbers": array(numbers),
+        "ids": array(item.id for item in batch),
+        "groups": array(groups[item.group] for item in batch),
+        "subjects": array(
+            item.workspace_id if isinstance(item, Matched) else item.workspace_connector_id for item in batch
+        ),
+        "directions": array(None if isinstance(item, Matched) else item.direction for item in batch),
+        "links": array(isinstance(item, Synced) for item in batch),
+        "ends": array(map(_ends, batch)),
     }
-    types = tuple(type_ for type_ in _RECORDS if any(type_ in item.records for item in wave))
-    for type_ in types:
-        found = [(number, wave[number].records.get(type_, ())) for number in numbers]
-        parameters[f"{type_}_messages"] = _array(
-            number for number, records in found for number in [number] * len(records)
-        )
-        parameters[f"{type_}_ids"] = _array(id_ for _, records in found for id_ in records)
-    relinking = any(item.relink for item in wave)
-    rows = transaction.execute(_statement(types, relinking=relinking), parameters)
+    shape = _shape(batch)
+    for type_ in shape.types:
+        found = [() if isinstance(item, Matched) else item.records.get(type_, ()) for item in batch]
+        parameters |= _named(type_, found)
+    if shape.matches:
+        parameters |= _named("provider", [item.provider_ids if isinstance(item, Matched) else () for item in batch])
+    rows = transaction.execute(_statement(shape), parameters).all()
+    if shape.overlaps and any(status == "overtaken" for status, *_ in rows):
+        # This statement's snapshot is older than that delivery's commit: it has ended no row of it.
+        raise ServiceUnavailable("Another delivery of the same messages was quicker.")
     return [
         Verdict(
-            status=status,
+            status="duplicate" if status == "overtaken" else status,
+            inserted=item.record_count if status == "applied" and isinstance(item, Synced) else 0,
             tombstoned=tombstoned,
+            matched=matched,
             problems=tuple(Problem(*problem) for problem in problems or ()),
             problem_count=problem_count,
         )
-        for status, tombstoned, problems, problem_count in rows
+        for item, (status, tombstoned, matched, problems, problem_count) in zip(batch, rows, strict=True)
     ]
 
 
-def _array(values: Iterable[object]) -> str:
+def array(values: Iterable[object]) -> str:
     """Return `values` as the text of a Postgres array: for thousands of ids 1.4 times as fast as a list."""
-    return f"{{{','.join(map(str, values))}}}"
+    return f"{{{','.join('NULL' if value is None else str(value) for value in values)}}}"
+
+
+def _named(name: str, found: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Return the parameters that say which message names which ids."""
+    return {
+        f"{name}_messages": array(number for number, ids in enumerate(found) for number in [number] * len(ids)),
+        f"{name}_ids": array(id_ for ids in found for id_ in ids),
+    }
+
+
+def _ends(item: Change) -> bool:
+    return isinstance(item, Invalidated) or (isinstance(item, Synced) and item.relink)
+
+
+def _shape(batch: Sequence[Change]) -> _Shape:
+    named = {type_ for item in batch if not isinstance(item, Matched) for type_ in item.records}
+    linked: set[str] = set()
+    overlaps = False
+    for item in batch:
+        if not isinstance(item, Matched):
+            overlaps = overlaps or (_ends(item) and item.workspace_connector_id in linked)
+            if isinstance(item, Synced):
+                linked.add(item.workspace_connector_id)
+    return _Shape(
+        types=tuple(type_ for type_ in RECORDS if type_ in named),
+        ends=any(map(_ends, batch)),
+        overlaps=overlaps,
+        matches=any(isinstance(item, Matched) for item in batch),
+    )
 
 
 @cache
-def _statement(types: tuple[RecordType, ...], *, relinking: bool) -> TextClause:
-    """Return the statement for messages with records of `types`; without the tombstones when none relinks.
+def _statement(shape: _Shape) -> TextClause:
+    """Return the statement for batches of this shape.
 
     Two things keep its plan good whatever the planner believes: what several CTEs read is MATERIALIZED, so it
     is computed once; and ids are looked up in a LATERAL with OFFSET 0, which leaves no choice but the index.
     """
-    ctes = [_MESSAGE, *map(_resolved, types), _problem(types), _EFFECT]
-    if relinking:
-        ctes += map(_unlinked, types)
-    ctes += map(_linked, types)
-    return text(f"WITH {','.join(ctes)} {_verdicts(types if relinking else ())}")
+    ctes = [_message(shape), *map(_resolved, shape.types)]
+    if shape.matches:
+        ctes.append(_PROVIDER)
+    ctes += [_problem(shape), _EFFECT]
+    # Each of these gives the number of a message for each row that it ended, or matched.
+    ended: list[str] = []
+    if shape.ends:
+        ctes += map(_ended, shape.types)
+        ended += [f"SELECT number FROM stale_{type_}" for type_ in shape.types]
+    if shape.overlaps:
+        ctes += map(_entry, shape.types)
+        ended += [f"SELECT ended_by AS number FROM entry_{type_} WHERE ended_by IS NOT NULL" for type_ in shape.types]
+    ctes += [_linked(type_, overlaps=shape.overlaps) for type_ in shape.types]
+    if shape.matches:
+        ctes.append(_MATCHED)
+    return text(f"WITH {','.join(ctes)} {_verdicts(ended, matches=shape.matches)}")
 
 
-# `stream` is the FIFO group's number in this wave.
-_MESSAGE = f"""
+# `stream` is the FIFO group's number in this batch. What is ended may hang from a connector that is gone.
+def _message(shape: _Shape) -> str:
+    home_of_matched = f"""
+    LEFT JOIN LATERAL (
+      SELECT found.pk
+        FROM {parents.workspaces} AS found
+       WHERE found.id = input.subject_id AND found.deleted_at IS NULL AND NOT input.links AND NOT input.ends
+      OFFSET 0
+    ) AS home ON true"""
+    return f"""
 message AS MATERIALIZED (
-  SELECT input.number, input.id, input.stream, input.connector_id, input.direction, input.relink,
-         connector.pk AS connector_pk, connector.workspace_pk,
+  SELECT input.number, input.id, input.stream, input.subject_id, input.direction, input.links, input.ends,
+         connector.pk AS connector_pk, connector.workspace_pk, connector.is_live,
+         {"home.pk" if shape.matches else "CAST(NULL AS bigint)"} AS home_pk,
          (SELECT true FROM {infrastructure.sync_inbox} AS inbox WHERE inbox.message_id = input.id)
            IS NOT NULL AS seen
     FROM unnest(CAST(:numbers AS integer[]), CAST(:ids AS uuid[]), CAST(:groups AS integer[]),
-                CAST(:connectors AS uuid[]), CAST(:directions AS {direction_enum.schema}.{direction_enum.name}[]),
-                CAST(:relinks AS boolean[]))
-         AS input (number, id, stream, connector_id, direction, relink)
+                CAST(:subjects AS uuid[]), CAST(:directions AS {direction_enum.schema}.{direction_enum.name}[]),
+                CAST(:links AS boolean[]), CAST(:ends AS boolean[]))
+         AS input (number, id, stream, subject_id, direction, links, ends)
     LEFT JOIN LATERAL (
-      SELECT found.pk, found.workspace_pk
+      SELECT found.pk, found.workspace_pk, found.deleted_at IS NULL AND workspace.deleted_at IS NULL AS is_live
         FROM {parents.workspace_connectors} AS found
-        JOIN {parents.workspaces} AS home ON home.pk = found.workspace_pk AND home.deleted_at IS NULL
-       WHERE found.id = input.connector_id AND found.deleted_at IS NULL
+        JOIN {parents.workspaces} AS workspace ON workspace.pk = found.workspace_pk
+       WHERE found.id = input.subject_id AND (input.links OR input.ends)
       OFFSET 0
-    ) AS connector ON true
+    ) AS connector ON true{home_of_matched if shape.matches else ""}
 )"""
 
 
@@ -181,33 +198,60 @@ message AS MATERIALIZED (
 def _resolved(type_: RecordType) -> str:
     return f"""
 {type_} AS MATERIALIZED (
-  SELECT input.number, input.id, record.pk, record.workspace_pk
+  SELECT input.number, input.id, record.pk, record.workspace_pk, record.is_live
     FROM unnest(CAST(:{type_}_messages AS integer[]), CAST(:{type_}_ids AS uuid[])) AS input (number, id)
     LEFT JOIN LATERAL (
-      SELECT found.pk, found.workspace_pk
-        FROM {_RECORDS[type_].records} AS found
-       WHERE found.id = input.id AND found.deleted_at IS NULL
+      SELECT found.pk, found.workspace_pk, found.deleted_at IS NULL AS is_live
+        FROM {RECORDS[type_].records} AS found
+       WHERE found.id = input.id
       OFFSET 0
     ) AS record ON true
 )"""
 
 
-def _problem(types: Sequence[RecordType]) -> str:
-    of_records = "".join(
+_PROVIDER = f"""
+provider AS MATERIALIZED (
+  SELECT input.number, input.id, known.pk
+    FROM unnest(CAST(:provider_messages AS integer[]), CAST(:provider_ids AS uuid[])) AS input (number, id)
+    LEFT JOIN LATERAL (
+      SELECT found.pk
+        FROM {parents.providers} AS found
+       WHERE found.id = input.id AND found.deleted_at IS NULL
+      OFFSET 0
+    ) AS known ON true
+)"""
+
+
+# What makes a row asks for live parents; what only ends rows asks for parents that there are, or were.
+def _problem(shape: _Shape) -> str:
+    of_others = "".join(
         f"""
    UNION ALL
-  SELECT message.number, CASE WHEN record.pk IS NULL THEN 2 ELSE 3 END,
-         CASE WHEN record.pk IS NULL THEN 'unknown_record' ELSE 'tenant_mismatch' END, '{type_}', record.id
+  SELECT message.number, CASE WHEN record.pk IS NULL OR message.links AND NOT record.is_live THEN 2 ELSE 3 END,
+         CASE WHEN record.pk IS NULL OR message.links AND NOT record.is_live
+              THEN 'unknown_record' ELSE 'tenant_mismatch' END, '{type_}', record.id
     FROM {type_} AS record
     JOIN message ON message.number = record.number
-   WHERE NOT message.seen AND (record.pk IS NULL OR record.workspace_pk <> message.workspace_pk)"""
-        for type_ in types
+   WHERE NOT message.seen
+     AND (record.pk IS NULL OR message.links AND NOT record.is_live OR record.workspace_pk <> message.workspace_pk)"""
+        for type_ in shape.types
     )
+    if shape.matches:
+        of_others += """
+   UNION ALL
+  SELECT number, 1, 'unknown_workspace', 'workspace', subject_id
+    FROM message
+   WHERE NOT seen AND NOT links AND NOT ends AND home_pk IS NULL
+   UNION ALL
+  SELECT message.number, 2, 'unknown_provider', 'provider', provider.id
+    FROM provider
+    JOIN message ON message.number = provider.number
+   WHERE NOT message.seen AND provider.pk IS NULL"""
     return f"""
 problem AS MATERIALIZED (
-  SELECT number, 1 AS rank, 'unknown_connector' AS code, 'workspace_connector' AS type, connector_id AS id
+  SELECT number, 1 AS rank, 'unknown_connector' AS code, 'workspace_connector' AS type, subject_id AS id
     FROM message
-   WHERE NOT seen AND connector_pk IS NULL{of_records}
+   WHERE NOT seen AND (links OR ends) AND (connector_pk IS NULL OR links AND NOT is_live){of_others}
 ),
 told AS MATERIALIZED (
   SELECT number, count(*) AS problem_count,
@@ -224,77 +268,148 @@ failure AS MATERIALIZED (
 )"""
 
 
-# Claimed in the order of the ids, so that two batches that share messages wait for, not on, each other.
+# Claimed in the order of the ids, so that two batches that share messages wait for, not on, each other. Of a message
+# that SQS delivers twice in a batch the first one has the effect.
 _EFFECT = f"""
-claimed AS (
-  INSERT INTO {infrastructure.sync_inbox} (message_id)
-  SELECT message.id
+candidate AS MATERIALIZED (
+  SELECT message.*
     FROM message
     LEFT JOIN failure ON failure.stream = message.stream
    WHERE NOT message.seen AND (failure.number IS NULL OR message.number < failure.number)
-   ORDER BY message.id
+),
+claimed AS (
+  INSERT INTO {infrastructure.sync_inbox} (message_id)
+  SELECT id FROM candidate ORDER BY id
       ON CONFLICT DO NOTHING
   RETURNING message_id
 ),
 effect AS MATERIALIZED (
-  SELECT message.number, message.connector_pk, message.direction, message.relink
-    FROM message
-    JOIN claimed ON claimed.message_id = message.id
+  SELECT DISTINCT ON (candidate.id) candidate.*
+    FROM candidate
+    JOIN claimed ON claimed.message_id = candidate.id
+   ORDER BY candidate.id, candidate.number
 )"""
 
 
 # The connector's side of the condition is made unfit for an index: where there are no statistics, the planner may take
-# the one on connectors, and read all rows of the connector for each record (22 s instead of 0.1 s for 3,000).
-def _unlinked(type_: RecordType) -> str:
-    provenance = _RECORDS[type_].provenance
+# the one on connectors, and read all rows of the connector for each record (22 s instead of 0.1 s for 3,000). Nor is
+# what ends joined: where they say that the table is empty, it would compare each of its rows with each of these.
+def _ended(type_: RecordType) -> str:
+    provenance = RECORDS[type_].provenance
     return f"""
 stale_{type_} AS MATERIALIZED (
-  SELECT effect.number, old.pk
+  SELECT DISTINCT ON (old.pk) old.pk, effect.number
     FROM effect
     JOIN {type_} AS record ON record.number = effect.number
    CROSS JOIN LATERAL (
       SELECT found.pk
         FROM {provenance} AS found
        WHERE found.{type_}_pk = record.pk AND found.workspace_connector_pk + 0 = effect.connector_pk
-         AND found.direction = effect.direction AND found.deleted_at IS NULL
+         AND (effect.direction IS NULL OR found.direction = effect.direction) AND found.deleted_at IS NULL
       OFFSET 0
     ) AS old
-   WHERE effect.relink
+   WHERE effect.ends
+   ORDER BY old.pk, effect.number
 ),
-unlinked_{type_} AS (
+ended_{type_} AS (
   UPDATE {provenance} AS old
      SET deleted_at = now(), updated_at = now()
-    FROM stale_{type_} AS stale
-   WHERE old.pk = stale.pk AND old.deleted_at IS NULL
-  RETURNING stale.number
+   WHERE old.pk = ANY (ARRAY(SELECT stale.pk FROM stale_{type_} AS stale)) AND old.deleted_at IS NULL
+)"""
+
+
+# The parts of a statement do not see each other's rows. So a row that a later message of the batch ends is made
+# tombstoned, which is what the two would leave behind one after the other.
+def _entry(type_: RecordType) -> str:
+    def next_end(direction: str, other: str) -> str:
+        ends = f"step.ends AND step.direction IS DISTINCT FROM '{other}'"
+        return f"WHEN '{direction}' THEN min(step.number) FILTER (WHERE {ends}) OVER later"
+
+    return f"""
+entry_{type_} AS MATERIALIZED (
+  SELECT number, pk, connector_pk, direction, ended_by
+    FROM (
+      SELECT step.number, record.pk, step.connector_pk, step.direction, step.links,
+             CASE step.direction {next_end("input", "output")} {next_end("output", "input")} END AS ended_by
+        FROM effect AS step
+        JOIN {type_} AS record ON record.number = step.number
+      WINDOW later AS (PARTITION BY step.connector_pk, record.pk ORDER BY step.number
+                       ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)
+    ) AS entry
+   WHERE links
 )"""
 
 
 # In the order of the records, so that the index on them, and the look at each parent, walk from page to page.
-def _linked(type_: RecordType) -> str:
+def _linked(type_: RecordType, *, overlaps: bool) -> str:
+    into = f"INSERT INTO {RECORDS[type_].provenance} ({type_}_pk, workspace_connector_pk, direction"
+    if overlaps:
+        return f"""
+linked_{type_} AS (
+  {into}, deleted_at)
+  SELECT pk, connector_pk, direction, CASE WHEN ended_by IS NOT NULL THEN now() END
+    FROM entry_{type_}
+   ORDER BY pk, number
+)"""
     return f"""
 linked_{type_} AS (
-  INSERT INTO {_RECORDS[type_].provenance} ({type_}_pk, workspace_connector_pk, direction)
+  {into})
   SELECT record.pk, effect.connector_pk, effect.direction
     FROM effect
     JOIN {type_} AS record ON record.number = effect.number
+   WHERE effect.links
    ORDER BY record.pk
 )"""
 
 
-def _verdicts(relinked: Sequence[RecordType]) -> str:
-    ended = " UNION ALL ".join(f"SELECT number FROM unlinked_{type_}" for type_ in relinked)
-    tombstoned = f"SELECT number, count(*) AS rows FROM ({ended}) AS old GROUP BY number"
+# What is matched already is left alone. In the order of the pairs, so that two batches that match the same wait for,
+# not on, each other.
+_MATCHED = f"""
+choice AS MATERIALIZED (
+  SELECT DISTINCT ON (effect.home_pk, provider.pk) effect.home_pk, provider.pk AS provider_pk, effect.number
+    FROM effect
+    JOIN provider ON provider.number = effect.number
+    LEFT JOIN LATERAL (
+      SELECT found.is_matched
+        FROM {junctions.workspace_providers} AS found
+       WHERE found.workspace_pk = effect.home_pk AND found.provider_pk = provider.pk AND found.deleted_at IS NULL
+      OFFSET 0
+    ) AS old ON true
+   WHERE old.is_matched IS NOT TRUE
+   ORDER BY effect.home_pk, provider.pk, effect.number
+),
+matched AS (
+  INSERT INTO {junctions.workspace_providers} AS old (workspace_pk, provider_pk, is_matched)
+  SELECT home_pk, provider_pk, true FROM choice ORDER BY home_pk, provider_pk
+      ON CONFLICT (workspace_pk, provider_pk) WHERE deleted_at IS NULL
+      DO UPDATE SET is_matched = true, updated_at = now() WHERE NOT old.is_matched
+)"""
+
+
+def _verdicts(ended: Sequence[str], *, matches: bool) -> str:
+    def counted(name: str, rows: str) -> str:
+        return f"LEFT JOIN (SELECT number, count(*) AS rows FROM ({rows}) AS changed GROUP BY number) AS {name}"
+
+    joins, tombstoned, matched = [], "0", "0"
+    if ended:
+        joins.append(f"{counted('tombstoned', ' UNION ALL '.join(ended))} ON tombstoned.number = message.number")
+        tombstoned = "coalesce(tombstoned.rows, 0)"
+    if matches:
+        joins.append(f"{counted('chosen', 'SELECT number FROM choice')} ON chosen.number = message.number")
+        matched = "coalesce(chosen.rows, 0)"
     return f"""
 SELECT CASE WHEN message.number > failure.number THEN 'held'
             WHEN message.number = failure.number THEN 'failed'
-            WHEN claimed.message_id IS NULL THEN 'duplicate'
+            WHEN candidate.number IS NOT NULL AND claimed.message_id IS NULL THEN 'overtaken'
+            WHEN effect.number IS NULL THEN 'duplicate'
             ELSE 'applied'
        END,
-       {"coalesce(tombstoned.rows, 0)" if relinked else "0"}, told.problems, coalesce(told.problem_count, 0)
+       {tombstoned}, {matched}, told.problems, coalesce(told.problem_count, 0)
   FROM message
   LEFT JOIN failure ON failure.stream = message.stream
   LEFT JOIN told ON told.number = failure.number AND told.number = message.number
+  LEFT JOIN effect ON effect.number = message.number
+  LEFT JOIN candidate ON candidate.number = message.number
   LEFT JOIN claimed ON claimed.message_id = message.id
-  {f"LEFT JOIN ({tombstoned}) AS tombstoned ON tombstoned.number = message.number" if relinked else ""}
+  {" ".join(joins)}
  ORDER BY message.number"""

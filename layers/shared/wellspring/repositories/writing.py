@@ -8,9 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     Boolean,
     Column,
-    ColumnElement,
     Insert,
-    Table,
     Update,
     and_,
     bindparam,
@@ -27,7 +25,7 @@ from sqlalchemy.dialects.postgresql import insert
 from wellspring.database import Transaction
 from wellspring.models import table_of
 from wellspring.models.junctions import workspace_providers
-from wellspring.repositories.ledger import Row
+from wellspring.repositories.ledger import Row, own_columns
 from wellspring.resources import Resource
 
 
@@ -91,15 +89,11 @@ def choose_provider(
     return row, bool(row.pop("is_new"))
 
 
-def _shown(resource: Resource, table: Table) -> list[ColumnElement[Any]]:
-    return [table.c.id, *(table.c[attribute.name] for attribute in resource.attributes)]
-
-
 @lru_cache(maxsize=64)
 def _add_statement(resource: Resource, columns: tuple[str, ...]) -> Insert:
     table = table_of(resource.table)
     values = {name: bindparam(name, type_=table.c[name].type) for name in columns}
-    return insert(table).values(values).returning(*_shown(resource, table))
+    return insert(table).values(values).returning(*own_columns(resource, table))
 
 
 @lru_cache(maxsize=64)
@@ -110,7 +104,7 @@ def _change_statement(resource: Resource, columns: tuple[str, ...]) -> Update:
         update(table)
         .where(table.c.id == bindparam("row_id", type_=PG_UUID(as_uuid=True)))
         .values(values | {"updated_at": func.now()})
-        .returning(*_shown(resource, table))
+        .returning(*own_columns(resource, table))
     )
 
 
@@ -153,7 +147,7 @@ def _choose_statement(resource: Resource) -> Insert:
             "updated_at": case((same, table.c.updated_at), else_=func.now()),
         },
     ).returning(
-        *_shown(resource, table),
+        *own_columns(resource, table),
         # A row that this statement has just made has no deleter.
         literal_column("workspace_providers.xmax = 0").label("is_new"),
     )

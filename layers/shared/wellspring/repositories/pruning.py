@@ -1,0 +1,30 @@
+"""Deleting what the service's own tables need not remember any more, a bounded number of rows at a time."""
+
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import text
+
+from wellspring.database import Transaction
+
+type Pruned = Literal["sync_inbox", "idempotency_keys"]
+
+# No role may delete rows; the function may, and knows how old they must be at the least (revision 0006).
+_PRUNE = text("SELECT wellspring.prune(:remembered, make_interval(secs => CAST(:seconds AS integer)), :most)")
+
+
+def delete_oldest(transaction: Transaction, table: Pruned, kept: timedelta, most: int) -> int:
+    """Delete the oldest rows of a table of the service's own.
+
+    Args:
+        transaction: the scope to write in.
+        table: which.
+        kept: how old a row may become: 22 days at least in the inbox, a day elsewhere.
+        most: how many rows to delete at most.
+
+    Returns:
+        How many were deleted; fewer than `most` when there are no more, or others were deleting too.
+    """
+    values = {"remembered": table, "seconds": int(kept.total_seconds()), "most": most}
+    deleted: int = transaction.execute(_PRUNE, values).scalar_one()
+    return deleted

@@ -1,0 +1,54 @@
+"""How long the service's own tables remember, and forgetting the rest, for as long as there is time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from wellspring.database.patience import Budget, persistently
+from wellspring.repositories import pruning
+from wellspring.repositories.pruning import Pruned
+from wellspring.services import idempotency
+
+# Longer than a message that was applied can come again: 4 days in the queue, 14 among the dead letters, 4 days in the
+# queue again, and once more 14 and 4 (docs/adr/0014).
+INBOX_KEPT = timedelta(days=45)
+
+KEPT: Mapping[Pruned, timedelta] = {"sync_inbox": INBOX_KEPT, "idempotency_keys": idempotency.KEPT}
+
+# Rows that one transaction deletes: some tenths of a second.
+CHUNK = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was deleted.
+
+    Attributes:
+        rows: how many rows of each table.
+        is_all: whether nothing is left that is too old.
+    """
+
+    rows: Mapping[Pruned, int]
+    is_all: bool
+
+
+def prune(budget: Budget) -> Forgotten:
+    """Delete what is too old, each chunk in a transaction of its own, until nothing is left or the time is over.
+
+    Raises:
+        WellspringError: the database did not let it; what was deleted before stays deleted.
+    """
+    rows: dict[Pruned, int] = dict.fromkeys(KEPT, 0)
+    for table, kept in KEPT.items():
+        while True:
+            if budget.is_spent:
+                return Forgotten(rows, is_all=False)
+            deleted = _delete_chunk(table, kept, budget)
+            rows[table] += deleted
+            if deleted < CHUNK:
+                break
+    return Forgotten(rows, is_all=True)
+
+
+def _delete_chunk(table: Pruned, kept: timedelta, budget: Budget) -> int:
+    return persistently(lambda transaction: pruning.delete_oldest(transaction, table, kept, CHUNK), None, budget)

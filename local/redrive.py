@@ -1,0 +1,53 @@
+"""Moves the dead letters of the running stack back to its queue, as `aws sqs start-message-move-task` does on AWS."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from local.errors import Fault
+from local.queue import client
+
+# A letter is hidden for so long while it is moved; one whose move was cut short shows up again after that.
+HIDDEN_SECONDS = 30
+
+
+def redrive(sqs: Any, dead_letters: str, queue: str) -> int:
+    """Move every visible message of the queue at URL `dead_letters` to that at `queue`; return how many.
+
+    Each group keeps its order, and each message begins with no receives. It gets a new id for deduplication, since the
+    first one may be remembered still. A message that was sent and not deleted is moved again: its effect is not
+    doubled, for the inbox knows its id.
+    """
+    moved = 0
+    while letters := _receive(sqs, dead_letters):
+        for letter in letters:
+            sqs.send_message(
+                QueueUrl=queue,
+                MessageBody=letter["Body"],
+                MessageGroupId=letter["Attributes"]["MessageGroupId"],
+                MessageDeduplicationId=str(uuid4()),
+            )
+            sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=letter["ReceiptHandle"])
+            moved += 1
+    return moved
+
+
+def _receive(sqs: Any, url: str) -> list[dict[str, Any]]:
+    received = sqs.receive_message(
+        QueueUrl=url,
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=HIDDEN_SECONDS,
+        MessageSystemAttributeNames=["MessageGroupId"],
+    )
+    letters: list[dict[str, Any]] = received.get("Messages", [])
+    return letters
+
+
+def of_running_stack(stack_file: Path) -> int:
+    """Do it for the stack that wrote `stack_file`; return how many were moved. Raises Fault when none runs."""
+    try:
+        facts = json.loads(stack_file.read_text())
+    except FileNotFoundError as error:
+        raise Fault("the stack is not running; `make run` starts it") from error
+    return redrive(client(facts["sqs_endpoint_url"]), facts["dlq_url"], facts["queue_url"])

@@ -1,0 +1,100 @@
+"""`make redrive`: dead letters go back to the queue, in the order of their groups, and none is lost on the way."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local.redrive import redrive
+from local.settings import ROOT
+from tests.local.queues import Sqs
+
+
+def bury(sqs: Sqs, group: str, *bodies: str) -> None:
+    """Send these messages and receive them until they are dead letters."""
+    for body in bodies:
+        sqs.send(group, body, f"{group}-{body}")
+    for _ in range(5 * len(bodies)):
+        for message in sqs.receive(most=1):
+            sqs.api.change_message_visibility(
+                QueueUrl=sqs.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
+            time.sleep(0.01)
+    assert sqs.receive() == []
+
+
+def move(sqs: Sqs) -> int:
+    return redrive(sqs.api, sqs.dead_letters, sqs.url)
+
+
+def test_they_come_back_in_order_with_no_receives_and_the_dead_letter_queue_is_empty(sqs: Sqs) -> None:
+    bury(sqs, "a", *(f"a{number}" for number in range(12)))
+    bury(sqs, "b", "b0")
+    assert move(sqs) == 13
+    assert sqs.receive(sqs.dead_letters) == []
+    found = []
+    while messages := sqs.receive():
+        for message in messages:
+            found.append((message["Attributes"]["MessageGroupId"], message["Body"]))
+            assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+            sqs.api.delete_message(QueueUrl=sqs.url, ReceiptHandle=message["ReceiptHandle"])
+    assert [body for group, body in found if group == "a"] == [f"a{number}" for number in range(12)]
+    assert ("b", "b0") in found
+
+
+def test_they_are_not_taken_for_duplicates_of_what_they_were(sqs: Sqs) -> None:
+    bury(sqs, "a", "again")
+    for _ in range(2):
+        assert move(sqs) == 1
+        for _ in range(5):
+            (message,) = sqs.receive(most=1)
+            sqs.api.change_message_visibility(
+                QueueUrl=sqs.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
+            time.sleep(0.01)
+        assert sqs.receive() == []
+    assert sqs.count(sqs.dead_letters) == 1
+
+
+def test_where_there_are_none_nothing_is_moved(sqs: Sqs) -> None:
+    sqs.send("a", "waiting")
+    assert move(sqs) == 0
+    assert sqs.bodies(sqs.receive()) == ["waiting"]
+
+
+class TestTheCommand:
+    def _run(self, state: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "local", "redrive"],
+            cwd=ROOT,
+            env=os.environ | {"WELLSPRING_STATE": str(state)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    @pytest.mark.parametrize(
+        ("letters", "said"), [(0, "0 messages moved"), (1, "1 message moved"), (2, "2 messages moved")]
+    )
+    def test_says_how_many_it_moved(self, sqs: Sqs, tmp_path: Path, letters: int, said: str) -> None:
+        bury(sqs, "a", *(f"letter {number} {letters}" for number in range(letters)))
+        facts = {
+            "sqs_endpoint_url": sqs.server.endpoint_url,
+            "queue_url": sqs.url,
+            "dlq_url": sqs.dead_letters,
+        }
+        (tmp_path / "stack.json").write_text(json.dumps(facts))
+        done = self._run(tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(said)
+        assert len(sqs.receive()) == letters
+
+    def test_says_that_no_stack_runs_where_none_does(self, tmp_path: Path) -> None:
+        done = self._run(tmp_path)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "the stack is not running; `make run` starts it\n"

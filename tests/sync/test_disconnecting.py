@@ -1,0 +1,343 @@
+"""What `connector.disconnected` does, in chunks that commit by themselves, and what becomes of its neighbours."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from tests.support.databases import SCOPE_STATEMENTS, WRITER, FreshDatabase, Statements
+from tests.support.queue import Body, consume, disconnected, synced
+from tests.support.world import Row, World
+from tests.sync.conftest import Ledger, Tenant, ids
+from wellspring.database.patience import Budget
+
+type Log = list[dict[str, Any]]
+
+PATIENCE_SECONDS = 20
+CHUNK = 3
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk is three rows of each type."""
+    monkeypatch.setattr("wellspring.services.sync.CHUNK", CHUNK)
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The time is over after as many looks at the clock as stand in this list; none stands in it at first."""
+    most: list[int] = []
+    looks = 0
+
+    def is_spent(_: Budget) -> bool:
+        nonlocal looks
+        looks += 1
+        return bool(most) and looks > most[0]
+
+    monkeypatch.setattr(Budget, "is_spent", property(is_spent))
+    yield most
+    assert not most or looks > most[0], "the time was not over"
+
+
+def outcomes(log: Log) -> list[str]:
+    return [line["outcome"] for line in log if "outcome" in line]
+
+
+def test_it_ends_every_live_row_of_its_connector(ours: Tenant, ledger: Ledger, world: World, log: Log) -> None:
+    everything = [*ours.companies, *ours.accounts, *ours.peoples]
+    for record in everything:
+        world.provenance(record, ours.connector)
+        world.provenance(record, ours.connector, "output")
+        world.provenance(record, ours.other_connector)
+    message = disconnected(ours.connector)
+    assert consume(message) == []
+    assert ledger.live(ours.connector) == {}
+    assert ledger.live(ours.other_connector) == ids(everything)
+    assert {str(id_) for id_ in ledger.inbox()} == {message["id"]}
+    (line,) = [line for line in log if line["message"] == "message applied"]
+    assert (line["message_id"], line["tombstoned"]) == (message["id"], 2 * len(everything))
+
+
+@pytest.mark.parametrize("rows", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK, 4 * CHUNK + 1])
+def test_a_chunk_is_one_statement_and_the_last_one_records_the_message(
+    ours: Tenant, ledger: Ledger, world: World, statements: Statements, rows: int
+) -> None:
+    companies = world.companies(ours.workspace, rows) if rows else []
+    if companies:
+        world.provenances(companies, ours.connector)
+    assert consume(disconnected(ours.connector)) == []
+    assert len(statements) == rows // CHUNK + 1
+    assert not ledger.live()
+    assert sum(ledger.rows().values()) == rows
+    assert len(ledger.inbox()) == 1
+
+
+def test_rows_of_any_age_end_and_those_that_had_ended_keep_their_time(
+    ours: Tenant, ledger: Ledger, world: World
+) -> None:
+    company = ours.companies[0]
+    owner = world.database.owner
+    for days in (3, 1, 2, 1, 3, 2, 2, 1):
+        row = world.provenance(company, ours.connector)
+        owner.execute(
+            text(
+                "UPDATE core_api.company_workspace_connectors"
+                f" SET created_at = now() - interval '{days} days', updated_at = NULL,"
+                f"     deleted_at = CASE WHEN {days} = 2 THEN now() - interval '1 hour' END WHERE pk = {row.pk}"
+            )
+        )
+    world.database.commit()
+    assert consume(disconnected(ours.connector)) == []
+    times = ledger.times("company")
+    assert all(time.deleted_at is not None for time in times)
+    assert [time.updated_at is None for time in times] == [False, False, True, False, False, True, True, False]
+
+
+class TestWhatIsGone:
+    @pytest.mark.parametrize("gone", ["record", "connector", "workspace", "all"])
+    def test_its_rows_end_too(self, ours: Tenant, ledger: Ledger, world: World, gone: str) -> None:
+        company = ours.companies[0]
+        world.provenance(company, ours.connector)
+        parents = {"record": company, "connector": ours.connector, "workspace": ours.workspace}
+        for name, row in parents.items():
+            if gone in {name, "all"}:
+                world.tombstone(row)
+        assert consume(disconnected(ours.connector)) == []
+        assert ledger.rows() == {("company", company.id, "input", False): 1}
+
+    def test_an_unknown_connector_can_never_succeed(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
+        unknown = uuid4()
+        after, other = synced(ours.connector, ours.mixed), disconnected(ours.connector)
+        assert consume(disconnected(unknown), after, other, groups=["a", "a", "b"]) == [0, 1]
+        assert not ledger.rows()
+        (line,) = [line for line in log if line["level"] == "ERROR"]
+        assert line["problems"] == [f"unknown_connector: workspace_connector {unknown}"]
+        assert outcomes(log) == ["failed", "held", "applied"]
+
+
+class TestItsPlaceInTheOrder:
+    def test_what_was_sent_before_it_ends_and_what_was_sent_after_it_stays(
+        self, ours: Tenant, ledger: Ledger, log: Log
+    ) -> None:
+        first, second, third = ours.companies[:3]
+        batch = [
+            synced(ours.connector, [first]),
+            disconnected(ours.connector),
+            synced(ours.connector, [second]),
+            disconnected(ours.connector),
+            synced(ours.connector, [third]),
+        ]
+        assert consume(*batch) == []
+        assert ledger.rows() == {
+            ("company", first.id, "input", False): 1,
+            ("company", second.id, "input", False): 1,
+            ("company", third.id, "input", True): 1,
+        }
+        assert outcomes(log) == ["applied"] * 5
+
+    def test_a_failure_before_it_holds_it(self, ours: Tenant, ledger: Ledger, world: World) -> None:
+        world.provenance(ours.companies[0], ours.connector)
+        bad = synced(ours.connector, [Row("company", 0, uuid4())])
+        assert consume(bad, disconnected(ours.connector)) == [0, 1]
+        assert ledger.live() == ids(ours.companies[:1])
+
+    def test_a_connector_that_was_disconnected_may_bring_records_again(self, ours: Tenant, ledger: Ledger) -> None:
+        consume(synced(ours.connector, ours.mixed), disconnected(ours.connector))
+        assert consume(synced(ours.connector, ours.mixed)) == []
+        assert ledger.live() == ids(ours.mixed)
+
+    def test_several_connectors_share_the_chunks(
+        self, ours: Tenant, theirs: Tenant, ledger: Ledger, world: World, statements: Statements
+    ) -> None:
+        connectors = [ours.connector, ours.other_connector, theirs.connector]
+        for of, connector in zip((ours, ours, theirs), connectors, strict=True):
+            world.provenance(of.companies[0], connector)
+        after = [synced(ours.connector, ours.mixed), synced(theirs.connector, theirs.mixed)]
+        assert consume(*map(disconnected, connectors), *after) == []
+        assert ledger.live() == ids([*ours.mixed, *theirs.mixed])
+        # A chunk with one row of each, an empty one that says that this was all, and what follows.
+        assert len(statements) == 3
+
+
+class TestAMessageThatComesAgain:
+    def test_does_not_end_what_has_been_written_since(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
+        message = disconnected(ours.connector)
+        assert consume(message) == []
+        consume(synced(ours.connector, ours.mixed))
+        assert consume(message) == []
+        assert ledger.live() == ids(ours.mixed)
+        assert outcomes(log) == ["applied", "applied", "duplicate"]
+
+    def test_in_one_batch_has_one_effect(self, ours: Tenant, ledger: Ledger, world: World, log: Log) -> None:
+        world.provenances(ours.companies, ours.connector)
+        message = disconnected(ours.connector)
+        assert consume(message, message, message, groups=["a", "b", "a"]) == []
+        assert not ledger.live()
+        assert sorted(outcomes(log)) == ["applied", "duplicate", "duplicate"]
+
+    def test_in_one_batch_with_another_of_its_connector_counts_each_row_once(
+        self, ours: Tenant, world: World, log: Log
+    ) -> None:
+        world.provenances(ours.companies, ours.connector)
+        batch = [disconnected(ours.connector) for _ in range(3)]
+        assert consume(*batch, groups=["a", "b", "c"]) == []
+        assert [line["tombstoned"] for line in log if "outcome" in line] == [len(ours.companies), 0, 0]
+
+
+class TestATimeThatIsOver:
+    @pytest.fixture
+    def many(self, ours: Tenant, world: World) -> list[Row]:
+        companies = world.companies(ours.workspace, 10 * CHUNK)
+        world.provenances(companies, ours.connector)
+        return companies
+
+    def test_sends_it_back_with_what_is_behind_it_and_the_next_delivery_goes_on(
+        self, ours: Tenant, theirs: Tenant, ledger: Ledger, many: list[Row], rounds: list[int], log: Log
+    ) -> None:
+        batch = [
+            disconnected(ours.connector),
+            synced(ours.connector, ours.mixed),
+            synced(theirs.connector, theirs.mixed),
+        ]
+        rounds.append(9)
+        assert consume(*batch) == [0, 1]
+        done = len(many) - sum(ledger.live(ours.connector).values())
+        assert 0 < done < len(many)
+        assert ledger.live(theirs.connector) == ids(theirs.mixed)
+        assert outcomes(log) == ["returned", "held", "applied"]
+        first = next(line for line in log if line.get("outcome") == "returned")
+        assert (first["level"], first["reason"], first["tombstoned"]) == ("WARNING", "OUT_OF_TIME", done)
+        log.clear()
+        rounds.clear()
+        assert consume(*batch[:2]) == []
+        assert ledger.live(ours.connector) == ids(ours.mixed)
+        assert log[0]["tombstoned"] == len(many) - done
+
+    def test_before_anything_was_done_sends_everything_back(
+        self, ours: Tenant, ledger: Ledger, many: list[Row], rounds: list[int], statements: Statements, log: Log
+    ) -> None:
+        rounds.append(0)
+        before = ledger.rows()
+        assert consume(synced(ours.connector, ours.mixed), disconnected(ours.connector)) == [0, 1]
+        assert ledger.rows() == before
+        assert len(statements) == 0
+        assert outcomes(log) == ["returned", "held"]
+
+
+@pytest.fixture
+def fresh(fresh_database: FreshDatabase) -> FreshDatabase:
+    """A database with real commits; the same as `world`'s, which the other fixtures write to."""
+    return fresh_database
+
+
+@pytest.fixture
+def many(ours: Tenant, world: World) -> list[Row]:
+    companies = world.companies(ours.workspace, 10 * CHUNK)
+    world.provenances(companies, ours.connector)
+    return companies
+
+
+def at_chunk(database: FreshDatabase, moment: str, wanted: int, do: Callable[[Connection], object]) -> None:
+    """Call `do` with the connection, once, at the `wanted`th chunk's `commit`, `before_…` or `after_cursor_execute`."""
+    seen = 0
+
+    @event.listens_for(database.engine(WRITER), moment)
+    def look(connection: Connection, *call: object) -> None:
+        nonlocal seen
+        if any(str(told).startswith(SCOPE_STATEMENTS) for told in call):
+            return
+        seen += 1
+        if seen == wanted:
+            do(connection)
+
+
+def pid_of(connection: Connection) -> int:
+    key: bytes = connection.connection.dbapi_connection._backend_key_data  # type: ignore[union-attr]  # pg8000's
+    return int.from_bytes(key[:4])
+
+
+class TestACrash:
+    @pytest.mark.parametrize("moment", ["before_cursor_execute", "after_cursor_execute"])
+    def test_of_the_connection_in_a_chunk_is_got_over(
+        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], log: Log, moment: str
+    ) -> None:
+        at_chunk(fresh, moment, 4, lambda connection: fresh.end(pid_of(connection)))
+        message = disconnected(ours.connector)
+        # What is lost behind the statement is noticed in the commit, whose outcome nobody knows.
+        failed = consume(message)
+        assert failed == ([0] if moment == "after_cursor_execute" else [])
+        if failed:
+            assert ledger.inbox() == set()
+            assert len(many) - 3 * CHUNK == sum(ledger.live().values())
+            assert consume(message) == []
+        assert not ledger.live()
+        assert sum(line["tombstoned"] for line in log if "outcome" in line) == len(many)
+
+    def test_of_the_consumer_between_two_chunks_leaves_the_rest_to_the_next_delivery(
+        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row]
+    ) -> None:
+        class KilledError(BaseException):
+            """Nothing in the consumer catches this, as nothing catches kill -9."""
+
+        def die(_: Connection) -> None:
+            raise KilledError
+
+        at_chunk(fresh, "before_cursor_execute", 5, die)
+        message = disconnected(ours.connector)
+        with pytest.raises(KilledError):
+            consume(message)
+        assert sum(ledger.live().values()) == len(many) - 4 * CHUNK
+        assert ledger.inbox() == set()
+        assert consume(message) == []
+        assert not ledger.live()
+
+
+def in_another_consumer(*batches: list[Body]) -> list[list[int]]:
+    """Deliver these batches, one after the other, to a consumer of their own."""
+    results: list[list[int]] = []
+    thread = threading.Thread(target=lambda: results.extend(consume(*batch) for batch in batches), daemon=True)
+    thread.start()
+    thread.join(PATIENCE_SECONDS)
+    return results
+
+
+def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_message_was_done(
+    fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], log: Log
+) -> None:
+    message = disconnected(ours.connector)
+    meanwhile: list[list[int]] = []
+
+    def overtake(_: Connection) -> None:
+        meanwhile.extend(in_another_consumer([message], [synced(ours.connector, many)]))
+
+    at_chunk(fresh, "before_cursor_execute", 3, overtake)
+    assert consume(message) == []
+    assert meanwhile == [[], []]
+    assert ledger.live() == ids(many)
+    assert sorted(outcomes(log)) == ["applied", "applied", "duplicate"]
+
+
+def test_nobody_who_reads_or_writes_other_rows_waits_for_a_chunk(
+    fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], world: World
+) -> None:
+    found: list[int] = []
+
+    def look(_: Connection) -> None:
+        with fresh.session() as other:
+            other.exec_driver_sql("SET lock_timeout = '100ms'")
+            count = "SELECT count(*) FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL"
+            found.append(other.exec_driver_sql(count).scalar_one())
+            other.exec_driver_sql(
+                "INSERT INTO core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)"
+                f" VALUES ({ours.companies[0].pk}, {ours.other_connector.pk}, 'input')"
+            )
+            other.commit()
+
+    at_chunk(fresh, "commit", 2, look)
+    assert consume(disconnected(ours.connector)) == []
+    # The chunk that is not committed has ended nothing yet for the others.
+    assert found == [len(many) - CHUNK]
+    assert ledger.live() == ids(ours.companies[:1])

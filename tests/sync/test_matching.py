@@ -1,0 +1,152 @@
+"""What `providers.matched` does to a workspace's choices, and what it must not do."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from tests.support.databases import Statements
+from tests.support.queue import consume, invalidated, matched, synced
+from tests.support.world import Row, World
+from tests.sync.conftest import Ledger, Tenant, ids
+
+type Log = list[dict[str, Any]]
+
+
+@pytest.fixture
+def providers(world: World) -> list[Row]:
+    return [world.provider(f"provider-{number}") for number in range(4)]
+
+
+def test_it_matches_and_selects_nothing(ours: Tenant, providers: list[Row], ledger: Ledger, log: Log) -> None:
+    message = matched(ours.workspace, [*providers, providers[0]])
+    assert consume(message) == []
+    assert ledger.choices(ours.workspace) == {(provider.id, False, True, True): 1 for provider in providers}
+    assert {str(id_) for id_ in ledger.inbox()} == {message["id"]}
+    (line,) = [line for line in log if line["message"] == "message applied"]
+    assert (line["records"], line["matched"]) == (4, 4)
+    assert line["message_group"] == str(ours.workspace.id)
+
+
+def test_it_keeps_what_is_selected_and_matches_what_was_not(
+    ours: Tenant, providers: list[Row], ledger: Ledger, world: World, log: Log
+) -> None:
+    selected, plain, known, new = providers
+    world.choose(ours.workspace, selected, is_selected=True, is_matched=True)
+    world.choose(ours.workspace, plain)
+    world.choose(ours.workspace, known, is_matched=True)
+    assert consume(matched(ours.workspace, providers)) == []
+    assert ledger.choices(ours.workspace) == {
+        (selected.id, True, True, True): 1,
+        (plain.id, False, True, True): 1,
+        (known.id, False, True, True): 1,
+        (new.id, False, True, True): 1,
+    }
+    (line,) = [line for line in log if line["message"] == "message applied"]
+    assert line["matched"] == 2
+
+
+def test_it_updates_no_row_that_it_does_not_change(
+    ours: Tenant, providers: list[Row], world: World, ledger: Ledger
+) -> None:
+    for provider, is_matched in ((providers[0], True), (providers[1], False)):
+        world.choose(ours.workspace, provider, is_matched=is_matched)
+    owner = world.database.owner
+    owner.exec_driver_sql("UPDATE core_api.workspace_providers SET updated_at = now() - interval '1 day'")
+    world.database.commit()
+    consume(matched(ours.workspace, providers[:2]))
+    changed = owner.execute(
+        text("SELECT updated_at > now() - interval '1 hour' FROM core_api.workspace_providers ORDER BY pk")
+    ).scalars()
+    assert list(changed) == [False, True]
+
+
+def test_it_makes_a_new_row_where_the_old_one_was_removed(
+    ours: Tenant, providers: list[Row], ledger: Ledger, world: World
+) -> None:
+    world.tombstone(world.choose(ours.workspace, providers[0], is_matched=True))
+    assert consume(matched(ours.workspace, providers[:1])) == []
+    assert ledger.choices(ours.workspace) == {
+        (providers[0].id, False, True, False): 1,
+        (providers[0].id, False, True, True): 1,
+    }
+
+
+def test_a_redelivery_changes_nothing(ours: Tenant, providers: list[Row], ledger: Ledger, world: World) -> None:
+    message = matched(ours.workspace, providers[:1])
+    consume(message)
+    world.database.owner.exec_driver_sql("UPDATE core_api.workspace_providers SET is_matched = false")
+    world.database.commit()
+    assert consume(message) == []
+    assert ledger.choices(ours.workspace) == {(providers[0].id, False, False, True): 1}
+
+
+def test_messages_of_one_batch_may_match_the_same(
+    ours: Tenant, theirs: Tenant, providers: list[Row], ledger: Ledger, log: Log, statements: Statements
+) -> None:
+    batch = [matched(of.workspace, providers[number:]) for of in (ours, theirs) for number in range(3)]
+    assert consume(*batch) == []
+    assert len(statements) == 1
+    for of in (ours, theirs):
+        assert ledger.choices(of.workspace) == {(provider.id, False, True, True): 1 for provider in providers}
+    assert [line["matched"] for line in log if line["message"] == "message applied"] == [4, 0, 0, 4, 0, 0]
+
+
+def test_it_may_share_a_batch_with_all_others(
+    ours: Tenant, providers: list[Row], ledger: Ledger, statements: Statements
+) -> None:
+    batch = [
+        synced(ours.connector, ours.mixed),
+        matched(ours.workspace, providers),
+        invalidated(ours.connector, ours.mixed[:1]),
+    ]
+    assert consume(*batch) == []
+    assert len(statements) == 1
+    assert ledger.live() == ids(ours.mixed[1:])
+    assert len(ledger.choices(ours.workspace)) == len(providers)
+
+
+class TestWhatCanNeverSucceed:
+    def _fails(self, message: dict[str, Any], ledger: Ledger, log: Log) -> dict[str, Any]:
+        assert consume(message) == [0]
+        assert ledger.inbox() == set()
+        (line,) = [line for line in log if line["level"] == "ERROR"]
+        return line
+
+    def test_an_unknown_workspace(self, providers: list[Row], ledger: Ledger, log: Log, world: World) -> None:
+        unknown = uuid4()
+        line = self._fails(matched(unknown, providers), ledger, log)
+        assert line["problems"] == [f"unknown_workspace: workspace {unknown}"]
+
+    def test_a_tombstoned_workspace(
+        self, ours: Tenant, providers: list[Row], ledger: Ledger, log: Log, world: World
+    ) -> None:
+        world.tombstone(ours.workspace)
+        assert self._fails(matched(ours.workspace, providers), ledger, log)["reason"] == "unknown_workspace"
+        assert not ledger.choices(ours.workspace)
+
+    def test_the_id_of_a_connector_for_a_workspaces(
+        self, ours: Tenant, providers: list[Row], ledger: Ledger, log: Log
+    ) -> None:
+        assert self._fails(matched(ours.connector, providers), ledger, log)["reason"] == "unknown_workspace"
+
+    @pytest.mark.parametrize("kind", ["unknown", "tombstoned"])
+    def test_a_provider_that_is_not_there(
+        self, ours: Tenant, providers: list[Row], ledger: Ledger, log: Log, world: World, kind: str
+    ) -> None:
+        gone = Row("provider", 0, uuid4())
+        if kind == "tombstoned":
+            gone = providers[0]
+            world.tombstone(gone)
+        line = self._fails(matched(ours.workspace, [*providers[1:], gone]), ledger, log)
+        assert line["problems"] == [f"unknown_provider: provider {gone.id}"]
+        assert not ledger.choices(ours.workspace)
+
+    def test_holds_what_follows_in_its_group_of_whatever_type(
+        self, ours: Tenant, providers: list[Row], ledger: Ledger
+    ) -> None:
+        bad = matched(ours.workspace, [uuid4()])
+        batch = [synced(ours.connector, ours.mixed), bad, synced(ours.connector, ours.companies)]
+        assert consume(*batch, groups=["one"] * 3) == [1, 2]
+        assert ledger.live() == ids(ours.mixed)

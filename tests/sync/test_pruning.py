@@ -1,0 +1,193 @@
+"""The scheduled function that forgets: what is old goes, in bounded deletes, and nothing else does."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from maintenance.prune import handler
+from tests.support import events
+from tests.support.api import Context
+from tests.support.databases import WRITER, FreshDatabase, Statements
+from tests.support.queue import consume, synced
+from tests.support.world import World
+from tests.sync.conftest import Ledger, Tenant
+from tests.sync.test_redelivery import PATIENCE_SECONDS, wait_until_a_session_waits_for_a_lock
+from wellspring.database import Transaction, in_transaction
+from wellspring.database.patience import Budget
+from wellspring.errors import InternalError, ServiceUnavailable
+from wellspring.repositories.pruning import delete_oldest
+
+type Log = list[dict[str, Any]]
+
+# Events of this folder that are not the queue's.
+REPLAYED = ["maintenance_prune"]
+CHUNK = 4
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wellspring.services.pruning.CHUNK", CHUNK)
+
+
+class Memory:
+    """The two tables, as the owner sees them."""
+
+    def __init__(self, world: World) -> None:
+        self.database = world.database
+
+    def remember(self, rows: int, age: str) -> None:
+        """Put as many rows into each, so old."""
+        many = f"FROM generate_series(1, {rows})"
+        self.database.owner.exec_driver_sql(
+            "INSERT INTO wellspring.sync_inbox (message_id, processed_at)"
+            f" SELECT gen_random_uuid(), now() - interval '{age}' {many}"
+        )
+        self.database.owner.exec_driver_sql(
+            "INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer, created_at)"
+            f" SELECT 'person:' || gen_random_uuid(), 'key', 'x', '{{}}', now() - interval '{age}' {many}"
+        )
+        self.database.commit()
+
+    def left(self) -> tuple[int, int]:
+        """Return how many are left of each."""
+        found = self.database.owner.execute(
+            text(
+                "SELECT (SELECT count(*) FROM wellspring.sync_inbox),"
+                "       (SELECT count(*) FROM wellspring.idempotency_keys)"
+            )
+        ).one()
+        self.database.commit()
+        return found[0], found[1]
+
+
+@pytest.fixture
+def memory(world: World) -> Memory:
+    return Memory(world)
+
+
+@pytest.mark.parametrize(
+    ("age", "left"),
+    [
+        ("44 days 23 hours", (3, 0)),
+        ("45 days 1 minute", (0, 0)),
+        ("23 hours 59 minutes", (3, 3)),
+        ("24 hours 1 minute", (3, 0)),
+        ("-1 hour", (3, 3)),
+    ],
+)
+def test_a_message_is_remembered_for_45_days_and_an_answer_for_one(
+    memory: Memory, age: str, left: tuple[int, int]
+) -> None:
+    memory.remember(3, age)
+    handler({}, Context())
+    assert memory.left() == left
+
+
+@pytest.mark.parametrize(("rows", "each"), [(0, 1), (1, 1), (CHUNK, 2), (2 * CHUNK + 1, 3)])
+def test_a_chunk_is_one_statement(memory: Memory, statements: Statements, log: Log, rows: int, each: int) -> None:
+    memory.remember(rows, "50 days")
+    memory.remember(2, "1 minute")
+    answer = handler({}, Context())
+    assert len(statements) == 2 * each
+    assert memory.left() == (2, 2)
+    assert answer == {"deleted": {"sync_inbox": rows, "idempotency_keys": rows}, "is_all": True}
+    (line,) = log
+    assert (line["message"], line["deleted"], line["is_all"]) == ("pruned", answer["deleted"], True)
+
+
+def test_each_chunk_is_committed_and_the_rest_is_left_to_the_next_run_when_the_time_is_over(
+    fresh_database: FreshDatabase, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.remember(5 * CHUNK, "50 days")
+    commits: list[int] = []
+    looks: Iterator[bool] = iter([False, False, True])
+    monkeypatch.setattr(Budget, "is_spent", property(lambda _: next(looks)))
+
+    @event.listens_for(fresh_database.engine(WRITER), "commit")
+    def count(_: Connection) -> None:
+        commits.append(1)
+
+    assert handler({}, Context())["is_all"] is False
+    assert len(commits) == 2
+    assert memory.left() == (3 * CHUNK, 5 * CHUNK)
+    monkeypatch.undo()
+
+
+def test_a_key_that_is_claimed_anew_while_its_deletion_waits_for_it_is_kept(
+    fresh_database: FreshDatabase, memory: Memory
+) -> None:
+    memory.remember(1, "50 days")
+    with fresh_database.session() as other:
+        other.exec_driver_sql("UPDATE wellspring.idempotency_keys SET created_at = now()")
+        pruning = threading.Thread(target=lambda: handler({}, Context()), daemon=True)
+        pruning.start()
+        wait_until_a_session_waits_for_a_lock(fresh_database)
+        other.commit()
+        pruning.join(PATIENCE_SECONDS)
+    assert memory.left() == (0, 1)
+
+
+def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledger, memory: Memory) -> None:
+    consume(synced(ours.connector, ours.mixed))
+    memory.database.owner.exec_driver_sql("UPDATE wellspring.sync_inbox SET processed_at = now() - interval '46 days'")
+    memory.database.commit()
+    before = ledger.rows()
+    handler({}, Context())
+    assert ledger.inbox() == set()
+    assert ledger.rows() == before
+
+
+def test_the_event_is_replayed(memory: Memory) -> None:
+    memory.remember(1, "50 days")
+    assert events.replay("maintenance_prune") == {
+        "deleted": {"sync_inbox": 1, "idempotency_keys": 1},
+        "is_all": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "days"), [("sync_inbox", 21), ("sync_inbox", 0), ("idempotency_keys", 0), ("cursor_keys", 50)]
+)
+def test_what_may_still_matter_cannot_be_deleted_even_by_mistake(
+    memory: Memory, world: World, table: Any, days: int
+) -> None:
+    memory.remember(3, "50 days")
+
+    def delete(transaction: Transaction) -> int:
+        return delete_oldest(transaction, table, timedelta(days=days), 10)
+
+    with pytest.raises(InternalError) as caught:
+        in_transaction(delete)
+    assert caught.value.evidence["sqlstate"] == "42501"
+    assert memory.left() == (3, 3)
+
+
+class TestAFailure:
+    def test_is_the_functions_and_says_no_sql(self, memory: Memory, world: World, log: Log) -> None:
+        world.database.role = "wellspring_reader"
+        with pytest.raises(InternalError) as caught:
+            handler({}, Context())
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__
+        (line,) = log
+        assert (line["level"], line["message"], line["sqlstate"]) == ("ERROR", "pruning failed", "42501")
+        assert "DELETE" not in str(log)
+
+    def test_that_may_pass_is_tried_again(
+        self, memory: Memory, world: World, no_pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        memory.remember(1, "50 days")
+        failures: Iterator[bool] = iter([True, True, False, False])
+
+        def refuse(*_: object) -> int:
+            if next(failures):
+                raise ServiceUnavailable("not now")
+            return 0
+
+        monkeypatch.setattr("wellspring.repositories.pruning.delete_oldest", refuse)
+        assert handler({}, Context())["is_all"] is True
+        assert len(no_pauses) == 2

@@ -1,0 +1,114 @@
+"""What the consumer tells of a batch: a line for each message, one for the batch, and the metrics."""
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local.settings import ROOT
+from tests.support.api import Context
+from tests.support.queue import consume, delivery, disconnected, invalidated, matched, replay, synced
+from tests.support.world import Row, World
+from tests.sync.conftest import Tenant
+from wellspring.metrics import UNITS
+
+type Log = list[dict[str, Any]]
+
+COUNTS = ("records", "inserted", "tombstoned", "matched")
+
+
+def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
+    """Return the metrics of the only batch there was, after a look at what CloudWatch needs."""
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Wellspring"
+    units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+    assert units == {name: UNITS[name].value for name in units}
+    values = {name: line[name] for name in units}
+    assert all(len(value) == 1 for value in values.values())
+    return {name: value[0] for name, value in values.items()}
+
+
+@pytest.fixture
+def mixed(ours: Tenant, theirs: Tenant, world: World) -> list[Any]:
+    """A batch in which something of everything happens."""
+    done = synced(theirs.connector, theirs.mixed)
+    consume(done)
+    provider = world.provider("provider")
+    return [
+        synced(ours.connector, ours.mixed),
+        invalidated(ours.connector, ours.mixed[:2]),
+        matched(ours.workspace, [provider]),
+        disconnected(ours.other_connector),
+        done,
+        synced(theirs.other_connector, [Row("company", 0, uuid4())]),
+        disconnected(theirs.other_connector),
+    ]
+
+
+def test_there_is_a_line_for_each_message(mixed: list[Any], log: Log) -> None:
+    log.clear()
+    assert consume(*mixed) == [5, 6]
+    lines = [line for line in log if "outcome" in line]
+    assert [line["message_id"] for line in lines] == [message["id"] for message in mixed]
+    assert [line["outcome"] for line in lines] == [*["applied"] * 4, "duplicate", "failed", "held"]
+    assert [tuple(line[name] for name in COUNTS) for line in lines] == [
+        (3, 3, 0, 0),
+        (2, 0, 2, 0),
+        (1, 0, 0, 1),
+        (0, 0, 0, 0),
+        (3, 0, 0, 0),
+        (1, 0, 0, 0),
+        (0, 0, 0, 0),
+    ]
+    assert {line["request_id"] for line in log} == {Context().aws_request_id}
+
+
+def test_the_metrics_say_what_became_of_them(mixed: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    consume(*mixed)
+    values = emitted(capsys)
+    assert values.pop("RecordsPerSecond") > 0
+    assert values.pop("OldestMessageAge") > 0
+    assert values == {
+        "Messages": 7,
+        "Records": 6,
+        "Tombstones": 2,
+        "DuplicatesSkipped": 1,
+        "PermanentFailures": 1,
+        "TransientFailures": 0,
+    }
+
+
+def test_the_metrics_count_what_is_returned(ours: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    consume(synced(ours.connector, ours.mixed), "not json", context=Context(milliseconds=0))
+    values = emitted(capsys)
+    assert (values["Messages"], values["Records"]) == (2, 0)
+    assert (values["PermanentFailures"], values["TransientFailures"]) == (1, 1)
+    assert "RecordsPerSecond" not in values
+
+
+def test_the_age_is_that_of_the_oldest_message(
+    ours: Tenant, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    monkeypatch.setattr("wellspring.handlers.queue.time.time", lambda: now)
+    records = [delivery(synced(ours.connector, ours.mixed)) for _ in range(3)]
+    for record, age in zip(records, (5, 90, 1), strict=True):
+        record["attributes"]["SentTimestamp"] = str(int((now - age) * 1000))
+    replay({"Records": records})
+    assert emitted(capsys)["OldestMessageAge"] == pytest.approx(90, abs=0.01)
+
+
+def test_only_the_consumer_imports_the_metrics() -> None:
+    program = (
+        "import sys; from company_workspace_connector.list import handler; from maintenance.prune import handler;"
+        "print([name for name in sys.modules if name == 'wellspring.metrics'])"
+    )
+    path = {"PYTHONPATH": f"{ROOT / 'layers/shared'}:{ROOT / 'functions'}"}
+    done = subprocess.run([sys.executable, "-c", program], env=path, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

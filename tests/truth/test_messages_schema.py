@@ -1,0 +1,82 @@
+"""The JSON Schema of the messages is that of the models, and takes and refuses what they do."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+
+from local import demo_data
+from local.settings import ROOT
+from tests.sync.test_messages import DISCONNECTED, GUIDE, INVALIDATED, MATCHED, WHOLE
+from wellspring.messages import MalformedMessage, parse, schema
+
+FILE = ROOT / "docs/messages.schema.json"
+VALIDATOR = OAS31Validator(json.loads(FILE.read_text()), format_checker=oas31_format_checker)
+EVENTS = sorted((ROOT / "events").glob("sync_*.json"))
+BODIES = [WHOLE, INVALIDATED, DISCONNECTED, MATCHED]
+
+
+def is_understood(text: str) -> bool:
+    try:
+        parse(text)
+    except MalformedMessage:
+        return False
+    return True
+
+
+def is_valid(text: str) -> bool:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return False
+    return bool(VALIDATOR.is_valid(body))
+
+
+def test_the_file_is_what_the_models_say() -> None:
+    assert json.loads(FILE.read_text()) == schema()
+
+
+def test_the_command_that_writes_the_file_writes_it() -> None:
+    (command,) = re.findall(r"^message-schema:.*\n\t@(.+) >docs/messages.schema.json$", read_makefile(), re.MULTILINE)
+    assert command == "PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.messages"
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "layers/shared")}
+    arguments = [sys.executable, "-m", "wellspring.messages"]
+    written = subprocess.run(arguments, env=environment, capture_output=True, check=True, text=True)
+    assert written.stdout == FILE.read_text()
+
+
+def read_makefile() -> str:
+    return (ROOT / "Makefile").read_text()
+
+
+def test_it_is_a_schema() -> None:
+    OAS31Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
+def test_it_takes_of_the_events_what_the_consumer_takes(path: Any) -> None:
+    for record in json.loads(path.read_text())["Records"]:
+        assert is_valid(record["body"]) == is_understood(record["body"])
+
+
+def test_it_takes_the_examples_of_the_guide_and_the_demos_messages() -> None:
+    examples = [json.loads(example) for example in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)]
+    for body in (*examples, *demo_data.messages()):
+        VALIDATOR.validate(body)
+    assert {example["type"] for example in examples} == {body["type"] for body in BODIES}
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body["type"])
+def test_it_refuses_what_the_consumer_refuses(body: dict[str, Any]) -> None:
+    assert is_valid(json.dumps(body))
+    for member in body:
+        without = {name: value for name, value in body.items() if name != member}
+        values: list[Any] = [None, 7, "x", [], {}, ["x"]]
+        for wrong in [without, *(body | {member: value} for value in values)]:
+            text = json.dumps(wrong)
+            assert is_valid(text) == is_understood(text), text
