@@ -1,0 +1,1 @@
+"""The sync queue while everything breaks: consumers killed, Postgres restarted, deliveries late, doubled and lost."""

@@ -1,0 +1,42 @@
+"""Exactly once under abuse. ABUSE_SEED, ABUSE_MESSAGES and ABUSE_SECONDS choose another run, or a longer one.
+
+`ABUSE_SEED=7 ABUSE_MESSAGES=20000 ABUSE_SECONDS=600 make abuse`
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from local.settings import number
+from tests.abuse.harness import Run, Settings
+from tests.abuse.verdict import Verdict
+
+pytestmark = pytest.mark.abuse
+
+
+def abused(settings: Settings, folder: Path) -> Verdict:
+    """Do one run and judge it."""
+    return Verdict(Run(settings, folder).run())
+
+
+def test_every_message_has_its_effect_once_and_in_order_or_is_a_dead_letter_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(
+        seed=number("ABUSE_SEED", 1, 10**9),
+        messages=number("ABUSE_MESSAGES", 2500, 10**7),
+        seconds=number("ABUSE_SECONDS", 30, 10**6),
+        inbox=not os.environ.get("ABUSE_WITHOUT_INBOX"),
+    )
+    verdict = abused(settings, tmp_path)
+    with capsys.disabled():
+        print(f"\n{settings.command}\n{verdict.report()}")  # noqa: T201  (half of what the run is for)
+    assert not verdict.findings, verdict.report()
+
+
+def test_without_the_inbox_effects_are_doubled_and_that_is_found(tmp_path: Path) -> None:
+    """The harness is of no use if it cannot tell."""
+    settings = Settings(seed=number("ABUSE_SEED", 1, 10**9), messages=300, seconds=5, inbox=False)
+    verdict = abused(settings, tmp_path)
+    assert {"twice", "rows"} <= verdict.findings.keys(), verdict.report()

@@ -1,0 +1,72 @@
+"""What the harness sends, and what it expects, are right when nothing goes wrong. Quick: no queue, no processes."""
+
+from collections import Counter
+
+import pytest
+
+from tests.abuse.harness import known_types
+from tests.abuse.ledger import Ledger, populate
+from tests.abuse.plan import Author, Cast, Expected, Send
+from tests.support.databases import WRITER, FreshDatabase
+from tests.support.queue import consume
+
+MANY = 300
+
+
+@pytest.fixture
+def database(fresh_database: FreshDatabase) -> FreshDatabase:
+    fresh_database.role = WRITER
+    return fresh_database
+
+
+@pytest.fixture
+def cast(database: FreshDatabase) -> Cast:
+    return populate(database.url)
+
+
+def written(cast: Cast, seed: int, most: int = MANY) -> list[Send]:
+    return Author(seed, cast, known_types()).write(most)
+
+
+def test_a_seed_gives_the_same_messages_again_and_another_one_others(cast: Cast) -> None:
+    assert written(cast, 7) == written(cast, 7)
+    assert written(cast, 7) != written(cast, 8)
+
+
+def test_messages_of_every_type_are_sent_poisoned_in_every_way_and_again_with_the_same_id(cast: Cast) -> None:
+    sends = written(cast, 1, 20_000)
+    assert {send.body["type"] for send in sends if send.body} == set(known_types())
+    assert {send.reason for send in sends if send.body is None} == {
+        "malformed",
+        "unknown_connector",
+        "unknown_record",
+        "unknown_workspace",
+        "unknown_provider",
+        "tenant_mismatch",
+    }
+    times = Counter((send.group, send.id) for send in sends if send.body)
+    groups = Counter(id_ for _, id_ in times)
+    assert max(times.values()) > 1
+    assert max(groups.values()) > 1
+
+
+def test_in_peace_the_ledger_is_as_expected_and_the_order_shows(database: FreshDatabase, cast: Cast) -> None:
+    before = Ledger.read(database.url)
+    expected, reversed_ = (Expected(before.rows, set(before.matched)) for _ in range(2))
+    done: dict[str, Send] = {}
+    for send in written(cast, 3):
+        came_back = consume(send.text, groups=[send.group])
+        assert came_back == ([] if send.body else [0]), send
+        if send.body and send.id not in done:
+            done[send.id] = send
+            expected.apply(send.body)
+    after = Ledger.read(database.url)
+    assert after.rows == expected.rows
+    assert after.matched == expected.matched
+    assert after.inbox.keys() == done.keys()
+    assert after.untouchable == before.untouchable
+    assert after.selected == before.selected
+    for send in reversed(done.values()):
+        assert send.body is not None
+        reversed_.apply(send.body)
+    assert after.rows != reversed_.rows

@@ -1,0 +1,211 @@
+"""What became of every message, and what of it must not be."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+from tests.abuse.harness import Evidence
+from tests.abuse.plan import Expected, Place, Send
+
+type Kind = Literal["stuck", "lost", "twice", "dead", "failed", "untold", "rows", "foreign", "inbox", "log"]
+
+TOLD = 10
+
+
+class Verdict:
+    """Judges the evidence of one run.
+
+    Attributes:
+        findings: what is wrong, by kind; nothing, if all is well.
+        found: what became of the messages, in numbers.
+    """
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self.findings: dict[Kind, list[str]] = defaultdict(list)
+        self.found: Counter[str] = Counter()
+        self._lines: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        self._applied: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
+        self._judge()
+
+    def _judge(self) -> None:
+        evidence = self._evidence
+        if not evidence.drained:
+            self._find("stuck", "the queue was not worked off")
+        if len(evidence.sqs_ids) != len(evidence.sends):
+            self._find("stuck", f"{len(evidence.sends) - len(evidence.sqs_ids)} messages could not be sent")
+            return
+        for line in evidence.log:
+            self._read(line)
+        self._read_deliveries()
+        for sqs_id, send in self._each():
+            if send.body is None:
+                self._judge_poison(sqs_id, send)
+            else:
+                self._judge_good(sqs_id, send)
+        self._judge_effects()
+        self._judge_ledger()
+
+    def _find(self, kind: Kind, text: str) -> None:
+        self.findings[kind].append(text)
+
+    def _each(self) -> Iterator[tuple[str, Send]]:
+        return zip(self._evidence.sqs_ids, self._evidence.sends, strict=True)
+
+    # ---- what was said ----------------------------------------------------------------------------------
+    def _read(self, line: str) -> None:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            self._find("log", f"not a log line: {line}")
+            return
+        failed = said.get("outcome") == "failed"
+        if said.get("level") in {"ERROR", "CRITICAL"} and not failed:
+            self._find("log", line)
+        if "outcome" in said:
+            self._lines[said["sqs_message_id"]].append(said)
+            self.found[f"log: {said['outcome']}"] += 1
+            if said["outcome"] == "applied":
+                self._applied[said["message_id"]] += 1
+
+    def _read_deliveries(self) -> None:
+        """Count for each message the deliveries that were lost: no line tells of them, or that it was returned."""
+        told = {
+            (sqs_id, line["receives"])
+            for sqs_id, lines in self._lines.items()
+            for line in lines
+            if line["outcome"] != "returned"
+        }
+        for delivery in self._evidence.deliveries:
+            self.found["deliveries"] += 1
+            self.found["deliveries without an answer"] += delivery.failed is None
+            for record in delivery.event["Records"]:
+                if (record["messageId"], record["attributes"]["ApproximateReceiveCount"]) not in told:
+                    self._lost[record["messageId"]] += 1
+
+    # ---- each message -----------------------------------------------------------------------------------
+    def _judge_poison(self, sqs_id: str, send: Send) -> None:
+        outcomes = self._outcomes(sqs_id)
+        reasons = {line["reason"] for line in self._lines[sqs_id] if line["outcome"] == "failed"}
+        if not self._evidence.dead[sqs_id]:
+            self._find("lost", f"is poisoned ({send.reason}) and no dead letter: {sqs_id}, {outcomes}")
+        if not outcomes <= {"failed", "held", "returned"}:
+            self._find("failed", f"is poisoned ({send.reason}), but was {outcomes}: {sqs_id}")
+        if reasons - {send.reason}:
+            self._find("failed", f"failed for {reasons}, not {send.reason}: {sqs_id}")
+        if not outcomes & {"failed", "held"}:
+            self._find("untold", f"is a dead letter, and no line says why: {sqs_id}")
+        self.found[f"dead letters: {send.reason if reasons else 'poisoned, held behind one that failed'}"] += 1
+
+    def _judge_good(self, sqs_id: str, send: Send) -> None:
+        outcomes = self._outcomes(sqs_id)
+        if "failed" in outcomes:
+            self._find("failed", f"is good, but failed: {self._lines[sqs_id]}")
+        if not self._evidence.dead[sqs_id]:
+            return
+        held = sum(line["outcome"] == "held" for line in self._lines[sqs_id])
+        if held or self._lost[sqs_id]:
+            self.found[f"dead letters: good, {held} times held, {self._lost[sqs_id]} times lost"] += 1
+        else:
+            self._find("dead", f"is good and a dead letter, but nothing had happened to it: {sqs_id}, {outcomes}")
+
+    def _outcomes(self, sqs_id: str) -> set[str]:
+        return {line["outcome"] for line in self._lines[sqs_id]}
+
+    # ---- all together -----------------------------------------------------------------------------------
+    def _judge_effects(self) -> None:
+        """Hold the inbox to the queue: in it is exactly what was worked off, and each once."""
+        worked_off = {send.id for sqs_id, send in self._each() if send.body and not self._evidence.dead[sqs_id]}
+        abused = {send.id for sqs_id, send in self._each() if send.body and self._lost[sqs_id]}
+        inbox = set(self._evidence.after.inbox)
+        for id_ in worked_off - inbox:
+            self._find("inbox", f"was worked off and is not in the inbox: {id_}")
+        # A dead letter may be in it only when its fifth answer was lost: the commit had been made.
+        for id_ in inbox - worked_off - abused:
+            self._find("inbox", f"is in the inbox, and nobody sent it, or it is a dead letter: {id_}")
+        for id_, times in self._applied.items():
+            if times > 1:
+                self._find("twice", f"had its effect {times} times: {id_}")
+        for sqs_id, times in self._evidence.dead.items():
+            if times > 1:
+                self._find("twice", f"is a dead letter {times} times: {sqs_id}")
+        self.found["messages"] = len({send.id for _, send in self._each() if send.body})
+        self.found["messages in the inbox"] = len(inbox)
+
+    def _judge_ledger(self) -> None:
+        before, after = self._evidence.before, self._evidence.after
+        expected = Expected(before.rows, set(before.matched))
+        for send in self._effective():
+            assert send.body is not None
+            expected.apply(send.body)
+        for place in sorted(expected.rows.keys() | after.rows.keys()):
+            wanted, got = expected.rows.get(place, 0), after.rows.get(place, 0)
+            if wanted != got:
+                self._find("rows", f"{got} rows and not {wanted} of {place}: {self._history(place)}")
+        for pair in expected.matched ^ after.matched:
+            self._find("rows", f"{'' if pair in after.matched else 'not '}matched: {pair}")
+        if before.selected != after.selected:
+            self._find("foreign", f"selected or not any more: {before.selected ^ after.selected}")
+        for row in (before.untouchable - after.untouchable) + (after.untouchable - before.untouchable):
+            self._find("foreign", f"touched, and nobody may: {row}")
+        self.found["rows"] = sum(after.rows.values())
+        self.found["rows, live"] = sum(number for place, number in after.rows.items() if place[-1])
+
+    def _effective(self) -> Iterable[Send]:
+        """Return the sends that must have had their effect, in the order of their groups, each message once."""
+        inbox, dead = self._evidence.after.inbox, self._evidence.dead
+        chosen: dict[str, str] = {}
+        for sqs_id, send in self._each():
+            if send.body is None:
+                continue
+            # A dead letter had its effect if the commit was made and the answer lost: an echo behind it has none then.
+            if not dead[sqs_id] or (self._lost[sqs_id] and send.id in inbox and self._had_it(sqs_id, send.id)):
+                chosen.setdefault(send.id, sqs_id)
+        for sqs_id, send in self._each():
+            if send.body is not None and chosen.get(send.id) == sqs_id:
+                yield send
+
+    def _had_it(self, sqs_id: str, id_: str) -> bool:
+        """Say whether it was this SQS message that the consumer had when the effect of `id_` began."""
+        begun = self._evidence.after.inbox[id_]
+        had = [
+            {record["messageId"] for record in delivery.event["Records"]}
+            for delivery in sorted(self._evidence.deliveries, key=lambda delivery: delivery.at)
+            if delivery.at <= begun
+        ]
+        same = {other for other, send in self._each() if send.body is not None and send.id == id_}
+        return next((sqs_id in ids for ids in reversed(had) if ids & same), False)
+
+    def _history(self, place: Place) -> str:
+        """Return what was sent about `place`, in its order: what each was, and what became of it."""
+        told = []
+        for sqs_id, send in self._each():
+            body = send.body or {}
+            type_, record, connector, direction, _ = place
+            if body.get("workspace_connector_id") != connector or body.get("direction", direction) not in {
+                direction,
+                None,
+            }:
+                continue
+            if {"type": type_, "id": record} in body.get("records", [{"type": type_, "id": record}]):
+                outcomes = [f"{line['outcome']}@{line['receives']}" for line in self._lines[sqs_id]]
+                end = " dead" if self._evidence.dead[sqs_id] else ""
+                told.append(f"{body.get('mode', body['type'])} {send.id[:8]} {','.join(outcomes)}{end}")
+        return "; ".join(told)
+
+    # ---- telling ----------------------------------------------------------------------------------------
+    def report(self) -> str:
+        """Return what was done to the system, and what was found."""
+        lines = [f"  {seconds:5.1f} s {part}" for part, seconds in self._evidence.took.items()]
+        lines += ["  what was done to it:"]
+        lines += [f"    {number:6}  {deed}" for deed, number in sorted(self._evidence.did.items())]
+        lines += ["  what became of it:"]
+        lines += [f"    {number:6}  {what}" for what, number in sorted(self.found.items())]
+        lines += ["  what is wrong:" if self.findings else "  nothing is wrong"]
+        for kind, texts in sorted(self.findings.items()):
+            lines += [f"    {kind}: {text}" for text in texts[:TOLD]]
+            if len(texts) > TOLD:
+                lines.append(f"    {kind}: and {len(texts) - TOLD} more")
+        return "\n".join(lines)
