@@ -2,8 +2,8 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run token psql test check lint types imports template outside contract openapi bench clean \
-	stack-venv dev-venv sam-venv
+.PHONY: help run token psql redrive test check lint types imports template worlds mutations outside pooler contract abuse \
+	openapi message-schema bench clean stack-venv dev-venv sam-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -17,7 +17,7 @@ export AS
 ARGS ?=
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 run: stack-venv ## The whole system on this machine: PORT (3000), SQS_PORT (3001); stop with Ctrl-C
 	@exec $(PYTHON_IN) -m local --stop-with-parent
@@ -28,13 +28,19 @@ token: stack-venv ## A bearer token; AS=owner, member, guest, outsider, pipeline
 psql: stack-venv ## psql on the running stack's database
 	@$(PYTHON_IN) -m local psql $(ARGS)
 
-test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
-	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract" $(ARGS)
+redrive: stack-venv ## Moves the running stack's dead letters back to its queue, and says how many
+	@$(PYTHON_IN) -m local redrive
 
-check: lint types imports template test outside contract ## Every gate of CI
+test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds" $(ARGS)
+
+check: lint types imports template test worlds mutations outside pooler contract abuse ## Every gate of CI
 
 openapi: stack-venv ## Write docs/openapi.json from the declarations
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.openapi >docs/openapi.json
+
+message-schema: stack-venv ## Write docs/messages.schema.json from the messages' models
+	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.messages >docs/messages.schema.json
 
 bench: dev-venv ## Measure each promise beside its floor; writes .local/bench.json
 	@$(PYTHON_IN) -m bench $(ARGS)
@@ -58,12 +64,26 @@ template: sam-venv
 	@$(SAM) validate --lint
 	@$(SAM) build --cached --parallel
 
+worlds: dev-venv
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m worlds $(ARGS)
+
+mutations: dev-venv
+	@PYTHONPATH=layers/shared:functions $(PYTHON_IN) -m tests.access.mutations $(ARGS)
+
 outside: dev-venv
 	@sh local/need-chromium
+	@sh local/need-pgbouncer
 	@$(PYTHON_IN) -m pytest -m outside $(ARGS)
+
+pooler: dev-venv
+	@sh local/need-pgbouncer
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile --pooler -m "not worlds" tests/access $(ARGS)
 
 contract: dev-venv
 	@$(PYTHON_IN) -m pytest -m contract $(ARGS)
+
+abuse: dev-venv ## The sync queue while everything breaks: ABUSE_SEED, ABUSE_MESSAGES, ABUSE_SECONDS
+	@$(PYTHON_IN) -m pytest -m abuse $(ARGS)
 
 # ---- virtual environments -----------------------------------------------------------------------------
 stack-venv:

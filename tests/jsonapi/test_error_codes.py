@@ -20,6 +20,8 @@ from wellspring.errors import (
     AlreadyExists,
     BadRequest,
     Conflict,
+    DatabaseAway,
+    DatabaseBusy,
     Forbidden,
     ImmutableAttribute,
     InternalError,
@@ -166,6 +168,24 @@ def away(scene: Scene) -> Reply:
         return get(COMPANIES, READER)
     finally:
         engine.dispose()
+
+
+def raising(state: str) -> Callable[[Scene], Reply]:
+    """Return a write that Postgres gives up with an SQLSTATE."""
+
+    def provoke(scene: Scene) -> Reply:
+        owner = scene.world.database.owner
+        owner.exec_driver_sql(
+            f"CREATE FUNCTION pg_temp.give_up() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$"
+        )
+        owner.exec_driver_sql(
+            "CREATE TRIGGER give_up BEFORE INSERT ON core_api.company_workspace_connectors"
+            " FOR EACH ROW EXECUTE FUNCTION pg_temp.give_up()"
+        )
+        return post(COMPANIES, PIPELINE, scene.row())
+
+    return provoke
 
 
 def lost_at_commit(scene: Scene) -> Reply:
@@ -413,7 +433,9 @@ CASES = [
     # ---- 500, 503
     of_class("code that is wrong", InternalError, broken),
     of_class("a database that refuses", InternalError, refused),
-    of_class("a database that is away", ServiceUnavailable, away, retry_after="2"),
+    of_class("a database that is away", DatabaseAway, away, retry_after="2"),
+    of_class("a lock that is not to be had", DatabaseBusy, raising("55P03"), retry_after="2"),
+    of_class("a deadlock", ServiceUnavailable, raising("40P01"), retry_after="2"),
     of_class("a commit without an answer", OutcomeUnknown, lost_at_commit, retry_after="2"),
 ]
 

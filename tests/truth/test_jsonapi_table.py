@@ -1,36 +1,19 @@
 """docs/jsonapi.md names a test for each MUST of JSON:API, and each test that it names is there."""
 
-import ast
-import re
-from functools import cache
-from pathlib import Path
-
 import pytest
 
+from tests.support.named_tests import is_there, named_tests
 from tests.truth.test_the_papers import ROOT, read
 
 PAGE = read("docs/jsonapi.md")
-NAMED = sorted(set(re.findall(r"`([a-z_/]+/test_[a-z_]+\.py::[A-Za-z0-9_:]+)`", PAGE)))
+NAMED = named_tests(PAGE)
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| --- ")]
 NOT_APPLYING = PAGE.partition("## What does not apply")[2].partition("\n## ")[0]
 
 
-@cache
-def names_in(path: Path) -> frozenset[str]:
-    """Return the tests of a file, as functions and as methods of classes."""
-    found = set()
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.FunctionDef):
-            found.add(node.name)
-        elif isinstance(node, ast.ClassDef):
-            found |= {f"{node.name}::{child.name}" for child in node.body if isinstance(child, ast.FunctionDef)}
-    return frozenset(name for name in found if name.rpartition("::")[2].startswith("test_"))
-
-
 @pytest.mark.parametrize("name", NAMED)
 def test_every_test_that_the_table_names_is_there(name: str) -> None:
-    file, _, test = name.partition("::")
-    assert test in names_in(ROOT / "tests" / file)
+    assert is_there(name)
 
 
 def test_every_must_has_a_test_or_a_reason() -> None:
@@ -40,10 +23,6 @@ def test_every_must_has_a_test_or_a_reason() -> None:
     for row in ROWS:
         if row not in heads and row not in NOT_APPLYING:
             assert "::test_" in row, row
-
-
-def test_nothing_that_looks_like_a_test_escapes_the_check() -> None:
-    assert PAGE.count("::test_") == sum(PAGE.count(f"`{name}`") for name in NAMED)
 
 
 def test_no_must_is_said_twice() -> None:

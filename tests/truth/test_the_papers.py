@@ -9,6 +9,7 @@ import pytest
 
 from local.template import Route, Template
 from tests.reading import test_events as read_events
+from tests.sync import test_pruning as pruned_events
 from tests.writing import test_events as written_events
 from wellspring.routes import routes
 from wellspring.settings import Settings
@@ -72,9 +73,10 @@ def test_every_route_is_in_the_readme(route: str) -> None:
 
 
 def test_every_event_is_replayed_by_a_test() -> None:
-    """tests/reading and tests/writing replay what they list, tests/sync what begins with sync_."""
+    """tests/reading and tests/writing replay what they list, tests/sync the queue's and the schedule's."""
     sync = re.findall(r'^        \("([a-z_]+)", \[', read("tests/sync/test_events.py"), re.MULTILINE)
-    replayed = [*read_events.REPLAYED, *written_events.REPLAYED, *(f"sync_{name}" for name in sync)]
+    others = [*read_events.REPLAYED, *written_events.REPLAYED, *pruned_events.REPLAYED]
+    replayed = [*others, *(f"sync_{name}" for name in sync)]
     assert sorted(replayed) == sorted(path.stem for path in EVENTS)
 
 

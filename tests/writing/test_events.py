@@ -33,7 +33,7 @@ BEFORE = {
     "workspace_group_workspace_create": "workspace_group_workspace_delete",
     "workspace_group_enrol": "workspace_group_withdraw",
 }
-HTTP = sorted(path.stem for path in EVENTS.glob("*.json") if not path.stem.startswith("sync_"))
+HTTP = sorted(path.stem for path in EVENTS.glob("*.json") if "requestContext" in event(path.stem))
 
 
 @pytest.fixture(autouse=True)

@@ -267,6 +267,15 @@ class TestASecondChoice:
         assert (reply.status, UUID(reply.data["id"]), flags(reply)) == (200, row.id, becomes)
         assert get(f"{CHOICES}/{row.id}", ours.caller).document == reply.document
 
+    def test_of_one_that_was_never_updated_shows_when_it_was_made(
+        self, world: World, ours: Tenant, stripe: Row, way: str
+    ) -> None:
+        row = world.choose(ours.workspace, stripe, is_selected=True, is_matched=True, updated_at=None)
+        reply = choose(way, ours.workspace, stripe, ours.caller)
+        assert reply.data["attributes"]["updated_at"] == reply.data["attributes"]["created_at"]
+        read = get(f"{CHOICES}/{row.id}", ours.caller)
+        assert (read.document, read.headers["etag"]) == (reply.document, reply.headers["etag"])
+
     def test_that_may_not_be_leaves_the_first(self, world: World, ours: Tenant, stripe: Row, way: str) -> None:
         row = world.choose(ours.workspace, stripe)
         reply = choose(way, ours.workspace, stripe, ours.caller, is_matched=False)

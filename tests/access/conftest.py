@@ -1,0 +1,68 @@
+"""The scene of `tests.access.scene`: built once for each worker, and as it was for each test."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine
+
+from local.postgres import Cluster
+from tests.access.scene import Scene, build
+from tests.support.databases import FreshDatabase, OpenAt, Statements, engine_for, fresh, rolled_back
+from tests.support.world import World
+from wellspring.database import scope
+
+TEMPLATE = "template_scene"
+SHARED = "shared_scene"
+
+
+@pytest.fixture(scope="session")
+def built(cluster: Cluster, template: str) -> Scene:
+    """The scene in the database `TEMPLATE`, to which nobody connects any more."""
+    cluster.create_database(TEMPLATE, template)
+    builder = FreshDatabase(cluster.url(TEMPLATE), Statements())
+    scene = build(World(builder))
+    builder.close()
+    return scene
+
+
+@pytest.fixture(scope="session")
+def scene_engine(cluster: Cluster, built: Scene) -> Iterator[Engine]:
+    """The owner's engine on the scene in which tests are rolled back."""
+    cluster.create_database(SHARED, TEMPLATE)
+    engine = engine_for(cluster.url(SHARED))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, open_at: OpenAt | None) -> Scene:
+    """Every way to a row, open and closed, in a database that forgets this test; through a pooler, as `fresh_scene`."""
+    found: Scene = request.getfixturevalue("fresh_scene" if open_at else "rolled_back_scene")
+    return found
+
+
+@pytest.fixture
+def rolled_back_scene(
+    cluster: Cluster, built: Scene, scene_engine: Engine, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Scene]:
+    """The scene in a transaction that is rolled back."""
+    with rolled_back(scene_engine, cluster.url(SHARED), statements) as given:
+        monkeypatch.setattr(scope, "connection", given.connection)
+        yield replace(built, world=World(given))
+
+
+@pytest.fixture
+def scene_database(
+    cluster: Cluster, built: Scene, open_at: OpenAt | None, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FreshDatabase]:
+    """A database of this test's own that holds the scene, with real commits and as many sessions as threads."""
+    with fresh(cluster, TEMPLATE, statements, open_at) as given:
+        monkeypatch.setattr(scope, "connection", given.connection)
+        yield given
+
+
+@pytest.fixture
+def fresh_scene(built: Scene, scene_database: FreshDatabase) -> Scene:
+    """The scene in `scene_database`."""
+    return replace(built, world=World(scene_database))

@@ -1,0 +1,96 @@
+"""Worlds in which product and model are compared: what `test_worlds` and `test_worlds_first_guard` share."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import pg8000.legacy
+import pytest
+
+from tests.access.reach import Outcome, outcomes, wanted
+from tests.access.stage import Stage
+from tests.access.worlds import OPERATIONS, Story, stories, worlds
+from tests.support.databases import Database
+from wellspring.observability import logger
+
+WORLDS = 1000
+
+
+def explore(database: Database, *, second_guard: bool) -> None:
+    """Compare product and model in a thousand worlds, and see that all there is was asked for.
+
+    Args:
+        database: where the worlds are put.
+        second_guard: whether Postgres's policies are in force.
+
+    Raises:
+        AssertionError: the two do not agree; the notes have the smallest such world. Or an outcome was never reached.
+    """
+    reached = compare(database, WORLDS, second_guard=second_guard)
+    missing = sorted(wanted() - reached)
+    assert not missing, f"Never reached with this seed in {WORLDS} worlds or more: {missing}"
+
+
+def compare(
+    database: Database,
+    count: int,
+    *,
+    second_guard: bool,
+    operations: Sequence[tuple[str, str]] = OPERATIONS,
+    shrink: bool = True,
+) -> set[Outcome]:
+    """Compare product and model in so many worlds.
+
+    Args:
+        database: where the worlds are put.
+        count: how many.
+        second_guard: whether Postgres's policies are in force.
+        operations: what is asked, each as operation and type.
+        shrink: whether to look for the smallest world in which they do not agree.
+
+    Returns:
+        What was reached.
+    """
+    stage = Stage(database, second_guard=second_guard)
+    reached: set[Outcome] = set()
+
+    @worlds(stories(stage.now, operations), count, others=int(second_guard), shrink=shrink)
+    def check(story: Story) -> None:
+        with stage.set(story.world):
+            for caller, request in story.asked:
+                reached.update(outcomes(caller, request, stage.compare(story.world, caller, request)))
+            # Also what refused requests and lists should have left alone.
+            stage.compare_tables(story.world)
+
+    with _quiet(), _reading_statements_once():
+        check()
+    return reached
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the lines of ten thousand answers out of a failure's report."""
+    level = logger.log_level
+    logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _reading_statements_once() -> Iterator[None]:
+    """Let pg8000 look for the parameters in a statement once: it goes through it letter by letter, for long."""
+    real = pg8000.legacy.convert_paramstyle
+
+    @cache
+    def converted(style: str, statement: str) -> str:
+        return str(real(style, statement, ())[0])
+
+    def convert(style: str, statement: str, values: Any) -> tuple[str, Any]:
+        return converted(style, statement), values
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pg8000.legacy, "convert_paramstyle", convert)
+        yield

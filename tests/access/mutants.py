@@ -1,0 +1,328 @@
+"""What `tests.access.mutations` takes away from the two guards, one thing at a time.
+
+No file is changed: a policy is altered in a database, a predicate in the process that runs the tests. What can be taken
+away is read from the source, so that a new query and a new condition are among it from their first day.
+"""
+
+import ast
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial, wraps
+from pathlib import Path
+from pkgutil import iter_modules
+from types import FrameType, ModuleType
+from typing import Any, Literal
+
+from sqlalchemy import true
+
+from wellspring import repositories
+from wellspring.access import predicates
+from wellspring.access.predicates import Visible
+from wellspring.routes import objects
+
+type Guard = Literal["first", "second"]
+type Question = Literal["workspace", "group"]
+
+TABLES = tuple(resource.table for resource in objects())
+MODULES = tuple(
+    importlib.import_module(f"{repositories.__name__}.{found.name}") for found in iter_modules(repositories.__path__)
+)
+
+# What a call of `Visible` asks in the end.
+ASKED: Mapping[str, Sequence[Question]] = {
+    "workspace": ("workspace",),
+    "group": ("group",),
+    "through": ("workspace", "group"),
+}
+# It asks for whoever called it.
+ASKS_FOR_ITS_CALLER = "ledger._visible_rows"
+# It only makes the choice of parents smaller: each of their rows is asked about once more.
+NO_GUARD = "ledger._HeadsThenLateral._opened_from_the_other_side"
+
+# The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
+UNASKED: Mapping[str, str] = {
+    "cursor_keys.keys": "the service's own keys, the same for everybody",
+    "disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
+    "groups.linkage": "of groups that the caller has just been shown",
+    "groups.make": "of workspaces that parents.find has found for the caller",
+    "health.ping": "no row",
+    "idempotency.answer_of": "the caller is half of the key",
+    "idempotency.claim": "the caller is half of the key",
+    "idempotency.keep": "the caller is half of the key",
+    "parents.caller_pk": "the caller",
+    "sync.apply_changes": "for the queue, which is a service; each row's parents must be live and of one workspace",
+    "pruning.delete_oldest": "message ids and kept answers, of which nothing is shown",
+    "writing.add": "under parents that parents.find has found for the caller",
+    "writing.change": "of a row that ledger.one has found and locked for the caller",
+    "writing.choose_provider": "under parents that parents.find has found for the caller",
+    "writing.tombstone": "of a row that ledger.one has found and locked for the caller",
+}
+
+# What a condition is about that keeps rows from somebody.
+GUARDING = re.compile(r"deleted_at\.is_\(None\)|status == |\bCALLER\b|\bcaller\b|\bclaimed\b")
+# `filter[deleted]` is a wish of the caller's.
+NO_CONDITION = ("ledger._is_shown",)
+# What may be taken away and nobody sees more, and why.
+EQUIVALENT: Mapping[str, str] = {
+    "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One guard, spoilt.
+
+    Attributes:
+        name: what it is called.
+        guard: which guard it is of; the tests of that one run.
+        likely: patterns of the names of the tests that find it soonest; they run first, in this order.
+        sql: statements for the migrated database.
+        spoil: what to do to the process before a test is run.
+    """
+
+    name: str
+    guard: Guard
+    likely: Sequence[str] = ()
+    sql: Sequence[str] = ()
+    spoil: Callable[[], None] | None = None
+
+
+# ---- the first guard: what the source asks ---------------------------------------------------------------
+def functions(module: ModuleType) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Return each function and method of a module by `module.qualified_name`."""
+
+    def within(node: ast.AST, name: str) -> Iterator[tuple[str, ast.FunctionDef]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef):
+                yield f"{name}.{child.name}", child
+            elif isinstance(child, ast.ClassDef):
+                yield from within(child, f"{name}.{child.name}")
+
+    yield from within(_tree(module), _short(module))
+
+
+def sites() -> dict[str, set[Question]]:
+    """Return which functions of the repositories ask `Visible` for a condition, and what they ask."""
+    found: dict[str, set[Question]] = {}
+    for module in MODULES:
+        for name, function in functions(module):
+            calls = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
+            questions: set[Question] = set()
+            for call in calls:
+                if isinstance(call, ast.Attribute):
+                    questions.update(ASKED.get(call.attr, ()))
+                elif isinstance(call, ast.Name) and f"{_short(module)}.{call.id}" == ASKS_FOR_ITS_CALLER:
+                    questions.update(ASKED["through"])
+            if questions and name not in {ASKS_FOR_ITS_CALLER, NO_GUARD}:
+                found[name] = questions
+    return found
+
+
+def doors() -> Iterator[tuple[str, bool]]:
+    """Return each public function of the repositories that takes a transaction, and whether it comes to a site."""
+    asking = sites()
+    for module in MODULES:
+        prefix = f"{_short(module)}."
+        uses: dict[str, set[str]] = {}
+        public: list[str] = []
+        for name, function in functions(module):
+            if not function.name.startswith("_") and "transaction" in {part.arg for part in function.args.args}:
+                public.append(name)
+            # A class stands for all its methods: whoever makes one may call any.
+            names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+            for known in (name, prefix + name.removeprefix(prefix).partition(".")[0]):
+                uses.setdefault(known, set()).update(prefix + used for used in names)
+        yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
+
+
+def _reached(start: str, uses: Mapping[str, set[str]]) -> set[str]:
+    reached, waiting = set(), [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += uses.get(name, ())
+            waiting += [method for method in uses if method.startswith(f"{name}.")]
+    return reached
+
+
+def conditions(module: ModuleType) -> Iterator[tuple[str, int, str]]:
+    """Return the conditions that keep rows from somebody: in which function, the how manieth of it, and its text."""
+    for name, function in functions(module):
+        if name not in NO_CONDITION:
+            for number, (hosts, place) in enumerate(_conditions(function)):
+                text = ast.unparse(hosts[place])
+                if GUARDING.search(text) and not isinstance(hosts[place], ast.Constant):
+                    yield name, number, text
+
+
+def _conditions(function: ast.FunctionDef) -> Iterator[tuple[list[ast.expr], int]]:
+    for node in ast.walk(function):
+        hosts: list[ast.expr] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "where":
+            hosts = node.args
+        elif isinstance(node, ast.List):
+            hosts = node.elts
+        yield from ((hosts, place) for place in range(len(hosts)))
+
+
+def _short(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+def _tree(module: ModuleType) -> ast.Module:
+    return ast.parse(inspect.getsource(module))
+
+
+# ---- the first guard: what is done to it -----------------------------------------------------------------
+def answer_yes(site: str, question: Question) -> None:
+    """Let `Visible` say of every row that the caller sees it, where one site asks."""
+    asked: Callable[..., Any] = getattr(Visible, question)
+
+    @wraps(asked)
+    def answered(visible: Visible, *arguments: Any) -> Any:
+        return true() if who_asks() == site else asked(visible, *arguments)
+
+    setattr(Visible, question, answered)
+
+
+def watch(heard: set[str]) -> None:
+    """Collect the functions of the repositories that ask `Visible` while tests run."""
+    for question in ("workspace", "group"):
+        asked: Callable[..., Any] = getattr(Visible, question)
+
+        @wraps(asked)
+        def overheard(visible: Visible, *arguments: Any, asked: Callable[..., Any] = asked) -> Any:
+            heard.add(who_asks())
+            return asked(visible, *arguments)
+
+        setattr(Visible, question, overheard)
+
+
+def who_asks() -> str:
+    """Return which function of the repositories asks `Visible`, as `module.qualified_name`."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not frame.f_globals["__name__"].startswith(f"{repositories.__name__}."):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    name = _name_of(frame)
+    return _name_of(frame.f_back) if name == ASKS_FOR_ITS_CALLER and frame.f_back else name
+
+
+def _name_of(frame: FrameType) -> str:
+    return f"{frame.f_globals['__name__'].rpartition('.')[2]}.{frame.f_code.co_qualname}"
+
+
+def drop_condition(module: ModuleType, name: str, number: int) -> None:
+    """Put in the place of a function the same without one of its conditions."""
+    function = dict(functions(module))[name]
+    hosts, place = list(_conditions(function))[number]
+    del hosts[place]
+    path = name.split(".")[1:]
+    owner: Any = module
+    for part in path[:-1]:
+        owner = getattr(owner, part)
+    made: dict[str, Any] = {}
+    source = ast.fix_missing_locations(ast.Module([function], []))
+    exec(compile(source, module.__file__ or "", "exec"), vars(module), made)  # noqa: S102  our own source
+    setattr(owner, path[-1], made[path[-1]])
+
+
+# ---- the second guard ------------------------------------------------------------------------------------
+@cache
+def migration() -> Any:
+    """Return the migration that makes the policies."""
+    name = "0005_row_level_security"
+    path = Path(__file__).resolve().parents[2] / "migrations" / "versions" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+WITHOUT_SECOND = tuple(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY" for table in TABLES)
+_SQL_CONDITION = re.compile(
+    r"[a-z]+\.deleted_at IS NULL|membership\.status = 'active'|caller\.id = wellspring\.caller\(\)"
+    r"|[a-z._]*pk = ANY \(\(SELECT wellspring\.\w+\(\)\)::bigint\[\]\)|\(SELECT wellspring\.is_service\(\)\)"
+)
+
+
+def without_each(sql: str) -> Iterator[tuple[str, str]]:
+    """Return each condition of a text of SQL, and the text that has `true` in its place."""
+    for number, found in enumerate(_SQL_CONDITION.finditer(sql), 1):
+        yield f"{number}. {found.group()}", f"{sql[: found.start()]}true{sql[found.end() :]}"
+
+
+# ---- all of them -----------------------------------------------------------------------------------------
+_SOON: Mapping[str, Sequence[str]] = {
+    "ledger._one_statement": ("row_is_found", "group_is_there"),
+    "ledger._count_statement": ("counted",),
+    "ledger._related_statement": ("named_and_not_shown",),
+    "ledger._WholeSorted._rows": ("updated_at",),
+    "ledger._HeadsThenLateral._driver": ("filter_that_names",),
+    "ledger._HeadsThenLateral._other_parent": ("created_at",),
+    "parents._find_one": ("gone_is_no_parent", "joins_a_group", "is_chosen"),
+    "parents._roles": ("role_is_held", "is_chosen"),
+    "parents.caller_pk": ("by_somebody_who_is_there",),
+    "groups._linkage_statement": ("names_its",),
+    "idempotency.answer_of": ("kept_answer",),
+    "idempotency.keep": ("kept_answer",),
+    "predicates._groups": ("group_is_there",),
+    "predicates.Visible.group": ("group_is_there",),
+    "predicates.Visible.workspace": ("claim_leaves",),
+}
+
+
+def _first() -> Iterator[Mutant]:
+    for site, questions in sites().items():
+        for question in sorted(questions):
+            soon = _SOON.get(site, ())
+            # What is of groups is seen in enrolments.
+            of_groups = [f"{word}.*workspace_group_" for word in soon] if question == "group" else []
+            spoil = partial(answer_yes, site, question)
+            name = f"{site} asks for no {question}"
+            yield Mutant(name, "first", (*of_groups, *soon), WITHOUT_SECOND, spoil)
+    for module in (predicates, *MODULES):
+        for name, number, text in conditions(module):
+            spoil = partial(drop_condition, module, name, number)
+            yield Mutant(f"{name} without {number}. {text}", "first", _SOON.get(name, ()), WITHOUT_SECOND, spoil)
+
+
+def _second() -> Iterator[Mutant]:
+    # The conditions of the tables of one kind differ in names only.
+    of_a_kind = {resource.policy: resource.table for resource in reversed(objects())}
+    for table in TABLES:
+        policy = f"{table}_of_the_caller ON core_api.{table}"
+        visible, writable = migration().POLICIES[table]
+        everything = rf"everything.*\[{table.removesuffix('s')}"
+        yield Mutant(f"{table} without its policy", "second", (everything,), [f"DROP POLICY {policy}"])
+        for kind, clause, condition, soon in (
+            ("shows", "USING", visible, everything),
+            ("takes", "WITH CHECK", writable, "added"),
+        ):
+            alter = f"ALTER POLICY {policy} {clause}"
+            yield Mutant(f"{table} {kind} everything", "second", (soon,), [f"{alter} (true)"])
+            for text, rest in without_each(condition) if table in of_a_kind.values() else ():
+                yield Mutant(f"{table} {kind} without {text}", "second", (soon,), [f"{alter} ({rest})"])
+    for signature, body in migration().FUNCTIONS.items():
+        for text, rest in without_each(body):
+            sql = f"CREATE OR REPLACE FUNCTION wellspring.{signature} {rest}"
+            soon = "everything.*workspace_group_" if "group" in signature else "everything"
+            yield Mutant(f"{signature} without {text}", "second", (soon,), [sql])
+
+
+# The first guard by itself: nothing may fail.
+ALONE = Mutant("the second guard is off", "first", (), WITHOUT_SECOND)
+
+
+def mutants(*, with_equivalent: bool = False) -> list[Mutant]:
+    """Return all of them, `ALONE` first."""
+    found = (*_first(), *_second())
+    return [ALONE, *(mutant for mutant in found if with_equivalent or mutant.name not in EQUIVALENT)]

@@ -1,0 +1,336 @@
+"""The way between `model` and the product: worlds into the database, requests to the functions, replies to compare."""
+
+import difflib
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from sqlalchemy import text
+
+from tests.access import model
+from tests.access.model import (
+    Answer,
+    Caller,
+    Create,
+    Delete,
+    Group,
+    List,
+    Person,
+    Request,
+    Retrieve,
+    Row,
+    Update,
+    World,
+)
+from tests.access.worlds import MOST, OBJECTS
+from tests.support import api
+from tests.support.databases import Database
+from wellspring.queries import Position, Sort
+from wellspring.resources import resource_of
+from wellspring.services import cursors
+
+# Columns that must be there, and that nobody's access depends on.
+_NAMES = {
+    "workspaces": ("name",),
+    "peoples": ("full_name",),
+    "companies": ("name",),
+    "accounts": ("account_name",),
+    "connectors": ("name",),
+    "providers": ("name", "slug"),
+}
+_TIMES = ("created_at", "updated_at", "deleted_at")
+_PARENTS = {
+    "peoples": ("workspace",),
+    "companies": ("workspace",),
+    "accounts": ("workspace",),
+    "workspace_connectors": ("workspace", "connector"),
+    "workspace_groups": ("created_by",),
+    "workspace_memberships": ("people", "workspace"),
+    "workspace_group_memberships": ("people", "workspace_group"),
+    "account_workspace_connectors": ("account", "workspace_connector"),
+    "company_workspace_connectors": ("company", "workspace_connector"),
+    "people_workspace_connectors": ("people", "workspace_connector"),
+    "workspace_group_workspaces": ("workspace_group", "workspace", "created_by"),
+    "workspace_providers": ("workspace", "provider"),
+}
+_VALUES = {
+    "workspace_groups": ("name",),
+    "workspace_memberships": ("role", "status"),
+    "workspace_group_memberships": ("role", "status"),
+    "account_workspace_connectors": ("direction",),
+    "company_workspace_connectors": ("direction",),
+    "people_workspace_connectors": ("direction",),
+    "workspace_providers": ("is_selected", "is_matched"),
+}
+GUARDED = tuple(resource_of(type_).table for type_ in OBJECTS)
+# What requests change.
+_CHANGED = ("workspace_groups", "workspace_group_memberships", *GUARDED)
+
+
+def _columns(table: str) -> list[str]:
+    parents = [f"{parent}_pk" for parent in _PARENTS.get(table, ())]
+    return ["pk", "id", *_TIMES, *parents, *_VALUES.get(table, ())]
+
+
+def _insert(table: str) -> str:
+    columns, names = _columns(table), _NAMES.get(table, ())
+    return (
+        f"{table} AS (INSERT INTO core_api.{table} ({', '.join([*columns, *names])}) OVERRIDING SYSTEM VALUE"
+        f" SELECT {', '.join([*columns, *('id::text' for _ in names)])}"
+        f" FROM jsonb_populate_recordset(NULL::core_api.{table}, (TABLE world) -> '{table}'))"
+    )
+
+
+def _state(table: str) -> str:
+    pairs = ", ".join(f"'{name}', {name}" for name in _columns(table))
+    return f"'{table}', (SELECT jsonb_agg(jsonb_build_object({pairs})) FROM core_api.{table})"
+
+
+# All tables in one statement: references are checked at its end.
+_BUILD = f"WITH world AS MATERIALIZED (SELECT jsonb '%s'), {', '.join(map(_insert, MOST))} SELECT 1"
+# What was rolled back is still in the tables' files, and reading passes over it.
+_CLEAN = f"TRUNCATE {', '.join(f'core_api.{table}' for table in MOST)}"
+WORLDS_TO_CLEAN = 100
+_SNAPSHOT = text(f"SELECT jsonb_build_object({', '.join(map(_state, _CHANGED))})")
+
+
+class Stage:
+    """Where worlds are put, asked, and forgotten.
+
+    Args:
+        database: rolled back after the test.
+        second_guard: whether the tables' policies are in force, or the queries' predicates stand alone.
+    """
+
+    def __init__(self, database: Database, *, second_guard: bool) -> None:
+        self._owner = database.owner
+        self._worlds = itertools.count()
+        for table in () if second_guard else GUARDED:
+            self._owner.exec_driver_sql(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY")
+        self.now: datetime = self._owner.execute(text("SELECT now()::timestamptz(3)")).scalar_one()
+        newest = text("SELECT key FROM wellspring.cursor_keys ORDER BY pk DESC LIMIT 1")
+        self._key = bytes(self._owner.execute(newest).scalar_one())
+
+    @contextmanager
+    def set(self, world: World) -> Iterator[None]:
+        """Put a world into the database for a while."""
+        if next(self._worlds) % WORLDS_TO_CLEAN == 0:
+            self._owner.exec_driver_sql(_CLEAN)
+        scene = self._owner.begin_nested()
+        try:
+            tables = {name: [_stored(row) for row in rows] for name, rows in world.tables().items()}
+            # No text in it has an apostrophe; a parameter would cost a walk over the statement.
+            self._owner.exec_driver_sql(_BUILD.replace("%s", json.dumps(tables)))
+            yield
+        finally:
+            scene.rollback()
+
+    def compare(self, world: World, caller: Caller, request: Request) -> Answer:
+        """Let somebody ask, and fail where the reply is not what the model says.
+
+        Returns:
+            What both say.
+        """
+        answer = model.answer(world, caller, request)
+        reply = self._ask(caller, request)
+        problems = [list(problem) for problem in answer.problems]
+        _agree("answer", _outcome(reply), {"status": answer.status, "problems": problems})
+        if answer.made:
+            self.compare_tables(world, answer.made)
+        if not answer.problems:
+            _agree("document", _said(reply), _expected(world, answer))
+        return answer
+
+    def _ask(self, caller: Caller, request: Request) -> api.Reply:
+        """Send a request to the function that the template has for it."""
+        if isinstance(caller, Person):
+            who = api.Caller({"sub": str(caller.id), "scope": caller.scope})
+        else:
+            who = api.service(*sorted(caller.scopes))
+        match request:
+            case List():
+                return api.get(self._list_url(request), who)
+            case Retrieve():
+                return api.get(f"{_route(request.type)}/{request.id}{_query(request.include)}", who)
+            case Create():
+                return api.post(f"{_create_path(request)}{_query(request.include)}", who, _create_document(request))
+            case Update():
+                data = {"type": request.type, "id": str(request.id), "attributes": _attributes(request)}
+                url = f"{_route(request.type)}/{request.id}{_query(request.include)}"
+                return api.patch(url, who, {"data": data})
+            case Delete():
+                return api.delete(_delete_path(request), who)
+
+    def _list_url(self, request: List) -> str:
+        parameters: dict[str, str] = {"filter[deleted]": request.deleted}
+        if request.workspaces:
+            parameters["filter[workspace]"] = _joined(request.workspaces)
+        for name, ids in request.related:
+            parameters[f"filter[{name}]"] = _joined(ids)
+        for name, value in request.equal:
+            parameters[f"filter[{name}]"] = str(value).lower()
+        if request.since is not None:
+            parameters["filter[created_at][gte]"] = _instant(request.since)
+        parameters["sort"] = f"{'-' if request.descending else ''}{request.sort}"
+        parameters["page[size]"] = str(request.size)
+        if request.cursor is not None:
+            row = request.cursor
+            at = row.created_at if request.sort == "created_at" else row.last_updated_at
+            sort = Sort(request.sort, descending=request.descending)
+            cursor = cursors.seal(self._key, resource_of(request.type), sort, Position(at, row.id))
+            parameters["page[before]" if request.backward else "page[after]"] = cursor
+        if request.total:
+            parameters["page[total]"] = "true"
+        if request.include is not None:
+            parameters["include"] = ",".join(request.include)
+        route = f"/v1/workspaces/{request.within}/providers" if request.within else _route(request.type)
+        return f"{route}?{urlencode(parameters)}"
+
+    def compare_tables(self, world: World, new: Sequence[Row] = ()) -> None:
+        """Fail where the tables do not hold what the world does; its new rows learn what the database calls them."""
+        stored: dict[str, list[dict[str, Any]] | None] = self._owner.execute(_SNAPSHOT).scalar_one()
+        # A parent comes before what points to it.
+        for table, rows in world.tables().items():
+            if table in _CHANGED:
+                there = stored[table] or []
+                known = {row.pk for row in rows}
+                nameless = {_content(row): row for row in there if row["pk"] not in known}
+                for made in (row for row in rows if row in new):
+                    found = nameless.get(_content(_stored(made)))
+                    assert found is not None, f"{made} was not written to {table}, but {nameless}"
+                    made.pk, made.id = found["pk"], UUID(found["id"])
+                expected = sorted((row.pk, str(row.id), _content(_stored(row))) for row in rows)
+                _agree(table, sorted((row["pk"], row["id"], _content(row)) for row in there), expected)
+
+
+def _stored(row: Row) -> dict[str, Any]:
+    """Return a row's columns as JSON has them."""
+    stored: dict[str, Any] = {"pk": row.pk, "id": str(row.id)}
+    for name in _TIMES:
+        value: datetime | None = getattr(row, name)
+        stored[name] = None if value is None else value.isoformat()
+    for name, parent in row.parents().items():
+        stored[f"{name}_pk"] = None if parent is None else parent.pk
+    return stored | dict(row.values())
+
+
+def _content(stored: Mapping[str, Any]) -> str:
+    """Return a row without the names that the server gave it."""
+    kept = {name: value for name, value in stored.items() if name not in {"pk", "id"}}
+    for name in _TIMES:
+        kept[name] = kept[name] and datetime.fromisoformat(kept[name]).timestamp()
+    return json.dumps(kept, sort_keys=True)
+
+
+# ---- what is asked, as HTTP ----------------------------------------------------------------------------
+
+
+def _route(type_: str) -> str:
+    return resource_of(type_).route
+
+
+def _query(include: tuple[str, ...] | None) -> str:
+    return "" if include is None else f"?include={','.join(include)}"
+
+
+def _joined(ids: Sequence[UUID]) -> str:
+    return ",".join(map(str, ids))
+
+
+def _create_path(request: Create) -> str:
+    for name, id_ in request.within:
+        return f"/v1/workspaces/{id_}/providers" if name == "workspace" else f"/v1/workspace-groups/{id_}/workspaces"
+    return _route(request.type)
+
+
+def _create_document(request: Create) -> Any:
+    linked: dict[str, Any] = {name: {"data": {"type": name, "id": str(id_)}} for name, id_ in request.links}
+    if request.workspaces:
+        linked["workspaces"] = {"data": [{"type": "workspace", "id": str(id_)} for id_ in request.workspaces]}
+    return {"data": {"type": request.type, "attributes": _attributes(request), "relationships": linked}}
+
+
+def _attributes(request: Create | Update) -> dict[str, Any]:
+    return {name: _instant(value) if isinstance(value, datetime) else value for name, value in request.attributes}
+
+
+def _delete_path(request: Delete) -> str:
+    if request.pair is None:
+        return f"{_route(request.type)}/{request.id}"
+    first, second = request.pair
+    if request.type == "workspace_provider":
+        return f"/v1/workspaces/{first}/providers/{second}"
+    return f"/v1/workspace-groups/{first}/workspaces/{second}"
+
+
+# ---- what is said --------------------------------------------------------------------------------------
+
+
+def _agree(on: str, product: object, expected: object) -> None:
+    """Fail with the lines in which the two differ."""
+    if product != expected:
+        left, right = (json.dumps(it, indent=1, sort_keys=True, default=str).split("\n") for it in (expected, product))
+        differences = difflib.unified_diff(left, right, "the model", "the product", lineterm="", n=2)
+        raise AssertionError("\n".join([f"They do not agree on the {on}:", *differences]))
+
+
+def _outcome(reply: api.Reply) -> dict[str, Any]:
+    """Return a reply's status and problems, as `Answer` has them."""
+    problems = [
+        [error["code"], " ".join(f"{kind} {value}" for kind, value in error.get("source", {}).items())]
+        for error in (reply.document or {}).get("errors", ())
+    ]
+    return {"status": reply.status, "problems": sorted(problems)}
+
+
+def _said(reply: api.Reply) -> dict[str, Any]:
+    """Return what a success says, in a form to compare."""
+    document = reply.document or {}
+    data = document.get("data", [])
+    items = data if isinstance(data, list) else [data]
+    links = document.get("links", {})
+    included = document.get("included")
+    return {
+        "data": [{name: value for name, value in item.items() if name not in {"links", "meta"}} for item in items],
+        "included": None if included is None else sorted((item["type"], item["id"]) for item in included),
+        "total": document.get("meta", {}).get("page", {}).get("total"),
+        "before": links.get("prev") is not None,
+        "after": links.get("next") is not None,
+    }
+
+
+def _expected(world: World, answer: Answer) -> dict[str, Any]:
+    """Return what the model says, in the same form."""
+    return {
+        "data": [_resource_object(world, row) for row in answer.rows],
+        "included": None if answer.included is None else sorted((row.type, str(row.id)) for row in answer.included),
+        "total": answer.total,
+        "before": answer.before,
+        "after": answer.after,
+    }
+
+
+def _resource_object(world: World, row: Row) -> dict[str, Any]:
+    """Return what a row shows as primary data, beside links and meta."""
+    times = {"created_at": row.created_at, "updated_at": row.last_updated_at, "deleted_at": row.deleted_at}
+    related: dict[str, Any] = {
+        name: {"data": None if parent is None else _identifier(parent)} for name, parent in row.parents().items()
+    }
+    if isinstance(row, Group):
+        for name in ("workspaces", "memberships"):
+            related[name] = {"data": [_identifier(other) for other in model.linked(world, row, name)]}
+    shown = {name: None if value is None else _instant(value) for name, value in times.items()}
+    return {**_identifier(row), "attributes": {**row.values(), **shown}, "relationships": related}
+
+
+def _identifier(row: Row) -> dict[str, str]:
+    return {"type": row.type, "id": str(row.id)}
+
+
+def _instant(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

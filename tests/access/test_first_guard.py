@@ -1,0 +1,301 @@
+"""The predicate of every query: whatever is asked, and however, is answered with the caller's rows only.
+
+Everybody of the scene asks. `tests.access.mutations` runs this file with the predicate taken away from one repository
+method at a time and the second guard switched off: some test here must fail then.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from tests.access.scene import LEDGERS, Scene, Who, walked
+from tests.support.api import Caller, delete, draft, get, patch, person, post
+from tests.support.world import Row
+from wellspring.models.parents import workspace_group_memberships
+from wellspring.resources import Resource
+
+CHOICES = "/v1/workspace-providers"
+GROUPS = "/v1/workspace-groups"
+of_each_ledger = pytest.mark.parametrize("resource", LEDGERS, ids=lambda resource: resource.type)
+# Each sees something else; few enough to ask for every row one by one.
+SOME = ("owner of A", "foreigner", "member of A and B", "member of G", "member of F", "nobody we know", "service")
+# Who may choose providers for A.
+CHOOSERS = ("owner of A", "admin of A", "member of A", "member of A and B")
+
+
+def by_name[Seen](scene: Scene, look: Callable[[Who], Seen]) -> Mapping[str, Seen]:
+    """Return what everybody sees, by who they are: where two such differ, the names say who sees too much."""
+    return {name: look(who) for name, who in scene.people.items()}
+
+
+def parents(scene: Scene, relationship: str) -> Sequence[Row]:
+    """Return the parents that a relationship may lead to, of all tenants."""
+    match relationship:
+        case "workspace_connector":
+            return list(scene.connectors.values())
+        case "workspace_group":
+            return list(scene.groups.values())
+        case "provider":
+            return [scene.provider]
+        case "account" | "company" | "people":
+            return list(scene.records[relationship].values())
+        case _:
+            return []
+
+
+# ---- lists ---------------------------------------------------------------------------------------------
+@of_each_ledger
+@pytest.mark.parametrize("sort", ["created_at", "-updated_at"])
+def test_a_list_holds_the_callers_rows_on_all_its_pages(scene: Scene, resource: Resource, sort: str) -> None:
+    url = f"{resource.route}?sort={sort}&filter[deleted]=include&page[size]=7"
+    shown = by_name(scene, lambda who: sorted(walked(url, who.caller)))
+    assert shown == by_name(scene, lambda who: sorted(scene.seen(who, resource.type)))
+
+
+@of_each_ledger
+def test_what_is_counted_is_what_is_shown(scene: Scene, resource: Resource) -> None:
+    def counted(who: Who) -> tuple[int, int]:
+        reply = get(f"{resource.route}?page[total]=true&page[size]=500", who.caller)
+        return reply.document["meta"]["page"]["total"], len(reply.ids)
+
+    def expected(who: Who) -> tuple[int, int]:
+        number = len(scene.seen(who, resource.type, live_only=True))
+        return number, number
+
+    assert by_name(scene, counted) == by_name(scene, expected)
+
+
+@of_each_ledger
+def test_a_filter_that_names_the_parents_of_all_finds_the_callers_rows(scene: Scene, resource: Resource) -> None:
+    named = [
+        f"filter[{relationship.name}]={','.join(str(row.id) for row in found)}"
+        for relationship in resource.to_one
+        if (found := parents(scene, relationship.name))
+    ]
+
+    def shown(who: Who) -> list[set[UUID]]:
+        return [set(get(f"{resource.route}?{filter_}&page[size]=500", who.caller).ids) for filter_ in named]
+
+    def expected(who: Who) -> list[set[UUID]]:
+        return [scene.seen(who, resource.type, live_only=True)] * len(named)
+
+    assert by_name(scene, shown) == by_name(scene, expected)
+
+
+@of_each_ledger
+def test_only_who_sees_a_workspace_may_claim_it(scene: Scene, resource: Resource) -> None:
+    def claimed(who: Who) -> dict[str, int]:
+        url = f"{resource.route}?filter[workspace]"
+        return {name: get(f"{url}={row.id}", who.caller).status for name, row in scene.workspaces.items()}
+
+    def expected(who: Who) -> dict[str, int]:
+        return {name: 200 if sees(who, name) else 403 for name in scene.workspaces}
+
+    assert by_name(scene, claimed) == by_name(scene, expected)
+
+
+@of_each_ledger
+def test_a_claim_leaves_the_rows_of_that_workspace(scene: Scene, resource: Resource) -> None:
+    def shown(who: Who) -> dict[str, list[set[UUID]]]:
+        url = f"{resource.route}?page[size]=500&filter[workspace]"
+        return {
+            name: [set(get(f"{url}={row.id}{sort}", who.caller).ids) for sort in ("", "&sort=updated_at")]
+            for name, row in scene.workspaces.items()
+            if sees(who, name)
+        }
+
+    def expected(who: Who) -> dict[str, list[set[UUID]]]:
+        ours = scene.seen(who, resource.type, live_only=True)
+        rows = {
+            name: {line.row.id for line in scene.of(resource.type) if line.workspaces == {name}} & ours
+            for name in scene.workspaces
+            if sees(who, name)
+        }
+        return {name: [found, found] for name, found in rows.items()}
+
+    assert by_name(scene, shown) == by_name(scene, expected)
+
+
+def sees(who: Who, workspace: str) -> bool:
+    """Say whether somebody sees a workspace; `D` is gone."""
+    return workspace in who.workspaces or (who.is_service and workspace != "D")
+
+
+def test_a_workspaces_own_list_is_there_for_who_sees_it(scene: Scene) -> None:
+    def listed(who: Who) -> dict[str, object]:
+        replies = {
+            name: get(f"/v1/workspaces/{row.id}/providers", who.caller) for name, row in scene.workspaces.items()
+        }
+        return {name: reply.ids if reply.status == 200 else reply.codes for name, reply in replies.items()}
+
+    def expected(who: Who) -> dict[str, object]:
+        return {
+            name: [scene.row("workspace_provider", name).id] if sees(who, name) else ["WORKSPACE_NOT_FOUND"]
+            for name in scene.workspaces
+        }
+
+    assert by_name(scene, listed) == by_name(scene, expected)
+
+
+def test_a_group_is_there_for_its_members(scene: Scene) -> None:
+    def shown(who: Who) -> tuple[set[UUID], dict[str, int]]:
+        found = {name: get(f"{GROUPS}/{row.id}", who.caller).status for name, row in scene.groups.items()}
+        return set(walked(f"{GROUPS}?filter[deleted]=include", who.caller)), found
+
+    def expected(who: Who) -> tuple[set[UUID], dict[str, int]]:
+        names = {"G", "F"} if who.is_service else who.groups
+        return {scene.groups[name].id for name in names}, {name: 200 if name in names else 404 for name in scene.groups}
+
+    assert by_name(scene, shown) == by_name(scene, expected)
+
+
+def test_a_group_names_its_live_enrolments_and_members(scene: Scene) -> None:
+    group, members = scene.groups["G"], workspace_group_memberships
+    live = select(members.c.id).where(members.c.workspace_group_pk == group.pk, members.c.deleted_at.is_(None))
+    named = get(f"{GROUPS}/{group.id}", scene.people["guest of G"].caller).data["relationships"]
+    assert {item["id"] for item in named["workspaces"]["data"]} == {str(scene.workspaces[name].id) for name in "AC"}
+    assert {item["id"] for item in named["memberships"]["data"]} == {
+        str(id_) for id_ in scene.world.database.owner.execute(live).scalars()
+    }
+
+
+# ---- single rows, and what is included -----------------------------------------------------------------
+@of_each_ledger
+def test_a_row_is_found_by_who_sees_it(scene: Scene, resource: Resource) -> None:
+    rows = [line.row.id for line in scene.of(resource.type)]
+    for name in SOME:
+        who = scene.people[name]
+        found = {id_ for id_ in rows if get(f"{resource.route}/{id_}", who.caller).status == 200}
+        assert (name, found) == (name, scene.seen(who, resource.type, live_only=True))
+
+
+def test_somebody_of_another_workspace_is_named_and_not_shown(scene: Scene) -> None:
+    stranger = scene.records["people"]["B"].id
+
+    def included(who: Who) -> set[str]:
+        reply = get("/v1/workspace-group-workspaces?include=created_by&page[size]=500", who.caller)
+        assert {item["relationships"]["created_by"]["data"]["id"] for item in reply.data} <= {str(stranger)}
+        return {item["id"] for item in reply.document["included"]}
+
+    def expected(who: Who) -> set[str]:
+        has_rows = scene.seen(who, "workspace_group_workspace", live_only=True)
+        return {str(stranger)} if has_rows and sees(who, "B") else set()
+
+    assert by_name(scene, included) == by_name(scene, expected)
+    scene.world.tombstone(scene.records["people"]["B"])
+    assert by_name(scene, included) == by_name(scene, lambda _: set())
+
+
+# ---- what a document or a path names --------------------------------------------------------------------
+def outcome(who: Who, name: str, allowed: Sequence[str], success: int, *, seen: bool) -> int:
+    """Return the status that the contract has for a person's write: 404 for what they do not see, then 403."""
+    if who.is_service:
+        return 403
+    if not seen:
+        return 404
+    return success if name in allowed else 403
+
+
+def statuses(scene: Scene, ask: Callable[[Caller], int]) -> Mapping[str, int]:
+    return by_name(scene, lambda who: ask(who.caller))
+
+
+def test_a_provider_is_chosen_for_a_workspace_one_sees_and_works_in(scene: Scene) -> None:
+    body = draft("workspace_provider", workspace=scene.workspaces["A"], provider=scene.provider)
+    expected = {name: outcome(who, name, CHOOSERS, 200, seen=sees(who, "A")) for name, who in scene.people.items()}
+    assert statuses(scene, lambda caller: post(CHOICES, caller, body).status) == expected
+    body = draft("workspace_provider", provider=scene.provider)
+    path = f"/v1/workspaces/{scene.workspaces['A'].id}/providers"
+    assert statuses(scene, lambda caller: post(path, caller, body).status) == expected
+
+
+def test_a_choice_is_changed_and_removed_by_who_sees_it_and_works_there(scene: Scene) -> None:
+    choice = scene.row("workspace_provider", "A")
+    body = draft("workspace_provider", {"is_matched": True}, choice.id)
+    others = [name for name in scene.people if name not in CHOOSERS]
+    expected = {name: outcome(scene.people[name], name, (), 0, seen=sees(scene.people[name], "A")) for name in others}
+    url = f"{CHOICES}/{choice.id}"
+    path = f"/v1/workspaces/{scene.workspaces['A'].id}/providers/{scene.provider.id}"
+    for name in others:
+        caller = scene.people[name].caller
+        assert (name, delete(url, caller).status) == (name, expected[name])
+        assert (name, delete(path, caller).status) == (name, expected[name])
+        if not scene.people[name].is_service:
+            assert (name, patch(url, caller, body).status) == (name, expected[name])
+    assert delete(url, scene.people["member of A"].caller).status == 204
+
+
+def test_a_workspace_joins_a_group_by_who_sees_both(scene: Scene) -> None:
+    by_body = draft("workspace_group_workspace", workspace_group=scene.groups["G"], workspace=scene.workspaces["B"])
+    by_path = draft("workspace_group_workspace", workspace=scene.workspaces["B"])
+    expected = {
+        name: outcome(who, name, (), 0, seen="G" in who.groups and sees(who, "B")) for name, who in scene.people.items()
+    }
+    assert statuses(scene, lambda caller: post("/v1/workspace-group-workspaces", caller, by_body).status) == expected
+    path = f"{GROUPS}/{scene.groups['G'].id}/workspaces"
+    assert statuses(scene, lambda caller: post(path, caller, by_path).status) == expected
+
+
+def test_a_workspace_is_withdrawn_by_who_sees_that_it_is_enrolled(scene: Scene) -> None:
+    enrolment = scene.row("workspace_group_workspace", "C")
+    path = f"{GROUPS}/{scene.groups['G'].id}/workspaces/{scene.workspaces['C'].id}"
+    for name, who in scene.people.items():
+        if name not in {"owner of G", "admin of G"}:
+            expected = outcome(who, name, (), 0, seen="G" in who.groups or sees(who, "C"))
+            assert (name, delete(f"/v1/workspace-group-workspaces/{enrolment.id}", who.caller).status) == (
+                name,
+                expected,
+            )
+            assert (name, delete(path, who.caller).status) == (name, expected)
+    assert delete(path, scene.people["admin of G"].caller).status == 204
+
+
+def test_a_group_is_made_of_workspaces_one_belongs_to(scene: Scene) -> None:
+    body = draft("workspace_group", {"name": "New"})
+    body["data"]["relationships"] = {
+        "workspaces": {"data": [{"type": "workspace", "id": str(scene.workspaces["A"].id)}]}
+    }
+    members = [name for name, who in scene.people.items() if "A" in who.workspaces and not who.groups]
+    expected = {name: outcome(who, name, members, 201, seen=sees(who, "A")) for name, who in scene.people.items()}
+    assert statuses(scene, lambda caller: post(GROUPS, caller, body).status) == expected
+
+
+def test_a_group_is_made_by_somebody_who_is_there(scene: Scene) -> None:
+    body = draft("workspace_group", {"name": "New"})
+    absent = {"member of A who is gone", "member of G who is gone", "nobody we know", "service"}
+    expected = {name: 403 if name in absent else 201 for name in scene.people}
+    assert statuses(scene, lambda caller: post(GROUPS, caller, body).status) == expected
+
+
+def test_a_role_is_held_by_an_active_membership(scene: Scene) -> None:
+    world, workspace = scene.world, scene.workspaces["A"]
+    body = draft("workspace_provider", workspace=workspace, provider=scene.provider)
+    for status, is_gone, expected in (("active", False, 200), ("pending", False, 403), ("active", True, 403)):
+        row = world.people(world.workspace())
+        # So that they see it in any case.
+        world.group_member(row, scene.groups["G"])
+        membership = world.member(row, workspace, "owner", status)
+        if is_gone:
+            world.tombstone(membership)
+        assert (status, is_gone, post(CHOICES, person(row), body).status) == (status, is_gone, expected)
+
+
+def test_what_is_gone_is_no_parent(scene: Scene) -> None:
+    gone = scene.world.provider("no more")
+    scene.world.tombstone(gone)
+    body = draft("workspace_provider", workspace=scene.workspaces["A"], provider=gone)
+    reply = post(CHOICES, scene.people["owner of A"].caller, body)
+    assert reply.status == 404
+    assert reply.codes == ["PROVIDER_NOT_FOUND"]
+
+
+def test_a_kept_answer_is_the_callers_who_got_it(scene: Scene) -> None:
+    callers = [scene.people[name].caller for name in ("owner of A", "member of A")]
+    bodies = [draft("workspace_group", {"name": name}) for name in ("One", "Two")]
+    made = [post(GROUPS, *request, idempotency_key="once") for request in zip(callers, bodies, strict=True)]
+    again = [post(GROUPS, *request, idempotency_key="once") for request in zip(callers, bodies, strict=True)]
+    assert [reply.status for reply in (*made, *again)] == [201] * 4
+    assert [reply.body for reply in again] == [reply.body for reply in made]
+    assert made[0].data["id"] != made[1].data["id"]

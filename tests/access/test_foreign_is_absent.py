@@ -1,0 +1,444 @@
+"""Contract, section 3: what is not visible does not exist, and no answer tells the two apart.
+
+Each request is made twice, with the id of a row that the caller does not see, and with one that nobody has. Status,
+headers, body and the SQL that was sent must be the same: how long an answer takes is a matter of the last.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from tests.access.good_requests import CLOSED, PIPELINE, Good, Requests, named
+from tests.support.api import READER, Reply, delete, get, person
+from tests.support.databases import Database, FreshDatabase, Statements
+from tests.support.world import RecordType, Row, World
+from wellspring.queries import Position, Sort
+from wellspring.resources import Resource, resource_of
+from wellspring.routes import Route
+from wellspring.services import cursors
+
+JSONAPI = tuple(route for route in CLOSED if route.resource is not None)
+LISTS = tuple(route for route in JSONAPI if route.operation == "list")
+ONES = tuple(route for route in JSONAPI if route.operation == "retrieve")
+RECORD_TYPES: tuple[RecordType, ...] = ("account", "company", "people")
+LONG_AGO = datetime(2020, 2, 2, tzinfo=UTC)
+NO_TAG = '"none"'
+
+type Sent = Callable[[UUID], Good]
+
+
+# ---- rows that the caller does not see -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Rows that the owner of `Requests` does not see, by type.
+
+    Attributes:
+        theirs: of another tenant, live.
+        closed: live or not, but with something tombstoned on the way to them: nobody sees them.
+    """
+
+    theirs: Mapping[str, Sequence[Row]]
+    closed: Mapping[str, Sequence[Row]]
+
+    def rows(self, good: Good, type_: str) -> Sequence[Row]:
+        """Return the rows of a type that the caller of this request does not see. A service sees what is live."""
+        return self.closed[type_] if good.caller == PIPELINE else [*self.theirs[type_], *self.closed[type_]]
+
+
+def beside(requests: Requests) -> Foreign:
+    """Build another tenant, and one that is gone."""
+    world = requests.world
+    theirs, gone = _tenant(world, "Theirs"), _tenant(world, "Gone")
+    # What nobody but the platform writes: a parent on each side.
+    for type_ in RECORD_TYPES:
+        mixed = [
+            world.provenance(requests.records[type_], theirs["workspace_connector"][0]),
+            world.provenance(theirs[type_][0], requests.connector),
+        ]
+        theirs[f"{type_}_workspace_connector"] += mixed
+    # Ways in that are not open, or not any more.
+    workspace, group = theirs["workspace"][0], theirs["workspace_group"][0]
+    world.member(requests.owner, workspace, "owner", "pending")
+    world.tombstone(world.member(requests.owner, workspace, "owner"))
+    world.tombstone(world.group_member(requests.owner, group, "owner"))
+    world.group_member(requests.owner, gone["workspace_group"][0], "owner")
+    world.member(requests.owner, gone["workspace"][0], "owner")
+    # Ours, and closed: a parent of each was tombstoned.
+    ours = requests.workspace
+    connector, provider = world.workspace_connector(ours), world.provider("closed")
+    gone["workspace_connector"].append(connector)
+    # A provider is for everybody, as long as it is there.
+    theirs["provider"], gone["provider"] = [], [provider]
+    gone["workspace_provider"].append(world.choose(ours, provider, is_matched=True))
+    for type_ in RECORD_TYPES:
+        record = world.record(type_, ours)
+        gone[type_].append(record)
+        gone[f"{type_}_workspace_connector"] += [
+            world.provenance(record, requests.connector),
+            world.provenance(requests.records[type_], connector),
+        ]
+        world.tombstone(record)
+    for row in (connector, provider, gone["workspace"][0], gone["workspace_group"][0]):
+        world.tombstone(row)
+    return Foreign(theirs, gone)
+
+
+def _tenant(world: World, name: str) -> dict[str, list[Row]]:
+    workspace = world.workspace(name)
+    owner, group = world.people(workspace), world.group(name=name)
+    world.member(owner, workspace, "owner")
+    world.group_member(owner, group, "owner")
+    connector, provider = world.workspace_connector(workspace), world.provider(f"of-{name.lower()}")
+    records = {type_: world.record(type_, workspace) for type_ in RECORD_TYPES}
+    rows = [
+        workspace,
+        group,
+        connector,
+        provider,
+        *records.values(),
+        *(world.provenance(record, connector) for record in records.values()),
+        world.enrol(group, workspace, owner),
+        world.choose(workspace, provider, is_matched=True),
+    ]
+    return {row.type: [row] for row in rows}
+
+
+# ---- the same request with another id ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a request has an id.
+
+    Attributes:
+        name: what to call it.
+        type_: what the id is of.
+        with_id: the request with another one.
+    """
+
+    name: str
+    type_: str
+    with_id: Sent
+
+
+def places(good: Good) -> Iterator[Place]:
+    """Give each place of a good request that holds an id: in the path, and in the document."""
+    route, resource = good.route, good.route.resource
+    assert resource is not None
+    for name in good.parameters:
+        relationship = resource.relationship(route.within.get(name, ""))
+        type_ = resource.type if relationship is None else relationship.target
+
+        def in_path(id_: UUID, name: str = name) -> Good:
+            return good.but(parameters={**good.parameters, name: str(id_)})
+
+        yield Place(name, type_, in_path)
+    for path, linkage in _linkages(good.document):
+
+        def in_document(id_: UUID, path: Sequence[str | int] = path) -> Good:
+            document = json.loads(json.dumps(good.document))
+            _at(document, path)["id"] = str(id_)
+            return good.but(document=document)
+
+        yield Place("/".join(map(str, path)), linkage["type"], in_document)
+    if route.operation == "update":
+        yield Place("path and document", resource.type, lambda id_: _everywhere(good, str(id_)))
+
+
+def _everywhere(good: Good, id_: str) -> Good:
+    """Return an update of another row."""
+    return good.but(parameters={"id": id_}, document={"data": {**good.document["data"], "id": id_}})
+
+
+def _linkages(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Give each object with a type and an id, and where it is."""
+    members: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if isinstance(value, dict) and {"type", "id"} <= value.keys():
+        yield path, value
+    for name, member in members:
+        yield from _linkages(member, (*path, name))
+
+
+def _at(document: Any, path: Sequence[str | int]) -> Any:
+    for step in path:
+        document = document[step]
+    return document
+
+
+# ---- asking twice --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Told:
+    """All that an answer tells: what is in it, and what was done for it.
+
+    Attributes:
+        status: its status.
+        headers: its headers.
+        body: its body, without the request's id.
+        statements: the SQL that was sent for it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    statements: Sequence[str]
+
+    def without(self, said: str) -> "Told":
+        """Return it with what the caller said themselves made unknowable."""
+        headers = {name: value.replace(said, "ID") for name, value in self.headers.items()}
+        return Told(self.status, headers, self.body.replace(said, "ID"), self.statements)
+
+
+class Twice:
+    """Asks for what is foreign and for what is absent."""
+
+    def __init__(self, requests: Requests, statements: Statements) -> None:
+        self._statements = statements
+        self.foreign = beside(requests)
+        # Whoever comes first to a process reads the cursors' keys.
+        get(LISTS[0].path, READER)
+
+    def told(self, ask: Callable[[], Reply], said: str) -> Told:
+        """Ask, and return what that told."""
+        self._statements.clear()
+        reply = ask()
+        body = reply.body.replace(reply.request_id, "")
+        return Told(reply.status, reply.headers, body, list(self._statements)).without(said)
+
+    def compare(self, ask: Callable[[UUID], Reply], foreign: UUID) -> Told:
+        """Fail where the answers differ.
+
+        Returns:
+            What they tell.
+        """
+        absent = uuid4()
+        told = self.told(lambda: ask(foreign), str(foreign))
+        assert told == self.told(lambda: ask(absent), str(absent))
+        return told
+
+
+@pytest.fixture
+def requests(world: World, database: Database) -> Requests:
+    """A tenant, and a good request of its owner's for each route."""
+    return Requests(world, database)
+
+
+@pytest.fixture
+def twice(requests: Requests, statements: Statements) -> Twice:
+    return Twice(requests, statements)
+
+
+# ---- ids in paths and documents ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", JSONAPI, ids=named)
+class TestAForeignIdIsLikeAnAbsentOne:
+    def test_wherever_a_request_has_one(self, requests: Requests, twice: Twice, route: Route) -> None:
+        good = requests.good(route)
+        found = list(places(good))
+        assert {place.name for place in found} >= good.parameters.keys()
+        # What is created names its parents, in the path or in the document.
+        assert found or route.operation == "list"
+        for place in found:
+            for row in twice.foreign.rows(good, place.type_):
+                told = twice.compare(_sender(place), row.id)
+                assert told.status >= 400, (place.name, row)
+
+    def test_whatever_condition_is_tied_to_it(self, requests: Requests, twice: Twice, route: Route) -> None:
+        good = requests.good(route)
+        header = {"GET": "if-none-match", "POST": "idempotency-key"}.get(route.method, "if-match")
+        for place in places(good):
+            for row in twice.foreign.rows(good, place.type_):
+                for value in ("*", NO_TAG, _tag_of(row)) if route.method != "POST" else ("a-key",):
+                    told = twice.compare(_sender(place, {header: value}), row.id)
+                    assert told.status >= 400, (place.name, row, value)
+
+
+def _sender(place: Place, headers: Mapping[str, str] | None = None) -> Callable[[UUID], Reply]:
+    return lambda id_: place.with_id(id_).but(headers=headers or {}).ask()
+
+
+def _tag_of(row: Row) -> str:
+    """Return the entity tag that those who see a row know it by; some other where it has none."""
+    resource = resource_of(row.type)
+    return get(f"{resource.route}/{row.id}", READER).headers.get("etag", NO_TAG) if resource.route else NO_TAG
+
+
+def test_every_route_with_an_id_in_its_path_is_asked(requests: Requests) -> None:
+    with_id = {route.path for route in CLOSED if "{" in route.path}
+    assert with_id == {route.path for route in JSONAPI if any(requests.good(route).parameters)}
+
+
+def test_every_relationship_that_a_document_may_have_is_asked(requests: Requests) -> None:
+    for route in JSONAPI:
+        if route.operation == "create" and route.resource is not None:
+            written = {found.name for found in route.resource.relationships if found.written == "create"}
+            said = {place.name.split("/")[2] for place in places(requests.good(route)) if "/" in place.name}
+            assert said | set(route.within.values()) == written, route.path
+
+
+# ---- ids in filters and cursors ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", LISTS, ids=named)
+class TestAList:
+    def test_finds_as_little_by_a_filter_with_a_foreign_id(
+        self, requests: Requests, twice: Twice, route: Route
+    ) -> None:
+        good, resource = requests.good(route), _resource(route)
+        for relationship in resource.to_one:
+            if relationship.name == "workspace":
+                continue
+            for row in twice.foreign.rows(good, relationship.target):
+                for others in ("", f",{uuid4()}"):
+                    query = f"filter[{relationship.name}]={{}}{others}&page[total]=true&filter[deleted]=include"
+                    told = twice.compare(_lister(good, query), row.id)
+                    assert (told.status, _total(told)) == (200, 0), (relationship.name, row)
+
+    def test_counts_nothing_for_a_foreign_id_beside_an_own_one(
+        self, requests: Requests, twice: Twice, route: Route
+    ) -> None:
+        good, resource = requests.good(route), _resource(route)
+        own = _row_of(good).get("relationships", {})
+        for relationship in resource.to_one:
+            data = own[relationship.name]["data"]
+            if relationship.name == "workspace" or data is None:
+                continue
+            for row in twice.foreign.rows(good, relationship.target):
+                include = ",".join(resource.includes)
+                query = f"filter[{relationship.name}]={data['id']},{{}}&page[total]=true&include={include}"
+                told = twice.compare(_lister(good, query), row.id)
+                assert (told.status, _total(told)) == (200, 1), (relationship.name, row)
+
+    def test_refuses_the_claim_of_either_workspace(self, requests: Requests, twice: Twice, route: Route) -> None:
+        good = requests.good(route)
+        for row in twice.foreign.rows(good, "workspace"):
+            told = twice.compare(_lister(good, "filter[workspace]={}&page[total]=true"), row.id)
+            assert told.status == (400 if route.within or _resource(route).tenancy == "membership" else 403)
+
+    @pytest.mark.parametrize("parameter", ["page[after]", "page[before]"])
+    def test_takes_a_cursor_at_either_for_the_same(
+        self, requests: Requests, twice: Twice, route: Route, parameter: str
+    ) -> None:
+        good, resource = requests.good(route), _resource(route)
+        newest = text("SELECT key FROM wellspring.cursor_keys ORDER BY pk DESC LIMIT 1")
+        key = bytes(requests.database.owner.execute(newest).scalar_one())
+        for row in twice.foreign.rows(good, resource.type):
+            # One that somebody guesses is no cursor. One that was given away by whoever saw the row says when it was
+            # made: beside rows of another time it stands where any row of that time would.
+            for sealed_with, status in ((b"guessed", 400), (key, 200)):
+
+                def ask(id_: UUID, sealed_with: bytes = sealed_with) -> Reply:
+                    cursor = cursors.seal(sealed_with, resource, Sort(), Position(LONG_AGO, id_))
+                    reply = good.but(query=f"{quote(parameter)}={cursor}&page%5Btotal%5D=true").ask()
+                    return _with_id_for(reply, cursor, id_)
+
+                assert twice.compare(ask, row.id).status == status
+
+
+def _resource(route: Route) -> Resource:
+    assert route.resource is not None
+    return route.resource
+
+
+def _lister(good: Good, query: str) -> Callable[[UUID], Reply]:
+    return lambda id_: good.but(query=quote(query.format(id_), safe="=&,[]")).ask()
+
+
+def _row_of(good: Good) -> Any:
+    """Return the only row of a list."""
+    (row,) = good.ask().data
+    return row
+
+
+def _total(told: Told) -> int:
+    total: int = json.loads(told.body)["meta"]["page"]["total"]
+    return total
+
+
+def _with_id_for(reply: Reply, cursor: str, id_: UUID) -> Reply:
+    """Return a reply that repeats the id where it repeats a cursor that the caller made of it."""
+    decoded = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    assert id_.bytes in decoded
+    return Reply(reply.status, reply.headers, reply.body.replace(cursor, str(id_)), reply.request_id)
+
+
+# ---- keys of retries -----------------------------------------------------------------------------------
+
+
+def test_an_idempotency_key_that_somebody_else_has_used_is_as_good_as_new(requests: Requests, twice: Twice) -> None:
+    # Whatever is sent: what is made gets an id of its own, so the request is one that is refused.
+    (route,) = (route for route in JSONAPI if route.function == "workspace.select_provider")
+    good = requests.good(route)
+    stranger = requests.world.people(requests.workspace)
+    requests.world.member(stranger, requests.workspace, "owner")
+    theirs = good.but(caller=person(stranger), headers={"idempotency-key": "used"})
+    assert theirs.ask().status == 201
+    refused = good.but(document={"data": {**good.document["data"], "type": "workspace"}})
+    elsewhere = good.but(parameters={"workspace_id": str(twice.foreign.theirs["workspace"][0].id)})
+    for request in (refused, elsewhere):
+        used, unused = (twice.told(request.but(headers={"idempotency-key": key}).ask, key) for key in ("used", "new"))
+        assert used == unused
+        assert used.status >= 400
+
+
+# ---- what others have changes no answer ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", LISTS + ONES, ids=named)
+def test_no_answer_changes_when_others_come(requests: Requests, statements: Statements, route: Route) -> None:
+    good, resource = requests.good(route), _resource(route)
+    everything = f"include={','.join(resource.includes)}"
+    queries = ["", everything]
+    if route.operation == "list":
+        whole = f"page[total]=true&filter[deleted]=include&{everything}"
+        queries += [whole, *(f"{whole}&{more}" for more in ("sort=updated_at", "page[size]=1", "sort=created_at"))]
+        queries += [
+            f"{whole}&filter[{name}]={found['data']['id']}"
+            for name, found in _row_of(good)["relationships"].items()
+            if isinstance(found["data"], dict) and name not in route.within.values()
+        ]
+
+    def answers() -> list[Any]:
+        found = []
+        for query in queries:
+            statements.clear()
+            reply = good.but(query=quote(query, safe="=&,[]")).ask()
+            assert reply.status == 200, reply.body
+            found.append((reply.headers, reply.body, list(statements)))
+        return found
+
+    answers()
+    before = answers()
+    beside(requests)
+    assert answers() == before
+
+
+# ---- locks ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("type_", ["workspace_group_workspace", "workspace_provider"])
+def test_nobody_waits_for_a_foreign_row_that_its_owner_is_changing(
+    fresh_database: FreshDatabase, world: World, type_: str
+) -> None:
+    ours, resource = world.workspace(), resource_of(type_)
+    me = world.people(ours)
+    world.member(me, ours, "owner")
+    row = _tenant(world, "Theirs")[type_][0]
+    with fresh_database.session() as other:
+        lock = text(f"SELECT pk FROM core_api.{resource.table} WHERE id = :id FOR UPDATE")
+        assert other.execute(lock, {"id": row.id}).all()
+        # Whoever waited would be told 503, when their patience of `lock_timeout` is over.
+        reply = delete(f"{resource.route}/{row.id}", person(me))
+        assert (reply.status, reply.codes) == (404, [f"{type_.upper()}_NOT_FOUND"])

@@ -1,0 +1,74 @@
+"""That `tests.access.mutations` leaves nothing out: what comes to the database asks for the caller, or says why not."""
+
+import ast
+
+from tests.access.mutants import (
+    ALONE,
+    ASKS_FOR_ITS_CALLER,
+    EQUIVALENT,
+    MODULES,
+    NO_CONDITION,
+    NO_GUARD,
+    TABLES,
+    UNASKED,
+    doors,
+    functions,
+    migration,
+    mutants,
+    sites,
+)
+from tests.access.mutations import Verdict
+
+MUTANT = mutants()[1]
+NAMES = {name for module in MODULES for name, _ in functions(module)}
+
+
+def test_every_door_to_the_database_asks_or_has_a_reason_not_to() -> None:
+    assert {name for name, asks in doors() if not asks} == UNASKED.keys()
+
+
+def test_every_statement_is_behind_a_door() -> None:
+    hidden = {
+        name
+        for module in MODULES
+        for name, function in functions(module)
+        if ".execute(" in ast.unparse(function) and name not in dict(doors())
+    }
+    assert hidden == set()
+
+
+def test_every_question_is_taken_away_once() -> None:
+    wanted = {f"{site} asks for no {question}" for site, questions in sites().items() for question in questions}
+    assert len(wanted) > 10
+    assert wanted <= {mutant.name for mutant in mutants()}
+
+
+def test_every_policy_is_dropped_once() -> None:
+    assert set(TABLES) == migration().POLICIES.keys()
+    assert {f"{table} without its policy" for table in TABLES} <= {mutant.name for mutant in mutants()}
+
+
+def test_no_two_mutants_have_one_name() -> None:
+    names = [mutant.name for mutant in mutants()]
+    assert len(names) == len(set(names))
+
+
+def test_every_exception_is_of_something_that_is_there() -> None:
+    assert {ASKS_FOR_ITS_CALLER, NO_GUARD, *NO_CONDITION} <= NAMES
+    assert EQUIVALENT.keys() <= {mutant.name for mutant in mutants(with_equivalent=True)}
+
+
+class TestAVerdict:
+    def test_is_good_where_a_test_failed(self) -> None:
+        assert Verdict(failed=["test"], passed=3).judge(MUTANT)[0]
+
+    def test_is_bad_where_none_did(self) -> None:
+        assert Verdict(passed=3).judge(MUTANT) == (False, "LIVES, 3 tests passed")
+
+    def test_is_bad_where_something_else_went_wrong(self) -> None:
+        assert Verdict(failed=["test"], wrong=["SQLSTATE 42601"]).judge(MUTANT) == (False, "no verdict: SQLSTATE 42601")
+
+    def test_on_the_first_guard_alone_is_good_where_no_test_failed(self) -> None:
+        assert Verdict(passed=3).judge(ALONE)[0]
+        assert not Verdict(passed=3, failed=["test"]).judge(ALONE)[0]
+        assert not Verdict().judge(ALONE)[0]

@@ -1,0 +1,503 @@
+"""Row-level security: what a statement sees and writes that carries no predicate at all (docs/adr/0011).
+
+`tests.access.mutations` runs this file with one policy at a time taken away, or left wide open.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import ColumnElement, Executable, Insert, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from tests.access.scene import LEDGERS, Scene, Who, walked
+from tests.support.api import service
+from tests.support.databases import READER, WRITER, AnyDatabase, FreshDatabase, Role
+from wellspring.access.principal import PIPELINE_SCOPE, SERVICE_SCOPE, principal_of, scope_of
+from wellspring.database import Transaction, in_transaction
+from wellspring.database.scope import enter
+from wellspring.errors import SchemaValidationError, WellspringError
+from wellspring.models import table_of
+from wellspring.resources import Resource
+
+TABLES = tuple(resource.table for resource in LEDGERS)
+PROVENANCE = tuple(resource.table for resource in LEDGERS if resource.policy == "provenance")
+ROLES: tuple[Role, ...] = (READER, WRITER)
+REFUSED_BY_POLICY = "42501"
+
+of_each_ledger = pytest.mark.parametrize("resource", LEDGERS, ids=lambda resource: resource.type)
+of_each_role = pytest.mark.parametrize("role", ROLES)
+
+
+def everything(table: str) -> Callable[[Transaction], set[UUID]]:
+    """Return the work of reading a whole table."""
+    statement = select(table_of(table).c.id)
+    return lambda transaction: set(transaction.execute(statement).scalars())
+
+
+def tombstone_everything(table: str, *conditions: ColumnElement[bool]) -> Callable[[Transaction], int]:
+    """Return the work of tombstoning a whole table, or what of it fulfils conditions, which counts the rows."""
+    statement = update(table_of(table)).where(*conditions).values(deleted_at=text("now()"))
+    return lambda transaction: transaction.execute(statement).rowcount
+
+
+def as_role(database: AnyDatabase, role: Role) -> None:
+    """Let what follows run as a function's role."""
+    database.role = role
+
+
+def refused(work: Callable[[Transaction], object], scope: str | None) -> bool:
+    """Say whether Postgres refuses `work` for want of a right; whatever else goes wrong is raised."""
+    try:
+        in_transaction(work, scope)
+    except WellspringError as error:
+        if error.evidence.get("sqlstate") == REFUSED_BY_POLICY:
+            return True
+        raise
+    return False
+
+
+# ---- reading -------------------------------------------------------------------------------------------
+@of_each_role
+@of_each_ledger
+def test_everything_is_exactly_what_the_api_shows(scene: Scene, resource: Resource, role: Role) -> None:
+    as_role(scene.world.database, role)
+    raw, shown, expected = {}, {}, {}
+    for name, who in scene.people.items():
+        raw[name] = in_transaction(everything(resource.table), who.scope)
+        shown[name] = set(walked(f"{resource.route}?filter[deleted]=include&page[size]=11", who.caller))
+        expected[name] = scene.seen(who, resource.type)
+    assert raw == shown
+    assert raw == expected
+
+
+@of_each_role
+def test_without_a_scope_there_is_nothing(scene: Scene, role: Role) -> None:
+    as_role(scene.world.database, role)
+    for scope in (None, ""):
+        for table in TABLES:
+            assert (table, in_transaction(everything(table), scope)) == (table, set())
+
+
+@of_each_role
+@pytest.mark.parametrize("scope", ["SERVICE", "service ", "Service", "*", "0", "true", "null", "'; SELECT 1 --"])
+def test_a_scope_that_is_nobody_is_an_error_and_no_row(scene: Scene, role: Role, scope: str) -> None:
+    as_role(scene.world.database, role)
+    for table in TABLES:
+        with pytest.raises(SchemaValidationError) as caught:
+            in_transaction(everything(table), scope)
+        assert scope not in caught.value.detail
+
+
+def test_a_row_cannot_be_locked_by_who_does_not_see_it(scene: Scene) -> None:
+    as_role(scene.world.database, WRITER)
+    stranger = scene.people["foreigner"]
+    for resource in LEDGERS:
+        table = table_of(resource.table)
+        locking = select(table.c.id).with_for_update()
+
+        def lock(transaction: Transaction, statement: object = locking) -> set[UUID]:
+            return set(transaction.execute(statement).scalars())  # type: ignore[call-overload]  # a select
+
+        assert in_transaction(lock, stranger.scope) == scene.seen(stranger, resource.type)
+        assert in_transaction(lock) == set()
+
+
+# ---- writing -------------------------------------------------------------------------------------------
+@of_each_ledger
+def test_what_is_not_seen_is_not_changed(scene: Scene, resource: Resource) -> None:
+    as_role(scene.world.database, WRITER)
+    table = table_of(resource.table)
+    for name, who in scene.people.items():
+        unseen = {line.row.id for line in scene.of(resource.type)} - scene.seen(who, resource.type)
+        changed = in_transaction(tombstone_everything(resource.table, table.c.id.in_(unseen)), who.scope)
+        assert (name, changed) == (name, 0)
+
+
+def test_without_a_scope_nothing_is_changed(scene: Scene) -> None:
+    as_role(scene.world.database, WRITER)
+    for table in TABLES:
+        for scope in (None, ""):
+            assert in_transaction(tombstone_everything(table), scope) == 0
+
+
+def additions(scene: Scene, workspace: str, group: str = "G") -> Mapping[str, Insert]:
+    """Return, for each table, the statement that adds a row of a workspace, with nothing that asks who may."""
+    provenance = {
+        f"{type_}_workspace_connectors": {
+            f"{type_}_pk": records[workspace].pk,
+            "workspace_connector_pk": scene.connectors[workspace].pk,
+            "direction": "input",
+        }
+        for type_, records in scene.records.items()
+    }
+    enrolment = {
+        "workspace_group_pk": scene.groups[group].pk,
+        "workspace_pk": scene.workspaces[workspace].pk,
+        # Tombstoned, so that it is a second one to nobody.
+        "deleted_at": text("now()"),
+    }
+    choice = {
+        "workspace_pk": scene.workspaces[workspace].pk,
+        "provider_pk": scene.provider.pk,
+        "deleted_at": text("now()"),
+    }
+    values = {**provenance, "workspace_group_workspaces": enrolment, "workspace_providers": choice}
+    # Inline: what is returned would have to be seen, too.
+    return {table: insert(table_of(table)).values(columns).inline() for table, columns in values.items()}
+
+
+def who_may_add(scene: Scene, who: Who, workspace: str, group: str) -> set[str]:
+    """Return the tables to which the policies let somebody add such a row; roles are not their matter."""
+    found = set(PROVENANCE) if who.is_service else set()
+    if group in who.groups and workspace in who.workspaces:
+        found = found | {"workspace_group_workspaces"}
+    if workspace in who.workspaces or (who.is_service and workspace != "D"):
+        found = found | {"workspace_providers"}
+    return found
+
+
+@pytest.mark.parametrize(("workspace", "group"), ["AG", "BG", "CF", "DH"])
+def test_a_row_is_added_by_those_it_concerns(scene: Scene, workspace: str, group: str) -> None:
+    as_role(scene.world.database, WRITER)
+    statements = additions(scene, workspace, group)
+    added, expected = {}, {}
+    for name, who in scene.people.items():
+        added[name] = {
+            table
+            for table, statement in statements.items()
+            if not refused(lambda transaction, made=statement: transaction.execute(made), who.scope)  # type: ignore[misc]
+        }
+        expected[name] = who_may_add(scene, who, workspace, group)
+    assert added == expected
+
+
+def test_without_a_scope_nothing_is_added(scene: Scene) -> None:
+    as_role(scene.world.database, WRITER)
+    for statement in additions(scene, "A").values():
+        for scope in (None, ""):
+            assert refused(lambda transaction, made=statement: transaction.execute(made), scope)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("type_", ["account", "company", "people"])
+def test_a_person_changes_no_provenance_they_see(scene: Scene, type_: str) -> None:
+    as_role(scene.world.database, WRITER)
+    table = f"{type_}_workspace_connectors"
+    assert refused(tombstone_everything(table), scene.people["owner of A"].scope)
+    assert in_transaction(tombstone_everything(table), SERVICE_SCOPE) > 0
+
+
+def test_an_enrolment_that_is_seen_through_the_workspace_is_not_changed(scene: Scene) -> None:
+    as_role(scene.world.database, WRITER)
+    table = table_of("workspace_group_workspaces")
+    row = scene.row("workspace_group_workspace", "A")
+    withdraw = tombstone_everything(table.name, table.c.id == row.id)
+    assert refused(withdraw, scene.people["owner of A"].scope)
+    assert in_transaction(withdraw, scene.people["member of G"].scope) == 1
+
+
+def test_a_choice_of_another_workspace_is_not_overwritten(scene: Scene) -> None:
+    as_role(scene.world.database, WRITER)
+    table = table_of("workspace_providers")
+    made = upsert(table).values(workspace_pk=scene.workspaces["A"].pk, provider_pk=scene.provider.pk)
+    statement = made.on_conflict_do_update(
+        index_elements=["workspace_pk", "provider_pk"],
+        index_where=text("deleted_at IS NULL"),
+        set_={"is_matched": True, "is_selected": True},
+    )
+    assert refused(lambda transaction: transaction.execute(statement), scene.people["foreigner"].scope)
+    assert not refused(lambda transaction: transaction.execute(statement), scene.people["owner of A"].scope)
+
+
+def test_nobody_changes_what_a_row_belongs_to(scene: Scene) -> None:
+    as_role(scene.world.database, WRITER)
+    for table, column in (
+        ("company_workspace_connectors", "company_pk"),
+        ("company_workspace_connectors", "workspace_connector_pk"),
+        ("workspace_group_workspaces", "workspace_pk"),
+        ("workspace_group_workspaces", "workspace_group_pk"),
+        ("workspace_providers", "workspace_pk"),
+    ):
+        statement = update(table_of(table)).values({column: table_of(table).c[column]})
+        for scope in (SERVICE_SCOPE, scene.people["owner of G"].scope):
+            assert refused(lambda transaction, moved=statement: transaction.execute(moved), scope)  # type: ignore[misc]
+
+
+def test_the_reader_writes_nothing(scene: Scene) -> None:
+    as_role(scene.world.database, READER)
+    for table, statement in additions(scene, "A").items():
+        for scope in (SERVICE_SCOPE, scene.people["owner of G"].scope):
+            assert refused(lambda transaction, made=statement: transaction.execute(made), scope)  # type: ignore[misc]
+            assert refused(tombstone_everything(table), scope)
+
+
+@of_each_role
+class TestTheWaysAround:
+    """What else shows rows, or tells something about them, to whoever can run SQL within a scope."""
+
+    @of_each_ledger
+    def test_a_copy_has_the_rows_that_are_seen(self, scene: Scene, resource: Resource, role: Role) -> None:
+        as_role(scene.world.database, role)
+
+        def copied(transaction: Transaction) -> set[UUID]:
+            rows, driver = io.BytesIO(), cast(Any, transaction.connection.cursor())
+            driver.execute(f"COPY core_api.{resource.table} (id) TO STDOUT", stream=rows)
+            return {UUID(line) for line in rows.getvalue().decode().split()}
+
+        for name in ("foreigner", "owner of G", "service"):
+            who = scene.people[name]
+            assert (name, in_transaction(copied, who.scope)) == (name, scene.seen(who, resource.type))
+        assert in_transaction(copied) == set()
+
+    def test_policies_are_not_switched_off(self, scene: Scene, role: Role) -> None:
+        as_role(scene.world.database, role)
+
+        def read_without(transaction: Transaction, table: str) -> object:
+            transaction.execute(text("SET LOCAL row_security = off"))
+            return everything(table)(transaction)
+
+        for table in TABLES:
+            assert refused(partial(read_without, table=table), SERVICE_SCOPE)
+
+    def test_a_condition_is_never_asked_of_a_row_that_is_not_seen(self, scene: Scene, role: Role) -> None:
+        as_role(scene.world.database, role)
+        # On the row in question it fails, and says so.
+        fails = "SELECT count(*) FROM core_api.{} WHERE 1 / (CASE WHEN id = :id THEN 0 ELSE 1 END) = 1"
+        stranger = scene.people["foreigner"]
+        for resource in LEDGERS:
+            ours, theirs = scene.row(resource.type, "A").id, scene.seen(stranger, resource.type)
+            statement = text(fails.format(resource.table))
+
+            def ask(transaction: Transaction, id_: UUID, statement: Executable = statement) -> object:
+                return transaction.execute(statement, {"id": id_}).scalar_one()
+
+            assert in_transaction(partial(ask, id_=ours), stranger.scope) == len(theirs)
+            for id_ in theirs:
+                with pytest.raises(WellspringError):
+                    in_transaction(partial(ask, id_=id_), stranger.scope)
+
+    def test_the_planners_statistics_hold_no_value_of_a_row(self, scene: Scene, role: Role) -> None:
+        owner = scene.world.database.owner
+        kept = text(
+            "SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'core_api' AND tablename = ANY(:tables)"
+        )
+        for table in TABLES:
+            owner.exec_driver_sql(f"ANALYZE core_api.{table}")
+
+        def look(transaction: Transaction) -> set[str]:
+            return set(transaction.execute(kept, {"tables": list(TABLES)}).scalars())
+
+        assert look(owner) == set(TABLES)
+        as_role(scene.world.database, role)
+        assert in_transaction(look, SERVICE_SCOPE) == set()
+
+
+def test_a_row_that_would_be_a_second_one_is_refused_before_that_is_noticed(scene: Scene) -> None:
+    as_role(scene.world.database, WRITER)
+    stranger = scene.people["foreigner"]
+    for table, row in (
+        ("workspace_providers", {"workspace_pk": scene.workspaces["A"].pk, "provider_pk": scene.provider.pk}),
+        (
+            "workspace_group_workspaces",
+            {"workspace_group_pk": scene.groups["G"].pk, "workspace_pk": scene.workspaces["A"].pk},
+        ),
+    ):
+        again = insert(table_of(table)).values(row).inline()
+        assert refused(lambda transaction, made=again: transaction.execute(made), stranger.scope)  # type: ignore[misc]
+
+
+class TestThePipeline:
+    """The queue's consumer ends rows whose parents are gone; beyond provenance it is a service like any other."""
+
+    @of_each_ledger
+    def test_sees_all_of_provenance_and_of_the_rest_what_a_service_sees(self, scene: Scene, resource: Resource) -> None:
+        as_role(scene.world.database, WRITER)
+        everywhere = {line.row.id for line in scene.of(resource.type)}
+        of_service = scene.seen(scene.people["service"], resource.type)
+        expected = everywhere if resource.table in PROVENANCE else of_service
+        assert in_transaction(everything(resource.table), PIPELINE_SCOPE) == expected
+        assert everywhere > of_service
+
+    @of_each_ledger
+    def test_of_the_reader_is_a_service_and_no_more(self, scene: Scene, resource: Resource) -> None:
+        as_role(scene.world.database, READER)
+        found = in_transaction(everything(resource.table), PIPELINE_SCOPE)
+        assert found == scene.seen(scene.people["service"], resource.type)
+
+    def test_ends_what_hangs_from_parents_that_are_gone(self, scene: Scene) -> None:
+        as_role(scene.world.database, WRITER)
+        for resource in LEDGERS:
+            if resource.table in PROVENANCE:
+                gone = {line.row.id for line in scene.of(resource.type)}
+                gone -= scene.seen(scene.people["service"], resource.type)
+                end = tombstone_everything(resource.table, table_of(resource.table).c.id.in_(gone))
+                assert in_transaction(end, SERVICE_SCOPE) == 0
+                assert in_transaction(end, PIPELINE_SCOPE) == len(gone) > 0
+
+    def test_is_no_scope_that_a_caller_can_have(self, scene: Scene) -> None:
+        for who in scene.people.values():
+            assert who.scope != PIPELINE_SCOPE
+        principal = principal_of(service("system:read", client_id=PIPELINE_SCOPE).claims)
+        assert scope_of(principal) == SERVICE_SCOPE
+
+
+# ---- how long a scope lasts ----------------------------------------------------------------------------
+class TestTheScope:
+    """On one connection, as a pool hands it from one caller to the next."""
+
+    @of_each_role
+    @pytest.mark.parametrize("ends", ["commit", "rollback"])
+    def test_ends_with_its_transaction(
+        self, scene_database: FreshDatabase, fresh_scene: Scene, role: Role, ends: str
+    ) -> None:
+        resource, owner = LEDGERS[0], fresh_scene.people["owner of A"]
+        for scope, expected in (
+            (owner.scope, fresh_scene.seen(owner, resource.type)),
+            (SERVICE_SCOPE, fresh_scene.seen(fresh_scene.people["service"], resource.type)),
+        ):
+            with scene_database.engine(role).connect() as session:
+                enter(session, scope)
+                assert everything(resource.table)(session) == expected
+                getattr(session, ends)()
+                assert everything(resource.table)(session) == set()
+                assert session.execute(text("SELECT current_setting('wellspring.scope', true)")).scalar_one() in {
+                    None,
+                    "",
+                }
+
+    def test_ends_when_the_transaction_fails(self, scene_database: FreshDatabase, fresh_scene: Scene) -> None:
+        resource = LEDGERS[0]
+
+        def fail(transaction: Transaction) -> None:
+            assert everything(resource.table)(transaction) != set()
+            raise ValueError
+
+        with pytest.raises(ValueError, match=r"^$"):
+            in_transaction(fail, SERVICE_SCOPE)
+        assert in_transaction(everything(resource.table)) == set()
+
+    def test_is_the_last_that_was_entered(self, scene_database: FreshDatabase, fresh_scene: Scene) -> None:
+        resource, stranger = LEDGERS[0], fresh_scene.people["foreigner"]
+        with scene_database.engine(READER).connect() as session:
+            for scope in (SERVICE_SCOPE, stranger.scope):
+                enter(session, scope)
+            assert everything(resource.table)(session) == fresh_scene.seen(stranger, resource.type)
+
+    def test_of_a_session_is_not_seen_by_another(self, scene_database: FreshDatabase, fresh_scene: Scene) -> None:
+        resource, engine = LEDGERS[0], scene_database.engine(READER)
+        with engine.connect() as ours, engine.connect() as theirs:
+            enter(ours, SERVICE_SCOPE)
+            assert everything(resource.table)(theirs) == set()
+            assert everything(resource.table)(ours) != set()
+
+
+def test_a_cursors_place_is_a_number_and_nothing_else(scene: Scene) -> None:
+    as_role(scene.world.database, READER)
+    place = text("SELECT wellspring.place_of(:ledger, :id)")
+    foreign = scene.row("workspace_provider", "B")
+
+    def find(ledger: str, id_: UUID) -> object:
+        values = {"ledger": ledger, "id": id_}
+        return in_transaction(lambda transaction: transaction.execute(place, values).scalar_one())
+
+    assert find("workspace_providers", foreign.id) == foreign.pk
+    assert find("workspace_providers", uuid4()) is None
+    # A name is a name, whatever it holds.
+    with pytest.raises(WellspringError):
+        find('workspace_providers" WHERE false; --', foreign.id)
+
+
+# ---- what Postgres's catalogue says ---------------------------------------------------------------------
+class TestTheCatalogue:
+    """That the guard is there for whom it is meant, and cannot be walked around."""
+
+    @pytest.fixture
+    def rows(self, world: object, request: pytest.FixtureRequest) -> Callable[..., list[tuple[object, ...]]]:
+        database: AnyDatabase = request.getfixturevalue("world").database
+        return lambda sql, **values: [tuple(row) for row in database.owner.execute(text(sql), values)]
+
+    def test_five_tables_are_guarded(self, rows: Callable[..., list[tuple[object, ...]]]) -> None:
+        guarded = rows("SELECT relnamespace::regnamespace::text, relname FROM pg_class WHERE relrowsecurity")
+        assert set(guarded) == {("core_api", table) for table in TABLES}
+
+    def test_one_policy_of_each_holds_for_both_roles_and_one_of_provenance_for_the_pipeline(
+        self, rows: Callable[..., list[tuple[object, ...]]]
+    ) -> None:
+        policies = rows(
+            "SELECT tablename, permissive, cmd, roles::text[], qual IS NULL, with_check IS NULL FROM pg_policies"
+        )
+        of_callers = [(table, "PERMISSIVE", "ALL", list(ROLES), False, False) for table in TABLES]
+        of_pipeline = [(table, "PERMISSIVE", "ALL", [WRITER], False, True) for table in PROVENANCE]
+        assert sorted(policies) == sorted([*of_callers, *of_pipeline])
+
+    @of_each_role
+    def test_a_role_can_walk_around_nothing(self, rows: Callable[..., list[tuple[object, ...]]], role: Role) -> None:
+        ((bypasses, is_super, may_create_roles, inherits),) = rows(
+            "SELECT rolbypassrls, rolsuper, rolcreaterole, rolinherit FROM pg_roles WHERE rolname = :role", role=role
+        )
+        assert (bypasses, is_super, may_create_roles, inherits) == (False, False, False, False)
+        assert rows("SELECT roleid FROM pg_auth_members WHERE member = CAST(:role AS regrole)", role=role) == []
+        assert rows("SELECT oid::regclass::text FROM pg_class WHERE relowner = CAST(:role AS regrole)", role=role) == []
+        owned = "SELECT oid::regprocedure::text FROM pg_proc WHERE proowner = CAST(:role AS regrole)"
+        assert rows(owned, role=role) == []
+        for schema in ("core_api", "wellspring", "public"):
+            may_create = rows("SELECT has_schema_privilege(:role, :schema, 'CREATE')", role=role, schema=schema)
+            assert (schema, may_create) == (schema, [(False,)])
+
+    @of_each_role
+    def test_a_role_may_do_with_a_table_only_what_policies_are_asked_about(
+        self, rows: Callable[..., list[tuple[object, ...]]], role: Role
+    ) -> None:
+        # None of these is.
+        rights = ("TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN", "DELETE")
+        held = rows(
+            "SELECT pg_class.oid::regclass::text, privilege FROM pg_class, unnest(CAST(:rights AS text[])) AS privilege"
+            " WHERE relnamespace::regnamespace::text IN ('core_api', 'wellspring') AND relkind IN ('r', 'p')"
+            "   AND has_table_privilege(:role, pg_class.oid, privilege)",
+            role=role,
+            rights=list(rights),
+        )
+        assert held == []
+        counters = rows(
+            "SELECT oid::regclass::text FROM pg_class"
+            " WHERE CASE WHEN relkind = 'S' THEN has_sequence_privilege(:role, oid, 'USAGE, SELECT, UPDATE') END",
+            role=role,
+        )
+        assert counters == []
+
+    def test_nothing_but_tables_shows_rows(self, rows: Callable[..., list[tuple[object, ...]]]) -> None:
+        # A view reads with its owner's eyes, who is not bound; so does a rule, and a materialised view is a copy.
+        others = rows(
+            "SELECT relname, relkind FROM pg_class WHERE relkind NOT IN ('r', 'i', 'S', 't')"
+            "   AND relnamespace::regnamespace::text IN ('core_api', 'wellspring', 'public')"
+        )
+        assert others == []
+        assert rows("SELECT rulename FROM pg_rules WHERE schemaname IN ('core_api', 'wellspring', 'public')") == []
+
+    def test_a_function_that_runs_as_its_owner_finds_no_other_names(
+        self, rows: Callable[..., list[tuple[object, ...]]]
+    ) -> None:
+        definers = rows(
+            "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace IN"
+            " (SELECT oid FROM pg_namespace WHERE nspname IN ('core_api', 'wellspring', 'public'))"
+        )
+        assert {name for name, _ in definers} == {"groups_of_caller", "workspaces_of_caller", "place_of", "prune"}
+        assert [config for _, config in definers] == [['search_path=""']] * len(definers)
+
+    def test_a_function_is_run_by_the_two_roles_and_nobody_else(
+        self, rows: Callable[..., list[tuple[object, ...]]]
+    ) -> None:
+        grants = rows(
+            "SELECT proname, coalesce(grantee::regrole::text, 'PUBLIC')"
+            "  FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))"
+            " WHERE pronamespace = 'wellspring'::regnamespace AND grantee <> proowner"
+        )
+        names = {name for name, _ in grants if name != "prune"}
+        assert names == {
+            *("enter", "enter_within", "place_of", "is_service", "is_pipeline", "caller"),
+            *("groups_of_caller", "workspaces_of_caller"),
+        }
+        assert sorted(grants) == sorted([*((name, role) for name in names for role in ROLES), ("prune", WRITER)])

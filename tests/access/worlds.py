@@ -1,0 +1,543 @@
+"""Random worlds, and what somebody may ask in them.
+
+Hypothesis draws a seed, and for each row and each request how many of the seed's random bytes it may use to decide what
+it is. A part without bytes is not there; one with few has the first of all choices in most of its columns. So a world
+that shrinks loses its rows first and its oddities next, while a draw costs a tenth of a strategy for each column. (As
+one draw for all parts: were they several, most worlds would be copies of the one before with two parts made alike.)
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
+from hypothesis import strategies as st
+
+from tests.access.model import (
+    Account,
+    Caller,
+    Choice,
+    Company,
+    Connector,
+    Create,
+    Delete,
+    Direction,
+    Enrolment,
+    Group,
+    GroupMembership,
+    List,
+    Membership,
+    People,
+    Person,
+    Provenance,
+    Provider,
+    Record,
+    Request,
+    Retrieve,
+    Role,
+    Row,
+    Service,
+    Update,
+    Workspace,
+    WorkspaceConnector,
+    World,
+)
+from wellspring.resources import Relationship, resource_of
+
+PROVENANCE = ("account_workspace_connector", "company_workspace_connector", "people_workspace_connector")
+# Those that the services' paths know too.
+SERVED = ("workspace_group_workspace", "workspace_provider")
+OBJECTS = (*PROVENANCE, *SERVED)
+READABLE = (*OBJECTS, "workspace_group")
+SCOPES = ("system:read", "sync:write", "providers:match")
+ROLES: tuple[Role, ...] = ("owner", "admin", "member", "guest")
+DIRECTIONS: tuple[Direction, ...] = ("input", "output")
+
+# Nobody has it: neither a row nor a person.
+ABSENT = UUID("00000000-0000-7000-8000-00000000dead")
+BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
+# Before every key that the database gives out itself.
+FIRST_PK = -1000
+
+# How many rows of a table there may be.
+MOST = {
+    "workspaces": 4,
+    "peoples": 6,
+    "companies": 5,
+    "accounts": 5,
+    "connectors": 3,
+    "workspace_connectors": 7,
+    "providers": 4,
+    "workspace_groups": 4,
+    "workspace_memberships": 8,
+    "workspace_group_memberships": 10,
+    "account_workspace_connectors": 10,
+    "company_workspace_connectors": 10,
+    "people_workspace_connectors": 10,
+    "workspace_group_workspaces": 10,
+    "workspace_providers": 10,
+}
+ROWS = sum(MOST.values())
+REQUESTS = 8
+# The random bytes of a row, or of a caller and what they ask.
+PART_BYTES = 48
+
+# What is asked: the more ways there are to ask for it, the more often.
+OPERATIONS = tuple(
+    (operation, type_)
+    for operation, types in {
+        "list": READABLE * 3,
+        "retrieve": READABLE,
+        "create": READABLE + SERVED * 3,
+        "update": OBJECTS + SERVED[1:] * 4,
+        "delete": OBJECTS + SERVED * 2,
+    }.items()
+    for type_ in types
+)
+
+
+# ---- how the properties run ----------------------------------------------------------------------------
+
+
+def worlds(
+    strategy: st.SearchStrategy[Any], count: int, *, others: int = 0, shrink: bool = True
+) -> Callable[[Callable[[Any], None]], Callable[[], None]]:
+    """Return the decorator that runs a check on so many worlds, on the same ones each time.
+
+    The environment may ask for others: WORLDS_SEED (4 where it is not set) for other worlds, WORLDS for that many times
+    as many.
+
+    Args:
+        strategy: what the check is given.
+        count: how many.
+        others: other worlds for another number.
+        shrink: whether a failure is worth the time that it takes to find the smallest world with it.
+    """
+    chosen = seed(f"{os.environ.get('WORLDS_SEED', '4')} {others}")
+    run = settings(
+        max_examples=count * int(os.environ.get("WORLDS", "1")),
+        phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+        # What is found is found again by the seed.
+        database=None,
+        report_multiple_bugs=False,
+        # A world costs what a dozen requests cost, and on a busy machine more: no fault of the world.
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+    def decorate(check: Callable[[Any], None]) -> Callable[[], None]:
+        @chosen
+        @run
+        @given(strategy)
+        def noted(drawn: Any) -> None:
+            # Hypothesis would say it by itself, but schemathesis's plugin for pytest takes its printer away.
+            note(drawn)
+            check(drawn)
+
+        return noted
+
+    return decorate
+
+
+class Dice:
+    """Bytes that decide. Zero is the first of all choices; behind the last byte all is zero."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = iter(data)
+
+    def roll(self, sides: int) -> int:
+        return next(self._data, 0) % sides
+
+    def pick[Item](self, items: Sequence[Item]) -> Item:
+        return items[self.roll(len(items))]
+
+    def lean[Item](self, items: Sequence[Item]) -> Item:
+        """Pick with a leaning to the first: rows that have nothing to do with each other say little."""
+        return items[0] if self.one_in(2) else self.pick(items)
+
+    def one_in(self, sides: int) -> bool:
+        return self.roll(sides) == sides - 1
+
+
+# ---- worlds --------------------------------------------------------------------------------------------
+
+
+class _Builder:
+    """Makes a world of one part for each row that there may be."""
+
+    def __init__(self, parts: Iterator[bytes], now: datetime) -> None:
+        self.world = World(now=now)
+        for number, (table, rows) in enumerate(self.world.tables().items()):
+            make: Callable[[Dice, dict[str, Any]], Row | None] = getattr(self, f"_{table}")
+            for place in range(MOST[table]):
+                dice = Dice(next(parts))
+                fate = dice.roll(20)
+                # There is always somebody, and somewhere.
+                if fate < 3 and (place or table not in {"workspaces", "peoples"}):
+                    continue
+                created = BEGINNING + timedelta(hours=dice.roll(4))
+                base = {
+                    "pk": FIRST_PK + place,
+                    "id": UUID(f"01900000-{number:04x}-7000-8000-{place:012x}"),
+                    "created_at": created,
+                    "updated_at": dice.pick((None, created, created + timedelta(hours=1), BEGINNING)),
+                    "deleted_at": BEGINNING + timedelta(hours=4) if fate in {3, 4, 5} else None,
+                }
+                row = make(dice, base)
+                if row is not None:
+                    rows.append(row)
+
+    def _workspaces(self, _dice: Dice, base: dict[str, Any]) -> Row:
+        return Workspace(**base)
+
+    def _peoples(self, dice: Dice, base: dict[str, Any]) -> Row:
+        return People(workspace=dice.lean(self.world.workspaces), **base)
+
+    def _companies(self, dice: Dice, base: dict[str, Any]) -> Row:
+        return Company(workspace=dice.lean(self.world.workspaces), **base)
+
+    def _accounts(self, dice: Dice, base: dict[str, Any]) -> Row:
+        return Account(workspace=dice.lean(self.world.workspaces), **base)
+
+    def _connectors(self, _dice: Dice, base: dict[str, Any]) -> Row:
+        return Connector(**base)
+
+    def _workspace_connectors(self, dice: Dice, base: dict[str, Any]) -> Row | None:
+        if not self.world.connectors:
+            return None
+        workspace, connector = dice.lean(self.world.workspaces), dice.pick(self.world.connectors)
+        return WorkspaceConnector(workspace=workspace, connector=connector, **base)
+
+    def _providers(self, _dice: Dice, base: dict[str, Any]) -> Row:
+        return Provider(**base)
+
+    def _workspace_groups(self, dice: Dice, base: dict[str, Any]) -> Row:
+        return Group(created_by=dice.pick([None, *self.world.peoples]), **base)
+
+    def _workspace_memberships(self, dice: Dice, base: dict[str, Any]) -> Row:
+        return Membership(
+            people=dice.pick(self.world.peoples),
+            workspace=dice.lean(self.world.workspaces),
+            role=dice.pick(ROLES),
+            status="pending" if dice.one_in(6) else "active",
+            **base,
+        )
+
+    def _workspace_group_memberships(self, dice: Dice, base: dict[str, Any]) -> Row | None:
+        if not self.world.workspace_groups:
+            return None
+        row = GroupMembership(
+            people=dice.pick(self.world.peoples),
+            workspace_group=dice.lean(self.world.workspace_groups),
+            role=dice.pick(ROLES),
+            status="pending" if dice.one_in(6) else "active",
+            **base,
+        )
+        return _unique_while_live(row, self.world.workspace_group_memberships)
+
+    def _account_workspace_connectors(self, dice: Dice, base: dict[str, Any]) -> Row | None:
+        return self._provenance(self.world.accounts, dice, base)
+
+    def _company_workspace_connectors(self, dice: Dice, base: dict[str, Any]) -> Row | None:
+        return self._provenance(self.world.companies, dice, base)
+
+    def _people_workspace_connectors(self, dice: Dice, base: dict[str, Any]) -> Row | None:
+        return self._provenance(self.world.peoples, dice, base)
+
+    def _provenance(self, records: Sequence[Record], dice: Dice, base: dict[str, Any]) -> Row | None:
+        connectors = self.world.workspace_connectors
+        if not records or not connectors:
+            return None
+        record = dice.pick(records)
+        # The API writes rows of one workspace only; the database may hold others, for records may be moved.
+        its_own = [connector for connector in connectors if connector.workspace is record.workspace]
+        connector = dice.pick(connectors if dice.one_in(3) or not its_own else its_own)
+        return Provenance(record=record, workspace_connector=connector, direction=dice.pick(DIRECTIONS), **base)
+
+    def _workspace_group_workspaces(self, dice: Dice, base: dict[str, Any]) -> Row | None:
+        if not self.world.workspace_groups:
+            return None
+        row = Enrolment(
+            workspace_group=dice.lean(self.world.workspace_groups),
+            workspace=dice.lean(self.world.workspaces),
+            created_by=dice.pick([None, *self.world.peoples]),
+            **base,
+        )
+        return _unique_while_live(row, self.world.workspace_group_workspaces)
+
+    def _workspace_providers(self, dice: Dice, base: dict[str, Any]) -> Row | None:
+        if not self.world.providers:
+            return None
+        selected, matched = dice.pick(((False, False), (False, True), (True, True)))
+        row = Choice(
+            workspace=dice.lean(self.world.workspaces),
+            provider=dice.pick(self.world.providers),
+            is_selected=selected,
+            is_matched=matched,
+            **base,
+        )
+        return _unique_while_live(row, self.world.workspace_providers)
+
+
+def _unique_while_live(row: Row, others: Sequence[Row]) -> Row:
+    """Tombstone a row that the database would not take beside a live one of the same two parents."""
+    pair = list(row.parents().values())[:2]
+    if any(other.is_live and list(other.parents().values())[:2] == pair for other in others):
+        row.deleted_at = row.deleted_at or BEGINNING
+    return row
+
+
+# ---- callers -------------------------------------------------------------------------------------------
+
+
+def _caller(world: World, dice: Dice, suitable: type[Caller] | None) -> Caller:
+    """Draw anybody; where only persons or only services may do something at all, mostly one of them."""
+    is_service = dice.one_in(2)
+    if suitable is not None and not dice.one_in(4):
+        is_service = suitable is Service
+    if is_service:
+        chosen = dice.roll(16)
+        return Service(frozenset(scope for number, scope in enumerate(SCOPES) if chosen >= 8 or chosen >> number & 1))
+    if dice.one_in(8):
+        return Person(ABSENT)
+    members = [row.people for row in world.memberships]
+    person = dice.pick(members if members and not dice.one_in(4) else world.peoples)
+    # Some have a token that says more than it may.
+    return Person(person.id, " ".join(SCOPES) if dice.one_in(4) else "")
+
+
+def _suitable(operation: str, type_: str) -> type[Caller] | None:
+    """Return who may do this to some row, where not both may."""
+    if operation in {"list", "retrieve"} or (type_ == "workspace_provider" and operation != "delete"):
+        return None
+    return Service if type_ in PROVENANCE else Person
+
+
+# ---- requests ------------------------------------------------------------------------------------------
+
+
+class _Asker:
+    """Draws one request of one caller."""
+
+    def __init__(self, world: World, caller: Caller, dice: Dice) -> None:
+        self._world = world
+        self._dice = dice
+        self._caller = caller
+
+    def request(self, operation: str, type_: str) -> Request:
+        ask: Callable[[str], Request] = getattr(self, f"_{operation}")
+        return ask(type_)
+
+    def _list(self, type_: str) -> List:
+        """Draw a list of all there is to see, but for a few parameters: each set of them is a statement to compile."""
+        dice = self._dice
+        asked = List(type_, deleted="include", total=dice.one_in(2), include=self._include(type_))
+        oddities: list[Callable[[List], dict[str, Any]]] = [
+            lambda _: {"deleted": dice.pick(("exclude", "only"))},
+            lambda _: {"sort": dice.pick(("created_at", "updated_at")), "descending": dice.one_in(2)},
+            lambda _: {"size": dice.pick((1, 2)), "cursor": self._cursor(type_), "backward": dice.one_in(2)},
+            lambda _: {"since": BEGINNING + timedelta(hours=1)},
+            lambda asked: {"related": _once(asked.related, self._related(type_))},
+            lambda asked: {"equal": _once(asked.equal, self._equal(type_))},
+            lambda asked: {} if asked.within else {"workspaces": self._claims(type_)},
+        ]
+        if type_ == "workspace_provider" and dice.one_in(3):
+            asked = replace(asked, within=self._id("workspace"))
+        for _ in range(dice.pick((1, 2, 0, 1, 2, 3))):
+            asked = replace(asked, **dice.pick(oddities)(asked))
+        return asked
+
+    def _cursor(self, type_: str) -> Row | None:
+        rows = self._world.of(type_)
+        return self._dice.pick(self._near(rows)) if rows and not self._dice.one_in(4) else None
+
+    def _equal(self, type_: str) -> tuple[tuple[str, object], ...]:
+        if type_ in PROVENANCE:
+            return (("direction", self._dice.pick(DIRECTIONS)),)
+        if type_ == "workspace_provider":
+            return ((self._dice.pick(("is_selected", "is_matched")), self._dice.one_in(2)),)
+        return ()
+
+    def _claims(self, type_: str) -> tuple[UUID, ...]:
+        """Draw what `filter[workspace]` names: several only where the workspace is the row's own."""
+        if type_ == "workspace_group":
+            return ()
+        several = type_ not in PROVENANCE and self._dice.one_in(2)
+        return tuple(self._id("workspace") for _ in range(2 if several else 1))
+
+    def _related(self, type_: str) -> tuple[tuple[str, tuple[UUID, ...]], ...]:
+        """Draw a filter on a relationship, where the workspace is a matter of its own: mostly on what some row has."""
+        relationship = self._dice.pick([found for found in _to_one(type_) if found.name != "workspace"])
+        rows = self._world.of(type_)
+        ids = [self._id(relationship.target)]
+        if rows and not self._dice.one_in(4):
+            parent = self._dice.pick(self._near(rows)).parents()[relationship.name]
+            ids += [parent.id] if parent else []
+        return ((relationship.name, tuple(ids)),)
+
+    def _retrieve(self, type_: str) -> Retrieve:
+        return Retrieve(type_, self._id(type_), self._include(type_))
+
+    def _create(self, type_: str) -> Create:
+        include = self._include(type_)
+        if type_ == "workspace_group":
+            some = tuple(self._id("workspace") for _ in range(self._dice.roll(3)))
+            return Create(type_, attributes=(("name", "New"),), workspaces=some, include=include)
+        links = [
+            (relationship.name, self._id(relationship.target))
+            for relationship in _to_one(type_)
+            if relationship.written == "create"
+        ]
+        if type_ in PROVENANCE:
+            direction = self._dice.pick(DIRECTIONS)
+            return Create(type_, self._of_one_workspace(links), attributes=(("direction", direction),), include=include)
+        rows = self._world.of(type_)
+        if rows and self._dice.one_in(2):
+            pair = list(self._dice.pick(self._near(rows)).parents().values())
+            links = [(name, parent.id) for (name, _), parent in zip(links, pair, strict=False) if parent]
+        elif type_ == "workspace_group_workspace" and not self._dice.one_in(4):
+            links = self._that_may_be(links)
+        # The services' paths settle the first of the two.
+        within = (links.pop(0),) if self._dice.one_in(2) else ()
+        said = self._flags() if type_ == "workspace_provider" else ()
+        return Create(type_, tuple(links), within, said, include=include)
+
+    def _that_may_be(self, links: Sequence[tuple[str, UUID]]) -> list[tuple[str, UUID]]:
+        """Return a group that the caller may keep and a workspace that may be theirs, where there are such."""
+        mine = [row for row in self._world.memberships if row.people.id == getattr(self._caller, "id", None)]
+        kept = [row for row in mine if row.type == "workspace_group_membership" and row.role in ROLES[:2]]
+        own = [row for row in mine if row.type == "workspace_membership"]
+        if not kept or not own:
+            return list(links)
+        pair = (list(self._dice.pick(rows).parents().items())[1] for rows in (kept, own))
+        return [(name, parent.id) for name, parent in pair if parent]
+
+    def _of_one_workspace(self, links: Sequence[tuple[str, UUID]]) -> tuple[tuple[str, UUID], ...]:
+        """Return these two parents, mostly with another record: two at random seldom belong together."""
+        (record, _), connector = links
+        workspaces = [row.workspace for row in self._world.workspace_connectors if row.id == connector[1]]
+        its_own = [row.id for row in self._world.of(record) if row.parents()["workspace"] in workspaces]
+        if its_own and not self._dice.one_in(4):
+            return (record, self._dice.pick(its_own)), connector
+        return tuple(links)
+
+    def _flags(self) -> tuple[tuple[str, object], ...]:
+        said: list[tuple[str, object]] = []
+        # A service may not say the first.
+        polite = isinstance(self._caller, Service) and not self._dice.one_in(4)
+        for name in ("is_matched",) if polite else ("is_selected", "is_matched"):
+            how = self._dice.roll(3)
+            if how:
+                said.append((name, how == 1))
+        return tuple(said)
+
+    def _update(self, type_: str) -> Update:
+        said: tuple[tuple[str, object], ...] = ()
+        if type_ in PROVENANCE:
+            said = (("deleted_at", self._dice.pick((None, BEGINNING + timedelta(hours=4), BEGINNING))),)
+        elif type_ == "workspace_provider":
+            said = self._flags()
+        return Update(type_, self._id(type_), said, self._include(type_))
+
+    def _delete(self, type_: str) -> Delete:
+        if type_ in PROVENANCE or self._dice.one_in(2):
+            return Delete(type_, self._id(type_))
+        rows = self._world.of(type_)
+        if rows and not self._dice.one_in(4):
+            first, second = list(self._dice.pick(self._near(rows)).parents().values())[:2]
+            return Delete(type_, pair=(first.id if first else ABSENT, second.id if second else ABSENT))
+        first_type, second_type = (relationship.target for relationship in _to_one(type_)[:2])
+        return Delete(type_, pair=(self._id(first_type), self._id(second_type)))
+
+    def _id(self, type_: str) -> UUID:
+        """Draw the id of any row of a type, seldom one of none."""
+        rows = self._world.of(type_)
+        return ABSENT if self._dice.one_in(12) or not rows else self._dice.pick(self._near(rows)).id
+
+    def _near(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return all rows, or mostly those that have to do with the caller: the others are mostly 404."""
+        if isinstance(self._caller, Service) or self._dice.one_in(4):
+            return rows
+        own: list[Row] = []
+        for membership in self._world.memberships:
+            if membership.people.id == self._caller.id:
+                own += [parent for parent in membership.parents().values() if parent is not None]
+        return [row for row in rows if row in own or any(parent in own for parent in row.parents().values())] or rows
+
+    def _include(self, type_: str) -> tuple[str, ...] | None:
+        paths = resource_of(type_).includes
+        how = self._dice.roll(6)
+        if how < 2:
+            return None
+        return () if how == 5 else paths[: 1 + self._dice.roll(len(paths))] if how == 2 else paths
+
+
+def _once[Value](said: Sequence[tuple[str, Value]], more: Sequence[tuple[str, Value]]) -> tuple[tuple[str, Value], ...]:
+    """Return both, of each name what was said last: a parameter may come but once."""
+    return tuple({**dict(said), **dict(more)}.items())
+
+
+def _to_one(type_: str) -> Sequence[Relationship]:
+    return resource_of(type_).to_one
+
+
+def _asked(world: World, part: bytes, operations: Sequence[tuple[str, str]]) -> tuple[Caller, Request]:
+    dice = Dice(part)
+    operation, type_ = dice.pick(operations)
+    caller = _caller(world, dice, _suitable(operation, type_))
+    return caller, _Asker(world, caller, dice).request(operation, type_)
+
+
+# ---- strategies ----------------------------------------------------------------------------------------
+
+
+class Story:
+    """A world and what is asked in it, in this order.
+
+    No dataclass: hypothesis would print its fields, and not what it says of itself.
+    """
+
+    def __init__(self, world: World, asked: Sequence[tuple[Caller, Request]]) -> None:
+        self.world = world
+        self.asked = asked
+
+    def __repr__(self) -> str:
+        names = {row.id: row for rows in self.world.tables().values() for row in rows}
+        # With a nickname for each id.
+        lines = ["", *map(repr, names.values())]
+        lines += [f"{caller} asks: {_in_short(request)}" for caller, request in self.asked]
+        text = "\n".join(lines)
+        for id_, row in names.items():
+            text = text.replace(repr(id_), f"<{row.nickname}>")
+        return text.replace(repr(ABSENT), "<nobody's id>")
+
+
+def _in_short(request: Request) -> str:
+    """Return a request without what it leaves as it is by default."""
+    said = [(field.name, getattr(request, field.name)) for field in fields(request) if field.init]
+    defaults = {field.name: field.default for field in fields(request)}
+    shown = ", ".join(f"{name}={value!r}" for name, value in said if value != defaults[name])
+    return f"{type(request).__name__}({shown})"
+
+
+def _parts(count: int) -> st.SearchStrategy[list[bytes]]:
+    """Return the strategy of so many parts."""
+
+    def cut(drawn: tuple[int, bytes]) -> list[bytes]:
+        chance = Random(drawn[0])
+        return [chance.randbytes(PART_BYTES)[:length] for length in drawn[1]]
+
+    lengths = st.binary(min_size=count, max_size=count)
+    return st.tuples(st.integers(0, 2**64 - 1), lengths).map(cut)
+
+
+@st.composite
+def stories(draw: st.DrawFn, now: datetime, operations: Sequence[tuple[str, str]] = OPERATIONS) -> Story:
+    """Draw a world in which up to `REQUESTS` are made at the time `now`."""
+    parts = iter(draw(_parts(ROWS + REQUESTS)))
+    world = _Builder(parts, now).world
+    return Story(world, [_asked(world, part, operations) for part in parts if part])

@@ -1,0 +1,108 @@
+"""32 callers of different tenants on 4 connections to Postgres, lent by the transaction: who asks is who is answered.
+
+pgbouncer stands in for RDS Proxy. What it cannot show is said in docs/adr/0003.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import text
+
+from local.postgres import Cluster
+from tests.pooler.callers import Report
+from tests.pooler.stage import CALLERS, Disturbance, Watch, staged
+from tests.support.databases import Statements, fresh
+from tests.support.pooler import SERVERS, Pooler
+from wellspring.database import in_transaction, scope
+
+pytestmark = pytest.mark.outside
+
+QUIET, DISTURBED = 14_000, 6_000
+ANSWERS = {200, 201, 204, 400, 403, 404, 409}
+
+
+@dataclass
+class Run:
+    """What became of 20,000 requests.
+
+    Attributes:
+        quiet: of those made while nothing else happened.
+        disturbed: of those made while statements and connections were ended.
+        watch: of the pool, while nothing else happened.
+        disturbance: what was done.
+        transactions: how many pgbouncer counted.
+        left_behind: what was in the pool's connections after each of the two.
+    """
+
+    quiet: Report
+    disturbed: Report
+    watch: Watch
+    disturbance: Disturbance
+    transactions: int
+    left_behind: list[str]
+
+
+@pytest.fixture(scope="module")
+def run(cluster: Cluster, template: str, transaction_pooler: Pooler) -> Run:
+    with staged(cluster, template, transaction_pooler) as stage:
+        with Watch(stage) as watch:
+            quiet = stage.perform(stage.plan(QUIET))
+        left_behind = stage.left_behind()
+        with Disturbance(stage) as disturbance:
+            disturbed = stage.perform(replace(stage.plan(DISTURBED), disturbed=True))
+        transactions = transaction_pooler.transactions(stage.dbname)
+        left_behind += stage.left_behind()
+        return Run(quiet, disturbed, watch, disturbance, transactions, left_behind)
+
+
+def test_every_answer_belongs_to_its_caller(run: Run) -> None:
+    assert run.quiet.leaks + run.disturbed.leaks == []
+    assert run.quiet.requests + run.disturbed.requests >= QUIET + DISTURBED
+
+
+def test_every_answer_is_the_right_one(run: Run) -> None:
+    assert run.quiet.faults + run.disturbed.faults == []
+    assert set(run.quiet.statuses) == ANSWERS
+
+
+def test_a_request_that_is_disturbed_is_answered_503_and_nothing_else(run: Run) -> None:
+    assert run.disturbed.statuses[503] > 0
+    assert set(run.disturbed.statuses) == ANSWERS | {503}
+    assert run.disturbed.sqlstates["57014"] > 0
+    done = run.disturbance
+    assert min(done.cancelled, done.ended, done.blocked) > 0
+
+
+def test_all_callers_share_four_connections(run: Run) -> None:
+    assert (run.watch.servers, run.watch.backends) == (SERVERS, SERVERS)
+    assert run.watch.clients >= CALLERS
+    # A request that is understood is a transaction at least.
+    assert run.transactions > run.quiet.requests
+
+
+def test_no_connection_keeps_anything_of_a_caller(run: Run) -> None:
+    assert run.left_behind == []
+
+
+def test_with_the_option_a_transaction_gets_another_connection_than_the_last(
+    cluster: Cluster, template: str, transaction_pooler: Pooler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `--pooler` is for: a caller who asks one thing after another would meet the same connection each time."""
+    which = text("SELECT pg_backend_pid()")
+    with fresh(cluster, template, Statements(), transaction_pooler.open) as database:
+        monkeypatch.setattr(scope, "connection", database.connection)
+        pids = [in_transaction(lambda transaction: transaction.execute(which).scalar_one()) for _ in range(6)]
+        lent = {server["remote_pid"] for server in transaction_pooler.servers(database.url.rpartition("/")[2])}
+    assert all(pid != following for pid, following in pairwise(pids))
+    assert lent > set(pids)
+
+
+def test_a_scope_that_is_said_before_the_transaction_is_seen_to_leak(
+    cluster: Cluster, template: str, transaction_pooler: Pooler
+) -> None:
+    """The same callers, had the product said `set_config(…, false)` for its session: they need a few requests each."""
+    with staged(cluster, template, transaction_pooler) as stage:
+        report = stage.perform(replace(stage.plan(QUIET), unsafe=True))
+        assert report.leaks != []
+        assert [found for found in stage.left_behind() if found.startswith("the scope ")] != []
