@@ -235,9 +235,8 @@ def drop_condition(module: ModuleType, name: str, number: int) -> None:
 
 # ---- the second guard ------------------------------------------------------------------------------------
 @cache
-def migration() -> Any:
-    """Return the migration that makes the policies."""
-    name = "0005_row_level_security"
+def migration(name: str = "0005_row_level_security") -> Any:
+    """Return a migration, by default the one that makes the policies for callers."""
     path = Path(__file__).resolve().parents[2] / "migrations" / "versions" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -247,6 +246,8 @@ def migration() -> Any:
     return module
 
 
+# Which adds to them what the queue's consumer sees.
+OF_THE_PIPELINE = "0006_sync_pipeline"
 WITHOUT_SECOND = tuple(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY" for table in TABLES)
 _SQL_CONDITION = re.compile(
     r"[a-z]+\.deleted_at IS NULL|membership\.status = 'active'|caller\.id = wellspring\.caller\(\)"
@@ -311,6 +312,12 @@ def _second() -> Iterator[Mutant]:
             yield Mutant(f"{table} {kind} everything", "second", (soon,), [f"{alter} (true)"])
             for text, rest in without_each(condition) if table in of_a_kind.values() else ():
                 yield Mutant(f"{table} {kind} without {text}", "second", (soon,), [f"{alter} ({rest})"])
+    for table in migration(OF_THE_PIPELINE).PROVENANCE:
+        policy, of_table = f"{table}_of_the_pipeline ON core_api.{table}", table.removesuffix("s")
+        soon = rf"of_provenance.*\[{of_table}"
+        yield Mutant(f"{table} without the pipeline's policy", "second", (soon,), [f"DROP POLICY {policy}"])
+        everything = rf"everything.*\[{of_table}"
+        yield Mutant(f"{table} for all who write", "second", (everything,), [f"ALTER POLICY {policy} USING (true)"])
     for signature, body in migration().FUNCTIONS.items():
         for text, rest in without_each(body):
             sql = f"CREATE OR REPLACE FUNCTION wellspring.{signature} {rest}"

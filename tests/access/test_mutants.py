@@ -18,6 +18,7 @@ from tests.access.mutants import (
     sites,
 )
 from tests.access.mutations import Verdict
+from tests.support.databases import Database
 
 MUTANT = mutants()[1]
 NAMES = {name for module in MODULES for name, _ in functions(module)}
@@ -43,9 +44,11 @@ def test_every_question_is_taken_away_once() -> None:
     assert wanted <= {mutant.name for mutant in mutants()}
 
 
-def test_every_policy_is_dropped_once() -> None:
+def test_every_policy_is_dropped_once(database: Database) -> None:
+    policies = database.owner.exec_driver_sql("SELECT tablename, policyname FROM pg_policies").all()
     assert set(TABLES) == migration().POLICIES.keys()
-    assert {f"{table} without its policy" for table in TABLES} <= {mutant.name for mutant in mutants()}
+    dropped = {statement for mutant in mutants() for statement in mutant.sql if statement.startswith("DROP POLICY")}
+    assert dropped == {f"DROP POLICY {name} ON core_api.{table}" for table, name in policies}
 
 
 def test_no_two_mutants_have_one_name() -> None:
