@@ -3,7 +3,7 @@
 For whoever answers to nobody who waits: the queue's consumer and scheduled functions. HTTP answers 503 instead.
 """
 
-import random
+import secrets
 import time
 from collections.abc import Callable
 
@@ -18,6 +18,8 @@ LEAST_SECONDS = 1.0
 # What the role allows a statement (revision 0003).
 LONGEST_STATEMENT_SECONDS = 25.0
 
+# Of the system: functions that start from one snapshot would share a seed, and meet again.
+_chance = secrets.SystemRandom()
 # For tests, which do not wait.
 sleep = time.sleep
 
@@ -64,7 +66,7 @@ def persistently[Result](work: Callable[[Transaction], Result], scope: str | Non
         except (DatabaseBusy, OutcomeUnknown):
             raise
         except ServiceUnavailable:
-            pause = random.uniform(0, FIRST_PAUSE_SECONDS * 2 ** (number - 1))  # noqa: S311  nobody gains by guessing it
+            pause = _chance.uniform(0, FIRST_PAUSE_SECONDS * 2 ** (number - 1))
             if number == TRIES or budget.seconds - pause < LEAST_SECONDS:
                 raise
             sleep(pause)
