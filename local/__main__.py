@@ -37,22 +37,22 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings()
     match arguments.command:
         case "token":
-            from local.identity import Identity  # noqa: PLC0415  see above
+            from local.identity import Identity  # noqa: PLC0415  of this command only
 
             print(Identity(settings.state, settings.port).token(arguments.name))
         case "psql":
             psql(settings.stack_file, arguments.arguments)
         case "redrive":
-            from local.redrive import of_running_stack  # noqa: PLC0415  see above
+            from local.redrive import of_running_stack  # noqa: PLC0415  of this command only
 
             moved = of_running_stack(settings.stack_file)
             print(f"{moved} {'message' if moved == 1 else 'messages'} moved from the dead-letter queue to the queue")
         case "clean":
-            from local.clean import clean  # noqa: PLC0415  see above
+            from local.clean import clean  # noqa: PLC0415  of this command only
 
             clean(settings.state)
         case _:
-            from local.stack import Stack, stop_with_parent  # noqa: PLC0415  see above
+            from local.stack import Stack, stop_with_parent  # noqa: PLC0415  of this command only
 
             if arguments.stop_with_parent:
                 stop_with_parent()

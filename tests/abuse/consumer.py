@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import IO, Any
 
 # Here and not at their first use: a consumer is forked from a process that has imported them.
-import aws_lambda_powertools  # noqa: F401  (see above)
-import boto3  # noqa: F401  (see above)
-import pg8000.legacy  # noqa: F401  (see above)
-import pydantic  # noqa: F401  (see above)
+import aws_lambda_powertools  # noqa: F401  (loaded once, for all forks)
+import boto3  # noqa: F401  (loaded once, for all forks)
+import pg8000.legacy  # noqa: F401  (loaded once, for all forks)
+import pydantic  # noqa: F401  (loaded once, for all forks)
 from sqlalchemy import Connection, event
 
 from local.poller import Poller
@@ -121,8 +121,7 @@ class Consumer:
 
     def __init__(self, life: Life) -> None:
         self._handler = _load(life)
-        # Not before: a function is imported in its own environment.
-        from wellspring.database.engine import engine  # noqa: PLC0415  (see above)
+        from wellspring.database.engine import engine  # noqa: PLC0415  (in its own environment)
 
         self._life = life
         self._chance = random.Random(f"life {life.seed} {life.number}")
@@ -210,8 +209,8 @@ def die() -> None:
 def _load(life: Life) -> Callable[[Mapping[str, Any], object], Any]:
     """Import the function in its own environment, and return its handler."""
     os.environ.update(life.environment)
-    from sync.consume import handler  # noqa: PLC0415  (see above)
-    from wellspring.services import sync  # noqa: PLC0415  (see above)
+    from sync.consume import handler  # noqa: PLC0415  (in its own environment)
+    from wellspring.services import sync  # noqa: PLC0415  (in its own environment)
 
     # So that a connector of some dozens of rows takes several transactions to end, between which all may happen.
     sync.CHUNK = CHUNK

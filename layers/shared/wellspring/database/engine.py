@@ -28,8 +28,7 @@ def _password(config: Settings) -> str:
     """Return what to log in with: the password, or a token that RDS takes for one during 15 minutes."""
     if config.db_auth == "password":
         return config.db_password
-    # Only here, and only on AWS: it costs 0.2 s.
-    import boto3  # noqa: PLC0415  (see above)
+    import boto3  # noqa: PLC0415  (0.2 s that only AWS pays)
 
     rds = boto3.client("rds", region_name=config.aws_region or None)
     token: str = rds.generate_db_auth_token(DBHostname=config.db_host, Port=config.db_port, DBUsername=config.db_user)

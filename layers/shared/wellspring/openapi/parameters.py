@@ -77,7 +77,9 @@ def _paging() -> Iterator[Object]:
             "holds for the `sort` it was made with. Not both of `page[after]` and `page[before]`."
         )
         yield _query(name, description, {"type": "string"}, examples.CURSOR)
-    yield _query("page[total]", "`true` counts the whole list into `meta.page.total`.", {"type": "boolean"}, True)  # noqa: FBT003  (an example)
+    yield _query(
+        "page[total]", "`true` counts the whole list into `meta.page.total`.", {"type": "boolean"}, example=True
+    )
     orders = [order for name in SORTABLE for order in (name, f"-{name}")]
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
     sort = {"type": "string", "enum": orders}

@@ -48,6 +48,8 @@ __all__ = [
 
 # Rows of each type of records that one transaction ends: a tenth of a second of work (docs/adr/0012).
 CHUNK = 5000
+# Of a disconnect that has not begun.
+NO_PROGRESS = Progress()
 # Why a message was returned that nothing was wrong with.
 OUT_OF_TIME = "OUT_OF_TIME"
 # Why one was returned whose failure nobody foresaw.
@@ -132,12 +134,12 @@ class _Batch:
         """End the next rows of these connectors, together, or one by one where that is refused."""
         if not items or self._budget.is_spent:
             return
-        chosen = {number: (item, self._progress.get(number, Progress())) for number, item in items.items()}
+        chosen = {number: (item, self._progress.get(number, NO_PROGRESS)) for number, item in items.items()}
         try:
             outcomes = self._end_together(list(chosen.values()))
         except (DatabaseAway, OutcomeUnknown) as error:
             self._return_all(_returned(error))
-        except Exception as error:  # noqa: BLE001  (as above)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one connector only)
             for number, (item, progress) in chosen.items():
                 if len(chosen) > 1:
                     self._end_chunk({number: item})
@@ -171,7 +173,7 @@ class _Batch:
     def _return_all(self, verdict: Verdict) -> None:
         """Return what is next in each group, and hold what is behind it."""
         for line in self._lines.values():
-            progress = self._progress.get(line[0], Progress())
+            progress = self._progress.get(line[0], NO_PROGRESS)
             self._verdicts[line[0]] = replace(verdict, tombstoned=progress.tombstoned)
         self._lines.clear()
 
@@ -180,7 +182,7 @@ def _is_same(one: Disconnected, other: Disconnected) -> bool:
     return one.id == other.id or one.workspace_connector_id == other.workspace_connector_id
 
 
-def _returned(error: Exception, progress: Progress = Progress()) -> Verdict:  # noqa: B008  (it cannot be changed)
+def _returned(error: Exception, progress: Progress = NO_PROGRESS) -> Verdict:
     """Return the verdict on a message that met `error`, of which the log may say so much."""
     if isinstance(error, ServiceUnavailable):
         reason, evidence = error.code, dict[str, object](error.evidence)
