@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run token psql redrive test check lint types imports template worlds mutations outside pooler contract abuse \
-	openapi message-schema bench clean stack-venv dev-venv sam-venv
+	openapi message-schema bench clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -32,7 +32,7 @@ redrive: stack-venv ## Moves the running stack's dead letters back to its queue,
 	@$(PYTHON_IN) -m local redrive
 
 test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
-	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds" $(ARGS)
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws" $(ARGS)
 
 check: lint types imports template test worlds mutations outside pooler contract abuse ## Every gate of CI
 
@@ -59,10 +59,13 @@ types: dev-venv
 imports: dev-venv
 	@PYTHONPATH=layers/shared .venv/bin/lint-imports
 
-template: sam-venv
+# Not --cached: SAM would not see a change of what builds the layers.
+template: sam-venv checkov-venv dev-venv
 	@$(SAM) validate
 	@$(SAM) validate --lint
-	@$(SAM) build --cached --parallel
+	@$(SAM) build --parallel
+	@$(PYTHON_IN) layers/measure.py .aws-sam/build
+	@$(PYTHON_IN) -m pytest -m aws tests/aws
 
 worlds: dev-venv
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m worlds $(ARGS)
@@ -94,3 +97,6 @@ dev-venv:
 
 sam-venv:
 	@sh local/venv .local/sam-venv local/requirements/sam.txt
+
+checkov-venv:
+	@sh local/venv .local/checkov-venv local/requirements/checkov.txt

@@ -116,7 +116,9 @@ class Stack:
         self._say("starting the queue and the functions' workers")
         parts.callback(self._queue.stop)
         self._queue.start()
-        lambdas = Lambdas(self._template.functions, self._overrides(), settings.logs / "functions.log")
+        # What nothing here calls, such as the migration of a deployment, needs no worker.
+        called = {name: function for name, function in self._template.functions.items() if function.events}
+        lambdas = Lambdas(called, self._overrides(), settings.logs / "functions.log")
         parts.callback(lambdas.stop)
         lambdas.warm()
 

@@ -144,7 +144,8 @@ class Template:
     def resolve(self, value: Any) -> Any:
         """Return `value` with its intrinsic functions replaced by what they stand for locally."""
         match value:
-            case {"Ref": str(name)}:
+            # A choice is a deployment's and has no meaning here: it stays a name too.
+            case {"Ref": str(name)} | {"Fn::If": [str(name), _, _]}:
                 return self._reference(name)
             case {"Fn::GetAtt": [str(name), str(attribute)]}:
                 return self._attribute(name, attribute)

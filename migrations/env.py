@@ -11,13 +11,14 @@ import time
 from alembic import context
 from sqlalchemy import Connection, create_engine, make_url, pool, text
 
+from migrations.limits import (
+    ADVISORY_LOCK,
+    LOCK_TIMEOUT,
+    STATEMENT_TIMEOUT,
+    WAIT_FOR_ANOTHER_MIGRATION_SECONDS,
+)
 from wellspring.models import metadata
 from wellspring.models.base import INFRASTRUCTURE, SCHEMA
-
-LOCK_TIMEOUT = "4s"
-STATEMENT_TIMEOUT = "60s"
-WAIT_FOR_ANOTHER_MIGRATION_SECONDS = 300
-ADVISORY_LOCK = 0x57454C4C  # "WELL"
 
 
 def include_name(name: str | None, type_: str, _parents: object) -> bool:
@@ -66,10 +67,12 @@ def main() -> None:
     """Open the owner's connection and migrate."""
     if context.is_offline_mode():
         raise SystemExit("migrations run online only: they take locks and read the catalogue")
-    url = context.config.attributes.get("url") or os.environ.get("MIGRATION_DATABASE_URL")
-    if not url:
-        raise SystemExit("set MIGRATION_DATABASE_URL to postgresql://owner:password@host:port/name")
-    engine = create_engine(make_url(url).set(drivername="postgresql+pg8000"), poolclass=pool.NullPool)
+    engine = context.config.attributes.get("engine")
+    if engine is None:
+        url = context.config.attributes.get("url") or os.environ.get("MIGRATION_DATABASE_URL")
+        if not url:
+            raise SystemExit("set MIGRATION_DATABASE_URL to postgresql://owner:password@host:port/name")
+        engine = create_engine(make_url(url).set(drivername="postgresql+pg8000"), poolclass=pool.NullPool)
     with engine.connect() as connection:
         migrate(connection)
         connection.commit()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.template import Route, Template
+from tests.deployment import test_migration as deployment_events
 from tests.reading import test_events as read_events
 from tests.sync import test_pruning as pruned_events
 from tests.writing import test_events as written_events
@@ -73,9 +74,10 @@ def test_every_route_is_in_the_readme(route: str) -> None:
 
 
 def test_every_event_is_replayed_by_a_test() -> None:
-    """tests/reading and tests/writing replay what they list, tests/sync the queue's and the schedule's."""
+    """Each of these folders replays what it lists, tests/sync also what begins with sync_."""
     sync = re.findall(r'^        \("([a-z_]+)", \[', read("tests/sync/test_events.py"), re.MULTILINE)
-    others = [*read_events.REPLAYED, *written_events.REPLAYED, *pruned_events.REPLAYED]
+    folders = (read_events, written_events, pruned_events, deployment_events)
+    others = [name for folder in folders for name in folder.REPLAYED]
     replayed = [*others, *(f"sync_{name}" for name in sync)]
     assert sorted(replayed) == sorted(path.stem for path in EVENTS)
 
@@ -91,6 +93,11 @@ def test_every_function_has_an_event() -> None:
 @pytest.mark.parametrize("variable", [field.name.upper() for field in fields(Settings)])
 def test_every_setting_is_documented(variable: str) -> None:
     assert f"| `{variable}` |" in read("docs/settings.md")
+
+
+@pytest.mark.parametrize("parameter", TEMPLATE.document["Parameters"])
+def test_every_parameter_of_the_template_is_documented(parameter: str) -> None:
+    assert f"| `{parameter}` |" in read("docs/settings.md")
 
 
 @pytest.mark.parametrize("function", TEMPLATE.functions)
@@ -130,9 +137,33 @@ def test_every_target_of_the_makefile_that_the_documents_name_is_there() -> None
 
 
 def test_the_locks_name_no_index_and_carry_hashes() -> None:
-    for path in [*(ROOT / "local/requirements").glob("*.txt"), ROOT / "layers/shared/requirements.txt"]:
+    for path in [*(ROOT / "local/requirements").glob("*.txt"), *(ROOT / "layers").glob("*/requirements.txt")]:
         text = path.read_text()
         assert "://" not in text
         assert "--index" not in text
         for pin in re.findall(r"^[A-Za-z0-9].*?(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL):
             assert "--hash=sha256:" in pin
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_every_action_of_a_workflow_is_pinned_by_commit(path: Path) -> None:
+    text = path.read_text()
+    used = re.findall(r"uses: (\S+)(.*)", text)
+    assert used
+    for action, comment in used:
+        if not action.startswith("./"):
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action)
+            assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment)
+    assert "secrets." not in text
+    assert re.search(r"^permissions:\n  contents: read$", text, re.MULTILINE)
+
+
+def test_every_target_that_a_workflow_makes_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    made = {
+        name
+        for path in (ROOT / ".github/workflows").glob("*.yml")
+        for name in re.findall(r"run: make (\S+)", path.read_text())
+    }
+    # It comes with the tests in the runtime's container.
+    assert made - {"sam-test"} <= targets

@@ -20,7 +20,8 @@ def test_the_defaults_are_the_safe_ones() -> None:
         ({"DB_HOST": ""}, "DB_HOST is not set"),
         ({"DB_PORT": "five"}, "DB_PORT must be a whole number"),
         ({"DB_PORT": "-1"}, "DB_PORT must be a whole number"),
-        ({"DB_AUTH": "trust"}, "DB_AUTH must be one of iam, password"),
+        ({"DB_AUTH": "trust"}, "DB_AUTH must be one of iam, secret, password"),
+        ({"DB_AUTH": "secret"}, "DB_SECRET_ARN is not set"),
         ({"DB_TLS": "maybe"}, "DB_TLS must be one of verify, off"),
     ],
 )

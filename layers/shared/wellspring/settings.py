@@ -18,11 +18,13 @@ class Settings:
 
     Attributes:
         db_host: the proxy's or server's host name.
-        db_user: `wellspring_reader` or `wellspring_writer`.
+        db_user: `wellspring_reader` or `wellspring_writer`; the migration's is the owner.
         db_port: TCP port.
         db_name: the database's name.
-        db_auth: `iam` signs a token for each connection; `password` takes `db_password` (a laptop, tests).
+        db_auth: `iam` signs a token for each connection; `secret` reads the password for each from `db_secret_arn` (the
+            migration); `password` takes `db_password` (a laptop, tests).
         db_password: only with `password`.
+        db_secret_arn: of a secret as RDS keeps them, an object with a `password`; only with `secret`.
         db_tls: `verify` demands a certificate that the host name and a known authority vouch for; `off` is for
             an address of this machine.
         db_ca_file: a PEM file of the authorities to trust instead of Amazon's, to which RDS Proxy's certificates chain.
@@ -33,8 +35,9 @@ class Settings:
     db_user: str
     db_port: int = 5432
     db_name: str = "wellspring"
-    db_auth: Literal["iam", "password"] = "iam"
+    db_auth: Literal["iam", "secret", "password"] = "iam"
     db_password: str = ""
+    db_secret_arn: str = ""
     db_tls: Literal["verify", "off"] = "verify"
     db_ca_file: str = ""
     aws_region: str = ""
@@ -65,6 +68,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
                 problems.append(f"{variable} must be a whole number")
         else:
             values[field.name] = raw
+    if values.get("db_auth") == "secret" and not values.get("db_secret_arn"):
+        problems.append("DB_SECRET_ARN is not set")
     if problems:
         raise SettingsError("; ".join(problems))
     return Settings(**values)  # type: ignore[arg-type]  # checked field by field above

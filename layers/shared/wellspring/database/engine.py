@@ -1,6 +1,8 @@
 """How a connection is made. One for each Lambda environment, kept between invocations."""
 
+import json
 import ssl
+from contextlib import closing
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -30,6 +32,11 @@ def _password(config: Settings) -> str:
         return config.db_password
     import boto3  # noqa: PLC0415  (0.2 s that only AWS pays)
 
+    if config.db_auth == "secret":
+        with closing(boto3.client("secretsmanager", region_name=config.aws_region or None)) as secrets:
+            # Read for each connection: RDS changes it every week.
+            secret = json.loads(secrets.get_secret_value(SecretId=config.db_secret_arn)["SecretString"])
+        return str(secret["password"])
     rds = boto3.client("rds", region_name=config.aws_region or None)
     token: str = rds.generate_db_auth_token(DBHostname=config.db_host, Port=config.db_port, DBUsername=config.db_user)
     return token

@@ -1,0 +1,34 @@
+"""What a function does around the snapshot that SnapStart starts it from.
+
+A snapshot is taken once, of a function that has imported everything and answered nobody, and restored any number of
+times, days later. What must not be in it: a connection, which the server has closed long ago and two copies would
+share, and credentials, which have expired. Neither is: a connection is opened by the first request, and its token is
+signed then. Chance needs nothing: ids, nonces and keys come from the kernel, by `os.urandom`, and not from `random`.
+Source: AWS Lambda Developer Guide, "Lambda SnapStart runtime hooks for Python" and "Handling uniqueness".
+"""
+
+from collections.abc import Mapping
+
+from wellspring.database.engine import engine
+
+
+def before() -> None:
+    """Do what the first request would, and that may be copied: import what signs tokens, and make the engine."""
+    import boto3  # noqa: F401, PLC0415  (0.2 s, which a function without a snapshot spends at its first request)
+
+    engine()
+
+
+def after() -> None:
+    """Forget whatever connection was there: it is not closed, because it is not this copy's alone."""
+    engine().dispose(close=False)
+
+
+def register(environment: Mapping[str, str]) -> None:
+    """Have both called at their times, where `environment` is that of a function with SnapStart."""
+    if environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        # Of the runtime, and nowhere else.
+        from snapshot_restore_py import register_after_restore, register_before_snapshot  # noqa: PLC0415  (see above)
+
+        register_before_snapshot(before)
+        register_after_restore(after)

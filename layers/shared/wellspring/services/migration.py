@@ -1,0 +1,17 @@
+"""Bringing the database up to date in a deployment."""
+
+from functools import partial
+
+# In a layer of the migration function's own; no other function has it, or imports this module.
+from migrations import run
+from wellspring.database.engine import connect
+from wellspring.settings import settings
+
+
+def bring_up_to_date() -> str:
+    """Run what revisions are missing, as the owner and past the proxy. Return the revision that the database is at.
+
+    Safe to repeat, and to run beside another. Raises `SettingsError`, `SystemExit` when another migration does not end,
+    and whatever a revision raises; it is rolled back then.
+    """
+    return run.deploy(partial(connect, settings()))

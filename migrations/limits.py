@@ -1,0 +1,6 @@
+"""What a migration may wait for, and how long. All of it together is less than the migration function's time limit."""
+
+LOCK_TIMEOUT = "4s"
+STATEMENT_TIMEOUT = "60s"
+WAIT_FOR_ANOTHER_MIGRATION_SECONDS = 300
+ADVISORY_LOCK = 0x57454C4C  # "WELL"

@@ -1,0 +1,41 @@
+"""The stacks that the template makes. `make template` runs these tests: they need the SAM CLI's virtual environment."""
+
+from typing import Any
+
+import pytest
+
+from tests.aws.stack import Stack
+
+CHOICES: dict[str, dict[str, str]] = {
+    "as it comes": {},
+    "in a network that is there": {"VpcId": "vpc-0123456789abcdef0", "SubnetIds": "subnet-a,subnet-b"},
+    "on Aurora": {"DbEngine": "aurora-postgresql"},
+    "on Aurora, small": {"DbEngine": "aurora-postgresql", "DbStandby": "false"},
+    "with all options": {
+        "AlarmEmail": "ops@example.com",
+        "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
+        "S3PrefixListId": "pl-6da54004",
+        "SnapStart": "PublishedVersions",
+        "Tracing": "Active",
+    },
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder."""
+    for item in items:
+        if "tests/aws/" in item.nodeid:
+            item.add_marker("aws")
+
+
+@pytest.fixture(scope="session", params=CHOICES, ids=list(CHOICES))
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Each stack that an operator may choose."""
+    choice: Any = request.param
+    return Stack(**CHOICES[choice])
+
+
+@pytest.fixture(scope="session")
+def plain() -> Stack:
+    """The stack as it comes."""
+    return Stack()

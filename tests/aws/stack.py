@@ -1,0 +1,172 @@
+"""The template as CloudFormation gets it, resolved for one choice of parameters, and what follows from it."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from local.settings import ROOT
+
+PYTHON = ROOT / ".local" / "sam-venv" / "bin" / "python"
+NOTHING = object()
+PSEUDO = {
+    "AWS::AccountId": "123456789012",
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-west-1",
+    "AWS::StackName": "wellspring",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::NoValue": NOTHING,
+}
+
+
+def source(**changes: str) -> str:
+    """Return template.yaml as `sam package` sends it, the code in a bucket; `changes` name other code."""
+    text = (ROOT / "template.yaml").read_text()
+    for folder in ("functions/", "layers/shared/", "layers/migrations/"):
+        name = folder.strip("/").replace("/", "_")
+        text = text.replace(f"Uri: {folder}", f"Uri: s3://bucket/{changes.get(name, name)}")
+    return text
+
+
+@cache
+def _translated(text: str, parameters: str) -> str:
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(text)
+        file.flush()
+        return subprocess.run(
+            [PYTHON, Path(__file__).with_name("translate.py"), file.name],
+            input=parameters,
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+
+def translate(parameters: Mapping[str, str] | None = None, **changes: str) -> Any:
+    """Return the document that SAM's transform makes of the template."""
+    given = {"Issuer": "https://issuer.example"} | dict(parameters or {})
+    return json.loads(_translated(source(**changes), json.dumps(given, sort_keys=True)))
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One allowing or denying sentence of a policy; `actions` and `resources` are always lists."""
+
+    effect: str
+    actions: tuple[str, ...]
+    resources: tuple[Any, ...]
+    condition: Mapping[str, Any]
+
+
+class Stack:
+    """What is made for `parameters`: conditions decided, `Fn::If` chosen, references left as they are."""
+
+    def __init__(self, **parameters: str) -> None:
+        self.document = translate(parameters)
+        self.parameters = {
+            name: {"Issuer": "https://issuer.example"}.get(name, declared.get("Default", ""))
+            if name not in parameters
+            else parameters[name]
+            for name, declared in self.document["Parameters"].items()
+        }
+        self.conditions = {name: self._decide({"Condition": name}) for name in self.document["Conditions"]}
+        self.resources: dict[str, dict[str, Any]] = {
+            name: self._choose(resource)
+            for name, resource in self.document["Resources"].items()
+            if self.conditions.get(resource.get("Condition"), True)
+        }
+
+    def _decide(self, value: Any) -> bool:
+        match value:
+            case {"Condition": name}:
+                return self._decide(self.document["Conditions"][name])
+            case {"Fn::Not": [inner]}:
+                return not self._decide(inner)
+            case {"Fn::And": several}:
+                return all(self._decide(inner) for inner in several)
+            case {"Fn::Equals": [{"Ref": name}, other]}:
+                return str(self.parameters[name]) == str(other)
+        raise AssertionError(value)
+
+    def _choose(self, value: Any) -> Any:
+        match value:
+            case {"Fn::If": [condition, yes, no]}:
+                return self._choose(yes if self.conditions[condition] else no)
+            case {"Ref": "AWS::NoValue"}:
+                return NOTHING
+            case dict():
+                found = {key: self._choose(inner) for key, inner in value.items()}
+                return {key: inner for key, inner in found.items() if inner is not NOTHING}
+            case list():
+                return [inner for inner in map(self._choose, value) if inner is not NOTHING]
+        return value
+
+    def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Return the properties of each resource of `kind` by its name."""
+        return {
+            name: resource.get("Properties", {})
+            for name, resource in self.resources.items()
+            if resource["Type"] == kind
+        }
+
+    @property
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """The properties of each function."""
+        return self.of_type("AWS::Lambda::Function")
+
+    def statements(self, role: str) -> Iterator[Statement]:
+        """Give the sentences of a role's own policies."""
+        for policy in self.resources[role]["Properties"].get("Policies", []):
+            yield from sentences(policy["PolicyDocument"])
+
+    def needs(self, name: str) -> set[str]:
+        """Return the resources that CloudFormation makes before `name`, however indirectly."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            for other in self._refers(self.resources[waiting.pop()]):
+                if other in self.resources and other not in found:
+                    found.add(other)
+                    waiting.append(other)
+        return found
+
+    def _refers(self, value: Any) -> Iterator[str]:
+        match value:
+            case {"Ref": str(name)}:
+                yield name
+            case {"Fn::GetAtt": [str(name), _]}:
+                yield name
+            case {"Fn::Sub": text}:
+                body, values = (text, {}) if isinstance(text, str) else text
+                for part in body.split("${")[1:]:
+                    yield part.split("}")[0].split(".")[0]
+                yield from self._refers(values)
+            case dict():
+                after = value.get("DependsOn", [])
+                yield from [after] if isinstance(after, str) else after
+                for inner in value.values():
+                    yield from self._refers(inner)
+            case list():
+                for inner in value:
+                    yield from self._refers(inner)
+
+
+def sentences(document: Mapping[str, Any]) -> Iterator[Statement]:
+    """Give the sentences of a policy document."""
+
+    def several(value: Any) -> tuple[Any, ...]:
+        return tuple(value) if isinstance(value, list) else (value,)
+
+    for statement in several(document["Statement"]):
+        yield Statement(
+            statement["Effect"],
+            several(statement["Action"]),
+            several(statement.get("Resource", "*")),
+            statement.get("Condition", {}),
+        )

@@ -1,0 +1,165 @@
+"""The layers as `sam build` makes them: all bytecode, nothing too much, and everything that a function imports."""
+
+import importlib.util
+import json
+import os
+import platform
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layers import build, measure
+from local.settings import ROOT
+from local.template import Template
+
+BUILT = ROOT / ".aws-sam" / "build"
+LAYERS = ("SharedLayer", "MigrationsLayer")
+# e_machine of an ELF header. Source: the System V ABI's supplements for both processors.
+MACHINES = {"arm64": 183, "x86_64": 62}
+UNCHECKED_HASH = 1
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both layers built for this machine's processor, as Lambda would have them at /opt/python."""
+    processor = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    folder = tmp_path_factory.mktemp("layers")
+    for layer in LAYERS:
+        build.build(layer, folder / layer / "python", processor)
+    return folder
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_module_has_bytecode_that_python_takes_unseen(layer: str) -> None:
+    sources = list((BUILT / layer / "python").rglob("*.py"))
+    assert sources
+    for source in sources:
+        compiled = Path(importlib.util.cache_from_source(str(source))).read_bytes()
+        magic, flags = compiled[:4], int.from_bytes(compiled[4:8], "little")
+        assert (magic, flags) == (importlib.util.MAGIC_NUMBER, UNCHECKED_HASH), source
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_no_bytecode_is_left_of_what_is_not_there(layer: str) -> None:
+    for compiled in (BUILT / layer).rglob("*.pyc"):
+        assert Path(importlib.util.source_from_cache(str(compiled))).exists()
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_what_is_compiled_is_for_the_processor_of_the_functions(layer: str) -> None:
+    wanted = Template().document["Parameters"]["Architecture"]["Default"]
+    libraries = list((BUILT / layer).rglob("*.so"))
+    assert libraries
+    for library in libraries:
+        (machine,) = struct.unpack_from("<H", library.read_bytes(), 18)
+        assert machine == MACHINES[wanted], library
+
+
+def test_the_layers_hold_nothing_that_the_runtime_has_or_the_other_has() -> None:
+    found = {layer: {path.name for path in (BUILT / layer / "python").iterdir()} for layer in LAYERS}
+    everything = set.union(*found.values())
+    assert not everything & {"boto3", "botocore", "s3transfer", "urllib3", "pip", "setuptools", "bin"}
+    assert found["SharedLayer"] & found["MigrationsLayer"] <= {"__pycache__"}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_is_within_its_budget(layer: str) -> None:
+    for found, most in zip(measure.sizes(BUILT / layer), measure.BUDGETS[layer], strict=True):
+        # And not so far below that the budget means nothing.
+        assert most / 2 < found <= most
+
+
+def test_a_layer_beyond_its_budget_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for layer in LAYERS:
+        (tmp_path / layer).mkdir()
+        (tmp_path / layer / "heavy").write_bytes(os.urandom(30_000))
+    assert measure.main(tmp_path) == 0
+    monkeypatch.setattr(measure, "BUDGETS", dict.fromkeys(LAYERS, (0.02, 1)))
+    assert measure.main(tmp_path) == 1
+
+
+def test_the_same_sources_are_the_same_layer(here: Path, tmp_path: Path) -> None:
+    layer = "MigrationsLayer"
+    build.build(layer, tmp_path / layer / "python", {"aarch64": "arm64"}.get(platform.machine(), platform.machine()))
+
+    def content(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    assert content(here / layer) == content(tmp_path / layer)
+
+
+def python(here: Path, *layers: str) -> dict[str, Any]:
+    """Import every function with these layers and boto3's names alone; return what that said."""
+    handlers = sorted(
+        function.handler.removesuffix(".handler")
+        for name, function in Template().functions.items()
+        if "MigrationsLayer" in layers or name != "SchemaMigrateFunction"
+    )
+    check = (
+        "import importlib, json, sys;"
+        f"[importlib.import_module(name) for name in {handlers!r}];"
+        "from wellspring.database.engine import engine; engine();"
+        "print(json.dumps({name: module.__file__ for name, module in sys.modules.items()"
+        " if getattr(module, '__file__', None) and '/lib/python3' not in module.__file__}))"
+    )
+    paths = [BUILT / "HealthFunction", *(here / layer / "python" for layer in layers)]
+    environment = {
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "PATH": os.environ["PATH"],
+        "DB_HOST": "db.example",
+        "DB_USER": "wellspring_reader",
+    }
+    # -S: without the packages of the environment that runs the tests.
+    found = subprocess.run(
+        [sys.executable, "-S", "-P", "-c", check], env=environment, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    modules: dict[str, Any] = json.loads(found.stdout)
+    return modules
+
+
+def test_every_function_imports_with_its_layer_and_nothing_else(here: Path) -> None:
+    modules = python(here, "SharedLayer")
+    assert "wellspring.services.sync" in modules
+    assert not [name for name in modules if name.startswith(("alembic", "migrations"))]
+    folders = {
+        Path(file).relative_to(here / "SharedLayer/python").parts[0] for file in modules.values() if str(here) in file
+    }
+    assert "pydantic_core" in folders
+
+
+def test_the_migration_imports_with_both_layers_and_nothing_else(here: Path) -> None:
+    modules = python(here, *LAYERS)
+    assert {"alembic.command", "migrations.run"} <= set(modules)
+
+
+def test_the_pruned_layers_still_migrate(here: Path, cluster: Any) -> None:
+    """Alembic loads parts of SQLAlchemy when it runs, not when it is imported."""
+    cluster.create_database("pruned")
+    code = f"from migrations.run import upgrade, downgrade; upgrade({cluster.url('pruned')!r})"
+    paths = os.pathsep.join(str(here / layer / "python") for layer in LAYERS)
+    environment = {"PYTHONPATH": paths, "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-S", "-P", "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    cluster.drop_database("pruned")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_build_that_does_not_say_its_processor_is_refused(tmp_path: Path) -> None:
+    for plan in (None, "", '[layer_build_definitions.a]\nlayer_name = "OtherLayer"\narchitecture = "arm64"\n'):
+        if plan is not None:
+            (tmp_path / "build.toml").write_text(plan)
+        with pytest.raises(SystemExit, match="does not say the architecture of SharedLayer"):
+            build.architecture_of("SharedLayer", tmp_path / "build" / "SharedLayer")
+
+
+def test_a_build_says_its_processor(tmp_path: Path) -> None:
+    (tmp_path / "build.toml").write_text(
+        '[layer_build_definitions.a]\nlayer_name = "SharedLayer"\narchitecture = "x86_64"\n'
+    )
+    assert build.architecture_of("SharedLayer", tmp_path / "build" / "SharedLayer") == "x86_64"

@@ -1,0 +1,487 @@
+"""What CloudFormation makes of the template: what AWS would not check, for every choice of an operator."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.aws.stack import Stack, sentences, source, translate
+from wellspring.routes import routes
+
+MIGRATION = "SchemaMigrateFunction"
+OPEN = {"/health", "/v1/openapi.json", "/docs"}
+EVERYTHING = ("*", "0.0.0.0/0", "::/0")
+
+
+def services(stack: Stack) -> list[str]:
+    """Return every function but the migration."""
+    return [name for name in stack.functions if name != MIGRATION]
+
+
+def users(resources: tuple[Any, ...]) -> set[str]:
+    """Return the database users that an `rds-db:connect` names."""
+    return {resource["Fn::Sub"][0].rpartition("/")[2] for resource in resources}
+
+
+# ---- network ----------------------------------------------------------------------------------------------
+def test_every_function_is_in_the_network(stack: Stack) -> None:
+    made = "PrivateSubnetA" in stack.resources
+    subnets = [{"Ref": "PrivateSubnetA"}, {"Ref": "PrivateSubnetB"}] if made else {"Ref": "SubnetIds"}
+    assert len(stack.functions) > len(routes())
+    for name, function in stack.functions.items():
+        assert function["VpcConfig"]["SubnetIds"] == subnets, name
+
+
+def test_functions_reach_the_proxy_the_proxy_the_database_and_nothing_more(stack: Stack) -> None:
+    ways: set[tuple[str, str, int]] = set()
+    for name, group in stack.of_type("AWS::EC2::SecurityGroup").items():
+        for rule in group["SecurityGroupEgress"]:
+            if rule["IpProtocol"] == "-1":
+                # What stands in the place of "everything", which EC2 assumes where nothing stands.
+                assert rule["CidrIp"] == "127.0.0.1/32"
+                continue
+            assert rule["FromPort"] == rule["ToPort"]
+            target = rule.get("DestinationSecurityGroupId", {}).get("Fn::GetAtt", [None])[0] or rule.get(
+                "DestinationSecurityGroupId", {}
+            ).get("Ref")
+            ways.add((name, target or "outside", rule["ToPort"]))
+    database = {
+        ("FunctionsSecurityGroup", "ProxySecurityGroup", 5432),
+        ("ProxySecurityGroup", "DatabaseSecurityGroup", 5432),
+        ("MigrationSecurityGroup", "DatabaseSecurityGroup", 5432),
+    }
+    endpoint = {("MigrationSecurityGroup", "EndpointSecurityGroup", 443)} if "Vpc" in stack.resources else set()
+    assert ways == database | endpoint | {("MigrationSecurityGroup", "outside", 443)}
+    doors = {
+        (rule["SourceSecurityGroupId"]["Ref"], rule["GroupId"]["Ref"], rule["ToPort"])
+        for rule in stack.of_type("AWS::EC2::SecurityGroupIngress").values()
+    }
+    assert doors == database | endpoint
+    assert all("SecurityGroupIngress" not in group for group in stack.of_type("AWS::EC2::SecurityGroup").values())
+
+
+def test_only_the_migration_has_the_groups_of_the_migration(stack: Stack) -> None:
+    for name, function in stack.functions.items():
+        groups = function["VpcConfig"]["SecurityGroupIds"]
+        if name == MIGRATION:
+            assert groups == [{"Ref": "MigrationSecurityGroup"}]
+        else:
+            assert groups == {"Fn::Split": [",", {"Ref": "FunctionsSecurityGroup"}]}
+
+
+def test_the_migrations_way_out_is_as_narrow_as_its_operator_says() -> None:
+    group = Stack(S3PrefixListId="pl-6da54004").of_type("AWS::EC2::SecurityGroup")["MigrationSecurityGroup"]
+    assert not [rule for rule in group["SecurityGroupEgress"] if "CidrIp" in rule]
+    assert [rule for rule in group["SecurityGroupEgress"] if "DestinationPrefixListId" in rule]
+
+
+def test_the_network_that_is_made_has_no_way_to_the_internet(plain: Stack) -> None:
+    kinds = {resource["Type"] for resource in plain.resources.values()}
+    for kind in ("InternetGateway", "NatGateway", "Route", "EgressOnlyInternetGateway", "VPCGatewayAttachment", "EIP"):
+        assert f"AWS::EC2::{kind}" not in kinds
+    zones = [subnet["AvailabilityZone"] for subnet in plain.of_type("AWS::EC2::Subnet").values()]
+    assert len(zones) == 2
+    assert zones[0] != zones[1]
+
+
+def test_an_endpoint_lets_through_what_the_migration_asks_for_and_nothing_else(plain: Stack) -> None:
+    endpoints = plain.of_type("AWS::EC2::VPCEndpoint")
+    allowed = {
+        name: [s.actions for s in sentences(properties["PolicyDocument"])] for name, properties in endpoints.items()
+    }
+    assert allowed == {
+        "SecretsEndpoint": [("secretsmanager:GetSecretValue",)],
+        "S3Endpoint": [("s3:PutObject",)],
+    }
+    for properties in endpoints.values():
+        assert all("*" not in statement.resources for statement in sentences(properties["PolicyDocument"]))
+
+
+def test_a_network_that_is_given_gets_nothing_but_security_groups() -> None:
+    given = Stack(VpcId="vpc-0123456789abcdef0", SubnetIds="subnet-a,subnet-b")
+    kinds = {resource["Type"] for resource in given.resources.values() if resource["Type"].startswith("AWS::EC2::")}
+    assert kinds == {"AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupIngress"}
+    assert {json.dumps(group["VpcId"]) for group in given.of_type("AWS::EC2::SecurityGroup").values()} == {
+        '{"Ref": "VpcId"}'
+    }
+
+
+# ---- database and proxy -----------------------------------------------------------------------------------
+def databases(stack: Stack) -> dict[str, Any]:
+    """Return what holds the data: the instance, or the cluster."""
+    clusters = stack.of_type("AWS::RDS::DBCluster")
+    return clusters or stack.of_type("AWS::RDS::DBInstance")
+
+
+def test_the_database_is_encrypted_kept_backed_up_and_not_to_be_deleted_by_mistake(stack: Stack) -> None:
+    ((name, database),) = databases(stack).items()
+    assert database["StorageEncrypted"] is True
+    assert database["EngineVersion"] == "18"
+    assert database["DeletionProtection"] == {"Ref": "DbDeletionProtection"}
+    assert database["BackupRetentionPeriod"] == {"Ref": "DbBackupDays"}
+    assert stack.document["Parameters"]["DbDeletionProtection"]["Default"] == "true"
+    assert stack.document["Parameters"]["DbBackupDays"]["MinValue"] > 0
+    assert stack.resources[name]["DeletionPolicy"] == stack.resources[name]["UpdateReplacePolicy"] == "Snapshot"
+
+
+def test_no_instance_is_public(stack: Stack) -> None:
+    instances = stack.of_type("AWS::RDS::DBInstance")
+    assert instances
+    assert all(instance["PubliclyAccessible"] is False for instance in instances.values())
+
+
+def test_a_standby_is_in_another_zone() -> None:
+    assert Stack().of_type("AWS::RDS::DBInstance")["Database"]["MultiAZ"] == {"Ref": "DbStandby"}
+    assert len(Stack(DbEngine="aurora-postgresql").of_type("AWS::RDS::DBInstance")) == 2
+    assert len(Stack(DbEngine="aurora-postgresql", DbStandby="false").of_type("AWS::RDS::DBInstance")) == 1
+
+
+def test_the_database_takes_tls_only_and_logs_no_value(stack: Stack) -> None:
+    groups = stack.of_type("AWS::RDS::DBParameterGroup") | stack.of_type("AWS::RDS::DBClusterParameterGroup")
+    (group,) = groups.values()
+    assert group["Family"].endswith("postgres18") or group["Family"] == "aurora-postgresql18"
+    assert group["Parameters"]["rds.force_ssl"] == "1"
+    assert group["Parameters"]["log_parameter_max_length"] == "0"
+    assert group["Parameters"]["log_parameter_max_length_on_error"] == "0"
+
+
+def test_nobody_but_rds_ever_writes_a_password_down(stack: Stack) -> None:
+    ((_, database),) = databases(stack).items()
+    assert database["ManageMasterUserPassword"] is True
+    assert "MasterUserPassword" not in database
+    text = json.dumps(stack.resources)
+    assert "resolve:secretsmanager" not in text
+    assert "AWS::SecretsManager::Secret" not in text
+    for function in stack.functions.values():
+        variables = function["Environment"]["Variables"]
+        assert not [name for name in variables if re.search("PASSWORD|KEY|TOKEN", name)]
+
+
+def test_the_proxy_demands_tls_and_iam_and_signs_in_with_iam_itself(stack: Stack) -> None:
+    (proxy,) = stack.of_type("AWS::RDS::DBProxy").values()
+    assert (proxy["RequireTLS"], proxy["DefaultAuthScheme"]) == (True, "IAM_AUTH")
+    assert "Auth" not in proxy
+    ((_, database),) = databases(stack).items()
+    assert database["EnableIAMDatabaseAuthentication"] is True
+    (statement,) = stack.statements("ProxyRole")
+    assert statement.actions == ("rds-db:connect",)
+    assert users(statement.resources) == {"wellspring_reader", "wellspring_writer"}
+
+
+def test_the_proxy_gives_a_connection_or_gives_up_before_a_function_must_answer(stack: Stack) -> None:
+    (targets,) = stack.of_type("AWS::RDS::DBProxyTargetGroup").values()
+    least = min(stack.functions[name]["Timeout"] for name in services(stack))
+    assert targets["ConnectionPoolConfigurationInfo"]["ConnectionBorrowTimeout"] < least
+
+
+def test_the_proxys_idle_limit_is_above_the_age_at_which_a_connection_is_replaced(stack: Stack) -> None:
+    from wellspring.database.engine import RECYCLE_SECONDS  # noqa: PLC0415  (the only test that compares them)
+
+    (proxy,) = stack.of_type("AWS::RDS::DBProxy").values()
+    assert proxy["IdleClientTimeout"] > RECYCLE_SECONDS
+
+
+def test_the_proxy_waits_for_the_cluster_to_have_an_instance() -> None:
+    assert "AuroraWriter" in Stack(DbEngine="aurora-postgresql").needs("ProxyTargets")
+
+
+# ---- roles ------------------------------------------------------------------------------------------------
+def test_every_function_has_a_role_of_its_own_under_the_boundary(stack: Stack) -> None:
+    roles = [function["Role"]["Fn::GetAtt"][0] for function in stack.functions.values()]
+    assert len(set(roles)) == len(roles)
+    given = stack.conditions["HasBoundary"]
+    for role in roles:
+        boundary = stack.resources[role]["Properties"]["PermissionsBoundary"]
+        assert boundary == {"Ref": "PermissionsBoundaryArn" if given else "FunctionsBoundary"}
+
+
+def test_a_role_signs_in_as_one_database_user_the_one_of_its_function(stack: Stack) -> None:
+    for name, function in stack.functions.items():
+        statements = list(stack.statements(function["Role"]["Fn::GetAtt"][0]))
+        signs_in = [statement for statement in statements if "rds-db:connect" in statement.actions]
+        if name == MIGRATION or not signs_in:
+            assert not signs_in
+            continue
+        (statement,) = signs_in
+        assert users(statement.resources) == {function["Environment"]["Variables"]["DB_USER"]}
+
+
+def test_what_touches_no_table_may_not_sign_in_at_all(stack: Stack) -> None:
+    for name in ("OpenapiDocumentFunction", "DocsPageFunction", "DefaultAnswerFunction"):
+        assert not list(stack.statements(stack.functions[name]["Role"]["Fn::GetAtt"][0]))
+
+
+def test_only_the_migration_reads_the_owners_secret(stack: Stack) -> None:
+    readers = {
+        name
+        for name, function in stack.functions.items()
+        for statement in stack.statements(function["Role"]["Fn::GetAtt"][0])
+        if any(action.startswith("secretsmanager:") for action in statement.actions)
+    }
+    assert readers == {MIGRATION}
+
+
+def test_no_policy_of_ours_names_all_actions_of_a_service_or_all_resources(stack: Stack) -> None:
+    for name in stack.of_type("AWS::IAM::Role"):
+        for statement in stack.statements(name):
+            assert statement.effect == "Allow"
+            assert not [action for action in statement.actions if "*" in action], name
+            assert "*" not in json.dumps(statement.resources), name
+
+
+def test_the_boundary_allows_all_resources_only_where_aws_knows_none(plain: Stack) -> None:
+    (boundary,) = plain.of_type("AWS::IAM::ManagedPolicy").values()
+    wide = {
+        action
+        for statement in sentences(boundary["PolicyDocument"])
+        if statement.effect == "Allow" and "*" in statement.resources
+        for action in statement.actions
+    }
+    assert {action.partition(":")[0] for action in wide} == {"ec2", "xray"}
+    (denied,) = (statement for statement in sentences(boundary["PolicyDocument"]) if statement.effect == "Deny")
+    assert set(denied.actions) == {action for action in wide if action.startswith("ec2:")}
+    assert denied.condition == {"Null": {"lambda:SourceFunctionArn": "false"}}
+
+
+def test_the_boundary_allows_what_the_functions_policies_do(plain: Stack) -> None:
+    (boundary,) = plain.of_type("AWS::IAM::ManagedPolicy").values()
+    allowed = {
+        (action, json.dumps(resource, sort_keys=True))
+        for statement in sentences(boundary["PolicyDocument"])
+        for action in statement.actions
+        for resource in statement.resources
+        if statement.effect == "Allow"
+    }
+    for function in plain.functions.values():
+        for statement in plain.statements(function["Role"]["Fn::GetAtt"][0]):
+            for action in statement.actions:
+                for resource in statement.resources:
+                    assert (action, json.dumps(resource, sort_keys=True)) in allowed
+
+
+def test_managed_policies_are_those_that_sam_adds_and_enhanced_monitoring_needs(stack: Stack) -> None:
+    known = {
+        "AWSLambdaBasicExecutionRole",
+        "AWSLambdaVPCAccessExecutionRole",
+        "AWSLambdaSQSQueueExecutionRole",
+        "AWSXrayWriteOnlyAccess",
+        "AmazonRDSEnhancedMonitoringRole",
+    }
+    for role in stack.of_type("AWS::IAM::Role").values():
+        for arn in role.get("ManagedPolicyArns", []):
+            assert json.dumps(arn).rpartition("/")[2].strip('"}') in known
+
+
+# ---- HTTP API ---------------------------------------------------------------------------------------------
+def operations(stack: Stack) -> dict[tuple[str, str], Any]:
+    """Return each method and path of the API with what stands there."""
+    (api,) = stack.of_type("AWS::ApiGatewayV2::Api").values()
+    return {(path, method): said for path, methods in api["Body"]["paths"].items() for method, said in methods.items()}
+
+
+def test_every_route_is_behind_the_authorizer_but_health_the_description_and_its_page(stack: Stack) -> None:
+    found = operations(stack)
+    assert {path for path, _ in found} == {route.path for route in routes()} | {"/$default"}
+    for (path, _), said in found.items():
+        assert said["security"] == ([{"NONE": []}] if path in OPEN else [{"Jwt": []}])
+
+
+def test_the_authorizer_takes_tokens_of_the_issuer_for_the_audience(stack: Stack) -> None:
+    (api,) = stack.of_type("AWS::ApiGatewayV2::Api").values()
+    (scheme,) = api["Body"]["components"]["securitySchemes"].values()
+    authorizer = scheme["x-amazon-apigateway-authorizer"]
+    assert authorizer["type"] == "jwt"
+    assert authorizer["jwtConfiguration"] == {"issuer": {"Ref": "Issuer"}, "audience": [{"Ref": "Audience"}]}
+    assert authorizer["identitySource"] == "$request.header.Authorization"
+
+
+def test_the_stage_throttles_and_logs_without_anything_of_the_caller(stack: Stack) -> None:
+    (stage,) = stack.of_type("AWS::ApiGatewayV2::Stage").values()
+    settings = stage["DefaultRouteSettings"]
+    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (
+        {"Ref": "ThrottleRate"},
+        {"Ref": "ThrottleBurst"},
+    )
+    line = json.loads(stage["AccessLogSettings"]["Format"])
+    assert line["status"] == "$context.status"
+    assert not re.search(r"claims|sourceIp|userAgent|\$context\.path|queryString|identity", json.dumps(line))
+
+
+def test_pages_of_no_origin_may_call_the_api(plain: Stack) -> None:
+    (api,) = plain.of_type("AWS::ApiGatewayV2::Api").values()
+    assert "x-amazon-apigateway-cors" not in api["Body"]
+
+
+def test_pages_of_the_origins_that_an_operator_names_may_and_carry_no_cookies() -> None:
+    (api,) = Stack(CorsOrigins="https://a.example,https://b.example").of_type("AWS::ApiGatewayV2::Api").values()
+    cors = api["Body"]["x-amazon-apigateway-cors"]
+    # SAM itself puts the parameter's value in.
+    assert cors["allowOrigins"] == {"Fn::Split": [",", "https://a.example,https://b.example"]}
+    assert set(cors["allowMethods"]) == {"GET", "POST", "PATCH", "DELETE"}
+    assert "*" not in json.dumps(cors)
+    assert "allowCredentials" not in cors
+
+
+def test_api_gateway_calls_the_published_version_and_only_it_may(stack: Stack) -> None:
+    for said in operations(stack).values():
+        assert "Aliaslive}" in said["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+    for permission in stack.of_type("AWS::Lambda::Permission").values():
+        assert "Aliaslive" in json.dumps(permission["FunctionName"])
+        assert permission["Principal"] in {"apigateway.amazonaws.com", "events.amazonaws.com"}
+        assert "SourceArn" in permission
+
+
+def test_nothing_but_the_http_api_is_open_to_the_internet(stack: Stack) -> None:
+    for kind in ("AWS::Lambda::Url", "AWS::S3::Bucket", "AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::EC2::EIP"):
+        assert not stack.of_type(kind)
+    for rule in stack.of_type("AWS::EC2::SecurityGroupIngress").values():
+        assert not [value for value in rule.values() if value in EVERYTHING]
+
+
+# ---- releases ---------------------------------------------------------------------------------------------
+def test_every_function_is_made_or_changed_after_the_migration(stack: Stack) -> None:
+    for name in services(stack):
+        assert "MigratedSchema" in stack.needs(name), name
+    assert "MigratedSchema" not in stack.needs(MIGRATION)
+
+
+def test_the_migration_can_reach_all_it_needs_before_it_is_called_and_when_it_is_called_last(stack: Stack) -> None:
+    needs = stack.needs("MigratedSchema")
+    assert needs >= {f"{MIGRATION}Aliaslive", "MigrationToDatabase"}
+    assert needs & {"Database", "AuroraWriter"}
+    if "Vpc" in stack.resources:
+        assert needs >= {"S3Endpoint", "SecretsEndpoint", "PrivateRoutesOfA", "PrivateRoutesOfB", "MigrationToEndpoint"}
+
+
+def changed(**code: str) -> tuple[dict[str, str], bool]:
+    """Return the version of each function with other code, and whether CloudFormation calls the migration then."""
+    before, after = translate()["Resources"], translate(None, **code)["Resources"]
+    versions = {
+        resource["Properties"]["FunctionName"]["Ref"]: name
+        for name, resource in after.items()
+        if resource["Type"] == "AWS::Lambda::Version" and name not in before
+    }
+    return versions, before["MigratedSchema"] != after["MigratedSchema"]
+
+
+def test_the_same_code_is_no_release() -> None:
+    assert changed() == ({}, False)
+
+
+@pytest.mark.parametrize("code", ["functions", "layers_shared"])
+def test_other_code_is_a_release_of_every_function(plain: Stack, code: str) -> None:
+    versions, _ = changed(**{code: "other"})
+    assert set(versions) == set(plain.functions)
+
+
+def test_another_revision_is_a_release_of_the_migration_which_is_called() -> None:
+    versions, called = changed(layers_migrations="other")
+    assert (set(versions), called) == ({MIGRATION}, True)
+
+
+def test_snapstart_is_for_published_versions_of_all_functions_but_the_migration() -> None:
+    stack = Stack(SnapStart="PublishedVersions")
+    for name in services(stack):
+        assert stack.functions[name]["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
+    assert stack.functions[MIGRATION]["SnapStart"] == {"ApplyOn": "None"}
+    assert stack.document["Parameters"]["SnapStart"]["Default"] == "None"
+
+
+def test_tracing_brings_its_policy_only_when_it_is_on(plain: Stack) -> None:
+    def traced(stack: Stack) -> list[str]:
+        roles = stack.of_type("AWS::IAM::Role").items()
+        return [name for name, role in roles if "Xray" in json.dumps(role.get("ManagedPolicyArns", []))]
+
+    assert not traced(plain)
+    assert not [function for function in plain.functions.values() if "TracingConfig" in function]
+    active = Stack(Tracing="Active")
+    assert len(traced(active)) == len(active.functions)
+
+
+def test_functions_and_layers_are_of_one_architecture(stack: Stack) -> None:
+    for function in stack.functions.values():
+        assert function["Architectures"] == [{"Ref": "Architecture"}]
+    for layer in stack.of_type("AWS::Lambda::LayerVersion").values():
+        assert layer["CompatibleArchitectures"] == [{"Ref": "Architecture"}]
+
+
+# ---- logs, queue, alarms ----------------------------------------------------------------------------------
+def test_all_functions_log_to_one_group_and_every_group_forgets(stack: Stack) -> None:
+    for function in stack.functions.values():
+        assert function["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": "FunctionsLogGroup"}}
+    for group in stack.of_type("AWS::Logs::LogGroup").values():
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_the_dead_letter_queue_takes_from_its_queue_only(stack: Stack) -> None:
+    queues = stack.of_type("AWS::SQS::Queue")
+    allowed = queues["SyncDeadLetterQueue"]["RedriveAllowPolicy"]
+    assert allowed["redrivePermission"] == "byQueue"
+    (arn,) = allowed["sourceQueueArns"]
+    assert arn["Fn::Sub"].endswith(queues["SyncQueue"]["QueueName"]["Fn::Sub"].removeprefix("${AWS::StackName}"))
+
+
+def test_the_consumer_is_fed_with_bounded_concurrency_and_reports_single_messages(stack: Stack) -> None:
+    (mapping,) = stack.of_type("AWS::Lambda::EventSourceMapping").values()
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["FunctionName"] == {"Ref": "SyncConsumerFunctionAliaslive"}
+
+
+ALARMS = {
+    "5xx": "ApiFailuresAlarm",
+    "Latency": "ApiLatencyAlarm",
+    "ApproximateNumberOfMessagesVisible": "DeadLettersAlarm",
+    "ApproximateAgeOfOldestMessage": "SyncDelayAlarm",
+    "DatabaseConnectionsCurrentlySessionPinned": "PinnedConnectionsAlarm",
+    "DatabaseConnections": "DatabaseConnectionsAlarm",
+    "CPUUtilization": "DatabaseCpuAlarm",
+    "ErrorLines": "ErrorLinesAlarm",
+}
+
+
+@pytest.mark.parametrize("metric", ALARMS)
+def test_what_can_go_wrong_is_told(stack: Stack, metric: str) -> None:
+    alarm = stack.of_type("AWS::CloudWatch::Alarm")[ALARMS[metric]]
+    measured = [each["MetricStat"]["Metric"]["MetricName"] for each in alarm.get("Metrics", []) if "MetricStat" in each]
+    assert metric in [*measured, alarm.get("MetricName")]
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}]
+    assert alarm["AlarmName"]["Fn::Sub"].startswith("${AWS::StackName}-")
+
+
+def test_every_alarm_is_of_this_stacks_own_things(stack: Stack) -> None:
+    for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
+        assert stack.needs(name) - {"AlarmTopic", "AlarmKey"} or name == "ErrorLinesAlarm"
+        assert alarm["AlarmDescription"].endswith(".")
+
+
+def test_the_error_lines_alarm_counts_what_the_filter_counts(stack: Stack) -> None:
+    (filter_,) = stack.of_type("AWS::Logs::MetricFilter").values()
+    (counted,) = filter_["MetricTransformations"]
+    alarm = stack.of_type("AWS::CloudWatch::Alarm")["ErrorLinesAlarm"]
+    assert (counted["MetricNamespace"], counted["MetricName"]) == (alarm["Namespace"], alarm["MetricName"])
+    assert '$.level = "ERROR"' in filter_["FilterPattern"]
+
+
+def test_the_alarms_topic_is_encrypted_with_a_key_that_cloudwatch_may_use(stack: Stack) -> None:
+    (topic,) = stack.of_type("AWS::SNS::Topic").values()
+    assert topic["KmsMasterKeyId"] == {"Ref": "AlarmKey"}
+    key = stack.resources["AlarmKey"]["Properties"]["KeyPolicy"]
+    assert any(statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"} for statement in key["Statement"])
+
+
+def test_the_dashboard_is_json_and_names_only_what_is_there(stack: Stack) -> None:
+    (dashboard,) = stack.of_type("AWS::CloudWatch::Dashboard").values()
+    body, values = dashboard["DashboardBody"]["Fn::Sub"]
+    for widget in json.loads(body)["widgets"]:
+        assert widget["properties"]["title"]
+    for name in re.findall(r"\$\{(\w+)", body):
+        assert name in stack.resources or name in values or name == "AWS"
+
+
+def test_the_template_is_small_enough_for_cloudformation() -> None:
+    document = translate()
+    assert len(source()) < 1_000_000
+    assert len(document["Resources"]) < 500
+    assert len(document["Parameters"]) < 200

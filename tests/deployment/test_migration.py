@@ -1,0 +1,169 @@
+"""The migration function, from CloudFormation's event to its answer, on a database as RDS hands it over."""
+
+import importlib
+import re
+from typing import Any
+
+import pytest
+
+from local.postgres import Cluster
+from local.template import Template
+from migrations import limits
+from tests.deployment.conftest import DATABASE, CloudFormation
+from tests.support.api import Context
+from tests.support.databases import engine_for
+from tests.support.events import event
+from wellspring.settings import settings
+
+REPLAYED = ("schema_migrate",)
+NEWEST = "SELECT max(version_num) FROM wellspring.alembic_version"
+
+
+def migrate(cloudformation: CloudFormation, **changes: Any) -> dict[str, Any]:
+    """Send the event, changed a little, and return the answer that CloudFormation got."""
+    sent = event("schema_migrate") | {"ResponseURL": cloudformation.url} | changes
+    importlib.import_module("schema.migrate").handler(sent, Context())
+    return cloudformation.answers[-1]
+
+
+def ask(rds: Cluster, sql: str) -> Any:
+    engine = engine_for(rds.url(DATABASE))
+    with engine.connect() as owner:
+        found = owner.exec_driver_sql(sql).scalar_one_or_none()
+    engine.dispose()
+    return found
+
+
+def tell(rds: Cluster, sql: str) -> None:
+    engine = engine_for(rds.url(DATABASE))
+    with engine.begin() as owner:
+        owner.exec_driver_sql(sql)
+    engine.dispose()
+
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+
+def test_the_first_deployment_makes_the_schema_and_says_its_revision(
+    rds: Cluster, cloudformation: CloudFormation
+) -> None:
+    answer = migrate(cloudformation)
+    assert answer["Status"] == "SUCCESS"
+    assert answer["Data"] == {"Revision": ask(rds, NEWEST)}
+    assert ask(rds, "SELECT count(*) FROM core_api.workspace_providers") == 0
+
+
+def test_the_answer_is_to_the_question_and_signed_for_no_content_type(cloudformation: CloudFormation) -> None:
+    answer = migrate(cloudformation)
+    asked = event("schema_migrate")
+    assert {name: answer[name] for name in ("StackId", "RequestId", "LogicalResourceId")} == {
+        name: asked[name] for name in ("StackId", "RequestId", "LogicalResourceId")
+    }
+    assert cloudformation.content_types == [""]
+
+
+def test_both_roles_of_the_functions_may_sign_in_with_iam_and_have_no_password(
+    rds: Cluster, cloudformation: CloudFormation
+) -> None:
+    migrate(cloudformation)
+    members = "SELECT string_agg(member::regrole::text, ' ' ORDER BY member::regrole::text) FROM pg_auth_members"
+    assert ask(rds, f"{members} WHERE roleid = 'rds_iam'::regrole AND member <> current_user::regrole") == (
+        "wellspring_reader wellspring_writer"
+    )
+    assert not rds._execute(
+        "SELECT rolname FROM pg_authid WHERE rolname ~ '_(reader|writer)$' AND rolpassword IS NOT NULL"
+    )
+
+
+def test_the_resource_keeps_its_physical_id_when_it_is_updated(cloudformation: CloudFormation) -> None:
+    first = migrate(cloudformation)["PhysicalResourceId"]
+    second = migrate(cloudformation, RequestType="Update", PhysicalResourceId=first)
+    assert (second["Status"], second["PhysicalResourceId"]) == ("SUCCESS", first)
+
+
+def test_deleting_the_resource_leaves_the_data_where_they_are(rds: Cluster, cloudformation: CloudFormation) -> None:
+    migrate(cloudformation)
+    answer = migrate(cloudformation, RequestType="Delete", PhysicalResourceId="MigratedSchema")
+    assert answer["Status"] == "SUCCESS"
+    assert ask(rds, "SELECT count(*) FROM core_api.workspace_providers") == 0
+
+
+def test_deleting_needs_no_database(
+    rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_HOST", "nowhere.invalid")
+    settings.cache_clear()
+    assert migrate(cloudformation, RequestType="Delete")["Status"] == "SUCCESS"
+
+
+def test_a_release_that_is_rolled_back_leaves_the_newer_schema_alone(
+    rds: Cluster, cloudformation: CloudFormation
+) -> None:
+    migrate(cloudformation)
+    tell(rds, "UPDATE wellspring.alembic_version SET version_num = 'of_a_later_release'")
+    answer = migrate(cloudformation, RequestType="Update")
+    assert answer["Status"] == "SUCCESS"
+    assert answer["Data"] == {"Revision": "of_a_later_release"}
+
+
+def test_a_failure_is_answered_and_says_nothing_of_the_database(
+    rds: Cluster, cloudformation: CloudFormation, log: list[dict[str, Any]]
+) -> None:
+    rds._execute("ALTER ROLE rds_iam RENAME TO rds_away")
+    answer = migrate(cloudformation)
+    rds._execute("ALTER ROLE rds_away RENAME TO rds_iam")
+    assert answer["Status"] == "FAILED"
+    assert "log stream" in answer["Reason"]
+    (line,) = (line for line in log if line["level"] == "ERROR")
+    assert (line["message"], line["sqlstate"]) == ("migration failed", "42704")
+    for said in (answer["Reason"], str(line)):
+        assert "GRANT" not in said
+        assert rds.password not in said
+
+
+def test_a_failed_revision_is_rolled_back_and_the_next_deployment_goes_on(
+    rds: Cluster, cloudformation: CloudFormation
+) -> None:
+    # Somebody made a table by hand that a revision makes too.
+    tell(rds, "CREATE SCHEMA wellspring")
+    tell(rds, "CREATE TABLE wellspring.sync_inbox ()")
+    assert migrate(cloudformation)["Status"] == "FAILED"
+    reached = ask(rds, NEWEST)
+    tell(rds, "DROP TABLE wellspring.sync_inbox")
+    answer = migrate(cloudformation)
+    assert answer["Status"] == "SUCCESS"
+    assert answer["Data"]["Revision"] > reached
+
+
+def test_another_migration_that_does_not_end_is_answered(
+    rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "WAIT_FOR_ANOTHER_MIGRATION_SECONDS", 0)
+    engine = engine_for(rds.url(DATABASE))
+    with engine.connect() as other:
+        other.exec_driver_sql("SELECT pg_advisory_lock(%s)", (limits.ADVISORY_LOCK,))
+        answer = migrate(cloudformation)
+    engine.dispose()
+    assert answer["Status"] == "FAILED"
+
+
+def test_an_answer_that_is_refused_is_sent_again(cloudformation: CloudFormation) -> None:
+    cloudformation.failures = 2
+    assert migrate(cloudformation, RequestType="Delete")["Status"] == "SUCCESS"
+
+
+def test_an_answer_that_cannot_be_delivered_fails_the_function_without_its_signature(
+    cloudformation: CloudFormation, log: list[dict[str, Any]]
+) -> None:
+    cloudformation.failures = 3
+    with pytest.raises(OSError, match="could not be delivered") as caught:
+        migrate(cloudformation, RequestType="Delete")
+    assert "signed" not in f"{caught.value} {log}"
+
+
+def test_all_that_a_migration_may_wait_for_ends_before_lambda_ends_it() -> None:
+    function = Template().functions["SchemaMigrateFunction"]
+    (seconds,) = re.findall(r"^(\d+)s$", limits.STATEMENT_TIMEOUT)
+    assert limits.WAIT_FOR_ANOTHER_MIGRATION_SECONDS + 5 * int(seconds) < function.timeout
+    timeout = Template().resources["MigratedSchema"]["Properties"]["ServiceTimeout"]
+    assert function.timeout < timeout < 3600
