@@ -145,8 +145,8 @@ def test_each_of_many_clients_gets_its_own_answers(between: Pooler, fresh_databa
         clients = list(pool.map(client, range(CLIENTS), timeout=PATIENCE_SECONDS))
     assert [wrong for each in clients for wrong in each.wrong] == []
     assert sum((each.done for each in clients), Counter[str]()).total() == CLIENTS * TRANSACTIONS
-    # Each was lent several server connections, and there were no more than these.
+    # They shared these few server connections. That one of them always meets the same is chance, that all do is not.
     assert len(set[int]().union(*(each.servers for each in clients))) == SERVERS_OF_A_ROLE
-    assert all(len(each.servers) > 1 for each in clients)
+    assert any(len(each.servers) > 1 for each in clients)
     rows = fresh_database.owner.exec_driver_sql("SELECT message_id FROM wellspring.sync_inbox").scalars()
     assert set(rows) == set[UUID]().union(*(each.committed for each in clients))
