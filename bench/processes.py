@@ -14,11 +14,12 @@ from bench.data import READER, TWENTY, Ledger
 from bench.measure import MILLISECONDS, Result, compared, interleaved
 from bench.run import Run
 
-NAMES = ("cold_start", "memory")
+NAMES = ("cold_start", "memory", "token")
 COLD_AIM = 1.15
 MEMORY_AIM = 1.3
 FRESH = Path(__file__).with_name("fresh")
 WARM_REQUESTS = 200
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "x"}
 
 
 class Program:
@@ -81,6 +82,8 @@ def measure(run: Run) -> Iterator[Result]:
     warm = [Program(name, variables, _argument(ledger, WARM_REQUESTS)) for name in ("handler", "imports")]
     samples = interleaved([program.mebibytes for program in warm], rounds=3, warm_up=0)
     yield compared("memory", *samples, unit="MiB", aim=MEMORY_AIM)
+    signing = [Program(name, CREDENTIALS, {}) for name in ("token", "token_by_boto3")]
+    yield compared("token", *interleaved([each.answer_after for each in signing], rounds=run.samples(10), warm_up=1))
 
 
 def _argument(ledger: Ledger, requests: int) -> object:

@@ -1,6 +1,7 @@
 """How a connection is made. One for each Lambda environment, kept between invocations."""
 
 import json
+import os
 import ssl
 from contextlib import closing
 from datetime import datetime
@@ -14,6 +15,7 @@ from sqlalchemy.engine import ExceptionContext
 
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.database.sqlstate import is_gone
+from wellspring.database.token import token
 from wellspring.database.wire import dial
 from wellspring.settings import Settings, settings
 
@@ -30,16 +32,14 @@ def _password(config: Settings) -> str:
     """Return what to log in with: the password, or a token that RDS takes for one during 15 minutes."""
     if config.db_auth == "password":
         return config.db_password
-    import boto3  # noqa: PLC0415  (0.2 s that only AWS pays)
-
     if config.db_auth == "secret":
+        import boto3  # noqa: PLC0415  (0.2 s that only the migration spends)
+
         with closing(boto3.client("secretsmanager", region_name=config.aws_region or None)) as secrets:
             # Read for each connection: RDS changes it every week.
             secret = json.loads(secrets.get_secret_value(SecretId=config.db_secret_arn)["SecretString"])
         return str(secret["password"])
-    rds = boto3.client("rds", region_name=config.aws_region or None)
-    token: str = rds.generate_db_auth_token(DBHostname=config.db_host, Port=config.db_port, DBUsername=config.db_user)
-    return token
+    return token(os.environ, config.db_host, config.db_port, config.db_user, config.aws_region)
 
 
 @cache
