@@ -275,7 +275,7 @@ _SOON: Mapping[str, Sequence[str]] = {
     "groups._linkage_statement": ("names_its",),
     "idempotency.answer_of": ("kept_answer",),
     "idempotency.keep": ("kept_answer",),
-    "predicates._groups": ("group_is_there",),
+    "predicates._joined": ("group_is_there",),
     "predicates.Visible.group": ("group_is_there",),
     "predicates.Visible.workspace": ("claim_leaves",),
 }

@@ -8,7 +8,7 @@ the way closes it.
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Select, bindparam, exists, func, select, true, union
+from sqlalchemy import CTE, ColumnElement, FromClause, Select, Table, bindparam, exists, func, select, true, union
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
@@ -21,59 +21,40 @@ CLAIMED = "claimed_workspaces"
 IDS = ARRAY(PG_UUID(as_uuid=True))
 
 
+def _joined(tenant: Table, membership: Table, tenant_pk: str) -> Select[tuple[int]]:
+    """Select the pks of the live tenants, workspaces or groups, of which the caller is an active member."""
+    people = parents.peoples
+    return (
+        select(tenant.c.pk)
+        .select_from(people)
+        .join(membership, membership.c.people_pk == people.c.pk)
+        .join(tenant, tenant.c.pk == membership.c[tenant_pk])
+        .where(
+            people.c.id == bindparam(CALLER, type_=PG_UUID(as_uuid=True)),
+            people.c.deleted_at.is_(None),
+            membership.c.status == "active",
+            membership.c.deleted_at.is_(None),
+            tenant.c.deleted_at.is_(None),
+        )
+    )
+
+
 def _direct() -> Select[tuple[int]]:
-    people, membership, workspace = parents.peoples, parents.workspace_memberships, parents.workspaces
-    return (
-        select(workspace.c.pk)
-        .select_from(people)
-        .join(membership, membership.c.people_pk == people.c.pk)
-        .join(workspace, workspace.c.pk == membership.c.workspace_pk)
-        .where(
-            people.c.id == bindparam(CALLER, type_=PG_UUID(as_uuid=True)),
-            people.c.deleted_at.is_(None),
-            membership.c.status == "active",
-            membership.c.deleted_at.is_(None),
-            workspace.c.deleted_at.is_(None),
-        )
-    )
-
-
-def _through_groups() -> Select[tuple[int]]:
-    people, membership = parents.peoples, parents.workspace_group_memberships
-    group, enrolment, workspace = parents.workspace_groups, workspace_group_workspaces, parents.workspaces
-    return (
-        select(workspace.c.pk)
-        .select_from(people)
-        .join(membership, membership.c.people_pk == people.c.pk)
-        .join(group, group.c.pk == membership.c.workspace_group_pk)
-        .join(enrolment, enrolment.c.workspace_group_pk == group.c.pk)
-        .join(workspace, workspace.c.pk == enrolment.c.workspace_pk)
-        .where(
-            people.c.id == bindparam(CALLER, type_=PG_UUID(as_uuid=True)),
-            people.c.deleted_at.is_(None),
-            membership.c.status == "active",
-            membership.c.deleted_at.is_(None),
-            group.c.deleted_at.is_(None),
-            enrolment.c.deleted_at.is_(None),
-            workspace.c.deleted_at.is_(None),
-        )
-    )
+    return _joined(parents.workspaces, parents.workspace_memberships, "workspace_pk")
 
 
 def _groups() -> Select[tuple[int]]:
-    people, membership, group = parents.peoples, parents.workspace_group_memberships, parents.workspace_groups
+    return _joined(parents.workspace_groups, parents.workspace_group_memberships, "workspace_group_pk")
+
+
+def _through_groups() -> Select[tuple[int]]:
+    enrolment, workspace = workspace_group_workspaces, parents.workspaces
     return (
-        select(group.c.pk)
-        .select_from(people)
-        .join(membership, membership.c.people_pk == people.c.pk)
-        .join(group, group.c.pk == membership.c.workspace_group_pk)
-        .where(
-            people.c.id == bindparam(CALLER, type_=PG_UUID(as_uuid=True)),
-            people.c.deleted_at.is_(None),
-            membership.c.status == "active",
-            membership.c.deleted_at.is_(None),
-            group.c.deleted_at.is_(None),
-        )
+        _groups()
+        .join(enrolment, enrolment.c.workspace_group_pk == parents.workspace_groups.c.pk)
+        .join(workspace, workspace.c.pk == enrolment.c.workspace_pk)
+        .where(enrolment.c.deleted_at.is_(None), workspace.c.deleted_at.is_(None))
+        .with_only_columns(workspace.c.pk)
     )
 
 
