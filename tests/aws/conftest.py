@@ -10,7 +10,11 @@ CHOICES: dict[str, dict[str, str]] = {
     "as it comes": {},
     "in a network that is there": {"VpcId": "vpc-0123456789abcdef0", "SubnetIds": "subnet-a,subnet-b"},
     "on Aurora": {"DbEngine": "aurora-postgresql"},
-    "on Aurora, small": {"DbEngine": "aurora-postgresql", "DbStandby": "false"},
+    "on Aurora, small, restored": {
+        "DbEngine": "aurora-postgresql",
+        "DbStandby": "false",
+        "DbSnapshot": "before-the-mishap",
+    },
     "with all options": {
         "AlarmEmail": "ops@example.com",
         "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",

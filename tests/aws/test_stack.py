@@ -52,6 +52,7 @@ def test_functions_reach_the_proxy_the_proxy_the_database_and_nothing_more(stack
         ("MigrationSecurityGroup", "DatabaseSecurityGroup", 5432),
     }
     endpoint = {("MigrationSecurityGroup", "EndpointSecurityGroup", 443)} if "Vpc" in stack.resources else set()
+    # S3, and where somebody else's network has its endpoint of Secrets Manager.
     assert ways == database | endpoint | {("MigrationSecurityGroup", "outside", 443)}
     doors = {
         (rule["SourceSecurityGroupId"]["Ref"], rule["GroupId"]["Ref"], rule["ToPort"])
@@ -71,9 +72,20 @@ def test_only_the_migration_has_the_groups_of_the_migration(stack: Stack) -> Non
 
 
 def test_the_migrations_way_out_is_as_narrow_as_its_operator_says() -> None:
-    group = Stack(S3PrefixListId="pl-6da54004").of_type("AWS::EC2::SecurityGroup")["MigrationSecurityGroup"]
-    assert not [rule for rule in group["SecurityGroupEgress"] if "CidrIp" in rule]
-    assert [rule for rule in group["SecurityGroupEgress"] if "DestinationPrefixListId" in rule]
+    def ways(**parameters: str) -> list[Any]:
+        group = Stack(S3PrefixListId="pl-6da54004", **parameters).of_type("AWS::EC2::SecurityGroup")
+        targets = ("DestinationSecurityGroupId", "DestinationPrefixListId", "CidrIp")
+        return [
+            rule[target]
+            for rule in group["MigrationSecurityGroup"]["SecurityGroupEgress"]
+            for target in targets
+            if target in rule
+        ]
+
+    s3 = {"Ref": "S3PrefixListId"}
+    assert ways()[1:] == [{"Ref": "EndpointSecurityGroup"}, s3]
+    given = {"VpcId": "vpc-0123456789abcdef0", "SubnetIds": "subnet-a,subnet-b"}
+    assert ways(**given)[1:] == [{"Ref": "VpcCidr"}, s3]
 
 
 def test_the_network_that_is_made_has_no_way_to_the_internet(plain: Stack) -> None:
@@ -123,6 +135,32 @@ def test_the_database_is_encrypted_kept_backed_up_and_not_to_be_deleted_by_mista
     assert stack.document["Parameters"]["DbDeletionProtection"]["Default"] == "true"
     assert stack.document["Parameters"]["DbBackupDays"]["MinValue"] > 0
     assert stack.resources[name]["DeletionPolicy"] == stack.resources[name]["UpdateReplacePolicy"] == "Snapshot"
+
+
+def test_a_snapshot_makes_another_database_beside_the_one_that_is_there() -> None:
+    for engine, name, snapshot in (
+        ("postgres", "DBInstanceIdentifier", "DBSnapshotIdentifier"),
+        ("aurora-postgresql", "DBClusterIdentifier", "SnapshotIdentifier"),
+    ):
+        (empty,) = databases(Stack(DbEngine=engine)).values()
+        (restored,) = databases(Stack(DbEngine=engine, DbSnapshot="before-the-mishap")).values()
+        assert snapshot not in empty
+        assert restored[snapshot] == {"Ref": "DbSnapshot"}
+        # CloudFormation makes the new one first, and could not under the same name.
+        assert empty[name] == {"Ref": "AWS::StackName"}
+        assert restored[name] == {"Fn::Sub": "${AWS::StackName}-${DbSnapshot}"}
+        # What a snapshot brings must not be said (AWS::RDS::DBInstance, AWS::RDS::DBCluster).
+        gone = set(empty) - set(restored)
+        assert gone in ({"DBName", "MasterUsername"}, {"DatabaseName", "MasterUsername"})
+        assert restored["ManageMasterUserPassword"] is True
+
+
+def test_everything_follows_the_database_that_is_restored() -> None:
+    stack = Stack(DbSnapshot="before-the-mishap")
+    for name in ("ProxyTargets", "ProxyRole", "SecretsEndpoint", "MigratedSchema", "DatabaseCpuAlarm"):
+        assert "Database" in stack.needs(name), name
+    logs = stack.of_type("AWS::Logs::LogGroup")["DatabaseLogs"]
+    assert logs["LogGroupName"]["Fn::Sub"][1] == {"Database": {"Fn::Sub": "${AWS::StackName}-${DbSnapshot}"}}
 
 
 def test_no_instance_is_public(stack: Stack) -> None:
@@ -197,14 +235,21 @@ def test_every_function_has_a_role_of_its_own_under_the_boundary(stack: Stack) -
 
 
 def test_a_role_signs_in_as_one_database_user_the_one_of_its_function(stack: Stack) -> None:
-    for name, function in stack.functions.items():
+    for function in stack.functions.values():
         statements = list(stack.statements(function["Role"]["Fn::GetAtt"][0]))
         signs_in = [statement for statement in statements if "rds-db:connect" in statement.actions]
-        if name == MIGRATION or not signs_in:
-            assert not signs_in
+        if not signs_in:
             continue
         (statement,) = signs_in
         assert users(statement.resources) == {function["Environment"]["Variables"]["DB_USER"]}
+
+
+def test_only_the_migration_signs_in_past_the_proxy_and_only_as_the_owner(stack: Stack) -> None:
+    for function in stack.functions.values():
+        for statement in stack.statements(function["Role"]["Fn::GetAtt"][0]):
+            if "rds-db:connect" in statement.actions:
+                past = "DatabaseId" in json.dumps(statement.resources)
+                assert past == (users(statement.resources) == {"wellspring_owner"})
 
 
 def test_what_touches_no_table_may_not_sign_in_at_all(stack: Stack) -> None:
@@ -238,9 +283,14 @@ def test_the_boundary_allows_all_resources_only_where_aws_knows_none(plain: Stac
         if statement.effect == "Allow" and "*" in statement.resources
         for action in statement.actions
     }
-    assert {action.partition(":")[0] for action in wide} == {"ec2", "xray"}
+    assert wide == {
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    }
     (denied,) = (statement for statement in sentences(boundary["PolicyDocument"]) if statement.effect == "Deny")
-    assert set(denied.actions) == {action for action in wide if action.startswith("ec2:")}
+    assert (denied.actions, denied.resources) == (("ec2:*",), ("*",))
     assert denied.condition == {"Null": {"lambda:SourceFunctionArn": "false"}}
 
 
@@ -420,6 +470,37 @@ def test_the_dead_letter_queue_takes_from_its_queue_only(stack: Stack) -> None:
     assert allowed["redrivePermission"] == "byQueue"
     (arn,) = allowed["sourceQueueArns"]
     assert arn["Fn::Sub"].endswith(queues["SyncQueue"]["QueueName"]["Fn::Sub"].removeprefix("${AWS::StackName}"))
+
+
+def test_a_queue_refuses_whoever_comes_without_tls(stack: Stack) -> None:
+    refused = {}
+    for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
+        (queue,) = policy["Queues"]
+        (statement,) = sentences(policy["PolicyDocument"])
+        assert (statement.effect, statement.condition) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+        assert statement.resources == ({"Fn::GetAtt": [queue["Ref"], "Arn"]},)
+        refused[queue["Ref"]] = policy
+    assert set(refused) == set(stack.of_type("AWS::SQS::Queue"))
+
+
+def test_as_many_sessions_may_be_pinned_as_there_are_consumers(stack: Stack) -> None:
+    (mapping,) = stack.of_type("AWS::Lambda::EventSourceMapping").values()
+    alarm = stack.of_type("AWS::CloudWatch::Alarm")["PinnedConnectionsAlarm"]
+    assert alarm["Threshold"] == mapping["ScalingConfig"]["MaximumConcurrency"]
+
+
+def test_the_schedule_prunes_with_the_published_version(stack: Stack) -> None:
+    (rule,) = stack.of_type("AWS::Events::Rule").values()
+    (target,) = rule["Targets"]
+    assert rule["ScheduleExpression"] == "rate(1 hour)"
+    assert target["Arn"] == {"Ref": "MaintenancePruneFunctionAliaslive"}
+    (permission,) = (
+        each
+        for each in stack.of_type("AWS::Lambda::Permission").values()
+        if each["Principal"] == "events.amazonaws.com"
+    )
+    assert permission["FunctionName"] == target["Arn"]
+    assert permission["SourceArn"] == {"Fn::GetAtt": ["MaintenancePruneFunctionHourly", "Arn"]}
 
 
 def test_the_consumer_is_fed_with_bounded_concurrency_and_reports_single_messages(stack: Stack) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from tests.deployment.conftest import DATABASE, CloudFormation
 from tests.support.api import Context
 from tests.support.databases import engine_for
 from tests.support.events import event
-from wellspring.settings import settings
+from wellspring.database import engine
+from wellspring.settings import Settings, settings
 
 REPLAYED = ("schema_migrate",)
 NEWEST = "SELECT max(version_num) FROM wellspring.alembic_version"
@@ -73,6 +75,66 @@ def test_both_roles_of_the_functions_may_sign_in_with_iam_and_have_no_password(
     assert not rds._execute(
         "SELECT rolname FROM pg_authid WHERE rolname ~ '_(reader|writer)$' AND rolpassword IS NOT NULL"
     )
+
+
+def test_the_owner_is_let_in_with_a_token_when_rds_takes_no_password_any_more(
+    rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(cloudformation)
+    # Postgres counts whoever made a role to its members, whatever the membership is good for.
+    assert ask(rds, "SELECT pg_has_role(current_user, 'wellspring_reader', 'MEMBER')")
+    real = engine._password
+    monkeypatch.setattr(
+        "wellspring.database.engine._password", lambda config: rds.password if config.db_auth == "iam" else "changed"
+    )
+    assert migrate(cloudformation, RequestType="Update")["Status"] == "SUCCESS"
+    monkeypatch.setattr("wellspring.database.engine._password", real)
+    assert migrate(cloudformation, RequestType="Update")["Status"] == "SUCCESS"
+
+
+def test_whoever_calls_by_hand_is_told_at_once(rds: Cluster) -> None:
+    handler = importlib.import_module("schema.migrate").handler
+    first = handler({"RequestType": "Update"}, Context())
+    assert first == {"Status": "SUCCESS", "Data": {"Revision": ask(rds, NEWEST)}}
+    tell(rds, "UPDATE wellspring.alembic_version SET version_num = 'of_a_later_release'")
+    assert handler({"RequestType": "Update"}, Context())["Data"] == {"Revision": "of_a_later_release"}
+    failed = handler({}, Context())
+    assert (failed["Status"], sorted(failed)) == ("FAILED", ["Reason", "Status"])
+
+
+def test_where_there_is_no_secret_no_token_is_tried(
+    rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_AUTH", "password")
+    monkeypatch.setenv("DB_PASSWORD", rds.password)
+    settings.cache_clear()
+    asked: list[str] = []
+    real = engine._password
+
+    def noting(config: Settings) -> str:
+        asked.append(config.db_auth)
+        return real(config)
+
+    monkeypatch.setattr("wellspring.database.engine._password", noting)
+    assert migrate(cloudformation)["Status"] == "SUCCESS"
+    assert set(asked) == {"password"}
+
+
+def test_a_server_that_does_not_answer_is_asked_once(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def nobody(config: Settings) -> str:
+        asked.append(config.db_auth)
+        return "token"
+
+    monkeypatch.setattr("wellspring.database.engine._password", nobody)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("DB_PORT", str(taken.getsockname()[1]))
+    settings.cache_clear()
+    assert migrate(cloudformation)["Status"] == "FAILED"
+    assert asked == ["iam"]
 
 
 def test_the_resource_keeps_its_physical_id_when_it_is_updated(cloudformation: CloudFormation) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import ssl
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from wellspring.database.pipeline import PipelinedConnection
-from wellspring.database.sqlstate import is_gone
+from wellspring.database.sqlstate import is_gone, is_refused
 from wellspring.database.token import token
 from wellspring.database.wire import dial
 from wellspring.settings import Settings, settings
@@ -76,6 +77,25 @@ def connect(config: Settings) -> PipelinedConnection:
     # Twice as fast for a page as pg8000's strptime.
     connection.register_in_adapter(TIMESTAMPTZ, datetime.fromisoformat)
     return connection
+
+
+def connect_as_owner(config: Settings) -> PipelinedConnection:
+    """Open a connection of the owner's, whichever way RDS lets the owner in: with a token, or with the password.
+
+    RDS takes a token of whoever is a member of rds_iam, and then nothing else. At first the owner is none. Since
+    Postgres 16 whoever makes a role is a member of it, so the owner becomes one through the roles of the functions
+    (docs/adr/0016). Raises as `connect` does.
+
+    Where `config` does not say `secret`, there is one way.
+    """
+    if config.db_auth != "secret":
+        return connect(config)
+    try:
+        return connect(replace(config, db_auth="iam"))
+    except pg8000.DatabaseError as error:
+        if not is_refused(error):
+            raise
+    return connect(config)
 
 
 def _mark_gone(context: ExceptionContext) -> None:

@@ -18,6 +18,8 @@ from wellspring.resources import resources
 
 # Classes and codes from Postgres's appendix A. The connection is of no more use after these:
 GONE = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
+# Neither the password nor the token is the user's, or it may sign in with the other only:
+REFUSED = "28"
 # Nothing was changed and the same transaction may succeed on a next try: deadlock, serialization failure.
 AGAIN = ("40001", "40P01")
 # It waited for a lock, or ran, for longer than it may: what it waits for may last.
@@ -50,6 +52,11 @@ def _field(error: BaseException, name: str) -> str:
 def is_gone(error: BaseException) -> bool:
     """Say whether the server has closed, or is about to close, the connection."""
     return sqlstate(error).startswith(GONE)
+
+
+def is_refused(error: BaseException) -> bool:
+    """Say whether the server does not believe that this is the user."""
+    return sqlstate(error).startswith(REFUSED)
 
 
 def translate(error: DBAPIError) -> WellspringError:

@@ -16,7 +16,8 @@ from wellspring.observability import describe, logger
 from wellspring.services.migration import bring_up_to_date
 
 type Event = Mapping[str, Any]
-type LambdaHandler = Callable[[Event, object], None]
+type Outcome = Mapping[str, object]
+type LambdaHandler = Callable[[Event, object], Outcome | None]
 
 ANSWER_SECONDS = 10
 TRIES = 3
@@ -28,11 +29,14 @@ def schema_migration() -> LambdaHandler:
     Creating and updating it migrate; deleting it does nothing, because the data outlive the stack. Its attribute
     `Revision` is the revision that the database is at.
 
+    Somebody who calls it by hand, with a `RequestType` and nothing else, waits for no answer at a URL: the outcome is
+    returned instead, with the same `Status` and `Data` or `Reason`.
+
     Raises:
         OSError: when the answer cannot be delivered; CloudFormation then gives up by itself.
     """
 
-    def handler(event: Event, context: object) -> None:
+    def handler(event: Event, context: object) -> Outcome | None:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
         outcome: dict[str, object]
         try:
@@ -45,12 +49,15 @@ def schema_migration() -> LambdaHandler:
             logger.error("migration failed", extra=said)
             stream = getattr(context, "log_stream_name", "")
             outcome = {"Status": "FAILED", "Reason": f"The migration failed; log stream {stream} says where."}
+        if "ResponseURL" not in event:
+            return outcome
         _answer(event, outcome)
+        return None
 
     return handler
 
 
-def _answer(event: Event, outcome: Mapping[str, object]) -> None:
+def _answer(event: Event, outcome: Outcome) -> None:
     known = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
     # The same for ever: another would make CloudFormation delete the resource that it stands for.
     physical = event.get("PhysicalResourceId", event["LogicalResourceId"])

@@ -4,7 +4,7 @@ from functools import partial
 
 # In a layer of the migration function's own; no other function has it, or imports this module.
 from migrations import run
-from wellspring.database.engine import connect
+from wellspring.database.engine import connect_as_owner
 from wellspring.settings import settings
 
 
@@ -14,4 +14,4 @@ def bring_up_to_date() -> str:
     Safe to repeat, and to run beside another. Raises `SettingsError`, `SystemExit` when another migration does not end,
     and whatever a revision raises; it is rolled back then.
     """
-    return run.deploy(partial(connect, settings()))
+    return run.deploy(partial(connect_as_owner, settings()))
