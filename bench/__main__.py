@@ -14,8 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from bench import creates, data, pages, policies, processes, reads, sync
-from bench.measure import Result, markdown, table
+from bench import creates, data, measure, packages, pages, plots, policies, processes, reads, sync
+from bench.load import measuring as load
+from bench.load import results as loads
+from bench.load.results import Load
+from bench.measure import Curve, Result
 from bench.run import Run
 from local.errors import Fault
 from local.postgres import Cluster
@@ -25,7 +28,8 @@ ROWS = 5_000_000
 QUICK_ROWS = data.BETWEEN_ROWS
 PACKAGES = ("pg8000", "psycopg", "SQLAlchemy", "pydantic", "aws-lambda-powertools")
 
-type Measurement = Callable[[Run], Iterator[Result]]
+type Finding = Result | Curve | Load
+type Measurement = Callable[[Run], Iterator[Finding]]
 
 GROUPS: tuple[tuple[Sequence[str], Measurement], ...] = (
     (reads.NAMES, reads.measure),
@@ -34,6 +38,8 @@ GROUPS: tuple[tuple[Sequence[str], Measurement], ...] = (
     (creates.NAMES, creates.measure),
     (sync.NAMES, sync.measure),
     (processes.NAMES, processes.measure),
+    (packages.NAMES, packages.sizes),
+    (load.NAMES, load.measure),
 )
 
 
@@ -44,15 +50,24 @@ def main() -> int:
     if not wanted:
         print(f"no measurement is called so; there are: {', '.join(_names())}", file=sys.stderr)
         return 1
+    faults: list[str] = []
     try:
-        results = _run(arguments.rows, wanted, quick=arguments.quick)
+        results = _run(arguments.rows, wanted, faults, quick=arguments.quick)
     except Fault as fault:
         print(fault, file=sys.stderr)
         return 1
-    print(f"\n{markdown(results) if arguments.markdown else table(results)}")
+    print(f"\n{_shown(results, measure.markdown if arguments.markdown else measure.table)}")
     file = state_folder() / "bench.json"
     file.write_text(json.dumps({result.name: result.as_json() for result in results}, indent=2) + "\n")
-    return 0
+    curves = [finding for finding in results if isinstance(finding, Curve)]
+    if arguments.plots and curves:
+        try:
+            plots.draw(curves)
+        except Fault as fault:
+            faults.append(str(fault))
+    for reason in faults:
+        print(reason, file=sys.stderr)
+    return int(bool(faults))
 
 
 def _arguments() -> argparse.Namespace:
@@ -63,6 +78,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS:,} rows, a third of the samples")
     parser.add_argument("--rows", type=int, help=f"rows of the big table, in whole thousands (default {ROWS:,})")
     parser.add_argument("--markdown", action="store_true", help="print the table as docs/performance.md has it")
+    parser.add_argument("--plots", action="store_true", help=f"write the plots of docs/performance.md ({plots.FOLDER})")
     arguments = parser.parse_args()
     if arguments.rows is None:
         arguments.rows = QUICK_ROWS if arguments.quick else ROWS
@@ -75,23 +91,42 @@ def _names() -> list[str]:
     return [name for names, _ in GROUPS for name in names]
 
 
-def _wanted(patterns: Sequence[str]) -> set[str]:
-    return {name for name in _names() if any(fnmatch(name, pattern) for pattern in patterns)}
+def _wanted(patterns: Sequence[str]) -> frozenset[str]:
+    return frozenset(name for name in _names() if any(fnmatch(name, pattern) for pattern in patterns))
 
 
-def _run(rows: int, wanted: set[str], *, quick: bool) -> list[Result]:
+def _shown(findings: Sequence[Finding], form: Callable[..., str]) -> str:
+    """Return the tables: of what has a floor, of what grows, and of servers under load."""
+    results = [finding for finding in findings if isinstance(finding, Result)]
+    curves = [finding for finding in findings if isinstance(finding, Curve)]
+    found = [finding for finding in findings if isinstance(finding, Load)]
+    tables = (
+        (measure.HEAD, measure.rows(results), measure.LEFT),
+        (measure.CURVE_HEAD, measure.curve_rows(curves), measure.CURVE_LEFT),
+        (loads.HEAD, loads.rows(found), loads.LEFT),
+    )
+    return "\n\n".join(form(*table) for table in tables if table[1])
+
+
+def _run(rows: int, wanted: frozenset[str], faults: list[str], *, quick: bool) -> list[Finding]:
+    """Return what was found; a group that cannot be measured is left out, and `faults` says why."""
     begin = time.perf_counter()
 
     def say(text: str) -> None:
         print(f"{time.perf_counter() - begin:6.1f} s  {text}", flush=True)
 
+    found: list[Finding] = []
     with Cluster(state_folder() / "bench-pg", durable=False) as cluster:
         data.tuned(cluster)
         print(_machine(cluster))
-        run = Run(cluster, rows, quick, say)
-        found = [
-            result for names, measure in GROUPS if wanted.intersection(names) for result in measure(run)
-        ]  # a group is measured whole: its parts share what they are compared with
+        run = Run(cluster, rows, quick, say, wanted)
+        for names, measured in GROUPS:
+            if wanted.intersection(names):
+                try:
+                    # Most groups are measured whole: their parts share what they are compared with.
+                    found += measured(run)
+                except Fault as fault:
+                    faults.append(str(fault))
         say("done")
     order = {name: place for place, name in enumerate(_names())}
     return sorted((result for result in found if result.name in wanted), key=lambda result: order[result.name])

@@ -32,10 +32,10 @@ def measure(run: Run) -> Iterator[Result]:
     """Measure a POST by a service into a copy of the big ledger, as `wellspring_writer`."""
     with scratch(run.big(), run.say) as copy:
         run.say("create: one row of provenance")
-        company, connector = _parents(copy)
+        company, connector = parents(copy)
         with product.functions(copy, WRITER), copy.connect(WRITER) as plain:
             handler = product.handler(product.CREATE)
-            event = product.post("bench", _draft(company, connector))
+            event = product.post("bench", draft(company, connector))
             document = product.body_of(handler(event, None), status=201)
             samples = interleaved(
                 [timed(lambda: handler(event, None)), _inserted(plain, company, connector, document)],
@@ -46,7 +46,7 @@ def measure(run: Run) -> Iterator[Result]:
         _check(copy, company)
 
 
-def _parents(ledger: Ledger) -> tuple[UUID, UUID]:
+def parents(ledger: Ledger) -> tuple[UUID, UUID]:
     """Return a company and the connector of its tenant."""
     workspace = "(SELECT pk FROM core_api.workspaces WHERE name = %s)"
     (company,) = ledger.ids(f"SELECT id FROM core_api.companies WHERE workspace_pk = {workspace} LIMIT 1", SYNC)
@@ -54,7 +54,8 @@ def _parents(ledger: Ledger) -> tuple[UUID, UUID]:
     return company, connector
 
 
-def _draft(company: UUID, connector: UUID) -> Any:
+def draft(company: UUID, connector: UUID) -> Any:
+    """Return the document of a POST."""
     return {
         "data": {
             "type": "company_workspace_connector",

@@ -59,6 +59,8 @@ TWENTY = Tenant("twenty", 20, 5)
 TWO_HUNDRED = Tenant("two hundred", 200, 5)
 # The newer half of its only connector's rows is tombstoned.
 GRAVEYARD = Tenant("graveyard", 1, 2)
+# One of the small ones, which share what the others leave.
+OTHER = Tenant("other 0", 5, 0)
 TENANTS = (ONE, TWENTY, TWO_HUNDRED, GRAVEYARD)
 
 _PARENTS = f"""

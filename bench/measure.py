@@ -60,11 +60,43 @@ class Result:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What grows with something, for a plot.
+
+    Attributes:
+        name: as in docs/performance.md.
+        of: what it grows with, such as records.
+        unit: of medians and 95th percentiles.
+        lines: for each line its points: how many of them, the median and the 95th percentile.
+    """
+
+    name: str
+    of: str
+    unit: str
+    lines: Mapping[str, Sequence[tuple[int, float, float]]]
+
+    def as_json(self) -> Mapping[str, object]:
+        """Return what `.local/bench.json` says of it."""
+        lines = {
+            name: [
+                {self.of: number, "median": _rounded(median), "p95": _rounded(high)} for number, median, high in points
+            ]
+            for name, points in self.lines.items()
+        }
+        return {"unit": self.unit, "of": self.of, "lines": lines}
+
+
+def point(number: int, samples: Sequence[float]) -> tuple[int, float, float]:
+    """Return a point of a curve."""
+    return number, statistics.median(samples), percentile(samples, 95)
+
+
 def compared(
     name: str, product: Sequence[float], floor: Sequence[float], *, unit: str = "ms", aim: float | None = None
 ) -> Result:
     """Return the line of samples and the floor's samples, both in `unit`."""
-    return Result(name, statistics.median(product), percentile_95(product), unit, statistics.median(floor), aim)
+    return Result(name, statistics.median(product), percentile(product, 95), unit, statistics.median(floor), aim)
 
 
 def worst(name: str, results: Sequence[Result]) -> Result:
@@ -72,10 +104,10 @@ def worst(name: str, results: Sequence[Result]) -> Result:
     return replace(max(results, key=lambda result: result.ratio or 0.0), name=name)
 
 
-def percentile_95(samples: Sequence[float]) -> float:
-    """Return the 95th percentile of `samples`, by the nearest rank."""
+def percentile(samples: Sequence[float], share: int) -> float:
+    """Return the value that `share` of a hundred `samples` do not exceed, by the nearest rank."""
     ordered = sorted(samples)
-    return ordered[max(0, -(-95 * len(ordered) // 100) - 1)]
+    return ordered[max(0, -(-share * len(ordered) // 100) - 1)]
 
 
 def milliseconds(action: Action) -> float:
@@ -114,27 +146,46 @@ def interleaved(samplers: Sequence[Timed], *, rounds: int, warm_up: int) -> list
 
 
 HEAD = ("name", "median", "p95", "unit", "floor", "ratio", "aim", "")
+# Its columns that are text.
+LEFT = (0, 3, 7)
 
 
-def markdown(results: Sequence[Result]) -> str:
-    """Return the results as a Markdown table, for docs/performance.md."""
-    rule = ("---", "--:", "--:", "---", "--:", "--:", "--:", "---")
-    named = [(f"`{result.name}`", *_row(result)[1:]) for result in results]
-    return "\n".join("".join(f"| {cell} " if cell else "| " for cell in row) + "|" for row in (HEAD, rule, *named))
+def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
+    """Return the lines of the table of `results`."""
+    return [_row(result) for result in results]
 
 
-def table(results: Sequence[Result]) -> str:
-    """Return the results as text, one line each."""
-    rows = [HEAD, *(_row(result) for result in results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    # Names and units to the left, numbers to the right.
-    left = (0, 3, 7)
+CURVE_HEAD = ("name", "line", "of", "median", "p95", "unit")
+CURVE_LEFT = (0, 1, 5)
+
+
+def curve_rows(curves: Sequence[Curve]) -> list[tuple[str, ...]]:
+    """Return the lines of the table of `curves`."""
+    return [
+        (curve.name, name, f"{number:,} {curve.of}", _shown(median), _shown(high), curve.unit)
+        for curve in curves
+        for name, points in curve.lines.items()
+        for number, median, high in points
+    ]
+
+
+def markdown(head: Sequence[str], lines: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    """Return a Markdown table, for docs/performance.md. Columns in `left` are text, the first of them names."""
+    rule = ["---" if column in left else "--:" for column in range(len(head))]
+    named = [(f"`{line[0]}`", *line[1:]) for line in lines]
+    return "\n".join("".join(f"| {cell} " if cell else "| " for cell in line) + "|" for line in (head, rule, *named))
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    """Return a table as text, one line each. Columns in `left` are text, the others numbers."""
+    whole = [head, *lines]
+    widths = [max(len(line[column]) for line in whole) for column in range(len(head))]
     return "\n".join(
         "  ".join(
             cell.ljust(width) if column in left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
-        for row in rows
+        for line in whole
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from bench import floor, product
 from bench.data import GRAVEYARD, ONE, READER, TWENTY, TWO_HUNDRED, Ledger, Tenant
-from bench.measure import Result, Timed, compared, interleaved, timed, worst
+from bench.measure import Curve, Result, Timed, compared, interleaved, point, timed, worst
 from bench.product import Sent
 from bench.run import Run
 from wellspring.access.principal import Person, scope_of
@@ -31,6 +31,7 @@ GROWTH_AIM = 1.2
 DEPTH_AIM = 1.2
 WIDTH_AIM = 15.0
 NAMES = (
+    "page_by_rows",
     "page_growth",
     "page_spread",
     *(f"page_growth_{tenant.connectors}" for tenant in WIDTHS),
@@ -127,19 +128,25 @@ class Reader:
         return Position(at, id_)
 
 
-def measure(run: Run) -> Iterator[Result]:
+def measure(run: Run) -> Iterator[Result | Curve]:
     """Measure pages of 20 as the members of tenants with 1, 20 and 200 connectors; everything is in memory."""
     with ExitStack() as stack:
-        big, between, small = (_reader(stack, ledger) for ledger in (run.big(), run.between(), run.small()))
+        ledgers = (run.big(), run.between(), run.small())
+        big, between, small = (_reader(stack, ledger) for ledger in ledgers)
         run.say("pages: in the middle of tables of three sizes")
         grown: list[Result] = []
         spreads: list[Result] = []
+        lines: dict[str, list[tuple[int, float, float]]] = {}
         for tenant in WIDTHS:
             name = f"page_growth_{tenant.connectors}"
             pages = [reader.middle(tenant) for reader in (big, between, small)]
             through_service = _through_service(run, pages)
             on_server = _on_server(run, pages)
             grown += _lines(name, [through_service[0], through_service[2]], [on_server[0], on_server[2]], GROWTH_AIM)
+            # Of two equal sizes, as in a quick run, one.
+            sampled = {ledger.rows: samples for ledger, samples in zip(ledgers, through_service, strict=True)}
+            name = f"{tenant.connectors} connector{'s' if tenant.connectors > 1 else ''}"
+            lines[name] = [point(rows, sampled[rows]) for rows in sorted(sampled)]
             ordered = sorted(through_service, key=median)
             spreads.append(compared("page_spread", ordered[-1], ordered[0], aim=GROWTH_AIM))
         run.say("pages: the last and the first")
@@ -153,6 +160,7 @@ def measure(run: Run) -> Iterator[Result]:
         run.say("pages: wide tenants and tombstones")
         wide = _pair(run, "page_width", big.middle(TWO_HUNDRED), big.middle(ONE), aim=WIDTH_AIM)
         buried = _pair(run, "page_tombstones", big.first(GRAVEYARD), big.first(ONE))
+    yield Curve("page_by_rows", "rows", "ms", lines)
     yield worst("page_growth", [line for line in grown if not line.name.endswith("_server")])
     yield worst("page_spread", spreads)
     yield from grown

@@ -16,12 +16,14 @@ class Run:
         rows: rows of the big ledger.
         quick: whether a rough answer will do: a third of the samples.
         say: tells the person what is going on.
+        wanted: names of what is asked for, for a group that can leave out the rest of it.
     """
 
     cluster: Cluster
     rows: int
     quick: bool
     say: Callable[[str], None]
+    wanted: frozenset[str] = frozenset()
 
     def samples(self, number: int) -> int:
         """Return how many rounds to take where a full run takes `number`."""

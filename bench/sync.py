@@ -12,14 +12,17 @@ import psycopg
 
 from bench import product
 from bench.data import SYNC, WRITER, scratch
-from bench.measure import Result, Timed, compared, interleaved, milliseconds
+from bench.measure import Curve, Result, Timed, compared, interleaved, milliseconds, point
 from bench.run import Run
 
-NAMES = ("sync_10k", "sync_10x100", "sync_1")
+NAMES = ("sync_by_records", "sync_10k", "sync_10x100", "sync_1", "sync_10", "sync_100", "sync_1000")
 AIMS = {"sync_10k": 1.8, "sync_10x100": 2.5}
 # Records in each message of a batch. One message holds 3,000 at most.
 BATCHES = {"sync_10k": (3000, 3000, 3000, 1000), "sync_10x100": (100,) * 10, "sync_1": (1,)}
-ROUNDS = {"sync_10k": 15, "sync_10x100": 45, "sync_1": 150}
+BATCHES |= {f"sync_{number}": (number,) for number in (10, 100, 1000)}
+ROUNDS = {"sync_10k": 15, "sync_10x100": 45, "sync_1": 150, "sync_10": 150, "sync_100": 90, "sync_1000": 45}
+# Ten messages of a hundred are beside one of a thousand, not on the way to it.
+PLOTTED = ("sync_10", "sync_100", "sync_1000", "sync_10k")
 _COPY = b"COPY core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction) FROM STDIN"
 
 
@@ -39,7 +42,7 @@ class Connector:
     id: UUID
 
 
-def measure(run: Run) -> Iterator[Result]:
+def measure(run: Run) -> Iterator[Result | Curve]:
     """Measure batches into a copy of the big ledger, as `wellspring_writer`; the copy is dropped afterwards."""
     with scratch(run.big(), run.say) as copy:
         with copy.connect() as connection:
@@ -50,15 +53,21 @@ def measure(run: Run) -> Iterator[Result]:
             connection.execute("CHECKPOINT")
         # The owner: Postgres refuses COPY to a role that policies bind. The floor pays for no policy.
         with product.functions(copy, WRITER), copy.connect() as copying:
+            taken: dict[str, list[list[float]]] = {}
             for name, sizes in BATCHES.items():
                 run.say(f"{name}: {sum(sizes):,} records")
-                samples = interleaved(
+                samples = taken[name] = interleaved(
                     [_handled(connector, companies, sizes), _copied(copying, connector, companies[: sum(sizes)])],
                     rounds=run.samples(ROUNDS[name]),
                     warm_up=2,
                 )
                 yield compared(name, *samples, aim=AIMS.get(name))
             _check(copying, connector)
+    lines = {
+        line: [point(sum(BATCHES[name]), taken[name][place]) for name in PLOTTED]
+        for place, line in enumerate(("sync handler", "COPY"))
+    }
+    yield Curve("sync_by_records", "records", "ms", lines)
 
 
 def _parents(connection: psycopg.Connection) -> tuple[Connector, list[Company]]:

@@ -1,0 +1,1 @@
+"""djangorestframework-jsonapi, under gunicorn."""
