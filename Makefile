@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run token psql redrive test check lint types imports template worlds mutations outside pooler contract abuse \
-	openapi message-schema bench clean stack-venv dev-venv sam-venv checkov-venv
+	openapi message-schema bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -32,9 +32,10 @@ redrive: stack-venv ## Moves the running stack's dead letters back to its queue,
 	@$(PYTHON_IN) -m local redrive
 
 test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
-	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws" $(ARGS)
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws and not sam" \
+		$(ARGS)
 
-check: lint types imports template test worlds mutations outside pooler contract abuse ## Every gate of CI
+check: lint types imports template sam-test test worlds mutations outside pooler contract abuse ## Every gate of CI
 
 openapi: stack-venv ## Write docs/openapi.json from the declarations
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.openapi >docs/openapi.json
@@ -66,6 +67,16 @@ template: sam-venv checkov-venv dev-venv
 	@$(SAM) build --parallel
 	@$(PYTHON_IN) layers/measure.py .aws-sam/build
 	@$(PYTHON_IN) -m pytest -m aws tests/aws
+
+sam-test: dev-venv sam-venv ## Every function in Lambda's own runtime, where Docker can run; SAM_TEST=required wants it to
+	@if engine=$$(sh local/need-docker); then \
+		export DOCKER_HOST="$$engine"; \
+		$(PYTHON_IN) -m local.lambda_image && $(PYTHON_IN) -m pytest -m sam tests/sam $(ARGS); \
+	elif [ "$$SAM_TEST" = required ]; then \
+		echo "sam-test cannot run: $$engine" >&2; exit 1; \
+	else \
+		echo "sam-test is skipped: $$engine"; \
+	fi
 
 worlds: dev-venv
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m worlds $(ARGS)

@@ -65,13 +65,17 @@ _NOT_DURABLE = {
 class Cluster:
     """A Postgres cluster in the folder `data_dir`, run while the context is open.
 
-    `durable=False` gives up safety against a crash of the machine for speed. `port` 0 takes any free one. Raises
+    `durable=False` gives up safety against a crash of the machine for speed. `port` 0 takes any free one. `guests` are
+    let in beside this machine: an address of ours to listen on too, and the network that they come from. Raises
     Fault when another process runs the same cluster, or Postgres does not start.
     """
 
-    def __init__(self, data_dir: Path, *, durable: bool = True, port: int = 0) -> None:
+    def __init__(
+        self, data_dir: Path, *, durable: bool = True, port: int = 0, guests: tuple[str, str] | None = None
+    ) -> None:
         self._folder = data_dir.absolute()
         self._settings = _SETTINGS if durable else _SETTINGS | _NOT_DURABLE
+        self._guests = guests
         self._durable = durable
         self._wanted_port = port
         self._nobody = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
@@ -336,6 +340,8 @@ class Cluster:
 
     def _spawn(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
         settings = self._settings | {"port": str(self.port)}
+        if self._guests:
+            settings |= self._let_guests_in(*self._guests)
         return spawn_bound(
             [
                 str(self._programs / "postgres"),
@@ -350,6 +356,19 @@ class Cluster:
             directory=self.home,
             output=output,
         )
+
+    def _let_guests_in(self, address: str, network: str) -> dict[str, str]:
+        """Return the settings with which those of `network` may log in at `address`; the superuser stays at home."""
+        rules = self.home / "pg_hba.conf"
+        rules.write_text(
+            f"host all all {HOST}/32 scram-sha-256\n"
+            f"host all {SUPERUSER} {network} reject\n"
+            f"host all all {network} scram-sha-256\n"
+        )
+        rules.chmod(0o644)  # for `nobody`
+        # The loopback twice would be an address that is taken.
+        addresses = dict.fromkeys([HOST, address])
+        return {"listen_addresses": ",".join(addresses), "hba_file": str(rules)}
 
     def _is_ready(self, deadline: float) -> bool:
         """Wait until the server says in its pid file that it is ready; False when it ends instead."""
@@ -369,7 +388,7 @@ class Cluster:
 
 
 @contextmanager
-def temporary(*, durable: bool = False, port: int = 0) -> Iterator[Cluster]:
+def temporary(*, durable: bool = False, port: int = 0, guests: tuple[str, str] | None = None) -> Iterator[Cluster]:
     """Run a cluster that is gone afterwards, in memory where the machine has a folder for that, and large enough."""
     memory = Path("/dev/shm")  # noqa: S108  a folder of one's own is made in it
     fits = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > TEMPORARY_BYTES
@@ -377,7 +396,7 @@ def temporary(*, durable: bool = False, port: int = 0) -> Iterator[Cluster]:
     sweep(parent)
     home = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
     try:
-        with Cluster(home, durable=durable, port=port) as cluster:
+        with Cluster(home, durable=durable, port=port, guests=guests) as cluster:
             yield cluster
     finally:
         shutil.rmtree(home, ignore_errors=True)

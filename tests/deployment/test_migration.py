@@ -10,9 +10,10 @@ import pytest
 from local.postgres import Cluster
 from local.template import Template
 from migrations import limits
-from tests.deployment.conftest import DATABASE, CloudFormation
+from tests.deployment.conftest import DATABASE
 from tests.support.api import Context
 from tests.support.databases import engine_for
+from tests.support.deployment import CloudFormation
 from tests.support.events import event
 from wellspring.database import engine
 from wellspring.settings import Settings, settings

@@ -26,6 +26,11 @@ def event(name: str) -> Any:
     return json.loads((EVENTS / f"{name}.json").read_text())
 
 
+def function_of(name: str) -> Function:
+    """Return the function that the event is for: it has its name, but the consumer has several events."""
+    return FUNCTIONS["sync_consume" if name.startswith("sync_") else name]
+
+
 def replay(name: str) -> dict[str, Any]:
     """Give the event to the function that it is named after, which runs with the role of the template."""
     function = FUNCTIONS[name]

@@ -104,6 +104,10 @@ def consume(*bodies: Body | str, groups: Iterable[str] | None = None, context: C
 
 def replay(event: Mapping[str, Any], context: Context = USUAL) -> list[int]:
     """Call the consumer with `event`; return the positions of the messages that go back."""
-    answer = handler(event, context)
+    return failed_positions(event, handler(event, context))
+
+
+def failed_positions(event: Mapping[str, Any], answer: Mapping[str, Any]) -> list[int]:
+    """Return the positions of the messages of `event` that the consumer's answer gives back."""
     positions = [record["messageId"] for record in event["Records"]]
     return [positions.index(item["itemIdentifier"]) for item in answer["batchItemFailures"]]

@@ -10,6 +10,11 @@ import pytest
 from local.template import Route, Template
 from tests.deployment import test_migration as deployment_events
 from tests.reading import test_events as read_events
+from tests.sam import test_http as invoked_http
+from tests.sam import test_migration as invoked_migration
+from tests.sam import test_queue as invoked_queue
+from tests.support.events import function_of
+from tests.sync import test_events as sync_events
 from tests.sync import test_pruning as pruned_events
 from tests.writing import test_events as written_events
 from wellspring.routes import routes
@@ -75,11 +80,16 @@ def test_every_route_is_in_the_readme(route: str) -> None:
 
 def test_every_event_is_replayed_by_a_test() -> None:
     """Each of these folders replays what it lists, tests/sync also what begins with sync_."""
-    sync = re.findall(r'^        \("([a-z_]+)", \[', read("tests/sync/test_events.py"), re.MULTILINE)
     folders = (read_events, written_events, pruned_events, deployment_events)
     others = [name for folder in folders for name in folder.REPLAYED]
-    replayed = [*others, *(f"sync_{name}" for name in sync)]
+    replayed = [*others, *(f"sync_{name}" for name in sync_events.REPLAYED)]
     assert sorted(replayed) == sorted(path.stem for path in EVENTS)
+
+
+def test_every_event_and_every_function_is_invoked_in_the_runtimes_container() -> None:
+    invoked = [*invoked_http.REPLAYED, *invoked_queue.REPLAYED, *invoked_migration.REPLAYED]
+    assert sorted(invoked) == sorted(path.stem for path in EVENTS)
+    assert {function_of(name).name for name in invoked} == set(TEMPLATE.functions)
 
 
 def test_every_function_has_an_event() -> None:
@@ -111,8 +121,9 @@ def test_every_variable_of_the_local_stack_is_documented() -> None:
     for path in (ROOT / "local").rglob("*.py"):
         used |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", path.read_text()))
     missing = {name for name in used if f"`{name}`" not in read("docs/settings.md")}
-    # Of the system, or of Lambda, which the workers imitate.
-    assert not missing - {"PATH", "HOME", "AWS_LAMBDA_FUNCTION_NAME"}
+    # Of the system, or of Lambda, which the workers and the image imitate.
+    lambdas = {"AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME", "LAMBDA_TASK_ROOT", "_HANDLER"}
+    assert not missing - {"PATH", "HOME"} - lambdas
 
 
 def test_every_adr_is_in_the_index_and_has_its_parts() -> None:
@@ -165,5 +176,4 @@ def test_every_target_that_a_workflow_makes_is_there() -> None:
         for path in (ROOT / ".github/workflows").glob("*.yml")
         for name in re.findall(r"run: make (\S+)", path.read_text())
     }
-    # It comes with the tests in the runtime's container.
-    assert made - {"sam-test"} <= targets
+    assert made <= targets

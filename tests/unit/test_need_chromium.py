@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.settings import ROOT
+from tests.support.machines import program, run
 
 
 @pytest.fixture
@@ -15,20 +15,8 @@ def machine(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def program(machine: Path, name: str, *lines: str) -> None:
-    path = machine / name
-    path.write_text("\n".join(("#!/bin/sh", *lines)) + "\n")
-    path.chmod(0o755)
-
-
 def need(machine: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["/bin/sh", ROOT / "local/need-chromium"],
-        env={"PATH": str(machine)} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run(machine, "need-chromium", **environment)
 
 
 @pytest.mark.parametrize("name", ["chromium", "chromium-browser"])

@@ -1,0 +1,1 @@
+"""Every function in Lambda's own runtime: `make sam-test`."""

@@ -1,0 +1,84 @@
+"""The consumer of the sync queue and the function that forgets, in their containers, by what they leave in Postgres."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from local.demo_data import demo_id
+from tests.sam.conftest import Deployed
+from tests.support.databases import FreshDatabase
+from tests.support.events import event, function_of
+from tests.support.queue import failed_positions
+from tests.support.world import World
+from tests.sync.conftest import Ledger
+from tests.sync.test_events import REPLAYED as SYNC
+from tests.sync.test_pruning import Memory
+
+REPLAYED = (*(f"sync_{name}" for name in SYNC), "maintenance_prune")
+MATCHED = text(
+    "SELECT provider.id::text, is_matched, is_selected FROM core_api.workspace_providers AS choice"
+    " JOIN core_api.providers AS provider ON provider.pk = choice.provider_pk"
+    " JOIN core_api.workspaces AS workspace ON workspace.pk = choice.workspace_pk"
+    " WHERE workspace.id = :workspace AND choice.deleted_at IS NULL"
+)
+
+
+@pytest.fixture
+def ledger(demo: FreshDatabase) -> Ledger:
+    return Ledger(demo)
+
+
+def deliver(deployed: Deployed, name: str) -> list[int]:
+    """Give the event to the consumer; return the positions of the messages that go back to the queue."""
+    sent = event(f"sync_{name}")
+    answer: Any = deployed.lambdas.invoke(function_of(f"sync_{name}").name, sent)
+    assert set(answer) == {"batchItemFailures"}, answer
+    return failed_positions(sent, answer)
+
+
+@pytest.mark.parametrize("name", SYNC)
+def test_an_event_does_what_its_name_says_and_once(deployed: Deployed, ledger: Ledger, name: str) -> None:
+    failed, written = SYNC[name]
+    assert deliver(deployed, name) == failed
+    rows = ledger.rows()
+    assert sum(ledger.live().values()) == written
+    assert len(ledger.inbox()) == len(event(f"sync_{name}")["Records"]) - len(failed)
+    assert deliver(deployed, name) == failed
+    assert ledger.rows() == rows
+
+
+def test_the_relink_event_ends_what_the_append_event_wrote(deployed: Deployed, ledger: Ledger) -> None:
+    deliver(deployed, "append")
+    deliver(deployed, "relink")
+    assert sorted(live for _, _, _, live in ledger.rows().elements()) == [False, True, True, True, True]
+
+
+@pytest.mark.parametrize(("name", "ended"), [("invalidate", 2), ("disconnect", 3)])
+def test_what_the_append_event_wrote_is_ended_by_the_event(
+    deployed: Deployed, ledger: Ledger, name: str, ended: int
+) -> None:
+    deliver(deployed, "append")
+    written = sum(ledger.live().values())
+    assert deliver(deployed, name) == []
+    assert written - sum(ledger.live().values()) == ended
+
+
+def test_the_match_event_matches_its_providers(deployed: Deployed, demo: FreshDatabase) -> None:
+    workspace = {"workspace": demo_id("workspace", "a")}
+    before = set(demo.owner.execute(MATCHED, workspace).all())
+    assert deliver(deployed, "match") == []
+    after = set(demo.owner.execute(MATCHED, workspace).all())
+    new = after - before
+    assert new
+    assert {(is_matched, is_selected) for _, is_matched, is_selected in new} == {(True, False)}
+    assert before <= after
+
+
+def test_the_prune_event_forgets_what_is_old_and_nothing_else(deployed: Deployed, demo: FreshDatabase) -> None:
+    memory = Memory(World(demo))
+    memory.remember(3, "50 days")
+    memory.remember(2, "1 minute")
+    answer = deployed.lambdas.invoke(function_of("maintenance_prune").name, event("maintenance_prune"))
+    assert answer == {"deleted": {"sync_inbox": 3, "idempotency_keys": 3}, "is_all": True}
+    assert memory.left() == (2, 2)
