@@ -69,13 +69,12 @@ template: sam-venv checkov-venv dev-venv
 	@$(PYTHON_IN) -m pytest -m aws tests/aws
 
 sam-test: dev-venv sam-venv ## Every function in Lambda's own runtime, where Docker can run; SAM_TEST=required wants it to
-	@if engine=$$(sh local/need-docker); then \
-		export DOCKER_HOST="$$engine"; \
-		$(PYTHON_IN) -m local.lambda_image && $(PYTHON_IN) -m pytest -m sam tests/sam $(ARGS); \
+	@if found=$$(sh local/need-docker) && export DOCKER_HOST="$$found" && found=$$($(PYTHON_IN) -m local.lambda_image); then \
+		echo "$$found"; $(PYTHON_IN) -m pytest -m sam tests/sam $(ARGS); \
 	elif [ "$$SAM_TEST" = required ]; then \
-		echo "sam-test cannot run: $$engine" >&2; exit 1; \
+		echo "sam-test cannot run: $$found" >&2; exit 1; \
 	else \
-		echo "sam-test is skipped: $$engine"; \
+		echo "sam-test is skipped: $$found"; \
 	fi
 
 worlds: dev-venv

@@ -211,4 +211,6 @@ if __name__ == "__main__":
     try:
         print(f"Lambda's runtime is {provide()}", flush=True)
     except Fault as error:
-        sys.exit(str(error))
+        # Where the image would be named: whoever asks for it says what follows from that.
+        print(error)
+        sys.exit(1)
