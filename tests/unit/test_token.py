@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
+import boto3
 import botocore.auth
 import botocore.exceptions
 import pytest
@@ -68,6 +69,8 @@ def test_credentials_that_lie_elsewhere_are_found_by_boto3(missing: str, monkeyp
     # Here in what boto3 reads itself, in a function restored from a snapshot at the address that its environment names.
     for name, value in OWN.items():
         monkeypatch.setenv(name, value)
+    # It keeps the credentials that it found for somebody else.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     signed = token({name: OWN[name] for name in OWN if name != missing}, HOST, 5432, USER, REGION)
     claims = dict(parts(signed)[2])
     assert claims["X-Amz-Credential"].startswith("AKIAEXAMPLE/")
