@@ -108,3 +108,26 @@ def test_the_page_is_answered_to_everybody() -> None:
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
     assert answer["headers"]["content-type"].startswith("text/html")
     assert b"<html" in gzip.decompress(base64.b64decode(answer["body"]))
+
+
+@pytest.mark.parametrize("accepted", [None, "", "identity", "br", "gzip;q=0", "br, gzip; q=0.0", "gzipped"])
+def test_the_page_is_packed_for_nobody_who_cannot_unpack_it(
+    accepted: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = replay("docs_page")
+    asked = event("docs_page")
+    headers = {name: value for name, value in asked["headers"].items() if name != "accept-encoding"}
+    asked["headers"] = headers | ({} if accepted is None else {"Accept-Encoding": accepted})
+    monkeypatch.setattr("tests.support.events.event", lambda _name: asked)
+    answer = replay("docs_page")
+    assert "content-encoding" not in answer["headers"]
+    assert answer["headers"]["vary"] == packed["headers"]["vary"] == "accept-encoding"
+    assert answer["body"].encode() == gzip.decompress(base64.b64decode(packed["body"]))
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br;q=1.0, GZIP;q=0.5", "x-gzip", "gzip;q=0.001"])
+def test_the_page_is_packed_for_whoever_can_unpack_it(accepted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = event("docs_page")
+    asked["headers"]["accept-encoding"] = accepted
+    monkeypatch.setattr("tests.support.events.event", lambda _name: asked)
+    assert replay("docs_page")["headers"]["content-encoding"] == "gzip"

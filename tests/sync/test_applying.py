@@ -174,7 +174,7 @@ class TestWhatCanNeverSucceed:
     def test_a_malformed_body(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
         message = synced(ours.connector, ours.mixed) | {"direction": "sideways"}
         line = self._fails(message, ledger, log)
-        assert (line["reason"], line["problems"]) == ("malformed", "records.synced.direction: literal_error")
+        assert (line["reason"], line["problems"]) == ("malformed", ["records.synced.direction: literal_error"])
         assert line["receives"] == "1"
 
 

@@ -99,7 +99,7 @@ def test_every_resource_that_is_asked_for_is_one(name: str) -> None:
 
 
 def test_every_parameter_that_is_set_is_one() -> None:
-    given = re.findall(r"--parameter-overrides (\w+)=", TEXT)
+    given = re.findall(r"`([A-Z][a-z]\w*)=", TEXT)
     assert given
     assert set(given) <= set(TEMPLATE["Parameters"])
 

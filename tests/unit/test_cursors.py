@@ -1,6 +1,7 @@
 """Contract, section 4: cursors are opaque, tamper-evident, bound to the sort; a bad one is 400."""
 
 import base64
+import string
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from wellspring.queries import Position, Sort
 from wellspring.resources import ACCOUNT_WORKSPACE_CONNECTOR, COMPANY_WORKSPACE_CONNECTOR
 from wellspring.services.cursors import seal, unseal
 
+BASE64 = f"{string.ascii_letters}{string.digits}-_"
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
 NEWEST, OLDEST = Sort("created_at", descending=True), Sort("created_at", descending=False)
 HERE = Position(datetime(2026, 5, 10, 8, 14, 22, 123000, tzinfo=UTC), UUID(int=2**127 + 5))
@@ -40,6 +42,16 @@ def test_every_changed_bit_is_noticed() -> None:
         changed[number // 8] ^= 1 << number % 8
         with pytest.raises(InvalidCursor):
             opened(base64.urlsafe_b64encode(changed).decode().rstrip("="))
+
+
+def test_a_cursor_is_written_in_one_way() -> None:
+    cursor = seal(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE)
+    # Of its last character two bits count, and four are nobody's.
+    others = {*(cursor[:-1] + last for last in BASE64), *(cursor + "=" * number for number in range(1, 4))} - {cursor}
+    assert len(others) == 66
+    for other in others:
+        with pytest.raises(InvalidCursor):
+            opened(other)
 
 
 def test_a_cursor_is_bound_to_the_sort_and_the_type() -> None:

@@ -1,6 +1,7 @@
 """What is no JSON:API operation: health, the API's description, and what no route matches."""
 
 import base64
+import gzip
 from http import HTTPStatus
 
 from wellspring.errors import MethodNotAllowed, NotFound
@@ -31,18 +32,36 @@ def docs_page() -> LambdaHandler:
     """Return the handler of `GET /docs`."""
     from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, page  # noqa: PLC0415  (no other function needs it)
 
-    response = Response(
+    headers = {
+        "content-security-policy": CONTENT_SECURITY_POLICY,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "vary": "accept-encoding",
+    }
+    media_type = "text/html; charset=utf-8"
+    packed = Response(
         base64.b64encode(page()).decode(),
-        media_type="text/html; charset=utf-8",
-        headers={
-            "content-encoding": "gzip",
-            "content-security-policy": CONTENT_SECURITY_POLICY,
-            "x-content-type-options": "nosniff",
-            "referrer-policy": "no-referrer",
-        },
+        media_type=media_type,
+        headers=headers | {"content-encoding": "gzip"},
         is_base64=True,
     )
-    return http_handler(lambda _request: response)
+
+    def operation(request: Request) -> Response:
+        if _takes_gzip(request.header("accept-encoding") or ""):
+            return packed
+        return Response(gzip.decompress(page()).decode(), media_type=media_type, headers=headers)
+
+    return http_handler(operation)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Say whether a client that sends this `Accept-Encoding` wants gzip (RFC 9110, section 12.5.3); silence is no."""
+    for each in accepted.lower().split(","):
+        coding, _, weight = each.partition(";")
+        if coding.strip() in {"gzip", "x-gzip"}:
+            # No weight, or one that is not zero, in whatever number of zeros.
+            return not weight.strip() or bool(weight.strip("q=0. "))
+    return False
 
 
 def no_route() -> LambdaHandler:

@@ -142,7 +142,7 @@ def _log(delivery: Delivery, verdict: Verdict, counts: Mapping[str, int]) -> Non
         said |= {
             "message_id": delivery.content.message_id,
             "reason": "malformed",
-            "problems": delivery.content.detail,
+            "problems": [delivery.content.detail],
         }
     else:
         said |= {"message_id": delivery.content.id, **counts}

@@ -30,7 +30,11 @@ def _tag(key: bytes, resource: Resource, sort: Sort, body: bytes) -> bytes:
 def seal(key: bytes, resource: Resource, sort: Sort, position: Position) -> str:
     """Return the cursor of `position` in a list of `resource` under `sort`."""
     body = position.id.bytes + ((position.at - EPOCH) // MILLISECOND).to_bytes(8, signed=True)
-    return base64.urlsafe_b64encode(body + _tag(key, resource, sort, body)).decode().rstrip("=")
+    return _written(body + _tag(key, resource, sort, body))
+
+
+def _written(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
 def unseal(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, parameter: str) -> Position:
@@ -49,6 +53,9 @@ def unseal(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, p
     try:
         sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
+        sealed = b""
+    # Of the last character only some bits count, and padding may be left off: one cursor could be written many ways.
+    if _written(sealed) != cursor:
         sealed = b""
     body, tag = sealed[:BODY_BYTES], sealed[BODY_BYTES:]
     if not any(hmac.compare_digest(tag, _tag(key, resource, sort, body)) for key in keys):

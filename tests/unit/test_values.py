@@ -1,0 +1,41 @@
+"""Contract, section 4, "Times": ISO 8601; rows have milliseconds, what a client sends may be finer (RFC 3339)."""
+
+import operator
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import pytest
+
+from wellspring.jsonapi.values import parse_instant
+
+NOON = datetime(2026, 5, 10, 12, 0, tzinfo=UTC)
+FINE = (
+    "0000000", "0000001", "000000999", "1234567", "123999999", "1239999", "124000000", "1240000", "12400000001",
+    "124000001", "123456789", "1234999999", "1235000001", "999999999", "9990000000000000001",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("digits", FINE)
+def test_a_time_finer_than_a_microsecond_compares_with_every_rows_as_it_is_written(digits: str) -> None:
+    parsed = parse_instant(f"2026-05-10T12:00:00.{digits}Z")
+    assert parsed is not None
+    meant = Fraction(int(digits), 10 ** len(digits))
+    for millisecond in range(1000):
+        row = NOON + timedelta(milliseconds=millisecond)
+        for compare in (operator.gt, operator.ge, operator.lt, operator.le):
+            assert compare(row, parsed) is compare(Fraction(millisecond, 1000), meant)
+
+
+@pytest.mark.parametrize("digits", FINE)
+def test_it_is_within_a_microsecond_of_what_is_written(digits: str) -> None:
+    parsed = parse_instant(f"2026-05-10T14:00:00,{digits}+02:00")
+    assert parsed is not None
+    distance = Fraction(int(digits), 10 ** len(digits)) - Fraction((parsed - NOON) // timedelta(microseconds=1), 10**6)
+    assert abs(distance) < Fraction(1, 10**6)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-05-10T12:00:00.Z", "2026-05-10T12:00:00.1234567", "2026-05-10T12:00:00.12345678x9Z"]
+)
+def test_what_is_no_time_stays_none(text: str) -> None:
+    assert parse_instant(text) is None
