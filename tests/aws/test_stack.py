@@ -555,8 +555,13 @@ def test_the_alarms_topic_is_encrypted_with_a_key_that_cloudwatch_may_use(stack:
 def test_the_dashboard_is_json_and_names_only_what_is_there(stack: Stack) -> None:
     (dashboard,) = stack.of_type("AWS::CloudWatch::Dashboard").values()
     body, values = dashboard["DashboardBody"]["Fn::Sub"]
-    for widget in json.loads(body)["widgets"]:
+    alarm = values["StorageAlarm"]
+    body = body.replace("${StorageAlarm}", alarm["Fn::Sub"] if alarm else "")
+    first, *others = json.loads(body)["widgets"]
+    for widget in (first, *others):
         assert widget["properties"]["title"]
+    alarms = {f"${{{name}.Arn}}" for name in stack.of_type("AWS::CloudWatch::Alarm")}
+    assert set(first["properties"]["alarms"]) == alarms
     for name in re.findall(r"\$\{(\w+)", body):
         assert name in stack.resources or name in values or name == "AWS"
 
