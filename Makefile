@@ -13,6 +13,10 @@ SAM := env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN -u
 	.local/sam-venv/bin/python -m samcli
 
 # Passed on to what runs: `make token AS=owner`, `make test ARGS="-k cursor"`.
+# `AS` is the assembler to make itself, where nobody sets it.
+ifneq ($(filter default undefined,$(origin AS)),)
+AS := owner
+endif
 export AS
 ARGS ?=
 
@@ -22,10 +26,10 @@ help: ## This list
 run: stack-venv ## The whole system on this machine: PORT (3000), SQS_PORT (3001); stop with Ctrl-C
 	@exec $(PYTHON_IN) -m local --stop-with-parent
 
-token: stack-venv ## A bearer token; AS=owner, member, guest, outsider, pipeline or matcher
+token: stack-venv ## A bearer token; AS=owner (the default), member, guest, outsider, pipeline or matcher
 	@$(PYTHON_IN) -m local token "$$AS"
 
-psql: stack-venv ## psql on the running stack's database
+psql: stack-venv ## psql on the running stack's database; ARGS="-c 'select 1'" goes to it
 	@$(PYTHON_IN) -m local psql $(ARGS)
 
 redrive: stack-venv ## Moves the running stack's dead letters back to its queue, and says how many
@@ -46,7 +50,7 @@ message-schema: stack-venv ## Write docs/messages.schema.json from the messages'
 bench: dev-venv ## Measure each promise beside its floor; writes .local/bench.json
 	@$(PYTHON_IN) -m bench $(ARGS)
 
-clean: ## Forget the local stack: data, keys, logs
+clean: ## Remove all of .local, or of WELLSPRING_STATE: data, keys, logs, tools, bench data
 	@python=$$(sh local/find-python) && "$$python" -m local clean
 
 # ---- the gates of `make check`, one by one ------------------------------------------------------------

@@ -22,7 +22,7 @@ from bench.measure import Curve, Result
 from bench.run import Run
 from local.errors import Fault
 from local.postgres import Cluster
-from local.settings import state_folder
+from local.settings import make_state_folder, state_folder
 
 ROWS = 5_000_000
 QUICK_ROWS = data.BETWEEN_ROWS
@@ -116,6 +116,7 @@ def _run(rows: int, wanted: frozenset[str], faults: list[str], *, quick: bool) -
         print(f"{time.perf_counter() - begin:6.1f} s  {text}", flush=True)
 
     found: list[Finding] = []
+    make_state_folder(state_folder())
     with Cluster(state_folder() / "bench-pg", durable=False) as cluster:
         data.tuned(cluster)
         print(_machine(cluster))

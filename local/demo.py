@@ -63,7 +63,10 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
 
 
 def insert_statement(table: str, columns: Mapping[str, str]) -> str:
-    """Return the statement that inserts a JSON array of rows, given as `:rows`, and skips those that are there."""
+    """Return the statement that inserts a JSON array of rows, given as `:rows`, and skips those that are there.
+
+    They get their keys in the order of their ids: rows of one moment are listed in the order of their keys (ADR 0006).
+    """
     targets, values, fields, joins = [], [], [], []
     for name, kind in columns.items():
         refers = kind in _COLUMNS
@@ -74,7 +77,8 @@ def insert_statement(table: str, columns: Mapping[str, str]) -> str:
             joins.append(f" JOIN core_api.{kind} {name}_ ON {name}_.id = row_.{name}")
     return (
         f"INSERT INTO core_api.{table} ({', '.join(targets)}) SELECT {', '.join(values)}"
-        f" FROM jsonb_to_recordset(:rows) AS row_({', '.join(fields)}){''.join(joins)} ON CONFLICT DO NOTHING"
+        f" FROM jsonb_to_recordset(:rows) AS row_({', '.join(fields)}){''.join(joins)} ORDER BY row_.id"
+        " ON CONFLICT DO NOTHING"
     )
 
 

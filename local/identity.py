@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.demo_data import PRINCIPALS
 from local.errors import Fault
-from local.settings import HOST
+from local.settings import HOST, make_state_folder
 
 AUDIENCE = "wellspring"
 LIFETIME_SECONDS = 12 * 3600
@@ -32,7 +32,8 @@ def base64url(data: bytes) -> str:
 
 def _write_once(path: Path, content: bytes) -> bytes:
     """Return what `path` holds; when it does not exist, write `content` first. Two writers agree on one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_state_folder(path.parents[1])
+    path.parent.mkdir(exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     unfinished.touch(mode=0o600)
     unfinished.write_bytes(content)

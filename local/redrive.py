@@ -1,12 +1,11 @@
 """Moves the dead letters of the running stack back to its queue, as `aws sqs start-message-move-task` does on AWS."""
 
-import json
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from local.errors import Fault
 from local.queue import client
+from local.running import facts
+from local.settings import Settings
 
 # A letter is hidden for so long while it is moved; one whose move was cut short shows up again after that.
 HIDDEN_SECONDS = 30
@@ -44,10 +43,7 @@ def _receive(sqs: Any, url: str) -> list[dict[str, Any]]:
     return letters
 
 
-def of_running_stack(stack_file: Path) -> int:
-    """Do it for the stack that wrote `stack_file`; return how many were moved. Raises Fault when none runs."""
-    try:
-        facts = json.loads(stack_file.read_text())
-    except FileNotFoundError as error:
-        raise Fault("the stack is not running; `make run` starts it") from error
-    return redrive(client(facts["sqs_endpoint_url"]), facts["dlq_url"], facts["queue_url"])
+def of_running_stack(settings: Settings) -> int:
+    """Do it for the running stack of `settings`; return how many were moved. Raises Fault when none runs."""
+    stack = facts(settings)
+    return redrive(client(stack["sqs_endpoint_url"]), stack["dlq_url"], stack["queue_url"])

@@ -11,6 +11,9 @@ from pathlib import Path
 from local.errors import Fault
 
 ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_STATE = ROOT / ".local"
+# The file by which `make clean` knows a folder that it may remove.
+STATE_MARK = ".wellspring-state"
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 ACCOUNT_ID = "123456789012"
@@ -27,7 +30,14 @@ def number(name: str, default: int, highest: int = 65535) -> int:
 
 def state_folder() -> Path:
     """Return the folder of the stack's state; a relative WELLSPRING_STATE starts at the checkout."""
-    return ROOT / (os.environ.get("WELLSPRING_STATE") or ".local")
+    return ROOT / (os.environ.get("WELLSPRING_STATE") or DEFAULT_STATE)
+
+
+def make_state_folder(state: Path) -> None:
+    """Make the folder `state` if it is missing, and mark it, unless it holds something that is not ours already."""
+    state.mkdir(parents=True, exist_ok=True)
+    if not any(state.iterdir()):
+        (state / STATE_MARK).write_text("State of Wellspring's local stack. `make clean` removes this whole folder.\n")
 
 
 @dataclass(frozen=True)

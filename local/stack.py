@@ -31,7 +31,7 @@ from local.poller import Poller
 from local.postgres import Cluster
 from local.processes import listen_on
 from local.queue import QueueServer, client
-from local.settings import DATABASE, HOST, ROOT, Settings
+from local.settings import DATABASE, HOST, ROOT, Settings, make_state_folder
 from local.template import Template
 
 ROLES = ("wellspring_reader", "wellspring_writer")
@@ -49,9 +49,11 @@ class _Stopped(BaseException):
 
 
 class Stack:
-    """One run of the local stack."""
+    """One run of the local stack. Raises Fault for settings that cannot work."""
 
     def __init__(self, settings: Settings) -> None:
+        if settings.port and settings.port == settings.sqs_port:
+            raise Fault(f"PORT and SQS_PORT are both {settings.port}; set one of them to another")
         self._settings = settings
         self._began = time.monotonic()
         self._template = Template()
@@ -71,12 +73,12 @@ class Stack:
 
     def run(self) -> None:
         """Start, serve until a signal comes, stop. Raises Fault when a part cannot start or ends by itself."""
-        for signum in STOP_SIGNALS:
-            # Under nohup the end of the terminal is none of our business.
-            if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:
-                signal.signal(signum, self._on_signal)
         with ExitStack() as parts:
             try:
+                for signum in STOP_SIGNALS:
+                    # Under nohup the end of the terminal is none of our business.
+                    if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:
+                        signal.signal(signum, self._on_signal)
                 server, listener = self._start(parts)
                 self._server = server
                 asyncio.run(self._serve(server, listener))
@@ -100,7 +102,8 @@ class Stack:
     # ---- start ----------------------------------------------------------------------------------------
     def _start(self, parts: ExitStack) -> tuple[Server, socket.socket]:
         settings = self._settings
-        settings.logs.mkdir(parents=True, exist_ok=True)
+        make_state_folder(settings.state)
+        settings.logs.mkdir(exist_ok=True)
         self._prepare_logs()
         listener = parts.enter_context(listen_on(settings.port))
         api_url = f"http://{HOST}:{listener.getsockname()[1]}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from local.postgres import locked
 from local.redrive import redrive
 from local.settings import ROOT
 from tests.local.queues import Sqs
@@ -89,7 +90,9 @@ class TestTheCommand:
             "dlq_url": sqs.dead_letters,
         }
         (tmp_path / "stack.json").write_text(json.dumps(facts))
-        done = self._run(tmp_path)
+        (tmp_path / "postgres").mkdir()
+        with locked(tmp_path / "postgres" / "lock"):
+            done = self._run(tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith(said)
         assert len(sqs.receive()) == letters

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 
 from local import demo_data
@@ -101,6 +102,13 @@ def test_the_demo_has_what_the_readme_says() -> None:
     }
 
 
+def test_the_demos_rows_have_their_keys_in_the_order_of_their_ids(stack: StackProcess) -> None:
+    for table, rows in demo_data.rows().items():
+        ids = sorted(row["id"] for row in rows)
+        query = f"SELECT id FROM core_api.{table} WHERE id = ANY ('{{{','.join(ids)}}}') ORDER BY pk"
+        assert stack.run("psql", "-Atc", query).stdout.split() == ids, table
+
+
 def test_every_id_of_the_demo_is_a_uuid_of_version_seven() -> None:
     ids = [row["id"] for rows in demo_data.rows().values() for row in rows if "id" in row]
     ids += [message["id"] for message in demo_data.messages()]
@@ -180,6 +188,39 @@ def test_the_three_printed_commands_work_when_pasted(stack: StackProcess) -> Non
     assert until(lambda: len(seen(stack, "owner", "company")) == len(before) + 2)
 
 
+# ---- psql and tokens by make --------------------------------------------------------------------------
+def make(stack: StackProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in stack.environment.items() if name not in {"AS", "ARGS"}}
+    return subprocess.run(
+        ["make", "--silent", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_make_psql_passes_options_and_quoted_words_on(stack: StackProcess) -> None:
+    done = make(stack, "psql", """ARGS=-Atc 'select current_user' -c "select 'two words'" """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "wellspring_owner\ntwo words\n", "")
+
+
+@pytest.mark.parametrize("option", ["--help", "-V", "--version"])
+def test_an_option_that_argparse_knows_too_is_psqls(stack: StackProcess, option: str) -> None:
+    done = stack.run("psql", option)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "psql" in done.stdout
+    assert "PostgreSQL" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"), [((), "owner"), (("--no-builtin-variables",), "owner"), (("AS=guest",), "guest")]
+)
+def test_make_token_is_the_owners_where_nobody_is_named(
+    stack: StackProcess, arguments: tuple[str, ...], name: str
+) -> None:
+    printed = make(stack, "token", *arguments)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    claims = jwt.decode(printed.stdout.strip(), options={"verify_signature": False})
+    assert claims["sub"] == PRINCIPALS[name]["sub"]
+
+
 # ---- messages that cannot succeed ---------------------------------------------------------------------
 def test_a_foreign_record_ends_in_the_dead_letter_queue_and_changes_nothing(stack: StackProcess) -> None:
     before = {kind: seen(stack, "pipeline", kind) for kind in KINDS}
@@ -237,6 +278,13 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     clean(tmp_path / "state")
 
 
+def test_one_port_for_both_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    refused = StackProcess(tmp_path / "state", {"PORT": "4184", "SQS_PORT": "4184"}).run()
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "PORT and SQS_PORT are both 4184; set one of them to another\n"
+    assert not (tmp_path / "state").exists()
+
+
 def test_an_unknown_principal_is_one_line_that_names_the_six(stack: StackProcess) -> None:
     refused = stack.run("token", "nobody")
     assert (refused.returncode, refused.stdout) == (2, "")
@@ -278,6 +326,11 @@ def test_when_it_is_killed_everything_dies_with_it_and_it_starts_again(stack: St
     assert len(below) > 3
     stack.stop(signal.SIGKILL)
     assert until(lambda: not any(map(lives, below)), 10)
+    assert (stack.state / "stack.json").exists()
+    for command in ("redrive", "psql"):
+        refused = stack.run(command)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr == "the stack is not running; `make run` starts it\n"
     (stack.state / "stack.json").unlink()
     stack.start()
     assert stack.get("/health").status == 200
@@ -330,6 +383,15 @@ def test_a_stop_while_starting_is_clean(stack: StackProcess) -> None:
     assert stack.stop() == 0
     assert process.returncode == 0
     assert "Traceback" not in stack.output
+
+
+@pytest.mark.parametrize("imported", ["argparse", "local.identity"])
+def test_a_ctrl_c_before_anything_is_started_is_quiet(tmp_path: Path, imported: str) -> None:
+    starting = StackProcess(tmp_path / "state", {"PYTHONVERBOSE": "1"})
+    starting.spawn()
+    assert until(lambda: f"import '{imported}'" in starting.output)
+    assert starting.stop(signal.SIGINT) == 0
+    assert "Traceback" not in starting.output
 
 
 def test_cleaned_it_is_forgotten(stack: StackProcess) -> None:
