@@ -16,7 +16,7 @@ from local import postgres
 from local.clean import clean
 from local.errors import Fault
 from local.postgres import OWNER, SUPERUSER, Cluster, temporary
-from local.settings import ROOT
+from local.settings import ROOT, make_state_folder
 
 HOLD = (
     "import sys, time; from pathlib import Path; from local.postgres import Cluster\n"
@@ -29,6 +29,7 @@ HOLD = (
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cluster's folder, made once and used by each test in turn."""
     state = tmp_path_factory.mktemp("state")
+    make_state_folder(state)
     yield state / "postgres"
     clean(state)
 
@@ -156,6 +157,7 @@ def test_a_pid_file_from_before_a_restart_of_the_machine_does_not_keep_it_from_s
 
 
 def test_a_half_made_cluster_is_made_again(tmp_path: Path) -> None:
+    make_state_folder(tmp_path)
     home = tmp_path / "postgres"
     with Cluster(home, durable=False) as cluster:
         cluster.create_database("forgotten")
@@ -179,6 +181,7 @@ def test_under_a_closed_folder_the_cluster_lives_elsewhere_until_cleaned(tmp_pat
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     state = closed / "state"
+    make_state_folder(state)
     with Cluster(state / name, durable=False) as cluster:
         assert ask(cluster, "SELECT 1") == [[1]]
         assert closed.stat().st_mode & 0o777 == 0o700
