@@ -10,7 +10,8 @@ import os
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,33 @@ KEPT = (
     "approximate_first_receive_timestamp",
     "approximate_receive_count",
 )
+
+
+class Clock:
+    """The time in milliseconds since 1970, which stands still while the queue is looked through.
+
+    moto asks for it message by message. If it went on meanwhile, the third message of a group could come back into
+    sight when the first had just been passed over, and be handed out before it.
+    """
+
+    def __init__(self) -> None:
+        self._stopped: float | None = None
+
+    def __call__(self) -> float:
+        """Return it."""
+        return time.time() * 1000 if self._stopped is None else self._stopped
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stand still; for whoever holds the backend's lock."""
+        self._stopped = self()
+        try:
+            yield
+        finally:
+            self._stopped = None
+
+
+CLOCK = Clock()
 
 
 class FifoBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
@@ -115,10 +143,11 @@ class FifoBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
         deadline = time.monotonic() + wait_seconds_timeout
         with self.changed:
             while True:
-                self._put_back(queue_name)
-                messages: list[Any] = super().receive_message(
-                    queue_name, count, 0, visibility_timeout, message_attribute_names
-                )
+                with CLOCK.stopped():
+                    self._put_back(queue_name)
+                    messages: list[Any] = super().receive_message(
+                        queue_name, count, 0, visibility_timeout, message_attribute_names
+                    )
                 left = deadline - time.monotonic()
                 if messages or left <= 0:
                     self.dirty = self.dirty or bool(messages)
@@ -203,7 +232,7 @@ def main(port: int, path: Path, account_id: str, region: str) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     sqs_backends.backend = FifoBackend
     # moto asks for the time twice for each message that it passes over, by a clock that tests may stop.
-    models.unix_time_millis = lambda: time.time() * 1000
+    models.unix_time_millis = CLOCK
     backend = sqs_backends[account_id][region]
     backend.restore(path)
     # A client signs for the region of its own configuration; here there is one queue whatever that says.

@@ -1,13 +1,17 @@
 """The local SQS: what a FIFO consumer relies on, by the same API as on AWS."""
 
+import itertools
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import boto3
 import pytest
+from moto.sqs import models
 
+from local import sqs_server
 from local.errors import Fault
 from local.processes import listen_on
 from local.queue import QueueServer
@@ -46,6 +50,27 @@ def test_a_group_that_timed_out_comes_back_in_order(sqs: Sqs) -> None:
         sqs.send("a", body)
     assert sqs.bodies(sqs.receive(hidden=1)) == ["1", "2", "3"]
     assert sqs.bodies(sqs.receive(wait=3)) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("phase", range(40))
+def test_a_group_whose_messages_come_back_one_by_one_comes_back_in_order(
+    phase: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a consumer hides each for a second more: here a thousandth passes whenever anybody looks at the clock."""
+    ticks = itertools.count(2_000_000_000_000 + phase)
+    ticking = SimpleNamespace(time=lambda: next(ticks) / 1000, time_ns=time.time_ns, monotonic=time.monotonic)
+    monkeypatch.setattr(sqs_server, "time", ticking)
+    monkeypatch.setattr(models, "unix_time_millis", sqs_server.CLOCK)
+    backend = sqs_server.FifoBackend("us-east-1", "123456789012")
+    backend.create_queue("q.fifo", FifoQueue="true")
+    for body in "12345":
+        backend.send_message("q.fifo", body, group_id="a", deduplication_id=body)
+    for seconds, message in enumerate(backend.receive_message("q.fifo", 4, 0, 1000)):
+        backend.change_message_visibility("q.fifo", message.receipt_handle, seconds)
+    received: list[str] = []
+    while not received:
+        received = [message.body for message in backend.receive_message("q.fifo", 10, 0, 1000)]
+    assert received == ["1", "2", "3", "4", "5"]
 
 
 def test_messages_are_counted_for_those_who_ask_by_name_or_for_all(sqs: Sqs) -> None:
