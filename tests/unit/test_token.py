@@ -1,4 +1,4 @@
-"""The token that stands for a password: the one that botocore signs, letter for letter, and without it."""
+"""The token that stands for a password: what botocore's says, signature included, and without botocore."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ def parts(signed: str) -> tuple[str, str, list[tuple[str, str]]]:
     port=st.integers(1150, 65535),
     at=st.datetimes(datetime(2020, 1, 1), datetime(2099, 1, 1)),  # noqa: DTZ001  (hypothesis wants its bounds so)
 )
-def test_it_is_the_token_that_botocore_signs(
+def test_it_says_what_the_token_that_botocore_signs_says(
     key: str, secret: str, session: str, user: str, port: int, at: datetime
 ) -> None:
     client = SESSION.create_client(
