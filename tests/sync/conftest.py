@@ -72,6 +72,17 @@ def ours(world: World) -> Tenant:
     return tenant(world, "Ours")
 
 
+@pytest.fixture(params=["record", "connector", "workspace", "all"])
+def orphan(request: pytest.FixtureRequest, world: World, ours: Tenant) -> Row:
+    """A company with one live row on our connector, where a parent of that row, or all of them, are gone since."""
+    company = ours.companies[0]
+    world.provenance(company, ours.connector)
+    for name, parent in {"record": company, "connector": ours.connector, "workspace": ours.workspace}.items():
+        if request.param in {name, "all"}:
+            world.tombstone(parent)
+    return company
+
+
 @pytest.fixture
 def theirs(world: World) -> Tenant:
     return tenant(world, "Theirs")
