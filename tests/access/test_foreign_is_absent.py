@@ -439,6 +439,6 @@ def test_nobody_waits_for_a_foreign_row_that_its_owner_is_changing(
     with fresh_database.session() as other:
         lock = text(f"SELECT pk FROM core_api.{resource.table} WHERE id = :id FOR UPDATE")
         assert other.execute(lock, {"id": row.id}).all()
-        # Whoever waited would be told 503, when their patience of `lock_timeout` is over.
+        # Whoever waited would be told 503, when their retry of `lock_timeout` is over.
         reply = delete(f"{resource.route}/{row.id}", person(me))
         assert (reply.status, reply.codes) == (404, [f"{type_.upper()}_NOT_FOUND"])

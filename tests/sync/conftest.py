@@ -34,7 +34,7 @@ def as_writer(world: World) -> None:
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Between two tries nothing is waited for; what would have been is here."""
     pauses: list[float] = []
-    monkeypatch.setattr("wellspring.database.patience.sleep", pauses.append)
+    monkeypatch.setattr("wellspring.database.retry.sleep", pauses.append)
     return pauses
 
 

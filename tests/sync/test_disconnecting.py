@@ -12,7 +12,7 @@ from tests.support.databases import SCOPE_STATEMENTS, WRITER, FreshDatabase, Sta
 from tests.support.queue import Body, consume, disconnected, synced
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
-from wellspring.database.patience import Budget
+from wellspring.database.retry import Deadline
 
 type Log = list[dict[str, Any]]
 
@@ -32,12 +32,12 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     most: list[int] = []
     looks = 0
 
-    def is_spent(_: Budget) -> bool:
+    def has_passed(_: Deadline) -> bool:
         nonlocal looks
         looks += 1
         return bool(most) and looks > most[0]
 
-    monkeypatch.setattr(Budget, "is_spent", property(is_spent))
+    monkeypatch.setattr(Deadline, "has_passed", property(has_passed))
     yield most
     assert not most or looks > most[0], "the time was not over"
 

@@ -10,7 +10,7 @@ from tests.support.databases import SCOPE_STATEMENTS, WRITER, FreshDatabase, Sta
 from tests.support.queue import consume, disconnected, synced
 from tests.support.world import World
 from tests.sync.conftest import Ledger, Tenant, ids
-from wellspring.database.patience import TRIES
+from wellspring.database.retry import TRIES
 
 type Log = list[dict[str, Any]]
 
@@ -94,7 +94,7 @@ def test_only_what_may_pass_at_once_is_tried_again_with_pauses_that_grow(
     code: str,
     tries: int,
 ) -> None:
-    monkeypatch.setattr("wellspring.database.patience._chance.uniform", lambda _, most: most)
+    monkeypatch.setattr("wellspring.database.retry._chance.uniform", lambda _, most: most)
     refuse(world, ours.companies[0].pk, code)
     assert consume(synced(ours.connector, ours.companies)) == [0]
     assert len(statements) == tries
@@ -108,7 +108,7 @@ def test_nothing_is_tried_again_for_which_there_would_be_no_time(
     no_pauses: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wellspring.database.patience._chance.uniform", lambda *_: 60.0)
+    monkeypatch.setattr("wellspring.database.retry._chance.uniform", lambda *_: 60.0)
     refuse(world, ours.companies[0].pk, "40001")
     assert consume(synced(ours.connector, ours.companies)) == [0]
     assert (len(statements), no_pauses) == (1, [])

@@ -17,7 +17,7 @@ from tests.support.world import World
 from tests.sync.conftest import Ledger, Tenant
 from tests.sync.test_redelivery import PATIENCE_SECONDS, wait_until_a_session_waits_for_a_lock
 from wellspring.database import Transaction, in_transaction
-from wellspring.database.patience import Budget
+from wellspring.database.retry import Deadline
 from wellspring.errors import InternalError, ServiceUnavailable
 from wellspring.repositories.pruning import delete_oldest
 
@@ -105,7 +105,7 @@ def test_each_chunk_is_committed_and_the_rest_is_left_to_the_next_run_when_the_t
     memory.remember(5 * CHUNK, "50 days")
     commits: list[int] = []
     looks: Iterator[bool] = iter([False, False, True])
-    monkeypatch.setattr(Budget, "is_spent", property(lambda _: next(looks)))
+    monkeypatch.setattr(Deadline, "has_passed", property(lambda _: next(looks)))
 
     @event.listens_for(fresh_database.engine(WRITER), "commit")
     def count(_: Connection) -> None:

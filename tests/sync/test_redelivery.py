@@ -15,7 +15,7 @@ from tests.support.databases import WRITER, FreshDatabase, Statements, engine_fo
 from tests.support.queue import consume, invalidated, synced
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids, tenant
-from wellspring.database.patience import TRIES
+from wellspring.database.retry import TRIES
 
 type Log = list[dict[str, Any]]
 

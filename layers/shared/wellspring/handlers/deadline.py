@@ -1,6 +1,6 @@
-"""How long a function may work, by Lambda's own clock."""
+"""The deadline of an invocation, by Lambda's own clock."""
 
-from wellspring.database.patience import Budget
+from wellspring.database.retry import Deadline
 
 # What is kept for the answer and the log.
 RESERVED_SECONDS = 2.0
@@ -8,7 +8,7 @@ RESERVED_SECONDS = 2.0
 USUAL_SECONDS = 30.0
 
 
-def budget_of(context: object) -> Budget:
-    """Return the time that an invocation may spend on work. `context` is Lambda's."""
+def deadline_of(context: object) -> Deadline:
+    """Return the moment by which an invocation must have done its work. `context` is Lambda's."""
     remaining = getattr(context, "get_remaining_time_in_millis", None)
-    return Budget(USUAL_SECONDS if remaining is None else remaining() / 1000 - RESERVED_SECONDS)
+    return Deadline(USUAL_SECONDS if remaining is None else remaining() / 1000 - RESERVED_SECONDS)

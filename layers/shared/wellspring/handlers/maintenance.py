@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wellspring.errors import WellspringError
-from wellspring.handlers.deadline import budget_of
+from wellspring.handlers.deadline import deadline_of
 from wellspring.observability import logger
 from wellspring.services import pruning
 
@@ -20,7 +20,7 @@ def pruner() -> LambdaHandler:
     def handler(_event: Mapping[str, Any], context: object) -> dict[str, object]:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
         try:
-            forgotten = pruning.prune(budget_of(context))
+            forgotten = pruning.prune(deadline_of(context))
         except WellspringError as error:
             logger.error("pruning failed", extra={"code": error.code} | error.evidence)
             # Its cause holds SQL, which Lambda would log.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from wellspring import messages, metrics
-from wellspring.database.patience import Budget
-from wellspring.handlers.deadline import budget_of
+from wellspring.database.retry import Deadline
+from wellspring.handlers.deadline import deadline_of
 from wellspring.messages import MalformedMessage
 from wellspring.observability import describe, logger
 from wellspring.services import sync
@@ -55,7 +55,7 @@ def sync_consumer() -> LambdaHandler:
         records: Sequence[Event] = event["Records"]
         try:
             deliveries = [_delivery(record) for record in records]
-            verdicts = _verdicts(deliveries, budget_of(context))
+            verdicts = _verdicts(deliveries, deadline_of(context))
             _report(deliveries, verdicts, time.monotonic() - began)
         except Exception as error:  # noqa: BLE001  (the edge: whatever it is, no message may be lost)
             # The inbox knows what was done: the batch may come again either way.
@@ -81,7 +81,7 @@ def _delivery(record: Event) -> Delivery:
     return Delivery(record["messageId"], group, receives, int(attributes.get("SentTimestamp", 0)), content)
 
 
-def _verdicts(deliveries: Sequence[Delivery], budget: Budget) -> list[Verdict]:
+def _verdicts(deliveries: Sequence[Delivery], deadline: Deadline) -> list[Verdict]:
     """Apply what may be applied, and say what became of each delivery."""
     tried: dict[int, Work] = {}
     malformed_groups: set[str] = set()
@@ -90,7 +90,7 @@ def _verdicts(deliveries: Sequence[Delivery], budget: Budget) -> list[Verdict]:
             malformed_groups.add(delivery.group)
         elif delivery.group not in malformed_groups:
             tried[number] = delivery.content
-    verdicts = dict(zip(tried, sync.apply(list(tried.values()), budget), strict=True))
+    verdicts = dict(zip(tried, sync.apply(list(tried.values()), deadline), strict=True))
     return [
         verdicts.get(number) or (MALFORMED if isinstance(delivery.content, MalformedMessage) else HELD)
         for number, delivery in enumerate(deliveries)

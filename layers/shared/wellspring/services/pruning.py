@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from wellspring.database.patience import Budget, persistently
+from wellspring.database.retry import Deadline, with_retries
 from wellspring.repositories import pruning
 from wellspring.repositories.pruning import Pruned
 from wellspring.services import idempotency
@@ -32,7 +32,7 @@ class Forgotten:
     is_all: bool
 
 
-def prune(budget: Budget) -> Forgotten:
+def prune(deadline: Deadline) -> Forgotten:
     """Delete what is too old, each chunk in a transaction of its own, until nothing is left or the time is over.
 
     Raises:
@@ -41,14 +41,14 @@ def prune(budget: Budget) -> Forgotten:
     rows: dict[Pruned, int] = dict.fromkeys(KEPT, 0)
     for table, kept in KEPT.items():
         while True:
-            if budget.is_spent:
+            if deadline.has_passed:
                 return Forgotten(rows, is_all=False)
-            deleted = _delete_chunk(table, kept, budget)
+            deleted = _delete_chunk(table, kept, deadline)
             rows[table] += deleted
             if deleted < CHUNK:
                 break
     return Forgotten(rows, is_all=True)
 
 
-def _delete_chunk(table: Pruned, kept: timedelta, budget: Budget) -> int:
-    return persistently(lambda transaction: pruning.delete_oldest(transaction, table, kept, CHUNK), None, budget)
+def _delete_chunk(table: Pruned, kept: timedelta, deadline: Deadline) -> int:
+    return with_retries(lambda transaction: pruning.delete_oldest(transaction, table, kept, CHUNK), None, deadline)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database import Transaction
-from wellspring.database.patience import Budget, persistently
+from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable, WellspringError
 from wellspring.observability import describe
 from wellspring.repositories import disconnecting, sync
@@ -56,22 +56,22 @@ OUT_OF_TIME = "OUT_OF_TIME"
 UNEXPECTED = "UNEXPECTED"
 
 
-def apply(batch: Sequence[Work], budget: Budget) -> list[Verdict]:
+def apply(batch: Sequence[Work], deadline: Deadline) -> list[Verdict]:
     """Apply the messages of `batch`, each group's in their order, and return a verdict for each.
 
     A message that can never succeed leaves no trace and no row; the later ones of its group are held, all others are
     applied. What the database refuses, and what there is no time for, is returned. Raises nothing: what was committed
     must not come back because of what was not.
     """
-    return _Batch(batch, budget).applied()
+    return _Batch(batch, deadline).applied()
 
 
 class _Batch:
     """One batch on its way: a line of messages for each group, of which the first is next."""
 
-    def __init__(self, batch: Sequence[Work], budget: Budget) -> None:
+    def __init__(self, batch: Sequence[Work], deadline: Deadline) -> None:
         self._batch = batch
-        self._budget = budget
+        self._deadline = deadline
         self._verdicts: dict[int, Verdict] = {}
         self._progress: dict[int, Progress] = {}
         self._lines: dict[str, deque[int]] = {}
@@ -81,7 +81,7 @@ class _Batch:
     def applied(self) -> list[Verdict]:
         """Do what can be done; return a verdict for each message."""
         while self._lines:
-            if self._budget.is_spent:
+            if self._deadline.has_passed:
                 self._return_all(Verdict(status="returned", reason=OUT_OF_TIME))
                 break
             self._change(sorted(number for line in self._lines.values() for number in self._changes(line)))
@@ -110,7 +110,7 @@ class _Batch:
 
     def _one_by_one(self, numbers: Sequence[int]) -> None:
         for number in numbers:
-            if self._budget.is_spent:
+            if self._deadline.has_passed:
                 return
             if number in self._lines.get(self._batch[number].group, ()):
                 self._change([number])
@@ -118,7 +118,9 @@ class _Batch:
     def _apply_together(self, numbers: Sequence[int]) -> list[Verdict]:
         items = (self._batch[number] for number in numbers)
         changes: list[Change] = [item for item in items if not isinstance(item, Disconnected)]
-        return persistently(lambda transaction: sync.apply_changes(transaction, changes), PIPELINE_SCOPE, self._budget)
+        return with_retries(
+            lambda transaction: sync.apply_changes(transaction, changes), PIPELINE_SCOPE, self._deadline
+        )
 
     def _disconnects(self) -> dict[int, Disconnected]:
         """Return the messages that are next in their groups and end a connector, each another one."""
@@ -132,7 +134,7 @@ class _Batch:
 
     def _end_chunk(self, items: Mapping[int, Disconnected]) -> None:
         """End the next rows of these connectors, together, or one by one where that is refused."""
-        if not items or self._budget.is_spent:
+        if not items or self._deadline.has_passed:
             return
         chosen = {number: (item, self._progress.get(number, NO_PROGRESS)) for number, item in items.items()}
         try:
@@ -156,7 +158,7 @@ class _Batch:
         def end(transaction: Transaction) -> list[Verdict | Progress]:
             return disconnecting.end_chunk(transaction, chosen, CHUNK)
 
-        return persistently(end, PIPELINE_SCOPE, self._budget)
+        return with_retries(end, PIPELINE_SCOPE, self._deadline)
 
     def _settle(self, numbers: Sequence[int], verdicts: Sequence[Verdict]) -> None:
         """Take messages out of their lines; behind one that is not done its whole line is held."""

@@ -1,4 +1,4 @@
-"""Trying again what the database refused for the moment, for as long as there is time.
+"""Retry of a transaction with backoff and jitter, until the deadline.
 
 For whoever answers to nobody who waits: the queue's consumer and scheduled functions. HTTP answers 503 instead.
 """
@@ -24,11 +24,11 @@ _chance = secrets.SystemRandom()
 sleep = time.sleep
 
 
-class Budget:
-    """The time that is left for some work.
+class Deadline:
+    """The moment by which some work must end.
 
     Args:
-        seconds: how much there is now.
+        seconds: how far it is away now.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -40,12 +40,12 @@ class Budget:
         return self._end - time.monotonic()
 
     @property
-    def is_spent(self) -> bool:
-        """Whether it is too late to begin anything."""
+    def has_passed(self) -> bool:
+        """Whether it is too late to begin another transaction."""
         return self.seconds < LEAST_SECONDS
 
 
-def persistently[Result](work: Callable[[Transaction], Result], scope: str | None, budget: Budget) -> Result:
+def with_retries[Result](work: Callable[[Transaction], Result], scope: str | None, deadline: Deadline) -> Result:
     """Run `work` in a transaction, as `in_transaction` does, and again when the database refused it.
 
     Between tries there is a pause of random length, so that those who met do not meet again (full jitter). What
@@ -54,7 +54,7 @@ def persistently[Result](work: Callable[[Transaction], Result], scope: str | Non
     Args:
         work: what to do; it must have no effect but on the database.
         scope: for whom, as `in_transaction` takes it.
-        budget: the time there is; no statement takes more of it than is left.
+        deadline: no statement runs beyond it.
 
     Raises what `in_transaction` raises, after the last try.
     """
@@ -62,11 +62,11 @@ def persistently[Result](work: Callable[[Transaction], Result], scope: str | Non
     while True:
         number += 1
         try:
-            return in_transaction(work, scope, seconds=min(budget.seconds, LONGEST_STATEMENT_SECONDS))
+            return in_transaction(work, scope, seconds=min(deadline.seconds, LONGEST_STATEMENT_SECONDS))
         except (DatabaseBusy, OutcomeUnknown):
             raise
         except ServiceUnavailable:
             pause = _chance.uniform(0, FIRST_PAUSE_SECONDS * 2 ** (number - 1))
-            if number == TRIES or budget.seconds - pause < LEAST_SECONDS:
+            if number == TRIES or deadline.seconds - pause < LEAST_SECONDS:
                 raise
             sleep(pause)
