@@ -86,7 +86,7 @@ class Reader:
         query = ListQuery(resource=COMPANY_WORKSPACE_CONNECTOR)
         if position is not None:
             key = cursor_keys.keys(self._transaction)[0]
-            cursor = cursors.seal(key, query.resource, query.sort, position)
+            cursor = cursors.sign(key, query.resource, query.sort, position)
             query = ListQuery(resource=COMPANY_WORKSPACE_CONNECTOR, cursor=cursor)
 
         def read() -> service.Page:

@@ -337,10 +337,10 @@ class TestAList:
         for row in twice.foreign.rows(good, resource.type):
             # One that somebody guesses is no cursor. One that was given away by whoever saw the row says when it was
             # made: beside rows of another time it stands where any row of that time would.
-            for sealed_with, status in ((b"guessed", 400), (key, 200)):
+            for signed_with, status in ((b"guessed", 400), (key, 200)):
 
-                def ask(id_: UUID, sealed_with: bytes = sealed_with) -> Reply:
-                    cursor = cursors.seal(sealed_with, resource, Sort(), Position(LONG_AGO, id_))
+                def ask(id_: UUID, signed_with: bytes = signed_with) -> Reply:
+                    cursor = cursors.sign(signed_with, resource, Sort(), Position(LONG_AGO, id_))
                     reply = good.but(query=f"{quote(parameter)}={cursor}&page%5Btotal%5D=true").ask()
                     return _with_id_for(reply, cursor, id_)
 

@@ -10,7 +10,7 @@ import pytest
 from wellspring.errors import InvalidCursor
 from wellspring.queries import Position, Sort
 from wellspring.resources import ACCOUNT_WORKSPACE_CONNECTOR, COMPANY_WORKSPACE_CONNECTOR
-from wellspring.services.cursors import seal, unseal
+from wellspring.services.cursors import sign, verify
 
 BASE64 = f"{string.ascii_letters}{string.digits}-_"
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
@@ -19,33 +19,33 @@ HERE = Position(datetime(2026, 5, 10, 8, 14, 22, 123000, tzinfo=UTC), UUID(int=2
 
 
 def opened(cursor: str, *, sort: Sort = NEWEST, keys: tuple[bytes, ...] = (KEY,)) -> Position:
-    return unseal(keys, COMPANY_WORKSPACE_CONNECTOR, sort, cursor, "page[after]")
+    return verify(keys, COMPANY_WORKSPACE_CONNECTOR, sort, cursor, "page[after]")
 
 
 @pytest.mark.parametrize("year", [1901, 1969, 1970, 2026, 9999])
 def test_a_cursor_gives_back_its_place(year: int) -> None:
     place = Position(HERE.at.replace(year=year), HERE.id)
-    assert opened(seal(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, place)) == place
+    assert opened(sign(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, place)) == place
 
 
 def test_a_cursor_of_an_older_key_still_opens() -> None:
-    cursor = seal(OLD_KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE)
+    cursor = sign(OLD_KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE)
     assert opened(cursor, keys=(KEY, OLD_KEY)) == HERE
     with pytest.raises(InvalidCursor):
         opened(cursor)
 
 
 def test_every_changed_bit_is_noticed() -> None:
-    sealed = base64.urlsafe_b64decode(seal(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE) + "==")
-    for number in range(len(sealed) * 8):
-        changed = bytearray(sealed)
+    signed = base64.urlsafe_b64decode(sign(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE) + "==")
+    for number in range(len(signed) * 8):
+        changed = bytearray(signed)
         changed[number // 8] ^= 1 << number % 8
         with pytest.raises(InvalidCursor):
             opened(base64.urlsafe_b64encode(changed).decode().rstrip("="))
 
 
 def test_a_cursor_is_written_in_one_way() -> None:
-    cursor = seal(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE)
+    cursor = sign(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE)
     # Of its last character two bits count, and four are nobody's.
     others = {*(cursor[:-1] + last for last in BASE64), *(cursor + "=" * number for number in range(1, 4))} - {cursor}
     assert len(others) == 66
@@ -55,11 +55,11 @@ def test_a_cursor_is_written_in_one_way() -> None:
 
 
 def test_a_cursor_is_bound_to_the_sort_and_the_type() -> None:
-    cursor = seal(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE)
+    cursor = sign(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, HERE)
     with pytest.raises(InvalidCursor):
         opened(cursor, sort=OLDEST)
     with pytest.raises(InvalidCursor):
-        opened(seal(KEY, ACCOUNT_WORKSPACE_CONNECTOR, NEWEST, HERE))
+        opened(sign(KEY, ACCOUNT_WORKSPACE_CONNECTOR, NEWEST, HERE))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Page cursors: opaque, tamper-evident, bound to the type and the sort (contract, section 4, "Lists").
 
-A cursor is the row's public id and its time, sealed with HMAC-SHA256. It gives away nothing that the answer beside
+A cursor is the row's public id and its time, signed with HMAC-SHA256. It gives away nothing that the answer beside
 it does not say.
 """
 
@@ -27,37 +27,37 @@ def _tag(key: bytes, resource: Resource, sort: Sort, body: bytes) -> bytes:
     return hmac.digest(key, bound + body, "sha256")[:TAG_BYTES]
 
 
-def seal(key: bytes, resource: Resource, sort: Sort, position: Position) -> str:
+def sign(key: bytes, resource: Resource, sort: Sort, position: Position) -> str:
     """Return the cursor of `position` in a list of `resource` under `sort`."""
     body = position.id.bytes + ((position.at - EPOCH) // MILLISECOND).to_bytes(8, signed=True)
     return _written(body + _tag(key, resource, sort, body))
 
 
-def _written(sealed: bytes) -> str:
-    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+def _written(signed: bytes) -> str:
+    return base64.urlsafe_b64encode(signed).decode().rstrip("=")
 
 
-def unseal(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, parameter: str) -> Position:
+def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, parameter: str) -> Position:
     """Return the position that `cursor` stands for.
 
     Args:
-        keys: all that may have sealed it.
+        keys: all that may have signed it.
         resource: the type that is listed.
         sort: the order of the list.
         cursor: as the client sent it.
         parameter: where it stood, for the error.
 
     Raises:
-        InvalidCursor: it was not sealed with one of the keys for this type and sort.
+        InvalidCursor: it was not signed with one of the keys for this type and sort.
     """
     try:
-        sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        signed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        sealed = b""
+        signed = b""
     # Of the last character only some bits count, and padding may be left off: one cursor could be written many ways.
-    if _written(sealed) != cursor:
-        sealed = b""
-    body, tag = sealed[:BODY_BYTES], sealed[BODY_BYTES:]
+    if _written(signed) != cursor:
+        signed = b""
+    body, tag = signed[:BODY_BYTES], signed[BODY_BYTES:]
     if not any(hmac.compare_digest(tag, _tag(key, resource, sort, body)) for key in keys):
         raise InvalidCursor(
             "The cursor is not one of this list in this order; begin again without it.", parameter=parameter

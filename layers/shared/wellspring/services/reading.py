@@ -96,7 +96,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     return Page(
         rows=rows,
         cursors=[
-            cursors.seal(key, query.resource, query.sort, Position(row[query.sort.name], row["id"])) for row in rows
+            cursors.sign(key, query.resource, query.sort, Position(row[query.sort.name], row["id"])) for row in rows
         ],
         included=include(transaction, principal, query.resource, rows, query.view),
         more_before=slice_.more_before,
@@ -150,11 +150,11 @@ def _position(transaction: Transaction, query: ListQuery) -> Position | None:
         return None
     parameter = "page[before]" if query.backward else "page[after]"
     try:
-        return cursors.unseal(_keys.all(transaction), query.resource, query.sort, query.cursor, parameter)
+        return cursors.verify(_keys.all(transaction), query.resource, query.sort, query.cursor, parameter)
     except InvalidCursor:
         # Its key may be newer than this process.
         keys = _keys.all(transaction, again=True)
-        return cursors.unseal(keys, query.resource, query.sort, query.cursor, parameter)
+        return cursors.verify(keys, query.resource, query.sort, query.cursor, parameter)
 
 
 def include(
