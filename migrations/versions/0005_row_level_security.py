@@ -1,4 +1,4 @@
-"""The second guard: row-level security on the five tables, for the functions' roles (docs/adr/0011).
+"""Row-level security on the five tables, for the functions' roles (docs/adr/0011).
 
 A transaction says for whom it works with `wellspring.enter`; one that does not sees nothing of them and writes nothing.
 The owner, who migrates, is not bound.

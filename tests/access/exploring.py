@@ -1,4 +1,4 @@
-"""Worlds in which product and model are compared: what `test_worlds` and `test_worlds_first_guard` share."""
+"""Worlds in which product and model are compared: what `test_worlds` and `test_worlds_predicates` share."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,17 +17,17 @@ from wellspring.observability import logger
 WORLDS = 1000
 
 
-def explore(database: Database, *, second_guard: bool) -> None:
+def explore(database: Database, *, row_level_security: bool) -> None:
     """Compare product and model in a thousand worlds, and see that all there is was asked for.
 
     Args:
         database: where the worlds are put.
-        second_guard: whether Postgres's policies are in force.
+        row_level_security: whether Postgres's policies are in force.
 
     Raises:
         AssertionError: the two do not agree; the notes have the smallest such world. Or an outcome was never reached.
     """
-    reached = compare(database, WORLDS, second_guard=second_guard)
+    reached = compare(database, WORLDS, row_level_security=row_level_security)
     missing = sorted(wanted() - reached)
     assert not missing, f"Never reached with this seed in {WORLDS} worlds or more: {missing}"
 
@@ -36,7 +36,7 @@ def compare(
     database: Database,
     count: int,
     *,
-    second_guard: bool,
+    row_level_security: bool,
     operations: Sequence[tuple[str, str]] = OPERATIONS,
     shrink: bool = True,
 ) -> set[Outcome]:
@@ -45,17 +45,17 @@ def compare(
     Args:
         database: where the worlds are put.
         count: how many.
-        second_guard: whether Postgres's policies are in force.
+        row_level_security: whether Postgres's policies are in force.
         operations: what is asked, each as operation and type.
         shrink: whether to look for the smallest world in which they do not agree.
 
     Returns:
         What was reached.
     """
-    stage = Stage(database, second_guard=second_guard)
+    stage = Stage(database, row_level_security=row_level_security)
     reached: set[Outcome] = set()
 
-    @worlds(stories(stage.now, operations), count, others=int(second_guard), shrink=shrink)
+    @worlds(stories(stage.now, operations), count, others=int(row_level_security), shrink=shrink)
     def check(story: Story) -> None:
         with stage.set(story.world):
             for caller, request in story.asked:

@@ -91,7 +91,7 @@ class Mutant:
     spoil: Callable[[], None] | None = None
 
 
-# ---- the first guard: what the source asks ---------------------------------------------------------------
+# ---- the predicates: what the source asks ---------------------------------------------------------------
 def functions(module: ModuleType) -> Iterator[tuple[str, ast.FunctionDef]]:
     """Return each function and method of a module by `module.qualified_name`."""
 
@@ -178,7 +178,7 @@ def _tree(module: ModuleType) -> ast.Module:
     return ast.parse(inspect.getsource(module))
 
 
-# ---- the first guard: what is done to it -----------------------------------------------------------------
+# ---- the predicates: what is done to it -----------------------------------------------------------------
 def answer_yes(site: str, question: Question) -> None:
     """Let `Visible` say of every row that the caller sees it, where one site asks."""
     asked: Callable[..., Any] = getattr(Visible, question)
@@ -233,7 +233,7 @@ def drop_condition(module: ModuleType, name: str, number: int) -> None:
     setattr(owner, path[-1], made[path[-1]])
 
 
-# ---- the second guard ------------------------------------------------------------------------------------
+# ---- row-level security ------------------------------------------------------------------------------------
 @cache
 def migration(name: str = "0005_row_level_security") -> Any:
     """Return a migration, by default the one that makes the policies for callers."""
@@ -325,8 +325,8 @@ def _second() -> Iterator[Mutant]:
             yield Mutant(f"{signature} without {text}", "second", (soon,), [sql])
 
 
-# The first guard by itself: nothing may fail.
-ALONE = Mutant("the second guard is off", "first", (), WITHOUT_SECOND)
+# The predicates by itself: nothing may fail.
+ALONE = Mutant("row-level security is off", "first", (), WITHOUT_SECOND)
 
 
 def mutants(*, with_equivalent: bool = False) -> list[Mutant]:

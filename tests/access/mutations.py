@@ -3,7 +3,7 @@
     make mutations ARGS="word ..."
 
 With words, only the mutants whose names hold all of them. Ends with 1 where some mutant lives, where one dies of
-something else than a test that saw too much (invalid SQL, a broken fixture), or where the first guard does not stand
+something else than a test that saw too much (invalid SQL, a broken fixture), or where the predicates does not stand
 without the second.
 
 Each mutant is a fork of this process, which has imported everything, and a copy of a migrated database.
@@ -43,8 +43,8 @@ from wellspring.database.sqlstate import sqlstate, translate
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS: dict[Guard, str] = {
-    "first": "tests/access/test_first_guard.py",
-    "second": "tests/access/test_second_guard.py",
+    "first": "tests/access/test_predicates.py",
+    "second": "tests/access/test_row_level_security.py",
 }
 # Migrated, and the scene is in it.
 READY = "mutations"

@@ -104,13 +104,13 @@ class Stage:
 
     Args:
         database: rolled back after the test.
-        second_guard: whether the tables' policies are in force, or the queries' predicates stand alone.
+        row_level_security: whether the tables' policies are in force, or the queries' predicates stand alone.
     """
 
-    def __init__(self, database: Database, *, second_guard: bool) -> None:
+    def __init__(self, database: Database, *, row_level_security: bool) -> None:
         self._owner = database.owner
         self._worlds = itertools.count()
-        for table in () if second_guard else GUARDED:
+        for table in () if row_level_security else GUARDED:
             self._owner.exec_driver_sql(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY")
         self.now: datetime = self._owner.execute(text("SELECT now()::timestamptz(3)")).scalar_one()
         newest = text("SELECT key FROM wellspring.cursor_keys ORDER BY pk DESC LIMIT 1")

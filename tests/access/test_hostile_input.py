@@ -452,7 +452,7 @@ def test_a_document_needs_its_media_type(requests: Requests, route: Route) -> No
 def test_no_regular_expression_can_be_made_to_try_again_and_again() -> None:
     """Each repeat without bound is possessive: what it took it never gives back, so nothing is read twice."""
     known = {f"{module}.{name}": pattern for module, name, pattern in regular_expressions()}
-    assert {"wellspring.handlers.conditions._TAGS", "wellspring.jsonapi.media._ELEMENT"} <= known.keys()
+    assert {"wellspring.handlers.preconditions._TAGS", "wellspring.jsonapi.media._ELEMENT"} <= known.keys()
     assert {name: pattern.pattern for name, pattern in known.items() if gives_back(pattern)} == {}
 
 

@@ -71,7 +71,7 @@ class TestAVerdict:
     def test_is_bad_where_something_else_went_wrong(self) -> None:
         assert Verdict(failed=["test"], wrong=["SQLSTATE 42601"]).judge(MUTANT) == (False, "no verdict: SQLSTATE 42601")
 
-    def test_on_the_first_guard_alone_is_good_where_no_test_failed(self) -> None:
+    def test_on_the_predicates_alone_is_good_where_no_test_failed(self) -> None:
         assert Verdict(passed=3).judge(ALONE)[0]
         assert not Verdict(passed=3, failed=["test"]).judge(ALONE)[0]
         assert not Verdict().judge(ALONE)[0]

@@ -1,4 +1,4 @@
-"""Random worlds in which the API answers as the reference model does, with both guards in force, as in production.
+"""Random worlds in which the API answers as the reference model does, with predicates and policies in force.
 
 `WORLDS_SEED` and `WORLDS` in the environment ask for other worlds, and for more (CONTRIBUTING.md).
 """
@@ -12,4 +12,4 @@ pytestmark = pytest.mark.worlds
 
 
 def test_whoever_asks_for_whatever_gets_the_models_answer(database: Database) -> None:
-    explore(database, second_guard=True)
+    explore(database, row_level_security=True)

@@ -348,7 +348,7 @@ class _OfTenant(_Caller):
         self.get(theirs, self.who, 404)
 
     def look_unguarded(self) -> None:
-        """Read whole tables with the second guard alone: as oneself, as nobody, and after errors."""
+        """Read whole tables with row-level security alone: as oneself, as nobody, and after errors."""
         type_, role = self.type, self.dice.choice((READER_ROLE, WRITER_ROLE))
         expected = [self.mine.numbered(link) for link in self.mine.links[type_]]
         self.shown(f"the table of {type_}", self.transact(_table(type_), self.scope, role), expected)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.named_tests import is_there, named_tests
-from tests.truth.test_the_papers import ROOT, read
+from tests.truth.test_documentation import ROOT, read
 
 PAGE = read("docs/jsonapi.md")
 NAMED = named_tests(PAGE)

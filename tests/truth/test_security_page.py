@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.named_tests import TESTS, is_there, named_tests
-from tests.truth.test_the_papers import read
+from tests.truth.test_documentation import read
 
 PAGE = read("SECURITY.md")
 NAMED = named_tests(PAGE)
@@ -31,7 +31,7 @@ def test_every_file_about_access_keeps_a_promise() -> None:
     assert files <= {name.partition("::")[0] for name in NAMED}
 
 
-def test_it_says_how_to_report_and_is_found_from_the_other_papers() -> None:
+def test_it_says_how_to_report_and_is_found_from_the_other_pages() -> None:
     assert "security advisories" in PAGE
     for name in ("README.md", "CONTRIBUTING.md"):
         assert "(SECURITY.md)" in read(name)

@@ -1,7 +1,7 @@
 """The predicate of every query: whatever is asked, and however, is answered with the caller's rows only.
 
 Everybody of the scene asks. `tests.access.mutations` runs this file with the predicate taken away from one repository
-method at a time and the second guard switched off: some test here must fail then.
+method at a time and row-level security switched off: some test here must fail then.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The same without the second guard: the queries' predicates must do by themselves. And proof that the model has teeth.
+"""The same with the queries' predicates alone, row-level security switched off; and proof that the model has teeth.
 
 A file of its own, so that a worker of its own can run it.
 """
@@ -27,8 +27,8 @@ ENOUGH = 500
 type Bug = Callable[[pytest.MonkeyPatch], None]
 
 
-def test_whoever_asks_for_whatever_gets_the_models_answer_by_the_first_guard_alone(database: Database) -> None:
-    explore(database, second_guard=False)
+def test_whoever_asks_for_whatever_gets_the_models_answer_by_the_predicates_alone(database: Database) -> None:
+    explore(database, row_level_security=False)
 
 
 # ---- bugs that it must find ----------------------------------------------------------------------------
@@ -114,6 +114,6 @@ def test_a_bug_is_found(database: Database, name: str) -> None:
     operation, bug = BUGS[name]
     operations = [asked for asked in OPERATIONS if asked[0] == operation]
     with _introduced(bug), pytest.raises(AssertionError, match="They do not agree") as found:
-        compare(database, ENOUGH, second_guard=False, operations=operations, shrink=False)
+        compare(database, ENOUGH, row_level_security=False, operations=operations, shrink=False)
     # Not because some statement is no SQL any more.
     assert "INTERNAL_ERROR" not in str(found.value)
