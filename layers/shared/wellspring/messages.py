@@ -7,7 +7,7 @@ may be ahead of us.
 
 import json
 import sys
-from typing import Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from pydantic import (
     AwareDatetime,
@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from wellspring.errors import SchemaValidationError
+from wellspring.resources import ledgers
 from wellspring.services.sync import Direction, Disconnected, Invalidated, Matched, RecordType, Synced
 
 MOST_RECORDS = 3000
@@ -58,11 +59,18 @@ class MalformedMessage(SchemaValidationError):
         self.message_id = message_id
 
 
+if TYPE_CHECKING:
+    type AnyRecordType = RecordType
+else:
+    # Not `type`: what is declared is asked for now, and the schema names it in place.
+    AnyRecordType = Literal[tuple(ledgers())]
+
+
 # A dictionary and not a model: a batch has thirty thousand of them.
 class RecordReference(TypedDict):
     """One record."""
 
-    type: RecordType
+    type: AnyRecordType
     id: Id
 
 

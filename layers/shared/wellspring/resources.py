@@ -278,3 +278,8 @@ def resource_of(type_: str) -> Resource:
 def resources() -> tuple[Resource, ...]:
     """Return every declaration."""
     return tuple(_RESOURCES.values())
+
+
+def ledgers() -> dict[str, Resource]:
+    """Return the provenance of each record type, by the record's JSON:API type."""
+    return {found.relationships[0].target: found for found in resources() if found.policy == "provenance"}

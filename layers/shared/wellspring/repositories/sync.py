@@ -12,7 +12,7 @@ from functools import cache
 from sqlalchemy import Connection, Table, TextClause, text
 
 from wellspring.errors import ServiceUnavailable
-from wellspring.models import infrastructure, junctions, parents
+from wellspring.models import infrastructure, junctions, parents, table_of
 from wellspring.models.base import direction_enum
 from wellspring.repositories.sync_work import (
     PROBLEMS_TOLD,
@@ -24,6 +24,7 @@ from wellspring.repositories.sync_work import (
     Synced,
     Verdict,
 )
+from wellspring.resources import ledgers, resource_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,8 @@ class RecordTables:
 
 
 RECORDS: dict[RecordType, RecordTables] = {
-    "account": RecordTables(parents.accounts, junctions.account_workspace_connectors),
-    "company": RecordTables(parents.companies, junctions.company_workspace_connectors),
-    "people": RecordTables(parents.peoples, junctions.people_workspace_connectors),
+    record: RecordTables(table_of(resource_of(record).table), table_of(ledger.table))
+    for record, ledger in ledgers().items()
 }
 
 

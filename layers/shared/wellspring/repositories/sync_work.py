@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 type Direction = Literal["input", "output"]
-type RecordType = Literal["account", "company", "people"]
+# The JSON:API type of a record that a connector can bring in or carry out: a key of `resources.ledgers`.
+type RecordType = str
 type Records = Mapping[RecordType, Sequence[str]]
 
 # How many problems of one message are told: enough to find the cause, too few to fill a log.
