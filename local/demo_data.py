@@ -9,29 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-KINDS = (
-    "workspace",
-    "people",
-    "company",
-    "account",
-    "connector",
-    "workspace_connector",
-    "workspace_group",
-    "workspace_membership",
-    "workspace_group_membership",
-    "workspace_group_workspace",
-    "message",
-    "provider",
-    "workspace_provider",
-)
+from wellspring.example_ids import demo_id
+
 OCCURRED_AT = "2026-05-10T08:14:22.000Z"
 
 type Row = dict[str, Any]
-
-
-def demo_id(kind: str, workspace: str, number: int = 1) -> str:
-    """Return the id of the demo's `number`th `kind` in `workspace` (0 for what belongs to none)."""
-    return f"01990000-{KINDS.index(kind) + 1:04x}-7000-8000-{workspace}{number:011d}"
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from local.processes import listen_on
 from local.queue import QueueServer, client
 from local.settings import DATABASE, HOST, ROOT, Settings, make_state_folder
 from local.template import Template
+from wellspring.example_ids import demo_id
 
 ROLES = ("wellspring_reader", "wellspring_writer")
 LOG_BYTES = 20_000_000
@@ -267,8 +268,8 @@ class Stack:
 def commands(facts: dict[str, str]) -> list[tuple[str, str]]:
     """Return the three commands a newcomer pastes, each with what it shows."""
     python = ".venv/bin/python" if (ROOT / ".venv/bin/python").exists() else sys.executable
-    company = demo_data.demo_id("company", "a", 7)
-    connector = demo_data.demo_id("workspace_connector", "a", 1)
+    company = demo_id("company", "a", 7)
+    connector = demo_id("workspace_connector", "a", 1)
     body = json.dumps(
         demo_data.message("MESSAGE", connector, "input", [{"type": "company", "id": company}]),
         separators=(",", ":"),

@@ -17,13 +17,15 @@ import pytest
 
 from local import demo_data
 from local.clean import clean
-from local.demo_data import PRINCIPALS, WORKSPACES, demo_id
+from local.demo_data import PRINCIPALS, WORKSPACES
 from local.processes import listen_on
 from local.settings import ROOT
 from tests.local.stack_process import StackProcess, call, command_line, descendants
 from tests.local.test_postgres import lives
+from wellspring.example_ids import demo_id
+from wellspring.resources import ledgers
 
-KINDS = ("account", "company", "people")
+KINDS = tuple(ledgers())
 VISIBLE = {
     "owner": "ab",  # B through the direct membership, and both through the group
     "member": "a",
