@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run token psql redrive test check lint types imports template worlds mutations outside pooler contract abuse \
-	openapi message-schema bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
+	openapi message-schema events docs bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -46,6 +46,12 @@ openapi: stack-venv ## Write docs/openapi.json from the declarations
 
 message-schema: stack-venv ## Write docs/messages.schema.json from the messages' models
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.messages >docs/messages.schema.json
+
+events: stack-venv ## Write events/*.json from the declarations
+	@$(PYTHON_IN) -m local.generate.events
+
+docs: stack-venv ## Write the tables of the documents that the declarations hold
+	@$(PYTHON_IN) -m local.generate.docs
 
 bench: dev-venv ## Measure each promise beside its floor; writes .local/bench.json
 	@$(PYTHON_IN) -m bench $(ARGS)
