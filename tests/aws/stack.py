@@ -14,6 +14,8 @@ from local.settings import ROOT
 
 PYTHON = ROOT / ".local" / "sam-venv" / "bin" / "python"
 NOTHING = object()
+# CloudFormation takes 500; what is between is for functions to come.
+RESOURCES_AT_MOST = 450
 PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",
@@ -170,3 +172,8 @@ def sentences(document: Mapping[str, Any]) -> Iterator[Statement]:
             several(statement.get("Resource", "*")),
             statement.get("Condition", {}),
         )
+
+
+if __name__ == "__main__":
+    made = translate()
+    print(f"{len(made['Resources'])} of 500 resources for {len(Stack().functions)} functions")  # noqa: T201  a command
