@@ -30,12 +30,15 @@ def users_in(statement: Statement) -> set[str]:
 
 
 # ---- network ----------------------------------------------------------------------------------------------
+def subnets(stack: Stack) -> Any:
+    """Return the subnets that are made, or the reference to those that are given."""
+    return [{"Ref": name} for name in stack.of_type("AWS::EC2::Subnet")] or {"Ref": "SubnetIds"}
+
+
 def test_every_function_is_in_the_network(stack: Stack) -> None:
-    made = "PrivateSubnetA" in stack.resources
-    subnets = [{"Ref": "PrivateSubnetA"}, {"Ref": "PrivateSubnetB"}] if made else {"Ref": "SubnetIds"}
     assert len(stack.functions) > len(routes())
     for name, function in stack.functions.items():
-        assert function["VpcConfig"]["SubnetIds"] == subnets, name
+        assert function["VpcConfig"]["SubnetIds"] == subnets(stack), name
 
 
 def test_functions_reach_the_proxy_the_proxy_the_database_and_nothing_more(stack: Stack) -> None:
@@ -98,8 +101,25 @@ def test_the_network_that_is_made_has_no_way_to_the_internet(plain: Stack) -> No
     for kind in ("InternetGateway", "NatGateway", "Route", "EgressOnlyInternetGateway", "VPCGatewayAttachment", "EIP"):
         assert f"AWS::EC2::{kind}" not in kinds
     zones = [subnet["AvailabilityZone"] for subnet in plain.of_type("AWS::EC2::Subnet").values()]
-    assert len(zones) == 2
-    assert zones[0] != zones[1]
+    # RDS Proxy is not in every zone, and CreateDBProxy leaves a third subnet out but refuses one of two.
+    assert [zone["Fn::Select"][0] for zone in zones] == [0, 1, 2]
+
+
+def test_where_there_are_two_zones_there_are_two_subnets() -> None:
+    stack = Stack(region="us-west-1")
+    assert set(stack.of_type("AWS::EC2::Subnet")) == {"PrivateSubnetA", "PrivateSubnetB"}
+    assert stack.of_type("AWS::RDS::DBProxy")["Proxy"]["VpcSubnetIds"] == subnets(stack)
+
+
+def test_the_zones_may_be_picked() -> None:
+    for subnet in Stack(Zones="eu-west-1a,eu-west-1b,eu-west-1c").of_type("AWS::EC2::Subnet").values():
+        assert subnet["AvailabilityZone"]["Fn::Select"][1] == {"Ref": "Zones"}
+
+
+def test_database_proxy_and_functions_are_in_the_same_subnets(stack: Stack) -> None:
+    (group,) = stack.of_type("AWS::RDS::DBSubnetGroup").values()
+    (proxy,) = stack.of_type("AWS::RDS::DBProxy").values()
+    assert group["SubnetIds"] == proxy["VpcSubnetIds"] == subnets(stack)
 
 
 def test_an_endpoint_lets_through_what_the_migration_asks_for_and_nothing_else(plain: Stack) -> None:
@@ -426,7 +446,9 @@ def test_the_migration_can_reach_all_it_needs_before_it_is_called_and_when_it_is
     assert needs >= {f"{MIGRATION}Aliaslive", "MigrationToDatabase"}
     assert needs & {"Database", "AuroraWriter"}
     if "Vpc" in stack.resources:
-        assert needs >= {"S3Endpoint", "SecretsEndpoint", "PrivateRoutesOfA", "PrivateRoutesOfB", "MigrationToEndpoint"}
+        routes_of_subnets = stack.of_type("AWS::EC2::SubnetRouteTableAssociation")
+        assert len(routes_of_subnets) == len(stack.of_type("AWS::EC2::Subnet"))
+        assert needs >= {"S3Endpoint", "SecretsEndpoint", *routes_of_subnets, "MigrationToEndpoint"}
 
 
 def changed(**code: str) -> tuple[dict[str, str], bool]:
@@ -484,9 +506,22 @@ def test_functions_and_layers_are_of_one_architecture(stack: Stack) -> None:
 # ---- logs, queue, alarms ----------------------------------------------------------------------------------
 def test_all_functions_log_to_one_group_and_every_group_forgets(stack: Stack) -> None:
     for function in stack.functions.values():
-        assert function["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": "FunctionsLogGroup"}}
+        assert function["LoggingConfig"] == {
+            "LogFormat": "JSON",
+            "LogGroup": {"Ref": "FunctionsLogGroup"},
+            "ApplicationLogLevel": "INFO",
+            "SystemLogLevel": "INFO",
+        }
     for group in stack.of_type("AWS::Logs::LogGroup").values():
         assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+@pytest.mark.parametrize(("level", "lambdas"), [("DEBUG", "DEBUG"), ("WARNING", "INFO"), ("ERROR", "INFO")])
+def test_lambda_lets_through_what_the_code_logs_and_every_metric(level: str, lambdas: str) -> None:
+    """A line of metrics has no level, which Lambda takes for INFO."""
+    for function in Stack(LogLevel=level).functions.values():
+        assert function["LoggingConfig"]["ApplicationLogLevel"] == lambdas
+        assert function["Environment"]["Variables"]["LOG_LEVEL"] == {"Ref": "LogLevel"}
 
 
 def test_the_dead_letter_queue_takes_from_its_queue_only(stack: Stack) -> None:
