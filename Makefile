@@ -76,6 +76,7 @@ template: sam-venv checkov-venv dev-venv
 	@$(SAM) validate --lint
 	@$(SAM) build --parallel
 	@$(PYTHON_IN) layers/measure.py .aws-sam/build
+	@$(PYTHON_IN) -m tests.aws.stack
 	@$(PYTHON_IN) -m pytest -m aws tests/aws
 
 sam-test: dev-venv sam-venv ## Every function in Lambda's own runtime, where Docker can run; SAM_TEST=required wants it to
