@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial, wraps
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from types import FrameType, ModuleType
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ type Question = Literal["workspace", "group"]
 
 TABLES = tuple(resource.table for resource in objects())
 MODULES = tuple(
-    importlib.import_module(f"{repositories.__name__}.{found.name}") for found in iter_modules(repositories.__path__)
+    importlib.import_module(found.name) for found in walk_packages(repositories.__path__, f"{repositories.__name__}.")
 )
 
 # What a call of `Visible` asks in the end.
@@ -42,9 +42,9 @@ ASKED: Mapping[str, Sequence[Question]] = {
     "through": ("workspace", "group"),
 }
 # It asks for whoever called it.
-ASKS_FOR_ITS_CALLER = "ledger._visible_rows"
+ASKS_FOR_ITS_CALLER = "ledger.visible.visible_rows"
 # It only makes the choice of parents smaller: each of their rows is asked about once more.
-NO_GUARD = "ledger._HeadsThenLateral._opened_from_the_other_side"
+NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 
 # The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
 UNASKED: Mapping[str, str] = {
@@ -68,7 +68,7 @@ UNASKED: Mapping[str, str] = {
 # What a condition is about that keeps rows from somebody.
 GUARDING = re.compile(r"deleted_at\.is_\(None\)|status == |\bCALLER\b|\bcaller\b|\bclaimed\b")
 # `filter[deleted]` is a wish of the caller's.
-NO_CONDITION = ("ledger._is_shown",)
+NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
@@ -118,7 +118,7 @@ def sites() -> dict[str, set[Question]]:
             for call in calls:
                 if isinstance(call, ast.Attribute):
                     questions.update(ASKED.get(call.attr, ()))
-                elif isinstance(call, ast.Name) and f"{_short(module)}.{call.id}" == ASKS_FOR_ITS_CALLER:
+                elif isinstance(call, ast.Name) and _meant(module, call.id) == ASKS_FOR_ITS_CALLER:
                     questions.update(ASKED["through"])
             if questions and name not in {ASKS_FOR_ITS_CALLER, NO_GUARD}:
                 found[name] = questions
@@ -128,18 +128,27 @@ def sites() -> dict[str, set[Question]]:
 def doors() -> Iterator[tuple[str, bool]]:
     """Return each public function of the repositories that takes a transaction, and whether it comes to a site."""
     asking = sites()
+    uses: dict[str, set[str]] = {}
+    public: list[str] = []
     for module in MODULES:
         prefix = f"{_short(module)}."
-        uses: dict[str, set[str]] = {}
-        public: list[str] = []
         for name, function in functions(module):
             if not function.name.startswith("_") and "transaction" in {part.arg for part in function.args.args}:
                 public.append(name)
             # A class stands for all its methods: whoever makes one may call any.
             names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
             for known in (name, prefix + name.removeprefix(prefix).partition(".")[0]):
-                uses.setdefault(known, set()).update(prefix + used for used in names)
-        yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
+                uses.setdefault(known, set()).update(_meant(module, used) for used in names)
+    yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
+
+
+def _meant(module: ModuleType, name: str) -> str:
+    """Return what a name of a module stands for: something of the repositories', wherever it is, or of its own."""
+    found: Any = vars(module).get(name)
+    home = getattr(found, "__module__", None) or ""
+    if home.startswith(f"{repositories.__name__}.") and hasattr(found, "__qualname__"):
+        return f"{home.removeprefix(f'{repositories.__name__}.')}.{found.__qualname__}"
+    return f"{_short(module)}.{name}"
 
 
 def _reached(start: str, uses: Mapping[str, set[str]]) -> set[str]:
@@ -174,7 +183,9 @@ def _conditions(function: ast.FunctionDef) -> Iterator[tuple[list[ast.expr], int
 
 
 def _short(module: ModuleType) -> str:
-    return module.__name__.rpartition(".")[2]
+    """Return a module's name, of a repository below the package of all."""
+    known = module.__name__.removeprefix(f"{repositories.__name__}.")
+    return module.__name__.rpartition(".")[2] if known == module.__name__ else known
 
 
 def _tree(module: ModuleType) -> ast.Module:
@@ -218,7 +229,7 @@ def who_asks() -> str:
 
 
 def _name_of(frame: FrameType) -> str:
-    return f"{frame.f_globals['__name__'].rpartition('.')[2]}.{frame.f_code.co_qualname}"
+    return f"{frame.f_globals['__name__'].removeprefix(f'{repositories.__name__}.')}.{frame.f_code.co_qualname}"
 
 
 def drop_condition(module: ModuleType, name: str, number: int) -> None:
@@ -226,14 +237,19 @@ def drop_condition(module: ModuleType, name: str, number: int) -> None:
     function = dict(functions(module))[name]
     hosts, place = list(_conditions(function))[number]
     del hosts[place]
-    path = name.split(".")[1:]
+    path = name.removeprefix(f"{_short(module)}.").split(".")
     owner: Any = module
     for part in path[:-1]:
         owner = getattr(owner, part)
+    whole = getattr(owner, path[-1])
     made: dict[str, Any] = {}
     source = ast.fix_missing_locations(ast.Module([function], []))
     exec(compile(source, module.__file__ or "", "exec"), vars(module), made)  # noqa: S102  our own source
     setattr(owner, path[-1], made[path[-1]])
+    # Other modules have it by its name.
+    for other in MODULES:
+        for known in [known for known, value in vars(other).items() if value is whole]:
+            setattr(other, known, made[path[-1]])
 
 
 # ---- row-level security ------------------------------------------------------------------------------------
@@ -330,12 +346,12 @@ def without_each(sql: str) -> Iterator[tuple[str, str]]:
 
 # ---- all of them -----------------------------------------------------------------------------------------
 _SOON: Mapping[str, Sequence[str]] = {
-    "ledger._one_statement": ("row_is_found", "group_is_there"),
-    "ledger._count_statement": ("counted",),
-    "ledger._related_statement": ("named_and_not_shown",),
-    "ledger._WholeSorted._rows": ("updated_at",),
-    "ledger._HeadsThenLateral._driver": ("filter_that_names",),
-    "ledger._HeadsThenLateral._other_parent": ("created_at",),
+    "ledger.single._one_statement": ("row_is_found", "group_is_there"),
+    "ledger.counts._count_statement": ("counted",),
+    "ledger.includes._related_statement": ("named_and_not_shown",),
+    "ledger.whole.WholeSorted._rows": ("updated_at",),
+    "ledger.driven.HeadsThenLateral._driver": ("filter_that_names",),
+    "ledger.driven.HeadsThenLateral._other_parent": ("created_at",),
     "parents._find_one": ("gone_is_no_parent", "joins_a_group", "is_chosen"),
     "parents._roles": ("role_is_held", "is_chosen"),
     "parents.caller_pk": ("by_somebody_who_is_there",),
