@@ -88,7 +88,7 @@ sam-test: dev-venv sam-venv ## Every function in Lambda's own runtime, where Doc
 	fi
 
 price: dev-venv ## What one more record type costs by hand: declares it in a copy, whose tests run
-	@$(PYTHON_IN) -m pytest -s -m price tests/declaring $(ARGS)
+	@$(PYTHON_IN) -m pytest -m price tests/declaring $(ARGS)
 
 worlds: dev-venv
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m worlds $(ARGS)
