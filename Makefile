@@ -2,7 +2,7 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run token psql redrive test check lint types imports template worlds mutations outside pooler contract abuse \
+.PHONY: help run token psql redrive test check lint types imports template price worlds mutations outside pooler contract abuse \
 	openapi message-schema events docs bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
@@ -36,10 +36,10 @@ redrive: stack-venv ## Moves the running stack's dead letters back to its queue,
 	@$(PYTHON_IN) -m local redrive
 
 test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
-	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws and not sam" \
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws and not sam and not price" \
 		$(ARGS)
 
-check: lint types imports template sam-test test worlds mutations outside pooler contract abuse ## Every gate of CI
+check: lint types imports template sam-test test price worlds mutations outside pooler contract abuse ## Every gate of CI
 
 openapi: stack-venv ## Write docs/openapi.json from the declarations
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.openapi >docs/openapi.json
@@ -87,6 +87,9 @@ sam-test: dev-venv sam-venv ## Every function in Lambda's own runtime, where Doc
 	else \
 		echo "sam-test is skipped: $$found"; \
 	fi
+
+price: dev-venv ## What one more record type costs by hand: declares it in a copy, whose tests run
+	@$(PYTHON_IN) -m pytest -m price tests/declaring $(ARGS)
 
 worlds: dev-venv
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m worlds $(ARGS)

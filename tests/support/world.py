@@ -52,9 +52,13 @@ class World:
         return self.record("account", workspace, account_name=name, currency=currency, **values)
 
     def record(self, type_: RecordType, workspace: Row, **values: Any) -> Row:
-        """Make one record; what it must have and `values` do not say is as in the declaration's example."""
+        """Make one record; the texts that it must have and `values` do not say are its type's name."""
         declared = resource_of(type_)
-        needed = {said.name: said.example for said in declared.attributes if said.required and said.kind == "text"}
+        needed = {
+            said.name: declared.name.capitalize()
+            for said in declared.attributes
+            if said.required and said.kind == "text"
+        }
         return self._insert(type_, table_of(declared.table), workspace_pk=workspace.pk, **needed | values)
 
     def records(self, type_: RecordType, workspace: Row, count: int) -> list[Row]:

@@ -13,6 +13,7 @@ type Kind = Literal["text", "instant", "direction", "boolean", "texts"]
 type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal["none", "provenance", "enrolment", "selection", "group"]
 type Tenancy = Literal["every", "any", "membership"]
+type Drives = Literal["", "always", "named", "named_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
 
 DIRECTIONS = ("input", "output")
@@ -47,8 +48,9 @@ class Relationship:
         name: as in the document.
         target: the JSON:API type at its other end.
         required: whether it is never null.
-        drives: whether the rows of one parent stand together in an index on (parent, created_at, pk), so that
-            a page may be read parent by parent; where several do, the last does unless a filter names another.
+        drives: when a page is read parent by parent, by an index on (parent, created_at, pk): `always`, unless a
+            filter names another that drives; only where a filter has `named` it; or `named_by_service`, for a parent
+            of all tenants, by which a person would walk the rows of others. Empty where there is no such index.
         written: whether a client says it at the creation; never afterwards.
         many: whether it is to-many; such a one is always optional.
     """
@@ -56,7 +58,7 @@ class Relationship:
     name: str
     target: str
     required: bool = True
-    drives: bool = False
+    drives: Drives = ""
     written: Literal["never", "create"] = "never"
     many: bool = False
 
@@ -172,8 +174,9 @@ def provenance(of: Resource, *deeper: str) -> Resource:
             Attribute("deleted_at", "instant", written="update"),
         ),
         relationships=(
-            Relationship(record, record, drives=True, written="create"),
-            Relationship("workspace_connector", "workspace_connector", drives=True, written="create"),
+            # One record has few rows, so a filter on it wins over one on the connector.
+            Relationship(record, record, drives="named", written="create"),
+            Relationship("workspace_connector", "workspace_connector", drives="always", written="create"),
         ),
         includes=(
             record,
@@ -211,8 +214,8 @@ WORKSPACE_GROUP_WORKSPACE = Resource(
     route="/v1/workspace-group-workspaces",
     attributes=TIMES,
     relationships=(
-        Relationship("workspace_group", "workspace_group", drives=True, written="create"),
-        Relationship("workspace", "workspace", drives=True, written="create"),
+        Relationship("workspace_group", "workspace_group", drives="named", written="create"),
+        Relationship("workspace", "workspace", drives="always", written="create"),
         CREATED_BY,
     ),
     includes=("workspace_group", "workspace_group.created_by", "workspace", "created_by"),
@@ -232,8 +235,8 @@ WORKSPACE_PROVIDER = Resource(
         *TIMES,
     ),
     relationships=(
-        Relationship("workspace", "workspace", drives=True, written="create"),
-        Relationship("provider", "provider", written="create"),
+        Relationship("workspace", "workspace", drives="always", written="create"),
+        Relationship("provider", "provider", drives="named_by_service", written="create"),
     ),
     includes=("workspace", "provider"),
     policy="selection",
