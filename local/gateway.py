@@ -20,7 +20,7 @@ from local.authorizer import JwtAuthorizer, UnauthorizedError
 from local.identity import Identity
 from local.lambdas import InvocationError, RequestTooLargeError
 from local.payload import Request, Response
-from local.template import Function, Route
+from local.template import Cors, Function, Route
 
 LARGEST_BODY = 10 * 1024 * 1024
 INTEGRATION_SECONDS = 30.0
@@ -95,7 +95,9 @@ class Gateway:
         identity: Identity,
         invoke: Invoke,
         executor: Executor,
+        cors: Cors | None = None,
     ) -> None:
+        self._cors = cors
         self._router = Router(routes)
         self._identity = identity
         self._authorizer = JwtAuthorizer(identity.issuer, audience, identity.find_key)
@@ -132,26 +134,60 @@ class Gateway:
             protocol=f"HTTP/{scope['http_version']}",
             source_ip=(scope.get("client") or ["127.0.0.1"])[0],
         )
-        issuers = self._issuers_document(request)
-        if issuers is not None:
-            return issuers, request.id
-        if request.header("transfer-encoding") and request.header("content-length"):
-            # Two ends of one body: what the other end takes for the next request may be none (RFC 9112, section 6.3).
-            return payload.message(400, "Bad Request", ("connection", "close")), request.id
+        without_route = self._issuers_document(request) or _ambiguous(request)
+        if without_route:
+            return without_route, request.id
         match = self._router.find(request.method, request.path)
         if match is None:
-            return payload.message(404, "Not Found"), request.id
+            return self._preflight(request) or payload.message(404, "Not Found"), request.id
         claims = None
         if match.route.needs_token:
             try:
                 claims = self._authorizer.claims(request.header("authorization"))
             except UnauthorizedError:
                 return payload.message(401, "Unauthorized", ("www-authenticate", "Bearer")), request.id
+        # A route's authorizer comes before CORS: `$default` with one refuses every preflight that falls to it.
+        preflight = self._preflight(request)
+        if preflight:
+            return preflight, request.id
         body = await _read(receive)
         if body is None:
             return payload.message(413, "Request Entity Too Large"), request.id
         event = payload.to_event(replace(request, body=body), match.route.key, match.parameters, claims)
-        return await self._integrate(match.route.function, event), request.id
+        response = await self._integrate(match.route.function, event)
+        return self._shared(request, response), request.id
+
+    def _preflight(self, request: Request) -> Response | None:
+        """Return the answer to a preflight where CORS is configured.
+
+        "API Gateway automatically sends a response to preflight OPTIONS requests, even if there isn't an OPTIONS route
+        configured for your API" (its developer guide, "Configure CORS for HTTP APIs").
+        """
+        if not self._cors or request.method != "OPTIONS" or not request.header("access-control-request-method"):
+            return None
+        headers = [
+            ("access-control-allow-methods", ",".join(self._cors.methods)),
+            ("access-control-allow-headers", ",".join(self._cors.headers).lower()),
+            ("access-control-max-age", str(self._cors.seconds)),
+        ]
+        return self._shared(request, Response(204, (), b""), *headers)
+
+    def _shared(self, request: Request, response: Response, *headers: tuple[str, str]) -> Response:
+        """Return `response` with the headers by which a page of an origin that is allowed may read it.
+
+        "API Gateway ignores CORS headers returned from your backend integration" where CORS is configured.
+        """
+        if not self._cors:
+            return response
+        own = tuple((name, value) for name, value in response.headers if not name.startswith("access-control-"))
+        origin = request.header("origin")
+        if origin not in self._cors.origins:
+            return replace(response, headers=own)
+        allowed = (
+            ("access-control-allow-origin", origin),
+            ("access-control-expose-headers", ",".join(self._cors.exposed).lower()),
+        )
+        return replace(response, headers=(*own, *allowed, *headers))
 
     def _issuers_document(self, request: Request) -> Response | None:
         if request.method not in {"GET", "HEAD"}:
@@ -177,6 +213,16 @@ class Gateway:
         except (InvocationError, payload.InvalidAnswerError) as error:
             logger.error("%s: %s", function.name, error)  # noqa: TRY400  the function's log has the traceback
             return payload.message(500, "Internal Server Error")
+
+
+def _ambiguous(request: Request) -> Response | None:
+    """Return the answer to a request whose body has two ends.
+
+    What the other end takes for the next request may be none (RFC 9112, section 6.3).
+    """
+    if request.header("transfer-encoding") and request.header("content-length"):
+        return payload.message(400, "Bad Request", ("connection", "close"))
+    return None
 
 
 def _header_bytes(value: str) -> bytes:

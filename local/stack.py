@@ -210,7 +210,8 @@ class Stack:
         executor = ThreadPoolExecutor(GATEWAY_THREADS, thread_name_prefix="gateway")
         parts.callback(executor.shutdown, wait=False, cancel_futures=True)
         template = self._template
-        return Server(Gateway(template.routes, template.audience, self._identity, lambdas.invoke, executor))
+        cors = template.cors(self._settings.cors_origins)
+        return Server(Gateway(template.routes, template.audience, self._identity, lambdas.invoke, executor, cors))
 
     async def _serve(self, server: Server, listener: socket.socket) -> None:
         serving = asyncio.create_task(server.serve(sockets=[listener]))

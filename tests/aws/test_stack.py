@@ -10,7 +10,7 @@ from tests.aws.stack import RESOURCES_AT_MOST, Stack, Statement, sentences, sour
 from wellspring.routes import routes
 
 MIGRATION = "SchemaMigrateFunction"
-OPEN = {"/health", "/v1/openapi.json", "/docs"}
+OPEN = {"/health", "/v1/openapi.json", "/docs", "/{proxy+}"}
 EVERYTHING = ("*", "0.0.0.0/0", "::/0")
 
 
@@ -377,9 +377,17 @@ def operations(stack: Stack) -> dict[tuple[str, str], Any]:
 
 def test_every_route_is_behind_the_authorizer_but_health_the_description_and_its_page(stack: Stack) -> None:
     found = operations(stack)
-    assert {path for path, _ in found} == {route.path for route in routes()} | {"/$default"}
+    assert {path for path, _ in found} == {route.path for route in routes()} | {"/$default", "/{proxy+}"}
     for (path, _), said in found.items():
         assert said["security"] == ([{"NONE": []}] if path in OPEN else [{"Jwt": []}])
+
+
+def test_a_preflight_meets_no_authorizer(stack: Stack) -> None:
+    """`$default` has one, and would refuse every preflight: it catches OPTIONS where nothing else does."""
+    said = operations(stack)["/{proxy+}", "options"]
+    assert said["security"] == [{"NONE": []}]
+    assert "x-amazon-apigateway-integration" in said
+    assert [method for path, method in operations(stack) if path == "/{proxy+}"] == ["options"]
 
 
 def test_the_authorizer_takes_tokens_of_the_issuer_for_the_audience(stack: Stack) -> None:

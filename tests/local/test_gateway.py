@@ -23,7 +23,7 @@ from local.authorizer import as_text
 from local.gateway import Gateway, Router
 from local.identity import Identity, base64url
 from local.lambdas import InvocationError, RequestTooLargeError
-from local.template import Function, Route
+from local.template import Cors, Function, Route, Template
 from tests.local.stack_process import Answer
 
 FUNCTION = Function("ThingsFunction", "things.list.handler", 10, 128, {}, ())
@@ -39,13 +39,20 @@ class Client:
     identity: Identity
     executor: ThreadPoolExecutor
     routes: tuple[Route, ...] = (PRIVATE, OPEN, POST)
+    cors: Cors | None = None
     answer: Callable[[Mapping[str, Any]], Any] = field(default=lambda _: {"statusCode": 200, "body": "{}"})
     events: list[Mapping[str, Any]] = field(default_factory=list)
 
     def __call__(
-        self, path: str, method: str = "GET", *, token: str | None = None, chunks: tuple[bytes, ...] = (b"",)
+        self,
+        path: str,
+        method: str = "GET",
+        *,
+        token: str | None = None,
+        chunks: tuple[bytes, ...] = (b"",),
+        more: Mapping[str, str] | None = None,
     ) -> Answer:
-        headers = [(b"host", b"localhost")]
+        headers = [(b"host", b"localhost"), *((name.encode(), value.encode()) for name, value in (more or {}).items())]
         if token is not None:
             headers.append((b"authorization", token.encode()))
         raw, _, query = path.partition("?")
@@ -74,7 +81,7 @@ class Client:
             self.events.append(event)
             return self.answer(event)
 
-        app = Gateway(self.routes, ("wellspring",), self.identity, invoke, self.executor)
+        app = Gateway(self.routes, ("wellspring",), self.identity, invoke, self.executor, self.cors)
         asyncio.run(app(scope, receive, send))
         start, body = sent
         return Answer(
@@ -277,6 +284,71 @@ def test_without_a_route_the_answer_is_404(client: Client) -> None:
     assert (answer.status, answer.body) == (404, b'{"message":"Not Found"}')
     assert answer.headers["content-type"] == "application/json"
     assert client("/health", "HEAD").status == 404
+
+
+# ---- pages of other origins ---------------------------------------------------------------------------
+PAGE = "https://page.example"
+DEFAULT = Route("$default", "$default", FUNCTION, needs_token=True)
+OPTIONS = Route("OPTIONS", "/{proxy+}", FUNCTION, needs_token=False)
+
+
+def preflight(origin: str = PAGE) -> dict[str, str]:
+    """Return the headers by which a browser asks whether it may send a GET with a token."""
+    return {
+        "origin": origin,
+        "access-control-request-method": "GET",
+        "access-control-request-headers": "authorization",
+    }
+
+
+@pytest.fixture
+def shared(client: Client) -> Client:
+    """The client of an API whose CORS is configured, and which has a `$default` with an authorizer."""
+    client.cors = Template().cors([PAGE])
+    client.routes = (PRIVATE, OPEN, POST, DEFAULT)
+    return client
+
+
+def test_a_preflight_that_falls_to_a_default_route_with_an_authorizer_is_refused(shared: Client) -> None:
+    answer = shared("/v1/things", "OPTIONS", more=preflight())
+    assert answer.status == 401
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_an_open_options_route_has_the_gateway_answer_the_preflight(shared: Client) -> None:
+    shared.routes = (*shared.routes, OPTIONS)
+    answer = shared("/v1/things", "OPTIONS", more=preflight())
+    assert (answer.status, answer.body, shared.events) == (204, b"", [])
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert set(answer.headers["access-control-allow-methods"].split(",")) == {"GET", "POST", "PATCH", "DELETE"}
+    assert "authorization" in answer.headers["access-control-allow-headers"].split(",")
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_a_page_of_another_origin_is_told_nothing(shared: Client) -> None:
+    shared.routes = (*shared.routes, OPTIONS)
+    for method, path in (("OPTIONS", "/v1/things"), ("GET", "/health")):
+        answer = shared(path, method, more=preflight("https://elsewhere.example"))
+        assert answer.status in {200, 204}
+        assert not [name for name in answer.headers if name.startswith("access-control-allow-origin")]
+
+
+def test_a_page_may_read_what_a_function_answers_and_the_functions_own_headers_of_cors_are_dropped(
+    shared: Client,
+) -> None:
+    shared.answer = lambda _: {"statusCode": 200, "headers": {"Access-Control-Allow-Origin": "*", "ETag": '"1"'}}
+    answer = shared("/health", more={"origin": PAGE})
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert "etag" in answer.headers["access-control-expose-headers"].split(",")
+    assert answer.headers["etag"] == '"1"'
+
+
+def test_without_a_configuration_options_is_a_method_like_any_other(client: Client) -> None:
+    client.routes = (PRIVATE, OPTIONS)
+    client.answer = lambda _: {"statusCode": 204, "headers": {"access-control-allow-origin": "function"}}
+    answer = client("/v1/things", "OPTIONS", more=preflight())
+    assert len(client.events) == 1
+    assert answer.headers["access-control-allow-origin"] == "function"
 
 
 # ---- limits and failures ------------------------------------------------------------------------------

@@ -65,13 +65,21 @@ def _takes_gzip(accepted: str) -> bool:
 
 
 def no_route() -> LambdaHandler:
-    """Return the handler of the route `$default`, which gets what no other route matches.
+    """Return the handler of the route `$default`, which gets what no other route matches, and of `OPTIONS /{proxy+}`.
 
     A known path with a slash too many is 308 to the path without, so that the method and the body stay; a known path
     with another method is 405; the rest is 404. Who calls must be known; what they speak does not matter.
+
+    OPTIONS is answered 204 to everybody: a browser's preflight carries no token, and must not fail. API Gateway adds
+    the headers of CORS.
     """
 
     def operation(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            methods = _methods(request.path)
+            # RFC 9110, section 9.3.7.
+            headers = {"allow": ", ".join([*methods, "OPTIONS"])} if methods else {}
+            return Response(status=HTTPStatus.NO_CONTENT, headers=headers)
         _ = request.principal
         stripped = request.path.rstrip("/")
         # Only to paths that are there: `//elsewhere/` must not become a link to another host.
