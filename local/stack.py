@@ -23,7 +23,7 @@ from typing import Any
 from local import demo_data
 from local.demo import Demo
 from local.errors import Fault
-from local.gateway import Gateway, Server
+from local.gateway import Gateway, Server, Throttle
 from local.identity import Identity
 from local.lambdas import InvocationError, Lambdas
 from local.payload import Request, to_event
@@ -208,8 +208,10 @@ class Stack:
     def _make_server(self, lambdas: Lambdas, parts: ExitStack) -> Server:
         executor = ThreadPoolExecutor(GATEWAY_THREADS, thread_name_prefix="gateway")
         parts.callback(executor.shutdown, wait=False, cancel_futures=True)
-        template = self._template
-        return Server(Gateway(template.routes, template.audience, self._identity, lambdas.invoke, executor))
+        template, rate, burst = self._template, self._settings.throttle_rate, self._settings.throttle_burst
+        # One that is set alone counts for both.
+        throttle = Throttle(rate or burst, burst or rate) if rate or burst else None
+        return Server(Gateway(template.routes, template.audience, self._identity, lambdas.invoke, executor, throttle))
 
     async def _serve(self, server: Server, listener: socket.socket) -> None:
         serving = asyncio.create_task(server.serve(sockets=[listener]))

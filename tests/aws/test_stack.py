@@ -10,7 +10,7 @@ from tests.aws.stack import Stack, sentences, source, translate
 from wellspring.routes import routes
 
 MIGRATION = "SchemaMigrateFunction"
-OPEN = {"/health", "/v1/openapi.json", "/docs"}
+OPEN = {"/health", "/v1/openapi.json", "/docs", "/", "/docs/{proxy+}"}
 EVERYTHING = ("*", "0.0.0.0/0", "::/0")
 
 
