@@ -2,8 +2,8 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run token psql pause-db resume-db redrive test check lint types imports template worlds mutations outside pooler contract abuse \
-	openapi message-schema bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
+.PHONY: help run token psql pause-db resume-db redrive test check lint types imports template worlds mutations outside pooler contract \
+	abuse openapi message-schema events docs bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -53,6 +53,12 @@ openapi: stack-venv ## Write docs/openapi.json from the declarations
 
 message-schema: stack-venv ## Write docs/messages.schema.json from the messages' models
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.messages >docs/messages.schema.json
+
+events: stack-venv ## Write events/*.json from the declarations
+	@$(PYTHON_IN) -m local.generate.events
+
+docs: stack-venv ## Write the tables of the documents that the declarations hold
+	@$(PYTHON_IN) -m local.generate.docs
 
 bench: dev-venv ## Measure each promise beside its floor; writes .local/bench.json
 	@$(PYTHON_IN) -m bench $(ARGS)

@@ -37,8 +37,8 @@ def main() -> int:
     token.add_argument("--service", default="", help="name of a service")
     token.add_argument("--scope", default="", help="scopes of the service, with spaces between")
     commands.add_parser("psql", help="open psql; takes psql's arguments", add_help=False)
-    commands.add_parser("pause-db", help="refuse the functions' sign-in: they answer 503")
-    commands.add_parser("resume-db", help="let the functions sign in again")
+    commands.add_parser("pause-db", help="give the functions no connections: they answer 503")
+    commands.add_parser("resume-db", help="give the functions connections again")
     commands.add_parser("redrive", help="move the dead letters back to the queue")
     commands.add_parser("clean", help="remove the state folder")
     words, for_psql = sys.argv[1:], []

@@ -1,7 +1,7 @@
 """Takes the database of the running stack away from the functions, and gives it back.
 
-The functions' roles may not sign in, and their sessions end, as when RDS Proxy is refused: every function answers 503
-until the roles may sign in again. Postgres itself goes on, so that psql and the stack still reach it.
+The functions' roles get no more connections, and those that they have end, as when the server has none to give: every
+function answers 503 until the limit is lifted. Postgres itself goes on, so that psql and the stack still reach it.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ _OF_FUNCTIONS = (
 
 
 def shut_out(database_url: str) -> list[str]:
-    """Refuse the functions' sign-in and end their sessions; return the roles.
+    """Give the functions no connections and end those they have; return the roles.
 
     Args:
         database_url: the owner's, whose password is the superuser's too.
     """
     with _superuser(database_url) as (connection, roles):
         for role in roles:
-            connection.run(f'ALTER ROLE "{role}" NOLOGIN')
+            connection.run(f'ALTER ROLE "{role}" CONNECTION LIMIT 0')
         connection.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY (:roles)", roles=roles
         )
@@ -34,10 +34,10 @@ def shut_out(database_url: str) -> list[str]:
 
 
 def let_in(database_url: str) -> list[str]:
-    """Let the functions sign in again; return the roles. Does nothing where they may."""
+    """Give the functions connections again; return the roles. Does nothing where they have them."""
     with _superuser(database_url) as (connection, roles):
         for role in roles:
-            connection.run(f'ALTER ROLE "{role}" LOGIN')
+            connection.run(f'ALTER ROLE "{role}" CONNECTION LIMIT -1')
         return roles
 
 

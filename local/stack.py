@@ -26,6 +26,7 @@ from local.errors import Fault
 from local.gateway import Gateway, Server, Throttle
 from local.identity import Identity
 from local.lambdas import InvocationError, Lambdas
+from local.notices import Notices
 from local.payload import Request, to_event
 from local.poller import Poller
 from local.postgres import Cluster
@@ -33,6 +34,7 @@ from local.processes import listen_on
 from local.queue import QueueServer, client
 from local.settings import DATABASE, HOST, ROOT, Settings, make_state_folder
 from local.template import Template
+from wellspring.example_ids import demo_id
 
 ROLES = ("wellspring_reader", "wellspring_writer")
 LOG_BYTES = 20_000_000
@@ -132,6 +134,9 @@ class Stack:
         sqs = client(self._queue.endpoint_url)
         consumer, source = self._template.queue_sources[0]
         declared = self._template.queues[source.queue]
+        notices = Notices(settings.logs / "functions.log", self._say, f"{self._log_hint()}/functions.log")
+        notices.start()
+        parts.callback(notices.stop)
         poller = Poller(
             sqs,
             self._queue.urls[source.queue],
@@ -140,6 +145,8 @@ class Stack:
             partial(lambdas.invoke, consumer),
             hidden_seconds=int(declared.attributes["VisibilityTimeout"]),
             retry_seconds=settings.visibility_timeout,
+            maximum_receives=declared.maximum_receives,
+            on_dead_letter=notices.dead_letter,
         )
         poller.start()
         parts.callback(poller.stop)
@@ -269,8 +276,8 @@ class Stack:
 def commands(facts: dict[str, str]) -> list[tuple[str, str]]:
     """Return the three commands a newcomer pastes, each with what it shows."""
     python = ".venv/bin/python" if (ROOT / ".venv/bin/python").exists() else sys.executable
-    company = demo_data.demo_id("company", "a", 7)
-    connector = demo_data.demo_id("workspace_connector", "a", 1)
+    company = demo_id("company", "a", 7)
+    connector = demo_id("workspace_connector", "a", 1)
     body = json.dumps(
         demo_data.message("MESSAGE", connector, "input", [{"type": "company", "id": company}]),
         separators=(",", ":"),

@@ -1,7 +1,8 @@
 """A junction object that nobody has written a line of code for works like the others, from its declaration alone.
 
 The scratch type stands in for a sixth object: its record `invoice`, its ledger `invoice_workspace_connector`. Of the
-five steps of docs/architecture.md, "Adding a junction object", this is 1 to 3; its tables and routes last for one test.
+steps of docs/architecture.md, "Adding a junction object", this is the declaration; its tables and routes last for one
+test. tests/declaring takes all steps, in a copy of the repository.
 """
 
 import importlib
@@ -12,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Column, Table, Text
+from sqlalchemy import Table
 
 from tests.jsonapi.conftest import Tenant, included
 from tests.jsonapi.structure import check
@@ -24,11 +25,9 @@ from wellspring.handlers.http import LambdaHandler
 from wellspring.handlers.reading import list_of, retrieve_of
 from wellspring.handlers.writing import create_of, delete_of, update_of
 from wellspring.jsonapi.values import MEDIA_TYPE
-from wellspring.models import junctions, metadata
-from wellspring.models.base import SCHEMA, standard_columns
-from wellspring.models.parents import reference
+from wellspring.models import junctions, metadata, parents
 from wellspring.openapi import document
-from wellspring.resources import TIMES, WORKSPACE, Attribute, Resource, provenance, register
+from wellspring.resources import Attribute, provenance, record, register
 from wellspring.routes import objects, routes
 
 ROUTE = "/v1/invoice-workspace-connectors"
@@ -40,25 +39,18 @@ PIPELINE = service("system:read", "sync:write")
 def invoices(database: Database) -> Iterator[Table]:
     """The record's table and its ledger, in this test's transaction, and both types, until the test is over."""
     known, tables = dict(declarations._RESOURCES), set(metadata.tables)
-    parent = Table(
-        "invoices",
-        metadata,
-        *standard_columns(),
-        Column("number", Text, nullable=False),
-        reference("workspace_pk", "workspaces"),
-        schema=SCHEMA,
-    )
-    ledger = junctions.provenance_table("invoice", "invoices")
-    register(Resource("invoice", "invoices", (Attribute("number", "text"), *TIMES), (WORKSPACE,)))
-    register(provenance("invoice", "workspace"))
+    invoice = record("invoice", "invoices", Attribute("number", "text", required=True))
+    ledger = provenance(invoice, "workspace")
+    register(invoice, ledger)
+    made = (parents.record_table(invoice), junctions.provenance_table(ledger))
     try:
-        metadata.create_all(database.owner, tables=[parent, ledger])
-        for table in (parent, ledger):
+        metadata.create_all(database.owner, tables=made)
+        for table in made:
             database.owner.exec_driver_sql(f"GRANT SELECT ON {table.fullname} TO wellspring_reader, wellspring_writer")
         database.owner.exec_driver_sql(
-            f"GRANT INSERT, UPDATE (updated_at, deleted_at) ON {ledger.fullname} TO wellspring_writer"
+            f"GRANT INSERT, UPDATE (updated_at, deleted_at) ON core_api.{ledger.table} TO wellspring_writer"
         )
-        yield parent
+        yield made[0]
     finally:
         for name in set(metadata.tables) - tables:
             metadata.remove(metadata.tables[name])

@@ -29,9 +29,7 @@ def filled(path: str) -> str:
     return path
 
 
-@pytest.mark.parametrize(
-    "path", ["//", "/nowhere", "/v1/company-workspace-connectors/", "//evil.example/", "/docs/x"]
-)
+@pytest.mark.parametrize("path", ["//", "/nowhere", "/v1/company-workspace-connectors/", "//evil.example/", "/docs/x"])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_a_stranger_is_told_401_and_nothing_of_the_paths(path: str, method: str) -> None:
     reply = call(method, path, ANONYMOUS)

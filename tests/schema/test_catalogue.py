@@ -7,6 +7,7 @@ from tests.schema.conftest import Catalogue
 from tests.support.databases import Database
 from tests.support.world import World
 from wellspring.database.sqlstate import constraint, sqlstate
+from wellspring.resources import ledgers
 
 PARENTS = {
     "workspaces": {"name": "text!"},
@@ -39,12 +40,12 @@ PARENTS = {
     },
 }
 PROVENANCE = {
-    f"{record}_workspace_connectors": {
+    ledger.table: {
         f"{record}_pk": "bigint!",
         "workspace_connector_pk": "bigint!",
         "direction": "core_api.direction_enum!",
     }
-    for record in ("account", "company", "people")
+    for record, ledger in ledgers().items()
 }
 JUNCTIONS = PROVENANCE | {
     "workspace_group_workspaces": {
@@ -161,8 +162,7 @@ class TestProvenance:
     def test_never_changes_its_direction(self, database: Database, world: World, table: str) -> None:
         workspace = world.workspace()
         type_ = table.removesuffix("_workspace_connectors")
-        maker = {"account": world.account, "company": world.company, "people": world.people}[type_]
-        world.provenance(maker(workspace), world.workspace_connector(workspace))
+        world.provenance(world.record(type_, workspace), world.workspace_connector(workspace))
         database.role = "wellspring_writer"
         with database.connection() as writer, pytest.raises(DBAPIError), writer.begin_nested():
             writer.exec_driver_sql(f"UPDATE core_api.{table} SET direction = 'output'")

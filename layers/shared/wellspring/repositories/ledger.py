@@ -142,7 +142,8 @@ def _shape(principal: Principal, query: ListQuery, *, cursor: bool, backward: bo
     claims = bool(query.workspaces)
     # Where the workspace is one of the row's own parents, claiming it is filtering by it.
     own = claims and query.resource.relationship("workspace") is not None
-    conditions = tuple((condition.name, condition.operator) for condition in query.filters)
+    # In one order, whatever the query string's, so that what is asked alike is one statement.
+    conditions = tuple(sorted((condition.name, condition.operator) for condition in query.filters))
     return _Shape(
         resource=query.resource,
         person=isinstance(principal, Person),
