@@ -10,7 +10,7 @@ from tests.aws.stack import RESOURCES_AT_MOST, Stack, Statement, sentences, sour
 from wellspring.routes import routes
 
 MIGRATION = "SchemaMigrateFunction"
-OPEN = {"/health", "/v1/openapi.json", "/docs", "/{proxy+}"}
+OPEN = {"/health", "/v1/openapi.json", "/docs", "/", "/docs/{proxy+}", "/{proxy+}"}
 EVERYTHING = ("*", "0.0.0.0/0", "::/0")
 
 
