@@ -34,7 +34,7 @@ from local.queue import QueueServer, client
 from local.settings import DATABASE, HOST, ROOT, Settings, make_state_folder
 from local.template import Template
 
-ROLES = ("wellspring_reader", "wellspring_writer")
+ROLES = ("wellspring_reader", "wellspring_writer", "wellspring_feeder")
 LOG_BYTES = 20_000_000
 WATCH_SECONDS = 0.5
 STARTING_SECONDS = 0.01

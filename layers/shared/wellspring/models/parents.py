@@ -6,7 +6,7 @@ Here they hold what the five objects, access and `include` need (contract, secti
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
+from wellspring.models.base import SCHEMA, direction_enum, instant, metadata, standard_columns
 
 LIVE = text("deleted_at IS NULL")
 
@@ -16,13 +16,34 @@ def reference(column: str, table: str, *, required: bool = True) -> Column[int]:
     return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{table}.pk", onupdate="CASCADE"), nullable=not required)
 
 
-workspaces = Table("workspaces", metadata, *standard_columns(), Column("name", Text, nullable=False), schema=SCHEMA)
+def fed_columns() -> list[Column[object]]:
+    """Return fresh columns of a table that the platform's feed writes; they are never shown (contract, section 6).
+
+    `source` is who tells of the resource, null for what only a sync made; `source_version` the version it told last.
+    """
+    return [
+        Column("source", Text),
+        Column("source_version", BigInteger, nullable=False, server_default=text("0")),
+    ]
+
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    *standard_columns(),
+    *fed_columns(),
+    Column("name", Text, nullable=False),
+    schema=SCHEMA,
+)
 
 peoples = Table(
     "peoples",
     metadata,
     *standard_columns(),
+    *fed_columns(),
     Column("full_name", Text, nullable=False),
+    # Set once and for good: nothing brings the name or a membership back.
+    Column("erased_at", instant),
     reference("workspace_pk", "workspaces"),
     Index(None, "workspace_pk"),
     schema=SCHEMA,
@@ -32,6 +53,7 @@ companies = Table(
     "companies",
     metadata,
     *standard_columns(),
+    *fed_columns(),
     Column("name", Text, nullable=False),
     reference("workspace_pk", "workspaces"),
     Index(None, "workspace_pk"),
@@ -42,6 +64,7 @@ accounts = Table(
     "accounts",
     metadata,
     *standard_columns(),
+    *fed_columns(),
     Column("account_name", Text, nullable=False),
     Column("currency", Text),
     reference("workspace_pk", "workspaces"),
@@ -53,6 +76,7 @@ connectors = Table(
     "connectors",
     metadata,
     *standard_columns(),
+    *fed_columns(),
     Column("name", Text, nullable=False),
     Column("provider", Text),
     Column("direction", direction_enum),
@@ -64,6 +88,7 @@ workspace_connectors = Table(
     "workspace_connectors",
     metadata,
     *standard_columns(),
+    *fed_columns(),
     reference("workspace_pk", "workspaces"),
     reference("connector_pk", "connectors"),
     Column("status", Text, nullable=False, server_default=text("'active'")),
@@ -96,6 +121,7 @@ workspace_memberships = Table(
     "workspace_memberships",
     metadata,
     *standard_columns(),
+    *fed_columns(),
     reference("people_pk", "peoples"),
     reference("workspace_pk", "workspaces"),
     *_membership_columns(),
@@ -126,6 +152,7 @@ providers = Table(
     "providers",
     metadata,
     *standard_columns(),
+    *fed_columns(),
     Column("name", Text, nullable=False),
     Column("slug", Text, nullable=False, unique=True),
     Column("category", Text),
