@@ -36,7 +36,7 @@ from local.settings import DATABASE, HOST, ROOT, Settings, make_state_folder
 from local.template import Template
 from wellspring.example_ids import demo_id
 
-ROLES = ("wellspring_reader", "wellspring_writer")
+ROLES = ("wellspring_reader", "wellspring_writer", "wellspring_feeder")
 LOG_BYTES = 20_000_000
 WATCH_SECONDS = 0.5
 STARTING_SECONDS = 0.01
