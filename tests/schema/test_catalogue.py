@@ -7,9 +7,15 @@ from tests.schema.conftest import Catalogue
 from tests.support.databases import Database
 from tests.support.world import World
 from wellspring.database.sqlstate import constraint, sqlstate
-from wellspring.resources import ledgers
+from wellspring.resources import ledgers, records
 
-PARENTS = {
+# Record types beside the contract's three have what they declare.
+DECLARED = {
+    record.table: {"workspace_pk": "bigint!"}
+    | {said.name: "text!" if said.required else "text" for said in record.attributes if said.kind == "text"}
+    for record in records()
+}
+PARENTS = DECLARED | {
     "workspaces": {"name": "text!"},
     "peoples": {"full_name": "text!", "workspace_pk": "bigint!"},
     "companies": {"name": "text!", "workspace_pk": "bigint!"},
@@ -75,9 +81,7 @@ STANDARD = {
 }
 TARGETS = {
     "workspace_pk": "workspaces",
-    "people_pk": "peoples",
-    "company_pk": "companies",
-    "account_pk": "accounts",
+    **{f"{record.type}_pk": record.table for record in records()},
     "connector_pk": "connectors",
     "workspace_connector_pk": "workspace_connectors",
     "workspace_group_pk": "workspace_groups",
