@@ -55,7 +55,7 @@ def create_of(resource: Resource, within: Within | None = None) -> LambdaHandler
             )
             return _unpacked(kept)
 
-        return Plan(work, lambda response: response)
+        return Plan(work, lambda response: response, is_repeatable=key is not None)
 
     return jsonapi_handler(operation)
 
