@@ -2,8 +2,8 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run token psql redrive test check lint types imports template price worlds mutations outside pooler contract abuse \
-	openapi message-schema events docs bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
+.PHONY: help run token psql pause-db resume-db redrive test check lint types imports template price worlds mutations outside pooler \
+	contract abuse openapi message-schema events docs bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -15,9 +15,10 @@ SAM := env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN -u
 # Passed on to what runs: `make token AS=owner`, `make test ARGS="-k cursor"`.
 # `AS` is the assembler to make itself, where nobody sets it.
 ifneq ($(filter default undefined,$(origin AS)),)
-AS := owner
+AS :=
 endif
 export AS
+export SUB SERVICE SCOPE
 ARGS ?=
 
 help: ## This list
@@ -26,11 +27,17 @@ help: ## This list
 run: stack-venv ## The whole system on this machine: PORT (3000), SQS_PORT (3001); stop with Ctrl-C
 	@exec $(PYTHON_IN) -m local --stop-with-parent
 
-token: stack-venv ## A bearer token; AS=owner (the default), member, guest, outsider, pipeline or matcher
-	@$(PYTHON_IN) -m local token "$$AS"
+token: stack-venv ## A bearer token; AS=owner (default), member, guest, outsider, pipeline, matcher; SUB=UUID; SERVICE=NAME SCOPE="…"
+	@$(PYTHON_IN) -m local token "$$AS" --sub "$$SUB" --service "$$SERVICE" --scope "$$SCOPE"
 
 psql: stack-venv ## psql on the running stack's database; ARGS="-c 'select 1'" goes to it
 	@$(PYTHON_IN) -m local psql $(ARGS)
+
+pause-db: stack-venv ## Takes the database away from the running stack's functions: they answer 503
+	@$(PYTHON_IN) -m local pause-db
+
+resume-db: stack-venv ## Gives it back
+	@$(PYTHON_IN) -m local resume-db
 
 redrive: stack-venv ## Moves the running stack's dead letters back to its queue, and says how many
 	@$(PYTHON_IN) -m local redrive
@@ -76,6 +83,7 @@ template: sam-venv checkov-venv dev-venv
 	@$(SAM) validate --lint
 	@$(SAM) build --parallel
 	@$(PYTHON_IN) layers/measure.py .aws-sam/build
+	@$(PYTHON_IN) -m tests.aws.stack
 	@$(PYTHON_IN) -m pytest -m aws tests/aws
 
 sam-test: dev-venv sam-venv ## Every function in Lambda's own runtime, where Docker can run; SAM_TEST=required wants it to

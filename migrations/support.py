@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from alembic import op
 
-READER, WRITER = "wellspring_reader", "wellspring_writer"
+READER, WRITER, FEEDER = "wellspring_reader", "wellspring_writer", "wellspring_feeder"
 
 
 @contextmanager
@@ -25,15 +25,19 @@ def outside_transaction() -> Iterator[None]:
 
 
 def create_record(table: str, *columns: str) -> None:
-    """Create the table of a record type, which belongs to a workspace, and let the functions read it.
+    """Create the table of a record type, of a workspace; the functions read it, the platform's feed writes it.
 
     Args:
         table: its name (`invoices`).
         columns: definitions of what it has beside the standard columns and its workspace (`number text NOT NULL`).
     """
-    _create_table(table, *columns, _reference(table, "workspace_pk", "workspaces"))
+    fed = ("source text", "source_version bigint NOT NULL DEFAULT 0")
+    _create_table(table, *fed, *columns, _reference(table, "workspace_pk", "workspaces"))
     op.execute(f"CREATE INDEX idx_{table}_workspace_pk ON core_api.{table} (workspace_pk)")
-    op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}")
+    op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}, {FEEDER}")
+    # A tenant never moves: the workspace is not among them.
+    changed = ", ".join(definition.split()[0] for definition in (*fed, *columns))
+    op.execute(f"GRANT INSERT, UPDATE ({changed}, updated_at, deleted_at) ON core_api.{table} TO {FEEDER}")
 
 
 def create_ledger(record: str, records: str) -> None:
@@ -59,6 +63,8 @@ def create_ledger(record: str, records: str) -> None:
     op.execute(f"CREATE INDEX idx_{table}_wc_created_at ON core_api.{table} (workspace_connector_pk, created_at, pk)")
     op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}")
     op.execute(f"GRANT INSERT, UPDATE (updated_at, deleted_at) ON core_api.{table} TO {WRITER}")
+    # A revived parent notes the last row (docs/adr/0033).
+    op.execute(f"GRANT SELECT ON SEQUENCE core_api.{table}_pk_seq TO {FEEDER}")
     visible = (
         f"{_seen_parent('workspace_connectors', 'workspace_connector_pk')} AND {_seen_parent(records, f'{record}_pk')}"
     )

@@ -45,6 +45,11 @@ PARENTS = DECLARED | {
         "skill_status": "text",
     },
 }
+# Who tells of a parent, and at which version; groups and their memberships are told by nobody.
+FED = {"source": "text", "source_version": "bigint!"}
+for _table in PARENTS.keys() - {"workspace_groups", "workspace_group_memberships"}:
+    PARENTS[_table] |= FED
+PARENTS["peoples"] |= {"erased_at": "timestamp(3) with time zone"}
 PROVENANCE = {
     ledger.table: {
         f"{record}_pk": "bigint!",
@@ -301,7 +306,7 @@ class TestTheFunctionsRoles:
 
     ROLES = ("wellspring_reader", "wellspring_writer")
 
-    @pytest.mark.parametrize("role", ROLES)
+    @pytest.mark.parametrize("role", [*ROLES, "wellspring_feeder"])
     def test_are_ordinary_and_own_nothing(self, catalogue: Catalogue, role: str) -> None:
         assert catalogue.rows(
             "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication, rolcanlogin"
@@ -345,8 +350,34 @@ class TestTheFunctionsRoles:
         made = {"core_api.workspace_groups", "core_api.workspace_group_memberships", "wellspring.sync_inbox"}
         for privilege in ("INSERT", "UPDATE"):
             assert self.granted(catalogue, "wellspring_reader", privilege) == set()
-        assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five | kept
+        swept = {"wellspring.endings"}
+        assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five | kept | swept
         assert self.granted(catalogue, "wellspring_writer", "INSERT") == five | kept | made
+
+    def test_may_write_parents_and_the_feeds_own_tables_as_feeder_only(self, catalogue: Catalogue) -> None:
+        fed = {f"core_api.{table}" for table in PARENTS} - {
+            "core_api.workspace_groups",
+            "core_api.workspace_group_memberships",
+        }
+        own = {
+            f"wellspring.{table}"
+            for table in ("pending_events", "tombstones", "endings", "feed_sources", "loads", "load_rejects")
+        }
+        assert self.granted(catalogue, "wellspring_feeder", "INSERT") == fed | own
+        # What an erased person leaves behind.
+        ended = {"core_api.workspace_group_memberships"}
+        assert self.granted(catalogue, "wellspring_feeder", "UPDATE") == fed | own | ended
+        kept = {"wellspring.tombstones", "wellspring.feed_sources"}
+        assert self.granted(catalogue, "wellspring_feeder", "DELETE") == own - kept
+
+    def test_a_tenant_never_moves_whoever_asks(self, catalogue: Catalogue) -> None:
+        for table in ("peoples", "companies", "accounts", "workspace_connectors", "workspace_memberships"):
+            for role in (*self.ROLES, "wellspring_feeder"):
+                assert catalogue.column(
+                    "SELECT has_column_privilege(:role, :table, 'workspace_pk', 'UPDATE')",
+                    role=role,
+                    table=f"core_api.{table}",
+                ) == [False]
 
     @pytest.mark.parametrize("role", ROLES)
     @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Executable
 
+# Rows of any columns.
+type Answer = CursorResult[*tuple[Any, ...]]
+
 # On the execution of a statement that is only being noted: SQLAlchemy's events meet each statement a second time.
 NOTED = {"wellspring_noted": True}
 
@@ -23,7 +26,7 @@ class Asked:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def together(transaction: Connection, asked: Sequence[Asked]) -> list[CursorResult[Any]]:
+def together(transaction: Connection, asked: Sequence[Asked]) -> list[Answer]:
     """Run statements one after the other, sent in one flush; return the result of each.
 
     A statement sees what the ones before it have written, and none can take a value from another's result: what
