@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial, wraps
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from types import FrameType, ModuleType
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ type Question = Literal["workspace", "group"]
 
 TABLES = tuple(resource.table for resource in objects())
 MODULES = tuple(
-    importlib.import_module(f"{repositories.__name__}.{found.name}") for found in iter_modules(repositories.__path__)
+    importlib.import_module(found.name) for found in walk_packages(repositories.__path__, f"{repositories.__name__}.")
 )
 
 # What a call of `Visible` asks in the end.
@@ -45,6 +45,7 @@ NO_GUARD = "ledger._HeadsThenLateral._opened_from_the_other_side"
 
 # The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
 UNASKED: Mapping[str, str] = {
+    "applying.apply_unit": "for the queue, which is a service; each row's parents must be live and of one workspace",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     "disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
     "groups.linkage": "of groups that the caller has just been shown",
@@ -54,8 +55,8 @@ UNASKED: Mapping[str, str] = {
     "idempotency.claim": "the caller is half of the key",
     "idempotency.keep": "the caller is half of the key",
     "parents.caller_pk": "the caller",
-    "sync.apply_changes": "for the queue, which is a service; each row's parents must be live and of one workspace",
     "pruning.delete_oldest": "message ids and kept answers, of which nothing is shown",
+    "resolving.resolve": "for the queue, which is a service; it tells what of another tenant must not be written",
     "writing.add": "under parents that parents.find has found for the caller",
     "writing.change": "of a row that ledger.one has found and locked for the caller",
     "writing.choose_provider": "under parents that parents.find has found for the caller",
