@@ -48,11 +48,13 @@ NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 
 # The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
 UNASKED: Mapping[str, str] = {
+    "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     "erasing.erase": "for the platform's feed; of one person that is named by their id",
     "feed.apply_events": "for the platform's feed, which writes the parents of all tenants",
     "feed.lock_types": "locks, and no row",
     "feed_sources.count": "sums of the feed's sources, of which nothing is shown here",
+    "sync.disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
     "groups.linkage": "of groups that the caller has just been shown",
     "groups.make": "of workspaces that parents.find has found for the caller",
     "health.ping": "no row",
@@ -60,14 +62,12 @@ UNASKED: Mapping[str, str] = {
     "idempotency.claim": "the caller is half of the key",
     "idempotency.keep": "the caller is half of the key",
     "parents.caller_pk": "the caller",
-    "sync.applying.apply_unit": "for the queue, a service; each row's parents must be live and of one workspace",
-    "sync.disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
-    "sync.resolving.resolve": "for the queue, a service; what is not live, or foreign, is a problem of its message",
     **{
         f"pending_events.{name}": "for the platform's feed, whose events are of no tenant yet"
         for name in ("come", "dismiss", "expire", "keep", "settle", "take", "take_one")
     },
     "pruning.delete_oldest": "message ids and kept answers, of which nothing is shown",
+    "sync.resolving.resolve": "for the queue, which is a service; it tells what of another tenant must not be written",
     "writing.add": "under parents that parents.find has found for the caller",
     "writing.change": "of a row that ledger.one has found and locked for the caller",
     "writing.choose_provider": "under parents that parents.find has found for the caller",
