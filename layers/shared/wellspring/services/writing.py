@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from wellspring.access.principal import Principal
+from wellspring.access.rules import require_reading
 from wellspring.database import Transaction
 from wellspring.errors import raise_all
 from wellspring.queries import Draft
@@ -56,7 +57,7 @@ def update(
     *,
     precondition: Precondition,
 ) -> Row:
-    """Change one row as a draft says; where it says what is, nothing is written.
+    """Change one row as a draft says; where it says what is, nothing is written, and who may not read is refused.
 
     Raises:
         NotFound: there is no such row, or the caller may not see it.
@@ -72,6 +73,7 @@ def update(
     precondition(row)
     values = rules.changes(principal, row, draft)
     if all(row[name] == value for name, value in values.items()):
+        require_reading(principal)
         return row
     return {**row, **writing.change(transaction, resource, row["id"], values)}
 

@@ -49,7 +49,9 @@ def _one_statement(
     resource: Resource, known_by: tuple[str, ...], deleted: Deleted, *, lock: bool, person: bool
 ) -> Select[Any]:
     row = table_of(resource.table).alias("row")
-    statement = visible_rows(resource, row, Visible(person=person), (), deleted)
+    visible = Visible(person=person)
+    # Time does not tell a row of somebody else's from one that is not there.
+    statement = visible_rows(resource, row, visible, (), deleted).where(*visible.before_all())
     for name in known_by:
         relationship = resource.relationship(name)
         value = bindparam(f"{name}_eq", type_=PG_UUID(as_uuid=True))
