@@ -262,6 +262,8 @@ def migration(name: str = "0005_row_level_security") -> Any:
     return module
 
 
+# Which wrote the callers' policies anew.
+OF_THE_POLICIES = "0008_walks"
 # Which adds to them what the queue's consumer sees.
 OF_THE_PIPELINE = "0006_sync_pipeline"
 WITHOUT_SECOND = tuple(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY" for table in TABLES)
@@ -317,7 +319,7 @@ def _second() -> Iterator[Mutant]:
     of_a_kind = {resource.policy: resource.table for resource in reversed(objects())}
     for table in TABLES:
         policy = f"{table}_of_the_caller ON core_api.{table}"
-        visible, writable = migration().POLICIES[table]
+        visible, writable = migration(OF_THE_POLICIES).POLICIES[table]
         everything = rf"everything.*\[{table.removesuffix('s')}"
         yield Mutant(f"{table} without its policy", "second", (everything,), [f"DROP POLICY {policy}"])
         for kind, clause, condition, soon in (
