@@ -17,11 +17,12 @@ from alembic import op
 from migrations.support import outside_transaction
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
 RECORDS = {"account": "accounts", "company": "companies", "people": "peoples"}
+ROLES = "wellspring_reader, wellspring_writer"
 DIRECTIONS = ("input", "output")
 UPDATED = "(CASE WHEN updated_at IS NULL THEN created_at ELSE updated_at END)"
 HALVES = {"live": "deleted_at IS NULL", "dead": "deleted_at IS NOT NULL"}
@@ -36,7 +37,7 @@ TIMES = (
 # The tables without a direction, with what their indexes call a parent.
 JUNCTIONS = {
     "workspace_group_workspaces": {"group": "workspace_group_pk", "workspace": "workspace_pk"},
-    "workspace_providers": {"workspace": "workspace_pk"},
+    "workspace_providers": {"workspace": "workspace_pk", "provider": "provider_pk"},
 }
 
 
@@ -140,11 +141,12 @@ def the_policies_before() -> Any:
     return module.POLICIES
 
 
-def alter(policies: dict[str, tuple[str, str]]) -> None:
+def replace_policies(policies: dict[str, tuple[str, str]]) -> None:
     """Give the callers' policies these conditions."""
     for table, (visible, writable) in policies.items():
         policy = f"{table}_of_the_caller ON core_api.{table}"
-        op.execute(f"ALTER POLICY {policy} USING ({visible}) WITH CHECK ({writable})")
+        op.execute(f"DROP POLICY {policy}")
+        op.execute(f"CREATE POLICY {policy} FOR ALL TO {ROLES} USING ({visible}) WITH CHECK ({writable})")
 
 
 def upgrade() -> None:
@@ -154,11 +156,11 @@ def upgrade() -> None:
         for record in RECORDS:
             table = f"{record}_workspace_connectors"
             replace(f"idx_{table}_wc_created_at", table, "workspace_connector_pk, created_at, pk", HALVES["live"])
-    alter(POLICIES)
+    replace_policies(POLICIES)
 
 
 def downgrade() -> None:
-    alter(the_policies_before())
+    replace_policies(the_policies_before())
     with outside_transaction():
         for record in RECORDS:
             table = f"{record}_workspace_connectors"

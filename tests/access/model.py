@@ -539,7 +539,7 @@ DRIVING: Mapping[str, frozenset[str]] = {
     "company_workspace_connector": frozenset({"company", "workspace_connector"}),
     "people_workspace_connector": frozenset({"people", "workspace_connector"}),
     "workspace_group_workspace": frozenset({"workspace_group", "workspace"}),
-    "workspace_provider": frozenset({"workspace"}),
+    "workspace_provider": frozenset({"workspace", "provider"}),
 }
 
 

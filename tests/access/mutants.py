@@ -12,13 +12,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial, wraps
-from pathlib import Path
 from pkgutil import walk_packages
 from types import FrameType, ModuleType
 from typing import Any, Literal
 
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlalchemy import true
 
+from migrations import run as migrations
 from wellspring import repositories
 from wellspring.access import predicates
 from wellspring.access.predicates import Visible
@@ -250,22 +253,84 @@ def drop_condition(module: ModuleType, name: str, number: int) -> None:
 
 
 # ---- row-level security ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class RowPolicy:
+    """A policy as the revisions leave it.
+
+    Attributes:
+        table: of which table, with its schema.
+        name: what it is called.
+        roles: for whom it is.
+        visible: which rows are there.
+        writable: which rows may be written; the same where it is empty.
+    """
+
+    table: str
+    name: str
+    roles: str
+    visible: str
+    writable: str
+
+    @property
+    def on(self) -> str:
+        """What names it in SQL."""
+        return f"{self.name} ON {self.table}"
+
+
+_POLICY = re.compile(
+    r"CREATE POLICY (\w+) ON (\w+\.\w+) FOR ALL TO ([\w, ]+?)\s+USING \((.*?)\)(?:\s+WITH CHECK \((.*)\))?",
+    re.DOTALL,
+)
+_DROPPED_POLICY = re.compile(r"DROP POLICY (?:IF EXISTS )?(\w+) ON (\w+\.\w+)")
+_FUNCTION = re.compile(r"\s*CREATE (?:OR REPLACE )?FUNCTION wellspring\.(\w+\([^)]*\))(.*)", re.DOTALL)
+
+
+class _Written:
+    """Takes what Alembic would send, a statement at a time."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def write(self, statement: str) -> None:
+        self.statements.append(statement.strip().removesuffix(";"))
+
+    def flush(self) -> None:
+        """Do nothing: nothing waits."""
+
+
 @cache
-def migration(name: str = "0005_row_level_security") -> Any:
-    """Return a migration, by default the one that makes the policies for callers."""
-    path = Path(__file__).resolve().parents[2] / "migrations" / "versions" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _migrated() -> Sequence[str]:
+    """Return the statements of every revision that there is, the first revision's first."""
+    written = _Written()
+    options = {"as_sql": True, "output_buffer": written}
+    context = MigrationContext.configure(dialect_name="postgresql", opts=options)
+    revisions = ScriptDirectory(str(migrations.ROOT)).walk_revisions()
+    with Operations.context(context):
+        for script in reversed(list(revisions)):
+            script.module.upgrade()
+    return written.statements
 
 
-# Which wrote the callers' policies anew.
-OF_THE_POLICIES = "0008_walks"
-# Which adds to them what the queue's consumer sees.
-OF_THE_PIPELINE = "0006_sync_pipeline"
+@cache
+def policies() -> Sequence[RowPolicy]:
+    """Return the policies that the revisions leave."""
+    found: dict[str, RowPolicy] = {}
+    for statement in _migrated():
+        if made := _POLICY.fullmatch(statement):
+            name, table, roles, visible, writable = made.groups()
+            found[f"{name} ON {table}"] = RowPolicy(table, name, roles, visible, writable or "")
+        elif dropped := _DROPPED_POLICY.fullmatch(statement):
+            del found[f"{dropped[1]} ON {dropped[2]}"]
+    return tuple(found.values())
+
+
+@cache
+def sql_functions() -> Mapping[str, str]:
+    """Return the functions that the revisions leave: the body of each, by its name and parameters."""
+    made = (_FUNCTION.fullmatch(statement) for statement in _migrated())
+    return {found[1]: found[2] for found in made if found}
+
+
 WITHOUT_SECOND = tuple(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY" for table in TABLES)
 _SQL_CONDITION = re.compile(
     r"[a-z]+\.deleted_at IS NULL|membership\.status = 'active'|caller\.id = wellspring\.caller\(\)"
@@ -317,26 +382,23 @@ def _first() -> Iterator[Mutant]:
 def _second() -> Iterator[Mutant]:
     # The conditions of the tables of one kind differ in names only.
     of_a_kind = {resource.policy: resource.table for resource in reversed(objects())}
-    for table in TABLES:
-        policy = f"{table}_of_the_caller ON core_api.{table}"
-        visible, writable = migration(OF_THE_POLICIES).POLICIES[table]
+    for policy in policies():
+        table = policy.table.partition(".")[2]
+        of_pipeline = policy.name.endswith("_of_the_pipeline")
         everything = rf"everything.*\[{table.removesuffix('s')}"
-        yield Mutant(f"{table} without its policy", "second", (everything,), [f"DROP POLICY {policy}"])
+        dropped = rf"of_provenance.*\[{table.removesuffix('s')}" if of_pipeline else everything
+        yield Mutant(f"{policy.name} is dropped", "second", (dropped,), [f"DROP POLICY {policy.on}"])
         for kind, clause, condition, soon in (
-            ("shows", "USING", visible, everything),
-            ("takes", "WITH CHECK", writable, "added"),
+            ("shows", "USING", policy.visible, everything),
+            ("takes", "WITH CHECK", policy.writable, "added"),
         ):
-            alter = f"ALTER POLICY {policy} {clause}"
-            yield Mutant(f"{table} {kind} everything", "second", (soon,), [f"{alter} (true)"])
+            if not condition:
+                continue
+            alter = f"ALTER POLICY {policy.on} {clause}"
+            yield Mutant(f"{policy.name} {kind} everything", "second", (soon,), [f"{alter} (true)"])
             for text, rest in without_each(condition) if table in of_a_kind.values() else ():
-                yield Mutant(f"{table} {kind} without {text}", "second", (soon,), [f"{alter} ({rest})"])
-    for table in migration(OF_THE_PIPELINE).PROVENANCE:
-        policy, of_table = f"{table}_of_the_pipeline ON core_api.{table}", table.removesuffix("s")
-        soon = rf"of_provenance.*\[{of_table}"
-        yield Mutant(f"{table} without the pipeline's policy", "second", (soon,), [f"DROP POLICY {policy}"])
-        everything = rf"everything.*\[{of_table}"
-        yield Mutant(f"{table} for all who write", "second", (everything,), [f"ALTER POLICY {policy} USING (true)"])
-    for signature, body in migration().FUNCTIONS.items():
+                yield Mutant(f"{policy.name} {kind} without {text}", "second", (soon,), [f"{alter} ({rest})"])
+    for signature, body in sql_functions().items():
         for text, rest in without_each(body):
             sql = f"CREATE OR REPLACE FUNCTION wellspring.{signature} {rest}"
             soon = "everything.*workspace_group_" if "group" in signature else "everything"

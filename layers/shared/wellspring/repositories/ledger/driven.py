@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ColumnElement,
     FromClause,
     Integer,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
+    null,
     or_,
     select,
     true,
@@ -51,7 +53,9 @@ class HeadsThenLateral(PageBuilder):
         filtered = {name for name, _ in shape.conditions}
         # The record comes first in a declaration, so a filter on it wins: one record has few rows.
         drivers = [relationship for relationship in self.resource.to_one if relationship.drives]
-        self.leading = next((candidate for candidate in drivers if candidate.name in filtered), drivers[-1])
+        usable = {"always", "named"} if shape.person else {"always", "named", "named_by_service"}
+        named = (found for found in drivers if found.name in filtered and found.drives in usable)
+        self.leading = next(named, None) or next(found for found in drivers if found.drives == "always")
         self.others = [other for other in self.resource.to_one if other is not self.leading]
         self.any_way = self.resource.tenancy == "any"
         self.time = shape.sort.name
@@ -102,7 +106,7 @@ class HeadsThenLateral(PageBuilder):
                 conditions.append(or_(seen, *self._opened_from_the_other_side(parent)))
         else:
             workspace = workspace_of(parent, table.name)
-            known = (literal_column("NULL") if workspace is None else workspace).label("workspace_pk")
+            known = (cast(null(), BigInteger) if workspace is None else workspace).label("workspace_pk")
             conditions.append(seen)
         is_live = parent.c.deleted_at.is_(None).label("is_live")
         return select(parent.c.pk, parent.c.id, known, is_live).where(*conditions).cte("driver")
