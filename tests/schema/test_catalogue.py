@@ -7,8 +7,15 @@ from tests.schema.conftest import Catalogue
 from tests.support.databases import Database
 from tests.support.world import World
 from wellspring.database.sqlstate import constraint, sqlstate
+from wellspring.resources import ledgers, records
 
-PARENTS = {
+# Record types beside the contract's three have what they declare.
+DECLARED = {
+    record.table: {"workspace_pk": "bigint!"}
+    | {said.name: "text!" if said.required else "text" for said in record.attributes if said.kind == "text"}
+    for record in records()
+}
+PARENTS = DECLARED | {
     "workspaces": {"name": "text!"},
     "peoples": {"full_name": "text!", "workspace_pk": "bigint!"},
     "companies": {"name": "text!", "workspace_pk": "bigint!"},
@@ -44,12 +51,12 @@ for _table in PARENTS.keys() - {"workspace_groups", "workspace_group_memberships
     PARENTS[_table] |= FED
 PARENTS["peoples"] |= {"erased_at": "timestamp(3) with time zone"}
 PROVENANCE = {
-    f"{record}_workspace_connectors": {
+    ledger.table: {
         f"{record}_pk": "bigint!",
         "workspace_connector_pk": "bigint!",
         "direction": "core_api.direction_enum!",
     }
-    for record in ("account", "company", "people")
+    for record, ledger in ledgers().items()
 }
 JUNCTIONS = PROVENANCE | {
     "workspace_group_workspaces": {
@@ -74,9 +81,7 @@ STANDARD = {
 }
 TARGETS = {
     "workspace_pk": "workspaces",
-    "people_pk": "peoples",
-    "company_pk": "companies",
-    "account_pk": "accounts",
+    **{f"{record.type}_pk": record.table for record in records()},
     "connector_pk": "connectors",
     "workspace_connector_pk": "workspace_connectors",
     "workspace_group_pk": "workspace_groups",
@@ -166,8 +171,7 @@ class TestProvenance:
     def test_never_changes_its_direction(self, database: Database, world: World, table: str) -> None:
         workspace = world.workspace()
         type_ = table.removesuffix("_workspace_connectors")
-        maker = {"account": world.account, "company": world.company, "people": world.people}[type_]
-        world.provenance(maker(workspace), world.workspace_connector(workspace))
+        world.provenance(world.record(type_, workspace), world.workspace_connector(workspace))
         database.role = "wellspring_writer"
         with database.connection() as writer, pytest.raises(DBAPIError), writer.begin_nested():
             writer.exec_driver_sql(f"UPDATE core_api.{table} SET direction = 'output'")

@@ -72,7 +72,8 @@ class Statements:
         @event.listens_for(target, "before_cursor_execute")
         def record(*call: Any) -> None:
             statement: str = call[2]
-            if self.recording and not statement.startswith(SCOPE_STATEMENTS):
+            noted: bool = call[4].execution_options.get("wellspring_noted", False)
+            if self.recording and not noted and not statement.startswith(SCOPE_STATEMENTS):
                 self.sent.append(statement)
 
 

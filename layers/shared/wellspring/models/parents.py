@@ -1,4 +1,4 @@
-"""The tables that other parts of the platform own.
+"""Tables that other parts of the platform own: record types from their declarations, others by hand.
 
 Here they hold what the five objects, access and `include` need (contract, section 2, "Parents").
 """
@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, T
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from wellspring.models.base import SCHEMA, direction_enum, instant, metadata, standard_columns
+from wellspring.resources import Resource, records, resource_of
 
 LIVE = text("deleted_at IS NULL")
 
@@ -36,41 +37,30 @@ workspaces = Table(
     schema=SCHEMA,
 )
 
-peoples = Table(
-    "peoples",
-    metadata,
-    *standard_columns(),
-    *fed_columns(),
-    Column("full_name", Text, nullable=False),
-    # Set once and for good: nothing brings the name or a membership back.
-    Column("erased_at", instant),
-    reference("workspace_pk", "workspaces"),
-    Index(None, "workspace_pk"),
-    schema=SCHEMA,
-)
 
-companies = Table(
-    "companies",
-    metadata,
-    *standard_columns(),
-    *fed_columns(),
-    Column("name", Text, nullable=False),
-    reference("workspace_pk", "workspaces"),
-    Index(None, "workspace_pk"),
-    schema=SCHEMA,
-)
+def record_table(record: Resource, *own: Column[object]) -> Table:
+    """Return the table of a record type: a text for each attribute of its own, its parents, and `own` columns.
 
-accounts = Table(
-    "accounts",
-    metadata,
-    *standard_columns(),
-    *fed_columns(),
-    Column("account_name", Text, nullable=False),
-    Column("currency", Text),
-    reference("workspace_pk", "workspaces"),
-    Index(None, "workspace_pk"),
-    schema=SCHEMA,
-)
+    `migrations.support.create_record` makes it in a database.
+    """
+    return Table(
+        record.table,
+        metadata,
+        *standard_columns(),
+        *fed_columns(),
+        *(Column(said.name, Text, nullable=not said.required) for said in record.attributes if said.kind == "text"),
+        *own,
+        *(reference(parent.column, resource_of(parent.target).table) for parent in record.to_one),
+        *(Index(None, parent.column) for parent in record.to_one),
+        schema=SCHEMA,
+    )
+
+
+# Never shown. Of a person: set once and for good, and nothing brings the name or a membership back.
+_own: dict[str, list[Column[object]]] = {"people": [Column("erased_at", instant)]}
+_tables = {record.type: record_table(record, *_own.get(record.type, ())) for record in records()}
+# Who calls is looked up here.
+peoples = _tables["people"]
 
 connectors = Table(
     "connectors",

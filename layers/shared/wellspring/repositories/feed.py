@@ -13,7 +13,7 @@ from functools import cache
 from sqlalchemy import Connection, Table, TextClause, text
 
 from wellspring.errors import WellspringError
-from wellspring.models import feed, parents
+from wellspring.models import feed, parents, table_of
 from wellspring.models.base import direction_enum
 from wellspring.repositories.feed_work import (
     APPLIED,
@@ -24,6 +24,7 @@ from wellspring.repositories.feed_work import (
     Verdict,
     parked,
 )
+from wellspring.resources import ledgers, records
 
 TEXT = "text"
 
@@ -70,19 +71,20 @@ FED: Mapping[str, Fed] = {
         ledgers=("workspace_providers",),
         unique="slug",
     ),
-    "people": Fed(parents.peoples, {"full_name": TEXT}, _OF_WORKSPACE, ledgers=("people_workspace_connectors",)),
-    "company": Fed(parents.companies, {"name": TEXT}, _OF_WORKSPACE, ledgers=("company_workspace_connectors",)),
-    "account": Fed(
-        parents.accounts,
-        {"account_name": TEXT, "currency": TEXT},
-        _OF_WORKSPACE,
-        ledgers=("account_workspace_connectors",),
-    ),
+    **{
+        record.type: Fed(
+            table_of(record.table),
+            {said.name: TEXT for said in record.attributes if said.kind == "text"},
+            _OF_WORKSPACE,
+            ledgers=(ledgers()[record.type].table,),
+        )
+        for record in records()
+    },
     "workspace_connector": Fed(
         parents.workspace_connectors,
         {"status": TEXT},
         _OF_WORKSPACE | {"connector": "connector"},
-        ledgers=("account_workspace_connectors", "company_workspace_connectors", "people_workspace_connectors"),
+        ledgers=tuple(ledger.table for ledger in ledgers().values()),
     ),
     "workspace_membership": Fed(
         parents.workspace_memberships,
