@@ -8,6 +8,7 @@ import pytest
 
 from tests.aws.stack import RESOURCES_AT_MOST, Stack, Statement, sentences, source, translate
 from wellspring.routes import routes
+from wellspring.settings import CallerSettings, read_caller_settings
 
 MIGRATION = "SchemaMigrateFunction"
 OPEN = {"/health", "/v1/openapi.json", "/docs", "/{proxy+}"}
@@ -395,8 +396,22 @@ def test_the_authorizer_takes_tokens_of_the_issuer_for_the_audience(stack: Stack
     (scheme,) = api["Body"]["components"]["securitySchemes"].values()
     authorizer = scheme["x-amazon-apigateway-authorizer"]
     assert authorizer["type"] == "jwt"
-    assert authorizer["jwtConfiguration"] == {"issuer": {"Ref": "Issuer"}, "audience": [{"Ref": "Audience"}]}
+    assert authorizer["jwtConfiguration"] == {
+        "issuer": {"Ref": "Issuer"},
+        # Two of one user pool of Cognito: its access tokens have no aud, and their client_id counts.
+        "audience": {"Fn::Split": [",", {"Ref": "Audience"}]},
+    }
     assert authorizer["identitySource"] == "$request.header.Authorization"
+
+
+def test_what_claims_mean_is_the_deployments_to_say(stack: Stack) -> None:
+    """And, unsaid, what the code takes them for."""
+    names = {"PersonClaim", "ServiceSubjects", "ServiceClaim", "ScopeClaims", "ScopePrefix"}
+    variables = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper(): {"Ref": name} for name in names}
+    for function in stack.functions.values():
+        assert variables.items() <= function["Environment"]["Variables"].items()
+    unsaid = {variable: stack.document["Parameters"][said["Ref"]]["Default"] for variable, said in variables.items()}
+    assert read_caller_settings(unsaid) == CallerSettings()
 
 
 def test_the_stage_throttles_and_logs_without_anything_of_the_caller(stack: Stack) -> None:
