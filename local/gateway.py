@@ -6,6 +6,7 @@ template may use.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -67,8 +68,9 @@ def _variables(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str
     variables: dict[str, str] = {}
     for position, part in enumerate(pattern):
         if part.startswith("{") and part.endswith("+}"):
-            rest = "/".join(segments[position:])
-            return {**variables, part[1:-2]: unquote(rest)} if rest else None
+            # One segment at least, which may be empty: it is how a route takes `/path/`.
+            rest = segments[position:]
+            return {**variables, part[1:-2]: unquote("/".join(rest))} if rest else None
         if position >= len(segments):
             return None
         segment = unquote(segments[position])
@@ -81,12 +83,38 @@ def _variables(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str
     return variables if len(pattern) == len(segments) else None
 
 
+class Throttle:
+    """API Gateway's token bucket for each route: `rate` requests a second, `burst` at once above it."""
+
+    def __init__(self, rate: int, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def admits(self, route_key: str) -> bool:
+        """Say whether one more request to a route is admitted now."""
+        now = self._clock()
+        tokens, since = self._buckets.get(route_key, (float(self._burst), now))
+        tokens = min(float(self._burst), tokens + (now - since) * self._rate)
+        self._buckets[route_key] = (tokens - 1 if tokens >= 1 else tokens, now)
+        return tokens >= 1
+
+
 class ClientGoneError(Exception):
     """The connection broke off before the request was whole."""
 
 
+class RefusedError(Exception):
+    """The gateway answers by itself, without a function."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
 class Gateway:
-    """The ASGI application. `invoke` blocks, so it runs on `executor`."""
+    """The ASGI application. `invoke` blocks, so it runs on `executor`; without `throttle` nobody is told to wait."""
 
     def __init__(
         self,
@@ -96,6 +124,7 @@ class Gateway:
         invoke: Invoke,
         executor: Executor,
         cors: Cors | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self._cors = cors
         self._router = Router(routes)
@@ -103,6 +132,7 @@ class Gateway:
         self._authorizer = JwtAuthorizer(identity.issuer, audience, identity.find_key)
         self._invoke = invoke
         self._executor = executor
+        self._throttle = throttle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -140,12 +170,10 @@ class Gateway:
         match = self._router.find(request.method, request.path)
         if match is None:
             return self._preflight(request) or payload.message(404, "Not Found"), request.id
-        claims = None
-        if match.route.needs_token:
-            try:
-                claims = self._authorizer.claims(request.header("authorization"))
-            except UnauthorizedError:
-                return payload.message(401, "Unauthorized", ("www-authenticate", "Bearer")), request.id
+        try:
+            claims = self._admit(match.route, request)
+        except RefusedError as refused:
+            return refused.response, request.id
         # A route's authorizer comes before CORS: `$default` with one refuses every preflight that falls to it.
         preflight = self._preflight(request)
         if preflight:
@@ -188,6 +216,18 @@ class Gateway:
             ("access-control-expose-headers", ",".join(self._cors.exposed).lower()),
         )
         return replace(response, headers=(*own, *allowed, *headers))
+
+    def _admit(self, route: Route, request: Request) -> dict[str, str] | None:
+        """Return the claims of the caller, None where the route needs none; raise RefusedError with the answer."""
+        if self._throttle is not None and not self._throttle.admits(route.key):
+            raise RefusedError(payload.message(429, "Too Many Requests"))
+        if not route.needs_token:
+            return None
+        try:
+            return self._authorizer.claims(request.header("authorization"))
+        except UnauthorizedError as error:
+            challenge = ("www-authenticate", error.challenge)
+            raise RefusedError(payload.message(401, "Unauthorized", challenge)) from error
 
     def _issuers_document(self, request: Request) -> Response | None:
         if request.method not in {"GET", "HEAD"}:

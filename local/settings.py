@@ -2,7 +2,8 @@
 
 PORT and SQS_PORT choose the ports (0: any free one), LOCAL_VISIBILITY_TIMEOUT the seconds after which a failed
 message comes back, CORS_ORIGINS the origins whose pages may call the API (commas between), WELLSPRING_STATE the folder
-of everything the stack writes (default `.local`).
+of everything the stack writes (default `.local`), THROTTLE_RATE and THROTTLE_BURST the requests a second to one route,
+and at once above that, beyond which callers get 429 (0: no limit).
 """
 
 import os
@@ -52,6 +53,8 @@ class Settings:
         default_factory=lambda: tuple(filter(None, os.environ.get("CORS_ORIGINS", "").split(",")))
     )
     visibility_timeout: int = field(default_factory=lambda: number("LOCAL_VISIBILITY_TIMEOUT", 2, 43200))
+    throttle_rate: int = field(default_factory=lambda: number("THROTTLE_RATE", 0))
+    throttle_burst: int = field(default_factory=lambda: number("THROTTLE_BURST", 0))
 
     @property
     def logs(self) -> Path:

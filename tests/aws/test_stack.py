@@ -12,7 +12,7 @@ from wellspring.routes import routes
 from wellspring.settings import CallerSettings, read_caller_settings
 
 MIGRATION = "SchemaMigrateFunction"
-OPEN = {"/health", "/v1/openapi.json", "/docs", "/{proxy+}"}
+OPEN = {"/health", "/v1/openapi.json", "/docs", "/", "/docs/{proxy+}", "/{proxy+}"}
 EVERYTHING = ("*", "0.0.0.0/0", "::/0")
 
 

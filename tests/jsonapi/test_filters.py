@@ -109,7 +109,7 @@ def grid(world: World, ours: Tenant, type_: str) -> list[Made]:
 
 def grid_of_provenance(world: World, ours: Tenant, type_: str) -> list[Made]:
     record = type_.removesuffix("_workspace_connector")
-    others = [*world.records(record, ours.workspace, 2)]  # type: ignore[arg-type]  # one of the three
+    others = [*world.records(record, ours.workspace, 2)]
     connectors = [ours.connector, world.workspace_connector(ours.workspace)]
     first = {record: ours.parents[record], "workspace_connector": ours.connector}
     made = [Made(ours.rows[type_], first, {"direction": "input"})]

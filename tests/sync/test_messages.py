@@ -19,7 +19,7 @@ from wellspring.messages import (
     parse,
 )
 from wellspring.metrics import UNITS
-from wellspring.services.sync import Disconnected, Invalidated, Matched, Synced
+from wellspring.work import Disconnected, Invalidated, Matched, Synced
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "messages.md").read_text()
 

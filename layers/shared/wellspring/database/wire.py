@@ -1,12 +1,21 @@
 """The bytes between pg8000 and the server."""
 
+import io
+import select
 import socket
 import ssl
 from struct import Struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _HEAD = Struct("!ci")
 # "Will you speak TLS?", before anything else is said.
 _SSL_REQUEST = Struct("!ii").pack(8, 80877103)
+# What fits into the buffers on the way is sent without a look at what comes back meanwhile.
+_SENT_AT_ONCE = 32_768
+_READ_AT_ONCE = 65_536
 
 
 def dial(host: str, port: int, tls: ssl.SSLContext | None, timeout: float) -> socket.socket:
@@ -41,6 +50,37 @@ def _secured(connected: socket.socket, tls: ssl.SSLContext, host: str) -> ssl.SS
     return tls.wrap_socket(connected, server_hostname=host)
 
 
+class _Incoming(io.RawIOBase):
+    """The bytes that come in: first what was taken in early, then what the socket has."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        super().__init__()
+        self._socket = connected
+        self._early = bytearray()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        into = memoryview(buffer)
+        if not self._early:
+            return self._socket.recv_into(into)
+        size = min(len(into), len(self._early))
+        into[:size] = self._early[:size]
+        del self._early[:size]
+        return size
+
+    def receive(self) -> None:
+        """Take in what is there, without waiting. Raises `OSError`, also when the server has closed."""
+        try:
+            received = self._socket.recv(_READ_AT_ONCE)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        if not received:
+            raise ConnectionAbortedError("the server has closed the connection")
+        self._early += received
+
+
 class Wire:
     """What pg8000 writes to and reads from, in place of the socket's own file object.
 
@@ -53,7 +93,8 @@ class Wire:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        self._reader = connected.makefile("rb")
+        self._incoming = _Incoming(connected)
+        self._reader = io.BufferedReader(self._incoming)
         self._unsent: list[bytes] = []
 
     def read(self, size: int) -> bytes:
@@ -76,11 +117,39 @@ class Wire:
         self._unsent.append(data)
 
     def flush(self) -> None:
-        """Send what was written. Raises `OSError`; then it is forgotten."""
+        """Send what was written. Raises `OSError`; then it is forgotten.
+
+        Of several statements the first may be answered while the last is still being sent. The server stops reading
+        when nobody takes its answer, so what comes back is read meanwhile, or both would wait for ever.
+        """
         data = b"".join(self._unsent)
         self._unsent.clear()
-        self._socket.sendall(data)
+        if len(data) <= _SENT_AT_ONCE:
+            self._socket.sendall(data)
+            return
+        timeout = self._socket.gettimeout()
+        self._socket.settimeout(0)
+        try:
+            self._send_and_receive(memoryview(data), timeout)
+        finally:
+            self._socket.settimeout(timeout)
 
     def close(self) -> None:
         """Give up the socket."""
         self._reader.close()
+
+    def _send_and_receive(self, data: memoryview, timeout: float | None) -> None:
+        while data:
+            wants_to_write = [self._socket]
+            try:
+                data = data[self._socket.send(data) :]
+                continue
+            except ssl.SSLWantReadError:
+                wants_to_write = []
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                pass
+            readable, writable, _ = select.select([self._socket], wants_to_write, [], timeout)
+            if not readable and not writable:
+                raise TimeoutError("the server takes no more")
+            if readable:
+                self._incoming.receive()

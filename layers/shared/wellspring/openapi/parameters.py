@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from wellspring.example_ids import id_of
 from wellspring.jsonapi.query import DELETED, MAX_FILTER_IDS, RANGE_OPERATORS, SORTABLE
 from wellspring.openapi import examples
 from wellspring.openapi.schemas import included_types
@@ -41,7 +42,7 @@ def _path(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]:
                 "required": True,
                 "description": f"Id of the {resource_of(target).name}.",
                 "schema": _UUID,
-                "example": examples.id_of(target),
+                "example": id_of(target),
             },
         )
 
@@ -93,12 +94,12 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
                 f"filter[{relationship.name}]",
                 f"Only rows of these: one to {MAX_FILTER_IDS} ids of {resource_of(relationship.target).name}.",
                 _UUID,
-                [examples.id_of(relationship.target)],
+                [id_of(relationship.target)],
                 minItems=1,
                 maxItems=MAX_FILTER_IDS,
             )
     for attribute in resource.attributes:
-        yield from _filters_of(resource, attribute)
+        yield from _filters_of(attribute)
     yield _query(
         "filter[deleted]",
         "Whether tombstoned rows are left out (as where it is not said), shown too, or shown alone.",
@@ -107,8 +108,8 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
     )
 
 
-def _filters_of(resource: Resource, attribute: Attribute) -> Iterator[Object]:
-    name, example = f"filter[{attribute.name}]", examples.attribute(resource, attribute)
+def _filters_of(attribute: Attribute) -> Iterator[Object]:
+    name, example = f"filter[{attribute.name}]", examples.attribute(attribute)
     match attribute.kind:
         case "direction":
             yield _query(name, "Only rows of this direction.", {"type": "string", "enum": list(DIRECTIONS)}, example)
@@ -123,10 +124,10 @@ def _filters_of(resource: Resource, attribute: Attribute) -> Iterator[Object]:
 def _workspaces(*, several: bool) -> Object:
     description = "Only rows of {} which the caller must see: any other is 403."
     if several:
-        example = [examples.id_of("workspace")]
+        example = [id_of("workspace")]
         what = description.format("these workspaces,")
         return _listed("filter[workspace]", what, _UUID, example, minItems=1, maxItems=MAX_FILTER_IDS)
-    return _query("filter[workspace]", description.format("this workspace,"), _UUID, examples.id_of("workspace"))
+    return _query("filter[workspace]", description.format("this workspace,"), _UUID, id_of("workspace"))
 
 
 def _view(resource: Resource) -> Iterator[tuple[str, Object]]:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from wellspring.errors import WellspringError
+from wellspring.example_ids import id_of
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
 from wellspring.openapi import examples, problems
@@ -114,7 +115,7 @@ def _tag() -> Object:
 def _single(route: Route, resource: Resource, description: str) -> Object:
     content: Object = {
         "schema": schema(f"{pascal(resource.type)}Document"),
-        "example": examples.single_document(resource, f"{resource.route}/{examples.id_of(resource.type)}"),
+        "example": examples.single_document(resource, f"{resource.route}/{id_of(resource.type)}"),
     }
     made: Object = {"description": description, "headers": _tag(), "content": {MEDIA_TYPE: content}}
     links = _links(route, resource)
@@ -124,7 +125,7 @@ def _single(route: Route, resource: Resource, description: str) -> Object:
 def _page(route: Route, resource: Resource) -> Object:
     path = route.path
     for name, relationship in route.within.items():
-        path = path.replace(f"{{{name}}}", examples.id_of(relationship))
+        path = path.replace(f"{{{name}}}", id_of(relationship))
     # A list within something says what it holds without being asked to.
     given = {} if route.within else {"page": {"value": examples.page_document(resource, path, ())}}
     include = ("provider",) if route.within else resource.includes[:1]
