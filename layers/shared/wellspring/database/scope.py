@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from wellspring.database.engine import engine
+from wellspring.database.planned import is_stale
 from wellspring.database.sqlstate import translate
 from wellspring.errors import OutcomeUnknown, WellspringError
 
@@ -51,7 +52,8 @@ def in_transaction[Result](
         seconds: what a statement may take; None for what the role allows.
 
     When the connection is lost before the commit was sent, nothing has been changed for certain, and `work`
-    runs once more on a new connection: it must have no other effect than on the database.
+    runs once more on a new connection: it must have no other effect than on the database. So it does when a function
+    has gone in whose place its statement can be sent (`database.planned`).
 
     Raises:
         ServiceUnavailable: the database is away, or the transaction was refused and may be tried again.
@@ -61,7 +63,7 @@ def in_transaction[Result](
     try:
         return _once(work, scope, seconds)
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        if not (error.connection_invalidated or is_stale(error)):
             raise translate(error) from error
     try:
         return _once(work, scope, seconds)
