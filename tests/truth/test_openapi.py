@@ -155,8 +155,12 @@ def codes_of(response: dict[str, Any]) -> list[str]:
     said = resolved(response)
     if MEDIA_TYPE not in said["content"]:
         return []
-    narrowed = said["content"][MEDIA_TYPE]["schema"]["properties"]
-    found: list[str] = narrowed["errors"]["items"]["properties"]["code"]["enum"]
+    schema = said["content"][MEDIA_TYPE]["schema"]
+    # Where the gateway may answer too, that is the other choice.
+    (narrowed, *_) = schema.get("anyOf", [schema])
+    # One reference and keywords beside it: generators take the shared class for it.
+    assert narrowed["allOf"] == [{"$ref": "#/components/schemas/ErrorDocument"}]
+    found: list[str] = narrowed["properties"]["errors"]["items"]["properties"]["code"]["enum"]
     assert all(f"`{code}`" in said["description"] for code in found)
     return found
 
@@ -213,9 +217,7 @@ def test_every_error_is_a_shared_answer_of_a_shared_schema_and_our_own_comes_fir
         content = response.get("content", {})
         if MEDIA_TYPE in content:
             assert next(iter(content)) == MEDIA_TYPE, name
-            shared = "AnyError" if len(content) > 1 else "ErrorDocument"
-            # One reference and keywords beside it: generators take the shared class for it.
-            assert content[MEDIA_TYPE]["schema"]["allOf"] == [{"$ref": f"#/components/schemas/{shared}"}]
+            assert ("anyOf" in content[MEDIA_TYPE]["schema"]) == ("application/json" in content)
             assert content[MEDIA_TYPE]["example"]["errors"][0]["code"] == codes_of(response)[0]
 
 
@@ -372,7 +374,7 @@ def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
             problems = tuple(parse_view(resource, query)[1])
     return Tried(
         {problem.source["parameter"] for problem in problems},
-        {problem.source["parameter"] for problem in problems if problem.detail == UNKNOWN},
+        {problem.source["parameter"] for problem in problems if problem.detail.startswith(UNKNOWN)},
     )
 
 

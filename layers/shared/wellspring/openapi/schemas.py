@@ -117,8 +117,6 @@ def basics(codes: list[str]) -> dict[str, Object]:
             **open_({"message": {"type": "string"}}, "message"),
             "description": "What the gateway itself answers, before any function is called.",
         },
-        # Generators read the first media type alone, and must not stumble over the gateway's answer of that status.
-        "AnyError": {"anyOf": [schema("ErrorDocument"), schema("GatewayError")]},
         "SelfLinks": _links("self"),
         "PageLinks": _links("self", "first", "prev", "next"),
         "ItemMeta": {
@@ -293,15 +291,19 @@ def request_to(route: Route, resource: Resource) -> Object:
     within = frozenset(route.within.values())
     written = [said for said in resource.relationships if said.written == operation]
     linked = [said.name for said in written if said.required and said.name not in within]
-    settled = "The path says it already; if it is said here, it must be the same."
-    said_twice: Object = {said.name: {"description": settled} for said in written if said.name in within}
-    if not linked and not said_twice:
+    settled = {"description": "The path says it already; if it is said here, it must be the same."}
+    if not written:
         return schema(request_name(resource, operation))
-    relationships = {
-        **({"properties": said_twice} if said_twice else {}),
+    relationships: Object = {
+        "type": "object",
+        "properties": {said.name: settled if said.name in within else {} for said in written},
         **({"required": linked} if linked else {}),
     }
-    data = {"properties": {"relationships": relationships}, **({"required": ["relationships"]} if linked else {})}
+    data: Object = {
+        "type": "object",
+        "properties": {"relationships": relationships},
+        **({"required": ["relationships"]} if linked else {}),
+    }
     return narrowed(request_name(resource, operation), properties={"data": data})
 
 
@@ -333,7 +335,7 @@ def _members(known: Object, needed: list[str]) -> Object:
 def _pointed(relationship: Relationship) -> Object:
     known = narrowed("Identifier", properties=_of_type(relationship.target))
     if relationship.many:
-        return narrowed("Linkages", properties={"data": {"items": known, "maxItems": MAX_LINKAGES}})
+        return narrowed("Linkages", properties={"data": {"type": "array", "items": known, "maxItems": MAX_LINKAGES}})
     return narrowed("Linkage", properties={"data": known})
 
 
