@@ -14,6 +14,8 @@ from wellspring.resources import Resource
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 500
+# How many resources of each to-many relationship an answer links to (contract, section 4).
+MOST_LINKED = 500
 
 type Operator = Literal["eq", "in", "gte", "gt", "lte", "lt"]
 type FilterValue = str | bool | datetime | tuple[UUID, ...]

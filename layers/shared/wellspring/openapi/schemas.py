@@ -12,6 +12,7 @@ from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
 from wellspring.jsonapi.values import CURSOR_PAGINATION
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
+from wellspring.queries import MOST_LINKED
 from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource, resource_of, resources
 from wellspring.routes import Route
 
@@ -117,7 +118,7 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
     name = pascal(resource.type)
     yield name, _resource_object(resource)
     if resource.route:
-        yield f"{name}Document", _document(resource, {"data": schema(name), "links": _links("self")})
+        yield f"{name}Document", _document(resource, {"data": schema(name), "links": _link_to_itself()})
         yield (
             f"{name}Collection",
             _document(
@@ -144,12 +145,12 @@ def _resource_object(resource: Resource) -> Object:
         properties["relationships"] = closed({said.name: _related(said) for said in resource.relationships})
     required = ["type", "id"]
     if resource.route:
+        # None where a GET would not show it: of a tombstoned row, and of a group to who is no member of it.
         properties["links"] = closed({"self": schema("Link")}, "self")
         properties["meta"] = {
             **closed({"page": closed({"cursor": {"type": "string"}}, "cursor")}, "page"),
             "description": "On an item of a list: its cursor, for `page[after]` and `page[before]`.",
         }
-        required.append("links")
     return {
         **closed(properties, *required),
         # A sparse fieldset may take every field away, so none is required.
@@ -184,8 +185,23 @@ def _identifier(type_: str) -> Object:
 def _related(relationship: Relationship) -> Object:
     known: Object = schema(f"{pascal(relationship.target)}Identifier")
     if relationship.many:
-        return closed({"data": {"type": "array", "items": known}}, "data")
+        return {
+            **closed(
+                {
+                    "data": {"type": "array", "items": known, "maxItems": MOST_LINKED},
+                    "links": closed({"related": schema("Link")}, "related"),
+                    "meta": closed({"is_complete": {"const": False}}, "is_complete"),
+                }
+            ),
+            "description": "`data` where the relationship is included or named in `fields`, at most "
+            f"{MOST_LINKED} of it for all resources of the answer; `meta` where there are more.",
+        }
     return closed({"data": known if relationship.required else _or_null(known)}, "data")
+
+
+def _link_to_itself() -> Object:
+    # Empty where a GET would not show the resource: a PATCH has tombstoned it.
+    return closed({"self": schema("Link")})
 
 
 def _links(*names: str) -> Object:
