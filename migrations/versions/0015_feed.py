@@ -7,13 +7,14 @@ before work on. Nobody but the feeder writes parents; no role deletes a parent (
 from alembic import op
 
 revision = "0015"
-down_revision = "0006"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
 FEEDER = "wellspring_feeder"
 READER = "wellspring_reader"
 WRITER = "wellspring_writer"
+CONSUMER = "wellspring_consumer"
 
 # What the feeder may change of each parent, beside the columns that all of them have. A tenant never moves.
 FED = {
@@ -218,8 +219,8 @@ def grant() -> None:
     op.execute("REVOKE ALL ON FUNCTION wellspring.forget_in_answers(uuid, text[], text[]) FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION wellspring.forget_in_answers(uuid, text[], text[]) TO {FEEDER}")
     # The pipeline sweeps endings; what makes records asks whether they were deleted before they were seen.
-    op.execute(f"GRANT SELECT, UPDATE (seen_at, boundary, done_at) ON wellspring.endings TO {WRITER}")
-    op.execute(f"GRANT SELECT ON wellspring.tombstones TO {WRITER}")
+    op.execute(f"GRANT SELECT, UPDATE (seen_at, boundary, done_at) ON wellspring.endings TO {WRITER}, {CONSUMER}")
+    op.execute(f"GRANT SELECT ON wellspring.tombstones TO {WRITER}, {CONSUMER}")
     for table in ("pending_events", "feed_sources", "loads"):
         op.execute(f"GRANT SELECT ON wellspring.{table} TO {READER}")
 
