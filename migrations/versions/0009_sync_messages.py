@@ -9,7 +9,7 @@ from alembic import op
 from migrations.support import outside_transaction
 
 revision = "0009"
-down_revision = "0006"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -219,6 +219,8 @@ def grant() -> None:
         f"GRANT INSERT, UPDATE (is_selected, is_matched, updated_at, deleted_at) ON core_api.workspace_providers"
         f" TO {CONSUMER}"
     )
+    op.execute(f"GRANT SELECT, UPDATE (seen_at, boundary, done_at) ON wellspring.endings TO {CONSUMER}")
+    op.execute(f"GRANT SELECT ON wellspring.tombstones TO {CONSUMER}")
     for table in ("sync_messages", "waiting_for", "reverted_runs"):
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON wellspring.{table} TO {CONSUMER}")
     op.execute(f"GRANT SELECT, INSERT, UPDATE ON wellspring.connector_state TO {CONSUMER}")
@@ -375,21 +377,8 @@ def recount_function() -> str:
 
 def carry_inbox_over() -> None:
     """Make `sync_inbox` a view of `sync_messages`, with all that it knew; consumers may note messages all the while."""
-    op.execute(
-        """
-        CREATE FUNCTION wellspring.note_in_sync_messages() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-        SET search_path = '' AS $$
-        BEGIN
-          INSERT INTO wellspring.sync_messages (message_id, received_at, processed_at)
-          VALUES (NEW.message_id, NEW.processed_at, NEW.processed_at) ON CONFLICT DO NOTHING;
-          RETURN NULL;
-        END $$
-        """
-    )
-    op.execute(
-        "CREATE TRIGGER note_in_sync_messages AFTER INSERT ON wellspring.sync_inbox"
-        " FOR EACH ROW EXECUTE FUNCTION wellspring.note_in_sync_messages()"
-    )
+    # What is noted while the rest is copied has a time after this.
+    begin = op.get_bind().exec_driver_sql("SELECT now() - interval '1 hour'").scalar_one()
     with outside_transaction():
         op.execute(
             """
@@ -412,8 +401,13 @@ def carry_inbox_over() -> None:
             END $$
             """
         )
+    op.execute("LOCK TABLE wellspring.sync_inbox IN ACCESS EXCLUSIVE MODE")
+    op.execute(
+        "INSERT INTO wellspring.sync_messages (message_id, received_at, processed_at)"
+        " SELECT message_id, processed_at, processed_at FROM wellspring.sync_inbox"
+        f" WHERE processed_at > '{begin}' ON CONFLICT DO NOTHING"
+    )
     op.execute("DROP TABLE wellspring.sync_inbox")
-    op.execute("DROP FUNCTION wellspring.note_in_sync_messages()")
     op.execute("CREATE VIEW wellspring.sync_inbox AS SELECT message_id, processed_at FROM wellspring.sync_messages")
     op.execute(f"GRANT SELECT, INSERT ON wellspring.sync_inbox TO {WRITER}")
 

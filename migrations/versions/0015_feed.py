@@ -7,14 +7,13 @@ before work on. Nobody but the feeder writes parents; no role deletes a parent (
 from alembic import op
 
 revision = "0015"
-down_revision = "0009"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
 FEEDER = "wellspring_feeder"
 READER = "wellspring_reader"
 WRITER = "wellspring_writer"
-CONSUMER = "wellspring_consumer"
 
 # What the feeder may change of each parent, beside the columns that all of them have. A tenant never moves.
 FED = {
@@ -219,8 +218,8 @@ def grant() -> None:
     op.execute("REVOKE ALL ON FUNCTION wellspring.forget_in_answers(uuid, text[], text[]) FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION wellspring.forget_in_answers(uuid, text[], text[]) TO {FEEDER}")
     # The pipeline sweeps endings; what makes records asks whether they were deleted before they were seen.
-    op.execute(f"GRANT SELECT, UPDATE (seen_at, boundary, done_at) ON wellspring.endings TO {WRITER}, {CONSUMER}")
-    op.execute(f"GRANT SELECT ON wellspring.tombstones TO {WRITER}, {CONSUMER}")
+    op.execute(f"GRANT SELECT, UPDATE (seen_at, boundary, done_at) ON wellspring.endings TO {WRITER}")
+    op.execute(f"GRANT SELECT ON wellspring.tombstones TO {WRITER}")
     for table in ("pending_events", "feed_sources", "loads"):
         op.execute(f"GRANT SELECT ON wellspring.{table} TO {READER}")
 
@@ -233,6 +232,12 @@ def guard() -> None:
         f" FOR SELECT TO {READER} USING ((SELECT wellspring.is_service()))"
     )
     op.execute(f"CREATE POLICY pending_events_of_the_feed ON wellspring.pending_events TO {FEEDER} USING (true)")
+
+    # As on provenance (revision 0006): the choices of a provider that is gone are seen by nobody else.
+    op.execute(
+        f"CREATE POLICY workspace_providers_of_the_pipeline ON core_api.workspace_providers FOR ALL TO {WRITER}"
+        " USING ((SELECT wellspring.is_pipeline()))"
+    )
 
 
 def upgrade() -> None:
@@ -248,6 +253,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP POLICY workspace_providers_of_the_pipeline ON core_api.workspace_providers")
     op.execute("DROP FUNCTION wellspring.forget_in_answers(uuid, text[], text[])")
     for table in reversed(OWN_TABLES):
         op.execute(f"DROP TABLE wellspring.{table}")

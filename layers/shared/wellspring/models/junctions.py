@@ -2,8 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Table, false
 
+from wellspring.models import walks
 from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
 from wellspring.models.parents import LIVE, reference
+from wellspring.models.walks import Walk
 from wellspring.resources import Resource, ledgers, resource_of
 
 
@@ -30,8 +32,11 @@ def provenance_table(ledger: Resource) -> Table:
         Column("sync_message_pk", BigInteger),
         Column("ended_by_pk", BigInteger),
         # pk is the third column because a sync writes thousands of rows with one created_at.
-        Index(f"idx_{name}_record_created", record.column, "created_at", "pk"),
-        Index(f"idx_{name}_wc_created_at", connector.column, "created_at", "pk"),
+        Walk(record.column, "created_at").index(f"idx_{name}_record_created"),
+        # The live half of the seed's index; the dead one is among the others (docs/adr/0029).
+        Walk(connector.column, "created_at", live=True).index(f"idx_{name}_wc_created_at"),
+        *walks.indexes(name, connector.column, "wc", directed=True),
+        Walk(None, "created_at", live=True).index(f"idx_{name}_created_live"),
         schema=SCHEMA,
     )
 
@@ -59,7 +64,10 @@ workspace_group_workspaces = Table(
         postgresql_where=LIVE,
     ),
     Index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
+    *walks.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),
     Index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
+    *walks.indexes("workspace_group_workspaces", "workspace_pk", "workspace"),
+    Walk(None, "created_at", live=True).index("idx_workspace_group_workspaces_created_live"),
     Index(None, "created_by_pk"),
     schema=SCHEMA,
 )
@@ -81,6 +89,9 @@ workspace_providers = Table(
         postgresql_where=LIVE,
     ),
     Index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
+    *walks.indexes("workspace_providers", "workspace_pk", "workspace"),
+    *walks.indexes("workspace_providers", "provider_pk", "provider"),
+    Walk(None, "created_at", live=True).index("idx_workspace_providers_created_live"),
     Index("idx_workspace_providers_provider_created", "provider_pk", "created_at", "pk"),
     schema=SCHEMA,
 )

@@ -25,8 +25,9 @@ the [cursor-pagination profile]({CURSOR_PAGINATION}).
 A parameter that is unknown, malformed or given twice is 400; none is ever ignored.
 
 **Errors** are JSON:API error objects, all problems of a request in one answer. Decide by `code`; quote `id` when you
-ask us. `source` names the part at fault. Problems of different kinds in one document answer 400 together. 503 comes
-with `Retry-After`: nothing was changed, try again.
+ask us. `source` names the part at fault. Problems of different kinds in one document answer 400 together. 503 with
+`Retry-After`: nothing was changed, try again. 503 without it: the change may have been made; look first. A list that
+takes too long to read is 400, and says how to ask for less.
 
 **Safe retries.** Give a `POST` an `Idempotency-Key`: for 24 hours the same request with it gets the first answer again.
 
