@@ -6,7 +6,6 @@ IF NOT EXISTS where a table may come from the changed helper. Revisions 0001 to 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from alembic import op
 
@@ -63,11 +62,12 @@ def create_ledger(record: str, records: str) -> None:
         " EXECUTE FUNCTION core_api.refuse_change_of_direction()"
     )
     op.execute(f"CREATE INDEX idx_{table}_record_created ON core_api.{table} ({record}_pk, created_at, pk)")
-    live, parent = Walk(None, "created_at", live=True), "workspace_connector_pk"
-    _create_index(f"idx_{table}_wc_created_at", table, replace(live, parent=parent))
-    _create_index(f"idx_{table}_created_live", table, live)
+    parent = "workspace_connector_pk"
+    _create_index(f"idx_{table}_wc_created_at", table, Walk(parent, "created_at", live=True))
     for walk in walks(parent, directed=True):
         _create_index(name_of(table, "wc", walk), table, walk)
+    for walk in walks(None, directed=False):
+        _create_index(name_of(table, "", walk), table, walk)
     op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}")
     op.execute(f"GRANT INSERT, UPDATE (updated_at, deleted_at) ON core_api.{table} TO {WRITER}")
     # A revived parent notes the last row (docs/adr/0033).

@@ -56,7 +56,8 @@ def indexes() -> Iterator[tuple[str, str, str, str]]:
                 yield f"idx_{table}_{short}_{time}_{half}", table, f"{parent}, {column}, pk", HALVES[half]
     # For services alone: whose rows are the newest of all is nothing that a person's page may depend on.
     for table in (*(f"{record}_workspace_connectors" for record in RECORDS), *JUNCTIONS):
-        yield f"idx_{table}_created_live", table, "created_at, pk", HALVES["live"]
+        for time, column, half in TIMES:
+            yield f"idx_{table}_{time}_{half}", table, f"{column}, pk", HALVES[half]
 
 
 def build(name: str, table: str, columns: str, where: str) -> None:

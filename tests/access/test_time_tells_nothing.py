@@ -14,6 +14,7 @@ from tests.support.databases import FreshDatabase
 from tests.support.world import World
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database.scope import enter
+from wellspring.settings import CallerSettings
 
 COMPANIES = "/v1/company-workspace-connectors"
 
@@ -58,7 +59,7 @@ def ran(database: FreshDatabase, url: str, caller: Tenant, status: int) -> list[
     found = []
     for statement, values in sent:
         with engine.connect() as session:
-            enter(session, scope_of(principal_of(caller.caller.claims)) or "")
+            enter(session, scope_of(principal_of(caller.caller.claims, CallerSettings())) or "")
             explained = session.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values).scalar_one()
         plans = explained if isinstance(explained, list) else json.loads(explained)
         found.append(list(nodes(plans[0]["Plan"])))

@@ -115,15 +115,9 @@ class TestOrder:
     def test_is_newest_first_unless_asked(self, ledger: Ledger) -> None:
         assert get(ledger.url, ledger.ours.caller).ids == ledger.sorted_by("-created_at")
 
-    def test_is_the_same_for_a_service(self, ledger: Ledger, name: str) -> None:
-        assert walked(f"{ledger.url}?sort=-created_at&page[size]=4", READER) == ledger.sorted_by("-created_at")
-        resource = LISTS[name][0]
-        names_parents = not resource.driving or ledger.url != resource.route
-        is_enrolment = resource.type == "workspace_group_workspace"
-        parent = ("workspace_group", ledger.ours.group) if is_enrolment else ("workspace", ledger.ours.workspace)
-        claim = "" if names_parents else f"&filter[{parent[0]}]={parent[1].id}"
-        url = f"{ledger.url}?sort=updated_at&page[size]=4{claim}"
-        assert walked(url, READER) == ledger.sorted_by("updated_at")
+    @every_sort
+    def test_is_the_same_for_a_service(self, ledger: Ledger, sort: str) -> None:
+        assert walked(f"{ledger.url}?sort={sort}&page[size]=4", READER) == ledger.sorted_by(sort)
 
 
 UNSUPPORTED = [

@@ -31,6 +31,7 @@ from wellspring.database import scope as scopes
 from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable
 from wellspring.models import table_of
 from wellspring.observability import logger
+from wellspring.settings import CallerSettings
 
 PIPELINE = service("system:read", "sync:write")
 MOST_GROUPS = 4
@@ -290,7 +291,7 @@ class _OfTenant(_Caller):
         self.report.tenants.append(tenant)
         self.mine = tenant
         self.who = tenant.caller
-        self.scope = scope_of(principal_of(tenant.caller.claims))
+        self.scope = scope_of(principal_of(tenant.caller.claims, CallerSettings()))
         self.others = [other for other in plan.all_tenants if other.mark != tenant.mark]
 
     @property

@@ -170,7 +170,7 @@ def of_lists(prefix: str, parent: str, directions: Sequence[str]) -> dict[str, s
         ("updated_dead", UPDATED, DEAD),
         ("deleted_dead", "deleted_at", DEAD),
     ):
-        columns = f"({parent}, {time}, pk)"
+        columns = f"({parent}{time}, pk)"
         for direction in directions:
             divided = f"({half} AND (direction = '{direction}'::core_api.direction_enum))"
             found[f"{prefix}_{name}_{direction}"] = f"{columns} WHERE {divided}"
@@ -189,8 +189,8 @@ class TestProvenance:
             f"idx_{table}_record_created": f"({record}_pk, created_at, pk)",
             # The live half of the seed's; the dead one is among the others.
             f"idx_{table}_wc_created_at": f"(workspace_connector_pk, created_at, pk) WHERE {LIVE}",
-            f"idx_{table}_created_live": f"(created_at, pk) WHERE {LIVE}",
-            **of_lists(f"idx_{table}_wc", "workspace_connector_pk", ("input", "output")),
+            **of_lists(f"idx_{table}", "", ()),
+            **of_lists(f"idx_{table}_wc", "workspace_connector_pk, ", ("input", "output")),
         }
 
     @every_provenance_table

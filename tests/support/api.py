@@ -66,7 +66,7 @@ def person(row: Row, **claims: object) -> Caller:
 
 def service(*scopes: str, client_id: str = "sync-pipeline") -> Caller:
     """Return a service with these scopes."""
-    return Caller({"sub": client_id, "scope": " ".join(scopes)})
+    return Caller({"sub": client_id, "client_id": client_id, "scope": " ".join(scopes)})
 
 
 READER = service("system:read")

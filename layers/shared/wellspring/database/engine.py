@@ -16,6 +16,7 @@ from sqlalchemy.engine import ExceptionContext
 
 from wellspring.database.deadline import Deadline, seconds_left, within
 from wellspring.database.pipeline import PipelinedConnection
+from wellspring.database.planned import Swap
 from wellspring.database.sqlstate import is_gone, is_refused
 from wellspring.database.token import token
 from wellspring.database.wire import dial
@@ -26,6 +27,8 @@ RECYCLE_SECONDS = 20 * 60
 # For all of it: the name, TCP, TLS and the sign-in.
 CONNECT_SECONDS = 5.0
 TIMESTAMPTZ = 1184
+# Whether statements are swapped for the functions that the database has of them; tests turn it off.
+PLANNED = True
 # RDS Proxy has its certificates of AWS Certificate Manager, whose roots these are (RDS user guide, "Using TLS/SSL with
 # RDS Proxy"). A server without the proxy has one of an authority of RDS's own: DB_CA_FILE.
 AMAZON_ROOT_CAS = Path(__file__).with_name("amazon_root_cas.pem")
@@ -130,6 +133,8 @@ def make_engine(config: Settings, **options: Any) -> Engine:
         **({"pool_size": 1, "max_overflow": 0, "pool_recycle": RECYCLE_SECONDS} | options),
     )
     event.listen(engine, "handle_error", _mark_gone)
+    if PLANNED:
+        Swap().on(engine)
     return engine
 
 

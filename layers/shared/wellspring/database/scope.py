@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from wellspring.database import stall
 from wellspring.database.deadline import Deadline, within
 from wellspring.database.engine import engine
+from wellspring.database.planned import is_stale
 from wellspring.database.sqlstate import is_again, is_silent, translate
 from wellspring.errors import OutcomeUnknown, TimeExceeded, WellspringError
 
@@ -89,7 +90,8 @@ def in_transaction[Result](
 
     When the connection is lost before the commit was sent, nothing has been changed for certain, and `work`
     runs once more on a new connection, unless the time was spent in waiting for a silent server: it must have no other
-    effect than on the database.
+    effect than on the database. So it does when a function has gone in whose place its statement can be sent
+    (`database.planned`).
 
     Raises:
         ServiceUnavailable: the database is away, or the transaction was refused and may be tried again.
@@ -102,7 +104,8 @@ def in_transaction[Result](
             try:
                 result = _once(work, scope, deadline, is_read=is_read)
             except DBAPIError as error:
-                if is_silent(error) or not (error.connection_invalidated or (is_read and is_again(error))):
+                may_pass = error.connection_invalidated or is_stale(error) or (is_read and is_again(error))
+                if is_silent(error) or not may_pass:
                     raise
                 result = _once(work, scope, deadline, is_read=is_read)
         except DBAPIError as error:

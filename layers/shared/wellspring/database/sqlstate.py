@@ -19,7 +19,8 @@ from wellspring.resources import resources
 
 # Classes and codes from Postgres's appendix A. The connection is of no more use after these:
 GONE = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
-# Neither the password nor the token is the user's, or it may sign in with the other only:
+# Class 28, a refused sign-in: neither the password nor the token is the user's, or it may sign in with the other only.
+# With IAM it passes: tokens are checked at a limited rate, and a role that was just made is not known at once.
 REFUSED = "28"
 # Nothing was changed and the same transaction may succeed on a next try: deadlock, serialization failure.
 AGAIN = ("40001", "40P01")
@@ -27,8 +28,9 @@ AGAIN = ("40001", "40P01")
 BUSY = "55P03"
 # It ran for longer than it may.
 SLOW = "57014"
-# There is no server to work with: too many connections, out of resources, read-only after a failover.
-AWAY = (*GONE, "53", "25006")
+# There is no server to work with: it refuses the sign-in, has too many connections or is out of resources, or is
+# read-only after a failover.
+AWAY = (*GONE, REFUSED, "53", "25006")
 # The value cannot be held: NUL characters, numbers and times out of range.
 UNHOLDABLE = ("22",)
 UNIQUE_VIOLATION = "23505"

@@ -25,6 +25,7 @@ from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.media import check_content_type, wants_cursor_profile
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.observability import describe, logger
+from wellspring.settings import caller_settings
 
 type Event = Mapping[str, Any]
 type Answer = dict[str, Any]
@@ -94,7 +95,7 @@ class Request:
         claims: object = self.event
         for name in ("requestContext", "authorizer", "jwt", "claims"):
             claims = claims.get(name) if isinstance(claims, Mapping) else None
-        return principal_of(claims if isinstance(claims, Mapping) else None)
+        return principal_of(claims if isinstance(claims, Mapping) else None, caller_settings())
 
     @property
     def scope(self) -> str | None:

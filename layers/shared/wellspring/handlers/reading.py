@@ -7,9 +7,10 @@ from wellspring.database import Transaction
 from wellspring.errors import raise_all
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
 from wellspring.handlers.preconditions import none_match
+from wellspring.ids import parse_id
 from wellspring.jsonapi.documents import entity_tag, page_document, single_document, url_of, version_of
 from wellspring.jsonapi.query import parse_list, parse_view
-from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE, parse_id
+from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
 from wellspring.resources import Resource
 from wellspring.services import reading
 

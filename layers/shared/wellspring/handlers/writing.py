@@ -11,10 +11,10 @@ from wellspring.database import Transaction
 from wellspring.errors import BadRequest, WellspringError, raise_all
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
 from wellspring.handlers.preconditions import state_of
+from wellspring.ids import parse_id
 from wellspring.jsonapi.body import parse_create, parse_update
 from wellspring.jsonapi.documents import entity_tag, location, single_document, url_of, version_of
 from wellspring.jsonapi.query import no_parameters, parse_view
-from wellspring.jsonapi.values import parse_id
 from wellspring.queries import View
 from wellspring.resources import Resource
 from wellspring.services import idempotency, reading, writing

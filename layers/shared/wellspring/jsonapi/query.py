@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 from wellspring.errors import InvalidQueryParameter, WellspringError, raise_all
-from wellspring.jsonapi.values import CURSOR_PAGINATION, is_text, parse_boolean, parse_id, parse_instant
+from wellspring.ids import parse_id
+from wellspring.jsonapi.values import CURSOR_PAGINATION, is_text, parse_boolean, parse_instant
 from wellspring.queries import (
     DEFAULT_PAGE_SIZE,
     MAX_PAGE_SIZE,

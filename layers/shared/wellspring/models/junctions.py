@@ -33,7 +33,7 @@ def provenance_table(ledger: Resource) -> Table:
         # The live half of the seed's index; the dead one is among the others (docs/adr/0029).
         Walk(connector.column, "created_at", live=True).index(f"idx_{name}_wc_created_at"),
         *walks.indexes(name, connector.column, "wc", directed=True),
-        Walk(None, "created_at", live=True).index(f"idx_{name}_created_live"),
+        *walks.indexes(name, None, ""),
         schema=SCHEMA,
     )
 
@@ -64,7 +64,7 @@ workspace_group_workspaces = Table(
     *walks.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),
     Index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
     *walks.indexes("workspace_group_workspaces", "workspace_pk", "workspace"),
-    Walk(None, "created_at", live=True).index("idx_workspace_group_workspaces_created_live"),
+    *walks.indexes("workspace_group_workspaces", None, ""),
     Index(None, "created_by_pk"),
     schema=SCHEMA,
 )
@@ -88,7 +88,7 @@ workspace_providers = Table(
     Index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
     *walks.indexes("workspace_providers", "workspace_pk", "workspace"),
     *walks.indexes("workspace_providers", "provider_pk", "provider"),
-    Walk(None, "created_at", live=True).index("idx_workspace_providers_created_live"),
+    *walks.indexes("workspace_providers", None, ""),
     Index("idx_workspace_providers_provider_created", "provider_pk", "created_at", "pk"),
     schema=SCHEMA,
 )

@@ -66,7 +66,7 @@ def indexes(table: str, parent: str | None, short: str, *, directed: bool = Fals
 
     Args:
         table: the table's name.
-        parent: the column whose rows stand together.
+        parent: the column whose rows stand together; None for the rows of all.
         short: what the indexes' names call it.
         directed: whether the table has a direction.
     """
@@ -89,8 +89,8 @@ def walks(parent: str | None, *, directed: bool) -> Iterator[Walk]:
 
 def name_of(table: str, short: str, walk: Walk) -> str:
     """Return the name of an index that `indexes` makes."""
-    parts = [walk.time.removesuffix("_at"), "live" if walk.live else "dead", walk.direction]
-    return f"idx_{table}_{short}_{'_'.join(part for part in parts if part)}"
+    parts = [short, walk.time.removesuffix("_at"), "live" if walk.live else "dead", walk.direction]
+    return f"idx_{table}_{'_'.join(part for part in parts if part)}"
 
 
 def declared(table: Table) -> dict[Walk, str]:

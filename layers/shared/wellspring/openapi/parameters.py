@@ -9,7 +9,7 @@ from wellspring.jsonapi.query import DELETED, MAX_FILTER_IDS, RANGE_OPERATORS, S
 from wellspring.openapi import examples
 from wellspring.openapi.naming import schema
 from wellspring.openapi.schemas import included_types, narrowed
-from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_TOTAL
 from wellspring.resources import Attribute, Resource, resource_of
 from wellspring.routes import Route
 
@@ -88,12 +88,14 @@ def _paging() -> Iterator[Object]:
             "holds for the `sort` it was made with. Not both of `page[after]` and `page[before]`."
         )
         yield _query(name, description, {"type": "string"}, examples.CURSOR)
-    yield _query(
-        "page[total]", "`true` counts the whole list into `meta.page.total`.", {"type": "boolean"}, example=True
-    )
+    total = f"`true` counts the list into `meta.page.total`, up to {MAX_TOTAL}; then `total_is_capped` is true."
+    yield _query("page[total]", total, {"type": "boolean"}, example=True)
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
-    description = "The order, `-` for newest first; `-created_at` where it is not said."
-    yield _query("sort", description, schema("Order"), "-created_at")
+    order = (
+        "The order, `-` for newest first; `-created_at` where it is not said. By `deleted_at` with "
+        "`filter[deleted]=only`."
+    )
+    yield _query("sort", order, schema("Order"), "-created_at")
 
 
 def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
@@ -126,7 +128,9 @@ def _filters_of(attribute: Attribute) -> Iterator[Object]:
             yield _query(name, "Only rows of which this is so.", {"type": "boolean"}, example)
         case "instant":
             for operator in RANGE_OPERATORS:
-                description = f"Only rows whose `{attribute.name}` is {_COMPARED[operator]} this time."
+                description = (
+                    f"Only rows whose `{attribute.name}` is {_COMPARED[operator]} this time. With a `sort` by it only."
+                )
                 yield _query(f"{name}[{operator}]", description, _TIME, example or examples.MADE_AT)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from wellspring.models import feed, table_of
 from wellspring.repositories.feed import FED
-from wellspring.repositories.sync import array
+from wellspring.repositories.sync.arrays import array
 
 # Nothing has been made before this, by no pk.
 _BEGINNING = ("-infinity", 0)

@@ -118,12 +118,10 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
     driving = query.resource.driving
     if isinstance(principal, Person) or not driving or query.names_parents:
         return []
-    wanted = [found for found in query.filters if found.name != "created_at"]
-    asked = [f"filter[{found.name}]{f'[{found.operator}]' if found.operator in RANGES else ''}" for found in wanted]
-    asked += ["sort"] if query.sort.name != "created_at" else []
-    asked += ["filter[deleted]"] if query.deleted != "exclude" else []
+    # A range is of the order's own time (`jsonapi.query`), which an index has.
+    asked = [f"filter[{found.name}]" for found in query.filters if found.operator not in RANGES]
     ways = ", ".join(f"filter[{name}]" for name in dict.fromkeys(("workspace", *driving)))
-    detail = f"Of all workspaces only the live rows are listed, by created_at: name some by one of {ways}."
+    detail = f"This filter is not for the rows of all workspaces: ask for it with one of {ways}."
     return [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
 
 

@@ -1,6 +1,7 @@
 """What the statements of all pages have in common: the order, the cursor, and what lies behind it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
@@ -89,6 +91,13 @@ class PageBuilder(ABC):
         if self._ascending(reverse=reverse):
             return place >= cursor if inclusive else place > cursor
         return place <= cursor if inclusive else place < cursor
+
+    def _merged(self, walked: Sequence[Select[Any]], limit: ColumnElement[int], *, reverse: bool) -> Select[Any]:
+        """Return the first rows of several walks, each of which gives its own first ones."""
+        several = (select(rows.subquery(f"walk_{place}")) for place, rows in enumerate(walked))
+        merged = union_all(*several).subquery("walked")
+        order = self._order(merged.c[self.shape.sort.name], merged.c.pk, reverse=reverse)
+        return select(merged).order_by(*order).limit(limit)
 
     def _looked_up(
         self, relationship: Relationship, row: FromClause, *, live: bool, beside: FromClause | None = None

@@ -26,7 +26,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    union_all,
 )
 
 from wellspring.access.predicates import workspace_of
@@ -198,11 +197,7 @@ class HeadsThenLateral(PageBuilder):
             walked.append(rows.correlate(driver).order_by(*order).limit(limit))
         if len(walked) == 1:
             return walked[0].lateral(name)
-        merged = union_all(*(select(rows.subquery(f"walk_{place}")) for place, rows in enumerate(walked))).subquery(
-            "walked"
-        )
-        order = self._order(merged.c[self.time], merged.c.pk, reverse=reverse)
-        return select(merged).order_by(*order).limit(limit).correlate(driver).lateral(name)
+        return self._merged(walked, limit, reverse=reverse).correlate(driver).lateral(name)
 
     def _walked(self, walk: Walk, row: FromClause, driver: CTE, *, full: bool) -> Select[Any]:
         """Return the visible rows of one driver on one walk."""

@@ -1,4 +1,4 @@
-"""Pages of a service that names no parent: one walk along an index of all live rows by their time.
+"""Pages of a service that names no parent: a walk along an index of all rows by their time.
 
 Never for a person: how far theirs lie behind others' rows in such an index is for the others to say.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, FromClause, Integer, Select, bindparam, or_, select, true
 
-from wellspring.models.walks import pieces
+from wellspring.models.walks import Walk, pieces
 from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
 from wellspring.repositories.ledger.columns import is_walked, own_columns, row_filters
 
@@ -28,10 +28,21 @@ class Everywhere(PageBuilder):
         return self._rows(COUNTED, full=False)
 
     def _rows(self, limit: ColumnElement[int], *, full: bool, behind: bool = False) -> Select[Any]:
-        row = self.table.alias("row")
-        # Of what has no such walk the service refuses to list it (`services.reading`).
-        (walk,) = pieces(self.table, None, self.shape.sort.name, self.shape.halves, self.shape.direction)
-        columns = [row.c.pk, *(own_columns(self.resource, row) if full else [])]
+        reverse = self.shape.backward is not behind
+        time = self.shape.sort.name
+        # Of a filter that has no such walk the service refuses to list all rows (`services.reading`).
+        walked = []
+        for walk in pieces(self.table, None, time, self.shape.halves, self.shape.direction):
+            row = self.table.alias("row")
+            rows = self._walked(walk, row, full=full)
+            if self.shape.cursor:
+                rows = rows.where(self._beside_cursor(row, reverse=reverse, inclusive=behind))
+            walked.append(rows.order_by(*self._order(self._at(row), row.c.pk, reverse=reverse)).limit(limit))
+        return walked[0] if len(walked) == 1 else self._merged(walked, limit, reverse=reverse)
+
+    def _walked(self, walk: Walk, row: FromClause, *, full: bool) -> Select[Any]:
+        columns: list[ColumnElement[Any]] = [row.c.pk]
+        columns += own_columns(self.resource, row) if full else [self._at(row).label(self.shape.sort.name)]
         source: FromClause = row
         ways: list[ColumnElement[bool]] = []
         for relationship in self.resource.to_one:
@@ -46,9 +57,4 @@ class Everywhere(PageBuilder):
             .select_from(source)
             .where(*is_walked(row, walk), *row_filters(self.resource, row, self.shape.conditions))
         )
-        if ways:
-            rows = rows.where(or_(*ways))
-        reverse = self.shape.backward is not behind
-        if self.shape.cursor:
-            rows = rows.where(self._beside_cursor(row, reverse=reverse, inclusive=behind))
-        return rows.order_by(*self._order(self._at(row), row.c.pk, reverse=reverse)).limit(limit)
+        return rows.where(or_(*ways)) if ways else rows
