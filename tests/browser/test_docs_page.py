@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -20,6 +20,8 @@ pytestmark = pytest.mark.outside
 ROUTE = "/v1/company-workspace-connectors"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 MEDIA_TYPE = "application/vnd.api+json"
+
+type Scheme = Literal["light", "dark"]
 
 
 class Reference:
@@ -213,14 +215,14 @@ def test_every_task_opens_its_operation(reference: Reference) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_follows_the_colour_scheme(
-    stack: StackProcess, open_page: Callable[..., Watched], artefacts: Path, scheme: str
+    stack: StackProcess, open_page: Callable[..., Watched], artefacts: Path, scheme: Scheme
 ) -> None:
     reference = Reference(open_page(color_scheme=scheme), stack.facts["api_url"])
     reference.page.screenshot(path=artefacts / f"docs-{scheme}.png")
     seen = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
-    other = "light" if scheme == "dark" else "dark"
+    other: Scheme = "light" if scheme == "dark" else "dark"
     for now in (scheme, other, scheme):
-        reference.page.emulate_media(color_scheme=now)  # type: ignore[arg-type]  one of two words
+        reference.page.emulate_media(color_scheme=now)
         assert (max(reference.page.evaluate(seen)) < 64) == (now == "dark")
         assert (min(reference.page.evaluate(seen)) > 192) == (now == "light")
     assert reference.watched.errors == []
