@@ -223,6 +223,7 @@ def test_the_page_follows_the_colour_scheme(
     other: Scheme = "light" if scheme == "dark" else "dark"
     for now in (scheme, other, scheme):
         reference.page.emulate_media(color_scheme=now)
+        expect(reference.page.locator("html")).to_have_class("dark-mode" if now == "dark" else "")
         assert (max(reference.page.evaluate(seen)) < 64) == (now == "dark")
         assert (min(reference.page.evaluate(seen)) > 192) == (now == "light")
     assert reference.watched.errors == []
