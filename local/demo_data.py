@@ -9,29 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-KINDS = (
-    "workspace",
-    "people",
-    "company",
-    "account",
-    "connector",
-    "workspace_connector",
-    "workspace_group",
-    "workspace_membership",
-    "workspace_group_membership",
-    "workspace_group_workspace",
-    "message",
-    "provider",
-    "workspace_provider",
-)
+from wellspring.example_ids import demo_id
+from wellspring.resources import Resource, ledgers, resource_of
+
 OCCURRED_AT = "2026-05-10T08:14:22.000Z"
 
 type Row = dict[str, Any]
-
-
-def demo_id(kind: str, workspace: str, number: int = 1) -> str:
-    """Return the id of the demo's `number`th `kind` in `workspace` (0 for what belongs to none)."""
-    return f"01990000-{KINDS.index(kind) + 1:04x}-7000-8000-{workspace}{number:011d}"
 
 
 @dataclass(frozen=True)
@@ -118,13 +101,19 @@ class Connector:
     carries: tuple[str, ...]
 
 
+# What no other line names is brought in by the first connector and carried out by the last.
+_NAMED = {"account", "company", "people"}
+_OTHERS = tuple(type_ for type_ in ledgers() if type_ not in _NAMED)
+
 CONNECTORS = (
-    Connector(1, "Payments", "stripe", "input", ("account", "company")),
+    Connector(1, "Payments", "stripe", "input", ("account", "company", *_OTHERS)),
     Connector(2, "Mail", "google", "input", ("people", "company")),
     Connector(3, "Payroll", "payfit", "input", ("people", "account")),
     Connector(4, "CRM", "attio", "output", ("company", "people")),
-    Connector(5, "Archive", "dropbox", "output", ("account", "company")),
+    Connector(5, "Archive", "dropbox", "output", ("account", "company", *_OTHERS)),
 )
+# How many of a record type there are in a workspace, where no line above says it.
+AMOUNT = 12
 
 _FIRST = ("Alder", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Harbour", "Iris")
 _SECOND = ("Trading", "Foods", "Transport", "Studio", "Partners", "Packaging", "Energy", "Textiles")
@@ -160,6 +149,7 @@ def rows() -> dict[str, list[Row]]:
             for of in WORKSPACES
             for number, name in enumerate(of.accounts, 1)
         ],
+        **{resource_of(type_).table: _examples(resource_of(type_)) for type_ in _OTHERS},
         "connectors": [
             {
                 "id": demo_id("connector", "0", connector.number),
@@ -228,6 +218,20 @@ def rows() -> dict[str, list[Row]]:
     }
 
 
+def _examples(record: Resource) -> list[Row]:
+    """Return records of a type that has no names of its own here: as its example, numbered."""
+    texts = [said for said in record.attributes if said.kind == "text"]
+    return [
+        {
+            "id": demo_id(record.type, of.letter, number),
+            "workspace": of.id,
+            **{said.name: said.example if number == 1 else f"{said.example} {number}" for said in texts},
+        }
+        for of in WORKSPACES
+        for number in range(1, AMOUNT + 1)
+    ]
+
+
 def providers() -> list[Row]:
     """Return the provider catalogue, numbered in the order of the file."""
     with (Path(__file__).with_name("data") / "providers.csv").open(newline="", encoding="utf-8") as file:
@@ -260,7 +264,7 @@ def messages() -> Iterator[Row]:
                     [
                         {"type": kind, "id": demo_id(kind, workspace.letter, number)}
                         for kind in connector.carries
-                        for number in range(1, amounts[kind] + 1)
+                        for number in range(1, amounts.get(kind, AMOUNT) + 1)
                     ],
                 )
 

@@ -6,6 +6,7 @@ template may use.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from local.authorizer import JwtAuthorizer, UnauthorizedError
 from local.identity import Identity
 from local.lambdas import InvocationError, RequestTooLargeError
 from local.payload import Request, Response
-from local.template import Function, Route
+from local.template import Cors, Function, Route
 
 LARGEST_BODY = 10 * 1024 * 1024
 INTEGRATION_SECONDS = 30.0
@@ -67,8 +68,9 @@ def _variables(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str
     variables: dict[str, str] = {}
     for position, part in enumerate(pattern):
         if part.startswith("{") and part.endswith("+}"):
-            rest = "/".join(segments[position:])
-            return {**variables, part[1:-2]: unquote(rest)} if rest else None
+            # One segment at least, which may be empty: it is how a route takes `/path/`.
+            rest = segments[position:]
+            return {**variables, part[1:-2]: unquote("/".join(rest))} if rest else None
         if position >= len(segments):
             return None
         segment = unquote(segments[position])
@@ -81,12 +83,38 @@ def _variables(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str
     return variables if len(pattern) == len(segments) else None
 
 
+class Throttle:
+    """API Gateway's token bucket for each route: `rate` requests a second, `burst` at once above it."""
+
+    def __init__(self, rate: int, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def admits(self, route_key: str) -> bool:
+        """Say whether one more request to a route is admitted now."""
+        now = self._clock()
+        tokens, since = self._buckets.get(route_key, (float(self._burst), now))
+        tokens = min(float(self._burst), tokens + (now - since) * self._rate)
+        self._buckets[route_key] = (tokens - 1 if tokens >= 1 else tokens, now)
+        return tokens >= 1
+
+
 class ClientGoneError(Exception):
     """The connection broke off before the request was whole."""
 
 
+class RefusedError(Exception):
+    """The gateway answers by itself, without a function."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
 class Gateway:
-    """The ASGI application. `invoke` blocks, so it runs on `executor`."""
+    """The ASGI application. `invoke` blocks, so it runs on `executor`; without `throttle` nobody is told to wait."""
 
     def __init__(
         self,
@@ -95,12 +123,16 @@ class Gateway:
         identity: Identity,
         invoke: Invoke,
         executor: Executor,
+        cors: Cors | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
+        self._cors = cors
         self._router = Router(routes)
         self._identity = identity
         self._authorizer = JwtAuthorizer(identity.issuer, audience, identity.find_key)
         self._invoke = invoke
         self._executor = executor
+        self._throttle = throttle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -132,26 +164,70 @@ class Gateway:
             protocol=f"HTTP/{scope['http_version']}",
             source_ip=(scope.get("client") or ["127.0.0.1"])[0],
         )
-        issuers = self._issuers_document(request)
-        if issuers is not None:
-            return issuers, request.id
-        if request.header("transfer-encoding") and request.header("content-length"):
-            # Two ends of one body: what the other end takes for the next request may be none (RFC 9112, section 6.3).
-            return payload.message(400, "Bad Request", ("connection", "close")), request.id
+        without_route = self._issuers_document(request) or _ambiguous(request)
+        if without_route:
+            return without_route, request.id
         match = self._router.find(request.method, request.path)
         if match is None:
-            return payload.message(404, "Not Found"), request.id
-        claims = None
-        if match.route.needs_token:
-            try:
-                claims = self._authorizer.claims(request.header("authorization"))
-            except UnauthorizedError:
-                return payload.message(401, "Unauthorized", ("www-authenticate", "Bearer")), request.id
+            return self._preflight(request) or payload.message(404, "Not Found"), request.id
+        try:
+            claims = self._admit(match.route, request)
+        except RefusedError as refused:
+            return refused.response, request.id
+        # A route's authorizer comes before CORS: `$default` with one refuses every preflight that falls to it.
+        preflight = self._preflight(request)
+        if preflight:
+            return preflight, request.id
         body = await _read(receive)
         if body is None:
             return payload.message(413, "Request Entity Too Large"), request.id
         event = payload.to_event(replace(request, body=body), match.route.key, match.parameters, claims)
-        return await self._integrate(match.route.function, event), request.id
+        response = await self._integrate(match.route.function, event)
+        return self._shared(request, response), request.id
+
+    def _preflight(self, request: Request) -> Response | None:
+        """Return the answer to a preflight where CORS is configured.
+
+        "API Gateway automatically sends a response to preflight OPTIONS requests, even if there isn't an OPTIONS route
+        configured for your API" (its developer guide, "Configure CORS for HTTP APIs").
+        """
+        if not self._cors or request.method != "OPTIONS" or not request.header("access-control-request-method"):
+            return None
+        headers = [
+            ("access-control-allow-methods", ",".join(self._cors.methods)),
+            ("access-control-allow-headers", ",".join(self._cors.headers).lower()),
+            ("access-control-max-age", str(self._cors.seconds)),
+        ]
+        return self._shared(request, Response(204, (), b""), *headers)
+
+    def _shared(self, request: Request, response: Response, *headers: tuple[str, str]) -> Response:
+        """Return `response` with the headers by which a page of an origin that is allowed may read it.
+
+        "API Gateway ignores CORS headers returned from your backend integration" where CORS is configured.
+        """
+        if not self._cors:
+            return response
+        own = tuple((name, value) for name, value in response.headers if not name.startswith("access-control-"))
+        origin = request.header("origin")
+        if origin not in self._cors.origins:
+            return replace(response, headers=own)
+        allowed = (
+            ("access-control-allow-origin", origin),
+            ("access-control-expose-headers", ",".join(self._cors.exposed).lower()),
+        )
+        return replace(response, headers=(*own, *allowed, *headers))
+
+    def _admit(self, route: Route, request: Request) -> dict[str, str] | None:
+        """Return the claims of the caller, None where the route needs none; raise RefusedError with the answer."""
+        if self._throttle is not None and not self._throttle.admits(route.key):
+            raise RefusedError(payload.message(429, "Too Many Requests"))
+        if not route.needs_token:
+            return None
+        try:
+            return self._authorizer.claims(request.header("authorization"))
+        except UnauthorizedError as error:
+            challenge = ("www-authenticate", error.challenge)
+            raise RefusedError(payload.message(401, "Unauthorized", challenge)) from error
 
     def _issuers_document(self, request: Request) -> Response | None:
         if request.method not in {"GET", "HEAD"}:
@@ -177,6 +253,16 @@ class Gateway:
         except (InvocationError, payload.InvalidAnswerError) as error:
             logger.error("%s: %s", function.name, error)  # noqa: TRY400  the function's log has the traceback
             return payload.message(500, "Internal Server Error")
+
+
+def _ambiguous(request: Request) -> Response | None:
+    """Return the answer to a request whose body has two ends.
+
+    What the other end takes for the next request may be none (RFC 9112, section 6.3).
+    """
+    if request.header("transfer-encoding") and request.header("content-length"):
+        return payload.message(400, "Bad Request", ("connection", "close"))
+    return None
 
 
 def _header_bytes(value: str) -> bytes:

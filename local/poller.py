@@ -85,7 +85,7 @@ class Poller:
     """Polls one queue from `threads` threads until stopped.
 
     While a batch is worked on, its messages stay hidden for `hidden_seconds`; a failed one comes back
-    `retry_seconds` after its failure.
+    `retry_seconds` after its failure, or becomes a dead letter if that was its last receive: `on_dead_letter` is told.
     """
 
     def __init__(
@@ -99,6 +99,8 @@ class Poller:
         hidden_seconds: int,
         retry_seconds: int,
         threads: int = 2,
+        maximum_receives: int = 0,
+        on_dead_letter: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         self._sqs = sqs
         self._queue_url = queue_url
@@ -107,6 +109,8 @@ class Poller:
         self._invoke = invoke
         self._hidden_seconds = hidden_seconds
         self._retry_seconds = retry_seconds
+        self._maximum_receives = maximum_receives
+        self._on_dead_letter = on_dead_letter
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._poll, name=f"poller-{number}", daemon=True)
@@ -180,3 +184,7 @@ class Poller:
         ]
         if retried:
             self._sqs.change_message_visibility_batch(QueueUrl=self._queue_url, Entries=retried)
+        for message in messages:
+            receives = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 0))
+            if self._on_dead_letter and message["MessageId"] in failed and receives >= self._maximum_receives:
+                self._on_dead_letter(message)

@@ -149,9 +149,10 @@ class Cluster:
         return self._password
 
     def let_in(self, *roles: str) -> None:
-        """Give each of `roles` the cluster's password, as a deployment gives it IAM."""
+        """Let each of `roles` sign in with the cluster's password, as a deployment lets it in by IAM."""
         for role in roles:
-            self._execute(f"ALTER ROLE {_name(role)} PASSWORD {_literal(self._password)}")
+            # No limit: a stack that was stopped while its database was paused starts with it open.
+            self._execute(f"ALTER ROLE {_name(role)} CONNECTION LIMIT -1 PASSWORD {_literal(self._password)}")
 
     def create_database(self, name: str, template: str | None = None) -> None:
         """Create the database `name` for the owner, as a copy of `template` if given (nobody may be in that)."""

@@ -1,7 +1,9 @@
 """Where the local stack keeps its state, and what can be set from outside.
 
 PORT and SQS_PORT choose the ports (0: any free one), LOCAL_VISIBILITY_TIMEOUT the seconds after which a failed
-message comes back, WELLSPRING_STATE the folder of everything the stack writes (default `.local`).
+message comes back, CORS_ORIGINS the origins whose pages may call the API (commas between), WELLSPRING_STATE the folder
+of everything the stack writes (default `.local`), THROTTLE_RATE and THROTTLE_BURST the requests a second to one route,
+and at once above that, beyond which callers get 429 (0: no limit).
 """
 
 import os
@@ -47,7 +49,12 @@ class Settings:
     state: Path = field(default_factory=state_folder)
     port: int = field(default_factory=lambda: number("PORT", 3000))
     sqs_port: int = field(default_factory=lambda: number("SQS_PORT", 3001))
+    cors_origins: tuple[str, ...] = field(
+        default_factory=lambda: tuple(filter(None, os.environ.get("CORS_ORIGINS", "").split(",")))
+    )
     visibility_timeout: int = field(default_factory=lambda: number("LOCAL_VISIBILITY_TIMEOUT", 2, 43200))
+    throttle_rate: int = field(default_factory=lambda: number("THROTTLE_RATE", 0))
+    throttle_burst: int = field(default_factory=lambda: number("THROTTLE_BURST", 0))
 
     @property
     def logs(self) -> Path:

@@ -23,9 +23,10 @@ from typing import Any
 from local import demo_data
 from local.demo import Demo
 from local.errors import Fault
-from local.gateway import Gateway, Server
+from local.gateway import Gateway, Server, Throttle
 from local.identity import Identity
 from local.lambdas import InvocationError, Lambdas
+from local.notices import Notices
 from local.payload import Request, to_event
 from local.poller import Poller
 from local.postgres import Cluster
@@ -33,8 +34,9 @@ from local.processes import listen_on
 from local.queue import QueueServer, client
 from local.settings import DATABASE, HOST, ROOT, Settings, make_state_folder
 from local.template import Template
+from wellspring.example_ids import demo_id
 
-ROLES = ("wellspring_reader", "wellspring_writer")
+ROLES = ("wellspring_reader", "wellspring_writer", "wellspring_feeder")
 LOG_BYTES = 20_000_000
 WATCH_SECONDS = 0.5
 STARTING_SECONDS = 0.01
@@ -132,6 +134,9 @@ class Stack:
         sqs = client(self._queue.endpoint_url)
         consumer, source = self._template.queue_sources[0]
         declared = self._template.queues[source.queue]
+        notices = Notices(settings.logs / "functions.log", self._say, f"{self._log_hint()}/functions.log")
+        notices.start()
+        parts.callback(notices.stop)
         poller = Poller(
             sqs,
             self._queue.urls[source.queue],
@@ -140,6 +145,8 @@ class Stack:
             partial(lambdas.invoke, consumer),
             hidden_seconds=int(declared.attributes["VisibilityTimeout"]),
             retry_seconds=settings.visibility_timeout,
+            maximum_receives=declared.maximum_receives,
+            on_dead_letter=notices.dead_letter,
         )
         poller.start()
         parts.callback(poller.stop)
@@ -208,8 +215,13 @@ class Stack:
     def _make_server(self, lambdas: Lambdas, parts: ExitStack) -> Server:
         executor = ThreadPoolExecutor(GATEWAY_THREADS, thread_name_prefix="gateway")
         parts.callback(executor.shutdown, wait=False, cancel_futures=True)
-        template = self._template
-        return Server(Gateway(template.routes, template.audience, self._identity, lambdas.invoke, executor))
+        template, rate, burst = self._template, self._settings.throttle_rate, self._settings.throttle_burst
+        # One that is set alone counts for both.
+        throttle = Throttle(rate or burst, burst or rate) if rate or burst else None
+        cors = template.cors(self._settings.cors_origins)
+        return Server(
+            Gateway(template.routes, template.audience, self._identity, lambdas.invoke, executor, cors, throttle)
+        )
 
     async def _serve(self, server: Server, listener: socket.socket) -> None:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -267,8 +279,8 @@ class Stack:
 def commands(facts: dict[str, str]) -> list[tuple[str, str]]:
     """Return the three commands a newcomer pastes, each with what it shows."""
     python = ".venv/bin/python" if (ROOT / ".venv/bin/python").exists() else sys.executable
-    company = demo_data.demo_id("company", "a", 7)
-    connector = demo_data.demo_id("workspace_connector", "a", 1)
+    company = demo_id("company", "a", 7)
+    connector = demo_id("workspace_connector", "a", 1)
     body = json.dumps(
         demo_data.message("MESSAGE", connector, "input", [{"type": "company", "id": company}]),
         separators=(",", ":"),

@@ -5,7 +5,7 @@ parameters and resources. A reference that has no local meaning stays a readable
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +63,17 @@ class Route:
     def key(self) -> str:
         """The route key as API Gateway writes it."""
         return self.path if self.path == "$default" else f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Cors:
+    """Which pages of other origins may call the HTTP API, and how."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...]
+    headers: tuple[str, ...]
+    exposed: tuple[str, ...]
+    seconds: int
 
 
 @dataclass(frozen=True)
@@ -232,6 +243,19 @@ class Template:
             for authorizer in authorizers.values():
                 return tuple(self.resolve(authorizer["JwtConfiguration"]["audience"]))
         return ()
+
+    def cors(self, origins: Sequence[str]) -> Cors | None:
+        """Return what the API allows pages of `origins`; None where there are none."""
+        for _, properties in self._of_type(HTTP_API) if origins else ():
+            _, declared, _ = properties["CorsConfiguration"]["Fn::If"]
+            return Cors(
+                origins=tuple(origins),
+                methods=tuple(declared["AllowMethods"]),
+                headers=tuple(declared["AllowHeaders"]),
+                exposed=tuple(declared["ExposeHeaders"]),
+                seconds=int(declared["MaxAge"]),
+            )
+        return None
 
     @cached_property
     def queue_sources(self) -> tuple[tuple[Function, QueueSource], ...]:

@@ -1,9 +1,18 @@
-"""What several revisions need."""
+"""What several revisions need: tables of one kind, made with all that belongs to them.
+
+A helper makes what the models say today. A revision that changes every table of a kind changes its helper too, and asks
+IF NOT EXISTS where a table may come from the changed helper. Revisions 0001 to 0006 are older than these helpers.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from alembic import op
+
+from wellspring.models.walks import Walk, name_of, walks
+
+READER, WRITER, FEEDER = "wellspring_reader", "wellspring_writer", "wellspring_feeder"
 
 
 @contextmanager
@@ -16,3 +25,117 @@ def outside_transaction() -> Iterator[None]:
     with op.get_context().autocommit_block():
         op.execute("COMMIT")
         yield
+
+
+def create_record(table: str, *columns: str) -> None:
+    """Create the table of a record type, of a workspace; the functions read it, the platform's feed writes it.
+
+    Args:
+        table: its name (`invoices`).
+        columns: definitions of what it has beside the standard columns and its workspace (`number text NOT NULL`).
+    """
+    fed = ("source text", "source_version bigint NOT NULL DEFAULT 0")
+    _create_table(table, *fed, *columns, _reference(table, "workspace_pk", "workspaces"))
+    op.execute(f"CREATE INDEX idx_{table}_workspace_pk ON core_api.{table} (workspace_pk)")
+    op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}, {FEEDER}")
+    # A tenant never moves: the workspace is not among them.
+    changed = ", ".join(definition.split()[0] for definition in (*fed, *columns))
+    op.execute(f"GRANT INSERT, UPDATE ({changed}, updated_at, deleted_at) ON core_api.{table} TO {FEEDER}")
+
+
+def create_ledger(record: str, records: str) -> None:
+    """Create the provenance of a record type: table, trigger, indexes, grants, policies of callers and of the pipeline.
+
+    Args:
+        record: the record's JSON:API type (`invoice`).
+        records: the record's table (`invoices`).
+    """
+    table = ledger_of(record)
+    _create_table(
+        table,
+        _reference(table, f"{record}_pk", records),
+        _reference(table, "workspace_connector_pk", "workspace_connectors"),
+        "direction core_api.direction_enum NOT NULL",
+    )
+    op.execute(
+        f"CREATE TRIGGER direction_is_immutable BEFORE UPDATE OF direction ON core_api.{table}"
+        " FOR EACH ROW WHEN (OLD.direction IS DISTINCT FROM NEW.direction)"
+        " EXECUTE FUNCTION core_api.refuse_change_of_direction()"
+    )
+    op.execute(f"CREATE INDEX idx_{table}_record_created ON core_api.{table} ({record}_pk, created_at, pk)")
+    live, parent = Walk(None, "created_at", live=True), "workspace_connector_pk"
+    _create_index(f"idx_{table}_wc_created_at", table, replace(live, parent=parent))
+    _create_index(f"idx_{table}_created_live", table, live)
+    for walk in walks(parent, directed=True):
+        _create_index(name_of(table, "wc", walk), table, walk)
+    op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}")
+    op.execute(f"GRANT INSERT, UPDATE (updated_at, deleted_at) ON core_api.{table} TO {WRITER}")
+    # A revived parent notes the last row (docs/adr/0033).
+    op.execute(f"GRANT SELECT ON SEQUENCE core_api.{table}_pk_seq TO {FEEDER}")
+    visible = (
+        f"{_seen_parent(table, 'workspace_connectors', 'workspace_connector_pk')}"
+        f" AND {_seen_parent(table, records, f'{record}_pk')}"
+    )
+    op.execute(f"ALTER TABLE core_api.{table} ENABLE ROW LEVEL SECURITY")
+    op.execute(
+        f"CREATE POLICY {table}_of_the_caller ON core_api.{table} FOR ALL TO {READER}, {WRITER}"
+        f" USING ({visible}) WITH CHECK ({_IS_SERVICE})"
+    )
+    op.execute(
+        f"CREATE POLICY {table}_of_the_pipeline ON core_api.{table} FOR ALL TO {WRITER}"
+        " USING ((SELECT wellspring.is_pipeline()))"
+    )
+
+
+def drop_ledger(record: str, records: str) -> None:
+    """Drop what `create_ledger` and `create_record` made, with all rows."""
+    op.execute(f"DROP TABLE core_api.{ledger_of(record)}")
+    op.execute(f"DROP TABLE core_api.{records}")
+
+
+def ledger_of(record: str) -> str:
+    """Return the name of the table of a record type's provenance."""
+    return f"{record}_workspace_connectors"
+
+
+# Each is computed once for a statement, not once for a row.
+_IS_SERVICE = "(SELECT wellspring.is_service())"
+_WORKSPACES = "((SELECT wellspring.workspaces_of_caller())::bigint[])"
+
+
+def _create_index(name: str, table: str, walk: Walk) -> None:
+    op.execute(f"CREATE INDEX {name} ON core_api.{table} ({', '.join(walk.columns)}) WHERE {walk.where}")
+
+
+def _seen_parent(ledger: str, table: str, pk: str) -> str:
+    """Return the condition that a parent is in a workspace that the caller sees, and live where its row is.
+
+    Scalar sub-queries and not EXISTS, which the planner would rather answer from a hash of the whole table.
+    """
+    live = "(SELECT true FROM core_api.workspaces AS w WHERE w.pk = p.workspace_pk AND w.deleted_at IS NULL)"
+    seen = f"(p.workspace_pk = ANY {_WORKSPACES} OR {_IS_SERVICE} AND {live})"
+    outlived = f"(p.deleted_at IS NULL OR {ledger}.deleted_at IS NOT NULL)"
+    return f"(SELECT {seen} FROM core_api.{table} AS p WHERE p.pk = {ledger}.{pk} AND {outlived})"
+
+
+def _create_table(name: str, *definitions: str) -> None:
+    """Create a table with the five standard columns (`models.base.standard_columns`) and `definitions`."""
+    body = ", ".join(definitions)
+    op.execute(
+        f"""
+        CREATE TABLE core_api.{name} (
+          pk bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_{name} PRIMARY KEY,
+          id uuid NOT NULL DEFAULT uuidv7() CONSTRAINT uq_{name}_id UNIQUE,
+          created_at timestamptz(3) NOT NULL DEFAULT now(),
+          updated_at timestamptz(3) DEFAULT now(),
+          deleted_at timestamptz(3),
+          {body}
+        )
+        """
+    )
+
+
+def _reference(table: str, column: str, target: str) -> str:
+    """Return the definition of a foreign key column of `table`."""
+    key = f"CONSTRAINT fk_{table}_{column} REFERENCES core_api.{target} (pk) ON UPDATE CASCADE"
+    return f"{column} bigint NOT NULL {key}"

@@ -17,7 +17,7 @@ from tests.support.api import ANONYMOUS, FUNCTIONS, Caller, Reply, draft, event,
 from tests.support.databases import Database
 from tests.support.world import Row, World
 from wellspring.jsonapi.values import MEDIA_TYPE
-from wellspring.resources import Resource
+from wellspring.resources import Resource, records
 from wellspring.routes import Route, routes
 
 PIPELINE = service("system:read", "sync:write")
@@ -122,9 +122,10 @@ class Requests:
         self.choice = world.choose(self.workspace, self.provider, is_matched=True)
         self.connector = world.workspace_connector(self.workspace, world.connector(f"{NAME} Bank"))
         self.records: dict[str, Row] = {
-            "account": world.account(self.workspace, f"{NAME} Savings"),
-            "company": world.company(self.workspace, f"{NAME} Trading"),
-            "people": world.people(self.workspace, f"Contact {NAME}"),
+            record.type: world.record(
+                record.type, self.workspace, **{record.attributes[0].name: f"{NAME} {record.name}"}
+            )
+            for record in records()
         }
         self.provenance = {name: world.provenance(row, self.connector) for name, row in self.records.items()}
         database.commit()

@@ -12,13 +12,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial, wraps
-from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from types import FrameType, ModuleType
 from typing import Any, Literal
 
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlalchemy import true
 
+from migrations import run as migrations
 from wellspring import repositories
 from wellspring.access import predicates
 from wellspring.access.predicates import Visible
@@ -29,7 +32,7 @@ type Question = Literal["workspace", "group"]
 
 TABLES = tuple(resource.table for resource in objects())
 MODULES = tuple(
-    importlib.import_module(f"{repositories.__name__}.{found.name}") for found in iter_modules(repositories.__path__)
+    importlib.import_module(found.name) for found in walk_packages(repositories.__path__, f"{repositories.__name__}.")
 )
 
 # What a call of `Visible` asks in the end.
@@ -39,14 +42,19 @@ ASKED: Mapping[str, Sequence[Question]] = {
     "through": ("workspace", "group"),
 }
 # It asks for whoever called it.
-ASKS_FOR_ITS_CALLER = "ledger._visible_rows"
+ASKS_FOR_ITS_CALLER = "ledger.visible.visible_rows"
 # It only makes the choice of parents smaller: each of their rows is asked about once more.
-NO_GUARD = "ledger._HeadsThenLateral._opened_from_the_other_side"
+NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 
 # The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
 UNASKED: Mapping[str, str] = {
+    "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
-    "disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
+    "erasing.erase": "for the platform's feed; of one person that is named by their id",
+    "feed.apply_events": "for the platform's feed, which writes the parents of all tenants",
+    "feed.lock_types": "locks, and no row",
+    "feed_sources.count": "sums of the feed's sources, of which nothing is shown here",
+    "sync.disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
     "groups.linkage": "of groups that the caller has just been shown",
     "groups.make": "of workspaces that parents.find has found for the caller",
     "health.ping": "no row",
@@ -54,8 +62,12 @@ UNASKED: Mapping[str, str] = {
     "idempotency.claim": "the caller is half of the key",
     "idempotency.keep": "the caller is half of the key",
     "parents.caller_pk": "the caller",
-    "sync.apply_changes": "for the queue, which is a service; each row's parents must be live and of one workspace",
+    **{
+        f"pending_events.{name}": "for the platform's feed, whose events are of no tenant yet"
+        for name in ("come", "dismiss", "expire", "keep", "settle", "take", "take_one")
+    },
     "pruning.delete_oldest": "message ids and kept answers, of which nothing is shown",
+    "sync.resolving.resolve": "for the queue, which is a service; it tells what of another tenant must not be written",
     "writing.add": "under parents that parents.find has found for the caller",
     "writing.change": "of a row that ledger.one has found and locked for the caller",
     "writing.choose_provider": "under parents that parents.find has found for the caller",
@@ -65,7 +77,7 @@ UNASKED: Mapping[str, str] = {
 # What a condition is about that keeps rows from somebody.
 GUARDING = re.compile(r"deleted_at\.is_\(None\)|status == |\bCALLER\b|\bcaller\b|\bclaimed\b")
 # `filter[deleted]` is a wish of the caller's.
-NO_CONDITION = ("ledger._is_shown",)
+NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
@@ -115,7 +127,7 @@ def sites() -> dict[str, set[Question]]:
             for call in calls:
                 if isinstance(call, ast.Attribute):
                     questions.update(ASKED.get(call.attr, ()))
-                elif isinstance(call, ast.Name) and f"{_short(module)}.{call.id}" == ASKS_FOR_ITS_CALLER:
+                elif isinstance(call, ast.Name) and _meant(module, call.id) == ASKS_FOR_ITS_CALLER:
                     questions.update(ASKED["through"])
             if questions and name not in {ASKS_FOR_ITS_CALLER, NO_GUARD}:
                 found[name] = questions
@@ -125,18 +137,39 @@ def sites() -> dict[str, set[Question]]:
 def doors() -> Iterator[tuple[str, bool]]:
     """Return each public function of the repositories that takes a transaction, and whether it comes to a site."""
     asking = sites()
+    public, uses = _calls()
+    yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
+
+
+def behind_doors() -> set[str]:
+    """Return every function that a public one with a transaction comes to, those themselves too."""
+    public, uses = _calls()
+    return {reached for name in public for reached in _reached(name, uses)}
+
+
+def _calls() -> tuple[list[str], Mapping[str, set[str]]]:
+    """Return the public functions that take a transaction, and what each function uses."""
+    uses: dict[str, set[str]] = {}
+    public: list[str] = []
     for module in MODULES:
         prefix = f"{_short(module)}."
-        uses: dict[str, set[str]] = {}
-        public: list[str] = []
         for name, function in functions(module):
             if not function.name.startswith("_") and "transaction" in {part.arg for part in function.args.args}:
                 public.append(name)
             # A class stands for all its methods: whoever makes one may call any.
             names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
             for known in (name, prefix + name.removeprefix(prefix).partition(".")[0]):
-                uses.setdefault(known, set()).update(prefix + used for used in names)
-        yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
+                uses.setdefault(known, set()).update(_meant(module, used) for used in names)
+    return public, uses
+
+
+def _meant(module: ModuleType, name: str) -> str:
+    """Return what a name of a module stands for: something of the repositories', wherever it is, or of its own."""
+    found: Any = vars(module).get(name)
+    home = getattr(found, "__module__", None) or ""
+    if home.startswith(f"{repositories.__name__}.") and hasattr(found, "__qualname__"):
+        return f"{home.removeprefix(f'{repositories.__name__}.')}.{found.__qualname__}"
+    return f"{_short(module)}.{name}"
 
 
 def _reached(start: str, uses: Mapping[str, set[str]]) -> set[str]:
@@ -171,7 +204,9 @@ def _conditions(function: ast.FunctionDef) -> Iterator[tuple[list[ast.expr], int
 
 
 def _short(module: ModuleType) -> str:
-    return module.__name__.rpartition(".")[2]
+    """Return a module's name, of a repository below the package of all."""
+    known = module.__name__.removeprefix(f"{repositories.__name__}.")
+    return module.__name__.rpartition(".")[2] if known == module.__name__ else known
 
 
 def _tree(module: ModuleType) -> ast.Module:
@@ -215,7 +250,7 @@ def who_asks() -> str:
 
 
 def _name_of(frame: FrameType) -> str:
-    return f"{frame.f_globals['__name__'].rpartition('.')[2]}.{frame.f_code.co_qualname}"
+    return f"{frame.f_globals['__name__'].removeprefix(f'{repositories.__name__}.')}.{frame.f_code.co_qualname}"
 
 
 def drop_condition(module: ModuleType, name: str, number: int) -> None:
@@ -223,31 +258,100 @@ def drop_condition(module: ModuleType, name: str, number: int) -> None:
     function = dict(functions(module))[name]
     hosts, place = list(_conditions(function))[number]
     del hosts[place]
-    path = name.split(".")[1:]
+    path = name.removeprefix(f"{_short(module)}.").split(".")
     owner: Any = module
     for part in path[:-1]:
         owner = getattr(owner, part)
+    whole = getattr(owner, path[-1])
     made: dict[str, Any] = {}
     source = ast.fix_missing_locations(ast.Module([function], []))
     exec(compile(source, module.__file__ or "", "exec"), vars(module), made)  # noqa: S102  our own source
     setattr(owner, path[-1], made[path[-1]])
+    # Other modules have it by its name.
+    for other in MODULES:
+        for known in [known for known, value in vars(other).items() if value is whole]:
+            setattr(other, known, made[path[-1]])
 
 
 # ---- row-level security ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class RowPolicy:
+    """A policy as the revisions leave it.
+
+    Attributes:
+        table: of which table, with its schema.
+        name: what it is called.
+        roles: for whom it is.
+        visible: which rows are there.
+        writable: which rows may be written; the same where it is empty.
+    """
+
+    table: str
+    name: str
+    roles: str
+    visible: str
+    writable: str
+
+    @property
+    def on(self) -> str:
+        """What names it in SQL."""
+        return f"{self.name} ON {self.table}"
+
+
+_POLICY = re.compile(
+    r"CREATE POLICY (\w+) ON (\w+\.\w+) (?:FOR \w+ )?TO ([\w, ]+?)\s+USING \((.*?)\)(?:\s+WITH CHECK \((.*)\))?",
+    re.DOTALL,
+)
+_DROPPED_POLICY = re.compile(r"DROP POLICY (?:IF EXISTS )?(\w+) ON (\w+\.\w+)")
+_FUNCTION = re.compile(r"\s*CREATE (?:OR REPLACE )?FUNCTION wellspring\.(\w+\([^)]*\))(.*)", re.DOTALL)
+
+
+class _Written:
+    """Takes what Alembic would send, a statement at a time."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def write(self, statement: str) -> None:
+        self.statements.append(statement.strip().removesuffix(";"))
+
+    def flush(self) -> None:
+        """Do nothing: nothing waits."""
+
+
 @cache
-def migration(name: str = "0005_row_level_security") -> Any:
-    """Return a migration, by default the one that makes the policies for callers."""
-    path = Path(__file__).resolve().parents[2] / "migrations" / "versions" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _migrated() -> Sequence[str]:
+    """Return the statements of every revision that there is, the first revision's first."""
+    written = _Written()
+    options = {"as_sql": True, "output_buffer": written}
+    context = MigrationContext.configure(dialect_name="postgresql", opts=options)
+    revisions = ScriptDirectory(str(migrations.ROOT)).walk_revisions()
+    with Operations.context(context):
+        for script in reversed(list(revisions)):
+            script.module.upgrade()
+    return written.statements
 
 
-# Which adds to them what the queue's consumer sees.
-OF_THE_PIPELINE = "0006_sync_pipeline"
+@cache
+def policies() -> Sequence[RowPolicy]:
+    """Return the policies that the revisions leave."""
+    found: dict[str, RowPolicy] = {}
+    for statement in _migrated():
+        if made := _POLICY.fullmatch(statement):
+            name, table, roles, visible, writable = made.groups()
+            found[f"{name} ON {table}"] = RowPolicy(table, name, roles, visible, writable or "")
+        elif dropped := _DROPPED_POLICY.fullmatch(statement):
+            del found[f"{dropped[1]} ON {dropped[2]}"]
+    return tuple(found.values())
+
+
+@cache
+def sql_functions() -> Mapping[str, str]:
+    """Return the functions that the revisions leave: the body of each, by its name and parameters."""
+    made = (_FUNCTION.fullmatch(statement) for statement in _migrated())
+    return {found[1]: found[2] for found in made if found}
+
+
 WITHOUT_SECOND = tuple(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY" for table in TABLES)
 _SQL_CONDITION = re.compile(
     r"[a-z]+\.deleted_at IS NULL|membership\.status = 'active'|caller\.id = wellspring\.caller\(\)"
@@ -263,12 +367,12 @@ def without_each(sql: str) -> Iterator[tuple[str, str]]:
 
 # ---- all of them -----------------------------------------------------------------------------------------
 _SOON: Mapping[str, Sequence[str]] = {
-    "ledger._one_statement": ("row_is_found", "group_is_there"),
-    "ledger._count_statement": ("counted",),
-    "ledger._related_statement": ("named_and_not_shown",),
-    "ledger._WholeSorted._rows": ("updated_at",),
-    "ledger._HeadsThenLateral._driver": ("filter_that_names",),
-    "ledger._HeadsThenLateral._other_parent": ("created_at",),
+    "ledger.single._one_statement": ("row_is_found", "group_is_there"),
+    "ledger.counts._count_statement": ("counted",),
+    "ledger.includes._related_statement": ("named_and_not_shown",),
+    "ledger.whole.WholeSorted._rows": ("updated_at",),
+    "ledger.driven.HeadsThenLateral._driver": ("filter_that_names",),
+    "ledger.driven.HeadsThenLateral._other_parent": ("created_at",),
     "parents._find_one": ("gone_is_no_parent", "joins_a_group", "is_chosen"),
     "parents._roles": ("role_is_held", "is_chosen"),
     "parents.caller_pk": ("by_somebody_who_is_there",),
@@ -299,26 +403,23 @@ def _first() -> Iterator[Mutant]:
 def _second() -> Iterator[Mutant]:
     # The conditions of the tables of one kind differ in names only.
     of_a_kind = {resource.policy: resource.table for resource in reversed(objects())}
-    for table in TABLES:
-        policy = f"{table}_of_the_caller ON core_api.{table}"
-        visible, writable = migration().POLICIES[table]
+    for policy in policies():
+        table = policy.table.partition(".")[2]
+        of_pipeline = policy.name.endswith("_of_the_pipeline")
         everything = rf"everything.*\[{table.removesuffix('s')}"
-        yield Mutant(f"{table} without its policy", "second", (everything,), [f"DROP POLICY {policy}"])
+        dropped = rf"of_provenance.*\[{table.removesuffix('s')}" if of_pipeline else everything
+        yield Mutant(f"{policy.name} is dropped", "second", (dropped,), [f"DROP POLICY {policy.on}"])
         for kind, clause, condition, soon in (
-            ("shows", "USING", visible, everything),
-            ("takes", "WITH CHECK", writable, "added"),
+            ("shows", "USING", policy.visible, everything),
+            ("takes", "WITH CHECK", policy.writable, "added"),
         ):
-            alter = f"ALTER POLICY {policy} {clause}"
-            yield Mutant(f"{table} {kind} everything", "second", (soon,), [f"{alter} (true)"])
+            if not condition:
+                continue
+            alter = f"ALTER POLICY {policy.on} {clause}"
+            yield Mutant(f"{policy.name} {kind} everything", "second", (soon,), [f"{alter} (true)"])
             for text, rest in without_each(condition) if table in of_a_kind.values() else ():
-                yield Mutant(f"{table} {kind} without {text}", "second", (soon,), [f"{alter} ({rest})"])
-    for table in migration(OF_THE_PIPELINE).PROVENANCE:
-        policy, of_table = f"{table}_of_the_pipeline ON core_api.{table}", table.removesuffix("s")
-        soon = rf"of_provenance.*\[{of_table}"
-        yield Mutant(f"{table} without the pipeline's policy", "second", (soon,), [f"DROP POLICY {policy}"])
-        everything = rf"everything.*\[{of_table}"
-        yield Mutant(f"{table} for all who write", "second", (everything,), [f"ALTER POLICY {policy} USING (true)"])
-    for signature, body in migration().FUNCTIONS.items():
+                yield Mutant(f"{policy.name} {kind} without {text}", "second", (soon,), [f"{alter} ({rest})"])
+    for signature, body in sql_functions().items():
         for text, rest in without_each(body):
             sql = f"CREATE OR REPLACE FUNCTION wellspring.{signature} {rest}"
             soon = "everything.*workspace_group_" if "group" in signature else "everything"

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from tests.support.api import READER, Caller, get, person
-from tests.support.world import RecordType, Row, World
+from tests.support.world import RECORDS, RecordType, Row, World
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.routes import objects
 
 # The types whose rows are guarded, each with its table and its route.
 LEDGERS = objects()
-RECORD_TYPES: tuple[RecordType, ...] = ("account", "company", "people")
 
 # Both parents in one workspace, and in two: no code writes the latter, but the platform may move a record.
 PAIRS = ("AA", "BB", "CC", "DD", "AB", "BA", "AC", "CA", "AD", "DA")
@@ -106,8 +105,7 @@ def build(world: World) -> Scene:
         groups=groups,
         connectors={name: world.workspace_connector(workspace) for name, workspace in workspaces.items()},
         records={
-            type_: {name: world.record(type_, workspace) for name, workspace in workspaces.items()}
-            for type_ in RECORD_TYPES
+            type_: {name: world.record(type_, workspace) for name, workspace in workspaces.items()} for type_ in RECORDS
         },
         provider=world.provider("chosen"),
         lines=lines,

@@ -31,7 +31,7 @@ from tests.access.worlds import MOST, OBJECTS
 from tests.support import api
 from tests.support.databases import Database
 from wellspring.queries import Position, Sort
-from wellspring.resources import resource_of
+from wellspring.resources import ledgers, resource_of
 from wellspring.services import cursors
 
 # Columns that must be there, and that nobody's access depends on.
@@ -52,9 +52,7 @@ _PARENTS = {
     "workspace_groups": ("created_by",),
     "workspace_memberships": ("people", "workspace"),
     "workspace_group_memberships": ("people", "workspace_group"),
-    "account_workspace_connectors": ("account", "workspace_connector"),
-    "company_workspace_connectors": ("company", "workspace_connector"),
-    "people_workspace_connectors": ("people", "workspace_connector"),
+    **{ledger.table: (record, "workspace_connector") for record, ledger in ledgers().items()},
     "workspace_group_workspaces": ("workspace_group", "workspace", "created_by"),
     "workspace_providers": ("workspace", "provider"),
 }
@@ -62,9 +60,7 @@ _VALUES = {
     "workspace_groups": ("name",),
     "workspace_memberships": ("role", "status"),
     "workspace_group_memberships": ("role", "status"),
-    "account_workspace_connectors": ("direction",),
-    "company_workspace_connectors": ("direction",),
-    "people_workspace_connectors": ("direction",),
+    **{ledger.table: ("direction",) for ledger in ledgers().values()},
     "workspace_providers": ("is_selected", "is_matched"),
 }
 GUARDED = tuple(resource_of(type_).table for type_ in OBJECTS)

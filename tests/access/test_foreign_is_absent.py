@@ -19,7 +19,7 @@ from sqlalchemy import text
 from tests.access.good_requests import CLOSED, PIPELINE, Good, Requests, named
 from tests.support.api import READER, Reply, delete, get, person
 from tests.support.databases import Database, FreshDatabase, Statements
-from tests.support.world import RecordType, Row, World
+from tests.support.world import RECORDS, Row, World
 from wellspring.queries import Position, Sort
 from wellspring.resources import Resource, resource_of
 from wellspring.routes import Route
@@ -28,7 +28,6 @@ from wellspring.services import cursors
 JSONAPI = tuple(route for route in CLOSED if route.resource is not None)
 LISTS = tuple(route for route in JSONAPI if route.operation == "list")
 ONES = tuple(route for route in JSONAPI if route.operation == "retrieve")
-RECORD_TYPES: tuple[RecordType, ...] = ("account", "company", "people")
 LONG_AGO = datetime(2020, 2, 2, tzinfo=UTC)
 NO_TAG = '"none"'
 
@@ -60,7 +59,7 @@ def beside(requests: Requests) -> Foreign:
     world = requests.world
     theirs, gone = _tenant(world, "Theirs"), _tenant(world, "Gone")
     # What nobody but the platform writes: a parent on each side.
-    for type_ in RECORD_TYPES:
+    for type_ in RECORDS:
         mixed = [
             world.provenance(requests.records[type_], theirs["workspace_connector"][0]),
             world.provenance(theirs[type_][0], requests.connector),
@@ -80,7 +79,7 @@ def beside(requests: Requests) -> Foreign:
     # A provider is for everybody, as long as it is there.
     theirs["provider"], gone["provider"] = [], [provider]
     gone["workspace_provider"].append(world.choose(ours, provider, is_matched=True))
-    for type_ in RECORD_TYPES:
+    for type_ in RECORDS:
         record = world.record(type_, ours)
         gone[type_].append(record)
         gone[f"{type_}_workspace_connector"] += [
@@ -99,7 +98,7 @@ def _tenant(world: World, name: str) -> dict[str, list[Row]]:
     world.member(owner, workspace, "owner")
     world.group_member(owner, group, "owner")
     connector, provider = world.workspace_connector(workspace), world.provider(f"of-{name.lower()}")
-    records = {type_: world.record(type_, workspace) for type_ in RECORD_TYPES}
+    records = {type_: world.record(type_, workspace) for type_ in RECORDS}
     rows = [
         workspace,
         group,

@@ -1,6 +1,7 @@
 """That `tests.access.mutations` leaves nothing out: what comes to the database asks for the caller, or says why not."""
 
 import ast
+import re
 
 from tests.access.mutants import (
     ALONE,
@@ -11,11 +12,13 @@ from tests.access.mutants import (
     NO_GUARD,
     TABLES,
     UNASKED,
+    behind_doors,
     doors,
     functions,
-    migration,
     mutants,
+    policies,
     sites,
+    sql_functions,
 )
 from tests.access.mutations import Verdict
 from tests.support.databases import Database
@@ -33,7 +36,7 @@ def test_every_statement_is_behind_a_door() -> None:
         name
         for module in MODULES
         for name, function in functions(module)
-        if ".execute(" in ast.unparse(function) and name not in dict(doors())
+        if re.search(r"\.execute\(|\btogether\(", ast.unparse(function)) and name not in behind_doors()
     }
     assert hidden == set()
 
@@ -45,10 +48,20 @@ def test_every_question_is_taken_away_once() -> None:
 
 
 def test_every_policy_is_dropped_once(database: Database) -> None:
-    policies = database.owner.exec_driver_sql("SELECT tablename, policyname FROM pg_policies").all()
-    assert set(TABLES) == migration().POLICIES.keys()
+    found = database.owner.exec_driver_sql("SELECT schemaname || '.' || tablename, policyname FROM pg_policies").all()
+    assert {(policy.table, policy.name) for policy in policies()} == {tuple(row) for row in found}
+    assert {f"core_api.{table}" for table in TABLES} <= {policy.table for policy in policies()}
     dropped = {statement for mutant in mutants() for statement in mutant.sql if statement.startswith("DROP POLICY")}
-    assert dropped == {f"DROP POLICY {name} ON core_api.{table}" for table, name in policies}
+    assert dropped == {f"DROP POLICY {name} ON {table}" for table, name in found}
+
+
+def test_every_function_of_the_policies_is_found(database: Database) -> None:
+    """What a revision replaced is known as it is now."""
+    names = database.owner.exec_driver_sql(
+        "SELECT proname FROM pg_proc WHERE pronamespace = CAST('wellspring' AS regnamespace)"
+    ).scalars()
+    assert {signature.partition("(")[0] for signature in sql_functions()} == set(names)
+    assert "'pipeline'" in sql_functions()["is_service()"]
 
 
 def test_no_two_mutants_have_one_name() -> None:

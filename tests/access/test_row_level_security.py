@@ -182,10 +182,9 @@ def test_without_a_scope_nothing_is_added(scene: Scene) -> None:
             assert refused(lambda transaction, made=statement: transaction.execute(made), scope)  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("type_", ["account", "company", "people"])
-def test_a_person_changes_no_provenance_they_see(scene: Scene, type_: str) -> None:
+@pytest.mark.parametrize("table", PROVENANCE)
+def test_a_person_changes_no_provenance_they_see(scene: Scene, table: str) -> None:
     as_role(scene.world.database, WRITER)
-    table = f"{type_}_workspace_connectors"
     assert refused(tombstone_everything(table), scene.people["owner of A"].scope)
     assert in_transaction(tombstone_everything(table), SERVICE_SCOPE) > 0
 

@@ -17,7 +17,8 @@ from tests.access.worlds import OPERATIONS
 from tests.support.databases import Database
 from wellspring.access import predicates
 from wellspring.access.predicates import Visible
-from wellspring.repositories import ledger, parents
+from wellspring.repositories import parents
+from wellspring.repositories.ledger import counts, includes, pages, single
 from wellspring.services import policies
 
 pytestmark = pytest.mark.worlds
@@ -83,8 +84,8 @@ BUGS: dict[str, tuple[str, Bug]] = {
     ),
     "an invitation to a group shows it": ("list", _forgotten(predicates, "_groups", ".status")),
     "the connectors of a tombstoned workspace count": ("list", _services_see_what_is_gone),
-    "a stranger is included": ("list", _forgotten(ledger, "_related_statement", "workspace_pk")),
-    "the total counts foreign rows": ("list", _forgotten(ledger, "_count_statement", "visible")),
+    "a stranger is included": ("list", _forgotten(includes, "_related_statement", "workspace_pk")),
+    "the total counts foreign rows": ("list", _forgotten(counts, "_count_statement", "visible")),
     "any member keeps a group": ("delete", _anybody_keeps_a_group),
     "a guest chooses": ("update", _guests_choose),
 }
@@ -103,7 +104,7 @@ def _introduced(bug: Bug) -> Iterator[None]:
 
 def _forget_statements() -> None:
     """Let all statements be composed anew."""
-    for module in (ledger, parents):
+    for module in (counts, includes, pages, parents, single):
         for found in vars(module).values():
             if hasattr(found, "cache_clear"):
                 found.cache_clear()

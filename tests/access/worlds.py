@@ -336,6 +336,10 @@ class _Asker:
         """Draw a list of all there is to see, but for a few parameters: each set of them is a statement to compile."""
         dice = self._dice
         asked = List(type_, deleted="include", total=dice.one_in(2), include=self._include(type_))
+        if isinstance(self._caller, Service) and not dice.one_in(8):
+            # Of all workspaces a service lists the live rows, in one order.
+            claims = () if dice.one_in(3) else self._claims(type_)
+            asked = replace(asked, workspaces=claims, deleted="include" if claims else "exclude")
         oddities: list[Callable[[List], dict[str, Any]]] = [
             lambda _: {"deleted": dice.pick(("exclude", "only"))},
             lambda _: {"sort": dice.pick(("created_at", "updated_at")), "descending": dice.one_in(2)},

@@ -52,7 +52,7 @@ def test_checkov_finds_nothing_that_is_not_reasoned(documents: Path) -> None:
     found = [f"{each['check_id']} {each['resource']}" for each in report["results"]["failed_checks"]]
     assert found == []
     assert report["summary"]["parsing_errors"] == 0
-    assert report["summary"]["passed"] > 1000
+    assert report["summary"]["passed"] > 500
     assert said.returncode == 0
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from local.demo_data import GROUP, demo_id
+from local.demo_data import GROUP
+from wellspring.example_ids import demo_id
 
 __all__ = ["COMPANY", "CONNECTOR", "FOREIGN_CONNECTOR", "GROUP", "WORKSPACE_A", "WORKSPACE_B", "Problem", "problems"]
 

@@ -14,7 +14,9 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 
-from local.demo_data import GROUP, demo_id
+from local.demo_data import GROUP
+from wellspring.example_ids import demo_id
+from wellspring.resources import ledgers
 
 type Case = schemathesis.Case[Any]
 
@@ -34,7 +36,7 @@ _keys: dict[str, str] = {}
 _THERE = {
     **{
         type_: (demo_id(type_, "a"), demo_id(type_, "a", 2), demo_id(type_, "c"))
-        for type_ in ("account", "company", "people", "workspace_connector")
+        for type_ in (*ledgers(), "workspace_connector")
     },
     "workspace": tuple(demo_id("workspace", letter) for letter in "abc"),
     "workspace_group": (GROUP,),

@@ -17,6 +17,7 @@ from local.settings import ROOT
 from tests.local.stack_process import StackProcess
 from tests.support.stack import running
 from wellspring.openapi.naming import operation_id
+from wellspring.resources import ledgers
 from wellspring.routes import routes
 
 pytestmark = pytest.mark.contract
@@ -26,9 +27,7 @@ SEED = os.environ.get("CONTRACT_SEED", "1")
 SECONDS = 600
 
 LISTS = {
-    "list_account_workspace_connectors 2xx",
-    "list_company_workspace_connectors 2xx",
-    "list_people_workspace_connectors 2xx",
+    *(f"list_{ledger.type}s 2xx" for ledger in ledgers().values()),
     "list_workspace_group_workspaces 2xx",
     "list_workspace_providers 2xx",
     "list_workspace_groups 2xx",
@@ -47,9 +46,7 @@ ANSWERED = {
     },
     "pipeline": LISTS
     | {
-        "create_account_workspace_connector 2xx",
-        "create_company_workspace_connector 2xx",
-        "create_people_workspace_connector 2xx",
+        *(f"create_{ledger.type} 2xx" for ledger in ledgers().values()),
         "create_workspace_group 403",
     },
     "matcher": LISTS | {"create_workspace_provider 403", "create_company_workspace_connector 403"},
@@ -57,7 +54,7 @@ ANSWERED = {
 }
 # One of the three provenance types is tried in full: they are made by one declaration. So are the lists of the others.
 DEEP = {
-    "pipeline": "company_workspace_connector|(create|update|delete)_(account|people)_workspace_connector$",
+    "pipeline": "company_workspace_connector|(create|update|delete)_[a-z_]+_workspace_connector$",
     "owner": "workspace_groups?$|(?<!list)_workspace_group_workspace|(?<!list)_workspace_provider|^workspace_",
     "matcher": "(create|update)_workspace_provider$|^workspace_select_provider$",
 }

@@ -19,7 +19,7 @@ from tests.jsonapi.structure import check
 from tests.support.api import READER, Caller, draft, get, person, post, service
 from tests.support.databases import Statements
 from tests.support.world import Row, World
-from wellspring.resources import resource_of
+from wellspring.resources import ledgers, resource_of
 
 
 def all_of(type_: str) -> str:
@@ -68,11 +68,10 @@ def test_all_paths_at_once_include_everything_once(world: World, ours: Tenant, t
 def test_the_paths_are_those_of_the_contract() -> None:
     deeper = {(type_, path) for type_, path in PATHS if "." in path}
     assert deeper == {
-        ("account_workspace_connector", "account.workspace"),
-        ("company_workspace_connector", "company.workspace"),
+        *((ledger.type, f"{record}.workspace") for record, ledger in ledgers().items() if record != "people"),
         *(
             (f"{record}_workspace_connector", f"workspace_connector.{end}")
-            for record in ("account", "company", "people")
+            for record in ledgers()
             for end in ("connector", "workspace")
         ),
         ("workspace_group_workspace", "workspace_group.created_by"),

@@ -1,7 +1,8 @@
 """A junction object that nobody has written a line of code for works like the others, from its declaration alone.
 
-The scratch type stands in for a sixth object: its record `invoice`, its ledger `invoice_workspace_connector`. Of the
-five steps of docs/architecture.md, "Adding a junction object", this is 1 to 3; its tables and routes last for one test.
+The scratch type stands in for a sixth object: its record `voucher`, its ledger `voucher_workspace_connector`. Of the
+steps of docs/architecture.md, "Adding a junction object", this is the declaration; its tables and routes last for one
+test. tests/declaring takes all steps, in a copy of the repository.
 """
 
 import importlib
@@ -12,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Column, Table, Text
+from sqlalchemy import Table
 
 from tests.jsonapi.conftest import Tenant, included
 from tests.jsonapi.structure import check
@@ -24,41 +25,32 @@ from wellspring.handlers.http import LambdaHandler
 from wellspring.handlers.reading import list_of, retrieve_of
 from wellspring.handlers.writing import create_of, delete_of, update_of
 from wellspring.jsonapi.values import MEDIA_TYPE
-from wellspring.models import junctions, metadata
-from wellspring.models.base import SCHEMA, standard_columns
-from wellspring.models.parents import reference
+from wellspring.models import junctions, metadata, parents
 from wellspring.openapi import document
-from wellspring.resources import TIMES, WORKSPACE, Attribute, Resource, provenance, register
+from wellspring.resources import Attribute, provenance, record, register
 from wellspring.routes import objects, routes
 
-ROUTE = "/v1/invoice-workspace-connectors"
-TYPE = "invoice_workspace_connector"
+ROUTE = "/v1/voucher-workspace-connectors"
+TYPE = "voucher_workspace_connector"
 PIPELINE = service("system:read", "sync:write")
 
 
 @pytest.fixture
-def invoices(database: Database) -> Iterator[Table]:
+def vouchers(database: Database) -> Iterator[Table]:
     """The record's table and its ledger, in this test's transaction, and both types, until the test is over."""
     known, tables = dict(declarations._RESOURCES), set(metadata.tables)
-    parent = Table(
-        "invoices",
-        metadata,
-        *standard_columns(),
-        Column("number", Text, nullable=False),
-        reference("workspace_pk", "workspaces"),
-        schema=SCHEMA,
-    )
-    ledger = junctions.provenance_table("invoice", "invoices")
-    register(Resource("invoice", "invoices", (Attribute("number", "text"), *TIMES), (WORKSPACE,)))
-    register(provenance("invoice", "workspace"))
+    voucher = record("voucher", "vouchers", Attribute("number", "text", required=True))
+    ledger = provenance(voucher, "workspace")
+    register(voucher, ledger)
+    made = (parents.record_table(voucher), junctions.provenance_table(ledger))
     try:
-        metadata.create_all(database.owner, tables=[parent, ledger])
-        for table in (parent, ledger):
+        metadata.create_all(database.owner, tables=made)
+        for table in made:
             database.owner.exec_driver_sql(f"GRANT SELECT ON {table.fullname} TO wellspring_reader, wellspring_writer")
         database.owner.exec_driver_sql(
-            f"GRANT INSERT, UPDATE (updated_at, deleted_at) ON {ledger.fullname} TO wellspring_writer"
+            f"GRANT INSERT, UPDATE (updated_at, deleted_at) ON core_api.{ledger.table} TO wellspring_writer"
         )
-        yield parent
+        yield made[0]
     finally:
         for name in set(metadata.tables) - tables:
             metadata.remove(metadata.tables[name])
@@ -103,22 +95,22 @@ class Api:
 
 
 @pytest.fixture
-def api(invoices: Table) -> Api:
+def api(vouchers: Table) -> Api:
     return Api()
 
 
 @pytest.fixture
-def invoice(invoices: Table, world: World, ours: Tenant) -> Row:
-    return world._insert("invoice", invoices, number="2026-001", workspace_pk=ours.workspace.pk)
+def voucher(vouchers: Table, world: World, ours: Tenant) -> Row:
+    return world._insert("voucher", vouchers, number="2026-001", workspace_pk=ours.workspace.pk)
 
 
 @pytest.fixture
-def row(api: Api, ours: Tenant, invoice: Row) -> Reply:
-    return made(api, ours, invoice)
+def row(api: Api, ours: Tenant, voucher: Row) -> Reply:
+    return made(api, ours, voucher)
 
 
-def made(api: Api, ours: Tenant, invoice: Row, direction: str = "input") -> Reply:
-    document = draft(TYPE, {"direction": direction}, invoice=invoice, workspace_connector=ours.connector)
+def made(api: Api, ours: Tenant, voucher: Row, direction: str = "input") -> Reply:
+    document = draft(TYPE, {"direction": direction}, voucher=voucher, workspace_connector=ours.connector)
     reply = api("POST", ROUTE, PIPELINE, document)
     assert reply.status == 201, reply.body
     return reply
@@ -132,15 +124,15 @@ def test_it_is_401_for_a_stranger(api: Api) -> None:
 
 
 def test_it_is_404_and_absent_for_the_foreign_tenant(
-    invoices: Table, api: Api, ours: Tenant, theirs: Tenant, row: Reply
+    vouchers: Table, api: Api, ours: Tenant, theirs: Tenant, row: Reply
 ) -> None:
     for caller in (theirs.caller, person(Row("people", 0, uuid4()))):
         foreign = api("GET", row.data["links"]["self"], caller)
-        assert (foreign.status, foreign.error["code"]) == (404, "INVOICE_WORKSPACE_CONNECTOR_NOT_FOUND")
-        assert foreign.error["title"] == "Invoice workspace connector not found"
+        assert (foreign.status, foreign.error["code"]) == (404, "VOUCHER_WORKSPACE_CONNECTOR_NOT_FOUND")
+        assert foreign.error["title"] == "Voucher workspace connector not found"
         assert api("GET", ROUTE, caller).ids == []
-        invoice_id = row.data["relationships"]["invoice"]["data"]["id"]
-        assert api("GET", f"{ROUTE}?filter[invoice]={invoice_id}", caller).ids == []
+        voucher_id = row.data["relationships"]["voucher"]["data"]["id"]
+        assert api("GET", f"{ROUTE}?filter[voucher]={voucher_id}", caller).ids == []
     assert api("GET", f"{ROUTE}?filter[workspace]={ours.workspace.id}", theirs.caller).codes == ["FORBIDDEN"]
 
 
@@ -155,12 +147,12 @@ def test_it_is_403_for_a_person_to_write_and_for_a_service_without_the_scope(
 
 
 # ---- the five operations -------------------------------------------------------------------------------
-def test_it_is_created(api: Api, ours: Tenant, invoice: Row, row: Reply) -> None:
+def test_it_is_created(api: Api, ours: Tenant, voucher: Row, row: Reply) -> None:
     check(row.document)
     assert row.headers["location"] == row.data["links"]["self"] == f"{ROUTE}/{row.data['id']}"
     assert row.data["attributes"].keys() == {"direction", "created_at", "updated_at", "deleted_at"}
     assert row.data["relationships"] == {
-        "invoice": {"data": {"type": "invoice", "id": str(invoice.id)}},
+        "voucher": {"data": {"type": "voucher", "id": str(voucher.id)}},
         "workspace_connector": {"data": {"type": "workspace_connector", "id": str(ours.connector.id)}},
     }
 
@@ -174,19 +166,19 @@ def test_it_is_retrieved(api: Api, ours: Tenant, row: Reply) -> None:
 
 
 def test_it_is_listed_filtered_sorted_and_paged(
-    invoices: Table, world: World, api: Api, ours: Tenant, invoice: Row
+    vouchers: Table, world: World, api: Api, ours: Tenant, voucher: Row
 ) -> None:
-    other = world._insert("invoice", invoices, number="2026-002", workspace_pk=ours.workspace.pk)
+    other = world._insert("voucher", vouchers, number="2026-002", workspace_pk=ours.workspace.pk)
     ids = [
         UUID(made(api, ours, one, direction).data["id"])
-        for one in (invoice, other)
+        for one in (voucher, other)
         for direction in ("input", "output")
     ]
     for query, expected in {
         "": ids[::-1],
         "sort=created_at": ids,
         "sort=-updated_at": ids[::-1],
-        f"filter[invoice]={other.id}&sort=created_at": ids[2:],
+        f"filter[voucher]={other.id}&sort=created_at": ids[2:],
         "filter[direction]=output&sort=created_at": ids[1::2],
         f"filter[workspace_connector]={ours.connector.id}&sort=created_at": ids,
         f"filter[workspace]={ours.workspace.id}&sort=created_at": ids,
@@ -216,11 +208,11 @@ def test_it_is_tombstoned_restored_and_deleted(api: Api, ours: Tenant, row: Repl
     assert (back.status, back.data["attributes"]["deleted_at"]) == (200, None)
     assert api("DELETE", url, PIPELINE, if_match='"stale"').codes == ["PRECONDITION_FAILED"]
     assert api("DELETE", url, PIPELINE).status == 204
-    assert api("DELETE", url, PIPELINE).codes == ["INVOICE_WORKSPACE_CONNECTOR_NOT_FOUND"]
+    assert api("DELETE", url, PIPELINE).codes == ["VOUCHER_WORKSPACE_CONNECTOR_NOT_FOUND"]
 
 
-def test_a_retry_is_answered_again(api: Api, ours: Tenant, invoice: Row) -> None:
-    document = draft(TYPE, {"direction": "input"}, invoice=invoice, workspace_connector=ours.connector)
+def test_a_retry_is_answered_again(api: Api, ours: Tenant, voucher: Row) -> None:
+    document = draft(TYPE, {"direction": "input"}, voucher=voucher, workspace_connector=ours.connector)
     first, second = (api("POST", ROUTE, PIPELINE, document, idempotency_key="once") for _ in range(2))
     assert first.body == second.body
     assert len(api("GET", ROUTE, READER).ids) == 1
@@ -230,12 +222,12 @@ def test_a_retry_is_answered_again(api: Api, ours: Tenant, invoice: Row) -> None
 @pytest.mark.parametrize(
     ("path", "types"),
     [
-        ("invoice", {"invoice"}),
-        ("invoice.workspace", {"invoice", "workspace"}),
+        ("voucher", {"voucher"}),
+        ("voucher.workspace", {"voucher", "workspace"}),
         ("workspace_connector.connector", {"workspace_connector", "connector"}),
         (
-            "invoice.workspace,workspace_connector.workspace,workspace_connector.connector",
-            {"invoice", "workspace", "workspace_connector", "connector"},
+            "voucher.workspace,workspace_connector.workspace,workspace_connector.connector",
+            {"voucher", "workspace", "workspace_connector", "connector"},
         ),
     ],
 )
@@ -245,38 +237,38 @@ def test_its_parents_are_included_with_one_statement_each(
     for url in (ROUTE, row.headers["location"]):
         api("GET", url, ours.caller)  # the first answer of a process also reads the cursor keys
         statements.clear()
-        reply = api("GET", f"{url}?include={path}&fields[invoice]=number,workspace", ours.caller)
+        reply = api("GET", f"{url}?include={path}&fields[voucher]=number,workspace", ours.caller)
         check(reply.document)
         assert {type_ for type_, _ in included(reply)} == types
         assert len(statements) == 1 + len(types)
-        invoices = [item for item in reply.document["included"] if item["type"] == "invoice"]
-        assert [item["attributes"] for item in invoices] == [{"number": "2026-001"}] * ("invoice" in types)
+        vouchers = [item for item in reply.document["included"] if item["type"] == "voucher"]
+        assert [item["attributes"] for item in vouchers] == [{"number": "2026-001"}] * ("voucher" in types)
 
 
 # ---- errors --------------------------------------------------------------------------------------------
-def test_its_record_must_be_there(api: Api, ours: Tenant, invoice: Row) -> None:
-    absent = Row("invoice", 0, uuid4())
-    document = draft(TYPE, {"direction": "input"}, invoice=absent, workspace_connector=ours.connector)
+def test_its_record_must_be_there(api: Api, ours: Tenant, voucher: Row) -> None:
+    absent = Row("voucher", 0, uuid4())
+    document = draft(TYPE, {"direction": "input"}, voucher=absent, workspace_connector=ours.connector)
     reply = api("POST", ROUTE, PIPELINE, document)
-    assert (reply.status, reply.error["code"], reply.error["title"]) == (404, "INVOICE_NOT_FOUND", "Invoice not found")
-    assert reply.error["source"] == {"pointer": "/data/relationships/invoice/data/id"}
+    assert (reply.status, reply.error["code"], reply.error["title"]) == (404, "VOUCHER_NOT_FOUND", "Voucher not found")
+    assert reply.error["source"] == {"pointer": "/data/relationships/voucher/data/id"}
 
 
 def test_its_record_and_its_connector_must_be_of_one_workspace(
-    api: Api, ours: Tenant, theirs: Tenant, invoice: Row
+    api: Api, ours: Tenant, theirs: Tenant, voucher: Row
 ) -> None:
-    document = draft(TYPE, {"direction": "input"}, invoice=invoice, workspace_connector=theirs.connector)
+    document = draft(TYPE, {"direction": "input"}, voucher=voucher, workspace_connector=theirs.connector)
     assert api("POST", ROUTE, PIPELINE, document).codes == ["TENANT_MISMATCH"]
 
 
 def test_its_documents_are_checked_by_its_declaration(api: Api, row: Reply) -> None:
     wrong = draft(TYPE, {"direction": "up", "number": "1", "created_at": None}, id_=uuid4())
     wrong["data"]["relationships"] = {"company": {"data": None}}
-    reply = api("POST", f"{ROUTE}?include=company&filter[invoice]=7", PIPELINE, wrong)
+    reply = api("POST", f"{ROUTE}?include=company&filter[voucher]=7", PIPELINE, wrong)
     check(reply.document)
     assert {error["source"].get("pointer") or error["source"]["parameter"] for error in reply.errors} == {
         "include",
-        "filter[invoice]",
+        "filter[voucher]",
         "/data/id",
         "/data/attributes/direction",
         "/data/attributes/number",
@@ -294,10 +286,10 @@ def test_its_documents_are_checked_by_its_declaration(api: Api, row: Reply) -> N
 
 def test_its_parameters_are_checked_by_its_declaration(api: Api) -> None:
     for query, parameter in (
-        ("include=invoice.created_by", "include"),
+        ("include=voucher.created_by", "include"),
         ("filter[company]=7", "filter[company]"),
-        ("filter[invoice]=7", "filter[invoice]"),
-        ("fields[invoice]=amount", "fields[invoice]"),
+        ("filter[voucher]=7", "filter[voucher]"),
+        ("fields[voucher]=amount", "fields[voucher]"),
         ("sort=number", "sort"),
     ):
         assert api("GET", f"{ROUTE}?{query}", READER).error["source"] == {"parameter": parameter}
@@ -332,21 +324,21 @@ def test_it_is_described(api: Api) -> None:
     assert described["paths"][ROUTE].keys() == {"get", "post"}
     assert described["paths"][f"{ROUTE}/{{id}}"].keys() == {"get", "patch", "delete"}
     text = json.dumps(described)
-    for word in ("filter[invoice]", "fields[invoice]", "INVOICE_NOT_FOUND", "INVOICE_WORKSPACE_CONNECTOR_NOT_FOUND"):
+    for word in ("filter[voucher]", "fields[voucher]", "VOUCHER_NOT_FOUND", "VOUCHER_WORKSPACE_CONNECTOR_NOT_FOUND"):
         assert word in text
 
 
 # ---- afterwards ----------------------------------------------------------------------------------------
 def test_nothing_of_it_is_left_for_the_tests_that_follow(ours: Tenant) -> None:
-    assert not [route for route in routes() if "invoice" in route.path]
-    assert "core_api.invoices" not in metadata.tables
+    assert not [route for route in routes() if "voucher" in route.path]
+    assert "core_api.vouchers" not in metadata.tables
     with pytest.raises(KeyError):
-        declarations.resource_of("invoice")
+        declarations.resource_of("voucher")
     assert call("GET", ROUTE, ours.caller).codes == ["NOT_FOUND"]
-    assert "invoice" not in json.dumps(importlib.import_module("wellspring.openapi").document())
+    assert "voucher" not in json.dumps(importlib.import_module("wellspring.openapi").document())
 
 
-def test_the_product_knows_nothing_of_invoices() -> None:
+def test_the_product_knows_nothing_of_vouchers() -> None:
     package = importlib.import_module("wellspring").__path__[0]
     for path in Path(package).rglob("*.py"):
-        assert "invoice" not in path.read_text().lower(), path
+        assert "voucher" not in path.read_text().lower(), path

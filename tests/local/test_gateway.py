@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local import gateway, payload
 from local.authorizer import as_text
-from local.gateway import Gateway, Router
+from local.gateway import Gateway, Router, Throttle
 from local.identity import Identity, base64url
 from local.lambdas import InvocationError, RequestTooLargeError
-from local.template import Function, Route
+from local.template import Cors, Function, Route, Template
 from tests.local.stack_process import Answer
 
 FUNCTION = Function("ThingsFunction", "things.list.handler", 10, 128, {}, ())
@@ -39,13 +39,21 @@ class Client:
     identity: Identity
     executor: ThreadPoolExecutor
     routes: tuple[Route, ...] = (PRIVATE, OPEN, POST)
+    cors: Cors | None = None
     answer: Callable[[Mapping[str, Any]], Any] = field(default=lambda _: {"statusCode": 200, "body": "{}"})
     events: list[Mapping[str, Any]] = field(default_factory=list)
+    throttle: Throttle | None = None
 
     def __call__(
-        self, path: str, method: str = "GET", *, token: str | None = None, chunks: tuple[bytes, ...] = (b"",)
+        self,
+        path: str,
+        method: str = "GET",
+        *,
+        token: str | None = None,
+        chunks: tuple[bytes, ...] = (b"",),
+        more: Mapping[str, str] | None = None,
     ) -> Answer:
-        headers = [(b"host", b"localhost")]
+        headers = [(b"host", b"localhost"), *((name.encode(), value.encode()) for name, value in (more or {}).items())]
         if token is not None:
             headers.append((b"authorization", token.encode()))
         raw, _, query = path.partition("?")
@@ -74,7 +82,7 @@ class Client:
             self.events.append(event)
             return self.answer(event)
 
-        app = Gateway(self.routes, ("wellspring",), self.identity, invoke, self.executor)
+        app = Gateway(self.routes, ("wellspring",), self.identity, invoke, self.executor, self.cors, self.throttle)
         asyncio.run(app(scope, receive, send))
         start, body = sent
         return Answer(
@@ -115,35 +123,44 @@ def test_the_prefix_is_written_as_one_likes_or_left_out(client: Client, identity
     assert client("/v1/things", token=prefix + identity.sign(claims(identity))).status == 200
 
 
-def refused(client: Client, token: str | None) -> None:
+AUDIENCE = "the token does not have a valid audience"
+ISSUER = "the token's iss is not the issuer of this API"
+KEY = "the token's kid is not a key of the issuer"
+SIGNATURE = "the token's signature does not match its key"
+NO_JWT = "the token is not a JWT"
+
+
+def refused(client: Client, token: str | None, reason: str | None) -> None:
+    """Check that a token is refused, and that `www-authenticate` says why; None where there is none to speak of."""
     answer = client("/v1/things", token=token)
     assert (answer.status, answer.body) == (401, b'{"message":"Unauthorized"}')
-    assert answer.headers["www-authenticate"] == "Bearer"
+    said = f'Bearer scope="" error="invalid_token" error_description="{reason}"' if reason else "Bearer"
+    assert answer.headers["www-authenticate"] == said
     assert client.events == []
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "reason"),
     [
-        {"exp": 1},
-        {"exp": None},
-        {"exp": "soon"},
-        {"nbf": 4102444800},
-        {"iat": 4102444800},
-        {"iss": "https://elsewhere.example/"},
-        {"iss": None},
-        {"aud": "another"},
-        {"aud": ["another", "more"]},
-        {"aud": None},
-        {"aud": []},
-        {"aud": "another", "client_id": "wellspring"},
-        {"aud": None, "client_id": "another"},
+        ({"exp": 1}, "the token has expired"),
+        ({"exp": None}, "the token has no exp"),
+        ({"exp": "soon"}, NO_JWT),
+        ({"nbf": 4102444800}, "the token is not valid yet"),
+        ({"iat": 4102444800}, "the token is not valid yet"),
+        ({"iss": "https://elsewhere.example/"}, ISSUER),
+        ({"iss": None}, ISSUER),
+        ({"aud": "another"}, AUDIENCE),
+        ({"aud": ["another", "more"]}, AUDIENCE),
+        ({"aud": None}, AUDIENCE),
+        ({"aud": []}, AUDIENCE),
+        ({"aud": "another", "client_id": "wellspring"}, AUDIENCE),
+        ({"aud": None, "client_id": "another"}, AUDIENCE),
     ],
 )
-def test_a_token_whose_claims_do_not_fit_is_refused(
-    client: Client, identity: Identity, changes: dict[str, Any]
+def test_a_token_whose_claims_do_not_fit_is_refused_and_told_why(
+    client: Client, identity: Identity, changes: dict[str, Any], reason: str
 ) -> None:
-    refused(client, "Bearer " + identity.sign(claims(identity, **changes)))
+    refused(client, "Bearer " + identity.sign(claims(identity, **changes)), reason)
 
 
 @pytest.mark.parametrize("changes", [{"aud": ["other", "wellspring"]}, {"aud": None, "client_id": "wellspring"}])
@@ -153,15 +170,20 @@ def test_the_audience_may_be_one_of_several_or_the_client_id(
     assert client("/v1/things", token=identity.sign(claims(identity, **changes))).status == 200
 
 
-@pytest.mark.parametrize("token", [None, "", "Bearer", "Bearer ", "Basic abc", "Bearer a.b.c", "Bearer x y", "ü"])
-def test_what_is_no_token_is_refused(client: Client, token: str | None) -> None:
-    refused(client, token)
+@pytest.mark.parametrize("token", [None, "", "Basic abc", "Bearer x y"])
+def test_who_sends_no_bearer_token_is_asked_for_one(client: Client, token: str | None) -> None:
+    refused(client, token, None)
+
+
+@pytest.mark.parametrize("token", ["Bearer", "Bearer ", "Bearer a.b.c", "ü"])
+def test_what_is_no_token_is_refused(client: Client, token: str) -> None:
+    refused(client, token, NO_JWT)
 
 
 def test_a_token_signed_by_another_key_is_refused(client: Client, identity: Identity) -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     signed = jwt.encode(claims(identity), other, algorithm="RS256", headers={"kid": identity.key_id})
-    refused(client, f"Bearer {signed}")
+    refused(client, f"Bearer {signed}", SIGNATURE)
 
 
 @pytest.mark.parametrize("kid", [{}, {"kid": "unknown"}])
@@ -174,12 +196,12 @@ def test_a_token_whose_key_is_missing_or_unknown_is_refused(
     forged = jwt.encode(
         json.loads(base64.urlsafe_b64decode(body + "==")), other, algorithm="RS256", headers=kid or None
     )
-    refused(client, f"Bearer {forged}")
+    refused(client, f"Bearer {forged}", KEY)
 
 
 def test_an_unsigned_token_is_refused(client: Client, identity: Identity) -> None:
     forged = jwt.encode(claims(identity), "", algorithm="none", headers={"kid": identity.key_id})
-    refused(client, f"Bearer {forged}")
+    refused(client, f"Bearer {forged}", "the token is not signed by RS256")
 
 
 def test_a_token_signed_with_the_public_key_as_a_shared_secret_is_refused(client: Client, identity: Identity) -> None:
@@ -189,13 +211,13 @@ def test_a_token_signed_with_the_public_key_as_a_shared_secret_is_refused(client
     header = base64url(json.dumps({"alg": "HS256", "typ": "JWT", "kid": identity.key_id}).encode())
     body = base64url(json.dumps(claims(identity)).encode())
     signature = base64url(hmac.digest(pem, f"{header}.{body}".encode(), hashlib.sha256))
-    refused(client, f"Bearer {header}.{body}.{signature}")
+    refused(client, f"Bearer {header}.{body}.{signature}", "the token is not signed by RS256")
 
 
 def test_a_changed_token_is_refused(client: Client, identity: Identity) -> None:
     header, _, signature = identity.sign(claims(identity)).split(".")
     body = base64url(json.dumps(claims(identity, sub="somebody else")).encode())
-    refused(client, f"Bearer {header}.{body}.{signature}")
+    refused(client, f"Bearer {header}.{body}.{signature}", SIGNATURE)
 
 
 def test_an_open_route_needs_no_token(client: Client) -> None:
@@ -240,6 +262,8 @@ def router(*keys: str) -> Router:
         ("GET /v1/groups/1/members/2", "GET /v1/groups/{group}/members/{id}", {"group": "1", "id": "2"}),
         ("GET /v1/files/a/b", "GET /v1/files/{proxy+}", {"proxy": "a/b"}),
         ("GET /v1/files/one", "GET /v1/files/one", {}),
+        ("GET /v1/files/", "GET /v1/files/{proxy+}", {"proxy": ""}),
+        ("GET /v1/files", "$default", {}),
     ],
 )
 def test_the_most_specific_route_answers(request_line: str, key: str, parameters: dict[str, str]) -> None:
@@ -277,6 +301,89 @@ def test_without_a_route_the_answer_is_404(client: Client) -> None:
     assert (answer.status, answer.body) == (404, b'{"message":"Not Found"}')
     assert answer.headers["content-type"] == "application/json"
     assert client("/health", "HEAD").status == 404
+
+
+# ---- pages of other origins ---------------------------------------------------------------------------
+PAGE = "https://page.example"
+DEFAULT = Route("$default", "$default", FUNCTION, needs_token=True)
+OPTIONS = Route("OPTIONS", "/{proxy+}", FUNCTION, needs_token=False)
+
+
+def preflight(origin: str = PAGE) -> dict[str, str]:
+    """Return the headers by which a browser asks whether it may send a GET with a token."""
+    return {
+        "origin": origin,
+        "access-control-request-method": "GET",
+        "access-control-request-headers": "authorization",
+    }
+
+
+@pytest.fixture
+def shared(client: Client) -> Client:
+    """The client of an API whose CORS is configured, and which has a `$default` with an authorizer."""
+    client.cors = Template().cors([PAGE])
+    client.routes = (PRIVATE, OPEN, POST, DEFAULT)
+    return client
+
+
+def test_a_preflight_that_falls_to_a_default_route_with_an_authorizer_is_refused(shared: Client) -> None:
+    answer = shared("/v1/things", "OPTIONS", more=preflight())
+    assert answer.status == 401
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_an_open_options_route_has_the_gateway_answer_the_preflight(shared: Client) -> None:
+    shared.routes = (*shared.routes, OPTIONS)
+    answer = shared("/v1/things", "OPTIONS", more=preflight())
+    assert (answer.status, answer.body, shared.events) == (204, b"", [])
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert set(answer.headers["access-control-allow-methods"].split(",")) == {"GET", "POST", "PATCH", "DELETE"}
+    assert "authorization" in answer.headers["access-control-allow-headers"].split(",")
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_a_page_of_another_origin_is_told_nothing(shared: Client) -> None:
+    shared.routes = (*shared.routes, OPTIONS)
+    for method, path in (("OPTIONS", "/v1/things"), ("GET", "/health")):
+        answer = shared(path, method, more=preflight("https://elsewhere.example"))
+        assert answer.status in {200, 204}
+        assert not [name for name in answer.headers if name.startswith("access-control-allow-origin")]
+
+
+def test_a_page_may_read_what_a_function_answers_and_the_functions_own_headers_of_cors_are_dropped(
+    shared: Client,
+) -> None:
+    shared.answer = lambda _: {"statusCode": 200, "headers": {"Access-Control-Allow-Origin": "*", "ETag": '"1"'}}
+    answer = shared("/health", more={"origin": PAGE})
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert "etag" in answer.headers["access-control-expose-headers"].split(",")
+    assert answer.headers["etag"] == '"1"'
+
+
+def test_without_a_configuration_options_is_a_method_like_any_other(client: Client) -> None:
+    client.routes = (PRIVATE, OPTIONS)
+    client.answer = lambda _: {"statusCode": 204, "headers": {"access-control-allow-origin": "function"}}
+    answer = client("/v1/things", "OPTIONS", more=preflight())
+    assert len(client.events) == 1
+    assert answer.headers["access-control-allow-origin"] == "function"
+
+
+# ---- throttling ---------------------------------------------------------------------------------------
+def test_beyond_its_rate_a_route_answers_429_as_the_gateway_does_and_others_are_not_held_up(client: Client) -> None:
+    now = [0.0]
+    client.throttle = Throttle(rate=2, burst=3, clock=lambda: now[0])
+    assert [client("/health").status for _ in range(5)] == [200, 200, 200, 429, 429]
+    refusal = client("/health")
+    assert (refusal.body, refusal.headers["content-type"]) == (b'{"message":"Too Many Requests"}', "application/json")
+    assert client("/v1/things", "POST").status == 200
+    now[0] = 1.0
+    assert [client("/health").status for _ in range(3)] == [200, 200, 429]
+    now[0] = 60.0
+    assert [client("/health").status for _ in range(4)] == [200, 200, 200, 429]
+
+
+def test_without_a_limit_nobody_is_told_to_wait(client: Client) -> None:
+    assert {client("/health").status for _ in range(50)} == {200}
 
 
 # ---- limits and failures ------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,13 +18,15 @@ import pytest
 
 from local import demo_data
 from local.clean import clean
-from local.demo_data import PRINCIPALS, WORKSPACES, demo_id
+from local.demo_data import PRINCIPALS, WORKSPACES
 from local.processes import listen_on
 from local.settings import ROOT
 from tests.local.stack_process import StackProcess, call, command_line, descendants
 from tests.local.test_postgres import lives
+from wellspring.example_ids import demo_id
+from wellspring.resources import ledgers
 
-KINDS = ("account", "company", "people")
+KINDS = tuple(ledgers())
 VISIBLE = {
     "owner": "ab",  # B through the direct membership, and both through the group
     "member": "a",
@@ -196,6 +199,84 @@ def make(stack: StackProcess, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
+def claims_of(printed: subprocess.CompletedProcess[str]) -> dict[str, object]:
+    assert (printed.returncode, printed.stderr) == (0, "")
+    claims: dict[str, object] = jwt.decode(printed.stdout.strip(), options={"verify_signature": False})
+    return claims
+
+
+def test_make_token_is_for_any_person_by_their_id(stack: StackProcess) -> None:
+    person = demo_id("people", "c", 1)
+    printed = make(stack, "token", f"SUB={person.upper()}")
+    assert claims_of(printed)["sub"] == person
+    answer = call(
+        f"{stack.facts['api_url']}/v1/company-workspace-connectors?page[size]=1", token=printed.stdout.strip()
+    )
+    assert (answer.status, len(answer.json["data"])) == (200, 1)
+    # One whom no membership knows sees nothing.
+    nobody = make(stack, "token", f"SUB={uuid.uuid4()}").stdout.strip()
+    answer = call(f"{stack.facts['api_url']}/v1/company-workspace-connectors", token=nobody)
+    assert (answer.status, answer.json["data"]) == (200, [])
+
+
+def test_make_token_is_for_any_service_with_its_scopes(stack: StackProcess) -> None:
+    printed = make(stack, "token", "SERVICE=reports", "SCOPE=system:read providers:match")
+    claims = claims_of(printed)
+    assert (claims["sub"], claims["client_id"], claims["scope"]) == (
+        "reports",
+        "reports",
+        "system:read providers:match",
+    )
+    url = f"{stack.facts['api_url']}/v1/company-workspace-connectors?page[size]=1"
+    assert call(url, token=printed.stdout.strip()).status == 200
+    without = make(stack, "token", "SERVICE=reports")
+    assert "scope" not in claims_of(without)
+    assert call(url, token=without.stdout.strip()).status == 403
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("SUB=claire",), "SUB=claire is not a uuid"),
+        (("SERVICE=01990000-0002-7000-8000-a00000000001",), "names a person: use SUB="),
+        (("SCOPE=system:read",), "give SERVICE=NAME with it"),
+        (("AS=guest", "SCOPE=system:read"), "give SERVICE=NAME with it"),
+        (("AS=guest", "SERVICE=reports"), "AS and SERVICE name two callers"),
+        (("SUB=x", "SERVICE=y"), "SUB and SERVICE name two callers"),
+    ],
+)
+def test_a_token_for_nobody_or_for_two_is_one_line_that_says_so(
+    stack: StackProcess, arguments: tuple[str, ...], said: str
+) -> None:
+    refused = make(stack, "token", *arguments)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert said in refused.stderr.splitlines()[0]
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_token_that_nobody_reads_to_its_end_is_no_traceback(stack: StackProcess) -> None:
+    # The reader is gone before the first byte, which `| head -c 0` is only when it is quick.
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "local", "token", "owner"],
+        cwd=ROOT,
+        env=stack.environment,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_psql_finds_the_tables_without_their_schema(stack: StackProcess) -> None:
+    done = make(stack, "psql", "ARGS=-Atc 'SELECT count(*) FROM workspaces'")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{len(WORKSPACES)}\n", "")
+    assert "workspace_providers" in make(stack, "psql", "ARGS=-Atc '\\dt'").stdout
+
+
 def test_make_psql_passes_options_and_quoted_words_on(stack: StackProcess) -> None:
     done = make(stack, "psql", """ARGS=-Atc 'select current_user' -c "select 'two words'" """)
     assert (done.returncode, done.stdout, done.stderr) == (0, "wellspring_owner\ntwo words\n", "")
@@ -250,6 +331,42 @@ def test_the_consumers_log_says_which_message_failed_and_why(stack: StackProcess
     lines = [json.loads(line) for line in log.read_text().splitlines() if str(message["id"]) in line]
     assert demo_id("company", "c", 1) in json.dumps(lines)
     assert until(lambda: stack.dead_letters() == letters + 1)
+
+
+def test_a_dead_letter_is_one_line_in_the_terminal(stack: StackProcess) -> None:
+    message = foreign_message()
+    stack.send(message)
+    assert until(lambda: f"dead letter: message {message['id']}" in stack.output)
+    (told,) = [line for line in stack.output.splitlines() if str(message["id"]) in line]
+    assert demo_id("company", "c", 1) in told
+    assert told.endswith("`make redrive` sends it again")
+
+
+# ---- what is rare on a laptop -------------------------------------------------------------------------
+def test_a_paused_database_is_503_until_it_is_resumed(stack: StackProcess) -> None:
+    path = "/v1/company-workspace-connectors"
+    assert stack.get(path, "owner").status == 200
+    paused = make(stack, "pause-db")
+    try:
+        assert (paused.returncode, paused.stderr) == (0, "")
+        assert "make resume-db" in paused.stdout
+        answer = stack.get(path, "owner")
+        assert (answer.status, answer.json["errors"][0]["code"]) == (503, "SERVICE_UNAVAILABLE")
+        assert int(answer.headers["retry-after"]) > 0
+        assert stack.get("/health").status == 503
+        assert stack.run("psql", "-Atc", "SELECT 1").stdout == "1\n"
+    finally:
+        resumed = make(stack, "resume-db")
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert stack.get(path, "owner").status == 200
+    assert stack.get("/health").status == 200
+
+
+def test_the_root_and_the_docs_with_a_slash_lead_a_browser_to_a_page(stack: StackProcess) -> None:
+    for path in ("/", "/docs/"):
+        page = stack.get(path)  # follows the redirect
+        assert page.status == 200
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
 
 
 # ---- twins, taken ports -------------------------------------------------------------------------------

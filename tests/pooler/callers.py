@@ -18,8 +18,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, select, text
 
-from tests.pooler.tenants import TYPES, Link, Tenant
-from tests.support.api import READER, Caller, Reply, call, draft, service
+from tests.pooler.tenants import Link, Tenant
+from tests.support.api import READER, TYPES, Caller, Reply, call, draft, service
 from tests.support.databases import READER as READER_ROLE
 from tests.support.databases import WRITER as WRITER_ROLE
 from tests.support.databases import Role, engine_for, role_of_call

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from tests.support.api import Caller, person
+from tests.support.api import TYPES, Caller, person
 from tests.support.world import Direction, RecordType, Row, World
+from wellspring.resources import resource_of
 
-TYPES: tuple[RecordType, ...] = ("account", "company", "people")
 PROVIDERS = 6
 
 # The record, the connector and the direction of a row of provenance.
@@ -117,5 +117,5 @@ def _tenant(world: World, mark: str, providers: Sequence[Row]) -> Tenant:
 
 
 def _records(world: World, type_: RecordType, workspace: Row, mark: str, count: int) -> list[Row]:
-    makers = {"account": world.account, "company": world.company, "people": world.people}
-    return [makers[type_](workspace, f"{mark}{type_} {number}") for number in range(count)]
+    name = resource_of(type_).attributes[0].name
+    return [world.record(type_, workspace, **{name: f"{mark}{type_} {number}"}) for number in range(count)]

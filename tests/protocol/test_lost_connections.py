@@ -20,10 +20,12 @@ from tests.protocol.relay import Loss, Messages, Side, of, relay
 from tests.support.databases import WRITER, FreshDatabase, engine_for
 from wellspring.access.principal import SERVICE_SCOPE
 from wellspring.database import Transaction, in_transaction
+from wellspring.database.flush import Asked, together
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable
 
 ADD = text("INSERT INTO wellspring.sync_inbox (message_id) VALUES (uuidv7()) RETURNING CAST(:value AS text)")
+SCOPE = text("SELECT current_setting('wellspring.scope')")
 COUNT = "SELECT count(*) FROM wellspring.sync_inbox"
 
 
@@ -36,9 +38,19 @@ class Outcome:
     rows: int
 
 
-@pytest.fixture
+def one_by_one(transaction: Transaction) -> None:
+    assert transaction.execute(ADD, {"value": "x"}).scalar_one() == "x"
+    assert transaction.execute(SCOPE).scalar_one() == SERVICE_SCOPE
+
+
+def in_one_flush(transaction: Transaction) -> None:
+    added, scope = together(transaction, [Asked(ADD, {"value": "x"}), Asked(SCOPE)])
+    assert (added.scalar_one(), scope.scalar_one()) == ("x", SERVICE_SCOPE)
+
+
+@pytest.fixture(params=[one_by_one, in_one_flush])
 def outcome_of(
-    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Loss | None], tuple[Outcome, Messages]]:
     """Run a transaction of two statements, on a connection made for it, with a loss."""
     server = make_url(fresh_database.url)
@@ -54,8 +66,7 @@ def outcome_of(
 
         def work(transaction: Transaction) -> None:
             tries.append(None)
-            assert transaction.execute(ADD, {"value": "x"}).scalar_one() == "x"
-            assert transaction.execute(text("SELECT current_setting('wellspring.scope')")).scalar_one() == SERVICE_SCOPE
+            request.param(transaction)
 
         raised: type[Exception] | None = None
         with relay((server.host or "", server.port or 0), loss) as between:

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from local.demo_data import demo_id
 from tests.sam.conftest import Deployed
 from tests.support.databases import FreshDatabase
 from tests.support.events import event, function_of
@@ -14,6 +13,7 @@ from tests.support.world import World
 from tests.sync.conftest import Ledger
 from tests.sync.test_events import REPLAYED as SYNC
 from tests.sync.test_pruning import Memory
+from wellspring.example_ids import demo_id
 
 REPLAYED = (*(f"sync_{name}" for name in SYNC), "maintenance_prune")
 MATCHED = text(

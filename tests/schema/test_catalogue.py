@@ -1,5 +1,7 @@
 """Section 2 of the contract, fact by fact, as Postgres tells it; not as the migrations or the models do."""
 
+from collections.abc import Sequence
+
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -7,8 +9,15 @@ from tests.schema.conftest import Catalogue
 from tests.support.databases import Database
 from tests.support.world import World
 from wellspring.database.sqlstate import constraint, sqlstate
+from wellspring.resources import ledgers, records
 
-PARENTS = {
+# Record types beside the contract's three have what they declare.
+DECLARED = {
+    record.table: {"workspace_pk": "bigint!"}
+    | {said.name: "text!" if said.required else "text" for said in record.attributes if said.kind == "text"}
+    for record in records()
+}
+PARENTS = DECLARED | {
     "workspaces": {"name": "text!"},
     "peoples": {"full_name": "text!", "workspace_pk": "bigint!"},
     "companies": {"name": "text!", "workspace_pk": "bigint!"},
@@ -38,13 +47,18 @@ PARENTS = {
         "skill_status": "text",
     },
 }
+# Who tells of a parent, and at which version; groups and their memberships are told by nobody.
+FED = {"source": "text", "source_version": "bigint!"}
+for _table in PARENTS.keys() - {"workspace_groups", "workspace_group_memberships"}:
+    PARENTS[_table] |= FED
+PARENTS["peoples"] |= {"erased_at": "timestamp(3) with time zone"}
 PROVENANCE = {
-    f"{record}_workspace_connectors": {
+    ledger.table: {
         f"{record}_pk": "bigint!",
         "workspace_connector_pk": "bigint!",
         "direction": "core_api.direction_enum!",
     }
-    for record in ("account", "company", "people")
+    for record, ledger in ledgers().items()
 }
 JUNCTIONS = PROVENANCE | {
     "workspace_group_workspaces": {
@@ -69,9 +83,7 @@ STANDARD = {
 }
 TARGETS = {
     "workspace_pk": "workspaces",
-    "people_pk": "peoples",
-    "company_pk": "companies",
-    "account_pk": "accounts",
+    **{f"{record.type}_pk": record.table for record in records()},
     "connector_pk": "connectors",
     "workspace_connector_pk": "workspace_connectors",
     "workspace_group_pk": "workspace_groups",
@@ -140,15 +152,45 @@ def test_the_enum_of_directions_is_input_and_output(catalogue: Catalogue) -> Non
     assert catalogue.column("SELECT unnest(enum_range(NULL::core_api.direction_enum))::text") == ["input", "output"]
 
 
+UPDATED = """(
+CASE
+    WHEN (updated_at IS NULL) THEN created_at
+    ELSE updated_at
+END)"""
+LIVE, DEAD = "(deleted_at IS NULL)", "(deleted_at IS NOT NULL)"
+
+
+def of_lists(prefix: str, parent: str, directions: Sequence[str]) -> dict[str, str]:
+    """The indexes that lists of one parent's rows are read by."""
+    found = {}
+    for name, time, half in (
+        ("created_live", "created_at", LIVE),
+        ("created_dead", "created_at", DEAD),
+        ("updated_live", UPDATED, LIVE),
+        ("updated_dead", UPDATED, DEAD),
+        ("deleted_dead", "deleted_at", DEAD),
+    ):
+        columns = f"({parent}, {time}, pk)"
+        for direction in directions:
+            divided = f"({half} AND (direction = '{direction}'::core_api.direction_enum))"
+            found[f"{prefix}_{name}_{direction}"] = f"{columns} WHERE {divided}"
+        if not directions:
+            found[f"{prefix}_{name}"] = f"{columns} WHERE {half}"
+    return found
+
+
 class TestProvenance:
     @every_provenance_table
-    def test_has_two_composite_indexes_and_those_of_its_keys(self, catalogue: Catalogue, table: str) -> None:
+    def test_has_the_seeds_indexes_and_those_of_its_keys_and_lists(self, catalogue: Catalogue, table: str) -> None:
         record = table.removesuffix("_workspace_connectors")
         assert catalogue.indexes(f"core_api.{table}") == {
             f"pk_{table}": "UNIQUE (pk)",
             f"uq_{table}_id": "UNIQUE (id)",
             f"idx_{table}_record_created": f"({record}_pk, created_at, pk)",
-            f"idx_{table}_wc_created_at": "(workspace_connector_pk, created_at, pk)",
+            # The live half of the seed's; the dead one is among the others.
+            f"idx_{table}_wc_created_at": f"(workspace_connector_pk, created_at, pk) WHERE {LIVE}",
+            f"idx_{table}_created_live": f"(created_at, pk) WHERE {LIVE}",
+            **of_lists(f"idx_{table}_wc", "workspace_connector_pk", ("input", "output")),
         }
 
     @every_provenance_table
@@ -161,8 +203,7 @@ class TestProvenance:
     def test_never_changes_its_direction(self, database: Database, world: World, table: str) -> None:
         workspace = world.workspace()
         type_ = table.removesuffix("_workspace_connectors")
-        maker = {"account": world.account, "company": world.company, "people": world.people}[type_]
-        world.provenance(maker(workspace), world.workspace_connector(workspace))
+        world.provenance(world.record(type_, workspace), world.workspace_connector(workspace))
         database.role = "wellspring_writer"
         with database.connection() as writer, pytest.raises(DBAPIError), writer.begin_nested():
             writer.exec_driver_sql(f"UPDATE core_api.{table} SET direction = 'output'")
@@ -297,7 +338,7 @@ class TestTheFunctionsRoles:
 
     ROLES = ("wellspring_reader", "wellspring_writer")
 
-    @pytest.mark.parametrize("role", ROLES)
+    @pytest.mark.parametrize("role", [*ROLES, "wellspring_feeder"])
     def test_are_ordinary_and_own_nothing(self, catalogue: Catalogue, role: str) -> None:
         assert catalogue.rows(
             "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication, rolcanlogin"
@@ -341,8 +382,34 @@ class TestTheFunctionsRoles:
         made = {"core_api.workspace_groups", "core_api.workspace_group_memberships", "wellspring.sync_inbox"}
         for privilege in ("INSERT", "UPDATE"):
             assert self.granted(catalogue, "wellspring_reader", privilege) == set()
-        assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five | kept
+        swept = {"wellspring.endings"}
+        assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five | kept | swept
         assert self.granted(catalogue, "wellspring_writer", "INSERT") == five | kept | made
+
+    def test_may_write_parents_and_the_feeds_own_tables_as_feeder_only(self, catalogue: Catalogue) -> None:
+        fed = {f"core_api.{table}" for table in PARENTS} - {
+            "core_api.workspace_groups",
+            "core_api.workspace_group_memberships",
+        }
+        own = {
+            f"wellspring.{table}"
+            for table in ("pending_events", "tombstones", "endings", "feed_sources", "loads", "load_rejects")
+        }
+        assert self.granted(catalogue, "wellspring_feeder", "INSERT") == fed | own
+        # What an erased person leaves behind.
+        ended = {"core_api.workspace_group_memberships"}
+        assert self.granted(catalogue, "wellspring_feeder", "UPDATE") == fed | own | ended
+        kept = {"wellspring.tombstones", "wellspring.feed_sources"}
+        assert self.granted(catalogue, "wellspring_feeder", "DELETE") == own - kept
+
+    def test_a_tenant_never_moves_whoever_asks(self, catalogue: Catalogue) -> None:
+        for table in ("peoples", "companies", "accounts", "workspace_connectors", "workspace_memberships"):
+            for role in (*self.ROLES, "wellspring_feeder"):
+                assert catalogue.column(
+                    "SELECT has_column_privilege(:role, :table, 'workspace_pk', 'UPDATE')",
+                    role=role,
+                    table=f"core_api.{table}",
+                ) == [False]
 
     @pytest.mark.parametrize("role", ROLES)
     @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from local.template import Template
 from tests.support.databases import role_of_call
 from tests.support.world import Row
 from wellspring.jsonapi.values import MEDIA_TYPE
-from wellspring.resources import resource_of
+from wellspring.resources import ledgers
 
-TYPES = ("account", "company", "people")
+TYPES = tuple(ledgers())
 TEMPLATE = Template()
 ROUTER = Router(TEMPLATE.routes)
 FUNCTIONS = {route.key: route.function for route in TEMPLATE.routes}
-PROVENANCE = tuple(resource_of(f"{type_}_workspace_connector") for type_ in TYPES)
+PROVENANCE = tuple(ledgers().values())
 
 
 @dataclass(frozen=True)

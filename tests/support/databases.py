@@ -20,10 +20,11 @@ from wellspring.settings import Settings
 
 # Prepares a pooler for a database, and returns its URL through there.
 type OpenAt = Callable[[str], str]
-type Role = Literal["wellspring_reader", "wellspring_writer"]
+type Role = Literal["wellspring_reader", "wellspring_writer", "wellspring_feeder"]
 
 READER: Role = "wellspring_reader"
 WRITER: Role = "wellspring_writer"
+FEEDER: Role = "wellspring_feeder"
 
 # Whom the function that a test calls logs in as, by the template; None where no function is called.
 role_of_call: ContextVar[Role | None] = ContextVar("role_of_call", default=None)
@@ -71,7 +72,8 @@ class Statements:
         @event.listens_for(target, "before_cursor_execute")
         def record(*call: Any) -> None:
             statement: str = call[2]
-            if self.recording and not statement.startswith(SCOPE_STATEMENTS):
+            noted: bool = call[4].execution_options.get("wellspring_noted", False)
+            if self.recording and not noted and not statement.startswith(SCOPE_STATEMENTS):
                 self.sent.append(statement)
 
 

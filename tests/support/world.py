@@ -10,15 +10,13 @@ from sqlalchemy import Table, bindparam, func, insert, select, text, update
 
 from tests.support.databases import AnyDatabase
 from wellspring.models import junctions, parents, table_of
+from wellspring.resources import records, resource_of
 
 type Direction = Literal["input", "output"]
-type RecordType = Literal["account", "company", "people"]
+type RecordType = str
 
-RECORDS: dict[str, Table] = {
-    "account": parents.accounts,
-    "company": parents.companies,
-    "people": parents.peoples,
-}
+# The table of each record type.
+RECORDS: dict[str, Table] = {record.type: table_of(record.table) for record in records()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +41,34 @@ class World:
         return self._insert("workspace", parents.workspaces, name=name, **values)
 
     def people(self, workspace: Row, name: str = "Ada Example", **values: Any) -> Row:
-        return self._insert("people", parents.peoples, full_name=name, workspace_pk=workspace.pk, **values)
+        return self.record("people", workspace, full_name=name, **values)
 
     person = people
 
     def company(self, workspace: Row, name: str = "Company", **values: Any) -> Row:
-        return self._insert("company", parents.companies, name=name, workspace_pk=workspace.pk, **values)
+        return self.record("company", workspace, name=name, **values)
 
     def account(self, workspace: Row, name: str = "Account", currency: str = "EUR", **values: Any) -> Row:
-        return self._insert(
-            "account",
-            parents.accounts,
-            account_name=name,
-            currency=currency,
-            workspace_pk=workspace.pk,
-            **values,
-        )
+        return self.record("account", workspace, account_name=name, currency=currency, **values)
 
-    def record(self, type_: RecordType, workspace: Row) -> Row:
-        """Make one account, company or person."""
-        makers = {"account": self.account, "company": self.company, "people": self.people}
-        return makers[type_](workspace)
+    def record(self, type_: RecordType, workspace: Row, **values: Any) -> Row:
+        """Make one record; the texts that it must have and `values` do not say are its type's name."""
+        declared = resource_of(type_)
+        needed = {
+            said.name: declared.name.capitalize()
+            for said in declared.attributes
+            if said.required and said.kind == "text"
+        }
+        return self._insert(type_, table_of(declared.table), workspace_pk=workspace.pk, **needed | values)
 
     def records(self, type_: RecordType, workspace: Row, count: int) -> list[Row]:
-        """Make `count` accounts, companies or people in one statement, in the order of their pk."""
+        """Make `count` records of a type in one statement, in the order of their pk: all their texts are numbers."""
         table = RECORDS[type_]
-        name = {"account": "account_name", "company": "name", "people": "full_name"}[type_]
-        series = select(
-            func.format(text("'%s'"), func.generate_series(1, bindparam("count"))),
-            bindparam("workspace_pk", type_=table.c.workspace_pk.type),
-        )
-        statement = insert(table).from_select([name, "workspace_pk"], series).returning(table.c.pk, table.c.id)
-        found = self.database.owner.execute(statement, {"count": count, "workspace_pk": workspace.pk}).all()
+        needed = [said.name for said in resource_of(type_).attributes if said.required and said.kind == "text"]
+        number = func.format(text("'%s'"), func.generate_series(1, bindparam("count")))
+        series = select(*(number.label(name) for name in needed), bindparam("pk", type_=table.c.workspace_pk.type))
+        statement = insert(table).from_select([*needed, "workspace_pk"], series).returning(table.c.pk, table.c.id)
+        found = self.database.owner.execute(statement, {"count": count, "pk": workspace.pk}).all()
         self.database.commit()
         return sorted((Row(type_, pk, id_) for pk, id_ in found), key=lambda row: row.pk)
 
@@ -233,5 +227,5 @@ class World:
 
 
 def _table(type_: str) -> Table:
-    irregular = {"company": "companies", "people": "peoples"}
-    return table_of(irregular.get(type_, f"{type_}s"))
+    # A membership of a workspace has no JSON:API type yet.
+    return table_of("workspace_memberships" if type_ == "workspace_membership" else resource_of(type_).table)

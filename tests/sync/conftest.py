@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from tests.support.databases import WRITER, AnyDatabase
+from tests.support.databases import WRITER, AnyDatabase, Statements
 from tests.support.world import RECORDS, Row, World
 
 # Every row of the three tables, by public ids.
@@ -86,6 +86,21 @@ def orphan(request: pytest.FixtureRequest, world: World, ours: Tenant) -> Row:
 @pytest.fixture
 def theirs(world: World) -> Tenant:
     return tenant(world, "Theirs")
+
+
+def units(statements: Statements) -> int:
+    """Return how many units were tried: each begins by asking which of its messages are done."""
+    return sum(statement.startswith("SELECT message_id FROM wellspring.sync_inbox") for statement in statements)
+
+
+def begins_a_chunk(statement: str) -> bool:
+    """Say whether this is the first statement of a chunk of a disconnect."""
+    return "EXISTS (SELECT FROM core_api.workspace_connectors" in statement
+
+
+def chunks(statements: Statements) -> int:
+    """Return how many chunks were tried."""
+    return sum(map(begins_a_chunk, statements))
 
 
 @dataclass

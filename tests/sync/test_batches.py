@@ -8,7 +8,7 @@ import pytest
 from tests.support.databases import Statements
 from tests.support.queue import consume, synced
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, ids
+from tests.sync.conftest import Ledger, Tenant, ids, units
 
 type Log = list[dict[str, Any]]
 
@@ -121,11 +121,11 @@ class TestStatements:
         ]
         return [records[start::10] for start in range(10)]
 
-    def test_ten_messages_of_three_thousand_records_are_one_statement(
+    def test_ten_messages_of_three_thousand_records_are_one_unit(
         self, ours: Tenant, ledger: Ledger, statements: Statements, large: list[list[Row]]
     ) -> None:
         assert consume(*(synced(ours.connector, records) for records in large)) == []
-        assert len(statements) == 1
+        assert units(statements) == 1
         assert ledger.live() == ids([row for records in large for row in records])
 
     def test_nor_are_more_needed_to_relink_them(
@@ -134,7 +134,7 @@ class TestStatements:
         consume(*(synced(ours.connector, records) for records in large))
         statements.clear()
         assert consume(*(synced(ours.connector, records, mode="relink") for records in large)) == []
-        assert len(statements) == 1
+        assert units(statements) == 1
         assert ledger.live() == ids([row for records in large for row in records])
 
     def test_a_failed_message_costs_the_others_no_second_one(
@@ -143,13 +143,20 @@ class TestStatements:
         assert consume(
             poison, synced(theirs.connector, theirs.companies), synced(ours.other_connector, ours.mixed)
         ) == [0]
-        assert len(statements) == 1
+        assert units(statements) == 1
 
-    def test_messages_that_end_each_others_rows_are_one_statement_too(
-        self, ours: Tenant, statements: Statements
+    def test_a_message_that_ends_rows_of_an_earlier_one_begins_another_unit(
+        self, ours: Tenant, theirs: Tenant, statements: Statements
     ) -> None:
-        assert consume(*(synced(ours.connector, ours.mixed, mode="relink") for _ in range(10))) == []
-        assert len(statements) == 1
+        relinks = (synced(ours.connector, ours.mixed, mode="relink") for _ in range(3))
+        others = (synced(theirs.connector, theirs.mixed) for _ in range(3))
+        assert consume(*relinks, *others) == []
+        assert units(statements) == 3
+
+    def test_a_message_that_ends_other_rows_does_not(self, ours: Tenant, statements: Statements) -> None:
+        relinks = [synced(ours.connector, [record], mode="relink") for record in ours.mixed]
+        assert consume(*relinks, synced(ours.other_connector, ours.mixed, mode="relink")) == []
+        assert units(statements) == 1
 
     def test_a_batch_of_nothing_but_malformed_bodies_asks_the_database_nothing(
         self, world: World, statements: Statements

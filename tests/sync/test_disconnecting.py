@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, event, text
 
-from tests.support.databases import SCOPE_STATEMENTS, WRITER, FreshDatabase, Statements
+from tests.support.databases import WRITER, FreshDatabase, Statements
 from tests.support.queue import Body, consume, disconnected, synced
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, ids
+from tests.sync.conftest import Ledger, Tenant, begins_a_chunk, chunks, ids, units
 from wellspring.database.retry import Deadline
 
 type Log = list[dict[str, Any]]
@@ -62,14 +62,14 @@ def test_it_ends_every_live_row_of_its_connector(ours: Tenant, ledger: Ledger, w
 
 
 @pytest.mark.parametrize("rows", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK, 4 * CHUNK + 1])
-def test_a_chunk_is_one_statement_and_the_last_one_records_the_message(
+def test_a_chunk_is_one_transaction_and_the_last_one_records_the_message(
     ours: Tenant, ledger: Ledger, world: World, statements: Statements, rows: int
 ) -> None:
     companies = world.companies(ours.workspace, rows) if rows else []
     if companies:
         world.provenances(companies, ours.connector)
     assert consume(disconnected(ours.connector)) == []
-    assert len(statements) == rows // CHUNK + 1
+    assert chunks(statements) == rows // CHUNK + 1
     assert not ledger.live()
     assert sum(ledger.rows().values()) == rows
     assert len(ledger.inbox()) == 1
@@ -152,7 +152,7 @@ class TestItsPlaceInTheOrder:
         assert consume(*map(disconnected, connectors), *after) == []
         assert ledger.live() == ids([*ours.mixed, *theirs.mixed])
         # A chunk with one row of each, an empty one that says that this was all, and what follows.
-        assert len(statements) == 3
+        assert (chunks(statements), units(statements)) == (2, 1)
 
 
 class TestAMessageThatComesAgain:
@@ -238,13 +238,18 @@ def at_chunk(database: FreshDatabase, moment: str, wanted: int, do: Callable[[Co
     seen = 0
 
     @event.listens_for(database.engine(WRITER), moment)
-    def look(connection: Connection, *call: object) -> None:
+    def look(connection: Connection, *call: Any) -> None:
         nonlocal seen
-        if any(str(told).startswith(SCOPE_STATEMENTS) for told in call):
+        if call and not (begins_a_chunk(call[1]) and _is_noted(call[3]) == (moment == "before_cursor_execute")):
             return
         seen += 1
         if seen == wanted:
             do(connection)
+
+
+def _is_noted(context: Any) -> bool:
+    """Say whether a statement is only being noted, and will be sent together with others."""
+    return bool(context.execution_options.get("wellspring_noted"))
 
 
 def pid_of(connection: Connection) -> int:

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from local.demo_data import demo_id
 from tests.support.queue import replay
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger
+from wellspring.example_ids import demo_id
 
 EVENTS = Path(__file__).parents[2] / "events"
 DEMO_ID = re.compile(r"01990000-(\d{3}[\dc])-7000-8000-([0abc])\d{11}")

@@ -8,7 +8,7 @@ import pytest
 from tests.support.databases import Statements
 from tests.support.queue import consume, invalidated, synced
 from tests.support.world import Direction, Row, World
-from tests.sync.conftest import Ledger, Tenant
+from tests.sync.conftest import Ledger, Tenant, units
 
 type Log = list[dict[str, Any]]
 
@@ -124,5 +124,5 @@ def test_ten_messages_of_three_thousand_records_are_one_statement(
     world.provenances(companies, ours.connector)
     batch = [invalidated(ours.connector, companies[start::10]) for start in range(10)]
     assert consume(*batch) == []
-    assert len(statements) == 1
+    assert units(statements) == 1
     assert not ledger.live()

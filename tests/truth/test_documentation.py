@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = Template()
 HANDLERS = sorted(function.handler for function in TEMPLATE.functions.values())
 FILES = sorted(path for path in (ROOT / "functions").rglob("*.py") if path.name != "__init__.py")
+# What `$default` answers without a token.
+FOR_BROWSERS = ("GET /", "GET /docs/{proxy+}")
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 
 
@@ -52,15 +54,21 @@ def test_a_handler_says_what_the_operation_is_and_nothing_else(path: Path) -> No
     assert all(name.startswith(("wellspring.handlers", "wellspring.resources")) for name in imported)
 
 
+# What answers where no operation does.
+FALLBACKS = ("$default", "OPTIONS /{proxy+}")
+
+
 def test_every_declared_route_is_served_by_its_function_and_no_other() -> None:
     served = {route.key: route.function.handler for route in TEMPLATE.routes}
     declared = {f"{route.method} {route.path}": f"{route.function}.handler" for route in routes()}
-    assert served == declared | {"$default": "default.answer.handler"}
+    assert served == declared | dict.fromkeys((*FALLBACKS, *FOR_BROWSERS), "default.answer.handler")
 
 
 def test_what_is_open_is_declared_open() -> None:
     open_to_all = {f"{route.method} {route.path}" for route in routes() if route.open_to_all}
-    assert {route.key for route in TEMPLATE.routes if not route.needs_token} == open_to_all
+    # A preflight carries no token.
+    without = open_to_all | {*FOR_BROWSERS, "OPTIONS /{proxy+}"}
+    assert {route.key for route in TEMPLATE.routes if not route.needs_token} == without
     assert open_to_all == {"GET /health", "GET /v1/openapi.json", "GET /docs"}
 
 

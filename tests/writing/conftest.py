@@ -11,7 +11,7 @@ from sqlalchemy import Executable, func, select
 
 from tests.support.api import Caller, Reply, draft, person, service
 from tests.support.databases import WRITER, AnyDatabase, FreshDatabase
-from tests.support.world import Row, World
+from tests.support.world import RECORDS, Row, World
 from wellspring.models import table_of
 
 GROUPS = "/v1/workspace-groups"
@@ -57,11 +57,7 @@ def tenant(world: World) -> Tenant:
     workspace = world.workspace()
     owner = world.people(workspace)
     world.member(owner, workspace, "owner")
-    records = {
-        "account": world.account(workspace),
-        "company": world.company(workspace),
-        "people": world.people(workspace),
-    }
+    records = {type_: world.record(type_, workspace) for type_ in RECORDS}
     return Tenant(workspace, owner, world.workspace_connector(workspace), records)
 
 

@@ -1,7 +1,7 @@
 """The events of the writing functions and of `$default`, replayed as API Gateway would deliver them."""
 
 import json
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from tests.support.api import ROUTER, TYPES
 from tests.support.databases import Database
 from tests.support.events import EVENTS, FUNCTIONS, event, identify, load_demo, replay
-from tests.support.world import RecordType, World
+from tests.support.world import World
 
 # Each event and its answer. The demo has both workspaces in the group already: an enrolment comes after a withdrawal.
 REPLAYED: dict[str, int] = {
@@ -44,7 +44,7 @@ def demo(database: Database, world: World) -> None:
     connector = world.workspace_connector(workspace)
     for type_ in TYPES:
         named = event(f"{type_}_workspace_connector_update")["pathParameters"]["id"]
-        identify(world, world.provenance(world.record(cast("RecordType", type_), workspace), connector), named)
+        identify(world, world.provenance(world.record(type_, workspace), connector), named)
 
 
 @pytest.mark.parametrize("name", REPLAYED)

@@ -11,6 +11,7 @@ from tests.support.api import ANONYMOUS, Caller, Reply, call, draft, get, person
 from tests.support.databases import Database, Statements
 from tests.support.world import Row, World
 from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, Tenant, count, tenant, told, without_id
+from wellspring.resources import ledgers
 from wellspring.routes import routes
 
 SCOPES = "system:read sync:write providers:match"
@@ -104,9 +105,7 @@ def choice_id(scene: Scene) -> dict[str, object]:
 
 
 OPERATIONS = (
-    *provenance("account"),
-    *provenance("company"),
-    *provenance("people"),
+    *(operation for type_ in ledgers() for operation in provenance(type_)),
     Operation("make a group", "POST", GROUPS, body=lambda _: draft("workspace_group", {"name": "Made"})),
     Operation(
         "change an enrolment",

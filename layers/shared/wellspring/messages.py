@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from wellspring.errors import SchemaValidationError
 from wellspring.resources import ledgers
-from wellspring.services.sync import Direction, Disconnected, Invalidated, Matched, RecordType, Synced
+from wellspring.work import Direction, Disconnected, Invalidated, Matched, RecordType, Synced
 
 MOST_RECORDS = 3000
 # How many problems of one body are told: enough to find the cause, too few to fill a log.

@@ -1,11 +1,16 @@
 """The one logger. JSON lines; no payload, token, SQL, name or pk ever goes into one."""
 
+import logging
+import os
 from traceback import extract_tb
 
 from aws_lambda_powertools import Logger
 
-# Service name and level come from POWERTOOLS_SERVICE_NAME and LOG_LEVEL (docs/settings.md).
+# The service name comes from POWERTOOLS_SERVICE_NAME (docs/settings.md).
 logger = Logger(utc=True, use_rfc3339=True)
+# Powertools obeys Lambda's own level (AWS_LAMBDA_LOG_LEVEL) before LOG_LEVEL. On AWS that is INFO or DEBUG, so that
+# metrics, which have no level, get through (template.yaml).
+logging.getLogger(logger.name).setLevel(os.environ.get("LOG_LEVEL") or "INFO")
 
 FRAMES = 8
 

@@ -1,9 +1,11 @@
-"""What the API knows of each object: the declarations that routes, queries, documents, access and SQL are made from.
+"""What each JSON:API type is: the one declaration that everything else is made from.
 
-Pure data. A new junction object is one more `provenance(...)` line here, one in `models.junctions`, a migration
-and its handlers.
+Tables, routes, queries, documents, record types of messages, examples, events and the documents' tables read it.
+Pure data. A record type that connectors sync is a `record(...)` and a `provenance(...)` here; docs/architecture.md,
+"Adding a junction object", has the rest.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,8 +13,11 @@ type Kind = Literal["text", "instant", "direction", "boolean", "texts"]
 type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal["none", "provenance", "enrolment", "selection", "group"]
 type Tenancy = Literal["every", "any", "membership"]
+type Drives = Literal["", "always", "named", "named_by_service"]
+type Operation = Literal["list", "create", "retrieve", "update", "delete"]
 
 DIRECTIONS = ("input", "output")
+EVERY_OPERATION: tuple[Operation, ...] = ("list", "create", "retrieve", "update", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +29,15 @@ class Attribute:
         kind: how its value is written and filtered.
         written: when a client may say it; what it may not say at all is the system's, what it may say only at
             the creation is immutable.
-        required: whether a creation must say it.
+        required: whether it is never null; a creation must say it.
+        example: what a text is in examples and in the demo.
     """
 
     name: str
     kind: Kind
     written: Written = "never"
     required: bool = False
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,9 @@ class Relationship:
         name: as in the document.
         target: the JSON:API type at its other end.
         required: whether it is never null.
-        drives: whether the rows of one parent stand together in an index on (parent, created_at, pk), so that
-            a page may be read parent by parent; where several do, the last does unless a filter names another.
+        drives: when a page is read parent by parent, by an index on (parent, created_at, pk): `always`, unless a
+            filter names another that drives; only where a filter has `named` it; or `named_by_service`, for a parent
+            of all tenants, by which a person would walk the rows of others. Empty where there is no such index.
         written: whether a client says it at the creation; never afterwards.
         many: whether it is to-many; such a one is always optional.
     """
@@ -50,7 +58,7 @@ class Relationship:
     name: str
     target: str
     required: bool = True
-    drives: bool = False
+    drives: Drives = ""
     written: Literal["never", "create"] = "never"
     many: bool = False
 
@@ -76,6 +84,10 @@ class Resource:
             a `membership` of the row itself.
         policy: whose rules its writing follows (`access.rules`, `services.policies`).
         unique: the constraint that only a second live row of the same parents violates.
+        operations: what can be done at `route` and at `route/{id}`; each is a route and a function.
+        summaries: what an operation does in a few words, where its name and the type's do not say it.
+        plural: several of them, in words; where it is empty, the name with an s.
+        example: which of the demo's resources of the type examples show.
     """
 
     type: str
@@ -87,6 +99,10 @@ class Resource:
     tenancy: Tenancy = "every"
     policy: Policy = "none"
     unique: str = ""
+    operations: tuple[Operation, ...] = ()
+    summaries: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
+    plural: str = ""
+    example: int = 1
     # Found by name in every request; built once.
     _by_name: dict[str, Attribute | Relationship] = field(init=False, repr=False, compare=False, hash=False)
 
@@ -111,9 +127,19 @@ class Resource:
         return tuple(relationship for relationship in self.relationships if not relationship.many)
 
     @property
+    def driving(self) -> tuple[str, ...]:
+        """The names of the relationships by whose parents its rows can be read."""
+        return tuple(relationship.name for relationship in self.to_one if relationship.drives)
+
+    @property
     def name(self) -> str:
         """The type as words, for people."""
         return self.type.replace("_", " ")
+
+    @property
+    def names(self) -> str:
+        """Several of the type in words, for people."""
+        return self.plural or f"{self.name}s"
 
 
 CREATED, UPDATED, DELETED = (Attribute(name, "instant") for name in ("created_at", "updated_at", "deleted_at"))
@@ -122,17 +148,30 @@ WORKSPACE = Relationship("workspace", "workspace")
 CREATED_BY = Relationship("created_by", "people", required=False)
 
 
-def provenance(record: str, *deeper: str) -> Resource:
+def record(type_: str, table: str, *attributes: Attribute, plural: str = "") -> Resource:
+    """Declare a record type: something of one workspace that connectors bring in or carry out.
+
+    Args:
+        type_: its JSON:API type.
+        table: its table, made from this declaration (`models.parents`).
+        attributes: what it has beside the three times.
+        plural: several of them, in words.
+    """
+    return Resource(type_, table, (*attributes, *TIMES), (WORKSPACE,), plural=plural)
+
+
+def provenance(of: Resource, *deeper: str) -> Resource:
     """Declare the ledger of one record type (seeds: account_, company_, people_workspace_connector).
 
     Args:
-        record: the record's JSON:API type, which also names its relationship.
+        of: the record type, which also names the relationship.
         deeper: relationships of the record that may be included with it.
     """
+    record = of.type
     return Resource(
         type=f"{record}_workspace_connector",
         table=f"{record}_workspace_connectors",
-        route=f"/v1/{record}-workspace-connectors",
+        route=f"/v1/{record.replace('_', '-')}-workspace-connectors",
         attributes=(
             Attribute("direction", "direction", written="create", required=True),
             CREATED,
@@ -140,8 +179,9 @@ def provenance(record: str, *deeper: str) -> Resource:
             Attribute("deleted_at", "instant", written="update"),
         ),
         relationships=(
-            Relationship(record, record, drives=True, written="create"),
-            Relationship("workspace_connector", "workspace_connector", drives=True, written="create"),
+            # One record has few rows, so a filter on it wins over one on the connector.
+            Relationship(record, record, drives="named", written="create"),
+            Relationship("workspace_connector", "workspace_connector", drives="always", written="create"),
         ),
         includes=(
             record,
@@ -151,12 +191,27 @@ def provenance(record: str, *deeper: str) -> Resource:
             "workspace_connector.workspace",
         ),
         policy="provenance",
+        operations=EVERY_OPERATION,
     )
 
 
-ACCOUNT_WORKSPACE_CONNECTOR = provenance("account", "workspace")
-COMPANY_WORKSPACE_CONNECTOR = provenance("company", "workspace")
-PEOPLE_WORKSPACE_CONNECTOR = provenance("people")
+ACCOUNT = record(
+    "account",
+    "accounts",
+    Attribute("account_name", "text", required=True, example="Current EUR"),
+    Attribute("currency", "text", example="EUR"),
+    plural="bank accounts",
+)
+COMPANY = record(
+    "company", "companies", Attribute("name", "text", required=True, example="Alder Trading"), plural="companies"
+)
+PEOPLE = record(
+    "people", "peoples", Attribute("full_name", "text", required=True, example="Claire Verdier"), plural="people"
+)
+
+ACCOUNT_WORKSPACE_CONNECTOR = provenance(ACCOUNT, "workspace")
+COMPANY_WORKSPACE_CONNECTOR = provenance(COMPANY, "workspace")
+PEOPLE_WORKSPACE_CONNECTOR = provenance(PEOPLE)
 
 WORKSPACE_GROUP_WORKSPACE = Resource(
     type="workspace_group_workspace",
@@ -164,14 +219,15 @@ WORKSPACE_GROUP_WORKSPACE = Resource(
     route="/v1/workspace-group-workspaces",
     attributes=TIMES,
     relationships=(
-        Relationship("workspace_group", "workspace_group", drives=True, written="create"),
-        Relationship("workspace", "workspace", drives=True, written="create"),
+        Relationship("workspace_group", "workspace_group", drives="named", written="create"),
+        Relationship("workspace", "workspace", drives="always", written="create"),
         CREATED_BY,
     ),
     includes=("workspace_group", "workspace_group.created_by", "workspace", "created_by"),
     tenancy="any",
     policy="enrolment",
     unique="workspace_group_workspaces_group_workspace_active_unique",
+    operations=EVERY_OPERATION,
 )
 
 WORKSPACE_PROVIDER = Resource(
@@ -184,19 +240,20 @@ WORKSPACE_PROVIDER = Resource(
         *TIMES,
     ),
     relationships=(
-        Relationship("workspace", "workspace", drives=True, written="create"),
-        Relationship("provider", "provider", written="create"),
+        Relationship("workspace", "workspace", drives="always", written="create"),
+        Relationship("provider", "provider", drives="named_by_service", written="create"),
     ),
     includes=("workspace", "provider"),
     policy="selection",
     unique="workspace_providers_workspace_provider_active_unique",
+    operations=EVERY_OPERATION,
 )
 
 WORKSPACE_GROUP = Resource(
     type="workspace_group",
     table="workspace_groups",
     route="/v1/workspace-groups",
-    attributes=(Attribute("name", "text", written="create", required=True), *TIMES),
+    attributes=(Attribute("name", "text", written="create", required=True, example="Verdier Group"), *TIMES),
     relationships=(
         CREATED_BY,
         Relationship("workspaces", "workspace", required=False, written="create", many=True),
@@ -205,49 +262,57 @@ WORKSPACE_GROUP = Resource(
     includes=("created_by", "workspaces", "memberships"),
     tenancy="membership",
     policy="group",
+    operations=("list", "create", "retrieve"),
+    summaries={
+        "list": "List the groups of the caller",
+        "create": "Make a group and enrol workspaces",
+        "retrieve": "Retrieve a group",
+    },
 )
 
-# The parents: they can be included, not asked for by themselves.
+# The other parents: they can be included, not asked for by themselves.
 PARENTS = (
-    Resource("workspace", "workspaces", (Attribute("name", "text"), *TIMES)),
-    Resource("people", "peoples", (Attribute("full_name", "text"), *TIMES), (WORKSPACE,)),
-    Resource("company", "companies", (Attribute("name", "text"), *TIMES), (WORKSPACE,)),
-    Resource(
-        "account",
-        "accounts",
-        (Attribute("account_name", "text"), Attribute("currency", "text"), *TIMES),
-        (WORKSPACE,),
-    ),
+    Resource("workspace", "workspaces", (Attribute("name", "text", required=True, example="Verdier Foods"), *TIMES)),
     Resource(
         "connector",
         "connectors",
-        (Attribute("name", "text"), Attribute("provider", "text"), Attribute("direction", "direction"), *TIMES),
+        (
+            Attribute("name", "text", required=True, example="Payments"),
+            Attribute("provider", "text", example="stripe"),
+            Attribute("direction", "direction"),
+            *TIMES,
+        ),
     ),
     Resource(
         "workspace_connector",
         "workspace_connectors",
-        (Attribute("status", "text"), *TIMES),
+        (Attribute("status", "text", required=True, example="active"), *TIMES),
         (WORKSPACE, Relationship("connector", "connector")),
     ),
     Resource(
         "workspace_group_membership",
         "workspace_group_memberships",
-        (Attribute("role", "text"), Attribute("status", "text"), *TIMES),
+        (
+            Attribute("role", "text", required=True, example="owner"),
+            Attribute("status", "text", required=True, example="active"),
+            *TIMES,
+        ),
         (Relationship("people", "people"), Relationship("workspace_group", "workspace_group")),
     ),
     Resource(
         "provider",
         "providers",
         (
-            Attribute("name", "text"),
-            Attribute("slug", "text"),
-            Attribute("category", "text"),
-            Attribute("url", "text"),
-            Attribute("logo_url", "text"),
-            Attribute("countries", "texts"),
-            Attribute("skill_status", "text"),
+            Attribute("name", "text", required=True, example="Stripe"),
+            Attribute("slug", "text", required=True, example="stripe"),
+            Attribute("category", "text", example="payments"),
+            Attribute("url", "text", example="https://dashboard.stripe.com"),
+            Attribute("logo_url", "text", example="https://dashboard.stripe.com/logo.svg"),
+            Attribute("countries", "texts", required=True),
+            Attribute("skill_status", "text", example="ready"),
             *TIMES,
         ),
+        example=47,
     ),
 )
 
@@ -266,6 +331,9 @@ register(
     WORKSPACE_GROUP_WORKSPACE,
     WORKSPACE_PROVIDER,
     WORKSPACE_GROUP,
+    ACCOUNT,
+    COMPANY,
+    PEOPLE,
     *PARENTS,
 )
 
@@ -283,3 +351,8 @@ def resources() -> tuple[Resource, ...]:
 def ledgers() -> dict[str, Resource]:
     """Return the provenance of each record type, by the record's JSON:API type."""
     return {found.relationships[0].target: found for found in resources() if found.policy == "provenance"}
+
+
+def records() -> tuple[Resource, ...]:
+    """Return the record types: what has a ledger."""
+    return tuple(resource_of(type_) for type_ in ledgers())

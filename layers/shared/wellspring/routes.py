@@ -1,17 +1,27 @@
 """Every HTTP route as data: what `$default` answers from, what the OpenAPI document describes.
 
-`template.yaml` wires the same routes to the same functions; a test compares the two.
+Most come from the operations that a resource declares; here are those of other paths. `template.yaml` wires the same
+routes to the same functions; a test compares the two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from wellspring.resources import WORKSPACE_GROUP, WORKSPACE_GROUP_WORKSPACE, WORKSPACE_PROVIDER, Resource, resources
+from wellspring import resources
+from wellspring.resources import WORKSPACE_GROUP, WORKSPACE_GROUP_WORKSPACE, WORKSPACE_PROVIDER, Resource
 
-type Operation = Literal["list", "retrieve", "create", "update", "delete", "health", "openapi", "docs"]
+type Operation = resources.Operation | Literal["health", "openapi", "docs"]
 
-METHODS: Mapping[str, str] = {"list": "GET", "retrieve": "GET", "create": "POST", "update": "PATCH", "delete": "DELETE"}
+METHODS: Mapping[resources.Operation, str] = {
+    "list": "GET",
+    "create": "POST",
+    "retrieve": "GET",
+    "update": "PATCH",
+    "delete": "DELETE",
+}
+# These are of one resource, whose id ends the path.
+OF_ONE = frozenset({"retrieve", "update", "delete"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +49,22 @@ class Route:
     open_to_all: bool = False
 
 
-def _of_object(resource: Resource) -> tuple[Route, ...]:
-    one = f"{resource.route}/{{id}}"
-    name = resource.name
-    a_name = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-    return (
-        Route("GET", resource.route, f"{resource.type}.list", "list", resource, f"List {name}s"),
-        Route("POST", resource.route, f"{resource.type}.create", "create", resource, f"Create {a_name}"),
-        Route("GET", one, f"{resource.type}.retrieve", "retrieve", resource, f"Retrieve {a_name}"),
-        Route("PATCH", one, f"{resource.type}.update", "update", resource, f"Update {a_name}"),
-        Route("DELETE", one, f"{resource.type}.delete", "delete", resource, f"Delete {a_name}"),
-    )
+def _declared(resource: Resource) -> Iterator[Route]:
+    """Yield the routes of the operations that a resource offers."""
+    a_name = f"{'an' if resource.name[0] in 'aeiou' else 'a'} {resource.name}"
+    for operation in resource.operations:
+        what = f"{resource.name}s" if operation == "list" else a_name
+        yield Route(
+            METHODS[operation],
+            f"{resource.route}/{{id}}" if operation in OF_ONE else resource.route,
+            f"{resource.type}.{operation}",
+            operation,
+            resource,
+            resource.summaries.get(operation, f"{operation.title()} {what}"),
+        )
 
 
-_GROUPS, _GROUP = WORKSPACE_GROUP.route, f"{WORKSPACE_GROUP.route}/{{id}}"
+_GROUP = f"{WORKSPACE_GROUP.route}/{{id}}"
 _PROVIDERS = "/v1/workspaces/{workspace_id}/providers"
 _IN_WORKSPACE = {"workspace_id": "workspace"}
 
@@ -84,9 +96,6 @@ SERVICES = (
         "Remove a provider from a workspace",
         {**_IN_WORKSPACE, "provider_id": "provider"},
     ),
-    Route("GET", _GROUPS, "workspace_group.list", "list", WORKSPACE_GROUP, "List the groups of the caller"),
-    Route("POST", _GROUPS, "workspace_group.create", "create", WORKSPACE_GROUP, "Make a group and enrol workspaces"),
-    Route("GET", _GROUP, "workspace_group.retrieve", "retrieve", WORKSPACE_GROUP, "Retrieve a group"),
     Route(
         "POST",
         f"{_GROUP}/workspaces",
@@ -115,10 +124,10 @@ OPEN = (
 
 
 def objects() -> tuple[Resource, ...]:
-    """Return the objects of the ledger: those with all five operations."""
-    return tuple(found for found in resources() if found.policy in {"provenance", "enrolment", "selection"})
+    """Return the five objects of the ledger, and those that were added to them: each says who belongs to whom."""
+    return tuple(found for found in resources.resources() if found.policy in {"provenance", "enrolment", "selection"})
 
 
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
-    return (*(route for resource in objects() for route in _of_object(resource)), *SERVICES, *OPEN)
+    return (*(route for resource in resources.resources() for route in _declared(resource)), *SERVICES, *OPEN)

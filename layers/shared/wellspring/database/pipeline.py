@@ -7,8 +7,10 @@ failure the server skips all up to that Sync, so a statement never runs without 
 Source: the PostgreSQL manual, "Message Flow" (Extended Query, Pipelining) and "Message Formats".
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
 from typing import Any
@@ -22,6 +24,8 @@ from pg8000.dbapi import convert_paramstyle
 from wellspring.database.wire import Wire
 
 type Adapters = list[Callable[[str], Any]]
+# A RowDescription: whose it is, its adapters, and the rows that followed it.
+type _Rows = tuple[Context, Adapters, list[bytes]]
 
 _COUNT = Struct("!H")
 _INT = Struct("!i")
@@ -29,6 +33,8 @@ _INT = Struct("!i")
 _COLUMN = Struct("!ihihih")
 _NULL = _INT.pack(-1)
 STATEMENTS_KEPT = 512
+# CommandComplete, and what an empty statement has in its place.
+_ENDS_OF_STATEMENTS = (b"C", b"I")
 # SQLAlchemy knows a lost connection by these words of pg8000's.
 LOST = "network error"
 
@@ -101,6 +107,21 @@ def _row(data: bytes, adapters: Adapters, encoding: str) -> list[Any]:
     return row
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One statement and its values, as a cursor got them.
+
+    Attributes:
+        statement: a single one, with `$1`, `$2` for its values.
+        values: of any types that pg8000 can send.
+        oids: the values' types; none where the statement says enough.
+    """
+
+    statement: str
+    values: tuple[object, ...]
+    oids: tuple[int, ...] = ()
+
+
 class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 ships no types
     """A connection that waits for the server once for each statement, and once for the end of a transaction.
 
@@ -120,6 +141,8 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
 
     def __init__(self, **options: Any) -> None:
         self._ahead: list[bytes] = []
+        self._collected: list[Question] | None = None
+        self._answered: deque[tuple[Question, Context]] = deque()
         self._wire: Wire | None = None
         self.is_snapshot = False
         self.before_each: Callable[[], None] | None = None
@@ -161,7 +184,7 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         """Send what is due before the next statement: BEGIN, unless in a transaction, and what is to come ahead."""
         due = self._due()
         if due:
-            self._exchange(b"".join(due) + _SYNC, Context(None), ahead=len(due))
+            self._exchange(b"".join(due) + _SYNC, [Context(None)], ahead=len(due))
 
     def execute_unnamed(
         self, statement: str, vals: Sequence[object] = (), oids: Sequence[int] = (), stream: Any = None
@@ -178,12 +201,73 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
             pg8000.DatabaseError: the server refused it; its fields are in `args[0]`.
             pg8000.InterfaceError: the connection is lost, or was closed before.
         """
-        # What cannot be sent fails here, before anything is.
-        question = self._question(statement, vals, tuple(oids))
-        due = self._due()
+        asked = Question(statement, tuple(vals), tuple(oids))
+        if self._collected is not None:
+            self._collected.append(asked)
+            return Context(statement)
+        if self._answered:
+            return self._answer(asked)
         context = Context(statement, stream=stream)
-        self._exchange(b"".join((*due, question, _DESCRIBE, _EXECUTE, _SYNC)), context, ahead=len(due))
+        self._ask([asked], [context])
         return context
+
+    @property
+    def is_collecting(self) -> bool:
+        """Whether statements are noted, not run."""
+        return self._collected is not None
+
+    @contextmanager
+    def collecting(self) -> Iterator[list[Question]]:
+        """Have statements noted, not run, while the block runs: they seem to return nothing.
+
+        It gives the list that they are noted in, for `together`.
+        """
+        collected: list[Question] = []
+        self._collected = collected
+        try:
+            yield collected
+        finally:
+            self._collected = None
+
+    def together(self, questions: Sequence[Question]) -> None:
+        """Send statements in one flush, and keep the answers: whoever then runs the same statements gets them.
+
+        The first failure is that of all: the server skips what follows it. It is raised by the statement that failed,
+        or where the connection is lost by the first; no later one runs.
+
+        Args:
+            questions: the statements, which must then be run in this order, and no others between them.
+
+        Raises:
+            UnicodeEncodeError: a value cannot be sent; nothing was.
+        """
+        contexts = [Context(asked.statement) for asked in questions]
+        with suppress(pg8000.Error):
+            self._ask(questions, contexts)
+        self._answered.extend(zip(questions, contexts, strict=True))
+
+    def forget_answers(self) -> None:
+        """Drop the answers that nobody came for."""
+        self._answered.clear()
+
+    def _answer(self, asked: Question) -> Context:
+        """Return the answer that waits for this statement. Raises what the statement has met."""
+        question, context = self._answered.popleft()
+        if asked != question:
+            self.forget_answers()
+            raise pg8000.InterfaceError("another statement was sent together with others")
+        if context.error is not None:
+            self.forget_answers()
+            raise context.error
+        return context
+
+    def _ask(self, questions: Sequence[Question], contexts: Sequence[Context]) -> None:
+        # What cannot be sent fails here, before anything is.
+        messages = [
+            self._question(asked.statement, asked.values, asked.oids) + _DESCRIBE + _EXECUTE for asked in questions
+        ]
+        due = self._due()
+        self._exchange(b"".join((*due, *messages, _SYNC)), contexts, ahead=len(due))
 
     def execute_simple(self, statement: str) -> Context:
         """Run a text without values, which may hold several statements; raises as `execute_unnamed` does.
@@ -191,7 +275,7 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         Alone in its flush: the server would go on to it after a failure of what came before.
         """
         context = Context(statement)
-        self._exchange(_message(b"Q", statement.encode(self._client_encoding) + b"\0"), context)
+        self._exchange(_message(b"Q", statement.encode(self._client_encoding) + b"\0"), [context])
         return context
 
     def commit(self) -> None:
@@ -212,6 +296,7 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
 
     def _end(self, how: str) -> None:
         self._ahead.clear()
+        self._answered.clear()
         if self._in_transaction:
             self.execute_simple(how)
 
@@ -226,52 +311,66 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         encoding = self._client_encoding
         return _parse(statement, oids, encoding) + _bind(make_params(self.py_types, values), encoding)
 
-    def _exchange(self, messages: bytes, context: Context, *, ahead: int = 0) -> None:
+    def _exchange(self, messages: bytes, contexts: Sequence[Context], *, ahead: int = 0) -> None:
         """Send messages, and take in the answers up to ReadyForQuery.
 
         Args:
             messages: with one Sync, or one simple query.
-            context: takes the outcome of the statement.
-            ahead: how many statements come before it; nothing but their failure is of interest.
+            contexts: take the outcomes of the statements, one each; that of a simple query takes all that it returns.
+                Where something fails, the error is in the context of the statement that failed, and no other is whole.
+            ahead: how many statements come before them; nothing but their failure is of interest.
         """
+        try:
+            results = self._exchanged(messages, contexts, ahead)
+        except pg8000.InterfaceError as error:
+            contexts[0].error = error
+            raise
+        for context in contexts:
+            if context.error is not None:
+                raise context.error
+        # Not until the whole answer is there: an adapter may fail.
+        for context, adapters, rows in results:
+            context.rows += [_row(data, adapters, self._client_encoding) for data in rows]
+
+    def _exchanged(self, messages: bytes, contexts: Sequence[Context], ahead: int) -> list[_Rows]:
         wire = self._wire
         if wire is None:
             raise pg8000.InterfaceError("connection is closed")
-        # For each RowDescription its adapters and the rows that followed it.
-        results: list[tuple[Adapters, list[bytes]]] = []
+        results: list[_Rows] = []
         try:
             wire.write(messages)
             wire.flush()
-            self._transaction_status = self._answers(wire, context, ahead, results)
+            self._transaction_status = self._answers(wire, contexts, ahead, results)
         except OSError as error:
             self._give_up()
-            raise pg8000.InterfaceError(LOST) from context.error or error
+            met = [context.error for context in contexts if context.error is not None]
+            raise pg8000.InterfaceError(LOST) from (*met, error)[0]
         except BaseException:
             self._give_up()
             raise
-        if context.error is not None:
-            raise context.error
-        # Not until the whole answer is there: an adapter may fail.
-        for adapters, rows in results:
-            context.rows += [_row(data, adapters, self._client_encoding) for data in rows]
+        return results
 
-    def _answers(self, wire: Wire, context: Context, ahead: int, results: list[tuple[Adapters, list[bytes]]]) -> bytes:
+    def _answers(self, wire: Wire, contexts: Sequence[Context], ahead: int, results: list[_Rows]) -> bytes:
         """Read messages until the server is ready; return the status of the transaction."""
+        remaining = iter(contexts)
+        context, last = next(remaining), contexts[-1]
         while True:
             kind, content = wire.message()
             if kind == b"Z":
                 return content
             if kind == b"D":
                 if not ahead:
-                    results[-1][1].append(content)
+                    results[-1][2].append(content)
             elif kind == b"C" and ahead:
                 ahead -= 1
             elif kind == b"T":
                 context.columns = _columns(content, self._client_encoding)
                 context.rows = context.rows or []
-                results.append(([self.pg_types[column["type_oid"]] for column in context.columns], []))
+                results.append((context, [self.pg_types[column["type_oid"]] for column in context.columns], []))
             else:
                 self.message_types[kind](content, context)
+                if kind in _ENDS_OF_STATEMENTS and context is not last:
+                    context = next(remaining)
 
     def _give_up(self) -> None:
         self._transaction_status = None
@@ -308,6 +407,8 @@ class PipelinedCursor(legacy.Cursor):  # type: ignore[misc]  # pg8000 ships no t
             return self._c.execute_unnamed(_numbered(operation), args, self._input_oids, stream)
         # Parse takes no more than one statement; a semicolon may stand between two.
         if self._c.autocommit or ";" in operation:
+            if self._c.is_collecting:
+                raise pg8000.InterfaceError("several statements in one text cannot be sent together with others")
             self._c.begin()
             return self._c.execute_simple(operation)
         return self._c.execute_unnamed(operation)

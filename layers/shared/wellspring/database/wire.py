@@ -1,6 +1,7 @@
 """The bytes between pg8000 and the server."""
 
 import io
+import select
 import socket
 import ssl
 from struct import Struct
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 _HEAD = Struct("!ci")
 # "Will you speak TLS?", before anything else is said.
 _SSL_REQUEST = Struct("!ii").pack(8, 80877103)
+# What fits into the buffers on the way is sent without a look at what comes back meanwhile.
+_SENT_AT_ONCE = 32_768
+_READ_AT_ONCE = 65_536
 
 
 # An answer that takes longer than the longest statement may (revision 0003) does not come any more.
@@ -96,19 +100,39 @@ def _left(silence: Deadline | None) -> float | None:
 
 
 class _Incoming(io.RawIOBase):
-    """What a socket receives, until the time is over; each piece that arrives is waited for no longer than is left."""
+    """The bytes that come in: first what was taken in early, then what the socket has.
+
+    Each piece that arrives is waited for no longer than is left of the time.
+    """
 
     def __init__(self, connected: socket.socket) -> None:
         super().__init__()
         self._socket = connected
+        self._early = bytearray()
         self.silence: Deadline | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        self._socket.settimeout(_left(self.silence))
-        return self._socket.recv_into(buffer)
+        into = memoryview(buffer)
+        if not self._early:
+            self._socket.settimeout(_left(self.silence))
+            return self._socket.recv_into(into)
+        size = min(len(into), len(self._early))
+        into[:size] = self._early[:size]
+        del self._early[:size]
+        return size
+
+    def receive(self) -> None:
+        """Take in what is there, without waiting. Raises `OSError`, also when the server has closed."""
+        try:
+            received = self._socket.recv(_READ_AT_ONCE)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        if not received:
+            raise ConnectionAbortedError("the server has closed the connection")
+        self._early += received
 
 
 class Wire:
@@ -149,13 +173,38 @@ class Wire:
         self._unsent.append(data)
 
     def flush(self) -> None:
-        """Send what was written. Raises `OSError`; then it is forgotten."""
+        """Send what was written. Raises `OSError`; then it is forgotten.
+
+        Of several statements the first may be answered while the last is still being sent. The server stops reading
+        when nobody takes its answer, so what comes back is read meanwhile, or both would wait for ever.
+        """
         data = b"".join(self._unsent)
         self._unsent.clear()
         self._incoming.silence = Deadline(SILENCE_SECONDS)
-        self._socket.settimeout(_left(None))
-        self._socket.sendall(data)
+        if len(data) <= _SENT_AT_ONCE:
+            self._socket.settimeout(_left(None))
+            self._socket.sendall(data)
+            return
+        # What reads next sets how long it waits.
+        self._socket.settimeout(0)
+        self._send_and_receive(memoryview(data))
 
     def close(self) -> None:
         """Give up the socket."""
         self._reader.close()
+
+    def _send_and_receive(self, data: memoryview) -> None:
+        while data:
+            wants_to_write = [self._socket]
+            try:
+                data = data[self._socket.send(data) :]
+                continue
+            except ssl.SSLWantReadError:
+                wants_to_write = []
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                pass
+            readable, writable, _ = select.select([self._socket], wants_to_write, [], _left(self._incoming.silence))
+            if not readable and not writable:
+                raise TimeoutError("the server takes no more")
+            if readable:
+                self._incoming.receive()

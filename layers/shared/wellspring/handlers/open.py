@@ -1,4 +1,4 @@
-"""What is no JSON:API operation: health, the API's description, and what no route matches."""
+"""What is no JSON:API operation: health, the API's description, the way to it, and what no route matches."""
 
 import base64
 import gzip
@@ -9,6 +9,9 @@ from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, htt
 from wellspring.jsonapi.documents import url_of
 from wellspring.routes import routes
 from wellspring.services import health
+
+START_PAGE = "/console"
+DOCS_PAGE = "/docs"
 
 
 def health_check() -> LambdaHandler:
@@ -65,15 +68,30 @@ def _takes_gzip(accepted: str) -> bool:
 
 
 def no_route() -> LambdaHandler:
-    """Return the handler of the route `$default`, which gets what no other route matches.
+    """Return the handler of the route `$default`, which gets what no other route matches, and of `OPTIONS /{proxy+}`.
 
     A known path with a slash too many is 308 to the path without, so that the method and the body stay; a known path
-    with another method is 405; the rest is 404. Who calls must be known; what they speak does not matter.
+    with another method is 405; the rest is 404. Who calls must be known; what they speak does not matter. The
+    exceptions are for a person with a browser: `/` leads to the page to begin with, and an open path with a slash too
+    many leads to itself, both without a token.
+
+    OPTIONS is answered 204 to everybody: a browser's preflight carries no token, and must not fail. API Gateway adds
+    the headers of CORS.
     """
+    start = START_PAGE if _methods(START_PAGE) else DOCS_PAGE
 
     def operation(request: Request) -> Response:
-        _ = request.principal
+        if request.method == "OPTIONS":
+            methods = _methods(request.path)
+            # RFC 9110, section 9.3.7.
+            headers = {"allow": ", ".join([*methods, "OPTIONS"])} if methods else {}
+            return Response(status=HTTPStatus.NO_CONTENT, headers=headers)
         stripped = request.path.rstrip("/")
+        if request.method == "GET" and request.path == "/":
+            # 302: which page that is may change.
+            return Response(status=HTTPStatus.FOUND, headers={"location": start})
+        if stripped == request.path or not _is_open(request.method, stripped):
+            _ = request.principal
         # Only to paths that are there: `//elsewhere/` must not become a link to another host.
         if stripped != request.path and _methods(stripped):
             link = url_of(stripped, request.raw_query)
@@ -84,6 +102,10 @@ def no_route() -> LambdaHandler:
         raise NotFound("There is no such path.")
 
     return http_handler(operation)
+
+
+def _is_open(method: str, path: str) -> bool:
+    return any(route.open_to_all and (route.method, route.path) == (method, path) for route in routes())
 
 
 def _methods(path: str) -> list[str]:

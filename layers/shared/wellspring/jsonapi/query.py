@@ -23,7 +23,8 @@ from wellspring.queries import (
 )
 from wellspring.resources import DIRECTIONS, Resource, resource_of
 
-SORTABLE = ("created_at", "updated_at")
+# Dead rows can be sorted by the time of their deletion, too.
+SORTABLE = ("created_at", "updated_at", "deleted_at")
 RANGE_OPERATORS: tuple[Operator, ...] = ("gte", "gt", "lte", "lt")
 DELETED: tuple[Deleted, ...] = ("exclude", "include", "only")
 CURSORS = ("page[after]", "page[before]")
@@ -77,6 +78,7 @@ def parse_list(
             "Ranges are not supported: give page[after] or page[before], not both.",
             kind="range-pagination-not-supported",
         )
+    parser.refuse_unbounded()
     raise_all(parser.problems)
     settled = tuple(Filter(name, "in", (id_,)) for name, id_ in within.items())
     asked = parser.view
@@ -184,6 +186,23 @@ class _Parser:
             "page[total]": self._total,
         }
         return readers.get(name) or self.view_reader(name)
+
+    def refuse_unbounded(self) -> None:
+        """Refuse what would walk over any number of rows for one page: no index has them together."""
+        if self.sort.name == "deleted_at" and self.deleted != "only":
+            self.refuse(
+                "sort",
+                "Only deleted rows have this order: ask for filter[deleted]=only with it.",
+                kind="unsupported-sort",
+            )
+        for found in self.filters:
+            if found.operator in RANGE_OPERATORS and found.name != self.sort.name:
+                also = " and filter[deleted]=only" if found.name == "deleted_at" else ""
+                self.refuse(
+                    f"filter[{found.name}][{found.operator}]",
+                    f"A range of {found.name} is read in its own order: ask for sort={found.name} or "
+                    f"sort=-{found.name}{also} with it.",
+                )
 
     def _include(self, value: str) -> None:
         paths = tuple(dict.fromkeys(value.split(","))) if value else ()

@@ -2,10 +2,10 @@
 
 from sqlalchemy import Table
 
-from wellspring.models import infrastructure, junctions, parents
+from wellspring.models import feed, infrastructure, junctions, parents
 from wellspring.models.base import SCHEMA, metadata
 
-__all__ = ["infrastructure", "junctions", "metadata", "parents", "table_of"]
+__all__ = ["feed", "infrastructure", "junctions", "metadata", "parents", "table_of"]
 
 
 def table_of(name: str) -> Table:

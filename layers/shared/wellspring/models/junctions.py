@@ -1,39 +1,45 @@
-"""The five objects of the ledger (contract, section 2; the seeds)."""
+"""Tables of the ledger's objects (contract, section 2; the seeds): provenance from its declaration, others by hand."""
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Table, false
 
+from wellspring.models import walks
 from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
 from wellspring.models.parents import LIVE, reference
+from wellspring.models.walks import Walk
+from wellspring.resources import Resource, ledgers, resource_of
 
 
-def provenance_table(record: str, records: str) -> Table:
+def provenance_table(ledger: Resource) -> Table:
     """Return the table that says which connector brought a record in or carried it out.
 
     Tenancy is inherited from both parents, so there is no workspace column; duplicates are legal, so there is
-    no unique constraint (seeds: account_, company_, people_workspace_connector).
+    no unique constraint (seeds: account_, company_, people_workspace_connector). `migrations.support.create_ledger`
+    makes it in a database.
 
     Args:
-        record: the record's singular name, as in the foreign key column (`company`).
-        records: the record's table (`companies`).
+        ledger: the declaration of the record type's provenance.
     """
-    name = f"{record}_workspace_connectors"
+    record, connector = ledger.relationships
+    name = ledger.table
     return Table(
         name,
         metadata,
         *standard_columns(),
-        reference(f"{record}_pk", records),
-        reference("workspace_connector_pk", "workspace_connectors"),
+        reference(record.column, resource_of(record.target).table),
+        reference(connector.column, "workspace_connectors"),
         Column("direction", direction_enum, nullable=False),
         # pk is the third column because a sync writes thousands of rows with one created_at.
-        Index(f"idx_{name}_record_created", f"{record}_pk", "created_at", "pk"),
-        Index(f"idx_{name}_wc_created_at", "workspace_connector_pk", "created_at", "pk"),
+        Walk(record.column, "created_at").index(f"idx_{name}_record_created"),
+        # The live half of the seed's index; the dead one is among the others (docs/adr/0029).
+        Walk(connector.column, "created_at", live=True).index(f"idx_{name}_wc_created_at"),
+        *walks.indexes(name, connector.column, "wc", directed=True),
+        Walk(None, "created_at", live=True).index(f"idx_{name}_created_live"),
         schema=SCHEMA,
     )
 
 
-account_workspace_connectors = provenance_table("account", "accounts")
-company_workspace_connectors = provenance_table("company", "companies")
-people_workspace_connectors = provenance_table("people", "peoples")
+for declared in ledgers().values():
+    provenance_table(declared)
 
 
 def _strict_reference(column: str, table: str, *, ondelete: str, required: bool = True) -> Column[int]:
@@ -55,7 +61,10 @@ workspace_group_workspaces = Table(
         postgresql_where=LIVE,
     ),
     Index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
+    *walks.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),
     Index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
+    *walks.indexes("workspace_group_workspaces", "workspace_pk", "workspace"),
+    Walk(None, "created_at", live=True).index("idx_workspace_group_workspaces_created_live"),
     Index(None, "created_by_pk"),
     schema=SCHEMA,
 )
@@ -77,6 +86,9 @@ workspace_providers = Table(
         postgresql_where=LIVE,
     ),
     Index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
+    *walks.indexes("workspace_providers", "workspace_pk", "workspace"),
+    *walks.indexes("workspace_providers", "provider_pk", "provider"),
+    Walk(None, "created_at", live=True).index("idx_workspace_providers_created_live"),
     Index("idx_workspace_providers_provider_created", "provider_pk", "created_at", "pk"),
     schema=SCHEMA,
 )

@@ -1,4 +1,4 @@
-"""The tables that other parts of the platform own.
+"""Tables that other parts of the platform own: record types from their declarations, others by hand.
 
 Here they hold what the five objects, access and `include` need (contract, section 2, "Parents").
 """
@@ -6,7 +6,8 @@ Here they hold what the five objects, access and `include` need (contract, secti
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
+from wellspring.models.base import SCHEMA, direction_enum, instant, metadata, standard_columns
+from wellspring.resources import Resource, records, resource_of
 
 LIVE = text("deleted_at IS NULL")
 
@@ -16,43 +17,56 @@ def reference(column: str, table: str, *, required: bool = True) -> Column[int]:
     return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{table}.pk", onupdate="CASCADE"), nullable=not required)
 
 
-workspaces = Table("workspaces", metadata, *standard_columns(), Column("name", Text, nullable=False), schema=SCHEMA)
+def fed_columns() -> list[Column[object]]:
+    """Return fresh columns of a table that the platform's feed writes; they are never shown (contract, section 6).
 
-peoples = Table(
-    "peoples",
+    `source` is who tells of the resource, null for what only a sync made; `source_version` the version it told last.
+    """
+    return [
+        Column("source", Text),
+        Column("source_version", BigInteger, nullable=False, server_default=text("0")),
+    ]
+
+
+workspaces = Table(
+    "workspaces",
     metadata,
     *standard_columns(),
-    Column("full_name", Text, nullable=False),
-    reference("workspace_pk", "workspaces"),
-    Index(None, "workspace_pk"),
-    schema=SCHEMA,
-)
-
-companies = Table(
-    "companies",
-    metadata,
-    *standard_columns(),
+    *fed_columns(),
     Column("name", Text, nullable=False),
-    reference("workspace_pk", "workspaces"),
-    Index(None, "workspace_pk"),
     schema=SCHEMA,
 )
 
-accounts = Table(
-    "accounts",
-    metadata,
-    *standard_columns(),
-    Column("account_name", Text, nullable=False),
-    Column("currency", Text),
-    reference("workspace_pk", "workspaces"),
-    Index(None, "workspace_pk"),
-    schema=SCHEMA,
-)
+
+def record_table(record: Resource, *own: Column[object]) -> Table:
+    """Return the table of a record type: a text for each attribute of its own, its parents, and `own` columns.
+
+    `migrations.support.create_record` makes it in a database.
+    """
+    return Table(
+        record.table,
+        metadata,
+        *standard_columns(),
+        *fed_columns(),
+        *(Column(said.name, Text, nullable=not said.required) for said in record.attributes if said.kind == "text"),
+        *own,
+        *(reference(parent.column, resource_of(parent.target).table) for parent in record.to_one),
+        *(Index(None, parent.column) for parent in record.to_one),
+        schema=SCHEMA,
+    )
+
+
+# Never shown. Of a person: set once and for good, and nothing brings the name or a membership back.
+_own: dict[str, list[Column[object]]] = {"people": [Column("erased_at", instant)]}
+_tables = {record.type: record_table(record, *_own.get(record.type, ())) for record in records()}
+# Who calls is looked up here.
+peoples = _tables["people"]
 
 connectors = Table(
     "connectors",
     metadata,
     *standard_columns(),
+    *fed_columns(),
     Column("name", Text, nullable=False),
     Column("provider", Text),
     Column("direction", direction_enum),
@@ -64,6 +78,7 @@ workspace_connectors = Table(
     "workspace_connectors",
     metadata,
     *standard_columns(),
+    *fed_columns(),
     reference("workspace_pk", "workspaces"),
     reference("connector_pk", "connectors"),
     Column("status", Text, nullable=False, server_default=text("'active'")),
@@ -96,6 +111,7 @@ workspace_memberships = Table(
     "workspace_memberships",
     metadata,
     *standard_columns(),
+    *fed_columns(),
     reference("people_pk", "peoples"),
     reference("workspace_pk", "workspaces"),
     *_membership_columns(),
@@ -126,6 +142,7 @@ providers = Table(
     "providers",
     metadata,
     *standard_columns(),
+    *fed_columns(),
     Column("name", Text, nullable=False),
     Column("slug", Text, nullable=False, unique=True),
     Column("category", Text),

@@ -5,11 +5,11 @@ from typing import Any
 
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.openapi import examples
-from wellspring.openapi.naming import operation_id, ref, schema
-from wellspring.openapi.parameters import parameters
+from wellspring.openapi.naming import operation_id, ref
+from wellspring.openapi.parameters import enumerations, parameters
 from wellspring.openapi.problems import codes
 from wellspring.openapi.responses import of_default, responses
-from wellspring.openapi.schemas import all_answers, basics, request, request_name
+from wellspring.openapi.schemas import all_answers, basics, request, request_name, request_to
 from wellspring.openapi.words import DESCRIPTION, TAGS, permission
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
@@ -27,7 +27,7 @@ class _Components:
 
     def __init__(self) -> None:
         self.kinds: dict[str, dict[str, Object]] = {
-            "schemas": {**basics(codes()), **all_answers()},
+            "schemas": {**basics(codes()), **enumerations(), **all_answers()},
             "responses": of_default(),
             "parameters": {},
         }
@@ -83,7 +83,7 @@ def _operation(route: Route, components: _Components) -> Object:
 
 
 def _body(route: Route, resource: Resource, components: _Components) -> Object:
-    name = request_name(route)
-    components.kinds["schemas"][name] = request(route, resource)
+    operation = "create" if route.operation == "create" else "update"
+    components.kinds["schemas"][request_name(resource, operation)] = request(resource, operation)
     example = examples.request_document(resource, route.operation, frozenset(route.within.values()))
-    return {"required": True, "content": {MEDIA_TYPE: {"schema": schema(name), "example": example}}}
+    return {"required": True, "content": {MEDIA_TYPE: {"schema": request_to(route, resource), "example": example}}}

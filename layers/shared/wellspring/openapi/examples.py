@@ -1,8 +1,8 @@
 """Values for examples. They are the demo's where the demo has them, so that examples can be tried on a local stack."""
 
 from typing import Any
-from zlib import crc32
 
+from wellspring.example_ids import id_of
 from wellspring.resources import Attribute, Relationship, Resource, resource_of
 
 MADE_AT = "2026-05-10T08:14:22.000Z"
@@ -14,51 +14,13 @@ IDEMPOTENCY_KEY = "7c0c5c1e-3f0b-4f0e-8f0a-2b1d9e6c4a11"
 
 type Object = dict[str, Any]
 
-# Number of the kind, and the place of one of the demo's rows of it.
-DEMO_IDS = {
-    "workspace": "0001-7000-8000-a00000000001",
-    "people": "0002-7000-8000-a00000000001",
-    "company": "0003-7000-8000-a00000000001",
-    "account": "0004-7000-8000-a00000000001",
-    "connector": "0005-7000-8000-000000000001",
-    "workspace_connector": "0006-7000-8000-a00000000001",
-    "workspace_group": "0007-7000-8000-000000000001",
-    "workspace_group_membership": "0009-7000-8000-000000000001",
-    "workspace_group_workspace": "000a-7000-8000-a00000000001",
-    "provider": "000c-7000-8000-000000000047",
-}
-_TEXTS = {
-    ("workspace", "name"): "Verdier Foods",
-    ("people", "full_name"): "Claire Verdier",
-    ("company", "name"): "Alder Trading",
-    ("account", "account_name"): "Current EUR",
-    ("account", "currency"): "EUR",
-    ("connector", "name"): "Payments",
-    ("connector", "provider"): "stripe",
-    ("workspace_connector", "status"): "active",
-    ("workspace_group", "name"): "Verdier Group",
-    ("workspace_group_membership", "role"): "owner",
-    ("workspace_group_membership", "status"): "active",
-    ("provider", "name"): "Stripe",
-    ("provider", "slug"): "stripe",
-    ("provider", "category"): "payments",
-    ("provider", "url"): "https://dashboard.stripe.com",
-    ("provider", "logo_url"): "https://dashboard.stripe.com/logo.svg",
-    ("provider", "skill_status"): "ready",
-}
-
-
-def id_of(type_: str) -> str:
-    """Return the id of the example of a type."""
-    return f"01990000-{DEMO_IDS.get(type_) or f'{crc32(type_.encode()) & 0xFFFF:04x}-7000-8000-000000000001'}"
-
 
 def identifier(type_: str) -> Object:
     """Return the resource identifier object of the example of a type."""
     return {"type": type_, "id": id_of(type_)}
 
 
-def attribute(resource: Resource, said: Attribute) -> Any:
+def attribute(said: Attribute) -> Any:
     """Return what an attribute of the example is."""
     match said.kind:
         case "instant":
@@ -70,7 +32,7 @@ def attribute(resource: Resource, said: Attribute) -> Any:
         case "texts":
             return ["FR"]
         case _:
-            return _TEXTS.get((resource.type, said.name), said.name.replace("_", " "))
+            return said.example or said.name.replace("_", " ")
 
 
 def resource_object(resource: Resource, *, cursor: bool = False) -> Object:
@@ -82,7 +44,7 @@ def resource_object(resource: Resource, *, cursor: bool = False) -> Object:
     """
     made: Object = {
         **identifier(resource.type),
-        "attributes": {said.name: attribute(resource, said) for said in resource.attributes},
+        "attributes": {said.name: attribute(said) for said in resource.attributes},
     }
     # A to-many's linkage is there where it is asked for.
     relationships = {said.name: {"data": identifier(said.target)} for said in resource.to_one}
@@ -148,7 +110,7 @@ def request_document(resource: Resource, action: str, within: frozenset[str]) ->
     if action == "update":
         data["id"] = id_of(resource.type)
     attributes = {
-        said.name: LATER if said.kind == "instant" else attribute(resource, said)
+        said.name: LATER if said.kind == "instant" else attribute(said)
         for said in resource.attributes
         if said.written in {action, "always"}
     }

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from wellspring.example_ids import id_of
 from wellspring.jsonapi.query import DELETED, MAX_FILTER_IDS, RANGE_OPERATORS, SORTABLE
 from wellspring.openapi import examples
-from wellspring.openapi.schemas import included_types
+from wellspring.openapi.naming import schema
+from wellspring.openapi.schemas import included_types, narrowed
 from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-from wellspring.resources import DIRECTIONS, Attribute, Resource, resource_of
+from wellspring.resources import Attribute, Resource, resource_of
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
@@ -16,6 +18,15 @@ type Object = dict[str, Any]
 _UUID: Object = {"type": "string", "format": "uuid"}
 _TIME: Object = {"type": "string", "format": "date-time"}
 _COMPARED = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
+
+
+def enumerations() -> dict[str, Object]:
+    """Return the schemas of the values that parameters choose from, shared so that generated clients name each once."""
+    orders = [order for name in SORTABLE for order in (name, f"-{name}")]
+    return {
+        "Order": {"type": "string", "enum": orders},
+        "DeletedRows": {"type": "string", "enum": list(DELETED)},
+    }
 
 
 def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]:
@@ -41,19 +52,19 @@ def _path(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]:
                 "required": True,
                 "description": f"Id of the {resource_of(target).name}.",
                 "schema": _UUID,
-                "example": examples.id_of(target),
+                "example": id_of(target),
             },
         )
 
 
-def _query(name: str, description: str, schema: Object, example: Any) -> Object:
-    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
+def _query(name: str, description: str, values: Object, example: Any) -> Object:
+    return {"name": name, "in": "query", "description": description, "schema": values, "example": example}
 
 
 def _listed(name: str, description: str, items: Object, example: list[str], **limits: int) -> Object:
-    """Return a parameter whose value is several, separated by commas."""
-    schema = {"type": "array", "items": items, **limits}
-    return {**_query(name, description, schema, example), "style": "form", "explode": False}
+    """Return a parameter whose value is several, separated by commas; it may be repeated instead."""
+    values = {"type": "array", "items": items, **limits}
+    return {**_query(name, description, values, example), "style": "form", "explode": False}
 
 
 def _key(name: str) -> str:
@@ -80,10 +91,9 @@ def _paging() -> Iterator[Object]:
     yield _query(
         "page[total]", "`true` counts the whole list into `meta.page.total`.", {"type": "boolean"}, example=True
     )
-    orders = [order for name in SORTABLE for order in (name, f"-{name}")]
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
-    sort = {"type": "string", "enum": orders}
-    yield _query("sort", "The order, `-` for newest first; `-created_at` where it is not said.", sort, "-created_at")
+    description = "The order, `-` for newest first; `-created_at` where it is not said."
+    yield _query("sort", description, schema("Order"), "-created_at")
 
 
 def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
@@ -93,25 +103,25 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
                 f"filter[{relationship.name}]",
                 f"Only rows of these: one to {MAX_FILTER_IDS} ids of {resource_of(relationship.target).name}.",
                 _UUID,
-                [examples.id_of(relationship.target)],
+                [id_of(relationship.target)],
                 minItems=1,
                 maxItems=MAX_FILTER_IDS,
             )
     for attribute in resource.attributes:
-        yield from _filters_of(resource, attribute)
+        yield from _filters_of(attribute)
     yield _query(
         "filter[deleted]",
         "Whether tombstoned rows are left out (as where it is not said), shown too, or shown alone.",
-        {"type": "string", "enum": list(DELETED)},
+        schema("DeletedRows"),
         "include",
     )
 
 
-def _filters_of(resource: Resource, attribute: Attribute) -> Iterator[Object]:
-    name, example = f"filter[{attribute.name}]", examples.attribute(resource, attribute)
+def _filters_of(attribute: Attribute) -> Iterator[Object]:
+    name, example = f"filter[{attribute.name}]", examples.attribute(attribute)
     match attribute.kind:
         case "direction":
-            yield _query(name, "Only rows of this direction.", {"type": "string", "enum": list(DIRECTIONS)}, example)
+            yield _query(name, "Only rows of this direction.", schema("Direction"), example)
         case "boolean":
             yield _query(name, "Only rows of which this is so.", {"type": "boolean"}, example)
         case "instant":
@@ -123,15 +133,15 @@ def _filters_of(resource: Resource, attribute: Attribute) -> Iterator[Object]:
 def _workspaces(*, several: bool) -> Object:
     description = "Only rows of {} which the caller must see: any other is 403."
     if several:
-        example = [examples.id_of("workspace")]
+        example = [id_of("workspace")]
         what = description.format("these workspaces,")
         return _listed("filter[workspace]", what, _UUID, example, minItems=1, maxItems=MAX_FILTER_IDS)
-    return _query("filter[workspace]", description.format("this workspace,"), _UUID, examples.id_of("workspace"))
+    return _query("filter[workspace]", description.format("this workspace,"), _UUID, id_of("workspace"))
 
 
 def _view(resource: Resource) -> Iterator[tuple[str, Object]]:
     if resource.includes:
-        items = {"type": "string", "enum": list(resource.includes)}
+        items = narrowed("Name", enum=list(resource.includes))
         example = [resource.includes[0]]
         yield (
             f"include.{resource.type}",
@@ -145,18 +155,18 @@ def _view(resource: Resource) -> Iterator[tuple[str, Object]]:
             _listed(
                 f"fields[{type_}]",
                 f"The only attributes and relationships of {shown.name} to show.",
-                {"type": "string", "enum": names},
+                narrowed("Name", enum=names),
                 names[:1],
             ),
         )
 
 
-def _header(name: str, description: str, example: str, **schema: Any) -> tuple[str, Object]:
+def _header(name: str, description: str, example: str, **limits: Any) -> tuple[str, Object]:
     made = {
         "name": name,
         "in": "header",
         "description": description,
-        "schema": {"type": "string", **schema},
+        "schema": {"type": "string", **limits},
         "example": example,
     }
     return name, made

@@ -1,50 +1,24 @@
 """Applying sync messages: in which order, which of them together, and what becomes of the others when one fails.
 
-All that can be done in one statement is done in one transaction. What a statement cannot do, ending a connector of
-many rows, is done in chunks between such transactions, without a message overtaking another of its group. A batch that
-the database refuses as a whole is tried message by message (docs/adr/0012, 0013).
+What can be applied at once is a unit, and one transaction. A batch is cut where a message ends what an earlier one
+links, and where a message ends a connector of many rows, which is done in chunks: no message overtakes another of its
+group. A unit that the database refuses as a whole is tried message by message (docs/adr/0012, 0020).
 """
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable, WellspringError
 from wellspring.observability import describe
-from wellspring.repositories import disconnecting, sync
-from wellspring.repositories.disconnecting import Progress
-from wellspring.repositories.sync_work import (
-    HELD,
-    Change,
-    Direction,
-    Disconnected,
-    Invalidated,
-    Matched,
-    Problem,
-    RecordType,
-    Synced,
-    Verdict,
-    Work,
-)
-
-__all__ = [
-    "HELD",
-    "UNEXPECTED",
-    "Change",
-    "Direction",
-    "Disconnected",
-    "Invalidated",
-    "Matched",
-    "Problem",
-    "RecordType",
-    "Synced",
-    "Verdict",
-    "Work",
-    "apply",
-]
+from wellspring.repositories.sync import applying, disconnecting
+from wellspring.repositories.sync.applying import Unit
+from wellspring.repositories.sync.disconnecting import Progress
+from wellspring.work import HELD, Change, Disconnected, Outcome, Work
 
 # Rows of each type of records that one transaction ends: a tenth of a second of work (docs/adr/0012).
 CHUNK = 5000
@@ -56,8 +30,8 @@ OUT_OF_TIME = "OUT_OF_TIME"
 UNEXPECTED = "UNEXPECTED"
 
 
-def apply(batch: Sequence[Work], deadline: Deadline) -> list[Verdict]:
-    """Apply the messages of `batch`, each group's in their order, and return a verdict for each.
+def apply(batch: Sequence[Work], deadline: Deadline) -> list[Outcome]:
+    """Apply the messages of `batch`, each group's in their order, and return an outcome for each.
 
     A message that can never succeed leaves no trace and no row; the later ones of its group are held, all others are
     applied. What the database refuses, and what there is no time for, is returned. Raises nothing: what was committed
@@ -72,55 +46,66 @@ class _Batch:
     def __init__(self, batch: Sequence[Work], deadline: Deadline) -> None:
         self._batch = batch
         self._deadline = deadline
-        self._verdicts: dict[int, Verdict] = {}
+        self._outcomes: dict[int, Outcome] = {}
         self._progress: dict[int, Progress] = {}
         self._lines: dict[str, deque[int]] = {}
         for number, item in enumerate(batch):
             self._lines.setdefault(item.group, deque()).append(number)
 
-    def applied(self) -> list[Verdict]:
-        """Do what can be done; return a verdict for each message."""
+    def applied(self) -> list[Outcome]:
+        """Do what can be done; return an outcome for each message."""
         while self._lines:
             if self._deadline.has_passed:
-                self._return_all(Verdict(status="returned", reason=OUT_OF_TIME))
+                self._return_all(Outcome(status="returned", reason=OUT_OF_TIME))
                 break
-            self._change(sorted(number for line in self._lines.values() for number in self._changes(line)))
+            self._change(self._unit())
             self._end_chunk(self._disconnects())
-        return [self._verdicts.get(number, HELD) for number in range(len(self._batch))]
+        return [self._outcomes.get(number, HELD) for number in range(len(self._batch))]
 
-    def _changes(self, line: deque[int]) -> Iterator[int]:
+    def _unit(self) -> dict[int, Change]:
+        """Return the next messages of all groups that can be applied at once, in their order."""
+        unit = Unit()
+        waiting: set[str] = set()
+        taken: dict[int, Change] = {}
+        changes = (change for line in self._lines.values() for change in self._changes(line))
+        for number, item in sorted(changes, key=itemgetter(0)):
+            if item.group not in waiting and unit.takes(item):
+                taken[number] = item
+            else:
+                waiting.add(item.group)
+        return taken
+
+    def _changes(self, line: deque[int]) -> Iterator[tuple[int, Change]]:
+        """Return what stands before the first disconnect of a line."""
         for number in line:
-            if isinstance(self._batch[number], Disconnected):
+            item = self._batch[number]
+            if isinstance(item, Disconnected):
                 return
-            yield number
+            yield number, item
 
-    def _change(self, numbers: Sequence[int]) -> None:
-        """Apply these messages, none of which ends a connector, together, or one by one where that is refused."""
-        if not numbers:
+    def _change(self, unit: Mapping[int, Change]) -> None:
+        """Apply these messages together, or one by one where that is refused."""
+        if not unit:
             return
         try:
-            self._settle(numbers, self._apply_together(numbers))
+            self._settle(list(unit), self._apply_together(list(unit.values())))
         except (DatabaseAway, OutcomeUnknown) as error:
             self._return_all(_returned(error))
         except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one message only)
-            if len(numbers) == 1:
-                self._settle(numbers, [_returned(error)])
+            if len(unit) == 1:
+                self._settle(list(unit), [_returned(error)])
             else:
-                self._one_by_one(numbers)
+                self._one_by_one(unit)
 
-    def _one_by_one(self, numbers: Sequence[int]) -> None:
-        for number in numbers:
+    def _one_by_one(self, unit: Mapping[int, Change]) -> None:
+        for number, item in unit.items():
             if self._deadline.has_passed:
                 return
-            if number in self._lines.get(self._batch[number].group, ()):
-                self._change([number])
+            if number in self._lines.get(item.group, ()):
+                self._change({number: item})
 
-    def _apply_together(self, numbers: Sequence[int]) -> list[Verdict]:
-        items = (self._batch[number] for number in numbers)
-        changes: list[Change] = [item for item in items if not isinstance(item, Disconnected)]
-        return with_retries(
-            lambda transaction: sync.apply_changes(transaction, changes), PIPELINE_SCOPE, self._deadline
-        )
+    def _apply_together(self, unit: Sequence[Change]) -> list[Outcome]:
+        return with_retries(lambda transaction: applying.apply_unit(transaction, unit), PIPELINE_SCOPE, self._deadline)
 
     def _disconnects(self) -> dict[int, Disconnected]:
         """Return the messages that are next in their groups and end a connector, each another one."""
@@ -149,34 +134,34 @@ class _Batch:
                     self._settle([number], [_returned(error, progress)])
         else:
             for number, outcome in zip(chosen, outcomes, strict=True):
-                if isinstance(outcome, Verdict):
+                if isinstance(outcome, Outcome):
                     self._settle([number], [outcome])
                 else:
                     self._progress[number] = outcome
 
-    def _end_together(self, chosen: Sequence[tuple[Disconnected, Progress]]) -> list[Verdict | Progress]:
-        def end(transaction: Transaction) -> list[Verdict | Progress]:
+    def _end_together(self, chosen: Sequence[tuple[Disconnected, Progress]]) -> list[Outcome | Progress]:
+        def end(transaction: Transaction) -> list[Outcome | Progress]:
             return disconnecting.end_chunk(transaction, chosen, CHUNK)
 
         return with_retries(end, PIPELINE_SCOPE, self._deadline)
 
-    def _settle(self, numbers: Sequence[int], verdicts: Sequence[Verdict]) -> None:
+    def _settle(self, numbers: Sequence[int], outcomes: Sequence[Outcome]) -> None:
         """Take messages out of their lines; behind one that is not done its whole line is held."""
-        for number, verdict in zip(numbers, verdicts, strict=True):
-            self._verdicts[number] = verdict
+        for number, outcome in zip(numbers, outcomes, strict=True):
+            self._outcomes[number] = outcome
             group = self._batch[number].group
             line = self._lines.get(group)
             if line is None:
                 continue
             line.remove(number)
-            if not verdict.is_done or not line:
+            if not outcome.is_done or not line:
                 del self._lines[group]
 
-    def _return_all(self, verdict: Verdict) -> None:
+    def _return_all(self, outcome: Outcome) -> None:
         """Return what is next in each group, and hold what is behind it."""
         for line in self._lines.values():
             progress = self._progress.get(line[0], NO_PROGRESS)
-            self._verdicts[line[0]] = replace(verdict, tombstoned=progress.tombstoned)
+            self._outcomes[line[0]] = replace(outcome, ended=progress.ended)
         self._lines.clear()
 
 
@@ -184,12 +169,12 @@ def _is_same(one: Disconnected, other: Disconnected) -> bool:
     return one.id == other.id or one.workspace_connector_id == other.workspace_connector_id
 
 
-def _returned(error: Exception, progress: Progress = NO_PROGRESS) -> Verdict:
-    """Return the verdict on a message that met `error`, of which the log may say so much."""
+def _returned(error: Exception, progress: Progress = NO_PROGRESS) -> Outcome:
+    """Return the outcome of a message that met `error`, of which the log may say so much."""
     if isinstance(error, ServiceUnavailable):
         reason, evidence = error.code, dict[str, object](error.evidence)
     else:
         reason, evidence = UNEXPECTED, describe(error.__cause__ or error)
         if isinstance(error, WellspringError):
             evidence |= error.evidence
-    return Verdict(status="returned", reason=reason, evidence=evidence, tombstoned=progress.tombstoned)
+    return Outcome(status="returned", reason=reason, evidence=evidence, ended=progress.ended)

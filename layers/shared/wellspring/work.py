@@ -1,4 +1,4 @@
-"""What a sync message asks for, and what became of it: the words between the queue and the SQL.
+"""What a sync message asks for, and what became of it: what the edge, the services and the SQL all know.
 
 Every id is text in lower case, as it is sent to Postgres.
 """
@@ -124,14 +124,14 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Outcome:
     """What became of one message.
 
     Attributes:
         status: `applied` now; `duplicate` of one applied before; `failed`, for ever; `held` back behind another of its
             group; or `returned`, to be tried again.
-        inserted: how many rows it made.
-        tombstoned: how many rows it ended.
+        linked: how many rows it made.
+        ended: how many rows it ended.
         matched: how many choices of providers it made or changed.
         problems: the first few of a failed message's.
         problem_count: how many there are.
@@ -140,8 +140,8 @@ class Verdict:
     """
 
     status: Literal["applied", "duplicate", "failed", "held", "returned"]
-    inserted: int = 0
-    tombstoned: int = 0
+    linked: int = 0
+    ended: int = 0
     matched: int = 0
     problems: tuple[Problem, ...] = ()
     problem_count: int = 0
@@ -154,4 +154,4 @@ class Verdict:
         return self.status in {"applied", "duplicate"}
 
 
-HELD = Verdict(status="held")
+HELD = Outcome(status="held")

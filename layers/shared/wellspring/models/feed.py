@@ -1,0 +1,155 @@
+"""Tables of the platform's feed: what waits or is parked, what was deleted, what is to be ended, what was loaded.
+
+Contract, section 6; docs/adr/0032.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from wellspring.models.base import INFRASTRUCTURE, instant, metadata
+
+
+def _now(name: str) -> Column[object]:
+    return Column(name, instant, nullable=False, server_default=text("now()"))
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+# An event that waits for what it names, or is parked. One that waited and was applied is deleted; one that was parked
+# stays with its outcome, for people to find.
+pending_events = Table(
+    "pending_events",
+    metadata,
+    Column("pk", BigInteger, Identity(always=True), primary_key=True),
+    Column("id", UUID(as_uuid=True), nullable=False, unique=True, server_default=text("uuidv7()")),
+    _now("received_at"),
+    _now("updated_at"),
+    Column("source", Text),
+    Column("event_id", Text),
+    Column("event_type", Text),
+    Column("type", Text),
+    Column("subject", UUID(as_uuid=True)),
+    Column("version", BigInteger),
+    # Of the whole event: one that is sent twice is kept once.
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Column("problems", JSONB, nullable=False, server_default=text("'[]'")),
+    # The first thing that it names and that is not there. When it has come, the event is tried again.
+    Column("missing_type", Text),
+    Column("missing_key", Text),
+    # ASCII, so that whatever was sent can be kept; NULL once it is of no more use.
+    Column("event", Text),
+    Column("note", Text),
+    CheckConstraint("outcome IN ('waiting', 'parked', 'applied', 'dismissed')", name="outcome"),
+    Index(
+        "idx_pending_events_missing",
+        "missing_type",
+        "missing_key",
+        "pk",
+        postgresql_where=text("missing_key IS NOT NULL"),
+    ),
+    Index("idx_pending_events_waiting", "received_at", "pk", postgresql_where=text("outcome = 'waiting'")),
+    Index("idx_pending_events_received", "received_at", "pk"),
+    Index("idx_pending_events_outcome", "outcome", "received_at", "pk"),
+    Index("idx_pending_events_subject", "subject"),
+    schema=INFRASTRUCTURE,
+)
+
+# What was deleted before it was ever seen. What was seen carries its version in its own row.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("type", Text, primary_key=True),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("source_version", BigInteger, nullable=False),
+    Column("erased_at", instant),
+    _now("created_at"),
+    schema=INFRASTRUCTURE,
+)
+
+# A record, connector or provider that ended, and whose rows are to end with it (docs/adr/0033).
+endings = Table(
+    "endings",
+    metadata,
+    Column("pk", BigInteger, Identity(always=True), primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("of_pk", BigInteger, nullable=False),
+    _now("ended_at"),
+    # The last row of each ledger that was there when the thing was revived: later ones are not to end.
+    Column("until", JSONB),
+    # When a sweep saw it first, and which transactions had begun some time after that.
+    Column("seen_at", instant),
+    Column("boundary", BigInteger),
+    Column("done_at", instant),
+    Index("idx_endings_open", "pk", postgresql_where=text("done_at IS NULL")),
+    Index("idx_endings_of", "type", "of_pk", postgresql_where=text("done_at IS NULL")),
+    Index("idx_endings_done", "done_at"),
+    schema=INFRASTRUCTURE,
+)
+
+# What each source has told of each type, so that it can compare.
+feed_sources = Table(
+    "feed_sources",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("type", Text, primary_key=True),
+    _count("events"),
+    _count("applied"),
+    _count("live"),
+    _count("last_version"),
+    Column("last_event_at", instant),
+    _now("last_received_at"),
+    schema=INFRASTRUCTURE,
+)
+
+# One version of a file in the bucket, and how far it has come.
+loads = Table(
+    "loads",
+    metadata,
+    Column("pk", BigInteger, Identity(always=True), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("object_version", Text, nullable=False),
+    Column("outcome", Text, nullable=False, server_default=text("'in_progress'")),
+    _count("lines"),
+    _count("place"),
+    _count("applied"),
+    _count("stale"),
+    _count("waiting"),
+    _count("parked"),
+    _count("rejected"),
+    # Turns that began at the same line as the one before.
+    Column("idle_turns", Integer, nullable=False, server_default=text("0")),
+    _now("started_at"),
+    _now("updated_at"),
+    Column("finished_at", instant),
+    CheckConstraint("outcome IN ('in_progress', 'done', 'failed')", name="outcome"),
+    Index("idx_loads_file", "key", "object_version", unique=True),
+    Index("idx_loads_started_at", "started_at"),
+    schema=INFRASTRUCTURE,
+)
+
+load_rejects = Table(
+    "load_rejects",
+    metadata,
+    Column("load_pk", BigInteger, ForeignKey(f"{INFRASTRUCTURE}.loads.pk", ondelete="CASCADE"), primary_key=True),
+    Column("line", BigInteger, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("pointer", Text, nullable=False),
+    schema=INFRASTRUCTURE,
+)

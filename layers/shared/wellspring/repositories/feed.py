@@ -1,0 +1,439 @@
+"""The statements behind the platform's feed: one for each type of resource, whatever the number of events.
+
+An event changes its resource when its version is higher than the resource's own, so neither the order nor the number of
+deliveries matters (docs/adr/0032). Rows are locked by the one INSERT in the order of their ids, types in the order of
+`FED`: two consumers with the same resources wait for, not on, each other.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from sqlalchemy import Connection, Table, TextClause, text
+
+from wellspring.errors import WellspringError
+from wellspring.models import feed, parents, table_of
+from wellspring.models.base import direction_enum
+from wellspring.repositories.feed_work import (
+    APPLIED,
+    OTHER_SOURCE,
+    STALE,
+    WORKSPACE_CHANGED,
+    FeedEvent,
+    Verdict,
+    parked,
+)
+from wellspring.resources import ledgers, records
+
+TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """A type of resource that the feed writes.
+
+    Attributes:
+        table: where its rows are.
+        attributes: the type of each column that an event sets.
+        references: the type of what each reference names; its column is `<reference>_pk`, its member `<reference>_id`.
+        ledgers: the tables whose rows end with it, by the name under which a sweep knows them.
+        unique: a column that two of them may not share.
+    """
+
+    table: Table
+    attributes: Mapping[str, str]
+    references: Mapping[str, str] = field(default_factory=dict)
+    ledgers: tuple[str, ...] = ()
+    unique: str | None = None
+
+
+_OF_WORKSPACE = {"workspace": "workspace"}
+
+# In the order in which they are written: what others name comes before them.
+FED: Mapping[str, Fed] = {
+    "workspace": Fed(parents.workspaces, {"name": TEXT}),
+    "connector": Fed(
+        parents.connectors,
+        {"name": TEXT, "provider": TEXT, "direction": f"{direction_enum.schema}.{direction_enum.name}"},
+    ),
+    "provider": Fed(
+        parents.providers,
+        {
+            "name": TEXT,
+            "slug": TEXT,
+            "category": TEXT,
+            "url": TEXT,
+            "logo_url": TEXT,
+            "countries": "text[]",
+            "skill_status": TEXT,
+        },
+        ledgers=("workspace_providers",),
+        unique="slug",
+    ),
+    **{
+        record.type: Fed(
+            table_of(record.table),
+            {said.name: TEXT for said in record.attributes if said.kind == "text"},
+            _OF_WORKSPACE,
+            ledgers=(ledgers()[record.type].table,),
+        )
+        for record in records()
+    },
+    "workspace_connector": Fed(
+        parents.workspace_connectors,
+        {"status": TEXT},
+        _OF_WORKSPACE | {"connector": "connector"},
+        ledgers=tuple(ledger.table for ledger in ledgers().values()),
+    ),
+    "workspace_membership": Fed(
+        parents.workspace_memberships,
+        {"role": TEXT, "status": TEXT},
+        _OF_WORKSPACE | {"people": "people"},
+    ),
+}
+
+# The first half of the keys of advisory locks, "FEED"; the second is a type's place in `FED`.
+_LOCKS = 0x46454544
+# An event that met another transaction's is judged again, with that one's rows in sight. Once is enough but for rows
+# that come and go; nothing deletes a parent.
+_ROUNDS = 5
+
+
+class NeedsExclusive(WellspringError):
+    """Something was deleted that was never seen: the transaction must begin anew, and keep others from making it.
+
+    Attributes:
+        types: of what.
+    """
+
+    def __init__(self, types: Iterable[str]) -> None:
+        super().__init__("The transaction begins anew with other locks.")
+        self.types = frozenset(types)
+
+
+@dataclass(slots=True)
+class Change:
+    """What a batch of events has changed.
+
+    Attributes:
+        verdicts: one for each event, by its number.
+        live: how many more resources of a source and type are live now.
+        revived: the pks of rows that were dead, by type.
+    """
+
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    live: dict[tuple[str, str], int] = field(default_factory=dict)
+    revived: dict[str, list[int]] = field(default_factory=dict)
+
+
+def lock_types(transaction: Connection, types: Collection[str], exclusive: Collection[str] = ()) -> None:
+    """Keep the making of a resource apart from the deletion of one that was never seen, until the transaction ends.
+
+    The two write to different tables, so nothing else lets them meet. Must be the first that takes a lock.
+
+    Args:
+        transaction: the scope to write in.
+        types: of the resources that are written.
+        exclusive: those of which nobody else may make one meanwhile.
+    """
+    locks = [
+        f"pg_advisory_xact_lock{'' if type_ in exclusive else '_shared'}({_LOCKS}, {number})"
+        for number, type_ in enumerate(FED)
+        if type_ in types or type_ in exclusive
+    ]
+    if locks:
+        transaction.execute(text(f"SELECT {', '.join(locks)}"))
+
+
+def apply_events(transaction: Connection, events: Mapping[int, FeedEvent], exclusive: Collection[str] = ()) -> Change:
+    """Apply upserts and deletions, type by type, and say what became of each.
+
+    Args:
+        transaction: the scope to write in; `lock_types` was called.
+        events: by a number of the caller's choice, in the order in which they came.
+        exclusive: the types that are locked so.
+
+    Raises:
+        NeedsExclusive: try again in a new transaction with these types locked.
+        DBAPIError: SQLAlchemy's.
+    """
+    change = Change()
+    for type_ in FED:
+        left = {number: event for number, event in events.items() if event.type == type_}
+        for _ in range(_ROUNDS):
+            if not left:
+                break
+            left = _apply_type(transaction, type_, left, change, is_exclusive=type_ in exclusive)
+    if change.revived:
+        _close_endings(transaction, change.revived)
+    return change
+
+
+def _apply_type(
+    transaction: Connection, type_: str, events: Mapping[int, FeedEvent], change: Change, *, is_exclusive: bool
+) -> dict[int, FeedEvent]:
+    """Apply events of one type; return those that met another transaction."""
+    fed = FED[type_]
+    rows = transaction.execute(
+        _statement(type_),
+        {"events": json.dumps([_row(number, event, fed) for number, event in events.items()])},
+    ).all()
+    written = {row.id: row for row in rows if row.kind == "written"}
+    buried = {row.id for row in rows if row.kind == "buried"}
+    if buried and not is_exclusive:
+        raise NeedsExclusive([type_])
+    again: dict[int, FeedEvent] = {}
+    for row in rows:
+        if row.kind != "judged":
+            continue
+        if row.verdict != "effect":
+            change.verdicts[row.number] = _verdict(row, type_)
+        elif row.id in written or row.id in buried:
+            change.verdicts[row.number] = APPLIED
+        else:
+            again[row.number] = events[row.number]
+    for row in written.values():
+        change.live[row.source, type_] = change.live.get((row.source, type_), 0) + row.live
+        if row.is_revived:
+            change.revived.setdefault(type_, []).append(row.pk)
+    return again
+
+
+def _row(number: int, event: FeedEvent, fed: Fed) -> dict[str, object]:
+    values = event.values
+    row: dict[str, object] = {
+        "number": number,
+        "id": event.subject,
+        "source": event.source,
+        "version": event.version,
+        "deletes": event.action != "upsert",
+    }
+    for name in fed.attributes:
+        row[name] = values.get(name)
+    for name in fed.references:
+        row[f"{name}_id"] = values.get(f"{name}_id")
+    return row
+
+
+def _verdict(row: object, type_: str) -> Verdict:
+    verdict: str = row.verdict  # type: ignore[attr-defined]  # a row of `_statement`
+    if verdict == "stale":
+        return STALE
+    if verdict == "waiting":
+        return Verdict("waiting", missing=(row.missing_type, row.missing_key))  # type: ignore[attr-defined]  # the same
+    codes = {OTHER_SOURCE: OTHER_SOURCE, WORKSPACE_CHANGED: WORKSPACE_CHANGED}
+    return parked(codes[verdict], {"code": verdict, "type": type_, "id": str(row.id)})  # type: ignore[attr-defined]
+
+
+@cache
+def _statement(type_: str) -> TextClause:
+    """Return the statement that applies events of one type.
+
+    What is read twice is MATERIALIZED, and ids are looked up in a LATERAL with OFFSET 0, which leaves no choice but the
+    index: the planner knows nothing of what comes in. Nothing is joined with what comes in, for the same reason: of a
+    resource's events the one with an effect is found by windows over them.
+    """
+    fed = FED[type_]
+    parts = [_input(fed), _known(type_, fed), _judged(type_, fed), _ranked(), _written(type_, fed), _buried(type_)]
+    if fed.ledgers:
+        parts.append(_endings(type_))
+    return text(f"WITH {','.join(parts)} {_ANSWER}")
+
+
+def _input(fed: Fed) -> str:
+    columns = ", ".join(
+        [f"{name} {kind}" for name, kind in fed.attributes.items()] + [f"{name}_id uuid" for name in fed.references]
+    )
+    return f"""
+input AS MATERIALIZED (
+  SELECT *
+    FROM jsonb_to_recordset(CAST(:events AS jsonb))
+      AS event (number integer, id uuid, source text, version bigint, deletes boolean, {columns})
+)"""
+
+
+def _known(type_: str, fed: Fed) -> str:
+    """What is there of each event's resource, and of what it names.
+
+    A person that a membership names is locked against being erased meanwhile; one that is erased ends it.
+    """
+    columns = [*fed.attributes, *(f"{name}_pk" for name in fed.references)]
+    erased = "found.erased_at" if type_ == "people" else "NULL::timestamptz"
+    old = ", ".join(
+        ["found.pk", "found.source", "found.source_version", f"{erased} AS erased_at"]
+        + [f"found.{name}" for name in columns]
+    )
+    selected = ", ".join(
+        [f"old.{name} AS old_{name}" for name in columns] + [f"to_{name}.pk AS {name}_pk" for name in fed.references]
+    )
+    attributes = "".join(f"input.{name}, " for name in fed.attributes)
+    members = "".join(f"CAST(input.{name}_id AS text) AS {name}_key, " for name in fed.references)
+    joins = "".join(
+        f"""
+    LEFT JOIN LATERAL (
+      SELECT found.pk{", found.erased_at" if to == "people" else ""}
+        FROM {FED[to].table} AS found
+       WHERE found.id = input.{name}_id
+      OFFSET 0{" FOR KEY SHARE" if to == "people" else ""}
+    ) AS to_{name} ON true"""
+        for name, to in fed.references.items()
+    )
+    deletes = "input.deletes"
+    if "people" in fed.references.values():
+        deletes = f"""(input.deletes OR to_people.erased_at IS NOT NULL
+          OR to_people.pk IS NULL AND (SELECT gone.erased_at IS NOT NULL FROM {feed.tombstones} AS gone
+                                        WHERE gone.type = 'people' AND gone.id = input.people_id) IS TRUE)"""
+    return f"""
+known AS MATERIALIZED (
+  SELECT input.number, input.id, input.source, input.version, {deletes} AS deletes, {attributes}{members}
+         old.pk AS old_pk, {selected},
+         CASE WHEN old.pk IS NULL THEN gone.source_version ELSE old.source_version END AS old_version,
+         (CASE WHEN old.pk IS NULL THEN gone.erased_at ELSE old.erased_at END) IS NOT NULL AS is_erased,
+         coalesce(CASE WHEN old.pk IS NULL THEN gone.source ELSE old.source END,
+                  first_value(input.source) OVER (PARTITION BY input.id ORDER BY input.number)) AS owner
+    FROM input
+    LEFT JOIN LATERAL (
+      SELECT {old} FROM {fed.table} AS found WHERE found.id = input.id OFFSET 0
+    ) AS old ON true
+    LEFT JOIN LATERAL (
+      SELECT found.source, found.source_version, found.erased_at
+        FROM {feed.tombstones} AS found
+       WHERE found.type = '{type_}' AND found.id = input.id
+      OFFSET 0
+    ) AS gone ON true{joins}
+)"""
+
+
+def _judged(type_: str, fed: Fed) -> str:
+    waits, missing_types, missing_keys = [], [], []
+    for name, to in fed.references.items():
+        waits.append(f"{name}_pk IS NULL")
+        missing_types.append(f"WHEN {name}_pk IS NULL THEN '{to}'")
+        missing_keys.append(f"WHEN {name}_pk IS NULL THEN {name}_key")
+    if fed.unique:
+        # Of two in one batch that want the same one waits too: it is looked at again when the other is there.
+        taken = f"""(EXISTS (SELECT FROM {fed.table} AS other
+                              WHERE other.{fed.unique} = known.{fed.unique} AND other.id <> known.id)
+              OR known.id <> first_value(known.id) OVER (PARTITION BY known.{fed.unique} ORDER BY known.number))"""
+        waits.append(taken)
+        missing_types.append(f"WHEN {taken} THEN '{type_}_{fed.unique}'")
+        missing_keys.append(f"WHEN {taken} THEN {fed.unique}")
+    moved = "WHEN workspace_pk <> old_workspace_pk THEN 'workspace_changed'" if "workspace" in fed.references else ""
+    waiting = f"WHEN {' OR '.join(waits)} THEN 'waiting'" if waits else ""
+    return f"""
+judged AS MATERIALIZED (
+  SELECT known.*,
+         CASE WHEN source <> owner THEN '{OTHER_SOURCE}'
+              WHEN is_erased OR version <= old_version THEN 'stale'
+              WHEN deletes THEN 'ready'
+              {waiting} {moved}
+              ELSE 'ready'
+         END AS verdict,
+         {f"CASE {' '.join(missing_types)} END" if waits else "NULL"} AS missing_type,
+         {f"CASE {' '.join(missing_keys)} END" if waits else "NULL"} AS missing_key
+    FROM known
+)"""
+
+
+# An event whose resource gets a later version in this batch has no effect, and need not wait for one.
+def _ranked() -> str:
+    return """
+ranked AS MATERIALIZED (
+  SELECT judged.*,
+         verdict = 'ready'
+           AND row_number() OVER (PARTITION BY id, verdict ORDER BY version DESC, number) = 1 AS is_effect,
+         max(version) FILTER (WHERE verdict = 'ready') OVER (PARTITION BY id) AS new_version
+    FROM judged
+)"""
+
+
+# A deletion is an upsert too, of what is there, so that one statement takes all locks in one order. Its values are of
+# this statement's snapshot and may be older than the row's own by now: they are not written.
+def _written(type_: str, fed: Fed) -> str:
+    references = [f"{name}_pk" for name in fed.references]
+    columns = [*fed.attributes, *references]
+    kept = ", ".join(f"CASE WHEN deletes THEN old_{name} ELSE {name} END" for name in columns)
+    never_moved = [name for name in columns if name != "workspace_pk"]
+    sets = ", ".join(
+        f"{name} = CASE WHEN excluded.deleted_at IS NULL THEN excluded.{name} ELSE row.{name} END"
+        for name in never_moved
+    )
+    conditions = [
+        "row.source_version < excluded.source_version",
+        "coalesce(row.source, excluded.source) = excluded.source",
+    ]
+    if "workspace_pk" in references:
+        conditions.append("row.workspace_pk = excluded.workspace_pk")
+    if type_ == "people":
+        conditions.append("row.erased_at IS NULL")
+    return f"""
+written AS (
+  INSERT INTO {fed.table} AS row (id, source, source_version, deleted_at, {", ".join(columns)})
+  SELECT id, source, version, CASE WHEN deletes THEN now() END, {kept}
+    FROM ranked
+   WHERE is_effect AND (NOT deletes OR old_pk IS NOT NULL)
+   ORDER BY id
+      ON CONFLICT (id) DO UPDATE
+     SET source = excluded.source, source_version = excluded.source_version, {sets}, updated_at = now(),
+         deleted_at = CASE WHEN excluded.deleted_at IS NOT NULL THEN coalesce(row.deleted_at, now()) END
+   WHERE {" AND ".join(conditions)}
+  RETURNING new.id, new.pk, new.source,
+            old.pk IS NOT NULL AND old.deleted_at IS NOT NULL AND new.deleted_at IS NULL AS is_revived,
+            old.pk IS NOT NULL AND old.deleted_at IS NULL AND new.deleted_at IS NOT NULL AS is_ended,
+            CAST(new.deleted_at IS NULL AS integer)
+              - CAST(old.source IS NOT NULL AND old.deleted_at IS NULL AS integer) AS live
+)"""
+
+
+def _buried(type_: str) -> str:
+    return f"""
+buried AS (
+  INSERT INTO {feed.tombstones} AS old (type, id, source, source_version)
+  SELECT '{type_}', id, source, version FROM ranked WHERE is_effect AND deletes AND old_pk IS NULL ORDER BY id
+      ON CONFLICT (type, id) DO UPDATE SET source_version = excluded.source_version
+   WHERE old.source_version < excluded.source_version AND old.source = excluded.source AND old.erased_at IS NULL
+  RETURNING id
+)"""
+
+
+def _endings(type_: str) -> str:
+    return f"""
+ending AS (
+  INSERT INTO {feed.endings} (type, of_pk) SELECT '{type_}', pk FROM written WHERE is_ended
+)"""
+
+
+_ANSWER = """
+SELECT 'judged' AS kind, number, id,
+       CASE WHEN is_effect THEN 'effect'
+            WHEN verdict = 'ready' OR verdict = 'waiting' AND version <= new_version THEN 'stale'
+            ELSE verdict
+       END AS verdict,
+       missing_type, missing_key,
+       NULL::text AS source, NULL::bigint AS pk, NULL::integer AS live, NULL::boolean AS is_revived
+  FROM ranked
+ UNION ALL
+SELECT 'written', NULL, id, NULL, NULL, NULL, source, pk, live, is_revived FROM written
+ UNION ALL
+SELECT 'buried', NULL, id, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM buried"""
+
+
+def _close_endings(transaction: Connection, revived: Mapping[str, Sequence[int]]) -> None:
+    """Note how far the ledgers had come when these were revived: what is written from now on is not to end.
+
+    A statement of its own, so that it sees the ending of a transaction that it has waited for.
+    """
+    for type_, pks in revived.items():
+        if not FED[type_].ledgers:
+            continue
+        last = ", ".join(
+            f"'{ledger}', (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM core_api.{ledger}_pk_seq)"
+            for ledger in FED[type_].ledgers
+        )
+        transaction.execute(
+            text(f"""
+UPDATE {feed.endings} SET until = jsonb_build_object({last})
+ WHERE type = :type AND of_pk = ANY (CAST(:pks AS bigint[])) AND done_at IS NULL AND until IS NULL"""),
+            {"type": type_, "pks": list(pks)},
+        )

@@ -1,0 +1,57 @@
+"""What each source has told of each type: sums that are kept in the transaction of each effect."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from wellspring.models import feed
+from wellspring.repositories.feed_work import FeedEvent, Verdict
+
+# The last statement of a transaction: whoever tells of the same type waits here until the commit, and no longer.
+_COUNT = text(f"""
+INSERT INTO {feed.feed_sources} AS old (source, type, events, applied, live, last_version, last_event_at)
+SELECT source, type, events, applied, live, last_version, last_event_at
+  FROM jsonb_to_recordset(CAST(:sums AS jsonb))
+    AS new (source text, type text, events bigint, applied bigint, live bigint, last_version bigint,
+            last_event_at timestamptz)
+ ORDER BY source, type
+    ON CONFLICT (source, type) DO UPDATE
+   SET events = old.events + excluded.events, applied = old.applied + excluded.applied,
+       live = old.live + excluded.live, last_version = greatest(old.last_version, excluded.last_version),
+       last_event_at = greatest(old.last_event_at, excluded.last_event_at),
+       last_received_at = CASE WHEN excluded.events > 0 THEN now() ELSE old.last_received_at END""")
+
+
+def count(
+    transaction: Connection,
+    verdicts: Iterable[tuple[FeedEvent, Verdict]],
+    live: Mapping[tuple[str, str], int],
+    *,
+    is_new: bool,
+) -> None:
+    """Add events and their effects to the sums.
+
+    Args:
+        transaction: the scope of the effects; nothing that locks comes after this.
+        verdicts: what became of each event.
+        live: how many more resources of a source and type are live now.
+        is_new: whether these came from the source now, and were not counted when they did.
+    """
+    sums: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def of(source: str, type_: str) -> dict[str, Any]:
+        empty = {"source": source, "type": type_, "events": 0, "applied": 0, "live": 0, "last_version": 0}
+        return sums.setdefault((source, type_), empty | {"last_event_at": None})
+
+    for event, verdict in verdicts:
+        entry = of(event.source, event.type)
+        entry["events"] += is_new
+        entry["applied"] += verdict.status == "applied"
+        entry["last_version"] = max(entry["last_version"], event.version)
+        entry["last_event_at"] = max(filter(None, (entry["last_event_at"], event.time)), default=None)
+    for (source, type_), difference in live.items():
+        of(source, type_)["live"] += difference
+    if sums:
+        transaction.execute(_COUNT, {"sums": json.dumps(list(sums.values()))})

@@ -1,0 +1,136 @@
+"""What an event of the platform's feed asks for, and what became of it: the words between the feed and the SQL."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+type Action = Literal["upsert", "delete", "erase"]
+# `applied`: it had its effect. `stale`: its resource is at that version, or further. `waiting`: for what it names.
+# `returned`: the database refused it for the moment, or there was no time; it must come again.
+type Status = Literal["applied", "stale", "waiting", "parked", "returned"]
+
+OTHER_SOURCE = "other_source"
+WORKSPACE_CHANGED = "workspace_changed"
+UNKNOWN_REFERENCE = "unknown_reference"
+MALFORMED = "malformed"
+UNEXPECTED = "unexpected"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedEvent:
+    """One event that can be applied.
+
+    Attributes:
+        source: who tells it.
+        event_id: the source's name for it.
+        event_type: as it was sent, such as `wellspring.company.upserted`.
+        type: the JSON:API type of the resource.
+        subject: the resource's id, in lower case.
+        version: its version at the source.
+        action: what has become of it.
+        values: the whole state, of an upsert: attributes, and references as `<relationship>_id`.
+        time: when it happened, for people.
+    """
+
+    source: str
+    event_id: str
+    event_type: str
+    type: str
+    subject: str
+    version: int
+    action: Action
+    values: Mapping[str, Any] = field(default_factory=dict)
+    time: str | None = None
+
+    @cached_property
+    def text(self) -> str:
+        """The event as it is kept: ASCII, with its members in one order, and `read` makes it of that again."""
+        return json.dumps(
+            {
+                "source": self.source,
+                "event_id": self.event_id,
+                "event_type": self.event_type,
+                "type": self.type,
+                "subject": self.subject,
+                "version": self.version,
+                "action": self.action,
+                "values": dict(self.values),
+                "time": self.time,
+            },
+            sort_keys=True,
+        )
+
+    @property
+    def digest(self) -> str:
+        """What tells it from every other event, in hexadecimal digits."""
+        return digest_of(self.text)
+
+
+def read(text: str) -> FeedEvent:
+    """Return the event whose `text` this is."""
+    return FeedEvent(**json.loads(text))
+
+
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of an event's text, in hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Malformed:
+    """What was sent and is no event.
+
+    Attributes:
+        text: what was sent, as JSON in ASCII.
+        problems: what is wrong and where, as `{"code", "pointer"}`; no value of the event is in it.
+        source: who says to have sent it, where that can be read; the same for the next three.
+        event_id: the source's name for it.
+        event_type: its type.
+        subject: the id of a resource.
+    """
+
+    text: str
+    problems: tuple[Mapping[str, str], ...]
+    source: str | None = None
+    event_id: str | None = None
+    event_type: str | None = None
+    subject: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """What tells it from every other, in hexadecimal digits."""
+        return digest_of(self.text)
+
+
+type Told = FeedEvent | Malformed
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one event.
+
+    Attributes:
+        status: see `Status`.
+        reason: why it is parked, or returned.
+        missing: the type and the key of what it waits for.
+        problems: of a parked one, as they are shown.
+        evidence: what the log may say beside the reason.
+    """
+
+    status: Status
+    reason: str | None = None
+    missing: tuple[str, str] | None = None
+    problems: tuple[Mapping[str, str], ...] = ()
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+APPLIED = Verdict("applied")
+STALE = Verdict("stale")
+
+
+def parked(reason: str, *problems: Mapping[str, str]) -> Verdict:
+    """Return the verdict on an event that can never succeed by itself."""
+    return Verdict("parked", reason=reason, problems=problems)

@@ -1,0 +1,102 @@
+"""What a row shows, and the conditions of a list on a row and on its parents."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Table, bindparam, case, func, literal_column
+
+from wellspring.access.predicates import IDS
+from wellspring.models import table_of
+from wellspring.models.walks import Walk
+from wellspring.queries import Deleted, Operator
+from wellspring.repositories.ledger.shapes import parameter_name
+from wellspring.resources import Relationship, Resource, resource_of
+
+
+def attribute_column(row: FromClause, name: str) -> ColumnElement[Any]:
+    """Return an attribute as the API shows it: a row that was never updated was last updated when it was made.
+
+    Written as the indexes have it (`models.walks`).
+    """
+    if name == "updated_at":
+        return case((row.c.updated_at.is_(None), row.c.created_at), else_=row.c.updated_at)
+    return row.c[name]
+
+
+def own_columns(resource: Resource, row: FromClause) -> list[ColumnElement[Any]]:
+    """Return what a row shows of itself: `id` and each attribute."""
+    attributes = [attribute_column(row, attribute.name).label(attribute.name) for attribute in resource.attributes]
+    return [row.c.id, *attributes]
+
+
+def is_shown(row: FromClause, deleted: Deleted) -> list[ColumnElement[bool]]:
+    """Return the conditions of `filter[deleted]`."""
+    match deleted:
+        case "exclude":
+            return [row.c.deleted_at.is_(None)]
+        case "only":
+            return [row.c.deleted_at.is_not(None)]
+        case "include":
+            return []
+
+
+def is_walked(row: FromClause, walk: Walk) -> list[ColumnElement[bool]]:
+    """Return the conditions under which a row is on a walk."""
+    return [*is_shown(row, "exclude" if walk.live else "only"), *has_direction(row, walk.direction)]
+
+
+def has_direction(row: FromClause, direction: str | None) -> list[ColumnElement[bool]]:
+    """Return the condition that a row is of a direction, if one is asked for: its value stands in the statement."""
+    if direction is None:
+        return []
+    # One of two words of ours (`resources.DIRECTIONS`), never a client's.
+    return [row.c.direction == literal_column(f"'{direction}'::core_api.direction_enum")]
+
+
+def row_filters(
+    resource: Resource, row: FromClause, conditions: Sequence[tuple[str, Operator]]
+) -> list[ColumnElement[bool]]:
+    """Return the conditions on a row's attributes."""
+    found = []
+    for name, operator in conditions:
+        if resource.attribute(name) is None:
+            continue
+        column = attribute_column(row, name)
+        value = bindparam(parameter_name(name, operator), type_=row.c[name].type)
+        match operator:
+            case "gte":
+                found.append(column >= value)
+            case "gt":
+                found.append(column > value)
+            case "lte":
+                found.append(column <= value)
+            case "lt":
+                found.append(column < value)
+            case _:
+                found.append(column == value)
+    return found
+
+
+def parent_filters(
+    relationship: Relationship, parent: FromClause, conditions: Sequence[tuple[str, Operator]]
+) -> list[ColumnElement[bool]]:
+    """Return the conditions on the parent at the other end of a relationship."""
+    return [
+        parent.c.id == func.any(bindparam(parameter_name(name, operator), type_=IDS))
+        for name, operator in conditions
+        if name == relationship.name
+    ]
+
+
+def target_table(relationship: Relationship) -> Table:
+    """Return the table at the other end of a relationship."""
+    return table_of(resource_of(relationship.target).table)
+
+
+def outlives(parent: FromClause, table: Table, row_deleted_at: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that a required parent leaves its row there, whatever the row is.
+
+    A live row asks for live parents; a dead one outlives them, but not its workspaces (contract, section 3).
+    """
+    is_live = parent.c.deleted_at.is_(None)
+    return is_live if table.name == "workspaces" else is_live | row_deleted_at.is_not(None)

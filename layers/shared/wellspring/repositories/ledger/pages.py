@@ -1,0 +1,68 @@
+"""One page of a list."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Select
+
+from wellspring.access.principal import Principal
+from wellspring.database import Transaction
+from wellspring.queries import ListQuery, Position
+from wellspring.repositories.ledger.building import PageBuilder
+from wellspring.repositories.ledger.driven import HeadsThenLateral
+from wellspring.repositories.ledger.everywhere import Everywhere
+from wellspring.repositories.ledger.shapes import Row, Shape, shape_of, values_of
+from wellspring.repositories.ledger.whole import WholeSorted
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows of a sorted list, in its order.
+
+    Attributes:
+        rows: `id`, each attribute, and `<relationship>_id` for each to-one relationship.
+        more_before: whether visible rows stand before the first.
+        more_after: whether visible rows stand after the last.
+    """
+
+    rows: list[Row]
+    more_before: bool
+    more_after: bool
+
+
+def page(transaction: Transaction, principal: Principal, query: ListQuery, position: Position | None) -> Slice:
+    """Read one page of the rows that `principal` sees, in one statement.
+
+    Args:
+        transaction: the scope to read in.
+        principal: the caller.
+        query: what is asked for; its cursor is ignored in favour of `position`.
+        position: the row to continue from, or None for the end of the list.
+    """
+    shape = shape_of(principal, query, cursor=position is not None, backward=query.backward)
+    values = {"rows": query.size + 1, **values_of(principal, query)}
+    if position is not None:
+        values |= {"cursor_at": position.at, "cursor_id": position.id}
+    rows: list[Row] = list(transaction.execute(_page_statement(shape), values).mappings())
+    # A page asked for by cursor always has one row, for `behind`; it is empty where nothing lies ahead.
+    behind = bool(rows[0]["behind"]) if position is not None else False
+    rows = [row for row in rows if row["id"] is not None]
+    ahead = len(rows) > query.size
+    rows = rows[: query.size]
+    if query.backward:
+        rows.reverse()
+        return Slice(rows, more_before=ahead, more_after=behind)
+    return Slice(rows, more_before=behind, more_after=ahead)
+
+
+def builder_of(shape: Shape) -> PageBuilder:
+    """Return what composes the statements of a shape."""
+    if not any(parent.drives for parent in shape.resource.to_one):
+        return WholeSorted(shape)
+    return HeadsThenLateral(shape) if shape.is_narrow else Everywhere(shape)
+
+
+@lru_cache(maxsize=256)
+def _page_statement(shape: Shape) -> Select[Any]:
+    return builder_of(shape).statement()

@@ -1,0 +1,72 @@
+"""One row, found by its id or by its parents."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+
+from wellspring.access.predicates import Visible, parameters
+from wellspring.access.principal import Person, Principal
+from wellspring.database import Transaction
+from wellspring.models import table_of
+from wellspring.queries import Deleted
+from wellspring.repositories.ledger.columns import target_table
+from wellspring.repositories.ledger.shapes import Row
+from wellspring.repositories.ledger.visible import visible_rows
+from wellspring.resources import Resource
+
+
+def one(
+    transaction: Transaction,
+    principal: Principal,
+    resource: Resource,
+    ids: Mapping[str, UUID],
+    *,
+    deleted: Deleted = "exclude",
+    live_parents: bool = False,
+    lock: bool = False,
+) -> Row | None:
+    """Read one row, or None where there is none that `principal` sees.
+
+    Args:
+        transaction: the scope to read in.
+        principal: the caller.
+        resource: the row's type.
+        ids: what the row is known by: `id`, its public id, or relationships with the ids of the parents. Of several
+            rows that match, the latest is read.
+        deleted: whether a tombstoned row is found.
+        live_parents: whether such a one is found only where its parents are live.
+        lock: whether to keep others from changing it until the transaction ends.
+    """
+    is_person = isinstance(principal, Person)
+    statement = _one_statement(resource, tuple(ids), deleted, live_parents=live_parents, lock=lock, person=is_person)
+    values = {f"{name}_eq": id_ for name, id_ in ids.items()}
+    return transaction.execute(statement, values | parameters(principal)).mappings().first()
+
+
+@lru_cache(maxsize=64)
+def _one_statement(
+    resource: Resource, known_by: tuple[str, ...], deleted: Deleted, *, live_parents: bool, lock: bool, person: bool
+) -> Select[Any]:
+    row = table_of(resource.table).alias("row")
+    visible = Visible(person=person)
+    # Time does not tell a row of somebody else's from one that is not there.
+    statement = visible_rows(resource, row, visible, (), deleted, live_parents=live_parents).where(
+        *visible.before_all()
+    )
+    for name in known_by:
+        relationship = resource.relationship(name)
+        value = bindparam(f"{name}_eq", type_=PG_UUID(as_uuid=True))
+        if relationship is None:
+            statement = statement.where(row.c.id == value)
+        else:
+            table = target_table(relationship)
+            statement = statement.where(
+                row.c[relationship.column] == select(table.c.pk).where(table.c.id == value).scalar_subquery()
+            )
+    if "id" not in known_by:
+        statement = statement.order_by(row.c.pk.desc()).limit(1)
+    return statement.with_for_update(of=row) if lock else statement

@@ -1,0 +1,65 @@
+"""The rows of a type that a caller sees, in no order."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import FromClause, Select, or_, select
+
+from wellspring.access.predicates import Visible
+from wellspring.queries import Deleted, Operator
+from wellspring.repositories.ledger.columns import (
+    has_direction,
+    is_shown,
+    outlives,
+    own_columns,
+    parent_filters,
+    row_filters,
+    target_table,
+)
+from wellspring.resources import Resource
+
+
+def visible_rows(
+    resource: Resource,
+    row: FromClause,
+    visible: Visible,
+    conditions: Sequence[tuple[str, Operator]] = (),
+    deleted: Deleted = "exclude",
+    *,
+    direction: str | None = None,
+    live_parents: bool = False,
+) -> Select[Any]:
+    """Return the visible rows of a type: own columns and the parents' ids.
+
+    Args:
+        resource: the type.
+        row: its table.
+        visible: for whom.
+        conditions: what they must fulfil.
+        deleted: which of the halves.
+        direction: of which direction only.
+        live_parents: whether dead rows, too, need live parents.
+    """
+    statement = select(*own_columns(resource, row)).where(
+        *is_shown(row, deleted), *has_direction(row, direction), *row_filters(resource, row, conditions)
+    )
+    source: FromClause = row
+    ways = []
+    for relationship in resource.to_one:
+        table = target_table(relationship)
+        parent = table.alias(relationship.name)
+        filters = parent_filters(relationship, parent, conditions)
+        source = source.join(
+            parent, parent.c.pk == row.c[relationship.column], isouter=not relationship.required and not filters
+        )
+        statement = statement.add_columns(parent.c.id.label(f"{relationship.name}_id")).where(*filters)
+        if relationship.required:
+            if deleted == "exclude" or live_parents:
+                statement = statement.where(parent.c.deleted_at.is_(None))
+            else:
+                statement = statement.where(outlives(parent, table, row.c.deleted_at))
+            ways.append(visible.through(parent, table.name))
+    if resource.tenancy == "membership":
+        ways.append(visible.through(row, resource.table))
+    seen = [or_(*ways)] if resource.tenancy == "any" else ways
+    return statement.select_from(source).where(*seen)

@@ -1,0 +1,221 @@
+"""Events that wait or are parked: keeping them, finding those that may be applied now, and what became of them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from wellspring.models import feed
+from wellspring.repositories.feed import FED
+from wellspring.repositories.feed_work import UNKNOWN_REFERENCE, FeedEvent, Told, Verdict, read
+
+# One that is there already stays as it is: dismissed, it is done; parked, it has been told.
+_KEEP = text(f"""
+INSERT INTO {feed.pending_events}
+       (source, event_id, event_type, type, subject, version, digest, outcome, reason, problems,
+        missing_type, missing_key, event)
+SELECT source, event_id, event_type, type, subject, version, decode(digest, 'hex'), outcome, reason, problems,
+       missing_type, missing_key, event
+  FROM jsonb_to_recordset(CAST(:events AS jsonb))
+    AS event (source text, event_id text, event_type text, type text, subject uuid, version bigint, digest text,
+              outcome text, reason text, problems jsonb, missing_type text, missing_key text, event text)
+ ORDER BY digest
+    ON CONFLICT (digest) DO NOTHING""")
+
+# From one missing thing to the next by the index, so that a hundred thousand events that wait for one cost what one
+# costs. Two lookups for each thing that is missed, and at most `:things` of them.
+_READY = text(f"""
+WITH RECURSIVE missed AS (
+  (SELECT missing_type, missing_key
+     FROM {feed.pending_events}
+    WHERE missing_key IS NOT NULL AND (missing_type, missing_key) > (:after_type, :after_key)
+    ORDER BY missing_type, missing_key LIMIT 1)
+   UNION ALL
+  SELECT next.missing_type, next.missing_key
+    FROM missed
+   CROSS JOIN LATERAL (
+      SELECT missing_type, missing_key
+        FROM {feed.pending_events}
+       WHERE missing_key IS NOT NULL AND (missing_type, missing_key) > (missed.missing_type, missed.missing_key)
+       ORDER BY missing_type, missing_key LIMIT 1) AS next
+)
+SELECT missing_type, missing_key,
+       CASE missing_type
+{
+    "".join(
+        f"            WHEN '{type_}' THEN (SELECT true FROM {fed.table} AS found"
+        f" WHERE found.id = CAST(missing_key AS uuid)){chr(10)}"
+        for type_, fed in FED.items()
+    )
+}{
+    "".join(
+        f"            WHEN '{type_}_{fed.unique}' THEN"
+        f" (SELECT count(*) = 0 FROM {fed.table} AS found WHERE found.{fed.unique} = missing_key){chr(10)}"
+        for type_, fed in FED.items()
+        if fed.unique
+    )
+}       END IS TRUE AS is_there
+  FROM (SELECT * FROM missed LIMIT :things) AS looked_at""")
+
+# Whoever works on some of them already goes on; nobody waits.
+_TAKE = text(f"""
+SELECT pending.pk, pending.outcome, pending.event
+  FROM unnest(CAST(:types AS text[]), CAST(:keys AS text[])) AS missed (type, key)
+ CROSS JOIN LATERAL (
+    SELECT found.pk, found.outcome, found.event
+      FROM {feed.pending_events} AS found
+     WHERE found.missing_type = missed.type AND found.missing_key = missed.key
+     ORDER BY found.pk LIMIT :most
+       FOR UPDATE SKIP LOCKED) AS pending
+ LIMIT :most""")
+
+_TAKE_ONE = text(f"""
+SELECT pk, outcome, event, type FROM {feed.pending_events} WHERE id = :id FOR UPDATE""")
+
+_DELETE = text(f"DELETE FROM {feed.pending_events} WHERE pk = ANY (CAST(:pks AS bigint[]))")
+
+# What was parked stays with its outcome, and without the event, which is of no more use.
+_SETTLE = text(f"""
+UPDATE {feed.pending_events} AS old
+   SET outcome = new.outcome, reason = new.reason, problems = new.problems, missing_type = new.missing_type,
+       missing_key = new.missing_key, updated_at = now(),
+       event = CASE WHEN new.outcome IN ('applied', 'dismissed') THEN NULL ELSE old.event END
+  FROM jsonb_to_recordset(CAST(:events AS jsonb))
+    AS new (pk bigint, outcome text, reason text, problems jsonb, missing_type text, missing_key text)
+ WHERE old.pk = new.pk""")
+
+# It stays with what it misses: when that has come after all, the event is applied.
+_EXPIRE = text(f"""
+UPDATE {feed.pending_events} AS old
+   SET outcome = 'parked', reason = '{UNKNOWN_REFERENCE}', updated_at = now(),
+       problems = jsonb_build_array(jsonb_build_object(
+         'code', '{UNKNOWN_REFERENCE}', 'type', old.missing_type, 'id', old.missing_key))
+ WHERE old.pk = ANY (ARRAY(
+         SELECT late.pk FROM {feed.pending_events} AS late
+          WHERE late.outcome = 'waiting' AND late.received_at < now() - make_interval(secs => :seconds)
+          ORDER BY late.received_at, late.pk LIMIT :most
+            FOR UPDATE SKIP LOCKED))""")
+
+_DISMISS = text(f"""
+UPDATE {feed.pending_events}
+   SET outcome = 'dismissed', note = :note, event = NULL, missing_type = NULL, missing_key = NULL, updated_at = now()
+ WHERE id = :id AND outcome = 'parked'
+RETURNING pk""")
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An event that was taken to be tried again; its row is locked.
+
+    Attributes:
+        pk: of its row.
+        was_parked: whether people were told of it; else it waited.
+        event: what it asks for; None where what was sent is no event.
+    """
+
+    pk: int
+    was_parked: bool
+    event: FeedEvent | None
+
+
+def keep(transaction: Connection, kept: Iterable[tuple[Told, Verdict]]) -> None:
+    """Keep events that wait or are parked, each once, however often it is sent."""
+    rows = []
+    for told, verdict in kept:
+        missing_type, missing_key = verdict.missing or (None, None)
+        event = told if isinstance(told, FeedEvent) else None
+        rows.append(
+            {
+                "source": told.source,
+                "event_id": told.event_id,
+                "event_type": told.event_type,
+                "type": event.type if event else None,
+                "subject": told.subject,
+                "version": event.version if event else None,
+                "digest": told.digest,
+                "outcome": verdict.status,
+                "reason": verdict.reason,
+                "problems": verdict.problems,
+                "missing_type": missing_type,
+                "missing_key": missing_key,
+                "event": told.text,
+            }
+        )
+    if rows:
+        transaction.execute(_KEEP, {"events": json.dumps(rows)})
+
+
+def come(
+    transaction: Connection, after: tuple[str, str], most: int
+) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
+    """Look for what events miss and what is there by now.
+
+    Args:
+        transaction: the scope to read in.
+        after: the thing looked at last; two empty strings to begin.
+        most: how many to look at.
+
+    Returns:
+        What is there, by type and key, and the thing looked at last; None where there are no more.
+    """
+    rows = transaction.execute(_READY, {"after_type": after[0], "after_key": after[1], "things": most}).all()
+    there = [(row.missing_type, row.missing_key) for row in rows if row.is_there]
+    last = (rows[-1].missing_type, rows[-1].missing_key) if len(rows) == most else None
+    return there, last
+
+
+def take(transaction: Connection, missed: Sequence[tuple[str, str]], most: int) -> list[Pending]:
+    """Lock events that miss one of these things, the oldest first; what another transaction has is left to it."""
+    rows = transaction.execute(
+        _TAKE, {"types": [type_ for type_, _ in missed], "keys": [key for _, key in missed], "most": most}
+    )
+    return [Pending(pk, outcome == "parked", read(event)) for pk, outcome, event in rows]
+
+
+def take_one(transaction: Connection, id_: UUID) -> Pending | None:
+    """Lock the parked event of that id; None where there is none, or it is not parked."""
+    row = transaction.execute(_TAKE_ONE, {"id": id_}).one_or_none()
+    if row is None or row.outcome != "parked":
+        return None
+    return Pending(row.pk, was_parked=True, event=read(row.event) if row.type else None)
+
+
+def settle(transaction: Connection, taken: Iterable[tuple[Pending, Verdict]]) -> None:
+    """Write down what became of events that were taken."""
+    done: list[int] = []
+    rows: list[Mapping[str, object]] = []
+    for pending, verdict in taken:
+        is_done = verdict.status in {"applied", "stale"}
+        if is_done and not pending.was_parked:
+            done.append(pending.pk)
+            continue
+        missing_type, missing_key = verdict.missing or (None, None)
+        waits_longer = verdict.status == "waiting" and pending.was_parked
+        problem = {"code": UNKNOWN_REFERENCE, "type": missing_type, "id": missing_key}
+        rows.append(
+            {
+                "pk": pending.pk,
+                "outcome": "applied" if is_done else "parked" if waits_longer else verdict.status,
+                "reason": UNKNOWN_REFERENCE if waits_longer else verdict.reason,
+                "problems": [problem] if waits_longer else verdict.problems,
+                "missing_type": missing_type,
+                "missing_key": missing_key,
+            }
+        )
+    if done:
+        transaction.execute(_DELETE, {"pks": done})
+    if rows:
+        transaction.execute(_SETTLE, {"events": json.dumps(rows)})
+
+
+def expire(transaction: Connection, waited: timedelta, most: int) -> int:
+    """Park events that have waited for so long, the oldest first; return how many."""
+    return transaction.execute(_EXPIRE, {"seconds": waited.total_seconds(), "most": most}).rowcount
+
+
+def dismiss(transaction: Connection, id_: UUID, note: str) -> bool:
+    """Close a parked event for good; return whether there was one."""
+    return transaction.execute(_DISMISS, {"id": id_, "note": note}).one_or_none() is not None

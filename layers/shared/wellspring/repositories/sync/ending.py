@@ -1,0 +1,73 @@
+"""Ending the live rows of records on a connector: what a relink does first, and an invalidation at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy import TextClause, text
+
+from wellspring.database.flush import Asked
+from wellspring.models.base import direction_enum
+from wellspring.repositories.sync.arrays import array, array_of_arrays
+from wellspring.repositories.sync.tables import RECORDS
+from wellspring.work import Direction, RecordType
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What one message ends of one type of records.
+
+    Attributes:
+        number: the message's place in the batch.
+        connector_pk: on which connector.
+        direction: of which rows; None for both.
+        record_pks: of which records, as the text of an array.
+    """
+
+    number: int
+    connector_pk: int
+    direction: Direction | None
+    record_pks: str
+
+
+def end(type_: RecordType, endings: Sequence[Ending]) -> Asked:
+    """End live rows of records of one type; answered with (number of the message, how many rows it ended)."""
+    return Asked(
+        _statement(type_),
+        {
+            "numbers": array(ending.number for ending in endings),
+            "connectors": array(ending.connector_pk for ending in endings),
+            "directions": array(ending.direction for ending in endings),
+            "records": array_of_arrays(ending.record_pks for ending in endings),
+        },
+    )
+
+
+# The connector's side of the condition is made unfit for an index: where there are no statistics, the planner may take
+# the one on connectors, and read all rows of the connector for each record (22 s instead of 0.1 s for 3,000). Nor is
+# what ends joined: where they say that the table is empty, it would compare each of its rows with each of these.
+@cache
+def _statement(type_: RecordType) -> TextClause:
+    provenance = RECORDS[type_].provenance
+    return text(f"""
+WITH stale AS MATERIALIZED (
+  SELECT DISTINCT ON (old.pk) old.pk, message.number
+    FROM unnest(CAST(:numbers AS integer[]), CAST(:connectors AS bigint[]),
+                CAST(:directions AS {direction_enum.schema}.{direction_enum.name}[]), CAST(:records AS text[]))
+         AS message (number, connector_pk, direction, record_pks)
+   CROSS JOIN LATERAL unnest(CAST(message.record_pks AS bigint[])) AS record (pk)
+   CROSS JOIN LATERAL (
+      SELECT found.pk
+        FROM {provenance} AS found
+       WHERE found.{type_}_pk = record.pk AND found.workspace_connector_pk + 0 = message.connector_pk
+         AND (message.direction IS NULL OR found.direction = message.direction) AND found.deleted_at IS NULL
+      OFFSET 0
+    ) AS old
+   ORDER BY old.pk, message.number
+),
+ended AS (
+  UPDATE {provenance} AS old
+     SET deleted_at = now(), updated_at = now()
+   WHERE old.pk = ANY (ARRAY(SELECT stale.pk FROM stale)) AND old.deleted_at IS NULL
+)
+SELECT number, count(*) FROM stale GROUP BY number""")

@@ -1,0 +1,189 @@
+"""What the messages of a batch name, looked up in one flush: pks of what is there, problems for what is not.
+
+What makes a row asks for live parents; what only ends rows asks for parents that there are, or were. Each id is looked
+up in a LATERAL with OFFSET 0, which leaves the planner no choice but the index, whatever it believes of the tables.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy import TextClause, text
+
+from wellspring.database import Transaction
+from wellspring.database.flush import Asked, together
+from wellspring.models import parents
+from wellspring.repositories.sync import inbox
+from wellspring.repositories.sync.arrays import array, array_of_arrays
+from wellspring.repositories.sync.tables import RECORDS
+from wellspring.work import Change, Matched, Problem, RecordType, Synced
+
+PROVIDER = "provider"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """What the database knows of what one message names.
+
+    Attributes:
+        is_done: whether the message has had its effect.
+        parent_pk: its connector, or the workspace that providers are matched to; None where there is none.
+        pks: what else it names, by type, as the text of an array.
+        problems: why it can never succeed.
+    """
+
+    is_done: bool
+    parent_pk: int | None
+    pks: Mapping[str, str]
+    problems: tuple[Problem, ...]
+
+
+def resolve(transaction: Transaction, batch: Sequence[Change]) -> list[Resolved]:
+    """Look up what the messages of `batch` name, in one flush; return what there is for each."""
+    asked = questions(batch)
+    answers = dict(zip(asked, together(transaction, list(asked.values())), strict=True))
+    done = {str(id_) for id_ in answers.pop("inbox").scalars()}
+    parent_pks: dict[int, int] = {}
+    for name in ("workspace_connector", "workspace"):
+        if name in answers:
+            parent_pks |= dict(iter(answers.pop(name)))
+    pks: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    problems: defaultdict[int, list[Problem]] = defaultdict(list)
+    for number, item in enumerate(batch):
+        if number not in parent_pks:
+            problems[number].append(_no_parent(item))
+    for type_, rows in answers.items():
+        for number, found, *wrong in rows:
+            pks[number][type_] = found
+            problems[number] += _problems(type_, *wrong)
+    return [
+        Resolved(
+            is_done=item.id in done,
+            parent_pk=parent_pks.get(number),
+            pks=pks[number],
+            problems=tuple(sorted(problems[number], key=_rank)),
+        )
+        for number, item in enumerate(batch)
+    ]
+
+
+def questions(batch: Sequence[Change]) -> dict[str, Asked]:
+    """Return what is to be asked for `batch`: the inbox, the parents, and each type of what is named."""
+    of_connectors = [(number, item) for number, item in enumerate(batch) if not isinstance(item, Matched)]
+    of_workspaces = [(number, item) for number, item in enumerate(batch) if isinstance(item, Matched)]
+    asked = {"inbox": inbox.done(item.id for item in batch)}
+    if of_connectors:
+        asked["workspace_connector"] = Asked(
+            _CONNECTORS,
+            {
+                "numbers": array(number for number, _ in of_connectors),
+                "ids": array(item.workspace_connector_id for _, item in of_connectors),
+                "links": array(isinstance(item, Synced) for _, item in of_connectors),
+            },
+        )
+    if of_workspaces:
+        asked["workspace"] = Asked(
+            _WORKSPACES,
+            {
+                "numbers": array(number for number, _ in of_workspaces),
+                "ids": array(item.workspace_id for _, item in of_workspaces),
+            },
+        )
+        asked[PROVIDER] = Asked(
+            _PROVIDERS,
+            {
+                "numbers": array(number for number, _ in of_workspaces),
+                "named": array_of_arrays(array(item.provider_ids) for _, item in of_workspaces),
+            },
+        )
+    for type_ in RECORDS:
+        naming = [(number, item) for number, item in of_connectors if type_ in item.records]
+        if naming:
+            asked[type_] = Asked(
+                _records(type_),
+                {
+                    "numbers": array(number for number, _ in naming),
+                    "connectors": array(item.workspace_connector_id for _, item in naming),
+                    "links": array(isinstance(item, Synced) for _, item in naming),
+                    "named": array_of_arrays(array(item.records[type_]) for _, item in naming),
+                },
+            )
+    return asked
+
+
+# What only ends rows may name a connector that is gone.
+_CONNECTORS = text(f"""
+SELECT message.number, connector.pk
+  FROM unnest(CAST(:numbers AS integer[]), CAST(:ids AS uuid[]), CAST(:links AS boolean[]))
+       AS message (number, connector_id, links)
+ CROSS JOIN LATERAL (
+    SELECT found.pk, found.deleted_at IS NULL AND workspace.deleted_at IS NULL AS is_live
+      FROM {parents.workspace_connectors} AS found
+      JOIN {parents.workspaces} AS workspace ON workspace.pk = found.workspace_pk
+     WHERE found.id = message.connector_id
+    OFFSET 0
+  ) AS connector
+ WHERE connector.is_live OR NOT message.links""")
+
+_WORKSPACES = text(f"""
+SELECT message.number, workspace.pk
+  FROM unnest(CAST(:numbers AS integer[]), CAST(:ids AS uuid[])) AS message (number, workspace_id)
+  JOIN {parents.workspaces} AS workspace ON workspace.id = message.workspace_id AND workspace.deleted_at IS NULL""")
+
+
+# Whether the record's own workspace is live need not be asked: a row is written only where it is the connector's.
+@cache
+def _records(type_: RecordType) -> TextClause:
+    return text(f"""
+SELECT message.number, found.pks, found.unknown, found.foreign_ids
+  FROM unnest(CAST(:numbers AS integer[]), CAST(:connectors AS uuid[]), CAST(:links AS boolean[]),
+              CAST(:named AS text[])) AS message (number, connector_id, links, named)
+  LEFT JOIN {parents.workspace_connectors} AS connector ON connector.id = message.connector_id
+ CROSS JOIN LATERAL (
+    SELECT CAST(array_agg(record.pk) AS text) AS pks,
+           CAST(array_agg(named.id) FILTER (WHERE record.is_known IS NOT TRUE) AS text[]) AS unknown,
+           CAST(array_agg(named.id) FILTER (WHERE record.is_known AND record.workspace_pk <> connector.workspace_pk)
+                AS text[]) AS foreign_ids
+      FROM unnest(CAST(message.named AS uuid[])) AS named (id)
+      LEFT JOIN LATERAL (
+        SELECT known.pk, known.workspace_pk, known.deleted_at IS NULL OR NOT message.links AS is_known
+          FROM {RECORDS[type_].records} AS known
+         WHERE known.id = named.id
+        OFFSET 0
+      ) AS record ON true
+  ) AS found""")
+
+
+_PROVIDERS = text(f"""
+SELECT message.number, found.pks, found.unknown
+  FROM unnest(CAST(:numbers AS integer[]), CAST(:named AS text[])) AS message (number, named)
+ CROSS JOIN LATERAL (
+    SELECT CAST(array_agg(provider.pk) AS text) AS pks,
+           CAST(array_agg(named.id) FILTER (WHERE provider.pk IS NULL) AS text[]) AS unknown
+      FROM unnest(CAST(message.named AS uuid[])) AS named (id)
+      LEFT JOIN LATERAL (
+        SELECT known.pk
+          FROM {parents.providers} AS known
+         WHERE known.id = named.id AND known.deleted_at IS NULL
+        OFFSET 0
+      ) AS provider ON true
+  ) AS found""")
+
+
+def _no_parent(item: Change) -> Problem:
+    if isinstance(item, Matched):
+        return Problem("unknown_workspace", "workspace", item.workspace_id)
+    return Problem("unknown_connector", "workspace_connector", item.workspace_connector_id)
+
+
+def _problems(type_: str, unknown: Sequence[str] | None, foreign: Sequence[str] | None = None) -> Iterator[Problem]:
+    code = "unknown_provider" if type_ == PROVIDER else "unknown_record"
+    yield from (Problem(code, type_, id_) for id_ in unknown or ())
+    yield from (Problem("tenant_mismatch", type_, id_) for id_ in foreign or ())
+
+
+def _rank(problem: Problem) -> tuple[int, str, str]:
+    """Return the place of a problem among others: what is missing first, and the parent before all."""
+    ranks = {"unknown_connector": 0, "unknown_workspace": 0, "unknown_record": 1, "unknown_provider": 1}
+    return ranks.get(problem.code, 2), problem.type, problem.id

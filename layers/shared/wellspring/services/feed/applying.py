@@ -1,0 +1,158 @@
+"""Applying events of the feed: a thousand in a transaction, and one by one where that is refused.
+
+Each event stands for itself. One that can never succeed is parked in the transaction of its neighbours; one that names
+what is not there waits. The erasure of a person is a transaction of its own.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+from wellspring.database import Transaction
+from wellspring.database.retry import Deadline, with_retries
+from wellspring.errors import ServiceUnavailable, WellspringError
+from wellspring.observability import describe
+from wellspring.repositories import erasing, feed, feed_sources, pending_events
+from wellspring.repositories.feed import NeedsExclusive
+from wellspring.repositories.feed_work import (
+    MALFORMED,
+    UNEXPECTED,
+    FeedEvent,
+    Malformed,
+    Told,
+    Verdict,
+    parked,
+)
+
+# Events that one transaction applies: a quarter of a second of work.
+CHUNK = 1000
+OUT_OF_TIME = Verdict("returned", reason="OUT_OF_TIME")
+
+# What else is written in the transaction, knowing what became of the events.
+type Beside = Callable[[Transaction, Sequence[Verdict]], None]
+
+
+def apply(told: Sequence[Told], deadline: Deadline, *, is_last_try: bool = False) -> list[Verdict]:
+    """Apply events, and return what became of each.
+
+    What the database refuses, and what there is no time for, is returned. Raises nothing: what was committed must not
+    come back because of what was not.
+
+    Args:
+        told: in the order in which they came.
+        deadline: no statement runs beyond it.
+        is_last_try: whether an event that meets a failure nobody foresaw is parked, rather than returned.
+    """
+    verdicts: list[Verdict] = []
+    for begin in range(0, len(told), CHUNK):
+        verdicts += apply_chunk(told[begin : begin + CHUNK], deadline, is_last_try=is_last_try)
+    return verdicts
+
+
+def apply_chunk(told: Sequence[Told], deadline: Deadline, *, is_last_try: bool = False) -> list[Verdict]:
+    """Do as `apply` does, in one transaction where that is not refused."""
+    if deadline.has_passed:
+        return [OUT_OF_TIME] * len(told)
+    try:
+        return apply_at_once(told, deadline)
+    except ServiceUnavailable as error:
+        return [Verdict("returned", reason=error.code, evidence=dict(error.evidence))] * len(told)
+    except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one event only)
+        if len(told) > 1:
+            half = len(told) // 2
+            return [
+                *apply_chunk(told[:half], deadline, is_last_try=is_last_try),
+                *apply_chunk(told[half:], deadline, is_last_try=is_last_try),
+            ]
+        return [_failed(told[0], error, deadline, is_last_try=is_last_try)]
+
+
+def apply_at_once(told: Sequence[Told], deadline: Deadline, beside: Beside | None = None) -> list[Verdict]:
+    """Apply events, all or none of them but for erasures, which come first and each by itself.
+
+    Raises what `with_retries` raises.
+    """
+    erased = {
+        number: _alone(event, deadline)
+        for number, event in enumerate(told)
+        if isinstance(event, FeedEvent) and event.action == "erase"
+    }
+
+    def work(transaction: Transaction, /, *, exclusive: frozenset[str]) -> list[Verdict]:
+        verdicts = _apply(transaction, told, erased, exclusive)
+        if beside is not None:
+            beside(transaction, verdicts)
+        return verdicts
+
+    return with_locks(work, deadline)
+
+
+class Locked[Result](Protocol):
+    """Work in a transaction that is told which types it must lock exclusively."""
+
+    def __call__(self, transaction: Transaction, /, *, exclusive: frozenset[str]) -> Result:
+        """Do it."""
+        ...
+
+
+def with_locks[Result](work: Locked[Result], deadline: Deadline) -> Result:
+    """Run `work` with the types that it must lock exclusively; none at first, which nearly always will do.
+
+    Raises what `with_retries` raises.
+    """
+    exclusive: frozenset[str] = frozenset()
+    while True:
+        try:
+            return with_retries(partial(work, exclusive=exclusive), None, deadline)
+        except NeedsExclusive as needed:
+            exclusive |= needed.types
+
+
+def _alone(event: FeedEvent, deadline: Deadline) -> Verdict:
+    def work(transaction: Transaction) -> Verdict:
+        verdict, live = erasing.erase(transaction, event)
+        if verdict.status == "parked":
+            pending_events.keep(transaction, [(event, verdict)])
+        feed_sources.count(transaction, [(event, verdict)], live, is_new=True)
+        return verdict
+
+    return with_retries(work, None, deadline)
+
+
+def _apply(
+    transaction: Transaction, told: Sequence[Told], erased: dict[int, Verdict], exclusive: frozenset[str]
+) -> list[Verdict]:
+    events = {n: event for n, event in enumerate(told) if isinstance(event, FeedEvent) and n not in erased}
+    feed.lock_types(transaction, {event.type for event in events.values()}, exclusive)
+    change = feed.apply_events(transaction, events, exclusive)
+    verdicts = [
+        parked(MALFORMED, *event.problems) if isinstance(event, Malformed) else erased.get(n) or change.verdicts[n]
+        for n, event in enumerate(told)
+    ]
+    pairs = list(zip(told, verdicts, strict=True))
+    pending_events.keep(
+        transaction,
+        ((event, verdict) for n, (event, verdict) in enumerate(pairs) if _is_kept(verdict) and n not in erased),
+    )
+    feed_sources.count(transaction, ((event, verdicts[n]) for n, event in events.items()), change.live, is_new=True)
+    return verdicts
+
+
+def _is_kept(verdict: Verdict) -> bool:
+    return verdict.status in {"waiting", "parked"}
+
+
+def _failed(event: Told, error: Exception, deadline: Deadline, *, is_last_try: bool) -> Verdict:
+    """Return the verdict on an event that met `error` with nothing else in its transaction."""
+    evidence = describe(error.__cause__ or error)
+    if isinstance(error, WellspringError):
+        evidence |= error.evidence
+    returned = Verdict("returned", reason=UNEXPECTED, evidence=evidence)
+    if not is_last_try:
+        return returned
+    verdict = parked(UNEXPECTED)
+    try:
+        with_retries(lambda transaction: pending_events.keep(transaction, [(event, verdict)]), None, deadline)
+    except WellspringError:
+        return returned
+    return Verdict("parked", reason=UNEXPECTED, evidence=evidence)

@@ -1,0 +1,162 @@
+"""Settling what waits: events are applied when what they name has come, and parked when it has not come for a day."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from wellspring.database import Transaction
+from wellspring.database.retry import Deadline, with_retries
+from wellspring.errors import ServiceUnavailable
+from wellspring.observability import describe, logger
+from wellspring.repositories import erasing, feed, feed_sources, pending_events
+from wellspring.repositories.feed_work import MALFORMED, UNEXPECTED, Verdict, parked
+from wellspring.repositories.pending_events import Pending
+from wellspring.services.feed.applying import CHUNK, with_locks
+
+# How long an event may wait for what it names (contract, section 6).
+WAITS = timedelta(hours=24)
+# Missing things that one transaction looks for.
+THINGS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a run of `settle` did.
+
+    Attributes:
+        applied: how many events had an effect, or need none any more.
+        expired: how many were parked because what they name has not come.
+        is_all: whether nothing is left that could be applied now.
+    """
+
+    applied: int
+    expired: int
+    is_all: bool
+
+
+def settle(deadline: Deadline) -> Settled:
+    """Apply what waited for something that is there by now, chains included, and park what has waited for too long.
+
+    Each step is a transaction of bounded size; what there is no time for is left to the next run.
+
+    Raises:
+        WellspringError: the database did not let it; what was done before stays done.
+    """
+    applied = 0
+    after: tuple[str, str] | None = ("", "")
+    moved = False
+    while after is not None:
+        if deadline.has_passed:
+            return Settled(applied, 0, is_all=False)
+        step = _step(partial(_look, after=after), deadline)
+        applied += step.done
+        moved = moved or step.taken > 0
+        if not step.taken:
+            after = step.reached
+            if after is None and moved:
+                # What was applied may be what others wait for.
+                after, moved = ("", ""), False
+    expired = 0
+    while not deadline.has_passed:
+        late = with_retries(lambda transaction: pending_events.expire(transaction, WAITS, CHUNK), None, deadline)
+        expired += late
+        if late < CHUNK:
+            return Settled(applied, expired, is_all=True)
+    return Settled(applied, expired, is_all=False)
+
+
+def _look(
+    transaction: Transaction, most: int, after: tuple[str, str]
+) -> tuple[Sequence[Pending], tuple[str, str] | None]:
+    there, reached = pending_events.come(transaction, after, THINGS)
+    return (pending_events.take(transaction, there, most) if there else []), reached
+
+
+def _take(transaction: Transaction, most: int, things: Sequence[tuple[str, str]]) -> tuple[Sequence[Pending], None]:
+    return pending_events.take(transaction, things, most), None
+
+
+def settle_for(brought: Sequence[tuple[str, str]], deadline: Deadline) -> int:
+    """Apply what waited for these resources, and for what is applied by that; return how many events were.
+
+    Args:
+        brought: types and ids of resources that are there now.
+        deadline: what there is no time for is left to `settle`.
+
+    Raises what `settle` raises.
+    """
+    applied = 0
+    things = list(brought)
+    while things and not deadline.has_passed:
+        step = _step(partial(_take, things=things[:THINGS]), deadline)
+        applied += step.done
+        if step.taken < CHUNK:
+            del things[:THINGS]
+        things += step.brought
+    return applied
+
+
+def apply_taken(
+    transaction: Transaction, taken: Sequence[Pending], exclusive: frozenset[str] = frozenset()
+) -> tuple[list[Verdict], list[tuple[str, str]]]:
+    """Apply events that are locked, and write down what became of them.
+
+    Returns:
+        A verdict for each, and the types and ids of the resources that are there now.
+
+    Raises `NeedsExclusive`, or SQLAlchemy's `DBAPIError`.
+    """
+    events = {number: pending.event for number, pending in enumerate(taken) if pending.event is not None}
+    erasures = {number: event for number, event in events.items() if event.action == "erase"}
+    changes = {number: event for number, event in events.items() if number not in erasures}
+    feed.lock_types(transaction, {event.type for event in changes.values()}, exclusive)
+    change = feed.apply_events(transaction, changes, exclusive)
+    live = dict(change.live)
+    verdicts = [change.verdicts.get(number, _UNREADABLE) for number in range(len(taken))]
+    for number, event in erasures.items():
+        verdicts[number], gone = erasing.erase(transaction, event)
+        for key, difference in gone.items():
+            live[key] = live.get(key, 0) + difference
+    pending_events.settle(transaction, zip(taken, verdicts, strict=True))
+    counted = [(event, verdicts[number]) for number, event in events.items()]
+    feed_sources.count(transaction, counted, live, is_new=False)
+    brought = [(e.type, e.subject) for n, e in changes.items() if verdicts[n].status == "applied"]
+    return verdicts, brought
+
+
+_UNREADABLE = parked(MALFORMED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    done: int
+    taken: int
+    brought: Sequence[tuple[str, str]]
+    reached: tuple[str, str] | None
+
+
+# Takes so many events at most, and says how far it has looked.
+type _Find = Callable[[Transaction, int], tuple[Sequence[Pending], tuple[str, str] | None]]
+
+
+def _step(find: _Find, deadline: Deadline) -> _Step:
+    """Apply the events that `find` takes; where that fails, the first of them alone; and where that fails, park it."""
+
+    def work(transaction: Transaction, /, *, exclusive: frozenset[str], most: int, parks: bool) -> _Step:
+        taken, reached = find(transaction, most)
+        if parks:
+            pending_events.settle(transaction, [(pending, parked(UNEXPECTED)) for pending in taken])
+            return _Step(0, len(taken), (), reached)
+        verdicts, brought = apply_taken(transaction, taken, exclusive) if taken else ([], [])
+        done = sum(verdict.status in {"applied", "stale"} for verdict in verdicts)
+        return _Step(done, len(taken), brought, reached)
+
+    for most, parks in ((CHUNK, False), (1, False)):
+        try:
+            return with_locks(partial(work, most=most, parks=parks), deadline)
+        except ServiceUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one event only)
+            logger.error("settling failed", extra={"events": most} | describe(error.__cause__ or error))
+    return with_locks(partial(work, most=1, parks=True), deadline)

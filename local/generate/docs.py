@@ -1,0 +1,109 @@
+"""`make docs`: writes the tables and lists of the documents that the declarations hold, between their markers.
+
+A marker is a line or a place in a line: `<!-- NAME -->` before, `<!-- /NAME -->` after.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from wellspring.resources import records
+from wellspring.routes import Route, routes
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What a route of a kind answers; `{records}` are the record type's, `{names}` the resource's own, in words.
+KINDS: Mapping[tuple[str, str], str] = {
+    ("provenance", "list"): "a page of which connectors brought in or carried out {records}",
+    ("provenance", "create"): "records one; for the pipeline",
+    ("provenance", "retrieve"): "one of them",
+    ("provenance", "update"): "tombstones or restores one; for the pipeline",
+    ("provenance", "delete"): "tombstones one; for the pipeline",
+    ("enrolment", "list"): "a page of which workspaces belong to which groups",
+    ("enrolment", "create"): "enrols a workspace; for keepers of the group who belong to the workspace",
+    ("enrolment", "retrieve"): "one enrolment",
+    ("enrolment", "update"): "403: an enrolment is withdrawn and made anew, never changed",
+    ("enrolment", "delete"): "withdraws it",
+    ("selection", "list"): "a page of which providers the workspaces selected or were matched to",
+    ("selection", "create"): "selects (a person) or matches (the matching service): 201, or 200 where there was one",
+    ("selection", "retrieve"): "one of them",
+    ("selection", "update"): "changes `is_selected`, `is_matched`",
+    ("selection", "delete"): "removes it",
+    ("group", "list"): "the groups that the caller is a member of",
+    ("group", "create"): "makes one, its owner and its first enrolments, all or none",
+    ("group", "retrieve"): "one, with its workspaces and members",
+    ("none", "list"): "a page of the {names} that the caller sees",
+    ("none", "retrieve"): "one of them",
+}
+# What is answered at a path of its own.
+PATHS: Mapping[str, str] = {
+    "workspace.list_providers": "the live choices of one workspace, with their providers",
+    "workspace.select_provider": "selects a provider for it",
+    "workspace.remove_provider": "removes a provider from it",
+    "workspace_group.enrol": "enrols a workspace in it",
+    "workspace_group.withdraw": "withdraws a workspace from it",
+    "health.check": "200 when the database answers; open",
+    "openapi.document": "the API's description in OpenAPI 3.1; open ([the same file](docs/openapi.json))",
+    "docs.page": "that description to read and to try; open",
+}
+
+
+def answered(route: Route) -> str:
+    """Return what a route answers, in a line."""
+    if route.function in PATHS:
+        return PATHS[route.function]
+    resource = route.resource
+    if resource is None:
+        raise KeyError(route.function)
+    of = {record.type: record.names for record in records()}
+    words = KINDS[resource.policy, route.operation]
+    return words.format(names=resource.names, records=of.get(resource.type.removesuffix("_workspace_connector"), ""))
+
+
+def routes_table() -> str:
+    """Return README's table of the routes."""
+    rows = [f"| {route.method} | `{route.path}` | {answered(route)} |" for route in routes()]
+    return "\n".join(("| method | path | what it answers |", "| --- | --- | --- |", *rows))
+
+
+def record_types() -> str:
+    """Return the record types of a message, as a sentence names them."""
+    *first, last = (f"`{record.type}`" for record in records())
+    return f"{', '.join(first)} or {last}"
+
+
+def written(name: str) -> dict[str, str]:
+    """Return what stands between the markers of a document, by the marker's name."""
+    return {"README.md": {"routes": f"\n{routes_table()}\n"}, "docs/messages.md": {"record types": record_types()}}[
+        name
+    ]
+
+
+DOCUMENTS = ("README.md", "docs/messages.md")
+
+
+def document(name: str, text: str) -> str:
+    """Return a document with what the declarations say between its markers.
+
+    Raises:
+        ValueError: a marker is missing, or there twice.
+    """
+    for marker, between in written(name).items():
+        begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+        if (text.count(begin), text.count(end)) != (1, 1):
+            raise ValueError(f"{name}: {begin}")
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}{between}{end}{rest.partition(end)[2]}"
+    return text
+
+
+def main() -> None:
+    """Write the documents."""
+    for name in DOCUMENTS:
+        path = ROOT / name
+        path.write_text(document(name, path.read_text()))
+    sys.stdout.write(f"wrote {', '.join(DOCUMENTS)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What each declared record type gets without a line of its own: it is synced, listed, included and demonstrated.
+
+Nothing here names a type. tests/declaring/test_price.py runs it in a copy of the repository that declares one more.
+"""
+
+import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+
+from local import demo_data
+from migrations import support
+from tests.schema.conftest import Catalogue
+from tests.support.api import READER, get, person
+from tests.support.databases import WRITER, Database
+from tests.support.queue import consume, invalidated, synced
+from tests.support.world import RecordType, World
+from wellspring.models import table_of
+from wellspring.resources import ledgers, records, resource_of
+
+# Everything that a table of provenance has, with its own name and its record's taken out.
+SHAPE = """
+SELECT replace(replace(replace(found, :ledger, 'LEDGER'), :records, 'RECORDS'), :record || '_pk', 'RECORD_pk') FROM (
+  SELECT format('column %s %s %s %s %s', attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
+                pg_get_expr(adbin, adrelid))
+    FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+   WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped
+   UNION ALL
+  SELECT format('constraint %s %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint
+   WHERE conrelid = CAST(:table AS regclass)
+   UNION ALL
+  SELECT indexdef FROM pg_indexes WHERE schemaname = 'core_api' AND tablename = :name
+   UNION ALL
+  SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = CAST(:table AS regclass) AND NOT tgisinternal
+   UNION ALL
+  SELECT format('policy %s %s %s %s %s', policyname, roles, cmd, qual, with_check) FROM pg_policies
+   WHERE schemaname = 'core_api' AND tablename = :name
+   UNION ALL
+  SELECT format('guarded %s %s', relrowsecurity, relforcerowsecurity) FROM pg_class WHERE oid = CAST(:table AS regclass)
+   UNION ALL
+  SELECT format('grant %s %s', grantee::regrole, privilege_type) FROM pg_class, aclexplode(relacl)
+   WHERE pg_class.oid = CAST(:table AS regclass)
+   UNION ALL
+  SELECT format('grant %s %s on its sequence', grantee::regrole, privilege_type) FROM pg_class, aclexplode(relacl)
+   WHERE pg_class.oid = CAST(pg_get_serial_sequence(:table, 'pk') AS regclass)
+   UNION ALL
+  SELECT format('grant %s %s on %s', grantee::regrole, privilege_type, attname) FROM pg_attribute, aclexplode(attacl)
+   WHERE attrelid = CAST(:table AS regclass)
+) AS shape (found) ORDER BY 1
+"""
+every_record_type = pytest.mark.parametrize("type_", list(ledgers()))
+
+
+def shape(catalogue: Catalogue, record: str, records_table: str) -> list[object]:
+    """Return all there is to know of the table of a record type's provenance, in the same words for each."""
+    ledger = f"{record}_workspace_connectors"
+    return catalogue.column(
+        SHAPE, name=ledger, table=f"core_api.{ledger}", ledger=ledger, records=records_table, record=record
+    )
+
+
+@pytest.fixture
+def consumer(world: World) -> None:
+    """The consumer's role, which a function called over HTTP changes to its own."""
+    world.database.role = WRITER
+
+
+@pytest.mark.usefixtures("consumer")
+@every_record_type
+def test_a_record_is_synced_shown_and_ended(world: World, type_: RecordType) -> None:
+    workspace = world.workspace()
+    owner, connector = world.people(workspace), world.workspace_connector(workspace)
+    world.member(owner, workspace)
+    record = world.record(type_, workspace)
+    assert consume(synced(connector, [record])) == []
+    route = ledgers()[type_].route
+    for caller in (person(owner), READER):
+        page = get(f"{route}?include={type_},workspace_connector&filter[{type_}]={record.id}", caller)
+        assert [item["relationships"][type_]["data"]["id"] for item in page.data] == [str(record.id)]
+        assert {item["type"] for item in page.document["included"]} == {type_, "workspace_connector"}
+        assert get(f"{route}/{page.data[0]['id']}", caller).status == 200
+    assert consume(invalidated(connector, [record])) == []
+    assert get(route, person(owner)).data == []
+
+
+@pytest.mark.usefixtures("consumer")
+@every_record_type
+def test_a_record_of_a_foreign_workspace_is_not_synced(world: World, type_: RecordType) -> None:
+    record = world.record(type_, world.workspace())
+    assert consume(synced(world.workspace_connector(world.workspace()), [record])) == [0]
+    assert get(ledgers()[type_].route, READER).data == []
+
+
+@every_record_type
+def test_the_demo_brings_it_in_and_carries_it_out(type_: RecordType) -> None:
+    sent = {
+        message["direction"]
+        for message in demo_data.messages()
+        if type_ in {record["type"] for record in message["records"]}
+    }
+    assert sent == {"input", "output"}
+    there = {row["id"] for row in demo_data.rows()[resource_of(type_).table]}
+    assert {
+        record["id"] for message in demo_data.messages() for record in message["records"] if record["type"] == type_
+    } <= there
+
+
+def test_its_tables_are_those_that_a_revision_would_make_today(database: Database) -> None:
+    """A revision that changes all ledgers changes `create_ledger` too, or the next ledger is not like the others."""
+    catalogue = Catalogue(database.owner)
+    context = MigrationContext.configure(database.owner)
+    with Operations.context(context):
+        support.create_record("scratches", "name text NOT NULL")
+        support.create_ledger("scratch", "scratches")
+    made = shape(catalogue, "scratch", "scratches")
+    for type_, ledger in ledgers().items():
+        assert shape(catalogue, type_, resource_of(type_).table) == made, ledger.table
+    readable = "SELECT has_table_privilege('wellspring_reader', 'core_api.scratches', 'SELECT')"
+    assert catalogue.column(readable) == [True]
+    with Operations.context(context):
+        support.drop_ledger("scratch", "scratches")
+    assert not catalogue.tables() & {"scratches", "scratch_workspace_connectors"}
+
+
+def test_every_record_has_a_workspace_and_a_name() -> None:
+    for record in records():
+        assert record.relationship("workspace")
+        assert record.attributes[0].required
+        assert "workspace_pk" in table_of(record.table).c

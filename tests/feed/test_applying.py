@@ -1,0 +1,296 @@
+"""What an event does to its resource: versions, sources, tombstones, tenants, and what waits."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.feed.conftest import Tables
+from tests.support.databases import Statements
+from tests.support.feed import apply, deleted, event, settle, statuses, told, upserted
+from tests.support.world import World
+from wellspring.database.retry import Deadline
+from wellspring.services import feed
+
+OTHER = "/well/other"
+
+
+class TestVersions:
+    def test_an_upsert_makes_a_resource(self, tables: Tables) -> None:
+        id_ = uuid4()
+        assert statuses(upserted("workspace", id_, 7, name="Verdier")) == ["applied"]
+        row = tables.resource("workspaces", id_)
+        assert (row.name, row.source, row.source_version, row.deleted_at) == ("Verdier", "/well/test", 7, None)
+
+    def test_the_higher_version_wins_and_another_has_no_effect(self, tables: Tables) -> None:
+        id_ = uuid4()
+        apply(upserted("workspace", id_, 5, name="Five"))
+        assert statuses(upserted("workspace", id_, 4, name="Four")) == ["stale"]
+        assert statuses(upserted("workspace", id_, 5, name="Also five")) == ["stale"]
+        assert tables.resource("workspaces", id_).name == "Five"
+        assert statuses(upserted("workspace", id_, 10, name="Ten")) == ["applied"]
+        assert tables.resource("workspaces", id_).name == "Ten"
+
+    def test_versions_are_compared_as_numbers(self, tables: Tables) -> None:
+        id_ = uuid4()
+        apply(upserted("workspace", id_, 9, name="Nine"), upserted("workspace", id_, 10, name="Ten"))
+        assert tables.resource("workspaces", id_).name == "Ten"
+        apply(upserted("workspace", id_, 9223372036854775807, name="Last"))
+        assert tables.resource("workspaces", id_).name == "Last"
+
+    def test_of_one_batch_the_highest_has_the_effect(self, tables: Tables) -> None:
+        id_ = uuid4()
+        events = [upserted("workspace", id_, version, name=f"Version {version}") for version in (2, 9, 4)]
+        assert statuses(*events) == ["stale", "applied", "stale"]
+        assert tables.resource("workspaces", id_).name == "Version 9"
+
+    def test_an_upsert_is_the_whole_state(self, tables: Tables) -> None:
+        workspace, id_ = uuid4(), uuid4()
+        apply(upserted("workspace", workspace), upserted("account", id_, 1, workspace_id=workspace, currency="EUR"))
+        assert tables.resource("accounts", id_).currency == "EUR"
+        apply(upserted("account", id_, 2, workspace_id=workspace))
+        assert tables.resource("accounts", id_).currency is None
+
+    def test_every_type_is_written(self, tables: Tables) -> None:
+        workspace, person, connector = uuid4(), uuid4(), uuid4()
+        company, account, link, membership, provider = (uuid4() for _ in range(5))
+        assert (
+            statuses(
+                upserted("workspace_membership", membership, workspace_id=workspace, people_id=person, role="owner"),
+                upserted("workspace_connector", link, workspace_id=workspace, connector_id=connector, status="paused"),
+                upserted("account", account, workspace_id=workspace, account_name="Current", currency="EUR"),
+                upserted("company", company, workspace_id=workspace, name="Alder"),
+                upserted("people", person, workspace_id=workspace, full_name="Claire"),
+                upserted("provider", provider, slug="qonto", countries=["FR", "DE"], category="bank"),
+                upserted("connector", connector, name="Qonto", provider="qonto", direction="input"),
+                upserted("workspace", workspace, name="Verdier"),
+            )
+            == ["applied"] * 8
+        )
+        assert tables.resource("workspace_memberships", membership).role == "owner"
+        assert tables.resource("workspace_connectors", link).status == "paused"
+        assert tables.resource("accounts", account).account_name == "Current"
+        assert tables.resource("companies", company).name == "Alder"
+        assert tables.resource("peoples", person).full_name == "Claire"
+        assert tables.resource("providers", provider).countries == ["FR", "DE"]
+        assert tables.resource("connectors", connector).direction == "input"
+
+
+class TestSources:
+    def test_anothers_event_is_parked_whatever_its_version(self, tables: Tables) -> None:
+        id_ = uuid4()
+        apply(upserted("workspace", id_, 5, name="Ours"))
+        for version in (1, 9):
+            assert statuses(upserted("workspace", id_, version, source=OTHER, name="Theirs")) == ["other_source"]
+        assert statuses(deleted("workspace", id_, 9, source=OTHER)) == ["other_source"]
+        assert tables.resource("workspaces", id_).name == "Ours"
+        assert tables.pending() == [("parked", "other_source", None, None)] * 3
+
+    def test_of_two_in_one_batch_the_first_is_the_owner(self, tables: Tables) -> None:
+        id_ = uuid4()
+        events = upserted("workspace", id_, 1, name="Ours"), upserted("workspace", id_, 2, source=OTHER, name="Theirs")
+        assert statuses(*events) == ["applied", "other_source"]
+
+    def test_what_only_a_sync_made_belongs_to_the_first_that_tells_of_it(self, world: World, tables: Tables) -> None:
+        workspace = world.workspace()
+        company = world.company(workspace, "From a sync")
+        assert statuses(upserted("company", company, 3, workspace_id=workspace, name="Told")) == ["applied"]
+        row = tables.resource("companies", company.id)
+        assert (row.name, row.source, row.source_version) == ("Told", "/well/test", 3)
+        assert statuses(upserted("company", company, 4, source=OTHER, workspace_id=workspace)) == ["other_source"]
+
+    def test_a_deletion_of_the_unseen_has_an_owner_too(self) -> None:
+        id_ = uuid4()
+        assert statuses(deleted("workspace", id_, 3)) == ["applied"]
+        assert statuses(upserted("workspace", id_, 9, source=OTHER)) == ["other_source"]
+
+
+class TestTombstones:
+    def test_a_deletion_ends_and_a_higher_upsert_revives(self, tables: Tables) -> None:
+        id_ = uuid4()
+        apply(upserted("workspace", id_, 1, name="First"))
+        assert statuses(deleted("workspace", id_, 5)) == ["applied"]
+        assert tables.resource("workspaces", id_).deleted_at is not None
+        assert statuses(upserted("workspace", id_, 4)) == ["stale"]
+        assert tables.resource("workspaces", id_).deleted_at is not None
+        assert statuses(upserted("workspace", id_, 6, name="Second")) == ["applied"]
+        row = tables.resource("workspaces", id_)
+        assert (row.name, row.deleted_at) == ("Second", None)
+
+    def test_a_deletion_of_the_unseen_is_kept(self, tables: Tables) -> None:
+        id_ = uuid4()
+        assert statuses(deleted("workspace", id_, 5)) == ["applied"]
+        assert statuses(upserted("workspace", id_, 5)) == ["stale"]
+        assert tables.resource("workspaces", id_) is None
+        assert statuses(deleted("workspace", id_, 7)) == ["applied"]
+        assert statuses(upserted("workspace", id_, 6), deleted("workspace", id_, 6)) == ["stale", "stale"]
+        assert statuses(upserted("workspace", id_, 8)) == ["applied"]
+        assert tables.resource("workspaces", id_).deleted_at is None
+
+    def test_in_one_batch_the_higher_of_upsert_and_deletion_wins(self, tables: Tables) -> None:
+        one, other = uuid4(), uuid4()
+        apply(deleted("workspace", one, 2), upserted("workspace", one, 1))
+        apply(upserted("workspace", other, 3), deleted("workspace", other, 2))
+        assert tables.resource("workspaces", one) is None
+        assert tables.resource("workspaces", other).deleted_at is None
+
+
+class TestTenants:
+    def test_an_upsert_with_another_workspace_is_parked(self, world: World, tables: Tables) -> None:
+        ours, theirs, id_ = world.workspace("Ours"), world.workspace("Theirs"), uuid4()
+        apply(upserted("company", id_, 1, workspace_id=ours, name="First"))
+        assert statuses(upserted("company", id_, 2, workspace_id=theirs, name="Second")) == ["workspace_changed"]
+        row = tables.resource("companies", id_)
+        assert (row.name, row.workspace_pk, row.source_version) == ("First", ours.pk, 1)
+        apply(deleted("company", id_, 3))
+        assert statuses(upserted("company", id_, 4, workspace_id=theirs)) == ["workspace_changed"]
+
+    def test_a_membership_may_become_anothers_but_not_of_another_workspace(self, world: World, tables: Tables) -> None:
+        ours, theirs, id_ = world.workspace("Ours"), world.workspace("Theirs"), uuid4()
+        one, two = world.person(ours), world.person(ours)
+        apply(upserted("workspace_membership", id_, 1, workspace_id=ours, people_id=one))
+        assert statuses(upserted("workspace_membership", id_, 2, workspace_id=ours, people_id=two)) == ["applied"]
+        assert tables.resource("workspace_memberships", id_).people_pk == two.pk
+        later = upserted("workspace_membership", id_, 3, workspace_id=theirs, people_id=two)
+        assert statuses(later) == ["workspace_changed"]
+
+
+class TestWaiting:
+    def test_what_names_a_parent_that_is_not_there_waits_until_it_comes(self, tables: Tables) -> None:
+        workspace, id_ = uuid4(), uuid4()
+        assert statuses(upserted("company", id_, workspace_id=workspace)) == ["waiting"]
+        assert tables.pending() == [("waiting", None, "workspace", str(workspace))]
+        assert settle() == 0
+        apply(upserted("workspace", workspace))
+        assert settle() == 1
+        assert tables.pending() == []
+        assert tables.resource("companies", id_).deleted_at is None
+
+    def test_chains_are_settled_in_one_go(self, tables: Tables) -> None:
+        workspace, person, membership = uuid4(), uuid4(), uuid4()
+        apply(upserted("workspace_membership", membership, workspace_id=workspace, people_id=person))
+        apply(upserted("people", person, workspace_id=workspace))
+        apply(upserted("workspace", workspace))
+        assert settle() == 2
+        assert tables.pending() == []
+        assert tables.resource("workspace_memberships", membership).deleted_at is None
+
+    def test_an_event_that_is_sent_twice_waits_once(self, tables: Tables) -> None:
+        waits = upserted("company", uuid4(), workspace_id=uuid4())
+        apply(waits, waits)
+        apply(waits)
+        assert len(tables.pending()) == 1
+
+    def test_what_waited_for_less_than_there_is_by_now_has_no_effect(self, tables: Tables) -> None:
+        here, later, id_ = uuid4(), uuid4(), uuid4()
+        apply(upserted("workspace", here))
+        apply(upserted("company", id_, 3, workspace_id=later, name="Waits"))
+        apply(deleted("company", id_, 4))
+        apply(upserted("workspace", later))
+        settle()
+        assert tables.resource("companies", id_) is None
+        assert tables.pending() == []
+
+    def test_after_a_day_it_is_parked_and_applied_even_then_when_what_it_names_comes(self, tables: Tables) -> None:
+        workspace, id_ = uuid4(), uuid4()
+        apply(upserted("company", id_, workspace_id=workspace))
+        tables.database.owner.exec_driver_sql(
+            "UPDATE wellspring.pending_events SET received_at = received_at - interval '24 hours 1 second'"
+        )
+        tables.database.commit()
+        settle()
+        assert tables.pending() == [("parked", "unknown_reference", "workspace", str(workspace))]
+        apply(upserted("workspace", workspace))
+        settle()
+        assert tables.pending() == [("applied", None, None, None)]
+        assert tables.resource("companies", id_) is not None
+
+    def test_a_hundred_that_wait_for_one_are_settled_in_bounded_steps(
+        self, tables: Tables, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("wellspring.services.feed.settling.CHUNK", 7)
+        workspace = uuid4()
+        apply(*(upserted("company", uuid4(), workspace_id=workspace) for _ in range(100)))
+        apply(upserted("workspace", workspace))
+        assert settle() == 100
+        assert tables.count("core_api.companies") == 100
+
+    def test_a_slug_that_another_provider_has_is_waited_for(self, tables: Tables) -> None:
+        one, other = uuid4(), uuid4()
+        assert statuses(upserted("provider", one, slug="qonto"), upserted("provider", other, slug="qonto")) == [
+            "applied",
+            "waiting",
+        ]
+        assert tables.pending() == [("waiting", None, "provider_slug", "qonto")]
+        assert settle() == 0
+        apply(upserted("provider", one, 2, slug="qonto-2"))
+        assert settle() == 1
+        assert tables.resource("providers", other).slug == "qonto"
+
+
+class TestBadNeighbours:
+    def test_are_parked_and_the_others_are_applied(self, tables: Tables) -> None:
+        good = [upserted("workspace", uuid4()) for _ in range(3)]
+        bad = [
+            {"specversion": "1.0"},
+            upserted("workspace", uuid4()) | {"sequence": "0"},
+            upserted("workspace", uuid4(), name="a\x00b"),
+            upserted("workspace", uuid4(), name=""),
+            upserted("workspace", uuid4(), name="x" * 501),
+            upserted("workspace", uuid4(), name="\ud800"),
+            event("workspace", "erased", uuid4()),
+            upserted("company", uuid4()),
+            "nothing",
+            17,
+            None,
+        ]
+        assert statuses(good[0], *bad, *good[1:]) == ["applied", *["malformed"] * len(bad), "applied", "applied"]  # type: ignore[arg-type]  # that is what they are
+        assert [row[:2] for row in tables.pending()] == [("parked", "malformed")] * len(bad)
+        assert tables.count("core_api.workspaces") == 3
+
+    def test_one_that_the_database_refuses_goes_back_and_is_parked_at_last(
+        self, tables: Tables, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.database.owner.exec_driver_sql("ALTER TABLE core_api.workspaces ADD CHECK (name <> 'poison')")
+        world.database.commit()
+        events = told(*(upserted("workspace", uuid4(), name=name) for name in ("a", "poison", "b")))
+        assert [verdict.status for verdict in feed.apply(events, Deadline(30))] == ["applied", "returned", "applied"]
+        assert tables.pending() == []
+        again = feed.apply(events, Deadline(30), is_last_try=True)
+        assert [verdict.status for verdict in again] == ["stale", "parked", "stale"]
+        assert tables.pending() == [("parked", "unexpected", None, None)]
+
+
+class TestSums:
+    def test_count_what_came_and_what_is_live(self, tables: Tables) -> None:
+        one, two = uuid4(), uuid4()
+        first = upserted("workspace", one, 3)
+        apply(first, upserted("workspace", two, 9))
+        apply(first, deleted("workspace", two, 10), deleted("workspace", uuid4(), 1))
+        row = tables.one("SELECT * FROM wellspring.feed_sources")
+        assert (row.source, row.type, row.events, row.applied, row.live, row.last_version) == (
+            "/well/test",
+            "workspace",
+            5,
+            4,
+            1,
+            10,
+        )
+
+
+def test_a_thousand_mixed_events_are_a_handful_of_statements(world: World, statements: Statements) -> None:
+    workspace = world.workspace()
+    apply(*(upserted("company", uuid4(), workspace_id=workspace) for _ in range(10)))
+    few = len(statements)
+    statements.clear()
+    people = [uuid4() for _ in range(200)]
+    events = [upserted("people", person, workspace_id=workspace) for person in people]
+    events += [upserted("company", uuid4(), workspace_id=workspace) for _ in range(400)]
+    events += [upserted("account", uuid4(), workspace_id=workspace) for _ in range(100)]
+    events += [upserted("workspace_membership", uuid4(), workspace_id=workspace, people_id=person) for person in people]
+    events += [upserted("company", uuid4(), workspace_id=uuid4()) for _ in range(100)]
+    found = statuses(*events)
+    assert found.count("applied") == 900
+    assert found.count("waiting") == 100
+    # The locks, a statement for each type, what waits, and the sums.
+    assert few == 3
+    assert len(statements) == 7

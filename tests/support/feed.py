@@ -1,0 +1,89 @@
+"""Builds events of the feed, and has the feed's own functions apply them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+from tests.support.world import Row
+from wellspring import feed_events
+from wellspring.database.retry import Deadline
+from wellspring.services import feed
+from wellspring.services.feed import Told, Verdict
+
+type Event = dict[str, Any]
+type Named = Row | UUID | str
+
+SOURCE = "/well/test"
+TIME = "2026-05-10T08:14:22Z"
+
+
+def id_of(named: Named) -> str:
+    return str(named.id if isinstance(named, Row) else named)
+
+
+def event(
+    type_: str,
+    what: str,
+    subject: Named,
+    version: int = 1,
+    data: Mapping[str, Any] | None = None,
+    *,
+    source: str = SOURCE,
+    event_id: str | None = None,
+) -> Event:
+    """Return one event, as a producer sends it."""
+    made: Event = {
+        "specversion": "1.0",
+        "id": event_id or str(uuid4()),
+        "source": source,
+        "type": f"wellspring.{type_}.{what}",
+        "subject": id_of(subject),
+        "sequence": str(version),
+        "time": TIME,
+    }
+    return made if data is None else made | {"data": dict(data)}
+
+
+def upserted(type_: str, subject: Named, version: int = 1, *, source: str = SOURCE, **data: Any) -> Event:
+    """Return an upsert; what `data` does not say of a resource is made up, references apart."""
+    usual: dict[str, dict[str, Any]] = {
+        "workspace": {"name": "Workspace"},
+        "people": {"full_name": "Ada Example"},
+        "company": {"name": "Company"},
+        "account": {"account_name": "Account"},
+        "connector": {"name": "Connector"},
+        "provider": {"name": "Provider", "slug": f"slug-{id_of(subject)}"},
+        "workspace_connector": {"status": "active"},
+        "workspace_membership": {"role": "member", "status": "active"},
+    }
+    given = {name: id_of(value) if isinstance(value, (Row, UUID)) else value for name, value in data.items()}
+    return event(type_, "upserted", subject, version, usual[type_] | given, source=source)
+
+
+def deleted(type_: str, subject: Named, version: int = 2, *, source: str = SOURCE) -> Event:
+    return event(type_, "deleted", subject, version, source=source)
+
+
+def erased(subject: Named, version: int = 2, *, source: str = SOURCE) -> Event:
+    return event("people", "erased", subject, version, source=source)
+
+
+def told(*events: Event) -> list[Told]:
+    """Return the events as the feed's functions take them."""
+    return feed_events.parse(json.dumps(events))
+
+
+def apply(*events: Event, seconds: float = 30.0) -> list[Verdict]:
+    """Apply the events as one batch."""
+    return feed.apply(told(*events), Deadline(seconds))
+
+
+def statuses(*events: Event) -> list[str]:
+    """Apply the events as one batch; return what became of each: its reason where it was parked."""
+    return [verdict.reason or verdict.status for verdict in apply(*events)]
+
+
+def settle(seconds: float = 30.0) -> int:
+    """Apply what waits and can be applied; return how many events that were."""
+    return feed.settle(Deadline(seconds)).applied
