@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pg8000 import DatabaseError
 from sqlalchemy.exc import DBAPIError
 
 from tests.jsonapi.conftest import LISTED, Tenant
@@ -18,6 +19,7 @@ from tests.support.world import Row, World
 from wellspring import errors
 from wellspring.errors import (
     AlreadyExists,
+    AsksTooMuch,
     BadRequest,
     Conflict,
     DatabaseAway,
@@ -39,6 +41,7 @@ from wellspring.errors import (
     ServiceUnavailable,
     SystemAttribute,
     TenantMismatch,
+    TimeExceeded,
     Unauthorized,
     UnsupportedMediaType,
     WellspringError,
@@ -46,7 +49,7 @@ from wellspring.errors import (
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.repositories import ledger
-from wellspring.resources import resource_of
+from wellspring.resources import ledgers, resource_of
 
 COMPANIES = "/v1/company-workspace-connectors"
 COMPANY = "company_workspace_connector"
@@ -186,6 +189,16 @@ def raising(state: str) -> Callable[[Scene], Reply]:
         return post(COMPANIES, PIPELINE, scene.row())
 
     return provoke
+
+
+def too_long(scene: Scene) -> Reply:
+    """Read a list that Postgres ends after a while."""
+
+    def ended(*_: object, **__: object) -> Any:
+        raise DBAPIError("SELECT", None, DatabaseError({"C": "57014"}))
+
+    scene.patch.setattr(ledger, "page", ended)
+    return get(COMPANIES, READER)
 
 
 def lost_at_commit(scene: Scene) -> Reply:
@@ -330,14 +343,10 @@ CASES = [
     of_class("no such path", NotFound, lambda scene: get("/v1/nothing", scene.ours.caller)),
     *(absent_row(resource.type) for resource in LISTED),
     absent("workspace", lambda scene: get(f"/v1/workspaces/{uuid4()}/providers", scene.ours.caller)),
-    linked(
-        "account_workspace_connector",
-        "account",
-        "/v1/account-workspace-connectors",
-        pipeline,
-        workspace_connector="workspace_connector",
+    *(
+        linked(ledger.type, record, ledger.route, pipeline, workspace_connector="workspace_connector")
+        for record, ledger in ledgers().items()
     ),
-    linked(COMPANY, "company", COMPANIES, pipeline, workspace_connector="workspace_connector"),
     linked(
         "people_workspace_connector",
         "people",
@@ -430,13 +439,15 @@ CASES = [
         ][1],
         {"header": "Idempotency-Key"},
     ),
+    of_class("a list that takes too long", AsksTooMuch, too_long),
     # ---- 500, 503
     of_class("code that is wrong", InternalError, broken),
     of_class("a database that refuses", InternalError, refused),
     of_class("a database that is away", DatabaseAway, away, retry_after="2"),
     of_class("a lock that is not to be had", DatabaseBusy, raising("55P03"), retry_after="2"),
     of_class("a deadlock", ServiceUnavailable, raising("40P01"), retry_after="2"),
-    of_class("a commit without an answer", OutcomeUnknown, lost_at_commit, retry_after="2"),
+    of_class("a write that takes too long", TimeExceeded, raising("57014"), retry_after="2"),
+    of_class("a commit without an answer", OutcomeUnknown, lost_at_commit),
 ]
 
 

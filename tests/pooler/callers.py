@@ -26,7 +26,7 @@ from tests.support.databases import Role, engine_for, role_of_call
 from tests.support.queue import consume, synced
 from tests.support.world import RecordType, Row
 from wellspring.access.principal import SERVICE_SCOPE, principal_of, scope_of
-from wellspring.database import Transaction, in_transaction
+from wellspring.database import Deadline, Transaction, in_transaction
 from wellspring.database import scope as scopes
 from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable
 from wellspring.models import table_of
@@ -145,9 +145,14 @@ def run(plan: Plan) -> Report:
     return sum(reports, Report(sqlstates=kept.sqlstates))
 
 
-def _once_unsafely[Result](work: Callable[[Transaction], Result], scope: str | None, seconds: float | None) -> Result:
+def _once_unsafely[Result](
+    work: Callable[[Transaction], Result],
+    scope: str | None,
+    deadline: Deadline | None,
+    *,
+    is_read: bool,
+) -> Result:
     """Do as `scopes._once`, but say for whom before the transaction, for the whole session."""
-    assert seconds is None
     with scopes.connection() as held:
         if scope is not None:
             held.execute(text("SELECT set_config('wellspring.scope', :scope, false)"), {"scope": scope})

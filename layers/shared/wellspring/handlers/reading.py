@@ -14,6 +14,8 @@ from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
 from wellspring.resources import Resource
 from wellspring.services import reading
 
+NARROWING = "Ask for less: a filter that narrows it, a smaller page[size], fewer paths in include, no page[total]."
+
 
 def list_of(resource: Resource, *, workspace_in: str | None = None, include: tuple[str, ...] = ()) -> LambdaHandler:
     """Return the handler of `GET <route>`.
@@ -44,7 +46,7 @@ def list_of(resource: Resource, *, workspace_in: str | None = None, include: tup
             profile = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
             return Response(render(document), media_type=profile if profiled else MEDIA_TYPE)
 
-        return Plan(work, answer)
+        return Plan(work, answer, narrowing=NARROWING)
 
     return jsonapi_handler(operation)
 
