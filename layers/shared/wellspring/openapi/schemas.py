@@ -12,6 +12,7 @@ from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
 from wellspring.jsonapi.values import CURSOR_PAGINATION
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
+from wellspring.queries import MAX_TOTAL
 from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource, resource_of, resources
 from wellspring.routes import Route
 
@@ -111,6 +112,12 @@ def basics(codes: list[str]) -> dict[str, Object]:
     }
 
 
+_TOTAL: Object = {
+    "total": {"type": "integer", "minimum": 0, "maximum": MAX_TOTAL},
+    "total_is_capped": {"type": "boolean", "const": True, "description": "Where there are more than are counted."},
+}
+
+
 # ---- answers --------------------------------------------------------------------------------------------
 def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
     """Yield the schemas of the resource object of a type and, where it has routes, of the documents around it."""
@@ -126,7 +133,7 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
                     "data": {"type": "array", "items": schema(name)},
                     "links": _links("self", "first", "prev", "next"),
                     "meta": {
-                        **closed({"page": closed({"total": {"type": "integer", "minimum": 0}}, "total")}, "page"),
+                        **closed({"page": closed(_TOTAL, "total")}, "page"),
                         "description": "Only with `page[total]=true`.",
                     },
                 },
