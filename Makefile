@@ -2,7 +2,7 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run token psql pause-db resume-db redrive test check lint types imports template price worlds mutations outside pooler \
+.PHONY: help run load feed-schema token psql pause-db resume-db redrive test check lint types imports template price worlds mutations outside pooler \
 	contract abuse openapi message-schema events docs bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
@@ -39,6 +39,9 @@ pause-db: stack-venv ## Takes the database away from the running stack's functio
 resume-db: stack-venv ## Gives it back
 	@$(PYTHON_IN) -m local resume-db
 
+load: stack-venv ## Loads a file of events (.jsonl, .jsonl.gz) into the running stack; FILE=…, or FILE=- for standard input
+	@$(PYTHON_IN) -m local load "$(FILE)"
+
 redrive: stack-venv ## Moves the running stack's dead letters back to its queue, and says how many
 	@$(PYTHON_IN) -m local redrive
 
@@ -59,6 +62,9 @@ events: stack-venv ## Write events/*.json from the declarations
 
 docs: stack-venv ## Write the tables of the documents that the declarations hold
 	@$(PYTHON_IN) -m local.generate.docs
+
+feed-schema: stack-venv ## Write docs/feed.schema.json from the events' models
+	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.feed_events >docs/feed.schema.json
 
 bench: dev-venv ## Measure each promise beside its floor; writes .local/bench.json
 	@$(PYTHON_IN) -m bench $(ARGS)

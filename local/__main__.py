@@ -12,6 +12,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
 
 import argparse
+import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,6 +40,9 @@ def main() -> int:
     commands.add_parser("psql", help="open psql; takes psql's arguments", add_help=False)
     commands.add_parser("pause-db", help="give the functions no connections: they answer 503")
     commands.add_parser("resume-db", help="give the functions connections again")
+    commands.add_parser("load", help="load a file of events").add_argument(
+        "file", help="its path; - for standard input"
+    )
     commands.add_parser("redrive", help="move the dead letters back to the queue")
     commands.add_parser("clean", help="remove the state folder")
     words, for_psql = sys.argv[1:], []
@@ -72,6 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
             else:
                 let_in(facts(settings)["database_url"])
                 print("the functions reach the database again")
+        case "load":
+            from local.load import load  # noqa: PLC0415  of this command only
+
+            summary = load(settings, arguments.file)
+            print_line(json.dumps(summary, indent=2))
+            return 0 if summary["outcome"] == "done" else 1
         case "redrive":
             from local.redrive import of_running_stack  # noqa: PLC0415  of this command only
 

@@ -1,11 +1,11 @@
-"""Puts the demo's data where it belongs: parents into the database, provenance rows through the queue.
+"""Puts the demo's data where it belongs: parents through the feed, provenance rows through the sync queue.
 
 Everything has a fixed id, so loading it again adds nothing, and what a person did to it since stays.
 """
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,34 +13,16 @@ import pg8000.native
 
 from local import demo_data
 from local.errors import Fault
-from wellspring.resources import records
 
 SECONDS_FOR_THE_CONSUMER = 90.0
 PAUSE_SECONDS = 0.05
+# Well below the 256 KiB of a body.
+EVENTS_IN_A_BODY = 400
 
-# Columns of each parent table and their types; a column that refers to another table names it.
-_COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "workspaces": {"id": "uuid", "name": "text"},
-    **{
-        record.table: {"id": "uuid", "workspace": "workspaces"}
-        | {said.name: "text" for said in record.attributes if said.kind == "text"}
-        for record in records()
-    },
-    "connectors": {"id": "uuid", "name": "text", "provider": "text", "direction": "core_api.direction_enum"},
-    "workspace_connectors": {
-        "id": "uuid",
-        "workspace": "workspaces",
-        "connector": "connectors",
-        "status": "text",
-    },
+# What is this system's own and comes over HTTP only, with ids of the server's making: the demo's have fixed ones.
+# Columns of each table and their types; a column that refers to another table names it.
+_OWN: Mapping[str, Mapping[str, str]] = {
     "workspace_groups": {"id": "uuid", "name": "text", "created_by": "peoples"},
-    "workspace_memberships": {
-        "id": "uuid",
-        "people": "peoples",
-        "workspace": "workspaces",
-        "role": "text",
-        "status": "text",
-    },
     "workspace_group_memberships": {
         "id": "uuid",
         "people": "peoples",
@@ -54,7 +36,6 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "workspace": "workspaces",
         "created_by": "peoples",
     },
-    "providers": {"id": "uuid", "slug": "text", "name": "text", "url": "text", "countries": "text[]"},
     "workspace_providers": {
         "id": "uuid",
         "workspace": "workspaces",
@@ -63,6 +44,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "is_matched": "boolean",
     },
 }
+_REFERRED = {"peoples", "workspaces", "providers", "workspace_groups"}
 
 
 def insert_statement(table: str, columns: Mapping[str, str]) -> str:
@@ -72,7 +54,7 @@ def insert_statement(table: str, columns: Mapping[str, str]) -> str:
     """
     targets, values, fields, joins = [], [], [], []
     for name, kind in columns.items():
-        refers = kind in _COLUMNS
+        refers = kind in _REFERRED
         targets.append(f"{name}_pk" if refers else name)
         values.append(f"{name}_.pk" if refers else f"row_.{name}")
         fields.append(f"{name} {'uuid' if refers else kind}")
@@ -86,9 +68,9 @@ def insert_statement(table: str, columns: Mapping[str, str]) -> str:
 
 
 class Demo:
-    """Loads the demo through the owner's `database_url` and the queue at `queue_url`."""
+    """Loads the demo through the two queues; looks, and makes groups, through the owner's `database_url`."""
 
-    def __init__(self, database_url: str, sqs: Any, queue_url: str) -> None:
+    def __init__(self, database_url: str, sqs: Any, queue_url: str, feed_queue_url: str) -> None:
         url = urlsplit(database_url)
         self._connection = pg8000.native.Connection(
             unquote(url.username or ""),
@@ -99,16 +81,31 @@ class Demo:
         )
         self._sqs = sqs
         self._queue_url = queue_url
+        self._feed_queue_url = feed_queue_url
 
     def close(self) -> None:
         """Close the database connection."""
         self._connection.close()
 
-    def insert_parents(self) -> None:
-        """Insert the parents that are not there yet, all or none."""
+    def send_events(self) -> int:
+        """Tell the feed of the parents that are not there; return of how many."""
+        there = self._there()
+        missing = [event for event in demo_data.events() if event["subject"] not in there]
+        for begin in range(0, len(missing), EVENTS_IN_A_BODY):
+            body = json.dumps(missing[begin : begin + EVENTS_IN_A_BODY])
+            self._sqs.send_message(QueueUrl=self._feed_queue_url, MessageBody=body)
+        return len(missing)
+
+    def wait_for_parents(self) -> None:
+        """Wait until all parents are there; Fault after a minute and a half."""
+        told = {event["subject"] for event in demo_data.events()}
+        self._wait("the feed's consumer has not applied", "events", lambda: len(told - self._there()))
+
+    def insert_groups(self) -> None:
+        """Insert the groups, enrolments and choices that are not there yet, all or none."""
         self._connection.run("BEGIN")
-        for table, rows in demo_data.rows().items():
-            self._connection.run(insert_statement(table, _COLUMNS[table]), rows=json.dumps(rows))
+        for table, columns in _OWN.items():
+            self._connection.run(insert_statement(table, columns), rows=json.dumps(demo_data.rows()[table]))
         self._connection.run("COMMIT")
 
     def send_messages(self) -> int:
@@ -128,11 +125,26 @@ class Demo:
     def wait(self) -> None:
         """Wait until every message's effect is there; Fault after a minute and a half."""
         ids = [message["id"] for message in demo_data.messages()]
+        missing = set(ids)
+        self._wait(
+            "the sync consumer has not processed", "messages", lambda: len(missing - self._processed(list(missing)))
+        )
+
+    def _wait(self, complaint: str, names: str, missing: Callable[[], int]) -> None:
         deadline = time.monotonic() + SECONDS_FOR_THE_CONSUMER
-        while missing := set(ids) - self._processed(ids):
+        while number := missing():
             if time.monotonic() > deadline:
-                raise Fault(f"the sync consumer has not processed {len(missing)} of the demo's {len(ids)} messages")
+                raise Fault(f"{complaint} {number} of the demo's {names}")
             time.sleep(PAUSE_SECONDS)
+
+    def _there(self) -> set[str]:
+        """Return the ids of the demo's parents that are there."""
+        tables = sorted(demo_data.rows().keys() - _OWN.keys())
+        selects = " UNION ALL ".join(
+            f"SELECT id::text FROM core_api.{table} WHERE id = ANY (CAST(:ids AS uuid[]))" for table in tables
+        )
+        rows = self._connection.run(selects, ids=[event["subject"] for event in demo_data.events()])
+        return {row[0] for row in rows or []}
 
     def _processed(self, ids: Sequence[str]) -> set[str]:
         rows = self._connection.run(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wellspring.example_ids import demo_id
-from wellspring.resources import Resource, ledgers, resource_of
+from wellspring.resources import Resource, ledgers, records, resource_of
 
 OCCURRED_AT = "2026-05-10T08:14:22.000Z"
 
@@ -85,8 +85,8 @@ PRINCIPALS = {
     "member": {"sub": MEMBER},
     "guest": {"sub": GUEST},
     "outsider": {"sub": OUTSIDER},
-    "pipeline": {"sub": "sync-pipeline", "scope": "system:read sync:write"},
-    "matcher": {"sub": "provider-matcher", "scope": "system:read providers:match"},
+    "pipeline": {"sub": "sync-pipeline", "client_id": "sync-pipeline", "scope": "system:read sync:write"},
+    "matcher": {"sub": "provider-matcher", "client_id": "provider-matcher", "scope": "system:read providers:match"},
 }
 
 
@@ -216,6 +216,38 @@ def rows() -> dict[str, list[Row]]:
             for letter, number, is_selected in CHOICES
         ],
     }
+
+
+# What the feed tells of, those that others name first; the rest is this system's own.
+FED = {
+    "workspace": "workspaces",
+    "connector": "connectors",
+    "provider": "providers",
+    **{record.type: record.table for record in records()},
+    "workspace_connector": "workspace_connectors",
+    "workspace_membership": "workspace_memberships",
+}
+SOURCE = "/well/demo"
+
+
+def events() -> Iterator[Row]:
+    """Yield the events of the platform's feed from which every parent of the demo comes."""
+    every = rows()
+    for type_, table in FED.items():
+        for row in sorted(every[table], key=lambda row: str(row["id"])):
+            references = {name for name in row if name in {"workspace", "connector", "people"}}
+            yield {
+                "specversion": "1.0",
+                "id": f"demo-{row['id']}",
+                "source": SOURCE,
+                "type": f"wellspring.{type_}.upserted",
+                "subject": row["id"],
+                "sequence": "1",
+                "time": OCCURRED_AT,
+                "data": {
+                    f"{name}_id" if name in references else name: value for name, value in row.items() if name != "id"
+                },
+            }
 
 
 def _examples(record: Resource) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The SQS of the local stack: starts its process and makes the queues that template.yaml declares.
+"""The SQS and S3 of the local stack: starts their process, makes the queues and the bucket of template.yaml.
 
 What differs from AWS is the visibility timeout: seconds instead of minutes, so that a poisoned message is in
 the dead-letter queue while somebody is still looking.
@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from local.errors import Fault
-from local.processes import listen_on
+from local.processes import free_port, listen_on
 from local.settings import ACCOUNT_ID, HOST, REGION, ROOT
 from local.template import Queue, Template
 
@@ -22,15 +22,15 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
 
-def client(endpoint_url: str) -> Any:
-    """Return a boto3 SQS client for the local endpoint; it reads no profile and no key of the person's own."""
+def client(endpoint_url: str, service: str = "sqs") -> Any:
+    """Return a boto3 client of SQS or S3 for the local endpoint; it reads no profile and no key of the person's own."""
     # A tenth of the stack's start goes into this import, so it happens beside Postgres's start, not before it.
     import boto3  # noqa: PLC0415  for the reason above
     from botocore.config import Config  # noqa: PLC0415  the same
 
     session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)  # noqa: S106  no secret: moto takes any
     return session.client(
-        "sqs",
+        service,
         endpoint_url=endpoint_url,
         config=Config(
             connect_timeout=2, read_timeout=30, retries={"max_attempts": 2}, proxies={}, max_pool_connections=20
@@ -57,6 +57,9 @@ class QueueServer:
     def start(self) -> None:
         """Start the process; return at once."""
         listen_on(self._port, "SQS_PORT").close()
+        # Known at once, because the functions' workers start meanwhile and are told where the bucket is.
+        self._port = self._port or free_port()
+        self.endpoint_url = f"http://{HOST}:{self._port}"
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 [
@@ -88,12 +91,31 @@ class QueueServer:
         line = self._process.stdout.readline() if readable else b""
         if not line.strip().isdigit():
             raise Fault(f"the queue server did not start (see {self._log})")
-        self.endpoint_url = f"http://{HOST}:{int(line)}"
         sqs = client(self.endpoint_url)
         queues = self._template.queues
         for queue in sorted(queues.values(), key=lambda queue: queue.dead_letter_queue is not None):
             created = sqs.create_queue(QueueName=queue.name, Attributes=self._attributes(queue))
             self.urls[queue.logical_id] = created["QueueUrl"]
+
+    def make_bucket(self) -> None:
+        """Make the template's bucket, which tells its queues of new files; after `make_queues`."""
+        bucket = self._template.bucket
+        s3 = client(self.endpoint_url, "s3")
+        s3.create_bucket(Bucket=bucket.name)
+        s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket.name,
+            NotificationConfiguration={
+                "QueueConfigurations": [
+                    {
+                        "QueueArn": self._template.queues[queue].arn,
+                        "Events": ["s3:ObjectCreated:*"],
+                        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}},
+                    }
+                    for queue, prefix in bucket.notified
+                ]
+            },
+        )
 
     def _attributes(self, queue: Queue) -> dict[str, str]:
         attributes = {**queue.attributes, "VisibilityTimeout": str(self.visibility_timeout)}

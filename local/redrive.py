@@ -1,4 +1,4 @@
-"""Moves the dead letters of the running stack back to its queue, as `aws sqs start-message-move-task` does on AWS."""
+"""Moves the dead letters of the running stack back to its queues, as `aws sqs start-message-move-task` does on AWS."""
 
 from typing import Any
 from uuid import uuid4
@@ -21,12 +21,10 @@ def redrive(sqs: Any, dead_letters: str, queue: str) -> int:
     moved = 0
     while letters := _receive(sqs, dead_letters):
         for letter in letters:
-            sqs.send_message(
-                QueueUrl=queue,
-                MessageBody=letter["Body"],
-                MessageGroupId=letter["Attributes"]["MessageGroupId"],
-                MessageDeduplicationId=str(uuid4()),
-            )
+            group = letter.get("Attributes", {}).get("MessageGroupId")
+            # The feed's queue keeps no order, and knows no groups.
+            ordered = {"MessageGroupId": group, "MessageDeduplicationId": str(uuid4())} if group else {}
+            sqs.send_message(QueueUrl=queue, MessageBody=letter["Body"], **ordered)
             sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=letter["ReceiptHandle"])
             moved += 1
     return moved
@@ -46,4 +44,7 @@ def _receive(sqs: Any, url: str) -> list[dict[str, Any]]:
 def of_running_stack(settings: Settings) -> int:
     """Do it for the running stack of `settings`; return how many were moved. Raises Fault when none runs."""
     stack = facts(settings)
-    return redrive(client(stack["sqs_endpoint_url"]), stack["dlq_url"], stack["queue_url"])
+    sqs = client(stack["sqs_endpoint_url"])
+    return redrive(sqs, stack["dlq_url"], stack["queue_url"]) + redrive(
+        sqs, stack["feed_dlq_url"], stack["feed_queue_url"]
+    )

@@ -1,7 +1,8 @@
-"""The SQS process of the local stack: moto's server, held to what a FIFO consumer relies on.
+"""The SQS and S3 process of the local stack: moto's server, held to what a FIFO consumer relies on.
 
 Run as `python -m local.sqs_server PORT STATE_FILE`; it prints its port when it listens, and leaves when its
-standard input ends. moto keeps messages in memory, so they are written to STATE_FILE and read from it again.
+standard input ends. moto keeps messages in memory, so they are written to STATE_FILE and read from it again. The
+bucket's files are gone when it stops.
 """
 
 import json
@@ -227,6 +228,19 @@ class FifoBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
             path.replace(path.with_suffix(".unreadable"))
 
 
+def serving(sqs: Any, s3: Any) -> Any:
+    """Return the WSGI application that gives each request to the service that its signature names.
+
+    moto's own server does the same; here what is not signed is for SQS, so that a plain curl works.
+    """
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        signed = environ.get("HTTP_AUTHORIZATION", "") + environ.get("QUERY_STRING", "").replace("%2F", "/")
+        return (s3 if "/s3/aws4_request" in signed else sqs)(environ, start_response)
+
+    return application
+
+
 def main(port: int, path: Path, account_id: str, region: str) -> None:
     """Serve until standard input ends."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -237,11 +251,11 @@ def main(port: int, path: Path, account_id: str, region: str) -> None:
     backend.restore(path)
     # A client signs for the region of its own configuration; here there is one queue whatever that says.
     SQSResponse.sqs_backend = property(lambda _: backend)
-    # moto's own server tells services apart by the request's signature; this one serves SQS to everyone, so that
-    # a plain curl without a signature works.
     app = create_backend_app("sqs")
     app.config["MAX_FORM_MEMORY_SIZE"] = None
-    server = make_server(HOST, port, app, threaded=True, request_handler=MotoRequestHandler)
+    server = make_server(
+        HOST, port, serving(app, create_backend_app("s3")), threaded=True, request_handler=MotoRequestHandler
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)
 

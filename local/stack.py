@@ -32,11 +32,13 @@ from local.poller import Poller
 from local.postgres import Cluster
 from local.processes import listen_on
 from local.queue import QueueServer, client
+from local.schedule import Schedule
 from local.settings import DATABASE, HOST, ROOT, Settings, make_state_folder
 from local.template import Template
 from wellspring.example_ids import demo_id
 
-ROLES = ("wellspring_reader", "wellspring_writer", "wellspring_feeder")
+FEEDER = "wellspring_feeder"
+ROLES = ("wellspring_reader", "wellspring_writer", FEEDER)
 LOG_BYTES = 20_000_000
 WATCH_SECONDS = 0.5
 STARTING_SECONDS = 0.01
@@ -131,36 +133,44 @@ class Stack:
         self._migrate()
 
         self._queue.make_queues()
+        self._queue.make_bucket()
         sqs = client(self._queue.endpoint_url)
-        consumer, source = self._template.queue_sources[0]
-        declared = self._template.queues[source.queue]
         notices = Notices(settings.logs / "functions.log", self._say, f"{self._log_hint()}/functions.log")
         notices.start()
         parts.callback(notices.stop)
-        poller = Poller(
-            sqs,
-            self._queue.urls[source.queue],
-            declared.arn,
-            source,
-            partial(lambdas.invoke, consumer),
-            hidden_seconds=int(declared.attributes["VisibilityTimeout"]),
-            retry_seconds=settings.visibility_timeout,
-            maximum_receives=declared.maximum_receives,
-            on_dead_letter=notices.dead_letter,
-        )
-        poller.start()
-        parts.callback(poller.stop)
+        for consumer, source in self._template.queue_sources:
+            declared = self._template.queues[source.queue]
+            poller = Poller(
+                sqs,
+                self._queue.urls[source.queue],
+                declared.arn,
+                source,
+                partial(lambdas.invoke, consumer),
+                hidden_seconds=int(declared.attributes["VisibilityTimeout"]),
+                retry_seconds=settings.visibility_timeout,
+                maximum_receives=declared.maximum_receives,
+                on_dead_letter=notices.dead_letter,
+            )
+            poller.start()
+            parts.callback(poller.stop)
+        schedule = Schedule(self._template.schedules, lambdas.invoke)
+        schedule.start()
+        parts.callback(schedule.stop)
 
         self._identity.move_to(api_url)
         self._facts = {
             "api_url": api_url,
             "database_url": self._database_url,
             "sqs_endpoint_url": self._queue.endpoint_url,
-            "queue_url": self._queue.urls[source.queue],
-            "dlq_url": self._queue.urls[str(declared.dead_letter_queue)],
+            "queue_url": self._queue.urls["SyncQueue"],
+            "dlq_url": self._queue.urls["SyncDeadLetterQueue"],
+            "feed_queue_url": self._queue.urls["FeedQueue"],
+            "feed_dlq_url": self._queue.urls["FeedDeadLetterQueue"],
+            "s3_endpoint_url": self._queue.endpoint_url,
+            "bucket": self._template.bucket.name,
             "issuer": self._identity.issuer,
         }
-        self._load_demo(sqs, self._facts["queue_url"])
+        self._load_demo(sqs)
         self._check_health(lambdas)
         return self._make_server(lambdas, parts), listener
 
@@ -174,8 +184,17 @@ class Stack:
             "DB_PASSWORD": self._cluster.password,
             "DB_TLS": "off",
         }
+        # Of the loader, and of those that share their workers with it.
+        files = {
+            "AWS_ENDPOINT_URL_S3": self._queue.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
         level = {"LOG_LEVEL": os.environ["LOG_LEVEL"]} if os.environ.get("LOG_LEVEL") else {}
-        return dict.fromkeys(self._template.functions, here | level)
+        return {
+            name: here | level | (files if function.environment["DB_USER"] == FEEDER else {})
+            for name, function in self._template.functions.items()
+        }
 
     def _migrate(self) -> None:
         # The revisions compare themselves with the models, which live in the layer.
@@ -187,11 +206,15 @@ class Stack:
         upgrade(self._database_url)
         self._cluster.let_in(*ROLES)
 
-    def _load_demo(self, sqs: Any, queue_url: str) -> None:
+    def _load_demo(self, sqs: Any) -> None:
         self._say("checking the demo data")
-        demo = Demo(self._database_url, sqs, queue_url)
+        demo = Demo(self._database_url, sqs, self._facts["queue_url"], self._facts["feed_queue_url"])
         try:
-            demo.insert_parents()
+            told = demo.send_events()
+            if told:
+                self._say(f"waiting for the feed: {told} events sent through its queue")
+            demo.wait_for_parents()
+            demo.insert_groups()
             sent = demo.send_messages()
             if sent:
                 self._say(f"waiting for the sync consumer: {sent} messages sent through the queue")

@@ -26,6 +26,9 @@ PSEUDO_PARAMETERS = {
 }
 FUNCTION = "AWS::Serverless::Function"
 QUEUE = "AWS::SQS::Queue"
+BUCKET = "AWS::S3::Bucket"
+# Of `rate(5 minutes)`.
+RATE_SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 HTTP_API = "AWS::Serverless::HttpApi"
 
 
@@ -112,6 +115,21 @@ class Queue:
     def arn(self) -> str:
         """The queue's ARN in the local region and account."""
         return f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The bucket of files: its name, and which queue is told of a new file under which prefix."""
+
+    name: str
+    notified: tuple[tuple[str, str], ...]
+
+
+def _seconds(rate: str) -> float:
+    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", rate)
+    if found is None:
+        raise Fault(f"template.yaml: {rate} is no rate")
+    return int(found[1]) * RATE_SECONDS[found[2]]
 
 
 class Template:
@@ -241,7 +259,8 @@ class Template:
         for _, properties in self._of_type(HTTP_API):
             authorizers = properties.get("Auth", {}).get("Authorizers", {})
             for authorizer in authorizers.values():
-                return tuple(self.resolve(authorizer["JwtConfiguration"]["audience"]))
+                separator, several = authorizer["JwtConfiguration"]["audience"]["Fn::Split"]
+                return tuple(str(self.resolve(several)).split(separator))
         return ()
 
     def cors(self, origins: Sequence[str]) -> Cors | None:
@@ -266,6 +285,29 @@ class Template:
             for event in function.events
             if event["Type"] == "SQS"
         )
+
+    @cached_property
+    def schedules(self) -> tuple[tuple[Function, float], ...]:
+        """Every function on a schedule, and its seconds. Raises Fault for a schedule that is no rate."""
+        return tuple(
+            (function, _seconds(str(event["Properties"]["Schedule"])))
+            for function in self.functions.values()
+            for event in function.events
+            if event["Type"] == "Schedule"
+        )
+
+    @cached_property
+    def bucket(self) -> Bucket:
+        """The one bucket. Raises Fault when there is none."""
+        for _, properties in self._of_type(BUCKET):
+            notified = properties["NotificationConfiguration"]["QueueConfigurations"]
+            return Bucket(
+                name=self.resolve(properties["BucketName"]),
+                notified=tuple(
+                    (one["Queue"]["Fn::GetAtt"][0], one["Filter"]["S3Key"]["Rules"][0]["Value"]) for one in notified
+                ),
+            )
+        raise Fault("template.yaml has no bucket")
 
     @staticmethod
     def _source(event: dict[str, Any]) -> QueueSource:

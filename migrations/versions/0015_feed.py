@@ -233,6 +233,12 @@ def guard() -> None:
     )
     op.execute(f"CREATE POLICY pending_events_of_the_feed ON wellspring.pending_events TO {FEEDER} USING (true)")
 
+    # As on provenance (revision 0006): the choices of a provider that is gone are seen by nobody else.
+    op.execute(
+        f"CREATE POLICY workspace_providers_of_the_pipeline ON core_api.workspace_providers FOR ALL TO {WRITER}"
+        " USING ((SELECT wellspring.is_pipeline()))"
+    )
+
 
 def upgrade() -> None:
     create_role()
@@ -247,6 +253,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP POLICY workspace_providers_of_the_pipeline ON core_api.workspace_providers")
     op.execute("DROP FUNCTION wellspring.forget_in_answers(uuid, text[], text[])")
     for table in reversed(OWN_TABLES):
         op.execute(f"DROP TABLE wellspring.{table}")

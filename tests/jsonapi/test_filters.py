@@ -564,11 +564,62 @@ def test_a_parameter_that_is_not_known_is_400(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["include=&include=", "sort=created_at&sort=created_at", "page[size]=1&page%5Bsize%5D=1"]
+    "query",
+    [
+        "sort=created_at&sort=created_at",
+        "page[size]=1&page%5Bsize%5D=1",
+        "page[total]=true&page[total]=true",
+        "filter[deleted]=only&filter[deleted]=only",
+        "filter[created_at][gte]=2026-05-10T12:00:00Z&filter[created_at][gte]=2026-05-10T12:00:00Z",
+    ],
 )
-def test_a_parameter_given_twice_is_400(query: str) -> None:
+def test_a_parameter_that_takes_one_value_and_is_given_twice_is_400(query: str) -> None:
     for route in ROUTES:
         assert get(f"{route}?{query}", READER).status == 400
+
+
+def test_a_parameter_that_takes_a_list_may_be_repeated(ours: Tenant) -> None:
+    route = "/v1/company-workspace-connectors"
+    company, connector = ours.parents["company"].id, ours.parents["workspace_connector"].id
+    for listed, repeated in (
+        ("include=company,workspace_connector", "include=company&include=workspace_connector"),
+        ("include=company", "include=&include=company"),
+        (
+            "fields[company]=name,created_at&include=company",
+            "fields[company]=name&include=company&fields[company]=created_at",
+        ),
+        (f"filter[company]={uuid4()},{company}", f"filter[company]={uuid4()}&filter[company]={company}"),
+        (f"filter[workspace_connector]={connector}", f"filter[workspace_connector]={connector}&" * 2 + "page[size]=20"),
+    ):
+        one, other = (get(f"{route}?{query}", ours.caller).document for query in (listed, repeated))
+        assert one["data"] == other["data"] != []
+        assert one.get("included") == other.get("included")
+    # None is skipped when it is wrong.
+    for query in ("include=company&include=nothing", f"filter[company]={company}&filter[company]=x"):
+        assert get(f"{route}?{query}", ours.caller).status == 400
+
+
+@pytest.mark.parametrize(
+    ("parameter", "advice"),
+    [
+        ("filter[company][]", "Separate the values with commas: filter[company]=A,B."),
+        ("filter[company][0]", "Separate the values with commas: filter[company]=A,B."),
+        ("include[]", "Separate the values with commas: include=A,B."),
+        ("filter[colour]", "filter[company], filter[workspace_connector], filter[direction], filter[deleted]"),
+        ("filter[created_at]", "filter[created_at][gte|gt|lte|lt]"),
+        ("page[number]", "There are: page[size], page[after], page[before], page[total]."),
+        ("limit", "There are: include, sort, page[size]"),
+    ],
+)
+def test_a_parameter_that_is_not_known_is_answered_with_what_there_is(parameter: str, advice: str) -> None:
+    reply = get(f"/v1/company-workspace-connectors?{quote(parameter)}=1", READER)
+    assert (reply.status, reply.error["source"]) == (400, {"parameter": parameter})
+    assert advice in reply.error["detail"]
+
+
+def test_one_resource_has_other_parameters_than_a_list() -> None:
+    reply = get(f"/v1/company-workspace-connectors/{uuid4()}?limit=1", READER)
+    assert reply.error["detail"].endswith("There are: include, fields[TYPE].")
 
 
 @pytest.mark.parametrize("query", ["%ff=1", "sort=%ff", "filter[direction]=%c3%28", "&".join(["a=1"] * 101)])

@@ -127,6 +127,10 @@ def test_stack_json_says_where_everything_is(stack: StackProcess) -> None:
         "sqs_endpoint_url",
         "queue_url",
         "dlq_url",
+        "feed_queue_url",
+        "feed_dlq_url",
+        "s3_endpoint_url",
+        "bucket",
         "issuer",
     }
     assert (stack.state / "stack.json").stat().st_mode & 0o777 == 0o600

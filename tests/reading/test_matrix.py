@@ -28,6 +28,7 @@ from wellspring.jsonapi.query import DELETED, RANGE_OPERATORS, SORTABLE
 from wellspring.queries import MAX_PAGE_SIZE, MAX_TOTAL
 from wellspring.resources import DIRECTIONS, Attribute, Resource
 from wellspring.routes import objects
+from wellspring.settings import CallerSettings
 
 MOST = 10
 # Under this a page is cheap, whatever the plain one costs: an empty list's is a dozen.
@@ -223,7 +224,7 @@ class Meter:
 
     def buffers(self, statement: str, values: Any, caller: Caller) -> int:
         with self._engine.connect() as session:
-            enter(session, scope_of(principal_of(caller.claims)))
+            enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
             explained = session.exec_driver_sql(
                 f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}", values
             ).scalar_one()

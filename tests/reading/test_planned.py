@@ -22,6 +22,7 @@ from wellspring.database.pipeline import PipelinedCursor
 from wellspring.database.planned import SCHEMA, name_of
 from wellspring.database.scope import enter
 from wellspring.repositories.ledger.hot import hot_statements
+from wellspring.settings import CallerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPANIES = "/v1/company-workspace-connectors"
@@ -106,8 +107,8 @@ def test_the_policies_bind_a_call(fresh_database: FreshDatabase, ours: Tenant, t
     ]
     with fresh_database.engine("wellspring_reader").connect() as session:
         for scope, rows in (
-            (scope_of(principal_of(theirs.caller.claims)), 1),
-            (scope_of(principal_of(ours.caller.claims)), 0),
+            (scope_of(principal_of(theirs.caller.claims, CallerSettings())), 1),
+            (scope_of(principal_of(ours.caller.claims, CallerSettings())), 0),
             ("", 0),
         ):
             enter(session, scope)
@@ -220,7 +221,7 @@ def test_a_server_connection_that_has_called_them_all_keeps_little(
             for _, statement in hot_statements():
                 sql = str(statement.compile(dialect=dialect))
                 values = _values(statement.compile(dialect=dialect), ours.member)
-                enter(session, scope_of(principal_of(person(ours.member).claims)))
+                enter(session, scope_of(principal_of(person(ours.member).claims, CallerSettings())))
                 call = f"SELECT * FROM {SCHEMA}.{name_of(sql)}({', '.join(['%s'] * len(values))})"
                 session.exec_driver_sql(call if swapped else sql, values).all()
                 session.rollback()

@@ -11,9 +11,12 @@ from sqlalchemy import text, update
 from local import demo, demo_data
 from local.template import Function, Template
 from tests.support.api import Context
-from tests.support.databases import AnyDatabase, role_of_call
+from tests.support.databases import FEEDER, AnyDatabase, role_of_call
 from tests.support.world import Row, World
+from wellspring import feed_events
+from wellspring.database.retry import Deadline
 from wellspring.models import table_of
+from wellspring.services import feed
 
 EVENTS = Path(__file__).parents[2] / "events"
 FUNCTIONS: dict[str, Function] = {
@@ -28,7 +31,10 @@ def event(name: str) -> Any:
 
 def function_of(name: str) -> Function:
     """Return the function that the event is for: it has its name, but the consumer has several events."""
-    return FUNCTIONS["sync_consume" if name.startswith("sync_") else name]
+    for queue in ("sync", "feed"):
+        if name.startswith(f"{queue}_") and name not in FUNCTIONS:
+            return FUNCTIONS[f"{queue}_consume"]
+    return FUNCTIONS[name]
 
 
 def replay(name: str) -> dict[str, Any]:
@@ -46,10 +52,16 @@ def replay(name: str) -> dict[str, Any]:
 
 
 def load_demo(database: AnyDatabase) -> None:
-    """Insert the demo's parents, whose ids most events name, as `make run` does."""
-    for table, rows in demo_data.rows().items():
-        statement = demo.insert_statement(table, demo._COLUMNS[table])
-        database.owner.execute(text(statement), {"rows": json.dumps(rows)})
+    """Make the demo's parents, whose ids most events name, as `make run` does: through the feed, and groups."""
+    told = role_of_call.set(FEEDER)
+    try:
+        verdicts = feed.apply(feed_events.parse(json.dumps(list(demo_data.events()))), Deadline(30))
+    finally:
+        role_of_call.reset(told)
+    assert {verdict.status for verdict in verdicts} == {"applied"}
+    for table, columns in demo._OWN.items():
+        statement = demo.insert_statement(table, columns)
+        database.owner.execute(text(statement), {"rows": json.dumps(demo_data.rows()[table])})
     database.commit()
 
 

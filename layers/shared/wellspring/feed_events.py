@@ -8,12 +8,24 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Annotated, Any, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 
 from wellspring.messages import Id, Instant
+from wellspring.resources import Resource, ledgers, records
 from wellspring.services.feed import FeedEvent, Malformed, Told
 
 MOST_EVENTS = 1000
@@ -50,26 +62,25 @@ class WorkspaceData(_Data):
     name: Name
 
 
-class PeopleData(_Data):
-    """A person, user or contact, of one workspace."""
+def _data_of(record: Resource) -> type[_Data]:
+    """Return what is said of a record: its texts, as it is declared, and its workspace."""
+    texts: dict[str, Any] = {
+        said.name: (Name, ...) if said.required else (Words | None, None)
+        for said in record.attributes
+        if said.kind == "text"
+    }
+    made: type[_Data] = create_model(
+        f"{_title(record)}Data",
+        __base__=_Data,
+        __doc__=f"One of the {record.names} of a workspace.",
+        workspace_id=(Id, ...),
+        **texts,
+    )
+    return made
 
-    full_name: Name
-    workspace_id: Id
 
-
-class CompanyData(_Data):
-    """A company of a workspace."""
-
-    name: Name
-    workspace_id: Id
-
-
-class AccountData(_Data):
-    """A bank account of a workspace."""
-
-    account_name: Name
-    currency: Words | None = None
-    workspace_id: Id
+def _title(record: Resource) -> str:
+    return record.type.title().replace("_", "")
 
 
 class ConnectorData(_Data):
@@ -137,27 +148,6 @@ class WorkspaceUpserted(_Event):
     data: WorkspaceData
 
 
-class PeopleUpserted(_Event):
-    """A person is as `data` says."""
-
-    type: Literal["wellspring.people.upserted"]
-    data: PeopleData
-
-
-class CompanyUpserted(_Event):
-    """A company is as `data` says."""
-
-    type: Literal["wellspring.company.upserted"]
-    data: CompanyData
-
-
-class AccountUpserted(_Event):
-    """An account is as `data` says."""
-
-    type: Literal["wellspring.account.upserted"]
-    data: AccountData
-
-
 class ConnectorUpserted(_Event):
     """A connector is as `data` says."""
 
@@ -186,19 +176,32 @@ class ProviderUpserted(_Event):
     data: ProviderData
 
 
+def _upserted(record: Resource) -> type[_Event]:
+    type_: Any = Literal[f"wellspring.{record.type}.upserted"]
+    data: Any = _data_of(record)
+    made: type[_Event] = create_model(
+        f"{_title(record)}Upserted",
+        __base__=_Event,
+        __doc__="A record is as `data` says.",
+        type=(type_, ...),
+        data=(data, ...),
+    )
+    return made
+
+
+_OTHERS = ("workspace", "connector", "provider", "workspace_connector", "workspace_membership")
+
+if TYPE_CHECKING:
+    type AnyDeletion = str
+else:
+    # Not `type`: what is declared is asked for now.
+    AnyDeletion = Literal[tuple(f"wellspring.{type_}.deleted" for type_ in (*_OTHERS, *ledgers()))]
+
+
 class Deleted(_Event):
     """A resource is gone; an upsert with a higher sequence brings it back."""
 
-    type: Literal[
-        "wellspring.workspace.deleted",
-        "wellspring.people.deleted",
-        "wellspring.company.deleted",
-        "wellspring.account.deleted",
-        "wellspring.connector.deleted",
-        "wellspring.workspace_connector.deleted",
-        "wellspring.workspace_membership.deleted",
-        "wellspring.provider.deleted",
-    ]
+    type: AnyDeletion
 
 
 class PeopleErased(_Event):
@@ -207,20 +210,19 @@ class PeopleErased(_Event):
     type: Literal["wellspring.people.erased"]
 
 
-type Event = (
-    WorkspaceUpserted
-    | PeopleUpserted
-    | CompanyUpserted
-    | AccountUpserted
-    | ConnectorUpserted
-    | WorkspaceConnectorUpserted
-    | WorkspaceMembershipUpserted
-    | ProviderUpserted
-    | Deleted
-    | PeopleErased
+_MODELS: tuple[type[_Event], ...] = (
+    WorkspaceUpserted,
+    *map(_upserted, records()),
+    ConnectorUpserted,
+    WorkspaceConnectorUpserted,
+    WorkspaceMembershipUpserted,
+    ProviderUpserted,
+    Deleted,
+    PeopleErased,
 )
 
-_event: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+_any: Any = reduce(or_, _MODELS)
+_event: TypeAdapter[Any] = TypeAdapter(Annotated[_any, Field(discriminator="type")])
 _text: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_length=500, pattern=_PRINTABLE)])
 _id: TypeAdapter[str] = TypeAdapter(Id)
 
@@ -265,7 +267,7 @@ def parse_event(content: object) -> Told:
         return _malformed(content, error)
 
 
-def _applicable(event: Event) -> FeedEvent:
+def _applicable(event: Any) -> FeedEvent:
     _, type_, what = event.type.split(".")
     return FeedEvent(
         source=event.source,

@@ -1,6 +1,6 @@
-"""What the sync consumer counts, as lines of the log that CloudWatch makes metrics of (EMF).
+"""What the consumers count, as lines of the log that CloudWatch makes metrics of (EMF).
 
-Only the consumer imports this. The namespace is Wellspring, the one dimension the service.
+Only they import this. The namespace is Wellspring, the one dimension the service.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,13 @@ UNITS: Mapping[str, MetricUnit] = {
     "TransientFailures": MetricUnit.Count,
     "OldestMessageAge": MetricUnit.Seconds,
     "RecordsPerSecond": MetricUnit.CountPerSecond,
+    "FeedEvents": MetricUnit.Count,
+    "FeedApplied": MetricUnit.Count,
+    "FeedWaiting": MetricUnit.Count,
+    "FeedParked": MetricUnit.Count,
+    "FeedWorkspaceChanged": MetricUnit.Count,
+    "FeedReturned": MetricUnit.Count,
+    "FeedOldestEventAge": MetricUnit.Seconds,
 }
 
 _metrics = Metrics(namespace=NAMESPACE)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from wellspring.access.principal import Principal
+from wellspring.access.rules import require_reading
 from wellspring.database import Transaction
 from wellspring.errors import Conflict, raise_all
 from wellspring.queries import Draft
@@ -56,7 +57,7 @@ def update(
     *,
     precondition: Precondition,
 ) -> Row:
-    """Change one row as a draft says; where it says what is, nothing is written.
+    """Change one row as a draft says; where it says what is, nothing is written, and who may not read is refused.
 
     Raises:
         NotFound: there is no such row, or the caller may not see it.
@@ -74,6 +75,7 @@ def update(
     if row["deleted_at"] is not None and values.get("deleted_at", row["deleted_at"]) is None:
         _require_live_parents(transaction, principal, resource, row)
     if all(row[name] == value for name, value in values.items()):
+        require_reading(principal)
         return row
     return {**row, **writing.change(transaction, resource, row["id"], values)}
 

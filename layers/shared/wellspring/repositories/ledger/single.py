@@ -52,7 +52,11 @@ def _one_statement(
     resource: Resource, known_by: tuple[str, ...], deleted: Deleted, *, live_parents: bool, lock: bool, person: bool
 ) -> Select[Any]:
     row = table_of(resource.table).alias("row")
-    statement = visible_rows(resource, row, Visible(person=person), (), deleted, live_parents=live_parents)
+    visible = Visible(person=person)
+    # Time does not tell a row of somebody else's from one that is not there.
+    statement = visible_rows(resource, row, visible, (), deleted, live_parents=live_parents).where(
+        *visible.before_all()
+    )
     for name in known_by:
         relationship = resource.relationship(name)
         value = bindparam(f"{name}_eq", type_=PG_UUID(as_uuid=True))

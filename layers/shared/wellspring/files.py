@@ -1,0 +1,172 @@
+"""The bucket of files to load: lines of one come out in bounded memory, results go in."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+from urllib.parse import unquote_plus
+
+# What one read takes from the network.
+BLOCK = 256 * 1024
+# An event is as long as a body of the queue at most.
+LONGEST_LINE = 256 * 1024
+# As zlib says: gzip, and nothing else.
+_GZIP = 31
+
+
+class UnreadableFile(Exception):
+    """A file cannot be read to its end: it is not what its name says, or gone; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One version of a file in the bucket.
+
+    Attributes:
+        bucket: where.
+        key: its name, `load/…`.
+        version: the version's id; empty in a bucket that keeps none.
+        etag: what tells its content from another one's.
+    """
+
+    bucket: str
+    key: str
+    version: str
+    etag: str
+
+    @property
+    def identity(self) -> str:
+        """What tells this version from every other of the same key."""
+        return self.version or self.etag
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it is gzip."""
+        return self.key.endswith(".gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a file.
+
+    Attributes:
+        number: of the first line 1.
+        end: how many bytes of the file it and those before it take, unpacked.
+        content: without its end; None of one that is too long.
+    """
+
+    number: int
+    end: int
+    content: bytes | None
+
+
+def named_in(notification: Any) -> list[File]:
+    """Return the files that S3 tells of; none in the event by which it tries a queue.
+
+    Raises `KeyError` or `TypeError` for what is no notification.
+    """
+    if notification.get("Event") == "s3:TestEvent":
+        return []
+    return [
+        File(
+            record["s3"]["bucket"]["name"],
+            unquote_plus(record["s3"]["object"]["key"]),
+            record["s3"]["object"].get("versionId", ""),
+            record["s3"]["object"].get("eTag", ""),
+        )
+        for record in notification["Records"]
+    ]
+
+
+class Bucket:
+    """S3, by the environment's credentials; `AWS_ENDPOINT_URL_S3` says where it is, if not in AWS."""
+
+    def __init__(self) -> None:
+        import boto3  # noqa: PLC0415  (0.2 s that only the loader spends)
+
+        self._s3: Any = boto3.client("s3")
+
+    def lines(self, file: File, after: int, place: int) -> Iterator[Line]:
+        """Yield the lines of a file behind its first `after`, which end at byte `place`.
+
+        A packed file is read from its beginning, and unpacked; another one from that place on.
+
+        Raises:
+            UnreadableFile: it is gone, was replaced, or is no gzip file though its name says so.
+        """
+        skipped = 0 if file.is_packed else place
+        number = 0 if file.is_packed else after
+        for line in split(self._blocks(file, skipped), number, skipped):
+            if line.number > after:
+                yield line
+
+    def _blocks(self, file: File, place: int) -> Iterator[bytes]:
+        from botocore.exceptions import ClientError  # noqa: PLC0415  (with boto3)
+
+        version = {"VersionId": file.version} if file.version else {"IfMatch": file.etag}
+        # A range that begins at the end would be refused.
+        beginning = {"Range": f"bytes={place - 1}-"} if place else {}
+        try:
+            body = self._s3.get_object(Bucket=file.bucket, Key=file.key, **version, **beginning)["Body"]
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            if code in {"NoSuchKey", "NoSuchVersion", "PreconditionFailed", "404", "412"}:
+                raise UnreadableFile("file_is_gone") from error
+            raise
+        if place:
+            body.read(1)
+        blocks = iter(lambda: body.read(BLOCK), b"")
+        yield from unpacked(blocks) if file.is_packed else blocks
+
+    def put(self, bucket: str, key: str, content: IO[bytes]) -> None:
+        """Write a file. Raises botocore's `ClientError`."""
+        self._s3.put_object(Bucket=bucket, Key=key, Body=content)
+
+
+def unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield what gzip has packed, in blocks of bounded size; members may follow each other.
+
+    Raises:
+        UnreadableFile: it is no gzip, or ends too soon.
+    """
+    unpacking = zlib.decompressobj(_GZIP)
+    begun = False
+    for block in blocks:
+        rest = block
+        while rest:
+            begun = True
+            try:
+                content = unpacking.decompress(rest, BLOCK)
+            except zlib.error as error:
+                raise UnreadableFile("gzip_invalid") from error
+            if content:
+                yield content
+            rest = unpacking.unconsumed_tail
+            if unpacking.eof:
+                rest = unpacking.unused_data
+                unpacking, begun = zlib.decompressobj(_GZIP), False
+    while begun and (content := unpacking.decompress(b"", BLOCK)):
+        yield content
+    if begun and not unpacking.eof:
+        raise UnreadableFile("gzip_ends_too_soon")
+
+
+def split(blocks: Iterator[bytes], number: int, end: int) -> Iterator[Line]:
+    """Yield the lines in `blocks`, which follow line `number` and byte `end`; never keep more than one."""
+    kept, is_long = b"", False
+    for block in blocks:
+        *whole, rest = block.split(b"\n")
+        for part in whole:
+            content = kept + part
+            number += 1
+            end += len(part) + 1 + len(kept)
+            yield Line(number, end, None if is_long or len(content) > LONGEST_LINE else content)
+            kept, is_long = b"", False
+        if is_long or len(kept) + len(rest) > LONGEST_LINE:
+            # Its length still counts.
+            end += len(kept) + len(rest)
+            kept, is_long = b"", True
+        else:
+            kept += rest
+    if kept or is_long:
+        yield Line(number + 1, end + len(kept), None if is_long else kept)

@@ -1,0 +1,137 @@
+"""From an SQS event to the platform's feed, and from what became of each body to those that go back to the queue."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from wellspring import feed_events, metrics
+from wellspring.database.retry import Deadline
+from wellspring.errors import WellspringError
+from wellspring.handlers.deadline import deadline_of
+from wellspring.observability import describe, logger
+from wellspring.services import feed
+from wellspring.services.feed import FeedEvent, Told, Verdict
+
+type Event = Mapping[str, Any]
+type LambdaHandler = Callable[[Event, object], dict[str, list[dict[str, str]]]]
+type SettleHandler = Callable[[Event, object], dict[str, object]]
+
+# At this receive an event that nobody foresaw the failure of is parked, and its neighbours are done.
+LAST_TRY = 4
+MILLISECONDS = 1000
+
+
+def feed_consumer() -> LambdaHandler:
+    """Return the Lambda handler of the feed's queue.
+
+    A body goes back when one of its events does: what the database refuses for the moment, or what there is no time
+    for. The others have had their effect by then, and a second delivery has none. Source: contract, section 6.
+    """
+
+    def handler(event: Event, context: object) -> dict[str, list[dict[str, str]]]:
+        began = time.monotonic()
+        logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
+        records: Sequence[Event] = event["Records"]
+        deadline = deadline_of(context)
+        try:
+            told, bodies = _told(records)
+            tries = [int(record["attributes"].get("ApproximateReceiveCount", 1)) for record in records]
+            verdicts = feed.apply(told, deadline, is_last_try=min(tries, default=0) >= LAST_TRY)
+            _report(records, told, verdicts, time.monotonic() - began)
+            failed = {body for body, verdict in zip(bodies, verdicts, strict=True) if verdict.status == "returned"}
+            _settle_for(told, verdicts, deadline)
+        except Exception as error:  # noqa: BLE001  (the edge: whatever it is, no event may be lost)
+            logger.error("unexpected exception, batch returned", extra={"bodies": len(records)} | describe(error))
+            failed = set(range(len(records)))
+        return {"batchItemFailures": [{"itemIdentifier": records[body]["messageId"]} for body in sorted(failed)]}
+
+    return handler
+
+
+def feed_settler() -> SettleHandler:
+    """Return the Lambda handler that applies, on a schedule, what waited for something that has come.
+
+    What it has no time for is left to the next run. A failure is raised, so that it counts as the function's.
+    """
+
+    def handler(_event: Event, context: object) -> dict[str, object]:
+        logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
+        try:
+            settled = feed.settle(deadline_of(context))
+        except WellspringError as error:
+            logger.error("settling failed", extra={"code": error.code} | error.evidence)
+            # Its cause holds SQL, which Lambda would log.
+            raise error from None
+        said: dict[str, object] = {
+            "applied": settled.applied,
+            "expired": settled.expired,
+            "is_all": settled.is_all,
+        }
+        logger.info("settled", extra=said)
+        return said
+
+    return handler
+
+
+def _told(records: Sequence[Event]) -> tuple[list[Told], list[int]]:
+    """Return all events of all bodies, and the number of the body that each came in."""
+    told: list[Told] = []
+    bodies: list[int] = []
+    for number, record in enumerate(records):
+        events = feed_events.parse(record["body"])
+        told += events
+        bodies += [number] * len(events)
+    return told, bodies
+
+
+def _settle_for(told: Sequence[Told], verdicts: Sequence[Verdict], deadline: Deadline) -> None:
+    """Apply what waited for what this batch has brought; what fails here is left to the schedule."""
+    brought = {
+        (event.type, event.subject): None
+        for event, verdict in zip(told, verdicts, strict=True)
+        if isinstance(event, FeedEvent) and event.action == "upsert" and verdict.status == "applied"
+    }
+    try:
+        feed.settle_for(list(brought), deadline)
+    except WellspringError as error:
+        logger.warning("settling is left to the schedule", extra={"code": error.code} | error.evidence)
+
+
+def _report(records: Sequence[Event], told: Sequence[Told], verdicts: Sequence[Verdict], seconds: float) -> None:
+    """Write one line for each event that is parked or returned, one for the batch, and the metrics; never a body."""
+    totals = Counter(verdict.status for verdict in verdicts)
+    for event, verdict in zip(told, verdicts, strict=True):
+        if verdict.status in {"parked", "returned"}:
+            _log(event, verdict)
+    said = {"bodies": len(records), "events": len(told)} | dict(totals)
+    logger.info("batch done", extra=said | {"milliseconds": round(seconds * MILLISECONDS)})
+    values: dict[str, float] = {
+        "FeedEvents": len(told),
+        "FeedApplied": totals["applied"],
+        "FeedWaiting": totals["waiting"],
+        "FeedParked": totals["parked"],
+        "FeedWorkspaceChanged": sum(verdict.reason == "workspace_changed" for verdict in verdicts),
+        "FeedReturned": totals["returned"],
+    }
+    sent = [int(record["attributes"].get("SentTimestamp", 0)) for record in records]
+    if any(sent):
+        values["FeedOldestEventAge"] = max(0.0, time.time() - min(filter(None, sent)) / MILLISECONDS)
+    metrics.emit(values)
+
+
+def _log(event: Told, verdict: Verdict) -> None:
+    said: dict[str, object] = {
+        "source": event.source,
+        "event_id": event.event_id,
+        "event_type": event.event_type,
+        "subject": event.subject,
+        "outcome": verdict.status,
+        "reason": verdict.reason,
+        **verdict.evidence,
+    }
+    if verdict.status == "parked":
+        said["problems"] = [dict(problem) for problem in verdict.problems]
+        logger.error("event parked, it cannot succeed by itself", extra=said)
+    else:
+        logger.warning("event returned, to be tried again", extra=said)

@@ -1,0 +1,163 @@
+"""Ending the rows of what has ended: of records and connectors, and the choices of providers (docs/adr/0033).
+
+What the feed ends is a row of `endings`, written with the tombstone. Another transaction may still be writing rows of
+it: one that saw it live and commits later. So it is looked at until whoever could have seen it live is gone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy import Connection, TextClause, text
+
+from wellspring.models import feed, table_of
+from wellspring.repositories.feed import FED
+from wellspring.repositories.sync.arrays import array
+
+# Nothing has been made before this, by no pk.
+_BEGINNING = ("-infinity", 0)
+# What rows of a ledger are found by, when this type ends; of a record its own column.
+_COLUMNS = {"workspace_connector": "workspace_connector_pk"}
+# Beside the stamp: what is removed is not selected (contract, section 4).
+_ALSO = {"workspace_providers": ", is_selected = false"}
+
+# Transactions with an id are told apart by the snapshot. One that only reads so far gets its id later, but no statement
+# of it is older than `:quiet` seconds: the roles' time limits see to that.
+_OPEN = text(f"""
+SELECT pk, type, of_pk, until, seen_at IS NULL AS is_new,
+       boundary IS NULL AND seen_at < now() - make_interval(secs => :quiet) AS is_old,
+       coalesce(boundary <= CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), false) AS is_quiet
+  FROM {feed.endings}
+ WHERE done_at IS NULL AND pk > :after
+ ORDER BY pk LIMIT :most
+   FOR UPDATE SKIP LOCKED""")
+
+_MARK = text(f"""
+UPDATE {feed.endings}
+   SET seen_at = coalesce(seen_at, now()),
+       boundary = CASE WHEN pk = ANY (CAST(:old AS bigint[]))
+                       THEN CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) ELSE boundary END,
+       done_at = CASE WHEN pk = ANY (CAST(:done AS bigint[])) THEN now() END
+ WHERE pk = ANY (CAST(:new AS bigint[])) OR pk = ANY (CAST(:old AS bigint[])) OR pk = ANY (CAST(:done AS bigint[]))""")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Something that ended, and whose rows are to end.
+
+    Attributes:
+        pk: of the ending.
+        type: of what ended.
+        of_pk: which.
+        until: the last row of each ledger that is to end, where it was revived since.
+        is_new: no sweep has seen it before.
+        is_old: a sweep saw it long enough ago.
+        is_quiet: whoever could have seen it live is gone.
+    """
+
+    pk: int
+    type: str
+    of_pk: int
+    until: Mapping[str, int] | None
+    is_new: bool
+    is_old: bool
+    is_quiet: bool
+
+
+# How far the walk through a ledger's rows of one thing has come: the time and pk of the last one.
+type Places = dict[tuple[int, str], tuple[str, int]]
+
+
+def open_endings(transaction: Connection, after: int, most: int, quiet: float) -> list[Ending]:
+    """Lock endings that are not done, behind that of pk `after`; what another sweep has is left to it.
+
+    Args:
+        transaction: the scope of one chunk.
+        after: 0 to begin.
+        most: how many to take.
+        quiet: the seconds after which no statement runs any more that began before a sweep saw the ending.
+    """
+    rows = transaction.execute(_OPEN, {"after": after, "most": most, "quiet": quiet})
+    return [Ending(*row) for row in rows]
+
+
+def end_rows(transaction: Connection, endings: Sequence[Ending], places: Places, most: int) -> dict[int, int]:
+    """End the next live rows of what ended. The one place where the feed ends rows.
+
+    It finds them, with their connectors, and then stamps them: what is kept for a connector is locked in between, and
+    counted afterwards.
+
+    Args:
+        transaction: the scope of one chunk.
+        endings: whose rows; they are locked.
+        places: how far the walk has come; it is brought up to date.
+        most: how many rows to end, over all of them.
+
+    Returns:
+        How many rows each ending, by its pk, has ended.
+
+    Raises SQLAlchemy's `DBAPIError`.
+    """
+    ended: dict[int, int] = {}
+    for type_, fed in FED.items():
+        chosen = [ending for ending in endings if ending.type == type_]
+        for ledger in fed.ledgers if chosen else ():
+            if most <= 0:
+                return ended
+            found = transaction.execute(
+                _find(type_, ledger), {"rows": most, **_looked_for(chosen, ledger, places)}
+            ).all()
+            if not found:
+                continue
+            transaction.execute(_end(ledger), {"pks": array(row.pk for row in found)})
+            most -= len(found)
+            for row in found:
+                ended[row.ending] = ended.get(row.ending, 0) + 1
+                places[row.ending, ledger] = (row.made, row.pk)
+    return ended
+
+
+def mark(transaction: Connection, *, new: Sequence[int], old: Sequence[int], done: Sequence[int]) -> None:
+    """Write down which endings were seen, of which the last writers are waited for from now on, and which are done."""
+    if new or old or done:
+        transaction.execute(_MARK, {"new": array(new), "old": array(old), "done": array(done)})
+
+
+def _looked_for(endings: Sequence[Ending], ledger: str, places: Places) -> dict[str, object]:
+    begun = [places.get((ending.pk, ledger), _BEGINNING) for ending in endings]
+    return {
+        "endings": array(ending.pk for ending in endings),
+        "pks": array(ending.of_pk for ending in endings),
+        "untils": array(None if ending.until is None else ending.until[ledger] for ending in endings),
+        "times": array(time for time, _ in begun),
+        "places": array(pk for _, pk in begun),
+    }
+
+
+# The comparison of three columns leaves the planner no choice but the index that gives the rows in their order
+# (repositories/disconnecting.py).
+@cache
+def _find(type_: str, ledger: str) -> TextClause:
+    column = _COLUMNS.get(type_, f"{type_}_pk")
+    return text(f"""
+SELECT ended.ending, old.pk, CAST(old.created_at AS text) AS made
+  FROM unnest(CAST(:endings AS bigint[]), CAST(:pks AS bigint[]), CAST(:untils AS bigint[]),
+              CAST(:times AS timestamptz[]), CAST(:places AS bigint[]))
+       AS ended (ending, of_pk, until, time, place)
+ CROSS JOIN LATERAL (
+    SELECT found.created_at, found.pk
+      FROM {table_of(ledger)} AS found
+     WHERE (found.{column}, found.created_at, found.pk) > (ended.of_pk, ended.time, ended.place)
+       AND (found.{column}, found.created_at, found.pk) < (ended.of_pk + 1, '-infinity', 0)
+       AND found.deleted_at IS NULL AND (ended.until IS NULL OR found.pk <= ended.until)
+     ORDER BY found.{column}, found.created_at, found.pk
+     LIMIT (SELECT CAST(:rows AS integer))) AS old
+ LIMIT :rows""")
+
+
+@cache
+def _end(ledger: str) -> TextClause:
+    return text(f"""
+UPDATE {table_of(ledger)}
+   SET deleted_at = now(), updated_at = now(){_ALSO.get(ledger, "")}
+ WHERE pk = ANY (CAST(:pks AS bigint[])) AND deleted_at IS NULL""")

@@ -1,0 +1,132 @@
+"""How far files have been loaded: checkpoints, in the transactions of what was loaded, and what was rejected."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from wellspring.errors import WellspringError
+from wellspring.models import feed
+
+COUNTS = ("applied", "stale", "waiting", "parked", "rejected")
+
+# A turn that ends without a checkpoint leaves its mark behind; the first checkpoint takes it away.
+_BEGIN = text(f"""
+INSERT INTO {feed.loads} AS old (key, object_version, idle_turns) VALUES (:key, :object_version, 1)
+    ON CONFLICT (key, object_version) DO UPDATE
+   SET idle_turns = CASE WHEN old.outcome = 'in_progress' THEN old.idle_turns + 1 ELSE old.idle_turns END,
+       updated_at = now()
+RETURNING pk, outcome, lines, place, idle_turns""")
+
+_CHECK = text(f"""
+UPDATE {feed.loads}
+   SET lines = :lines, place = :place, idle_turns = 0, updated_at = now(),
+       {", ".join(f"{name} = {name} + :{name}" for name in COUNTS)}
+ WHERE pk = :pk AND lines = :before AND outcome = 'in_progress'
+RETURNING pk""")
+
+_REJECT = text(f"""
+INSERT INTO {feed.load_rejects} (load_pk, line, code, pointer)
+SELECT :pk, line, code, pointer
+  FROM jsonb_to_recordset(CAST(:rejects AS jsonb)) AS reject (line bigint, code text, pointer text)
+    ON CONFLICT DO NOTHING""")
+
+_REJECTS = text(f"""
+SELECT line, code, pointer FROM {feed.load_rejects} WHERE load_pk = :pk AND line > :after ORDER BY line LIMIT :most""")
+
+_FINISH = text(f"""
+UPDATE {feed.loads} SET outcome = :outcome, finished_at = now(), updated_at = now() WHERE pk = :pk""")
+
+_SUMMARY = text(f"""
+SELECT key, object_version, outcome, lines, applied, stale, waiting, parked, rejected, started_at, now() AS finished_at
+  FROM {feed.loads} WHERE pk = :pk""")
+
+_PAGE = 10_000
+
+
+class Overtaken(WellspringError):
+    """Another turn of the same file has gone on meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a turn begins.
+
+    Attributes:
+        pk: of the file's row.
+        is_open: whether there is anything left to do.
+        lines: how many lines are done.
+        place: how many bytes they take.
+        idle_turns: how many turns, this one included, have begun here.
+    """
+
+    pk: int
+    is_open: bool
+    lines: int
+    place: int
+    idle_turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A line that is not applied."""
+
+    line: int
+    code: str
+    pointer: str
+
+
+def begin(transaction: Connection, key: str, object_version: str) -> Checkpoint:
+    """Begin a turn of a file, the first or another one."""
+    row = transaction.execute(_BEGIN, {"key": key, "object_version": object_version}).one()
+    return Checkpoint(row.pk, row.outcome == "in_progress", row.lines, row.place, row.idle_turns)
+
+
+def check(
+    transaction: Connection,
+    pk: int,
+    *,
+    before: int,
+    lines: int,
+    place: int,
+    counts: Mapping[str, int],
+    rejects: Sequence[Reject],
+) -> None:
+    """Write down that the lines from `before` to `lines` are done.
+
+    Raises:
+        Overtaken: they are, by another turn; what this one did with them must be rolled back.
+    """
+    values = {name: counts.get(name, 0) for name in COUNTS}
+    done = transaction.execute(_CHECK, {"pk": pk, "before": before, "lines": lines, "place": place, **values})
+    if done.one_or_none() is None:
+        raise Overtaken("Another turn of the same file has gone on meanwhile.")
+    if rejects:
+        rows = [{"line": reject.line, "code": reject.code, "pointer": reject.pointer} for reject in rejects]
+        transaction.execute(_REJECT, {"pk": pk, "rejects": json.dumps(rows)})
+
+
+def rejects(transaction: Connection, pk: int) -> Iterator[Reject]:
+    """Yield the rejects of a file in the order of its lines, a page at a time."""
+    after = 0
+    while True:
+        rows = transaction.execute(_REJECTS, {"pk": pk, "after": after, "most": _PAGE}).all()
+        yield from (Reject(*row) for row in rows)
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1].line
+
+
+def summary(transaction: Connection, pk: int) -> dict[str, Any]:
+    """Return what became of a file, as its summary says it."""
+    row = transaction.execute(_SUMMARY, {"pk": pk}).one()
+    said = dict(row._mapping)  # noqa: SLF001  (SQLAlchemy's public name for it)
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in said.items()}
+
+
+def finish(transaction: Connection, pk: int, outcome: str) -> None:
+    """Close a file: `done`, or `failed`."""
+    transaction.execute(_FINISH, {"pk": pk, "outcome": outcome})

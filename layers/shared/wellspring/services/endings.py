@@ -1,0 +1,82 @@
+"""Sweeping what the feed has ended: chunks of rows, each its own transaction (contract, section 3; docs/adr/0033)."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from wellspring.access.principal import PIPELINE_SCOPE
+from wellspring.database import Transaction
+from wellspring.database.retry import Deadline, with_retries
+from wellspring.repositories import endings
+from wellspring.repositories.endings import Places
+
+# Rows that one transaction ends.
+CHUNK = 5000
+# Endings that one transaction looks at.
+PAGE = 500
+# Longer than any role's statement may take, lock and all (revisions 0003 and 0015): whatever ran when a sweep first saw
+# an ending has an id by then, or is over.
+QUIET_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did.
+
+    Attributes:
+        rows: how many rows it ended.
+        done: how many endings are done with.
+        is_all: whether it came to the end of them, within its time.
+    """
+
+    rows: int
+    done: int
+    is_all: bool
+
+
+def sweep(deadline: Deadline) -> Swept:
+    """End the rows of what the feed has ended, until there are none or the time is over.
+
+    An ending is done with when a chunk finds nothing that began after every transaction was gone which could have seen
+    the thing live; that takes a minute at least, so several sweeps.
+
+    Raises:
+        WellspringError: the database did not let it; what was ended before stays ended.
+    """
+    after = rows = done = 0
+    places: Places = {}
+    while not deadline.has_passed:
+        chunk = with_retries(partial(_chunk, after=after, places=places), PIPELINE_SCOPE, deadline)
+        rows += chunk.rows
+        done += chunk.done
+        if chunk.rows < CHUNK:
+            # All that these have were ended, or there are none.
+            if chunk.last is None:
+                return Swept(rows, done, is_all=True)
+            after, places = chunk.last, {}
+    return Swept(rows, done, is_all=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    rows: int
+    done: int
+    last: int | None
+
+
+def _chunk(transaction: Transaction, after: int, places: Places) -> _Chunk:
+    is_first = not places
+    taken = endings.open_endings(transaction, after, PAGE, QUIET_SECONDS)
+    reached = dict(places)
+    ended = endings.end_rows(transaction, taken, reached, CHUNK)
+    rows = sum(ended.values())
+    # A walk that began in its middle, or did not come to its end, proves nothing.
+    is_whole = is_first and rows < CHUNK
+    done = [ending.pk for ending in taken if is_whole and ending.is_quiet and ending.pk not in ended]
+    endings.mark(
+        transaction,
+        new=[ending.pk for ending in taken if ending.is_new],
+        old=[ending.pk for ending in taken if ending.is_old],
+        done=done,
+    )
+    places.update(reached)
+    return _Chunk(rows, len(done), taken[-1].pk if taken else None)

@@ -1,0 +1,191 @@
+"""Loading a file of events: some thousand lines a transaction, with a checkpoint in each (contract, section 6).
+
+A turn goes on where the one before has stopped, or was killed. Lines may be in any order, as events may.
+"""
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from wellspring.database import Transaction
+from wellspring.database.retry import Deadline, with_retries
+from wellspring.errors import ServiceUnavailable
+from wellspring.files import Bucket, File, Line, UnreadableFile
+from wellspring.observability import describe, logger
+from wellspring.repositories import loads
+from wellspring.repositories.feed_work import Malformed, Told, Verdict
+from wellspring.repositories.loads import Checkpoint, Overtaken, Reject
+from wellspring.services.feed.applying import apply_at_once, apply_chunk
+from wellspring.services.feed.settling import settle
+
+# What one transaction applies: so many lines, or so many bytes.
+LINES = 2000
+BYTES = 4 * 1024 * 1024
+# A chunk and the writing of the results take less.
+LEAST_SECONDS = 20.0
+# Turns in a row that come no further.
+IDLE_TURNS = 2
+RESULTS = "results/"
+LOAD = "load/"
+
+type Parse = Callable[[bytes], Told]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a turn came to.
+
+    Attributes:
+        is_done: whether there is nothing left to do with the file.
+        lines: how many lines are done.
+        outcome: `done`, `failed` or `in_progress`.
+    """
+
+    is_done: bool
+    lines: int
+    outcome: str
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Lines that are applied together."""
+
+    told: list[Told] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    size: int = 0
+    lines: int = 0
+    place: int = 0
+
+
+def load(bucket: Bucket, file: File, parse: Parse, deadline: Deadline) -> Loaded:
+    """Take a turn at a file.
+
+    Args:
+        bucket: where it is, and where its results go.
+        file: which.
+        parse: makes an event of a line, or says why it is none.
+        deadline: a turn ends some time before it.
+
+    Raises:
+        WellspringError: the database did not let it; the next turn goes on at the last checkpoint.
+    """
+    checkpoint = with_retries(lambda transaction: loads.begin(transaction, file.key, file.identity), None, deadline)
+    if not checkpoint.is_open:
+        return Loaded(is_done=True, lines=checkpoint.lines, outcome="done")
+    if checkpoint.idle_turns > IDLE_TURNS:
+        return _finish(bucket, file, checkpoint, "failed", deadline)
+    try:
+        lines, is_whole = _apply_lines(bucket, file, parse, checkpoint, deadline)
+    except UnreadableFile as error:
+        logger.error("file cannot be read", extra={"key": file.key, "reason": str(error)})
+        return _finish(bucket, file, checkpoint, "failed", deadline)
+    except Overtaken:
+        return Loaded(is_done=False, lines=checkpoint.lines, outcome="in_progress")
+    if not is_whole:
+        return Loaded(is_done=False, lines=lines, outcome="in_progress")
+    settle(deadline)
+    return _finish(bucket, file, checkpoint, "done", deadline)
+
+
+def _apply_lines(
+    bucket: Bucket, file: File, parse: Parse, checkpoint: Checkpoint, deadline: Deadline
+) -> tuple[int, bool]:
+    """Apply lines until there are none or the time is over; return how many are done, and whether they are all."""
+    before = checkpoint.lines
+    for chunk in _chunks(bucket.lines(file, checkpoint.lines, checkpoint.place), parse):
+        if deadline.seconds < LEAST_SECONDS:
+            return before, False
+        if not _apply_chunk(chunk, checkpoint.pk, before, deadline):
+            return before, False
+        before = chunk.lines
+    return before, True
+
+
+def _chunks(lines: Iterator[Line], parse: Parse) -> Iterator[_Chunk]:
+    chunk = _Chunk()
+    for line in lines:
+        chunk.lines, chunk.place = line.number, line.end
+        if line.content is None:
+            chunk.rejects.append(Reject(line.number, "line_too_long", ""))
+        elif content := line.content.strip():
+            chunk.size += len(content)
+            told = parse(content)
+            if isinstance(told, Malformed):
+                chunk.rejects += _told_of(line.number, told.problems)
+            else:
+                chunk.told.append(told)
+                chunk.numbers.append(line.number)
+        if len(chunk.told) + len(chunk.rejects) >= LINES or chunk.size >= BYTES:
+            yield chunk
+            chunk = _Chunk()
+    if chunk.lines:
+        yield chunk
+
+
+def _told_of(line: int, problems: Sequence[Mapping[str, str]]) -> list[Reject]:
+    """Return the first problem of a line, which has one row."""
+    return [Reject(line, problem["code"], problem.get("pointer", "")) for problem in problems[:1]]
+
+
+def _apply_chunk(chunk: _Chunk, pk: int, before: int, deadline: Deadline) -> bool:
+    """Apply a chunk with its checkpoint; return False where the database refused part of it for the moment."""
+
+    def beside(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
+        parked = [
+            reject
+            for number, verdict in zip(chunk.numbers, verdicts, strict=True)
+            if verdict.status == "parked"
+            for reject in (Reject(number, str(verdict.reason), ""),)
+        ]
+        counts: Counter[str] = Counter(verdict.status for verdict in verdicts)
+        counts["rejected"] = len(chunk.rejects)
+        loads.check(
+            transaction,
+            pk,
+            before=before,
+            lines=chunk.lines,
+            place=chunk.place,
+            counts=counts,
+            rejects=sorted([*chunk.rejects, *parked], key=lambda reject: reject.line),
+        )
+
+    try:
+        apply_at_once(chunk.told, deadline, beside)
+    except (ServiceUnavailable, Overtaken):
+        raise
+    except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one line only)
+        logger.error("lines are applied one by one", extra={"line": before + 1} | describe(error.__cause__ or error))
+        verdicts = apply_chunk(chunk.told, deadline, is_last_try=True)
+        if any(verdict.status == "returned" for verdict in verdicts):
+            return False
+        with_retries(partial(beside, verdicts=verdicts), None, deadline)
+    return True
+
+
+def _finish(bucket: Bucket, file: File, checkpoint: Checkpoint, outcome: str, deadline: Deadline) -> Loaded:
+    """Write the results, and only then close the file: whoever is killed in between writes them again."""
+    name = f"{RESULTS}{file.key.removeprefix(LOAD)}"
+    with tempfile.TemporaryFile() as rejects:
+
+        def read(transaction: Transaction) -> dict[str, object]:
+            rejects.seek(0)
+            rejects.truncate()
+            for reject in loads.rejects(transaction, checkpoint.pk):
+                line = {"line": reject.line, "code": reject.code, "pointer": reject.pointer}
+                rejects.write(json.dumps(line).encode() + b"\n")
+            return loads.summary(transaction, checkpoint.pk)
+
+        summary = with_retries(read, None, deadline) | {"outcome": outcome}
+        rejects.seek(0)
+        bucket.put(file.bucket, f"{name}.rejects.jsonl", rejects)
+    with tempfile.TemporaryFile() as content:
+        content.write(json.dumps(summary, indent=2).encode() + b"\n")
+        content.seek(0)
+        bucket.put(file.bucket, f"{name}.summary.json", content)
+    with_retries(lambda transaction: loads.finish(transaction, checkpoint.pk, outcome), None, deadline)
+    logger.info("file loaded", extra={"key": file.key, "outcome": outcome, "lines": summary["lines"]})
+    return Loaded(is_done=True, lines=int(str(summary["lines"])), outcome=outcome)

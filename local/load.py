@@ -1,0 +1,115 @@
+"""`make load FILE=…`: puts a file of events into the running stack's bucket and shows how it is loaded."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+from uuid import uuid4
+
+import pg8000.native
+
+from local.errors import Fault
+from local.queue import client
+from local.running import facts
+from local.settings import Settings
+
+PAUSE_SECONDS = 0.2
+# A turn that was killed is taken again after the local visibility timeout; this is longer than any pause of a good one.
+SECONDS_WITHOUT_PROGRESS = 120.0
+WIDTH = 30
+
+_PROGRESS = """
+SELECT outcome, lines, applied, waiting, parked + rejected FROM wellspring.loads
+ WHERE key = :key ORDER BY pk DESC LIMIT 1
+"""
+
+
+def load(settings: Settings, name: str) -> dict[str, Any]:
+    """Load the file called `name`, `-` for standard input, and return its summary.
+
+    Raises Fault when no stack runs, there is no such file, or loading comes no further.
+    """
+    stack = facts(settings)
+    s3 = client(stack["s3_endpoint_url"], "s3")
+    with _file(name) as path:
+        total = _lines(path)
+        key = f"load/{uuid4()}-{path.name}"
+        s3.upload_file(str(path), stack["bucket"], key)
+    _wait(stack["database_url"], key, total)
+    result = f"results/{key.removeprefix('load/')}.summary.json"
+    summary: dict[str, Any] = json.loads(s3.get_object(Bucket=stack["bucket"], Key=result)["Body"].read())
+    return summary | {"rejects": f"s3://{stack['bucket']}/{quote(result.replace('.summary.json', '.rejects.jsonl'))}"}
+
+
+@contextmanager
+def _file(name: str) -> Iterator[Path]:
+    if name != "-":
+        path = Path(name)
+        if not path.is_file():
+            raise Fault(f"there is no file {name}")
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "stdin.jsonl"
+        with path.open("wb") as file:
+            while block := sys.stdin.buffer.read(1 << 20):
+                file.write(block)
+        yield path
+
+
+def _lines(path: Path) -> int:
+    """Return how many lines there are, for the bar; 0 where the file is packed."""
+    if path.suffix == ".gz":
+        return 0
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
+def _wait(database_url: str, key: str, total: int) -> None:
+    url = urlsplit(database_url)
+    connection = pg8000.native.Connection(
+        unquote(url.username or ""),
+        host=url.hostname,
+        port=url.port,
+        database=url.path.lstrip("/"),
+        password=unquote(url.password or ""),
+    )
+    began = moved = time.monotonic()
+    before = -1
+    try:
+        while True:
+            rows = connection.run(_PROGRESS, key=key)
+            outcome, lines, *counts = rows[0] if rows else ("in_progress", 0, 0, 0, 0)
+            now = time.monotonic()
+            _show(lines, total, now - began, counts)
+            if outcome != "in_progress":
+                break
+            if lines > before:
+                before, moved = lines, now
+            elif now - moved > SECONDS_WITHOUT_PROGRESS:
+                raise Fault(f"loading stands at line {lines}; see the functions' log")
+            time.sleep(PAUSE_SECONDS)
+    finally:
+        connection.close()
+        print(file=sys.stderr)
+
+
+def _show(lines: int, total: int, seconds: float, counts: list[int]) -> None:
+    """Draw the bar over the line before; where nobody looks, draw none."""
+    if not sys.stderr.isatty():
+        return
+    share = min(1.0, lines / total) if total else 0.0
+    bar = "#" * round(share * WIDTH) + "." * (WIDTH - round(share * WIDTH))
+    applied, waiting, rejected = counts
+    print(
+        f"\r[{bar}] {lines:,} lines  {lines / max(seconds, 0.001):,.0f}/s"
+        f"  applied {applied:,}  pending {waiting:,}  rejected {rejected:,} ",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )

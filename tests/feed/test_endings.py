@@ -1,0 +1,226 @@
+"""What the feed ends: the rows of records and connectors, the choices of providers; and the races about it."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from tests.feed.conftest import Tables
+from tests.support.databases import FEEDER, WRITER, FreshDatabase
+from tests.support.feed import apply, deleted, statuses, upserted
+from tests.support.queue import consume, synced
+from tests.support.world import Row, World
+from wellspring.database.retry import Deadline
+from wellspring.services import endings
+from wellspring.services.endings import Swept
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statements are over at once here; the tests wait for none."""
+    monkeypatch.setattr(endings, "QUIET_SECONDS", 0.0)
+
+
+def sweep(database: FreshDatabase) -> Swept:
+    database.role = WRITER
+    try:
+        return endings.sweep(Deadline(30))
+    finally:
+        database.role = FEEDER
+
+
+def live(tables: Tables, ledger: str = "company_workspace_connectors") -> int:
+    return int(tables.one(f"SELECT count(*) FROM core_api.{ledger} WHERE deleted_at IS NULL")[0])
+
+
+def open_endings(tables: Tables) -> int:
+    return int(tables.one("SELECT count(*) FROM wellspring.endings WHERE done_at IS NULL")[0])
+
+
+class Stage:
+    """A workspace with a connector and two companies, each with rows."""
+
+    def __init__(self, world: World) -> None:
+        self.workspace = world.workspace()
+        self.link = world.workspace_connector(self.workspace)
+        self.one, self.other = world.companies(self.workspace, 2)
+        for company in (self.one, self.other):
+            world.provenances([company] * 5, self.link)
+            world.provenances([company] * 2, self.link, "output")
+
+
+@pytest.fixture
+def stage(fresh_database: FreshDatabase, world: World) -> Stage:
+    return Stage(world)
+
+
+def test_a_deleted_record_ends_its_rows(fresh_database: FreshDatabase, tables: Tables, stage: Stage) -> None:
+    assert statuses(deleted("company", stage.one)) == ["applied"]
+    assert live(tables) == 14
+    assert sweep(fresh_database).rows == 7
+    assert live(tables) == 7
+    assert (
+        tables.rows(
+            "SELECT 1 FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL AND company_pk = :pk",
+            pk=stage.one.pk,
+        )
+        == []
+    )
+
+
+def test_a_deleted_connector_ends_all_its_rows_in_chunks(
+    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = world.peoples(stage.workspace, 9)
+    world.provenances(people, stage.link)
+    other = world.workspace_connector(stage.workspace)
+    world.provenances([stage.one], other)
+    monkeypatch.setattr(endings, "CHUNK", 4)
+    connector = world.connector("Told")
+    apply(upserted("workspace_connector", stage.link, 1, workspace_id=stage.workspace, connector_id=connector))
+    apply(deleted("workspace_connector", stage.link))
+    assert sweep(fresh_database) == Swept(rows=23, done=0, is_all=True)
+    assert live(tables) == 1
+    assert live(tables, "people_workspace_connectors") == 0
+
+
+def test_a_deleted_provider_ends_its_choices(fresh_database: FreshDatabase, tables: Tables, world: World) -> None:
+    provider, other = world.provider("qonto"), world.provider("other")
+    for _ in range(3):
+        workspace = world.workspace()
+        world.choose(workspace, provider, is_selected=True, is_matched=True)
+        world.choose(workspace, other, is_selected=True, is_matched=True)
+    apply(deleted("provider", provider))
+    assert sweep(fresh_database).rows == 3
+    rows = tables.rows("SELECT provider_pk, is_selected, deleted_at IS NULL FROM core_api.workspace_providers")
+    assert {tuple(row) for row in rows} == {(provider.pk, False, False), (other.pk, True, True)}
+
+
+def test_a_deleted_workspace_ends_nothing_and_hides_all(
+    fresh_database: FreshDatabase, tables: Tables, stage: Stage
+) -> None:
+    apply(deleted("workspace", stage.workspace))
+    assert sweep(fresh_database) == Swept(0, 0, is_all=True)
+    assert live(tables) == 14
+
+
+def test_an_ending_is_done_when_whoever_saw_the_thing_live_is_gone(
+    fresh_database: FreshDatabase, tables: Tables, stage: Stage
+) -> None:
+    apply(deleted("company", stage.one))
+    with fresh_database.session() as old:
+        # A transaction that has begun to write before the ending is looked at.
+        old.exec_driver_sql("UPDATE core_api.company_workspace_connectors SET updated_at = now() WHERE false")
+        old.exec_driver_sql("SELECT pg_current_xact_id()")
+        for _ in range(4):
+            sweep(fresh_database)
+        assert open_endings(tables) == 1
+        old.rollback()
+    assert sweep(fresh_database).done == 1
+    assert open_endings(tables) == 0
+
+
+def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is_ended_too(
+    fresh_database: FreshDatabase, tables: Tables, stage: Stage
+) -> None:
+    with fresh_database.session() as sync:
+        # As the consumer does: it has looked, and its row is not committed yet.
+        sync.exec_driver_sql(
+            "INSERT INTO core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)"
+            " VALUES (%s, %s, 'input')",
+            (stage.one.pk, stage.link.pk),
+        )
+        apply(deleted("company", stage.one))
+        for _ in range(4):
+            sweep(fresh_database)
+        assert open_endings(tables) == 1
+        sync.commit()
+    assert live(tables) == 8
+    assert sweep(fresh_database).rows == 1
+    assert live(tables) == 7
+    sweep(fresh_database)
+    assert open_endings(tables) == 0
+
+
+def test_what_ended_stays_ended_when_the_record_is_revived_and_later_rows_live(
+    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage
+) -> None:
+    apply(deleted("company", stage.one, 2))
+    apply(upserted("company", stage.one, 3, workspace_id=stage.workspace))
+    world.provenances([stage.one], stage.link)
+    assert sweep(fresh_database).rows == 7
+    assert live(tables) == 8
+    for _ in range(3):
+        sweep(fresh_database)
+    assert open_endings(tables) == 0
+    assert live(tables) == 8
+
+
+def test_the_first_row_ever_of_a_revived_record_lives(
+    fresh_database: FreshDatabase, tables: Tables, world: World
+) -> None:
+    workspace = world.workspace()
+    link, company = world.workspace_connector(workspace), world.company(workspace)
+    apply(deleted("company", company, 2))
+    apply(upserted("company", company, 3, workspace_id=workspace))
+    world.provenances([company], link)
+    sweep(fresh_database)
+    assert live(tables) == 1
+
+
+def test_a_consumer_that_dies_before_it_sweeps_leaves_the_ending_behind(
+    fresh_database: FreshDatabase, tables: Tables, stage: Stage
+) -> None:
+    apply(deleted("company", stage.one))
+    # Nothing of the consumer's is left but what it committed.
+    assert open_endings(tables) == 1
+    assert sweep(fresh_database).rows == 7
+
+
+def test_syncs_deletions_and_sweeps_at_once_leave_no_live_row_of_what_ended(
+    fresh_database: FreshDatabase, tables: Tables, world: World
+) -> None:
+    workspace = world.workspace()
+    link = world.workspace_connector(workspace)
+    companies = world.companies(workspace, 40)
+    stop = threading.Event()
+    fresh_database.role = WRITER
+    with ThreadPoolExecutor(3) as pool:
+        beside = [pool.submit(_repeat, stop, _sync, link, companies) for _ in range(2)]
+        beside.append(pool.submit(_repeat, stop, endings.sweep, Deadline(60)))
+        for company in companies[:20]:
+            _delete_as_feeder(fresh_database, company)
+        stop.set()
+        for future in beside:
+            future.result()
+    for _ in range(4):
+        endings.sweep(Deadline(30))
+    assert open_endings(tables) == 0
+    dead = {company.pk for company in companies[:20]}
+    found = tables.rows(
+        "SELECT DISTINCT company_pk FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL"
+    )
+    assert {row.company_pk for row in found} & dead == set()
+    assert len(found) == 20
+    assert tables.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0] == 0
+
+
+def _repeat(stop: threading.Event, work: Callable[..., object], *values: object) -> None:
+    while not stop.is_set():
+        work(*values)
+
+
+def _sync(link: Row, companies: list[Row]) -> None:
+    # Of which the first may be dead by now: each in its own message.
+    consume(*(synced(link, [company], id_=uuid4()) for company in companies[::7]))
+    consume(synced(link, companies[20:]))
+
+
+def _delete_as_feeder(database: FreshDatabase, company: Row) -> None:
+    """Do what the feed does; product code of another role runs in other threads meanwhile."""
+    with database.engine(FEEDER).begin() as feeder:
+        feeder.execute(text("UPDATE core_api.companies SET deleted_at = now() WHERE pk = :pk"), {"pk": company.pk})
+        feeder.execute(text("INSERT INTO wellspring.endings (type, of_pk) VALUES ('company', :pk)"), {"pk": company.pk})

@@ -1,0 +1,265 @@
+"""Loading files: any order of lines, twice, killed in the middle, two at once; what is rejected; bounded memory."""
+
+import gzip
+import json
+import random
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.feed.conftest import Tables
+from tests.support.databases import FEEDER, FreshDatabase
+from tests.support.feed import Event, deleted, upserted
+from wellspring import feed_events
+from wellspring.database.retry import Deadline
+from wellspring.files import BLOCK, Bucket, File, split, unpacked
+from wellspring.services.feed import applying, loading
+from wellspring.services.feed.loading import Loaded, load
+
+
+class Shelf(Bucket):
+    """A bucket in memory; `reads` counts the bytes that were asked for."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.reads = 0
+
+    def _blocks(self, file: File, place: int) -> Iterator[bytes]:
+        content = self.kept[file.key][place:]
+        self.reads += len(content)
+        blocks = (content[begin : begin + BLOCK] for begin in range(0, len(content), BLOCK))
+        return unpacked(blocks) if file.is_packed else blocks
+
+    def put(self, bucket: str, key: str, content: IO[bytes]) -> None:
+        self.kept[key] = content.read()
+
+    def file(self, name: str, lines: Sequence[Event | str], *, version: str | None = None) -> File:
+        text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines).encode()
+        self.kept[f"load/{name}"] = gzip.compress(text) if name.endswith(".gz") else text
+        return File("bucket", f"load/{name}", version or str(uuid4()), "")
+
+    def summary(self, name: str) -> dict[str, Any]:
+        said: dict[str, Any] = json.loads(self.kept[f"results/{name}.summary.json"])
+        return said
+
+    def rejects(self, name: str) -> list[tuple[int, str, str]]:
+        lines = self.kept[f"results/{name}.rejects.jsonl"].splitlines()
+        return [(said["line"], said["code"], said["pointer"]) for said in map(json.loads, lines)]
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+def turn(shelf: Shelf, file: File, seconds: float = 60.0) -> Loaded:
+    return load(shelf, file, feed_events.parse_line, Deadline(seconds))
+
+
+def platform(companies: int = 1000) -> list[Event]:
+    """Return the events of a made-up platform: three workspaces, five people, connectors, companies, memberships."""
+    workspaces = [UUID(int=number + 1) for number in range(3)]
+    people = [UUID(int=number + 100) for number in range(5)]
+    connector = UUID(int=50)
+    events = [upserted("workspace", one) for one in workspaces]
+    events += [upserted("people", one, workspace_id=workspaces[number % 3]) for number, one in enumerate(people)]
+    events.append(upserted("connector", connector))
+    events += [
+        upserted("workspace_connector", UUID(int=number + 60), workspace_id=one, connector_id=connector)
+        for number, one in enumerate(workspaces)
+    ]
+    events += [
+        upserted("workspace_membership", UUID(int=number + 200), workspace_id=workspaces[number % 3], people_id=one)
+        for number, one in enumerate(people)
+    ]
+    events += [
+        upserted("company", UUID(int=number + 10_000), workspace_id=workspaces[number % 3], name=f"Company {number}")
+        for number in range(companies)
+    ]
+    return events
+
+
+def state(tables: Tables) -> list[Any]:
+    return [
+        tuple(row)
+        for row in tables.rows(
+            "SELECT c.id, c.name, c.source_version, w.id FROM core_api.companies c"
+            " JOIN core_api.workspaces w ON w.pk = c.workspace_pk WHERE c.deleted_at IS NULL"
+            " UNION ALL SELECT m.id, m.role, m.source_version, p.id FROM core_api.workspace_memberships m"
+            " JOIN core_api.peoples p ON p.pk = m.people_pk WHERE m.deleted_at IS NULL ORDER BY 1"
+        )
+    ]
+
+
+class TestAFile:
+    @pytest.mark.parametrize("name", ["all.jsonl", "all.jsonl.gz"])
+    def test_fills_an_empty_ledger(self, shelf: Shelf, tables: Tables, name: str) -> None:
+        events = platform()
+        assert turn(shelf, shelf.file(name, events)) == Loaded(is_done=True, lines=len(events), outcome="done")
+        assert len(state(tables)) == 1005
+        said = shelf.summary(name)
+        assert (said["outcome"], said["lines"], said["applied"], said["rejected"]) == ("done", len(events), 1017, 0)
+        assert shelf.rejects(name) == []
+
+    def test_may_have_its_lines_in_any_order(self, shelf: Shelf, tables: Tables) -> None:
+        events = platform(300)
+        random.Random(7).shuffle(events)
+        assert turn(shelf, shelf.file("shuffled.jsonl", events)).is_done
+        assert len(state(tables)) == 305
+        assert tables.pending() == []
+
+    def test_twice_changes_nothing(self, shelf: Shelf, tables: Tables) -> None:
+        events = platform(100)
+        turn(shelf, shelf.file("one.jsonl", events))
+        before = state(tables)
+        turn(shelf, shelf.file("again.jsonl", events))
+        assert state(tables) == before
+        assert shelf.summary("again.jsonl")["stale"] == len(events)
+
+    def test_that_is_told_of_twice_is_loaded_once(self, shelf: Shelf) -> None:
+        file = shelf.file("one.jsonl", platform(10))
+        turn(shelf, file)
+        reads = shelf.reads
+        assert turn(shelf, file).is_done
+        assert shelf.reads == reads
+
+    def test_with_bad_lines_is_loaded_but_for_them(self, shelf: Shelf, tables: Tables) -> None:
+        good = platform(3)
+        lines: list[Event | str] = [
+            "nonsense",
+            *good[:5],
+            "",
+            json.dumps(good[5] | {"sequence": "0"}),
+            "[" * 100_000,
+            "x" * 300_000,
+            json.dumps(upserted("workspace", UUID(int=1), 9, source="/well/other")),
+            *good[5:],
+            '{"specversion": "1.0"}',
+        ]
+        assert turn(shelf, shelf.file("bad.jsonl", lines)).outcome == "done"
+        assert len(state(tables)) == 8
+        assert shelf.rejects("bad.jsonl") == [
+            (1, "json_invalid", ""),
+            (8, "sequence_out_of_range", "/sequence"),
+            (9, "json_invalid", ""),
+            (10, "line_too_long", ""),
+            (11, "other_source", ""),
+            (len(lines), "union_tag_not_found", ""),
+        ]
+        said = shelf.summary("bad.jsonl")
+        assert (said["rejected"], said["parked"], said["lines"]) == (5, 1, len(lines))
+
+    def test_that_is_no_gzip_fails(self, shelf: Shelf) -> None:
+        file = shelf.file("broken.jsonl.gz", platform(3))
+        shelf.kept[file.key] = shelf.kept[file.key][:-20]
+        assert turn(shelf, file) == Loaded(is_done=True, lines=0, outcome="failed")
+        assert shelf.summary("broken.jsonl.gz")["outcome"] == "failed"
+
+
+class TestTurns:
+    @pytest.fixture(autouse=True)
+    def small_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(loading, "LINES", 50)
+
+    @pytest.mark.parametrize("name", ["killed.jsonl", "killed.jsonl.gz"])
+    def test_go_on_where_one_was_killed(
+        self, shelf: Shelf, tables: Tables, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        events = platform(400)
+        file = shelf.file(name, events)
+        real, calls = applying.apply_at_once, iter(range(1000))
+
+        def dying(*given: Any) -> Any:
+            if next(calls) % 4 == 3:
+                raise KeyboardInterrupt
+            return real(*given)
+
+        monkeypatch.setattr(loading, "apply_at_once", dying)
+        turns = 0
+        while True:
+            turns += 1
+            try:
+                done = turn(shelf, file)
+                break
+            except KeyboardInterrupt:
+                continue
+        assert turns == 3
+        assert done.outcome == "done"
+        assert len(state(tables)) == 405
+        said = shelf.summary(name)
+        assert (said["lines"], said["applied"]) == (len(events), len(events))
+
+    def test_end_before_the_time_is_over(self, shelf: Shelf) -> None:
+        file = shelf.file("slow.jsonl", platform(100))
+        assert turn(shelf, file, seconds=loading.LEAST_SECONDS - 1) == Loaded(
+            is_done=False, lines=0, outcome="in_progress"
+        )
+        assert turn(shelf, file).outcome == "done"
+
+    def test_two_that_come_no_further_end_the_file(self, shelf: Shelf) -> None:
+        file = shelf.file("stuck.jsonl", platform(100))
+        for _ in range(2):
+            assert not turn(shelf, file, seconds=loading.LEAST_SECONDS - 1).is_done
+        assert turn(shelf, file) == Loaded(is_done=True, lines=0, outcome="failed")
+        assert shelf.summary("stuck.jsonl")["outcome"] == "failed"
+
+    def test_of_one_file_at_once_count_each_line_once(
+        self, shelf: Shelf, fresh_database: FreshDatabase, tables: Tables
+    ) -> None:
+        fresh_database.role = FEEDER
+        events = platform(600)
+        file = shelf.file("twice.jsonl", events)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: turn(shelf, file), range(2)))
+        turn(shelf, file)
+        said = shelf.summary("twice.jsonl")
+        assert said["lines"] == len(events)
+        assert said["applied"] == len(events)
+        assert len(state(tables)) == 605
+
+    def test_of_two_files_at_once_come_to_the_same_end(
+        self, shelf: Shelf, fresh_database: FreshDatabase, tables: Tables
+    ) -> None:
+        fresh_database.role = FEEDER
+        events = platform(300)
+        later = [deleted("company", UUID(int=number + 10_000), 5) for number in range(0, 300, 3)]
+        shuffled = random.Random(3).sample(events + later, len(events + later))
+        files = [shelf.file("one.jsonl", events), shelf.file("two.jsonl", shuffled)]
+        with ThreadPoolExecutor(2) as pool:
+            assert [done.outcome for done in pool.map(lambda file: turn(shelf, file), files)] == ["done", "done"]
+        assert len(state(tables)) == 205
+        assert tables.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0] == 0
+
+
+class TestLines:
+    def test_keep_their_places_however_they_are_cut(self) -> None:
+        content = b"one\n\ntwo two\n" + b"x" * 300_000 + b"\nlast"
+        for size in (1, 2, 3, 5, 1000, BLOCK):
+            if size < 5 and len(content) > 1000:
+                blocks = [content[:20][begin : begin + size] for begin in range(0, 20, size)] + [content[20:]]
+            else:
+                blocks = [content[begin : begin + size] for begin in range(0, len(content), size)]
+            found = list(split(iter(blocks), 0, 0))
+            assert [line.content for line in found] == [b"one", b"", b"two two", None, b"last"]
+            assert [content[: line.end].count(b"\n") for line in found] == [1, 2, 3, 4, 4]
+            assert found[-1].end == len(content)
+
+    def test_of_a_million_take_the_memory_of_ten_thousand(self) -> None:
+        line = json.dumps(upserted("workspace", UUID(int=1))).encode() + b"\n"
+
+        def peak(lines: int) -> int:
+            per_block = BLOCK // len(line)
+            blocks = (line * per_block for _ in range(lines // per_block))
+            tracemalloc.start()
+            for _ in loading._chunks(split(blocks, 0, 0), lambda _: feed_events.parse_event(None)):
+                pass
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            return most
+
+        small, large = peak(10_000), peak(200_000)
+        assert large < 1.2 * small
