@@ -58,6 +58,12 @@ def page(transaction: Transaction, principal: Principal, query: ListQuery, posit
     return Slice(rows, more_before=behind, more_after=ahead)
 
 
+def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
+    """Say whether the rows of the parents that a query is read by stand in its order in some index."""
+    builder = builder_of(shape_of(principal, query, cursor=False, backward=False))
+    return not isinstance(builder, HeadsThenLateral) or builder.is_sorted
+
+
 def builder_of(shape: Shape) -> PageBuilder:
     """Return what composes the statements of a shape."""
     if not any(parent.drives for parent in shape.resource.to_one):
