@@ -26,6 +26,8 @@ __all__ = [
     "retrieve",
 ]
 
+# Parents whose rows are read whole for one page, because no index has them in its order.
+MOST_UNSORTED = 10
 RANGES = ("gte", "gt", "lte", "lt")
 
 type Included = Mapping[str, list[Row]]
@@ -116,6 +118,16 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
 def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
     """Return what a service asks of all rows that there are, and that no index has together (docs/adr/0029)."""
     driving = query.resource.driving
+    if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
+        named = (found for found in query.filters if found.name in driving and isinstance(found.value, tuple))
+        detail = (
+            f"Of more than {MOST_UNSORTED} of these rows are listed by created_at only: ask for that, or name fewer."
+        )
+        return [
+            InvalidQueryParameter(detail, parameter=f"filter[{found.name}]")
+            for found in named
+            if isinstance(found.value, tuple) and len(found.value) > MOST_UNSORTED
+        ]
     if isinstance(principal, Person) or not driving or query.names_parents:
         return []
     # A range is of the order's own time (`jsonapi.query`), which an index has.

@@ -40,9 +40,17 @@ def is_shown(row: FromClause, deleted: Deleted) -> list[ColumnElement[bool]]:
             return []
 
 
-def is_walked(row: FromClause, walk: Walk) -> list[ColumnElement[bool]]:
-    """Return the conditions under which a row is on a walk."""
-    return [*is_shown(row, "exclude" if walk.live else "only"), *has_direction(row, walk.direction)]
+def is_walked(row: FromClause, walk: Walk, *, by_its_index: bool) -> list[ColumnElement[bool]]:
+    """Return the conditions under which a row is on a walk.
+
+    Where no index is the walk's own, its half is said so that it proves no index's predicate: the planner would combine
+    a parent's rows with all dead rows that there are, once for each parent.
+    """
+    if by_its_index:
+        half = is_shown(row, "exclude" if walk.live else "only")
+    else:
+        half = [case((row.c.deleted_at.is_(None), bool(walk.live)), else_=not walk.live)]
+    return [*half, *has_direction(row, walk.direction)]
 
 
 def has_direction(row: FromClause, direction: str | None) -> list[ColumnElement[bool]]:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from wellspring.access.predicates import workspace_of
-from wellspring.models.walks import Walk, pieces
+from wellspring.models.walks import Walk, declared, pieces
 from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
 from wellspring.repositories.ledger.columns import (
     is_walked,
@@ -60,6 +60,12 @@ class HeadsThenLateral(PageBuilder):
         self.time = shape.sort.name
         self.walks = pieces(self.table, self.leading.column, self.time, shape.halves, shape.direction)
         self.driver = self._driver()
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether some index has the rows of a parent in the list's order."""
+        there = declared(self.table)
+        return any(walk.parent == self.leading.column and walk.time == self.time for walk in there)
 
     def page(self) -> CTE:
         """Return the first rows of the drivers whose heads come first."""
@@ -218,7 +224,7 @@ class HeadsThenLateral(PageBuilder):
             .select_from(source)
             .where(
                 row.c[self.leading.column] == driver.c.pk,
-                *is_walked(row, walk),
+                *is_walked(row, walk, by_its_index=walk in declared(self.table)),
                 *row_filters(self.resource, row, self.shape.conditions),
             )
         )

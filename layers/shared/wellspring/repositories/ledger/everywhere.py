@@ -55,6 +55,6 @@ class Everywhere(PageBuilder):
         rows = (
             select(*columns)
             .select_from(source)
-            .where(*is_walked(row, walk), *row_filters(self.resource, row, self.shape.conditions))
+            .where(*is_walked(row, walk, by_its_index=True), *row_filters(self.resource, row, self.shape.conditions))
         )
         return rows.where(or_(*ways)) if ways else rows
