@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from bench import creates, data, measure, packages, pages, plots, policies, processes, reads, sync
+from bench import creates, data, matrix, measure, packages, pages, planned, plots, policies, processes, reads, sync
 from bench.load import measuring as load
 from bench.load import results as loads
 from bench.load.results import Load
+from bench.matrix import Matrix
 from bench.measure import Curve, Result
 from bench.run import Run
 from local.errors import Fault
@@ -28,12 +29,14 @@ ROWS = 5_000_000
 QUICK_ROWS = data.BETWEEN_ROWS
 PACKAGES = ("pg8000", "psycopg", "SQLAlchemy", "pydantic", "aws-lambda-powertools")
 
-type Finding = Result | Curve | Load
+type Finding = Result | Curve | Load | Matrix
 type Measurement = Callable[[Run], Iterator[Finding]]
 
 GROUPS: tuple[tuple[Sequence[str], Measurement], ...] = (
     (reads.NAMES, reads.measure),
+    (planned.NAMES, planned.measure),
     (pages.NAMES, pages.measure),
+    (matrix.NAMES, matrix.measure),
     (policies.NAMES, policies.measure),
     (creates.NAMES, creates.measure),
     (sync.NAMES, sync.measure),

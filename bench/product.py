@@ -118,7 +118,11 @@ def post(client_id: str, document: Any) -> dict[str, Any]:
     said = get(UUID(int=0))
     context = said["requestContext"]
     context["http"]["method"] = "POST"
-    context["authorizer"]["jwt"]["claims"] |= {"sub": client_id, "scope": "system:read sync:write"}
+    context["authorizer"]["jwt"]["claims"] |= {
+        "sub": client_id,
+        "client_id": client_id,
+        "scope": "system:read sync:write",
+    }
     said["routeKey"] = context["routeKey"] = f"POST {ROUTE}"
     said["headers"]["content-type"] = "application/vnd.api+json"
     return said | {"body": json.dumps(document)}

@@ -85,8 +85,8 @@ PRINCIPALS = {
     "member": {"sub": MEMBER},
     "guest": {"sub": GUEST},
     "outsider": {"sub": OUTSIDER},
-    "pipeline": {"sub": "sync-pipeline", "scope": "system:read sync:write"},
-    "matcher": {"sub": "provider-matcher", "scope": "system:read providers:match"},
+    "pipeline": {"sub": "sync-pipeline", "client_id": "sync-pipeline", "scope": "system:read sync:write"},
+    "matcher": {"sub": "provider-matcher", "client_id": "provider-matcher", "scope": "system:read providers:match"},
 }
 
 

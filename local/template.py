@@ -259,7 +259,8 @@ class Template:
         for _, properties in self._of_type(HTTP_API):
             authorizers = properties.get("Auth", {}).get("Authorizers", {})
             for authorizer in authorizers.values():
-                return tuple(self.resolve(authorizer["JwtConfiguration"]["audience"]))
+                separator, several = authorizer["JwtConfiguration"]["audience"]["Fn::Split"]
+                return tuple(str(self.resolve(several)).split(separator))
         return ()
 
     def cors(self, origins: Sequence[str]) -> Cors | None:

@@ -8,8 +8,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, pool
+from sqlalchemy import Engine, create_engine, make_url, pool
 
+from migrations import planned
 from wellspring.models.base import INFRASTRUCTURE
 
 ROOT = Path(__file__).resolve().parent
@@ -32,6 +33,11 @@ def upgrade(url: str, revision: str = "head") -> None:
     a statement takes longer than env.py allows; what a revision did before that is rolled back.
     """
     command.upgrade(_config(url=url), revision)
+    if revision == "head":
+        engine = create_engine(make_url(url).set(drivername="postgresql+pg8000"), poolclass=pool.NullPool)
+        with engine.begin() as owner:
+            planned.make(owner)
+        engine.dispose()
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -64,6 +70,8 @@ def deploy(connect: Callable[[], Any]) -> str:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if _heads(engine) <= known:
         command.upgrade(config, "head")
+        with engine.begin() as owner:
+            planned.make(owner)
     with engine.begin() as owner:
         owner.exec_driver_sql(f"GRANT rds_iam TO {', '.join(ROLES)}")
     return ", ".join(sorted(_heads(engine)))

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from alembic import op
 
+from wellspring.models.walks import Walk, name_of, walks
+
 READER, WRITER, FEEDER = "wellspring_reader", "wellspring_writer", "wellspring_feeder"
 
 
@@ -60,13 +62,19 @@ def create_ledger(record: str, records: str) -> None:
         " EXECUTE FUNCTION core_api.refuse_change_of_direction()"
     )
     op.execute(f"CREATE INDEX idx_{table}_record_created ON core_api.{table} ({record}_pk, created_at, pk)")
-    op.execute(f"CREATE INDEX idx_{table}_wc_created_at ON core_api.{table} (workspace_connector_pk, created_at, pk)")
+    parent = "workspace_connector_pk"
+    _create_index(f"idx_{table}_wc_created_at", table, Walk(parent, "created_at", live=True))
+    for walk in walks(parent, directed=True):
+        _create_index(name_of(table, "wc", walk), table, walk)
+    for walk in walks(None, directed=False):
+        _create_index(name_of(table, "", walk), table, walk)
     op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}")
     op.execute(f"GRANT INSERT, UPDATE (updated_at, deleted_at) ON core_api.{table} TO {WRITER}")
     # A revived parent notes the last row (docs/adr/0033).
     op.execute(f"GRANT SELECT ON SEQUENCE core_api.{table}_pk_seq TO {FEEDER}")
     visible = (
-        f"{_seen_parent('workspace_connectors', 'workspace_connector_pk')} AND {_seen_parent(records, f'{record}_pk')}"
+        f"{_seen_parent(table, 'workspace_connectors', 'workspace_connector_pk')}"
+        f" AND {_seen_parent(table, records, f'{record}_pk')}"
     )
     op.execute(f"ALTER TABLE core_api.{table} ENABLE ROW LEVEL SECURITY")
     op.execute(
@@ -95,14 +103,19 @@ _IS_SERVICE = "(SELECT wellspring.is_service())"
 _WORKSPACES = "((SELECT wellspring.workspaces_of_caller())::bigint[])"
 
 
-def _seen_parent(table: str, pk: str) -> str:
-    """Return the condition that a parent is live, and in a workspace that the caller sees.
+def _create_index(name: str, table: str, walk: Walk) -> None:
+    op.execute(f"CREATE INDEX {name} ON core_api.{table} ({', '.join(walk.columns)}) WHERE {walk.where}")
+
+
+def _seen_parent(ledger: str, table: str, pk: str) -> str:
+    """Return the condition that a parent is in a workspace that the caller sees, and live where its row is.
 
     Scalar sub-queries and not EXISTS, which the planner would rather answer from a hash of the whole table.
     """
     live = "(SELECT true FROM core_api.workspaces AS w WHERE w.pk = p.workspace_pk AND w.deleted_at IS NULL)"
     seen = f"(p.workspace_pk = ANY {_WORKSPACES} OR {_IS_SERVICE} AND {live})"
-    return f"(SELECT {seen} FROM core_api.{table} AS p WHERE p.pk = {pk} AND p.deleted_at IS NULL)"
+    outlived = f"(p.deleted_at IS NULL OR {ledger}.deleted_at IS NOT NULL)"
+    return f"(SELECT {seen} FROM core_api.{table} AS p WHERE p.pk = {ledger}.{pk} AND {outlived})"
 
 
 def _create_table(name: str, *definitions: str) -> None:

@@ -33,6 +33,7 @@ from tests.support.databases import (
 )
 from tests.support.pooler import Pooler, run_pooler
 from tests.support.world import World
+from wellspring.database import engine as engines
 from wellspring.database import scope
 from wellspring.observability import logger
 
@@ -42,6 +43,12 @@ SHARED = "shared"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pooler", action="store_true", help="let product code reach Postgres through pgbouncer")
+    parser.addoption("--as-text", action="store_true", help="send each statement as text, none as a planned function")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any engine is made."""
+    engines.PLANNED = not config.getoption("--as-text")
 
 
 @pytest.fixture(scope="session")

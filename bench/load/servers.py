@@ -92,7 +92,7 @@ class Issuer:
         """Return a token for a person, or for a service with scopes."""
         now = int(time.time())
         claims = {"iss": self.name, "aud": AUDIENCE, "iat": now, "nbf": now, "exp": now + TOKEN_SECONDS, "sub": sub}
-        return self._identity.sign(claims | ({"scope": scope} if scope else {}))
+        return self._identity.sign(claims | ({"scope": scope, "client_id": sub} if scope else {}))
 
 
 def make_rival(ledger: Ledger) -> None:

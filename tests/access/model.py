@@ -458,13 +458,14 @@ class Sight:
         match row:
             case Provenance():
                 record, connector = row.record, row.workspace_connector
-                both_live = record.is_live and connector.is_live
+                # What is dead outlives its parents, but not their workspaces.
+                both_live = not row.is_live or (record.is_live and connector.is_live)
                 return both_live and record.workspace in self.workspaces and connector.workspace in self.workspaces
             case Enrolment():
-                both_live = row.workspace_group.is_live and row.workspace.is_live
+                both_live = row.workspace.is_live and (row.workspace_group.is_live or not row.is_live)
                 return both_live and (row.workspace_group in self.groups or row.workspace in self.workspaces)
             case Choice():
-                return row.provider.is_live and row.workspace in self.workspaces
+                return (row.provider.is_live or not row.is_live) and row.workspace in self.workspaces
             case _:
                 return row in self.groups
 
@@ -532,12 +533,35 @@ def _may_read(caller: Caller) -> None:
         raise _forbidden()
 
 
+# By whose parents rows can be read.
+DRIVING: Mapping[str, frozenset[str]] = {
+    "account_workspace_connector": frozenset({"account", "workspace_connector"}),
+    "company_workspace_connector": frozenset({"company", "workspace_connector"}),
+    "people_workspace_connector": frozenset({"people", "workspace_connector"}),
+    "workspace_group_workspace": frozenset({"workspace_group", "workspace"}),
+    "workspace_provider": frozenset({"workspace", "provider"}),
+}
+
+
+def _require_bounded(caller: Caller, request: List) -> None:
+    """Refuse a service what no index has together: all rows that a filter leaves, but for their times."""
+    driving = DRIVING.get(request.type, frozenset())
+    names_parents = request.within or request.workspaces or {name for name, _ in request.related} & driving
+    if isinstance(caller, Service) and driving and not names_parents:
+        asked = [f"filter[{name}]" for name, _ in (*request.related, *request.equal)]
+        if asked:
+            raise Refused(400, *(("INVALID_QUERY_PARAMETER", f"parameter {parameter}") for parameter in asked))
+
+
 def _list(world: World, caller: Caller, request: List) -> Answer:
     _may_read(caller)
+    if request.since is not None and request.sort != "created_at":
+        raise Refused(400, ("INVALID_QUERY_PARAMETER", "parameter filter[created_at][gte]"))
     sight = sight_of(world, caller)
     ids_seen = [workspace.id for workspace in sight.workspaces]
     if request.within is not None and request.within not in ids_seen:
         raise _absent("workspace")
+    _require_bounded(caller, request)
     if any(id_ not in ids_seen for id_ in request.workspaces):
         raise _forbidden("parameter filter[workspace]")
     rows = [row for row in world.of(request.type) if sight.sees(row) and _matches(row, request)]
@@ -802,6 +826,8 @@ def _update(world: World, caller: Caller, request: Update) -> Answer:
         _set_choice(world, row, said)
     elif "deleted_at" in said and said["deleted_at"] != row.deleted_at:
         when = said["deleted_at"]
+        if when is None and not all(parent is None or parent.is_live for parent in row.parents().values()):
+            raise Refused(409, ("CONFLICT", "pointer /data/attributes/deleted_at"))
         row.deleted_at = when if isinstance(when, datetime) else None
         row.updated_at = world.now
     return Answer(200, rows=(row,), included=_included(sight_of(world, caller), [row], request.include))

@@ -48,8 +48,13 @@ NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 
 # The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
 UNASKED: Mapping[str, str] = {
+    "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
-    "disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
+    "erasing.erase": "for the platform's feed; of one person that is named by their id",
+    "feed.apply_events": "for the platform's feed, which writes the parents of all tenants",
+    "feed.lock_types": "locks, and no row",
+    "feed_sources.count": "sums of the feed's sources, of which nothing is shown here",
+    "sync.disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
     "groups.linkage": "of groups that the caller has just been shown",
     "groups.make": "of workspaces that parents.find has found for the caller",
     "health.ping": "no row",
@@ -57,8 +62,12 @@ UNASKED: Mapping[str, str] = {
     "idempotency.claim": "the caller is half of the key",
     "idempotency.keep": "the caller is half of the key",
     "parents.caller_pk": "the caller",
-    "sync.apply_changes": "for the queue, which is a service; each row's parents must be live and of one workspace",
+    **{
+        f"pending_events.{name}": "for the platform's feed, whose events are of no tenant yet"
+        for name in ("come", "dismiss", "expire", "keep", "settle", "take", "take_one")
+    },
     "pruning.delete_oldest": "message ids and kept answers, of which nothing is shown",
+    "sync.resolving.resolve": "for the queue, which is a service; it tells what of another tenant must not be written",
     "writing.add": "under parents that parents.find has found for the caller",
     "writing.change": "of a row that ledger.one has found and locked for the caller",
     "writing.choose_provider": "under parents that parents.find has found for the caller",
@@ -128,6 +137,18 @@ def sites() -> dict[str, set[Question]]:
 def doors() -> Iterator[tuple[str, bool]]:
     """Return each public function of the repositories that takes a transaction, and whether it comes to a site."""
     asking = sites()
+    public, uses = _calls()
+    yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
+
+
+def behind_doors() -> set[str]:
+    """Return every function that a public one with a transaction comes to, those themselves too."""
+    public, uses = _calls()
+    return {reached for name in public for reached in _reached(name, uses)}
+
+
+def _calls() -> tuple[list[str], Mapping[str, set[str]]]:
+    """Return the public functions that take a transaction, and what each function uses."""
     uses: dict[str, set[str]] = {}
     public: list[str] = []
     for module in MODULES:
@@ -139,7 +160,7 @@ def doors() -> Iterator[tuple[str, bool]]:
             names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
             for known in (name, prefix + name.removeprefix(prefix).partition(".")[0]):
                 uses.setdefault(known, set()).update(_meant(module, used) for used in names)
-    yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
+    return public, uses
 
 
 def _meant(module: ModuleType, name: str) -> str:
@@ -278,7 +299,7 @@ class RowPolicy:
 
 
 _POLICY = re.compile(
-    r"CREATE POLICY (\w+) ON (\w+\.\w+) FOR ALL TO ([\w, ]+?)\s+USING \((.*?)\)(?:\s+WITH CHECK \((.*)\))?",
+    r"CREATE POLICY (\w+) ON (\w+\.\w+) (?:FOR \w+ )?TO ([\w, ]+?)\s+USING \((.*?)\)(?:\s+WITH CHECK \((.*)\))?",
     re.DOTALL,
 )
 _DROPPED_POLICY = re.compile(r"DROP POLICY (?:IF EXISTS )?(\w+) ON (\w+\.\w+)")

@@ -12,6 +12,7 @@ from tests.support.api import READER, Caller, get, person
 from tests.support.world import RECORDS, RecordType, Row, World
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.routes import objects
+from wellspring.settings import CallerSettings
 
 # The types whose rows are guarded, each with its table and its route.
 LEDGERS = objects()
@@ -39,7 +40,7 @@ class Who:
     @property
     def scope(self) -> str:
         """For whom their transactions work, as product code says it."""
-        return scope_of(principal_of(self.caller.claims))
+        return scope_of(principal_of(self.caller.claims, CallerSettings()))
 
 
 @dataclass(frozen=True)

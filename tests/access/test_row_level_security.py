@@ -22,6 +22,7 @@ from wellspring.database.scope import enter
 from wellspring.errors import SchemaValidationError, WellspringError
 from wellspring.models import table_of
 from wellspring.resources import Resource
+from wellspring.settings import CallerSettings
 
 TABLES = tuple(resource.table for resource in LEDGERS)
 PROVENANCE = tuple(resource.table for resource in LEDGERS if resource.policy == "provenance")
@@ -339,7 +340,7 @@ class TestThePipeline:
     def test_is_no_scope_that_a_caller_can_have(self, scene: Scene) -> None:
         for who in scene.people.values():
             assert who.scope != PIPELINE_SCOPE
-        principal = principal_of(service("system:read", client_id=PIPELINE_SCOPE).claims)
+        principal = principal_of(service("system:read", client_id=PIPELINE_SCOPE).claims, CallerSettings())
         assert scope_of(principal) == SERVICE_SCOPE
 
 

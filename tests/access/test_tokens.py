@@ -31,6 +31,8 @@ SOMEBODY = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 UUIDS = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 SCOPES = "system:read sync:write providers:match"
 ADMIN = {"scope": SCOPES, "role": "owner", "admin": "true", "client_id": "sync-pipeline", "cognito:groups": "[admins]"}
+# A program, which its token proves.
+PROGRAM = {"sub": "sync-pipeline", "client_id": "sync-pipeline"}
 
 # Claims in which nobody is named.
 NOBODY: dict[str, Any] = {
@@ -48,7 +50,9 @@ NOBODY: dict[str, Any] = {
     "a line break": {"sub": f"{MARK}\n{MARK}", "scope": SCOPES},
     "a lone surrogate": {"sub": f"{MARK}\ud800", "scope": SCOPES},
     "other digits": {"sub": SOMEBODY.replace("3", "\uff13"), "scope": SCOPES},
-    "too long": {"sub": "q" * 256, "scope": SCOPES},
+    "no uuid, and no proof of a program": {"sub": "auth0|5f7c8ec7c33c6c004bbafe82", "azp": "web", "scope": SCOPES},
+    "a uuid in braces": {"sub": f"{{{SOMEBODY}}}", "scope": SCOPES},
+    "too long": {"sub": "q" * 256, "client_id": "q" * 256, "scope": SCOPES},
     "far too long": {"sub": MARK * 100_000, "scope": SCOPES},
 }
 # What may stand where the authorizer's answer belongs, without being one.
@@ -153,18 +157,30 @@ def test_a_person_is_told_the_same_whatever_else_their_token_says(requests: Requ
             assert (reply.status, as_it_would_be_again(reply)) == (plain.status, as_it_would_be_again(plain))
 
 
-@pytest.mark.parametrize(
-    "spelling",
-    [str.upper, lambda text: text.replace("-", ""), "urn:uuid:{}".format, "{{{}}}".format, " {}".format, "{}\n".format],
-)
-def test_a_uuid_is_a_person_however_it_is_spelt(requests: Requests, spelling: Callable[[str], str]) -> None:
-    claims = {"sub": spelling(str(requests.owner.id)), "scope": SCOPES}
-    listing, writing = (
+def listing_and_writing() -> list[Route]:
+    return [
         next(route for route in CLOSED if route.function == f"company_workspace_connector.{operation}")
         for operation in ("list", "create")
-    )
+    ]
+
+
+def test_a_uuid_in_capitals_is_the_same_person(requests: Requests) -> None:
+    claims = {"sub": str(requests.owner.id).upper(), "scope": SCOPES}
+    listing, writing = listing_and_writing()
     assert with_claims(requests.good(listing), claims).ask().ids == [requests.provenance["company"].id]
     assert with_claims(requests.good(writing), claims).ask().codes == ["FORBIDDEN"]
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [lambda text: text.replace("-", ""), "urn:uuid:{}".format, "{{{}}}".format, " {}".format, "{}\n".format],
+)
+def test_what_is_not_the_36_characters_of_rfc_9562_is_nobody(
+    requests: Requests, spelling: Callable[[str], str]
+) -> None:
+    claims = {"sub": spelling(str(requests.owner.id)), "scope": SCOPES}
+    for route in listing_and_writing():
+        assert with_claims(requests.good(route), claims).ask().codes == ["UNAUTHORIZED"]
 
 
 # ---- services --------------------------------------------------------------------------------------------
@@ -175,15 +191,15 @@ def test_what_is_no_list_of_scopes_grants_nothing(requests: Requests, route: Rou
     # Who has no scope is refused, but where no route is.
     assert plain.status == (403 if route.resource else 404)
     for scope in NO_SCOPES:
-        reply = requests.ask(with_claims(good, {"sub": "sync-pipeline", "scope": scope}))
+        reply = requests.ask(with_claims(good, PROGRAM | {"scope": scope}))
         assert without_id(reply) == without_id(plain), repr(scope)
 
 
 @of_each_closed_route
-def test_scopes_are_read_from_the_claim_of_that_name_alone(requests: Requests, route: Route) -> None:
+def test_scopes_are_read_from_scope_and_scp_alone(requests: Requests, route: Route) -> None:
     good = requests.good(route)
-    others = dict.fromkeys(("scp", "scopes", "Scope", "permissions", "roles", "cognito:groups", "scope "), SCOPES)
-    reply = requests.ask(with_claims(good, {"sub": "sync-pipeline", **others}))
+    others = dict.fromkeys(("scopes", "Scope", "SCP", "permissions", "roles", "cognito:groups", "scope "), SCOPES)
+    reply = requests.ask(with_claims(good, PROGRAM | others))
     assert without_id(reply) == without_id(requests.ask(good.but(caller=service())))
 
 
@@ -201,7 +217,7 @@ def test_oversized_claims_change_nothing(requests: Requests, route: Route, calle
 
 def test_the_longest_name_of_a_service_can_be_kept_with_its_key(requests: Requests) -> None:
     (route,) = (found for found in CLOSED if found.function == "company_workspace_connector.create")
-    caller = Caller({"sub": "~" * 255, "scope": "sync:write system:read"})
+    caller = Caller({"sub": "~" * 255, "client_id": "~" * 255, "scope": "sync:write system:read"})
     good = requests.good(route).but(caller=caller, headers={"idempotency-key": "k" * 255})
     first = good.ask()
     assert first.status == 201
@@ -213,7 +229,8 @@ def test_a_service_that_is_called_like_a_persons_key_is_not_that_person(requests
     (route,) = (found for found in CLOSED if found.function == "workspace_provider.create")
     good = requests.good(route).but(headers={"idempotency-key": "mine"})
     assert good.ask().status == 201
-    claims = {"sub": f"person:{requests.owner.id}", "scope": SCOPES}
+    name = f"person:{requests.owner.id}"
+    claims = {"sub": name, "client_id": name, "scope": SCOPES}
     document = good.document["data"] | {"attributes": {"is_matched": True}}
     assert with_claims(good, claims).but(document={"data": document}).ask().status == 200
 

@@ -17,6 +17,8 @@ CHOICES: dict[str, dict[str, str]] = {
     },
     "with all options": {
         "AlarmEmail": "ops@example.com",
+        "NoticeEmail": "team@example.com",
+        "MonthlyBudget": "300",
         "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
         "S3PrefixListId": "pl-6da54004",
         "SnapStart": "PublishedVersions",

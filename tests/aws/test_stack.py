@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from tests.aws.stack import RESOURCES_AT_MOST, Stack, Statement, sentences, source, translate
+from wellspring.metrics import UNITS
 from wellspring.routes import routes
+from wellspring.settings import CallerSettings, read_caller_settings
 
 MIGRATION = "SchemaMigrateFunction"
 OPEN = {"/health", "/v1/openapi.json", "/docs", "/", "/docs/{proxy+}", "/{proxy+}"}
@@ -395,8 +397,22 @@ def test_the_authorizer_takes_tokens_of_the_issuer_for_the_audience(stack: Stack
     (scheme,) = api["Body"]["components"]["securitySchemes"].values()
     authorizer = scheme["x-amazon-apigateway-authorizer"]
     assert authorizer["type"] == "jwt"
-    assert authorizer["jwtConfiguration"] == {"issuer": {"Ref": "Issuer"}, "audience": [{"Ref": "Audience"}]}
+    assert authorizer["jwtConfiguration"] == {
+        "issuer": {"Ref": "Issuer"},
+        # Two of one user pool of Cognito: its access tokens have no aud, and their client_id counts.
+        "audience": {"Fn::Split": [",", {"Ref": "Audience"}]},
+    }
     assert authorizer["identitySource"] == "$request.header.Authorization"
+
+
+def test_what_claims_mean_is_the_deployments_to_say(stack: Stack) -> None:
+    """And, unsaid, what the code takes them for."""
+    names = {"PersonClaim", "ServiceSubjects", "ServiceClaim", "ScopeClaims", "ScopePrefix"}
+    variables = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper(): {"Ref": name} for name in names}
+    for function in stack.functions.values():
+        assert variables.items() <= function["Environment"]["Variables"].items()
+    unsaid = {variable: stack.document["Parameters"][said["Ref"]]["Default"] for variable, said in variables.items()}
+    assert read_caller_settings(unsaid) == CallerSettings()
 
 
 def test_the_stage_throttles_and_logs_without_anything_of_the_caller(stack: Stack) -> None:
@@ -578,30 +594,78 @@ def test_the_consumer_is_fed_with_bounded_concurrency_and_reports_single_message
     assert mapping["FunctionName"] == {"Ref": "SyncConsumerFunctionAliaslive"}
 
 
+NOW = "AlarmTopic"
+LATER = "NoticeTopic"
 ALARMS = {
-    "5xx": "ApiFailuresAlarm",
-    "Latency": "ApiLatencyAlarm",
-    "ApproximateNumberOfMessagesVisible": "DeadLettersAlarm",
-    "ApproximateAgeOfOldestMessage": "SyncDelayAlarm",
-    "DatabaseConnectionsCurrentlySessionPinned": "PinnedConnectionsAlarm",
-    "DatabaseConnections": "DatabaseConnectionsAlarm",
-    "CPUUtilization": "DatabaseCpuAlarm",
-    "ErrorLines": "ErrorLinesAlarm",
+    "5xx": ("ApiFailuresAlarm", NOW),
+    "Latency": ("ApiLatencyAlarm", LATER),
+    "ApproximateNumberOfMessagesVisible": ("DeadLettersAlarm", NOW),
+    "ApproximateAgeOfOldestMessage": ("SyncDelayAlarm", NOW),
+    "DatabaseConnectionsCurrentlySessionPinned": ("PinnedConnectionsAlarm", LATER),
+    "DatabaseConnections": ("DatabaseConnectionsAlarm", NOW),
+    "DatabaseConnectionsBorrowLatency": ("BorrowLatencyAlarm", LATER),
+    "ClientConnectionsSetupFailedAuth": ("SignInsAlarm", NOW),
+    "CPUUtilization": ("DatabaseCpuAlarm", LATER),
+    "FreeableMemory": ("DatabaseMemoryAlarm", LATER),
+    "Throttles": ("ThrottlesAlarm", LATER),
+    "ResourceCount": ("ConcurrencyAlarm", LATER),
+    "Invocations": ("PruningAlarm", LATER),
+    "ErrorLines": ("ErrorLinesAlarm", LATER),
 }
 
 
 @pytest.mark.parametrize("metric", ALARMS)
-def test_what_can_go_wrong_is_told(stack: Stack, metric: str) -> None:
-    alarm = stack.of_type("AWS::CloudWatch::Alarm")[ALARMS[metric]]
+def test_what_can_go_wrong_is_told_to_whom_it_concerns(stack: Stack, metric: str) -> None:
+    name, topic = ALARMS[metric]
+    alarm = stack.of_type("AWS::CloudWatch::Alarm")[name]
     measured = [each["MetricStat"]["Metric"]["MetricName"] for each in alarm.get("Metrics", []) if "MetricStat" in each]
     assert metric in [*measured, alarm.get("MetricName")]
-    assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}]
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}]
     assert alarm["AlarmName"]["Fn::Sub"].startswith("${AWS::StackName}-")
+
+
+def test_no_alarm_flaps_on_one_line_or_one_request(stack: Stack) -> None:
+    """What one reading sets off is a state that lasts: dead letters that wait, storage that is full."""
+    at_once = {
+        name for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items() if alarm["EvaluationPeriods"] == 1
+    }
+    assert at_once <= {"DeadLettersAlarm", "DatabaseStorageAlarm"}
+
+
+def test_what_each_node_of_the_proxy_counts_is_added_up(stack: Stack) -> None:
+    """ "RDS publishes these metrics for each underlying Amazon EC2 instance associated with a proxy"."""
+    of_the_proxy = [{"Name": "ProxyName", "Value": {"Ref": "Proxy"}}]
+    counted = {}
+    for alarm in stack.of_type("AWS::CloudWatch::Alarm").values():
+        if alarm.get("Dimensions") == of_the_proxy:
+            counted[alarm["MetricName"]] = alarm["Statistic"]
+        for each in alarm.get("Metrics", []):
+            if each.get("MetricStat", {}).get("Metric", {}).get("Dimensions") == of_the_proxy:
+                counted[each["MetricStat"]["Metric"]["MetricName"]] = each["MetricStat"]["Stat"]
+    # A time is not added up.
+    assert counted.pop("DatabaseConnectionsBorrowLatency") == "Average"
+    assert len(counted) == 4
+    assert set(counted.values()) == {"Sum"}
+
+
+def test_every_metric_that_is_paid_for_is_on_the_dashboard_under_its_stacks_name(stack: Stack) -> None:
+    body, _ = stack.of_type("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
+    assert all(f'"{name}"' in body for name in UNITS)
+    assert body.count('"Wellspring", ') == body.count('"service", "${AWS::StackName}"') == 3
+    for function in stack.functions.values():
+        assert function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == {"Ref": "AWS::StackName"}
+
+
+def test_a_budget_is_made_where_somebody_is_told_of_it() -> None:
+    assert not Stack(MonthlyBudget="200").of_type("AWS::Budgets::Budget")
+    (budget,) = Stack(MonthlyBudget="200", AlarmEmail="ops@example.com").of_type("AWS::Budgets::Budget").values()
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": {"Ref": "MonthlyBudget"}, "Unit": "USD"}
 
 
 def test_every_alarm_is_of_this_stacks_own_things(stack: Stack) -> None:
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
-        assert stack.needs(name) - {"AlarmTopic", "AlarmKey"} or name == "ErrorLinesAlarm"
+        of_the_account = {"ThrottlesAlarm", "ConcurrencyAlarm", "ErrorLinesAlarm"}
+        assert stack.needs(name) - {"AlarmTopic", "NoticeTopic", "AlarmKey"} or name in of_the_account
         assert alarm["AlarmDescription"].endswith(".")
 
 
@@ -613,9 +677,11 @@ def test_the_error_lines_alarm_counts_what_the_filter_counts(stack: Stack) -> No
     assert '$.level = "ERROR"' in filter_["FilterPattern"]
 
 
-def test_the_alarms_topic_is_encrypted_with_a_key_that_cloudwatch_may_use(stack: Stack) -> None:
-    (topic,) = stack.of_type("AWS::SNS::Topic").values()
-    assert topic["KmsMasterKeyId"] == {"Ref": "AlarmKey"}
+def test_the_alarms_topics_are_encrypted_with_a_key_that_cloudwatch_may_use(stack: Stack) -> None:
+    topics = stack.of_type("AWS::SNS::Topic")
+    assert set(topics) == {NOW, LATER}
+    for topic in topics.values():
+        assert topic["KmsMasterKeyId"] == {"Ref": "AlarmKey"}
     key = stack.resources["AlarmKey"]["Properties"]["KeyPolicy"]
     assert any(statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"} for statement in key["Statement"])
 

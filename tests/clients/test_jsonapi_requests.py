@@ -108,7 +108,7 @@ def test_it_reads_one_resource(connect: Connect) -> None:
     assert (answer.data.id, answer.data.attributes) == (first.id, first.attributes)
 
 
-def test_it_walks_all_pages_by_the_cursor_of_the_next_link(connect: Connect, stack: StackProcess) -> None:
+def test_it_walks_all_pages_by_the_next_link(connect: Connect, stack: StackProcess) -> None:
     # With its slash at the end of everything it cannot follow a link that has a query, but take it apart.
     endpoint = connect("owner").endpoint(LEDGER)
     rows: list[str] = []

@@ -173,6 +173,7 @@ def test_who_accepts_it_gets_the_plain_media_type(send: Send, accept: str | None
         f'{MEDIA}; profile="{PROFILE} https://example.com/other"',
         f'application/json, {MEDIA} ; Profile="https://example.com/other {PROFILE}";q=0.5',
     ],
+    ids=["alone", "beside another", "beside another media type"],
 )
 def test_who_names_the_profile_gets_it_back_with_a_list(send: Send, accept: str) -> None:
     answer = send("GET", LEDGER, accept=accept)
@@ -203,7 +204,9 @@ def test_who_accepts_only_what_we_cannot_give_is_told_so(send: Send, accept: str
 
 # ---- what is sent -------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "type_", [MEDIA, f'{MEDIA};profile="{PROFILE}"', "application/json", "text/plain;charset=utf-8"]
+    "type_",
+    [MEDIA, f'{MEDIA};profile="{PROFILE}"', "application/json", "text/plain;charset=utf-8"],
+    ids=["JSON:API", "with the profile", "JSON", "text"],
 )
 def test_a_content_type_on_get_does_no_harm(send: Send, type_: str) -> None:
     assert send("GET", f"{LEDGER}?page[size]=1", content_type=type_).status == 200
@@ -214,7 +217,9 @@ def test_a_body_on_get_does_no_harm(send: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    "type_", [f'{MEDIA};profile="{PROFILE}"', f'{MEDIA}; profile="https://example.com/x"', MEDIA.upper()]
+    "type_",
+    [f'{MEDIA};profile="{PROFILE}"', f'{MEDIA}; profile="https://example.com/x"', MEDIA.upper()],
+    ids=["the profile", "another profile", "in capitals"],
 )
 def test_a_profile_on_what_is_sent_is_no_reason_to_refuse_it(send: Send, type_: str) -> None:
     answer = send("POST", LEDGER, "pipeline", ledger_row(), content_type=type_, accept=f'{MEDIA};profile="{PROFILE}"')

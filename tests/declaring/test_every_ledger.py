@@ -40,6 +40,9 @@ SELECT replace(replace(replace(found, :ledger, 'LEDGER'), :records, 'RECORDS'), 
   SELECT format('grant %s %s', grantee::regrole, privilege_type) FROM pg_class, aclexplode(relacl)
    WHERE pg_class.oid = CAST(:table AS regclass)
    UNION ALL
+  SELECT format('grant %s %s on its sequence', grantee::regrole, privilege_type) FROM pg_class, aclexplode(relacl)
+   WHERE pg_class.oid = CAST(pg_get_serial_sequence(:table, 'pk') AS regclass)
+   UNION ALL
   SELECT format('grant %s %s on %s', grantee::regrole, privilege_type, attname) FROM pg_attribute, aclexplode(attacl)
    WHERE attrelid = CAST(:table AS regclass)
 ) AS shape (found) ORDER BY 1

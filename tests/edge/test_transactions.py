@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -220,6 +221,22 @@ def test_of_two_that_deadlock_one_is_told_to_come_again(fresh_database: FreshDat
     for thread in threads:
         thread.join()
     assert refused == [True]
+
+
+@pytest.mark.parametrize(("is_read", "tries"), [(True, 2), (False, 1)])
+def test_a_read_that_meets_a_serialization_failure_is_tried_once_more(
+    fresh_database: FreshDatabase, *, is_read: bool, tries: int
+) -> None:
+    tried: list[None] = []
+
+    def work(transaction: Transaction) -> None:
+        tried.append(None)
+        if len(tried) == 1:
+            transaction.execute(text("DO $$ BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END $$"))
+
+    with nullcontext() if is_read else pytest.raises(ServiceUnavailable):
+        in_transaction(work, is_read=is_read)
+    assert len(tried) == tries
 
 
 class TestAServerThatIsAway:

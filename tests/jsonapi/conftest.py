@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from tests.support.api import Caller, Reply, get, person
-from tests.support.world import Row, World
+from tests.support.world import RECORDS, Row, World
 from wellspring.models import table_of
 from wellspring.resources import Resource, resource_of, resources
 
@@ -50,7 +50,7 @@ def tenant(world: World) -> Tenant:
     provider = world.provider(f"provider-{workspace.pk}")
     connector = world.connector()
     connection = world.workspace_connector(workspace, connector)
-    records = {"account": world.account(workspace), "company": world.company(workspace), "people": owner}
+    records = {type_: owner if type_ == "people" else world.record(type_, workspace) for type_ in RECORDS}
     rows = {
         **{f"{type_}_workspace_connector": world.provenance(row, connection) for type_, row in records.items()},
         "workspace_group_workspace": world.enrol(group, workspace, owner),

@@ -68,8 +68,7 @@ def test_all_paths_at_once_include_everything_once(world: World, ours: Tenant, t
 def test_the_paths_are_those_of_the_contract() -> None:
     deeper = {(type_, path) for type_, path in PATHS if "." in path}
     assert deeper == {
-        ("account_workspace_connector", "account.workspace"),
-        ("company_workspace_connector", "company.workspace"),
+        *((ledger.type, f"{record}.workspace") for record, ledger in ledgers().items() if record != "people"),
         *(
             (f"{record}_workspace_connector", f"workspace_connector.{end}")
             for record in ledgers()

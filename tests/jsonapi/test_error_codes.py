@@ -46,7 +46,7 @@ from wellspring.errors import (
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.repositories import ledger
-from wellspring.resources import resource_of
+from wellspring.resources import ledgers, resource_of
 
 COMPANIES = "/v1/company-workspace-connectors"
 COMPANY = "company_workspace_connector"
@@ -330,14 +330,10 @@ CASES = [
     of_class("no such path", NotFound, lambda scene: get("/v1/nothing", scene.ours.caller)),
     *(absent_row(resource.type) for resource in LISTED),
     absent("workspace", lambda scene: get(f"/v1/workspaces/{uuid4()}/providers", scene.ours.caller)),
-    linked(
-        "account_workspace_connector",
-        "account",
-        "/v1/account-workspace-connectors",
-        pipeline,
-        workspace_connector="workspace_connector",
+    *(
+        linked(ledger.type, record, ledger.route, pipeline, workspace_connector="workspace_connector")
+        for record, ledger in ledgers().items()
     ),
-    linked(COMPANY, "company", COMPANIES, pipeline, workspace_connector="workspace_connector"),
     linked(
         "people_workspace_connector",
         "people",

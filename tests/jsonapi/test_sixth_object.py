@@ -185,7 +185,9 @@ def test_it_is_listed_filtered_sorted_and_paged(
         "filter[created_at][lt]=2000-01-01T00:00:00Z": [],
         "filter[deleted]=only": [],
     }.items():
-        for caller in (ours.caller, READER):
+        # A direction is not for the rows of all workspaces.
+        callers = (ours.caller,) if query.startswith("filter[direction]") else (ours.caller, READER)
+        for caller in callers:
             reply = api("GET", f"{ROUTE}?{query}", caller)
             check(reply.document)
             assert reply.ids == expected, query

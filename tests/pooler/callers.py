@@ -26,11 +26,12 @@ from tests.support.databases import Role, engine_for, role_of_call
 from tests.support.queue import consume, synced
 from tests.support.world import RecordType, Row
 from wellspring.access.principal import SERVICE_SCOPE, principal_of, scope_of
-from wellspring.database import Transaction, in_transaction
+from wellspring.database import Deadline, Transaction, in_transaction
 from wellspring.database import scope as scopes
 from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable
 from wellspring.models import table_of
 from wellspring.observability import logger
+from wellspring.settings import CallerSettings
 
 PIPELINE = service("system:read", "sync:write")
 MOST_GROUPS = 4
@@ -144,9 +145,14 @@ def run(plan: Plan) -> Report:
     return sum(reports, Report(sqlstates=kept.sqlstates))
 
 
-def _once_unsafely[Result](work: Callable[[Transaction], Result], scope: str | None, seconds: float | None) -> Result:
+def _once_unsafely[Result](
+    work: Callable[[Transaction], Result],
+    scope: str | None,
+    deadline: Deadline | None,
+    *,
+    is_read: bool,
+) -> Result:
     """Do as `scopes._once`, but say for whom before the transaction, for the whole session."""
-    assert seconds is None
     with scopes.connection() as held:
         if scope is not None:
             held.execute(text("SELECT set_config('wellspring.scope', :scope, false)"), {"scope": scope})
@@ -285,7 +291,7 @@ class _OfTenant(_Caller):
         self.report.tenants.append(tenant)
         self.mine = tenant
         self.who = tenant.caller
-        self.scope = scope_of(principal_of(tenant.caller.claims))
+        self.scope = scope_of(principal_of(tenant.caller.claims, CallerSettings()))
         self.others = [other for other in plan.all_tenants if other.mark != tenant.mark]
 
     @property

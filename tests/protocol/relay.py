@@ -1,4 +1,7 @@
-"""Stands between a client and a real Postgres, reads their messages, and loses connections where it is told to."""
+"""Stands between a client and a real Postgres, reads their messages, and loses connections where it is told to.
+
+Or it goes silent there: the connection stays, and nothing arrives any more.
+"""
 
 import socket
 import threading
@@ -24,12 +27,14 @@ class Loss:
         after: how many of them still arrive.
         halved: whether the next one arrives by half.
         times: how many connections, of those that are made one after another.
+        is_silent: whether the connection stays, and says nothing any more in this direction.
     """
 
     side: Side
     after: int
     halved: bool = False
     times: int = 1
+    is_silent: bool = False
 
 
 @dataclass
@@ -41,12 +46,14 @@ class Relay:
         loss: where the first connections are lost; None where none is.
         port: where it listens.
         messages: what went through.
+        over: set when the relay ends, and with it what is silent.
     """
 
     target: tuple[str, int]
     loss: Loss | None
     port: int
     messages: Messages = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
 
     def accept(self, listener: socket.socket) -> None:
         """Serve each client in threads of its own, until the listener is closed."""
@@ -71,6 +78,8 @@ class Relay:
             for count, (kind, message) in enumerate(_messages(reader, side)):
                 if loss and loss.after == count:
                     target.sendall(message[: len(message) // 2] if loss.halved else b"")
+                    if loss.is_silent:
+                        self.over.wait()
                     break
                 self.messages[number].append((side, kind))
                 target.sendall(message)
@@ -97,6 +106,7 @@ def relay(target: tuple[str, int], loss: Loss | None = None) -> Iterator[Relay]:
         try:
             yield given
         finally:
+            given.over.set()
             listener.shutdown(socket.SHUT_RDWR)
             accepting.join()
 

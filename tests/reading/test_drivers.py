@@ -15,7 +15,6 @@ CHOICES = WORKSPACE_PROVIDER.route
     [
         (True, "filter[provider]={provider}", "providers"),
         (True, "filter[provider]={provider}&filter[workspace]={workspace}", "workspaces"),
-        (True, "", "workspaces"),
         # All tenants choose from one catalogue: a person who went by the provider would walk the rows of others.
         (False, "filter[provider]={provider}", "workspaces"),
     ],

@@ -18,6 +18,7 @@ from tests.support.databases import FreshDatabase
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database.scope import enter
+from wellspring.settings import CallerSettings
 
 COMPANIES = "/v1/company-workspace-connectors"
 LEDGER = "company_workspace_connectors"
@@ -74,7 +75,7 @@ def explain(database: FreshDatabase, url: str, caller: Caller) -> tuple[int, Any
     event.remove(engine, "before_cursor_execute", note)
     statement, values = next(pair for pair in sent if LEDGER in pair[0])
     with engine.connect() as session:
-        enter(session, scope_of(principal_of(caller.claims)))
+        enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
         explained = session.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values).scalar_one()
     plans = explained if isinstance(explained, list) else json.loads(explained)
     return touched(plans[0]["Plan"]), document

@@ -156,12 +156,15 @@ class TestServices:
         caller = person(ours.member, scope="system:read sync:write")
         assert get(COMPANIES, caller).ids == [ours.provenance.id]
 
-    @pytest.mark.parametrize("spelling", [str.upper, lambda text: text.replace("-", ""), "urn:uuid:{}".format])
-    def test_a_uuid_in_another_spelling_is_still_a_person(self, ours: Tenant, spelling: object) -> None:
+    def test_a_uuid_in_capitals_is_still_a_person(self, ours: Tenant) -> None:
+        caller = Caller({"sub": str(ours.member.id).upper(), "scope": "system:read"})
+        assert get(COMPANIES, caller).ids == [ours.provenance.id]
+
+    @pytest.mark.parametrize("spelling", [lambda text: text.replace("-", ""), "urn:uuid:{}".format])
+    def test_a_uuid_in_another_spelling_is_nobody(self, ours: Tenant, spelling: object) -> None:
         assert callable(spelling)
         caller = Caller({"sub": spelling(str(ours.member.id)), "scope": "system:read"})
-        reply = get(COMPANIES, caller)
-        assert reply.ids == [ours.provenance.id]
+        assert get(COMPANIES, caller).status == 401
 
 
 def test_what_is_included_belongs_to_rows_the_caller_sees(ours: Tenant, theirs: Tenant) -> None:

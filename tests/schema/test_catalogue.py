@@ -1,5 +1,7 @@
 """Section 2 of the contract, fact by fact, as Postgres tells it; not as the migrations or the models do."""
 
+from collections.abc import Sequence
+
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -150,15 +152,45 @@ def test_the_enum_of_directions_is_input_and_output(catalogue: Catalogue) -> Non
     assert catalogue.column("SELECT unnest(enum_range(NULL::core_api.direction_enum))::text") == ["input", "output"]
 
 
+UPDATED = """(
+CASE
+    WHEN (updated_at IS NULL) THEN created_at
+    ELSE updated_at
+END)"""
+LIVE, DEAD = "(deleted_at IS NULL)", "(deleted_at IS NOT NULL)"
+
+
+def of_lists(prefix: str, parent: str, directions: Sequence[str]) -> dict[str, str]:
+    """The indexes that lists of one parent's rows are read by."""
+    found = {}
+    for name, time, half in (
+        ("created_live", "created_at", LIVE),
+        ("created_dead", "created_at", DEAD),
+        ("updated_live", UPDATED, LIVE),
+        ("updated_dead", UPDATED, DEAD),
+        ("deleted_dead", "deleted_at", DEAD),
+    ):
+        columns = f"({parent}{time}, pk)"
+        for direction in directions:
+            divided = f"({half} AND (direction = '{direction}'::core_api.direction_enum))"
+            found[f"{prefix}_{name}_{direction}"] = f"{columns} WHERE {divided}"
+        if not directions:
+            found[f"{prefix}_{name}"] = f"{columns} WHERE {half}"
+    return found
+
+
 class TestProvenance:
     @every_provenance_table
-    def test_has_two_composite_indexes_and_those_of_its_keys(self, catalogue: Catalogue, table: str) -> None:
+    def test_has_the_seeds_indexes_and_those_of_its_keys_and_lists(self, catalogue: Catalogue, table: str) -> None:
         record = table.removesuffix("_workspace_connectors")
         assert catalogue.indexes(f"core_api.{table}") == {
             f"pk_{table}": "UNIQUE (pk)",
             f"uq_{table}_id": "UNIQUE (id)",
             f"idx_{table}_record_created": f"({record}_pk, created_at, pk)",
-            f"idx_{table}_wc_created_at": "(workspace_connector_pk, created_at, pk)",
+            # The live half of the seed's; the dead one is among the others.
+            f"idx_{table}_wc_created_at": f"(workspace_connector_pk, created_at, pk) WHERE {LIVE}",
+            **of_lists(f"idx_{table}", "", ()),
+            **of_lists(f"idx_{table}_wc", "workspace_connector_pk, ", ("input", "output")),
         }
 
     @every_provenance_table

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,20 @@ class Context:
 
 
 @dataclass(frozen=True)
+class TickingContext(Context):
+    """A context whose time passes."""
+
+    began: float = field(default_factory=time.monotonic)
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Say how much time is left."""
+        return self.milliseconds - int((time.monotonic() - self.began) * 1000)
+
+
+USUAL = Context()
+
+
+@dataclass(frozen=True)
 class Caller:
     """Somebody with claims; `claims` None is somebody without."""
 
@@ -51,7 +66,7 @@ def person(row: Row, **claims: object) -> Caller:
 
 def service(*scopes: str, client_id: str = "sync-pipeline") -> Caller:
     """Return a service with these scopes."""
-    return Caller({"sub": client_id, "scope": " ".join(scopes)})
+    return Caller({"sub": client_id, "client_id": client_id, "scope": " ".join(scopes)})
 
 
 READER = service("system:read")
@@ -134,6 +149,7 @@ def call(
     *,
     body: str | None = None,
     headers: Mapping[str, str] | None = None,
+    context: Context = USUAL,
 ) -> Reply:
     """Call the function that the template has for `method` and `url`, as `caller`, with the role it logs in with.
 
@@ -144,6 +160,7 @@ def call(
         document: the body, as JSON values.
         body: the body as text, instead of `document`.
         headers: beside the usual ones; an empty value takes one away.
+        context: Lambda's.
     """
     path, _, query = url.partition("?")
     found = ROUTER.find(method, path)
@@ -160,17 +177,17 @@ def call(
         headers={name: value for name, value in (usual | dict(headers or {})).items() if value},
         body=text,
     )
-    return send(sent)
+    return send(sent, context)
 
 
-def send(sent: Any) -> Reply:
+def send(sent: Any, context: Context = USUAL) -> Reply:
     """Give an event, as it is, to the function that the template has for its route, with the role it logs in with."""
     function = FUNCTIONS[sent["routeKey"]]
     module = importlib.import_module(function.handler.removesuffix(".handler"))
     role: Any = function.environment["DB_USER"]
     token = role_of_call.set(role)
     try:
-        answer = module.handler(sent, Context())
+        answer = module.handler(sent, context)
     finally:
         role_of_call.reset(token)
     text = answer.get("body", "")

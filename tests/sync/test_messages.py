@@ -164,7 +164,7 @@ def test_as_many_records_as_the_contract_allows_are_taken() -> None:
         ({"records": [RECORD] * (MOST_RECORDS + 1)}, "records.synced.records: too_long"),
         ({"records": [None]}, "records.synced.records.0: dict_type"),
         (
-            {"records": [RECORD, {"type": "invoice", "id": RECORD["id"]}]},
+            {"records": [RECORD, {"type": "unheard_of", "id": RECORD["id"]}]},
             "records.synced.records.1.type: literal_error",
         ),
         ({"records": [{"type": "company"}]}, "records.synced.records.0.id: missing"),

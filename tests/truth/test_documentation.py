@@ -19,7 +19,7 @@ from tests.sync import test_events as sync_events
 from tests.sync import test_pruning as pruned_events
 from tests.writing import test_events as written_events
 from wellspring.routes import routes
-from wellspring.settings import Settings
+from wellspring.settings import CallerSettings, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = Template()
@@ -109,7 +109,9 @@ def test_every_function_has_an_event() -> None:
     assert any(name.startswith("sync_") for name in names)
 
 
-@pytest.mark.parametrize("variable", [field.name.upper() for field in fields(Settings)])
+@pytest.mark.parametrize(
+    "variable", [field.name.upper() for each in (Settings, CallerSettings) for field in fields(each)]
+)
 def test_every_setting_is_documented(variable: str) -> None:
     assert f"| `{variable}` |" in read("docs/settings.md")
 

@@ -26,3 +26,14 @@ def test_a_document_without_its_marker_is_refused() -> None:
 @pytest.mark.parametrize("command", ["events", "docs"])
 def test_the_makefile_runs_what_writes_them(command: str) -> None:
     assert f"-m local.generate.{command}" in (ROOT / "Makefile").read_text()
+
+
+def test_the_page_of_the_architecture_fits_on_two_screens() -> None:
+    assert len((ROOT / "docs/architecture.md").read_text().splitlines()) <= 100
+
+
+@pytest.mark.parametrize("folder", ["layers/shared/wellspring", "functions", "migrations", "local", "bench"])
+def test_every_file_begins_with_what_belongs_in_it(folder: str) -> None:
+    files = [path for path in (ROOT / folder).rglob("*.py") if path.read_text().strip()]
+    assert files
+    assert [path for path in files if not path.read_text().startswith(('"""', "#!"))] == []

@@ -8,7 +8,7 @@ from local.postgres import OWNER
 from local.settings import ROOT
 from local.template import Template
 from tests.support.databases import WRITER, Database
-from wellspring.database.retry import LONGEST_STATEMENT_SECONDS
+from wellspring.database.scope import LONGEST_STATEMENT_SECONDS
 from wellspring.services.pruning import INBOX_KEPT
 from wellspring.services.sync import CHUNK
 

@@ -23,7 +23,7 @@ def options(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What connections were opened with, instead of opening them."""
     seen: list[dict[str, Any]] = []
 
-    def dial(host: str, port: int, tls: object, timeout: float) -> object:
+    def dial(host: str, port: int, tls: object) -> object:
         seen.append({"host": host, "port": port, "tls": tls})
         return seen[-1]
 

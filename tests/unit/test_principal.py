@@ -1,43 +1,274 @@
-"""Contract, section 3: a `sub` that is a uuid is a person, whatever the token's scope says."""
+"""Contract, section 3: who calls, whatever identity provider made the token.
 
+The tokens are of the shapes that the providers document (docs/identity-providers.md), and reach the function as API
+Gateway hands them over: arrays as `[a b]`, numbers and booleans as text.
+"""
+
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from wellspring.access.principal import Person, Service, principal_of
+from local.authorizer import as_text
+from wellspring.access.principal import Person, Principal, Service, principal_of
 from wellspring.access.rules import permit
 from wellspring.errors import Forbidden, Unauthorized
+from wellspring.settings import CallerSettings, SettingsError, read_caller_settings
 
 ADA = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+OTHER = "0b1e6f5e-7a55-4c0b-9a51-6c1a1c9d7d10"
+DEFAULT = CallerSettings()
+TIMES = {"iat": 1778400862, "exp": 1778404462, "nbf": 1778400862}
+AUTH0_PERSON = "https://wellspring.example/person"
+
+
+def handed_over(token: dict[str, Any]) -> dict[str, object]:
+    """Return a token's claims as API Gateway writes them into the event."""
+    return {name: as_text(value) for name, value in (TIMES | token).items()}
+
+
+def asked(token: dict[str, Any], **environment: str) -> Principal:
+    """Return who calls with `token`, where the deployment has these variables."""
+    return principal_of(handed_over(token), read_caller_settings(environment))
+
+
+COGNITO_PERSON = {
+    "sub": ADA,
+    "cognito:groups": ["admins", "staff"],
+    "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE",
+    "client_id": "1example23456789",
+    "origin_jti": OTHER,
+    "event_id": OTHER,
+    "token_use": "access",
+    "scope": "aws.cognito.signin.user.admin openid ledger/system:read",
+    "auth_time": 1778400862,
+    "jti": OTHER,
+    "username": "ada",
+    "version": 2,
+}
+COGNITO_SERVICE = {
+    "sub": "7example98765432",
+    "client_id": "7example98765432",
+    "token_use": "access",
+    "scope": "ledger/system:read ledger/sync:write",
+    "auth_time": 1778400862,
+    "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE",
+    "version": 2,
+    "jti": OTHER,
+}
+AUTH0_USER = {
+    "iss": "https://tenant.eu.auth0.com/",
+    "sub": "auth0|5f7c8ec7c33c6c004bbafe82",
+    "aud": ["wellspring", "https://tenant.eu.auth0.com/userinfo"],
+    "azp": "my_client_id",
+    "scope": "openid profile email system:read",
+    "permissions": ["system:read"],
+    AUTH0_PERSON: ADA,
+}
+AUTH0_SERVICE = {
+    "iss": "https://tenant.eu.auth0.com/",
+    "sub": "my_client_id@clients",
+    "aud": "wellspring",
+    "azp": "my_client_id",
+    "scope": "system:read sync:write",
+    "gty": "client-credentials",
+    "permissions": ["system:read", "sync:write"],
+}
+OKTA_USER = {
+    "ver": 1,
+    "jti": "AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE",
+    "iss": "https://example.okta.com/oauth2/default",
+    "aud": "wellspring",
+    "cid": "0oabucvyc38HLL1ef0h7",
+    "uid": "00ujmkLgagxeRrAg20g3",
+    "scp": ["openid", "email", "system:read"],
+    "sub": "ada@example.com",
+    "wellspring_person": ADA,
+}
+OKTA_SERVICE = {
+    "ver": 1,
+    "iss": "https://example.okta.com/oauth2/default",
+    "aud": "wellspring",
+    "cid": "0oabucvyc38HLL1ef0h7",
+    "scp": ["system:read", "sync:write"],
+    "sub": "0oabucvyc38HLL1ef0h7",
+}
+ENTRA_USER = {
+    "aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3",
+    "iss": "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0",
+    "azp": OTHER,
+    "azpacr": "0",
+    "idtyp": "user",
+    "name": "Ada",
+    "oid": ADA,
+    "rh": "I",
+    "scp": "access_as_user system:read",
+    "sub": "HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ",
+    "tid": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+    "ver": "2.0",
+}
+ENTRA_SERVICE = {
+    "aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3",
+    "iss": "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0",
+    "azp": OTHER,
+    "azpacr": "1",
+    "idtyp": "app",
+    "oid": ADA,
+    "roles": ["system:read", "sync:write"],
+    "sub": ADA,
+    "tid": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+    "ver": "2.0",
+}
+KEYCLOAK_USER = {
+    "iss": "https://keycloak.example/realms/wellspring",
+    "aud": ["wellspring", "account"],
+    "sub": ADA,
+    "typ": "Bearer",
+    "azp": "web",
+    "sid": OTHER,
+    "acr": "1",
+    "allowed-origins": ["https://app.example"],
+    "realm_access": {"roles": ["offline_access", "uma_authorization"]},
+    "scope": "openid email profile system:read",
+    "email_verified": True,
+    "preferred_username": "ada",
+}
+KEYCLOAK_SERVICE = {
+    "iss": "https://keycloak.example/realms/wellspring",
+    "aud": ["wellspring", "account"],
+    "sub": OTHER,
+    "typ": "Bearer",
+    "azp": "sync-pipeline",
+    "scope": "system:read sync:write",
+    "clientHost": "10.0.0.1",
+    "email_verified": False,
+    "preferred_username": "service-account-sync-pipeline",
+    "clientAddress": "10.0.0.1",
+    "client_id": "sync-pipeline",
+}
+READS_AND_SYNCS = frozenset({"system:read", "sync:write"})
+
+
+@pytest.mark.parametrize(
+    ("token", "environment", "expected"),
+    [
+        (COGNITO_PERSON, {"SCOPE_PREFIX": "ledger/"}, Person(UUID(ADA))),
+        (COGNITO_SERVICE, {"SCOPE_PREFIX": "ledger/"}, Service("7example98765432", READS_AND_SYNCS)),
+        (COGNITO_SERVICE, {}, Service("7example98765432", frozenset({"ledger/system:read", "ledger/sync:write"}))),
+        (AUTH0_USER, {"PERSON_CLAIM": AUTH0_PERSON}, Person(UUID(ADA))),
+        (AUTH0_SERVICE, {"PERSON_CLAIM": AUTH0_PERSON}, Service("my_client_id@clients", READS_AND_SYNCS)),
+        (OKTA_USER, {"PERSON_CLAIM": "wellspring_person"}, Person(UUID(ADA))),
+        (OKTA_SERVICE, {}, Service("0oabucvyc38HLL1ef0h7", READS_AND_SYNCS)),
+        (ENTRA_USER, {"PERSON_CLAIM": "oid"}, Person(UUID(ADA))),
+        (ENTRA_SERVICE, {"PERSON_CLAIM": "oid", "SCOPE_CLAIMS": "roles"}, Service(ADA, READS_AND_SYNCS)),
+        (ENTRA_SERVICE, {"PERSON_CLAIM": "oid"}, Service(ADA, frozenset())),
+        (KEYCLOAK_USER, {"SERVICE_SUBJECTS": OTHER}, Person(UUID(ADA))),
+        (KEYCLOAK_SERVICE, {"SERVICE_SUBJECTS": OTHER}, Service(OTHER, READS_AND_SYNCS)),
+        (KEYCLOAK_SERVICE, {"SERVICE_CLAIM": "client_id=sync-pipeline"}, Service(OTHER, READS_AND_SYNCS)),
+    ],
+)
+def test_each_providers_tokens_say_who_calls(
+    token: dict[str, Any], environment: dict[str, str], expected: Principal
+) -> None:
+    assert asked(token, **environment) == expected
+
+
+@pytest.mark.parametrize("token", [AUTH0_USER, OKTA_USER, ENTRA_USER], ids=["Auth0", "Okta", "Entra"])
+def test_a_person_whose_subject_is_no_uuid_is_never_a_service(token: dict[str, Any]) -> None:
+    """Whatever scopes the token carries: it proves nothing."""
+    with pytest.raises(Unauthorized):
+        asked(token | {"scope": "system:read", "scp": ["system:read"]})
 
 
 @pytest.mark.parametrize("claims", [None, {}, {"scope": "system:read"}, {"sub": ""}, {"sub": None}, {"sub": ["x"]}])
 def test_no_subject_is_nobody(claims: dict[str, object] | None) -> None:
     with pytest.raises(Unauthorized):
-        principal_of(claims)
+        principal_of(claims, DEFAULT)
 
 
 @pytest.mark.parametrize("scope", ["", "system:read sync:write", None])
 def test_a_uuid_is_a_person_who_may_always_ask(scope: str | None) -> None:
-    found = principal_of({"sub": ADA, "scope": scope})
+    found = principal_of({"sub": ADA, "scope": scope}, DEFAULT)
     assert found == Person(UUID(ADA))
     permit(found, "provenance", "read")
 
 
 @pytest.mark.parametrize(
-    ("scope", "expected"),
+    "named", [ADA.replace("-", ""), f"urn:uuid:{ADA}", f"{{{ADA}}}", f" {ADA}", f"{ADA}\n", f"[{ADA}]", ADA[:-1]]
+)
+def test_only_the_36_characters_of_rfc_9562_are_a_uuid(named: str) -> None:
+    with pytest.raises(Unauthorized):
+        principal_of({"sub": named}, DEFAULT)
+    assert principal_of({"sub": ADA.upper()}, DEFAULT) == Person(UUID(ADA))
+
+
+@pytest.mark.parametrize("proof", [{"client_id": ADA}, {"azp": ADA}, {"cid": ADA}, {"gty": "client-credentials"}])
+def test_who_proves_to_be_a_program_is_no_person_though_its_subject_is_a_uuid(proof: dict[str, str]) -> None:
+    assert principal_of({"sub": ADA, **proof}, DEFAULT) == Service(ADA, frozenset())
+
+
+@pytest.mark.parametrize("proof", [{"client_id": "other"}, {"azp": ""}, {"gty": "password"}, {"idtyp": "[app]"}, {}])
+def test_who_proves_nothing_is_nobody(proof: dict[str, str]) -> None:
+    with pytest.raises(Unauthorized):
+        principal_of({"sub": "pipeline", "scope": "system:read", **proof}, DEFAULT)
+
+
+def test_an_empty_list_of_proofs_lets_no_claim_make_a_service() -> None:
+    with pytest.raises(Unauthorized):
+        asked(OKTA_SERVICE, SERVICE_CLAIM="")
+    assert asked(OKTA_SERVICE, SERVICE_CLAIM="", SERVICE_SUBJECTS=f"{OKTA_SERVICE['sub']}, another") == Service(
+        "0oabucvyc38HLL1ef0h7", READS_AND_SYNCS
+    )
+
+
+@pytest.mark.parametrize("sub", ["[a b]", "map[a:b]", " pipeline", "pipeline ", "a\tb", "~" * 256, "pipelin\xe9"])
+def test_what_can_be_no_subject_is_no_service(sub: str) -> None:
+    with pytest.raises(Unauthorized):
+        principal_of({"sub": sub, "client_id": sub}, DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
     [
-        ("system:read", {"system:read"}),
-        (" system:read  sync:write ", {"system:read", "sync:write"}),
-        ("", set()),
-        (None, set()),
-        (["system:read"], set()),
+        ({"scope": "system:read"}, {"system:read"}),
+        ({"scope": " system:read  sync:write "}, {"system:read", "sync:write"}),
+        ({"scope": "system:read", "scp": "sync:write"}, {"system:read", "sync:write"}),
+        ({"scp": "[system:read sync:write]"}, {"system:read", "sync:write"}),
+        ({"scope": "[system:read sync:write]"}, set()),
+        ({"scp": "map[system:read:true]"}, set()),
+        ({"scope": ""}, set()),
+        ({"scope": None}, set()),
+        ({"scope": ["system:read"]}, set()),
     ],
 )
-def test_a_service_has_the_scopes_of_its_token(scope: object, expected: set[str]) -> None:
-    assert principal_of({"sub": "pipeline", "scope": scope}) == Service("pipeline", frozenset(expected))
+def test_a_service_has_the_scopes_of_its_token(claims: dict[str, object], expected: set[str]) -> None:
+    found = principal_of({"sub": "pipeline", "client_id": "pipeline", **claims}, DEFAULT)
+    assert found == Service("pipeline", frozenset(expected))
+
+
+@pytest.mark.parametrize("separator", ["\t", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\xa0", "\u2003", ","])
+def test_scopes_are_separated_by_the_space_of_rfc_6749_and_nothing_else(separator: str) -> None:
+    claims = {"sub": "pipeline", "client_id": "pipeline", "scope": separator.join(("system:read", "sync:write"))}
+    found = principal_of(claims, DEFAULT)
+    assert isinstance(found, Service)
+    assert not found.scopes & READS_AND_SYNCS
+
+
+def test_where_scopes_have_a_prefix_a_scope_without_it_is_another_apis() -> None:
+    token = {
+        "sub": "pipeline",
+        "client_id": "pipeline",
+        "scope": "ledger/system:read sync:write other/sync:write ledger/",
+    }
+    assert asked(token, SCOPE_PREFIX="ledger/") == Service("pipeline", frozenset({"system:read"}))
 
 
 def test_a_service_without_the_scope_may_not_read() -> None:
     with pytest.raises(Forbidden):
         permit(Service("pipeline", frozenset({"sync:write"})), "provenance", "read")
+
+
+@pytest.mark.parametrize("said", ["client_id", "=app", "client_id={sub},gty="])
+def test_a_proof_that_is_no_claim_and_value_is_refused(said: str) -> None:
+    with pytest.raises(SettingsError, match="SERVICE_CLAIM"):
+        read_caller_settings({"SERVICE_CLAIM": said})

@@ -217,7 +217,7 @@ class TestATime:
         table = table_of(f"{row.type}s")
         stored = database.owner.execute(select(table.c.deleted_at).where(table.c.pk == row.pk)).scalar_one()
         assert stored == datetime.fromisoformat(shown)
-        only = f"filter[deleted]=only&filter[deleted_at][gte]={shown}&filter[deleted_at][lte]={shown}"
+        only = f"sort=deleted_at&filter[deleted]=only&filter[deleted_at][gte]={shown}&filter[deleted_at][lte]={shown}"
         assert get(f"{COMPANIES}?{only}", READER).data[0]["attributes"]["deleted_at"] == shown
 
     @pytest.mark.parametrize("said", ["2026-05-10T08:14:22.123999Z", "9999-12-31T23:59:59.9999Z"])

@@ -438,11 +438,16 @@ class TestEnrolling:
 
 
 class TestAPersonIsNeverAService:
-    @pytest.mark.parametrize("spelling", [str.upper, lambda text: text.replace("-", ""), "urn:uuid:{}".format])
-    def test_however_the_uuid_is_spelt(self, scene: Scene, spelling: Callable[[str], str]) -> None:
-        caller = Caller({"sub": spelling(str(scene.tenant.owner.id)), "scope": SCOPES})
+    def test_though_the_uuid_is_in_capitals(self, scene: Scene) -> None:
+        caller = Caller({"sub": str(scene.tenant.owner.id).upper(), "scope": SCOPES})
         reply = call("POST", "/v1/company-workspace-connectors", caller, scene.tenant.draft())
         assert (reply.status, reply.error["code"]) == (403, "FORBIDDEN")
+
+    @pytest.mark.parametrize("spelling", [lambda text: text.replace("-", ""), "urn:uuid:{}".format])
+    def test_and_a_uuid_in_another_spelling_is_nobody(self, scene: Scene, spelling: Callable[[str], str]) -> None:
+        caller = Caller({"sub": spelling(str(scene.tenant.owner.id)), "scope": SCOPES})
+        reply = call("POST", "/v1/company-workspace-connectors", caller, scene.tenant.draft())
+        assert (reply.status, reply.error["code"]) == (401, "UNAUTHORIZED")
 
     @pytest.mark.parametrize("scope", ["SYNC:WRITE", "sync:writer", "sync", "write", "sync:write,system:read"])
     def test_and_a_scope_is_a_whole_word(self, scene: Scene, scope: str) -> None:

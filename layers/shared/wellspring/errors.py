@@ -4,6 +4,7 @@
     ├── BadRequest                  400 BAD_REQUEST
     │   ├── InvalidJson             400 INVALID_JSON
     │   ├── InvalidQueryParameter   400 INVALID_QUERY_PARAMETER
+    │   ├── AsksTooMuch             400 BAD_REQUEST
     │   └── InvalidCursor           400 INVALID_CURSOR
     ├── Unauthorized                401 UNAUTHORIZED
     ├── Forbidden                   403 FORBIDDEN
@@ -21,8 +22,10 @@
     ├── SchemaValidationError       422 SCHEMA_VALIDATION_ERROR
     ├── ServiceUnavailable          503 SERVICE_UNAVAILABLE (with Retry-After; the caller may try again)
     │   ├── DatabaseAway            the same, when there was no server, or none any more
-    │   ├── DatabaseBusy            the same, when something took longer than it may
-    │   └── OutcomeUnknown          the same, when a COMMIT was sent and its answer never came
+    │   ├── DatabaseBusy            the same, when something was waited for longer than it may
+    │   │   └── TimeExceeded        the same, when the statements took longer than they may
+    │   └── OutcomeUnknown          503 SERVICE_UNAVAILABLE (without Retry-After unless it is safe), when a COMMIT was
+    │                               sent and its answer never came
     ├── InternalError               500 INTERNAL_ERROR
     └── Problems                    several of these, answered together
 
@@ -100,6 +103,10 @@ class InvalidQueryParameter(BadRequest):
 
     code = "INVALID_QUERY_PARAMETER"
     title = "Invalid query parameter"
+
+
+class AsksTooMuch(BadRequest):
+    """What is asked for cannot be read in the time there is; it would not be the next time either."""
 
 
 class InvalidCursor(BadRequest):
@@ -265,11 +272,29 @@ class DatabaseAway(ServiceUnavailable):
 
 
 class DatabaseBusy(ServiceUnavailable):
-    """A lock was waited for, or a statement ran, for longer than it may."""
+    """A lock was waited for longer than it may."""
+
+
+class TimeExceeded(DatabaseBusy):
+    """A statement, or all statements of a transaction together, took longer than they may."""
 
 
 class OutcomeUnknown(ServiceUnavailable):
-    """The connection was lost while a commit was under way: the change may have been made."""
+    """The connection was lost while a commit was under way: the change may have been made.
+
+    Args:
+        detail: as of any error.
+        is_repeatable: whether the same request may be sent again whatever became of this one.
+    """
+
+    def __init__(self, detail: str, *, is_repeatable: bool = False) -> None:
+        super().__init__(detail)
+        self._is_repeatable = is_repeatable
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Say after how many seconds to try again, where that makes no second change."""
+        return super().headers if self._is_repeatable else {}
 
 
 class InternalError(WellspringError):

@@ -14,6 +14,8 @@ from wellspring.resources import Resource
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 500
+# How far a list's rows are counted: each costs what a row of a page costs.
+MAX_TOTAL = 10_000
 
 type Operator = Literal["eq", "in", "gte", "gt", "lte", "lt"]
 type FilterValue = str | bool | datetime | tuple[UUID, ...]
@@ -101,6 +103,11 @@ class ListQuery:
     backward: bool = False
     total: bool = False
     view: View = field(default_factory=View)
+
+    @property
+    def names_parents(self) -> bool:
+        """Whether it is of the rows of some parents that it names, and not of all that the caller sees."""
+        return bool(self.workspaces) or any(found.name in self.resource.driving for found in self.filters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,11 @@ class Resource:
         return tuple(relationship for relationship in self.relationships if not relationship.many)
 
     @property
+    def driving(self) -> tuple[str, ...]:
+        """The names of the relationships by whose parents its rows can be read."""
+        return tuple(relationship.name for relationship in self.to_one if relationship.drives)
+
+    @property
     def name(self) -> str:
         """The type as words, for people."""
         return self.type.replace("_", " ")

@@ -79,3 +79,65 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def settings() -> Settings:
     """Return this process's settings, read once. Raises `SettingsError`."""
     return read_settings(os.environ)
+
+
+# In the place of a value: the token's own `sub`.
+THE_SUBJECT = "{sub}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerSettings:
+    """What the claims of the deployment's identity provider mean (docs/identity-providers.md).
+
+    Attributes:
+        person_claim: names a person, by the uuid of their row of `peoples`.
+        service_subjects: each `sub` that is a service whatever else its token says.
+        service_claim: claims and their values; a token that has any of them is a service's.
+        scope_claims: where a service's scopes are.
+        scope_prefix: what stands before each scope of this API; a scope without it is another API's.
+    """
+
+    person_claim: str = "sub"
+    service_subjects: tuple[str, ...] = ()
+    service_claim: tuple[tuple[str, str], ...] = (
+        ("client_id", THE_SUBJECT),
+        ("azp", THE_SUBJECT),
+        ("cid", THE_SUBJECT),
+        ("gty", "client-credentials"),
+        ("idtyp", "app"),
+    )
+    scope_claims: tuple[str, ...] = ("scope", "scp")
+    scope_prefix: str = ""
+
+
+def read_caller_settings(environment: Mapping[str, str]) -> CallerSettings:
+    """Build `CallerSettings` from variables of the same names in capitals; lists have commas between.
+
+    A variable that is not there leaves the default; an empty SERVICE_CLAIM lets no claim make a service.
+
+    Raises:
+        SettingsError: SERVICE_CLAIM is no list of `claim=value`.
+    """
+    values: dict[str, str | tuple[str, ...] | tuple[tuple[str, str], ...]] = {}
+    for name in ("person_claim", "scope_prefix"):
+        if environment.get(name.upper()):
+            values[name] = environment[name.upper()]
+    for name in ("service_subjects", "scope_claims"):
+        if environment.get(name.upper()):
+            values[name] = _several(environment[name.upper()])
+    if "SERVICE_CLAIM" in environment:
+        pairs = [each.partition("=") for each in _several(environment["SERVICE_CLAIM"])]
+        if not all(claim and value for claim, _, value in pairs):
+            raise SettingsError("SERVICE_CLAIM must be a list of claim=value")
+        values["service_claim"] = tuple((claim, value) for claim, _, value in pairs)
+    return CallerSettings(**values)  # type: ignore[arg-type]  # each is of its field's type
+
+
+def _several(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (each.strip() for each in text.split(",")) if part)
+
+
+@cache
+def caller_settings() -> CallerSettings:
+    """Return what claims mean in this process, read once. Raises `SettingsError`."""
+    return read_caller_settings(os.environ)

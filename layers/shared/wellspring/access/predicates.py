@@ -8,7 +8,21 @@ the way closes it.
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Select, Table, bindparam, exists, func, select, true, union
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Table,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+    true,
+    union,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
@@ -64,6 +78,10 @@ class Visible:
     Args:
         person: whether the caller is a person; else a service, which sees everything that is live.
         claimed: whether only the workspaces that the caller claims to work in are asked about.
+
+    Attributes:
+        first: for a person what they see, as one row. Where an outer join begins with it, it is computed also where
+            nothing is found to compare it with: else the time tells what is there from what is not.
     """
 
     def __init__(self, *, person: bool, claimed: bool = False) -> None:
@@ -71,6 +89,25 @@ class Visible:
         self._claimed = claimed
         self._workspaces: CTE = union(_direct(), _through_groups()).cte("visible")
         self._groups: CTE = _groups().cte("visible_groups")
+        self.first: FromClause | None = None
+
+    def at_first(self) -> FromClause | None:
+        """Have all conditions that are made from now on compare with `first`, and return it; None for a service."""
+        if self._person:
+            workspaces, groups = (
+                func.array(select(seen.c.pk).scalar_subquery()) for seen in (self._workspaces, self._groups)
+            )
+            # OFFSET 0: no expression to be put where it is needed, but a row.
+            row = select(workspaces.label("workspaces"), groups.label("groups")).offset(literal_column("0", Integer))
+            self.first = row.subquery("first")
+        return self.first
+
+    def before_all(self) -> list[ColumnElement[bool]]:
+        """Return conditions that compute what a person sees before any row is looked for; always true."""
+        if not self._person:
+            return []
+        counted = (select(func.count()).select_from(seen) for seen in (self._workspaces, self._groups))
+        return [number.scalar_subquery().is_not(None) for number in counted]
 
     def workspace(self, pk: ColumnElement[int]) -> ColumnElement[bool]:
         """Return the condition that the caller sees the workspace that `pk` points to."""
@@ -79,6 +116,8 @@ class Visible:
         if not self._person:
             conditions = [workspace.c.pk == pk, workspace.c.deleted_at.is_(None)]
             return exists().where(*conditions, *([claimed] if self._claimed else []))
+        if self.first is not None:
+            return pk == func.any(self.first.c.workspaces)
         # An array, computed once for the statement: a sub-select would invite the planner to join from the
         # tenant's end, which reads the whole tenant for one page.
         seen = select(self._workspaces.c.pk)
@@ -88,6 +127,8 @@ class Visible:
 
     def group(self, pk: ColumnElement[int]) -> ColumnElement[bool]:
         """Return the condition that the caller is a member of the live group that `pk` points to."""
+        if self.first is not None:
+            return pk == func.any(self.first.c.groups)
         if self._person:
             return pk == func.any(func.array(select(self._groups.c.pk).scalar_subquery()))
         group = parents.workspace_groups.alias()

@@ -1,4 +1,4 @@
-"""The caller, from the claims that API Gateway has verified."""
+"""The caller, from the claims that API Gateway has verified, and what they mean here (docs/identity-providers.md)."""
 
 import re
 from collections.abc import Mapping
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from wellspring.errors import Unauthorized
+from wellspring.ids import parse_id
+from wellspring.settings import THE_SUBJECT, CallerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,34 +37,59 @@ class Service:
 type Principal = Person | Service
 
 
-# OpenID Connect Core 1.0, section 2: "It MUST NOT exceed 255 ASCII characters in length."
-_SUBJECT = re.compile(r"[\x20-\x7e]{1,255}")
+# OpenID Connect Core 1.0, section 2: "It MUST NOT exceed 255 ASCII characters in length." API Gateway writes an array
+# as `[a b c]` and an object as `map[a:b c:d]`: neither names anybody.
+_SUBJECT = re.compile(r"(?!\[|map\[)[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
-def principal_of(claims: Mapping[str, object] | None) -> Principal:
-    """Return who is calling. A `sub` that is a uuid is a person, whatever the token's scope says.
+def principal_of(claims: Mapping[str, object] | None, meaning: CallerSettings) -> Principal:
+    """Return who is calling (contract, section 3).
+
+    Whether a program calls is looked at first: it must prove it, by its subject or by a claim, and then it is no
+    person, a uuid as its subject notwithstanding. Everybody else is a person, named by a uuid, or nobody.
+
+    Args:
+        claims: of the token that API Gateway has verified.
+        meaning: which of them say what, with this deployment's identity provider.
 
     Raises:
-        Unauthorized: there are no claims, or no `sub` in them that can name anybody.
+        Unauthorized: there are no claims, or they name neither a service nor a person.
     """
-    said = claims.get("sub") if claims else None
-    subject = said.strip() if isinstance(said, str) else ""
-    if not claims or not _SUBJECT.fullmatch(subject):
-        raise Unauthorized("This operation needs a bearer token.")
-    try:
-        return Person(UUID(subject))
-    except ValueError:
-        return Service(subject, _scopes(claims.get("scope")))
+    if claims:
+        subject = claims.get("sub")
+        if isinstance(subject, str) and _SUBJECT.fullmatch(subject) and _is_service(subject, claims, meaning):
+            return Service(subject, _scopes(claims, meaning))
+        named = claims.get(meaning.person_claim)
+        id_ = parse_id(named) if isinstance(named, str) else None
+        if id_:
+            return Person(id_)
+    raise Unauthorized("This operation needs a bearer token.")
 
 
-def _scopes(claim: object) -> frozenset[str]:
-    """Return the scopes in a space-separated list. Anything else grants nothing.
+def _is_service(subject: str, claims: Mapping[str, object], meaning: CallerSettings) -> bool:
+    return subject in meaning.service_subjects or any(
+        claims.get(claim) == (subject if value == THE_SUBJECT else value) for claim, value in meaning.service_claim
+    )
 
-    API Gateway writes an array as `[a b c]` and an object as `map[a:b c:d]`: some of their words look like scopes.
+
+def _scopes(claims: Mapping[str, object], meaning: CallerSettings) -> frozenset[str]:
+    """Return the scopes that the token grants, without the prefix.
+
+    They are separated by the space of RFC 6749, section 3.3, and nothing else. `scope` is such a list; every other
+    claim may also be an array, which API Gateway writes as `[a b]`.
     """
-    if not isinstance(claim, str) or claim.startswith(("[", "map[")):
-        return frozenset()
-    return frozenset(claim.split())
+    found: set[str] = set()
+    for claim in meaning.scope_claims:
+        said = claims.get(claim)
+        if not isinstance(said, str):
+            continue
+        if claim != "scope" and said.startswith("[") and said.endswith("]"):
+            said = said[1:-1]
+        if not said.startswith(("[", "map[")):
+            found.update(said.split(" "))
+    return frozenset(
+        scope.removeprefix(meaning.scope_prefix) for scope in found if scope and scope.startswith(meaning.scope_prefix)
+    ) - {""}
 
 
 # What a service works under in the database; no person's id is one of these words.

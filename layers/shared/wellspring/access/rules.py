@@ -44,6 +44,35 @@ def permit(principal: Principal, policy: Policy, action: Action) -> None:
         raise Forbidden("Only a person makes groups, enrols workspaces and withdraws them.")
 
 
+def may_read(principal: Principal) -> bool:
+    """Say whether the caller may read what they see; a service may write without that."""
+    return isinstance(principal, Person) or READ in principal.scopes
+
+
+def permit_include(principal: Principal, include: Collection[str] | None) -> None:
+    """Let a write's answer include what its caller may read (contract, section 4).
+
+    Args:
+        principal: the caller, permitted to write.
+        include: the relationship paths to include.
+
+    Raises:
+        Forbidden: a service that may write, and read nothing.
+    """
+    if include and not may_read(principal):
+        raise Forbidden(f"Including other resources needs the scope {READ}.", parameter="include")
+
+
+def require_reading(principal: Principal) -> None:
+    """Let through whoever changes nothing: the answer is a reading of what is there.
+
+    Raises:
+        Forbidden: a service that may write, and read nothing.
+    """
+    if not may_read(principal):
+        raise Forbidden(f"This changes nothing, and reading what is there needs the scope {READ}.")
+
+
 def _require_scope(service: Service, scope: str) -> None:
     if scope not in service.scopes:
         raise Forbidden(f"This needs the scope {scope}.")

@@ -10,13 +10,57 @@ import json
 import struct
 import zlib
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 VENDORED = Path(__file__).parent / "swagger_ui"
 DOCUMENT = "/v1/openapi.json"
 
-STYLE = "body{margin:0;background:#fafafa}noscript p{margin:2rem;font:1rem/1.5 sans-serif}"
+# Swagger UI's own dark scheme hangs on the class of the element `html`.
+STYLE = """\
+:root{color-scheme:light dark;--page:#fafafa;--text:#3b4151;--link:#1a5fb4;--line:#c9ced6}
+html.dark-mode{--page:#1f2329;--text:#e4e6e9;--link:#8ab8ff;--line:#4b525c}
+body{margin:0;background:var(--page);color:var(--text);font:1rem/1.5 sans-serif}
+noscript p{margin:2rem}
+nav{box-sizing:border-box;max-width:1460px;margin:0 auto;padding:1.5rem 20px 0}
+nav h2{font-size:1.25rem;margin:0 0 .5rem}
+nav ul{margin:0;padding:0;list-style:none;
+display:grid;grid-template-columns:repeat(auto-fill,minmax(min(20rem,100%),1fr));gap:.25rem 1.5rem}
+nav a{color:var(--link)}
+.few tr[data-param-name]:not(:has(.required)){display:none}
+.parameters-more{margin:.75rem 20px 1rem;padding:.4rem .8rem;border:1px solid var(--line);border-radius:4px;
+background:none;color:inherit;font:inherit;cursor:pointer}
+.parameters-more:focus-visible,nav a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
+"""
+# What people come for, and the tag and the operation that answer it.
+TASKS = (
+    (
+        "Where did this company come from, and where did it go?",
+        "Provenance of companies",
+        "list_company_workspace_connectors",
+    ),
+    (
+        "Which bank accounts did a connector bring in?",
+        "Provenance of bank accounts",
+        "list_account_workspace_connectors",
+    ),
+    ("Which people came in or changed since yesterday?", "Provenance of people", "list_people_workspace_connectors"),
+    ("Which groups am I in?", "Groups", "list_workspace_groups"),
+    ("Make a group of workspaces", "Groups", "create_workspace_group"),
+    ("Which workspaces are in a group?", "Enrolments", "list_workspace_group_workspaces"),
+    ("Which providers has this workspace chosen?", "Provider choices", "workspace_list_providers"),
+    ("Choose a provider for a workspace", "Provider choices", "workspace_select_provider"),
+    (
+        "Record what a connector brought in or took out (a service)",
+        "Provenance of companies",
+        "create_company_workspace_connector",
+    ),
+    ("Is the service ready?", "Service", "health_check"),
+)
+# More optional parameters than these are folded.
+SHOWN_PARAMETERS = 4
 # Swagger UI fills in a parameter's example and sends it, so that the first try of a list would ask for every filter at
 # once: what is optional is left empty, and its example is only shown. Nothing is kept after the page is left, tokens
 # least of all. `validatorUrl` would ask another host.
@@ -26,7 +70,25 @@ const exampleOnlyShown = (select) => (_state, ...asked) => {{
   if (!parameter || parameter.get("required")) return parameter;
   return parameter.delete("example").delete("examples").deleteIn(["schema", "example"]);
 }};
-SwaggerUIBundle({{
+// Optional parameters fold, so that what must be said is seen first.
+const folded = (Parameters, {{React}}) => class extends React.Component {{
+  state = {{open: false}};
+  render() {{
+    const optional = this.props.parameters.filter((one) => !one.get("required")).size;
+    const shown = React.createElement(Parameters, this.props);
+    if (optional <= {SHOWN_PARAMETERS}) return shown;
+    const {{open}} = this.state;
+    return React.createElement("div", {{className: open ? "parameters" : "parameters few"}}, shown,
+      React.createElement("button", {{type: "button", className: "parameters-more", "aria-expanded": open,
+        onClick: () => this.setState({{open: !open}})}},
+        open ? "Hide the optional parameters" : `Show the ${{optional}} optional parameters`));
+  }}
+}};
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", paint);
+paint();
+const page = SwaggerUIBundle({{
   url: "{DOCUMENT}",
   dom_id: "#reference",
   deepLinking: true,
@@ -34,9 +96,29 @@ SwaggerUIBundle({{
   displayRequestDuration: true,
   persistAuthorization: false,
   validatorUrl: null,
+  // A token is pasted as it was found: alone, with its scheme, or as the whole header.
+  requestInterceptor: (request) => {{
+    const said = request.headers.Authorization;
+    const pasted = /^Bearer\\s+(Authorization:\\s*)?(Bearer\\s+)?/i;
+    if (said) request.headers.Authorization = said.replace(pasted, "Bearer ").trim();
+    return request;
+  }},
   plugins: [{{
     statePlugins: {{spec: {{wrapSelectors: {{parameterWithMetaByIdentity: exampleOnlyShown}}}}}},
+    wrapComponents: {{parameters: folded}},
   }}],
+}});
+// Swagger UI reads the address when it starts, and not when a link on the page changes it.
+addEventListener("hashchange", () => {{
+  const [tag, operation] = location.hash.slice(2).split("/").map(decodeURIComponent);
+  const {{layoutActions}} = page.getSystem();
+  layoutActions.show(["operations-tag", tag], true);
+  layoutActions.show(["operations", tag, operation], true);
+  const block = document.getElementById(`operations-${{tag.replaceAll(" ", "_")}}-${{operation}}`);
+  if (block) {{
+    block.scrollIntoView();
+    block.querySelector(".opblock-summary-control").focus({{preventScroll: true}});
+  }}
 }});
 """
 HEAD = f"""\
@@ -49,10 +131,24 @@ HEAD = f"""\
 <link rel="icon" href="data:,">
 <style>{STYLE}</style>
 <style>"""
+
+
+def _links() -> str:
+    """Return the list of the tasks, each a link to its operation in Swagger UI's way."""
+    items = (f'<li><a href="#/{quote(tag)}/{operation}">{escape(task)}</a></li>' for task, tag, operation in TASKS)
+    return "\n".join(items)
+
+
 BODY = f"""\
 </style>
 </head>
 <body>
+<nav aria-labelledby="tasks">
+<h2 id="tasks">What do you want to do?</h2>
+<ul>
+{_links()}
+</ul>
+</nav>
 <main id="reference"></main>
 <noscript><p>This page needs JavaScript. The description of the API that it shows is an OpenAPI document:
 <a href="{DOCUMENT}">{DOCUMENT}</a>.</p></noscript>

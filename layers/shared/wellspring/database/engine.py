@@ -14,7 +14,9 @@ import pg8000
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
+from wellspring.database.deadline import Deadline, seconds_left, within
 from wellspring.database.pipeline import PipelinedConnection
+from wellspring.database.planned import Swap
 from wellspring.database.sqlstate import is_gone, is_refused
 from wellspring.database.token import token
 from wellspring.database.wire import dial
@@ -22,8 +24,11 @@ from wellspring.settings import Settings, settings
 
 # RDS Proxy closes idle clients after 30 minutes (its default); a connection is replaced well before.
 RECYCLE_SECONDS = 20 * 60
-CONNECT_SECONDS = 5
+# For all of it: the name, TCP, TLS and the sign-in.
+CONNECT_SECONDS = 5.0
 TIMESTAMPTZ = 1184
+# Whether statements are swapped for the functions that the database has of them; tests turn it off.
+PLANNED = True
 # RDS Proxy has its certificates of AWS Certificate Manager, whose roots these are (RDS user guide, "Using TLS/SSL with
 # RDS Proxy"). A server without the proxy has one of an authority of RDS's own: DB_CA_FILE.
 AMAZON_ROOT_CAS = Path(__file__).with_name("amazon_root_cas.pem")
@@ -59,24 +64,37 @@ def tls(config: Settings) -> ssl.SSLContext | None:
 
 
 def connect(config: Settings) -> PipelinedConnection:
-    """Open one connection. Raises pg8000's `InterfaceError` or `DatabaseError`."""
-    password = _password(config)
-    try:
-        dialled = dial(config.db_host, config.db_port, tls(config), CONNECT_SECONDS)
-    except OSError as error:
-        raise pg8000.InterfaceError("Can't create a connection to the server") from error
-    connection = PipelinedConnection(
-        user=config.db_user,
-        password=password,
-        database=config.db_name,
-        sock=dialled,
-        # pg8000 reads None as "encrypt if you like, verify nothing"; what there is to encrypt is encrypted by now.
-        ssl_context=False,
-        application_name="wellspring",
-    )
+    """Open one connection, within `CONNECT_SECONDS` and what the deadline leaves.
+
+    Raises pg8000's `InterfaceError` or `DatabaseError`.
+    """
+    left = seconds_left()
+    with within(Deadline(CONNECT_SECONDS if left is None else min(CONNECT_SECONDS, left))):
+        connection = _connect(config)
     # Twice as fast for a page as pg8000's strptime.
     connection.register_in_adapter(TIMESTAMPTZ, datetime.fromisoformat)
     return connection
+
+
+def _connect(config: Settings) -> PipelinedConnection:
+    password = _password(config)
+    try:
+        dialled = dial(config.db_host, config.db_port, tls(config))
+    except OSError as error:
+        raise pg8000.InterfaceError("Can't create a connection to the server") from error
+    try:
+        return PipelinedConnection(
+            user=config.db_user,
+            password=password,
+            database=config.db_name,
+            sock=dialled,
+            # pg8000 reads None as "encrypt if you like, verify nothing"; what there is to encrypt is encrypted by now.
+            ssl_context=False,
+            application_name="wellspring",
+        )
+    except BaseException:
+        dialled.close()
+        raise
 
 
 def connect_as_owner(config: Settings) -> PipelinedConnection:
@@ -115,6 +133,8 @@ def make_engine(config: Settings, **options: Any) -> Engine:
         **({"pool_size": 1, "max_overflow": 0, "pool_recycle": RECYCLE_SECONDS} | options),
     )
     event.listen(engine, "handle_error", _mark_gone)
+    if PLANNED:
+        Swap().on(engine)
     return engine
 
 

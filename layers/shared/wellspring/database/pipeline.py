@@ -69,7 +69,13 @@ def _bind(values: Iterable[str | None], encoding: str) -> bytes:
     return _message(b"B", b"\0\0\0\0" + _COUNT.pack(len(parts)) + b"".join(parts) + b"\0\0")
 
 
-_BEGIN = _parse("begin", (), "ascii") + _bind((), "ascii") + _EXECUTE
+def _beginning(statement: str) -> bytes:
+    return _parse(statement, (), "ascii") + _bind((), "ascii") + _EXECUTE
+
+
+_BEGIN = _beginning("begin")
+# All statements see one state of the database, and none changes it.
+_BEGIN_SNAPSHOT = _beginning("begin isolation level repeatable read read only")
 
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
@@ -119,14 +125,17 @@ class Question:
 class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 ships no types
     """A connection that waits for the server once for each statement, and once for the end of a transaction.
 
-    Of `legacy`, which SQLAlchemy knows. `options` are pg8000's. A timeout of the socket is for connecting: a
-    statement's time is bounded by the role's statement_timeout.
+    Of `legacy`, which SQLAlchemy knows. `options` are pg8000's. An answer is waited for no longer than
+    `deadline.within` allows; a server that says nothing until then is a lost connection.
 
     When an exception comes between a question and the end of its answer, the connection is closed: what is left of
     the answer must not be taken for that of the next question.
+
+    Attributes:
+        is_snapshot: whether the next transaction reads one state of the database, and changes nothing.
+        before_each: called before each statement is sent; may have something sent `ahead` of it, or raise.
     """
 
-    _sock: Any
     _usock: Any
     _transaction_status: bytes | None
 
@@ -134,12 +143,26 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         self._ahead: list[bytes] = []
         self._collected: list[Question] | None = None
         self._answered: deque[tuple[Question, Context]] = deque()
+        self._wire: Wire | None = None
+        self.is_snapshot = False
+        self.before_each: Callable[[], None] | None = None
         try:
             super().__init__(**options)
         except OSError as error:
             raise pg8000.InterfaceError(LOST) from error
-        self._usock.settimeout(None)
-        self._sock = Wire(self._usock)
+
+    @property
+    def _sock(self) -> Wire | None:
+        """What pg8000 writes to and reads from."""
+        return self._wire
+
+    @_sock.setter
+    def _sock(self, file: Any) -> None:
+        # pg8000 sets the socket's own file, which knows no deadline, and at the end None.
+        if file is not None:
+            file.close()
+            file = Wire(self._usock)
+        self._wire = file
 
     def cursor(self) -> "PipelinedCursor":
         """Return a cursor, as the DB-API has it."""
@@ -265,7 +288,7 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
 
     def close(self) -> None:
         """Say goodbye and close. A server that is gone cannot be told; that is no failure of closing."""
-        wire = self._sock
+        wire = self._wire
         with suppress(pg8000.InterfaceError):
             super().close()
         if wire is not None:
@@ -278,7 +301,9 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
             self.execute_simple(how)
 
     def _due(self) -> list[bytes]:
-        begin = [] if self.autocommit or self._in_transaction else [_BEGIN]
+        if self.before_each is not None:
+            self.before_each()
+        begin = [] if self.autocommit or self._in_transaction else [_BEGIN_SNAPSHOT if self.is_snapshot else _BEGIN]
         due, self._ahead = begin + self._ahead, []
         return due
 
@@ -308,13 +333,14 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
             context.rows += [_row(data, adapters, self._client_encoding) for data in rows]
 
     def _exchanged(self, messages: bytes, contexts: Sequence[Context], ahead: int) -> list[_Rows]:
-        if self._sock is None:
+        wire = self._wire
+        if wire is None:
             raise pg8000.InterfaceError("connection is closed")
         results: list[_Rows] = []
         try:
-            self._sock.write(messages)
-            self._sock.flush()
-            self._transaction_status = self._answers(contexts, ahead, results)
+            wire.write(messages)
+            wire.flush()
+            self._transaction_status = self._answers(wire, contexts, ahead, results)
         except OSError as error:
             self._give_up()
             met = [context.error for context in contexts if context.error is not None]
@@ -324,9 +350,8 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
             raise
         return results
 
-    def _answers(self, contexts: Sequence[Context], ahead: int, results: list[_Rows]) -> bytes:
+    def _answers(self, wire: Wire, contexts: Sequence[Context], ahead: int, results: list[_Rows]) -> bytes:
         """Read messages until the server is ready; return the status of the transaction."""
-        wire: Wire = self._sock
         remaining = iter(contexts)
         context, last = next(remaining), contexts[-1]
         while True:
@@ -349,10 +374,11 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
 
     def _give_up(self) -> None:
         self._transaction_status = None
-        wire, connected = self._sock, self._usock
-        self._sock = self._usock = None
-        wire.close()
-        connected.close()
+        wire, connected = self._wire, self._usock
+        self._wire = self._usock = None
+        if wire is not None:
+            wire.close()
+            connected.close()
 
 
 class PipelinedCursor(legacy.Cursor):  # type: ignore[misc]  # pg8000 ships no types

@@ -7,9 +7,12 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from wellspring.database import stall
+from wellspring.database.deadline import Deadline, within
 from wellspring.database.engine import engine
-from wellspring.database.sqlstate import translate
-from wellspring.errors import OutcomeUnknown, WellspringError
+from wellspring.database.planned import is_stale
+from wellspring.database.sqlstate import is_again, is_silent, translate
+from wellspring.errors import OutcomeUnknown, TimeExceeded, WellspringError
 
 type Transaction = Connection
 
@@ -18,29 +21,63 @@ ENTER = "SELECT wellspring.enter($1)"
 # The same, and how long a statement of the transaction may take.
 ENTER_WITHIN = "SELECT wellspring.enter_within($1, $2)"
 
+# What the writer's role allows a statement (revision 0003).
+LONGEST_STATEMENT_SECONDS = 25.0
+# Of the deadline, what is kept for the server to say that it has ended a statement, and for rolling back.
+ENDING_SECONDS = 0.5
+# A statement's limit is said anew when it has become longer than what is left by so much: most transactions are over
+# before.
+DRIFT_SECONDS = 0.1
+
 
 def connection() -> AbstractContextManager[Connection]:
     """Take the connection out of the pool. Tests put another in its place, to roll it back afterwards."""
     return engine().connect()
 
 
-def enter(transaction: Transaction, scope: str, seconds: float | None = None) -> None:
+def enter(transaction: Transaction, scope: str) -> None:
     """Have the next statement preceded by one that says for whom the transaction works: it costs no round trip.
 
     Args:
         transaction: where nothing was asked yet, or for somebody else.
         scope: as `access.principal.scope_of` says it.
-        seconds: what a statement may take; None for what the role allows.
     """
     driver: Any = transaction.connection.dbapi_connection
-    if seconds is None:
-        driver.ahead(ENTER, (scope,))
-    else:
-        driver.ahead(ENTER_WITHIN, (scope, max(1, int(seconds * 1000))))
+    driver.ahead(ENTER, (scope,))
+
+
+class _Limits:
+    """Says for whom a transaction works, and how long a statement of it may take, before the statement.
+
+    Args:
+        driver: the connection.
+        scope: as `access.principal.scope_of` says it.
+        deadline: of all statements together.
+    """
+
+    def __init__(self, driver: Any, scope: str, deadline: Deadline) -> None:
+        self._driver = driver
+        self._scope = scope
+        self._deadline = deadline
+        # What the server was told last: how far from the deadline a statement may have begun at the latest.
+        self._told: float | None = None
+
+    def __call__(self) -> None:
+        left = self._deadline.seconds - ENDING_SECONDS
+        if left <= 0:
+            raise TimeExceeded("The request took longer than it may; nothing was changed.")
+        allowed = min(left, LONGEST_STATEMENT_SECONDS)
+        if self._told is None or self._told - allowed > DRIFT_SECONDS:
+            self._told = allowed
+            self._driver.ahead(ENTER_WITHIN, (self._scope, max(1, int(allowed * 1000))))
 
 
 def in_transaction[Result](
-    work: Callable[[Transaction], Result], scope: str | None = None, *, seconds: float | None = None
+    work: Callable[[Transaction], Result],
+    scope: str | None = None,
+    *,
+    deadline: Deadline | None = None,
+    is_read: bool = False,
 ) -> Result:
     """Run `work` in a transaction; commit when it returns, roll back whatever else happens.
 
@@ -48,33 +85,49 @@ def in_transaction[Result](
         work: what to do.
         scope: for whom, as `access.principal.scope_of` says it; None where no row of a tenant is touched. Postgres
             shows and takes the rows of that scope only, whatever a statement asks for (docs/adr/0011).
-        seconds: what a statement may take; None for what the role allows.
+        deadline: of connecting, of all statements together and of their answers; None for what the role allows each.
+        is_read: whether `work` only reads: all its statements see one state of the database, and none can change it.
 
     When the connection is lost before the commit was sent, nothing has been changed for certain, and `work`
-    runs once more on a new connection: it must have no other effect than on the database.
+    runs once more on a new connection, unless the time was spent in waiting for a silent server: it must have no other
+    effect than on the database. So it does when a function has gone in whose place its statement can be sent
+    (`database.planned`).
 
     Raises:
         ServiceUnavailable: the database is away, or the transaction was refused and may be tried again.
-        OutcomeUnknown: the connection was lost while the commit was under way.
+        TimeExceeded: the statements took longer than they may.
+        OutcomeUnknown: the connection was lost while the commit was under way. Of a read it does not matter.
         WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
     """
-    try:
-        return _once(work, scope, seconds)
-    except DBAPIError as error:
-        if not error.connection_invalidated:
+    with within(deadline):
+        try:
+            try:
+                result = _once(work, scope, deadline, is_read=is_read)
+            except DBAPIError as error:
+                may_pass = error.connection_invalidated or is_stale(error) or (is_read and is_again(error))
+                if is_silent(error) or not may_pass:
+                    raise
+                result = _once(work, scope, deadline, is_read=is_read)
+        except DBAPIError as error:
+            if is_silent(error):
+                stall.seen()
             raise translate(error) from error
-    try:
-        return _once(work, scope, seconds)
-    except DBAPIError as error:
-        raise translate(error) from error
+    stall.over()
+    return result
 
 
-def _once[Result](work: Callable[[Transaction], Result], scope: str | None, seconds: float | None) -> Result:
+def _once[Result](
+    work: Callable[[Transaction], Result], scope: str | None, deadline: Deadline | None, *, is_read: bool
+) -> Result:
     with connection() as held:
         transaction = held.begin()
+        driver: Any = held.connection.dbapi_connection
+        driver.is_snapshot = is_read
+        if deadline is not None:
+            driver.before_each = _Limits(driver, scope or "", deadline)
+        elif scope is not None:
+            enter(held, scope)
         try:
-            if scope is not None or seconds is not None:
-                enter(held, scope or "", seconds)
             result = work(held)
         except BaseException as error:
             if not isinstance(error, (WellspringError, DBAPIError)):
@@ -83,11 +136,21 @@ def _once[Result](work: Callable[[Transaction], Result], scope: str | None, seco
                 held.invalidate()
             transaction.rollback()
             raise
+        finally:
+            driver.is_snapshot = False
+            driver.before_each = None
         try:
             transaction.commit()
         except DBAPIError as error:
             if error.connection_invalidated:
-                raise OutcomeUnknown("The database went away before it confirmed the change.") from error
+                if is_silent(error):
+                    stall.seen()
+                if is_read:
+                    # What was read was read; there is nothing that the commit could have lost.
+                    return result
+                raise OutcomeUnknown(
+                    "The database went away before it confirmed the change: it may have been made, or not."
+                ) from error
             # Cancelled before it began, it has not ended the transaction. SQLAlchemy thinks it has, and would let the
             # next one have the connection like that.
             held.invalidate()

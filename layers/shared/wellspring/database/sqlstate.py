@@ -12,24 +12,30 @@ from wellspring.errors import (
     InternalError,
     SchemaValidationError,
     ServiceUnavailable,
+    TimeExceeded,
     WellspringError,
 )
 from wellspring.resources import resources
 
 # Classes and codes from Postgres's appendix A. The connection is of no more use after these:
 GONE = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
-# Neither the password nor the token is the user's, or it may sign in with the other only:
+# Class 28, a refused sign-in: neither the password nor the token is the user's, or it may sign in with the other only.
+# With IAM it passes: tokens are checked at a limited rate, and a role that was just made is not known at once.
 REFUSED = "28"
 # Nothing was changed and the same transaction may succeed on a next try: deadlock, serialization failure.
 AGAIN = ("40001", "40P01")
-# It waited for a lock, or ran, for longer than it may: what it waits for may last.
-BUSY = ("55P03", "57014")
-# There is no server to work with: too many connections, out of resources, read-only after a failover.
-AWAY = (*GONE, "53", "25006")
+# It waited for a lock for longer than it may: what it waits for may last.
+BUSY = "55P03"
+# It ran for longer than it may.
+SLOW = "57014"
+# There is no server to work with: it refuses the sign-in, has too many connections or is out of resources, or is
+# read-only after a failover.
+AWAY = (*GONE, REFUSED, "53", "25006")
 # The value cannot be held: NUL characters, numbers and times out of range.
 UNHOLDABLE = ("22",)
 UNIQUE_VIOLATION = "23505"
 
+TOO_SLOW = "The request took longer than it may; nothing was changed."
 NOT_NOW = "The database does not answer at the moment; nothing was changed."
 
 
@@ -59,6 +65,22 @@ def is_refused(error: BaseException) -> bool:
     return sqlstate(error).startswith(REFUSED)
 
 
+def is_again(error: BaseException) -> bool:
+    """Say whether nothing was changed and the same transaction may succeed at once."""
+    return sqlstate(error) in AGAIN
+
+
+def is_silent(error: DBAPIError) -> bool:
+    """Say whether the server was waited for in vain.
+
+    A host that acknowledges nothing any more is another thing: the kernel says so (`ETIMEDOUT`) while there is time.
+    """
+    cause: BaseException | None = error.orig
+    while cause is not None and not isinstance(cause, TimeoutError):
+        cause = cause.__cause__
+    return cause is not None and cause.errno is None
+
+
 def translate(error: DBAPIError) -> WellspringError:
     """Return what the caller may know of `error`; the SQLSTATE, the constraint and the cause go to the log with it."""
     translated = _translate(error, sqlstate(error))
@@ -76,8 +98,8 @@ def _translate(error: DBAPIError, state: str) -> WellspringError:
     if error.connection_invalidated or not state or state.startswith(AWAY):
         # No SQLSTATE: the driver could not connect, or lost the connection.
         return DatabaseAway(NOT_NOW)
-    if state.startswith(BUSY):
-        return DatabaseBusy(NOT_NOW)
+    if state in {BUSY, SLOW}:
+        return DatabaseBusy(NOT_NOW) if state == BUSY else TimeExceeded(TOO_SLOW)
     if state.startswith(AGAIN):
         return ServiceUnavailable(NOT_NOW)
     if state.startswith(UNHOLDABLE):

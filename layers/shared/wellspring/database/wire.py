@@ -7,6 +7,8 @@ import ssl
 from struct import Struct
 from typing import TYPE_CHECKING
 
+from wellspring.database.deadline import Deadline, seconds_left
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -18,45 +20,96 @@ _SENT_AT_ONCE = 32_768
 _READ_AT_ONCE = 65_536
 
 
-def dial(host: str, port: int, tls: ssl.SSLContext | None, timeout: float) -> socket.socket:
+# An answer that takes longer than the longest statement may (revision 0003) does not come any more.
+SILENCE_SECONDS = 26.0
+# Of the kernel: what is sent and not acknowledged for so long has nobody at the other end.
+UNACKNOWLEDGED_MILLISECONDS = 3000
+# A read of a page takes a few of these.
+BUFFER_BYTES = 65536
+
+
+def dial(host: str, port: int, tls: ssl.SSLContext | None) -> socket.socket:
     """Return a socket that leads to a server, past its handshake.
 
-    pg8000 would leave a socket open whose handshake failed.
+    pg8000 would leave a socket open whose handshake failed. It takes no longer than `deadline.within` allows: one
+    address of several that is silent leaves the others their share of the time.
 
     Args:
         host: the server's name; its certificate must be for it.
         port: TCP port.
         tls: verifies the certificate; None to speak in the clear.
-        timeout: seconds for each step; the socket keeps it.
 
     Raises:
         OSError: the server is not there, speaks no TLS, or its certificate is not to be trusted.
+        TimeoutError: the time is over; an `OSError` too.
     """
-    connected = socket.create_connection((host, port), timeout)
+    connected = _connected(host, port)
     try:
         # One small packet must not wait for the acknowledgement of the one before: up to 40 ms each.
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Linux. A host that is lost is told from one that is slow, so that there is time for another connection.
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MILLISECONDS)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
         return connected if tls is None else _secured(connected, tls, host)
     except BaseException:
         connected.close()
         raise
 
 
+def _connected(host: str, port: int) -> socket.socket:
+    """Try the host's addresses, one after the other; each has an equal share of the time that is left."""
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for number, (family, kind, protocol, _, address) in enumerate(addresses, 1):
+        left = _left(None)
+        tried = socket.socket(family, kind, protocol)
+        try:
+            tried.settimeout(None if left is None else left / (len(addresses) - number + 1))
+            tried.connect(address)
+        except OSError:
+            tried.close()
+            if number == len(addresses):
+                raise
+        except BaseException:
+            tried.close()
+            raise
+        else:
+            return tried
+    raise OSError("the host has no address")
+
+
 def _secured(connected: socket.socket, tls: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+    connected.settimeout(_left(None))
     connected.sendall(_SSL_REQUEST)
     if connected.recv(1) != b"S":
         raise ssl.SSLError("the server does not speak TLS")
+    connected.settimeout(_left(None))
     return tls.wrap_socket(connected, server_hostname=host)
 
 
+def _left(silence: Deadline | None) -> float | None:
+    """Return how long to wait now; None for as long as it takes. Raises `TimeoutError` when the time is over."""
+    left = seconds_left()
+    if left is not None and silence is not None:
+        left = min(left, silence.seconds)
+    if left is not None and left <= 0:
+        raise TimeoutError("the time is over")
+    return left
+
+
 class _Incoming(io.RawIOBase):
-    """The bytes that come in: first what was taken in early, then what the socket has."""
+    """The bytes that come in: first what was taken in early, then what the socket has.
+
+    Each piece that arrives is waited for no longer than is left of the time.
+    """
 
     def __init__(self, connected: socket.socket) -> None:
         super().__init__()
         self._socket = connected
         self._early = bytearray()
+        self.silence: Deadline | None = None
 
     def readable(self) -> bool:
         return True
@@ -64,6 +117,7 @@ class _Incoming(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int:
         into = memoryview(buffer)
         if not self._early:
+            self._socket.settimeout(_left(self.silence))
             return self._socket.recv_into(into)
         size = min(len(into), len(self._early))
         into[:size] = self._early[:size]
@@ -87,6 +141,8 @@ class Wire:
     That object keeps what it could not send. When the server is gone, it tries to send it once more while it is
     being collected, and Python prints an exception that nobody can catch. This one forgets it.
 
+    Nothing waits longer than `deadline.within` allows: a server that says nothing raises `TimeoutError`, an `OSError`.
+
     Args:
         connected: the socket, past its handshake.
     """
@@ -94,7 +150,7 @@ class Wire:
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._incoming = _Incoming(connected)
-        self._reader = io.BufferedReader(self._incoming)
+        self._reader = io.BufferedReader(self._incoming, BUFFER_BYTES)
         self._unsent: list[bytes] = []
 
     def read(self, size: int) -> bytes:
@@ -124,21 +180,20 @@ class Wire:
         """
         data = b"".join(self._unsent)
         self._unsent.clear()
+        self._incoming.silence = Deadline(SILENCE_SECONDS)
         if len(data) <= _SENT_AT_ONCE:
+            self._socket.settimeout(_left(None))
             self._socket.sendall(data)
             return
-        timeout = self._socket.gettimeout()
+        # What reads next sets how long it waits.
         self._socket.settimeout(0)
-        try:
-            self._send_and_receive(memoryview(data), timeout)
-        finally:
-            self._socket.settimeout(timeout)
+        self._send_and_receive(memoryview(data))
 
     def close(self) -> None:
         """Give up the socket."""
         self._reader.close()
 
-    def _send_and_receive(self, data: memoryview, timeout: float | None) -> None:
+    def _send_and_receive(self, data: memoryview) -> None:
         while data:
             wants_to_write = [self._socket]
             try:
@@ -148,7 +203,7 @@ class Wire:
                 wants_to_write = []
             except (BlockingIOError, ssl.SSLWantWriteError):
                 pass
-            readable, writable, _ = select.select([self._socket], wants_to_write, [], timeout)
+            readable, writable, _ = select.select([self._socket], wants_to_write, [], _left(self._incoming.silence))
             if not readable and not writable:
                 raise TimeoutError("the server takes no more")
             if readable:

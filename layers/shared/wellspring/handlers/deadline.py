@@ -1,14 +1,20 @@
 """The deadline of an invocation, by Lambda's own clock."""
 
-from wellspring.database.retry import Deadline
+from wellspring.database.deadline import Deadline
 
-# What is kept for the answer and the log.
+# What is kept for the answer and the log: of a batch, and of a request, whose largest page is written in a tenth of it.
 RESERVED_SECONDS = 2.0
+RESERVED_OF_A_REQUEST_SECONDS = 1.0
 # Of an invocation that says nothing of its time.
 USUAL_SECONDS = 30.0
 
 
-def deadline_of(context: object) -> Deadline:
-    """Return the moment by which an invocation must have done its work. `context` is Lambda's."""
+def deadline_of(context: object, reserved: float = RESERVED_SECONDS) -> Deadline:
+    """Return the moment by which an invocation must have done its work.
+
+    Args:
+        context: Lambda's.
+        reserved: seconds of its time that are kept for what comes after.
+    """
     remaining = getattr(context, "get_remaining_time_in_millis", None)
-    return Deadline(USUAL_SECONDS if remaining is None else remaining() / 1000 - RESERVED_SECONDS)
+    return Deadline((USUAL_SECONDS if remaining is None else remaining() / 1000) - reserved)

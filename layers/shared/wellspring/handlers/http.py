@@ -10,18 +10,30 @@ from http import HTTPStatus
 from typing import Any
 
 from wellspring.access.principal import Principal, principal_of, scope_of
-from wellspring.database import Transaction, in_transaction
-from wellspring.errors import BadRequest, InternalError, Problems, WellspringError
+from wellspring.database import Deadline, Transaction, in_transaction, stall
+from wellspring.errors import (
+    AsksTooMuch,
+    BadRequest,
+    InternalError,
+    OutcomeUnknown,
+    Problems,
+    TimeExceeded,
+    WellspringError,
+)
+from wellspring.handlers.deadline import RESERVED_OF_A_REQUEST_SECONDS, deadline_of
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.media import check_content_type, wants_cursor_profile
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.observability import describe, logger
+from wellspring.settings import caller_settings
 
 type Event = Mapping[str, Any]
 type Answer = dict[str, Any]
 type LambdaHandler = Callable[[Event, object], Answer]
 
 WITH_DOCUMENT = frozenset({"POST", "PATCH"})
+# RFC 9110, section 9.2.1.
+SAFE = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,7 @@ class Request:
         claims: object = self.event
         for name in ("requestContext", "authorizer", "jwt", "claims"):
             claims = claims.get(name) if isinstance(claims, Mapping) else None
-        return principal_of(claims if isinstance(claims, Mapping) else None)
+        return principal_of(claims if isinstance(claims, Mapping) else None, caller_settings())
 
     @property
     def scope(self) -> str | None:
@@ -121,12 +133,16 @@ class Plan[Result]:
     """One request, understood: what to do in the transaction, and what to say once it is committed.
 
     Attributes:
-        work: runs in the transaction.
+        work: runs in the transaction; that of a GET cannot change anything.
         answer: makes the response of what `work` returned.
+        narrowing: how to ask for less, where a request takes longer than it may; empty where one cannot.
+        is_repeatable: whether the same request may come again when nobody knows what became of it.
     """
 
     work: Callable[[Transaction], Result]
     answer: Callable[[Result], Response]
+    narrowing: str = ""
+    is_repeatable: bool = False
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -140,19 +156,21 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
     A request that cannot be understood never reaches for a connection, and the transaction is over before the
     answer is written. Every failure is answered as a JSON:API error document.
 
+    The database is waited for until the function's time is nearly over, and then it is 503: Lambda would end the
+    function, and the caller would get an answer that is none of this API's.
+
     Args:
         operation: turns the request into a plan, or into a response where there is nothing to ask the database;
             raises a `WellspringError` when it cannot.
     """
 
     def handler(event: Event, context: object) -> Answer:
+        deadline = deadline_of(context, RESERVED_OF_A_REQUEST_SECONDS)
         request = Request(event, _request_id(event, context))
         logger.append_keys(request_id=request.id)
         try:
             planned = operation(request)
-            response = (
-                planned.answer(in_transaction(planned.work, request.scope)) if isinstance(planned, Plan) else planned
-            )
+            response = _carried_out(planned, request, deadline) if isinstance(planned, Plan) else planned
         except WellspringError as error:
             return _failure(event, error, request.id)
         except Exception as error:  # noqa: BLE001  (the edge: whatever it is, the caller gets an error document)
@@ -178,6 +196,32 @@ def jsonapi_handler[Result](operation: Callable[[Request], Plan[Result] | Respon
         return operation(request)
 
     return http_handler(understood)
+
+
+def _carried_out[Result](plan: Plan[Result], request: Request, deadline: Deadline) -> Response:
+    stall.refuse()
+    try:
+        result = in_transaction(plan.work, request.scope, deadline=deadline, is_read=request.method in SAFE)
+    except TimeExceeded as error:
+        if not plan.narrowing:
+            raise
+        detail = f"The request asks for more than can be read in the time there is. {plan.narrowing}"
+        raise _instead(error, AsksTooMuch(detail)) from error
+    except OutcomeUnknown as error:
+        what_next = (
+            "Repeat the request with the same Idempotency-Key."
+            if plan.is_repeatable
+            else "Read what is there before you repeat the request."
+        )
+        detail = f"{error.detail} {what_next}"
+        raise _instead(error, OutcomeUnknown(detail, is_repeatable=plan.is_repeatable)) from error
+    return plan.answer(result)
+
+
+def _instead(error: WellspringError, said: WellspringError) -> WellspringError:
+    """Return `said`, with what the log may say of `error`."""
+    said.evidence = error.evidence
+    return said
 
 
 def _request_id(event: Event, context: object) -> str:

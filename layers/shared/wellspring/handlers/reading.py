@@ -7,11 +7,14 @@ from wellspring.database import Transaction
 from wellspring.errors import raise_all
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
 from wellspring.handlers.preconditions import none_match
+from wellspring.ids import parse_id
 from wellspring.jsonapi.documents import entity_tag, page_document, single_document, url_of, version_of
 from wellspring.jsonapi.query import parse_list, parse_view
-from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE, parse_id
+from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
 from wellspring.resources import Resource
 from wellspring.services import reading
+
+NARROWING = "Ask for less: a filter that narrows it, a smaller page[size], fewer paths in include, no page[total]."
 
 
 def list_of(resource: Resource, *, workspace_in: str | None = None, include: tuple[str, ...] = ()) -> LambdaHandler:
@@ -43,7 +46,7 @@ def list_of(resource: Resource, *, workspace_in: str | None = None, include: tup
             profile = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
             return Response(render(document), media_type=profile if profiled else MEDIA_TYPE)
 
-        return Plan(work, answer)
+        return Plan(work, answer, narrowing=NARROWING)
 
     return jsonapi_handler(operation)
 

@@ -6,15 +6,15 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from wellspring.access.rules import permit
+from wellspring.access.rules import permit, permit_include
 from wellspring.database import Transaction
 from wellspring.errors import BadRequest, WellspringError, raise_all
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
 from wellspring.handlers.preconditions import state_of
+from wellspring.ids import parse_id
 from wellspring.jsonapi.body import parse_create, parse_update
 from wellspring.jsonapi.documents import entity_tag, location, single_document, url_of, version_of
 from wellspring.jsonapi.query import no_parameters, parse_view
-from wellspring.jsonapi.values import parse_id
 from wellspring.queries import View
 from wellspring.resources import Resource
 from wellspring.services import idempotency, reading, writing
@@ -37,6 +37,7 @@ def create_of(resource: Resource, within: Within | None = None) -> LambdaHandler
     def operation(request: Request) -> Plan[Response]:
         permit(request.principal, resource.policy, "create")
         view, problems = parse_view(resource, request.raw_query)
+        permit_include(request.principal, view.include)
         key = _idempotency_key(request, problems)
         settled = {name: request.path_parameters[parameter] for parameter, name in (within or {}).items()}
         draft = parse_create(resource, request.body, problems=problems, within=settled)
@@ -55,7 +56,7 @@ def create_of(resource: Resource, within: Within | None = None) -> LambdaHandler
             )
             return _unpacked(kept)
 
-        return Plan(work, lambda response: response)
+        return Plan(work, lambda response: response, is_repeatable=key is not None)
 
     return jsonapi_handler(operation)
 
@@ -66,6 +67,7 @@ def update_of(resource: Resource) -> LambdaHandler:
     def operation(request: Request) -> Plan[reading.Found]:
         permit(request.principal, resource.policy, "update")
         view, problems = parse_view(resource, request.raw_query)
+        permit_include(request.principal, view.include)
         precondition = state_of(resource, request.header("if-match"))
         path_id = request.path_parameters["id"]
         draft = parse_update(resource, request.body, path_id, problems=problems)

@@ -22,7 +22,8 @@ from wellspring.errors import (
     WellspringError,
     raise_all,
 )
-from wellspring.jsonapi.values import is_text, parse_id, parse_instant
+from wellspring.ids import parse_id
+from wellspring.jsonapi.values import is_text, parse_instant
 from wellspring.queries import Draft, Reference
 from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource
 

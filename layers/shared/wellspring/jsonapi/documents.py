@@ -96,7 +96,8 @@ def page_document(
         "data": data,
     }
     if page.total is not None:
-        document["meta"] = {"page": {"total": page.total}}
+        capped = {"total_is_capped": True} if page.total_is_capped else {}
+        document["meta"] = {"page": {"total": page.total, **capped}}
     return _with_included(document, page.included, view)
 
 

@@ -1,15 +1,17 @@
 """Query parameters: from the URL to a `ListQuery`, every problem found before one is reported.
 
-A parameter that is unknown, malformed or given twice is 400 with `source.parameter`; none is ever ignored
-(contract, section 4; JSON:API 1.1, "Query Parameters").
+A parameter that is unknown or malformed is 400 with `source.parameter`, and so is one given twice unless it takes a
+list; none is ever ignored (contract, section 4; JSON:API 1.1, "Query Parameters").
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 from wellspring.errors import InvalidQueryParameter, WellspringError, raise_all
-from wellspring.jsonapi.values import CURSOR_PAGINATION, is_text, parse_boolean, parse_id, parse_instant
+from wellspring.ids import parse_id
+from wellspring.jsonapi.values import CURSOR_PAGINATION, is_text, parse_boolean, parse_instant
 from wellspring.queries import (
     DEFAULT_PAGE_SIZE,
     MAX_PAGE_SIZE,
@@ -23,7 +25,8 @@ from wellspring.queries import (
 )
 from wellspring.resources import DIRECTIONS, Resource, resource_of
 
-SORTABLE = ("created_at", "updated_at")
+# Dead rows can be sorted by the time of their deletion, too.
+SORTABLE = ("created_at", "updated_at", "deleted_at")
 RANGE_OPERATORS: tuple[Operator, ...] = ("gte", "gt", "lte", "lt")
 DELETED: tuple[Deleted, ...] = ("exclude", "include", "only")
 CURSORS = ("page[after]", "page[before]")
@@ -77,6 +80,7 @@ def parse_list(
             "Ranges are not supported: give page[after] or page[before], not both.",
             kind="range-pagination-not-supported",
         )
+    parser.refuse_unbounded()
     raise_all(parser.problems)
     settled = tuple(Filter(name, "in", (id_,)) for name, id_ in within.items())
     asked = parser.view
@@ -113,10 +117,11 @@ def no_parameters(raw_query: str) -> list[WellspringError]:
         names = dict.fromkeys(name for name, _ in pairs_of(raw_query))
     except InvalidQueryParameter as error:
         return [error]
-    return [InvalidQueryParameter(UNKNOWN, parameter=name) for name in names]
+    return [InvalidQueryParameter(f"{UNKNOWN} It takes none.", parameter=name) for name in names]
 
 
 UNKNOWN = "There is no such parameter for this operation."
+WITH_COMMAS = "Separate the values with commas:"
 
 type _Reader = Callable[[str], None]
 
@@ -154,19 +159,52 @@ class _Parser:
         )
 
     def read(self, raw_query: str, reader_of: Callable[[str], _Reader | None]) -> None:
-        """Give each parameter to the reader of its name; refuse what has none, or comes twice."""
-        seen: set[str] = set()
+        """Give each parameter to the reader of its name; refuse what has none, or comes twice and takes no list."""
+        given: dict[str, list[str]] = {}
         for name, value in pairs_of(raw_query):
+            given.setdefault(name, []).append(value)
+        for name, values in given.items():
             reader = reader_of(name)
             if reader is None:
-                self.refuse(name, UNKNOWN)
-            elif name in seen:
-                self.refuse(name, "The parameter is given more than once.")
-            elif not is_text(value):
+                self.refuse(name, f"{UNKNOWN} {self._advice(name, reader_of)}")
+            elif len(values) > 1 and not self._takes_list(name):
+                self.refuse(name, "The parameter is given more than once, and takes one value.")
+            elif not all(map(is_text, values)):
                 self.refuse(name, "The value holds a NUL character.")
             else:
-                reader(value)
-            seen.add(name)
+                # Repeated is the same as listed; an empty one among several says nothing.
+                reader(",".join(value for value in values if value))
+
+    def _takes_list(self, name: str) -> bool:
+        if name in {"include", "sort"} or name.startswith("fields["):
+            return True
+        filtered = name.removeprefix("filter[").removesuffix("]")
+        relationship = self.resource.relationship(filtered)
+        return filtered == "workspace" or (relationship is not None and not relationship.many)
+
+    def _advice(self, name: str, reader_of: Callable[[str], _Reader | None]) -> str:
+        """Return what to write instead of a parameter that is unknown."""
+        plain = re.sub(r"\[\d*\]$", "", name)
+        if plain != name and reader_of(plain) is not None and self._takes_list(plain):
+            return f"{WITH_COMMAS} {plain}=A,B."
+        known = [shown for shown, written in self._names() if reader_of(written) is not None]
+        family = name.partition("[")[0]
+        alike = [other for other in known if other.partition("[")[0] == family]
+        return f"There are: {', '.join(alike or known)}."
+
+    def _names(self) -> list[tuple[str, str]]:
+        """Return every parameter that some operation on the resource takes: as it is told, and one way to write it."""
+        plain = ["include", "sort", "page[size]", "page[after]", "page[before]", "page[total]"]
+        names = [(name, name) for name in plain] + [("fields[TYPE]", f"fields[{self.resource.type}]")]
+        filters = [said.name for said in self.resource.to_one]
+        for said in self.resource.attributes:
+            if said.kind == "instant":
+                told = f"filter[{said.name}][{'|'.join(RANGE_OPERATORS)}]"
+                names.append((told, f"filter[{said.name}][{RANGE_OPERATORS[0]}]"))
+            else:
+                filters.append(said.name)
+        names += [(f"filter[{name}]", f"filter[{name}]") for name in (*filters, "deleted", "workspace")]
+        return list(dict.fromkeys(names))
 
     def view_reader(self, name: str) -> _Reader | None:
         if name.startswith("fields[") and name.endswith("]"):
@@ -184,6 +222,23 @@ class _Parser:
             "page[total]": self._total,
         }
         return readers.get(name) or self.view_reader(name)
+
+    def refuse_unbounded(self) -> None:
+        """Refuse what would walk over any number of rows for one page: no index has them together."""
+        if self.sort.name == "deleted_at" and self.deleted != "only":
+            self.refuse(
+                "sort",
+                "Only deleted rows have this order: ask for filter[deleted]=only with it.",
+                kind="unsupported-sort",
+            )
+        for found in self.filters:
+            if found.operator in RANGE_OPERATORS and found.name != self.sort.name:
+                also = " and filter[deleted]=only" if found.name == "deleted_at" else ""
+                self.refuse(
+                    f"filter[{found.name}][{found.operator}]",
+                    f"A range of {found.name} is read in its own order: ask for sort={found.name} or "
+                    f"sort=-{found.name}{also} with it.",
+                )
 
     def _include(self, value: str) -> None:
         paths = tuple(dict.fromkeys(value.split(","))) if value else ()

@@ -2,21 +2,14 @@
 
 import re
 from datetime import UTC, datetime
-from uuid import UUID
 
 MEDIA_TYPE = "application/vnd.api+json"
 CURSOR_PAGINATION = "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/"
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,](?P<fraction>\d++))?)?(Z|[+-]\d\d(:?\d\d)?)",
     re.IGNORECASE | re.ASCII,
 )
-
-
-def parse_id(text: str) -> UUID | None:
-    """Return the uuid that `text` is in its usual form, or None."""
-    return UUID(text) if _UUID.fullmatch(text) else None
 
 
 def parse_boolean(text: str) -> bool | None:

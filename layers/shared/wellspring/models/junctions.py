@@ -2,8 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Table, false
 
+from wellspring.models import walks
 from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
 from wellspring.models.parents import LIVE, reference
+from wellspring.models.walks import Walk
 from wellspring.resources import Resource, ledgers, resource_of
 
 
@@ -27,8 +29,11 @@ def provenance_table(ledger: Resource) -> Table:
         reference(connector.column, "workspace_connectors"),
         Column("direction", direction_enum, nullable=False),
         # pk is the third column because a sync writes thousands of rows with one created_at.
-        Index(f"idx_{name}_record_created", record.column, "created_at", "pk"),
-        Index(f"idx_{name}_wc_created_at", connector.column, "created_at", "pk"),
+        Walk(record.column, "created_at").index(f"idx_{name}_record_created"),
+        # The live half of the seed's index; the dead one is among the others (docs/adr/0029).
+        Walk(connector.column, "created_at", live=True).index(f"idx_{name}_wc_created_at"),
+        *walks.indexes(name, connector.column, "wc", directed=True),
+        *walks.indexes(name, None, ""),
         schema=SCHEMA,
     )
 
@@ -56,7 +61,10 @@ workspace_group_workspaces = Table(
         postgresql_where=LIVE,
     ),
     Index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
+    *walks.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),
     Index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
+    *walks.indexes("workspace_group_workspaces", "workspace_pk", "workspace"),
+    *walks.indexes("workspace_group_workspaces", None, ""),
     Index(None, "created_by_pk"),
     schema=SCHEMA,
 )
@@ -78,6 +86,9 @@ workspace_providers = Table(
         postgresql_where=LIVE,
     ),
     Index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
+    *walks.indexes("workspace_providers", "workspace_pk", "workspace"),
+    *walks.indexes("workspace_providers", "provider_pk", "provider"),
+    *walks.indexes("workspace_providers", None, ""),
     Index("idx_workspace_providers_provider_created", "provider_pk", "created_at", "pk"),
     schema=SCHEMA,
 )

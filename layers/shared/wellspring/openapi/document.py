@@ -5,12 +5,12 @@ from typing import Any
 
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.openapi import examples
-from wellspring.openapi.naming import operation_id, ref, schema
-from wellspring.openapi.parameters import parameters
+from wellspring.openapi.naming import operation_id, ref, tag
+from wellspring.openapi.parameters import enumerations, parameters
 from wellspring.openapi.problems import codes
 from wellspring.openapi.responses import of_default, responses
-from wellspring.openapi.schemas import all_answers, basics, request, request_name
-from wellspring.openapi.words import DESCRIPTION, TAGS, permission
+from wellspring.openapi.schemas import all_answers, basics, request, request_name, request_to
+from wellspring.openapi.words import DESCRIPTION, SIGNING_IN, TAGS, permission
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
 
@@ -19,7 +19,6 @@ type Object = dict[str, Any]
 OPENAPI = "3.1.1"
 VERSION = "1.0.0"
 JWT = "jwt"
-SERVICE_TAG = "service"
 
 
 class _Components:
@@ -27,7 +26,7 @@ class _Components:
 
     def __init__(self) -> None:
         self.kinds: dict[str, dict[str, Object]] = {
-            "schemas": {**basics(codes()), **all_answers()},
+            "schemas": {**basics(codes()), **enumerations(), **all_answers()},
             "responses": of_default(),
             "parameters": {},
         }
@@ -43,7 +42,7 @@ def document() -> Object:
     paths: dict[str, Object] = {}
     for route in routes():
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, components)
-    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": SIGNING_IN}
     return {
         "openapi": OPENAPI,
         "info": {"title": "Wellspring", "version": VERSION, "description": DESCRIPTION},
@@ -56,17 +55,14 @@ def document() -> Object:
 
 
 def _tags() -> list[Mapping[str, str]]:
-    found = dict.fromkeys(_tag(route) for route in routes())
-    described = {route.resource.type: TAGS[route.resource.policy] for route in routes() if route.resource}
-    return [{"name": name, "description": described.get(name, TAGS["none"])} for name in found]
-
-
-def _tag(route: Route) -> str:
-    return route.resource.type if route.resource else SERVICE_TAG
+    described = {tag(route): TAGS[route.resource.policy] for route in routes() if route.resource}
+    return [
+        {"name": name, "description": described.get(name, TAGS["none"])} for name in dict.fromkeys(map(tag, routes()))
+    ]
 
 
 def _operation(route: Route, components: _Components) -> Object:
-    made: Object = {"operationId": operation_id(route), "tags": [_tag(route)], "summary": route.summary}
+    made: Object = {"operationId": operation_id(route), "tags": [tag(route)], "summary": route.summary}
     resource = route.resource
     if resource is not None:
         made["description"] = permission(resource.policy, route.operation, route.function)
@@ -83,7 +79,7 @@ def _operation(route: Route, components: _Components) -> Object:
 
 
 def _body(route: Route, resource: Resource, components: _Components) -> Object:
-    name = request_name(route)
-    components.kinds["schemas"][name] = request(route, resource)
+    operation = "create" if route.operation == "create" else "update"
+    components.kinds["schemas"][request_name(resource, operation)] = request(resource, operation)
     example = examples.request_document(resource, route.operation, frozenset(route.within.values()))
-    return {"required": True, "content": {MEDIA_TYPE: {"schema": schema(name), "example": example}}}
+    return {"required": True, "content": {MEDIA_TYPE: {"schema": request_to(route, resource), "example": example}}}

@@ -1,5 +1,8 @@
 """How the document calls its parts."""
 
+from collections.abc import Mapping
+
+from wellspring.resources import Policy, resource_of
 from wellspring.routes import Route
 
 METHOD_NAMES = ("list", "retrieve", "create", "update", "delete")
@@ -26,3 +29,21 @@ def operation_id(route: Route) -> str:
     if operation not in METHOD_NAMES:
         return f"{folder}_{operation}"
     return f"{operation}_{folder}s" if operation == "list" else f"{operation}_{folder}"
+
+
+_TAGS: Mapping[Policy, str] = {
+    "enrolment": "Enrolments",
+    "selection": "Provider choices",
+    "group": "Groups",
+}
+
+
+def tag(route: Route) -> str:
+    """Return what a person calls what an operation is about: `Provenance of companies`, `Enrolments`, `Service`."""
+    resource = route.resource
+    if resource is None:
+        return "Service"
+    if resource.policy == "provenance":
+        return f"Provenance of {resource_of(resource.to_one[0].target).names}"
+    several = resource.names
+    return _TAGS.get(resource.policy) or several[0].upper() + several[1:]

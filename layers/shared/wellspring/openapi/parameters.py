@@ -7,9 +7,10 @@ from typing import Any
 from wellspring.example_ids import id_of
 from wellspring.jsonapi.query import DELETED, MAX_FILTER_IDS, RANGE_OPERATORS, SORTABLE
 from wellspring.openapi import examples
-from wellspring.openapi.schemas import included_types
-from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-from wellspring.resources import DIRECTIONS, Attribute, Resource, resource_of
+from wellspring.openapi.naming import schema
+from wellspring.openapi.schemas import included_types, narrowed
+from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_TOTAL
+from wellspring.resources import Attribute, Resource, resource_of
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
@@ -17,6 +18,15 @@ type Object = dict[str, Any]
 _UUID: Object = {"type": "string", "format": "uuid"}
 _TIME: Object = {"type": "string", "format": "date-time"}
 _COMPARED = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
+
+
+def enumerations() -> dict[str, Object]:
+    """Return the schemas of the values that parameters choose from, shared so that generated clients name each once."""
+    orders = [order for name in SORTABLE for order in (name, f"-{name}")]
+    return {
+        "Order": {"type": "string", "enum": orders},
+        "DeletedRows": {"type": "string", "enum": list(DELETED)},
+    }
 
 
 def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]:
@@ -47,14 +57,14 @@ def _path(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]:
         )
 
 
-def _query(name: str, description: str, schema: Object, example: Any) -> Object:
-    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
+def _query(name: str, description: str, values: Object, example: Any) -> Object:
+    return {"name": name, "in": "query", "description": description, "schema": values, "example": example}
 
 
 def _listed(name: str, description: str, items: Object, example: list[str], **limits: int) -> Object:
-    """Return a parameter whose value is several, separated by commas."""
-    schema = {"type": "array", "items": items, **limits}
-    return {**_query(name, description, schema, example), "style": "form", "explode": False}
+    """Return a parameter whose value is several, separated by commas; it may be repeated instead."""
+    values = {"type": "array", "items": items, **limits}
+    return {**_query(name, description, values, example), "style": "form", "explode": False}
 
 
 def _key(name: str) -> str:
@@ -78,13 +88,14 @@ def _paging() -> Iterator[Object]:
             "holds for the `sort` it was made with. Not both of `page[after]` and `page[before]`."
         )
         yield _query(name, description, {"type": "string"}, examples.CURSOR)
-    yield _query(
-        "page[total]", "`true` counts the whole list into `meta.page.total`.", {"type": "boolean"}, example=True
-    )
-    orders = [order for name in SORTABLE for order in (name, f"-{name}")]
+    total = f"`true` counts the list into `meta.page.total`, up to {MAX_TOTAL}; then `total_is_capped` is true."
+    yield _query("page[total]", total, {"type": "boolean"}, example=True)
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
-    sort = {"type": "string", "enum": orders}
-    yield _query("sort", "The order, `-` for newest first; `-created_at` where it is not said.", sort, "-created_at")
+    order = (
+        "The order, `-` for newest first; `-created_at` where it is not said. By `deleted_at` with "
+        "`filter[deleted]=only`."
+    )
+    yield _query("sort", order, schema("Order"), "-created_at")
 
 
 def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
@@ -103,7 +114,7 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
     yield _query(
         "filter[deleted]",
         "Whether tombstoned rows are left out (as where it is not said), shown too, or shown alone.",
-        {"type": "string", "enum": list(DELETED)},
+        schema("DeletedRows"),
         "include",
     )
 
@@ -112,12 +123,14 @@ def _filters_of(attribute: Attribute) -> Iterator[Object]:
     name, example = f"filter[{attribute.name}]", examples.attribute(attribute)
     match attribute.kind:
         case "direction":
-            yield _query(name, "Only rows of this direction.", {"type": "string", "enum": list(DIRECTIONS)}, example)
+            yield _query(name, "Only rows of this direction.", schema("Direction"), example)
         case "boolean":
             yield _query(name, "Only rows of which this is so.", {"type": "boolean"}, example)
         case "instant":
             for operator in RANGE_OPERATORS:
-                description = f"Only rows whose `{attribute.name}` is {_COMPARED[operator]} this time."
+                description = (
+                    f"Only rows whose `{attribute.name}` is {_COMPARED[operator]} this time. With a `sort` by it only."
+                )
                 yield _query(f"{name}[{operator}]", description, _TIME, example or examples.MADE_AT)
 
 
@@ -132,7 +145,7 @@ def _workspaces(*, several: bool) -> Object:
 
 def _view(resource: Resource) -> Iterator[tuple[str, Object]]:
     if resource.includes:
-        items = {"type": "string", "enum": list(resource.includes)}
+        items = narrowed("Name", enum=list(resource.includes))
         example = [resource.includes[0]]
         yield (
             f"include.{resource.type}",
@@ -146,18 +159,18 @@ def _view(resource: Resource) -> Iterator[tuple[str, Object]]:
             _listed(
                 f"fields[{type_}]",
                 f"The only attributes and relationships of {shown.name} to show.",
-                {"type": "string", "enum": names},
+                narrowed("Name", enum=names),
                 names[:1],
             ),
         )
 
 
-def _header(name: str, description: str, example: str, **schema: Any) -> tuple[str, Object]:
+def _header(name: str, description: str, example: str, **limits: Any) -> tuple[str, Object]:
     made = {
         "name": name,
         "in": "header",
         "description": description,
-        "schema": {"type": "string", **schema},
+        "schema": {"type": "string", **limits},
         "example": example,
     }
     return name, made

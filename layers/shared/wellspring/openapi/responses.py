@@ -10,63 +10,80 @@ from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
 from wellspring.openapi import examples, problems
 from wellspring.openapi.naming import operation_id, pascal, schema
+from wellspring.openapi.schemas import narrowed
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
 
 type Object = dict[str, Any]
 
 _JSON = "application/json"
-# What the gateway may answer before a function is called, or when it cannot be.
+# What the gateway may answer before a function is called, or when it cannot be: its bodies are API Gateway's.
 _GATEWAYS = {
     HTTPStatus.UNAUTHORIZED: "Unauthorized",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Request Entity Too Large",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too Many Requests",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal Server Error",
     HTTPStatus.SERVICE_UNAVAILABLE: "Service Unavailable",
 }
+# Of any route: too many requests at once, a function that fails, one that does not answer in time.
+_OF_THE_GATEWAY_ALONE = (
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 _TEXT: Object = {"schema": {"type": "string"}}
 
 
 def responses(route: Route) -> Iterator[tuple[str, str, Object]]:
     """Yield each answer of an operation: its status, a name to share it by, and the response."""
     yield from _successes(route)
-    for status, found in problems.by_status(route).items():
-        yield str(int(status)), _name(route, status, found), failure(status, found)
+    found = problems.by_status(route)
+    for status in sorted({*found, *_OF_THE_GATEWAY_ALONE}):
+        if status in found:
+            yield str(int(status)), _name(route, status, found[status]), failure(status, found[status])
+        else:
+            yield str(int(status)), f"Gateway{pascal(status.name.lower())}", _of_the_gateway(status)
 
 
 def _name(route: Route, status: HTTPStatus, found: Sequence[WellspringError]) -> str:
-    """Return what to call the answer to errors; empty where it is this resource's alone."""
+    """Return what to call the answer to errors: by its resource too where the errors are its own."""
     of_resource = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
     if route.operation in {"create", "update"} and status in of_resource:
-        return ""
-    return pascal(found[0].code.lower() if len(found) == 1 else f"{route.operation}_{status.name.lower()}")
+        return pascal(f"{route.function}_{status.name.lower()}")
+    if len(found) == 1:
+        return pascal(found[0].code.lower())
+    return pascal(f"{route.operation}_{status.name.lower()}")
 
 
 # ---- errors ---------------------------------------------------------------------------------------------
 def failure(status: HTTPStatus, found: Sequence[WellspringError]) -> Object:
-    """Return the response of a status with these problems."""
-    content: Object = {
-        MEDIA_TYPE: {
-            "schema": _narrowed([problem.code for problem in found]),
-            "example": error_document(found[0], examples.REQUEST_ID),
-        }
-    }
+    """Return the response of a status with these problems.
+
+    Its schema is that of every error, narrowed to the codes.
+    """
+    code = {"type": "object", "properties": {"code": {"enum": [problem.code for problem in found]}}}
+    said = narrowed("ErrorDocument", properties={"errors": {"type": "array", "items": code}})
     if status in _GATEWAYS:
-        content[_JSON] = {"schema": schema("GatewayError"), "example": {"message": _GATEWAYS[status]}}
-    said = "\n".join(f"- `{problem.code}`: {problems.meaning(problem)}" for problem in found)
-    made: Object = {"description": f"{status.phrase}.\n\n{said}", "content": content}
+        # Generators read the first media type alone, and must not stumble over the gateway's answer of that status.
+        said = {"anyOf": [said, schema("GatewayError")]}
+    content: Object = {MEDIA_TYPE: {"schema": said, "example": error_document(found[0], examples.REQUEST_ID)}}
+    if status in _GATEWAYS:
+        content |= _gateways_content(status)
+    meanings = "\n".join(f"- `{problem.code}`: {problems.meaning(problem)}" for problem in found)
+    made: Object = {"description": f"{status.phrase}.\n\n{meanings}", "content": content}
     headers = {name: found[0].headers[name] for name in found[0].headers}
     if headers:
         made["headers"] = {name.title(): {**_TEXT, "example": value} for name, value in headers.items()}
     return made
 
 
-def _narrowed(codes: list[str]) -> Object:
-    return {
-        "allOf": [
-            schema("ErrorDocument"),
-            {"properties": {"errors": {"items": {"properties": {"code": {"enum": codes}}}}}},
-        ]
-    }
+def _of_the_gateway(status: HTTPStatus) -> Object:
+    """Return the response of a status with which no function answers this operation."""
+    return {"description": f"{status.phrase}, said by the gateway itself.", "content": _gateways_content(status)}
+
+
+def _gateways_content(status: HTTPStatus) -> Object:
+    return {_JSON: {"schema": schema("GatewayError"), "example": {"message": _GATEWAYS[status]}}}
 
 
 def of_default() -> dict[str, Object]:

@@ -40,6 +40,15 @@ def open_(properties: Object, *required: str) -> Object:
     return {"type": "object", "properties": properties, **({"required": list(required)} if required else {})}
 
 
+def narrowed(name: str, **to: Any) -> Object:
+    """Return the shared schema `name`, narrowed by keywords beside it.
+
+    A generator of clients takes the shared schema's class for it, where a schema of its own would be one class more for
+    each operation; whatever validates reads both.
+    """
+    return {"allOf": [schema(name)], **to}
+
+
 def basics(codes: list[str]) -> dict[str, Object]:
     """Return the schemas that no resource has to itself.
 
@@ -108,6 +117,22 @@ def basics(codes: list[str]) -> dict[str, Object]:
             **open_({"message": {"type": "string"}}, "message"),
             "description": "What the gateway itself answers, before any function is called.",
         },
+        "SelfLinks": _links("self"),
+        "PageLinks": _links("self", "first", "prev", "next"),
+        "ItemMeta": {
+            **closed({"page": closed({"cursor": {"type": "string"}}, "cursor")}, "page"),
+            "description": "On an item of a list: its cursor, for `page[after]` and `page[before]`.",
+        },
+        "ListMeta": {
+            **closed({"page": closed({"total": {"type": "integer", "minimum": 0}}, "total")}, "page"),
+            "description": "Only with `page[total]=true`.",
+        },
+        "Identifier": open_({"type": {"type": "string"}, "id": schema("Id")}, "type", "id"),
+        "Linkage": open_({"data": schema("Identifier")}, "data"),
+        "OptionalLinkage": open_({"data": _or_null(schema("Identifier"))}, "data"),
+        "Linkages": open_({"data": {"type": "array", "items": schema("Identifier")}}, "data"),
+        "Name": {"type": "string", "description": "Name of an attribute, a relationship or a path of relationships."},
+        "NoMembers": {**closed({}), **_IGNORED, "description": "There is nothing to say here."},
     }
 
 
@@ -117,18 +142,15 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
     name = pascal(resource.type)
     yield name, _resource_object(resource)
     if resource.route:
-        yield f"{name}Document", _document(resource, {"data": schema(name), "links": _links("self")})
+        yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
         yield (
             f"{name}Collection",
             _document(
                 resource,
                 {
                     "data": {"type": "array", "items": schema(name)},
-                    "links": _links("self", "first", "prev", "next"),
-                    "meta": {
-                        **closed({"page": closed({"total": {"type": "integer", "minimum": 0}}, "total")}, "page"),
-                        "description": "Only with `page[total]=true`.",
-                    },
+                    "links": schema("PageLinks"),
+                    "meta": schema("ListMeta"),
                 },
             ),
         )
@@ -138,17 +160,14 @@ def _resource_object(resource: Resource) -> Object:
     properties: Object = {
         "type": {"type": "string", "const": resource.type},
         "id": schema("Id"),
-        "attributes": closed({said.name: _shown(said) for said in resource.attributes}),
+        "attributes": _attributes(resource),
     }
     if resource.relationships:
         properties["relationships"] = closed({said.name: _related(said) for said in resource.relationships})
     required = ["type", "id"]
     if resource.route:
-        properties["links"] = closed({"self": schema("Link")}, "self")
-        properties["meta"] = {
-            **closed({"page": closed({"cursor": {"type": "string"}}, "cursor")}, "page"),
-            "description": "On an item of a list: its cursor, for `page[after]` and `page[before]`.",
-        }
+        properties["links"] = schema("SelfLinks")
+        properties["meta"] = schema("ItemMeta")
         required.append("links")
     return {
         **closed(properties, *required),
@@ -156,6 +175,15 @@ def _resource_object(resource: Resource) -> Object:
         "description": f"A {resource.name}. `fields[{resource.type}]` says which fields it has.",
         "examples": [examples.resource_object(resource)],
     }
+
+
+def _attributes(resource: Resource) -> Object:
+    """Return the schema of a resource's attributes: one for all ledgers, which have the same."""
+    return schema("LedgerAttributes") if resource.policy == "provenance" else _all_shown(resource)
+
+
+def _all_shown(resource: Resource) -> Object:
+    return closed({said.name: _shown(said) for said in resource.attributes})
 
 
 def _shown(attribute: Attribute) -> Object:
@@ -177,15 +205,20 @@ def _or_null(known: Object) -> Object:
     return {"anyOf": [known, {"type": "null"}]}
 
 
-def _identifier(type_: str) -> Object:
-    return closed({"type": {"type": "string", "const": type_}, "id": schema("Id")}, "type", "id")
-
-
 def _related(relationship: Relationship) -> Object:
-    known: Object = schema(f"{pascal(relationship.target)}Identifier")
+    """Return the schema of a relationship in an answer, which says nothing beside its linkage."""
+    known = narrowed("Identifier", properties=_of_type(relationship.target), unevaluatedProperties=False)
     if relationship.many:
-        return closed({"data": {"type": "array", "items": known}}, "data")
-    return closed({"data": known if relationship.required else _or_null(known)}, "data")
+        name, data = "Linkages", {"type": "array", "items": known}
+    elif relationship.required:
+        name, data = "Linkage", known
+    else:
+        name, data = "OptionalLinkage", _or_null(known)
+    return narrowed(name, properties={"data": data}, unevaluatedProperties=False)
+
+
+def _of_type(target: str) -> Object:
+    return {"type": {"const": target}}
 
 
 def _links(*names: str) -> Object:
@@ -227,39 +260,59 @@ def included_types(resource: Resource) -> tuple[str, ...]:
 
 
 # ---- requests -------------------------------------------------------------------------------------------
-def request_name(route: Route) -> str:
-    """Return what the schema of an operation's request document is called."""
-    return f"{pascal(route.function)}Request"
+def request_name(resource: Resource, operation: str) -> str:
+    """Return what the schema of the documents that create or update a type is called."""
+    return f"{pascal(resource.type)}{operation.capitalize()}Request"
 
 
-def request(route: Route, resource: Resource) -> Object:
-    """Return the schema of the request document of a creation or an update."""
-    action = "create" if route.operation == "create" else "update"
-    within = frozenset(route.within.values())
-    attributes = {said.name: _said(said) for said in resource.attributes if said.written in {action, "always"}}
-    relationships = {
-        said.name: _pointed(said, settled=said.name in within)
-        for said in resource.relationships
-        if said.written == action
-    }
-    creating = action == "create"
+def request(resource: Resource, operation: str) -> Object:
+    """Return the schema of the documents that create or update a type, wherever they are sent."""
+    attributes = _written_attributes(resource, operation)
+    relationships = {said.name: _pointed(said) for said in resource.relationships if said.written == operation}
+    creating = operation == "create"
     needed = [said.name for said in resource.attributes if said.required and creating]
-    linked = [
-        said.name
-        for said in resource.relationships
-        if said.required and said.name in relationships and said.name not in within
-    ]
     data: Object = {
         "type": {"type": "string", "const": resource.type},
         "id": {**NEVER, "description": "The server makes the ids."}
         if creating
         else {**schema("Id"), "description": "The id of the path."},
-        "attributes": {**closed(attributes, *needed), **_IGNORED},
-        "relationships": {**closed(relationships, *linked), **_IGNORED},
+        "attributes": schema(_written_name(operation))
+        if resource.policy == "provenance"
+        else _members(attributes, needed),
+        "relationships": _members(relationships, []),
     }
-    required = ["type", *(() if creating else ("id",))]
-    required += [name for name, members in (("attributes", needed), ("relationships", linked)) if members]
+    required = ["type", *(() if creating else ("id",)), *(("attributes",) if needed else ())]
     return open_({"data": open_(data, *required)}, "data")
+
+
+def request_to(route: Route, resource: Resource) -> Object:
+    """Return the schema of one operation's request document: its path may say what a relationship must elsewhere."""
+    operation = "create" if route.operation == "create" else "update"
+    within = frozenset(route.within.values())
+    written = [said for said in resource.relationships if said.written == operation]
+    linked = [said.name for said in written if said.required and said.name not in within]
+    settled = {"description": "The path says it already; if it is said here, it must be the same."}
+    if not written:
+        return schema(request_name(resource, operation))
+    relationships: Object = {
+        "type": "object",
+        "properties": {said.name: settled if said.name in within else {} for said in written},
+        **({"required": linked} if linked else {}),
+    }
+    data: Object = {
+        "type": "object",
+        "properties": {"relationships": relationships},
+        **({"required": ["relationships"]} if linked else {}),
+    }
+    return narrowed(request_name(resource, operation), properties={"data": data})
+
+
+def _written_name(operation: str) -> str:
+    return f"Ledger{operation.capitalize()}Attributes"
+
+
+def _written_attributes(resource: Resource, operation: str) -> Object:
+    return {said.name: _said(said) for said in resource.attributes if said.written in {operation, "always"}}
 
 
 def _said(attribute: Attribute) -> Object:
@@ -275,25 +328,24 @@ def _said(attribute: Attribute) -> Object:
             return {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": TEXT_PATTERN}
 
 
-def _pointed(relationship: Relationship, *, settled: bool) -> Object:
-    one = open_(
-        {"type": {"type": "string", "const": relationship.target}, "id": {"type": "string", "format": "uuid"}},
-        "type",
-        "id",
-    )
-    linkage: Object = {"type": "array", "items": one, "maxItems": MAX_LINKAGES} if relationship.many else one
-    said = open_({"data": linkage}, "data")
-    return (
-        {**said, "description": "The path says it already; if it is said here, it must be the same."}
-        if settled
-        else said
-    )
+def _members(known: Object, needed: list[str]) -> Object:
+    return {**closed(known, *needed), **_IGNORED} if known else schema("NoMembers")
+
+
+def _pointed(relationship: Relationship) -> Object:
+    known = narrowed("Identifier", properties=_of_type(relationship.target))
+    if relationship.many:
+        return narrowed("Linkages", properties={"data": {"type": "array", "items": known, "maxItems": MAX_LINKAGES}})
+    return narrowed("Linkage", properties={"data": known})
 
 
 def all_answers() -> dict[str, Object]:
-    """Return the schemas of everything that answers hold."""
-    targets = dict.fromkeys(said.target for resource in resources() for said in resource.relationships)
+    """Return the schemas of everything that answers hold, and of what ledgers have in common in requests."""
+    ledger, *_ = (resource for resource in resources() if resource.policy == "provenance")
+    needed = [said.name for said in ledger.attributes if said.required]
     return {
+        "LedgerAttributes": _all_shown(ledger),
+        _written_name("create"): _members(_written_attributes(ledger, "create"), needed),
+        _written_name("update"): _members(_written_attributes(ledger, "update"), []),
         **{name: made for resource in resources() for name, made in answers(resource)},
-        **{f"{pascal(target)}Identifier": _identifier(target) for target in targets},
     }

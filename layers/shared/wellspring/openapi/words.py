@@ -22,11 +22,13 @@ lists. Without a valid token the gateway itself answers 401 as `application/json
 **Lists** have pages of {DEFAULT_PAGE_SIZE} rows, at most {MAX_PAGE_SIZE}, newest first. Follow `links.next` until it
 is null; a walk by `created_at` meets every row that stays live exactly once, whatever is written meanwhile. This is
 the [cursor-pagination profile]({CURSOR_PAGINATION}).
-A parameter that is unknown, malformed or given twice is 400; none is ever ignored.
+A parameter that takes a list has its values separated by commas, or is repeated. One that is unknown or malformed, or
+takes one value and is given twice, is 400, which names what there is instead; none is ever ignored.
 
 **Errors** are JSON:API error objects, all problems of a request in one answer. Decide by `code`; quote `id` when you
-ask us. `source` names the part at fault. Problems of different kinds in one document answer 400 together. 503 comes
-with `Retry-After`: nothing was changed, try again.
+ask us. `source` names the part at fault. Problems of different kinds in one document answer 400 together. 503 with
+`Retry-After`: nothing was changed, try again. 503 without it: the change may have been made; look first. A list that
+takes too long to read is 400, and says how to ask for less.
 
 **Safe retries.** Give a `POST` an `Idempotency-Key`: for 24 hours the same request with it gets the first answer again.
 
@@ -39,6 +41,12 @@ milliseconds.
 **Other paths.** What matches none of the paths below is answered, to a caller with a token, by
 `DefaultNotFound` (404), `DefaultMethodNotAllowed` (405 with `Allow`: the path exists for other methods) or
 `DefaultPermanentRedirect` (308: a slash too many at the end), which stand among the components.
+"""
+
+SIGNING_IN = """\
+An access token (a JWT) of the issuer that this deployment trusts, for its audience: for a person from their sign-in,
+for a service by the client-credentials grant. On a laptop `make token AS=owner` prints one; `AS` may also be `member`,
+`guest`, `outsider`, `pipeline` or `matcher`. Paste it with or without `Bearer` in front.
 """
 
 TAGS: Mapping[Policy, str] = {

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Select,
+    and_,
     bindparam,
     cast,
     func,
@@ -58,6 +59,8 @@ def find(
 ) -> dict[tuple[str, UUID], Parent]:
     """Read parents of any types in one statement.
 
+    What the caller sees is computed whether the ids are there or not, so that time does not tell one from the other.
+
     Args:
         transaction: the scope to read in.
         principal: the caller.
@@ -76,6 +79,8 @@ def find(
     return {
         (row.type, row.id): Parent(row.pk, row.id, row.workspace_pk, frozenset(row.roles))
         for row in transaction.execute(statement, values)
+        # Of a type that has none there is one row of nulls.
+        if row.id is not None
     }
 
 
@@ -89,6 +94,7 @@ def caller_pk(transaction: Transaction, caller: Person) -> int | None:
 @lru_cache(maxsize=64)
 def _find_statement(types: tuple[str, ...], *, person: bool) -> CompoundSelect[Any]:
     visible = Visible(person=person)
+    visible.at_first()
     return union_all(*(_find_one(type_, visible, person=person) for type_ in types))
 
 
@@ -96,17 +102,21 @@ def _find_one(type_: str, visible: Visible, *, person: bool) -> Select[Any]:
     table = table_of(resource_of(type_).table)
     row = table.alias()
     workspace = workspace_of(row, table.name)
-    return select(
+    statement = select(
         literal(type_, SqlText).label("type"),
         row.c.pk,
         row.c.id,
         (cast(null(), BigInteger) if workspace is None else workspace).label("workspace_pk"),
         _roles(table.name, row.c.pk, person=person).label("roles"),
-    ).where(
+    )
+    found = and_(
         row.c.id == func.any(bindparam(f"{type_}_ids", type_=IDS)),
         row.c.deleted_at.is_(None),
         visible.through(row, table.name),
     )
+    if visible.first is None:
+        return statement.where(found)
+    return statement.select_from(visible.first.outerjoin(row, found))
 
 
 def _roles(table: str, pk: ColumnElement[int], *, person: bool) -> ColumnElement[Any]:

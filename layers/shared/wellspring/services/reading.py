@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from wellspring.access.principal import Principal
+from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
-from wellspring.errors import Forbidden, InvalidCursor, NotFound
-from wellspring.queries import ListQuery, Position, View
+from wellspring.errors import Forbidden, InvalidCursor, InvalidQueryParameter, NotFound, WellspringError, raise_all
+from wellspring.queries import MAX_TOTAL, ListQuery, Position, View
 from wellspring.repositories import cursor_keys, groups, ledger, parents
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource, resource_of
@@ -26,6 +26,8 @@ __all__ = [
     "retrieve",
 ]
 
+RANGES = ("gte", "gt", "lte", "lt")
+
 type Included = Mapping[str, list[Row]]
 
 
@@ -39,7 +41,8 @@ class Page:
         included: the rows included, by type.
         more_before: whether there is a page before it.
         more_after: whether there is a page after it.
-        total: how many rows the list has; None where nobody asked.
+        total: how many rows the list has, at most `MAX_TOTAL`; None where nobody asked.
+        total_is_capped: whether it has more than `total`.
     """
 
     rows: list[Row]
@@ -48,6 +51,7 @@ class Page:
     more_before: bool
     more_after: bool
     total: int | None = None
+    total_is_capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,9 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     Raises:
         Forbidden: the query claims a workspace that the caller does not see.
         InvalidCursor: the query's cursor is not one of this list.
+        InvalidQueryParameter: the query is of too many rows; or `Problems` of several.
     """
+    raise_all(_unbounded(principal, query))
     if query.workspaces:
         seen = parents.visible_workspaces(transaction, principal, query.workspaces)
         if len(seen) < len(query.workspaces):
@@ -93,6 +99,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     slice_ = ledger.page(transaction, principal, query, position)
     key = _keys.all(transaction)[0]
     rows = _with_linkage(transaction, query.resource, slice_.rows)
+    counted = ledger.count(transaction, principal, query) if query.total else None
     return Page(
         rows=rows,
         cursors=[
@@ -101,8 +108,21 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         included=include(transaction, principal, query.resource, rows, query.view),
         more_before=slice_.more_before,
         more_after=slice_.more_after,
-        total=ledger.count(transaction, principal, query) if query.total else None,
+        total=None if counted is None else min(counted, MAX_TOTAL),
+        total_is_capped=counted is not None and counted > MAX_TOTAL,
     )
+
+
+def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
+    """Return what a service asks of all rows that there are, and that no index has together (docs/adr/0029)."""
+    driving = query.resource.driving
+    if isinstance(principal, Person) or not driving or query.names_parents:
+        return []
+    # A range is of the order's own time (`jsonapi.query`), which an index has.
+    asked = [f"filter[{found.name}]" for found in query.filters if found.operator not in RANGES]
+    ways = ", ".join(f"filter[{name}]" for name in dict.fromkeys(("workspace", *driving)))
+    detail = f"This filter is not for the rows of all workspaces: ask for it with one of {ways}."
+    return [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
 
 
 def retrieve(transaction: Transaction, principal: Principal, resource: Resource, id_: UUID | None, view: View) -> Found:

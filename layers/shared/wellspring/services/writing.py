@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from wellspring.access.principal import Principal
+from wellspring.access.rules import require_reading
 from wellspring.database import Transaction
-from wellspring.errors import raise_all
+from wellspring.errors import Conflict, raise_all
 from wellspring.queries import Draft
 from wellspring.repositories import ledger, parents, writing
 from wellspring.repositories.ledger import Row
@@ -56,7 +57,7 @@ def update(
     *,
     precondition: Precondition,
 ) -> Row:
-    """Change one row as a draft says; where it says what is, nothing is written.
+    """Change one row as a draft says; where it says what is, nothing is written, and who may not read is refused.
 
     Raises:
         NotFound: there is no such row, or the caller may not see it.
@@ -71,9 +72,19 @@ def update(
     rules.guard(transaction, principal, row)
     precondition(row)
     values = rules.changes(principal, row, draft)
+    if row["deleted_at"] is not None and values.get("deleted_at", row["deleted_at"]) is None:
+        _require_live_parents(transaction, principal, resource, row)
     if all(row[name] == value for name, value in values.items()):
+        require_reading(principal)
         return row
     return {**row, **writing.change(transaction, resource, row["id"], values)}
+
+
+def _require_live_parents(transaction: Transaction, principal: Principal, resource: Resource, row: Row) -> None:
+    """Let through a dead row that may live again: a live row asks for live parents (contract, section 3)."""
+    known = {"id": row["id"]}
+    if ledger.one(transaction, principal, resource, known, deleted="include", live_parents=True) is None:
+        raise Conflict("What it points to has been removed.", pointer="/data/attributes/deleted_at")
 
 
 def remove(

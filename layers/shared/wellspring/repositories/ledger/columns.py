@@ -3,19 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, bindparam, func
+from sqlalchemy import ColumnElement, FromClause, Table, bindparam, case, func, literal_column
 
 from wellspring.access.predicates import IDS
 from wellspring.models import table_of
+from wellspring.models.walks import Walk
 from wellspring.queries import Deleted, Operator
 from wellspring.repositories.ledger.shapes import parameter_name
 from wellspring.resources import Relationship, Resource, resource_of
 
 
 def attribute_column(row: FromClause, name: str) -> ColumnElement[Any]:
-    """Return an attribute as the API shows it: a row that was never updated was last updated when it was made."""
+    """Return an attribute as the API shows it: a row that was never updated was last updated when it was made.
+
+    Written as the indexes have it (`models.walks`).
+    """
     if name == "updated_at":
-        return func.coalesce(row.c.updated_at, row.c.created_at)
+        return case((row.c.updated_at.is_(None), row.c.created_at), else_=row.c.updated_at)
     return row.c[name]
 
 
@@ -34,6 +38,19 @@ def is_shown(row: FromClause, deleted: Deleted) -> list[ColumnElement[bool]]:
             return [row.c.deleted_at.is_not(None)]
         case "include":
             return []
+
+
+def is_walked(row: FromClause, walk: Walk) -> list[ColumnElement[bool]]:
+    """Return the conditions under which a row is on a walk."""
+    return [*is_shown(row, "exclude" if walk.live else "only"), *has_direction(row, walk.direction)]
+
+
+def has_direction(row: FromClause, direction: str | None) -> list[ColumnElement[bool]]:
+    """Return the condition that a row is of a direction, if one is asked for: its value stands in the statement."""
+    if direction is None:
+        return []
+    # One of two words of ours (`resources.DIRECTIONS`), never a client's.
+    return [row.c.direction == literal_column(f"'{direction}'::core_api.direction_enum")]
 
 
 def row_filters(
@@ -74,3 +91,12 @@ def parent_filters(
 def target_table(relationship: Relationship) -> Table:
     """Return the table at the other end of a relationship."""
     return table_of(resource_of(relationship.target).table)
+
+
+def outlives(parent: FromClause, table: Table, row_deleted_at: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that a required parent leaves its row there, whatever the row is.
+
+    A live row asks for live parents; a dead one outlives them, but not its workspaces (contract, section 3).
+    """
+    is_live = parent.c.deleted_at.is_(None)
+    return is_live if table.name == "workspaces" else is_live | row_deleted_at.is_not(None)

@@ -1,9 +1,12 @@
 """Pages that are read parent by parent: heads, then lateral (docs/adr/0002).
 
 The parents that drive a page (the connectors a caller sees, or the records a filter names) each give their first row by
-the index on (parent, created_at, pk). The page can only hold rows of the parents with the smallest heads, so only those
-are read further, at most a page each. The cost depends on the number of parents and the page's size, not on the size of
-the tenant or of the table, nor on how deep the page is.
+an index on (parent, time, pk). The page can only hold rows of the parents with the smallest heads, so only those are
+read further, at most a page each. The cost depends on the number of parents and the page's size, not on the size of the
+tenant or of the table, nor on how deep the page is.
+
+Where no single index holds the list's rows (live and dead ones, both directions), those that together do are each read
+as far, and their rows merged (docs/adr/0029).
 """
 
 from typing import Any
@@ -26,14 +29,23 @@ from sqlalchemy import (
 )
 
 from wellspring.access.predicates import workspace_of
-from wellspring.repositories.ledger.building import PageBuilder
-from wellspring.repositories.ledger.columns import is_shown, own_columns, parent_filters, row_filters, target_table
+from wellspring.models.walks import Walk, pieces
+from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
+from wellspring.repositories.ledger.columns import (
+    is_walked,
+    own_columns,
+    parent_filters,
+    row_filters,
+    target_table,
+)
 from wellspring.repositories.ledger.shapes import Shape
-from wellspring.resources import Relationship
+
+# Of how many rows of each head's parent a large page finds out how far it reaches, at least.
+SAMPLED = 10
 
 
 class HeadsThenLateral(PageBuilder):
-    """Reads parent by parent, along the index on (parent, created_at, pk)."""
+    """Reads parent by parent, along the indexes on (parent, time, pk)."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
@@ -45,6 +57,8 @@ class HeadsThenLateral(PageBuilder):
         self.leading = next(named, None) or next(found for found in drivers if found.drives == "always")
         self.others = [other for other in self.resource.to_one if other is not self.leading]
         self.any_way = self.resource.tenancy == "any"
+        self.time = shape.sort.name
+        self.walks = pieces(self.table, self.leading.column, self.time, shape.halves, shape.direction)
         self.driver = self._driver()
 
     def page(self) -> CTE:
@@ -52,38 +66,49 @@ class HeadsThenLateral(PageBuilder):
         heads = self._heads()
         # Before the rows of the k-th head stand k - 1 heads at least: so many fewer of them can be on the page.
         most = bindparam("rows", type_=Integer) - heads.c.place + 1
-        found = self._rows_of(heads, most, full=True)
+        reach = self._reach(heads) if self.shape.large else None
+        found = self._rows_of(heads, most, full=True, reach=reach)
         return (
             select(*found.c, heads.c.id.label(f"{self.leading.name}_id"))
             .select_from(heads.join(found, true()))
-            .order_by(*self._order(found.c.created_at, found.c.pk, reverse=self.shape.backward))
+            .order_by(*self._order(found.c[self.time], found.c.pk, reverse=self.shape.backward))
             .limit(bindparam("rows", type_=Integer))
             .cte("page")
         )
 
     def row_behind(self) -> Select[Any]:
         """Return the nearest row of each driver at and behind the cursor."""
-        nearest = self._rows_of(self.driver, literal_column("1", Integer), full=False, behind=True)
+        nearest = self._rows_of(self.driver, ONE, full=False, behind=True)
         return select(literal_column("1")).select_from(self.driver.join(nearest, true()))
+
+    def any_rows(self) -> Select[Any]:
+        """Return the first rows of each driver."""
+        rows = self._rows_of(self.driver, COUNTED, full=False)
+        return select(rows.c.pk).select_from(self.driver.join(rows, true()))
 
     def _driver(self) -> CTE:
         """Return the parents that can have rows the caller sees and the filters leave.
 
         Beside its keys each has what its rows need to know: its workspace, or, where any parent opens a row, whether
-        this one does.
+        this one does; and whether it is live, where dead rows are asked for, which outlive it.
         """
         table = target_table(self.leading)
         parent = table.alias(self.leading.name)
         seen = self.visible.through(parent, table.name)
-        conditions = [parent.c.deleted_at.is_(None), *parent_filters(self.leading, parent, self.shape.conditions)]
+        conditions = parent_filters(self.leading, parent, self.shape.conditions)
+        if self.shape.deleted == "exclude" or table.name == "workspaces":
+            conditions += [parent.c.deleted_at.is_(None)]
         if self.any_way:
             known: ColumnElement[Any] = seen.label("seen")
-            conditions.append(or_(seen, *self._opened_from_the_other_side(parent)))
+            # A service sees every row; it may be that its group is gone.
+            if self.shape.person or self.shape.deleted == "exclude":
+                conditions.append(or_(seen, *self._opened_from_the_other_side(parent)))
         else:
             workspace = workspace_of(parent, table.name)
             known = (cast(null(), BigInteger) if workspace is None else workspace).label("workspace_pk")
             conditions.append(seen)
-        return select(parent.c.pk, parent.c.id, known).where(*conditions).cte("driver")
+        is_live = parent.c.deleted_at.is_(None).label("is_live")
+        return select(parent.c.pk, parent.c.id, known, is_live).where(*conditions).cte("driver")
 
     def _opened_from_the_other_side(self, parent: FromClause) -> list[ColumnElement[bool]]:
         """Return the conditions that a parent has rows whose other parents the caller sees."""
@@ -102,8 +127,8 @@ class HeadsThenLateral(PageBuilder):
 
     def _heads(self) -> CTE:
         """Return the drivers that can have rows on the page: those with the first heads."""
-        first = self._rows_of(self.driver, literal_column("1", Integer), full=False)
-        order = self._order(first.c.created_at, first.c.pk, reverse=self.shape.backward)
+        first = self._rows_of(self.driver, ONE, full=False)
+        order = self._order(first.c[self.time], first.c.pk, reverse=self.shape.backward)
         place = cast(func.row_number().over(order_by=order), Integer).label("place")
         return (
             select(*self.driver.c, place)
@@ -113,22 +138,76 @@ class HeadsThenLateral(PageBuilder):
             .cte("head")
         )
 
-    def _rows_of(self, driver: CTE, limit: ColumnElement[int], *, full: bool, behind: bool = False) -> FromClause:
-        """Return at most `limit` visible rows of one driver, by the index on (driver, created_at, pk).
+    def _reach(self, heads: CTE) -> ColumnElement[Any]:
+        """Return a time that no row of the page lies beyond: as far as a page of some first rows of each head goes.
+
+        They are real rows of the list: where they fill a page, no row beyond the last of that page is on the real one.
+        Without it a large page would read a page of each parent.
+        """
+        rows = bindparam("rows", type_=Integer)
+        parents = func.greatest(select(func.count()).select_from(heads).scalar_subquery(), 1)
+        sample = self._rows_of(heads, func.greatest(SAMPLED, 2 * rows / parents), full=False, name="sampled")
+        at = sample.c[self.time]
+        last = (
+            select(at)
+            .select_from(heads.join(sample, true()))
+            .order_by(*self._order(at, sample.c.pk, reverse=self.shape.backward))
+            .offset(rows - 1)
+            .limit(ONE)
+            .scalar_subquery()
+        )
+        ascending = self._ascending(reverse=self.shape.backward)
+        beyond: ColumnElement[Any] = literal_column(f"'{'' if ascending else '-'}infinity'::timestamptz")
+        # In a sub-query of its own: a coalesce() beside a row's column would keep the index from being used.
+        reach = select(func.coalesce(last, beyond).label("at")).cte("reach")
+        return select(reach.c.at).scalar_subquery()
+
+    def _rows_of(
+        self,
+        driver: CTE,
+        limit: ColumnElement[int],
+        *,
+        full: bool,
+        behind: bool = False,
+        reach: ColumnElement[Any] | None = None,
+        name: str = "found",
+    ) -> FromClause:
+        """Return at most `limit` visible rows of one driver, in the list's order.
 
         Args:
             driver: whose `pk` the rows belong to.
             limit: how many rows.
             full: all columns of the answer, or only those of the order.
             behind: the rows on the other side of the cursor, it included, instead of those ahead of it.
+            reach: a time beyond which no row is wanted.
+            name: what to call them.
         """
-        row = self.table.alias("row")
+        name = "behind_row" if behind else name
+        reverse = self.shape.backward is not behind
+        walked = []
+        for walk in self.walks:
+            row = self.table.alias("row")
+            rows = self._walked(walk, row, driver, full=full)
+            if self.shape.cursor:
+                rows = rows.where(self._beside_cursor(row, reverse=reverse, inclusive=behind))
+            if reach is not None:
+                at = self._at(row)
+                rows = rows.where(at <= reach if self._ascending(reverse=reverse) else at >= reach)
+            order = self._order(self._at(row), row.c.pk, reverse=reverse)
+            walked.append(rows.correlate(driver).order_by(*order).limit(limit))
+        if len(walked) == 1:
+            return walked[0].lateral(name)
+        return self._merged(walked, limit, reverse=reverse).correlate(driver).lateral(name)
+
+    def _walked(self, walk: Walk, row: FromClause, driver: CTE, *, full: bool) -> Select[Any]:
+        """Return the visible rows of one driver on one walk."""
         columns: list[ColumnElement[Any]] = [row.c.pk]
-        columns += own_columns(self.resource, row) if full else [row.c.created_at]
+        columns += own_columns(self.resource, row) if full else [self._at(row).label(self.time)]
         source: FromClause = row
         ways: list[ColumnElement[bool]] = []
+        beside = None if self.any_way else driver
         for relationship in self.others:
-            parent, is_way, is_needed = self._other_parent(relationship, row, driver)
+            parent, is_way, is_needed = self._looked_up(relationship, row, live=bool(walk.live), beside=beside)
             source = source.join(parent, true(), isouter=not is_needed)
             if is_way is not None:
                 ways.append(is_way)
@@ -139,46 +218,10 @@ class HeadsThenLateral(PageBuilder):
             .select_from(source)
             .where(
                 row.c[self.leading.column] == driver.c.pk,
-                *is_shown(row, self.shape.deleted),
+                *is_walked(row, walk),
                 *row_filters(self.resource, row, self.shape.conditions),
             )
         )
-        if self.any_way:
-            rows = rows.where(or_(driver.c.seen, *ways))
-        reverse = self.shape.backward is not behind
-        if self.shape.cursor:
-            rows = rows.where(self._beside_cursor(row, reverse=reverse, inclusive=behind))
-        order = self._order(row.c.created_at, row.c.pk, reverse=reverse)
-        return rows.correlate(driver).order_by(*order).limit(limit).lateral("behind_row" if behind else "found")
-
-    def _other_parent(
-        self, relationship: Relationship, row: FromClause, driver: CTE
-    ) -> tuple[FromClause, ColumnElement[bool] | None, bool]:
-        """Return the other parent of `row`: nothing where the filters, or the caller's access, do not leave it.
-
-        A look-up and not a join (OFFSET 0): the planner cannot know how seldom it says no, and would rather read and
-        sort all of a connector's rows than walk them in order until a page is full.
-
-        Returns:
-            The look-up; the condition under which it opens the row, where any parent may; whether there is no row
-            without it.
-        """
-        table = target_table(relationship)
-        parent = table.alias(relationship.name)
-        filters = parent_filters(relationship, parent, self.shape.conditions)
-        statement = select(parent.c.id).where(parent.c.pk == row.c[relationship.column], *filters)
-        way = None
-        if relationship.required:
-            statement = statement.where(parent.c.deleted_at.is_(None))
-            seen, workspace = self.visible.through(parent, table.name), workspace_of(parent, table.name)
-            if self.any_way:
-                statement = statement.add_columns(seen.label("seen"))
-            elif workspace is not None:
-                # Almost always the driver's own workspace, which is known to be visible.
-                statement = statement.where(or_(workspace == driver.c.workspace_pk, seen))
-        looked_up = (
-            statement.correlate(row, driver).offset(literal_column("0", Integer)).lateral(f"seen_{relationship.name}")
-        )
-        if relationship.required and self.any_way:
-            way = looked_up.c.seen
-        return looked_up, way, relationship.required or bool(filters)
+        if walk.live and self.shape.deleted != "exclude":
+            rows = rows.where(driver.c.is_live)
+        return rows.where(or_(driver.c.seen, *ways)) if self.any_way else rows

@@ -9,7 +9,9 @@ from sqlalchemy import Select
 from wellspring.access.principal import Principal
 from wellspring.database import Transaction
 from wellspring.queries import ListQuery, Position
+from wellspring.repositories.ledger.building import PageBuilder
 from wellspring.repositories.ledger.driven import HeadsThenLateral
+from wellspring.repositories.ledger.everywhere import Everywhere
 from wellspring.repositories.ledger.shapes import Row, Shape, shape_of, values_of
 from wellspring.repositories.ledger.whole import WholeSorted
 
@@ -54,8 +56,13 @@ def page(transaction: Transaction, principal: Principal, query: ListQuery, posit
     return Slice(rows, more_before=behind, more_after=ahead)
 
 
+def builder_of(shape: Shape) -> PageBuilder:
+    """Return what composes the statements of a shape."""
+    if not any(parent.drives for parent in shape.resource.to_one):
+        return WholeSorted(shape)
+    return HeadsThenLateral(shape) if shape.is_narrow else Everywhere(shape)
+
+
 @lru_cache(maxsize=256)
 def _page_statement(shape: Shape) -> Select[Any]:
-    is_driven = shape.sort.name == "created_at" and any(parent.drives for parent in shape.resource.to_one)
-    builder = HeadsThenLateral(shape) if is_driven else WholeSorted(shape)
-    return builder.statement()
+    return builder_of(shape).statement()

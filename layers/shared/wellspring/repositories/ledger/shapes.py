@@ -11,19 +11,48 @@ from wellspring.resources import Resource
 
 type Row = Mapping[Any, Any]
 
+# Up to this size a page is read without asking first how far it reaches.
+SMALL_PAGE = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What makes one list statement differ from another; the values are bound later."""
+    """What makes one list statement differ from another; the values are bound later.
+
+    Attributes:
+        resource: what is listed.
+        person: whether a person asks, or a service.
+        conditions: the filters' fields and operators, in one order whatever the request's.
+        direction: the direction that a filter names. It stands in the statement: an index of one direction serves a
+            statement that is known to ask for no other.
+        deleted: which half of the rows.
+        claimed: whether the caller claims to work in some workspaces only.
+        sort: the order.
+        cursor: whether the page continues from a row.
+        backward: whether it ends there.
+        large: whether the page is large enough to find out first how far it reaches.
+    """
 
     resource: Resource
     person: bool
     conditions: tuple[tuple[str, Operator], ...]
+    direction: str | None
     deleted: Deleted
     claimed: bool
     sort: Sort
     cursor: bool
     backward: bool
+    large: bool = False
+
+    @property
+    def halves(self) -> tuple[bool, ...]:
+        """Live rows, dead ones, or both: those first."""
+        return {"exclude": (True,), "only": (False,), "include": (True, False)}[self.deleted]
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it is of few parents: a person's, or those that the request names."""
+        return self.person or self.claimed or any(name in self.resource.driving for name, _ in self.conditions)
 
 
 def shape_of(principal: Principal, query: ListQuery, *, cursor: bool, backward: bool) -> Shape:
@@ -31,24 +60,31 @@ def shape_of(principal: Principal, query: ListQuery, *, cursor: bool, backward: 
     claims = bool(query.workspaces)
     # Where the workspace is one of the row's own parents, claiming it is filtering by it.
     own = claims and query.resource.relationship("workspace") is not None
-    # In one order, whatever the query string's, so that what is asked alike is one statement.
-    conditions = tuple(sorted((condition.name, condition.operator) for condition in query.filters))
+    conditions = {(found.name, found.operator) for found in query.filters if not _is_direction(query.resource, found)}
     return Shape(
         resource=query.resource,
         person=isinstance(principal, Person),
-        conditions=(*conditions, ("workspace", "in")) if own else conditions,
+        conditions=tuple(sorted(conditions | {("workspace", "in")} if own else conditions)),
+        direction=next((str(found.value) for found in query.filters if _is_direction(query.resource, found)), None),
         deleted=query.deleted,
         claimed=claims and not own,
         sort=query.sort,
         cursor=cursor,
         backward=backward,
+        large=query.size > SMALL_PAGE,
     )
 
 
 def values_of(principal: Principal, query: ListQuery) -> dict[str, object]:
     """Return what a statement of a query's shape needs bound."""
-    values = parameters(principal, query.workspaces) | filter_values(query.filters)
+    bound = [found for found in query.filters if not _is_direction(query.resource, found)]
+    values = parameters(principal, query.workspaces) | filter_values(bound)
     return values | ({parameter_name("workspace", "in"): list(query.workspaces)} if query.workspaces else {})
+
+
+def _is_direction(resource: Resource, condition: Filter) -> bool:
+    attribute = resource.attribute(condition.name)
+    return attribute is not None and attribute.kind == "direction"
 
 
 def filter_values(filters: Sequence[Filter]) -> dict[str, object]:

@@ -26,6 +26,7 @@ def one(
     ids: Mapping[str, UUID],
     *,
     deleted: Deleted = "exclude",
+    live_parents: bool = False,
     lock: bool = False,
 ) -> Row | None:
     """Read one row, or None where there is none that `principal` sees.
@@ -37,19 +38,25 @@ def one(
         ids: what the row is known by: `id`, its public id, or relationships with the ids of the parents. Of several
             rows that match, the latest is read.
         deleted: whether a tombstoned row is found.
+        live_parents: whether such a one is found only where its parents are live.
         lock: whether to keep others from changing it until the transaction ends.
     """
-    statement = _one_statement(resource, tuple(ids), deleted, lock=lock, person=isinstance(principal, Person))
+    is_person = isinstance(principal, Person)
+    statement = _one_statement(resource, tuple(ids), deleted, live_parents=live_parents, lock=lock, person=is_person)
     values = {f"{name}_eq": id_ for name, id_ in ids.items()}
     return transaction.execute(statement, values | parameters(principal)).mappings().first()
 
 
 @lru_cache(maxsize=64)
 def _one_statement(
-    resource: Resource, known_by: tuple[str, ...], deleted: Deleted, *, lock: bool, person: bool
+    resource: Resource, known_by: tuple[str, ...], deleted: Deleted, *, live_parents: bool, lock: bool, person: bool
 ) -> Select[Any]:
     row = table_of(resource.table).alias("row")
-    statement = visible_rows(resource, row, Visible(person=person), (), deleted)
+    visible = Visible(person=person)
+    # Time does not tell a row of somebody else's from one that is not there.
+    statement = visible_rows(resource, row, visible, (), deleted, live_parents=live_parents).where(
+        *visible.before_all()
+    )
     for name in known_by:
         relationship = resource.relationship(name)
         value = bindparam(f"{name}_eq", type_=PG_UUID(as_uuid=True))

@@ -7,7 +7,15 @@ from sqlalchemy import FromClause, Select, or_, select
 
 from wellspring.access.predicates import Visible
 from wellspring.queries import Deleted, Operator
-from wellspring.repositories.ledger.columns import is_shown, own_columns, parent_filters, row_filters, target_table
+from wellspring.repositories.ledger.columns import (
+    has_direction,
+    is_shown,
+    outlives,
+    own_columns,
+    parent_filters,
+    row_filters,
+    target_table,
+)
 from wellspring.resources import Resource
 
 
@@ -17,10 +25,23 @@ def visible_rows(
     visible: Visible,
     conditions: Sequence[tuple[str, Operator]] = (),
     deleted: Deleted = "exclude",
+    *,
+    direction: str | None = None,
+    live_parents: bool = False,
 ) -> Select[Any]:
-    """Return the visible rows of a type: own columns and the parents' ids."""
+    """Return the visible rows of a type: own columns and the parents' ids.
+
+    Args:
+        resource: the type.
+        row: its table.
+        visible: for whom.
+        conditions: what they must fulfil.
+        deleted: which of the halves.
+        direction: of which direction only.
+        live_parents: whether dead rows, too, need live parents.
+    """
     statement = select(*own_columns(resource, row)).where(
-        *is_shown(row, deleted), *row_filters(resource, row, conditions)
+        *is_shown(row, deleted), *has_direction(row, direction), *row_filters(resource, row, conditions)
     )
     source: FromClause = row
     ways = []
@@ -33,7 +54,10 @@ def visible_rows(
         )
         statement = statement.add_columns(parent.c.id.label(f"{relationship.name}_id")).where(*filters)
         if relationship.required:
-            statement = statement.where(parent.c.deleted_at.is_(None))
+            if deleted == "exclude" or live_parents:
+                statement = statement.where(parent.c.deleted_at.is_(None))
+            else:
+                statement = statement.where(outlives(parent, table, row.c.deleted_at))
             ways.append(visible.through(parent, table.name))
     if resource.tenancy == "membership":
         ways.append(visible.through(row, resource.table))

@@ -26,5 +26,12 @@ class WholeSorted(PageBuilder):
         beside = self._beside_cursor(row, reverse=not self.shape.backward, inclusive=True)
         return self._rows(row).where(beside)
 
+    def any_rows(self) -> Select[Any]:
+        """Return all visible rows."""
+        return self._rows(self.table.alias("row"))
+
     def _rows(self, row: FromClause) -> Select[Any]:
-        return visible_rows(self.resource, row, self.visible, self.shape.conditions, self.shape.deleted)
+        shape = self.shape
+        return visible_rows(
+            self.resource, row, self.visible, shape.conditions, shape.deleted, direction=shape.direction
+        )

@@ -9,12 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import IntegrityError
-
 from wellspring.database import Transaction
-from wellspring.database.flush import Asked, together
-from wellspring.database.sqlstate import constraint
-from wellspring.errors import ServiceUnavailable
+from wellspring.database.flush import Answer, Asked, together
 from wellspring.repositories.sync import inbox
 from wellspring.repositories.sync.ending import Ending, end
 from wellspring.repositories.sync.linking import Linking, link
@@ -63,13 +59,11 @@ def apply_unit(transaction: Transaction, unit: Sequence[Change]) -> list[Outcome
     outcomes = _without_effect(unit, resolved)
     chosen = [number for number, outcome in enumerate(outcomes) if outcome is None]
     if chosen:
-        try:
-            effects = _write(transaction, unit, resolved, chosen)
-        except IntegrityError as error:
-            if constraint(error) != inbox.CLAIMED:
-                raise
-            raise ServiceUnavailable("Another delivery of the same messages was quicker.") from error
-        outcomes = [outcome or effects[number] for number, outcome in enumerate(outcomes)]
+        asked = effects(unit, resolved, chosen)
+        with inbox.claiming():
+            results = together(transaction, [each for _, each in asked])
+        applied = _applied(unit, chosen, [name for name, _ in asked], results)
+        outcomes = [outcome or applied[number] for number, outcome in enumerate(outcomes)]
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -91,13 +85,13 @@ def _without_effect(unit: Sequence[Change], resolved: Sequence[Resolved]) -> lis
     return outcomes
 
 
-def _write(
-    transaction: Transaction, unit: Sequence[Change], resolved: Sequence[Resolved], chosen: Sequence[int]
+def _applied(
+    unit: Sequence[Change], chosen: Sequence[int], names: Sequence[str], results: Sequence[Answer]
 ) -> dict[int, Outcome]:
-    asked = effects(unit, resolved, chosen)
+    """Return the outcomes of the messages that had an effect, from what each statement says of it."""
     ended: Counter[int] = Counter()
     matched: Counter[int] = Counter()
-    for (name, _), result in zip(asked, together(transaction, [each for _, each in asked]), strict=True):
+    for name, result in zip(names, results, strict=True):
         if name in {"end", "match"}:
             changed = ended if name == "end" else matched
             for number, rows in result:

@@ -10,12 +10,9 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.exc import IntegrityError
 
 from wellspring.database import Transaction
 from wellspring.database.flush import Asked, together
-from wellspring.database.sqlstate import constraint
-from wellspring.errors import ServiceUnavailable
 from wellspring.models import infrastructure, parents
 from wellspring.repositories.sync import inbox
 from wellspring.repositories.sync.arrays import array
@@ -79,24 +76,15 @@ def end_chunk(
             outcomes.append(progress[number])
         else:
             outcomes.append(Outcome(status="applied", ended=progress[number].ended))
-    _claim(transaction, [item.id for (item, _), outcome in zip(batch, outcomes, strict=True) if _is_applied(outcome)])
+    applied = [
+        item.id
+        for (item, _), outcome in zip(batch, outcomes, strict=True)
+        if isinstance(outcome, Outcome) and outcome.status == "applied"
+    ]
+    if applied:
+        with inbox.claiming():
+            together(transaction, [inbox.claim(applied)])
     return outcomes
-
-
-def _is_applied(outcome: Outcome | Progress) -> bool:
-    return isinstance(outcome, Outcome) and outcome.status == "applied"
-
-
-def _claim(transaction: Transaction, ids: Sequence[str]) -> None:
-    if not ids:
-        return
-    claim = inbox.claim(ids)
-    try:
-        transaction.execute(claim.statement, claim.parameters)
-    except IntegrityError as error:
-        if constraint(error) != inbox.CLAIMED:
-            raise
-        raise ServiceUnavailable("Another delivery of the same messages was quicker.") from error
 
 
 def _messages(batch: Sequence[tuple[Disconnected, Progress]]) -> dict[str, Any]:

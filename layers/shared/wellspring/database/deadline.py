@@ -1,0 +1,56 @@
+"""The deadline of an invocation, which whatever waits for the database keeps to.
+
+It is handed down explicitly as far as a transaction. Below that it is a context variable: connections are made by
+SQLAlchemy's pool, which hands nothing on.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+# Less than this is not enough for a transaction.
+LEAST_SECONDS = 1.0
+
+
+class Deadline:
+    """The moment by which some work must end.
+
+    Args:
+        seconds: how far it is away now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def seconds(self) -> float:
+        """How much is left; below zero when it is over."""
+        return self._end - time.monotonic()
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether it is too late to begin another transaction."""
+        return self.seconds < LEAST_SECONDS
+
+
+_current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def within(deadline: Deadline | None) -> Iterator[None]:
+    """Have all that waits for the database meanwhile wait no longer than until `deadline`; None changes nothing."""
+    if deadline is None:
+        yield
+        return
+    token = _current.set(deadline)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def seconds_left() -> float | None:
+    """Return how long the database may be waited for, below zero when it is over; None for as long as it takes."""
+    deadline = _current.get()
+    return None if deadline is None else deadline.seconds

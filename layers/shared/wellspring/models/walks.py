@@ -1,0 +1,120 @@
+"""The indexes that lists are read by, and which of them serves which list (docs/adr/0029).
+
+A list's rows stand together in an index on (parent, time, pk), so that a page is read in order and stops when it is
+full. What an index cannot say is walked over, row by row, so what may be most of an index is said by its predicate:
+whether its rows are live or dead, and, where a table has a direction, which. Not by a column of it: under row-level
+security a condition is no index condition unless its operator is leakproof, and the enum's equality is not; a predicate
+is proved by the planner, and evaluated by nobody.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Index, Table, text
+from sqlalchemy.schema import SchemaItem
+
+DIRECTIONS = ("input", "output")
+# What the API shows as `updated_at`. Not coalesce(), which counts as leaky: it would never be an index condition. The
+# lines are Postgres's, so that the comparison of the models with the catalogue finds no difference.
+UPDATED = "\nCASE\n    WHEN updated_at IS NULL THEN created_at\n    ELSE updated_at\nEND"
+_COLUMNS = {"updated_at": f"({UPDATED})"}
+_KEY = "walk"
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What one index holds, in its order.
+
+    Attributes:
+        parent: the column whose rows stand together; None where all rows of the table do.
+        time: what they are ordered by, then by pk.
+        live: live rows only, dead ones only, or all.
+        direction: rows of this direction only; None for all.
+    """
+
+    parent: str | None
+    time: str
+    live: bool | None = None
+    direction: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The index's columns."""
+        return (*([self.parent] if self.parent else []), _COLUMNS.get(self.time, self.time), "pk")
+
+    @property
+    def where(self) -> str:
+        """The index's predicate; empty where it holds all rows."""
+        conditions = []
+        if self.live is not None:
+            conditions.append("deleted_at IS NULL" if self.live else "deleted_at IS NOT NULL")
+        if self.direction is not None:
+            conditions.append(f"direction = '{self.direction}'::core_api.direction_enum")
+        return " AND ".join(conditions)
+
+    def index(self, name: str) -> Index:
+        """Return the index, to be declared with its table."""
+        where = text(self.where) if self.where else None
+        expressions = [text(column) if column.startswith("(") else column for column in self.columns]
+        return Index(name, *expressions, postgresql_where=where, info={_KEY: self})
+
+
+def indexes(table: str, parent: str | None, short: str, *, directed: bool = False) -> Iterator[SchemaItem]:
+    """Yield the indexes by which a list in either half, by any time and of either direction is read.
+
+    Those of a table with a direction are divided by it: together they are no larger than one undivided.
+
+    Args:
+        table: the table's name.
+        parent: the column whose rows stand together; None for the rows of all.
+        short: what the indexes' names call it.
+        directed: whether the table has a direction.
+    """
+    for walk in walks(parent, directed=directed):
+        yield walk.index(name_of(table, short, walk))
+
+
+def walks(parent: str | None, *, directed: bool) -> Iterator[Walk]:
+    """Yield what `indexes` makes."""
+    times = (
+        ("created_at", True),
+        ("created_at", False),
+        ("updated_at", True),
+        ("updated_at", False),
+        ("deleted_at", False),
+    )
+    for time, live in times:
+        yield from (Walk(parent, time, live, direction) for direction in (DIRECTIONS if directed else (None,)))
+
+
+def name_of(table: str, short: str, walk: Walk) -> str:
+    """Return the name of an index that `indexes` makes."""
+    parts = [short, walk.time.removesuffix("_at"), "live" if walk.live else "dead", walk.direction]
+    return f"idx_{table}_{'_'.join(part for part in parts if part)}"
+
+
+def declared(table: Table) -> dict[Walk, str]:
+    """Return the indexes of a table that lists are read by, each with its name."""
+    return {index.info[_KEY]: str(index.name) for index in table.indexes if _KEY in index.info}
+
+
+def pieces(table: Table, parent: str | None, time: str, halves: Sequence[bool], direction: str | None) -> list[Walk]:
+    """Return walks that together hold the rows of a list, each in the list's order.
+
+    Where no index has the order, the pieces are the halves, and are sorted.
+
+    Args:
+        table: whose rows.
+        parent: the column whose rows stand together.
+        time: the list's order.
+        halves: the live rows, the dead ones, or both.
+        direction: rows of this direction only; None for all.
+    """
+    there = declared(table)
+    found = []
+    for live in halves:
+        whole = Walk(parent, time, live, direction)
+        parts = [Walk(parent, time, live, part) for part in DIRECTIONS]
+        divided = whole not in there and direction is None and all(part in there for part in parts)
+        found += parts if divided else [whole]
+    return found

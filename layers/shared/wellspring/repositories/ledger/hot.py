@@ -1,0 +1,55 @@
+"""The statements of the ledger that are sent most often, which the database plans once (docs/adr/0030)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Select
+
+from wellspring.queries import Sort
+from wellspring.repositories.ledger.includes import _related_statement
+from wellspring.repositories.ledger.pages import _page_statement
+from wellspring.repositories.ledger.shapes import Shape
+from wellspring.repositories.ledger.single import _one_statement
+from wellspring.resources import Resource, ledgers, resource_of
+
+
+def hot_statements() -> Iterator[tuple[str, Select[Any]]]:
+    """Yield the statements, each with what it does.
+
+    Of each object of the ledger a person's read of one row and of the first page, and of what its rows point to; of
+    provenance, which programs read too, also a service's read of one row, and a person's next page.
+    """
+    objects = [*ledgers().values(), *map(resource_of, ("workspace_group_workspace", "workspace_provider"))]
+    for resource in objects:
+        is_provenance = resource.policy == "provenance"
+        yield f"retrieve {resource.type}", _one(resource, person=True)
+        if is_provenance:
+            yield f"retrieve {resource.type} for a service", _one(resource, person=False)
+        yield f"list {resource.type}", _page_statement(_plain(resource))
+        if is_provenance:
+            yield f"list {resource.type} onwards", _page_statement(_plain(resource, cursor=True))
+    for type_ in _related_types(objects):
+        yield f"include {type_}", _related_statement(resource_of(type_), person=True)
+
+
+def _one(resource: Resource, *, person: bool) -> Select[Any]:
+    return _one_statement(resource, ("id",), "exclude", live_parents=False, lock=False, person=person)
+
+
+def _plain(resource: Resource, *, cursor: bool = False) -> Shape:
+    person = True
+    return Shape(resource, person, (), None, "exclude", claimed=False, sort=Sort(), cursor=cursor, backward=False)
+
+
+def _related_types(objects: list[Resource]) -> list[str]:
+    """Return the types that a path of at most two steps leads to."""
+    found: dict[str, None] = {}
+    for resource in objects:
+        for path in resource.includes:
+            source = resource
+            for name in path.split("."):
+                relationship = source.relationship(name)
+                if relationship is not None:
+                    found[relationship.target] = None
+                    source = resource_of(relationship.target)
+    return list(found)

@@ -1,0 +1,92 @@
+"""What is somebody else's takes the same work as what is not there. No clock is asked: Postgres says what it ran."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Connection, event
+
+from tests.reading.conftest import Tenant, tenant
+from tests.support.api import get
+from tests.support.databases import FreshDatabase
+from tests.support.world import World
+from wellspring.access.principal import principal_of, scope_of
+from wellspring.database.scope import enter
+from wellspring.settings import CallerSettings
+
+COMPANIES = "/v1/company-workspace-connectors"
+
+
+@pytest.fixture
+def ours(world: World) -> Tenant:
+    return tenant(world, "company")
+
+
+@pytest.fixture
+def theirs(fresh_database: FreshDatabase, world: World) -> Tenant:
+    made = tenant(world, "company")
+    # The planner's choice for large tables.
+    for _ in range(3):
+        world.workspace()
+    fresh_database.commit()
+    return made
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Return what ran of a plan, each as its kind, what it read, and which part of the statement it is."""
+    if plan["Actual Loops"]:
+        read = plan.get("Relation Name") or plan.get("CTE Name") or ""
+        yield plan["Node Type"], read, plan.get("Subplan Name", "")
+        for child in plan.get("Plans", []):
+            yield from nodes(child)
+
+
+def ran(database: FreshDatabase, url: str, caller: Tenant, status: int) -> list[list[tuple[str, str, str]]]:
+    """Ask for `url`; return for each statement that was sent what Postgres ran for it."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
+        sent.append((statement, values))
+
+    engine = database.engine("wellspring_reader")
+    with engine.connect():
+        pass  # so that what SQLAlchemy asks a first connection is not among it
+    event.listen(engine, "before_cursor_execute", note)
+    assert get(url, caller.caller).status == status
+    event.remove(engine, "before_cursor_execute", note)
+    found = []
+    for statement, values in sent:
+        with engine.connect() as session:
+            enter(session, scope_of(principal_of(caller.caller.claims, CallerSettings())) or "")
+            explained = session.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values).scalar_one()
+        plans = explained if isinstance(explained, list) else json.loads(explained)
+        found.append(list(nodes(plans[0]["Plan"])))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [("/v1/workspaces/{id}/providers", 404), (COMPANIES + "?filter[workspace]={id}", 403)],
+)
+def test_of_a_foreign_workspace_and_of_none_the_same_is_run(
+    fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant, url: str, status: int
+) -> None:
+    foreign, absent = (ran(fresh_database, url.format(id=id_), ours, status) for id_ in (theirs.workspace.id, uuid4()))
+    assert foreign == absent
+    assert any(read == "workspace_memberships" for _, read, _ in foreign[0])
+
+
+def test_of_a_foreign_row_and_of_none_what_the_caller_sees_is_computed(
+    fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant
+) -> None:
+    def tenancy(id_: UUID) -> set[str]:
+        ((*found,),) = ran(fresh_database, f"{COMPANIES}/{id_}", ours, 404)
+        return {read for _, read, _ in found} & {
+            "workspace_memberships",
+            "workspace_group_memberships",
+            "workspace_groups",
+        }
+
+    assert tenancy(theirs.provenance.id) == tenancy(uuid4()) != set()

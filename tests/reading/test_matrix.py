@@ -1,0 +1,316 @@
+"""No list is a cliff: whatever sort, filter, size and caller, a page costs what a plain page of that caller costs.
+
+The cells are made from the declarations, so that a new sort or filter is among them from its first day. What they cost
+is counted in the pages of memory that Postgres looks at, for a plain page and for each cell in the same database. A
+cell may cost ten times as much, or be refused with 400 and the reason (contract, section 4, "Lists").
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, event
+
+from tests.support.api import READER, Caller, get, person
+from tests.support.databases import FreshDatabase
+from tests.support.world import Row, World
+from wellspring.access.principal import principal_of, scope_of
+from wellspring.database.planned import SCHEMA, name_of
+from wellspring.database.scope import enter
+from wellspring.jsonapi.query import DELETED, RANGE_OPERATORS, SORTABLE
+from wellspring.queries import MAX_PAGE_SIZE, MAX_TOTAL
+from wellspring.resources import DIRECTIONS, Attribute, Resource
+from wellspring.routes import objects
+from wellspring.settings import CallerSettings
+
+MOST = 10
+# Under this a page is cheap, whatever the plain one costs: an empty list's is a dozen.
+CHEAP = 600
+# What it takes to find the first row of one parent, of those that a filter names, and to show one row of a large page.
+OF_A_PARENT, OF_A_ROW = 60, 20
+# A row that is counted is asked about by the policies, as a row of a page is.
+MOST_OF_A_COUNTED_ROW = 14
+BEGINNING = datetime(2026, 5, 1, tzinfo=UTC)
+# Of the big connector: its newest rows are dead, and of all its rows few are of one direction.
+ROWS, DEAD, RARE = 12_000, 4_000, 8
+WORKSPACES = 12
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A list, and what its cells name.
+
+    Attributes:
+        resource: what is listed.
+        workspace: the workspace with the many rows.
+        one: a member of that workspace alone.
+        several: a member of that one and of others.
+        parents: ids for the filter of each relationship.
+    """
+
+    resource: Resource
+    workspace: Row
+    one: Row
+    several: Row
+    parents: Mapping[str, list[UUID]]
+
+    @property
+    def callers(self) -> dict[str, Caller]:
+        return {"one": person(self.one), "several": person(self.several), "service": READER}
+
+
+def _tenant(world: World) -> tuple[Row, list[Row], Row, Row]:
+    workspace = world.workspace()
+    others = [world.workspace() for _ in range(WORKSPACES)]
+    one, several = world.people(workspace), world.people(workspace)
+    for found in (workspace, *others):
+        world.member(several, found)
+    world.member(one, workspace)
+    return workspace, others, one, several
+
+
+# Of the n-th row; the first `live` rows are live, and each third was never updated.
+_TIMES = (
+    "t.at, CASE WHEN n % 3 = 0 THEN NULL ELSE t.at + interval '1 second' END,"
+    " CASE WHEN n > {live} THEN t.at + interval '1 hour' END"
+)
+_AT = f"CROSS JOIN LATERAL (SELECT timestamptz '{BEGINNING.isoformat()}' + n / 20 * interval '1 second' AS at) AS t"
+
+
+def _filled(world: World, table: str, row: Mapping[str, str], rows: int, live: int) -> None:
+    """Insert many rows at once, each column as SQL of the row's number `n`."""
+    world.database.owner.exec_driver_sql(
+        f"INSERT INTO core_api.{table} ({', '.join(row)}, created_at, updated_at, deleted_at)"
+        f" SELECT {', '.join(row.values())}, {_TIMES.format(live=live)} FROM generate_series(1, {rows}) AS n {_AT}"
+    )
+
+
+def _one_of(rows: Sequence[Row]) -> str:
+    return f"(ARRAY{[row.pk for row in rows]}::bigint[])[1 + n % {len(rows)}]"
+
+
+def provenance(world: World, resource: Resource) -> Ledger:
+    """A connector of many rows beside small ones, of this workspace and of others."""
+    workspace, others, one, several = _tenant(world)
+    record = resource.relationships[0].name
+    records = [world.record(record, workspace) for _ in range(200)]
+    big, *small = (world.workspace_connector(workspace) for _ in range(4))
+    direction = f"(CASE WHEN n % {ROWS // RARE} = 0 THEN 'output' ELSE 'input' END)::core_api.direction_enum"
+    row = {f"{record}_pk": _one_of(records), "workspace_connector_pk": str(big.pk), "direction": direction}
+    _filled(world, resource.table, row, ROWS, ROWS - DEAD)
+    for connector in small:
+        world.provenance(records[0], connector)
+    for other in others:
+        world.provenance(world.record(record, other), world.workspace_connector(other))
+    parents = {record: [row.id for row in records[:100]], "workspace_connector": [big.id, *(row.id for row in small)]}
+    return Ledger(resource, workspace, one, several, parents)
+
+
+def enrolments(world: World, resource: Resource) -> Ledger:
+    """A group with many enrolments, most of them of workspaces that have left it."""
+    workspace, others, one, several = _tenant(world)
+    group = world.group()
+    world.group_member(several, group)
+    for other in (workspace, *others):
+        world.enrol(group, other)
+    row = {"workspace_group_pk": str(group.pk), "workspace_pk": str(workspace.pk), "created_by_pk": str(one.pk)}
+    _filled(world, resource.table, row, DEAD, 0)
+    parents = {"workspace_group": [group.id], "workspace": [workspace.id], "created_by": [one.id]}
+    return Ledger(resource, workspace, one, several, parents)
+
+
+def choices(world: World, resource: Resource) -> Ledger:
+    """A workspace with a catalogue's choices, chosen and removed again and again."""
+    workspace, others, one, several = _tenant(world)
+    providers = [world.provider(f"provider-{number}") for number in range(60)]
+    for number, provider in enumerate(providers):
+        world.choose(workspace, provider, is_matched=True, is_selected=number % 30 == 0)
+    for other in others:
+        world.choose(other, providers[0], is_matched=True)
+    row = {"workspace_pk": str(workspace.pk), "provider_pk": _one_of(providers)}
+    _filled(world, resource.table, row, DEAD, 0)
+    return Ledger(resource, workspace, one, several, {"workspace": [workspace.id], "provider": [providers[7].id]})
+
+
+MAKERS: Mapping[str, Callable[[World, Resource], Ledger]] = {
+    "provenance": provenance,
+    "enrolment": enrolments,
+    "selection": choices,
+}
+
+
+# ---- the cells -----------------------------------------------------------------------------------------
+
+
+def sorts() -> list[str]:
+    return [f"{sign}{name}" for name in SORTABLE for sign in ("", "-")]
+
+
+def filters(ledger: Ledger) -> Iterator[str]:
+    """Yield what a request may filter by, each by itself, from the declaration; the first is no filter."""
+    yield ""
+    for relationship in ledger.resource.to_one:
+        ids = ledger.parents[relationship.name]
+        yield f"filter[{relationship.name}]={ids[0]}"
+        yield f"filter[{relationship.name}]={','.join(map(str, ids))}"
+    for attribute in ledger.resource.attributes:
+        yield from _of(attribute)
+    yield f"filter[workspace]={ledger.workspace.id}"
+
+
+def _of(attribute: Attribute) -> Iterator[str]:
+    match attribute.kind:
+        case "direction":
+            yield from (f"filter[{attribute.name}]={direction}" for direction in DIRECTIONS)
+        case "boolean":
+            yield from (f"filter[{attribute.name}]={value}" for value in ("true", "false"))
+        case "instant":
+            last = BEGINNING + timedelta(days=300)
+            middle = BEGINNING + timedelta(seconds=ROWS // 40)
+            for at in (BEGINNING, middle, last):
+                yield from (
+                    f"filter[{attribute.name}][{operator}]={quote(at.isoformat())}" for operator in RANGE_OPERATORS
+                )
+        case _:
+            pytest.fail(f"nobody has thought of a list by {attribute.kind}")
+
+
+def cells(ledger: Ledger) -> Iterator[str]:
+    """Yield the queries: each order of each half under each filter, and the plain page in other sizes."""
+    for sort, deleted, asked in product(sorts(), DELETED, filters(ledger)):
+        claim = f"&filter[workspace]={ledger.workspace.id}"
+        yield f"sort={sort}&filter[deleted]={deleted}&{asked}".rstrip("&")
+        if asked.startswith(("filter[direction]", "filter[is_")):
+            yield f"sort={sort}&filter[deleted]={deleted}&{asked}{claim}"
+    for size, deleted in product((1, 51, MAX_PAGE_SIZE), DELETED):
+        yield f"page[size]={size}&filter[deleted]={deleted}"
+    yield f"include={','.join(ledger.resource.includes)}"
+
+
+# ---- what they cost ------------------------------------------------------------------------------------
+
+
+class Meter:
+    """Asks for lists, and has Postgres count what their statements look at."""
+
+    def __init__(self, database: FreshDatabase, resource: Resource) -> None:
+        self._resource = resource
+        self._engine = database.engine("wellspring_reader")
+
+    def document(self, query: str, caller: Caller) -> tuple[int, Any]:
+        reply = get(f"{self._resource.route}?{query}", caller)
+        return reply.status, reply.document
+
+    def sent(self, query: str, caller: Caller) -> list[tuple[str, Any]]:
+        sent: list[tuple[str, Any]] = []
+
+        def note(_connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
+            sent.append((statement, values))
+
+        event.listen(self._engine, "before_cursor_execute", note)
+        try:
+            status, document = self.document(query, caller)
+        finally:
+            event.remove(self._engine, "before_cursor_execute", note)
+        assert status == 200, (query, document)
+        return [(statement, values) for statement, values in sent if self._resource.table in statement]
+
+    def buffers(self, statement: str, values: Any, caller: Caller) -> int:
+        with self._engine.connect() as session:
+            enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
+            explained = session.exec_driver_sql(
+                f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}", values
+            ).scalar_one()
+        plan = (explained if isinstance(explained, list) else json.loads(explained))[0]["Plan"]
+        return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+    def cost(self, query: str, caller: Caller) -> int:
+        return sum(self.buffers(*one, caller) for one in self.sent(query, caller))
+
+
+@pytest.fixture(params=objects(), ids=lambda resource: resource.type)
+def ledger(request: pytest.FixtureRequest, fresh_database: FreshDatabase, world: World) -> Ledger:
+    resource: Resource = request.param
+    made = MAKERS[resource.policy](world, resource)
+    owner = fresh_database.owner
+    owner.commit()
+    owner.exec_driver_sql("ANALYZE")
+    owner.commit()
+    return made
+
+
+def most(query: str, plain: int) -> int:
+    """Return what a cell may cost. Who asks for hundreds of rows, or names a hundred parents, asks for so much more."""
+    size = re.search(r"page\[size\]=(\d+)", query)
+    return max(MOST * plain, CHEAP, OF_A_ROW * int(size[1]) if size else 0, OF_A_PARENT * (query.count(",") + 1))
+
+
+@pytest.mark.parametrize("who", ["one", "several", "service"])
+def test_no_cell_costs_more_than_ten_plain_pages(fresh_database: FreshDatabase, ledger: Ledger, who: str) -> None:
+    meter, caller = Meter(fresh_database, ledger.resource), ledger.callers[who]
+    get(ledger.resource.route, caller)  # the first list of a process reads the cursor keys
+    plain = meter.cost("sort=-created_at", caller)
+    dear, refused = {}, 0
+    for query in dict.fromkeys(cells(ledger)):
+        status, document = meter.document(query, caller)
+        if status == 400:
+            refused += 1
+            (reason, *_) = (error["detail"] for error in document["errors"])
+            assert "ask for" in reason, query
+            continue
+        cost = meter.cost(query, caller)
+        if cost > most(query, plain):
+            dear[query] = cost
+    assert dear == {}, f"a plain page costs {plain}"
+    assert refused > 0
+
+
+def test_what_is_refused_is_what_the_contract_leaves_out(ledger: Ledger) -> None:
+    """A range beside another order, the order of deletion for what lives, and a service's filter of all rows."""
+    for query in dict.fromkeys(cells(ledger)):
+        names = dict(pair.split("=", 1) for pair in query.split("&"))
+        sort = names.get("sort", "-created_at").removeprefix("-")
+        ranges = {name.split("[")[1].rstrip("]") for name in names if name.count("[") > 1}
+        by_deletion = sort == "deleted_at" and names.get("filter[deleted]") != "only"
+        refused = bool(ranges - {sort}) or by_deletion
+        for who in ("one", "service"):
+            wide = {"filter[direction]", "filter[is_selected]", "filter[is_matched]", "filter[created_by]"}
+            narrow = {"filter[workspace]", *(f"filter[{name}]" for name in ledger.resource.driving)}
+            of_all = who == "service" and bool(wide & names.keys()) and not narrow & names.keys()
+            status = get(
+                f"{ledger.resource.route}?page[size]=1&{query}".replace("page[size]=1&page", "page"),
+                ledger.callers[who],
+            ).status
+            assert status == (400 if refused or of_all else 200), (who, query)
+
+
+@pytest.mark.parametrize("who", ["one", "several", "service"])
+def test_a_total_looks_at_no_more_rows_than_it_counts(fresh_database: FreshDatabase, ledger: Ledger, who: str) -> None:
+    meter, caller = Meter(fresh_database, ledger.resource), ledger.callers[who]
+    page = meter.cost("filter[deleted]=include", caller)
+    document = meter.document("filter[deleted]=include&page[total]=true", caller)[1]
+    counted = document["meta"]["page"]["total"]
+    assert document["meta"]["page"].get("total_is_capped", False) is (ledger.resource.policy == "provenance")
+    assert counted <= MAX_TOTAL
+    cost = meter.cost("filter[deleted]=include&page[total]=true", caller) - page
+    assert cost <= counted * MOST_OF_A_COUNTED_ROW + MOST * page
+
+
+@pytest.mark.parametrize("who", ["one", "several"])
+def test_what_is_planned_once_is_planned_as_well(fresh_database: FreshDatabase, ledger: Ledger, who: str) -> None:
+    """The plan that does not know the values looks at what the other does."""
+    meter, caller = Meter(fresh_database, ledger.resource), ledger.callers[who]
+    get(ledger.resource.route, caller)
+    ((statement, values),) = meter.sent("", caller)
+    call = f"SELECT * FROM {SCHEMA}.{name_of(statement)}({', '.join(['%s'] * len(values))})"
+    # The first call of a session plans, which reads the catalogue.
+    with_planning, _ = meter.buffers(call, values, caller), meter.buffers(statement, values, caller)
+    assert with_planning > 0
+    assert meter.buffers(call, values, caller) <= 1.5 * meter.buffers(statement, values, caller) + 50

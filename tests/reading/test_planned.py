@@ -1,0 +1,238 @@
+"""Statements that the database has planned before: the same answers, by a call in the place of the text."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from migrations import planned as making
+from tests.reading.conftest import Tenant
+from tests.support.api import READER, Reply, get, person
+from tests.support.databases import FreshDatabase, engine_for
+from tests.support.world import Row, World
+from wellspring.access.principal import principal_of, scope_of
+from wellspring.database import engine as engines
+from wellspring.database.pipeline import PipelinedCursor
+from wellspring.database.planned import SCHEMA, name_of
+from wellspring.database.scope import enter
+from wellspring.repositories.ledger.hot import hot_statements
+from wellspring.settings import CallerSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPANIES = "/v1/company-workspace-connectors"
+INCLUDES = "include=company,workspace_connector,workspace_connector.connector"
+FUNCTIONS = f"SELECT proname FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace ORDER BY 1"
+# What a server connection may need beyond today's, with all of them called.
+MOST_MEBIBYTES = 12
+
+
+@pytest.fixture(autouse=True)
+def swapping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On, also where the other tests run without."""
+    monkeypatch.setattr(engines, "PLANNED", True)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the driver is given to send, in this test."""
+    found: list[str] = []
+    execute = PipelinedCursor.execute
+
+    def note(cursor: PipelinedCursor, operation: str, *arguments: Any, **options: Any) -> PipelinedCursor:
+        found.append(operation)
+        return execute(cursor, operation, *arguments, **options)
+
+    monkeypatch.setattr(PipelinedCursor, "execute", note)
+    return found
+
+
+def calls(sent: list[str]) -> int:
+    return sum(f"FROM {SCHEMA}.q_" in statement for statement in sent)
+
+
+def asked(ours: Tenant) -> Iterator[Reply]:
+    yield get(f"{COMPANIES}/{ours.provenance.id}", ours.caller)
+    yield get(COMPANIES, ours.caller)
+    yield get(f"{COMPANIES}?{INCLUDES}", ours.caller)
+
+
+def documents(ours: Tenant) -> list[Any]:
+    return [reply.document for reply in asked(ours)]
+
+
+def test_a_read_is_a_call_and_answers_as_its_text_does(
+    fresh_database: FreshDatabase, ours: Tenant, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_call = documents(ours)
+    assert calls(sent) == 6
+    sent.clear()
+    fresh_database.engine("wellspring_reader").dispose()
+    fresh_database._engines.clear()
+    monkeypatch.setattr(engines, "PLANNED", False)
+    by_text = documents(ours)
+    assert calls(sent) == 0
+    assert by_call == by_text
+
+
+def test_what_is_no_function_goes_as_it_is(fresh_database: FreshDatabase, ours: Tenant, sent: list[str]) -> None:
+    assert get(f"{COMPANIES}?sort=updated_at", ours.caller).ids == [ours.provenance.id]
+    assert calls(sent) == 0
+
+
+def test_a_foreign_row_is_not_there_whoever_called_before(
+    fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant, sent: list[str]
+) -> None:
+    """One session, whose plans are kept: the scope is looked at in each call."""
+    for _ in range(3):
+        for one, other in ((ours, theirs), (theirs, ours)):
+            assert get(COMPANIES, one.caller).ids == [one.provenance.id]
+            assert get(f"{COMPANIES}/{other.provenance.id}", one.caller).status == 404
+            assert get(f"{COMPANIES}/{other.provenance.id}", READER).status == 200
+    assert calls(sent) >= 18
+
+
+def test_the_policies_bind_a_call(fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant) -> None:
+    """A forgotten predicate shows nothing: called with the parameters of one, in the scope of another."""
+    wanted = "retrieve company_workspace_connector"
+    ((statement, values),) = [
+        (name, (theirs.member.id, "active", theirs.member.id, "active", theirs.provenance.id))
+        for name, said in named(fresh_database).items()
+        if said == wanted
+    ]
+    with fresh_database.engine("wellspring_reader").connect() as session:
+        for scope, rows in (
+            (scope_of(principal_of(theirs.caller.claims, CallerSettings())), 1),
+            (scope_of(principal_of(ours.caller.claims, CallerSettings())), 0),
+            ("", 0),
+        ):
+            enter(session, scope)
+            call = f"SELECT * FROM {SCHEMA}.{statement}(%s, %s, %s, %s, %s)"
+            assert len(session.exec_driver_sql(call, values).all()) == rows
+            session.rollback()
+
+
+def named(database: FreshDatabase) -> dict[str, str]:
+    found = database.owner.exec_driver_sql(
+        f"SELECT proname, obj_description(oid, 'pg_proc') FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace"
+    )
+    database.owner.rollback()
+    return {row[0]: row[1] for row in found}
+
+
+def test_one_that_has_gone_is_asked_for_as_text(fresh_database: FreshDatabase, ours: Tenant, sent: list[str]) -> None:
+    before = documents(ours)
+    owner = fresh_database.owner
+    for name in named(fresh_database):
+        owner.exec_driver_sql(f"DROP FUNCTION {SCHEMA}.{name}")
+    owner.commit()
+    sent.clear()
+    assert documents(ours) == before
+    assert calls(sent) == 1
+    sent.clear()
+    assert documents(ours) == before
+    assert calls(sent) == 0
+
+
+def test_a_change_of_the_schema_is_no_error(fresh_database: FreshDatabase, ours: Tenant, sent: list[str]) -> None:
+    before = documents(ours)
+    owner = fresh_database.owner
+    owner.exec_driver_sql("ALTER TABLE core_api.companies ADD COLUMN note text")
+    owner.exec_driver_sql("ANALYZE")
+    owner.commit()
+    sent.clear()
+    assert documents(ours) == before
+    assert calls(sent) == 6
+
+
+# ---- how they are made ---------------------------------------------------------------------------------
+
+
+def test_there_are_no_more_than_thirty_and_each_is_a_callers(fresh_database: FreshDatabase) -> None:
+    rows = fresh_database.owner.execute(
+        text(
+            "SELECT proname, prosecdef, provolatile::text, proparallel::text, proconfig,"
+            "       (SELECT array_agg(grantee::regrole::text ORDER BY 1) FROM aclexplode(proacl)"
+            "         WHERE grantee <> proowner) AS callers"
+            f" FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace"
+        )
+    ).all()
+    assert 20 <= len(rows) <= 30
+    assert len(rows) == len(list(hot_statements()))
+    for row in rows:
+        assert (row.prosecdef, row.provolatile, row.proparallel) == (False, "s", "u")
+        assert sorted(row.proconfig) == ["plan_cache_mode=force_generic_plan", 'search_path=""']
+        assert row.callers == ["wellspring_reader", "wellspring_writer"]
+
+
+def test_their_names_are_the_same_in_every_process(fresh_database: FreshDatabase) -> None:
+    program = (
+        "from sqlalchemy.dialects.postgresql import pg8000;"
+        "from wellspring.database.planned import name_of;"
+        "from wellspring.repositories.ledger.hot import hot_statements;"
+        "print(sorted(name_of(str(one.compile(dialect=pg8000.dialect()))) for _, one in hot_statements()))"
+    )
+    made = list(fresh_database.owner.exec_driver_sql(FUNCTIONS).scalars())
+    for seed in ("0", "1"):
+        environment = {"PYTHONPATH": str(ROOT / "layers/shared"), "PYTHONHASHSEED": seed, "PATH": os.environ["PATH"]}
+        command = [sys.executable, "-c", program]
+        said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+        assert json.loads(said.replace("'", '"')) == made
+
+
+def test_what_a_release_does_not_know_goes_when_it_has_not_been_known_for_a_day(fresh_database: FreshDatabase) -> None:
+    owner = fresh_database.owner
+    owner.exec_driver_sql(f"CREATE FUNCTION {SCHEMA}.q_old() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    owner.commit()
+    for _ in range(2):
+        making.make(owner)
+        owner.commit()
+        assert named(fresh_database)["q_old"].startswith("unused since ")
+    owner.exec_driver_sql(f"COMMENT ON FUNCTION {SCHEMA}.q_old() IS 'unused since 2026-01-01 00:00:00+00'")
+    making.make(owner)
+    owner.commit()
+    assert "q_old" not in named(fresh_database)
+    assert len(named(fresh_database)) == len(list(hot_statements()))
+
+
+def test_a_function_that_is_known_again_is_kept(fresh_database: FreshDatabase) -> None:
+    owner = fresh_database.owner
+    name, said = next(iter(named(fresh_database).items()))
+    owner.exec_driver_sql(f"COMMENT ON FUNCTION {SCHEMA}.{name} IS 'unused since 2026-01-01 00:00:00+00'")
+    making.make(owner)
+    owner.commit()
+    assert named(fresh_database)[name] == said
+
+
+def test_a_server_connection_that_has_called_them_all_keeps_little(
+    fresh_database: FreshDatabase, world: World, ours: Tenant
+) -> None:
+    """Beside one that has sent their texts: what is kept is plans."""
+    kept = {}
+    for swapped in (False, True):
+        engine = engine_for(fresh_database.url, user="wellspring_reader")
+        with engine.connect() as session:
+            dialect = engine.dialect
+            for _, statement in hot_statements():
+                sql = str(statement.compile(dialect=dialect))
+                values = _values(statement.compile(dialect=dialect), ours.member)
+                enter(session, scope_of(principal_of(person(ours.member).claims, CallerSettings())))
+                call = f"SELECT * FROM {SCHEMA}.{name_of(sql)}({', '.join(['%s'] * len(values))})"
+                session.exec_driver_sql(call if swapped else sql, values).all()
+                session.rollback()
+            pid = session.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            status = Path(f"/proc/{pid}/status").read_text()
+            kept[swapped] = int(status.partition("RssAnon:")[2].split()[0]) / 1024
+        engine.dispose()
+    assert kept[True] - kept[False] <= MOST_MEBIBYTES, kept
+
+
+def _values(compiled: Any, member: Row) -> tuple[Any, ...]:
+    known = {"caller_id": member.id, "rows": 21, "ids": [member.id], "id_eq": member.id, "cursor_id": member.id}
+    known |= {"cursor_at": "2026-05-10T12:00:00Z"}
+    return tuple(known.get(name, compiled.params[name]) for name in compiled.positiontup)
