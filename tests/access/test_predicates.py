@@ -154,7 +154,9 @@ def test_a_group_is_there_for_its_members(scene: Scene) -> None:
 def test_a_group_names_its_live_enrolments_and_members(scene: Scene) -> None:
     group, members = scene.groups["G"], workspace_group_memberships
     live = select(members.c.id).where(members.c.workspace_group_pk == group.pk, members.c.deleted_at.is_(None))
-    named = get(f"{GROUPS}/{group.id}", scene.people["guest of G"].caller).data["relationships"]
+    named = get(f"{GROUPS}/{group.id}?include=workspaces,memberships", scene.people["guest of G"].caller).data[
+        "relationships"
+    ]
     assert {item["id"] for item in named["workspaces"]["data"]} == {str(scene.workspaces[name].id) for name in "AC"}
     assert {item["id"] for item in named["memberships"]["data"]} == {
         str(id_) for id_ in scene.world.database.owner.execute(live).scalars()

@@ -62,7 +62,7 @@ def reached(primary: list[Any], others: list[Any]) -> set[tuple[str, str]]:
 def linkage(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what the relationships of a resource object point to."""
     for relationship in item.get("relationships", {}).values():
-        data = relationship["data"]
+        data = relationship.get("data")
         for identifier in data if isinstance(data, list) else [data] if data else []:
             yield identifier["type"], identifier["id"]
 
@@ -84,8 +84,10 @@ def check_resource_object(item: Any) -> None:
         if name.endswith("_at") and value is not None:
             assert INSTANT.fullmatch(value)
     for relationship in relationships.values():
-        assert relationship.keys() == {"data"}
-        data = relationship["data"]
+        assert relationship
+        assert relationship.keys() <= {"data", "links", "meta"}
+        check_links(relationship.get("links", {}))
+        data = relationship.get("data")
         assert data is None or isinstance(data, list | dict)
         for identifier in data if isinstance(data, list) else [data] if data else []:
             assert identifier.keys() == {"type", "id"}

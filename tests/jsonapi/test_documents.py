@@ -77,15 +77,22 @@ def test_a_resource_is_a_document(ours: Tenant, type_: str) -> None:
         assert reply.document["links"].keys() == {"self"}
 
 
+def all_fields(type_: str) -> str:
+    """Return the parameter that names every field of a type, to-many relationships too."""
+    resource = resource_of(type_)
+    names = [attribute.name for attribute in resource.attributes]
+    return f"fields[{type_}]={','.join([*names, *(relationship.name for relationship in resource.relationships)])}"
+
+
 @of_every_type
 def test_a_resource_object_has_what_its_declaration_says_in_its_order(ours: Tenant, type_: str) -> None:
     resource = resource_of(type_)
-    item = get(ours.url(type_), ours.caller).data
+    item = get(f"{ours.url(type_)}?{all_fields(type_)}", ours.caller).data
     assert list(item) == ["type", "id", "attributes", "relationships", "links"]
     assert (item["type"], item["id"]) == (type_, str(ours.rows[type_].id))
     assert list(item["attributes"]) == [attribute.name for attribute in resource.attributes]
     assert list(item["relationships"]) == [relationship.name for relationship in resource.relationships]
-    (listed,) = get(resource.route, ours.caller).data
+    (listed,) = get(f"{resource.route}?{all_fields(type_)}", ours.caller).data
     assert list(listed.pop("meta")) == ["page"]
     assert listed == item
 
@@ -195,11 +202,14 @@ def test_an_empty_to_one_relationship_is_null(world: World, ours: Tenant) -> Non
     }
 
 
+LINKED = "fields[workspace_group]=workspaces,memberships"
+
+
 def test_a_to_many_relationship_is_an_array_with_all_of_it(world: World, ours: Tenant) -> None:
     others = [world.workspace() for _ in range(30)]
     for other in others:
         world.enrol(ours.group, other)
-    relationships = get(ours.url("workspace_group"), ours.caller).data["relationships"]
+    relationships = get(f"{ours.url('workspace_group')}?{LINKED}", ours.caller).data["relationships"]
     expected = [{"type": "workspace", "id": str(row.id)} for row in (ours.workspace, *others)]
     assert relationships["workspaces"] == {"data": expected}
     assert relationships["memberships"] == {
@@ -214,7 +224,7 @@ def test_an_empty_to_many_relationship_is_an_empty_array(world: World, ours: Ten
         (ours.url("workspace_group"), ours.caller, ["workspaces"]),
         (f"/v1/workspace-groups/{bare.id}", READER, ["workspaces", "memberships"]),
     ):
-        relationships = get(url, caller).data["relationships"]
+        relationships = get(f"{url}?{LINKED}", caller).data["relationships"]
         assert [relationships[name] for name in names] == [{"data": []} for _ in names]
 
 
@@ -225,7 +235,7 @@ def test_a_to_many_relationship_leaves_out_what_is_gone(world: World, ours: Tena
     world.tombstone(closed)
     former = world.people(ours.workspace)
     world.tombstone(world.group_member(former, ours.group))
-    relationships = get(ours.url("workspace_group"), ours.caller).data["relationships"]
+    relationships = get(f"{ours.url('workspace_group')}?{LINKED}", ours.caller).data["relationships"]
     assert [len(relationships[name]["data"]) for name in ("workspaces", "memberships")] == [1, 1]
 
 
@@ -235,7 +245,7 @@ def test_each_group_of_a_list_has_its_own_linkage(world: World, ours: Tenant) ->
     world.enrol(other, enrolled)
     found = {
         item["id"]: [identifier["id"] for identifier in item["relationships"]["workspaces"]["data"]]
-        for item in get("/v1/workspace-groups", ours.caller).data
+        for item in get("/v1/workspace-groups?include=workspaces", ours.caller).data
     }
     assert found == {str(ours.group.id): [str(ours.workspace.id)], str(other.id): [str(enrolled.id)]}
 

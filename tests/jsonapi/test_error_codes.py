@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pg8000 import DatabaseError
 from sqlalchemy.exc import DBAPIError
 
 from tests.jsonapi.conftest import LISTED, Tenant
@@ -18,6 +19,7 @@ from tests.support.world import Row, World
 from wellspring import errors
 from wellspring.errors import (
     AlreadyExists,
+    AsksTooMuch,
     BadRequest,
     Conflict,
     DatabaseAway,
@@ -39,6 +41,7 @@ from wellspring.errors import (
     ServiceUnavailable,
     SystemAttribute,
     TenantMismatch,
+    TimeExceeded,
     Unauthorized,
     UnsupportedMediaType,
     WellspringError,
@@ -186,6 +189,16 @@ def raising(state: str) -> Callable[[Scene], Reply]:
         return post(COMPANIES, PIPELINE, scene.row())
 
     return provoke
+
+
+def too_long(scene: Scene) -> Reply:
+    """Read a list that Postgres ends after a while."""
+
+    def ended(*_: object, **__: object) -> Any:
+        raise DBAPIError("SELECT", None, DatabaseError({"C": "57014"}))
+
+    scene.patch.setattr(ledger, "page", ended)
+    return get(COMPANIES, READER)
 
 
 def lost_at_commit(scene: Scene) -> Reply:
@@ -426,13 +439,15 @@ CASES = [
         ][1],
         {"header": "Idempotency-Key"},
     ),
+    of_class("a list that takes too long", AsksTooMuch, too_long),
     # ---- 500, 503
     of_class("code that is wrong", InternalError, broken),
     of_class("a database that refuses", InternalError, refused),
     of_class("a database that is away", DatabaseAway, away, retry_after="2"),
     of_class("a lock that is not to be had", DatabaseBusy, raising("55P03"), retry_after="2"),
     of_class("a deadlock", ServiceUnavailable, raising("40P01"), retry_after="2"),
-    of_class("a commit without an answer", OutcomeUnknown, lost_at_commit, retry_after="2"),
+    of_class("a write that takes too long", TimeExceeded, raising("57014"), retry_after="2"),
+    of_class("a commit without an answer", OutcomeUnknown, lost_at_commit),
 ]
 
 

@@ -296,7 +296,8 @@ def shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("shown_as_they_are")
 @pytest.mark.parametrize("resource", resources(), ids=lambda resource: resource.type)
 def test_an_example_is_what_the_service_makes_of_such_a_row(resource: Resource) -> None:
-    row = example_row(resource.type)
+    # A to-many's linkage is there where it is asked for; an example asks for nothing.
+    row = {name: value for name, value in example_row(resource.type).items() if not name.endswith("_ids")}
     assert resource_object(resource, row) == examples.resource_object(resource)
 
 

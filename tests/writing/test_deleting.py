@@ -334,7 +334,8 @@ class TestAWithdrawal:
         assert get(COMPANIES, person(colleague)).ids == [row.id]
         assert subject.delete().status == 204
         assert get(COMPANIES, person(colleague)).ids == []
-        assert get(f"{GROUPS}/{subject.group.id}", person(colleague)).data["relationships"]["workspaces"]["data"] == []
+        group = get(f"{GROUPS}/{subject.group.id}?include=workspaces", person(colleague)).data
+        assert group["relationships"]["workspaces"]["data"] == []
 
     def test_of_a_keeper_who_is_no_member_of_the_workspace_is_theirs_to_make(self, world: World) -> None:
         subject = Subject(world, "enrolment by the group")

@@ -101,7 +101,6 @@ class TestANewGroup:
         assert made.status == 201
         id_ = made.data["id"]
         at = made.data["attributes"]["created_at"]
-        (membership,) = made.data["relationships"]["memberships"]["data"]
         assert made.document == {
             "jsonapi": {"version": "1.1"},
             "links": {"self": f"{GROUPS}/{id_}"},
@@ -109,11 +108,7 @@ class TestANewGroup:
                 "type": "workspace_group",
                 "id": id_,
                 "attributes": {"name": "Holding", "created_at": at, "updated_at": at, "deleted_at": None},
-                "relationships": {
-                    "created_by": {"data": identifier(ours.owner)},
-                    "workspaces": {"data": [identifier(ours.workspace), identifier(second)]},
-                    "memberships": {"data": [{"type": "workspace_group_membership", "id": membership["id"]}]},
-                },
+                "relationships": {"created_by": {"data": identifier(ours.owner)}},
                 "links": {"self": f"{GROUPS}/{id_}"},
             },
         }
@@ -150,14 +145,14 @@ class TestANewGroup:
         document = group_of()
         if relationships is not None:
             document["data"]["relationships"] = relationships
-        made = post(GROUPS, ours.caller, document)
+        made = post(f"{GROUPS}?include=workspaces", ours.caller, document)
         assert (made.status, made.data["relationships"]["workspaces"]["data"]) == (201, [])
         assert counts(database) == [1, 1, 0]
 
     def test_takes_a_workspace_once_however_often_it_is_named(self, database: Database, ours: Tenant) -> None:
         document = group_of(ours.workspace, ours.workspace, ours.workspace)
         document["data"]["relationships"]["workspaces"]["data"][1]["id"] = str(ours.workspace.id).upper()
-        made = post(GROUPS, ours.caller, document)
+        made = post(f"{GROUPS}?include=workspaces", ours.caller, document)
         assert made.status == 201
         assert made.data["relationships"]["workspaces"]["data"] == [identifier(ours.workspace)]
         assert counts(database) == [1, 1, 1]
@@ -167,10 +162,11 @@ class TestANewGroup:
         for workspace in more:
             world.member(ours.owner, workspace)
         chosen = [more[2], ours.workspace, more[3], more[0]]
-        made = post(GROUPS, ours.caller, group_of(*chosen))
+        made = post(f"{GROUPS}?include=workspaces", ours.caller, group_of(*chosen))
         linkage = made.data["relationships"]["workspaces"]["data"]
         assert linkage == [identifier(workspace) for workspace in chosen]
-        assert get(made.headers["location"], ours.caller).data["relationships"]["workspaces"]["data"] == linkage
+        read = get(f"{made.headers['location']}?include=workspaces", ours.caller)
+        assert read.data["relationships"]["workspaces"]["data"] == linkage
 
     def test_may_have_the_name_of_another(self, database: Database, ours: Tenant) -> None:
         assert [post(GROUPS, ours.caller, group_of()).status for _ in range(2)] == [201, 201]
@@ -249,7 +245,7 @@ class TestAllOrNone:
             raise RuntimeError("after the group, its owner and its enrolments")
 
         monkeypatch.setattr("wellspring.services.reading.groups.linkage", fail)
-        reply = post(GROUPS, ours.caller, group_of(ours.workspace))
+        reply = post(f"{GROUPS}?include=workspaces", ours.caller, group_of(ours.workspace))
         assert (reply.status, reply.error["code"]) == (500, "INTERNAL_ERROR")
         assert [count(fresh_database, table) for table in TABLES] == [0, 0, 0]
 

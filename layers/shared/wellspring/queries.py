@@ -16,6 +16,8 @@ DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 500
 # How far a list's rows are counted: each costs what a row of a page costs.
 MAX_TOTAL = 10_000
+# How many resources of each to-many relationship an answer links to (contract, section 4).
+MOST_LINKED = 500
 
 type Operator = Literal["eq", "in", "gte", "gt", "lte", "lt"]
 type FilterValue = str | bool | datetime | tuple[UUID, ...]

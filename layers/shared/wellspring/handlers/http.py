@@ -29,6 +29,11 @@ from wellspring.settings import caller_settings
 
 type Event = Mapping[str, Any]
 type Answer = dict[str, Any]
+# Contract, section 4. Lambda's own limit is 6 MB (6,291,456 bytes) for all of the answer as a JSON text, in which the
+# body is a string: its quotation marks and backslashes are escaped. "Lambda quotas", invocation payload.
+LARGEST_BODY_BYTES = 5_000_000
+LARGEST_ANSWER_BYTES = 6_000_000
+
 type LambdaHandler = Callable[[Event, object], Answer]
 
 WITH_DOCUMENT = frozenset({"POST", "PATCH"})
@@ -215,7 +220,19 @@ def _carried_out[Result](plan: Plan[Result], request: Request, deadline: Deadlin
         )
         detail = f"{error.detail} {what_next}"
         raise _instead(error, OutcomeUnknown(detail, is_repeatable=plan.is_repeatable)) from error
-    return plan.answer(result)
+    response = plan.answer(result)
+    if plan.narrowing and _is_too_large(response.body):
+        raise AsksTooMuch(f"The answer would be larger than {LARGEST_BODY_BYTES:,} bytes. {plan.narrowing}")
+    return response
+
+
+def _is_too_large(body: str) -> bool:
+    """Say whether a body, or what it is within Lambda's own answer, is larger than may be."""
+    # Of what is written as it is, a character is at most four bytes; most bodies need no closer look.
+    if len(body) * 4 <= LARGEST_BODY_BYTES:
+        return False
+    size = len(body.encode(errors="surrogatepass"))
+    return size > LARGEST_BODY_BYTES or size + body.count('"') + body.count("\\") > LARGEST_ANSWER_BYTES
 
 
 def _instead(error: WellspringError, said: WellspringError) -> WellspringError:

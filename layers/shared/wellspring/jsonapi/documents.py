@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +22,9 @@ type Object = dict[str, Any]
 
 
 def resource_object(resource: Resource, row: Row, fields: frozenset[str] | None = None) -> Object:
-    """Return the resource object of one row, with full linkage.
+    """Return the resource object of one row, with the linkage that was read.
+
+    A link leads to what a GET shows: of a tombstoned row, and of one that the caller may not retrieve, there is none.
 
     Args:
         resource: the row's declaration.
@@ -38,16 +40,20 @@ def resource_object(resource: Resource, row: Row, fields: frozenset[str] | None 
     if attributes:
         document["attributes"] = attributes
     relationships = {
-        relationship.name: {"data": _linkage(relationship, row[_key(relationship)])}
+        relationship.name: said
         for relationship in resource.relationships
-        # A to-many's linkage is read for primary data only.
-        if (fields is None or relationship.name in fields) and _key(relationship) in row
+        if (fields is None or relationship.name in fields) and (said := _related(resource, relationship, row))
     }
     if relationships:
         document["relationships"] = relationships
-    if resource.route:
+    if is_retrievable(resource, row):
         document["links"] = {"self": location(resource, row)}
     return document
+
+
+def is_retrievable(resource: Resource, row: Row) -> bool:
+    """Say whether a GET of one row shows it: it has a route, is live, and is not only included."""
+    return bool(resource.route) and row["deleted_at"] is None and bool(row.get("is_retrievable", True))
 
 
 def location(resource: Resource, row: Row) -> str:
@@ -66,7 +72,7 @@ def single_document(resource: Resource, found: Found, view: View, url: str) -> O
     """
     document: Object = {
         "jsonapi": VERSION,
-        "links": {"self": url},
+        "links": {"self": url} if is_retrievable(resource, found.row) else {},
         "data": resource_object(resource, found.row, view.fields.get(resource.type)),
     }
     return _with_included(document, found.included, view)
@@ -102,8 +108,12 @@ def page_document(
 
 
 def version_of(resource: Resource, row: Row) -> str:
-    """Return what stands for the state of a row: two states that look the same have the same one."""
-    return _digest(json.dumps(resource_object(resource, row), separators=(",", ":")))
+    """Return what stands for the state of a row: two states that look the same have the same one.
+
+    What its to-many relationships hold is no state of its own, and not read by every request.
+    """
+    own = {name: value for name, value in row.items() if not name.endswith("_ids")}
+    return _digest(json.dumps(resource_object(resource, own), separators=(",", ":")))
 
 
 def entity_tag(version: str, raw_query: str, body: str) -> str:
@@ -167,7 +177,30 @@ def _key(relationship: Relationship) -> str:
     return f"{relationship.name}_ids" if relationship.many else f"{relationship.name}_id"
 
 
-def _linkage(relationship: Relationship, value: Any) -> Mapping[str, str] | Sequence[Mapping[str, str]] | None:
-    if relationship.many:
-        return [{"type": relationship.target, "id": str(id_)} for id_ in value]
-    return None if value is None else {"type": relationship.target, "id": str(value)}
+def _related(resource: Resource, relationship: Relationship, row: Row) -> Object:
+    """Return the relationship object; empty where nothing is to be said."""
+    key = _key(relationship)
+    if not relationship.many:
+        return {"data": _linkage(relationship, row[key])} if key in row else {}
+    list_ = _list_of_related(resource, relationship, row)
+    said: Object = {"links": {"related": list_}} if list_ else {}
+    if key in row:
+        said["data"] = [_identifier(relationship, id_) for id_ in row[key]]
+        if relationship.name in row.get("capped", ()):
+            said["meta"] = {"is_complete": False}
+    return said
+
+
+def _list_of_related(resource: Resource, relationship: Relationship, row: Row) -> str:
+    """Return the link to the list of what a to-many relationship holds; empty where there is no such list."""
+    target = resource_of(relationship.target)
+    back = next((each.name for each in target.to_one if each.target == resource.type), "")
+    return url_of(target.route, f"filter[{back}]={row['id']}") if target.route and back else ""
+
+
+def _linkage(relationship: Relationship, value: Any) -> Mapping[str, str] | None:
+    return None if value is None else _identifier(relationship, value)
+
+
+def _identifier(relationship: Relationship, id_: Any) -> Mapping[str, str]:
+    return {"type": relationship.target, "id": str(id_)}

@@ -35,19 +35,19 @@ def attribute(said: Attribute) -> Any:
             return said.example or said.name.replace("_", " ")
 
 
-def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = False) -> Object:
+def resource_object(resource: Resource, *, cursor: bool = False) -> Object:
     """Return the resource object of the example of a type.
 
     Args:
         resource: the type.
-        primary: whether it is primary data, which has the linkage of its to-many relationships.
         cursor: whether it is an item of a list.
     """
     made: Object = {
         **identifier(resource.type),
         "attributes": {said.name: attribute(said) for said in resource.attributes},
     }
-    relationships = {said.name: {"data": _linkage(said)} for said in resource.relationships if primary or not said.many}
+    # A to-many's linkage is there where it is asked for.
+    relationships = {said.name: {"data": identifier(said.target)} for said in resource.to_one}
     if relationships:
         made["relationships"] = relationships
     if resource.route:
@@ -70,7 +70,7 @@ def included(resource: Resource, path: str) -> list[Object]:
         if relationship is None:
             raise KeyError(path)
         resource = resource_of(relationship.target)
-        found.append(resource_object(resource, primary=False))
+        found.append(resource_object(resource))
     return found
 
 

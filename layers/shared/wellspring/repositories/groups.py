@@ -1,11 +1,26 @@
 """Workspace groups: making one with its owner and enrolments, and what its to-many relationships hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CompoundSelect, Text, bindparam, func, insert, literal, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from wellspring.access.predicates import IDS
@@ -47,38 +62,81 @@ def make(transaction: Transaction, name: str, owner_pk: int, workspace_pks: Sequ
     return row
 
 
-def linkage(transaction: Transaction, ids: Sequence[UUID]) -> dict[UUID, dict[str, list[UUID]]]:
-    """Return, for each of these groups, what `workspaces_ids` and `memberships_ids` hold, in one statement.
+def linkage(
+    transaction: Transaction, ids: Sequence[UUID], names: Sequence[str], most: int
+) -> dict[UUID, dict[str, list[UUID]]]:
+    """Return, for each of these groups, what its to-many relationships hold, the oldest first, in one statement.
 
     There is no predicate here: whoever sees a group sees its workspaces and members, and `ids` come from visible rows.
+
+    Args:
+        transaction: the scope to read in.
+        ids: the groups.
+        names: the relationships, `workspaces` or `memberships`.
+        most: how many of each relationship of each group are read.
+
+    Returns:
+        By group, `<name>_ids` for each of `names`.
     """
-    found: dict[UUID, dict[str, list[UUID]]] = {id_: {"workspaces_ids": [], "memberships_ids": []} for id_ in ids}
-    for row in transaction.execute(_linkage_statement(), {"ids": list(ids)}):
-        found[row.group_id][row.relationship].append(row.id)
+    found: dict[UUID, dict[str, list[UUID]]] = {id_: {f"{name}_ids": [] for name in names} for id_ in ids}
+    statement = _linkage_statement(tuple(sorted(names)))
+    for row in transaction.execute(statement, {"ids": list(ids), "most": most}):
+        found[row.group_id][f"{row.relationship}_ids"].append(row.id)
     return found
 
 
-@lru_cache(maxsize=1)
-def _linkage_statement() -> CompoundSelect[Any]:
-    group, enrolment = parents.workspace_groups, workspace_group_workspaces
-    workspace, membership = parents.workspaces, parents.workspace_group_memberships
-    wanted = group.c.id == func.any(bindparam("ids", type_=IDS))
-    workspaces = (
-        select(
-            group.c.id.label("group_id"),
-            literal("workspaces_ids", Text).label("relationship"),
-            workspace.c.id,
-            enrolment.c.pk.label("place"),
-        )
-        .select_from(group)
-        .join(enrolment, enrolment.c.workspace_group_pk == group.c.pk)
-        .join(workspace, workspace.c.pk == enrolment.c.workspace_pk)
-        .where(wanted, enrolment.c.deleted_at.is_(None), workspace.c.deleted_at.is_(None))
+@lru_cache(maxsize=4)
+def _linkage_statement(names: tuple[str, ...]) -> CompoundSelect[Any]:
+    return union_all(*(_linked(name) for name in names)).order_by("place")
+
+
+def _linked(name: str) -> Select[Any]:
+    group = parents.workspace_groups
+    source, pk, id_, conditions = {"workspaces": _enrolled, "memberships": _members}[name]()
+    # A look-up for each group, which ends when it has found enough.
+    first = (
+        select(id_.label("id"), pk.label("place"))
+        .select_from(source)
+        .where(*conditions(group))
+        .correlate(group)
+        .order_by(pk)
+        .limit(bindparam("most", type_=Integer))
+        .lateral()
     )
-    memberships = (
-        select(group.c.id, literal("memberships_ids", Text), membership.c.id, membership.c.pk)
-        .select_from(group)
-        .join(membership, membership.c.workspace_group_pk == group.c.pk)
-        .where(wanted, membership.c.deleted_at.is_(None))
+    return (
+        select(group.c.id.label("group_id"), literal(name, Text).label("relationship"), first.c.id, first.c.place)
+        .select_from(group.join(first, true()))
+        .where(group.c.id == func.any(bindparam("ids", type_=IDS)))
     )
-    return union_all(workspaces, memberships).order_by("place")
+
+
+type _Many = tuple[
+    FromClause, ColumnElement[int], ColumnElement[UUID], Callable[[FromClause], list[ColumnElement[bool]]]
+]
+
+
+def _enrolled() -> _Many:
+    enrolment, workspace = workspace_group_workspaces, parents.workspaces
+
+    def conditions(group: FromClause) -> list[ColumnElement[bool]]:
+        return [
+            enrolment.c.workspace_group_pk == group.c.pk,
+            enrolment.c.deleted_at.is_(None),
+            workspace.c.deleted_at.is_(None),
+        ]
+
+    return (
+        enrolment.join(workspace, workspace.c.pk == enrolment.c.workspace_pk),
+        enrolment.c.pk,
+        workspace.c.id,
+        conditions,
+    )
+
+
+def _members() -> _Many:
+    membership = parents.workspace_group_memberships
+
+    def conditions(group: FromClause) -> list[ColumnElement[bool]]:
+        return [membership.c.workspace_group_pk == group.c.pk, membership.c.deleted_at.is_(None)]
+
+    return membership, membership.c.pk, membership.c.id, conditions

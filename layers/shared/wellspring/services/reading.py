@@ -7,7 +7,7 @@ from uuid import UUID
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden, InvalidCursor, InvalidQueryParameter, NotFound, WellspringError, raise_all
-from wellspring.queries import MAX_TOTAL, ListQuery, Position, View
+from wellspring.queries import MAX_TOTAL, MOST_LINKED, ListQuery, Position, View
 from wellspring.repositories import cursor_keys, groups, ledger, parents
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource, resource_of
@@ -98,7 +98,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     position = _position(transaction, query)
     slice_ = ledger.page(transaction, principal, query, position)
     key = _keys.all(transaction)[0]
-    rows = _with_linkage(transaction, query.resource, slice_.rows)
+    rows = _with_linkage(transaction, query.resource, slice_.rows, query.view)
     counted = ledger.count(transaction, principal, query) if query.total else None
     return Page(
         rows=rows,
@@ -146,7 +146,7 @@ def retrieve(transaction: Transaction, principal: Principal, resource: Resource,
 
 def found(transaction: Transaction, principal: Principal, resource: Resource, row: Row, view: View) -> Found:
     """Return a row that was read or written, with its linkage and what it includes."""
-    (row,) = _with_linkage(transaction, resource, [row])
+    (row,) = _with_linkage(transaction, resource, [row], view)
     return Found(row, include(transaction, principal, resource, [row], view))
 
 
@@ -222,9 +222,24 @@ def _linked(row: Row, name: str) -> Iterable[UUID]:
     return [] if id_ is None else [id_]
 
 
-def _with_linkage(transaction: Transaction, resource: Resource, rows: Sequence[Row]) -> list[Row]:
-    """Add the ids behind to-many relationships, read in one statement for all rows."""
-    if not rows or not any(relationship.many for relationship in resource.relationships):
+def _with_linkage(transaction: Transaction, resource: Resource, rows: Sequence[Row], view: View) -> list[Row]:
+    """Add the ids behind the to-many relationships that the view asks for, read in one statement for all rows.
+
+    An answer has at most `MOST_LINKED` of each relationship; the rows of a page share them evenly. A row that has more
+    than its share has the names of such relationships in `capped`.
+    """
+    names = [relationship.name for relationship in resource.relationships if relationship.many]
+    asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
+    names = [name for name in names if name in asked]
+    if not rows or not names:
         return list(rows)
-    linked = groups.linkage(transaction, [row["id"] for row in rows])
-    return [{**row, **linked[row["id"]]} for row in rows]
+    share = max(1, MOST_LINKED // len(rows))
+    linked = groups.linkage(transaction, [row["id"] for row in rows], names, share + 1)
+    return [{**row, **_share(linked[row["id"]], share)} for row in rows]
+
+
+def _share(linked: Mapping[str, list[UUID]], share: int) -> dict[str, object]:
+    return {
+        **{name: ids[:share] for name, ids in linked.items()},
+        "capped": frozenset(name.removesuffix("_ids") for name, ids in linked.items() if len(ids) > share),
+    }

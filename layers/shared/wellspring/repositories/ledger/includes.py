@@ -38,7 +38,11 @@ def _related_statement(resource: Resource, *, person: bool) -> Select[Any]:
         statement = statement.outerjoin(parent, parent.c.pk == row.c[relationship.column]).add_columns(
             parent.c.id.label(f"{relationship.name}_id")
         )
+    visible = Visible(person=person)
     workspace = workspace_of(row, table.name)
     if workspace is not None:
-        statement = statement.where(Visible(person=person).workspace(workspace))
+        statement = statement.where(visible.workspace(workspace))
+    if resource.tenancy == "membership":
+        # A group is shown to who sees an enrolment in it, and can be retrieved by its members.
+        statement = statement.add_columns(visible.through(row, table.name).label("is_retrievable"))
     return statement.order_by(row.c.pk)

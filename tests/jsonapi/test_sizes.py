@@ -1,0 +1,121 @@
+"""No answer passes 5 MB, whatever a group holds and however long the texts are (contract, section 4)."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.jsonapi.conftest import Tenant
+from tests.jsonapi.structure import check
+from tests.support.api import READER, get
+from tests.support.databases import Database, Statements
+from tests.support.world import World
+from wellspring.handlers.http import LARGEST_ANSWER_BYTES, LARGEST_BODY_BYTES
+from wellspring.handlers.reading import NARROWING
+from wellspring.queries import MAX_PAGE_SIZE, MOST_LINKED
+
+GROUPS = "/v1/workspace-groups"
+COMPANIES = "/v1/company-workspace-connectors"
+# The longest that a name may be, in characters that are four bytes each.
+LONGEST = "\N{GRINNING FACE}" * 500
+ENROL = text(
+    "WITH made AS (INSERT INTO core_api.workspaces (name) SELECT :name FROM generate_series(1, :count) RETURNING pk)"
+    " INSERT INTO core_api.workspace_group_workspaces (workspace_group_pk, workspace_pk) SELECT :group, pk FROM made"
+)
+JOIN = text(
+    "WITH made AS (INSERT INTO core_api.peoples (full_name, workspace_pk)"
+    " SELECT :name, :workspace FROM generate_series(1, :count) RETURNING pk)"
+    " INSERT INTO core_api.workspace_group_memberships (people_pk, workspace_group_pk, role, status)"
+    " SELECT pk, :group, 'member', 'active' FROM made"
+)
+
+
+def fill(world: World, ours: Tenant, group: Any, count: int) -> None:
+    """Give a group so many workspaces and members, all of the longest names."""
+    owner = world.database.owner
+    owner.execute(ENROL, {"name": LONGEST, "count": count, "group": group.pk})
+    owner.execute(JOIN, {"name": LONGEST, "count": count, "group": group.pk, "workspace": ours.workspace.pk})
+
+
+def linked(item: Any) -> Iterator[tuple[str, int, bool]]:
+    """Return of each to-many relationship that has data its name, how much it holds, and whether that is all."""
+    for name in ("workspaces", "memberships"):
+        said = item["relationships"].get(name, {})
+        if "data" in said:
+            yield name, len(said["data"]), "meta" not in said
+
+
+def test_a_large_group_shows_no_linkage_that_nobody_asked_for(
+    world: World, ours: Tenant, statements: Statements
+) -> None:
+    fill(world, ours, ours.group, 600)
+    get(GROUPS, ours.caller)
+    for url, query in ((GROUPS, ""), (f"{GROUPS}/{ours.group.id}", ""), (GROUPS, "?fields[workspace_group]=name")):
+        statements.clear()
+        reply = get(url + query, ours.caller)
+        (item,) = reply.data if isinstance(reply.data, list) else [reply.data]
+        assert not {"workspaces", "memberships"} & item.get("relationships", {}).keys()
+        assert len(reply.body) < 2000
+        assert len(statements) == 1
+
+
+@pytest.mark.parametrize("query", ["include=workspaces,memberships", "fields[workspace_group]=workspaces,memberships"])
+def test_a_large_group_shows_the_first_of_its_linkage_and_says_that_there_is_more(
+    world: World, ours: Tenant, query: str
+) -> None:
+    fill(world, ours, ours.group, MOST_LINKED - 1)
+    exact = get(f"{GROUPS}/{ours.group.id}?{query}", ours.caller)
+    assert list(linked(exact.data)) == [("workspaces", MOST_LINKED, True), ("memberships", MOST_LINKED, True)]
+    fill(world, ours, ours.group, 1)
+    reply = get(f"{GROUPS}/{ours.group.id}?{query}", ours.caller)
+    check(reply.document)
+    assert list(linked(reply.data)) == [("workspaces", MOST_LINKED, False), ("memberships", MOST_LINKED, False)]
+    assert reply.data["relationships"]["workspaces"]["data"][0]["id"] == str(ours.workspace.id)
+
+
+def test_the_groups_of_a_page_share_what_an_answer_links_to(world: World, ours: Tenant) -> None:
+    for _ in range(4):
+        group = world.group()
+        world.group_member(ours.owner, group)
+        fill(world, ours, group, 150)
+    reply = get(f"{GROUPS}?include=workspaces", ours.caller)
+    check(reply.document)
+    found = [next(linked(item)) for item in reply.data]
+    assert sorted(found) == [("workspaces", 1, True), *[("workspaces", MOST_LINKED // 5, False)] * 4]
+
+
+def test_the_largest_page_of_the_largest_groups_with_all_that_it_includes_fits(
+    database: Database, world: World, ours: Tenant
+) -> None:
+    for _ in range(MAX_PAGE_SIZE):
+        group = world.group()
+        world.group_member(ours.owner, group)
+        fill(world, ours, group, 2)
+    owner = database.owner
+    owner.execute(
+        text("UPDATE core_api.workspace_groups SET name = :name, created_by_pk = :pk"),
+        {"name": LONGEST, "pk": ours.owner.pk},
+    )
+    reply = get(f"{GROUPS}?page[size]={MAX_PAGE_SIZE}&include=workspaces,memberships,created_by", ours.caller)
+    assert (reply.status, len(reply.data)) == (200, MAX_PAGE_SIZE)
+    check(reply.document)
+    assert len(reply.body.encode()) <= LARGEST_BODY_BYTES
+
+
+@pytest.mark.parametrize("mark", ["\N{GRINNING FACE}", '"'])
+def test_a_page_that_would_be_larger_is_400_and_says_how_to_ask_for_less(
+    database: Database, world: World, ours: Tenant, mark: str
+) -> None:
+    companies = world.companies(ours.workspace, MAX_PAGE_SIZE)
+    connector = ours.connector
+    world.provenances(companies, connector)
+    # No name of the API's own is so long: the database's columns hold more.
+    database.owner.execute(text("UPDATE core_api.companies SET name = :name"), {"name": mark * 6000})
+    reply = get(f"{COMPANIES}?page[size]={MAX_PAGE_SIZE}&include=company", READER)
+    assert (reply.status, reply.codes) == (400, ["BAD_REQUEST"])
+    assert reply.error["detail"].endswith(NARROWING)
+    smaller = get(f"{COMPANIES}?page[size]=20&include=company", READER)
+    assert smaller.status == 200
+    assert len(json.dumps(smaller.body, ensure_ascii=False).encode()) <= LARGEST_ANSWER_BYTES
