@@ -27,7 +27,7 @@ class Walk:
 
     Attributes:
         parent: the column whose rows stand together; None where all rows of the table do.
-        time: what they are ordered by, then by pk.
+        time: what they are ordered by, then by pk: a time, or the name.
         live: live rows only, dead ones only, or all.
         direction: rows of this direction only; None for all.
     """
@@ -74,6 +74,12 @@ def indexes(table: str, parent: str | None, short: str, *, directed: bool = Fals
         yield walk.index(name_of(table, short, walk))
 
 
+def everywhere(table: str) -> Iterator[SchemaItem]:
+    """Yield the indexes by which all rows of a table are read, in either half and by any time."""
+    for walk in walks(None, directed=False):
+        yield walk.index(name_of(table, "", walk))
+
+
 def walks(parent: str | None, *, directed: bool) -> Iterator[Walk]:
     """Yield what `indexes` makes."""
     times = (
@@ -89,8 +95,8 @@ def walks(parent: str | None, *, directed: bool) -> Iterator[Walk]:
 
 def name_of(table: str, short: str, walk: Walk) -> str:
     """Return the name of an index that `indexes` makes."""
-    parts = [walk.time.removesuffix("_at"), "live" if walk.live else "dead", walk.direction]
-    return f"idx_{table}_{short}_{'_'.join(part for part in parts if part)}"
+    parts = [short, walk.time.removesuffix("_at"), "live" if walk.live else "dead", walk.direction]
+    return f"idx_{table}_{'_'.join(part for part in parts if part)}"
 
 
 def declared(table: Table) -> dict[Walk, str]:

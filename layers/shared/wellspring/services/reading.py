@@ -7,7 +7,7 @@ from uuid import UUID
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden, InvalidCursor, InvalidQueryParameter, NotFound, WellspringError, raise_all
-from wellspring.queries import MAX_TOTAL, ListQuery, Position, View
+from wellspring.queries import MAX_SEARCHED, MAX_TOTAL, ListQuery, Position, View, parameter_of
 from wellspring.repositories import cursor_keys, groups, ledger, parents
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource, resource_of
@@ -25,8 +25,6 @@ __all__ = [
     "require_workspace",
     "retrieve",
 ]
-
-RANGES = ("gte", "gt", "lte", "lt")
 
 type Included = Mapping[str, list[Row]]
 
@@ -95,6 +93,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         seen = parents.visible_workspaces(transaction, principal, query.workspaces)
         if len(seen) < len(query.workspaces):
             raise Forbidden("There is no such workspace among yours.", parameter="filter[workspace]")
+    _require_searchable(transaction, principal, query)
     position = _position(transaction, query)
     slice_ = ledger.page(transaction, principal, query, position)
     key = _keys.all(transaction)[0]
@@ -119,12 +118,24 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
     if isinstance(principal, Person) or not driving or query.names_parents:
         return []
     wanted = [found for found in query.filters if found.name != "created_at"]
-    asked = [f"filter[{found.name}]{f'[{found.operator}]' if found.operator in RANGES else ''}" for found in wanted]
+    asked = [parameter_of(query.resource, found) for found in wanted]
     asked += ["sort"] if query.sort.name != "created_at" else []
     asked += ["filter[deleted]"] if query.deleted != "exclude" else []
     ways = ", ".join(f"filter[{name}]" for name in dict.fromkeys(("workspace", *driving)))
     detail = f"Of all workspaces only the live rows are listed, by created_at: name some by one of {ways}."
     return [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
+
+
+def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:
+    """Let through a search for a part of a name where there are few enough names.
+
+    Raises:
+        InvalidQueryParameter: there are more.
+    """
+    if query.searches and ledger.searched(transaction, principal, query) > MAX_SEARCHED:
+        names, where = query.resource.names, "workspace" if query.workspaces else "list"
+        detail = f"The {where} has more than {MAX_SEARCHED:,} {names}: ask for filter[name][starts]."
+        raise InvalidQueryParameter(detail, parameter="filter[name][contains]")
 
 
 def retrieve(transaction: Transaction, principal: Principal, resource: Resource, id_: UUID | None, view: View) -> Found:

@@ -1,15 +1,16 @@
-"""Pages of a service that names no parent: one walk along an index of all live rows by their time.
+"""Pages of a service that names no parent, and of what is for everybody: one walk along an index of all rows.
 
-Never for a person: how far theirs lie behind others' rows in such an index is for the others to say.
+Never for a person where rows have tenants: how far theirs lie behind others' rows in such an index is for the others to
+say.
 """
 
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Integer, Select, bindparam, or_, select, true
+from sqlalchemy import CTE, ColumnElement, FromClause, Integer, Select, bindparam, or_, select, true, union_all
 
-from wellspring.models.walks import pieces
+from wellspring.models.walks import Walk, pieces
 from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
-from wellspring.repositories.ledger.columns import is_walked, own_columns, row_filters
+from wellspring.repositories.ledger.columns import is_walked, row_filters, shown_columns
 
 
 class Everywhere(PageBuilder):
@@ -28,10 +29,24 @@ class Everywhere(PageBuilder):
         return self._rows(COUNTED, full=False)
 
     def _rows(self, limit: ColumnElement[int], *, full: bool, behind: bool = False) -> Select[Any]:
-        row = self.table.alias("row")
         # Of what has no such walk the service refuses to list it (`services.reading`).
-        (walk,) = pieces(self.table, None, self.shape.sort.name, self.shape.halves, self.shape.direction)
-        columns = [row.c.pk, *(own_columns(self.resource, row) if full else [])]
+        walks = pieces(self.table, None, self.shape.sort.name, self.shape.halves, self.shape.direction)
+        walked = [self._walked(walk, limit, full=full, behind=behind) for walk in walks]
+        if len(walked) == 1:
+            return walked[0]
+        merged = union_all(*(select(rows.subquery(f"walk_{place}")) for place, rows in enumerate(walked)))
+        found = merged.subquery("walked")
+        reverse = self.shape.backward is not behind
+        return (
+            select(found)
+            .order_by(*self._order(found.c[self.shape.sort.name], found.c.pk, reverse=reverse))
+            .limit(limit)
+        )
+
+    def _walked(self, walk: Walk, limit: ColumnElement[int], *, full: bool, behind: bool) -> Select[Any]:
+        row = self.rows.alias("row")
+        time = self.shape.sort.name
+        columns = [row.c.pk, *(shown_columns(self.resource, row, time) if full else [self._at(row).label(time)])]
         source: FromClause = row
         ways: list[ColumnElement[bool]] = []
         for relationship in self.resource.to_one:

@@ -58,8 +58,11 @@ def page(transaction: Transaction, principal: Principal, query: ListQuery, posit
 
 def builder_of(shape: Shape) -> PageBuilder:
     """Return what composes the statements of a shape."""
-    if not any(parent.drives for parent in shape.resource.to_one):
+    resource = shape.resource
+    if resource.tenancy == "membership" or (resource.tenancy == "itself" and (shape.person or shape.claimed)):
         return WholeSorted(shape)
+    if not resource.driving:
+        return Everywhere(shape)
     return HeadsThenLateral(shape) if shape.is_narrow else Everywhere(shape)
 
 
