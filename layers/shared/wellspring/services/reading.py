@@ -7,7 +7,7 @@ from uuid import UUID
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden, InvalidCursor, InvalidQueryParameter, NotFound, WellspringError, raise_all
-from wellspring.queries import MAX_TOTAL, MOST_LINKED, ListQuery, Position, View
+from wellspring.queries import MAX_SEARCHED, MAX_TOTAL, MOST_LINKED, ListQuery, Position, View, parameter_of
 from wellspring.repositories import cursor_keys, groups, ledger, parents
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource, resource_of
@@ -97,6 +97,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         seen = parents.visible_workspaces(transaction, principal, query.workspaces)
         if len(seen) < len(query.workspaces):
             raise Forbidden("There is no such workspace among yours.", parameter="filter[workspace]")
+    _require_searchable(transaction, principal, query)
     position = _position(transaction, query)
     slice_ = ledger.page(transaction, principal, query, position)
     key = _keys.all(transaction)[0]
@@ -131,10 +132,22 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
     if isinstance(principal, Person) or not driving or query.names_parents:
         return []
     # A range is of the order's own time (`jsonapi.query`), which an index has.
-    asked = [f"filter[{found.name}]" for found in query.filters if found.operator not in RANGES]
+    asked = [parameter_of(query.resource, found) for found in query.filters if found.operator not in RANGES]
     ways = ", ".join(f"filter[{name}]" for name in dict.fromkeys(("workspace", *driving)))
     detail = f"This filter is not for the rows of all workspaces: ask for it with one of {ways}."
     return [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
+
+
+def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:
+    """Let through a search for a part of a name where there are few enough names.
+
+    Raises:
+        InvalidQueryParameter: there are more.
+    """
+    if query.searches and ledger.searched(transaction, principal, query) > MAX_SEARCHED:
+        names, where = query.resource.names, "workspace" if query.workspaces else "list"
+        detail = f"The {where} has more than {MAX_SEARCHED:,} {names}: ask for filter[name][starts]."
+        raise InvalidQueryParameter(detail, parameter="filter[name][contains]")
 
 
 def retrieve(transaction: Transaction, principal: Principal, resource: Resource, id_: UUID | None, view: View) -> Found:

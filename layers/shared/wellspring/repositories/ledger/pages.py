@@ -66,8 +66,11 @@ def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
 
 def builder_of(shape: Shape) -> PageBuilder:
     """Return what composes the statements of a shape."""
-    if not any(parent.drives for parent in shape.resource.to_one):
+    resource = shape.resource
+    if resource.tenancy == "membership" or (resource.tenancy == "itself" and (shape.person or shape.claimed)):
         return WholeSorted(shape)
+    if not resource.driving:
+        return Everywhere(shape)
     return HeadsThenLateral(shape) if shape.is_narrow else Everywhere(shape)
 
 
