@@ -12,6 +12,7 @@ from alembic import op
 from wellspring.models.walks import Walk, name_of, walks
 
 READER, WRITER, FEEDER = "wellspring_reader", "wellspring_writer", "wellspring_feeder"
+CONSUMER = "wellspring_consumer"
 
 
 @contextmanager
@@ -36,7 +37,9 @@ def create_record(table: str, *columns: str) -> None:
     fed = ("source text", "source_version bigint NOT NULL DEFAULT 0")
     _create_table(table, *fed, *columns, _reference(table, "workspace_pk", "workspaces"))
     op.execute(f"CREATE INDEX idx_{table}_workspace_pk ON core_api.{table} (workspace_pk)")
-    op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}, {FEEDER}")
+    op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}, {CONSUMER}, {FEEDER}")
+    # A message may bring a record that was never there.
+    op.execute(f"GRANT INSERT ON core_api.{table} TO {CONSUMER}")
     # A tenant never moves: the workspace is not among them.
     changed = ", ".join(definition.split()[0] for definition in (*fed, *columns))
     op.execute(f"GRANT INSERT, UPDATE ({changed}, updated_at, deleted_at) ON core_api.{table} TO {FEEDER}")
@@ -55,6 +58,9 @@ def create_ledger(record: str, records: str) -> None:
         _reference(table, f"{record}_pk", records),
         _reference(table, "workspace_connector_pk", "workspace_connectors"),
         "direction core_api.direction_enum NOT NULL",
+        # Which message wrote the row, and which one ended it: no foreign keys, for messages are forgotten.
+        "sync_message_pk bigint",
+        "ended_by_pk bigint",
     )
     op.execute(
         f"CREATE TRIGGER direction_is_immutable BEFORE UPDATE OF direction ON core_api.{table}"
@@ -68,8 +74,16 @@ def create_ledger(record: str, records: str) -> None:
         _create_index(name_of(table, "wc", walk), table, walk)
     for walk in walks(None, directed=False):
         _create_index(name_of(table, "", walk), table, walk)
-    op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}")
-    op.execute(f"GRANT INSERT, UPDATE (updated_at, deleted_at) ON core_api.{table} TO {WRITER}")
+    for change, rows in (("insert", "NEW"), ("update", "OLD NEW"), ("delete", "OLD")):
+        seen = " ".join(f"{which} TABLE AS {which.lower()}_rows" for which in rows.split())
+        op.execute(
+            f"CREATE TRIGGER sums_after_{change} AFTER {change} ON core_api.{table}"
+            f" REFERENCING {seen} FOR EACH STATEMENT EXECUTE FUNCTION wellspring.add_up_{change}('{record}')"
+        )
+    op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}, {CONSUMER}")
+    op.execute(
+        f"GRANT INSERT, UPDATE (updated_at, deleted_at, ended_by_pk) ON core_api.{table} TO {WRITER}, {CONSUMER}"
+    )
     # A revived parent notes the last row (docs/adr/0033).
     op.execute(f"GRANT SELECT ON SEQUENCE core_api.{table}_pk_seq TO {FEEDER}")
     visible = (
@@ -82,7 +96,7 @@ def create_ledger(record: str, records: str) -> None:
         f" USING ({visible}) WITH CHECK ({_IS_SERVICE})"
     )
     op.execute(
-        f"CREATE POLICY {table}_of_the_pipeline ON core_api.{table} FOR ALL TO {WRITER}"
+        f"CREATE POLICY {table}_of_the_pipeline ON core_api.{table} FOR ALL TO {WRITER}, {CONSUMER}"
         " USING ((SELECT wellspring.is_pipeline()))"
     )
 

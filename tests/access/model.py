@@ -528,9 +528,9 @@ def _included(sight: Sight, rows: Iterable[Row], paths: tuple[str, ...] | None) 
 # ---- reading -------------------------------------------------------------------------------------------
 
 
-def _may_read(caller: Caller) -> None:
+def _may_read(caller: Caller, where: str = "") -> None:
     if isinstance(caller, Service) and "system:read" not in caller.scopes:
-        raise _forbidden()
+        raise _forbidden(where)
 
 
 # By whose parents rows can be read.
@@ -656,6 +656,9 @@ def _may_write(caller: Caller, request: Create | Update | Delete) -> None:
         allowed = isinstance(caller, Person)
     if not allowed:
         raise _forbidden()
+    # Its answer shows what the caller may read.
+    if not isinstance(request, Delete) and request.include:
+        _may_read(caller, "parameter include")
 
 
 def _require_keeper(world: World, caller: Caller, group: Group) -> None:
@@ -809,6 +812,11 @@ def _set_choice(world: World, row: Choice, said: Mapping[str, object]) -> None:
         row.is_selected, row.is_matched, row.updated_at = selected, matched, world.now
 
 
+def _state(row: Row) -> tuple[object, ...]:
+    """Return what an update may change."""
+    return (row.deleted_at, row.is_selected, row.is_matched) if isinstance(row, Choice) else (row.deleted_at,)
+
+
 def _update(world: World, caller: Caller, request: Update) -> Answer:
     _may_write(caller, request)
     sight = sight_of(world, caller)
@@ -819,6 +827,7 @@ def _update(world: World, caller: Caller, request: Update) -> Answer:
             break
     else:
         raise _absent(request.type)
+    before = _state(row)
     if isinstance(row, Choice):
         _require_selector(world, caller, row.workspace)
         if isinstance(caller, Service) and "is_selected" in said:
@@ -830,6 +839,8 @@ def _update(world: World, caller: Caller, request: Update) -> Answer:
             raise Refused(409, ("CONFLICT", "pointer /data/attributes/deleted_at"))
         row.deleted_at = when if isinstance(when, datetime) else None
         row.updated_at = world.now
+    if _state(row) == before:
+        _may_read(caller)
     return Answer(200, rows=(row,), included=_included(sight_of(world, caller), [row], request.include))
 
 

@@ -139,7 +139,7 @@ class Stage:
         if answer.made:
             self.compare_tables(world, answer.made)
         if not answer.problems:
-            _agree("document", _said(reply), _expected(world, answer))
+            _agree("document", _said(reply), _expected(world, answer, getattr(request, "include", None) or ()))
         return answer
 
     def _ask(self, caller: Caller, request: Request) -> api.Reply:
@@ -300,10 +300,10 @@ def _said(reply: api.Reply) -> dict[str, Any]:
     }
 
 
-def _expected(world: World, answer: Answer) -> dict[str, Any]:
+def _expected(world: World, answer: Answer, include: tuple[str, ...]) -> dict[str, Any]:
     """Return what the model says, in the same form."""
     return {
-        "data": [_resource_object(world, row) for row in answer.rows],
+        "data": [_resource_object(world, row, include) for row in answer.rows],
         "included": None if answer.included is None else sorted((row.type, str(row.id)) for row in answer.included),
         "total": answer.total,
         "before": answer.before,
@@ -311,14 +311,14 @@ def _expected(world: World, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _resource_object(world: World, row: Row) -> dict[str, Any]:
-    """Return what a row shows as primary data, beside links and meta."""
+def _resource_object(world: World, row: Row, include: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a row shows as primary data, beside links and meta; a to-many relationship where it is included."""
     times = {"created_at": row.created_at, "updated_at": row.last_updated_at, "deleted_at": row.deleted_at}
     related: dict[str, Any] = {
         name: {"data": None if parent is None else _identifier(parent)} for name, parent in row.parents().items()
     }
     if isinstance(row, Group):
-        for name in ("workspaces", "memberships"):
+        for name in {"workspaces", "memberships"} & set(include):
             related[name] = {"data": [_identifier(other) for other in model.linked(world, row, name)]}
     shown = {name: None if value is None else _instant(value) for name, value in times.items()}
     return {**_identifier(row), "attributes": {**row.values(), **shown}, "relationships": related}

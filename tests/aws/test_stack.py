@@ -2,10 +2,12 @@
 
 import json
 import re
+import tomllib
 from typing import Any
 
 import pytest
 
+from local.settings import ROOT
 from tests.aws.stack import RESOURCES_AT_MOST, Stack, Statement, sentences, source, translate
 from wellspring.metrics import UNITS
 from wellspring.routes import routes
@@ -156,7 +158,11 @@ def databases(stack: Stack) -> dict[str, Any]:
 def test_the_database_is_encrypted_kept_backed_up_and_not_to_be_deleted_by_mistake(stack: Stack) -> None:
     ((name, database),) = databases(stack).items()
     assert database["StorageEncrypted"] is True
-    assert database["EngineVersion"] == "18"
+    assert database["EngineVersion"] == {"Ref": "DbMajorVersion"}
+    # By default RDS deletes what a second restore would be made of, with the database.
+    assert database["DeleteAutomatedBackups"] is False
+    assert database["PreferredBackupWindow"] == {"Ref": "DbBackupWindow"}
+    assert database["PreferredMaintenanceWindow"] == {"Ref": "DbMaintenanceWindow"}
     assert database["DeletionProtection"] == {"Ref": "DbDeletionProtection"}
     assert database["BackupRetentionPeriod"] == {"Ref": "DbBackupDays"}
     assert stack.document["Parameters"]["DbDeletionProtection"]["Default"] == "true"
@@ -178,8 +184,36 @@ def test_a_snapshot_makes_another_database_beside_the_one_that_is_there() -> Non
         assert restored[name] == {"Fn::Sub": "${AWS::StackName}-${DbSnapshot}"}
         # What a snapshot brings must not be said (AWS::RDS::DBInstance, AWS::RDS::DBCluster).
         gone = set(empty) - set(restored)
-        assert gone in ({"DBName", "MasterUsername"}, {"DatabaseName", "MasterUsername"})
+        assert gone in ({"DBName", "MasterUsername", "AllocatedStorage"}, {"DatabaseName", "MasterUsername"})
         assert restored["ManageMasterUserPassword"] is True
+
+
+@pytest.mark.parametrize("engine", ["postgres", "aurora-postgresql"])
+def test_a_key_of_ones_own_encrypts_a_new_database_and_a_snapshot_brings_its_own(engine: str) -> None:
+    key = "arn:aws:kms:eu-west-1:123456789012:key/mine"
+    (database,) = databases(Stack(DbEngine=engine, DbKmsKeyArn=key)).values()
+    assert database["KmsKeyId"] == {"Ref": "DbKmsKeyArn"}
+    for parameters in ({}, {"DbKmsKeyArn": key, "DbSnapshot": "before-the-mishap"}):
+        (other,) = databases(Stack(DbEngine=engine, **parameters)).values()
+        assert "KmsKeyId" not in other
+
+
+def test_a_second_region_keeps_the_backups_where_one_is_named() -> None:
+    (plain,) = databases(Stack()).values()
+    assert not [name for name in plain if name.startswith("AutomaticBackupReplication")]
+    (kept,) = databases(Stack(DbBackupRegion="eu-central-1", DbBackupKmsKeyArn="arn:aws:kms:x")).values()
+    assert kept["AutomaticBackupReplicationRegion"] == {"Ref": "DbBackupRegion"}
+    assert kept["AutomaticBackupReplicationKmsKeyId"] == {"Ref": "DbBackupKmsKeyArn"}
+    assert kept["AutomaticBackupReplicationRetentionPeriod"] == {"Ref": "DbBackupDays"}
+
+
+def test_a_deployment_may_not_replace_or_delete_the_database() -> None:
+    policy = json.loads((ROOT / "stack-policy.json").read_text())
+    (denied,) = (statement for statement in policy["Statement"] if statement["Effect"] == "Deny")
+    assert set(denied["Action"]) == {"Update:Replace", "Update:Delete"}
+    names = {resource.removeprefix("LogicalResourceId/") for resource in denied["Resource"]}
+    assert names == {*databases(Stack()), *databases(Stack(DbEngine="aurora-postgresql"))}
+    assert "set-stack-policy" in (ROOT / ".github/workflows/deploy.yml").read_text()
 
 
 def test_everything_follows_the_database_that_is_restored() -> None:
@@ -205,7 +239,7 @@ def test_a_standby_is_in_another_zone() -> None:
 def test_the_database_takes_tls_only_and_logs_no_value(stack: Stack) -> None:
     groups = stack.of_type("AWS::RDS::DBParameterGroup") | stack.of_type("AWS::RDS::DBClusterParameterGroup")
     (group,) = groups.values()
-    assert group["Family"].endswith("postgres18") or group["Family"] == "aurora-postgresql18"
+    assert group["Family"]["Fn::Sub"] in {"postgres${DbMajorVersion}", "aurora-postgresql${DbMajorVersion}"}
     assert group["Parameters"]["rds.force_ssl"] == "1"
     assert group["Parameters"]["log_parameter_max_length"] == "0"
     assert group["Parameters"]["log_parameter_max_length_on_error"] == "0"
@@ -379,7 +413,7 @@ def operations(stack: Stack) -> dict[tuple[str, str], Any]:
 
 def test_every_route_is_behind_the_authorizer_but_health_the_description_and_its_page(stack: Stack) -> None:
     found = operations(stack)
-    assert {path for path, _ in found} == {route.path for route in routes()} | {"/$default", "/{proxy+}"}
+    assert {path for path, _ in found} == {route.path for route in routes()} | OPEN | {"/$default"}
     for (path, _), said in found.items():
         assert said["security"] == ([{"NONE": []}] if path in OPEN else [{"Jwt": []}])
 
@@ -425,6 +459,56 @@ def test_the_stage_throttles_and_logs_without_anything_of_the_caller(stack: Stac
     line = json.loads(stage["AccessLogSettings"]["Format"])
     assert line["status"] == "$context.status"
     assert not re.search(r"claims|sourceIp|userAgent|\$context\.path|queryString|identity", json.dumps(line))
+
+
+def test_what_needs_no_token_has_a_throttle_of_its_own(stack: Stack) -> None:
+    (stage,) = stack.of_type("AWS::ApiGatewayV2::Stage").values()
+    open_to_all = {f"{route.method} {route.path}" for route in routes() if route.open_to_all}
+    assert set(stage["RouteSettings"]) == open_to_all
+    assert all(settings["ThrottlingRateLimit"] <= 10 for settings in stage["RouteSettings"].values())
+
+
+def test_the_throttle_leaves_half_of_an_accounts_concurrency_when_the_database_stalls(plain: Stack) -> None:
+    """The arithmetic of docs/operations.md, "Connections": two busy routes, whose requests last as long as they may."""
+    readers = max(
+        function["Timeout"]
+        for function in plain.functions.values()
+        if function["Role"]["Fn::GetAtt"][0] == "ReaderRole"
+    )
+    rate = plain.document["Parameters"]["ThrottleRate"]["Default"]
+    assert 2 * rate * readers <= 1000 / 2
+
+
+def test_a_domain_of_ones_own_leads_to_the_stage() -> None:
+    assert not Stack().of_type("AWS::ApiGatewayV2::DomainName")
+    stack = Stack(DomainName="api.example.com", DomainCertificateArn="arn:aws:acm:x", DefaultEndpoint="false")
+    (mapping,) = stack.of_type("AWS::ApiGatewayV2::ApiMapping").values()
+    assert mapping["Stage"] == {"Ref": "HttpApiApiGatewayDefaultStage"}
+    (domain,) = stack.of_type("AWS::ApiGatewayV2::DomainName").values()
+    (certificate,) = domain["DomainNameConfigurations"]
+    assert certificate["SecurityPolicy"] == "TLS_1_2"
+    (api,) = stack.of_type("AWS::ApiGatewayV2::Api").values()
+    assert '"disableExecuteApiEndpoint": true' in json.dumps(api["Body"])
+
+
+def test_the_consumer_has_concurrency_of_its_own_only_where_somebody_says_so(plain: Stack) -> None:
+    assert not [function for function in plain.functions.values() if "ReservedConcurrentExecutions" in function]
+    reserved = Stack(ConsumerConcurrency="10").functions["SyncConsumerFunction"]["ReservedConcurrentExecutions"]
+    assert reserved == {"Ref": "ConsumerConcurrency"}
+
+
+def test_layers_have_their_stacks_name(stack: Stack) -> None:
+    names = {layer["LayerName"]["Fn::Sub"] for layer in stack.of_type("AWS::Lambda::LayerVersion").values()}
+    assert names == {"${AWS::StackName}-shared", "${AWS::StackName}-migrations"}
+
+
+def test_the_small_profile_is_made_of_parameters_that_are_there(plain: Stack) -> None:
+    profile = tomllib.loads((ROOT / "samconfig.toml").read_text())["small"]["deploy"]["parameters"]
+    given = dict(pair.split("=") for pair in profile["parameter_overrides"].split())
+    assert set(given) <= set(plain.document["Parameters"])
+    stack = Stack(**given)
+    assert stack.of_type("AWS::EC2::VPCEndpoint")["SecretsEndpoint"]["SubnetIds"] == [{"Ref": "PrivateSubnetA"}]
+    assert given["DbInstanceClass"] == "db.t4g.micro"
 
 
 def test_pages_of_no_origin_may_call_the_api(plain: Stack) -> None:

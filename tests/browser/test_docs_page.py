@@ -1,9 +1,10 @@
 """The page `GET /docs` in a real browser, on a running stack: a person reads the API there and tries it."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -11,7 +12,7 @@ from playwright.sync_api import Locator, expect
 from local.settings import ROOT
 from tests.browser.conftest import Watched
 from tests.local.stack_process import StackProcess
-from wellspring.apidocs.page import CONTENT_SECURITY_POLICY
+from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, TASKS
 from wellspring.example_ids import demo_id
 
 pytestmark = pytest.mark.outside
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.outside
 ROUTE = "/v1/company-workspace-connectors"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 MEDIA_TYPE = "application/vnd.api+json"
+
+type Scheme = Literal["light", "dark"]
 
 
 class Reference:
@@ -48,6 +51,10 @@ class Reference:
         block.locator(".opblock-summary-control").click()
         block.get_by_role("button", name="Try it out").click()
         return block
+
+    def show_optional_parameters(self, block: Locator) -> None:
+        """Unfold what need not be said."""
+        block.get_by_role("button", name="optional parameters").click()
 
     def execute(self, block: Locator) -> tuple[str, Any]:
         """Press 'Execute'; return the status and the document that the page then shows."""
@@ -146,11 +153,80 @@ def test_a_person_with_a_token_reads_a_list(stack: StackProcess, reference: Refe
 def test_the_list_can_be_narrowed_on_the_page(stack: StackProcess, reference: Reference) -> None:
     reference.authorize(stack.token("owner"))
     block = reference.operation("get", ROUTE)
+    reference.show_optional_parameters(block)
     block.locator('[data-param-name="page[size]"] input').fill("2")
     block.locator('[data-param-name="filter[direction]"] select').select_option("output")
     status, document = reference.execute(block)
     assert status == "200"
     assert [row["attributes"]["direction"] for row in document["data"]] == ["output", "output"]
+
+
+def test_what_may_be_included_is_chosen_from_a_list(stack: StackProcess, reference: Reference) -> None:
+    reference.authorize(stack.token("owner"))
+    block = reference.operation("get", ROUTE)
+    reference.show_optional_parameters(block)
+    block.locator('[data-param-name="include"] select').select_option(["company", "workspace_connector"])
+    status, document = reference.execute(block)
+    assert status == "200"
+    assert {one["type"] for one in document["included"]} == {"company", "workspace_connector"}
+
+
+@pytest.mark.parametrize("prefix", ["", "Bearer ", "bearer  ", "Authorization: Bearer ", " "])
+def test_a_token_is_taken_as_it_was_found(stack: StackProcess, reference: Reference, prefix: str) -> None:
+    reference.authorize(prefix + stack.token("owner"))
+    status, _ = reference.execute(reference.operation("get", ROUTE))
+    assert status == "200"
+    assert re.fullmatch(r"Bearer [\w-]+\.[\w-]+\.[\w-]+", reference.watched.requested[-1].headers["authorization"])
+
+
+def test_the_dialog_says_where_a_token_comes_from(reference: Reference) -> None:
+    reference.page.get_by_role("button", name="Authorize").click()
+    said = reference.page.locator(".dialog-ux").inner_text()
+    assert "make token AS=owner" in said
+    assert "issuer" in said
+
+
+def test_optional_parameters_fold_and_required_ones_do_not(reference: Reference, artefacts: Path) -> None:
+    block = reference.operation("get", ROUTE)
+    size = block.locator('[data-param-name="page[size]"]')
+    expect(size).to_be_hidden()
+    more = block.get_by_role("button", name="optional parameters")
+    expect(more).to_have_attribute("aria-expanded", "false")
+    block.screenshot(path=artefacts / "docs-folded.png")
+    more.click()
+    expect(size).to_be_visible()
+    expect(more).to_have_attribute("aria-expanded", "true")
+    more.click()
+    expect(size).to_be_hidden()
+    one = reference.operation("get", f"{ROUTE}/{{id}}")
+    expect(one.locator('[data-param-name="id"]')).to_be_visible()
+    expect(one.locator('[data-param-name="include"]')).to_be_hidden()
+
+
+def test_every_task_opens_its_operation(reference: Reference) -> None:
+    for task, tag, operation in TASKS:
+        reference.page.get_by_role("link", name=task).click()
+        block = reference.page.locator(f"#operations-{tag.replace(' ', '_')}-{operation}")
+        expect(block).to_have_class(re.compile(r"\bis-open\b"))
+        expect(block).to_be_in_viewport()
+        expect(block.locator(".opblock-summary-control")).to_be_focused()
+    assert reference.watched.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_follows_the_colour_scheme(
+    stack: StackProcess, open_page: Callable[..., Watched], artefacts: Path, scheme: Scheme
+) -> None:
+    reference = Reference(open_page(color_scheme=scheme), stack.facts["api_url"])
+    reference.page.screenshot(path=artefacts / f"docs-{scheme}.png")
+    seen = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+    other: Scheme = "light" if scheme == "dark" else "dark"
+    for now in (scheme, other, scheme):
+        reference.page.emulate_media(color_scheme=now)
+        expect(reference.page.locator("html")).to_have_class("dark-mode" if now == "dark" else "")
+        assert (max(reference.page.evaluate(seen)) < 64) == (now == "dark")
+        assert (min(reference.page.evaluate(seen)) > 192) == (now == "light")
+    assert reference.watched.errors == []
 
 
 def test_a_person_who_may_not_write_sees_why(stack: StackProcess, reference: Reference) -> None:

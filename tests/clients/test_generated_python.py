@@ -65,6 +65,6 @@ def test_its_models_are_of_the_types_and_not_of_each_operations_errors(generated
 
 
 def test_its_parameters_can_be_read(generated: Path) -> None:
-    api = (generated / "ledger/api/company_workspace_connector/list_company_workspace_connectors.py").read_text()
+    api = (generated / "ledger/api/provenance_of_companies/list_company_workspace_connectors.py").read_text()
     for name in ("page_size", "page_after", "filter_workspace_connector", "filter_created_at_gte", "fields_company"):
         assert re.search(rf"^    {name}: ", api, re.MULTILINE), name

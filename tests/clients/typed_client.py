@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from ledger import AuthenticatedClient
-from ledger.api.company_workspace_connector import (
+from ledger.api.enrolments import create_workspace_group_workspace
+from ledger.api.provenance_of_companies import (
     create_company_workspace_connector,
     list_company_workspace_connectors,
     retrieve_company_workspace_connector,
     update_company_workspace_connector,
 )
-from ledger.api.workspace_group_workspace import create_workspace_group_workspace
 from ledger.models import (
     Company,
     CompanyWorkspaceConnectorCollection,

@@ -103,6 +103,31 @@ def test_whoever_calls_by_hand_is_told_at_once(rds: Cluster) -> None:
     assert (failed["Status"], sorted(failed)) == ("FAILED", ["Reason", "Status"])
 
 
+def test_the_owners_chores_need_no_psql(rds: Cluster) -> None:
+    handler = importlib.import_module("schema.migrate").handler
+    handler({"RequestType": "Update"}, Context())
+    first = ask(rds, "SELECT key FROM wellspring.cursor_keys")
+    assert handler({"Chore": "RotateCursorKey"}, Context()) == {"Status": "SUCCESS", "Data": {"CursorKeys": 2}}
+    newest = ask(rds, "SELECT key FROM wellspring.cursor_keys ORDER BY pk DESC LIMIT 1")
+    assert len(newest) == 32
+    assert newest != first
+    # Somebody may hold a cursor of the old one for a day.
+    assert handler({"Chore": "ForgetCursorKeys"}, Context())["Data"] == {"CursorKeys": 2}
+    tell(rds, "UPDATE wellspring.cursor_keys SET created_at = now() - interval '25 hours'")
+    assert handler({"Chore": "ForgetCursorKeys"}, Context())["Data"] == {"CursorKeys": 1}
+    assert ask(rds, "SELECT key FROM wellspring.cursor_keys") == newest
+    # The one that signs stays, however old it is.
+    assert handler({"Chore": "ForgetCursorKeys"}, Context())["Data"] == {"CursorKeys": 1}
+    sizes = handler({"Chore": "Sizes"}, Context())["Data"]
+    assert sizes["core_api.company_workspace_connectors"].keys() == {"Rows", "DeadRows", "Bytes"}
+
+
+def test_a_chore_that_is_none_changes_nothing_and_says_so(rds: Cluster) -> None:
+    handler = importlib.import_module("schema.migrate").handler
+    handler({"RequestType": "Update"}, Context())
+    assert handler({"Chore": "DropEverything"}, Context())["Status"] == "FAILED"
+
+
 def test_where_there_is_no_secret_no_token_is_tried(
     rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,16 +17,16 @@ from sqlalchemy import make_url, text
 
 from local.settings import HOST
 from tests.protocol.relay import Loss, Messages, Side, of, relay
-from tests.support.databases import WRITER, FreshDatabase, engine_for
+from tests.support.databases import CONSUMER, FreshDatabase, engine_for
 from wellspring.access.principal import SERVICE_SCOPE
 from wellspring.database import Transaction, in_transaction
 from wellspring.database.flush import Asked, together
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable
 
-ADD = text("INSERT INTO wellspring.sync_inbox (message_id) VALUES (uuidv7()) RETURNING CAST(:value AS text)")
+ADD = text("INSERT INTO wellspring.sync_messages (message_id) VALUES (uuidv7()) RETURNING CAST(:value AS text)")
 SCOPE = text("SELECT current_setting('wellspring.scope')")
-COUNT = "SELECT count(*) FROM wellspring.sync_inbox"
+COUNT = "SELECT count(*) FROM wellspring.sync_messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def outcome_of(
         raised: type[Exception] | None = None
         with relay((server.host or "", server.port or 0), loss) as between:
             through = server.set(port=between.port).render_as_string(hide_password=False)
-            engine = engine_for(through, user=WRITER)
+            engine = engine_for(through, user=CONSUMER)
             monkeypatch.setattr("wellspring.database.scope.connection", engine.connect)
             try:
                 in_transaction(work, SERVICE_SCOPE)

@@ -21,7 +21,7 @@ STATEMENT = "PBDE"
 SYNC = "S"
 SIMPLE = "Q"
 PATIENCE_SECONDS = 20
-INBOX = "wellspring.sync_inbox"
+INBOX = "wellspring.sync_messages"
 ADD = f"INSERT INTO {INBOX} (message_id) VALUES (uuidv7())"
 
 
@@ -275,7 +275,7 @@ class TestAFailure:
         run(driver, add)
         with pytest.raises(pg8000.IntegrityError) as caught:
             run(driver, add)
-        assert caught.value.args[0]["n"] == "pk_sync_inbox"
+        assert caught.value.args[0]["n"] == "uq_sync_messages_message_id"
         assert still_answers(driver)
 
     def test_of_authorisation_has_a_class_of_its_own(self, driver: PipelinedConnection) -> None:

@@ -17,7 +17,7 @@ import pg8000
 import pytest
 
 from local.postgres import Cluster
-from tests.support.databases import WRITER, FreshDatabase, settings_for
+from tests.support.databases import CONSUMER, FreshDatabase, settings_for
 from tests.support.pooler import SERVERS_OF_A_ROLE, Pooler, run_pooler
 from wellspring.database.engine import connect
 from wellspring.database.pipeline import PipelinedConnection
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.outside
 CLIENTS = 32
 TRANSACTIONS = 100
 PATIENCE_SECONDS = 300
-ADD = "INSERT INTO wellspring.sync_inbox (message_id) VALUES (CAST(%s AS uuid)) RETURNING message_id"
+ADD = "INSERT INTO wellspring.sync_messages (message_id) VALUES (CAST(%s AS uuid)) RETURNING message_id"
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ class Client:
 
 
 def test_each_of_many_clients_gets_its_own_answers(between: Pooler, fresh_database: FreshDatabase) -> None:
-    settings = settings_for(between.open(fresh_database.url.rpartition("/")[2]), user=WRITER)
+    settings = settings_for(between.open(fresh_database.url.rpartition("/")[2]), user=CONSUMER)
     together = threading.Barrier(CLIENTS)
 
     def client(number: int) -> Client:
@@ -148,5 +148,5 @@ def test_each_of_many_clients_gets_its_own_answers(between: Pooler, fresh_databa
     # They shared these few server connections. That one of them always meets the same is chance, that all do is not.
     assert len(set[int]().union(*(each.servers for each in clients))) == SERVERS_OF_A_ROLE
     assert any(len(each.servers) > 1 for each in clients)
-    rows = fresh_database.owner.exec_driver_sql("SELECT message_id FROM wellspring.sync_inbox").scalars()
+    rows = fresh_database.owner.exec_driver_sql("SELECT message_id FROM wellspring.sync_messages").scalars()
     assert set(rows) == set[UUID]().union(*(each.committed for each in clients))

@@ -9,9 +9,11 @@ from uuid import UUID
 import pytest
 
 from tests.support.api import TYPES
-from tests.support.databases import Database
+from tests.support.databases import Database, Statements
 from tests.support.events import event, identify, load_demo, replay
 from tests.support.world import RecordType, Row, World
+from wellspring.errors import DatabaseAway
+from wellspring.handlers.open import health_check
 
 # Of the demo: how many rows each list shows its caller, or which row is retrieved, and the types that are included.
 DEMO_LISTS: dict[str, tuple[int, set[str]]] = {
@@ -98,7 +100,8 @@ def test_the_health_event_is_answered_from_the_database(database: Database) -> N
 
 
 def test_the_description_is_answered_to_everybody() -> None:
-    document = answered("openapi_document")
+    packed = replay("openapi_document")
+    document = json.loads(gzip.decompress(base64.b64decode(packed["body"])))
     assert document["openapi"].startswith("3.1")
     assert "/v1/workspace-groups" in document["paths"]
 
@@ -110,22 +113,72 @@ def test_the_page_is_answered_to_everybody() -> None:
     assert b"<html" in gzip.decompress(base64.b64decode(answer["body"]))
 
 
-@pytest.mark.parametrize("accepted", [None, "", "identity", "br", "gzip;q=0", "br, gzip; q=0.0", "gzipped"])
-def test_the_page_is_packed_for_nobody_who_cannot_unpack_it(
-    accepted: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packed = replay("docs_page")
-    asked = event("docs_page")
-    headers = {name: value for name, value in asked["headers"].items() if name != "accept-encoding"}
-    asked["headers"] = headers | ({} if accepted is None else {"Accept-Encoding": accepted})
+@pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0", "br, gzip; q=0.0", "gzipped", "*;q=0"])
+def test_who_refuses_gzip_is_not_sent_two_megabytes(accepted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = asked_with("docs_page", monkeypatch, **{"accept-encoding": accepted})
+    assert answer["statusCode"] == 406
+    assert len(answer["body"]) < 1000
+    described = asked_with("openapi_document", monkeypatch, **{"accept-encoding": accepted})
+    assert "content-encoding" not in described["headers"]
+    assert json.loads(described["body"])["openapi"].startswith("3.1")
+
+
+def asked_with(name: str, monkeypatch: pytest.MonkeyPatch, **headers: str | None) -> Any:
+    """Return the answer to an event with these headers; None takes one away."""
+    asked = event(name)
+    changed = {**asked["headers"], **headers}
+    asked["headers"] = {header: value for header, value in changed.items() if value is not None}
     monkeypatch.setattr("tests.support.events.event", lambda _name: asked)
-    answer = replay("docs_page")
-    assert "content-encoding" not in answer["headers"]
-    assert answer["headers"]["vary"] == packed["headers"]["vary"] == "accept-encoding"
-    assert answer["body"].encode() == gzip.decompress(base64.b64decode(packed["body"]))
+    return replay(name)
 
 
-@pytest.mark.parametrize("accepted", ["gzip", "br;q=1.0, GZIP;q=0.5", "x-gzip", "gzip;q=0.001"])
+@pytest.mark.parametrize("name", ["docs_page", "openapi_document"])
+def test_what_changes_with_a_release_only_is_kept_by_caches_and_compared(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = set()
+    for accepted in ("gzip", None) if name == "docs_page" else ("gzip", "identity"):
+        first = asked_with(name, monkeypatch, **{"accept-encoding": accepted})
+        assert first["headers"]["cache-control"] == "public, max-age=300"
+        assert first["headers"]["vary"] == "accept-encoding"
+        tags.add(first["headers"]["etag"])
+        conditional = {"accept-encoding": accepted, "if-none-match": f"W/{first['headers']['etag']}"}
+        again = asked_with(name, monkeypatch, **conditional)
+        assert (again["statusCode"], again.get("body", "")) == (304, "")
+        assert again["headers"]["etag"] == first["headers"]["etag"]
+    # Two representations are not the same bytes.
+    assert len(tags) == (1 if name == "docs_page" else 2)
+
+
+def test_the_database_is_asked_for_its_health_once_a_second(
+    database: Database, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("wellspring.handlers.open.time.monotonic", lambda: now)
+    handler = health_check()
+    asked = []
+    for seconds in (0.0, 0.0, 0.9, 1.1, 0.0):
+        now += seconds
+        before = len(statements)
+        assert handler(event("health_check"), None)["statusCode"] == 200
+        asked.append(len(statements) > before)
+    assert asked == [True, False, False, True, False]
+
+
+def test_a_database_that_is_away_is_told_at_once_to_who_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    def away(*_: object) -> None:
+        tries.append(1)
+        raise DatabaseAway("The database does not answer.")
+
+    monkeypatch.setattr("wellspring.handlers.open.in_transaction", away)
+    handler = health_check()
+    assert [handler(event("health_check"), None)["statusCode"] for _ in range(3)] == [503] * 3
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br;q=1.0, GZIP;q=0.5", "x-gzip", "gzip;q=0.001", "*"])
 def test_the_page_is_packed_for_whoever_can_unpack_it(accepted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = event("docs_page")
     asked["headers"]["accept-encoding"] = accepted

@@ -1,6 +1,7 @@
 """Section 2 of the contract, fact by fact, as Postgres tells it; not as the migrations or the models do."""
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -51,12 +52,17 @@ PARENTS = DECLARED | {
 FED = {"source": "text", "source_version": "bigint!"}
 for _table in PARENTS.keys() - {"workspace_groups", "workspace_group_memberships"}:
     PARENTS[_table] |= FED
+# Names without their case, by which they are sorted and found.
+for _table in ("workspaces", "connectors", "providers", *(record.table for record in records() if record.named)):
+    PARENTS[_table] |= {"folded_name": "text!"}
 PARENTS["peoples"] |= {"erased_at": "timestamp(3) with time zone"}
 PROVENANCE = {
     ledger.table: {
         f"{record}_pk": "bigint!",
         "workspace_connector_pk": "bigint!",
         "direction": "core_api.direction_enum!",
+        "sync_message_pk": "bigint",
+        "ended_by_pk": "bigint",
     }
     for record, ledger in ledgers().items()
 }
@@ -132,7 +138,8 @@ def test_both_times_are_set_at_insert(catalogue: Catalogue, table: str) -> None:
 
 @every_table
 def test_every_reference_is_a_foreign_key_with_an_index_that_begins_with_it(catalogue: Catalogue, table: str) -> None:
-    references = {name for name in TABLES[table] if name.endswith("_pk")}
+    # Messages are forgotten, and their rows are not.
+    references = {name for name in TABLES[table] if name.endswith("_pk")} - {"sync_message_pk", "ended_by_pk"}
     keys = catalogue.constraints(f"core_api.{table}", "f").values()
     for name in references:
         (key,) = [key for key in keys if key.startswith(f"FOREIGN KEY ({name}) ")]
@@ -320,17 +327,27 @@ def test_ids_are_version_7_and_grow(world: World) -> None:
     assert sorted(row.id for row in rows) == [row.id for row in rows]
 
 
-class TestTheInbox:
-    def test_knows_a_message_once(self, catalogue: Catalogue) -> None:
-        columns = catalogue.columns("wellspring.sync_inbox")
-        assert {name: (type_, nullable) for name, (type_, nullable, _) in columns.items()} == {
-            "message_id": ("uuid", False),
-            "processed_at": ("timestamp(3) with time zone", False),
-        }
-        assert list(catalogue.constraints("wellspring.sync_inbox", "p").values()) == ["PRIMARY KEY (message_id)"]
+class TestSyncMessages:
+    def test_have_their_effect_once(self, catalogue: Catalogue) -> None:
+        indexes = catalogue.indexes("wellspring.sync_messages")
+        assert indexes["uq_sync_messages_message_id"].startswith("UNIQUE (message_id) WHERE")
+        assert indexes["uq_sync_messages_digest"].startswith("UNIQUE (digest) WHERE")
 
-    def test_can_be_read_by_time_so_that_it_can_be_pruned(self, catalogue: Catalogue) -> None:
-        assert "(processed_at)" in catalogue.indexes("wellspring.sync_inbox").values()
+    def test_can_be_read_by_time_so_that_they_can_be_pruned(self, catalogue: Catalogue) -> None:
+        assert "(received_at, pk)" in catalogue.indexes("wellspring.sync_messages").values()
+
+    def test_are_what_consumers_of_the_release_before_know_as_their_inbox(self, database: Database) -> None:
+        database.owner.exec_driver_sql("SET LOCAL ROLE wellspring_writer")
+        note = "INSERT INTO wellspring.sync_inbox (message_id) VALUES (%s) ON CONFLICT DO NOTHING RETURNING message_id"
+        id_ = uuid4()
+        assert [len(database.owner.exec_driver_sql(note, (id_,)).all()) for _ in range(2)] == [1, 0]
+        database.owner.exec_driver_sql("SET LOCAL ROLE wellspring_consumer")
+        database.owner.exec_driver_sql("SELECT wellspring.enter('pipeline')")
+        found = database.owner.exec_driver_sql(
+            "SELECT outcome, processed_at IS NOT NULL, digest FROM wellspring.sync_messages WHERE message_id = %s",
+            (id_,),
+        ).one()
+        assert tuple(found) == ("applied", True, None)
 
 
 class TestTheFunctionsRoles:
@@ -338,7 +355,7 @@ class TestTheFunctionsRoles:
 
     ROLES = ("wellspring_reader", "wellspring_writer")
 
-    @pytest.mark.parametrize("role", [*ROLES, "wellspring_feeder"])
+    @pytest.mark.parametrize("role", [*ROLES, "wellspring_consumer", "wellspring_feeder"])
     def test_are_ordinary_and_own_nothing(self, catalogue: Catalogue, role: str) -> None:
         assert catalogue.rows(
             "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication, rolcanlogin"
@@ -379,7 +396,7 @@ class TestTheFunctionsRoles:
     def test_may_write_the_ledger_its_inbox_and_new_groups_as_writer_only(self, catalogue: Catalogue) -> None:
         five = {f"core_api.{table}" for table in JUNCTIONS}
         kept = {"wellspring.idempotency_keys"}
-        made = {"core_api.workspace_groups", "core_api.workspace_group_memberships", "wellspring.sync_inbox"}
+        made = {"core_api.workspace_groups", "core_api.workspace_group_memberships"}
         for privilege in ("INSERT", "UPDATE"):
             assert self.granted(catalogue, "wellspring_reader", privilege) == set()
         swept = {"wellspring.endings"}
@@ -402,9 +419,19 @@ class TestTheFunctionsRoles:
         kept = {"wellspring.tombstones", "wellspring.feed_sources"}
         assert self.granted(catalogue, "wellspring_feeder", "DELETE") == own - kept
 
+    def test_may_write_messages_and_make_records_as_consumer_only(self, catalogue: Catalogue) -> None:
+        ledgers = {f"core_api.{table}" for table in PROVENANCE} | {"core_api.workspace_providers"}
+        messages = {f"wellspring.{table}" for table in ("sync_messages", "waiting_for", "reverted_runs")}
+        sums = {f"wellspring.{table}" for table in ("connector_state", "connector_rows", "connector_activity")}
+        made = {f"core_api.{record.table}" for record in records()}
+        assert self.granted(catalogue, "wellspring_consumer", "INSERT") == ledgers | messages | sums | made
+        swept = {"wellspring.endings"}
+        assert self.granted(catalogue, "wellspring_consumer", "UPDATE") == ledgers | messages | sums | swept
+        assert self.granted(catalogue, "wellspring_consumer", "DELETE") == messages
+
     def test_a_tenant_never_moves_whoever_asks(self, catalogue: Catalogue) -> None:
         for table in ("peoples", "companies", "accounts", "workspace_connectors", "workspace_memberships"):
-            for role in (*self.ROLES, "wellspring_feeder"):
+            for role in (*self.ROLES, "wellspring_consumer", "wellspring_feeder"):
                 assert catalogue.column(
                     "SELECT has_column_privilege(:role, :table, 'workspace_pk', 'UPDATE')",
                     role=role,
@@ -418,12 +445,12 @@ class TestTheFunctionsRoles:
             "DELETE FROM core_api.company_workspace_connectors",
             "TRUNCATE core_api.company_workspace_connectors",
             "ALTER TABLE core_api.company_workspace_connectors ADD COLUMN note text",
-            "DROP TABLE wellspring.sync_inbox",
+            "DROP TABLE wellspring.sync_messages",
             "CREATE TABLE core_api.mine (pk int)",
             "CREATE TABLE wellspring.mine (pk int)",
             "CREATE TABLE public.mine (pk int)",
             "UPDATE core_api.companies SET name = 'x'",
-            "DELETE FROM wellspring.sync_inbox",
+            "DELETE FROM wellspring.sync_messages",
             "UPDATE wellspring.cursor_keys SET key = ''",
         ],
     )

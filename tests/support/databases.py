@@ -20,10 +20,11 @@ from wellspring.settings import Settings
 
 # Prepares a pooler for a database, and returns its URL through there.
 type OpenAt = Callable[[str], str]
-type Role = Literal["wellspring_reader", "wellspring_writer", "wellspring_feeder"]
+type Role = Literal["wellspring_reader", "wellspring_writer", "wellspring_consumer", "wellspring_feeder"]
 
 READER: Role = "wellspring_reader"
 WRITER: Role = "wellspring_writer"
+CONSUMER: Role = "wellspring_consumer"
 FEEDER: Role = "wellspring_feeder"
 
 # Whom the function that a test calls logs in as, by the template; None where no function is called.

@@ -43,7 +43,7 @@ class Memory:
         """Put as many rows into each, so old."""
         many = f"FROM generate_series(1, {rows})"
         self.database.owner.exec_driver_sql(
-            "INSERT INTO wellspring.sync_inbox (message_id, processed_at)"
+            "INSERT INTO wellspring.sync_messages (message_id, received_at)"
             f" SELECT gen_random_uuid(), now() - interval '{age}' {many}"
         )
         self.database.owner.exec_driver_sql(
@@ -56,7 +56,7 @@ class Memory:
         """Return how many are left of each."""
         found = self.database.owner.execute(
             text(
-                "SELECT (SELECT count(*) FROM wellspring.sync_inbox),"
+                "SELECT (SELECT count(*) FROM wellspring.sync_messages),"
                 "       (SELECT count(*) FROM wellspring.idempotency_keys)"
             )
         ).one()
@@ -72,14 +72,14 @@ def memory(world: World) -> Memory:
 @pytest.mark.parametrize(
     ("age", "left"),
     [
-        ("44 days 23 hours", (3, 0)),
-        ("45 days 1 minute", (0, 0)),
+        ("89 days 23 hours", (3, 0)),
+        ("90 days 1 minute", (0, 0)),
         ("23 hours 59 minutes", (3, 3)),
         ("24 hours 1 minute", (3, 0)),
         ("-1 hour", (3, 3)),
     ],
 )
-def test_a_message_is_remembered_for_45_days_and_an_answer_for_one(
+def test_a_message_is_remembered_for_90_days_and_an_answer_for_one(
     memory: Memory, age: str, left: tuple[int, int]
 ) -> None:
     memory.remember(3, age)
@@ -89,12 +89,12 @@ def test_a_message_is_remembered_for_45_days_and_an_answer_for_one(
 
 @pytest.mark.parametrize(("rows", "each"), [(0, 1), (1, 1), (CHUNK, 2), (2 * CHUNK + 1, 3)])
 def test_a_chunk_is_one_statement(memory: Memory, statements: Statements, log: Log, rows: int, each: int) -> None:
-    memory.remember(rows, "50 days")
+    memory.remember(rows, "95 days")
     memory.remember(2, "1 minute")
     answer = handler({}, Context())
     assert len(statements) == 2 * each
     assert memory.left() == (2, 2)
-    assert answer == {"deleted": {"sync_inbox": rows, "idempotency_keys": rows}, "is_all": True}
+    assert answer == {"deleted": {"sync_messages": rows, "idempotency_keys": rows}, "is_all": True}
     (line,) = log
     assert (line["message"], line["deleted"], line["is_all"]) == ("pruned", answer["deleted"], True)
 
@@ -102,7 +102,7 @@ def test_a_chunk_is_one_statement(memory: Memory, statements: Statements, log: L
 def test_each_chunk_is_committed_and_the_rest_is_left_to_the_next_run_when_the_time_is_over(
     fresh_database: FreshDatabase, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory.remember(5 * CHUNK, "50 days")
+    memory.remember(5 * CHUNK, "95 days")
     commits: list[int] = []
     looks: Iterator[bool] = iter([False, False, True])
     monkeypatch.setattr(Deadline, "has_passed", property(lambda _: next(looks)))
@@ -120,7 +120,7 @@ def test_each_chunk_is_committed_and_the_rest_is_left_to_the_next_run_when_the_t
 def test_a_key_that_is_claimed_anew_while_its_deletion_waits_for_it_is_kept(
     fresh_database: FreshDatabase, memory: Memory
 ) -> None:
-    memory.remember(1, "50 days")
+    memory.remember(1, "95 days")
     with fresh_database.session() as other:
         other.exec_driver_sql("UPDATE wellspring.idempotency_keys SET created_at = now()")
         pruning = threading.Thread(target=lambda: handler({}, Context()), daemon=True)
@@ -133,7 +133,9 @@ def test_a_key_that_is_claimed_anew_while_its_deletion_waits_for_it_is_kept(
 
 def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledger, memory: Memory) -> None:
     consume(synced(ours.connector, ours.mixed))
-    memory.database.owner.exec_driver_sql("UPDATE wellspring.sync_inbox SET processed_at = now() - interval '46 days'")
+    memory.database.owner.exec_driver_sql(
+        "UPDATE wellspring.sync_messages SET received_at = now() - interval '91 days'"
+    )
     memory.database.commit()
     before = ledger.rows()
     handler({}, Context())
@@ -142,20 +144,20 @@ def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledge
 
 
 def test_the_event_is_replayed(memory: Memory) -> None:
-    memory.remember(1, "50 days")
+    memory.remember(1, "95 days")
     assert events.replay("maintenance_prune") == {
-        "deleted": {"sync_inbox": 1, "idempotency_keys": 1},
+        "deleted": {"sync_messages": 1, "idempotency_keys": 1},
         "is_all": True,
     }
 
 
 @pytest.mark.parametrize(
-    ("table", "days"), [("sync_inbox", 21), ("sync_inbox", 0), ("idempotency_keys", 0), ("cursor_keys", 50)]
+    ("table", "days"), [("sync_messages", 44), ("sync_messages", 0), ("idempotency_keys", 0), ("cursor_keys", 50)]
 )
 def test_what_may_still_matter_cannot_be_deleted_even_by_mistake(
     memory: Memory, world: World, table: Any, days: int
 ) -> None:
-    memory.remember(3, "50 days")
+    memory.remember(3, "95 days")
 
     def delete(transaction: Transaction) -> int:
         return delete_oldest(transaction, table, timedelta(days=days), 10)
@@ -180,7 +182,7 @@ class TestAFailure:
     def test_that_may_pass_is_tried_again(
         self, memory: Memory, world: World, no_pauses: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        memory.remember(1, "50 days")
+        memory.remember(1, "95 days")
         failures: Iterator[bool] = iter([True, True, False, False])
 
         def refuse(*_: object) -> int:

@@ -4,8 +4,10 @@ import base64
 import gzip
 import hashlib
 import re
+from urllib.parse import quote
 
-from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, page
+from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, TASKS, page
+from wellspring.openapi import document
 
 HTML = gzip.decompress(page()).decode()
 LAMBDAS_LIMIT = 6 * 1024 * 1024
@@ -39,7 +41,19 @@ def test_the_page_asks_nobody_but_its_own_origin() -> None:
     assert allowed("connect-src") == {"'self'"}
     assert allowed("img-src") == {"data:"}
     markup = re.sub(r"<(style|script)>.*?</\1>", "", HTML, flags=re.DOTALL)
-    assert re.findall(r'(?:src|href)="([^"]*)"', markup) == ["data:,", "/v1/openapi.json"]
+    followed = re.findall(r'(?:src|href)="([^"]*)"', markup)
+    assert [link for link in followed if not link.startswith("#")] == ["data:,", "/v1/openapi.json"]
+
+
+def test_every_task_leads_to_an_operation_under_its_tag() -> None:
+    described = {
+        operation["operationId"]: operation["tags"]
+        for item in document()["paths"].values()
+        for operation in item.values()
+    }
+    assert {operation: [tag] for _, tag, operation in TASKS}.items() <= described.items()
+    for task, tag, operation in TASKS:
+        assert f'<li><a href="#/{quote(tag)}/{operation}">{task}</a></li>' in HTML
 
 
 def test_the_page_says_its_language_and_title_and_where_its_source_is_without_a_script() -> None:

@@ -21,7 +21,7 @@ DOCUMENT = "/v1/openapi.json"
 # Swagger UI's own dark scheme hangs on the class of the element `html`.
 STYLE = """\
 :root{color-scheme:light dark;--page:#fafafa;--text:#3b4151;--link:#1a5fb4;--line:#c9ced6}
-html.dark-mode{--page:#1f2329;--text:#e4e6e9;--link:#8ab8ff;--line:#4b525c}
+html.dark-mode{--page:#1c2022;--text:#e4e6e9;--link:#8ab8ff;--line:#4b525c}
 body{margin:0;background:var(--page);color:var(--text);font:1rem/1.5 sans-serif}
 noscript p{margin:2rem}
 nav{box-sizing:border-box;max-width:1460px;margin:0 auto;padding:1.5rem 20px 0}
@@ -29,8 +29,8 @@ nav h2{font-size:1.25rem;margin:0 0 .5rem}
 nav ul{margin:0;padding:0;list-style:none;
 display:grid;grid-template-columns:repeat(auto-fill,minmax(min(20rem,100%),1fr));gap:.25rem 1.5rem}
 nav a{color:var(--link)}
-.few tr[data-param-name]:not(:has(.required)){display:none}
-.parameters-more{margin:.75rem 20px 1rem;padding:.4rem .8rem;border:1px solid var(--line);border-radius:4px;
+.few tr[data-param-name]:not(:has(.required)),.few .table-container:not(:has(.required)){display:none}
+.swagger-ui .parameters-more{margin:.75rem 20px 1rem;padding:.4rem .8rem;border:1px solid var(--line);border-radius:4px;
 background:none;color:inherit;font:inherit;cursor:pointer}
 .parameters-more:focus-visible,nav a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 """

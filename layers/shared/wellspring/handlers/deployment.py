@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 
 from wellspring.database.sqlstate import constraint, sqlstate
 from wellspring.observability import describe, logger
-from wellspring.services.migration import bring_up_to_date
+from wellspring.services.migration import bring_up_to_date, do_chore
 
 type Event = Mapping[str, Any]
 type Outcome = Mapping[str, object]
@@ -30,7 +30,8 @@ def schema_migration() -> LambdaHandler:
     `Revision` is the revision that the database is at.
 
     Somebody who calls it by hand, with a `RequestType` and nothing else, waits for no answer at a URL: the outcome is
-    returned instead, with the same `Status` and `Data` or `Reason`.
+    returned instead, with the same `Status` and `Data` or `Reason`. So is that of a chore of the owner's, which an
+    event of `{"Chore": NAME}` asks for (migrations/chores.py).
 
     Raises:
         OSError: when the answer cannot be delivered; CloudFormation then gives up by itself.
@@ -40,9 +41,7 @@ def schema_migration() -> LambdaHandler:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
         outcome: dict[str, object]
         try:
-            data = {} if event["RequestType"] == "Delete" else {"Revision": bring_up_to_date()}
-            outcome = {"Status": "SUCCESS", "Data": data}
-            logger.info("migrated", extra={"request": event["RequestType"]} | data)
+            outcome = {"Status": "SUCCESS", "Data": _work(event)}
         # A migration that waits for another too long leaves by SystemExit, and CloudFormation must know of that too.
         except (Exception, SystemExit) as error:  # noqa: BLE001  (the edge: whatever it is, CloudFormation waits)
             said = describe(error) | {"sqlstate": sqlstate(error), "constraint": constraint(error)}
@@ -55,6 +54,16 @@ def schema_migration() -> LambdaHandler:
         return None
 
     return handler
+
+
+def _work(event: Event) -> dict[str, object]:
+    if "Chore" in event:
+        done = do_chore(event["Chore"])
+        logger.info("chore done", extra={"chore": event["Chore"]})
+        return done
+    data: dict[str, object] = {} if event["RequestType"] == "Delete" else {"Revision": bring_up_to_date()}
+    logger.info("migrated", extra={"request": event["RequestType"]} | data)
+    return data
 
 
 def _answer(event: Event, outcome: Outcome) -> None:

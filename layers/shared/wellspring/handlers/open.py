@@ -2,10 +2,15 @@
 
 import base64
 import gzip
+import hashlib
+import time
+from collections.abc import Mapping
 from http import HTTPStatus
 
-from wellspring.errors import MethodNotAllowed, NotFound
-from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, http_handler, render
+from wellspring.database import in_transaction
+from wellspring.errors import MethodNotAllowed, NotAcceptable, NotFound, WellspringError
+from wellspring.handlers.http import LambdaHandler, Request, Response, http_handler, render
+from wellspring.handlers.preconditions import none_match
 from wellspring.jsonapi.documents import url_of
 from wellspring.routes import routes
 from wellspring.services import health
@@ -14,13 +19,43 @@ START_PAGE = "/console"
 DOCS_PAGE = "/docs"
 
 
+# For so long one reading of the database answers whoever asks this environment: the route needs no token.
+READING_SECONDS = 1.0
+# How long caches may keep what changes with a release only.
+KEPT = "public, max-age=300"
+
+
 def health_check() -> LambdaHandler:
     """Return the handler of `GET /health`: 200 when the database answers, 503 when it does not."""
+    ok = Response(render({"status": "ok"}), media_type="application/json")
+    reading = _Reading()
 
-    def operation(_request: Request) -> Plan[None]:
-        return Plan(health.check, lambda _: Response(render({"status": "ok"}), media_type="application/json"))
+    def operation(_request: Request) -> Response:
+        reading.take()
+        return ok
 
     return http_handler(operation)
+
+
+class _Reading:
+    """Whether the database answered, a second ago at most."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._problem: WellspringError | None = None
+
+    def take(self) -> None:
+        """Return when the database answers. Raises `ServiceUnavailable` when it does not, or did not just now."""
+        if time.monotonic() >= self._until:
+            try:
+                in_transaction(health.check)
+            except WellspringError as error:
+                self._problem = error
+            else:
+                self._problem = None
+            self._until = time.monotonic() + READING_SECONDS
+        if self._problem:
+            raise self._problem
 
 
 def openapi_document() -> LambdaHandler:
@@ -28,43 +63,62 @@ def openapi_document() -> LambdaHandler:
     from wellspring.openapi import document  # noqa: PLC0415  (no other function needs it)
 
     body = render(document())
-    return http_handler(lambda _request: Response(body, media_type="application/json"))
+    return _kept(gzip.compress(body.encode(), mtime=0), {}, media_type="application/json", plain=body)
 
 
 def docs_page() -> LambdaHandler:
-    """Return the handler of `GET /docs`."""
+    """Return the handler of `GET /docs`. It is sent packed only: it is 1.9 MB otherwise, for whoever asks."""
     from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, page  # noqa: PLC0415  (no other function needs it)
 
     headers = {
         "content-security-policy": CONTENT_SECURITY_POLICY,
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
-        "vary": "accept-encoding",
     }
-    media_type = "text/html; charset=utf-8"
-    packed = Response(
-        base64.b64encode(page()).decode(),
-        media_type=media_type,
-        headers=headers | {"content-encoding": "gzip"},
-        is_base64=True,
-    )
+    return _kept(page(), headers, media_type="text/html; charset=utf-8")
+
+
+def _kept(content: bytes, headers: Mapping[str, str], *, media_type: str, plain: str | None = None) -> LambdaHandler:
+    """Return the handler of what changes with a release only.
+
+    Args:
+        content: packed with gzip.
+        headers: beside those of caching.
+        media_type: of what is packed.
+        plain: the same for who refuses gzip; where there is none, they are answered 406.
+    """
+    tag = hashlib.sha256(content).hexdigest()[:32]
+    shared = {**headers, "vary": "accept-encoding", "cache-control": KEPT}
+    coded = {**shared, "etag": f'"{tag}-gzip"', "content-encoding": "gzip"}
+    body = base64.b64encode(content).decode()
+    packed = Response(body, media_type=media_type, headers=coded, is_base64=True)
+    other = None if plain is None else Response(plain, media_type=media_type, headers={**shared, "etag": f'"{tag}"'})
 
     def operation(request: Request) -> Response:
-        if _takes_gzip(request.header("accept-encoding") or ""):
-            return packed
-        return Response(gzip.decompress(page()).decode(), media_type=media_type, headers=headers)
+        response = packed if _takes_gzip(request.header("accept-encoding")) else other
+        if response is None:
+            raise NotAcceptable("This page is sent packed only; ask for it with Accept-Encoding: gzip.")
+        if none_match(request.header("if-none-match"), response.headers["etag"]):
+            return response
+        return Response(status=HTTPStatus.NOT_MODIFIED, headers={**shared, "etag": response.headers["etag"]})
 
     return http_handler(operation)
 
 
-def _takes_gzip(accepted: str) -> bool:
-    """Say whether a client that sends this `Accept-Encoding` wants gzip (RFC 9110, section 12.5.3); silence is no."""
+def _takes_gzip(accepted: str | None) -> bool:
+    """Say whether a client that sends this `Accept-Encoding` can be sent gzip (RFC 9110, section 12.5.3).
+
+    "If no Accept-Encoding header field is in the request, any content coding is considered acceptable".
+    """
+    if accepted is None:
+        return True
+    weights: dict[str, str] = {}
     for each in accepted.lower().split(","):
         coding, _, weight = each.partition(";")
-        if coding.strip() in {"gzip", "x-gzip"}:
-            # No weight, or one that is not zero, in whatever number of zeros.
-            return not weight.strip() or bool(weight.strip("q=0. "))
-    return False
+        weights[coding.strip()] = weight.strip()
+    weight = next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), "q=0")
+    # No weight, or one that is not zero, in whatever number of zeros.
+    return not weight or bool(weight.strip("q=0. "))
 
 
 def no_route() -> LambdaHandler:

@@ -1,18 +1,8 @@
 """Tables of the service itself, in a schema of their own: nothing of them is part of the contract's data model."""
 
 from sqlalchemy import Column, Identity, Integer, LargeBinary, Table, Text, text
-from sqlalchemy.dialects.postgresql import UUID
 
 from wellspring.models.base import INFRASTRUCTURE, instant, metadata
-
-# One row for each sync message whose effect has been committed; written in the transaction of that effect.
-sync_inbox = Table(
-    "sync_inbox",
-    metadata,
-    Column("message_id", UUID(as_uuid=True), primary_key=True),
-    Column("processed_at", instant, nullable=False, server_default=text("now()"), index=True),
-    schema=INFRASTRUCTURE,
-)
 
 # The newest key signs page cursors, all of them verify: adding a row rotates the key.
 cursor_keys = Table(

@@ -12,7 +12,7 @@ from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
 from wellspring.jsonapi.values import CURSOR_PAGINATION
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
-from wellspring.queries import MOST_LINKED
+from wellspring.queries import MAX_TOTAL, MOST_LINKED
 from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource, resource_of, resources
 from wellspring.routes import Route
 
@@ -118,36 +118,43 @@ def basics(codes: list[str]) -> dict[str, Object]:
             **open_({"message": {"type": "string"}}, "message"),
             "description": "What the gateway itself answers, before any function is called.",
         },
-        "SelfLinks": _links("self"),
-        # Empty where a GET would not show the resource: a PATCH has tombstoned it.
-        "DocumentLinks": closed({"self": schema("Link")}),
+        "SelfLinks": {
+            **closed({"self": schema("Link")}),
+            "description": "Empty or left out where a GET would not show the resource, as of one that is tombstoned.",
+        },
         "PageLinks": _links("self", "first", "prev", "next"),
         "ItemMeta": {
             **closed({"page": closed({"cursor": {"type": "string"}}, "cursor")}, "page"),
             "description": "On an item of a list: its cursor, for `page[after]` and `page[before]`.",
         },
         "ListMeta": {
-            **closed({"page": closed({"total": {"type": "integer", "minimum": 0}}, "total")}, "page"),
+            **closed({"page": closed(_TOTAL, "total")}, "page"),
             "description": "Only with `page[total]=true`.",
         },
         "Identifier": open_({"type": {"type": "string"}, "id": schema("Id")}, "type", "id"),
         "Linkage": open_({"data": schema("Identifier")}, "data"),
         "OptionalLinkage": open_({"data": _or_null(schema("Identifier"))}, "data"),
-        "ManyLinkage": {
+        "Linkages": open_({"data": {"type": "array", "items": schema("Identifier")}}, "data"),
+        "ManyLinked": {
             **open_(
                 {
-                    "data": {"type": "array", "items": schema("Identifier")},
+                    "data": {"type": "array", "items": schema("Identifier"), "maxItems": MOST_LINKED},
                     "links": closed({"related": schema("Link")}, "related"),
                     "meta": closed({"is_complete": {"const": False}}, "is_complete"),
                 }
             ),
-            "description": "`data` where the relationship is included or named in `fields`, at most "
-            f"{MOST_LINKED} of it for all resources of the answer; `meta` where there are more.",
+            "description": "`data` where the relationship is included or named in `fields`: the resources "
+            f"of an answer share {MOST_LINKED} of it. `meta` where there is more.",
         },
-        "Linkages": open_({"data": {"type": "array", "items": schema("Identifier")}}, "data"),
         "Name": {"type": "string", "description": "Name of an attribute, a relationship or a path of relationships."},
         "NoMembers": {**closed({}), **_IGNORED, "description": "There is nothing to say here."},
     }
+
+
+_TOTAL: Object = {
+    "total": {"type": "integer", "minimum": 0, "maximum": MAX_TOTAL},
+    "total_is_capped": {"type": "boolean", "const": True, "description": "Where there are more than are counted."},
+}
 
 
 # ---- answers --------------------------------------------------------------------------------------------
@@ -156,7 +163,7 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
     name = pascal(resource.type)
     yield name, _resource_object(resource)
     if resource.route:
-        yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("DocumentLinks")})
+        yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
         yield (
             f"{name}Collection",
             _document(
@@ -180,7 +187,6 @@ def _resource_object(resource: Resource) -> Object:
         properties["relationships"] = closed({said.name: _related(said) for said in resource.relationships})
     required = ["type", "id"]
     if resource.route:
-        # None where a GET would not show it: of a tombstoned row, and of a group to who is no member of it.
         properties["links"] = schema("SelfLinks")
         properties["meta"] = schema("ItemMeta")
     return {
@@ -223,9 +229,11 @@ def _related(relationship: Relationship) -> Object:
     """Return the schema of a relationship in an answer, which says nothing beside its linkage."""
     known = narrowed("Identifier", properties=_of_type(relationship.target), unevaluatedProperties=False)
     if relationship.many:
-        data = {"type": "array", "items": known, "maxItems": MOST_LINKED}
-        return narrowed("ManyLinkage", properties={"data": data}, unevaluatedProperties=False)
-    name, data = ("Linkage", known) if relationship.required else ("OptionalLinkage", _or_null(known))
+        name, data = "ManyLinked", {"type": "array", "items": known}
+    elif relationship.required:
+        name, data = "Linkage", known
+    else:
+        name, data = "OptionalLinkage", _or_null(known)
     return narrowed(name, properties={"data": data}, unevaluatedProperties=False)
 
 

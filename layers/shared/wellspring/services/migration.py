@@ -1,9 +1,9 @@
-"""Bringing the database up to date in a deployment."""
+"""What the owner of a deployment's database does: bringing it up to date, and chores."""
 
 from functools import partial
 
 # In a layer of the migration function's own; no other function has it, or imports this module.
-from migrations import run
+from migrations import chores, run
 from wellspring.database.engine import connect_as_owner
 from wellspring.settings import settings
 
@@ -15,3 +15,8 @@ def bring_up_to_date() -> str:
     and whatever a revision raises; it is rolled back then.
     """
     return run.deploy(partial(connect_as_owner, settings()))
+
+
+def do_chore(name: str) -> dict[str, object]:
+    """Do one of the owner's chores; return what it came to. Raises `KeyError` where there is none of that name."""
+    return chores.do(name, partial(connect_as_owner, settings()))

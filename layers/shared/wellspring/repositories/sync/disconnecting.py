@@ -13,7 +13,7 @@ from sqlalchemy import TextClause, text
 
 from wellspring.database import Transaction
 from wellspring.database.flush import Asked, together
-from wellspring.models import infrastructure, parents
+from wellspring.models import parents
 from wellspring.repositories.sync import inbox
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.tables import RECORDS
@@ -99,7 +99,7 @@ def _known(batch: Sequence[tuple[Disconnected, Progress]]) -> Asked:
     return Asked(_KNOWN, _messages(batch))
 
 
-_DONE = f"EXISTS (SELECT FROM {infrastructure.sync_inbox} AS inbox WHERE inbox.message_id = message.id)"
+_DONE = "EXISTS (SELECT FROM wellspring.sync_inbox AS inbox WHERE inbox.message_id = message.id)"
 
 _KNOWN = text(f"""
 SELECT message.number,

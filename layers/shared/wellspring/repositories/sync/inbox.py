@@ -9,16 +9,16 @@ from sqlalchemy.exc import IntegrityError
 from wellspring.database.flush import Asked
 from wellspring.database.sqlstate import constraint
 from wellspring.errors import ServiceUnavailable
-from wellspring.models.infrastructure import sync_inbox
 from wellspring.repositories.sync.arrays import array
 
 # Two deliveries of a message at the same time: the second one waits here, and violates it when the first commits.
-_CLAIMED = "pk_sync_inbox"
+_CLAIMED = "uq_sync_messages_message_id"
 
-_DONE = text(f"SELECT message_id FROM {sync_inbox} WHERE message_id = ANY (CAST(:ids AS uuid[]))")
+_DONE = text("SELECT message_id FROM wellspring.sync_inbox WHERE message_id = ANY (CAST(:ids AS uuid[]))")
 # In the order of the ids, so that batches that share messages wait for, not on, each other.
 _CLAIM = text(
-    f"INSERT INTO {sync_inbox} (message_id) SELECT id FROM unnest(CAST(:ids AS uuid[])) AS claimed (id) ORDER BY id"
+    "INSERT INTO wellspring.sync_inbox (message_id)"
+    " SELECT id FROM unnest(CAST(:ids AS uuid[])) AS claimed (id) ORDER BY id"
 )
 
 

@@ -1,0 +1,142 @@
+"""Tables of the sync queue: each message, what it waits for, and the sums of what all of them have done.
+
+Contract, sections 5 and 7; docs/adr/0021.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from wellspring.models.base import INFRASTRUCTURE, direction_enum, instant, metadata
+
+UNMESSAGED = "reason IN ('malformed', 'reused_id')"
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+# Made in the transaction of its effect, or when it is parked. pk is the order of arrival.
+sync_messages = Table(
+    "sync_messages",
+    metadata,
+    Column("pk", BigInteger, Identity(always=False), primary_key=True),
+    Column("id", UUID(as_uuid=True), nullable=False, unique=True, server_default=text("uuidv7()")),
+    # The producer's; NULL where none could be read.
+    Column("message_id", UUID(as_uuid=True)),
+    # The connector or workspace that it names, also where there is none.
+    Column("subject_id", UUID(as_uuid=True)),
+    Column("workspace_connector_pk", BigInteger),
+    Column("workspace_pk", BigInteger),
+    Column("group_id", Text),
+    Column("message_type", Text),
+    Column("direction", direction_enum),
+    Column("mode", Text),
+    Column("run", Text),
+    # SHA-256 of the body; NULL of what was noted before there was this table.
+    Column("digest", LargeBinary),
+    Column("occurred_at", instant),
+    Column("sent_at", instant),
+    Column("received_at", instant, nullable=False, server_default=text("now()")),
+    # NULL while it is parked.
+    Column("processed_at", instant, server_default=text("now()")),
+    # By type: named, made, linked, ended; of providers named and matched.
+    Column("counts", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("outcome", Text, nullable=False, server_default=text("'applied'")),
+    Column("reason", Text),
+    Column("problems", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("problem_count", Integer, nullable=False, server_default=text("0")),
+    # While it is parked, or in progress.
+    Column("body", Text),
+    Column("note", Text),
+    # How far it has come, while it is in progress.
+    Column("progress", JSONB),
+    CheckConstraint("outcome IN ('applied', 'in_progress', 'parked', 'dismissed')", name="outcome"),
+    # One id has one effect. What took an id that was another's, or was no message, is known by its digest.
+    Index(
+        "uq_sync_messages_message_id",
+        "message_id",
+        unique=True,
+        postgresql_where=text("reason IS NULL OR reason NOT IN ('malformed', 'reused_id')"),
+    ),
+    Index("uq_sync_messages_digest", "digest", unique=True, postgresql_where=text(UNMESSAGED)),
+    Index("idx_sync_messages_subject", "subject_id", "pk"),
+    Index("idx_sync_messages_wc_received", "workspace_connector_pk", "received_at", "pk"),
+    Index("idx_sync_messages_workspace_received", "workspace_pk", "received_at", "pk"),
+    Index("idx_sync_messages_received", "received_at", "pk"),
+    Index("idx_sync_messages_outcome", "outcome", "received_at", "pk", postgresql_where=text("outcome <> 'applied'")),
+    Index("idx_sync_messages_run", "workspace_connector_pk", "run", "pk", postgresql_where=text("run IS NOT NULL")),
+    schema=INFRASTRUCTURE,
+)
+
+# All that a parked message names and that is not there.
+waiting_for = Table(
+    "waiting_for",
+    metadata,
+    Column(
+        "message_pk", BigInteger, ForeignKey(f"{INFRASTRUCTURE}.sync_messages.pk", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("type", Text, primary_key=True),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Index("idx_waiting_for_type_id", "type", "id"),
+    schema=INFRASTRUCTURE,
+)
+
+# Runs of which later messages are parked.
+reverted_runs = Table(
+    "reverted_runs",
+    metadata,
+    Column("workspace_connector_pk", BigInteger, primary_key=True, autoincrement=False),
+    Column("run", Text, primary_key=True),
+    Column("message_pk", BigInteger, nullable=False),
+    schema=INFRASTRUCTURE,
+)
+
+# Whoever writes rows of a connector locks its row first, in ascending order.
+connector_state = Table(
+    "connector_state",
+    metadata,
+    Column("workspace_connector_pk", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_synced_at", instant),
+    Column("last_changed_at", instant),
+    Column("last_failed_at", instant),
+    _count("parked_messages"),
+    _count("live_rows"),
+    schema=INFRASTRUCTURE,
+)
+
+# The sums: kept by triggers in the transaction of each change, whoever makes it.
+connector_rows = Table(
+    "connector_rows",
+    metadata,
+    Column("workspace_connector_pk", BigInteger, primary_key=True, autoincrement=False),
+    Column("type", Text, primary_key=True),
+    Column("direction", direction_enum, primary_key=True),
+    _count("live"),
+    schema=INFRASTRUCTURE,
+)
+
+connector_activity = Table(
+    "connector_activity",
+    metadata,
+    Column("workspace_connector_pk", BigInteger, primary_key=True, autoincrement=False),
+    # A day of UTC.
+    Column("date", Date, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("direction", direction_enum, primary_key=True),
+    _count("linked"),
+    _count("ended"),
+    schema=INFRASTRUCTURE,
+)

@@ -1,0 +1,125 @@
+"""The smoke test of a deployment, from outside: `python -m local.smoke STACK`.
+
+Health, one list, and where SMOKE_CONNECTOR and SMOKE_COMPANY name what the deployment has, one sync message and its
+effect. The token is of SMOKE_CLIENT_ID at SMOKE_TOKEN_URL (OAuth's client credentials); the client's secret is in
+Secrets Manager, in SMOKE_SECRET_ARN.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+from uuid import uuid4
+
+import boto3
+
+SECONDS = 120
+PAUSE_SECONDS = 2
+LIST = "/v1/company-workspace-connectors"
+
+
+class SmokeError(Exception):
+    """What the deployment did not do."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where a deployment answers, and who asks it.
+
+    Attributes:
+        api_url: without a slash at the end.
+        token: of a service with `system:read`.
+        send: sends one message of a group to the sync queue.
+    """
+
+    api_url: str
+    token: str
+    send: Callable[[str, str], None]
+
+
+def ask(url: str, *, token: str = "", form: Mapping[str, str] | None = None) -> Any:
+    """Return the JSON document at `url`. Raises `SmokeError` for an answer that is not 200."""
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    data = urlencode(form).encode() if form else None
+    try:
+        with urlopen(Request(url, data, headers), timeout=30) as response:
+            return json.load(response)
+    except HTTPError as error:
+        with error:
+            raise SmokeError(f"{error.code} from {url.partition('?')[0]}: {error.read(500)!r}") from error
+
+
+def check(deployment: Deployment, connector: str = "", company: str = "") -> list[str]:
+    """Try a deployment; return what it did. Raises `SmokeError`."""
+    if ask(f"{deployment.api_url}/health") != {"status": "ok"}:
+        raise SmokeError("/health does not say ok")
+    done = ["health"]
+    ask(f"{deployment.api_url}{LIST}", token=deployment.token)
+    done.append("list")
+    if connector and company:
+        filters = {"filter[company]": company, "filter[workspace_connector]": connector, "page[size]": "1"}
+        newest = f"{deployment.api_url}{LIST}?{urlencode({'sort': '-created_at', **filters})}"
+        before = ask(newest, token=deployment.token)["data"]
+        deployment.send(connector, json.dumps(_message(connector, company)))
+        deadline = time.monotonic() + SECONDS
+        while ask(newest, token=deployment.token)["data"] == before:
+            if time.monotonic() > deadline:
+                raise SmokeError(f"the sync message had no effect within {SECONDS} s")
+            time.sleep(PAUSE_SECONDS)
+        done.append("sync message")
+    return done
+
+
+def _message(connector: str, company: str) -> dict[str, Any]:
+    return {
+        "type": "records.synced",
+        "id": str(uuid4()),
+        "workspace_connector_id": connector,
+        "direction": "input",
+        "records": [{"type": "company", "id": company}],
+        "mode": "append",
+        "occurred_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+
+
+def deployed(stack: str, environment: Mapping[str, str]) -> Deployment:
+    """Find a stack's outputs, and get a token."""
+    (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
+    secret = boto3.client("secretsmanager").get_secret_value(SecretId=environment["SMOKE_SECRET_ARN"])
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": environment["SMOKE_CLIENT_ID"],
+        "client_secret": secret["SecretString"],
+        **({"scope": environment["SMOKE_SCOPE"]} if environment.get("SMOKE_SCOPE") else {}),
+    }
+    token = ask(environment["SMOKE_TOKEN_URL"], form=form)["access_token"]
+
+    def send(group: str, body: str) -> None:
+        boto3.client("sqs").send_message(
+            QueueUrl=outputs["SyncQueueUrl"],
+            MessageBody=body,
+            MessageGroupId=group,
+            MessageDeduplicationId=json.loads(body)["id"],
+        )
+
+    return Deployment(outputs["ApiUrl"], token, send)
+
+
+if __name__ == "__main__":
+    try:
+        said = check(
+            deployed(sys.argv[1], os.environ),
+            os.environ.get("SMOKE_CONNECTOR", ""),
+            os.environ.get("SMOKE_COMPANY", ""),
+        )
+    except SmokeError as error:
+        sys.exit(str(error))
+    print(f"works: {', '.join(said)}")
