@@ -41,6 +41,8 @@ def release(id_: UUID, deadline: Deadline) -> Released:
         taken = pending_events.take_one(transaction, id_)
         if taken is None:
             raise Conflict("The event is not parked.")
+        if taken.event is None:
+            return Verdict("parked", reason=taken.reason)
         verdicts, _ = apply_taken(transaction, [taken], exclusive)
         return verdicts[0]
 
