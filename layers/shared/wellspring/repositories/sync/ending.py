@@ -44,8 +44,9 @@ def end(type_: RecordType, endings: Sequence[Ending]) -> Asked:
 
 
 # The connector's side of the condition is made unfit for an index: where there are no statistics, the planner may take
-# the one on connectors, and read all rows of the connector for each record (22 s instead of 0.1 s for 3,000); so is that
-# on the end, for the indexes of live rows. Nor is what ends joined: where they say that the table is empty, it would compare each of its rows with each of these.
+# the one on connectors, and read all rows of the connector for each record (22 s instead of 0.1 s for 3,000); so is
+# that on the end, for the indexes of live rows. Nor is what ends joined: where they say that the table is empty, it
+# would compare each of its rows with each of these.
 @cache
 def _statement(type_: RecordType) -> TextClause:
     provenance = RECORDS[type_].provenance
