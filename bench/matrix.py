@@ -32,7 +32,7 @@ NAMES = ("matrix_worst", "matrix_total", "matrix")
 AIM = 10.0
 TOTAL_AIM_MILLISECONDS = 150.0
 TENANTS = (ONE, TWENTY, TWO_HUNDRED, GRAVEYARD, OTHER)
-ROUNDS = 5
+ROUNDS = 3
 _PLAIN = "sort=-created_at"
 
 

@@ -360,14 +360,58 @@ def _delivered(number: int, body: Event | str) -> Event:
     }
 
 
-# Neither is a request nor comes from a queue: no declaration says what is in them.
-BY_HAND = frozenset({"maintenance_prune", "schema_migrate"})
+def _told(kind: str, what: str, subject: str, version: int, **data: object) -> Event:
+    made = {
+        "specversion": "1.0",
+        "id": f"{version}-{subject[-4:]}",
+        "source": "/well/demo",
+        "type": f"wellspring.{kind}.{what}",
+        "subject": subject,
+        "sequence": str(version),
+        "time": "2026-05-10T08:14:22.000Z",
+    }
+    return made | {"data": data} if data else made
+
+
+_HOME = demo_id("workspace", "a")
+# One body each, by the name of its event.
+FEED: Mapping[str, Event | list[Event] | str] = {
+    "batch": [
+        _told("workspace", "upserted", _HOME, 2, name="Verdier Foods SA"),
+        _told("company", "upserted", demo_id("company", "a", 1), 2, name="Alder & Sons", workspace_id=_HOME),
+        _told("people", "deleted", demo_id("people", "a", 4), 2),
+    ],
+    "erased": _told("people", "erased", demo_id("people", "a", 5), 2),
+    "waiting": _told(
+        "company", "upserted", demo_id("company", "d", 1), 1, name="Birch", workspace_id=demo_id("workspace", "d")
+    ),
+    "workspace_changed": _told(
+        "company", "upserted", demo_id("company", "a", 2), 2, name="Moved", workspace_id=demo_id("workspace", "b")
+    ),
+    "malformed": [_told("company", "upserted", demo_id("company", "a", 3), 2, name="")],
+}
+
+
+def feed_bodies() -> Iterator[tuple[str, Event]]:
+    """Yield each body of the feed as SQS delivers it, by the name of its event."""
+    for number, (name, body) in enumerate(FEED.items(), start=100):
+        delivered = _delivered(number, body if isinstance(body, str) else _compact(body))
+        of_groups = {"MessageGroupId", "MessageDeduplicationId", "SequenceNumber"}
+        delivered["attributes"] = {
+            attribute: value for attribute, value in delivered["attributes"].items() if attribute not in of_groups
+        }
+        delivered["eventSourceARN"] = "arn:aws:sqs:eu-west-1:123456789012:wellspring-feed"
+        yield f"feed_{name}", {"Records": [delivered]}
+
+
+# Neither is a request nor comes from a declaration: S3's notification, and what a schedule or a deployment sends.
+BY_HAND = frozenset({"feed_load", "feed_settle", "maintenance_prune", "schema_migrate"})
 
 
 def events() -> dict[str, Event]:
     """Return every event that comes from a declaration, by its name."""
     requests = {route.function.replace(".", "_"): request(route) for route in (*routes(), NOWHERE)}
-    return {**requests, **dict(batches())}
+    return {**requests, **dict(batches()), **dict(feed_bodies())}
 
 
 def written(event: Event) -> str:

@@ -17,7 +17,7 @@ from tests.support.api import ANONYMOUS, FUNCTIONS, Caller, Reply, draft, event,
 from tests.support.databases import Database
 from tests.support.world import Row, World
 from wellspring.jsonapi.values import MEDIA_TYPE
-from wellspring.resources import Resource, records
+from wellspring.resources import READ, Resource, records
 from wellspring.routes import Route, routes
 
 PIPELINE = service("system:read", "sync:write")
@@ -112,15 +112,16 @@ class Requests:
         _count_from(database, FIRST_PK)
         self.workspace, self.other = world.workspace(f"{NAME} One"), world.workspace(f"{NAME} Two")
         self.owner = world.people(self.workspace, f"Ada {NAME}")
-        for workspace in (self.workspace, self.other):
-            world.member(self.owner, workspace, "owner")
+        self.membership = world.member(self.owner, self.workspace, "owner")
+        world.member(self.owner, self.other, "owner")
         self.outsider = world.people(self.other, f"Eve {NAME}")
         self.group = world.group(self.owner, f"{NAME} Group")
         world.group_member(self.owner, self.group, "owner")
         self.enrolment = world.enrol(self.group, self.workspace, self.owner)
         self.provider, self.unchosen = (world.provider(f"{NAME.lower()}-{number}") for number in (1, 2))
         self.choice = world.choose(self.workspace, self.provider, is_matched=True)
-        self.connector = world.workspace_connector(self.workspace, world.connector(f"{NAME} Bank"))
+        self.bank = world.connector(f"{NAME} Bank")
+        self.connector = world.workspace_connector(self.workspace, self.bank)
         self.records: dict[str, Row] = {
             record.type: world.record(
                 record.type, self.workspace, **{record.attributes[0].name: f"{NAME} {record.name}"}
@@ -130,6 +131,23 @@ class Requests:
         self.provenance = {name: world.provenance(row, self.connector) for name, row in self.records.items()}
         database.commit()
         self._before: Transaction | None = None
+
+    @property
+    def rows(self) -> Mapping[str, Row]:
+        """The row of each type that can be retrieved, and which the owner sees."""
+        found = (
+            *self.provenance.values(),
+            *self.records.values(),
+            self.enrolment,
+            self.choice,
+            self.group,
+            self.workspace,
+            self.membership,
+            self.connector,
+            self.bank,
+            self.provider,
+        )
+        return {row.type: row for row in found}
 
     @property
     def caller(self) -> Caller:
@@ -146,13 +164,12 @@ class Requests:
 
     def _of_object(self, route: Route, resource: Resource) -> Good:
         type_ = resource.type
-        rows = {found.type: found for found in (*self.provenance.values(), self.enrolment, self.choice)}
         writer = PIPELINE if resource.policy == "provenance" else self.caller
-        one = {"id": str(rows[type_].id)}
+        one = {"id": str(self.rows[type_].id)}
         values = {"is_matched": True} if resource.policy == "selection" else {"deleted_at": None}
+        if route.operation in READ:
+            return Good(route, self.caller, 200, one if route.operation == "retrieve" else {})
         return {
-            "list": Good(route, self.caller, 200),
-            "retrieve": Good(route, self.caller, 200, one),
             "create": Good(route, writer, 201, document=self._draft(type_)),
             # Nobody changes an enrolment; what is said of it is not even read.
             "update": Good(

@@ -47,6 +47,8 @@ def test_only_what_writes_signs_in_as_the_writer(template: Template, resources: 
         if name == MIGRATION:
             continue
         role = "writer" if function.handler in writing else "reader"
+        if function.handler.startswith("feed."):
+            role = "feeder"
         assert function.environment["DB_USER"] == f"wellspring_{role}"
         for policy in resources[name]["Properties"].get("Policies", []):
             (statement,) = policy["Statement"]
@@ -63,7 +65,8 @@ def test_every_function_demands_verified_tls_and_no_function_but_the_migration_a
 def test_a_message_stays_hidden_for_six_times_the_consumers_time_limit(template: Template) -> None:
     for function, source in template.queue_sources:
         hidden = int(template.queues[source.queue].attributes["VisibilityTimeout"])
-        assert hidden == 6 * function.timeout
+        # A file's next turn begins soon after the one whose time was over.
+        assert hidden == (630 if function.name == "FeedLoadFunction" else 6 * function.timeout)
 
 
 def test_a_message_goes_to_the_dead_letter_queue_after_five_receives(template: Template) -> None:
@@ -76,16 +79,28 @@ def test_the_dead_letter_queue_keeps_messages_longer_than_the_queue(template: Te
     assert kept["SyncDeadLetterQueue"] == 14 * 24 * 3600 > kept["SyncQueue"]
 
 
-def test_both_queues_are_fifo_and_encrypted(template: Template) -> None:
-    for queue in template.queues.values():
-        assert queue.name.endswith(".fifo")
-        assert queue.attributes["FifoQueue"] == queue.attributes["SqsManagedSseEnabled"] == "true"
+def test_the_sync_queues_are_fifo_and_the_feeds_are_not_and_all_are_encrypted(template: Template) -> None:
+    for name, queue in template.queues.items():
+        assert queue.name.endswith(".fifo") == name.startswith("Sync")
+        assert ("FifoQueue" in queue.attributes) == name.startswith("Sync")
+        assert queue.attributes["SqsManagedSseEnabled"] == "true"
+
+
+def test_the_bucket_tells_the_loader_of_files_under_load(template: Template) -> None:
+    assert template.bucket.notified == (("LoadQueue", "load/"),)
+    assert template.bucket.name == "wellspring-feed-123456789012-us-east-1"
+
+
+def test_schedules_are_rates(template: Template) -> None:
+    seconds = {function.name: each for function, each in template.schedules}
+    assert seconds == {"MaintenancePruneFunction": 3600.0, "FeedSettleFunction": 60.0}
 
 
 def test_the_consumer_reports_failures_of_single_messages(template: Template) -> None:
-    ((function, source),) = template.queue_sources
-    assert function.name == "SyncConsumerFunction"
-    assert (source.batch_size, source.reports_failures) == (10, True)
+    sources = {function.name: source for function, source in template.queue_sources}
+    assert sources.keys() == {"SyncConsumerFunction", "FeedConsumeFunction", "FeedLoadFunction"}
+    assert all(source.reports_failures for source in sources.values())
+    assert [source.batch_size for source in sources.values()] == [10, 10, 1]
 
 
 def test_functions_and_layer_are_built_for_one_architecture(resources: dict[str, Any]) -> None:

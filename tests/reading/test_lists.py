@@ -8,7 +8,7 @@ import pytest
 
 from tests.reading.conftest import Tenant, tenant
 from tests.support.api import READER, TYPES, get
-from tests.support.databases import Statements
+from tests.support.databases import FreshDatabase, Statements
 from tests.support.world import RecordType, World
 
 COMPANIES = "/v1/company-workspace-connectors"
@@ -227,3 +227,22 @@ def test_no_pk_is_in_any_answer(world: World, ours: Tenant) -> None:
 
     walk(reply.document)
     assert not {key for key in keys if key == "pk" or key.endswith("_pk")}
+
+
+def test_a_list_that_takes_too_long_is_too_large_and_not_to_be_asked_for_again_in_a_moment(
+    fresh_database: FreshDatabase, ours: Tenant
+) -> None:
+    engine = fresh_database.engine("wellspring_reader")
+    get(COMPANIES, ours.caller)
+    with fresh_database.session() as other:
+        other.exec_driver_sql("SELECT 1")
+        fresh_database.owner.exec_driver_sql("LOCK TABLE core_api.company_workspace_connectors")
+        with engine.connect() as session:
+            session.exec_driver_sql("SET statement_timeout = '200ms'")
+            session.commit()
+        reply = get(COMPANIES, ours.caller)
+    fresh_database.owner.rollback()
+    assert (reply.status, reply.error["code"]) == (400, "BAD_REQUEST")
+    assert "page[size]" in reply.error["detail"]
+    assert "retry-after" not in reply.headers
+    assert get(COMPANIES, ours.caller).ids == [ours.provenance.id]

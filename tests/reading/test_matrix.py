@@ -28,6 +28,7 @@ from wellspring.jsonapi.query import DELETED, RANGE_OPERATORS, SORTABLE
 from wellspring.queries import MAX_PAGE_SIZE, MAX_TOTAL
 from wellspring.resources import DIRECTIONS, Attribute, Resource
 from wellspring.routes import objects
+from wellspring.services.reading import MOST_UNSORTED
 from wellspring.settings import CallerSettings
 
 MOST = 10
@@ -279,7 +280,10 @@ def test_what_is_refused_is_what_the_contract_leaves_out(ledger: Ledger) -> None
         sort = names.get("sort", "-created_at").removeprefix("-")
         ranges = {name.split("[")[1].rstrip("]") for name in names if name.count("[") > 1}
         by_deletion = sort == "deleted_at" and names.get("filter[deleted]") != "only"
-        refused = bool(ranges - {sort}) or by_deletion
+        records = names.get(f"filter[{ledger.resource.relationships[0].name}]", "").count(",") + 1
+        # One record's rows are kept in the order of their making alone.
+        unsorted = ledger.resource.policy == "provenance" and sort != "created_at" and records > MOST_UNSORTED
+        refused = bool(ranges - {sort}) or by_deletion or unsorted
         for who in ("one", "service"):
             wide = {"filter[direction]", "filter[is_selected]", "filter[is_matched]", "filter[created_by]"}
             narrow = {"filter[workspace]", *(f"filter[{name}]" for name in ledger.resource.driving)}

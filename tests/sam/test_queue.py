@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from tests.feed.test_events import KEPT
+from tests.feed.test_events import REPLAYED as FEED
 from tests.sam.conftest import Deployed
 from tests.support.databases import FreshDatabase
 from tests.support.events import event, function_of
@@ -15,7 +17,7 @@ from tests.sync.test_events import REPLAYED as SYNC
 from tests.sync.test_pruning import Memory
 from wellspring.example_ids import demo_id
 
-REPLAYED = (*(f"sync_{name}" for name in SYNC), "maintenance_prune")
+REPLAYED = (*(f"sync_{name}" for name in SYNC), "maintenance_prune", *FEED)
 MATCHED = text(
     "SELECT provider.id::text, is_matched, is_selected FROM core_api.workspace_providers AS choice"
     " JOIN core_api.providers AS provider ON provider.pk = choice.provider_pk"
@@ -82,3 +84,17 @@ def test_the_prune_event_forgets_what_is_old_and_nothing_else(deployed: Deployed
     answer = deployed.lambdas.invoke(function_of("maintenance_prune").name, event("maintenance_prune"))
     assert answer == {"deleted": {"sync_messages": 3, "idempotency_keys": 3}, "is_all": True}
     assert memory.left() == (2, 2)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_an_event_of_the_feed_is_applied_kept_or_parked(deployed: Deployed, demo: FreshDatabase, name: str) -> None:
+    answer: Any = deployed.lambdas.invoke(function_of(f"feed_{name}").name, event(f"feed_{name}"))
+    assert answer == {"batchItemFailures": []}
+    kept = demo.owner.execute(text("SELECT outcome, reason FROM wellspring.pending_events ORDER BY pk")).all()
+    assert [tuple(row) for row in kept] == KEPT[name]
+
+
+def test_the_feeds_schedule_and_loader_answer(deployed: Deployed) -> None:
+    settled: Any = deployed.lambdas.invoke(function_of("feed_settle").name, event("feed_settle"))
+    assert settled["is_all"] is True
+    assert deployed.lambdas.invoke(function_of("feed_load").name, event("feed_load")) == {"batchItemFailures": []}

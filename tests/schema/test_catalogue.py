@@ -52,6 +52,9 @@ PARENTS = DECLARED | {
 FED = {"source": "text", "source_version": "bigint!"}
 for _table in PARENTS.keys() - {"workspace_groups", "workspace_group_memberships"}:
     PARENTS[_table] |= FED
+# Names without their case, by which they are sorted and found.
+for _table in ("workspaces", "connectors", "providers", *(record.table for record in records() if record.named)):
+    PARENTS[_table] |= {"folded_name": "text!"}
 PARENTS["peoples"] |= {"erased_at": "timestamp(3) with time zone"}
 PROVENANCE = {
     ledger.table: {

@@ -9,6 +9,7 @@ import pytest
 
 from local.template import Route, Template
 from tests.deployment import test_migration as deployment_events
+from tests.feed import test_events as feed_events
 from tests.reading import test_events as read_events
 from tests.sam import test_http as invoked_http
 from tests.sam import test_migration as invoked_migration
@@ -90,7 +91,7 @@ def test_every_event_is_replayed_by_a_test() -> None:
     """Each of these folders replays what it lists, tests/sync also what begins with sync_."""
     folders = (read_events, written_events, pruned_events, deployment_events)
     others = [name for folder in folders for name in folder.REPLAYED]
-    replayed = [*others, *(f"sync_{name}" for name in sync_events.REPLAYED)]
+    replayed = [*others, *(f"sync_{name}" for name in sync_events.REPLAYED), *feed_events.REPLAYED]
     assert sorted(replayed) == sorted(path.stem for path in EVENTS)
 
 
@@ -103,8 +104,8 @@ def test_every_event_and_every_function_is_invoked_in_the_runtimes_container() -
 def test_every_function_has_an_event() -> None:
     names = {path.stem for path in EVENTS}
     wanted = {handler.removesuffix(".handler").replace(".", "_") for handler in HANDLERS}
-    # The consumer has several, named after what they carry.
-    assert wanted - names == {"sync_consume"}
+    # The consumers have several, named after what they carry.
+    assert wanted - names == {"sync_consume", "feed_consume"}
     assert any(name.startswith("sync_") for name in names)
 
 
@@ -131,9 +132,9 @@ def test_every_variable_of_the_local_stack_is_documented() -> None:
     for path in (ROOT / "local").rglob("*.py"):
         used |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", path.read_text()))
     missing = {name for name in used if f"`{name}`" not in read("docs/settings.md")}
-    # Of the system, or of Lambda, which the workers and the image imitate.
+    # Of the system, of WSGI, or of Lambda, which the workers and the image imitate.
     lambdas = {"AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME", "LAMBDA_TASK_ROOT", "_HANDLER"}
-    assert not missing - {"PATH", "HOME"} - lambdas
+    assert not missing - {"PATH", "HOME", "HTTP_AUTHORIZATION", "QUERY_STRING"} - lambdas
 
 
 def test_every_adr_is_in_the_index_and_has_its_parts() -> None:

@@ -9,13 +9,14 @@ import pytest
 
 from wellspring.errors import InvalidCursor
 from wellspring.queries import Position, Sort
-from wellspring.resources import ACCOUNT_WORKSPACE_CONNECTOR, COMPANY_WORKSPACE_CONNECTOR
+from wellspring.resources import ACCOUNT_WORKSPACE_CONNECTOR, COMPANY, COMPANY_WORKSPACE_CONNECTOR, FOLDED
 from wellspring.services.cursors import sign, verify
 
 BASE64 = f"{string.ascii_letters}{string.digits}-_"
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
 NEWEST, OLDEST = Sort("created_at", descending=True), Sort("created_at", descending=False)
-HERE = Position(datetime(2026, 5, 10, 8, 14, 22, 123000, tzinfo=UTC), UUID(int=2**127 + 5))
+MOMENT = datetime(2026, 5, 10, 8, 14, 22, 123000, tzinfo=UTC)
+HERE = Position(MOMENT, UUID(int=2**127 + 5))
 
 
 def opened(cursor: str, *, sort: Sort = NEWEST, keys: tuple[bytes, ...] = (KEY,)) -> Position:
@@ -24,8 +25,18 @@ def opened(cursor: str, *, sort: Sort = NEWEST, keys: tuple[bytes, ...] = (KEY,)
 
 @pytest.mark.parametrize("year", [1901, 1969, 1970, 2026, 9999])
 def test_a_cursor_gives_back_its_place(year: int) -> None:
-    place = Position(HERE.at.replace(year=year), HERE.id)
+    place = Position(MOMENT.replace(year=year), HERE.id)
     assert opened(sign(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, place)) == place
+
+
+@pytest.mark.parametrize("name", ["", "alder trading", "ärger & söhne", "名" * 200])
+def test_a_cursor_of_the_order_of_names_gives_back_its_place(name: str) -> None:
+    by_name, place = Sort(FOLDED, descending=False), Position(name, HERE.id)
+    cursor = sign(KEY, COMPANY, by_name, place)
+    assert verify((KEY,), COMPANY, by_name, cursor, "page[after]") == place
+    for other in (Sort(FOLDED, descending=True), OLDEST):
+        with pytest.raises(InvalidCursor):
+            verify((KEY,), COMPANY, other, cursor, "page[after]")
 
 
 def test_a_cursor_of_an_older_key_still_opens() -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 from uuid import UUID
 
 from wellspring.errors import WellspringError
-from wellspring.resources import Resource
+from wellspring.resources import FOLDED, Resource
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 500
@@ -19,7 +19,14 @@ MAX_TOTAL = 10_000
 # How many resources of each to-many relationship an answer links to (contract, section 4).
 MOST_LINKED = 500
 
-type Operator = Literal["eq", "in", "gte", "gt", "lte", "lt"]
+# How far the names of a workspace are searched for a part of one: each is looked at.
+MAX_SEARCHED = 100_000
+# The longest beginning of a name that there is an order of.
+MAX_NAME_FOLDED = 200
+
+type Operator = Literal["eq", "in", "gte", "gt", "lte", "lt", "among", "named", "starts", "contains"]
+# They are answered in the order of names.
+OF_NAMES: tuple[Operator, ...] = ("named", "starts", "contains")
 type FilterValue = str | bool | datetime | tuple[UUID, ...]
 type Deleted = Literal["exclude", "include", "only"]
 
@@ -30,7 +37,8 @@ class Filter:
 
     Attributes:
         name: an attribute, or a relationship (then `operator` is `in` and `value` the ids).
-        operator: how to compare.
+        operator: how to compare; `among`: with each of several values; `named`, `starts` and `contains`: a name
+            with a name, with its beginning or with a part of it, the latter two in any case.
         value: what to compare with.
     """
 
@@ -44,12 +52,17 @@ class Sort:
     """The order of a list; always made total by the order in which rows were made.
 
     Attributes:
-        name: the attribute.
+        name: the attribute, or the column of folded names.
         descending: newest first.
     """
 
     name: str = "created_at"
     descending: bool = True
+
+    @property
+    def by_name(self) -> bool:
+        """Whether it is the order of names, and not of times."""
+        return self.name == FOLDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +74,7 @@ class Position:
         id: that row's public id.
     """
 
-    at: datetime
+    at: datetime | str
     id: UUID
 
 
@@ -110,6 +123,21 @@ class ListQuery:
     def names_parents(self) -> bool:
         """Whether it is of the rows of some parents that it names, and not of all that the caller sees."""
         return bool(self.workspaces) or any(found.name in self.resource.driving for found in self.filters)
+
+    @property
+    def searches(self) -> bool:
+        """Whether names are searched for a part of them, which no index answers."""
+        return any(found.operator == "contains" for found in self.filters)
+
+
+def parameter_of(resource: Resource, condition: Filter) -> str:
+    """Return the query parameter that a condition came from."""
+    attribute = resource.attribute(condition.name)
+    name = condition.name
+    if attribute is not None and attribute.found:
+        name = "name" if attribute.found == "name" else attribute.filter or attribute.name
+    suffix = f"[{condition.operator}]" if condition.operator not in {"eq", "in", "among", "named"} else ""
+    return f"filter[{name}]{suffix}"
 
 
 @dataclass(frozen=True, slots=True)

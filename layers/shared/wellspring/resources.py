@@ -12,11 +12,14 @@ from typing import Literal
 type Kind = Literal["text", "instant", "direction", "boolean", "texts"]
 type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal["none", "provenance", "enrolment", "selection", "group"]
-type Tenancy = Literal["every", "any", "membership"]
+type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody"]
+type Found = Literal["", "equal", "among", "name"]
 type Drives = Literal["", "always", "named", "named_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
 
 DIRECTIONS = ("input", "output")
+# The column of a name without its case, by which names are sorted and found (docs/adr/0038).
+FOLDED = "folded_name"
 EVERY_OPERATION: tuple[Operation, ...] = ("list", "create", "retrieve", "update", "delete")
 
 
@@ -31,6 +34,10 @@ class Attribute:
             the creation is immutable.
         required: whether it is never null; a creation must say it.
         example: what a text is in examples and in the demo.
+        found: how a filter finds it: `equal` by its value, `among` by one of its values, as the `name` of the resource
+            exactly, by its beginning or by a part of it, whatever the attribute is called. Empty for a text that
+            nothing finds.
+        filter: what the filter is called where it is not called as the attribute.
     """
 
     name: str
@@ -38,6 +45,8 @@ class Attribute:
     written: Written = "never"
     required: bool = False
     example: str = ""
+    found: Found = ""
+    filter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,7 @@ class Relationship:
             of all tenants, by which a person would walk the rows of others. Empty where there is no such index.
         written: whether a client says it at the creation; never afterwards.
         many: whether it is to-many; such a one is always optional.
+        guards: whether a row is there only where this parent is live, and seen only by who sees it; of a required one.
     """
 
     name: str
@@ -61,6 +71,7 @@ class Relationship:
     drives: Drives = ""
     written: Literal["never", "create"] = "never"
     many: bool = False
+    guards: bool = True
 
     @property
     def column(self) -> str:
@@ -76,12 +87,13 @@ class Resource:
         type: the JSON:API type.
         table: the table behind it.
         attributes: what `attributes` holds, in the order of the seed.
-        relationships: what `relationships` holds. Each required one is also a way to a tenant, if its target has
-            one (contract, section 3).
+        relationships: what `relationships` holds. Each required one that guards is also a way to a tenant, if its
+            target has one (contract, section 3).
         route: path of the collection; empty for a type that has no routes of its own.
         includes: relationship paths that `include` may name.
         tenancy: a row is visible when the caller sees `every` parent that has a tenant, or `any` of them, or holds
-            a `membership` of the row itself.
+            a `membership` of the row itself (a group), or is a `direct` member of its workspace, or sees the row
+            `itself` (a workspace); or it is for `everybody`.
         policy: whose rules its writing follows (`access.rules`, `services.policies`).
         unique: the constraint that only a second live row of the same parents violates.
         operations: what can be done at `route` and at `route/{id}`; each is a route and a function.
@@ -132,6 +144,16 @@ class Resource:
         return tuple(relationship.name for relationship in self.to_one if relationship.drives)
 
     @property
+    def named(self) -> Attribute | None:
+        """The attribute that is its name, by which it is found and sorted; None where it has none."""
+        return next((attribute for attribute in self.attributes if attribute.found == "name"), None)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether one of it has a URL."""
+        return "retrieve" in self.operations
+
+    @property
     def name(self) -> str:
         """The type as words, for people."""
         return self.type.replace("_", " ")
@@ -148,7 +170,12 @@ WORKSPACE = Relationship("workspace", "workspace")
 CREATED_BY = Relationship("created_by", "people", required=False)
 
 
-def record(type_: str, table: str, *attributes: Attribute, plural: str = "") -> Resource:
+READ: tuple[Operation, ...] = ("list", "retrieve")
+# Its rows stand together in indexes, by whose order a page of a few workspaces is read.
+OF_WORKSPACE = Relationship("workspace", "workspace", drives="always")
+
+
+def record(type_: str, table: str, *attributes: Attribute, plural: str = "", route: str = "", **said: str) -> Resource:
     """Declare a record type: something of one workspace that connectors bring in or carry out.
 
     Args:
@@ -156,8 +183,20 @@ def record(type_: str, table: str, *attributes: Attribute, plural: str = "") -> 
         table: its table, made from this declaration (`models.parents`).
         attributes: what it has beside the three times.
         plural: several of them, in words.
+        route: where it can be read; empty where it cannot.
+        said: `Resource.summaries`.
     """
-    return Resource(type_, table, (*attributes, *TIMES), (WORKSPACE,), plural=plural)
+    return Resource(
+        type_,
+        table,
+        (*attributes, *TIMES),
+        (OF_WORKSPACE if route else WORKSPACE,),
+        plural=plural,
+        route=route,
+        includes=("workspace",) if route else (),
+        operations=READ if route else (),
+        summaries=said,
+    )
 
 
 def provenance(of: Resource, *deeper: str) -> Resource:
@@ -198,15 +237,25 @@ def provenance(of: Resource, *deeper: str) -> Resource:
 ACCOUNT = record(
     "account",
     "accounts",
-    Attribute("account_name", "text", required=True, example="Current EUR"),
+    Attribute("account_name", "text", required=True, example="Current EUR", found="name"),
     Attribute("currency", "text", example="EUR"),
     plural="bank accounts",
+    route="/v1/accounts",
 )
 COMPANY = record(
-    "company", "companies", Attribute("name", "text", required=True, example="Alder Trading"), plural="companies"
+    "company",
+    "companies",
+    Attribute("name", "text", required=True, example="Alder Trading", found="name"),
+    plural="companies",
+    route="/v1/companies",
 )
 PEOPLE = record(
-    "people", "peoples", Attribute("full_name", "text", required=True, example="Claire Verdier"), plural="people"
+    "people",
+    "peoples",
+    Attribute("full_name", "text", required=True, example="Claire Verdier", found="name"),
+    plural="people",
+    route="/v1/people",
+    retrieve="Retrieve a person",
 )
 
 ACCOUNT_WORKSPACE_CONNECTOR = provenance(ACCOUNT, "workspace")
@@ -270,25 +319,76 @@ WORKSPACE_GROUP = Resource(
     },
 )
 
-# The other parents: they can be included, not asked for by themselves.
+WORKSPACE_MEMBERSHIP = Resource(
+    type="workspace_membership",
+    table="workspace_memberships",
+    route="/v1/workspace-memberships",
+    attributes=(
+        Attribute("role", "text", required=True, example="owner"),
+        Attribute("status", "text", required=True, example="active"),
+        *TIMES,
+    ),
+    relationships=(
+        # They may belong to a workspace that the caller does not see.
+        Relationship("people", "people", guards=False),
+        OF_WORKSPACE,
+    ),
+    includes=("people", "workspace"),
+    tenancy="direct",
+    operations=READ,
+)
+WORKSPACE_CONNECTOR = Resource(
+    type="workspace_connector",
+    table="workspace_connectors",
+    route="/v1/workspace-connectors",
+    attributes=(Attribute("status", "text", required=True, example="active", found="equal"), *TIMES),
+    relationships=(OF_WORKSPACE, Relationship("connector", "connector", guards=False)),
+    includes=("workspace", "connector"),
+    operations=READ,
+)
+OWN_WORKSPACE = Resource(
+    type="workspace",
+    table="workspaces",
+    route="/v1/workspaces",
+    attributes=(Attribute("name", "text", required=True, example="Verdier Foods", found="name"), *TIMES),
+    tenancy="itself",
+    operations=READ,
+    summaries={"list": "List the workspaces of the caller"},
+)
+CONNECTOR = Resource(
+    type="connector",
+    table="connectors",
+    route="/v1/connectors",
+    attributes=(
+        Attribute("name", "text", required=True, example="Payments", found="name"),
+        Attribute("provider", "text", example="stripe"),
+        Attribute("direction", "direction"),
+        *TIMES,
+    ),
+    tenancy="everybody",
+    operations=READ,
+)
+PROVIDER = Resource(
+    type="provider",
+    table="providers",
+    route="/v1/providers",
+    attributes=(
+        Attribute("name", "text", required=True, example="Stripe", found="name"),
+        Attribute("slug", "text", required=True, example="stripe", found="equal"),
+        Attribute("category", "text", example="payments", found="equal"),
+        Attribute("url", "text", example="https://dashboard.stripe.com"),
+        Attribute("logo_url", "text", example="https://dashboard.stripe.com/logo.svg"),
+        Attribute("countries", "texts", required=True, found="among", filter="country"),
+        Attribute("skill_status", "text", example="ready"),
+        *TIMES,
+    ),
+    tenancy="everybody",
+    operations=READ,
+    example=47,
+)
+
+# They can be included, not asked for by themselves.
 PARENTS = (
-    Resource("workspace", "workspaces", (Attribute("name", "text", required=True, example="Verdier Foods"), *TIMES)),
-    Resource(
-        "connector",
-        "connectors",
-        (
-            Attribute("name", "text", required=True, example="Payments"),
-            Attribute("provider", "text", example="stripe"),
-            Attribute("direction", "direction"),
-            *TIMES,
-        ),
-    ),
-    Resource(
-        "workspace_connector",
-        "workspace_connectors",
-        (Attribute("status", "text", required=True, example="active"), *TIMES),
-        (WORKSPACE, Relationship("connector", "connector")),
-    ),
     Resource(
         "workspace_group_membership",
         "workspace_group_memberships",
@@ -299,21 +399,16 @@ PARENTS = (
         ),
         (Relationship("people", "people"), Relationship("workspace_group", "workspace_group")),
     ),
-    Resource(
-        "provider",
-        "providers",
-        (
-            Attribute("name", "text", required=True, example="Stripe"),
-            Attribute("slug", "text", required=True, example="stripe"),
-            Attribute("category", "text", example="payments"),
-            Attribute("url", "text", example="https://dashboard.stripe.com"),
-            Attribute("logo_url", "text", example="https://dashboard.stripe.com/logo.svg"),
-            Attribute("countries", "texts", required=True),
-            Attribute("skill_status", "text", example="ready"),
-            *TIMES,
-        ),
-        example=47,
-    ),
+)
+READABLE_PARENTS = (
+    OWN_WORKSPACE,
+    PEOPLE,
+    COMPANY,
+    ACCOUNT,
+    CONNECTOR,
+    WORKSPACE_CONNECTOR,
+    PROVIDER,
+    WORKSPACE_MEMBERSHIP,
 )
 
 _RESOURCES: dict[str, Resource] = {}
@@ -331,9 +426,7 @@ register(
     WORKSPACE_GROUP_WORKSPACE,
     WORKSPACE_PROVIDER,
     WORKSPACE_GROUP,
-    ACCOUNT,
-    COMPANY,
-    PEOPLE,
+    *READABLE_PARENTS,
     *PARENTS,
 )
 

@@ -53,7 +53,7 @@ def _declared(resource: Resource) -> Iterator[Route]:
     """Yield the routes of the operations that a resource offers."""
     a_name = f"{'an' if resource.name[0] in 'aeiou' else 'a'} {resource.name}"
     for operation in resource.operations:
-        what = f"{resource.name}s" if operation == "list" else a_name
+        what = resource.names if operation == "list" else a_name
         yield Route(
             METHODS[operation],
             f"{resource.route}/{{id}}" if operation in OF_ONE else resource.route,

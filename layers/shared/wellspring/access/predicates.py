@@ -78,16 +78,18 @@ class Visible:
     Args:
         person: whether the caller is a person; else a service, which sees everything that is live.
         claimed: whether only the workspaces that the caller claims to work in are asked about.
+        direct: whether a person sees only the workspaces that they are a member of, not those of their groups.
 
     Attributes:
         first: for a person what they see, as one row. Where an outer join begins with it, it is computed also where
             nothing is found to compare it with: else the time tells what is there from what is not.
     """
 
-    def __init__(self, *, person: bool, claimed: bool = False) -> None:
+    def __init__(self, *, person: bool, claimed: bool = False, direct: bool = False) -> None:
         self._person = person
         self._claimed = claimed
-        self._workspaces: CTE = union(_direct(), _through_groups()).cte("visible")
+        seen = _direct() if direct else union(_direct(), _through_groups())
+        self._workspaces: CTE = seen.cte("visible")
         self._groups: CTE = _groups().cte("visible_groups")
         self.first: FromClause | None = None
 

@@ -6,6 +6,7 @@ list; none is ever ignored (contract, section 4; JSON:API 1.1, "Query Parameters
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
@@ -14,7 +15,10 @@ from wellspring.ids import parse_id
 from wellspring.jsonapi.values import CURSOR_PAGINATION, is_text, parse_boolean, parse_instant
 from wellspring.queries import (
     DEFAULT_PAGE_SIZE,
+    MAX_NAME_FOLDED,
     MAX_PAGE_SIZE,
+    MAX_SEARCHED,
+    OF_NAMES,
     Deleted,
     Filter,
     FilterValue,
@@ -22,8 +26,9 @@ from wellspring.queries import (
     Operator,
     Sort,
     View,
+    parameter_of,
 )
-from wellspring.resources import DIRECTIONS, Resource, resource_of
+from wellspring.resources import DIRECTIONS, FOLDED, Resource, resource_of
 
 # Dead rows can be sorted by the time of their deletion, too.
 SORTABLE = ("created_at", "updated_at", "deleted_at")
@@ -32,6 +37,9 @@ DELETED: tuple[Deleted, ...] = ("exclude", "include", "only")
 CURSORS = ("page[after]", "page[before]")
 MAX_PARAMETERS = 100
 MAX_FILTER_IDS = 200
+# Of what is shorter nearly every name has some.
+MIN_SEARCHED = 3
+MAX_FILTER_TEXT = 2000
 
 
 def pairs_of(raw_query: str) -> list[tuple[str, str]]:
@@ -80,6 +88,7 @@ def parse_list(
             "Ranges are not supported: give page[after] or page[before], not both.",
             kind="range-pagination-not-supported",
         )
+    parser.settle_order()
     parser.refuse_unbounded()
     raise_all(parser.problems)
     settled = tuple(Filter(name, "in", (id_,)) for name, id_ in within.items())
@@ -137,6 +146,7 @@ class _Parser:
         self.workspaces: tuple[UUID, ...] = ()
         self.deleted: Deleted = "exclude"
         self.sort = Sort()
+        self.is_sorted = False
         self.size = DEFAULT_PAGE_SIZE
         self.after: str | None = None
         self.before: str | None = None
@@ -223,6 +233,11 @@ class _Parser:
         }
         return readers.get(name) or self.view_reader(name)
 
+    def settle_order(self) -> None:
+        """Have what is found by its name in the order of names, where no other was asked for."""
+        if not self.is_sorted and any(found.operator in OF_NAMES for found in self.filters):
+            self.sort = Sort(FOLDED, descending=False)
+
     def refuse_unbounded(self) -> None:
         """Refuse what would walk over any number of rows for one page: no index has them together."""
         if self.sort.name == "deleted_at" and self.deleted != "only":
@@ -231,7 +246,23 @@ class _Parser:
                 "Only deleted rows have this order: ask for filter[deleted]=only with it.",
                 kind="unsupported-sort",
             )
+        if self.sort.by_name and self.deleted != "exclude":
+            self.refuse(
+                "sort" if self.is_sorted else "filter[deleted]",
+                "Only live rows have the order of names: ask for another sort, or without filter[deleted].",
+            )
         for found in self.filters:
+            if found.operator in OF_NAMES and not self.sort.by_name:
+                self.refuse(
+                    parameter_of(self.resource, found),
+                    "Names are found in their own order: ask for sort=name or sort=-name with it, or for no sort.",
+                )
+            if found.operator == "contains" and self.resource.relationship("workspace") and len(self.workspaces) != 1:
+                self.refuse(
+                    parameter_of(self.resource, found),
+                    f"A part of a name is searched for in one workspace of at most {MAX_SEARCHED:,} "
+                    f"{self.resource.names}: name it by filter[workspace], or ask for filter[name][starts].",
+                )
             if found.operator in RANGE_OPERATORS and found.name != self.sort.name:
                 also = " and filter[deleted]=only" if found.name == "deleted_at" else ""
                 self.refuse(
@@ -268,10 +299,12 @@ class _Parser:
 
     def _sort(self, value: str) -> None:
         name = value.removeprefix("-")
-        if name in SORTABLE:
-            self.sort = Sort(name, descending=value.startswith("-"))
+        sortable = sorts_of(self.resource)
+        if name in sortable:
+            self.sort = Sort(FOLDED if name == "name" else name, descending=value.startswith("-"))
+            self.is_sorted = True
         else:
-            allowed = ", ".join(f"{name}, -{name}" for name in SORTABLE)
+            allowed = ", ".join(f"{name}, -{name}" for name in sortable)
             self.refuse("sort", f"Sort by one of: {allowed}.", kind="unsupported-sort")
 
     def _size(self, value: str) -> None:
@@ -307,11 +340,13 @@ class _Parser:
         name, *rest = parameter.removeprefix("filter[").removesuffix("]").split("][")
         if len(rest) > 1 or name in self.within:
             return None
+        if name == "name" and self.resource.named is not None:
+            return self._name_reader(parameter, self.resource.named.name, *rest)
         if rest:
             return self._range_reader(parameter, name, rest[0])
         if name == "deleted":
             return self._deleted
-        if name == "workspace" and self.resource.tenancy != "membership":
+        if name == "workspace" and is_of_workspaces(self.resource):
             return self._workspaces
         return self._equality_reader(parameter, name)
 
@@ -324,7 +359,33 @@ class _Parser:
             return lambda value: self._add(parameter, name, "eq", value if value in DIRECTIONS else None, choice)
         if attribute is not None and attribute.kind == "boolean":
             return lambda value: self._add(parameter, name, "eq", parse_boolean(value), "true or false")
+        return self._text_reader(parameter, name)
+
+    def _text_reader(self, parameter: str, name: str) -> _Reader | None:
+        form = f"a text of 1 to {MAX_FILTER_TEXT} characters"
+        for attribute in self.resource.attributes:
+            if attribute.found in {"equal", "among"} and name == (attribute.filter or attribute.name):
+                operator: Operator = "eq" if attribute.found == "equal" else "among"
+                return partial(self._add_text, parameter, attribute.name, operator, (1, MAX_FILTER_TEXT), form)
         return None
+
+    def _name_reader(self, parameter: str, attribute: str, wanted: str = "") -> _Reader | None:
+        if wanted == "starts":
+            form = f"the first 1 to {MAX_NAME_FOLDED} characters of a name"
+            return partial(self._add_text, parameter, attribute, "starts", (1, MAX_NAME_FOLDED), form)
+        if wanted == "contains":
+            form = f"{MIN_SEARCHED} to {MAX_NAME_FOLDED} characters of a name"
+            return partial(self._add_text, parameter, attribute, "contains", (MIN_SEARCHED, MAX_NAME_FOLDED), form)
+        if wanted:
+            return None
+        form = f"a name of 1 to {MAX_FILTER_TEXT} characters"
+        return partial(self._add_text, parameter, attribute, "named", (1, MAX_FILTER_TEXT), form)
+
+    def _add_text(
+        self, parameter: str, name: str, operator: Operator, lengths: tuple[int, int], form: str, value: str
+    ) -> None:
+        shortest, longest = lengths
+        self._add(parameter, name, operator, value if shortest <= len(value) <= longest else None, form)
 
     def _range_reader(self, parameter: str, name: str, wanted: str) -> _Reader | None:
         attribute = self.resource.attribute(name)
@@ -354,6 +415,16 @@ class _Parser:
             self.refuse(parameter, f"The value must be {wanted}.")
         else:
             self.filters.append(Filter(name, operator, value))
+
+
+def sorts_of(resource: Resource) -> tuple[str, ...]:
+    """Return what a type's list can be sorted by."""
+    return (*SORTABLE, "name") if resource.named else SORTABLE
+
+
+def is_of_workspaces(resource: Resource) -> bool:
+    """Say whether the rows of a type belong to workspaces, by which its list is narrowed."""
+    return resource.tenancy not in {"membership", "everybody"}
 
 
 _SOME_IDS = f"one to {MAX_FILTER_IDS} uuids, comma-separated"

@@ -1,13 +1,29 @@
 """Tables. `table_of(name)` finds the one that a declaration names."""
 
-from sqlalchemy import Table
+from functools import lru_cache
+
+from sqlalchemy import MetaData, Table
 
 from wellspring.models import feed, infrastructure, junctions, messages, parents
-from wellspring.models.base import SCHEMA, metadata
+from wellspring.models.base import INFRASTRUCTURE, SCHEMA, metadata
+from wellspring.resources import Resource
 
-__all__ = ["feed", "infrastructure", "junctions", "messages", "metadata", "parents", "table_of"]
+__all__ = ["feed", "infrastructure", "junctions", "listed_from", "messages", "metadata", "parents", "table_of"]
 
 
 def table_of(name: str) -> Table:
     """Return the table called `name`. Raises `KeyError`."""
     return metadata.tables[f"{SCHEMA}.{name}"]
+
+
+@lru_cache
+def listed_from(resource: Resource) -> Table:
+    """Return what a type's rows are read from where they are asked for: its table, or the view that guards it.
+
+    A parent has no row-level security, because rows that a caller sees point to parents that they do not; what is
+    asked for comes from a view that shows a caller theirs, whatever the statement's predicate is (docs/adr/0038).
+    """
+    table = table_of(resource.table)
+    if resource.policy != "none" or resource.tenancy == "everybody":
+        return table
+    return table.to_metadata(MetaData(), schema=INFRASTRUCTURE, name=f"{table.name}_of_caller")

@@ -3,11 +3,15 @@
 Here they hold what the five objects, access and `include` need (contract, section 2, "Parents").
 """
 
+from collections.abc import Iterator
+
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.schema import SchemaItem
 
 from wellspring.models.base import SCHEMA, direction_enum, instant, metadata, standard_columns
-from wellspring.resources import Resource, records, resource_of
+from wellspring.models.walks import Walk, everywhere, indexes
+from wellspring.resources import FOLDED, Resource, records, resource_of
 
 LIVE = text("deleted_at IS NULL")
 
@@ -28,12 +32,30 @@ def fed_columns() -> list[Column[object]]:
     ]
 
 
+def folded_name() -> Column[str]:
+    """Return a fresh column for a name without its case, which a trigger writes; it is never shown (docs/adr/0038)."""
+    return Column(FOLDED, Text(collation="C"), nullable=False, server_default=text("''"))
+
+
+def listed(table: str, parent: str | None, *, named: bool = True) -> Iterator[SchemaItem]:
+    """Yield the indexes that lists of a parent are read by: of some workspaces, or of all there are."""
+    if parent:
+        yield from indexes(table, parent, "workspace")
+        yield Walk(None, "created_at", live=True).index(f"idx_{table}_created_live")
+    else:
+        yield from everywhere(table)
+    if named:
+        yield Walk(parent, FOLDED, live=True).index(f"idx_{table}_{'workspace_' if parent else ''}name_live")
+
+
 workspaces = Table(
     "workspaces",
     metadata,
     *standard_columns(),
     *fed_columns(),
     Column("name", Text, nullable=False),
+    folded_name(),
+    *listed("workspaces", None),
     schema=SCHEMA,
 )
 
@@ -52,6 +74,8 @@ def record_table(record: Resource, *own: Column[object]) -> Table:
         *own,
         *(reference(parent.column, resource_of(parent.target).table) for parent in record.to_one),
         *(Index(None, parent.column) for parent in record.to_one),
+        *([folded_name()] if record.named else []),
+        *(listed(record.table, "workspace_pk", named=record.named is not None) if record.operations else ()),
         schema=SCHEMA,
     )
 
@@ -70,6 +94,8 @@ connectors = Table(
     Column("name", Text, nullable=False),
     Column("provider", Text),
     Column("direction", direction_enum),
+    folded_name(),
+    *listed("connectors", None),
     schema=SCHEMA,
 )
 
@@ -84,6 +110,7 @@ workspace_connectors = Table(
     Column("status", Text, nullable=False, server_default=text("'active'")),
     Index(None, "workspace_pk"),
     Index(None, "connector_pk"),
+    *listed("workspace_connectors", "workspace_pk", named=False),
     schema=SCHEMA,
 )
 
@@ -117,6 +144,7 @@ workspace_memberships = Table(
     *_membership_columns(),
     Index(None, "people_pk", "workspace_pk"),
     Index(None, "workspace_pk"),
+    *listed("workspace_memberships", "workspace_pk", named=False),
     schema=SCHEMA,
 )
 
@@ -150,5 +178,9 @@ providers = Table(
     Column("logo_url", Text),
     Column("countries", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("skill_status", Text),
+    folded_name(),
+    Index(None, "category"),
+    Index(None, "countries", postgresql_using="gin"),
+    *listed("providers", None),
     schema=SCHEMA,
 )

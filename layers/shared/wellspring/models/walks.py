@@ -27,7 +27,7 @@ class Walk:
 
     Attributes:
         parent: the column whose rows stand together; None where all rows of the table do.
-        time: what they are ordered by, then by pk.
+        time: what they are ordered by, then by pk: a time, or the name.
         live: live rows only, dead ones only, or all.
         direction: rows of this direction only; None for all.
     """
@@ -72,6 +72,12 @@ def indexes(table: str, parent: str | None, short: str, *, directed: bool = Fals
     """
     for walk in walks(parent, directed=directed):
         yield walk.index(name_of(table, short, walk))
+
+
+def everywhere(table: str) -> Iterator[SchemaItem]:
+    """Yield the indexes by which all rows of a table are read, in either half and by any time."""
+    for walk in walks(None, directed=False):
+        yield walk.index(name_of(table, "", walk))
 
 
 def walks(parent: str | None, *, directed: bool) -> Iterator[Walk]:

@@ -5,11 +5,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from wellspring.example_ids import id_of
-from wellspring.jsonapi.query import DELETED, MAX_FILTER_IDS, RANGE_OPERATORS, SORTABLE
+from wellspring.jsonapi.query import (
+    DELETED,
+    MAX_FILTER_IDS,
+    MAX_FILTER_TEXT,
+    MIN_SEARCHED,
+    RANGE_OPERATORS,
+    SORTABLE,
+    is_of_workspaces,
+)
 from wellspring.openapi import examples
 from wellspring.openapi.naming import schema
 from wellspring.openapi.schemas import included_types, narrowed
-from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_TOTAL
+from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_NAME_FOLDED, MAX_PAGE_SIZE, MAX_SEARCHED, MAX_TOTAL
 from wellspring.resources import Attribute, Resource, resource_of
 from wellspring.routes import Route
 
@@ -25,6 +33,7 @@ def enumerations() -> dict[str, Object]:
     orders = [order for name in SORTABLE for order in (name, f"-{name}")]
     return {
         "Order": {"type": "string", "enum": orders},
+        "OrderOrName": {"type": "string", "enum": [*orders, "name", "-name"]},
         "DeletedRows": {"type": "string", "enum": list(DELETED)},
     }
 
@@ -74,7 +83,8 @@ def _key(name: str) -> str:
 def _list(resource: Resource, within: frozenset[str]) -> Iterator[tuple[str, Object]]:
     for parameter in (*_paging(), *_filters(resource, within)):
         yield _key(parameter["name"]), parameter
-    if "workspace" not in within and resource.tenancy != "membership":
+    yield ("sort.named" if resource.named else "sort"), _sort(resource)
+    if "workspace" not in within and is_of_workspaces(resource):
         several = resource.relationship("workspace") is not None
         yield "filter.workspace.several" if several else "filter.workspace.one", _workspaces(several=several)
 
@@ -90,12 +100,19 @@ def _paging() -> Iterator[Object]:
         yield _query(name, description, {"type": "string"}, examples.CURSOR)
     total = f"`true` counts the list into `meta.page.total`, up to {MAX_TOTAL}; then `total_is_capped` is true."
     yield _query("page[total]", total, {"type": "boolean"}, example=True)
+
+
+def _sort(resource: Resource) -> Object:
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
-    order = (
-        "The order, `-` for newest first; `-created_at` where it is not said. By `deleted_at` with "
-        "`filter[deleted]=only`."
+    dead = "By `deleted_at` with `filter[deleted]=only`."
+    if resource.named is None:
+        description = f"The order, `-` for newest first; `-created_at` where it is not said. {dead}"
+        return _query("sort", description, schema("Order"), "-created_at")
+    description = (
+        "The order, `-` for the other way round; where it is not said `-created_at`, or `name` for what is found by "
+        f"its name. Only live rows have the order of names, whose case does not count. {dead}"
     )
-    yield _query("sort", order, schema("Order"), "-created_at")
+    return _query("sort", description, schema("OrderOrName"), "name")
 
 
 def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
@@ -120,7 +137,14 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
 
 
 def _filters_of(attribute: Attribute) -> Iterator[Object]:
-    name, example = f"filter[{attribute.name}]", examples.attribute(attribute)
+    name, example = f"filter[{attribute.filter or attribute.name}]", examples.attribute(attribute)
+    match attribute.found:
+        case "name":
+            yield from _filters_of_names(example)
+        case "equal" | "among":
+            text = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
+            found = example if attribute.found == "equal" else example[0]
+            yield _query(name, f"Only rows whose `{attribute.name}` is this, or has it among others.", text, found)
     match attribute.kind:
         case "direction":
             yield _query(name, "Only rows of this direction.", schema("Direction"), example)
@@ -132,6 +156,19 @@ def _filters_of(attribute: Attribute) -> Iterator[Object]:
                     f"Only rows whose `{attribute.name}` is {_COMPARED[operator]} this time. With a `sort` by it only."
                 )
                 yield _query(f"{name}[{operator}]", description, _TIME, example or examples.MADE_AT)
+
+
+def _filters_of_names(example: str) -> Iterator[Object]:
+    text = {"type": "string", "minLength": 1}
+    yield _query("filter[name]", "Only rows of exactly this name.", {**text, "maxLength": MAX_FILTER_TEXT}, example)
+    description = "Only rows whose name begins so, in any case."
+    yield _query("filter[name][starts]", description, {**text, "maxLength": MAX_NAME_FOLDED}, example[:3])
+    description = (
+        "Only rows whose name has this in it, in any case: within one workspace, where what is listed belongs to one, "
+        f"and among at most {MAX_SEARCHED:,}."
+    )
+    searched = {"type": "string", "minLength": MIN_SEARCHED, "maxLength": MAX_NAME_FOLDED}
+    yield _query("filter[name][contains]", description, searched, example[1:5])
 
 
 def _workspaces(*, several: bool) -> Object:

@@ -12,7 +12,7 @@ from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
 from wellspring.jsonapi.values import CURSOR_PAGINATION
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
-from wellspring.queries import MOST_LINKED
+from wellspring.queries import MAX_TOTAL, MOST_LINKED
 from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource, resource_of, resources
 from wellspring.routes import Route
 
@@ -128,7 +128,7 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "description": "On an item of a list: its cursor, for `page[after]` and `page[before]`.",
         },
         "ListMeta": {
-            **closed({"page": closed({"total": {"type": "integer", "minimum": 0}}, "total")}, "page"),
+            **closed({"page": closed(_TOTAL, "total")}, "page"),
             "description": "Only with `page[total]=true`.",
         },
         "Identifier": open_({"type": {"type": "string"}, "id": schema("Id")}, "type", "id"),
@@ -149,6 +149,12 @@ def basics(codes: list[str]) -> dict[str, Object]:
         "Name": {"type": "string", "description": "Name of an attribute, a relationship or a path of relationships."},
         "NoMembers": {**closed({}), **_IGNORED, "description": "There is nothing to say here."},
     }
+
+
+_TOTAL: Object = {
+    "total": {"type": "integer", "minimum": 0, "maximum": MAX_TOTAL},
+    "total_is_capped": {"type": "boolean", "const": True, "description": "Where there are more than are counted."},
+}
 
 
 # ---- answers --------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Page cursors: opaque, tamper-evident, bound to the type and the sort (contract, section 4, "Lists").
 
-A cursor is the row's public id and its time, signed with HMAC-SHA256. It gives away nothing that the answer beside
-it does not say.
+A cursor is the row's public id and its time, or its name as it is sorted, signed with HMAC-SHA256. It gives away
+nothing that the answer beside it does not say.
 """
 
 import base64
@@ -18,7 +18,7 @@ from wellspring.resources import Resource
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 ID_BYTES = 16
-BODY_BYTES = ID_BYTES + 8
+TIME_BYTES = 8
 TAG_BYTES = 16
 
 
@@ -29,7 +29,9 @@ def _tag(key: bytes, resource: Resource, sort: Sort, body: bytes) -> bytes:
 
 def sign(key: bytes, resource: Resource, sort: Sort, position: Position) -> str:
     """Return the cursor of `position` in a list of `resource` under `sort`."""
-    body = position.id.bytes + ((position.at - EPOCH) // MILLISECOND).to_bytes(8, signed=True)
+    at = position.at
+    place = at.encode() if isinstance(at, str) else ((at - EPOCH) // MILLISECOND).to_bytes(TIME_BYTES, signed=True)
+    body = position.id.bytes + place
     return _written(body + _tag(key, resource, sort, body))
 
 
@@ -57,10 +59,12 @@ def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, p
     # Of the last character only some bits count, and padding may be left off: one cursor could be written many ways.
     if _written(signed) != cursor:
         signed = b""
-    body, tag = signed[:BODY_BYTES], signed[BODY_BYTES:]
+    end = max(len(signed) - TAG_BYTES, 0)
+    body, tag = signed[:end], signed[end:]
     if not any(hmac.compare_digest(tag, _tag(key, resource, sort, body)) for key in keys):
         raise InvalidCursor(
             "The cursor is not one of this list in this order; begin again without it.", parameter=parameter
         )
-    at = EPOCH + int.from_bytes(body[ID_BYTES:], signed=True) * MILLISECOND
+    place = body[ID_BYTES:]
+    at = place.decode() if sort.by_name else EPOCH + int.from_bytes(place, signed=True) * MILLISECOND
     return Position(at=at, id=UUID(bytes=body[:ID_BYTES]))

@@ -7,7 +7,7 @@ from uuid import UUID
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden, InvalidCursor, InvalidQueryParameter, NotFound, WellspringError, raise_all
-from wellspring.queries import MAX_TOTAL, MOST_LINKED, ListQuery, Position, View
+from wellspring.queries import MAX_SEARCHED, MAX_TOTAL, MOST_LINKED, ListQuery, Position, View, parameter_of
 from wellspring.repositories import cursor_keys, groups, ledger, parents
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource, resource_of
@@ -26,6 +26,8 @@ __all__ = [
     "retrieve",
 ]
 
+# Parents whose rows are read whole for one page, because no index has them in its order.
+MOST_UNSORTED = 10
 RANGES = ("gte", "gt", "lte", "lt")
 
 type Included = Mapping[str, list[Row]]
@@ -95,6 +97,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         seen = parents.visible_workspaces(transaction, principal, query.workspaces)
         if len(seen) < len(query.workspaces):
             raise Forbidden("There is no such workspace among yours.", parameter="filter[workspace]")
+    _require_searchable(transaction, principal, query)
     position = _position(transaction, query)
     slice_ = ledger.page(transaction, principal, query, position)
     key = _keys.all(transaction)[0]
@@ -116,13 +119,35 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
 def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
     """Return what a service asks of all rows that there are, and that no index has together (docs/adr/0029)."""
     driving = query.resource.driving
+    if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
+        named = (found for found in query.filters if found.name in driving and isinstance(found.value, tuple))
+        detail = (
+            f"Of more than {MOST_UNSORTED} of these rows are listed by created_at only: ask for that, or name fewer."
+        )
+        return [
+            InvalidQueryParameter(detail, parameter=f"filter[{found.name}]")
+            for found in named
+            if isinstance(found.value, tuple) and len(found.value) > MOST_UNSORTED
+        ]
     if isinstance(principal, Person) or not driving or query.names_parents:
         return []
     # A range is of the order's own time (`jsonapi.query`), which an index has.
-    asked = [f"filter[{found.name}]" for found in query.filters if found.operator not in RANGES]
+    asked = [parameter_of(query.resource, found) for found in query.filters if found.operator not in RANGES]
     ways = ", ".join(f"filter[{name}]" for name in dict.fromkeys(("workspace", *driving)))
     detail = f"This filter is not for the rows of all workspaces: ask for it with one of {ways}."
     return [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
+
+
+def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:
+    """Let through a search for a part of a name where there are few enough names.
+
+    Raises:
+        InvalidQueryParameter: there are more.
+    """
+    if query.searches and ledger.searched(transaction, principal, query) > MAX_SEARCHED:
+        names, where = query.resource.names, "workspace" if query.workspaces else "list"
+        detail = f"The {where} has more than {MAX_SEARCHED:,} {names}: ask for filter[name][starts]."
+        raise InvalidQueryParameter(detail, parameter="filter[name][contains]")
 
 
 def retrieve(transaction: Transaction, principal: Principal, resource: Resource, id_: UUID | None, view: View) -> Found:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from wellspring.access.predicates import Visible, workspace_of
-from wellspring.models import table_of
+from wellspring.models import listed_from, table_of
 from wellspring.queries import MAX_TOTAL
 from wellspring.repositories.ledger.columns import attribute_column, outlives, parent_filters, target_table
 from wellspring.repositories.ledger.shapes import Shape
@@ -41,7 +41,9 @@ class PageBuilder(ABC):
         self.shape = shape
         self.resource = shape.resource
         self.table = table_of(shape.resource.table)
-        self.visible = Visible(person=shape.person, claimed=shape.claimed)
+        self.rows = listed_from(shape.resource)
+        direct = shape.resource.tenancy == "direct"
+        self.visible = Visible(person=shape.person, claimed=shape.claimed, direct=direct)
 
     def statement(self) -> Select[Any]:
         """Return the whole statement."""
@@ -87,7 +89,7 @@ class PageBuilder(ABC):
         found = func.wellspring.place_of(self.table.name, bindparam("cursor_id", type_=PG_UUID(as_uuid=True)))
         pk = select(found).scalar_subquery()
         place = tuple_(self._at(row), row.c.pk)
-        cursor = tuple_(bindparam("cursor_at", type_=row.c.created_at.type), pk)
+        cursor = tuple_(bindparam("cursor_at", type_=row.c[self.shape.sort.name].type), pk)
         if self._ascending(reverse=reverse):
             return place >= cursor if inclusive else place > cursor
         return place <= cursor if inclusive else place < cursor
@@ -123,7 +125,8 @@ class PageBuilder(ABC):
         statement = select(parent.c.id).where(parent.c.pk == row.c[relationship.column], *filters)
         way = None
         any_way = self.resource.tenancy == "any"
-        if relationship.required:
+        guards = relationship.required and relationship.guards
+        if guards:
             statement = statement.where(
                 parent.c.deleted_at.is_(None) if live else outlives(parent, table, row.c.deleted_at)
             )
@@ -138,6 +141,6 @@ class PageBuilder(ABC):
         looked_up = (
             statement.correlate(*around).offset(literal_column("0", Integer)).lateral(f"seen_{relationship.name}")
         )
-        if relationship.required and any_way:
+        if guards and any_way:
             way = looked_up.c.seen
         return looked_up, way, relationship.required or bool(filters)

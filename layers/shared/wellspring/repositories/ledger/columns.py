@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, bindparam, case, func, literal_column
+from sqlalchemy import ColumnElement, FromClause, Table, Text, bindparam, case, func, literal_column
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from wellspring.access.predicates import IDS
 from wellspring.models import table_of
 from wellspring.models.walks import Walk
-from wellspring.queries import Deleted, Operator
+from wellspring.queries import MAX_NAME_FOLDED, Deleted, Operator
 from wellspring.repositories.ledger.shapes import parameter_name
-from wellspring.resources import Relationship, Resource, resource_of
+from wellspring.resources import FOLDED, Relationship, Resource, resource_of
+
+LAST_CHARACTER = 0x10FFFF
 
 
 def attribute_column(row: FromClause, name: str) -> ColumnElement[Any]:
@@ -29,6 +32,12 @@ def own_columns(resource: Resource, row: FromClause) -> list[ColumnElement[Any]]
     return [row.c.id, *attributes]
 
 
+def shown_columns(resource: Resource, row: FromClause, sort: str) -> list[ColumnElement[Any]]:
+    """Return what a row of a list shows of itself, and what it is sorted by where that is not shown."""
+    sorted_by = [] if resource.attribute(sort) else [row.c[sort].label(sort)]
+    return [*own_columns(resource, row), *sorted_by]
+
+
 def is_shown(row: FromClause, deleted: Deleted) -> list[ColumnElement[bool]]:
     """Return the conditions of `filter[deleted]`."""
     match deleted:
@@ -40,9 +49,17 @@ def is_shown(row: FromClause, deleted: Deleted) -> list[ColumnElement[bool]]:
             return []
 
 
-def is_walked(row: FromClause, walk: Walk) -> list[ColumnElement[bool]]:
-    """Return the conditions under which a row is on a walk."""
-    return [*is_shown(row, "exclude" if walk.live else "only"), *has_direction(row, walk.direction)]
+def is_walked(row: FromClause, walk: Walk, *, by_its_index: bool) -> list[ColumnElement[bool]]:
+    """Return the conditions under which a row is on a walk.
+
+    Where no index is the walk's own, its half is said so that it proves no index's predicate: the planner would combine
+    a parent's rows with all dead rows that there are, once for each parent.
+    """
+    if by_its_index:
+        half = is_shown(row, "exclude" if walk.live else "only")
+    else:
+        half = [case((row.c.deleted_at.is_(None), bool(walk.live)), else_=not walk.live)]
+    return [*half, *has_direction(row, walk.direction)]
 
 
 def has_direction(row: FromClause, direction: str | None) -> list[ColumnElement[bool]]:
@@ -72,9 +89,36 @@ def row_filters(
                 found.append(column <= value)
             case "lt":
                 found.append(column < value)
+            case "among":
+                # As the GIN index has it.
+                among = bindparam(parameter_name(name, operator), type_=Text)
+                found.append(row.c[name].contains(func.array(among, type_=ARRAY(Text))))
+            case "named" | "starts" | "contains":
+                found += _by_name(row, name, operator)
             case _:
                 found.append(column == value)
     return found
+
+
+def _by_name(row: FromClause, name: str, operator: Operator) -> list[ColumnElement[bool]]:
+    """Return the conditions of a filter on a row's name: those of an index on folded names first."""
+    value = bindparam(parameter_name(name, operator), type_=Text)
+    known, wanted = row.c[FOLDED], func.wellspring.fold(value)
+    match operator:
+        case "named":
+            return [known == wanted, row.c[name] == value]
+        case "starts":
+            # No character comes after the last one; nothing is named by it.
+            return [known >= wanted, known < wanted.concat(func.chr(LAST_CHARACTER))]
+        case _:
+            is_whole = func.char_length(known) < MAX_NAME_FOLDED
+            return [case((is_whole, func.strpos(known, wanted)), else_=_in_whole_name(row.c[name], value)) > 0]
+
+
+def _in_whole_name(name: ColumnElement[Any], value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return where in a name a part of it begins, in any case, where the folded name is only its beginning."""
+    whole, part = (func.normalize(func.casefold(text_.collate("pg_unicode_fast"))) for text_ in (name, value))
+    return func.strpos(whole, part)
 
 
 def parent_filters(

@@ -29,13 +29,14 @@ from sqlalchemy import (
 )
 
 from wellspring.access.predicates import workspace_of
-from wellspring.models.walks import Walk, pieces
+from wellspring.models.walks import Walk, declared, pieces
 from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
 from wellspring.repositories.ledger.columns import (
+    LAST_CHARACTER,
     is_walked,
-    own_columns,
     parent_filters,
     row_filters,
+    shown_columns,
     target_table,
 )
 from wellspring.repositories.ledger.shapes import Shape
@@ -60,6 +61,12 @@ class HeadsThenLateral(PageBuilder):
         self.time = shape.sort.name
         self.walks = pieces(self.table, self.leading.column, self.time, shape.halves, shape.direction)
         self.driver = self._driver()
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether some index has the rows of a parent in the list's order."""
+        there = declared(self.table)
+        return any(walk.parent == self.leading.column and walk.time == self.time for walk in there)
 
     def page(self) -> CTE:
         """Return the first rows of the drivers whose heads come first."""
@@ -157,7 +164,10 @@ class HeadsThenLateral(PageBuilder):
             .scalar_subquery()
         )
         ascending = self._ascending(reverse=self.shape.backward)
-        beyond: ColumnElement[Any] = literal_column(f"'{'' if ascending else '-'}infinity'::timestamptz")
+        if self.shape.sort.by_name:
+            beyond: ColumnElement[Any] = func.chr(LAST_CHARACTER) if ascending else literal_column("''")
+        else:
+            beyond = literal_column(f"'{'' if ascending else '-'}infinity'::timestamptz")
         # In a sub-query of its own: a coalesce() beside a row's column would keep the index from being used.
         reach = select(func.coalesce(last, beyond).label("at")).cte("reach")
         return select(reach.c.at).scalar_subquery()
@@ -186,7 +196,8 @@ class HeadsThenLateral(PageBuilder):
         reverse = self.shape.backward is not behind
         walked = []
         for walk in self.walks:
-            row = self.table.alias("row")
+            of_named = self._of_named(driver)
+            row = self.rows.alias("row") if of_named is None else of_named
             rows = self._walked(walk, row, driver, full=full)
             if self.shape.cursor:
                 rows = rows.where(self._beside_cursor(row, reverse=reverse, inclusive=behind))
@@ -199,10 +210,27 @@ class HeadsThenLateral(PageBuilder):
             return walked[0].lateral(name)
         return self._merged(walked, limit, reverse=reverse).correlate(driver).lateral(name)
 
+    def _of_named(self, driver: CTE) -> FromClause | None:
+        """Return the driver's rows of the parents that a filter names, where these guard nothing; None without one.
+
+        They are few, and found by their parents (OFFSET 0): a walk would pass all the driver's others.
+        """
+        names = {name for name, operator in self.shape.conditions if operator == "in"}
+        named = [other for other in self.others if other.name in names and not other.guards]
+        if not named:
+            return None
+        row = self.rows.alias("of_named")
+        statement = select(row).where(row.c[self.leading.column] == driver.c.pk)
+        for relationship in named:
+            parent = target_table(relationship).alias(f"named_{relationship.name}")
+            pks = select(parent.c.pk).where(*parent_filters(relationship, parent, self.shape.conditions))
+            statement = statement.where(row.c[relationship.column] == func.any(func.array(pks.scalar_subquery())))
+        return statement.correlate(driver).offset(literal_column("0", Integer)).subquery("row")
+
     def _walked(self, walk: Walk, row: FromClause, driver: CTE, *, full: bool) -> Select[Any]:
         """Return the visible rows of one driver on one walk."""
         columns: list[ColumnElement[Any]] = [row.c.pk]
-        columns += own_columns(self.resource, row) if full else [self._at(row).label(self.time)]
+        columns += shown_columns(self.resource, row, self.time) if full else [self._at(row).label(self.time)]
         source: FromClause = row
         ways: list[ColumnElement[bool]] = []
         beside = None if self.any_way else driver
@@ -218,7 +246,7 @@ class HeadsThenLateral(PageBuilder):
             .select_from(source)
             .where(
                 row.c[self.leading.column] == driver.c.pk,
-                *is_walked(row, walk),
+                *is_walked(row, walk, by_its_index=walk in declared(self.table)),
                 *row_filters(self.resource, row, self.shape.conditions),
             )
         )

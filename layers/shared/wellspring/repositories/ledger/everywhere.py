@@ -1,6 +1,7 @@
-"""Pages of a service that names no parent: a walk along an index of all rows by their time.
+"""Pages of a service that names no parent, and of what is for everybody: a walk along an index of all rows.
 
-Never for a person: how far theirs lie behind others' rows in such an index is for the others to say.
+Never for a person where rows have tenants: how far theirs lie behind others' rows in such an index is for the others to
+say.
 """
 
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy import CTE, ColumnElement, FromClause, Integer, Select, bindpara
 
 from wellspring.models.walks import Walk, pieces
 from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
-from wellspring.repositories.ledger.columns import is_walked, own_columns, row_filters
+from wellspring.repositories.ledger.columns import is_walked, row_filters, shown_columns
 
 
 class Everywhere(PageBuilder):
@@ -33,7 +34,7 @@ class Everywhere(PageBuilder):
         # Of a filter that has no such walk the service refuses to list all rows (`services.reading`).
         walked = []
         for walk in pieces(self.table, None, time, self.shape.halves, self.shape.direction):
-            row = self.table.alias("row")
+            row = self.rows.alias("row")
             rows = self._walked(walk, row, full=full)
             if self.shape.cursor:
                 rows = rows.where(self._beside_cursor(row, reverse=reverse, inclusive=behind))
@@ -41,8 +42,8 @@ class Everywhere(PageBuilder):
         return walked[0] if len(walked) == 1 else self._merged(walked, limit, reverse=reverse)
 
     def _walked(self, walk: Walk, row: FromClause, *, full: bool) -> Select[Any]:
-        columns: list[ColumnElement[Any]] = [row.c.pk]
-        columns += own_columns(self.resource, row) if full else [self._at(row).label(self.shape.sort.name)]
+        time = self.shape.sort.name
+        columns = [row.c.pk, *(shown_columns(self.resource, row, time) if full else [self._at(row).label(time)])]
         source: FromClause = row
         ways: list[ColumnElement[bool]] = []
         for relationship in self.resource.to_one:
@@ -55,6 +56,6 @@ class Everywhere(PageBuilder):
         rows = (
             select(*columns)
             .select_from(source)
-            .where(*is_walked(row, walk), *row_filters(self.resource, row, self.shape.conditions))
+            .where(*is_walked(row, walk, by_its_index=True), *row_filters(self.resource, row, self.shape.conditions))
         )
         return rows.where(or_(*ways)) if ways else rows

@@ -9,6 +9,7 @@ from sqlalchemy import Select
 from wellspring.access.principal import Principal
 from wellspring.database import Transaction
 from wellspring.queries import ListQuery, Position
+from wellspring.repositories.ledger.bounded import within_its_time
 from wellspring.repositories.ledger.building import PageBuilder
 from wellspring.repositories.ledger.driven import HeadsThenLateral
 from wellspring.repositories.ledger.everywhere import Everywhere
@@ -44,7 +45,8 @@ def page(transaction: Transaction, principal: Principal, query: ListQuery, posit
     values = {"rows": query.size + 1, **values_of(principal, query)}
     if position is not None:
         values |= {"cursor_at": position.at, "cursor_id": position.id}
-    rows: list[Row] = list(transaction.execute(_page_statement(shape), values).mappings())
+    with within_its_time():
+        rows: list[Row] = list(transaction.execute(_page_statement(shape), values).mappings())
     # A page asked for by cursor always has one row, for `behind`; it is empty where nothing lies ahead.
     behind = bool(rows[0]["behind"]) if position is not None else False
     rows = [row for row in rows if row["id"] is not None]
@@ -56,10 +58,19 @@ def page(transaction: Transaction, principal: Principal, query: ListQuery, posit
     return Slice(rows, more_before=behind, more_after=ahead)
 
 
+def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
+    """Say whether the rows of the parents that a query is read by stand in its order in some index."""
+    builder = builder_of(shape_of(principal, query, cursor=False, backward=False))
+    return not isinstance(builder, HeadsThenLateral) or builder.is_sorted
+
+
 def builder_of(shape: Shape) -> PageBuilder:
     """Return what composes the statements of a shape."""
-    if not any(parent.drives for parent in shape.resource.to_one):
+    resource = shape.resource
+    if resource.tenancy == "membership" or (resource.tenancy == "itself" and (shape.person or shape.claimed)):
         return WholeSorted(shape)
+    if not resource.driving:
+        return Everywhere(shape)
     return HeadsThenLateral(shape) if shape.is_narrow else Everywhere(shape)
 
 

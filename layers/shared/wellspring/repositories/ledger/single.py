@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from wellspring.access.predicates import Visible, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
-from wellspring.models import table_of
+from wellspring.models import listed_from
 from wellspring.queries import Deleted
 from wellspring.repositories.ledger.columns import target_table
 from wellspring.repositories.ledger.shapes import Row
@@ -51,8 +51,8 @@ def one(
 def _one_statement(
     resource: Resource, known_by: tuple[str, ...], deleted: Deleted, *, live_parents: bool, lock: bool, person: bool
 ) -> Select[Any]:
-    row = table_of(resource.table).alias("row")
-    visible = Visible(person=person)
+    row = listed_from(resource).alias("row")
+    visible = Visible(person=person, direct=resource.tenancy == "direct")
     # Time does not tell a row of somebody else's from one that is not there.
     statement = visible_rows(resource, row, visible, (), deleted, live_parents=live_parents).where(
         *visible.before_all()

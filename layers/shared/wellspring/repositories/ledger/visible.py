@@ -53,13 +53,13 @@ def visible_rows(
             parent, parent.c.pk == row.c[relationship.column], isouter=not relationship.required and not filters
         )
         statement = statement.add_columns(parent.c.id.label(f"{relationship.name}_id")).where(*filters)
-        if relationship.required:
+        if relationship.required and relationship.guards:
             if deleted == "exclude" or live_parents:
                 statement = statement.where(parent.c.deleted_at.is_(None))
             else:
                 statement = statement.where(outlives(parent, table, row.c.deleted_at))
             ways.append(visible.through(parent, table.name))
-    if resource.tenancy == "membership":
+    if resource.tenancy in {"membership", "itself"}:
         ways.append(visible.through(row, resource.table))
     seen = [or_(*ways)] if resource.tenancy == "any" else ways
     return statement.select_from(source).where(*seen)

@@ -1,0 +1,91 @@
+"""The events of events/feed_*.json, replayed as Lambda would: to the functions that they are named after."""
+
+from typing import Any
+
+import pytest
+
+from feed.consume import handler
+from feed.load import handler as load_handler
+from feed.settle import handler as settle_handler
+from tests.feed.conftest import Tables
+from tests.support.api import Context
+from tests.support.events import event, load_demo
+from tests.support.world import World
+from wellspring.errors import DatabaseAway
+from wellspring.example_ids import demo_id
+from wellspring.services.feed import applying
+
+# Of each event of the queue, what is kept of it: outcomes and reasons.
+KEPT: dict[str, list[tuple[str, str | None]]] = {
+    "batch": [],
+    "erased": [],
+    "waiting": [("waiting", None)],
+    "workspace_changed": [("parked", "workspace_changed")],
+    "malformed": [("parked", "malformed")],
+}
+REPLAYED = (*(f"feed_{name}" for name in KEPT), "feed_settle", "feed_load")
+
+
+@pytest.fixture(autouse=True)
+def demo(world: World) -> None:
+    """What the events speak of."""
+    load_demo(world.database)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_an_event_does_what_its_name_says_and_once(tables: Tables, log: list[dict[str, Any]], name: str) -> None:
+    for _ in range(2):
+        assert handler(event(f"feed_{name}"), Context()) == {"batchItemFailures": []}
+        assert [row[:2] for row in tables.pending()] == KEPT[name]
+    assert [line["outcome"] for line in log if "outcome" in line] == ["parked"] * 2 * len(
+        [outcome for outcome, _ in KEPT[name] if outcome == "parked"]
+    )
+
+
+def test_the_batch_changes_the_demo(tables: Tables) -> None:
+    handler(event("feed_batch"), Context())
+    assert tables.resource("workspaces", demo_id("workspace", "a")).name == "Verdier Foods SA"
+    assert tables.resource("companies", demo_id("company", "a", 1)).name == "Alder & Sons"
+    assert tables.resource("peoples", demo_id("people", "a", 4)).deleted_at is not None
+
+
+def test_the_erasure_takes_the_name(tables: Tables) -> None:
+    handler(event("feed_erased"), Context())
+    assert tables.resource("peoples", demo_id("people", "a", 5)).full_name == "Erased"
+
+
+def test_the_consumer_settles_what_its_batch_has_brought(tables: Tables) -> None:
+    handler(event("feed_waiting"), Context())
+    come = event("feed_batch")
+    body = come["Records"][0]["body"].replace(demo_id("workspace", "a"), demo_id("workspace", "d"), 1)
+    come["Records"][0]["body"] = body
+    handler(come, Context())
+    assert [row for row in tables.pending() if row[0] == "waiting"] == []
+    assert tables.resource("companies", demo_id("company", "d", 1)).name == "Birch"
+
+
+def test_the_schedule_settles_and_says_what_it_did() -> None:
+    assert settle_handler(event("feed_settle"), Context()) == {"applied": 0, "expired": 0, "is_all": True}
+
+
+def test_the_event_by_which_s3_tries_the_queue_is_done() -> None:
+    assert load_handler(event("feed_load"), Context()) == {"batchItemFailures": []}
+
+
+def test_what_is_no_notification_is_dropped_and_told(log: list[dict[str, Any]]) -> None:
+    told = event("feed_load")
+    told["Records"][0]["body"] = "nonsense"
+    assert load_handler(told, Context()) == {"batchItemFailures": []}
+    assert [line["level"] for line in log] == ["ERROR"]
+
+
+def test_a_body_goes_back_when_the_database_refuses_it(
+    monkeypatch: pytest.MonkeyPatch, log: list[dict[str, Any]]
+) -> None:
+    def away(*_given: object, **_named: object) -> None:
+        raise DatabaseAway("away")
+
+    monkeypatch.setattr(applying, "with_retries", away)
+    sent = event("feed_batch")
+    assert handler(sent, Context()) == {"batchItemFailures": [{"itemIdentifier": sent["Records"][0]["messageId"]}]}
+    assert {line["reason"] for line in log if "reason" in line} == {"SERVICE_UNAVAILABLE"}

@@ -1,0 +1,315 @@
+"""The eight types of parents that can be listed and retrieved: who sees which, how they are found, in what order."""
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import true
+
+from tests.reading.conftest import Tenant
+from tests.support.api import Caller, Reply, get, person, service
+from tests.support.databases import Database
+from tests.support.world import Row, World
+from wellspring.access.predicates import Visible
+from wellspring.repositories.ledger import pages, single
+from wellspring.resources import READABLE_PARENTS, Resource, records
+from wellspring.services import reading
+
+READER = service("system:read")
+RECORDS = tuple(record for record in records() if record.operations)
+CATALOGUES = tuple(resource for resource in READABLE_PARENTS if resource.tenancy == "everybody")
+OF_TENANTS = tuple(resource for resource in READABLE_PARENTS if resource.tenancy != "everybody")
+NAMED = tuple(resource for resource in READABLE_PARENTS if resource.named)
+
+
+def called(resource: Resource) -> str:
+    return resource.type
+
+
+def one_of(world: World, tenant: Tenant, type_: str) -> Row:
+    """Return a row of a type that belongs to a tenant, or to nobody."""
+    known = {"workspace": tenant.workspace, "workspace_connector": tenant.connector, "people": tenant.member}
+    makers: dict[str, Callable[[], Row]] = {
+        "workspace_membership": lambda: world.member(world.people(tenant.workspace), tenant.workspace),
+        "connector": lambda: world.connector("Found"),
+        "provider": lambda: world.provider("found"),
+    }
+    return known.get(type_) or makers.get(type_, lambda: world.record(type_, tenant.workspace))()
+
+
+def made(world: World, resource: Resource, workspace: Row, name: str) -> Row:
+    """Make a row of a type with a name; a workspace is another one then."""
+    assert resource.named is not None
+    if resource.type == "workspace":
+        return world.workspace(name)
+    if resource.type == "connector":
+        return world.connector(name)
+    if resource.type == "provider":
+        return world.provider(f"slug-{quote(name)}", name)
+    return world.record(resource.type, workspace, **{resource.named.name: name})
+
+
+def url(resource: Resource, **parameters: str) -> str:
+    query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
+    return f"{resource.route}?{query}"
+
+
+def walk(first: str, caller: Caller, *, backward: bool = False) -> list[str]:
+    """Follow the pages from the first, and return the ids."""
+    found: list[str] = []
+    link: str | None = first
+    while link:
+        document = get(link, caller).document
+        ids = [item["id"] for item in document["data"]]
+        found = ids + found if backward else found + ids
+        link = document["links"]["prev" if backward else "next"]
+    return found
+
+
+# ---- who sees them -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("resource", OF_TENANTS, ids=called)
+def test_a_person_sees_what_belongs_to_their_workspaces_and_nothing_else(
+    world: World, ours: Tenant, theirs: Tenant, resource: Resource
+) -> None:
+    own, foreign = (one_of(world, tenant, resource.type) for tenant in (ours, theirs))
+    assert own.id in get(resource.route, ours.caller).ids
+    assert foreign.id not in get(resource.route, ours.caller).ids
+    assert get(f"{resource.route}/{own.id}", ours.caller).data["id"] == str(own.id)
+    assert get(f"{resource.route}/{foreign.id}", ours.caller).codes == [f"{resource.type.upper()}_NOT_FOUND"]
+    assert {own.id, foreign.id} <= set(get(f"{resource.route}?page[size]=500", READER).ids)
+    assert get(f"{resource.route}/{foreign.id}", READER).status == 200
+
+
+@pytest.mark.parametrize("resource", CATALOGUES, ids=called)
+def test_the_catalogues_are_for_everybody(world: World, ours: Tenant, resource: Resource) -> None:
+    row = one_of(world, ours, resource.type)
+    stranger = person(world.people(world.workspace()))
+    for caller in (ours.caller, stranger, READER):
+        assert row.id in get(f"{resource.route}?page[size]=500", caller).ids
+        assert get(f"{resource.route}/{row.id}", caller).status == 200
+    refused = get(f"{resource.route}?filter[workspace]={ours.workspace.id}", ours.caller)
+    assert refused.error["source"] == {"parameter": "filter[workspace]"}
+
+
+@pytest.mark.parametrize("resource", READABLE_PARENTS, ids=called)
+def test_a_service_needs_the_scope(resource: Resource) -> None:
+    for scopes in ((), ("sync:write",), ("providers:match",)):
+        assert get(resource.route, service(*scopes)).codes == ["FORBIDDEN"]
+
+
+def test_memberships_are_those_of_workspaces_of_which_the_caller_is_a_direct_member(
+    world: World, ours: Tenant, theirs: Tenant
+) -> None:
+    group = world.group(theirs.member)
+    world.group_member(ours.member, group)
+    world.enrol(group, theirs.workspace)
+    hidden = one_of(world, theirs, "workspace_membership")
+    assert theirs.workspace.id in get("/v1/workspaces", ours.caller).ids
+    assert hidden.id not in get("/v1/workspace-memberships", ours.caller).ids
+    assert get(f"/v1/workspace-memberships/{hidden.id}", ours.caller).status == 404
+    assert get(f"/v1/workspace-memberships?filter[workspace]={theirs.workspace.id}", ours.caller).ids == []
+
+
+def test_a_membership_of_somebody_of_another_workspace_is_seen_and_they_are_not(
+    world: World, ours: Tenant, theirs: Tenant
+) -> None:
+    membership = world.member(theirs.member, ours.workspace)
+    reply = get("/v1/workspace-memberships?include=people,workspace", ours.caller)
+    assert membership.id in reply.ids
+    included = {item["id"] for item in reply.document["included"]}
+    assert str(theirs.member.id) not in included
+    assert {str(ours.member.id), str(ours.workspace.id)} <= included
+    url_ = f"/v1/workspace-memberships?filter[people]={theirs.member.id},{ours.member.id}"
+    assert len(get(url_, ours.caller).ids) == 2
+
+
+@pytest.mark.parametrize("resource", OF_TENANTS, ids=called)
+def test_the_views_show_a_person_theirs_whatever_the_statement_asks(
+    monkeypatch: pytest.MonkeyPatch, world: World, ours: Tenant, theirs: Tenant, resource: Resource
+) -> None:
+    own, foreign = (one_of(world, tenant, resource.type) for tenant in (ours, theirs))
+    with monkeypatch.context() as patch:
+        for cached in (pages._page_statement, single._one_statement):
+            cached.cache_clear()
+        patch.setattr(Visible, "workspace", lambda self, pk: true())
+        shown = get(f"{resource.route}?page[size]=500", ours.caller)
+        assert own.id in shown.ids
+        assert foreign.id not in shown.ids
+        assert get(f"{resource.route}/{foreign.id}", ours.caller).status == 404
+        patch.undo()
+        for cached in (pages._page_statement, single._one_statement):
+            cached.cache_clear()
+
+
+# ---- names ---------------------------------------------------------------------------------------------------
+NAMES = ["ÄRGER & Söhne", "alder Bank", "Alder Trading", "ALDER", "Zander", "Alderney", "O'Neill 100%_"]
+FOLDED_ORDER = ["ALDER", "alder Bank", "Alder Trading", "Alderney", "O'Neill 100%_", "Zander", "ÄRGER & Söhne"]
+
+
+@pytest.fixture
+def named(world: World, ours: Tenant, request: pytest.FixtureRequest) -> tuple[Resource, dict[str, Row], str]:
+    """A type, a row of each name, and what narrows its list to them."""
+    resource: Resource = request.param
+    rows = {name: made(world, resource, ours.workspace, name) for name in NAMES}
+    if resource.type == "workspace":
+        for row in rows.values():
+            world.member(ours.member, row)
+    return resource, rows, f"filter[workspace]={ours.workspace.id}&" if resource in RECORDS else ""
+
+
+@pytest.mark.parametrize("named", NAMED, ids=called, indirect=True)
+def test_names_are_found_exactly_by_their_beginning_and_by_a_part(
+    ours: Tenant, named: tuple[Resource, dict[str, Row], str]
+) -> None:
+    resource, rows, within = named
+
+    def found(query: str, caller: Caller) -> list[str]:
+        reply = get(f"{resource.route}?{within}{query}", caller)
+        assert reply.status == 200, reply.body
+        names = {str(row.id): name for name, row in rows.items()}
+        return [names[item["id"]] for item in reply.data]
+
+    for caller in (ours.caller, READER):
+        assert found("filter[name]=Alder%20Trading", caller) == ["Alder Trading"]
+        assert found("filter[name]=alder%20trading", caller) == []
+        assert found("filter[name][starts]=aLDER", caller) == ["ALDER", "alder Bank", "Alder Trading", "Alderney"]
+        assert found(f"filter[name][starts]={quote('ärg')}", caller) == ["ÄRGER & Söhne"]
+        assert found(f"filter[name][contains]={quote('SÖH')}", caller) == ["ÄRGER & Söhne"]
+        assert found("filter[name][contains]=0%25_", caller) == ["O'Neill 100%_"]
+        assert found("filter[name][starts]=al&sort=-name&page[total]=true", caller)[0] == "Alderney"
+
+
+@pytest.mark.parametrize("named", NAMED, ids=called, indirect=True)
+@pytest.mark.parametrize("size", [1, 3, 60])
+def test_a_walk_by_name_shows_each_row_once_both_ways(
+    ours: Tenant, named: tuple[Resource, dict[str, Row], str], size: int
+) -> None:
+    resource, rows, within = named
+    ids = {str(row.id): name for name, row in rows.items()}
+    for sort in ("name", "-name"):
+        first = f"{resource.route}?{within}sort={sort}&page[size]={size}"
+        ahead = walk(first, ours.caller)
+        shown = [ids[id_] for id_ in ahead if id_ in ids]
+        assert shown == (FOLDED_ORDER if sort == "name" else FOLDED_ORDER[::-1])
+        last = get(f"{resource.route}?{within}sort={sort}&page[size]=500", ours.caller).data[-1]
+        before = f"{first}&page[before]={last['meta']['page']['cursor']}"
+        assert [*walk(before, ours.caller, backward=True), last["id"]] == ahead
+
+
+def test_a_name_longer_than_its_order_is_found_by_every_part_of_it(world: World, ours: Tenant) -> None:
+    company = world.company(ours.workspace, "Ä" * 300 + " Needle")
+    within = f"/v1/companies?filter[workspace]={ours.workspace.id}"
+    for query in ("filter[name][contains]=NEEDLE", f"filter[name]={quote('Ä' * 300 + ' Needle')}"):
+        assert get(f"{within}&{query}", ours.caller).ids == [company.id]
+    last = world.company(ours.workspace, "Ä" * 301)
+    walked = walk(f"{within}&filter[name][starts]={quote('ä')}&page[size]=1", ours.caller)
+    assert walked == [str(company.id), str(last.id)]
+
+
+def test_a_name_that_changes_is_found_by_the_new_one(database: Database, world: World, ours: Tenant) -> None:
+    company = world.company(ours.workspace, "Before")
+    database.owner.exec_driver_sql("UPDATE core_api.companies SET name = 'After' WHERE pk = %s", (company.pk,))
+    database.commit()
+    assert get("/v1/companies?filter[name][starts]=after", ours.caller).ids == [company.id]
+    assert get("/v1/companies?filter[name][starts]=before", ours.caller).ids == []
+
+
+@pytest.mark.parametrize("resource", RECORDS, ids=called)
+def test_a_part_of_a_name_is_searched_for_in_one_workspace(
+    monkeypatch: pytest.MonkeyPatch, world: World, ours: Tenant, resource: Resource
+) -> None:
+    parameter = "filter[name][contains]"
+    refused = [get(f"{resource.route}?{parameter}=abc", ours.caller)]
+    within = f"{resource.route}?filter[workspace]={ours.workspace.id}&{parameter}"
+    refused.append(get(f"{within}=ab", ours.caller))
+    world.records(resource.type, ours.workspace, 5)
+    monkeypatch.setattr(reading, "MAX_SEARCHED", 3)
+    refused.append(get(f"{within}=abc", ours.caller))
+    for reply in refused:
+        assert reply.status == 400
+        assert reply.error["source"] == {"parameter": parameter}
+    assert "more than 3" in refused[-1].error["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("filter[name]=A&sort=created_at", "filter[name]"),
+        ("filter[name][starts]=A&sort=-updated_at", "filter[name][starts]"),
+        ("sort=name&filter[deleted]=include", "sort"),
+        ("filter[name]=A&filter[deleted]=only", "filter[deleted]"),
+        ("filter[name][ends]=A", "filter[name][ends]"),
+        ("filter[full_name]=A", "filter[full_name]"),
+        ("filter[name]=", "filter[name]"),
+        ("filter[name][starts]=", "filter[name][starts]"),
+        (f"filter[name][starts]={'a' * 201}", "filter[name][starts]"),
+        ("filter[currency]=EUR", "filter[currency]"),
+    ],
+)
+def test_what_no_index_answers_is_400_with_its_parameter(ours: Tenant, query: str, parameter: str) -> None:
+    reply = get(f"/v1/accounts?{query}", ours.caller)
+    assert (reply.status, reply.error["source"]) == (400, {"parameter": parameter})
+
+
+def test_a_service_names_a_workspace_for_all_but_the_newest_rows(ours: Tenant) -> None:
+    for query, parameters in (
+        ("filter[name][starts]=a", {"filter[name][starts]", "sort"}),
+        ("sort=name", {"sort"}),
+        ("filter[deleted]=include", {"filter[deleted]"}),
+    ):
+        reply = get(f"/v1/companies?{query}", READER)
+        assert {source["parameter"] for source in reply.sources} == parameters
+    assert get(f"/v1/companies?filter[workspace]={ours.workspace.id}&sort=name", READER).ids == [ours.record.id]
+
+
+# ---- other filters -------------------------------------------------------------------------------------------
+def test_providers_are_found_by_slug_category_and_country(world: World, ours: Tenant) -> None:
+    bank = world.provider("a-bank", "A bank", category="banking", countries=["FR", "DE"])
+    other = world.provider("a-mail", "A mail", category="mail", countries=["DE"])
+    for query, found in (
+        ("filter[slug]=a-bank", [bank]),
+        ("filter[category]=mail", [other]),
+        ("filter[country]=FR", [bank]),
+        ("filter[country]=DE&sort=name", [bank, other]),
+        ("filter[country]=DE&filter[category]=banking", [bank]),
+        ("filter[country]=ES", []),
+    ):
+        assert get(f"/v1/providers?{query}", ours.caller).ids == [row.id for row in found], query
+
+
+def test_connectors_of_a_workspace_are_found_by_status_and_connector(world: World, ours: Tenant) -> None:
+    stripe = world.connector("Stripe")
+    paused = world.workspace_connector(ours.workspace, stripe, status="paused")
+    route = "/v1/workspace-connectors"
+    assert get(f"{route}?filter[status]=paused", ours.caller).ids == [paused.id]
+    assert get(f"{route}?filter[status]=active", ours.caller).ids == [ours.connector.id]
+    assert get(f"{route}?filter[connector]={stripe.id}", ours.caller).ids == [paused.id]
+    narrowed = f"{route}?filter[workspace]={ours.workspace.id}&filter[connector]={stripe.id}"
+    assert get(narrowed, READER).ids == [paused.id]
+
+
+@pytest.mark.parametrize("resource", READABLE_PARENTS, ids=called)
+@pytest.mark.parametrize("sort", ["created_at", "-updated_at"])
+def test_what_was_deleted_is_listed_where_it_is_asked_for(
+    world: World, ours: Tenant, resource: Resource, sort: str
+) -> None:
+    row = one_of(world, ours, resource.type)
+    caller = READER if resource.type == "workspace" else ours.caller
+    within = f"&filter[workspace]={ours.workspace.id}" if resource.driving else ""
+    if resource.type != "people":
+        world.tombstone(row)
+    else:
+        row = world.people(ours.workspace)
+        world.tombstone(row)
+    for deleted, shown in (("exclude", False), ("include", True), ("only", True)):
+        listed = get(f"{resource.route}?sort={sort}&filter[deleted]={deleted}&page[size]=500{within}", caller)
+        if resource.type == "workspace":
+            assert get(resource.route, ours.caller).ids == []
+        assert (row.id in listed.ids) is shown, deleted
+    assert get(f"{resource.route}/{row.id}", caller).status == 404
+
+
+def test_retrieving_is_answered_304_to_who_has_it(ours: Tenant) -> None:
+    url_ = f"/v1/workspaces/{ours.workspace.id}"
+    first: Reply = get(url_, ours.caller)
+    assert get(url_, ours.caller, if_none_match=first.headers["etag"]).status == 304
