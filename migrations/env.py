@@ -7,6 +7,7 @@ against Postgres itself, never through RDS Proxy: session settings and advisory 
 
 import os
 import time
+from collections.abc import Callable
 
 from alembic import context
 from sqlalchemy import Connection, create_engine, make_url, pool, text
@@ -44,11 +45,15 @@ def take_turn(connection: Connection) -> None:
 
 
 def migrate(connection: Connection) -> None:
-    """Run the revisions on `connection`, alone and with timeouts."""
+    """Run the revisions on `connection`, alone and with timeouts.
+
+    What the caller wants done `before` or `after` them is done in the same turn, each in a transaction of its own.
+    """
     take_turn(connection)
     connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'; SET statement_timeout = '{STATEMENT_TIMEOUT}'")
     connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {INFRASTRUCTURE}")
     connection.commit()
+    do(context.config.attributes.get("before"), connection)
     context.configure(
         connection=connection,
         target_metadata=metadata,
@@ -61,6 +66,15 @@ def migrate(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+    connection.commit()
+    do(context.config.attributes.get("after"), connection)
+
+
+def do(what: Callable[[Connection], object] | None, connection: Connection) -> None:
+    """Do it in a transaction, where there is something to do."""
+    if what:
+        what(connection)
+        connection.commit()
 
 
 def main() -> None:

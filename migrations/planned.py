@@ -51,6 +51,11 @@ def make(owner: Connection) -> list[str]:
     return list(wanted)
 
 
+def drop(owner: Connection) -> None:
+    """Drop the functions and their schema: whoever knows them sends the statements as text from then on."""
+    owner.exec_driver_sql(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+
+
 _THERE = """
 SELECT proname, obj_description(oid, 'pg_proc') AS said
   FROM pg_catalog.pg_proc

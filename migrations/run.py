@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, make_url, pool
+from sqlalchemy import Engine, create_engine, pool
 
 from migrations import planned
 from wellspring.models.base import INFRASTRUCTURE
@@ -32,17 +32,14 @@ def upgrade(url: str, revision: str = "head") -> None:
     Waits for another migration of the same database to end. Raises SQLAlchemy's `DBAPIError` when a lock or
     a statement takes longer than env.py allows; what a revision did before that is rolled back.
     """
-    command.upgrade(_config(url=url), revision)
-    if revision == "head":
-        engine = create_engine(make_url(url).set(drivername="postgresql+pg8000"), poolclass=pool.NullPool)
-        with engine.begin() as owner:
-            planned.make(owner)
-        engine.dispose()
+    after = planned.make if revision == "head" else None
+    command.upgrade(_config(url=url, after=after), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Take the database at `url` back down to `revision` (`base` for an empty one)."""
-    command.downgrade(_config(url=url), revision)
+    # The planned functions are of the newest schema, and depend on its types.
+    command.downgrade(_config(url=url, before=planned.drop), revision)
 
 
 def check(url: str) -> None:
@@ -66,12 +63,10 @@ def deploy(connect: Callable[[], Any]) -> str:
         DBAPIError: SQLAlchemy's; of `upgrade`, or because the role `rds_iam` is not there.
     """
     engine = create_engine("postgresql+pg8000://", creator=connect, poolclass=pool.NullPool)
-    config = _config(engine=engine)
+    config = _config(engine=engine, after=planned.make)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if _heads(engine) <= known:
         command.upgrade(config, "head")
-        with engine.begin() as owner:
-            planned.make(owner)
     with engine.begin() as owner:
         owner.exec_driver_sql(f"GRANT rds_iam TO {', '.join(ROLES)}")
     return ", ".join(sorted(_heads(engine)))

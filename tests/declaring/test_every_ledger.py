@@ -30,7 +30,9 @@ SELECT replace(replace(replace(found, :ledger, 'LEDGER'), :records, 'RECORDS'), 
    UNION ALL
   SELECT indexdef FROM pg_indexes WHERE schemaname = 'core_api' AND tablename = :name
    UNION ALL
-  SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = CAST(:table AS regclass) AND NOT tgisinternal
+  -- Its argument is the record's type.
+  SELECT replace(pg_get_triggerdef(oid), format('(''%s'')', CAST(:record AS text)), '(RECORD)') FROM pg_trigger
+   WHERE tgrelid = CAST(:table AS regclass) AND NOT tgisinternal
    UNION ALL
   SELECT format('policy %s %s %s %s %s', policyname, roles, cmd, qual, with_check) FROM pg_policies
    WHERE schemaname = 'core_api' AND tablename = :name

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from migrations import run
@@ -59,7 +60,8 @@ def test_down_leaves_nothing_and_up_again_makes_the_same(empty_database: str, lo
 
 
 def test_every_step_down_and_up_again_is_the_same(empty_database: str, look_into: Catalogue) -> None:
-    revisions = sorted(path.name[:4] for path in (ROOT / "migrations" / "versions").glob("[0-9]*.py"))
+    scripts = ScriptDirectory(str(ROOT / "migrations"))
+    revisions = [script.revision for script in scripts.walk_revisions()][::-1]
     shapes = []
     for revision in revisions:
         run.upgrade(empty_database, revision)
