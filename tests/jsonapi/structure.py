@@ -84,7 +84,8 @@ def check_resource_object(item: Any) -> None:
         if name.endswith("_at") and value is not None:
             assert INSTANT.fullmatch(value)
     for relationship in relationships.values():
-        assert relationship.keys() == {"data"}
+        assert relationship.keys() in ({"data"}, {"links", "data"})
+        check_links(relationship.get("links", {}))
         data = relationship["data"]
         assert data is None or isinstance(data, list | dict)
         for identifier in data if isinstance(data, list) else [data] if data else []:

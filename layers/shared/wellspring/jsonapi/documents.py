@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from wellspring.jsonapi.query import with_cursor
 from wellspring.jsonapi.values import CURSOR_PAGINATION, render_instant
@@ -19,15 +20,25 @@ TAG_BYTES = 12
 IN_QUERY = "%/?:@!$&'()*+,;="
 
 type Object = dict[str, Any]
+type Reachable = frozenset[tuple[str, UUID]]
 
 
-def resource_object(resource: Resource, row: Row, fields: frozenset[str] | None = None) -> Object:
-    """Return the resource object of one row, with full linkage.
+def resource_object(
+    resource: Resource,
+    row: Row,
+    fields: frozenset[str] | None = None,
+    reachable: Reachable = frozenset(),
+    *,
+    primary: bool = True,
+) -> Object:
+    """Return the resource object of one row, with full linkage, and links to what a GET would show the caller.
 
     Args:
         resource: the row's declaration.
         row: what was read.
         fields: the only attributes and relationships to show; None for all.
+        reachable: the types and ids of what is included and has a URL.
+        primary: whether it is what was asked for, and not included with it.
     """
     document: Object = {"type": resource.type, "id": str(row["id"])}
     attributes = {
@@ -38,16 +49,46 @@ def resource_object(resource: Resource, row: Row, fields: frozenset[str] | None 
     if attributes:
         document["attributes"] = attributes
     relationships = {
-        relationship.name: {"data": _linkage(relationship, row[_key(relationship)])}
+        relationship.name: _related(resource, relationship, row, reachable, primary=primary)
         for relationship in resource.relationships
         # A to-many's linkage is read for primary data only.
         if (fields is None or relationship.name in fields) and _key(relationship) in row
     }
     if relationships:
         document["relationships"] = relationships
-    if resource.route:
+    if _has_url(resource, row):
         document["links"] = {"self": location(resource, row)}
     return document
+
+
+def _has_url(resource: Resource, row: Row) -> bool:
+    """Say whether a GET of the row would show it to the caller who sees it here."""
+    return resource.is_readable and row["deleted_at"] is None and row.get("is_reachable", True)
+
+
+def _related(
+    resource: Resource, relationship: Relationship, row: Row, reachable: Reachable, *, primary: bool
+) -> Object:
+    """Return a relationship: its linkage and, of a to-one whose resource a GET would show, its link."""
+    value = row[_key(relationship)]
+    made: Object = {}
+    if not relationship.many and value is not None:
+        target = resource_of(relationship.target)
+        proven = row["deleted_at"] is None and _proves(resource, relationship, primary=primary)
+        if target.is_readable and (proven or (target.type, value) in reachable):
+            made["links"] = {"related": f"{target.route}/{value}"}
+    return {**made, "data": _linkage(relationship, value)}
+
+
+def _proves(resource: Resource, relationship: Relationship, *, primary: bool) -> bool:
+    """Say whether who sees a live row sees what a relationship of it leads to, and whether that is live.
+
+    Of an included row only the workspace has been looked at. Who sees an enrolment by either of its sides sees the
+    workspace; by the workspace alone they do not see the group.
+    """
+    if relationship.target == "workspace":
+        return relationship.required
+    return primary and relationship.required and relationship.guards and resource.tenancy != "any"
 
 
 def location(resource: Resource, row: Row) -> str:
@@ -67,7 +108,7 @@ def single_document(resource: Resource, found: Found, view: View, url: str) -> O
     document: Object = {
         "jsonapi": VERSION,
         "links": {"self": url},
-        "data": resource_object(resource, found.row, view.fields.get(resource.type)),
+        "data": resource_object(resource, found.row, view.fields.get(resource.type), _reachable(found.included)),
     }
     return _with_included(document, found.included, view)
 
@@ -86,8 +127,9 @@ def page_document(
         names_profile: whether the answer's media type names the profile; only then may the document (a MUST).
     """
     data = []
+    reachable = _reachable(page.included)
     for row, cursor in zip(page.rows, page.cursors, strict=True):
-        item = resource_object(resource, row, view.fields.get(resource.type))
+        item = resource_object(resource, row, view.fields.get(resource.type), reachable)
         item["meta"] = {"page": {"cursor": cursor}}
         data.append(item)
     document: Object = {
@@ -151,12 +193,19 @@ def _page_links(page: Page, path: str, raw_query: str) -> dict[str, str | None]:
 
 def _with_included(document: Object, included: Included, view: View) -> Object:
     if view.include is not None:
+        reachable = _reachable(included)
         document["included"] = [
-            resource_object(resource_of(type_), row, view.fields.get(type_))
+            resource_object(resource_of(type_), row, view.fields.get(type_), reachable, primary=False)
             for type_, rows in included.items()
             for row in rows
         ]
     return document
+
+
+def _reachable(included: Included) -> Reachable:
+    return frozenset(
+        (type_, row["id"]) for type_, rows in included.items() for row in rows if _has_url(resource_of(type_), row)
+    )
 
 
 def _attribute(attribute: Attribute, value: Any) -> Any:

@@ -39,6 +39,10 @@ def _related_statement(resource: Resource, *, person: bool) -> Select[Any]:
             parent.c.id.label(f"{relationship.name}_id")
         )
     workspace = workspace_of(row, table.name)
+    visible = Visible(person=person)
     if workspace is not None:
-        statement = statement.where(Visible(person=person).workspace(workspace))
+        statement = statement.where(visible.workspace(workspace))
+    if table.name == "workspace_groups":
+        # Who sees an enrolment by its workspace is shown the group, which they cannot ask for.
+        statement = statement.add_columns(visible.group(row.c.pk).label("is_reachable"))
     return statement.order_by(row.c.pk)
