@@ -420,8 +420,9 @@ def test_every_parameter_that_is_understood_is_described(route: Route) -> None:
     fields = {said.name for known in resources() for said in known.attributes}
     fields |= {said.name for known in resources() for said in known.relationships}
     names = {"include", "sort", "page[size]", "page[after]", "page[before]", "page[total]", "page[number]", "filter"}
-    for field in (*fields, "deleted", "id", "pk"):
-        names |= {f"filter[{field}]", *(f"filter[{field}][{operator}]" for operator in (*RANGE_OPERATORS, "eq", "in"))}
+    operators = (*RANGE_OPERATORS, "eq", "in", "starts", "contains", "ends")
+    for field in (*fields, "country", "deleted", "id", "pk"):
+        names |= {f"filter[{field}]", *(f"filter[{field}][{operator}]" for operator in operators)}
     names |= {f"fields[{known.type}]" for known in resources()}
     understood = {name for name in names if name not in try_query(route, (name, "")).unknown}
     if route.operation != "delete":
