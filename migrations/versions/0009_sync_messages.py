@@ -378,7 +378,7 @@ def recount_function() -> str:
 def carry_inbox_over() -> None:
     """Make `sync_inbox` a view of `sync_messages`, with all that it knew; consumers may note messages all the while."""
     # What is noted while the rest is copied has a time after this.
-    begin = op.get_bind().exec_driver_sql("SELECT now() - interval '1 hour'").scalar_one()
+    op.execute("SELECT set_config('wellspring.copied_from', (now() - interval '1 hour')::text, false)")
     with outside_transaction():
         op.execute(
             """
@@ -405,7 +405,7 @@ def carry_inbox_over() -> None:
     op.execute(
         "INSERT INTO wellspring.sync_messages (message_id, received_at, processed_at)"
         " SELECT message_id, processed_at, processed_at FROM wellspring.sync_inbox"
-        f" WHERE processed_at > '{begin}' ON CONFLICT DO NOTHING"
+        " WHERE processed_at > current_setting('wellspring.copied_from')::timestamptz ON CONFLICT DO NOTHING"
     )
     op.execute("DROP TABLE wellspring.sync_inbox")
     op.execute("CREATE VIEW wellspring.sync_inbox AS SELECT message_id, processed_at FROM wellspring.sync_messages")

@@ -50,9 +50,14 @@ NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 UNASKED: Mapping[str, str] = {
     "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
+    **{
+        f"endings.{name}": "for the maintenance of the pipeline; of what the feed has ended, whoever's it is"
+        for name in ("end_rows", "mark", "open_endings")
+    },
     "erasing.erase": "for the platform's feed; of one person that is named by their id",
     "feed.apply_events": "for the platform's feed, which writes the parents of all tenants",
     "feed.lock_types": "locks, and no row",
+    "feed_history.forget": "of the feed's own tables, of which nothing is shown",
     "feed_sources.count": "sums of the feed's sources, of which nothing is shown here",
     "sync.disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
     "groups.linkage": "of groups that the caller has just been shown",
@@ -61,6 +66,10 @@ UNASKED: Mapping[str, str] = {
     "idempotency.answer_of": "the caller is half of the key",
     "idempotency.claim": "the caller is half of the key",
     "idempotency.keep": "the caller is half of the key",
+    **{
+        f"loads.{name}": "checkpoints of files, which are of no tenant"
+        for name in ("begin", "check", "finish", "rejects", "summary")
+    },
     "parents.caller_pk": "the caller",
     **{
         f"pending_events.{name}": "for the platform's feed, whose events are of no tenant yet"

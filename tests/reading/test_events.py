@@ -27,10 +27,31 @@ DEMO_ROWS: dict[str, set[str]] = {
     "workspace_provider_retrieve": {"provider"},
     "workspace_group_retrieve": {"workspace", "workspace_group_membership"},
 }
+# Lists and rows of parents: the types that are included, None where nothing can be.
+PARENT_LISTS: dict[str, set[str] | None] = {
+    "workspace_list": None,
+    "people_list": {"workspace"},
+    "company_list": {"workspace"},
+    "account_list": {"workspace"},
+    "connector_list": None,
+    "workspace_connector_list": {"workspace", "connector"},
+    "provider_list": None,
+    "workspace_membership_list": {"people", "workspace"},
+}
+PARENT_ROWS: dict[str, set[str] | None] = {
+    "workspace_retrieve": None,
+    "people_retrieve": {"workspace"},
+    "company_retrieve": {"workspace"},
+    "account_retrieve": {"workspace"},
+    "connector_retrieve": None,
+    "workspace_connector_retrieve": {"workspace"},
+    "provider_retrieve": None,
+    "workspace_membership_retrieve": {"people"},
+}
 PROVENANCE_LISTS = {f"{type_}_workspace_connector_list": type_ for type_ in TYPES}
 PROVENANCE_ROWS = {f"{type_}_workspace_connector_retrieve": type_ for type_ in TYPES}
 OPEN = ("health_check", "openapi_document", "docs_page")
-REPLAYED = (*PROVENANCE_LISTS, *PROVENANCE_ROWS, *DEMO_LISTS, *DEMO_ROWS, *OPEN)
+REPLAYED = (*PROVENANCE_LISTS, *PROVENANCE_ROWS, *DEMO_LISTS, *DEMO_ROWS, *PARENT_LISTS, *PARENT_ROWS, *OPEN)
 
 
 def subject_of(name: str) -> UUID:
@@ -93,6 +114,29 @@ def test_a_retrieve_event_of_the_demo_is_answered_with_its_row(database: Databas
     document = answered(name)
     assert document["data"]["id"] == event(name)["pathParameters"]["id"]
     assert {item["type"] for item in document["included"]} == DEMO_ROWS[name]
+
+
+def included_in(document: Any) -> set[str] | None:
+    return {item["type"] for item in document["included"]} if "included" in document else None
+
+
+@pytest.mark.parametrize("name", PARENT_LISTS)
+def test_a_list_event_of_parents_is_answered_with_a_page(database: Database, name: str) -> None:
+    load_demo(database)
+    document = answered(name)
+    # Of memberships and workspaces the demo's owner has fewer.
+    assert 1 <= len(document["data"]) <= 2
+    assert {item["type"] for item in document["data"]} == {name.removesuffix("_list")}
+    assert included_in(document) == PARENT_LISTS[name]
+
+
+@pytest.mark.parametrize("name", PARENT_ROWS)
+def test_a_retrieve_event_of_a_parent_is_answered_with_its_row(database: Database, name: str) -> None:
+    assert replay(name)["statusCode"] == 404
+    load_demo(database)
+    document = answered(name)
+    assert document["data"]["id"] == event(name)["pathParameters"]["id"]
+    assert included_in(document) == PARENT_ROWS[name]
 
 
 def test_the_health_event_is_answered_from_the_database(database: Database) -> None:

@@ -1,6 +1,7 @@
 """The eight types of parents that can be listed and retrieved: who sees which, how they are found, in what order."""
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -313,3 +314,72 @@ def test_retrieving_is_answered_304_to_who_has_it(ours: Tenant) -> None:
     url_ = f"/v1/workspaces/{ours.workspace.id}"
     first: Reply = get(url_, ours.caller)
     assert get(url_, ours.caller, if_none_match=first.headers["etag"]).status == 304
+
+
+# ---- links ---------------------------------------------------------------------------------------------------
+def links_of(document: Any) -> list[str]:
+    """Return every link of a document's resources: their own, and those of their relationships."""
+    data = document["data"] if isinstance(document["data"], list) else [document["data"]]
+    found = []
+    for item in [*data, *document.get("included", [])]:
+        found += [item["links"]["self"]] if "links" in item else []
+        for relationship in item.get("relationships", {}).values():
+            found += relationship.get("links", {}).values()
+    return found
+
+
+@pytest.mark.parametrize("resource", READABLE_PARENTS, ids=called)
+def test_what_a_parent_links_to_is_there(world: World, ours: Tenant, theirs: Tenant, resource: Resource) -> None:
+    row = one_of(world, ours, resource.type)
+    world.member(theirs.member, ours.workspace)
+    for include in ("", f"&include={','.join(resource.includes)}" if resource.includes else ""):
+        page = get(f"{resource.route}?page[size]=100{include}", ours.caller).document
+        assert f"{resource.route}/{row.id}" in links_of(page)
+        for link in set(links_of(page)):
+            assert get(link, ours.caller).status == 200, link
+
+
+def test_a_to_one_is_linked_where_the_row_proves_it_or_it_is_included(world: World, ours: Tenant) -> None:
+    route = f"/v1/workspace-connectors/{ours.connector.id}"
+    plain = get(route, ours.caller).data["relationships"]
+    assert plain["workspace"]["links"] == {"related": f"/v1/workspaces/{ours.workspace.id}"}
+    assert "links" not in plain["connector"]
+    included = get(f"{route}?include=connector", ours.caller).data["relationships"]
+    connector = included["connector"]["data"]["id"]
+    assert included["connector"]["links"] == {"related": f"/v1/connectors/{connector}"}
+    row = get("/v1/company-workspace-connectors?include=company", ours.caller).data[0]["relationships"]
+    assert row["company"]["links"] == {"related": f"/v1/companies/{ours.record.id}"}
+    assert row["workspace_connector"]["links"] == {"related": route}
+
+
+def test_a_connector_of_a_workspace_outlives_its_connector_and_does_not_link_to_it(world: World, ours: Tenant) -> None:
+    connector = world.connector("Gone")
+    row = world.workspace_connector(ours.workspace, connector)
+    world.tombstone(connector)
+    for suffix in ("", "?include=connector"):
+        reply = get(f"/v1/workspace-connectors/{row.id}{suffix}", ours.caller)
+        assert reply.data["relationships"]["connector"] == {"data": {"type": "connector", "id": str(connector.id)}}
+    assert row.id in get("/v1/workspace-connectors", ours.caller).ids
+
+
+def test_a_tombstoned_row_has_no_links(world: World, ours: Tenant) -> None:
+    company = world.company(ours.workspace)
+    world.tombstone(company)
+    world.tombstone(ours.provenance)
+    for route in ("/v1/companies", "/v1/company-workspace-connectors"):
+        shown = get(f"{route}?filter[deleted]=only", ours.caller).document
+        assert shown["data"]
+        links = [link for link in links_of(shown) if not link.startswith("/v1/workspaces/")]
+        assert links == []
+
+
+def test_a_group_that_is_seen_by_its_enrolment_alone_has_no_link(world: World, ours: Tenant, theirs: Tenant) -> None:
+    group = world.group(theirs.member)
+    world.group_member(theirs.member, group)
+    world.enrol(group, ours.workspace)
+    route = "/v1/workspace-group-workspaces?include=workspace_group,workspace"
+    for caller, is_member in ((ours.caller, False), (theirs.caller, True), (READER, True)):
+        page = get(route, caller).document
+        assert (f"/v1/workspace-groups/{group.id}" in links_of(page)) is is_member
+        for link in links_of(page):
+            assert get(link, caller).status == 200, link

@@ -21,6 +21,7 @@ from tests.support.events import event, function_of
 from tests.writing import test_events as writing
 from wellspring.example_ids import demo_id
 from wellspring.jsonapi.values import MEDIA_TYPE
+from wellspring.resources import resource_of
 
 REPLAYED = (*reading.REPLAYED, *writing.REPLAYED)
 GUARDED = [name for name in REPLAYED if name not in reading.OPEN]
@@ -120,6 +121,23 @@ def test_a_foreign_tenant_writes_nothing(deployed: Deployed, ledger: FreshDataba
     answer = invoke(deployed, name, {"sub": OUTSIDER, "scope": ""})
     assert answer["statusCode"] in {403, 404}
     assert everything(ledger) == before
+
+
+@pytest.mark.parametrize("name", reading.PARENT_ROWS)
+def test_a_parent_is_absent_for_a_foreign_tenant_unless_it_is_for_everybody(
+    deployed: Deployed, ledger: FreshDatabase, name: str
+) -> None:
+    type_ = name.removesuffix("_retrieve")
+    assert document_of(invoke(deployed, name), 200)["data"]["id"] == event(name)["pathParameters"]["id"]
+    for_all = resource_of(type_).tenancy == "everybody"
+    document_of(invoke(deployed, name, {"sub": OUTSIDER}), 200 if for_all else 404)
+
+
+@pytest.mark.parametrize("name", reading.PARENT_LISTS)
+def test_a_list_of_parents_is_of_what_the_database_holds(deployed: Deployed, ledger: FreshDatabase, name: str) -> None:
+    document = document_of(invoke(deployed, name), 200)
+    assert document["data"]
+    assert_it_is_what_is_held(ledger, document)
 
 
 # ---- what is read ---------------------------------------------------------------------------------------------

@@ -180,8 +180,10 @@ class FreshDatabase:
 
     def end(self, pid: int) -> None:
         """End the session of the server process `pid`, and wait until it is gone."""
-        with self.session() as other:
+        engine = engine_for(self.url)
+        with engine.connect() as other:
             assert other.exec_driver_sql("SELECT pg_terminate_backend(%s, 5000)", (pid,)).scalar_one()
+        engine.dispose()
 
     def close(self) -> None:
         self.owner.close()

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from tests.support.databases import WRITER, AnyDatabase, Statements
+from tests.support.databases import CONSUMER, AnyDatabase, Statements
 from tests.support.world import RECORDS, Row, World
 
 # Every row of the three tables, by public ids.
@@ -27,7 +27,7 @@ LEDGER = text(
 @pytest.fixture(autouse=True)
 def as_writer(world: World) -> None:
     """The consumer's role, in whichever database the test uses."""
-    world.database.role = WRITER
+    world.database.role = CONSUMER
 
 
 @pytest.fixture
@@ -89,13 +89,15 @@ def theirs(world: World) -> Tenant:
 
 
 def units(statements: Statements) -> int:
-    """Return how many units were tried: each begins by asking which of its messages are done."""
-    return sum(statement.startswith("SELECT message_id FROM wellspring.sync_inbox") for statement in statements)
+    """Return how many units were tried: each begins by asking what is known of its messages."""
+    return sum("nextval('wellspring.sync_messages_pk_seq')" in statement for statement in statements) - chunks(
+        statements
+    )
 
 
 def begins_a_chunk(statement: str) -> bool:
     """Say whether this is the first statement of a chunk of a disconnect."""
-    return "EXISTS (SELECT FROM core_api.workspace_connectors" in statement
+    return statement.startswith("SELECT pk, workspace_pk FROM core_api.workspace_connectors AS found")
 
 
 def chunks(statements: Statements) -> int:
@@ -132,7 +134,17 @@ class Ledger:
 
     def inbox(self) -> set[UUID]:
         """Return the ids of the messages that had their effect."""
-        return {row.message_id for row in self._select(text("SELECT message_id FROM wellspring.sync_inbox"))}
+        done = "SELECT message_id FROM wellspring.sync_messages WHERE outcome IN ('applied', 'dismissed')"
+        return {row.message_id for row in self._select(text(done))}
+
+    def reasons(self) -> Counter[str | None]:
+        """Return why messages are parked, with their number; None is that of those which are not."""
+        return Counter(row.reason for row in self._select(text("SELECT reason FROM wellspring.sync_messages")))
+
+    def messages(self) -> dict[str, Any]:
+        """Return the rows of messages by their id; of those without one by their digest."""
+        rows = self._select(text("SELECT *, encode(digest, 'hex') AS hex FROM wellspring.sync_messages ORDER BY pk"))
+        return {str(row.message_id or row.hex): row for row in rows}
 
     def choices(self, workspace: Row) -> Counter[tuple[UUID, bool, bool, bool]]:
         """Return (provider, is it selected, is it matched, is it live) of the workspace's rows, with their number."""

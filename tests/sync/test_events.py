@@ -21,17 +21,17 @@ DEMO_ID = re.compile(r"01990000-(\d{3}[\dc])-7000-8000-([0abc])\d{11}")
 REPLAYED: dict[str, tuple[list[int], int]] = {
     "append": ([], 3),
     "relink": ([], 2),
-    "malformed": ([0], 0),
-    "foreign_workspace": ([0], 0),
-    "poisoned_group": ([0, 2], 3),
+    "malformed": ([], 0),
+    "foreign_workspace": ([], 0),
+    "poisoned_group": ([], 4),
     "invalidate": ([], 0),
     "disconnect": ([], 0),
     "match": ([], 0),
     "mixed": ([], 2),
-    "unknown_connector": ([0], 0),
-    "unknown_record": ([0], 0),
-    "unknown_workspace": ([0], 0),
-    "unknown_provider": ([0], 0),
+    "unknown_connector": ([], 0),
+    "unknown_record": ([], 0),
+    "unknown_workspace": ([], 0),
+    "unknown_provider": ([], 0),
 }
 
 

@@ -75,8 +75,7 @@ def test_a_batch_does_what_its_messages_do_one_by_one(
             world.provenance(record, of.connector)
             world.provenance(record, of.other_connector, "output")
     batch = messages(seed, together, providers, kinds)
-    # One group, so that there is one order.
-    assert consume(*batch, groups=["one"] * len(batch)) == []
+    assert consume(*batch) == []
     summed = counts(log)
     log.clear()
     for message in messages(seed, apart, providers, kinds):
@@ -118,13 +117,7 @@ def test_a_row_that_is_made_and_ended_in_one_batch_is_kept_as_history(ours: Tena
     assert created == updated == deleted
 
 
-def test_what_is_ended_under_another_group_is_ended_too(ours: Tenant, ledger: Ledger) -> None:
-    batch = [synced(ours.connector, ours.mixed), invalidated(ours.connector, ours.mixed[:1])]
-    assert consume(*batch, groups=["a", "b"]) == []
-    assert sum(ledger.live().values()) == len(ours.mixed) - 1
-
-
-def test_a_message_that_fails_ends_nothing_of_an_earlier_one(ours: Tenant, theirs: Tenant, ledger: Ledger) -> None:
+def test_a_message_that_is_parked_ends_nothing_of_an_earlier_one(ours: Tenant, theirs: Tenant, ledger: Ledger) -> None:
     bad = invalidated(ours.connector, [*ours.mixed, theirs.companies[0]])
-    assert consume(synced(ours.connector, ours.mixed), bad) == [1]
+    assert consume(synced(ours.connector, ours.mixed), bad) == []
     assert sum(ledger.live().values()) == len(ours.mixed)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, event, text
 from maintenance.prune import handler
 from tests.support import events
 from tests.support.api import Context
-from tests.support.databases import WRITER, FreshDatabase, Statements
+from tests.support.databases import CONSUMER, FreshDatabase, Statements
 from tests.support.queue import consume, synced
 from tests.support.world import World
 from tests.sync.conftest import Ledger, Tenant
@@ -107,7 +107,7 @@ def test_each_chunk_is_committed_and_the_rest_is_left_to_the_next_run_when_the_t
     looks: Iterator[bool] = iter([False, False, True])
     monkeypatch.setattr(Deadline, "has_passed", property(lambda _: next(looks)))
 
-    @event.listens_for(fresh_database.engine(WRITER), "commit")
+    @event.listens_for(fresh_database.engine(CONSUMER), "commit")
     def count(_: Connection) -> None:
         commits.append(1)
 

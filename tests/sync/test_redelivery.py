@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, event
 
-from tests.support.databases import WRITER, FreshDatabase, Statements, engine_for
+from tests.support.databases import CONSUMER, FreshDatabase, Statements, engine_for
 from tests.support.queue import consume, invalidated, synced
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids, tenant, units
@@ -48,32 +48,41 @@ class TestAMessageThatComesAgain:
         assert consume(message) == []
         assert ledger.rows() == before
 
-    def test_is_known_by_its_id_in_capitals_too_and_whatever_it_says_now(self, ours: Tenant, ledger: Ledger) -> None:
+    def test_with_another_body_is_parked_once_however_its_id_is_written(self, ours: Tenant, ledger: Ledger) -> None:
         message = synced(ours.connector, ours.companies[:1])
         consume(message)
-        assert consume(synced(ours.connector, ours.companies, id_=message["id"].upper())) == []
+        other = synced(ours.connector, ours.companies, id_=message["id"].upper())
+        for _ in range(2):
+            assert consume(other) == []
         assert ledger.live() == ids(ours.companies[:1])
+        assert ledger.reasons() == {None: 1, "reused_id": 1}
 
     def test_in_one_batch_succeeds_twice_and_has_one_effect(self, ours: Tenant, ledger: Ledger) -> None:
         message = synced(ours.connector, ours.mixed)
         assert consume(message, message) == []
         assert ledger.live() == ids(ours.mixed)
 
-    def test_in_one_batch_under_two_groups_has_one_effect(self, ours: Tenant, ledger: Ledger) -> None:
+    def test_in_a_group_that_is_not_its_connectors_is_parked(self, ours: Tenant, ledger: Ledger) -> None:
         message = synced(ours.connector, ours.mixed)
-        assert consume(message, message, message, groups=["a", "b", "a"]) == []
-        assert ledger.live() == ids(ours.mixed)
-
-    def test_fails_both_times_in_one_batch_when_it_fails(self, ours: Tenant, ledger: Ledger) -> None:
-        message = synced(ours.connector, [*ours.mixed, Row("company", 0, uuid4())])
-        assert consume(message, message, groups=["a", "b"]) == [0, 1]
+        assert consume(message, groups=["a"]) == []
         assert not ledger.rows()
+        assert ledger.reasons() == {"wrong_group": 1}
 
-    def test_behind_a_failure_of_its_group_goes_back_with_it(self, ours: Tenant, ledger: Ledger) -> None:
-        done, bad = synced(ours.connector, ours.mixed), synced(ours.connector, [Row("company", 0, uuid4())])
-        consume(done)
-        assert consume(bad, done) == [0, 1]
-        assert consume(done, bad) == [1]
+    def test_is_parked_once_when_it_is_parked(self, ours: Tenant, ledger: Ledger) -> None:
+        message = synced(ours.connector, [*ours.mixed, Row("company", 0, uuid4())])
+        assert consume(message, message) == []
+        assert consume(message, "no message", "no message") == []
+        assert not ledger.rows()
+        assert ledger.reasons() == {"unknown_record": 1, "malformed": 1}
+
+    def test_is_applied_when_what_it_missed_has_come(self, ours: Tenant, ledger: Ledger, world: World) -> None:
+        company = Row("company", 0, uuid4())
+        message = synced(ours.connector, [*ours.mixed, company])
+        consume(message)
+        world.company(ours.workspace, id=company.id)
+        assert consume(message) == []
+        assert ledger.live() == ids([*ours.mixed, company])
+        assert ledger.reasons() == {None: 1}
 
 
 @pytest.fixture
@@ -128,7 +137,7 @@ class TestTheSameMessageTwiceAtTheSameTime:
         results: dict[str, list[int]] = {}
         second: list[threading.Thread] = []
 
-        @event.listens_for(fresh.engine(WRITER), "commit")
+        @event.listens_for(fresh.engine(CONSUMER), "commit")
         def before_commit(_connection: Connection) -> None:
             """Hold the first delivery back, its work done and not committed, until the second waits for it."""
             if not second:
@@ -156,7 +165,7 @@ class TestTheSameMessageTwiceAtTheSameTime:
         results: dict[str, list[int]] = {}
         second: list[threading.Thread] = []
 
-        @event.listens_for(fresh.engine(WRITER), "commit")
+        @event.listens_for(fresh.engine(CONSUMER), "commit")
         def before_commit(_connection: Connection) -> None:
             if not second:
                 second.append(in_thread(lambda: results.update(second=consume(message, next_))))
@@ -175,7 +184,7 @@ class TestTheSameMessageTwiceAtTheSameTime:
         results: dict[str, list[int]] = {}
         second: list[threading.Thread] = []
 
-        @event.listens_for(fresh.engine(WRITER), "commit")
+        @event.listens_for(fresh.engine(CONSUMER), "commit")
         def before_commit(connection: Connection) -> None:
             if not second:
                 second.append(in_thread(lambda: results.update(second=consume(message))))
@@ -214,7 +223,7 @@ class TestADatabaseThatGoesAway:
         """End the consumer's session at its next `times` `before_cursor_execute`, `after_…` or `commit`."""
         killed: list[int] = []
 
-        @event.listens_for(database.engine(WRITER), moment)
+        @event.listens_for(database.engine(CONSUMER), moment)
         def kill(connection: Connection, *_call: object) -> None:
             # Statements that leave together are one moment.
             if len(killed) < times and pid_of(connection) not in killed:
@@ -260,9 +269,9 @@ class TestADatabaseThatGoesAway:
     ) -> None:
         killed = self._kill_when(fresh, "before_cursor_execute", times=2 * TRIES)
         message, follower = synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)
-        assert consume("not json", message, follower, groups=["a", "b", "b"]) == [0, 1, 2]
+        assert consume("not json", message, follower, groups=["a", *[str(ours.connector.id)] * 2]) == [0, 1, 2]
         assert len(killed) == 2 * TRIES
-        assert [line["outcome"] for line in log if "outcome" in line] == ["failed", "returned", "held"]
+        assert [line["outcome"] for line in log if "outcome" in line] == ["returned", "returned", "held"]
         assert consume(message) == []
         assert ledger.live() == ids(ours.mixed)
 

@@ -5,11 +5,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import MetaData
 
-from wellspring.repositories.sync.applying import effects
-from wellspring.repositories.sync.disconnecting import Progress, end_rows
+from wellspring.messages import arrival
+from wellspring.repositories.sync.applying import Effect, effects
+from wellspring.repositories.sync.disconnecting import end_rows
+from wellspring.repositories.sync.messages import Entry, Known, known, lock, proceed, write
 from wellspring.repositories.sync.resolving import PROVIDER, Resolved, questions
 from wellspring.repositories.sync.tables import RECORDS, RecordTables
-from wellspring.work import Change, Disconnected, Invalidated, Matched, Synced
+from wellspring.work import Change, Invalidated, Matched, Problem, Synced
 
 MOST_CHARACTERS = 4096
 SCRATCH = [f"scratch_record_of_type_{number}" for number in range(8)]
@@ -36,12 +38,18 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
         Matched(id=str(uuid4()), group="group", workspace_id=str(uuid4()), provider_ids=[str(uuid4())]),
     ]
     asked = questions(unit)
-    found = Resolved(is_done=False, parent_pk=1, pks=dict.fromkeys([*types, PROVIDER], "{1}"), problems=())
-    written = effects(unit, [found] * len(unit), range(len(unit)))
-    message = Disconnected(id=str(uuid4()), group="group", workspace_connector_id=str(uuid4()))
-    chunk = [end_rows(type_, [(message, Progress())], 5000) for type_ in types]
-    # The parents and the inbox, then each type; the inbox, each type twice, and the providers.
-    assert len(asked) == 4 + len(types)
-    assert len(written) == 2 + 2 * len(types)
-    statements = [*asked.values(), *(each for _, each in written), *chunk]
+    found = Resolved(parent_pk=1, workspace_pk=1, pks=dict.fromkeys([*types, PROVIDER], "{1}"), problems=())
+    written = effects([Effect(number, item, found) for number, item in enumerate(unit)])
+    arrivals = [arrival("{}", group="group") for _ in unit]
+    chunk = [end_rows(type_, 1, 1, {}, 5000) for type_ in types]
+    # The parents, then each type; each type twice, and the providers.
+    assert len(asked) == 3 + len(types)
+    assert len(written) == 1 + 2 * len(types)
+    problems = (Problem("unknown_record", "company", str(uuid4())),)
+    was = Known(1, "parked", "unknown_record", is_same=True, has_connector=False, is_overtaken=False, progress={})
+    entry = Entry(pk=1, arrival=arrivals[0], outcome="parked", connector_pk=1, problems=problems, was=was)
+    noted = [known(arrivals), lock([str(uuid4())]), proceed(1, {}), *write([entry])]
+    # The row, what it waited for, what it waits for, and the connector's state.
+    assert len(noted) == 3 + 4
+    statements = [*asked.values(), *(each for _, each in written), *chunk, *noted]
     assert max(len(str(each.statement)) for each in statements) <= MOST_CHARACTERS

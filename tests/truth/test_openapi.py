@@ -392,7 +392,7 @@ def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
     assert try_query(route, *(pair for pair in together.items() if pair[0] != "page[before]")) == (set(), set())
 
 
-RANGE = re.compile(r"filter\[(\w+)\]\[\w+\]")
+RANGE = re.compile(r"filter\[(\w+_at)\]\[\w+\]")
 
 
 def with_its_order(name: str, given: Mapping[str, str]) -> dict[str, str]:
@@ -420,8 +420,9 @@ def test_every_parameter_that_is_understood_is_described(route: Route) -> None:
     fields = {said.name for known in resources() for said in known.attributes}
     fields |= {said.name for known in resources() for said in known.relationships}
     names = {"include", "sort", "page[size]", "page[after]", "page[before]", "page[total]", "page[number]", "filter"}
-    for field in (*fields, "deleted", "id", "pk"):
-        names |= {f"filter[{field}]", *(f"filter[{field}][{operator}]" for operator in (*RANGE_OPERATORS, "eq", "in"))}
+    operators = (*RANGE_OPERATORS, "eq", "in", "starts", "contains", "ends")
+    for field in (*fields, "country", "deleted", "id", "pk"):
+        names |= {f"filter[{field}]", *(f"filter[{field}][{operator}]" for operator in operators)}
     names |= {f"fields[{known.type}]" for known in resources()}
     understood = {name for name in names if name not in try_query(route, (name, "")).unknown}
     if route.operation != "delete":

@@ -7,7 +7,6 @@ ignored, so that a producer may be ahead of us.
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -226,10 +225,11 @@ _event: TypeAdapter[Any] = TypeAdapter(Annotated[_any, Field(discriminator="type
 _text: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_length=500, pattern=_PRINTABLE)])
 _id: TypeAdapter[str] = TypeAdapter(Id)
 
-_ACTIONS: Mapping[str, Literal["upsert", "delete", "erase"]] = {
-    "upserted": "upsert",
-    "deleted": "delete",
-    "erased": "erase",
+# What each type of event is about, and what it does.
+_MEANINGS: Mapping[str, tuple[str, Literal["upsert", "delete", "erase"]]] = {
+    **{f"wellspring.{type_}.upserted": (type_, "upsert") for type_ in (*_OTHERS, *ledgers())},
+    **{f"wellspring.{type_}.deleted": (type_, "delete") for type_ in (*_OTHERS, *ledgers())},
+    "wellspring.people.erased": ("people", "erase"),
 }
 
 
@@ -268,7 +268,7 @@ def parse_event(content: object) -> Told:
 
 
 def _applicable(event: Any) -> FeedEvent:
-    _, type_, what = event.type.split(".")
+    type_, action = _MEANINGS[event.type]
     return FeedEvent(
         source=event.source,
         event_id=event.id,
@@ -276,9 +276,9 @@ def _applicable(event: Any) -> FeedEvent:
         type=type_,
         subject=event.subject,
         version=int(event.sequence),
-        action=_ACTIONS[what],
-        values={} if isinstance(event, (Deleted, PeopleErased)) else event.data.__dict__,
-        time=None if event.time is None else event.time.astimezone(UTC).isoformat(timespec="milliseconds"),
+        action=action,
+        values=event.data.__dict__ if action == "upsert" else {},
+        time=event.time,
     )
 
 

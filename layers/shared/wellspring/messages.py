@@ -7,6 +7,7 @@ may be ahead of us.
 
 import json
 import sys
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from pydantic import (
@@ -23,7 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from wellspring.errors import SchemaValidationError
 from wellspring.resources import ledgers
-from wellspring.work import Direction, Disconnected, Invalidated, Matched, RecordType, Synced
+from wellspring.work import Arrival, Direction, Disconnected, Invalidated, Matched, RecordType, Synced
 
 MOST_RECORDS = 3000
 # How many problems of one body are told: enough to find the cause, too few to fill a log.
@@ -85,6 +86,12 @@ def _distinct(records: list[RecordReference]) -> dict[RecordType, tuple[str, ...
     return {type_: tuple(ids) for type_, ids in distinct.items()}
 
 
+# Printable: no control characters, and no line or paragraph separators.
+type Run = Annotated[
+    str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")
+]
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -97,6 +104,7 @@ class RecordsSynced(_Message):
     Attributes:
         id: the message's own; a second message with the same id has no effect.
         mode: `append` only adds; `relink` first tombstones the live rows of the same record, connector, direction.
+        run: the producer's name for one sync of many messages.
         occurred_at: when it happened at the producer's; a row's `created_at` is when it was written here.
     """
 
@@ -106,6 +114,7 @@ class RecordsSynced(_Message):
     records: Records
     mode: Literal["append", "relink"] = "append"
     occurred_at: Instant
+    run: Run | None = None
 
     def work(self, group: str) -> Synced:
         """Return what is to be done, with each record once. `group` is the message's FIFO group."""
@@ -115,6 +124,8 @@ class RecordsSynced(_Message):
             workspace_connector_id=self.workspace_connector_id,
             direction=self.direction,
             relink=self.mode == "relink",
+            run=self.run,
+            occurred_at=self.occurred_at.isoformat(),
             records=_distinct(self.records),
         )
 
@@ -131,6 +142,7 @@ class RecordsInvalidated(_Message):
     workspace_connector_id: Id
     direction: Direction | None
     records: Records
+    run: Run | None = None
 
     def work(self, group: str) -> Invalidated:
         """Return what is to be done, with each record once. `group` is the message's FIFO group."""
@@ -139,6 +151,7 @@ class RecordsInvalidated(_Message):
             group=group,
             workspace_connector_id=self.workspace_connector_id,
             direction=self.direction,
+            run=self.run,
             records=_distinct(self.records),
         )
 
@@ -197,6 +210,40 @@ def parse(body: str) -> Message:
         return _message.validate_json(raw)
     except ValidationError as error:
         raise MalformedMessage(_told(error), message_id=_id_of(raw)) from None
+
+
+def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1) -> Arrival:
+    """Return what came: a message, or what is none and why.
+
+    Args:
+        body: what was sent.
+        group: its FIFO group.
+        sent: when it was sent, in milliseconds since 1970; 0 where nobody says.
+        receives: how many times it has been delivered by now.
+    """
+    digest = sha256(body.encode(errors="surrogatepass")).hexdigest()
+    try:
+        message = parse(body)
+    except MalformedMessage as error:
+        return Arrival(
+            work=None,
+            message_id=error.message_id,
+            group=group,
+            body=body,
+            digest=digest,
+            sent=sent,
+            receives=receives,
+            flaw=error.detail,
+        )
+    return Arrival(
+        work=message.work(group),
+        message_id=message.id,
+        group=group,
+        body=body,
+        digest=digest,
+        sent=sent,
+        receives=receives,
+    )
 
 
 def _told(error: ValidationError) -> str:

@@ -16,7 +16,7 @@ UNITS: Mapping[str, MetricUnit] = {
     "Records": MetricUnit.Count,
     "Tombstones": MetricUnit.Count,
     "DuplicatesSkipped": MetricUnit.Count,
-    "PermanentFailures": MetricUnit.Count,
+    "Parked": MetricUnit.Count,
     "TransientFailures": MetricUnit.Count,
     "OldestMessageAge": MetricUnit.Seconds,
     "RecordsPerSecond": MetricUnit.CountPerSecond,

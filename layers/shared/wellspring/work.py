@@ -12,6 +12,74 @@ type Direction = Literal["input", "output"]
 type RecordType = str
 type Records = Mapping[RecordType, Sequence[str]]
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A message as it came.
+
+    Attributes:
+        work: what it asks for; None where it is malformed.
+        message_id: the producer's id, where it could be read.
+        group: its FIFO group.
+        body: what was sent.
+        digest: SHA-256 of the body, in hexadecimal.
+        sent: when it was sent, in milliseconds since 1970; 0 where nobody says.
+        receives: how many times it has been delivered by now.
+        flaw: why it is malformed.
+    """
+
+    work: "Work | None"
+    message_id: str | None
+    group: str
+    body: str
+    digest: str
+    sent: int = 0
+    receives: int = 1
+    flaw: str = ""
+
+    @property
+    def type(self) -> str | None:
+        """The message's type."""
+        return TYPES[type(self.work)] if self.work else None
+
+    @property
+    def subject_id(self) -> str | None:
+        """The connector or workspace whose order it is part of."""
+        if self.work is None:
+            return None
+        return self.work.workspace_id if isinstance(self.work, Matched) else self.work.workspace_connector_id
+
+    @property
+    def direction(self) -> "Direction | None":
+        """Of which rows."""
+        return self.work.direction if isinstance(self.work, Synced | Invalidated) else None
+
+    @property
+    def mode(self) -> str | None:
+        """Of a `records.synced`."""
+        return ("relink" if self.work.relink else "append") if isinstance(self.work, Synced) else None
+
+    @property
+    def run(self) -> str | None:
+        """The producer's name for the sync that it is part of."""
+        return self.work.run if self.work else None
+
+    @property
+    def occurred_at(self) -> str | None:
+        """When it happened at the producer's."""
+        return self.work.occurred_at if self.work else None
+
+    @property
+    def only_adds(self) -> bool:
+        """Whether it ends nothing, so that others which add may come before it."""
+        return isinstance(self.work, Matched) or self.mode == "append"
+
+    @property
+    def storable_body(self) -> str:
+        """The body as Postgres can hold it: without NUL characters and lone surrogates, which no message has."""
+        return self.body.encode(errors="backslashreplace").decode().replace("\0", "\\0")
+
+
 # How many problems of one message are told: enough to find the cause, too few to fill a log.
 PROBLEMS_TOLD = 5
 
@@ -22,11 +90,15 @@ class _Work:
 
     Attributes:
         id: the message's own id.
-        group: what keeps its order; after a failure the rest of its group is not tried.
+        group: what keeps its order; what is returned to the queue takes the rest of its group along.
+        run: the producer's name for the sync that it is part of.
+        occurred_at: when it happened at the producer's.
     """
 
     id: str
     group: str
+    run: str | None = None
+    occurred_at: str | None = None
 
     @property
     def record_count(self) -> int:
@@ -105,6 +177,12 @@ class Disconnected(_Work):
 # What a statement does at once; the rows of a disconnected connector may be too many for that.
 type Change = Synced | Invalidated | Matched
 type Work = Change | Disconnected
+TYPES: Mapping[type, str] = {
+    Synced: "records.synced",
+    Invalidated: "records.invalidated",
+    Matched: "providers.matched",
+    Disconnected: "connector.disconnected",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +191,7 @@ class Problem:
 
     Attributes:
         code: what is wrong: `unknown_connector`, `unknown_record`, `tenant_mismatch`, `unknown_workspace` or
-            `unknown_provider`.
+            `unknown_provider`, or another reason to park a message.
         type: the JSON:API type of the thing at fault.
         id: its public id.
     """
@@ -128,18 +206,18 @@ class Outcome:
     """What became of one message.
 
     Attributes:
-        status: `applied` now; `duplicate` of one applied before; `failed`, for ever; `held` back behind another of its
-            group; or `returned`, to be tried again.
+        status: `applied` now; `duplicate` of one that is done; `parked`; `in_progress`, with more to do; `held` back
+            behind another of its group; or `returned`, to be tried again.
         linked: how many rows it made.
         ended: how many rows it ended.
         matched: how many choices of providers it made or changed.
-        problems: the first few of a failed message's.
+        problems: the first few of a parked message's.
         problem_count: how many there are.
-        reason: why it was returned.
+        reason: why it is parked, or was returned.
         evidence: what the log may say beside the reason.
     """
 
-    status: Literal["applied", "duplicate", "failed", "held", "returned"]
+    status: Literal["applied", "duplicate", "parked", "in_progress", "held", "returned"]
     linked: int = 0
     ended: int = 0
     matched: int = 0
@@ -151,7 +229,7 @@ class Outcome:
     @property
     def is_done(self) -> bool:
         """Whether the message need not come again."""
-        return self.status in {"applied", "duplicate"}
+        return self.status in {"applied", "duplicate", "parked"}
 
 
 HELD = Outcome(status="held")

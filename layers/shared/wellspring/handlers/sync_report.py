@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from wellspring import metrics
 from wellspring.handlers.queue import Delivery
-from wellspring.messages import MalformedMessage
 from wellspring.observability import logger
 from wellspring.services.sync import UNEXPECTED
-from wellspring.work import Outcome, Work
+from wellspring.work import PROBLEMS_TOLD, Arrival, Outcome, Problem
 
 MILLISECONDS = 1000
 
 
 def report(
     deliveries: Sequence[Delivery],
-    contents: Sequence[Work | MalformedMessage],
+    arrivals: Sequence[Arrival],
     outcomes: Sequence[Outcome],
     seconds: float,
 ) -> None:
@@ -24,18 +23,18 @@ def report(
 
     Args:
         deliveries: the batch.
-        contents: what each asks for, or why it is no message.
+        arrivals: what each asks for, or why it is no message.
         outcomes: what became of each.
         seconds: how long it took.
     """
     totals: Counter[str] = Counter(messages=len(deliveries), records=0, inserted=0, tombstoned=0, matched=0)
     applied = 0
-    for delivery, content, outcome in zip(deliveries, contents, outcomes, strict=True):
-        counts = _counts(content, outcome)
+    for delivery, arrival, outcome in zip(deliveries, arrivals, outcomes, strict=True):
+        counts = _counts(arrival, outcome)
         totals.update(counts)
         totals[outcome.status] += 1
         applied += counts.get("records", 0) if outcome.status == "applied" else 0
-        _log(delivery, content, outcome, counts)
+        _log(delivery, arrival, outcome, counts)
     logger.info("batch done", extra=dict(totals) | {"milliseconds": round(seconds * MILLISECONDS)})
     sent = [delivery.sent for delivery in deliveries if delivery.sent]
     values: dict[str, float] = {
@@ -43,7 +42,7 @@ def report(
         "Records": applied,
         "Tombstones": totals["tombstoned"],
         "DuplicatesSkipped": totals["duplicate"],
-        "PermanentFailures": totals["failed"],
+        "Parked": totals["parked"],
         "TransientFailures": totals["returned"],
     }
     if sent:
@@ -53,27 +52,24 @@ def report(
     metrics.emit(values)
 
 
-def _log(delivery: Delivery, content: Work | MalformedMessage, outcome: Outcome, counts: Mapping[str, int]) -> None:
+def _log(delivery: Delivery, arrival: Arrival, outcome: Outcome, counts: Mapping[str, int]) -> None:
     said: dict[str, object] = {
         "sqs_message_id": delivery.sqs_id,
         "message_group": delivery.group,
         "receives": delivery.receives,
         "outcome": outcome.status,
+        "message_id": arrival.message_id,
+        **counts,
     }
-    if isinstance(content, MalformedMessage):
-        said |= {"message_id": content.message_id, "reason": "malformed", "problems": [content.detail]}
-    else:
-        said |= {"message_id": content.id, **counts}
-    if outcome.problems:
-        said |= {
-            "reason": outcome.problems[0].code,
-            "problems": [f"{told.code}: {told.type} {told.id}" for told in outcome.problems],
-            "problem_count": outcome.problem_count,
-        }
     if outcome.reason:
         said |= {"reason": outcome.reason, **outcome.evidence}
-    if outcome.status == "failed":
-        logger.error("message failed, it can never succeed", extra=said)
+    if outcome.problems:
+        said |= {
+            "problems": [_told(problem) for problem in outcome.problems[:PROBLEMS_TOLD]],
+            "problem_count": outcome.problem_count,
+        }
+    if outcome.status == "parked":
+        logger.error("message parked, it cannot succeed by itself", extra=said)
     elif outcome.reason == UNEXPECTED:
         logger.error("message returned, it met an unexpected exception", extra=said)
     elif outcome.status == "returned":
@@ -82,11 +78,16 @@ def _log(delivery: Delivery, content: Work | MalformedMessage, outcome: Outcome,
         logger.info("message %s", outcome.status, extra=said)
 
 
-def _counts(content: Work | MalformedMessage, outcome: Outcome) -> dict[str, int]:
-    if isinstance(content, MalformedMessage):
+def _told(problem: Problem) -> str:
+    # What is wrong with a body is said in words; all else has an id.
+    return problem.id if problem.code == "malformed" else f"{problem.code}: {problem.type} {problem.id}"
+
+
+def _counts(arrival: Arrival, outcome: Outcome) -> dict[str, int]:
+    if arrival.work is None:
         return {}
     return {
-        "records": content.record_count,
+        "records": arrival.work.record_count,
         "inserted": outcome.linked,
         "tombstoned": outcome.ended,
         "matched": outcome.matched,

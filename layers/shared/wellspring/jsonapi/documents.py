@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from wellspring.jsonapi.query import with_cursor
 from wellspring.jsonapi.values import CURSOR_PAGINATION, render_instant
@@ -19,9 +20,17 @@ TAG_BYTES = 12
 IN_QUERY = "%/?:@!$&'()*+,;="
 
 type Object = dict[str, Any]
+type Reachable = frozenset[tuple[str, UUID]]
 
 
-def resource_object(resource: Resource, row: Row, fields: frozenset[str] | None = None) -> Object:
+def resource_object(
+    resource: Resource,
+    row: Row,
+    fields: frozenset[str] | None = None,
+    reachable: Reachable = frozenset(),
+    *,
+    primary: bool = True,
+) -> Object:
     """Return the resource object of one row, with the linkage that was read.
 
     A link leads to what a GET shows: of a tombstoned row, and of one that the caller may not retrieve, there is none.
@@ -30,6 +39,8 @@ def resource_object(resource: Resource, row: Row, fields: frozenset[str] | None 
         resource: the row's declaration.
         row: what was read.
         fields: the only attributes and relationships to show; None for all.
+        reachable: the types and ids of what is included and has a URL.
+        primary: whether it is what was asked for, and not included with it.
     """
     document: Object = {"type": resource.type, "id": str(row["id"])}
     attributes = {
@@ -42,7 +53,8 @@ def resource_object(resource: Resource, row: Row, fields: frozenset[str] | None 
     relationships = {
         relationship.name: said
         for relationship in resource.relationships
-        if (fields is None or relationship.name in fields) and (said := _related(resource, relationship, row))
+        if (fields is None or relationship.name in fields)
+        and (said := _related(resource, relationship, row, reachable, primary=primary))
     }
     if relationships:
         document["relationships"] = relationships
@@ -52,8 +64,19 @@ def resource_object(resource: Resource, row: Row, fields: frozenset[str] | None 
 
 
 def is_retrievable(resource: Resource, row: Row) -> bool:
-    """Say whether a GET of one row shows it: it has a route, is live, and is not only included."""
-    return bool(resource.route) and row["deleted_at"] is None and bool(row.get("is_retrievable", True))
+    """Say whether a GET of one row shows it to the caller: it has a URL, is live, and is not only included."""
+    return resource.is_readable and row["deleted_at"] is None and bool(row.get("is_retrievable", True))
+
+
+def _proves(resource: Resource, relationship: Relationship, *, primary: bool) -> bool:
+    """Say whether who sees a live row sees what a relationship of it leads to, and whether that is live.
+
+    Of an included row only the workspace has been looked at. Who sees an enrolment by either of its sides sees the
+    workspace; by the workspace alone they do not see the group.
+    """
+    if relationship.target == "workspace":
+        return relationship.required
+    return primary and relationship.required and relationship.guards and resource.tenancy != "any"
 
 
 def location(resource: Resource, row: Row) -> str:
@@ -73,7 +96,7 @@ def single_document(resource: Resource, found: Found, view: View, url: str) -> O
     document: Object = {
         "jsonapi": VERSION,
         "links": {"self": url} if is_retrievable(resource, found.row) else {},
-        "data": resource_object(resource, found.row, view.fields.get(resource.type)),
+        "data": resource_object(resource, found.row, view.fields.get(resource.type), _reachable(found.included)),
     }
     return _with_included(document, found.included, view)
 
@@ -92,8 +115,9 @@ def page_document(
         names_profile: whether the answer's media type names the profile; only then may the document (a MUST).
     """
     data = []
+    reachable = _reachable(page.included)
     for row, cursor in zip(page.rows, page.cursors, strict=True):
-        item = resource_object(resource, row, view.fields.get(resource.type))
+        item = resource_object(resource, row, view.fields.get(resource.type), reachable)
         item["meta"] = {"page": {"cursor": cursor}}
         data.append(item)
     document: Object = {
@@ -161,12 +185,22 @@ def _page_links(page: Page, path: str, raw_query: str) -> dict[str, str | None]:
 
 def _with_included(document: Object, included: Included, view: View) -> Object:
     if view.include is not None:
+        reachable = _reachable(included)
         document["included"] = [
-            resource_object(resource_of(type_), row, view.fields.get(type_))
+            resource_object(resource_of(type_), row, view.fields.get(type_), reachable, primary=False)
             for type_, rows in included.items()
             for row in rows
         ]
     return document
+
+
+def _reachable(included: Included) -> Reachable:
+    return frozenset(
+        (type_, row["id"])
+        for type_, rows in included.items()
+        for row in rows
+        if is_retrievable(resource_of(type_), row)
+    )
 
 
 def _attribute(attribute: Attribute, value: Any) -> Any:
@@ -177,11 +211,22 @@ def _key(relationship: Relationship) -> str:
     return f"{relationship.name}_ids" if relationship.many else f"{relationship.name}_id"
 
 
-def _related(resource: Resource, relationship: Relationship, row: Row) -> Object:
-    """Return the relationship object; empty where nothing is to be said."""
+def _related(
+    resource: Resource, relationship: Relationship, row: Row, reachable: Reachable, *, primary: bool
+) -> Object:
+    """Return the relationship object: linkage, and a link to what a GET would show; empty where nothing is to say."""
     key = _key(relationship)
     if not relationship.many:
-        return {"data": _linkage(relationship, row[key])} if key in row else {}
+        if key not in row:
+            return {}
+        value = row[key]
+        made: Object = {"data": _linkage(relationship, value)}
+        if value is not None:
+            target = resource_of(relationship.target)
+            proven = row["deleted_at"] is None and _proves(resource, relationship, primary=primary)
+            if target.is_readable and (proven or (target.type, value) in reachable):
+                made["links"] = {"related": f"{target.route}/{value}"}
+        return made
     list_ = _list_of_related(resource, relationship, row)
     said: Object = {"links": {"related": list_}} if list_ else {}
     if key in row:

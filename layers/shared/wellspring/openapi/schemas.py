@@ -122,6 +122,7 @@ def basics(codes: list[str]) -> dict[str, Object]:
             **closed({"self": schema("Link")}),
             "description": "Empty or left out where a GET would not show the resource, as of one that is tombstoned.",
         },
+        "RelatedLinks": closed({"related": schema("Link")}, "related"),
         "PageLinks": _links("self", "first", "prev", "next"),
         "ItemMeta": {
             **closed({"page": closed({"cursor": {"type": "string"}}, "cursor")}, "page"),
@@ -187,6 +188,7 @@ def _resource_object(resource: Resource) -> Object:
         properties["relationships"] = closed({said.name: _related(said) for said in resource.relationships})
     required = ["type", "id"]
     if resource.route:
+        # What a GET would not show has no link: a tombstoned row, a group of others that is included.
         properties["links"] = schema("SelfLinks")
         properties["meta"] = schema("ItemMeta")
     return {
@@ -226,7 +228,7 @@ def _or_null(known: Object) -> Object:
 
 
 def _related(relationship: Relationship) -> Object:
-    """Return the schema of a relationship in an answer, which says nothing beside its linkage."""
+    """Return the schema of a relationship in an answer: its linkage, and a link to what a GET would show."""
     known = narrowed("Identifier", properties=_of_type(relationship.target), unevaluatedProperties=False)
     if relationship.many:
         name, data = "ManyLinked", {"type": "array", "items": known}
@@ -234,7 +236,12 @@ def _related(relationship: Relationship) -> Object:
         name, data = "Linkage", known
     else:
         name, data = "OptionalLinkage", _or_null(known)
-    return narrowed(name, properties={"data": data}, unevaluatedProperties=False)
+    links = (
+        {}
+        if relationship.many or not resource_of(relationship.target).is_readable
+        else {"links": schema("RelatedLinks")}
+    )
+    return narrowed(name, properties={**links, "data": data}, unevaluatedProperties=False)
 
 
 def _of_type(target: str) -> Object:

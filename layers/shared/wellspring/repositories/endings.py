@@ -7,6 +7,7 @@ it: one that saw it live and commits later. So it is looked at until whoever cou
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
@@ -39,6 +40,11 @@ UPDATE {feed.endings}
                        THEN CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) ELSE boundary END,
        done_at = CASE WHEN pk = ANY (CAST(:done AS bigint[])) THEN now() END
  WHERE pk = ANY (CAST(:new AS bigint[])) OR pk = ANY (CAST(:old AS bigint[])) OR pk = ANY (CAST(:done AS bigint[]))""")
+
+
+# A connector that is being written for longer is left to the next sweep.
+LOCK_MILLISECONDS = 2000
+_LOCK = text("SELECT wellspring.lock_connectors(CAST(:pks AS bigint[]), :wait)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +90,7 @@ def open_endings(transaction: Connection, after: int, most: int, quiet: float) -
 def end_rows(transaction: Connection, endings: Sequence[Ending], places: Places, most: int) -> dict[int, int]:
     """End the next live rows of what ended. The one place where the feed ends rows.
 
-    It finds them, with their connectors, and then stamps them: what is kept for a connector is locked in between, and
-    counted afterwards.
+    It finds them, locks their connectors, and then stamps them; the sums of each connector follow by themselves.
 
     Args:
         transaction: the scope of one chunk.
@@ -98,22 +103,28 @@ def end_rows(transaction: Connection, endings: Sequence[Ending], places: Places,
 
     Raises SQLAlchemy's `DBAPIError`.
     """
-    ended: dict[int, int] = {}
+    found: dict[str, list[Any]] = {}
     for type_, fed in FED.items():
         chosen = [ending for ending in endings if ending.type == type_]
         for ledger in fed.ledgers if chosen else ():
             if most <= 0:
-                return ended
-            found = transaction.execute(
-                _find(type_, ledger), {"rows": most, **_looked_for(chosen, ledger, places)}
-            ).all()
-            if not found:
-                continue
-            transaction.execute(_end(ledger), {"pks": array(row.pk for row in found)})
-            most -= len(found)
-            for row in found:
-                ended[row.ending] = ended.get(row.ending, 0) + 1
-                places[row.ending, ledger] = (row.made, row.pk)
+                break
+            looked_for = {"rows": most, **_looked_for(chosen, ledger, places)}
+            rows = transaction.execute(_find(type_, ledger), looked_for).all()
+            most -= len(rows)
+            found.setdefault(ledger, []).extend(rows)
+    # All at once and in their order, as whoever writes rows of a connector does; only then a row is touched.
+    connectors = {row.connector_pk for rows in found.values() for row in rows if row.connector_pk is not None}
+    if connectors:
+        transaction.execute(_LOCK, {"pks": array(sorted(connectors)), "wait": LOCK_MILLISECONDS})
+    ended: dict[int, int] = {}
+    for ledger, rows in found.items():
+        if rows:
+            transaction.execute(_end(ledger), {"pks": array(row.pk for row in rows)})
+        for row in rows:
+            ended[row.ending] = ended.get(row.ending, 0) + 1
+            # In the order of the index, so the last one of each is the furthest.
+            places[row.ending, ledger] = (row.made, row.pk)
     return ended
 
 
@@ -140,12 +151,12 @@ def _looked_for(endings: Sequence[Ending], ledger: str, places: Places) -> dict[
 def _find(type_: str, ledger: str) -> TextClause:
     column = _COLUMNS.get(type_, f"{type_}_pk")
     return text(f"""
-SELECT ended.ending, old.pk, CAST(old.created_at AS text) AS made
+SELECT ended.ending, old.pk, CAST(old.created_at AS text) AS made, old.connector_pk
   FROM unnest(CAST(:endings AS bigint[]), CAST(:pks AS bigint[]), CAST(:untils AS bigint[]),
               CAST(:times AS timestamptz[]), CAST(:places AS bigint[]))
        AS ended (ending, of_pk, until, time, place)
  CROSS JOIN LATERAL (
-    SELECT found.created_at, found.pk
+    SELECT found.created_at, found.pk, {_connector(ledger)} AS connector_pk
       FROM {table_of(ledger)} AS found
      WHERE (found.{column}, found.created_at, found.pk) > (ended.of_pk, ended.time, ended.place)
        AND (found.{column}, found.created_at, found.pk) < (ended.of_pk + 1, '-infinity', 0)
@@ -153,6 +164,11 @@ SELECT ended.ending, old.pk, CAST(old.created_at AS text) AS made
      ORDER BY found.{column}, found.created_at, found.pk
      LIMIT (SELECT CAST(:rows AS integer))) AS old
  LIMIT :rows""")
+
+
+def _connector(ledger: str) -> str:
+    """Return the column of a row's connector; choices of providers have none."""
+    return "found.workspace_connector_pk" if "workspace_connector_pk" in table_of(ledger).c else "NULL::bigint"
 
 
 @cache

@@ -179,24 +179,19 @@ def _apply_type(
         _statement(type_),
         {"events": json.dumps([_row(number, event, fed) for number, event in events.items()])},
     ).all()
-    written = {row.id: row for row in rows if row.kind == "written"}
-    buried = {row.id for row in rows if row.kind == "buried"}
-    if buried and not is_exclusive:
-        raise NeedsExclusive([type_])
+    change.verdicts.update(dict.fromkeys(events, APPLIED))
     again: dict[int, FeedEvent] = {}
-    for row in rows:
-        if row.kind != "judged":
-            continue
-        if row.verdict != "effect":
-            change.verdicts[row.number] = _verdict(row, type_)
-        elif row.id in written or row.id in buried:
-            change.verdicts[row.number] = APPLIED
-        else:
-            again[row.number] = events[row.number]
-    for row in written.values():
-        change.live[row.source, type_] = change.live.get((row.source, type_), 0) + row.live
-        if row.is_revived:
-            change.revived.setdefault(type_, []).append(row.pk)
+    for kind, number, word, key, value in rows:
+        if kind == "buried" and not is_exclusive:
+            raise NeedsExclusive([type_])
+        if kind == "again":
+            again[number] = events[number]
+        elif kind == "live":
+            change.live[word, type_] = change.live.get((word, type_), 0) + value
+        elif kind == "revived":
+            change.revived.setdefault(type_, []).append(value)
+        elif kind != "buried":
+            change.verdicts[number] = _verdict(kind, events[number], word, key)
     return again
 
 
@@ -216,14 +211,12 @@ def _row(number: int, event: FeedEvent, fed: Fed) -> dict[str, object]:
     return row
 
 
-def _verdict(row: object, type_: str) -> Verdict:
-    verdict: str = row.verdict  # type: ignore[attr-defined]  # a row of `_statement`
-    if verdict == "stale":
+def _verdict(kind: str, event: FeedEvent, missing_type: str, missing_key: str) -> Verdict:
+    if kind == "stale":
         return STALE
-    if verdict == "waiting":
-        return Verdict("waiting", missing=(row.missing_type, row.missing_key))  # type: ignore[attr-defined]  # the same
-    codes = {OTHER_SOURCE: OTHER_SOURCE, WORKSPACE_CHANGED: WORKSPACE_CHANGED}
-    return parked(codes[verdict], {"code": verdict, "type": type_, "id": str(row.id)})  # type: ignore[attr-defined]
+    if kind == "waiting":
+        return Verdict("waiting", missing=(missing_type, missing_key))
+    return parked(kind, {"code": kind, "type": event.type, "id": event.subject})
 
 
 @cache
@@ -319,7 +312,7 @@ def _judged(type_: str, fed: Fed) -> str:
         waits.append(taken)
         missing_types.append(f"WHEN {taken} THEN '{type_}_{fed.unique}'")
         missing_keys.append(f"WHEN {taken} THEN {fed.unique}")
-    moved = "WHEN workspace_pk <> old_workspace_pk THEN 'workspace_changed'" if "workspace" in fed.references else ""
+    moved = f"WHEN workspace_pk <> old_workspace_pk THEN '{WORKSPACE_CHANGED}'" if "workspace" in fed.references else ""
     waiting = f"WHEN {' OR '.join(waits)} THEN 'waiting'" if waits else ""
     return f"""
 judged AS MATERIALIZED (
@@ -404,19 +397,20 @@ ending AS (
 )"""
 
 
+# Nothing of what was simply applied: a row for each event would take as long to read as to write.
 _ANSWER = """
-SELECT 'judged' AS kind, number, id,
-       CASE WHEN is_effect THEN 'effect'
-            WHEN verdict = 'ready' OR verdict = 'waiting' AND version <= new_version THEN 'stale'
-            ELSE verdict
-       END AS verdict,
-       missing_type, missing_key,
-       NULL::text AS source, NULL::bigint AS pk, NULL::integer AS live, NULL::boolean AS is_revived
-  FROM ranked
+SELECT CASE WHEN verdict = 'ready' OR verdict = 'waiting' AND version <= new_version THEN 'stale' ELSE verdict END,
+       number, missing_type, missing_key, NULL::bigint
+  FROM ranked WHERE NOT is_effect
  UNION ALL
-SELECT 'written', NULL, id, NULL, NULL, NULL, source, pk, live, is_revived FROM written
+SELECT 'again', number, NULL, NULL, NULL
+  FROM ranked WHERE is_effect AND id NOT IN (SELECT id FROM written UNION ALL SELECT id FROM buried)
  UNION ALL
-SELECT 'buried', NULL, id, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM buried"""
+SELECT 'live', NULL, source, NULL, sum(live) FROM written GROUP BY source
+ UNION ALL
+SELECT 'revived', NULL, NULL, NULL, pk FROM written WHERE is_revived
+ UNION ALL
+SELECT 'buried', NULL, NULL, NULL, count(*) FROM buried HAVING count(*) > 0"""
 
 
 def _close_endings(transaction: Connection, revived: Mapping[str, Sequence[int]]) -> None:

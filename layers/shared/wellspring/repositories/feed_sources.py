@@ -42,16 +42,19 @@ def count(
     sums: dict[tuple[str, str], dict[str, Any]] = {}
 
     def of(source: str, type_: str) -> dict[str, Any]:
-        empty = {"source": source, "type": type_, "events": 0, "applied": 0, "live": 0, "last_version": 0}
-        return sums.setdefault((source, type_), empty | {"last_event_at": None})
+        if (source, type_) not in sums:
+            named = {"source": source, "type": type_, "last_event_at": None}
+            sums[source, type_] = named | dict.fromkeys(("events", "applied", "live", "last_version"), 0)
+        return sums[source, type_]
 
     for event, verdict in verdicts:
         entry = of(event.source, event.type)
         entry["events"] += is_new
         entry["applied"] += verdict.status == "applied"
         entry["last_version"] = max(entry["last_version"], event.version)
-        entry["last_event_at"] = max(filter(None, (entry["last_event_at"], event.time)), default=None)
+        if event.time is not None and (entry["last_event_at"] is None or entry["last_event_at"] < event.time):
+            entry["last_event_at"] = event.time
     for (source, type_), difference in live.items():
         of(source, type_)["live"] += difference
     if sums:
-        transaction.execute(_COUNT, {"sums": json.dumps(list(sums.values()))})
+        transaction.execute(_COUNT, {"sums": json.dumps(list(sums.values()), default=str)})

@@ -73,7 +73,7 @@ SELECT pending.pk, pending.outcome, pending.event
  LIMIT :most""")
 
 _TAKE_ONE = text(f"""
-SELECT pk, outcome, event, type FROM {feed.pending_events} WHERE id = :id FOR UPDATE""")
+SELECT pk, outcome, reason, event, type FROM {feed.pending_events} WHERE id = :id FOR UPDATE""")
 
 _DELETE = text(f"DELETE FROM {feed.pending_events} WHERE pk = ANY (CAST(:pks AS bigint[]))")
 
@@ -113,12 +113,14 @@ class Pending:
     Attributes:
         pk: of its row.
         was_parked: whether people were told of it; else it waited.
-        event: what it asks for; None where what was sent is no event.
+        event: what it asks for; None where what was sent is no event, or has expired.
+        reason: why it is parked, where that was asked.
     """
 
     pk: int
     was_parked: bool
     event: FeedEvent | None
+    reason: str | None = None
 
 
 def keep(transaction: Connection, kept: Iterable[tuple[Told, Verdict]]) -> None:
@@ -180,7 +182,8 @@ def take_one(transaction: Connection, id_: UUID) -> Pending | None:
     row = transaction.execute(_TAKE_ONE, {"id": id_}).one_or_none()
     if row is None or row.outcome != "parked":
         return None
-    return Pending(row.pk, was_parked=True, event=read(row.event) if row.type else None)
+    event = read(row.event) if row.type and row.event else None
+    return Pending(row.pk, was_parked=True, event=event, reason=row.reason)
 
 
 def settle(transaction: Connection, taken: Iterable[tuple[Pending, Verdict]]) -> None:

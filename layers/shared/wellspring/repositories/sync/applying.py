@@ -1,8 +1,8 @@
-"""A unit of messages goes in, rows and an outcome for each come out: resolve in one flush, write in another.
+"""A unit of messages goes in, rows and an outcome for each come out: look up in one flush, write in another.
 
-A message that cannot succeed is left out: nothing is rolled back for it, and the others need no second try
-(docs/adr/0020). The endings of a unit go before what it links, so in a unit no message ends what an earlier one links:
-`fits` says where the next unit begins.
+A message that cannot succeed is parked: nothing is rolled back for it, and the others need no second try
+(docs/adr/0020, 0021). The endings of a unit go before what it links, so in a unit no message ends what an earlier one
+links: `Unit` says where the next unit begins.
 """
 
 from collections import Counter
@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 
 from wellspring.database import Transaction
 from wellspring.database.flush import Answer, Asked, together
-from wellspring.repositories.sync import inbox
+from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.ending import Ending, end
+from wellspring.repositories.sync.judging import judge, parked
 from wellspring.repositories.sync.linking import Linking, link
 from wellspring.repositories.sync.matching import Matching, match
-from wellspring.repositories.sync.resolving import PROVIDER, Resolved, resolve
+from wellspring.repositories.sync.messages import Entry, Known
+from wellspring.repositories.sync.resolving import PROVIDER, Resolved, questions, resolved
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import HELD, PROBLEMS_TOLD, Change, Invalidated, Matched, Outcome, Synced
+from wellspring.work import Arrival, Change, Disconnected, Invalidated, Matched, Outcome, Problem, Synced
 
 
 @dataclass(slots=True)
@@ -25,118 +27,174 @@ class Unit:
     """Messages that can be applied at once.
 
     Attributes:
-        ids: their ids.
+        names: their ids and digests.
         linked: the (connector, type, record) that they link.
     """
 
-    ids: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
     linked: set[tuple[str, str, str]] = field(default_factory=set)
 
-    def takes(self, item: Change) -> bool:
-        """Say whether `item` may be applied together with those before it; if so it is one of them from now on."""
-        if item.id in self.ids:
+    def takes(self, arrival: Arrival) -> bool:
+        """Say whether a message may be applied together with those before it; if so it is one of them from now on."""
+        names = {arrival.digest, arrival.message_id or arrival.digest}
+        if not self.names.isdisjoint(names):
             return False
-        if not isinstance(item, Matched):
+        item = arrival.work
+        if isinstance(item, Synced | Invalidated):
             named = {(item.workspace_connector_id, type_, id_) for type_, ids in item.records.items() for id_ in ids}
-            if _ends(item) and not self.linked.isdisjoint(named):
+            if ends(item) and not self.linked.isdisjoint(named):
                 return False
             if isinstance(item, Synced):
                 self.linked |= named
-        self.ids.add(item.id)
+        self.names |= names
         return True
 
 
-def apply_unit(transaction: Transaction, unit: Sequence[Change]) -> list[Outcome]:
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A message that is applied.
+
+    Attributes:
+        pk: its row's.
+        item: what it asks for.
+        found: what it names.
+    """
+
+    pk: int
+    item: Change
+    found: Resolved
+
+
+def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcome]:
     """Apply the messages of a unit; return an outcome for each.
 
-    A message already in the inbox has no effect and no problems, whatever has become of its records since.
+    A message that is done has no effect and no problems, whatever has become of its records since. One that can never
+    succeed by itself is parked.
 
     Raises:
         ServiceUnavailable: another delivery of one of them was quicker; try again in a new transaction, which sees it.
         DBAPIError: SQLAlchemy's.
     """
-    resolved = resolve(transaction, unit)
-    outcomes = _without_effect(unit, resolved)
-    chosen = [number for number, outcome in enumerate(outcomes) if outcome is None]
-    if chosen:
-        asked = effects(unit, resolved, chosen)
-        with inbox.claiming():
-            results = together(transaction, [each for _, each in asked])
-        applied = _applied(unit, chosen, [name for name, _ in asked], results)
-        outcomes = [outcome or applied[number] for number, outcome in enumerate(outcomes)]
-    return [outcome for outcome in outcomes if outcome is not None]
+    changes = {
+        number: arrival.work
+        for number, arrival in enumerate(unit)
+        if arrival.work is not None and not isinstance(arrival.work, Disconnected)
+    }
+    asked = questions(list(changes.values()))
+    connectors = {item.workspace_connector_id for item in changes.values() if not isinstance(item, Matched)}
+    # The lock first: what the other statements see is what it protects.
+    _, known_rows, *rest = together(
+        transaction, [messages.lock(sorted(connectors)), messages.known(unit), *asked.values()]
+    )
+    known = [Known(*row) for row in known_rows]
+    found = dict(zip(changes, resolved(list(changes.values()), dict(zip(asked, rest, strict=True))), strict=True))
+    outcomes: dict[int, Outcome] = {}
+    entries: list[Entry] = []
+    applied: dict[int, Effect] = {}
+    for number, (arrival, was) in enumerate(zip(unit, known, strict=True)):
+        there = found.get(number)
+        verdict = judge(arrival, was, there.problems if there else ())
+        if isinstance(verdict, Outcome):
+            outcomes[number] = verdict
+            if verdict.status == "parked":
+                entries.append(parked(arrival, was, verdict, there))
+        elif there is not None:
+            applied[number] = Effect(was.pk, changes[number], there)
+            entries.append(_entry(arrival, was, applied[number]))
+    if entries:
+        written = [("message", each) for each in messages.write(entries)] + effects(list(applied.values()))
+        with messages.claiming():
+            results = together(transaction, [each for _, each in written])
+        ended, matched = _changed([name for name, _ in written], results)
+        for number, effect in applied.items():
+            outcomes[number] = Outcome(
+                status="applied",
+                linked=effect.item.record_count if isinstance(effect.item, Synced) else 0,
+                ended=ended[effect.pk],
+                matched=matched[effect.pk],
+            )
+    return [outcomes[number] for number in range(len(unit))]
 
 
-def _without_effect(unit: Sequence[Change], resolved: Sequence[Resolved]) -> list[Outcome | None]:
-    """Return the outcome of each message that is not to be applied: done before, failed, or behind a failure."""
-    outcomes: list[Outcome | None] = []
-    failed: set[str] = set()
-    for item, found in zip(unit, resolved, strict=True):
-        if item.group in failed:
-            outcomes.append(HELD)
-        elif found.is_done:
-            outcomes.append(Outcome(status="duplicate"))
-        elif found.problems:
-            failed.add(item.group)
-            told = found.problems[:PROBLEMS_TOLD]
-            outcomes.append(Outcome(status="failed", problems=told, problem_count=len(found.problems)))
-        else:
-            outcomes.append(None)
-    return outcomes
+def park(transaction: Transaction, arrival: Arrival, reason: str) -> Outcome:
+    """Park a message whose failure is its own, for another reason than what it names.
+
+    Raises as `apply_unit` does.
+    """
+    connector = [arrival.subject_id] if arrival.subject_id and not isinstance(arrival.work, Matched) else []
+    _, known_rows = together(transaction, [messages.lock(connector), messages.known([arrival])])
+    (was,) = (Known(*row) for row in known_rows)
+    if was.outcome in {"applied", "dismissed"}:
+        return Outcome(status="duplicate")
+    problem = Problem(reason, "message", arrival.message_id or "")
+    outcome = Outcome(status="parked", reason=reason, problems=(problem,), problem_count=1)
+    with messages.claiming():
+        together(transaction, messages.write([parked(arrival, was, outcome, None)]))
+    return outcome
 
 
-def _applied(
-    unit: Sequence[Change], chosen: Sequence[int], names: Sequence[str], results: Sequence[Answer]
-) -> dict[int, Outcome]:
-    """Return the outcomes of the messages that had an effect, from what each statement says of it."""
+def _entry(arrival: Arrival, was: Known, effect: Effect) -> Entry:
+    item = effect.item
+    if isinstance(item, Matched):
+        counts = {PROVIDER: {"named": item.record_count, "matched": 0}}
+    else:
+        links = isinstance(item, Synced)
+        counts = {
+            type_: {"named": len(ids), "made": 0, "linked": len(ids) if links else 0, "ended": 0}
+            for type_, ids in item.records.items()
+        }
+    return Entry(
+        pk=was.pk,
+        arrival=arrival,
+        outcome="applied",
+        connector_pk=None if isinstance(item, Matched) else effect.found.parent_pk,
+        workspace_pk=effect.found.workspace_pk,
+        counts=counts,
+        was=was,
+    )
+
+
+def _changed(names: Sequence[str], results: Sequence[Answer]) -> tuple[Counter[int], Counter[int]]:
+    """Return how many rows each message ended, and how many choices it made, from what each statement says of it."""
     ended: Counter[int] = Counter()
     matched: Counter[int] = Counter()
     for name, result in zip(names, results, strict=True):
         if name in {"end", "match"}:
             changed = ended if name == "end" else matched
-            for number, rows in result:
-                changed[number] += rows
-    return {
-        number: Outcome(
-            status="applied",
-            linked=unit[number].record_count if isinstance(unit[number], Synced) else 0,
-            ended=ended[number],
-            matched=matched[number],
-        )
-        for number in chosen
-    }
+            for pk, rows in result:
+                changed[pk] += rows
+    return ended, matched
 
 
-def effects(unit: Sequence[Change], resolved: Sequence[Resolved], chosen: Sequence[int]) -> list[tuple[str, Asked]]:
-    """Return what is to be written for the chosen messages of a unit, in this order: one statement for each thing.
-
-    The inbox comes first: where another delivery was quicker, nothing else runs.
-    """
-    asked = [("claim", inbox.claim(unit[number].id for number in chosen))]
+def effects(applied: Sequence[Effect]) -> list[tuple[str, Asked]]:
+    """Return what is to be written for messages, in this order: one statement for each thing and type of records."""
+    asked: list[tuple[str, Asked]] = []
     for type_ in RECORDS:
         endings: list[Ending] = []
         linkings: list[Linking] = []
-        for number in chosen:
-            item, found = unit[number], resolved[number]
-            if isinstance(item, Matched) or type_ not in item.records or found.parent_pk is None:
+        for effect in applied:
+            item, connector_pk = effect.item, effect.found.parent_pk
+            if isinstance(item, Matched) or type_ not in item.records or connector_pk is None:
                 continue
-            if _ends(item):
-                endings.append(Ending(number, found.parent_pk, item.direction, found.pks[type_]))
+            record_pks = effect.found.pks[type_]
+            if ends(item):
+                endings.append(Ending(effect.pk, connector_pk, item.direction, record_pks))
             if isinstance(item, Synced):
-                linkings.append(Linking(found.parent_pk, item.direction, found.pks[type_]))
+                linkings.append(Linking(effect.pk, connector_pk, item.direction, record_pks))
         if endings:
             asked.append(("end", end(type_, endings)))
         if linkings:
             asked.append(("link", link(type_, linkings)))
     matchings = [
-        Matching(number, found.parent_pk, found.pks[PROVIDER])
-        for number in chosen
-        if isinstance(unit[number], Matched) and (found := resolved[number]).parent_pk is not None
+        Matching(effect.pk, effect.found.parent_pk, effect.found.pks[PROVIDER])
+        for effect in applied
+        if isinstance(effect.item, Matched) and effect.found.parent_pk is not None
     ]
     if matchings:
         asked.append(("match", match(matchings)))
     return asked
 
 
-def _ends(item: Change) -> bool:
+def ends(item: Change) -> bool:
+    """Say whether a message ends rows."""
     return isinstance(item, Invalidated) or (isinstance(item, Synced) and item.relink)

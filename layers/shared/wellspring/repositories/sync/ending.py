@@ -9,6 +9,7 @@ from sqlalchemy import TextClause, text
 from wellspring.database.flush import Asked
 from wellspring.models.base import direction_enum
 from wellspring.repositories.sync.arrays import array, array_of_arrays
+from wellspring.repositories.sync.messages import counted
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Direction, RecordType
 
@@ -18,24 +19,24 @@ class Ending:
     """What one message ends of one type of records.
 
     Attributes:
-        number: the message's place in the batch.
+        message_pk: the message's.
         connector_pk: on which connector.
         direction: of which rows; None for both.
         record_pks: of which records, as the text of an array.
     """
 
-    number: int
+    message_pk: int
     connector_pk: int
     direction: Direction | None
     record_pks: str
 
 
 def end(type_: RecordType, endings: Sequence[Ending]) -> Asked:
-    """End live rows of records of one type; answered with (number of the message, how many rows it ended)."""
+    """End live rows of records of one type; answered with (pk of the message, how many rows it ended)."""
     return Asked(
         _statement(type_),
         {
-            "numbers": array(ending.number for ending in endings),
+            "messages": array(ending.message_pk for ending in endings),
             "connectors": array(ending.connector_pk for ending in endings),
             "directions": array(ending.direction for ending in endings),
             "records": array_of_arrays(ending.record_pks for ending in endings),
@@ -44,18 +45,18 @@ def end(type_: RecordType, endings: Sequence[Ending]) -> Asked:
 
 
 # The connector's side of the condition is made unfit for an index: where there are no statistics, the planner may take
-# the one on connectors, and read all rows of the connector for each record (22 s instead of 0.1 s for 3,000); so is
+# the one on connectors, and read all rows of the connector for each record (22 s instead of 0.1 s for 3,000). So is
 # that on the end, for the indexes of live rows. Nor is what ends joined: where they say that the table is empty, it
-# would compare each of its rows with each of these.
+# would compare each of its rows with each of these. So which message ends a row is looked up in sorted arrays.
 @cache
 def _statement(type_: RecordType) -> TextClause:
     provenance = RECORDS[type_].provenance
     return text(f"""
 WITH stale AS MATERIALIZED (
-  SELECT DISTINCT ON (old.pk) old.pk, message.number
-    FROM unnest(CAST(:numbers AS integer[]), CAST(:connectors AS bigint[]),
+  SELECT DISTINCT ON (old.pk) old.pk, message.pk AS message_pk
+    FROM unnest(CAST(:messages AS bigint[]), CAST(:connectors AS bigint[]),
                 CAST(:directions AS {direction_enum.schema}.{direction_enum.name}[]), CAST(:records AS text[]))
-         AS message (number, connector_pk, direction, record_pks)
+         WITH ORDINALITY AS message (pk, connector_pk, direction, record_pks, number)
    CROSS JOIN LATERAL unnest(CAST(message.record_pks AS bigint[])) AS record (pk)
    CROSS JOIN LATERAL (
       SELECT found.pk
@@ -69,7 +70,10 @@ WITH stale AS MATERIALIZED (
 ),
 ended AS (
   UPDATE {provenance} AS old
-     SET deleted_at = now(), updated_at = now()
+     SET deleted_at = now(), updated_at = now(),
+         ended_by_pk = (ARRAY(SELECT message_pk FROM stale ORDER BY pk))[
+           width_bucket(old.pk, ARRAY(SELECT pk FROM stale ORDER BY pk))]
    WHERE old.pk = ANY (ARRAY(SELECT stale.pk FROM stale)) AND old.deleted_at IS NULL
-)
-SELECT number, count(*) FROM stale GROUP BY number""")
+  RETURNING old.ended_by_pk AS message_pk
+),
+{counted(type_, "ended")}""")

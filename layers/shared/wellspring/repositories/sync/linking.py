@@ -18,11 +18,13 @@ class Linking:
     """What one message links of one type of records.
 
     Attributes:
+        message_pk: the message's.
         connector_pk: with which connector.
         direction: which way.
         record_pks: which records, as the text of an array.
     """
 
+    message_pk: int
     connector_pk: int
     direction: Direction
     record_pks: str
@@ -33,6 +35,7 @@ def link(type_: RecordType, linkings: Sequence[Linking]) -> Asked:
     return Asked(
         _statement(type_),
         {
+            "messages": array(linking.message_pk for linking in linkings),
             "connectors": array(linking.connector_pk for linking in linkings),
             "directions": array(linking.direction for linking in linkings),
             "records": array_of_arrays(linking.record_pks for linking in linkings),
@@ -44,9 +47,10 @@ def link(type_: RecordType, linkings: Sequence[Linking]) -> Asked:
 @cache
 def _statement(type_: RecordType) -> TextClause:
     return text(f"""
-INSERT INTO {RECORDS[type_].provenance} ({type_}_pk, workspace_connector_pk, direction)
-SELECT record.pk, message.connector_pk, message.direction
-  FROM unnest(CAST(:connectors AS bigint[]), CAST(:directions AS {direction_enum.schema}.{direction_enum.name}[]),
-              CAST(:records AS text[])) AS message (connector_pk, direction, record_pks)
+INSERT INTO {RECORDS[type_].provenance} ({type_}_pk, workspace_connector_pk, direction, sync_message_pk)
+SELECT record.pk, message.connector_pk, message.direction, message.pk
+  FROM unnest(CAST(:messages AS bigint[]), CAST(:connectors AS bigint[]),
+              CAST(:directions AS {direction_enum.schema}.{direction_enum.name}[]), CAST(:records AS text[]))
+       AS message (pk, connector_pk, direction, record_pks)
  CROSS JOIN LATERAL unnest(CAST(message.record_pks AS bigint[])) AS record (pk)
  ORDER BY record.pk""")

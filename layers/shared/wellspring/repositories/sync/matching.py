@@ -8,6 +8,7 @@ from sqlalchemy import text
 from wellspring.database.flush import Asked
 from wellspring.models.junctions import workspace_providers
 from wellspring.repositories.sync.arrays import array, array_of_arrays
+from wellspring.repositories.sync.messages import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,22 +16,22 @@ class Matching:
     """What one message matches.
 
     Attributes:
-        number: the message's place in the batch.
+        message_pk: the message's.
         workspace_pk: to which workspace.
         provider_pks: which providers, as the text of an array.
     """
 
-    number: int
+    message_pk: int
     workspace_pk: int
     provider_pks: str
 
 
 def match(matchings: Sequence[Matching]) -> Asked:
-    """Match providers; answered with (number of the message, how many choices it made or changed)."""
+    """Match providers; answered with (pk of the message, how many choices it made or changed)."""
     return Asked(
         _STATEMENT,
         {
-            "numbers": array(matching.number for matching in matchings),
+            "messages": array(matching.message_pk for matching in matchings),
             "workspaces": array(matching.workspace_pk for matching in matchings),
             "providers": array_of_arrays(matching.provider_pks for matching in matchings),
         },
@@ -41,9 +42,9 @@ def match(matchings: Sequence[Matching]) -> Asked:
 _STATEMENT = text(f"""
 WITH choice AS MATERIALIZED (
   SELECT DISTINCT ON (message.workspace_pk, provider.pk) message.workspace_pk, provider.pk AS provider_pk,
-         message.number
-    FROM unnest(CAST(:numbers AS integer[]), CAST(:workspaces AS bigint[]), CAST(:providers AS text[]))
-         AS message (number, workspace_pk, provider_pks)
+         message.pk AS message_pk
+    FROM unnest(CAST(:messages AS bigint[]), CAST(:workspaces AS bigint[]), CAST(:providers AS text[]))
+         WITH ORDINALITY AS message (pk, workspace_pk, provider_pks, number)
    CROSS JOIN LATERAL unnest(CAST(message.provider_pks AS bigint[])) AS provider (pk)
     LEFT JOIN LATERAL (
       SELECT found.is_matched
@@ -59,5 +60,5 @@ matched AS (
   SELECT workspace_pk, provider_pk, true FROM choice ORDER BY workspace_pk, provider_pk
       ON CONFLICT (workspace_pk, provider_pk) WHERE deleted_at IS NULL
       DO UPDATE SET is_matched = true, updated_at = now() WHERE NOT old.is_matched
-)
-SELECT number, count(*) FROM choice GROUP BY number""")
+),
+{counted("provider", "matched", "choice")}""")

@@ -11,10 +11,8 @@ from functools import cache
 
 from sqlalchemy import TextClause, text
 
-from wellspring.database import Transaction
-from wellspring.database.flush import Asked, together
+from wellspring.database.flush import Answer, Asked
 from wellspring.models import parents
-from wellspring.repositories.sync import inbox
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Change, Matched, Problem, RecordType, Synced
@@ -27,52 +25,49 @@ class Resolved:
     """What the database knows of what one message names.
 
     Attributes:
-        is_done: whether the message has had its effect.
         parent_pk: its connector, or the workspace that providers are matched to; None where there is none.
+        workspace_pk: the connector's workspace, or the workspace itself.
         pks: what else it names, by type, as the text of an array.
         problems: why it can never succeed.
     """
 
-    is_done: bool
     parent_pk: int | None
+    workspace_pk: int | None
     pks: Mapping[str, str]
     problems: tuple[Problem, ...]
 
 
-def resolve(transaction: Transaction, batch: Sequence[Change]) -> list[Resolved]:
-    """Look up what the messages of `batch` name, in one flush; return what there is for each."""
-    asked = questions(batch)
-    answers = dict(zip(asked, together(transaction, list(asked.values())), strict=True))
-    done = {str(id_) for id_ in answers.pop("inbox").scalars()}
-    parent_pks: dict[int, int] = {}
+def resolved(batch: Sequence[Change], answers: Mapping[str, Answer]) -> list[Resolved]:
+    """Return what there is for each message of `batch`, from the answers to its `questions`."""
+    parent_pks: dict[int, tuple[int, int]] = {}
     for name in ("workspace_connector", "workspace"):
-        if name in answers:
-            parent_pks |= dict(iter(answers.pop(name)))
+        for number, pk, workspace_pk in answers.get(name, ()):
+            parent_pks[number] = (pk, workspace_pk)
     pks: defaultdict[int, dict[str, str]] = defaultdict(dict)
     problems: defaultdict[int, list[Problem]] = defaultdict(list)
     for number, item in enumerate(batch):
         if number not in parent_pks:
             problems[number].append(_no_parent(item))
-    for type_, rows in answers.items():
-        for number, found, *wrong in rows:
+    for type_ in answers.keys() - {"workspace_connector", "workspace"}:
+        for number, found, *wrong in answers[type_]:
             pks[number][type_] = found
             problems[number] += _problems(type_, *wrong)
     return [
         Resolved(
-            is_done=item.id in done,
-            parent_pk=parent_pks.get(number),
+            parent_pk=parent_pks.get(number, (None, None))[0],
+            workspace_pk=parent_pks.get(number, (None, None))[1],
             pks=pks[number],
             problems=tuple(sorted(problems[number], key=_rank)),
         )
-        for number, item in enumerate(batch)
+        for number in range(len(batch))
     ]
 
 
 def questions(batch: Sequence[Change]) -> dict[str, Asked]:
-    """Return what is to be asked for `batch`: the inbox, the parents, and each type of what is named."""
+    """Return what is to be asked for `batch`, by name: the parents, and each type of what is named."""
     of_connectors = [(number, item) for number, item in enumerate(batch) if not isinstance(item, Matched)]
     of_workspaces = [(number, item) for number, item in enumerate(batch) if isinstance(item, Matched)]
-    asked = {"inbox": inbox.done(item.id for item in batch)}
+    asked: dict[str, Asked] = {}
     if of_connectors:
         asked["workspace_connector"] = Asked(
             _CONNECTORS,
@@ -114,11 +109,11 @@ def questions(batch: Sequence[Change]) -> dict[str, Asked]:
 
 # What only ends rows may name a connector that is gone.
 _CONNECTORS = text(f"""
-SELECT message.number, connector.pk
+SELECT message.number, connector.pk, connector.workspace_pk
   FROM unnest(CAST(:numbers AS integer[]), CAST(:ids AS uuid[]), CAST(:links AS boolean[]))
        AS message (number, connector_id, links)
  CROSS JOIN LATERAL (
-    SELECT found.pk, found.deleted_at IS NULL AND workspace.deleted_at IS NULL AS is_live
+    SELECT found.pk, found.workspace_pk, found.deleted_at IS NULL AND workspace.deleted_at IS NULL AS is_live
       FROM {parents.workspace_connectors} AS found
       JOIN {parents.workspaces} AS workspace ON workspace.pk = found.workspace_pk
      WHERE found.id = message.connector_id
@@ -127,7 +122,7 @@ SELECT message.number, connector.pk
  WHERE connector.is_live OR NOT message.links""")
 
 _WORKSPACES = text(f"""
-SELECT message.number, workspace.pk
+SELECT message.number, workspace.pk, workspace.pk
   FROM unnest(CAST(:numbers AS integer[]), CAST(:ids AS uuid[])) AS message (number, workspace_id)
   JOIN {parents.workspaces} AS workspace ON workspace.id = message.workspace_id AND workspace.deleted_at IS NULL""")
 

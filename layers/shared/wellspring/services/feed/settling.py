@@ -9,13 +9,15 @@ from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import ServiceUnavailable
 from wellspring.observability import describe, logger
-from wellspring.repositories import erasing, feed, feed_sources, pending_events
+from wellspring.repositories import erasing, feed, feed_history, feed_sources, pending_events
 from wellspring.repositories.feed_work import MALFORMED, UNEXPECTED, Verdict, parked
 from wellspring.repositories.pending_events import Pending
 from wellspring.services.feed.applying import CHUNK, with_locks
 
 # How long an event may wait for what it names (contract, section 6).
 WAITS = timedelta(hours=24)
+# How long it is remembered what became of events and files.
+HISTORY_DAYS = 90
 # Missing things that one transaction looks for.
 THINGS = 2000
 
@@ -38,6 +40,8 @@ class Settled:
 def settle(deadline: Deadline) -> Settled:
     """Apply what waited for something that is there by now, chains included, and park what has waited for too long.
 
+    Also forgets, a bounded number of rows a run, what is too old to matter.
+
     Each step is a transaction of bounded size; what there is no time for is left to the next run.
 
     Raises:
@@ -57,6 +61,8 @@ def settle(deadline: Deadline) -> Settled:
             if after is None and moved:
                 # What was applied may be what others wait for.
                 after, moved = ("", ""), False
+    if not deadline.has_passed:
+        with_retries(lambda transaction: feed_history.forget(transaction, HISTORY_DAYS, CHUNK), None, deadline)
     expired = 0
     while not deadline.has_passed:
         late = with_retries(lambda transaction: pending_events.expire(transaction, WAITS, CHUNK), None, deadline)
