@@ -212,7 +212,7 @@ def test_the_database_is_asked_for_its_health_once_a_second(
 def test_a_database_that_is_away_is_told_at_once_to_who_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
     tries = []
 
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         tries.append(1)
         raise DatabaseAway("The database does not answer.")
 

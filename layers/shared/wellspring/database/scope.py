@@ -120,9 +120,10 @@ def _once[Result](
     work: Callable[[Transaction], Result], scope: str | None, deadline: Deadline | None, *, is_read: bool
 ) -> Result:
     with connection() as held:
-        transaction = held.begin()
         driver: Any = held.connection.dbapi_connection
+        # Before it begins: an engine's first transaction begins with a question of the engine's (`planned.Swap`).
         driver.is_snapshot = is_read
+        transaction = held.begin()
         if deadline is not None:
             driver.before_each = _Limits(driver, scope or "", deadline)
         elif scope is not None:

@@ -48,10 +48,12 @@ class Request:
     Attributes:
         event: as API Gateway sent it.
         id: the request's id, in every log line and error object.
+        deadline: when it must have been answered.
     """
 
     event: Event
     id: str
+    deadline: Deadline
 
     @property
     def method(self) -> str:
@@ -171,11 +173,11 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
 
     def handler(event: Event, context: object) -> Answer:
         deadline = deadline_of(context, RESERVED_OF_A_REQUEST_SECONDS)
-        request = Request(event, _request_id(event, context))
+        request = Request(event, _request_id(event, context), deadline)
         logger.append_keys(request_id=request.id)
         try:
             planned = operation(request)
-            response = _carried_out(planned, request, deadline) if isinstance(planned, Plan) else planned
+            response = _carried_out(planned, request) if isinstance(planned, Plan) else planned
         except WellspringError as error:
             return _failure(event, error, request.id)
         except Exception as error:  # noqa: BLE001  (the edge: whatever it is, the caller gets an error document)
@@ -203,10 +205,10 @@ def jsonapi_handler[Result](operation: Callable[[Request], Plan[Result] | Respon
     return http_handler(understood)
 
 
-def _carried_out[Result](plan: Plan[Result], request: Request, deadline: Deadline) -> Response:
+def _carried_out[Result](plan: Plan[Result], request: Request) -> Response:
     stall.refuse()
     try:
-        result = in_transaction(plan.work, request.scope, deadline=deadline, is_read=request.method in SAFE)
+        result = in_transaction(plan.work, request.scope, deadline=request.deadline, is_read=request.method in SAFE)
     except TimeExceeded as error:
         if not plan.narrowing:
             raise

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from wellspring.database import in_transaction
+from wellspring.database import Deadline, in_transaction, stall
 from wellspring.errors import MethodNotAllowed, NotAcceptable, NotFound, WellspringError
 from wellspring.handlers.http import LambdaHandler, Request, Response, http_handler, render
 from wellspring.handlers.preconditions import none_match
@@ -30,8 +30,8 @@ def health_check() -> LambdaHandler:
     ok = Response(render({"status": "ok"}), media_type="application/json")
     reading = _Reading()
 
-    def operation(_request: Request) -> Response:
-        reading.take()
+    def operation(request: Request) -> Response:
+        reading.take(request.deadline)
         return ok
 
     return http_handler(operation)
@@ -44,11 +44,15 @@ class _Reading:
         self._until = 0.0
         self._problem: WellspringError | None = None
 
-    def take(self) -> None:
-        """Return when the database answers. Raises `ServiceUnavailable` when it does not, or did not just now."""
+    def take(self, deadline: Deadline) -> None:
+        """Return when the database answers until `deadline`.
+
+        Raises `ServiceUnavailable` when it does not, or did not just now.
+        """
         if time.monotonic() >= self._until:
             try:
-                in_transaction(health.check)
+                stall.refuse()
+                in_transaction(health.check, deadline=deadline, is_read=True)
             except WellspringError as error:
                 self._problem = error
             else:
