@@ -3,6 +3,7 @@
 from typing import Any
 
 from wellspring.example_ids import id_of
+from wellspring.jsonapi.documents import proves
 from wellspring.resources import Attribute, Relationship, Resource, resource_of
 
 MADE_AT = "2026-05-10T08:14:22.000Z"
@@ -47,14 +48,25 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
         **identifier(resource.type),
         "attributes": {said.name: attribute(said) for said in resource.attributes},
     }
-    relationships = {said.name: {"data": _linkage(said)} for said in resource.relationships if primary or not said.many}
+    relationships = {
+        said.name: _relationship(resource, said, primary=primary)
+        for said in resource.relationships
+        if primary or not said.many
+    }
     if relationships:
         made["relationships"] = relationships
-    if resource.route:
+    if resource.is_readable:
         made["links"] = {"self": f"{resource.route}/{id_of(resource.type)}"}
     if cursor:
         made["meta"] = {"page": {"cursor": CURSOR}}
     return made
+
+
+def _relationship(resource: Resource, relationship: Relationship, *, primary: bool) -> Object:
+    target, made = resource_of(relationship.target), {"data": _linkage(relationship)}
+    if relationship.many or not target.is_readable or not proves(resource, relationship, primary=primary):
+        return made
+    return {"links": {"related": f"{target.route}/{id_of(target.type)}"}, **made}
 
 
 def _linkage(relationship: Relationship) -> Object | list[Object]:
