@@ -227,7 +227,7 @@ def ledger(cluster: Cluster, rows: int, say: Callable[[str], None]) -> Ledger:
         with psycopg.connect(cluster.url("postgres", SUPERUSER), autocommit=True) as connection:
             connection.execute(f"ALTER DATABASE {unfinished.name} RENAME TO {name}".encode())
         say(f"{rows:,} rows made in {time.perf_counter() - begin:.0f} s; they are kept in .local for the next run")
-    cluster.let_in(READER, WRITER)
+    cluster.let_in(*run.ROLES)
     return made
 
 

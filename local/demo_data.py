@@ -272,6 +272,7 @@ def providers() -> list[Row]:
                 "id": demo_id("provider", "0", number),
                 "slug": line["slug"],
                 "name": line["name"],
+                "category": line["category"],
                 "url": line["url"],
                 "countries": [line["country"]] if line["country"] else [],
             }

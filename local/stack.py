@@ -38,7 +38,6 @@ from local.template import Template
 from wellspring.example_ids import demo_id
 
 FEEDER = "wellspring_feeder"
-ROLES = ("wellspring_reader", "wellspring_writer", FEEDER)
 LOG_BYTES = 20_000_000
 WATCH_SECONDS = 0.5
 STARTING_SECONDS = 0.01
@@ -199,7 +198,7 @@ class Stack:
     def _migrate(self) -> None:
         # The revisions compare themselves with the models, which live in the layer.
         sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "shared")]
-        from migrations.run import upgrade  # noqa: PLC0415  after the line above, and while the workers import too
+        from migrations.run import ROLES, upgrade  # noqa: PLC0415  after the line above, and while the workers import too
 
         if not self._cluster.has_database(DATABASE):
             self._cluster.create_database(DATABASE)

@@ -19,10 +19,6 @@ from sqlalchemy import Engine
 from local.postgres import Cluster, temporary
 from migrations import run
 from tests.support.databases import (
-    CONSUMER,
-    FEEDER,
-    READER,
-    WRITER,
     AnyDatabase,
     Database,
     FreshDatabase,
@@ -68,12 +64,10 @@ def template(cluster: Cluster) -> str:
     engine = engine_for(url)
     with engine.begin() as owner:
         # So that `database` can become one of them in the middle of the owner's transaction.
-        owner.exec_driver_sql(
-            f"GRANT {READER}, {WRITER}, {CONSUMER}, {FEEDER} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE"
-        )
+        owner.exec_driver_sql(f"GRANT {', '.join(run.ROLES)} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE")
     engine.dispose()
     # So that `fresh_database` can log in as one of them.
-    cluster.let_in(READER, WRITER, CONSUMER, FEEDER)
+    cluster.let_in(*run.ROLES)
     return TEMPLATE
 
 

@@ -33,7 +33,7 @@ from tests.abuse.consumer import Life
 from tests.abuse.ledger import Ledger, populate
 from tests.abuse.plan import Author, Cast, Send
 from tests.local.queues import Sqs, serve
-from tests.support.databases import READER, WRITER
+from tests.support.databases import WRITER
 from wellspring import messages
 
 DATABASE = "abuse"
@@ -223,7 +223,7 @@ class Run:
     def _make_database(self) -> None:
         self._cluster.create_database(DATABASE)
         migrations.upgrade(self._url)
-        self._cluster.let_in(READER, WRITER)
+        self._cluster.let_in(*migrations.ROLES)
 
     def _environment(self) -> dict[str, str]:
         return dict(self._function.environment) | {

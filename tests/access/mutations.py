@@ -210,7 +210,7 @@ def prepared(cluster: Cluster) -> Scene:
     url = cluster.url(READY)
     migrations.upgrade(url)
     _as_owner(url, [f"GRANT {READER}, {WRITER} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE"])
-    cluster.let_in(READER, WRITER)
+    cluster.let_in(*migrations.ROLES)
     builder = FreshDatabase(url, Statements())
     built = scene.build(World(builder))
     builder.close()

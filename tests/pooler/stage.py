@@ -14,10 +14,11 @@ from uuid import UUID
 from sqlalchemy import text
 
 from local.postgres import Cluster
+from migrations.run import ROLES
 from tests.pooler import callers, tenants
 from tests.pooler.callers import Plan, Report
 from tests.pooler.tenants import Tenant
-from tests.support.databases import READER, WRITER, FreshDatabase, Role, Statements, engine_for, fresh
+from tests.support.databases import FreshDatabase, Role, Statements, engine_for, fresh
 from tests.support.pooler import SERVERS, SERVERS_OF_A_ROLE, Pooler
 from tests.support.world import World
 from wellspring.routes import objects
@@ -90,7 +91,7 @@ class Stage:
 
     def backends(self) -> list[tuple[int, Role]]:
         """Return the server processes that work for the functions' roles, by what Postgres says."""
-        found = self.database.owner.execute(BACKENDS, {"roles": [READER, WRITER]}).all()
+        found = self.database.owner.execute(BACKENDS, {"roles": list(ROLES)}).all()
         self.database.commit()
         return [(pid, role) for pid, role in found]
 
@@ -100,7 +101,7 @@ class Stage:
         url = self.pooler.url(self.dbname)
         pids: set[int] = set()
         with ExitStack() as all_at_once:
-            for role in (READER, WRITER):
+            for role in ROLES:
                 engine = engine_for(url, user=role, pool_size=SERVERS_OF_A_ROLE)
                 all_at_once.callback(engine.dispose)
                 for _ in range(SERVERS_OF_A_ROLE):
@@ -187,7 +188,7 @@ class Disturbance(_Beside):
         self._dice = random.Random(0)
         self._turns = itertools.cycle([*[self._cancel, self._cancel, self._cancel, self._end] * 15, self._block])
         self.cancelled = self.ended = self.blocked = 0
-        for role in (READER, WRITER):
+        for role in ROLES:
             self._owner.exec_driver_sql(
                 f"ALTER ROLE {role} IN DATABASE {stage.dbname} SET statement_timeout = '{STATEMENT_SECONDS}s'"
             )

@@ -15,10 +15,11 @@ import pytest
 from local import docker
 from local.postgres import Cluster, temporary
 from local.settings import DATABASE
+from migrations.run import ROLES
 from tests.sam import service
 from tests.sam.service import MIGRATION, Service
 from tests.support import deployment
-from tests.support.databases import READER, WRITER, FreshDatabase, Statements
+from tests.support.databases import FreshDatabase, Statements
 from tests.support.events import event, load_demo
 from wellspring.models import metadata
 from wellspring.models.base import SCHEMA
@@ -87,7 +88,7 @@ def deployed() -> Iterator[Deployed]:
             first, second = waiting.answers
             assert first["Status"] == "SUCCESS", lambdas.last_lines()
             # On AWS they sign in with IAM.
-            cluster.let_in(READER, WRITER)
+            cluster.let_in(*ROLES)
             yield Deployed(configured, architecture, lambdas, cluster, (first, second))
 
 

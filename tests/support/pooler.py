@@ -21,7 +21,8 @@ from local.errors import Fault
 from local.postgres import OWNER, Cluster
 from local.processes import free_port, spawn_bound
 from local.settings import HOST, ROOT
-from tests.support.databases import READER, WRITER, engine_for
+from migrations.run import ROLES
+from tests.support.databases import engine_for
 
 # Server connections for each database. One is lent to whoever logs in as the role that it was opened for, so each of
 # the functions' two roles has its half of them.
@@ -81,7 +82,7 @@ class Pooler:
 
         Otherwise one is opened only where all others are taken: who asks one thing after another never meets a second.
         """
-        engines = [engine_for(self.url(dbname, role), pool_size=SERVERS_OF_A_ROLE) for role in (READER, WRITER)]
+        engines = [engine_for(self.url(dbname, role), pool_size=SERVERS_OF_A_ROLE) for role in ROLES]
         with ExitStack() as all_at_once:
             for engine in engines * SERVERS_OF_A_ROLE:
                 all_at_once.enter_context(engine.connect()).exec_driver_sql("SELECT 1")
@@ -150,7 +151,7 @@ def _started(program: str, home: Path, cluster: Cluster) -> tuple[int, subproces
 def _spawned(program: str, home: Path, cluster: Cluster, port: int) -> subprocess.Popen[bytes]:
     user, group = _nobody() if os.geteuid() == 0 else (None, None)
     users = home / "users"
-    users.write_text("".join(f'"{name}" "{cluster.password}"\n' for name in (OWNER, READER, WRITER, CONSOLE)))
+    users.write_text("".join(f'"{name}" "{cluster.password}"\n' for name in (OWNER, *ROLES, CONSOLE)))
     settings = {**_SETTINGS, "listen_port": port, "auth_file": users}
     lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
     configuration = home / "pgbouncer.ini"
