@@ -66,6 +66,7 @@ UNASKED: Mapping[str, str] = {
     "groups.linkage": "of groups that the caller has just been shown",
     "groups.make": "of workspaces that parents.find has found for the caller",
     "health.ping": "no row",
+    "ledger.searching.searched": "of workspaces that parents.visible_workspaces has found for them, or for a service",
     "idempotency.answer_of": "the caller is half of the key",
     "idempotency.claim": "the caller is half of the key",
     "idempotency.keep": "the caller is half of the key",
