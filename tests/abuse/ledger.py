@@ -128,7 +128,10 @@ class Ledger:
                     "        coalesce(extract(epoch FROM processed_at), 0) FROM wellspring.sync_messages"
                 )
             )
-            messages = {pk: Message(id_, digest, *rest, float(began)) for pk, id_, digest, *rest, began in found}
+            messages = {
+                pk: Message(id_, digest, outcome, reason, float(began))
+                for pk, id_, digest, outcome, reason, began in found
+            }
             rows = Counter(
                 (
                     (type_, str(record), str(connector), direction),

@@ -23,8 +23,8 @@ ECHOED = 0.12
 LATEST_ECHO = 150
 # Groups of which nothing can succeed.
 NOBODYS = 2
-# A copy of a connector's messages goes to the groups of each of these spellings of its id, which are one connector's and
-# several of SQS: several consumers have the same id at once.
+# A copy of a connector's messages goes to the group of each of these spellings of its id. To SQS they are groups of
+# their own, so several consumers have the same id at once.
 SPELLINGS = (str.lower, str.upper, str.title)
 RUN_LENGTHS = (1, 1, 2, 3, 5, 8)
 # What one message names: mostly little, so that thousands of them meet on the same records.

@@ -139,7 +139,7 @@ class Verdict:
         worked_off = {send.id for sqs_id, send in self._each() if send.body and not self._evidence.dead[sqs_id]}
         abused = {send.id for sqs_id, send in self._each() if send.body and self._lost[sqs_id]}
         messages = self._evidence.after.messages
-        applied = Counter(message.id for message in messages if message.outcome == "applied")
+        applied = Counter(message.id or "no id" for message in messages if message.outcome == "applied")
         for id_ in worked_off - applied.keys():
             self._find("lost", f"was worked off and is not applied: {id_}")
         # A dead letter may be applied only when its fifth answer was lost: the commit had been made.
@@ -148,7 +148,7 @@ class Verdict:
         for message in messages:
             if message.outcome not in {"applied", "parked"}:
                 self._find("messages", f"is neither applied nor parked: {message}")
-        for id_, times in (applied + Counter()).items():
+        for id_, times in applied.items():
             if times > 1:
                 self._find("twice", f"has {times} rows: {id_}")
         for id_, times in self._applied.items():
