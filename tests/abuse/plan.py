@@ -17,7 +17,7 @@ type Body = dict[str, Any]
 OCCURRED_AT = "2026-05-10T08:14:22.000Z"
 DIRECTIONS = ("input", "output")
 # Of the messages that are no echo: how many can never succeed, and how many come again.
-POISONED = 0.015
+POISONED = 0.04
 ECHOED = 0.12
 # How many sends later an echo may come: in the same batch, or long after its message was deleted.
 LATEST_ECHO = 150
