@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -30,8 +30,8 @@ from local.template import Template
 from migrations import run as migrations
 from tests.abuse import consumer
 from tests.abuse.consumer import Life
-from tests.abuse.ledger import FORGOTTEN, Ledger, populate
-from tests.abuse.plan import Author, Cast, Send
+from tests.abuse.ledger import FORGOTTEN, Ledger, bring, populate
+from tests.abuse.plan import Author, Cast, Send, mended
 from tests.local.queues import Sqs, serve
 from tests.support.databases import CONSUMER
 from wellspring import messages
@@ -54,6 +54,8 @@ AT_ONCE = 0.1
 LATE = 0.15
 LATE_SECONDS = (0.5, 15.0)
 AT_LAST = 60
+# How long consumers die and stall while they work off what is sent once more.
+MENDING_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -194,15 +196,21 @@ class Run:
                 self._abuse(sends)
             with self._timed("working off the rest"):
                 drained = self._drain()
+            brought, again = Counter[str](), mended(sends)
+            with self._timed("sending once more what missed something"):
+                if drained:
+                    brought = self._bring(cast, sends)
+                    drained = self._send_again(again)
+            drained = self._dismiss() and drained
             with self._timed("repeating"):
                 self._repeat_at_last()
             return Evidence(
-                sends=sends,
+                sends=[*sends, *again],
                 sqs_ids=self._sqs_ids,
                 dead=self._dead_letters(),
                 deliveries=[delivery for diary in self._diaries for delivery in diary.deliveries],
                 log=[line for life in self._lives for line in life.log.read_text().splitlines()],
-                before=before,
+                before=replace(before, untouchable=before.untouchable + brought),
                 after=Ledger.read(self._url),
                 drained=drained,
                 did=self._did + sum((diary.deeds for diary in self._diaries), Counter()),
@@ -430,7 +438,7 @@ class Run:
 
     # ---- the end ----------------------------------------------------------------------------------------
     def _drain(self) -> bool:
-        """Let the consumers work in peace until nothing is left, and end them; say whether they managed it."""
+        """Let the consumers work in peace until nothing is left; say whether they managed it."""
         (self._folder / consumer.PEACE).touch()
         left = self._left()
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -439,11 +447,33 @@ class Run:
             now_left = self._left()
             if now_left < left:
                 left, deadline = now_left, time.monotonic() + PATIENCE_SECONDS
+        return not left
+
+    def _bring(self, cast: Cast, sends: Sequence[Send]) -> Counter[str]:
+        """Make the records that messages missed; return what is new of what no message may change."""
+        before = Ledger.read(self._url)
+        bring(self._url, cast, sends)
+        return Ledger.read(self._url).untouchable - before.untouchable
+
+    def _send_again(self, again: Sequence[Send]) -> bool:
+        """Send what is mended while consumers die and stall as before; say whether it was worked off."""
+        (self._folder / consumer.PEACE).unlink()
+        first = len(self._sqs_ids)
+        for number, send in enumerate(again, first):
+            self._sqs_ids.append(self._queue.send(send.group, send.text, str(number)))
+        deadline = time.monotonic() + MENDING_SECONDS
+        while self._left() and time.monotonic() < deadline:
+            self._tick()
+        return self._drain()
+
+    def _dismiss(self) -> bool:
+        """End the consumers, each when it has done what it has; say whether they managed it."""
         (self._folder / consumer.LAST_CALL).touch()
         for slot, (process, _) in enumerate(self._consumers):
             process.join(PATIENCE_SECONDS)
             self._look_into(slot)
-        return not left and all(process.exitcode == 0 for process, _ in self._consumers)
+        # One may have been killed when it had done all.
+        return all(process.exitcode in {0, -signal.SIGKILL} for process, _ in self._consumers)
 
     def _left(self) -> int:
         """Return how many messages are in the queue, whoever may see them."""

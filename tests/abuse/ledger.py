@@ -1,14 +1,16 @@
 """The database of a run: who is in it before, and what is in it afterwards."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from tests.abuse.plan import NOBODY, Cast, Record, Rows, Tenant
+from tests.abuse.plan import NOBODY, Cast, Record, Rows, Send, Tenant
 from tests.support.databases import FreshDatabase, Statements, engine_for
 from tests.support.world import RECORDS, Row, World
 
@@ -75,6 +77,9 @@ class Message:
         outcome: what became of it.
         reason: why it is parked.
         began: when its transaction began, in seconds since 1970; 0 where it had no effect.
+        pk: its place in the order of arrival.
+        subject: the connector or workspace whose order it is part of.
+        only_adds: whether it ends nothing.
     """
 
     id: str | None
@@ -82,6 +87,9 @@ class Message:
     outcome: str
     reason: str | None
     began: float
+    pk: int
+    subject: str | None
+    only_adds: bool
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,19 @@ class Ledger:
         """The ids of the messages that had their effect, and when its transaction began."""
         return {message.id: message.began for message in self.messages if message.id and message.outcome == "applied"}
 
+    def overtaken(self) -> set[str]:
+        """Return the digests of the messages that what came after them forbids to apply once they were parked."""
+        by_subject: defaultdict[str, list[Message]] = defaultdict(list)
+        for message in self.messages:
+            if message.subject:
+                by_subject[message.subject].append(message)
+        return {
+            message.digest
+            for messages in by_subject.values()
+            for message in messages
+            if any(later.pk > message.pk and not (message.only_adds and later.only_adds) for later in messages)
+        }
+
     @staticmethod
     @contextmanager
     def owner(url: str) -> Iterator[Connection]:
@@ -125,12 +146,14 @@ class Ledger:
             found = owner.execute(
                 text(
                     f"SELECT pk, coalesce(message_id::text, {FORGOTTEN}), encode(digest, 'hex'), outcome, reason,"
-                    "        coalesce(extract(epoch FROM processed_at), 0) FROM wellspring.sync_messages"
+                    "        coalesce(extract(epoch FROM processed_at), 0), subject_id::text,"
+                    "        coalesce(mode = 'append' OR message_type = 'providers.matched', false)"
+                    "  FROM wellspring.sync_messages"
                 )
             )
             messages = {
-                pk: Message(id_, digest, outcome, reason, float(began))
-                for pk, id_, digest, outcome, reason, began in found
+                pk: Message(id_, digest, outcome, reason, float(began), pk, subject, only_adds)
+                for pk, id_, digest, outcome, reason, began, subject, only_adds in found
             }
             rows = Counter(
                 (
@@ -192,6 +215,23 @@ def _name(messages: Mapping[int, Message], pk: int | None) -> str:
     if pk is None:
         return NOBODY
     return (messages[pk].id or f"without an id: {pk}") if pk in messages else f"no message: {pk}"
+
+
+def bring(url: str, cast: Cast, sends: Sequence[Send]) -> None:
+    """Make the records that messages missed."""
+    database = FreshDatabase(url, Statements())
+    world = World(database)
+    with Ledger.owner(url) as owner:
+        pks = {str(id_): pk for id_, pk in owner.execute(text("SELECT id, pk FROM core_api.workspaces"))}
+    workspaces = {
+        connector: Row("workspace", pks[tenant.workspace], UUID(tenant.workspace))
+        for tenant in cast.tenants
+        for connector in (*tenant.connectors, tenant.shared)
+    }
+    missing = {send.missing: json.loads(send.text)["workspace_connector_id"] for send in sends if send.missing}
+    for record, connector in missing.items():
+        world.record(record.type, workspaces[connector], id=UUID(record.id))
+    database.close()
 
 
 def populate(url: str) -> Cast:

@@ -67,12 +67,16 @@ class Send:
         text: its body.
         body: what must have its effect, once for each `body["id"]`; None of a poisoned one.
         reason: why a poisoned one is parked.
+        missing: the record that it lacks, which will be there when it is sent once more.
+        is_mended: whether it is sent once more, and nothing is missing.
     """
 
     group: str
     text: str
     body: Body | None
     reason: str = ""
+    missing: Record | None = None
+    is_mended: bool = False
 
     @property
     def id(self) -> str:
@@ -85,6 +89,10 @@ class Send:
         """SHA-256 of the body, in hexadecimal."""
         return sha256(self.text.encode()).hexdigest()
 
+    def mended(self) -> "Send":
+        """Return the same, to be sent once more when its record has come."""
+        return Send(self.group, self.text, json.loads(self.text), is_mended=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Poison:
@@ -94,11 +102,13 @@ class Poison:
         reason: why it is parked.
         text: its body.
         group: where it is sent; None: where the good one would have been.
+        missing: the record that it lacks.
     """
 
     reason: str
     text: str
     group: str | None = None
+    missing: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +162,7 @@ class Author:
         if self._chance.random() < POISONED:
             poison = self._poison(body, group.names[0])
             names = group.names if poison.group is None else (poison.group,)
-            return [Send(name, poison.text, None, poison.reason) for name in names]
+            return [Send(name, poison.text, None, poison.reason, poison.missing) for name in names]
         self._sent[group.names[0]].append(body)
         return [Send(name, json.dumps(body), body) for name in group.names]
 
@@ -263,8 +273,9 @@ class Author:
 
     def _with_a_stranger(self, body: Body) -> Poison:
         kind = self._chance.choice(body["records"])["type"]
-        stranger = {"type": kind, "id": self._id()}
-        return Poison("unknown_record", json.dumps(body | {"records": [*body["records"], stranger]}))
+        stranger = Record(kind, self._id())
+        records = [*body["records"], {"type": stranger.type, "id": stranger.id}]
+        return Poison("unknown_record", json.dumps(body | {"records": records}), missing=stranger)
 
     def _with_a_foreigner(self, body: Body) -> Poison:
         """Name something of a bystander: a record of theirs among ours, or our records on their connector."""
@@ -278,6 +289,15 @@ class Author:
 
     def _with_no_provider(self, body: Body) -> Poison:
         return Poison("unknown_provider", json.dumps(body | {"provider_ids": [*body["provider_ids"], self._id()]}))
+
+
+def mended(sends: Sequence[Send]) -> list[Send]:
+    """Return what of `sends` is sent once more when its record has come: each body once, in their order."""
+    once: dict[str, Send] = {}
+    for send in sends:
+        if send.missing:
+            once.setdefault(send.digest, send.mended())
+    return list(once.values())
 
 
 # Of records: (type, record, connector, direction).

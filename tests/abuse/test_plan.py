@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from tests.abuse.harness import known_types
-from tests.abuse.ledger import Ledger, populate
-from tests.abuse.plan import Author, Cast, Expected, Send
+from tests.abuse.ledger import Ledger, bring, populate
+from tests.abuse.plan import Author, Cast, Expected, Send, mended
 from tests.support.databases import CONSUMER, FreshDatabase
 from tests.support.queue import consume
 
@@ -57,7 +57,8 @@ def test_in_peace_the_ledger_is_as_expected_and_the_order_shows(database: FreshD
     expected, reversed_ = (Expected(before.rows, set(before.matched)) for _ in range(2))
     done: dict[str, Send] = {}
     poisoned: dict[str, str] = {}
-    for send in written(cast, 3):
+    sends = written(cast, 18)
+    for send in sends:
         assert consume(send.text, groups=[send.group]) == [], send
         if send.body is None:
             poisoned[send.digest] = send.reason
@@ -73,6 +74,22 @@ def test_in_peace_the_ledger_is_as_expected_and_the_order_shows(database: FreshD
     assert not after.differences
     assert after.untouchable == before.untouchable
     assert after.selected == before.selected
+    again = mended(sends)
+    overtaken = after.overtaken() & {send.digest for send in again}
+    bring(database.url, cast, sends)
+    for send in again:
+        assert consume(send.text, groups=[send.group]) == [], send
+        if send.digest in overtaken:
+            poisoned[send.digest] = "overtaken"
+        else:
+            del poisoned[send.digest]
+            assert send.body is not None
+            expected.apply(send.body)
+    assert 0 < len(overtaken) < len(again)
+    at_last = Ledger.read(database.url)
+    assert at_last.rows == expected.rows
+    assert {message.digest: message.reason for message in at_last.messages if message.outcome == "parked"} == poisoned
+    assert not at_last.differences
     for send in reversed(done.values()):
         assert send.body is not None
         reversed_.apply(send.body)

@@ -30,6 +30,9 @@ class Verdict:
         self._lines: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         self._applied: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
+        # Bodies whose record has come, and those of them that may not be applied any more.
+        self._mended = {send.digest for send in evidence.sends if send.is_mended}
+        self._overtaken = self._mended & evidence.after.overtaken()
         self._judge()
 
     def _judge(self) -> None:
@@ -43,7 +46,7 @@ class Verdict:
             self._read(line)
         self._read_deliveries()
         for sqs_id, send in self._each():
-            if send.body is None:
+            if send.body is None or send.digest in self._overtaken:
                 self._judge_poison(sqs_id, send)
             else:
                 self._judge_good(sqs_id, send)
@@ -57,6 +60,12 @@ class Verdict:
 
     def _each(self) -> Iterator[tuple[str, Send]]:
         return zip(self._evidence.sqs_ids, self._evidence.sends, strict=True)
+
+    def _good(self) -> Iterator[tuple[str, Send]]:
+        """Return what must have its effect."""
+        for sqs_id, send in self._each():
+            if send.body is not None and send.digest not in self._overtaken:
+                yield sqs_id, send
 
     # ---- what was said ----------------------------------------------------------------------------------
     def _read(self, line: str) -> None:
@@ -94,9 +103,12 @@ class Verdict:
         outcomes = self._outcomes(sqs_id)
         reasons = {line["reason"] for line in self._lines[sqs_id] if line["outcome"] == "parked"}
         # One that was parked by another delivery, or by another message of the same body, may be told as a duplicate.
-        if not outcomes <= {"parked", "duplicate", "held", "returned"}:
+        possible = {"parked", "duplicate", "held", "returned"}
+        if send.digest in self._mended - self._overtaken:
+            possible.add("applied")
+        if not outcomes <= possible:
             self._find("parked", f"is poisoned ({send.reason}), but was {outcomes}: {sqs_id}")
-        if reasons - {send.reason}:
+        if reasons - {send.reason, "overtaken" if send.digest in self._overtaken else send.reason}:
             self._find("parked", f"was parked for {reasons}, not {send.reason}: {sqs_id}")
         if not outcomes & {"parked", "duplicate"}:
             self._find("untold", f"is poisoned ({send.reason}), and no line says that it is parked: {sqs_id}")
@@ -116,7 +128,13 @@ class Verdict:
 
     def _judge_parked(self) -> None:
         """Hold what is parked to what was poisoned: each body has a row, with its reason, and nothing else has one."""
-        wanted = Counter({(send.digest, send.reason): 1 for _, send in self._each() if send.body is None})
+        wanted = Counter(
+            {
+                (send.digest, "overtaken" if send.digest in self._overtaken else send.reason): 1
+                for _, send in self._each()
+                if send.body is None and send.digest not in self._mended - self._overtaken
+            }
+        )
         got = Counter(
             (message.digest, message.reason or "")
             for message in self._evidence.after.messages
@@ -136,8 +154,8 @@ class Verdict:
     # ---- all together -----------------------------------------------------------------------------------
     def _judge_effects(self) -> None:
         """Hold the messages' rows to the queue: applied is exactly what was worked off, and each once."""
-        worked_off = {send.id for sqs_id, send in self._each() if send.body and not self._evidence.dead[sqs_id]}
-        abused = {send.id for sqs_id, send in self._each() if send.body and self._lost[sqs_id]}
+        worked_off = {send.id for sqs_id, send in self._good() if not self._evidence.dead[sqs_id]}
+        abused = {send.id for sqs_id, send in self._good() if self._lost[sqs_id]}
         messages = self._evidence.after.messages
         applied = Counter(message.id or "no id" for message in messages if message.outcome == "applied")
         for id_ in worked_off - applied.keys():
@@ -154,7 +172,8 @@ class Verdict:
         for id_, times in self._applied.items():
             if times > 1:
                 self._find("twice", f"had its effect {times} times: {id_}")
-        self.found["messages"] = len({send.id for _, send in self._each() if send.body})
+        self.found["messages"] = len({send.id for _, send in self._good()})
+        self.found["messages applied when their record had come"] = len(self._mended - self._overtaken)
         self.found["messages applied"] = len(applied)
 
     def _judge_ledger(self) -> None:
@@ -196,14 +215,12 @@ class Verdict:
         """Return the sends that must have had their effect, in the order of their groups, each message once."""
         applied, dead = self._evidence.after.applied, self._evidence.dead
         chosen: dict[str, str] = {}
-        for sqs_id, send in self._each():
-            if send.body is None:
-                continue
+        for sqs_id, send in self._good():
             # A dead letter had its effect if the commit was made and the answer lost: an echo behind it has none then.
             if not dead[sqs_id] or (self._lost[sqs_id] and send.id in applied and self._had_it(sqs_id, send.id)):
                 chosen.setdefault(send.id, sqs_id)
-        for sqs_id, send in self._each():
-            if send.body is not None and chosen.get(send.id) == sqs_id:
+        for sqs_id, send in self._good():
+            if chosen.get(send.id) == sqs_id:
                 yield send
 
     def _had_it(self, sqs_id: str, id_: str) -> bool:
@@ -214,7 +231,7 @@ class Verdict:
             for delivery in sorted(self._evidence.deliveries, key=lambda delivery: delivery.at)
             if delivery.at <= begun
         ]
-        same = {other for other, send in self._each() if send.body is not None and send.id == id_}
+        same = {other for other, send in self._good() if send.id == id_}
         return next((sqs_id in ids for ids in reversed(had) if ids & same), False)
 
     def _history(self, place: Place) -> str:
