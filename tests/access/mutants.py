@@ -49,6 +49,9 @@ NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 # The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
 UNASKED: Mapping[str, str] = {
     "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
+    "sync.applying.park": "for the queue, which is a service; it shows nothing and writes a message's own row",
+    "connector_state.lock": "of a connector that parents.find has found for the caller; it shows nothing",
+    "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     **{
         f"endings.{name}": "for the maintenance of the pipeline; of what the feed has ended, whoever's it is"
@@ -63,6 +66,7 @@ UNASKED: Mapping[str, str] = {
     "groups.linkage": "of groups that the caller has just been shown",
     "groups.make": "of workspaces that parents.find has found for the caller",
     "health.ping": "no row",
+    "ledger.searching.searched": "of workspaces that parents.visible_workspaces has found for them, or for a service",
     "idempotency.answer_of": "the caller is half of the key",
     "idempotency.claim": "the caller is half of the key",
     "idempotency.keep": "the caller is half of the key",
@@ -76,7 +80,6 @@ UNASKED: Mapping[str, str] = {
         for name in ("come", "dismiss", "expire", "keep", "settle", "take", "take_one")
     },
     "pruning.delete_oldest": "message ids and kept answers, of which nothing is shown",
-    "sync.resolving.resolve": "for the queue, which is a service; it tells what of another tenant must not be written",
     "writing.add": "under parents that parents.find has found for the caller",
     "writing.change": "of a row that ledger.one has found and locked for the caller",
     "writing.choose_provider": "under parents that parents.find has found for the caller",

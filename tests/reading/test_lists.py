@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.exc import DBAPIError
@@ -13,9 +13,15 @@ from tests.support.databases import Database, FreshDatabase, Statements
 from tests.support.world import RecordType, World
 from wellspring.errors import BadRequest
 from wellspring.repositories.ledger.bounded import within_its_time
+from wellspring.resources import resource_of
 
 COMPANIES = "/v1/company-workspace-connectors"
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
+
+
+def linked(type_: str, id_: UUID) -> dict[str, object]:
+    """Return a to-one relationship: what is there, and where it can be read."""
+    return {"data": {"type": type_, "id": str(id_)}, "links": {"related": f"{resource_of(type_).route}/{id_}"}}
 
 
 @pytest.mark.parametrize("type_", TYPES)
@@ -36,8 +42,8 @@ def test_a_row_looks_as_in_the_seed(world: World, type_: RecordType) -> None:
             "deleted_at": None,
         },
         "relationships": {
-            type_: {"data": {"type": type_, "id": str(ours.record.id)}},
-            "workspace_connector": {"data": {"type": "workspace_connector", "id": str(ours.connector.id)}},
+            type_: linked(type_, ours.record.id),
+            "workspace_connector": linked("workspace_connector", ours.connector.id),
         },
         "links": {"self": f"/v1/{type_}-workspace-connectors/{row.id}"},
     }
