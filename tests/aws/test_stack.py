@@ -129,15 +129,21 @@ def test_database_proxy_and_functions_are_in_the_same_subnets(stack: Stack) -> N
     assert group["SubnetIds"] == proxy["VpcSubnetIds"] == subnets(stack)
 
 
-def test_an_endpoint_lets_through_what_the_migration_asks_for_and_nothing_else(plain: Stack) -> None:
+def test_an_endpoint_lets_through_what_the_migration_and_the_loader_ask_for_and_nothing_else(plain: Stack) -> None:
     endpoints = plain.of_type("AWS::EC2::VPCEndpoint")
     allowed = {
         name: [s.actions for s in sentences(properties["PolicyDocument"])] for name, properties in endpoints.items()
     }
     assert allowed == {
         "SecretsEndpoint": [("secretsmanager:GetSecretValue",)],
-        "S3Endpoint": [("s3:PutObject",)],
+        "S3Endpoint": [("s3:PutObject",), ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")],
     }
+    (_, files) = sentences(endpoints["S3Endpoint"]["PolicyDocument"])
+    # Nobody else's files, and nobody else to read these.
+    assert {resource["Fn::Sub"].partition(":::")[2] for resource in files.resources} == {
+        f"${{AWS::StackName}}-feed-${{AWS::AccountId}}-${{AWS::Region}}/{prefix}/*" for prefix in ("load", "results")
+    }
+    assert files.condition == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
     for properties in endpoints.values():
         assert all("*" not in statement.resources for statement in sentences(properties["PolicyDocument"]))
 
@@ -404,7 +410,11 @@ def test_a_roles_own_policies_name_each_action_and_its_resource(stack: Stack) ->
         for statement in stack.statements(name):
             assert statement.effect == "Allow"
             assert not [action for action in statement.actions if "*" in action], name
-            assert "*" not in json.dumps(statement.resources), name
+            # What follows a prefix of the bucket of files is the file's name.
+            named = [
+                json.dumps(each).replace('load/*"', '"').replace('results/*"', '"') for each in statement.resources
+            ]
+            assert "*" not in "".join(named), name
 
 
 def test_lambda_may_manage_network_interfaces_where_it_has_none_in_hand(stack: Stack) -> None:
@@ -581,8 +591,15 @@ def test_api_gateway_calls_the_published_version_and_only_it_may(stack: Stack) -
 
 
 def test_nothing_but_the_http_api_is_open_to_the_internet(stack: Stack) -> None:
-    for kind in ("AWS::Lambda::Url", "AWS::S3::Bucket", "AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::EC2::EIP"):
+    for kind in ("AWS::Lambda::Url", "AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::EC2::EIP"):
         assert not stack.of_type(kind)
+    for bucket in stack.of_type("AWS::S3::Bucket").values():
+        assert bucket["PublicAccessBlockConfiguration"] == {
+            "BlockPublicAcls": True,
+            "BlockPublicPolicy": True,
+            "IgnorePublicAcls": True,
+            "RestrictPublicBuckets": True,
+        }
     for rule in stack.of_type("AWS::EC2::SecurityGroupIngress").values():
         assert not [value for value in rule.values() if value in EVERYTHING]
 
@@ -684,7 +701,7 @@ def test_a_dead_letter_queue_takes_from_its_queue_only(stack: Stack, name: str) 
     assert allowed["redrivePermission"] == "byQueue"
     (arn,) = allowed["sourceQueueArns"]
     queue = queues[f"{name}Queue"]
-    assert arn["Fn::Sub"].rpartition(":")[2] == queue["QueueName"]["Fn::Sub"]
+    assert arn["Fn::Sub"].endswith(f":{queue['QueueName']['Fn::Sub']}")
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [f"{name}DeadLetterQueue", "Arn"]}
 
 
