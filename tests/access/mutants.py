@@ -49,7 +49,9 @@ NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 # The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
 UNASKED: Mapping[str, str] = {
     "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
-    "sync.applying.park": "for the queue, which is a service; it writes down a message, and no row of a tenant",
+    "sync.applying.park": "for the queue, which is a service; it shows nothing and writes a message's own row",
+    "connector_state.lock": "of a connector that parents.find has found for the caller; it shows nothing",
+    "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     **{
         f"endings.{name}": "for the maintenance of the pipeline; of what the feed has ended, whoever's it is"

@@ -403,3 +403,17 @@ def test_a_resource_sent_back_whole_is_refused_with_a_pointer_to_each_field(mode
     assert ("403", "IMMUTABLE_ATTRIBUTE", {"pointer": "/data/attributes/direction"}) in found
     assert ("403", "SYSTEM_ATTRIBUTE", {"pointer": "/data/attributes/created_at"}) in found
     assert ("403", "SYSTEM_ATTRIBUTE", {"pointer": "/data/attributes/updated_at"}) in found
+
+
+def test_it_follows_links_from_a_row_to_its_record_and_its_workspace(connect: Connect) -> None:
+    api = connect("owner")
+
+    def follow(relationship: Any) -> JsonApiObject:
+        return api.endpoint(relationship.links["related"].removeprefix("/v1/")).get().data
+
+    row = api.endpoint(LEDGER).get(params={"page[size]": "1"}).data[0]
+    company = follow(row.relationships["company"])
+    assert (company.type, company.id) == ("company", row.relationships["company"].data.id)
+    workspace = follow(company.relationships["workspace"])
+    assert (workspace.type, workspace.id) == ("workspace", WORKSPACE_A)
+    assert api.endpoint(workspace.links["self"].removeprefix("/v1/")).get().data.id == WORKSPACE_A

@@ -275,7 +275,9 @@ def test_providers_are_found_by_slug_category_and_country(world: World, ours: Te
         ("filter[country]=DE&filter[category]=banking", [bank]),
         ("filter[country]=ES", []),
     ):
-        assert get(f"/v1/providers?{query}", ours.caller).ids == [row.id for row in found], query
+        reply = get(f"/v1/providers?{query}", ours.caller)
+        assert reply.status == 200, reply.body
+        assert reply.ids == [row.id for row in found], query
 
 
 def test_connectors_of_a_workspace_are_found_by_status_and_connector(world: World, ours: Tenant) -> None:

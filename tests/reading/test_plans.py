@@ -53,16 +53,16 @@ def giant(fresh_database: FreshDatabase, world: World, ours: Tenant) -> Tenant:
     return ours
 
 
-def touched(plan: dict[str, Any]) -> int:
-    """Return how many rows of the ledger the plan read, whether it kept them or not."""
+def touched(plan: dict[str, Any], table: str = LEDGER) -> int:
+    """Return how many rows of a table, the ledger, the plan read, whether it kept them or not."""
     own = 0
-    if plan.get("Relation Name") == LEDGER or LEDGER in plan.get("Index Name", ""):
+    if plan.get("Relation Name") == table or table in plan.get("Index Name", ""):
         dropped = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
         own = int((plan["Actual Rows"] + dropped) * plan["Actual Loops"])
-    return own + sum(touched(child) for child in plan.get("Plans", []))
+    return own + sum(touched(child, table) for child in plan.get("Plans", []))
 
 
-def explain(database: FreshDatabase, url: str, caller: Caller) -> tuple[int, Any]:
+def explain(database: FreshDatabase, url: str, caller: Caller, table: str = LEDGER) -> tuple[int, Any]:
     """Ask for `url`, then have Postgres explain the page's statement; return the rows touched and the document."""
     sent: list[tuple[str, Any]] = []
 
@@ -73,12 +73,12 @@ def explain(database: FreshDatabase, url: str, caller: Caller) -> tuple[int, Any
     event.listen(engine, "before_cursor_execute", note)
     document = get(url, caller).document
     event.remove(engine, "before_cursor_execute", note)
-    statement, values = next(pair for pair in sent if LEDGER in pair[0])
+    statement, values = next(pair for pair in sent if table in pair[0])
     with engine.connect() as session:
         enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
         explained = session.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values).scalar_one()
     plans = explained if isinstance(explained, list) else json.loads(explained)
-    return touched(plans[0]["Plan"]), document
+    return touched(plans[0]["Plan"], table), document
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])
@@ -125,3 +125,24 @@ def test_a_person_of_many_workspaces_pays_for_their_connectors_only(
     rows, document = explain(fresh_database, COMPANIES, person(everywhere))
     assert len(document["data"]) == 20
     assert rows < ENOUGH
+
+
+def test_a_name_is_found_by_an_index_whatever_the_workspace_holds(
+    fresh_database: FreshDatabase, world: World, giant: Tenant
+) -> None:
+    world.companies(giant.workspace, 20_000)
+    found = [world.company(giant.workspace, f"Ärger {number}") for number in range(3)]
+    fresh_database.owner.exec_driver_sql("ANALYZE core_api.companies")
+    fresh_database.owner.commit()
+    for query, rows in (
+        ("filter[name][starts]=%C3%A4RG", 3),
+        ("filter[name]=%C3%84rger%201", 1),
+        ("sort=name", 20),
+        ("sort=-updated_at", 20),
+        ("sort=created_at", 20),
+    ):
+        read, document = explain(fresh_database, f"/v1/companies?{query}", giant.caller, "companies")
+        assert len(document["data"]) == rows
+        assert read < ENOUGH, query
+    shown = get("/v1/companies?filter[name][starts]=%C3%A4rg", giant.caller)
+    assert shown.ids == [row.id for row in found]

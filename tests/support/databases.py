@@ -180,7 +180,8 @@ class FreshDatabase:
 
     def end(self, pid: int) -> None:
         """End the session of the server process `pid`, and wait until it is gone."""
-        engine = engine_for(self.url)
+        # A role may end its own sessions only.
+        engine = engine_for(self.url, user=CONSUMER if self.role == CONSUMER else WRITER)
         with engine.connect() as other:
             assert other.exec_driver_sql("SELECT pg_terminate_backend(%s, 5000)", (pid,)).scalar_one()
         engine.dispose()

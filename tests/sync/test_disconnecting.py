@@ -266,13 +266,7 @@ class TestACrash:
     ) -> None:
         at_chunk(fresh, moment, 4, lambda connection: fresh.end(pid_of(connection)))
         message = disconnected(ours.connector)
-        # What is lost behind the statement is noticed in the commit, whose outcome nobody knows.
-        failed = consume(message)
-        assert failed == ([0] if moment == "after_cursor_execute" else [])
-        if failed:
-            assert ledger.inbox() == set()
-            assert len(many) - 3 * CHUNK == sum(ledger.live().values())
-            assert consume(message) == []
+        assert consume(message) == []
         assert not ledger.live()
         assert sum(line["tombstoned"] for line in log if "outcome" in line) == len(many)
 

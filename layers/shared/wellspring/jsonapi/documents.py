@@ -68,7 +68,7 @@ def is_retrievable(resource: Resource, row: Row) -> bool:
     return resource.is_readable and row["deleted_at"] is None and bool(row.get("is_retrievable", True))
 
 
-def _proves(resource: Resource, relationship: Relationship, *, primary: bool) -> bool:
+def proves(resource: Resource, relationship: Relationship, *, primary: bool) -> bool:
     """Say whether who sees a live row sees what a relationship of it leads to, and whether that is live.
 
     Of an included row only the workspace has been looked at. Who sees an enrolment by either of its sides sees the
@@ -223,7 +223,7 @@ def _related(
         made: Object = {"data": _linkage(relationship, value)}
         if value is not None:
             target = resource_of(relationship.target)
-            proven = row["deleted_at"] is None and _proves(resource, relationship, primary=primary)
+            proven = row["deleted_at"] is None and proves(resource, relationship, primary=primary)
             if target.is_readable and (proven or (target.type, value) in reachable):
                 made["links"] = {"related": f"{target.route}/{value}"}
         return made

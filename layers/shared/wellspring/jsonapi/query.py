@@ -219,7 +219,7 @@ class _Parser:
     def view_reader(self, name: str) -> _Reader | None:
         if name.startswith("fields[") and name.endswith("]"):
             return self._fields_reader(name)
-        return self._include if name == "include" else None
+        return self._include if name == "include" and self.resource.includes else None
 
     def list_reader(self, name: str) -> _Reader | None:
         if name.startswith("filter[") and name.endswith("]"):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from wellspring.example_ids import id_of
+from wellspring.jsonapi.documents import proves
 from wellspring.resources import Attribute, Relationship, Resource, resource_of
 
 MADE_AT = "2026-05-10T08:14:22.000Z"
@@ -35,11 +36,12 @@ def attribute(said: Attribute) -> Any:
             return said.example or said.name.replace("_", " ")
 
 
-def resource_object(resource: Resource, *, cursor: bool = False) -> Object:
+def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = False) -> Object:
     """Return the resource object of the example of a type.
 
     Args:
         resource: the type.
+        primary: whether it is primary data, of which more is known to lead somewhere.
         cursor: whether it is an item of a list.
     """
     made: Object = {
@@ -47,14 +49,21 @@ def resource_object(resource: Resource, *, cursor: bool = False) -> Object:
         "attributes": {said.name: attribute(said) for said in resource.attributes},
     }
     # A to-many's linkage is there where it is asked for.
-    relationships = {said.name: {"data": identifier(said.target)} for said in resource.to_one}
+    relationships = {said.name: _relationship(resource, said, primary=primary) for said in resource.to_one}
     if relationships:
         made["relationships"] = relationships
-    if resource.route:
+    if resource.is_readable:
         made["links"] = {"self": f"{resource.route}/{id_of(resource.type)}"}
     if cursor:
         made["meta"] = {"page": {"cursor": CURSOR}}
     return made
+
+
+def _relationship(resource: Resource, relationship: Relationship, *, primary: bool) -> Object:
+    target, made = resource_of(relationship.target), {"data": identifier(relationship.target)}
+    if not target.is_readable or not proves(resource, relationship, primary=primary):
+        return made
+    return {"links": {"related": f"{target.route}/{id_of(target.type)}"}, **made}
 
 
 def _linkage(relationship: Relationship) -> Object | list[Object]:
@@ -70,7 +79,7 @@ def included(resource: Resource, path: str) -> list[Object]:
         if relationship is None:
             raise KeyError(path)
         resource = resource_of(relationship.target)
-        found.append(resource_object(resource))
+        found.append(resource_object(resource, primary=False))
     return found
 
 

@@ -16,7 +16,7 @@ from wellspring.access.rules import (
 from wellspring.database import Transaction
 from wellspring.errors import Conflict, Forbidden, TenantMismatch, WellspringError, raise_all
 from wellspring.queries import Deleted, Draft
-from wellspring.repositories import groups, parents, writing
+from wellspring.repositories import connector_state, groups, parents, writing
 from wellspring.repositories.ledger import Row
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
@@ -64,6 +64,7 @@ class Provenance:
             names = " and ".join(relationship.name for relationship in parent_of)
             raise TenantMismatch(f"The {names} belong to different workspaces.", pointer="/data/relationships")
         keys = {relationship.column: parent.pk for relationship, parent in parent_of.items()}
+        connector_state.lock(transaction, keys["workspace_connector_pk"])
         return writing.add(transaction, resource, {**keys, **draft.attributes}), True
 
     def guard(self, _transaction: Transaction, _principal: Principal, _row: Row) -> None:

@@ -9,7 +9,7 @@ from wellspring.access.rules import require_reading
 from wellspring.database import Transaction
 from wellspring.errors import Conflict, raise_all
 from wellspring.queries import Draft
-from wellspring.repositories import ledger, parents, writing
+from wellspring.repositories import connector_state, ledger, parents, writing
 from wellspring.repositories.ledger import Row
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
@@ -66,6 +66,8 @@ def update(
         Conflict: the outcome may not be.
     """
     rules = RULES[resource.policy]
+    if resource.policy == "provenance" and id_:
+        connector_state.lock_of_row(transaction, resource.table, id_)
     row = ledger.one(transaction, principal, resource, {"id": id_}, deleted=rules.updatable, lock=True) if id_ else None
     if row is None:
         raise absent(resource.type)
@@ -110,6 +112,8 @@ def remove(
         PreconditionFailed: from `precondition`.
     """
     known = {name: id_ for name, id_ in ids.items() if id_ is not None}
+    if resource.policy == "provenance" and "id" in known:
+        connector_state.lock_of_row(transaction, resource.table, known["id"])
     row = ledger.one(transaction, principal, resource, known, lock=True) if len(known) == len(ids) else None
     if row is None:
         raise absent(resource.type)

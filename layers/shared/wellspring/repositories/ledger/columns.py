@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, Text, bindparam, case, func, literal_column
+from sqlalchemy import ColumnElement, FromClause, Table, Text, bindparam, case, cast, func, literal_column
 from sqlalchemy.dialects.postgresql import array
 
 from wellspring.access.predicates import IDS
@@ -92,7 +92,7 @@ def row_filters(
             case "among":
                 # As the GIN index has it.
                 among = bindparam(parameter_name(name, operator), type_=Text)
-                found.append(row.c[name].contains(array([among], type_=Text)))
+                found.append(row.c[name].contains(array([cast(among, Text)])))
             case "named" | "starts" | "contains":
                 found += _by_name(row, name, operator)
             case _:
