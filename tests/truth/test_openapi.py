@@ -394,7 +394,7 @@ def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
     together = {name: value for name, value in given.items() if not (match := RANGE.match(name)) or match[1] == order}
     if not order:
         # Only live rows have the order of names.
-        together.pop("filter[deleted]")
+        together.pop("filter[deleted]", None)
     assert try_query(route, *(pair for pair in together.items() if pair[0] != "page[before]")) == (set(), set())
 
 
@@ -402,11 +402,13 @@ RANGE = re.compile(r"filter\[(\w+_at)\]\[\w+\]")
 
 
 def with_its_order(name: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Return a parameter with what it asks for: a range is read in its own order, an end among dead rows."""
+    """Return a parameter with what it asks for: a range its own order, an end dead rows, a part of a name a workspace."""
     match = RANGE.match(name)
     order = {"sort": match[1]} if match else {}
     dead = {"filter[deleted]": "only"} if match and match[1] == "deleted_at" else {}
-    return {name: given[name]} | order | dead
+    scopes = ("filter[workspace]",) if name.endswith("[contains]") else ()
+    within = {scope: given[scope] for scope in scopes if scope in given}
+    return {name: given[name]} | order | dead | within
 
 
 @pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
