@@ -402,7 +402,7 @@ RANGE = re.compile(r"filter\[(\w+_at)\]\[\w+\]")
 
 
 def with_its_order(name: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Return a parameter with what it asks for: a range its own order, an end dead rows, a part of a name a workspace."""
+    """Return a parameter with what it asks for: a range its order, an end dead rows, a part of a name a workspace."""
     match = RANGE.match(name)
     order = {"sort": match[1]} if match else {}
     dead = {"filter[deleted]": "only"} if match and match[1] == "deleted_at" else {}
