@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.feed.conftest import Tables
-from tests.support.databases import FEEDER, WRITER, FreshDatabase
+from tests.support.databases import CONSUMER, FEEDER, WRITER, FreshDatabase
 from tests.support.feed import apply, deleted, statuses, upserted
 from tests.support.queue import consume, synced
 from tests.support.world import Row, World
@@ -202,7 +202,7 @@ def test_syncs_deletions_and_sweeps_at_once_leave_no_live_row_of_what_ended(
     link = world.workspace_connector(workspace)
     companies = world.companies(workspace, 40)
     stop = threading.Event()
-    fresh_database.role = WRITER
+    fresh_database.role = CONSUMER
     with ThreadPoolExecutor(3) as pool:
         beside = [pool.submit(_repeat, stop, _sync, link, companies) for _ in range(2)]
         beside.append(pool.submit(_repeat, stop, endings.sweep, Deadline(60)))
