@@ -101,7 +101,14 @@ def before_call(_context: schemathesis.HookContext, case: Case, _kwargs: dict[st
 
 
 def _list_of(case: Case) -> tuple[str, str]:
-    return case.path, str((case.query or {}).get("sort", "-created_at"))
+    return case.path, _sort_of(case)
+
+
+def _sort_of(case: Case) -> str:
+    """Return the order of a list: where none is asked for, what is found by its name has that of names."""
+    query: dict[str, Any] = case.query or {}
+    by_name = any(name.startswith("filter[name]") for name in query)
+    return str(query.get("sort", "name" if by_name else "-created_at"))
 
 
 def _keep_to_one_order(case: Case) -> None:
@@ -110,7 +117,7 @@ def _keep_to_one_order(case: Case) -> None:
     if "page[size]" not in case.operation.query:
         return
     names = [name for name in query if name.startswith("filter[name]")]
-    order = str(query.get("sort", "name" if names else "-created_at")).removeprefix("-")
+    order = _sort_of(case).removeprefix("-")
     if order == "name":
         query.pop("filter[deleted]", None)
     if order == "deleted_at":
