@@ -93,6 +93,7 @@ NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
+    "pending_events_of_the_feed shows everything": "it does as it is: the feed's events are all its own",
 }
 
 
@@ -434,7 +435,8 @@ def _second() -> Iterator[Mutant]:
     for signature, body in sql_functions().items():
         for text, rest in without_each(body):
             sql = f"CREATE OR REPLACE FUNCTION wellspring.{signature} {rest}"
-            soon = "everything.*workspace_group_" if "group" in signature else "everything"
+            shown = {"groups_of_caller()": "workspace_group_", "direct_workspaces_of_caller()": "workspace_memberships"}
+            soon = f"everything.*{shown.get(signature, '')}"
             yield Mutant(f"{signature} without {text}", "second", (soon,), [sql])
 
 

@@ -36,7 +36,7 @@ from tests.access import scene
 from tests.access.mutants import ALONE, NO_GUARD, Guard, Mutant, mutants, sites, watch
 from tests.access.scene import Scene
 from tests.support.api import FUNCTIONS
-from tests.support.databases import READER, WRITER, FreshDatabase, Statements, engine_for
+from tests.support.databases import FreshDatabase, Statements, engine_for
 from tests.support.world import World
 from wellspring.database import scope
 from wellspring.database.sqlstate import sqlstate, translate
@@ -209,7 +209,7 @@ def prepared(cluster: Cluster) -> Scene:
     cluster.create_database(READY)
     url = cluster.url(READY)
     migrations.upgrade(url)
-    _as_owner(url, [f"GRANT {READER}, {WRITER} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE"])
+    _as_owner(url, [f"GRANT {', '.join(migrations.ROLES)} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE"])
     cluster.let_in(*migrations.ROLES)
     builder = FreshDatabase(url, Statements())
     built = scene.build(World(builder))

@@ -30,12 +30,14 @@ class Who:
         workspaces: those they see, by name.
         groups: those they are an active member of, by name.
         is_service: whether they see whatever is live.
+        direct: the workspaces that they are a member of themselves, by name.
     """
 
     caller: Caller
     workspaces: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     is_service: bool = False
+    direct: frozenset[str] = frozenset()
 
     @property
     def scope(self) -> str:
@@ -146,7 +148,9 @@ def _people(world: World, workspaces: Mapping[str, Row], groups: Mapping[str, Ro
         for tombstoned in {"membership": memberships, "person": [row]}.get(gone, []):
             world.tombstone(tombstoned)
         seen = frozenset(sees)
-        return Who(person(row), seen & workspaces.keys(), seen & groups.keys())
+        return Who(
+            person(row), seen & workspaces.keys(), seen & groups.keys(), direct=seen & workspaces.keys() & set(of)
+        )
 
     roles = ("owner", "admin", "member", "guest")
     return {

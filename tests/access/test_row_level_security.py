@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tests.access.scene import LEDGERS, Scene, Who, walked
 from tests.support.api import service
-from tests.support.databases import READER, WRITER, AnyDatabase, FreshDatabase, Role
+from tests.support.databases import CONSUMER, FEEDER, READER, WRITER, AnyDatabase, FreshDatabase, Role
 from wellspring.access.principal import PIPELINE_SCOPE, SERVICE_SCOPE, principal_of, scope_of
 from wellspring.database import Transaction, in_transaction
 from wellspring.database.scope import enter
@@ -26,6 +26,22 @@ from wellspring.settings import CallerSettings
 
 TABLES = tuple(resource.table for resource in LEDGERS)
 PROVENANCE = tuple(resource.table for resource in LEDGERS if resource.policy == "provenance")
+# Of these the pipeline sees whatever there is.
+OF_PIPELINE = (*PROVENANCE, "workspace_providers")
+# What is kept of each connector, and shown with it (contract, section 7).
+KEPT = {
+    "sync_messages": "(workspace_connector_pk, workspace_pk) SELECT pk, workspace_pk",
+    "connector_state": "(workspace_connector_pk) SELECT pk",
+    "connector_rows": "(workspace_connector_pk, type, direction) SELECT pk, 'company', 'input'",
+    "connector_activity": "(workspace_connector_pk, date, type, direction) SELECT pk, '2026-01-01', 'company', 'input'",
+}
+# The views that parents are read by, and which column of each is a workspace.
+VIEWS = {
+    "workspaces": "pk",
+    **dict.fromkeys(
+        ("workspace_memberships", "peoples", "companies", "accounts", "workspace_connectors"), "workspace_pk"
+    ),
+}
 ROLES: tuple[Role, ...] = (READER, WRITER)
 REFUSED_BY_POLICY = "42501"
 
@@ -105,6 +121,71 @@ def test_a_row_cannot_be_locked_by_who_does_not_see_it(scene: Scene) -> None:
 
         assert in_transaction(lock, stranger.scope) == scene.seen(stranger, resource.type)
         assert in_transaction(lock) == set()
+
+
+def keep(scene: Scene) -> None:
+    """Keep something of every connector, a message of none, and an event of the feed."""
+    owner = scene.world.database.owner
+    for table, values in KEPT.items():
+        statement = f"INSERT INTO wellspring.{table} {values} FROM core_api.workspace_connectors ON CONFLICT DO NOTHING"
+        owner.execute(text(statement))
+    owner.execute(text("INSERT INTO wellspring.sync_messages (outcome, reason) VALUES ('parked', 'malformed')"))
+    owner.execute(text("INSERT INTO wellspring.pending_events (digest, outcome) VALUES (sha256('a'), 'parked')"))
+    scene.world.database.commit()
+
+
+def connectors_of(table: str) -> Callable[[Transaction], set[int | None]]:
+    """Return the work of reading of which connectors a table keeps something."""
+    statement = text(f"SELECT workspace_connector_pk FROM wellspring.{table}")
+    return lambda transaction: set(transaction.execute(statement).scalars())
+
+
+def pending(transaction: Transaction) -> int:
+    """Count the feed's events."""
+    return int(transaction.execute(text("SELECT count(*) FROM wellspring.pending_events")).scalar_one())
+
+
+@of_each_role
+@pytest.mark.parametrize("table", KEPT)
+def test_everything_that_is_kept_is_of_the_callers_connectors(scene: Scene, table: str, role: Role) -> None:
+    keep(scene)
+    found = scene.world.database.owner.execute(text("SELECT pk, workspace_pk FROM core_api.workspace_connectors"))
+    connectors: list[tuple[int, int]] = [(pk, workspace) for pk, workspace in found]
+    as_role(scene.world.database, role)
+    for name, who in scene.people.items():
+        seen = {scene.workspaces[workspace].pk for workspace in who.workspaces}
+        expected: set[int | None] = {pk for pk, workspace in connectors if who.is_service or workspace in seen}
+        # What no connector can be told of is the service's to mend.
+        expected |= {None} if who.is_service and table == "sync_messages" else set()
+        assert (name, in_transaction(connectors_of(table), who.scope)) == (name, expected)
+    assert in_transaction(connectors_of(table)) == set()
+
+
+def test_everything_of_the_feed_is_for_services_and_for_the_feed_itself(scene: Scene) -> None:
+    keep(scene)
+    as_role(scene.world.database, READER)
+    shown = {name: in_transaction(pending, who.scope) for name, who in scene.people.items()}
+    assert shown == {name: int(who.is_service) for name, who in scene.people.items()}
+    assert in_transaction(pending) == 0
+    as_role(scene.world.database, FEEDER)
+    assert in_transaction(pending) == 1
+
+
+@pytest.mark.parametrize("table", VIEWS)
+def test_everything_in_a_view_of_parents_is_of_the_callers_workspaces(scene: Scene, table: str) -> None:
+    column, database = VIEWS[table], scene.world.database
+    there = database.owner.execute(text(f"SELECT pk, {column} FROM core_api.{table}"))
+    rows: list[tuple[int, int]] = [(pk, workspace) for pk, workspace in there]
+    gone = scene.workspaces["D"].pk
+    read = text(f"SELECT pk FROM wellspring.{table}_of_caller")
+    as_role(database, READER)
+    for name, who in scene.people.items():
+        of = who.direct if table == "workspace_memberships" else who.workspaces
+        seen = {scene.workspaces[workspace].pk for workspace in of}
+        if who.is_service:
+            seen = {workspace for _, workspace in rows if workspace != gone or table == "workspaces"}
+        found = in_transaction(lambda transaction: set(transaction.execute(read).scalars()), who.scope)
+        assert (name, found) == (name, {pk for pk, workspace in rows if workspace in seen})
 
 
 # ---- writing -------------------------------------------------------------------------------------------
@@ -310,14 +391,23 @@ def test_a_row_that_would_be_a_second_one_is_refused_before_that_is_noticed(scen
 
 
 class TestThePipeline:
-    """The queue's consumer ends rows whose parents are gone; beyond provenance it is a service like any other."""
+    """What works for no caller ends rows whose parents are gone; beyond those it is a service like any other."""
+
+    @pytest.mark.parametrize("table", KEPT)
+    def test_of_a_queue_sees_all_that_is_kept_of_provenance(self, scene: Scene, table: str) -> None:
+        keep(scene)
+        as_role(scene.world.database, CONSUMER)
+        there = connectors_of(table)(scene.world.database.owner)
+        assert in_transaction(connectors_of(table), PIPELINE_SCOPE) == there
+        for scope in (None, scene.people["owner of A"].scope):
+            assert in_transaction(connectors_of(table), scope) == set()
 
     @of_each_ledger
     def test_sees_all_of_provenance_and_of_the_rest_what_a_service_sees(self, scene: Scene, resource: Resource) -> None:
         as_role(scene.world.database, WRITER)
         everywhere = {line.row.id for line in scene.of(resource.type)}
         of_service = scene.seen(scene.people["service"], resource.type)
-        expected = everywhere if resource.table in PROVENANCE else of_service
+        expected = everywhere if resource.table in OF_PIPELINE else of_service
         assert in_transaction(everything(resource.table), PIPELINE_SCOPE) == expected
         assert everywhere > of_service
 
@@ -419,19 +509,30 @@ class TestTheCatalogue:
         database: AnyDatabase = request.getfixturevalue("world").database
         return lambda sql, **values: [tuple(row) for row in database.owner.execute(text(sql), values)]
 
-    def test_five_tables_are_guarded(self, rows: Callable[..., list[tuple[object, ...]]]) -> None:
+    def test_the_ledger_and_what_is_kept_of_it_are_guarded(self, rows: Callable[..., list[tuple[object, ...]]]) -> None:
         guarded = rows("SELECT relnamespace::regnamespace::text, relname FROM pg_class WHERE relrowsecurity")
-        assert set(guarded) == {("core_api", table) for table in TABLES}
+        kept = {("wellspring", table) for table in (*KEPT, "pending_events")}
+        assert set(guarded) == {("core_api", table) for table in TABLES} | kept
 
-    def test_one_policy_of_each_holds_for_both_roles_and_one_of_provenance_for_the_pipeline(
+    def test_one_policy_of_each_table_is_for_callers_and_one_for_what_works_for_no_caller(
         self, rows: Callable[..., list[tuple[object, ...]]]
     ) -> None:
         policies = rows(
             "SELECT tablename, permissive, cmd, roles::text[], qual IS NULL, with_check IS NULL FROM pg_policies"
         )
-        of_callers = [(table, "PERMISSIVE", "ALL", list(ROLES), False, False) for table in TABLES]
-        of_pipeline = [(table, "PERMISSIVE", "ALL", [WRITER], False, True) for table in PROVENANCE]
-        assert sorted(policies) == sorted([*of_callers, *of_pipeline])
+        of_callers = {
+            (table, "ALL", (CONSUMER, *ROLES) if table == "workspace_providers" else ROLES, False) for table in TABLES
+        }
+        of_pipeline = {(table, "ALL", (CONSUMER, WRITER), True) for table in PROVENANCE}
+        of_pipeline |= {("workspace_providers", "ALL", (WRITER,), True)}
+        of_callers |= {(table, "SELECT", ROLES, True) for table in KEPT}
+        of_pipeline |= {(table, "ALL", (CONSUMER,), True) for table in KEPT}
+        of_feed = {("pending_events", "SELECT", (READER,), True), ("pending_events", "ALL", (FEEDER,), True)}
+        expected = {
+            (table, "PERMISSIVE", command, roles, False, same)
+            for table, command, roles, same in of_callers | of_pipeline | of_feed
+        }
+        assert {(*policy[:3], tuple(cast(Any, policy[3])), *policy[4:]) for policy in policies} == expected
 
     @of_each_role
     def test_a_role_can_walk_around_nothing(self, rows: Callable[..., list[tuple[object, ...]]], role: Role) -> None:
@@ -469,12 +570,17 @@ class TestTheCatalogue:
         assert counters == []
 
     def test_nothing_but_tables_shows_rows(self, rows: Callable[..., list[tuple[object, ...]]]) -> None:
-        # A view reads with its owner's eyes, who is not bound; so does a rule, and a materialised view is a copy.
+        # A view reads with its owner's eyes, who is not bound; so does a rule, and a materialised view is a copy. Those
+        # of callers hold the condition themselves (`VIEWS`).
         others = rows(
             "SELECT relname, relkind FROM pg_class WHERE relkind NOT IN ('r', 'i', 'S', 't')"
             "   AND relnamespace::regnamespace::text IN ('core_api', 'wellspring', 'public')"
         )
-        assert others == []
+        assert set(others) == {*((f"{table}_of_caller", "v") for table in VIEWS), ("sync_inbox", "v")}
+        # For consumers of the revision before, which know messages by nothing else; a message's id is of no tenant.
+        columns = rows("SELECT attname FROM pg_attribute WHERE attrelid = 'wellspring.sync_inbox'::regclass")
+        assert set(columns) == {("message_id",), ("processed_at",)}
+        assert rows("SELECT has_table_privilege(:role, 'wellspring.sync_inbox', 'SELECT')", role=READER) == [(False,)]
         assert rows("SELECT rulename FROM pg_rules WHERE schemaname IN ('core_api', 'wellspring', 'public')") == []
 
     def test_a_function_that_runs_as_its_owner_finds_no_other_names(
@@ -484,20 +590,32 @@ class TestTheCatalogue:
             "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace IN"
             " (SELECT oid FROM pg_namespace WHERE nspname IN ('core_api', 'wellspring', 'public'))"
         )
-        assert {name for name, _ in definers} == {"groups_of_caller", "workspaces_of_caller", "place_of", "prune"}
+        assert {name for name, _ in definers} == {
+            *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
+            *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers"),
+            *(f"add_up_{change}" for change in ("insert", "update", "delete")),
+        }
         assert [config for _, config in definers] == [['search_path=""']] * len(definers)
 
-    def test_a_function_is_run_by_the_two_roles_and_nobody_else(
+    def test_a_function_is_run_by_those_who_need_it_and_nobody_else(
         self, rows: Callable[..., list[tuple[object, ...]]]
     ) -> None:
+        # A trigger's is run by nobody.
         grants = rows(
-            "SELECT proname, coalesce(grantee::regrole::text, 'PUBLIC')"
+            "SELECT proname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END"
             "  FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))"
             " WHERE pronamespace = 'wellspring'::regnamespace AND grantee <> proowner"
+            "   AND prorettype <> 'trigger'::regtype"
         )
-        names = {name for name, _ in grants if name != "prune"}
-        assert names == {
-            *("enter", "enter_within", "place_of", "is_service", "is_pipeline", "caller"),
-            *("groups_of_caller", "workspaces_of_caller"),
+        needed = {
+            **dict.fromkeys(
+                ("enter", "enter_within", "is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)
+            ),
+            **dict.fromkeys(("groups_of_caller", "workspaces_of_caller"), (*ROLES, CONSUMER)),
+            **dict.fromkeys(("direct_workspaces_of_caller", "place_of"), ROLES),
+            **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
+            "fold": (*ROLES, FEEDER),
+            "forget_in_answers": (FEEDER,),
+            "recount": (CONSUMER,),
         }
-        assert sorted(grants) == sorted([*((name, role) for name in names for role in ROLES), ("prune", WRITER)])
+        assert set(grants) == {(name, role) for name, roles in needed.items() for role in roles}
