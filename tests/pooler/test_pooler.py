@@ -1,4 +1,4 @@
-"""32 callers of different tenants on 4 connections to Postgres, lent by the transaction: who asks is who is answered.
+"""32 callers of different tenants on two connections a role to Postgres, lent by the transaction: who asks is answered.
 
 pgbouncer stands in for RDS Proxy. What it cannot show is said in docs/adr/0003.
 """
@@ -74,7 +74,7 @@ def test_a_request_that_is_disturbed_is_answered_503_and_nothing_else(run: Run) 
     assert min(done.cancelled, done.ended, done.blocked) > 0
 
 
-def test_all_callers_share_four_connections(run: Run) -> None:
+def test_all_callers_share_two_connections_a_role(run: Run) -> None:
     assert (run.watch.servers, run.watch.backends) == (SERVERS, SERVERS)
     assert run.watch.clients >= CALLERS
     # A request that is understood is a transaction at least.

@@ -102,5 +102,7 @@ def demo(owner: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> FreshDatabase
     """The same, with nothing in it but what the demo begins with, which is loaded from here."""
     monkeypatch.setattr(scope, "connection", owner.connection)
     owner.owner.exec_driver_sql(f"TRUNCATE {', '.join(FORGOTTEN)}")
+    # The feed, which loads the demo, has a session of its own.
+    owner.commit()
     load_demo(owner)
     return owner
