@@ -93,7 +93,11 @@ def test_the_bucket_tells_the_loader_of_files_under_load(template: Template) -> 
 
 def test_schedules_are_rates(template: Template) -> None:
     seconds = {function.name: each for function, each in template.schedules}
-    assert seconds == {"MaintenancePruneFunction": 3600.0, "FeedSettleFunction": 60.0}
+    assert seconds == {
+        "MaintenancePruneFunction": 3600.0,
+        "MaintenanceSettleFunction": 60.0,
+        "FeedSettleFunction": 60.0,
+    }
 
 
 def test_the_consumer_reports_failures_of_single_messages(template: Template) -> None:
