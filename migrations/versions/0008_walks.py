@@ -17,7 +17,7 @@ from alembic import op
 from migrations.support import outside_transaction
 
 revision = "0008"
-down_revision = "0015"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -30,10 +30,10 @@ from local.template import Template
 from migrations import run as migrations
 from tests.abuse import consumer
 from tests.abuse.consumer import Life
-from tests.abuse.ledger import Ledger, populate
+from tests.abuse.ledger import FORGOTTEN, Ledger, populate
 from tests.abuse.plan import Author, Cast, Send
 from tests.local.queues import Sqs, serve
-from tests.support.databases import WRITER
+from tests.support.databases import CONSUMER
 from wellspring import messages
 
 DATABASE = "abuse"
@@ -58,7 +58,7 @@ AT_LAST = 60
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is told. Without `inbox`, the database forgets each message it is told to remember."""
+    """What a run is told. Without `inbox`, the database does not know a message again that it has had."""
 
     seed: int
     messages: int
@@ -240,14 +240,18 @@ class Run:
         return Author(self._settings.seed, cast, known_types()).write(self._settings.messages)
 
     def _switch_the_inbox_off(self) -> None:
-        """Let the inbox forget each message in the statement that records it, so that none is ever a duplicate."""
+        """Take its id from each message when it is written down, so that none is ever a duplicate.
+
+        The id goes where nobody looks for it but `Ledger`.
+        """
         with Ledger.owner(self._url) as owner:
             owner.exec_driver_sql(
-                "CREATE FUNCTION wellspring.forget() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
-                " $$ BEGIN DELETE FROM wellspring.sync_inbox; RETURN NULL; END $$"
+                "CREATE FUNCTION wellspring.forget() RETURNS trigger LANGUAGE plpgsql AS"
+                f" $$ BEGIN NEW.{FORGOTTEN} := NEW.message_id; NEW.message_id := NULL; RETURN NEW; END $$"
             )
             owner.exec_driver_sql(
-                "CREATE TRIGGER forget AFTER INSERT ON wellspring.sync_inbox EXECUTE FUNCTION wellspring.forget()"
+                "CREATE TRIGGER forget BEFORE INSERT ON wellspring.sync_messages"
+                " FOR EACH ROW EXECUTE FUNCTION wellspring.forget()"
             )
 
     # ---- the abuse --------------------------------------------------------------------------------------
@@ -350,7 +354,8 @@ class Run:
     def _sessions(self) -> list[int]:
         """Return the server processes of the consumers, those in a transaction first."""
         found = self._ask(
-            "SELECT pid FROM pg_stat_activity WHERE usename = :writer ORDER BY xact_start NULLS LAST", writer=WRITER
+            "SELECT pid FROM pg_stat_activity WHERE usename = :consumer ORDER BY xact_start NULLS LAST",
+            consumer=CONSUMER,
         )
         return [int(pid) for (pid,) in found]
 

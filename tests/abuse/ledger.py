@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from tests.abuse.plan import Cast, Place, Record, Tenant
+from tests.abuse.plan import NOBODY, Cast, Record, Rows, Tenant
 from tests.support.databases import FreshDatabase, Statements, engine_for
-from tests.support.world import Row, World
-from tests.sync.conftest import LEDGER
+from tests.support.world import RECORDS, Row, World
 
 TENANTS = 6
 CONNECTORS = 4
@@ -32,24 +31,83 @@ PARENTS = (
     "providers",
 )
 
+# Where message ids are kept that the database shall not know again (`harness.Settings.inbox`).
+FORGOTTEN = "note"
+
+# Every row of the ledgers, by public ids, and the messages that wrote and ended it.
+_ROWS = text(
+    " UNION ALL ".join(
+        f"SELECT '{type_}', record.id, connector.id, direction::text, link.sync_message_pk, link.ended_by_pk,"
+        "        link.deleted_at IS NULL"
+        f"  FROM core_api.{type_}_workspace_connectors AS link"
+        f"  JOIN {table} AS record ON record.pk = link.{type_}_pk"
+        "  JOIN core_api.workspace_connectors AS connector ON connector.pk = link.workspace_connector_pk"
+        for type_, table in RECORDS.items()
+    )
+)
+# What the messages' rows say of themselves, and what the ledgers say of them.
+_COUNTS = text(
+    " UNION ALL ".join(
+        f"SELECT pk, outcome, '{type_} {count}', coalesce((counts #>> '{{{type_},{count}}}')::bigint, 0) AS said,"
+        f"       (SELECT count(*) FROM core_api.{type_}_workspace_connectors WHERE {column} = message.pk) AS done"
+        "  FROM wellspring.sync_messages AS message"
+        for type_ in RECORDS
+        for count, column in {"linked": "sync_message_pk", "ended": "ended_by_pk"}.items()
+    )
+)
+_SUMS = text("SELECT * FROM wellspring.recount(0, (SELECT max(pk) + 1 FROM core_api.workspace_connectors), false)")
+_PARKED = text(
+    "SELECT workspace_connector_pk, coalesce(parked_messages, 0) AS kept, coalesce(number, 0) AS counted"
+    "  FROM wellspring.connector_state"
+    "  FULL JOIN (SELECT workspace_connector_pk, count(*) AS number FROM wellspring.sync_messages"
+    "              WHERE outcome = 'parked' AND workspace_connector_pk IS NOT NULL"
+    "              GROUP BY workspace_connector_pk) AS parked USING (workspace_connector_pk)"
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """The row of a message, as far as it is judged.
+
+    Attributes:
+        id: the message's, where it has one.
+        digest: SHA-256 of its body, in hexadecimal.
+        outcome: what became of it.
+        reason: why it is parked.
+        began: when its transaction began, in seconds since 1970; 0 where it had no effect.
+    """
+
+    id: str | None
+    digest: str
+    outcome: str
+    reason: str | None
+    began: float
+
 
 @dataclass(frozen=True)
 class Ledger:
     """What is written down.
 
     Attributes:
-        rows: how many rows there are of each (type, record, connector, direction, is it live).
+        rows: how many rows there are of each place, with the messages that wrote and ended them.
         matched: each (workspace, provider) with a live, matched row.
         selected: the same of selected ones.
         untouchable: every column of every row that no message of a run may change.
-        inbox: the ids of the messages that had their effect, and when its transaction began, in seconds since 1970.
+        messages: the row of each message.
+        differences: where counts and sums are not what the rows are.
     """
 
-    rows: Mapping[Place, int]
+    rows: Rows
     matched: frozenset[tuple[str, str]]
     selected: frozenset[tuple[str, str]]
     untouchable: Counter[str]
-    inbox: Mapping[str, float]
+    messages: tuple[Message, ...]
+    differences: tuple[str, ...]
+
+    @property
+    def applied(self) -> Mapping[str, float]:
+        """The ids of the messages that had their effect, and when its transaction began."""
+        return {message.id: message.began for message in self.messages if message.id and message.outcome == "applied"}
 
     @staticmethod
     @contextmanager
@@ -64,9 +122,22 @@ class Ledger:
     def read(cls, url: str) -> Self:
         """Read all of it as the owner sees it."""
         with cls.owner(url) as owner:
+            found = owner.execute(
+                text(
+                    f"SELECT pk, coalesce(message_id::text, {FORGOTTEN}), encode(digest, 'hex'), outcome, reason,"
+                    "        coalesce(extract(epoch FROM processed_at), 0) FROM wellspring.sync_messages"
+                )
+            )
+            messages = {
+                pk: Message(id_, digest, outcome, reason, float(began))
+                for pk, id_, digest, outcome, reason, began in found
+            }
             rows = Counter(
-                (type_, str(record), str(connector), direction, live)
-                for type_, record, connector, direction, live in owner.execute(LEDGER)
+                (
+                    (type_, str(record), str(connector), direction),
+                    (_name(messages, writer), None if is_live else _name(messages, ender)),
+                )
+                for type_, record, connector, direction, writer, ender, is_live in owner.execute(_ROWS)
             )
             chosen = owner.exec_driver_sql(
                 "SELECT workspace.id, provider.id, choice.is_matched, choice.is_selected"
@@ -75,14 +146,25 @@ class Ledger:
                 "  JOIN core_api.providers AS provider ON provider.pk = choice.provider_pk"
                 " WHERE choice.deleted_at IS NULL"
             ).all()
-            inbox = owner.exec_driver_sql("SELECT message_id, processed_at FROM wellspring.sync_inbox")
             return cls(
                 rows=rows,
                 matched=frozenset((str(workspace), str(provider)) for workspace, provider, yes, _ in chosen if yes),
                 selected=frozenset((str(workspace), str(provider)) for workspace, provider, _, yes in chosen if yes),
                 untouchable=cls._untouchable(owner),
-                inbox={str(id_): at.timestamp() for id_, at in inbox},
+                messages=tuple(messages.values()),
+                differences=tuple(cls._differences(owner)),
             )
+
+    @staticmethod
+    def _differences(owner: Connection) -> Iterator[str]:
+        for pk, outcome, count, said, done in owner.execute(_COUNTS):
+            if said != done:
+                yield f"{count}: message {pk} ({outcome}) says {said}, the rows {done}"
+        for difference in owner.execute(_SUMS):
+            yield f"the recount finds {difference}"
+        for connector, kept, counted in owner.execute(_PARKED):
+            if kept != counted:
+                yield f"connector {connector} has {counted} parked messages, its state says {kept}"
 
     @staticmethod
     def _untouchable(owner: Connection) -> Counter[str]:
@@ -103,6 +185,13 @@ class Ledger:
         for select in selects:
             found.update(owner.exec_driver_sql(select).scalars())
         return found
+
+
+def _name(messages: Mapping[int, Message], pk: int | None) -> str:
+    """Return the id of a message by its row's pk; NOBODY for none. A pk without a row is told as it is."""
+    if pk is None:
+        return NOBODY
+    return (messages[pk].id or f"without an id: {pk}") if pk in messages else f"no message: {pk}"
 
 
 def populate(url: str) -> Cast:

@@ -2,9 +2,11 @@
 
 import json
 import random
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
@@ -19,11 +21,11 @@ POISONED = 0.015
 ECHOED = 0.12
 # How many sends later an echo may come: in the same batch, or long after its message was deleted.
 LATEST_ECHO = 150
-# Groups of which nothing can succeed; and how often they are chosen, beside the others: each ten cost five seconds.
+# Groups of which nothing can succeed.
 NOBODYS = 2
-NOBODYS_SHARE = 0.2
-# A copy of a connector's messages goes to each of these groups: several consumers have the same id at once.
-COPIES = 3
+# A copy of a connector's messages goes to the group of each of these spellings of its id. To SQS they are groups of
+# their own, so several consumers have the same id at once.
+SPELLINGS = (str.lower, str.upper, str.title)
 RUN_LENGTHS = (1, 1, 2, 3, 5, 8)
 # What one message names: mostly little, so that thousands of them meet on the same records.
 RECORD_COUNTS = (1, 1, 2, 3, 5, 20)
@@ -64,7 +66,7 @@ class Send:
         group: its FIFO group.
         text: its body.
         body: what must have its effect, once for each `body["id"]`; None of a poisoned one.
-        reason: why a poisoned one fails.
+        reason: why a poisoned one is parked.
     """
 
     group: str
@@ -78,6 +80,26 @@ class Send:
         assert self.body is not None
         return str(self.body["id"])
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the body, in hexadecimal."""
+        return sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """What can never succeed.
+
+    Attributes:
+        reason: why it is parked.
+        text: its body.
+        group: where it is sent; None: where the good one would have been.
+    """
+
+    reason: str
+    text: str
+    group: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -86,7 +108,7 @@ class Group:
     Attributes:
         names: the FIFO groups to which each is sent.
         write: makes a good one.
-        is_nobodys: its connector is not there, so that all of them fail.
+        is_nobodys: its connector is not there, so that all of them are parked.
     """
 
     names: tuple[str, ...]
@@ -101,6 +123,8 @@ class Author:
         self._chance = random.Random(f"plan {seed}")
         self._cast = cast
         self._types = types
+        # By FIFO group: the good ones so far.
+        self._sent: defaultdict[str, list[Body]] = defaultdict(list)
 
     def write(self, most: int) -> list[Send]:
         """Return `most` messages in the order of sending."""
@@ -108,9 +132,8 @@ class Author:
         echoes: list[tuple[int, int, Send]] = []
         numbers = count()
         groups = self._groups()
-        shares = [NOBODYS_SHARE if group.is_nobodys else 1.0 for group in groups]
         while len(sends) < most:
-            (group,) = self._chance.choices(groups, shares)
+            group = self._chance.choice(groups)
             for _ in range(self._chance.choice(RUN_LENGTHS)):
                 while echoes and echoes[0][0] <= len(sends):
                     sends.append(heappop(echoes)[-1])
@@ -127,8 +150,10 @@ class Author:
         if group.is_nobodys:
             return [Send(name, json.dumps(body), None, "unknown_connector") for name in group.names]
         if self._chance.random() < POISONED:
-            text, reason = self._poison(body)
-            return [Send(name, text, None, reason) for name in group.names]
+            poison = self._poison(body, group.names[0])
+            names = group.names if poison.group is None else (poison.group,)
+            return [Send(name, poison.text, None, poison.reason) for name in names]
+        self._sent[group.names[0]].append(body)
         return [Send(name, json.dumps(body), body) for name in group.names]
 
     # ---- who sends --------------------------------------------------------------------------------------
@@ -137,8 +162,8 @@ class Author:
         for tenant in self._cast.tenants:
             for connector in tenant.connectors:
                 groups += [Group((connector,), partial(self._any_of_connector, tenant, connector))]
-            copies = tuple(f"{tenant.shared}-{number}" for number in range(COPIES))
-            groups += [Group(copies, partial(self._synced, tenant, tenant.shared))]
+            copies = dict.fromkeys(spelling(tenant.shared) for spelling in SPELLINGS)
+            groups += [Group(tuple(copies), partial(self._synced, tenant, tenant.shared))]
             if "providers.matched" in self._types:
                 groups += [Group((tenant.workspace,), partial(self._matched, tenant))]
         for tenant in self._cast.tenants[:NOBODYS]:
@@ -196,97 +221,123 @@ class Author:
         return str(UUID(int=self._chance.getrandbits(128), version=4))
 
     # ---- bad ones ---------------------------------------------------------------------------------------
-    def _poison(self, body: Body) -> tuple[str, str]:
-        """Return `body` spoilt in one way, and the reason for which it fails."""
-        ways = [self._cut, self._of_no_type, self._without_a_member, self._of_nobody, self._of_nobody]
+    def _poison(self, body: Body, group: str) -> Poison:
+        """Return `body`, which `group` would get, spoilt in one way."""
+        ways = [self._cut, self._of_no_type, self._without_a_member, self._of_nobody, self._in_a_wrong_group]
         # More often, for not every message can be spoilt so.
         if "records" in body:
             ways += 2 * [self._with_a_stranger, self._with_a_foreigner]
         if "provider_ids" in body:
             ways += 4 * [self._with_no_provider]
+        if self._sent[group]:
+            ways += [partial(self._with_a_used_id, group)]
         return self._chance.choice(ways)(body)
 
-    def _cut(self, body: Body) -> tuple[str, str]:
+    def _cut(self, body: Body) -> Poison:
         text = json.dumps(body)
-        return text[: self._chance.randrange(1, len(text))], "malformed"
+        return Poison("malformed", text[: self._chance.randrange(1, len(text))])
 
-    def _of_no_type(self, body: Body) -> tuple[str, str]:
-        return json.dumps(body | {"type": "records.lost"}), "malformed"
+    def _of_no_type(self, body: Body) -> Poison:
+        return Poison("malformed", json.dumps(body | {"type": "records.lost"}))
 
-    def _without_a_member(self, body: Body) -> tuple[str, str]:
+    def _without_a_member(self, body: Body) -> Poison:
         left_out = self._chance.choice([name for name in body if name not in {"mode", "direction"}])
-        return json.dumps({name: value for name, value in body.items() if name != left_out}), "malformed"
+        return Poison("malformed", json.dumps({name: value for name, value in body.items() if name != left_out}))
 
-    def _of_nobody(self, body: Body) -> tuple[str, str]:
+    def _of_nobody(self, body: Body) -> Poison:
+        nobody = self._id()
         if "workspace_id" in body:
-            return json.dumps(body | {"workspace_id": self._id()}), "unknown_workspace"
-        return json.dumps(body | {"workspace_connector_id": self._id()}), "unknown_connector"
+            return Poison("unknown_workspace", json.dumps(body | {"workspace_id": nobody}), nobody)
+        return Poison("unknown_connector", json.dumps(body | {"workspace_connector_id": nobody}), nobody)
 
-    def _with_a_stranger(self, body: Body) -> tuple[str, str]:
+    def _in_a_wrong_group(self, body: Body) -> Poison:
+        """Send to the group of another connector: what is there goes on around it."""
+        own = body.get("workspace_connector_id")
+        others = [name for tenant in self._cast.tenants for name in tenant.connectors if name != own]
+        return Poison("wrong_group", json.dumps(body), self._chance.choice(others))
+
+    def _with_a_used_id(self, group: str, body: Body) -> Poison:
+        """Take the id of a message that is before it in its group, and say something else."""
+        used = self._chance.choice(self._sent[group])["id"]
+        return Poison("reused_id", json.dumps(body | {"id": used}))
+
+    def _with_a_stranger(self, body: Body) -> Poison:
         kind = self._chance.choice(body["records"])["type"]
-        return json.dumps(body | {"records": [*body["records"], {"type": kind, "id": self._id()}]}), "unknown_record"
+        stranger = {"type": kind, "id": self._id()}
+        return Poison("unknown_record", json.dumps(body | {"records": [*body["records"], stranger]}))
 
-    def _with_a_foreigner(self, body: Body) -> tuple[str, str]:
+    def _with_a_foreigner(self, body: Body) -> Poison:
         """Name something of a bystander: a record of theirs among ours, or our records on their connector."""
         foreign = self._chance.choice(self._cast.bystanders)
         if self._chance.random() < 0.5:
-            return json.dumps(body | {"workspace_connector_id": foreign.connectors[0]}), "tenant_mismatch"
+            (connector, *_) = foreign.connectors
+            return Poison("tenant_mismatch", json.dumps(body | {"workspace_connector_id": connector}), connector)
         record = self._chance.choice(foreign.records)
         records = [*body["records"], {"type": record.type, "id": record.id}]
-        return json.dumps(body | {"records": records}), "tenant_mismatch"
+        return Poison("tenant_mismatch", json.dumps(body | {"records": records}))
 
-    def _with_no_provider(self, body: Body) -> tuple[str, str]:
-        return json.dumps(body | {"provider_ids": [*body["provider_ids"], self._id()]}), "unknown_provider"
+    def _with_no_provider(self, body: Body) -> Poison:
+        return Poison("unknown_provider", json.dumps(body | {"provider_ids": [*body["provider_ids"], self._id()]}))
 
 
-type Place = tuple[str, str, str, str, bool]
+# Of records: (type, record, connector, direction).
+type Place = tuple[str, str, str, str]
+# Of messages: that which wrote a row, and that which ended it. Nobody stands for what was before the run.
+type Life = tuple[str, str | None]
+NOBODY = ""
+type Rows = Mapping[tuple[Place, Life], int]
 
 
 class Expected:
-    """The ledger as it must be, in plain Python: rows on connectors, live or tombstoned, and providers matched."""
+    """The ledger as it must be, in plain Python: who wrote each row, who ended it, and providers matched."""
 
-    def __init__(self, rows: Mapping[Place, int], matched: set[tuple[str, str]]) -> None:
-        self._live: dict[tuple[str, str, str, str], int] = {}
-        self._dead: dict[tuple[str, str, str, str], int] = {}
-        for (*place, live), number in rows.items():
-            kind, record, connector, direction = place
-            (self._live if live else self._dead)[(kind, record, connector, direction)] = number
+    def __init__(self, rows: Rows, matched: set[tuple[str, str]]) -> None:
+        self._live: defaultdict[Place, Counter[str]] = defaultdict(Counter)
+        self._dead: Counter[tuple[Place, Life]] = Counter()
+        for (place, life), number in rows.items():
+            if life[1] is None:
+                self._live[place][life[0]] += number
+            else:
+                self._dead[place, life] += number
         self.matched = set(matched)
 
     def apply(self, body: Body) -> None:
         """Do what the message says."""
         match body["type"]:
             case "records.synced":
-                for key in self._named(body, (body["direction"],)):
+                for place in self._named(body, (body["direction"],)):
                     if body.get("mode") == "relink":
-                        self._end(key)
-                    self._live[key] = self._live.get(key, 0) + 1
+                        self._end(place, body["id"])
+                    self._live[place][body["id"]] += 1
             case "records.invalidated":
-                for key in self._named(body, DIRECTIONS if body["direction"] is None else (body["direction"],)):
-                    self._end(key)
+                for place in self._named(body, DIRECTIONS if body["direction"] is None else (body["direction"],)):
+                    self._end(place, body["id"])
             case "connector.disconnected":
-                for key in [key for key in self._live if key[2] == body["workspace_connector_id"]]:
-                    self._end(key)
+                for place in [place for place in self._live if place[2] == body["workspace_connector_id"]]:
+                    self._end(place, body["id"])
             case "providers.matched":
                 self.matched |= {(body["workspace_id"], provider) for provider in body["provider_ids"]}
             case other:
                 raise AssertionError(f"nobody has said what {other} does")
 
     @property
-    def rows(self) -> dict[Place, int]:
-        """How many rows there are of each (type, record, connector, direction, is it live)."""
-        live = {(*key, True): number for key, number in self._live.items()}
-        return live | {(*key, False): number for key, number in self._dead.items()}
+    def rows(self) -> Rows:
+        """How many rows there are of each place and life."""
+        live = {
+            (place, (writer, None)): number
+            for place, writers in self._live.items()
+            for writer, number in writers.items()
+        }
+        return live | self._dead
 
     @staticmethod
-    def _named(body: Body, directions: Sequence[str]) -> set[tuple[str, str, str, str]]:
+    def _named(body: Body, directions: Sequence[str]) -> set[Place]:
         return {
             (record["type"], record["id"], body["workspace_connector_id"], direction)
             for record in body["records"]
             for direction in directions
         }
 
-    def _end(self, key: tuple[str, str, str, str]) -> None:
-        ended = self._live.pop(key, 0)
-        if ended:
-            self._dead[key] = self._dead.get(key, 0) + ended
+    def _end(self, place: Place, ender: str) -> None:
+        for writer, number in self._live.pop(place, Counter()).items():
+            self._dead[place, (writer, ender)] += number

@@ -20,7 +20,7 @@ def abused(settings: Settings, folder: Path) -> Verdict:
     return Verdict(Run(settings, folder).run())
 
 
-def test_every_message_has_its_effect_once_and_in_order_or_is_a_dead_letter_with_its_reason(
+def test_every_message_has_its_effect_once_and_in_order_or_is_parked_with_its_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(
@@ -35,8 +35,8 @@ def test_every_message_has_its_effect_once_and_in_order_or_is_a_dead_letter_with
     assert not verdict.findings, verdict.report()
 
 
-def test_without_the_inbox_effects_are_doubled_and_that_is_found(tmp_path: Path) -> None:
+def test_without_unique_message_ids_effects_are_doubled_and_that_is_found(tmp_path: Path) -> None:
     """The harness is of no use if it cannot tell."""
     settings = Settings(seed=number("ABUSE_SEED", 1, 10**9), messages=300, seconds=5, inbox=False)
     verdict = abused(settings, tmp_path)
-    assert {"twice", "rows"} <= verdict.findings.keys(), verdict.report()
+    assert {"twice", "rows", "doubled"} <= verdict.findings.keys(), verdict.report()

@@ -7,7 +7,7 @@ import pytest
 from tests.abuse.harness import known_types
 from tests.abuse.ledger import Ledger, populate
 from tests.abuse.plan import Author, Cast, Expected, Send
-from tests.support.databases import WRITER, FreshDatabase
+from tests.support.databases import CONSUMER, FreshDatabase
 from tests.support.queue import consume
 
 MANY = 300
@@ -15,7 +15,7 @@ MANY = 300
 
 @pytest.fixture
 def database(fresh_database: FreshDatabase) -> FreshDatabase:
-    fresh_database.role = WRITER
+    fresh_database.role = CONSUMER
     return fresh_database
 
 
@@ -43,6 +43,8 @@ def test_messages_of_every_type_are_sent_poisoned_in_every_way_and_again_with_th
         "unknown_workspace",
         "unknown_provider",
         "tenant_mismatch",
+        "wrong_group",
+        "reused_id",
     }
     times = Counter((send.group, send.id) for send in sends if send.body)
     groups = Counter(id_ for _, id_ in times)
@@ -54,16 +56,21 @@ def test_in_peace_the_ledger_is_as_expected_and_the_order_shows(database: FreshD
     before = Ledger.read(database.url)
     expected, reversed_ = (Expected(before.rows, set(before.matched)) for _ in range(2))
     done: dict[str, Send] = {}
+    poisoned: dict[str, str] = {}
     for send in written(cast, 3):
-        came_back = consume(send.text, groups=[send.group])
-        assert came_back == ([] if send.body else [0]), send
-        if send.body and send.id not in done:
+        assert consume(send.text, groups=[send.group]) == [], send
+        if send.body is None:
+            poisoned[send.digest] = send.reason
+        elif send.id not in done:
             done[send.id] = send
             expected.apply(send.body)
     after = Ledger.read(database.url)
     assert after.rows == expected.rows
     assert after.matched == expected.matched
-    assert after.inbox.keys() == done.keys()
+    assert after.applied.keys() == done.keys()
+    assert {message.digest: message.reason for message in after.messages if message.outcome == "parked"} == poisoned
+    assert len(after.messages) == len(done) + len(poisoned)
+    assert not after.differences
     assert after.untouchable == before.untouchable
     assert after.selected == before.selected
     for send in reversed(done.values()):

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from tests.abuse.harness import Evidence
-from tests.abuse.plan import Expected, Place, Send
+from tests.abuse.plan import Expected, Place, Rows, Send
 
-type Kind = Literal["stuck", "lost", "twice", "dead", "failed", "untold", "rows", "foreign", "inbox", "log"]
+type Kind = Literal[
+    "stuck", "lost", "twice", "dead", "parked", "untold", "rows", "doubled", "sums", "foreign", "messages", "log"
+]
 
 TOLD = 10
 
@@ -45,6 +47,8 @@ class Verdict:
                 self._judge_poison(sqs_id, send)
             else:
                 self._judge_good(sqs_id, send)
+        self._judge_dead_letters()
+        self._judge_parked()
         self._judge_effects()
         self._judge_ledger()
 
@@ -61,8 +65,8 @@ class Verdict:
         except ValueError:
             self._find("log", f"not a log line: {line}")
             return
-        failed = said.get("outcome") == "failed"
-        if said.get("level") in {"ERROR", "CRITICAL"} and not failed:
+        parked = said.get("outcome") == "parked"
+        if said.get("level") in {"ERROR", "CRITICAL"} and not parked:
             self._find("log", line)
         if "outcome" in said:
             self._lines[said["sqs_message_id"]].append(said)
@@ -88,51 +92,70 @@ class Verdict:
     # ---- each message -----------------------------------------------------------------------------------
     def _judge_poison(self, sqs_id: str, send: Send) -> None:
         outcomes = self._outcomes(sqs_id)
-        reasons = {line["reason"] for line in self._lines[sqs_id] if line["outcome"] == "failed"}
-        if not self._evidence.dead[sqs_id]:
-            self._find("lost", f"is poisoned ({send.reason}) and no dead letter: {sqs_id}, {outcomes}")
-        if not outcomes <= {"failed", "held", "returned"}:
-            self._find("failed", f"is poisoned ({send.reason}), but was {outcomes}: {sqs_id}")
+        reasons = {line["reason"] for line in self._lines[sqs_id] if line["outcome"] == "parked"}
+        # One that was parked by another delivery, or by another message of the same body, may be told as a duplicate.
+        if not outcomes <= {"parked", "duplicate", "held", "returned"}:
+            self._find("parked", f"is poisoned ({send.reason}), but was {outcomes}: {sqs_id}")
         if reasons - {send.reason}:
-            self._find("failed", f"failed for {reasons}, not {send.reason}: {sqs_id}")
-        if not outcomes & {"failed", "held"}:
-            self._find("untold", f"is a dead letter, and no line says why: {sqs_id}")
-        self.found[f"dead letters: {send.reason if reasons else 'poisoned, held behind one that failed'}"] += 1
+            self._find("parked", f"was parked for {reasons}, not {send.reason}: {sqs_id}")
+        if not outcomes & {"parked", "duplicate"}:
+            self._find("untold", f"is poisoned ({send.reason}), and no line says that it is parked: {sqs_id}")
 
     def _judge_good(self, sqs_id: str, send: Send) -> None:
         outcomes = self._outcomes(sqs_id)
-        if "failed" in outcomes:
-            self._find("failed", f"is good, but failed: {self._lines[sqs_id]}")
-        if not self._evidence.dead[sqs_id]:
-            return
-        held = sum(line["outcome"] == "held" for line in self._lines[sqs_id])
-        if held or self._lost[sqs_id]:
-            self.found[f"dead letters: good, {held} times held, {self._lost[sqs_id]} times lost"] += 1
-        else:
-            self._find("dead", f"is good and a dead letter, but nothing had happened to it: {sqs_id}, {outcomes}")
+        if "parked" in outcomes:
+            self._find("parked", f"is good, but was parked: {send.id}, {self._lines[sqs_id]}")
+        if not outcomes & {"applied", "duplicate"}:
+            self._find("untold", f"is good, and no line says that it is done: {sqs_id}, {outcomes}")
+
+    def _judge_dead_letters(self) -> None:
+        """Nothing that is done to the system is so bad that a message may end there."""
+        for sqs_id, times in self._evidence.dead.items():
+            told = [f"{line['outcome']}@{line['receives']}" for line in self._lines[sqs_id]]
+            self._find("dead", f"is a dead letter {times} times, {self._lost[sqs_id]} times lost: {sqs_id}, {told}")
+
+    def _judge_parked(self) -> None:
+        """Hold what is parked to what was poisoned: each body has a row, with its reason, and nothing else has one."""
+        wanted = Counter({(send.digest, send.reason): 1 for _, send in self._each() if send.body is None})
+        got = Counter(
+            (message.digest, message.reason or "")
+            for message in self._evidence.after.messages
+            if message.outcome == "parked"
+        )
+        for digest, reason in wanted - got:
+            rows = [message for message in self._evidence.after.messages if message.digest == digest]
+            self._find("lost", f"is poisoned ({reason}) and not parked for it: {digest}, {rows}")
+        for digest, reason in got - wanted:
+            self._find("parked", f"{got[digest, reason]} rows, {wanted[digest, reason]} wanted ({reason}): {digest}")
+        for (_, reason), number in got.items():
+            self.found[f"parked: {reason}"] += number
 
     def _outcomes(self, sqs_id: str) -> set[str]:
         return {line["outcome"] for line in self._lines[sqs_id]}
 
     # ---- all together -----------------------------------------------------------------------------------
     def _judge_effects(self) -> None:
-        """Hold the inbox to the queue: in it is exactly what was worked off, and each once."""
+        """Hold the messages' rows to the queue: applied is exactly what was worked off, and each once."""
         worked_off = {send.id for sqs_id, send in self._each() if send.body and not self._evidence.dead[sqs_id]}
         abused = {send.id for sqs_id, send in self._each() if send.body and self._lost[sqs_id]}
-        inbox = set(self._evidence.after.inbox)
-        for id_ in worked_off - inbox:
-            self._find("inbox", f"was worked off and is not in the inbox: {id_}")
-        # A dead letter may be in it only when its fifth answer was lost: the commit had been made.
-        for id_ in inbox - worked_off - abused:
-            self._find("inbox", f"is in the inbox, and nobody sent it, or it is a dead letter: {id_}")
+        messages = self._evidence.after.messages
+        applied = Counter(message.id or "no id" for message in messages if message.outcome == "applied")
+        for id_ in worked_off - applied.keys():
+            self._find("lost", f"was worked off and is not applied: {id_}")
+        # A dead letter may be applied only when its fifth answer was lost: the commit had been made.
+        for id_ in applied.keys() - worked_off - abused:
+            self._find("messages", f"is applied, and nobody sent it, or it is a dead letter: {id_}")
+        for message in messages:
+            if message.outcome not in {"applied", "parked"}:
+                self._find("messages", f"is neither applied nor parked: {message}")
+        for id_, times in applied.items():
+            if times > 1:
+                self._find("twice", f"has {times} rows: {id_}")
         for id_, times in self._applied.items():
             if times > 1:
                 self._find("twice", f"had its effect {times} times: {id_}")
-        for sqs_id, times in self._evidence.dead.items():
-            if times > 1:
-                self._find("twice", f"is a dead letter {times} times: {sqs_id}")
         self.found["messages"] = len({send.id for _, send in self._each() if send.body})
-        self.found["messages in the inbox"] = len(inbox)
+        self.found["messages applied"] = len(applied)
 
     def _judge_ledger(self) -> None:
         before, after = self._evidence.before, self._evidence.after
@@ -140,10 +163,19 @@ class Verdict:
         for send in self._effective():
             assert send.body is not None
             expected.apply(send.body)
-        for place in sorted(expected.rows.keys() | after.rows.keys()):
-            wanted, got = expected.rows.get(place, 0), after.rows.get(place, 0)
+        rows = expected.rows
+        for key in rows.keys() | after.rows.keys():
+            wanted, got = rows.get(key, 0), after.rows.get(key, 0)
+            place, (writer, ender) = key
             if wanted != got:
-                self._find("rows", f"{got} rows and not {wanted} of {place}: {self._history(place)}")
+                end = "live" if ender is None else f"ended by {ender[:8]}"
+                self._find(
+                    "rows",
+                    f"{got} rows and not {wanted} of {place}, written by {writer[:8]}, {end}: {self._history(place)}",
+                )
+        self._judge_numbers(_by_place(rows), _by_place(after.rows))
+        for difference in after.differences:
+            self._find("sums", difference)
         for pair in expected.matched ^ after.matched:
             self._find("rows", f"{'' if pair in after.matched else 'not '}matched: {pair}")
         if before.selected != after.selected:
@@ -151,17 +183,24 @@ class Verdict:
         for row in (before.untouchable - after.untouchable) + (after.untouchable - before.untouchable):
             self._find("foreign", f"touched, and nobody may: {row}")
         self.found["rows"] = sum(after.rows.values())
-        self.found["rows, live"] = sum(number for place, number in after.rows.items() if place[-1])
+        self.found["rows, live"] = sum(number for (_, life), number in after.rows.items() if life[1] is None)
+
+    def _judge_numbers(self, wanted: Counter[Place], got: Counter[Place]) -> None:
+        """Hold the number of rows of each place to what it must be, whoever wrote and ended them."""
+        for place, number in (got - wanted).items():
+            self._find("doubled", f"{number} rows too many of {place}")
+        for place, number in (wanted - got).items():
+            self._find("lost", f"{number} rows too few of {place}")
 
     def _effective(self) -> Iterable[Send]:
         """Return the sends that must have had their effect, in the order of their groups, each message once."""
-        inbox, dead = self._evidence.after.inbox, self._evidence.dead
+        applied, dead = self._evidence.after.applied, self._evidence.dead
         chosen: dict[str, str] = {}
         for sqs_id, send in self._each():
             if send.body is None:
                 continue
             # A dead letter had its effect if the commit was made and the answer lost: an echo behind it has none then.
-            if not dead[sqs_id] or (self._lost[sqs_id] and send.id in inbox and self._had_it(sqs_id, send.id)):
+            if not dead[sqs_id] or (self._lost[sqs_id] and send.id in applied and self._had_it(sqs_id, send.id)):
                 chosen.setdefault(send.id, sqs_id)
         for sqs_id, send in self._each():
             if send.body is not None and chosen.get(send.id) == sqs_id:
@@ -169,7 +208,7 @@ class Verdict:
 
     def _had_it(self, sqs_id: str, id_: str) -> bool:
         """Say whether it was this SQS message that the consumer had when the effect of `id_` began."""
-        begun = self._evidence.after.inbox[id_]
+        begun = self._evidence.after.applied[id_]
         had = [
             {record["messageId"] for record in delivery.event["Records"]}
             for delivery in sorted(self._evidence.deliveries, key=lambda delivery: delivery.at)
@@ -183,7 +222,7 @@ class Verdict:
         told = []
         for sqs_id, send in self._each():
             body = send.body or {}
-            type_, record, connector, direction, _ = place
+            type_, record, connector, direction = place
             if body.get("workspace_connector_id") != connector or body.get("direction", direction) not in {
                 direction,
                 None,
@@ -209,3 +248,11 @@ class Verdict:
             if len(texts) > TOLD:
                 lines.append(f"    {kind}: and {len(texts) - TOLD} more")
         return "\n".join(lines)
+
+
+def _by_place(rows: Rows) -> Counter[Place]:
+    """Return how many rows there are of each place."""
+    found: Counter[Place] = Counter()
+    for (place, _), number in rows.items():
+        found[place] += number
+    return found

@@ -292,12 +292,22 @@ def _said(reply: api.Reply) -> dict[str, Any]:
     links = document.get("links", {})
     included = document.get("included")
     return {
-        "data": [{name: value for name, value in item.items() if name not in {"links", "meta"}} for item in items],
+        "data": [_without_links(item) for item in items],
         "included": None if included is None else sorted((item["type"], item["id"]) for item in included),
         "total": document.get("meta", {}).get("page", {}).get("total"),
         "before": links.get("prev") is not None,
         "after": links.get("next") is not None,
     }
+
+
+def _without_links(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a resource object as the model has it: what it links to is followed in tests/reading/test_parents.py."""
+    said = {name: value for name, value in item.items() if name not in {"links", "meta"}}
+    if "relationships" in said:
+        # A to-many that is not asked for has nothing but a link.
+        linked = {name: related for name, related in said["relationships"].items() if "data" in related}
+        said["relationships"] = {name: {"data": related["data"]} for name, related in linked.items()}
+    return said
 
 
 def _expected(world: World, answer: Answer, include: tuple[str, ...]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from wellspring.routes import routes
 from wellspring.settings import CallerSettings, read_caller_settings
 
 MIGRATION = "SchemaMigrateFunction"
+LOADER = "FeedLoadFunction"
 OPEN = {"/health", "/v1/openapi.json", "/docs", "/", "/docs/{proxy+}", "/{proxy+}"}
 EVERYTHING = ("*", "0.0.0.0/0", "::/0")
 
@@ -60,12 +61,14 @@ def test_functions_reach_the_proxy_the_proxy_the_database_and_nothing_more(stack
             ways.add((name, target or "outside", rule["ToPort"]))
     database = {
         ("FunctionsSecurityGroup", "ProxySecurityGroup", 5432),
+        ("LoaderSecurityGroup", "ProxySecurityGroup", 5432),
         ("ProxySecurityGroup", "DatabaseSecurityGroup", 5432),
         ("MigrationSecurityGroup", "DatabaseSecurityGroup", 5432),
     }
     endpoint = {("MigrationSecurityGroup", "EndpointSecurityGroup", 443)} if "Vpc" in stack.resources else set()
     # S3, and where somebody else's network has its endpoint of Secrets Manager.
-    assert ways == database | endpoint | {("MigrationSecurityGroup", "outside", 443)}
+    outside = {(f"{name}SecurityGroup", "outside", 443) for name in ("Migration", "Loader")}
+    assert ways == database | endpoint | outside
     doors = {
         (rule["SourceSecurityGroupId"]["Ref"], rule["GroupId"]["Ref"], rule["ToPort"])
         for rule in stack.of_type("AWS::EC2::SecurityGroupIngress").values()
@@ -74,11 +77,11 @@ def test_functions_reach_the_proxy_the_proxy_the_database_and_nothing_more(stack
     assert all("SecurityGroupIngress" not in group for group in stack.of_type("AWS::EC2::SecurityGroup").values())
 
 
-def test_only_the_migration_has_the_groups_of_the_migration(stack: Stack) -> None:
+def test_only_the_migration_and_the_loader_of_files_have_groups_of_their_own(stack: Stack) -> None:
     for name, function in stack.functions.items():
         groups = function["VpcConfig"]["SecurityGroupIds"]
-        if name == MIGRATION:
-            assert groups == [{"Ref": "MigrationSecurityGroup"}]
+        if own := {MIGRATION: "MigrationSecurityGroup", LOADER: "LoaderSecurityGroup"}.get(name):
+            assert groups == [{"Ref": own}]
         else:
             assert groups == {"Fn::Split": [",", {"Ref": "FunctionsSecurityGroup"}]}
 
@@ -126,15 +129,21 @@ def test_database_proxy_and_functions_are_in_the_same_subnets(stack: Stack) -> N
     assert group["SubnetIds"] == proxy["VpcSubnetIds"] == subnets(stack)
 
 
-def test_an_endpoint_lets_through_what_the_migration_asks_for_and_nothing_else(plain: Stack) -> None:
+def test_an_endpoint_lets_through_what_the_migration_and_the_loader_ask_for_and_nothing_else(plain: Stack) -> None:
     endpoints = plain.of_type("AWS::EC2::VPCEndpoint")
     allowed = {
         name: [s.actions for s in sentences(properties["PolicyDocument"])] for name, properties in endpoints.items()
     }
     assert allowed == {
         "SecretsEndpoint": [("secretsmanager:GetSecretValue",)],
-        "S3Endpoint": [("s3:PutObject",)],
+        "S3Endpoint": [("s3:PutObject",), ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")],
     }
+    (_, files) = sentences(endpoints["S3Endpoint"]["PolicyDocument"])
+    # Nobody else's files, and nobody else to read these.
+    assert {resource["Fn::Sub"].partition(":::")[2] for resource in files.resources} == {
+        f"${{AWS::StackName}}-feed-${{AWS::AccountId}}-${{AWS::Region}}/{prefix}/*" for prefix in ("load", "results")
+    }
+    assert files.condition == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
     for properties in endpoints.values():
         assert all("*" not in statement.resources for statement in sentences(properties["PolicyDocument"]))
 
@@ -265,7 +274,11 @@ def test_the_proxy_demands_tls_and_iam_and_signs_in_with_iam_itself(stack: Stack
     assert database["EnableIAMDatabaseAuthentication"] is True
     (statement,) = stack.statements("ProxyRole")
     assert statement.actions == ("rds-db:connect",)
-    assert users(statement.resources) == {"wellspring_reader", "wellspring_writer"}
+    assert users(statement.resources) == {
+        function["Environment"]["Variables"]["DB_USER"]
+        for name, function in stack.functions.items()
+        if name != MIGRATION
+    }
 
 
 def test_the_proxy_gives_a_connection_or_gives_up_before_a_function_must_answer(stack: Stack) -> None:
@@ -296,10 +309,46 @@ def kinds(stack: Stack) -> dict[str, set[str]]:
 
 def test_functions_share_a_role_with_those_of_their_kind_and_no_others(stack: Stack) -> None:
     found = kinds(stack)
-    assert set(found) == {"OpenRole", "ReaderRole", "WriterRole", "ConsumerRole", "MigrationRole"}
+    services_of_http = {"OpenRole", "ReaderRole", "WriterRole"}
+    assert set(found) == services_of_http | {"ConsumerRole", "FeederRole", "LoaderRole", "MigrationRole"}
     assert found["MigrationRole"] == {MIGRATION}
-    fed = {mapping["FunctionName"]["Ref"] for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values()}
-    assert {f"{name}Aliaslive" for name in found["ConsumerRole"]} == fed
+    assert found["ConsumerRole"] == {"SyncConsumerFunction"}
+    assert found["FeederRole"] == {"FeedConsumeFunction", "FeedSettleFunction"}
+    assert found["LoaderRole"] == {LOADER}
+
+
+def test_a_role_reads_the_queue_of_its_function_and_no_other(stack: Stack) -> None:
+    fed = {
+        mapping["FunctionName"]["Ref"].removesuffix("Aliaslive"): mapping["EventSourceArn"]
+        for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values()
+    }
+    reads = {
+        role: statement.resources
+        for role in kinds(stack)
+        for statement in stack.statements(role)
+        if "sqs:ReceiveMessage" in statement.actions
+    }
+    assert reads == {stack.functions[name]["Role"]["Fn::GetAtt"][0]: (queue,) for name, queue in fed.items()}
+
+
+def test_only_the_loader_reads_files_and_writes_results(stack: Stack) -> None:
+    bucket = "arn:${AWS::Partition}:s3:::${AWS::StackName}-feed-${AWS::AccountId}-${AWS::Region}"
+    allowed = {
+        (role, action, statement.resources[0]["Fn::Sub"])
+        for role in kinds(stack)
+        for statement in stack.statements(role)
+        for action in statement.actions
+        if action.startswith("s3:")
+    }
+    assert allowed == {
+        ("LoaderRole", "s3:GetObject", f"{bucket}/load/*"),
+        ("LoaderRole", "s3:GetObjectVersion", f"{bucket}/load/*"),
+        ("LoaderRole", "s3:PutObject", f"{bucket}/results/*"),
+    }
+
+
+def test_every_role_is_of_functions_or_of_the_database(stack: Stack) -> None:
+    found = kinds(stack)
     assert set(stack.of_type("AWS::IAM::Role")) == {*found, "DatabaseMonitoringRole", "ProxyRole"}
 
 
@@ -311,7 +360,9 @@ def test_a_function_without_a_user_in_the_database_has_a_role_without_one(stack:
         "OpenRole": set(),
         "ReaderRole": {"wellspring_reader"},
         "WriterRole": {"wellspring_writer"},
-        "ConsumerRole": {"wellspring_writer"},
+        "ConsumerRole": {"wellspring_consumer"},
+        "FeederRole": {"wellspring_feeder"},
+        "LoaderRole": {"wellspring_feeder"},
         "MigrationRole": {"wellspring_owner"},
     }
 
@@ -359,7 +410,11 @@ def test_a_roles_own_policies_name_each_action_and_its_resource(stack: Stack) ->
         for statement in stack.statements(name):
             assert statement.effect == "Allow"
             assert not [action for action in statement.actions if "*" in action], name
-            assert "*" not in json.dumps(statement.resources), name
+            # What follows a prefix of the bucket of files is the file's name.
+            named = [
+                json.dumps(each).replace('load/*"', '"').replace('results/*"', '"') for each in statement.resources
+            ]
+            assert "*" not in "".join(named), name
 
 
 def test_lambda_may_manage_network_interfaces_where_it_has_none_in_hand(stack: Stack) -> None:
@@ -536,8 +591,15 @@ def test_api_gateway_calls_the_published_version_and_only_it_may(stack: Stack) -
 
 
 def test_nothing_but_the_http_api_is_open_to_the_internet(stack: Stack) -> None:
-    for kind in ("AWS::Lambda::Url", "AWS::S3::Bucket", "AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::EC2::EIP"):
+    for kind in ("AWS::Lambda::Url", "AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::EC2::EIP"):
         assert not stack.of_type(kind)
+    for bucket in stack.of_type("AWS::S3::Bucket").values():
+        assert bucket["PublicAccessBlockConfiguration"] == {
+            "BlockPublicAcls": True,
+            "BlockPublicPolicy": True,
+            "IgnorePublicAcls": True,
+            "RestrictPublicBuckets": True,
+        }
     for rule in stack.of_type("AWS::EC2::SecurityGroupIngress").values():
         assert not [value for value in rule.values() if value in EVERYTHING]
 
@@ -632,88 +694,122 @@ def test_lambda_lets_through_what_the_code_logs_and_every_metric(level: str, lam
         assert function["Environment"]["Variables"]["LOG_LEVEL"] == {"Ref": "LogLevel"}
 
 
-def test_the_dead_letter_queue_takes_from_its_queue_only(stack: Stack) -> None:
+@pytest.mark.parametrize("name", ["Sync", "Feed", "Load"])
+def test_a_dead_letter_queue_takes_from_its_queue_only(stack: Stack, name: str) -> None:
     queues = stack.of_type("AWS::SQS::Queue")
-    allowed = queues["SyncDeadLetterQueue"]["RedriveAllowPolicy"]
+    allowed = queues[f"{name}DeadLetterQueue"]["RedriveAllowPolicy"]
     assert allowed["redrivePermission"] == "byQueue"
     (arn,) = allowed["sourceQueueArns"]
-    assert arn["Fn::Sub"].endswith(queues["SyncQueue"]["QueueName"]["Fn::Sub"].removeprefix("${AWS::StackName}"))
+    queue = queues[f"{name}Queue"]
+    assert arn["Fn::Sub"].endswith(f":{queue['QueueName']['Fn::Sub']}")
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [f"{name}DeadLetterQueue", "Arn"]}
 
 
 def test_a_queue_refuses_whoever_comes_without_tls(stack: Stack) -> None:
     refused = {}
     for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
         (queue,) = policy["Queues"]
-        (statement,) = sentences(policy["PolicyDocument"])
-        assert (statement.effect, statement.condition) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+        (statement,) = (each for each in sentences(policy["PolicyDocument"]) if each.effect == "Deny")
+        assert (statement.actions, statement.condition) == (("sqs:*",), {"Bool": {"aws:SecureTransport": "false"}})
         assert statement.resources == ({"Fn::GetAtt": [queue["Ref"], "Arn"]},)
         refused[queue["Ref"]] = policy
     assert set(refused) == set(stack.of_type("AWS::SQS::Queue"))
 
 
 def test_as_many_sessions_may_be_pinned_as_there_are_consumers(stack: Stack) -> None:
-    (mapping,) = stack.of_type("AWS::Lambda::EventSourceMapping").values()
+    mapping = stack.of_type("AWS::Lambda::EventSourceMapping")["SyncConsumerFunctionQueue"]
     alarm = stack.of_type("AWS::CloudWatch::Alarm")["PinnedConnectionsAlarm"]
     assert alarm["Threshold"] == mapping["ScalingConfig"]["MaximumConcurrency"]
 
 
-def test_the_schedule_prunes_with_the_published_version(stack: Stack) -> None:
-    (rule,) = stack.of_type("AWS::Events::Rule").values()
-    (target,) = rule["Targets"]
-    assert rule["ScheduleExpression"] == "rate(1 hour)"
-    assert target["Arn"] == {"Ref": "MaintenancePruneFunctionAliaslive"}
-    (permission,) = (
-        each
+SCHEDULES = {"MaintenancePruneFunctionHourly": "rate(1 hour)", "FeedSettleFunctionEachMinute": "rate(1 minute)"}
+
+
+def test_a_schedule_calls_the_published_version_and_may(stack: Stack) -> None:
+    rules = stack.of_type("AWS::Events::Rule")
+    assert {name: rule["ScheduleExpression"] for name, rule in rules.items()} == SCHEDULES
+    permissions = {
+        each["SourceArn"]["Fn::GetAtt"][0]: each
         for each in stack.of_type("AWS::Lambda::Permission").values()
         if each["Principal"] == "events.amazonaws.com"
-    )
-    assert permission["FunctionName"] == target["Arn"]
-    assert permission["SourceArn"] == {"Fn::GetAtt": ["MaintenancePruneFunctionHourly", "Arn"]}
+    }
+    assert set(permissions) == set(SCHEDULES)
+    for name, rule in rules.items():
+        (target,) = rule["Targets"]
+        function = re.split(r"(?<=Function)", name)[0]
+        assert target["Arn"] == permissions[name]["FunctionName"] == {"Ref": f"{function}Aliaslive"}
 
 
-def test_the_consumer_is_fed_with_bounded_concurrency_and_reports_single_messages(stack: Stack) -> None:
-    (mapping,) = stack.of_type("AWS::Lambda::EventSourceMapping").values()
-    assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping["FunctionName"] == {"Ref": "SyncConsumerFunctionAliaslive"}
+def test_every_consumer_is_fed_with_bounded_concurrency_and_reports_single_messages(stack: Stack) -> None:
+    mappings = stack.of_type("AWS::Lambda::EventSourceMapping").values()
+    for mapping in mappings:
+        assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert {mapping["FunctionName"]["Ref"]: mapping["EventSourceArn"]["Fn::GetAtt"][0] for mapping in mappings} == {
+        "SyncConsumerFunctionAliaslive": "SyncQueue",
+        "FeedConsumeFunctionAliaslive": "FeedQueue",
+        "FeedLoadFunctionAliaslive": "LoadQueue",
+    }
+
+
+def test_a_message_stays_invisible_for_longer_than_its_function_may_run(stack: Stack) -> None:
+    """Lambda advises six times as long for batches; the loader takes one message, and takes no second one beside it."""
+    for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values():
+        function = stack.functions[mapping["FunctionName"]["Ref"].removesuffix("Aliaslive")]
+        queue = stack.of_type("AWS::SQS::Queue")[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
+        times = 6 if mapping["BatchSize"] > 1 else 1
+        assert queue["VisibilityTimeout"] >= times * function["Timeout"]
 
 
 NOW = "AlarmTopic"
 LATER = "NoticeTopic"
 ALARMS = {
-    "5xx": ("ApiFailuresAlarm", NOW),
-    "Latency": ("ApiLatencyAlarm", LATER),
-    "ApproximateNumberOfMessagesVisible": ("DeadLettersAlarm", NOW),
-    "ApproximateAgeOfOldestMessage": ("SyncDelayAlarm", NOW),
-    "DatabaseConnectionsCurrentlySessionPinned": ("PinnedConnectionsAlarm", LATER),
-    "DatabaseConnections": ("DatabaseConnectionsAlarm", NOW),
-    "DatabaseConnectionsBorrowLatency": ("BorrowLatencyAlarm", LATER),
-    "ClientConnectionsSetupFailedAuth": ("SignInsAlarm", NOW),
-    "CPUUtilization": ("DatabaseCpuAlarm", LATER),
-    "FreeableMemory": ("DatabaseMemoryAlarm", LATER),
-    "Throttles": ("ThrottlesAlarm", LATER),
-    "ResourceCount": ("ConcurrencyAlarm", LATER),
-    "Invocations": ("PruningAlarm", LATER),
-    "ErrorLines": ("ErrorLinesAlarm", LATER),
+    "ApiFailuresAlarm": ("5xx", NOW),
+    "ApiLatencyAlarm": ("Latency", LATER),
+    "DeadLettersAlarm": ("ApproximateNumberOfMessagesVisible", NOW),
+    "SyncDelayAlarm": ("ApproximateAgeOfOldestMessage", NOW),
+    "FeedDeadLettersAlarm": ("ApproximateNumberOfMessagesVisible", NOW),
+    "FeedDelayAlarm": ("ApproximateAgeOfOldestMessage", LATER),
+    "FeedWorkspaceChangedAlarm": ("FeedWorkspaceChanged", NOW),
+    "PinnedConnectionsAlarm": ("DatabaseConnectionsCurrentlySessionPinned", LATER),
+    "DatabaseConnectionsAlarm": ("DatabaseConnections", NOW),
+    "DatabaseStorageAlarm": ("FreeStorageSpace", NOW),
+    "BorrowLatencyAlarm": ("DatabaseConnectionsBorrowLatency", LATER),
+    "SignInsAlarm": ("ClientConnectionsSetupFailedAuth", NOW),
+    "DatabaseCpuAlarm": ("CPUUtilization", LATER),
+    "DatabaseMemoryAlarm": ("FreeableMemory", LATER),
+    "ThrottlesAlarm": ("Throttles", LATER),
+    "ConcurrencyAlarm": ("ResourceCount", LATER),
+    "PruningAlarm": ("Invocations", LATER),
+    "ErrorLinesAlarm": ("ErrorLines", LATER),
 }
 
 
-@pytest.mark.parametrize("metric", ALARMS)
-def test_what_can_go_wrong_is_told_to_whom_it_concerns(stack: Stack, metric: str) -> None:
-    name, topic = ALARMS[metric]
-    alarm = stack.of_type("AWS::CloudWatch::Alarm")[name]
-    measured = [each["MetricStat"]["Metric"]["MetricName"] for each in alarm.get("Metrics", []) if "MetricStat" in each]
-    assert metric in [*measured, alarm.get("MetricName")]
-    assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}]
-    assert alarm["AlarmName"]["Fn::Sub"].startswith("${AWS::StackName}-")
+def test_what_can_go_wrong_is_told_to_whom_it_concerns(stack: Stack) -> None:
+    alarms = stack.of_type("AWS::CloudWatch::Alarm")
+    assert set(alarms) == set(ALARMS) - (set() if stack.conditions["IsInstance"] else {"DatabaseStorageAlarm"})
+    for name, alarm in alarms.items():
+        metric, topic = ALARMS[name]
+        measured = [
+            each["MetricStat"]["Metric"]["MetricName"] for each in alarm.get("Metrics", []) if "MetricStat" in each
+        ]
+        assert metric in [*measured, alarm.get("MetricName")]
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}]
+        assert alarm["AlarmName"]["Fn::Sub"].startswith("${AWS::StackName}-")
 
 
 def test_no_alarm_flaps_on_one_line_or_one_request(stack: Stack) -> None:
-    """What one reading sets off is a state that lasts: dead letters that wait, storage that is full."""
+    """What one reading sets off is a state that lasts: letters and events that wait, storage that is full."""
     at_once = {
         name for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items() if alarm["EvaluationPeriods"] == 1
     }
-    assert at_once <= {"DeadLettersAlarm", "DatabaseStorageAlarm"}
+    assert at_once <= {
+        "DeadLettersAlarm",
+        "FeedDeadLettersAlarm",
+        # One event is one parked resource, which waits for somebody.
+        "FeedWorkspaceChangedAlarm",
+        "DatabaseStorageAlarm",
+    }
 
 
 def test_what_each_node_of_the_proxy_counts_is_added_up(stack: Stack) -> None:
@@ -735,7 +831,11 @@ def test_what_each_node_of_the_proxy_counts_is_added_up(stack: Stack) -> None:
 def test_every_metric_that_is_paid_for_is_on_the_dashboard_under_its_stacks_name(stack: Stack) -> None:
     body, _ = stack.of_type("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
     assert all(f'"{name}"' in body for name in UNITS)
-    assert body.count('"Wellspring", ') == body.count('"service", "${AWS::StackName}"') == 3
+    assert body.count('"Wellspring", ') == body.count('"service", "${AWS::StackName}"') == 5
+    own = [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+    for alarm in stack.of_type("AWS::CloudWatch::Alarm").values():
+        if alarm.get("Namespace") == "Wellspring":
+            assert (alarm["MetricName"] in UNITS, alarm["Dimensions"]) == (True, own)
     for function in stack.functions.values():
         assert function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == {"Ref": "AWS::StackName"}
 
@@ -748,8 +848,10 @@ def test_a_budget_is_made_where_somebody_is_told_of_it() -> None:
 
 def test_every_alarm_is_of_this_stacks_own_things(stack: Stack) -> None:
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
-        of_the_account = {"ThrottlesAlarm", "ConcurrencyAlarm", "ErrorLinesAlarm"}
-        assert stack.needs(name) - {"AlarmTopic", "NoticeTopic", "AlarmKey"} or name in of_the_account
+        of_the_account = {"ThrottlesAlarm", "ConcurrencyAlarm"}
+        of_the_stacks_name = {"ErrorLinesAlarm", "FeedWorkspaceChangedAlarm"}
+        needed = stack.needs(name) - {"AlarmTopic", "NoticeTopic", "AlarmKey"}
+        assert needed or name in of_the_account | of_the_stacks_name
         assert alarm["AlarmDescription"].endswith(".")
 
 

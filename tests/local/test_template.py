@@ -40,15 +40,17 @@ def test_a_function_is_named_after_its_handler(template: Template) -> None:
         assert function.name == f"{by_hand.get(function.handler) or camel(function.handler)}Function"
 
 
-def test_only_what_writes_signs_in_as_the_writer(template: Template, resources: dict[str, Any]) -> None:
+def test_each_kind_of_function_signs_in_as_its_own_user(template: Template, resources: dict[str, Any]) -> None:
     writing = {f"{route.function}.handler" for route in routes() if route.method != "GET"}
-    writing |= {"sync.consume.handler", "maintenance.prune.handler"}
+    writing.add("maintenance.prune.handler")
     for name, function in template.functions.items():
         if name == MIGRATION:
             continue
         role = "writer" if function.handler in writing else "reader"
         if function.handler.startswith("feed."):
             role = "feeder"
+        elif function.handler in {"sync.consume.handler", "maintenance.settle.handler"}:
+            role = "consumer"
         assert function.environment["DB_USER"] == f"wellspring_{role}"
         for policy in resources[name]["Properties"].get("Policies", []):
             (statement,) = policy["Statement"]

@@ -402,11 +402,13 @@ RANGE = re.compile(r"filter\[(\w+_at)\]\[\w+\]")
 
 
 def with_its_order(name: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Return a parameter with what it asks for: a range is read in its own order, an end among dead rows."""
+    """Return a parameter with what it asks for: a range its order, an end dead rows, a part of a name a workspace."""
     match = RANGE.match(name)
     order = {"sort": match[1]} if match else {}
     dead = {"filter[deleted]": "only"} if match and match[1] == "deleted_at" else {}
-    return {name: given[name]} | order | dead
+    scopes = ("filter[workspace]",) if name.endswith("[contains]") else ()
+    within = {scope: given[scope] for scope in scopes if scope in given}
+    return {name: given[name]} | order | dead | within
 
 
 @pytest.mark.parametrize("route", OPERATIONS, ids=name_of)

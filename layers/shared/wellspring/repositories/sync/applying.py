@@ -17,7 +17,7 @@ from wellspring.repositories.sync.judging import judge, parked
 from wellspring.repositories.sync.linking import Linking, link
 from wellspring.repositories.sync.matching import Matching, match
 from wellspring.repositories.sync.messages import Entry, Known
-from wellspring.repositories.sync.resolving import PROVIDER, Resolved, questions, resolved
+from wellspring.repositories.sync.resolving import PROVIDER, Resolved, parent, questions, resolved
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Arrival, Change, Disconnected, Invalidated, Matched, Outcome, Problem, Synced
 
@@ -97,7 +97,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
         if isinstance(verdict, Outcome):
             outcomes[number] = verdict
             if verdict.status == "parked":
-                entries.append(parked(arrival, was, verdict, there))
+                entries.append(parked(arrival, was, verdict, (there.parent_pk, there.workspace_pk) if there else None))
         elif there is not None:
             applied[number] = Effect(was.pk, changes[number], there)
             entries.append(_entry(arrival, was, applied[number]))
@@ -122,14 +122,16 @@ def park(transaction: Transaction, arrival: Arrival, reason: str) -> Outcome:
     Raises as `apply_unit` does.
     """
     connector = [arrival.subject_id] if arrival.subject_id and not isinstance(arrival.work, Matched) else []
-    _, known_rows = together(transaction, [messages.lock(connector), messages.known([arrival])])
+    asked = [messages.lock(connector), messages.known([arrival])]
+    _, known_rows, *parents = together(transaction, [*asked, parent(arrival.work)] if arrival.work else asked)
     (was,) = (Known(*row) for row in known_rows)
     if was.outcome in {"applied", "dismissed"}:
         return Outcome(status="duplicate")
     problem = Problem(reason, "message", arrival.message_id or "")
     outcome = Outcome(status="parked", reason=reason, problems=(problem,), problem_count=1)
+    found = next((row for rows in parents for row in rows), None)
     with messages.claiming():
-        together(transaction, messages.write([parked(arrival, was, outcome, None)]))
+        together(transaction, messages.write([parked(arrival, was, outcome, found)]))
     return outcome
 
 

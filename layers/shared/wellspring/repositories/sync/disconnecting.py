@@ -12,10 +12,10 @@ from sqlalchemy import TextClause, text
 
 from wellspring.database import Transaction
 from wellspring.database.flush import Asked, together
-from wellspring.models.parents import workspace_connectors
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.judging import judge, parked
 from wellspring.repositories.sync.messages import Entry, Known, counted
+from wellspring.repositories.sync.resolving import parent
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Arrival, Disconnected, Outcome, Problem, RecordType
 
@@ -43,17 +43,17 @@ def end_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
     connector_id = arrival.work.workspace_connector_id
     _, known_rows, connectors = together(
         transaction,
-        [messages.lock([connector_id]), messages.known([arrival]), Asked(_CONNECTOR, {"id": connector_id})],
+        [messages.lock([connector_id]), messages.known([arrival]), parent(arrival.work)],
     )
     (was,) = (Known(*row) for row in known_rows)
-    connector = connectors.one_or_none()
+    connector = next(iter(connectors), None)
     problems = () if connector else (Problem("unknown_connector", "workspace_connector", connector_id),)
     verdict = judge(arrival, was, problems)
     if verdict is not None or connector is None:
         outcome = verdict or Outcome(status="duplicate")
         if outcome.status == "parked":
             with messages.claiming():
-                together(transaction, messages.write([parked(arrival, was, outcome, None)]))
+                together(transaction, messages.write([parked(arrival, was, outcome, connector)]))
         return outcome
     pk, workspace_pk = connector
     # The row first, so that what is ended adds to its counts; how it stands in the end is written behind it.
@@ -81,9 +81,6 @@ def end_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
             is_over = is_over and rows < most
     together(transaction, [messages.proceed(was.pk, None if is_over else progress)])
     return Outcome(status="applied" if is_over else "in_progress", ended=ended)
-
-
-_CONNECTOR = text(f"SELECT pk, workspace_pk FROM {workspace_connectors} AS found WHERE found.id = CAST(:id AS uuid)")
 
 
 def end_rows(type_: RecordType, message_pk: int, connector_pk: int, progress: Mapping[str, Any], most: int) -> Asked:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from wellspring.repositories.sync.messages import Entry, Known
-from wellspring.repositories.sync.resolving import Resolved
 from wellspring.work import Arrival, Matched, Outcome, Problem
 
 
@@ -18,6 +17,7 @@ def judge(arrival: Arrival, was: Known, problems: Sequence[Problem]) -> Outcome 
     # What is no message, or has an id that is another's, stays that: the same body is parked once.
     if was.outcome in {"applied", "dismissed"} or was.reason in {"malformed", "reused_id"}:
         return Outcome(status="duplicate")
+    # What misses something stays parked for that, whatever came behind it: its reason says what is to be mended.
     found = tuple(problems)
     if arrival.work is None:
         found = (Problem("malformed", "message", arrival.flaw),)
@@ -25,22 +25,29 @@ def judge(arrival: Arrival, was: Known, problems: Sequence[Problem]) -> Outcome 
         found = (Problem("reused_id", "message", arrival.work.id),)
     elif arrival.group.lower() != arrival.subject_id:
         found = (Problem("wrong_group", "message", arrival.work.id),)
-    elif was.is_overtaken:
+    elif was.is_overtaken and not found:
         found = (Problem("overtaken", "message", arrival.work.id),)
     if found:
         return Outcome(status="parked", reason=found[0].code, problems=found, problem_count=len(found))
     return None
 
 
-def parked(arrival: Arrival, was: Known, outcome: Outcome, found: Resolved | None) -> Entry:
-    """Return what is written of a message that is parked."""
-    is_matched = isinstance(arrival.work, Matched)
+def parked(arrival: Arrival, was: Known, outcome: Outcome, parent: Sequence[int | None] | None) -> Entry:
+    """Return what is written of a message that is parked.
+
+    Args:
+        arrival: the message.
+        was: what is known of it.
+        outcome: why it is parked.
+        parent: the pks of its connector, or workspace, and of its workspace, as far as they are known.
+    """
+    parent_pk, workspace_pk = parent or (None, None)
     return Entry(
         pk=was.pk,
         arrival=arrival,
         outcome="parked",
-        connector_pk=None if is_matched or found is None else found.parent_pk,
-        workspace_pk=found.workspace_pk if found else None,
+        connector_pk=None if isinstance(arrival.work, Matched) else parent_pk,
+        workspace_pk=workspace_pk,
         reason=outcome.reason,
         problems=outcome.problems,
         was=was,

@@ -15,7 +15,7 @@ from wellspring.database.flush import Answer, Asked
 from wellspring.models import parents
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Change, Matched, Problem, RecordType, Synced
+from wellspring.work import Change, Matched, Problem, RecordType, Synced, Work
 
 PROVIDER = "provider"
 
@@ -106,6 +106,21 @@ def questions(batch: Sequence[Change]) -> dict[str, Asked]:
             )
     return asked
 
+
+def parent(item: Work) -> Asked:
+    """Ask for what a message is of, its connector or its workspace, tombstoned or not.
+
+    Answered with its pk and its workspace's.
+    """
+    if isinstance(item, Matched):
+        return Asked(_ANY_WORKSPACE, {"id": item.workspace_id})
+    return Asked(_ANY_CONNECTOR, {"id": item.workspace_connector_id})
+
+
+_ANY_CONNECTOR = text(
+    f"SELECT pk, workspace_pk FROM {parents.workspace_connectors} AS found WHERE found.id = CAST(:id AS uuid)"
+)
+_ANY_WORKSPACE = text(f"SELECT pk, pk FROM {parents.workspaces} AS found WHERE found.id = CAST(:id AS uuid)")
 
 # What only ends rows may name a connector that is gone.
 _CONNECTORS = text(f"""

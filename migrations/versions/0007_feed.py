@@ -6,7 +6,7 @@ before work on. Nobody but the feeder writes parents; no role deletes a parent (
 
 from alembic import op
 
-revision = "0015"
+revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None

@@ -1,0 +1,106 @@
+"""Messages that are parked: for which reason, for how long, and whose they are."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from tests.support.queue import Body, consume, delivery, disconnected, invalidated, replay, synced
+from tests.support.world import Row, World
+from tests.sync.conftest import Ledger, Tenant, ids
+from wellspring.repositories.sync import applying
+
+
+def waits_for(world: World) -> set[tuple[str, Any]]:
+    found = world.database.owner.execute(text("SELECT type, id FROM wellspring.waiting_for")).all()
+    world.database.commit()
+    return {(type_, id_) for type_, id_ in found}
+
+
+def parked_of(world: World, connector: Row) -> int:
+    """Return how many parked messages the connector's state counts."""
+    found = world.database.owner.execute(
+        text("SELECT parked_messages FROM wellspring.connector_state WHERE workspace_connector_pk = :pk"),
+        {"pk": connector.pk},
+    ).scalar_one()
+    world.database.commit()
+    return int(found)
+
+
+class TestWhatMissesARecord:
+    @pytest.fixture
+    def missing(self) -> Row:
+        return Row("company", 0, uuid4())
+
+    def test_keeps_its_reason_when_it_comes_again_behind_what_would_overtake_it(
+        self, ours: Tenant, ledger: Ledger, world: World, missing: Row
+    ) -> None:
+        message = synced(ours.connector, [missing, ours.companies[0]], mode="relink")
+        follower = synced(ours.connector, ours.companies)
+        for _ in range(2):
+            assert consume(message, follower) == []
+            assert ledger.reasons() == {"unknown_record": 1, None: 1}
+            assert waits_for(world) == {("company", missing.id)}
+            assert parked_of(world, ours.connector) == 1
+
+    def test_is_overtaken_when_it_misses_nothing_any_more(
+        self, ours: Tenant, ledger: Ledger, world: World, missing: Row
+    ) -> None:
+        message = synced(ours.connector, [missing], mode="relink")
+        assert consume(message, synced(ours.connector, ours.companies)) == []
+        world.company(ours.workspace, id=missing.id)
+        assert consume(message) == []
+        assert ledger.reasons() == {"overtaken": 1, None: 1}
+        assert not waits_for(world)
+        assert ledger.live() == ids(ours.companies)
+
+    def test_is_applied_when_it_misses_nothing_any_more_and_nothing_came_behind_it(
+        self, ours: Tenant, ledger: Ledger, world: World, missing: Row
+    ) -> None:
+        message = invalidated(ours.connector, [missing])
+        assert consume(message) == []
+        world.provenance(world.company(ours.workspace, id=missing.id), ours.connector)
+        assert consume(message) == []
+        assert not ledger.live()
+        assert (ledger.reasons(), waits_for(world), parked_of(world, ours.connector)) == ({None: 1}, set(), 0)
+
+
+def test_a_parked_disconnect_is_its_connectors_and_counted_once(ours: Tenant, ledger: Ledger, world: World) -> None:
+    message = disconnected(ours.connector)
+    for _ in range(2):
+        assert consume(message, groups=["another"]) == []
+        row = ledger.messages()[message["id"]]
+        assert (row.outcome, row.reason) == ("parked", "wrong_group")
+        assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
+        assert parked_of(world, ours.connector) == 1
+    assert consume(message) == []
+    assert ledger.messages()[message["id"]].outcome == "applied"
+    assert parked_of(world, ours.connector) == 0
+
+
+def received(body: Body, times: int) -> dict[str, Any]:
+    record = delivery(body)
+    return record | {"attributes": record["attributes"] | {"ApproximateReceiveCount": str(times)}}
+
+
+def test_a_message_that_fails_for_a_reason_of_its_own_is_parked_at_its_fourth_receive_as_its_connectors(
+    ours: Tenant, ledger: Ledger, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = synced(ours.connector, ours.mixed), synced(ours.connector, ours.companies)
+    apply_unit = applying.apply_unit
+
+    def refuse_the_bad_one(transaction: Any, unit: Any) -> Any:
+        if any(arrival.message_id == bad["id"] for arrival in unit):
+            raise ValueError
+        return apply_unit(transaction, unit)
+
+    monkeypatch.setattr(applying, "apply_unit", refuse_the_bad_one)
+    assert replay({"Records": [received(bad, 3), received(good, 3)]}) == [0, 1]
+    assert not ledger.messages()
+    assert replay({"Records": [received(bad, 4), received(good, 4)]}) == []
+    assert ledger.live() == ids(ours.companies)
+    row = ledger.messages()[bad["id"]]
+    assert (row.outcome, row.reason) == ("parked", "unexpected")
+    assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
+    assert parked_of(world, ours.connector) == 1
