@@ -312,7 +312,7 @@ def test_functions_share_a_role_with_those_of_their_kind_and_no_others(stack: St
     services_of_http = {"OpenRole", "ReaderRole", "WriterRole"}
     assert set(found) == services_of_http | {"ConsumerRole", "FeederRole", "LoaderRole", "MigrationRole"}
     assert found["MigrationRole"] == {MIGRATION}
-    assert found["ConsumerRole"] == {"SyncConsumerFunction"}
+    assert found["ConsumerRole"] == {"SyncConsumerFunction", "MaintenanceSettleFunction"}
     assert found["FeederRole"] == {"FeedConsumeFunction", "FeedSettleFunction"}
     assert found["LoaderRole"] == {LOADER}
 
@@ -722,7 +722,11 @@ def test_as_many_sessions_may_be_pinned_as_there_are_consumers(stack: Stack) -> 
     assert alarm["Threshold"] == mapping["ScalingConfig"]["MaximumConcurrency"]
 
 
-SCHEDULES = {"MaintenancePruneFunctionHourly": "rate(1 hour)", "FeedSettleFunctionEachMinute": "rate(1 minute)"}
+SCHEDULES = {
+    "MaintenancePruneFunctionHourly": "rate(1 hour)",
+    "MaintenanceSettleFunctionEachMinute": "rate(1 minute)",
+    "FeedSettleFunctionEachMinute": "rate(1 minute)",
+}
 
 
 def test_a_schedule_calls_the_published_version_and_may(stack: Stack) -> None:

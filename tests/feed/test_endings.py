@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.feed.conftest import Tables
-from tests.support.databases import CONSUMER, FEEDER, WRITER, FreshDatabase
+from tests.support import events
+from tests.support.databases import CONSUMER, FEEDER, FreshDatabase
 from tests.support.feed import apply, deleted, statuses, upserted
 from tests.support.queue import consume, synced
 from tests.support.world import Row, World
@@ -26,7 +27,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sweep(database: FreshDatabase) -> Swept:
-    database.role = WRITER
+    database.role = CONSUMER
     try:
         return endings.sweep(Deadline(30))
     finally:
@@ -98,6 +99,26 @@ def test_a_deleted_provider_ends_its_choices(fresh_database: FreshDatabase, tabl
     assert sweep(fresh_database).rows == 3
     rows = tables.rows("SELECT provider_pk, is_selected, deleted_at IS NULL FROM core_api.workspace_providers")
     assert {tuple(row) for row in rows} == {(provider.pk, False, False), (other.pk, True, True)}
+
+
+def test_settling_ends_what_records_connectors_and_providers_have_with_the_role_of_the_template(
+    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage
+) -> None:
+    provider = world.provider("qonto")
+    world.choose(stage.workspace, provider, is_selected=True, is_matched=True)
+    other = world.workspace_connector(stage.workspace)
+    world.provenances([stage.other], other)
+    assert (
+        statuses(deleted("company", stage.one), deleted("provider", provider), deleted("workspace_connector", other))
+        == ["applied"] * 3
+    )
+    assert events.replay("maintenance_settle")["sweep"] == {"rows": 9, "done": 0, "is_all": True}
+    assert live(tables) == 7
+    assert live(tables, "workspace_providers") == 0
+    for _ in range(3):
+        events.replay("maintenance_settle")
+    assert open_endings(tables) == 0
+    assert tables.rows("SELECT * FROM wellspring.recount(0, 1000000, false)") == []
 
 
 def test_a_deleted_workspace_ends_nothing_and_hides_all(

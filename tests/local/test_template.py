@@ -49,7 +49,7 @@ def test_each_kind_of_function_signs_in_as_its_own_user(template: Template, reso
         role = "writer" if function.handler in writing else "reader"
         if function.handler.startswith("feed."):
             role = "feeder"
-        elif function.handler == "sync.consume.handler":
+        elif function.handler in {"sync.consume.handler", "maintenance.settle.handler"}:
             role = "consumer"
         assert function.environment["DB_USER"] == f"wellspring_{role}"
         for policy in resources[name]["Properties"].get("Policies", []):
@@ -95,7 +95,11 @@ def test_the_bucket_tells_the_loader_of_files_under_load(template: Template) -> 
 
 def test_schedules_are_rates(template: Template) -> None:
     seconds = {function.name: each for function, each in template.schedules}
-    assert seconds == {"MaintenancePruneFunction": 3600.0, "FeedSettleFunction": 60.0}
+    assert seconds == {
+        "MaintenancePruneFunction": 3600.0,
+        "MaintenanceSettleFunction": 60.0,
+        "FeedSettleFunction": 60.0,
+    }
 
 
 def test_the_consumer_reports_failures_of_single_messages(template: Template) -> None:

@@ -1,6 +1,7 @@
 """The consumer of the sync queue and the function that forgets, in their containers, by what they leave in Postgres."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -10,14 +11,14 @@ from tests.feed.test_events import REPLAYED as FEED
 from tests.sam.conftest import Deployed
 from tests.support.databases import FreshDatabase
 from tests.support.events import event, function_of
-from tests.support.queue import failed_positions
-from tests.support.world import World
+from tests.support.queue import delivery, failed_positions, synced
+from tests.support.world import Row, World
 from tests.sync.conftest import Ledger
 from tests.sync.test_events import REPLAYED as SYNC
 from tests.sync.test_pruning import Memory
 from wellspring.example_ids import demo_id
 
-REPLAYED = (*(f"sync_{name}" for name in SYNC), "maintenance_prune", *FEED)
+REPLAYED = (*(f"sync_{name}" for name in SYNC), "maintenance_prune", "maintenance_settle", *FEED)
 MATCHED = text(
     "SELECT provider.id::text, is_matched, is_selected FROM core_api.workspace_providers AS choice"
     " JOIN core_api.providers AS provider ON provider.pk = choice.provider_pk"
@@ -84,6 +85,20 @@ def test_the_prune_event_forgets_what_is_old_and_nothing_else(deployed: Deployed
     answer = deployed.lambdas.invoke(function_of("maintenance_prune").name, event("maintenance_prune"))
     assert answer == {"deleted": {"sync_messages": 3, "idempotency_keys": 3}, "is_all": True}
     assert memory.left() == (2, 2)
+
+
+def test_the_settle_event_releases_what_has_come(deployed: Deployed, demo: FreshDatabase, ledger: Ledger) -> None:
+    world = World(demo)
+    workspace = world.workspace()
+    connector = world.workspace_connector(workspace)
+    company = Row("company", 0, uuid4())
+    sent = {"Records": [delivery(synced(connector, [company]))]}
+    answer = deployed.lambdas.invoke(function_of("sync_append").name, sent)
+    assert answer == {"batchItemFailures": []}
+    world.company(workspace, id=company.id)
+    settled: Any = deployed.lambdas.invoke(function_of("maintenance_settle").name, event("maintenance_settle"))
+    assert settled["release"] == {"applied": 1, "parked": 0, "is_all": True}
+    assert ledger.live(connector) == {company.id: 1}
 
 
 @pytest.mark.parametrize("name", KEPT)

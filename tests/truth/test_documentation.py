@@ -17,6 +17,7 @@ from tests.sam import test_queue as invoked_queue
 from tests.support.events import function_of
 from tests.sync import test_events as sync_events
 from tests.sync import test_pruning as pruned_events
+from tests.sync import test_releasing as settled_events
 from tests.writing import test_events as written_events
 from wellspring.routes import routes
 from wellspring.settings import CallerSettings, Settings
@@ -89,7 +90,7 @@ def test_every_route_is_in_the_readme(route: str) -> None:
 
 def test_every_event_is_replayed_by_a_test() -> None:
     """Each of these folders replays what it lists, tests/sync also what begins with sync_."""
-    folders = (read_events, written_events, pruned_events, deployment_events)
+    folders = (read_events, written_events, pruned_events, settled_events, deployment_events)
     others = [name for folder in folders for name in folder.REPLAYED]
     replayed = [*others, *(f"sync_{name}" for name in sync_events.REPLAYED), *feed_events.REPLAYED]
     assert sorted(replayed) == sorted(path.stem for path in EVENTS)

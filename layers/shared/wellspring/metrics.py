@@ -18,6 +18,7 @@ UNITS: Mapping[str, MetricUnit] = {
     "DuplicatesSkipped": MetricUnit.Count,
     "Parked": MetricUnit.Count,
     "TransientFailures": MetricUnit.Count,
+    "Released": MetricUnit.Count,
     "OldestMessageAge": MetricUnit.Seconds,
     "RecordsPerSecond": MetricUnit.CountPerSecond,
     "FeedEvents": MetricUnit.Count,

@@ -231,7 +231,8 @@ SELECT pk, message_id, subject_id, workspace_connector_pk, workspace_pk, group_i
          problems jsonb, problem_count integer, body text, progress jsonb)
  ORDER BY message_id, pk
     ON CONFLICT (pk) DO UPDATE
-       SET workspace_connector_pk = excluded.workspace_connector_pk, workspace_pk = excluded.workspace_pk,
+       SET workspace_connector_pk = coalesce(excluded.workspace_connector_pk, message.workspace_connector_pk),
+           workspace_pk = coalesce(excluded.workspace_pk, message.workspace_pk),
            processed_at = excluded.processed_at, outcome = excluded.outcome, reason = excluded.reason,
            counts = CASE WHEN message.outcome = 'in_progress' THEN message.counts ELSE excluded.counts END,
            problems = excluded.problems, problem_count = excluded.problem_count, body = excluded.body,

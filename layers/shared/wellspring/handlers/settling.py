@@ -1,0 +1,40 @@
+"""What settles by itself, each minute. Apart from the other schedules, which need neither messages nor metrics."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wellspring import messages, metrics
+from wellspring.errors import InternalError
+from wellspring.handlers.deadline import deadline_of
+from wellspring.handlers.maintenance import LambdaHandler
+from wellspring.observability import logger
+from wellspring.services import settling
+from wellspring.services.sync import LAST_RECEIVE
+from wellspring.work import Arrival
+
+
+def settler() -> LambdaHandler:
+    """Return the Lambda handler that does, each minute, what settles by itself: `settling.STEPS`.
+
+    What it has no time for is left to the next run. A step that fails holds up nobody, and is raised in the end, so
+    that it counts as the function's.
+    """
+
+    def handler(_event: Mapping[str, Any], context: object) -> dict[str, object]:
+        logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
+        settled = settling.settle(deadline_of(context), _kept_message)
+        said: dict[str, object] = {name: {**done.said, "is_all": done.is_all} for name, done in settled.done.items()}
+        logger.info("settled", extra=said)
+        counted = {name: value for done in settled.done.values() for name, value in done.metrics.items()}
+        if counted:
+            metrics.emit(counted)
+        if settled.failed:
+            raise InternalError(f"Steps that failed: {', '.join(settled.failed)}.")
+        return said
+
+    return handler
+
+
+def _kept_message(body: str, group: str) -> Arrival:
+    """Return a message that was kept; it comes for the last time, as nobody counts how often it has been tried."""
+    return messages.arrival(body, group=group, receives=LAST_RECEIVE)

@@ -1,0 +1,130 @@
+"""Finding parked messages that miss nothing any more.
+
+What a message misses is kept in `waiting_for`, all of it. Of each message one thing that is missing still is enough to
+leave it, so a look at a message that waits costs little, however much it waits for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from wellspring.database import Transaction
+from wellspring.database.flush import Asked
+from wellspring.models import parents
+from wellspring.models.messages import sync_messages, waiting_for
+from wellspring.repositories.sync.arrays import array
+from wellspring.repositories.sync.tables import RECORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the messages that wait, in order of arrival.
+
+    Attributes:
+        ready: the pks of those that miss nothing any more.
+        last: the pk of the last one that was looked at; None where there are no more.
+    """
+
+    ready: Sequence[int]
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A parked message as it came.
+
+    Attributes:
+        group: its FIFO group.
+        body: what was sent.
+    """
+
+    group: str
+    body: str
+
+
+# What a row is made of must be live; what only ends rows asks for things that there are, or were (`resolving`).
+_LIVE = "(thing.deleted_at IS NULL OR message.message_type <> 'records.synced')"
+_OF_LIVE = (
+    "(message.message_type <> 'records.synced' OR (SELECT owner.deleted_at IS NULL"
+    f" FROM {parents.workspaces} AS owner WHERE owner.pk = thing.workspace_pk))"
+)
+_THERE = "\n".join(
+    f"             WHEN '{type_}' THEN (SELECT true FROM {table} AS thing WHERE thing.id = missing.id AND {condition})"
+    for type_, table, condition in (
+        *((type_, tables.records, _LIVE) for type_, tables in RECORDS.items()),
+        ("workspace", parents.workspaces, "thing.deleted_at IS NULL"),
+        ("provider", parents.providers, "thing.deleted_at IS NULL"),
+        (
+            "workspace_connector",
+            parents.workspace_connectors,
+            f"{_LIVE} AND {_OF_LIVE}",
+        ),
+    )
+)
+
+# From one message to the next by the index, for one may wait for thousands of things. Scalar sub-queries and OFFSET 0,
+# which the planner cannot make a scan of a whole table of, whatever it believes of it.
+_WAITING = text(f"""
+WITH RECURSIVE waiting AS (
+  (SELECT message_pk AS pk FROM {waiting_for} WHERE message_pk > :after ORDER BY message_pk LIMIT 1)
+   UNION ALL
+  SELECT (SELECT next.message_pk FROM {waiting_for} AS next WHERE next.message_pk > waiting.pk
+           ORDER BY next.message_pk LIMIT 1)
+    FROM waiting
+   WHERE waiting.pk IS NOT NULL
+),
+page AS MATERIALIZED (
+  SELECT pk FROM waiting WHERE pk IS NOT NULL LIMIT :most
+)
+SELECT page.pk,
+       message.outcome = 'parked' AND message.has_body AND (
+         SELECT true
+           FROM {waiting_for} AS missing
+          WHERE missing.message_pk = page.pk
+            AND CASE missing.type
+{_THERE}
+                END IS NOT TRUE
+          LIMIT 1) IS NULL AS is_ready
+  FROM page
+ CROSS JOIN LATERAL (
+    SELECT found.outcome, found.body IS NOT NULL AS has_body, found.message_type
+      FROM {sync_messages} AS found
+     WHERE found.pk = page.pk
+    OFFSET 0
+  ) AS message
+ ORDER BY page.pk""")
+
+_KEPT = text(f"""
+SELECT group_id, body
+  FROM {sync_messages}
+ WHERE pk = ANY (CAST(:pks AS bigint[])) AND outcome = 'parked' AND body IS NOT NULL AND group_id IS NOT NULL
+ ORDER BY pk""")
+
+
+def look(after: int, most: int) -> Asked:
+    """Return the statement of `waiting`; answered with a pk, and whether it misses nothing any more, for each."""
+    return Asked(_WAITING, {"after": after, "most": most})
+
+
+def waiting(transaction: Transaction, after: int, most: int) -> Page:
+    """Look at the next messages that wait for something, behind that of pk `after`.
+
+    Args:
+        transaction: the scope to read in.
+        after: 0 to begin.
+        most: how many to look at.
+
+    Raises SQLAlchemy's `DBAPIError`.
+    """
+    asked = look(after, most)
+    rows = transaction.execute(asked.statement, asked.parameters).all()
+    return Page([row.pk for row in rows if row.is_ready], rows[-1].pk if rows else None)
+
+
+def kept(transaction: Transaction, pks: Sequence[int]) -> list[Kept]:
+    """Return those of these messages that are parked still, in order of arrival.
+
+    Raises SQLAlchemy's `DBAPIError`.
+    """
+    return [Kept(*row) for row in transaction.execute(_KEPT, {"pks": array(pks)})]

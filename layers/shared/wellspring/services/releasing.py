@@ -1,0 +1,96 @@
+"""Releasing parked messages whose missing things have come: in order of arrival, as if they came now.
+
+A released message takes the way of one that is sent again: what became of it since, and whether it was overtaken, is
+asked behind the lock of its connector (contract, section 5; docs/adr/0021).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import batched
+
+from wellspring.access.principal import PIPELINE_SCOPE
+from wellspring.database.retry import Deadline, with_retries
+from wellspring.observability import logger
+from wellspring.repositories.sync import releasing
+from wellspring.services import sync
+from wellspring.work import Arrival, Outcome
+
+# Reads a body: the body, and its FIFO group.
+type Read = Callable[[str, str], Arrival]
+
+# Messages that one statement looks at.
+PAGE = 500
+# Messages that are held in memory at once: as many as a batch of the queue has, each up to 256 KiB.
+TOGETHER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What a run did.
+
+    Attributes:
+        outcomes: how many messages were applied, parked again, done by somebody else (`duplicate`), or left as they
+            were (`returned`, `held`).
+        is_all: whether it came to the end of what waits, within its time, and left nothing.
+    """
+
+    outcomes: Counter[str]
+    is_all: bool
+
+
+def release(deadline: Deadline, read: Read) -> Released:
+    """Apply the parked messages that miss nothing any more, until there are none or the time is over.
+
+    One that was overtaken meanwhile stays parked with that reason, and is not looked at again. What fails for a reason
+    of its own is parked as `unexpected`: it would fail each minute.
+
+    Args:
+        deadline: when to stop.
+        read: makes of a kept body what it asks for.
+
+    Raises:
+        WellspringError: the database did not let it look; what was applied before stays applied.
+    """
+    outcomes: Counter[str] = Counter()
+    after = 0
+    while not deadline.has_passed:
+        page = with_retries(partial(releasing.waiting, after=after, most=PAGE), PIPELINE_SCOPE, deadline)
+        if page.last is None:
+            return Released(outcomes, is_all=not outcomes.keys() & {"returned", "held"})
+        after = page.last
+        for pks in batched(page.ready, TOGETHER, strict=False):
+            outcomes.update(_release(pks, deadline, read))
+    return Released(outcomes, is_all=False)
+
+
+def _release(pks: Sequence[int], deadline: Deadline, read: Read) -> list[str]:
+    """Apply those of these messages that are parked still; return what became of each."""
+    if deadline.has_passed:
+        return ["held"] * len(pks)
+    kept = with_retries(partial(releasing.kept, pks=pks), PIPELINE_SCOPE, deadline)
+    return _apply([read(each.body, each.group) for each in kept], deadline)
+
+
+def _apply(arrivals: list[Arrival], deadline: Deadline) -> list[str]:
+    outcomes = sync.apply(arrivals, deadline)
+    for arrival, outcome in zip(arrivals, outcomes, strict=True):
+        _log(arrival, outcome)
+    return [outcome.status for outcome in outcomes]
+
+
+def _log(arrival: Arrival, outcome: Outcome) -> None:
+    said: dict[str, object] = {
+        "message_id": arrival.message_id,
+        "message_group": arrival.group,
+        "outcome": outcome.status,
+    }
+    if outcome.reason:
+        said |= {"reason": outcome.reason, **outcome.evidence}
+    if outcome.status == "parked":
+        logger.error("message parked again, it cannot succeed by itself", extra=said)
+    elif outcome.status == "returned":
+        logger.warning("message is left parked, to be tried again", extra=said)
+    else:
+        logger.info("message released: %s", outcome.status, extra=said)

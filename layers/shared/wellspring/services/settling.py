@@ -1,0 +1,99 @@
+"""What settles by itself, each minute: steps that know nothing of each other (contract, section 5).
+
+A new step is one function and one line of `STEPS`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wellspring.database.retry import Deadline
+from wellspring.errors import DatabaseBusy, WellspringError
+from wellspring.observability import describe, logger
+from wellspring.services import endings, releasing
+from wellspring.services.releasing import Read
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a step did.
+
+    Attributes:
+        said: what the log and the answer say of it.
+        is_all: whether there is nothing left of what it could do now.
+        metrics: what it counts.
+    """
+
+    said: Mapping[str, int]
+    is_all: bool
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A part of settling.
+
+    Attributes:
+        name: by which the log calls it.
+        run: does it, until the deadline, each bounded part in its own transaction; `Read` is for what was kept of
+            messages.
+    """
+
+    name: str
+    run: Callable[[Deadline, Read], Done]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a run did.
+
+    Attributes:
+        done: what each step did, by its name, without those that failed.
+        failed: the names of those that did.
+    """
+
+    done: Mapping[str, Done]
+    failed: Sequence[str]
+
+
+def _release(deadline: Deadline, read: Read) -> Done:
+    released = releasing.release(deadline, read)
+    applied = released.outcomes["applied"]
+    said = {"applied": applied, "parked": released.outcomes["parked"]}
+    return Done(said, released.is_all, {"Released": applied})
+
+
+def _sweep(deadline: Deadline, _read: Read) -> Done:
+    swept = endings.sweep(deadline)
+    return Done({"rows": swept.rows, "done": swept.done}, swept.is_all)
+
+
+STEPS: tuple[Step, ...] = (Step("release", _release), Step("sweep", _sweep))
+
+
+def settle(deadline: Deadline, read: Read) -> Settled:
+    """Run each step, in their order; one that fails, or takes long, holds up nobody.
+
+    Each has an equal share of the time that is left, so that what a quick one spares is the next one's. A failure is
+    logged and told in the answer; it raises nothing.
+
+    Args:
+        deadline: when to stop.
+        read: makes of a kept body what it asks for.
+    """
+    done: dict[str, Done] = {}
+    failed: list[str] = []
+    for number, step in enumerate(STEPS):
+        share = Deadline(deadline.seconds / (len(STEPS) - number))
+        try:
+            done[step.name] = step.run(share, read)
+        except DatabaseBusy as error:
+            # Somebody writes for longer than was waited for: as usual as it is over soon.
+            logger.warning("a step of settling is left to the next run", extra={"step": step.name} | error.evidence)
+            done[step.name] = Done({}, is_all=False)
+        except WellspringError as error:
+            logger.error("a step of settling failed", extra={"step": step.name, "code": error.code} | error.evidence)
+            failed.append(step.name)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the other steps are not concerned)
+            logger.error("unexpected exception in a step of settling", extra={"step": step.name} | describe(error))
+            failed.append(step.name)
+    return Settled(done, failed)

@@ -1,0 +1,403 @@
+"""Settling: what was parked for something that has come is released, in its order, once, and nothing else is."""
+
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from maintenance.settle import handler
+from tests.support import events
+from tests.support.api import Context
+from tests.support.databases import FreshDatabase
+from tests.support.queue import Body, consume, disconnected, invalidated, matched, synced
+from tests.support.world import Row, World
+from tests.sync.conftest import Ledger, Tenant, ids, tenant
+from wellspring.database.retry import Deadline
+from wellspring.errors import DatabaseBusy, InternalError, ServiceUnavailable
+from wellspring.repositories.sync import applying
+from wellspring.repositories.sync.releasing import look
+from wellspring.services import releasing, settling
+from wellspring.services.settling import Done, Step
+
+type Log = list[dict[str, Any]]
+
+# Events of this folder that are not the queue's.
+REPLAYED = ["maintenance_settle"]
+
+
+def settle() -> dict[str, Any]:
+    """Run the function as its schedule does; return what it says of the release."""
+    released: dict[str, Any] = handler({}, Context())["release"]  # type: ignore[assignment]  # each step says a mapping
+    return released
+
+
+def later(type_: str = "company") -> Row:
+    """Return something that is not there yet."""
+    return Row(type_, 0, uuid4())
+
+
+def come(world: World, row: Row, tenant: Tenant) -> Row:
+    """Make it, as the feed would."""
+    make: dict[str, Callable[..., Row]] = {
+        "company": world.company,
+        "account": world.account,
+        "people": world.people,
+        "workspace_connector": world.workspace_connector,
+    }
+    return make[row.type](tenant.workspace, id=row.id)
+
+
+def fates(ledger: Ledger, *bodies: Body) -> list[tuple[str, str | None]]:
+    """Return the outcome and reason of each message."""
+    rows = ledger.messages()
+    return [(rows[body["id"]].outcome, rows[body["id"]].reason) for body in bodies]
+
+
+APPLIED = ("applied", None)
+UNKNOWN = ("parked", "unknown_record")
+OVERTAKEN = ("parked", "overtaken")
+
+
+def waits(ledger: Ledger) -> int:
+    found = ledger.database.owner.execute(text("SELECT count(*) FROM wellspring.waiting_for")).scalar_one()
+    ledger.database.commit()
+    return int(found)
+
+
+def test_a_message_is_applied_when_what_it_missed_has_come(world: World, ours: Tenant, ledger: Ledger) -> None:
+    company = later()
+    body = synced(ours.connector, [company, ours.accounts[0]])
+    assert consume(body) == []
+    assert fates(ledger, body) == [UNKNOWN]
+    come(world, company, ours)
+    assert settle() == {"applied": 1, "parked": 0, "is_all": True}
+    assert fates(ledger, body) == [APPLIED]
+    assert ledger.live() == ids([company, ours.accounts[0]])
+    row = ledger.messages()[body["id"]]
+    assert (row.body, row.problems, row.problem_count) == (None, [], 0)
+    assert row.counts["company"] == {"named": 1, "made": 0, "linked": 1, "ended": 0}
+    assert waits(ledger) == 0
+    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
+
+
+@pytest.mark.parametrize("type_", ["account", "company", "people"])
+def test_a_record_of_each_type_is_waited_for(world: World, ours: Tenant, ledger: Ledger, type_: str) -> None:
+    record = later(type_)
+    consume(synced(ours.connector, [record]))
+    assert settle()["applied"] == 0
+    come(world, record, ours)
+    assert settle()["applied"] == 1
+    assert ledger.live() == ids([record])
+
+
+def test_what_misses_something_still_stays_as_it_is(world: World, ours: Tenant, ledger: Ledger) -> None:
+    first, second = later(), later("account")
+    body = synced(ours.connector, [first, second])
+    consume(body)
+    before = ledger.messages()[body["id"]]
+    come(world, first, ours)
+    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
+    assert ledger.messages()[body["id"]] == before
+    come(world, second, ours)
+    assert settle()["applied"] == 1
+
+
+def test_a_message_of_an_unknown_connector_waits_for_it_and_for_its_records(
+    world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    connector, company = later("workspace_connector"), later()
+    body = synced(connector.id, [company])
+    consume(body)
+    come(world, company, ours)
+    assert settle()["applied"] == 0
+    come(world, connector, ours)
+    assert settle()["applied"] == 1
+    assert ledger.live() == ids([company])
+
+
+def test_a_disconnect_of_an_unknown_connector_is_applied_when_it_comes(
+    world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    connector = later("workspace_connector")
+    body = disconnected(connector.id)
+    consume(body)
+    come(world, connector, ours)
+    assert settle()["applied"] == 1
+    assert fates(ledger, body) == [APPLIED]
+
+
+def test_a_match_waits_for_its_workspace_and_its_providers(world: World, ledger: Ledger) -> None:
+    workspace, provider = later("workspace"), later("provider")
+    body = matched(workspace.id, [provider.id])
+    consume(body)
+    made = world.workspace(id=workspace.id)
+    assert settle()["applied"] == 0
+    world.provider("later", id=provider.id)
+    assert settle()["applied"] == 1
+    assert ledger.choices(made) == {(provider.id, False, True, True): 1}
+
+
+def test_a_record_that_is_tombstoned_has_not_come_for_what_links_it(world: World, ours: Tenant, ledger: Ledger) -> None:
+    company = later()
+    body = synced(ours.connector, [company])
+    consume(body)
+    world.tombstone(come(world, company, ours))
+    before = ledger.messages()[body["id"]]
+    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
+    assert ledger.messages()[body["id"]] == before
+
+
+def test_a_connector_of_a_workspace_that_is_gone_has_not_come_for_what_links(
+    world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    connector = later("workspace_connector")
+    body = synced(connector.id, ours.companies[:1])
+    consume(body)
+    come(world, connector, ours)
+    world.tombstone(ours.workspace)
+    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
+    assert fates(ledger, body) == [("parked", "unknown_connector")]
+
+
+def test_an_invalidation_is_released_by_a_record_that_came_and_went(world: World, ours: Tenant, ledger: Ledger) -> None:
+    company = later()
+    body = invalidated(ours.connector, [company])
+    consume(body)
+    world.tombstone(come(world, company, ours))
+    assert settle()["applied"] == 1
+    assert fates(ledger, body) == [APPLIED]
+
+
+def test_an_append_before_an_invalidation_links_nothing_when_the_record_comes(
+    world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    company = later()
+    append, invalidation = synced(ours.connector, [company]), invalidated(ours.connector, [company])
+    consume(append, invalidation)
+    come(world, company, ours)
+    assert settle() == {"applied": 1, "parked": 1, "is_all": True}
+    assert fates(ledger, append, invalidation) == [OVERTAKEN, APPLIED]
+    assert ledger.live() == {}
+    # What was overtaken is not looked at again.
+    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
+
+
+def test_an_append_behind_an_invalidation_links_when_the_record_comes(
+    world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    company = later()
+    invalidation, append = invalidated(ours.connector, [company]), synced(ours.connector, [company])
+    consume(invalidation, append)
+    come(world, company, ours)
+    assert settle() == {"applied": 1, "parked": 1, "is_all": True}
+    assert fates(ledger, invalidation, append) == [OVERTAKEN, APPLIED]
+    assert ledger.live() == ids([company])
+
+
+@pytest.mark.parametrize("mode", ["append", "relink"])
+def test_a_message_is_not_released_over_what_was_applied_since(
+    world: World, ours: Tenant, ledger: Ledger, mode: str
+) -> None:
+    company = later()
+    parked = synced(ours.connector, [company, ours.companies[0]], mode=mode)
+    consume(parked)
+    consume(synced(ours.connector, ours.companies[:1], mode="relink"))
+    come(world, company, ours)
+    assert settle() == {"applied": 0, "parked": 1, "is_all": True}
+    assert fates(ledger, parked) == [OVERTAKEN]
+    assert ledger.live() == ids(ours.companies[:1])
+
+
+def test_appends_are_released_in_the_order_in_which_they_came(
+    world: World, ours: Tenant, ledger: Ledger, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(releasing, "PAGE", 2)
+    monkeypatch.setattr(releasing, "TOGETHER", 2)
+    company = later()
+    bodies = [synced(ours.connector, [company]) for _ in range(5)]
+    consume(*bodies)
+    come(world, company, ours)
+    log.clear()
+    assert settle() == {"applied": 5, "parked": 0, "is_all": True}
+    told = [line["message_id"] for line in log if line.get("outcome") == "applied"]
+    assert told == [body["id"] for body in bodies]
+    rows = ledger.database.owner.execute(
+        text(
+            "SELECT message.message_id::text FROM core_api.company_workspace_connectors AS link"
+            "  JOIN wellspring.sync_messages AS message ON message.pk = link.sync_message_pk ORDER BY link.pk"
+        )
+    )
+    assert [row[0] for row in rows] == told
+
+
+def test_what_turns_out_another_tenants_is_parked_for_that(
+    world: World, ours: Tenant, theirs: Tenant, ledger: Ledger
+) -> None:
+    company = later()
+    body = synced(ours.connector, [company])
+    consume(body)
+    come(world, company, theirs)
+    assert settle() == {"applied": 0, "parked": 1, "is_all": True}
+    assert fates(ledger, body) == [("parked", "tenant_mismatch")]
+    assert settle()["parked"] == 0
+
+
+def test_the_connectors_count_of_parked_messages_goes_down(world: World, ours: Tenant, ledger: Ledger) -> None:
+    def state() -> Any:
+        row = ledger.database.owner.execute(
+            text("SELECT parked_messages, last_synced_at IS NOT NULL FROM wellspring.connector_state"), {}
+        ).one()
+        ledger.database.commit()
+        return tuple(row)
+
+    company = later()
+    consume(synced(ours.connector, [company]))
+    assert state() == (1, False)
+    come(world, company, ours)
+    settle()
+    assert state() == (0, True)
+
+
+def test_what_fails_for_a_reason_of_its_own_is_parked_as_such_and_its_neighbour_applied(
+    world: World, ours: Tenant, theirs: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = later(), later()
+    bodies = [synced(ours.connector, [bad]), synced(theirs.connector, [good])]
+    consume(*bodies)
+    come(world, bad, ours)
+    come(world, good, theirs)
+    apply_unit = applying.apply_unit
+
+    def failing(transaction: Any, unit: Any) -> Any:
+        if any(arrival.message_id == bodies[0]["id"] for arrival in unit):
+            raise ZeroDivisionError
+        return apply_unit(transaction, unit)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(applying, "apply_unit", failing)
+        assert settle() == {"applied": 1, "parked": 1, "is_all": True}
+    assert fates(ledger, *bodies) == [("parked", "unexpected"), APPLIED]
+    state = text(
+        f"SELECT parked_messages FROM wellspring.connector_state WHERE workspace_connector_pk = {ours.connector.pk}"
+    )
+    assert ledger.database.owner.execute(state).scalar_one() == 1
+    # Its row knows its connector still, so that it is counted once, and not for ever.
+    consume(bodies[0])
+    assert fates(ledger, bodies[0]) == [APPLIED]
+    assert ledger.database.owner.execute(state).scalar_one() == 0
+
+
+def test_two_runs_at_once_apply_a_message_once(fresh_database: FreshDatabase, world: World, ledger: Ledger) -> None:
+    ours = tenant(world, "Ours")
+    company = later()
+    bodies = [synced(ours.connector, [company]) for _ in range(12)]
+    consume(*bodies)
+    come(world, company, ours)
+    both = threading.Barrier(2)
+
+    def run(_: int) -> int:
+        both.wait()
+        return int(settle()["applied"])
+
+    with ThreadPoolExecutor(2) as runs:
+        assert sum(runs.map(run, range(2))) == 12
+    assert ledger.live() == {company.id: 12}
+    assert set(fates(ledger, *bodies)) == {APPLIED}
+
+
+def test_a_run_that_has_no_time_leaves_all_and_says_so(world: World, ours: Tenant, ledger: Ledger) -> None:
+    company = later()
+    body = synced(ours.connector, [company])
+    consume(body)
+    come(world, company, ours)
+    settled = settling.settle(Deadline(0.5), lambda *_: pytest.fail("read"))
+    assert [(done.is_all, done.said) for done in settled.done.values()][:1] == [(False, {"applied": 0, "parked": 0})]
+    assert fates(ledger, body) == [UNKNOWN]
+
+
+class TestSteps:
+    def test_one_that_fails_holds_up_nobody_and_counts_as_the_functions_failure(
+        self, world: World, ours: Tenant, ledger: Ledger, log: Log, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def away(*_: object) -> Done:
+            raise ServiceUnavailable("away")
+
+        def broken(*_: object) -> Done:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(settling, "STEPS", (Step("away", away), Step("broken", broken), *settling.STEPS))
+        company = later()
+        body = synced(ours.connector, [company])
+        consume(body)
+        come(world, company, ours)
+        with pytest.raises(InternalError, match="away, broken"):
+            handler({}, Context())
+        assert fates(ledger, body) == [APPLIED]
+        assert [line["step"] for line in log if line["level"] == "ERROR" and "step" in line] == ["away", "broken"]
+
+    def test_one_that_meets_a_lock_is_left_to_the_next_run_and_is_no_failure(
+        self, log: Log, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def busy(*_: object) -> Done:
+            raise DatabaseBusy("locked")
+
+        monkeypatch.setattr(settling, "STEPS", (Step("busy", busy),))
+        assert handler({}, Context()) == {"busy": {"is_all": False}}
+        assert [line["step"] for line in log if line["level"] == "WARNING"] == ["busy"]
+
+    def test_each_has_a_share_of_the_time_and_what_others_spare(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        given: list[float] = []
+
+        def quick(deadline: Deadline, _: object) -> Done:
+            given.append(deadline.seconds)
+            return Done({}, is_all=True)
+
+        monkeypatch.setattr(settling, "STEPS", tuple(Step(str(number), quick) for number in range(4)))
+        settling.settle(Deadline(40), lambda *_: pytest.fail("read"))
+        assert [round(seconds) for seconds in given] == [10, 13, 20, 40]
+
+    def test_the_metric_counts_what_was_released(
+        self, world: World, ours: Tenant, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        company = later()
+        consume(synced(ours.connector, [company]))
+        come(world, company, ours)
+        capsys.readouterr()
+        settle()
+        (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+        assert line["Released"] == [1.0]
+
+
+def test_the_event_is_answered_by_the_role_of_the_template() -> None:
+    assert events.replay("maintenance_settle") == {
+        "release": {"applied": 0, "parked": 0, "is_all": True},
+        "sweep": {"rows": 0, "done": 0, "is_all": True},
+    }
+
+
+def test_a_look_at_what_waits_is_bounded_however_many_messages_and_records_there_are(
+    fresh_database: FreshDatabase, world: World, ledger: Ledger
+) -> None:
+    ours = tenant(world, "Ours")
+    world.companies(ours.workspace, 5000)
+    consume(*(synced(ours.connector, [later() for _ in range(50)]) for _ in range(10)))
+    assert waits(ledger) == 500
+    owner = fresh_database.owner
+    owner.exec_driver_sql(
+        "INSERT INTO wellspring.sync_messages (message_id) SELECT gen_random_uuid() FROM generate_series(1, 20000)"
+    )
+    owner.commit()
+    owner.exec_driver_sql("ANALYZE")
+    asked = look(0, 500)
+    explained = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked.statement}")
+    (found,) = owner.execute(explained, asked.parameters).scalar_one()
+    owner.rollback()
+    plan = found["Plan"]
+    assert plan["Actual Rows"] == 10
+    # A message, the next one, the first thing that it misses, and that this is not there: each some pages of an index.
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 10 * 15
