@@ -148,6 +148,7 @@ class Evidence:
     dead: Counter[str]
     deliveries: Sequence[Delivery]
     log: Sequence[str]
+    deadlocks: Sequence[str]
     before: Ledger
     after: Ledger
     drained: bool
@@ -210,6 +211,7 @@ class Run:
                 dead=self._dead_letters(),
                 deliveries=[delivery for diary in self._diaries for delivery in diary.deliveries],
                 log=[line for life in self._lives for line in life.log.read_text().splitlines()],
+                deadlocks=self._deadlocks(),
                 before=replace(before, untouchable=before.untouchable + brought),
                 after=Ledger.read(self._url),
                 drained=drained,
@@ -511,6 +513,11 @@ class Run:
                     QueueUrl=self._queue.dead_letters, ReceiptHandle=message["ReceiptHandle"]
                 )
         return dead
+
+    def _deadlocks(self) -> list[str]:
+        """Return what Postgres logged of deadlocks: its counters do not outlive a crash, its log does."""
+        lines = (self._cluster.home / "postgres.log").read_text(errors="replace").splitlines()
+        return [line for line in lines if "deadlock detected" in line]
 
     def _end_all(self) -> None:
         self._over.set()

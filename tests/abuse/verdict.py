@@ -9,7 +9,19 @@ from tests.abuse.harness import Evidence
 from tests.abuse.plan import Expected, Place, Rows, Send
 
 type Kind = Literal[
-    "stuck", "lost", "twice", "dead", "parked", "untold", "rows", "doubled", "sums", "foreign", "messages", "log"
+    "stuck",
+    "lost",
+    "twice",
+    "dead",
+    "parked",
+    "untold",
+    "rows",
+    "doubled",
+    "sums",
+    "foreign",
+    "messages",
+    "log",
+    "deadlock",
 ]
 
 TOLD = 10
@@ -42,6 +54,8 @@ class Verdict:
         if len(evidence.sqs_ids) != len(evidence.sends):
             self._find("stuck", f"{len(evidence.sends) - len(evidence.sqs_ids)} messages could not be sent")
             return
+        for line in evidence.deadlocks:
+            self._find("deadlock", line)
         for line in evidence.log:
             self._read(line)
         self._read_deliveries()
