@@ -420,6 +420,7 @@ def _second() -> Iterator[Mutant]:
         table = policy.table.partition(".")[2]
         of_pipeline = policy.name.endswith("_of_the_pipeline")
         everything = rf"everything.*\[{table.removesuffix('s')}"
+        everything = "everything_of_the_feed" if table == "pending_events" else everything
         dropped = rf"of_provenance.*\[{table.removesuffix('s')}" if of_pipeline else everything
         yield Mutant(f"{policy.name} is dropped", "second", (dropped,), [f"DROP POLICY {policy.on}"])
         for kind, clause, condition, soon in (

@@ -520,13 +520,16 @@ class TestTheCatalogue:
         policies = rows(
             "SELECT tablename, permissive, cmd, roles::text[], qual IS NULL, with_check IS NULL FROM pg_policies"
         )
-        of_callers = {
+        of_callers: set[tuple[str, str, tuple[Role, ...], bool]] = {
             (table, "ALL", (CONSUMER, *ROLES) if table == "workspace_providers" else ROLES, False) for table in TABLES
         }
-        of_pipeline = {(table, "ALL", (CONSUMER, WRITER), True) for table in PROVENANCE}
+        of_pipeline: set[tuple[str, str, tuple[Role, ...], bool]] = {
+            (table, "ALL", (CONSUMER, WRITER), True) for table in PROVENANCE
+        }
         of_pipeline |= {("workspace_providers", "ALL", (WRITER,), True)}
         of_callers |= {(table, "SELECT", ROLES, True) for table in KEPT}
         of_pipeline |= {(table, "ALL", (CONSUMER,), True) for table in KEPT}
+        of_feed: set[tuple[str, str, tuple[Role, ...], bool]]
         of_feed = {("pending_events", "SELECT", (READER,), True), ("pending_events", "ALL", (FEEDER,), True)}
         expected = {
             (table, "PERMISSIVE", command, roles, False, same)
