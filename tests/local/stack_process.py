@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,16 @@ class Answer:
         return json.loads(self.body)
 
 
-def call(url: str, *, token: str | None = None, data: bytes | None = None, method: str | None = None) -> Answer:
+def call(
+    url: str,
+    *,
+    token: str | None = None,
+    data: bytes | None = None,
+    method: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """Make one request; a status above 399 is an answer like any other."""
-    headers = {"authorization": f"Bearer {token}"} if token else {}
+    headers = {**(headers or {}), **({"authorization": f"Bearer {token}"} if token else {})}
     try:
         request = Request(url, data, headers, method=method)  # noqa: S310  always the child's own http address
         with urlopen(request, timeout=40) as response:  # noqa: S310  the same

@@ -88,6 +88,8 @@ class TestTheCommand:
             "sqs_endpoint_url": sqs.server.endpoint_url,
             "queue_url": sqs.url,
             "dlq_url": sqs.dead_letters,
+            "feed_queue_url": sqs.server.urls["FeedQueue"],
+            "feed_dlq_url": sqs.server.urls["FeedDeadLetterQueue"],
         }
         (tmp_path / "stack.json").write_text(json.dumps(facts))
         (tmp_path / "postgres").mkdir()

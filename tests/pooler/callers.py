@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, select, text
 
 from tests.pooler.tenants import Link, Tenant
 from tests.support.api import READER, TYPES, Caller, Reply, call, draft, service
+from tests.support.databases import CONSUMER as CONSUMER_ROLE
 from tests.support.databases import READER as READER_ROLE
 from tests.support.databases import WRITER as WRITER_ROLE
 from tests.support.databases import Role, engine_for, role_of_call
@@ -440,7 +441,11 @@ class _OfTenant(_Caller):
     def deliver(self, message: Any) -> bool | None:
         """Return whether a message was taken; None where it came back."""
         self.report.requests += 1
-        return not consume(message) or None
+        token = role_of_call.set(CONSUMER_ROLE)
+        try:
+            return not consume(message) or None
+        finally:
+            role_of_call.reset(token)
 
     def write_provenance(self) -> None:
         type_ = self.type
