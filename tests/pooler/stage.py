@@ -109,6 +109,10 @@ class Stage:
                     pids.add(held.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
                     found += held.exec_driver_sql(LEFT_BEHIND).scalars()
                     for resource in objects():
+                        # The feed's role may not read them at all.
+                        asked = f"SELECT has_table_privilege('core_api.{resource.table}', 'SELECT')"
+                        if not held.exec_driver_sql(asked).scalar_one():
+                            continue
                         rows = held.exec_driver_sql(f"SELECT count(*) FROM core_api.{resource.table}").scalar_one()
                         found += [f"rows of {resource.table}"] if rows else []
             # Each was looked at.

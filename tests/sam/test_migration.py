@@ -28,6 +28,7 @@ def test_the_second_call_in_a_warm_container_is_answered_alike(deployed: Deploye
 
 def test_the_roles_of_the_functions_may_sign_in_with_iam(owner: FreshDatabase) -> None:
     found = owner.owner.exec_driver_sql(
-        "SELECT rolname FROM pg_roles WHERE rolname ~ '^wellspring_' AND pg_has_role(rolname, 'rds_iam', 'member')"
+        "SELECT rolname FROM pg_roles WHERE rolname ~ '^wellspring_' AND rolname <> current_user"
+        " AND pg_has_role(rolname, 'rds_iam', 'member')"
     )
     assert set(found.scalars()) == set(ROLES)
