@@ -46,7 +46,7 @@ def test_an_event_does_what_its_name_says_and_once(deployed: Deployed, ledger: L
     assert deliver(deployed, name) == failed
     rows = ledger.rows()
     assert sum(ledger.live().values()) == written
-    assert len(ledger.inbox()) == len(event(f"sync_{name}")["Records"]) - len(failed)
+    assert len(ledger.messages()) == len(event(f"sync_{name}")["Records"]) - len(failed)
     assert deliver(deployed, name) == failed
     assert ledger.rows() == rows
 
@@ -80,7 +80,7 @@ def test_the_match_event_matches_its_providers(deployed: Deployed, demo: FreshDa
 
 def test_the_prune_event_forgets_what_is_old_and_nothing_else(deployed: Deployed, demo: FreshDatabase) -> None:
     memory = Memory(World(demo))
-    memory.remember(3, "50 days")
+    memory.remember(3, "95 days")
     memory.remember(2, "1 minute")
     answer = deployed.lambdas.invoke(function_of("maintenance_prune").name, event("maintenance_prune"))
     assert answer == {"deleted": {"sync_messages": 3, "idempotency_keys": 3}, "is_all": True}
