@@ -1,5 +1,7 @@
 """Calls the functions as API Gateway does, in process: an HTTP request becomes a payload 2.0 event."""
 
+import base64
+import gzip
 import importlib
 import json
 import time
@@ -190,7 +192,7 @@ def send(sent: Any, context: Context = USUAL) -> Reply:
         answer = module.handler(sent, context)
     finally:
         role_of_call.reset(token)
-    text = answer.get("body", "")
+    text = _text_of(answer)
     return Reply(
         status=answer["statusCode"],
         headers=answer["headers"],
@@ -198,6 +200,15 @@ def send(sent: Any, context: Context = USUAL) -> Reply:
         request_id=sent["requestContext"]["requestId"],
         document=json.loads(text) if "json" in answer["headers"].get("content-type", "") else None,
     )
+
+
+def _text_of(answer: Mapping[str, Any]) -> str:
+    """Return the body of an answer as who asked reads it: unpacked, where it is packed."""
+    text: str = answer.get("body", "")
+    if not answer.get("isBase64Encoded"):
+        return text
+    content = base64.b64decode(text, validate=True)
+    return (gzip.decompress(content) if answer["headers"].get("content-encoding") == "gzip" else content).decode()
 
 
 def get(url: str, caller: Caller = ANONYMOUS, **headers: str) -> Reply:
