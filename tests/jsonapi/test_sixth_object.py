@@ -153,7 +153,10 @@ def test_it_is_created(api: Api, ours: Tenant, voucher: Row, row: Reply) -> None
     assert row.data["attributes"].keys() == {"direction", "created_at", "updated_at", "deleted_at"}
     assert row.data["relationships"] == {
         "voucher": {"data": {"type": "voucher", "id": str(voucher.id)}},
-        "workspace_connector": {"data": {"type": "workspace_connector", "id": str(ours.connector.id)}},
+        "workspace_connector": {
+            "data": {"type": "workspace_connector", "id": str(ours.connector.id)},
+            "links": {"related": f"/v1/workspace-connectors/{ours.connector.id}"},
+        },
     }
 
 

@@ -268,10 +268,12 @@ JOINED = """
                 WHERE e.deleted_at IS NULL AND e.workspace_group_pk IN (SELECT pk FROM joined)))
     )
 """
+# A dead row outlives its group or provider, and no workspace.
 QUERIES = {
     ENROLMENTS: """
       SELECT r.id FROM core_api.workspace_group_workspaces r
-        JOIN core_api.workspace_groups g ON g.pk = r.workspace_group_pk AND g.deleted_at IS NULL
+        JOIN core_api.workspace_groups g ON g.pk = r.workspace_group_pk
+         AND (g.deleted_at IS NULL OR r.deleted_at IS NOT NULL)
         JOIN core_api.workspaces w ON w.pk = r.workspace_pk AND w.deleted_at IS NULL
        WHERE (CAST(:all AS boolean) OR g.pk IN (SELECT pk FROM joined) OR w.pk IN (SELECT pk FROM seen))
     """,
@@ -281,7 +283,8 @@ QUERIES = {
     """,
     PROVIDERS: """
       SELECT r.id FROM core_api.workspace_providers r
-        JOIN core_api.providers p ON p.pk = r.provider_pk AND p.deleted_at IS NULL
+        JOIN core_api.providers p ON p.pk = r.provider_pk
+         AND (p.deleted_at IS NULL OR r.deleted_at IS NOT NULL)
        WHERE r.workspace_pk IN (SELECT pk FROM seen)
     """,
 }

@@ -67,7 +67,7 @@ class TestIncluding:
         assert len(reply.data) == 2
         included = {item["type"]: item for item in reply.document["included"]}
         assert len(reply.document["included"]) == 2
-        assert included["company"]["attributes"]["name"] == "Alder Trading"
+        assert included["company"]["attributes"]["name"] == "Company"
         assert included["company"]["relationships"]["workspace"]["data"]["id"] == str(ours.workspace.id)
         connector = included["workspace_connector"]
         assert connector["attributes"]["status"] == "active"

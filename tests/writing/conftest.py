@@ -13,6 +13,7 @@ from tests.support.api import Caller, Reply, draft, person, service
 from tests.support.databases import WRITER, AnyDatabase, FreshDatabase
 from tests.support.world import RECORDS, Row, World
 from wellspring.models import table_of
+from wellspring.resources import resource_of
 
 GROUPS = "/v1/workspace-groups"
 ENROLMENTS = "/v1/workspace-group-workspaces"
@@ -81,6 +82,11 @@ def route_of(type_: str) -> str:
 def identifier(row: Row) -> dict[str, str]:
     """Return the resource identifier object of a row."""
     return {"type": row.type, "id": str(row.id)}
+
+
+def linked(row: Row) -> dict[str, object]:
+    """Return a to-one relationship whose row can be read by who sees the relationship (contract, section 4)."""
+    return {"data": identifier(row), "links": {"related": f"{resource_of(row.type).route}/{row.id}"}}
 
 
 def without_id(reply: Reply) -> str:

@@ -23,6 +23,7 @@ from tests.writing.conftest import (
     Tenant,
     count,
     identifier,
+    linked,
     route_of,
     told,
     without_id,
@@ -98,8 +99,8 @@ class TestARow:
                 "id": reply.data["id"],
                 "attributes": {"direction": "output", "created_at": at, "updated_at": at, "deleted_at": None},
                 "relationships": {
-                    type_: {"data": identifier(ours.records[type_])},
-                    "workspace_connector": {"data": identifier(ours.connector)},
+                    type_: linked(ours.records[type_]),
+                    "workspace_connector": linked(ours.connector),
                 },
                 "links": {"self": path},
             },

@@ -18,6 +18,7 @@ from tests.writing.conftest import (
     Tenant,
     count,
     identifier,
+    linked,
     race,
     told,
     without_id,
@@ -289,8 +290,9 @@ class TestEnrolling:
                 "id": id_,
                 "attributes": {"created_at": at, "updated_at": at, "deleted_at": None},
                 "relationships": {
+                    # Who sees an enrolment sees its workspace, and perhaps neither its group nor who made it.
                     "workspace_group": {"data": identifier(group)},
-                    "workspace": {"data": identifier(ours.workspace)},
+                    "workspace": linked(ours.workspace),
                     "created_by": {"data": identifier(admin)},
                 },
                 "links": {"self": f"{ENROLMENTS}/{id_}"},

@@ -28,6 +28,7 @@ from tests.writing.conftest import (
     without_id,
 )
 from wellspring.models import table_of
+from wellspring.resources import resource_of
 
 AT = "2026-05-10T08:14:22.123Z"
 LATER = "2026-05-11T08:14:22.456Z"
@@ -106,6 +107,10 @@ class TestAProvenanceRow:
             "deleted_at": AT,
             "updated_at": reply.data["attributes"]["updated_at"],
         }
+        # Of what is dead, nothing is proven about its parents.
+        for name, relationship in before["data"]["relationships"].items():
+            link = f"{resource_of(relationship['data']['type']).route}/{relationship['data']['id']}"
+            assert relationship.pop("links") == {"related": link}, name
         # Neither link would show it.
         assert (before["links"], before["data"].pop("links")) == ({"self": url_of(row)}, {"self": url_of(row)})
         assert reply.document == before | {"links": {}}
