@@ -14,7 +14,7 @@ from local.postgres import OWNER, Cluster
 from tests.reading.conftest import Tenant as Reading
 from tests.reading.conftest import tenant as reading_tenant
 from tests.support.api import Context, Reply, TickingContext, call, event
-from tests.support.databases import WRITER, FreshDatabase
+from tests.support.databases import CONSUMER, WRITER, FreshDatabase
 from tests.support.freezing import frozen
 from tests.support.queue import consume, synced
 from tests.support.world import World
@@ -67,8 +67,8 @@ def _ask(method: str, url: str, ours: Tenant, document: Any, context: Context) -
 
 def dispose(database: FreshDatabase) -> None:
     """Forget the connections: the next one who asks makes one."""
-    database.engine(WRITER).dispose()
-    database.engine("wellspring_reader").dispose()
+    for role in (WRITER, CONSUMER, "wellspring_reader"):
+        database.engine(role).dispose()
 
 
 @pytest.mark.parametrize("how", ["warm", "cold"])
@@ -111,6 +111,7 @@ def test_what_was_waited_for_in_vain_is_not_waited_for_again_at_once(
 def test_a_batch_that_meets_a_silent_database_is_handed_back_before_lambda_ends_the_function(
     cluster: Cluster, fresh_database: FreshDatabase, ours: Tenant, how: str
 ) -> None:
+    fresh_database.role = CONSUMER
     body = synced(ours.connector, ours.records.values())
     assert consume(synced(ours.connector, ours.records.values())) == []
     if how == "cold":
