@@ -10,6 +10,7 @@ import pytest
 from local.postgres import Cluster
 from local.template import Template
 from migrations import limits
+from migrations.run import ROLES
 from tests.deployment.conftest import DATABASE
 from tests.support.api import Context
 from tests.support.databases import engine_for
@@ -65,16 +66,16 @@ def test_the_answer_is_to_the_question_and_signed_for_no_content_type(cloudforma
     assert cloudformation.content_types == [""]
 
 
-def test_both_roles_of_the_functions_may_sign_in_with_iam_and_have_no_password(
+def test_the_roles_of_the_functions_may_sign_in_with_iam_and_have_no_password(
     rds: Cluster, cloudformation: CloudFormation
 ) -> None:
     migrate(cloudformation)
     members = "SELECT string_agg(member::regrole::text, ' ' ORDER BY member::regrole::text) FROM pg_auth_members"
     assert ask(rds, f"{members} WHERE roleid = 'rds_iam'::regrole AND member <> current_user::regrole") == (
-        "wellspring_reader wellspring_writer"
+        " ".join(sorted(ROLES))
     )
     assert not rds._execute(
-        "SELECT rolname FROM pg_authid WHERE rolname ~ '_(reader|writer)$' AND rolpassword IS NOT NULL"
+        f"SELECT rolname FROM pg_authid WHERE rolname ~ '^({'|'.join(ROLES)})$' AND rolpassword IS NOT NULL"
     )
 
 

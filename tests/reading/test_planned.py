@@ -101,7 +101,7 @@ def test_the_policies_bind_a_call(fresh_database: FreshDatabase, ours: Tenant, t
     """A forgotten predicate shows nothing: called with the parameters of one, in the scope of another."""
     wanted = "retrieve company_workspace_connector"
     ((statement, values),) = [
-        (name, (theirs.member.id, "active", theirs.member.id, "active", theirs.provenance.id))
+        (name, (*(theirs.member.id, "active") * 3, theirs.provenance.id))
         for name, said in named(fresh_database).items()
         if said == wanted
     ]
@@ -112,7 +112,7 @@ def test_the_policies_bind_a_call(fresh_database: FreshDatabase, ours: Tenant, t
             ("", 0),
         ):
             enter(session, scope)
-            call = f"SELECT * FROM {SCHEMA}.{statement}(%s, %s, %s, %s, %s)"
+            call = f"SELECT * FROM {SCHEMA}.{statement}({', '.join(['%s'] * len(values))})"
             assert len(session.exec_driver_sql(call, values).all()) == rows
             session.rollback()
 
