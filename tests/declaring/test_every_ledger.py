@@ -11,7 +11,7 @@ from local import demo_data
 from migrations import support
 from tests.schema.conftest import Catalogue
 from tests.support.api import READER, get, person
-from tests.support.databases import WRITER, Database
+from tests.support.databases import CONSUMER, Database
 from tests.support.queue import consume, invalidated, synced
 from tests.support.world import RecordType, World
 from wellspring.models import table_of
@@ -63,7 +63,7 @@ def shape(catalogue: Catalogue, record: str, records_table: str) -> list[object]
 @pytest.fixture
 def consumer(world: World) -> None:
     """The consumer's role, which a function called over HTTP changes to its own."""
-    world.database.role = WRITER
+    world.database.role = CONSUMER
 
 
 @pytest.mark.usefixtures("consumer")
@@ -88,7 +88,9 @@ def test_a_record_is_synced_shown_and_ended(world: World, type_: RecordType) -> 
 @every_record_type
 def test_a_record_of_a_foreign_workspace_is_not_synced(world: World, type_: RecordType) -> None:
     record = world.record(type_, world.workspace())
-    assert consume(synced(world.workspace_connector(world.workspace()), [record])) == [0]
+    assert consume(synced(world.workspace_connector(world.workspace()), [record])) == []
+    kept = world.database.owner.exec_driver_sql("SELECT outcome, reason FROM wellspring.sync_messages").all()
+    assert [tuple(row) for row in kept] == [("parked", "tenant_mismatch")]
     assert get(ledgers()[type_].route, READER).data == []
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
-from wellspring.database.sqlstate import sqlstate
+from wellspring.database.sqlstate import sqlstate, translate
 from wellspring.errors import BadRequest
 
 # What a statement of the reader's ends with after the time that its role allows it; a lock's is another.
@@ -26,7 +26,9 @@ def within_its_time() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated or sqlstate(error) != TOO_LONG:
             raise
-        raise BadRequest(
+        refusal = BadRequest(
             "This list takes the database longer than it may. Ask for less: a smaller page[size], a filter[workspace], "
             "a filter that names fewer parents, and no page[total]."
-        ) from error
+        )
+        refusal.evidence = translate(error).evidence
+        raise refusal from error
