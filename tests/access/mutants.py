@@ -52,6 +52,10 @@ UNASKED: Mapping[str, str] = {
     "sync.applying.park": "for the queue, which is a service; it shows nothing and writes a message's own row",
     "connector_state.lock": "of a connector that parents.find has found for the caller; it shows nothing",
     "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
+    **{
+        f"sync.releasing.{name}": "for the queue, which is a service; it shows nothing and reads messages' own rows"
+        for name in ("kept", "waiting")
+    },
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     **{
         f"endings.{name}": "for the maintenance of the pipeline; of what the feed has ended, whoever's it is"

@@ -526,7 +526,8 @@ class TestTheCatalogue:
         of_pipeline: set[tuple[str, str, tuple[Role, ...], bool]] = {
             (table, "ALL", (CONSUMER, WRITER), True) for table in PROVENANCE
         }
-        of_pipeline |= {("workspace_providers", "ALL", (WRITER,), True)}
+        # Who sweeps what has ended is the consumer (revision 0011).
+        of_pipeline |= {("workspace_providers", "ALL", (CONSUMER, WRITER), True)}
         of_callers |= {(table, "SELECT", ROLES, True) for table in KEPT}
         of_pipeline |= {(table, "ALL", (CONSUMER,), True) for table in KEPT}
         of_feed: set[tuple[str, str, tuple[Role, ...], bool]]
