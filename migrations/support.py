@@ -27,6 +27,26 @@ def outside_transaction() -> Iterator[None]:
         yield
 
 
+def create_role(role: str) -> None:
+    """Create a role that writes, unless another database of the cluster has brought it already.
+
+    Its limits are set here because RDS Proxy takes none at connection time (revision 0003).
+    """
+    op.execute(
+        f"""
+        DO $$ BEGIN
+          IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+            CREATE ROLE {role} LOGIN NOINHERIT;
+            ALTER ROLE {role} SET statement_timeout = '25s';
+            ALTER ROLE {role} SET lock_timeout = '5s';
+            ALTER ROLE {role} SET idle_in_transaction_session_timeout = '25s';
+            ALTER ROLE {role} SET jit = off;
+          END IF;
+        END $$
+        """
+    )
+
+
 def create_record(table: str, *columns: str) -> None:
     """Create the table of a record type, of a workspace; the functions read it, the platform's feed writes it.
 

@@ -6,6 +6,8 @@ before work on. Nobody but the feeder writes parents; no role deletes a parent (
 
 from alembic import op
 
+from migrations.support import create_role
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -57,23 +59,6 @@ BEGIN
   RETURN changed;
 END $$
 """
-
-
-def create_role() -> None:
-    """Create the feeder unless another database of the cluster has brought it already."""
-    op.execute(
-        f"""
-        DO $$ BEGIN
-          IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{FEEDER}') THEN
-            CREATE ROLE {FEEDER} LOGIN NOINHERIT;
-            ALTER ROLE {FEEDER} SET statement_timeout = '25s';
-            ALTER ROLE {FEEDER} SET lock_timeout = '5s';
-            ALTER ROLE {FEEDER} SET idle_in_transaction_session_timeout = '25s';
-            ALTER ROLE {FEEDER} SET jit = off;
-          END IF;
-        END $$
-        """
-    )
 
 
 def create_tables() -> None:
@@ -241,7 +226,7 @@ def guard() -> None:
 
 
 def upgrade() -> None:
-    create_role()
+    create_role(FEEDER)
     for table in FED:
         op.execute(
             f"ALTER TABLE core_api.{table} ADD COLUMN source text, ADD COLUMN source_version bigint NOT NULL DEFAULT 0"

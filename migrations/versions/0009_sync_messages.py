@@ -6,7 +6,7 @@ what was noted by new ones is known to them. Triggers keep the sums, whoever wri
 
 from alembic import op
 
-from migrations.support import outside_transaction
+from migrations.support import create_role, outside_transaction
 
 revision = "0009"
 down_revision = "0008"
@@ -186,23 +186,6 @@ FUNCTIONS = {
     END $$
     """,
 }
-
-
-def create_role() -> None:
-    """Create the consumer's role unless another database of the cluster has brought it already."""
-    op.execute(
-        f"""
-        DO $$ BEGIN
-          IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{CONSUMER}') THEN
-            CREATE ROLE {CONSUMER} LOGIN NOINHERIT;
-            ALTER ROLE {CONSUMER} SET statement_timeout = '25s';
-            ALTER ROLE {CONSUMER} SET lock_timeout = '5s';
-            ALTER ROLE {CONSUMER} SET idle_in_transaction_session_timeout = '25s';
-            ALTER ROLE {CONSUMER} SET jit = off;
-          END IF;
-        END $$
-        """
-    )
 
 
 def grant() -> None:
@@ -461,7 +444,7 @@ END $$
 
 
 def upgrade() -> None:
-    create_role()
+    create_role(CONSUMER)
     for record in LEDGERS:
         op.execute(
             f"ALTER TABLE core_api.{record}_workspace_connectors"
