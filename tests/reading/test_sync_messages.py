@@ -6,11 +6,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.reading.conftest import Tenant
+from tests.reading.conftest import Tenant, tenant
+from tests.reading.test_matrix import Meter
 from tests.support.api import ANONYMOUS, READER, Caller, get, service
-from tests.support.databases import CONSUMER, Database
+from tests.support.databases import CONSUMER, Database, FreshDatabase
 from tests.support.queue import consume, invalidated, synced
 from tests.support.world import Row, World
+from wellspring.resources import SYNC_MESSAGE
 
 MESSAGES = "/v1/sync-messages"
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -333,3 +335,54 @@ def test_a_service_lists_what_waits_anywhere(ours: Tenant, theirs: Tenant, world
     parked.append(world.message(outcome="parked", reason="malformed"))
     world.message(ours.connector, ours.workspace)
     assert listed("filter[outcome]=parked&sort=received_at", READER) == [row.id for row in parked]
+
+
+# ---- what a page costs ----------------------------------------------------------------------------------
+MANY, RARE = 20_000, 2000
+CELLS = [
+    *QUERIES,
+    "filter[outcome]=applied&page[size]=100",
+    "filter[reason]=expired",
+    "filter[run]=rare&filter[outcome]=applied",
+    "sort=received_at&filter[outcome]=parked",
+]
+
+
+@pytest.fixture
+def crowded(fresh_database: FreshDatabase, world: World) -> Tenant:
+    """A connector of many messages, most of which are dismissed mismatches, among small ones of the workspace."""
+    ours = tenant(world, "company")
+    for _ in range(10):
+        world.message(world.workspace_connector(ours.workspace), ours.workspace)
+    owner = fresh_database.owner
+    owner.exec_driver_sql(
+        "INSERT INTO wellspring.sync_messages (message_id, workspace_connector_pk, workspace_pk, received_at,"
+        " occurred_at, processed_at, outcome, reason, run)"
+        f" SELECT uuidv7(), {ours.connector.pk}, {ours.workspace.pk}, at, at, at,"
+        f" CASE WHEN n % {RARE} = 0 THEN 'applied' WHEN n % {RARE} = 1 THEN 'parked' ELSE 'dismissed' END,"
+        f" CASE WHEN n % {RARE} = 0 THEN NULL WHEN n % {RARE} = 1 THEN 'overtaken' ELSE 'tenant_mismatch' END,"
+        f" CASE WHEN n % {RARE} = 0 THEN 'rare' ELSE 'one' END"
+        f" FROM generate_series(1, {MANY}) AS n"
+        f" CROSS JOIN LATERAL (SELECT timestamptz '{NOON.isoformat()}' + n / 20 * interval '1 second' AS at) AS t"
+    )
+    owner.commit()
+    owner.exec_driver_sql("ANALYZE")
+    owner.commit()
+    return ours
+
+
+@pytest.mark.parametrize("who", [PERSON, SERVICE])
+def test_no_list_costs_more_than_ten_plain_pages(fresh_database: FreshDatabase, crowded: Tenant, who: str) -> None:
+    caller = crowded.caller if who == PERSON else READER
+    meter = Meter(fresh_database, SYNC_MESSAGE)
+    get(MESSAGES, caller)
+    scopes = [f"filter[workspace_connector]={crowded.connector.id}"]
+    plain = meter.cost(scopes[0], caller)
+    dear = {}
+    for query in CELLS:
+        within = scopes if "run" in query else [*scopes, f"filter[workspace]={crowded.workspace.id}"]
+        for scope in within:
+            cost = meter.cost(f"{query}&{scope}".removeprefix("&"), caller)
+            if cost > max(10 * plain, 600):
+                dear[f"{query}&{scope}"] = cost
+    assert dear == {}, f"a plain page costs {plain}"
