@@ -25,6 +25,8 @@ type Object = dict[str, Any]
 
 _UUID: Object = {"type": "string", "format": "uuid"}
 _TIME: Object = {"type": "string", "format": "date-time"}
+# Operations whose answer shows as much of a resource as a client asks for.
+WITH_VIEW = frozenset({"list", "retrieve", "create", "update"})
 _COMPARED = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
 
 
@@ -44,7 +46,7 @@ def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]
     within = frozenset(route.within.values())
     if route.operation == "list":
         yield from _list(resource, within)
-    if route.operation != "delete":
+    if route.operation in WITH_VIEW:
         yield from _view(resource)
     yield from _headers(route)
 
@@ -83,7 +85,8 @@ def _key(name: str) -> str:
 def _list(resource: Resource, within: frozenset[str]) -> Iterator[tuple[str, Object]]:
     for parameter in (*_paging(), *_filters(resource, within)):
         yield _key(parameter["name"]), parameter
-    yield ("sort.named" if resource.named else "sort"), _sort(resource)
+    usual = resource.times == SORTABLE
+    yield ("sort.named" if resource.named else "sort" if usual else f"sort.{resource.type}"), _sort(resource)
     if "workspace" not in within and is_of_workspaces(resource):
         several = resource.relationship("workspace") is not None
         yield "filter.workspace.several" if several else "filter.workspace.one", _workspaces(several=several)
@@ -105,6 +108,10 @@ def _paging() -> Iterator[Object]:
 def _sort(resource: Resource) -> Object:
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
     dead = "By `deleted_at` with `filter[deleted]=only`."
+    if resource.times != SORTABLE:
+        orders = [order for name in resource.times for order in (name, f"-{name}")]
+        description = f"The order, `-` for newest first; `-{resource.times[0]}` where it is not said."
+        return _query("sort", description, {"type": "string", "enum": orders}, orders[1])
     if resource.named is None:
         description = f"The order, `-` for newest first; `-created_at` where it is not said. {dead}"
         return _query("sort", description, schema("Order"), "-created_at")
@@ -127,22 +134,27 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
                 maxItems=MAX_FILTER_IDS,
             )
     for attribute in resource.attributes:
-        yield from _filters_of(attribute)
-    yield _query(
-        "filter[deleted]",
-        "Whether tombstoned rows are left out (as where it is not said), shown too, or shown alone.",
-        schema("DeletedRows"),
-        "include",
-    )
+        yield from _filters_of(attribute, is_ranged=attribute.name in resource.times)
+    if resource.has_tombstones:
+        yield _query(
+            "filter[deleted]",
+            "Whether tombstoned rows are left out (as where it is not said), shown too, or shown alone.",
+            schema("DeletedRows"),
+            "include",
+        )
 
 
-def _filters_of(attribute: Attribute) -> Iterator[Object]:
+def _filters_of(attribute: Attribute, *, is_ranged: bool) -> Iterator[Object]:
     name, example = f"filter[{attribute.filter or attribute.name}]", examples.attribute(attribute)
     match attribute.found:
         case "name":
             yield from _filters_of_names(example)
         case "equal" | "among":
-            text = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
+            text: Object = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
+            if attribute.choices:
+                text = {"type": "string", "enum": list(attribute.choices)}
+            elif attribute.kind == "uuid":
+                text = _UUID
             found = example if attribute.found == "equal" else example[0]
             yield _query(name, f"Only rows whose `{attribute.name}` is this, or has it among others.", text, found)
     match attribute.kind:
@@ -150,7 +162,7 @@ def _filters_of(attribute: Attribute) -> Iterator[Object]:
             yield _query(name, "Only rows of this direction.", schema("Direction"), example)
         case "boolean":
             yield _query(name, "Only rows of which this is so.", {"type": "boolean"}, example)
-        case "instant":
+        case "instant" if is_ranged:
             for operator in RANGE_OPERATORS:
                 description = (
                     f"Only rows whose `{attribute.name}` is {_COMPARED[operator]} this time. With a `sort` by it only."

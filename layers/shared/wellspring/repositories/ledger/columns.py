@@ -28,7 +28,10 @@ def attribute_column(row: FromClause, name: str) -> ColumnElement[Any]:
 
 def own_columns(resource: Resource, row: FromClause) -> list[ColumnElement[Any]]:
     """Return what a row shows of itself: `id` and each attribute."""
-    attributes = [attribute_column(row, attribute.name).label(attribute.name) for attribute in resource.attributes]
+    attributes = [
+        attribute_column(row, attribute.column or attribute.name).label(attribute.name)
+        for attribute in resource.attributes
+    ]
     return [row.c.id, *attributes]
 
 
@@ -39,7 +42,9 @@ def shown_columns(resource: Resource, row: FromClause, sort: str) -> list[Column
 
 
 def is_shown(row: FromClause, deleted: Deleted) -> list[ColumnElement[bool]]:
-    """Return the conditions of `filter[deleted]`."""
+    """Return the conditions of `filter[deleted]`; none of what has no tombstones."""
+    if "deleted_at" not in row.c:
+        return []
     match deleted:
         case "exclude":
             return [row.c.deleted_at.is_(None)]
