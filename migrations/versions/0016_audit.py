@@ -6,7 +6,7 @@ Safe while old functions run: they write no such row.
 from alembic import op
 
 revision = "0016"
-down_revision = "0011"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
