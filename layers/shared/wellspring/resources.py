@@ -511,7 +511,7 @@ READABLE_PARENTS = (
     WORKSPACE_MEMBERSHIP,
 )
 
-OUTCOMES = ("waiting", "parked", "applied", "dismissed")
+FEED_OUTCOMES = ("waiting", "parked", "applied", "dismissed")
 _SOURCE = Attribute("source", "text", example="/well/companies", found="equal")
 # Kept events of the platform's feed: what waits or is parked, and what became of what was (contract, section 6).
 FEED_EVENT = Resource(
@@ -525,7 +525,7 @@ FEED_EVENT = Resource(
         Attribute("subject", "uuid", example="01990000-0003-7000-8000-a00000000001", found="equal"),
         Attribute("sequence", "version", example="1042", column="version"),
         Attribute("received_at", "instant", required=True),
-        Attribute("outcome", "text", required=True, example="parked", found="equal", choices=OUTCOMES),
+        Attribute("outcome", "text", required=True, example="parked", found="equal", choices=FEED_OUTCOMES),
         Attribute("reason", "text", example="other_source", found="equal"),
         Attribute(
             "problems",
