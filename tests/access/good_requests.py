@@ -15,6 +15,7 @@ from sqlalchemy import Transaction
 
 from tests.support.api import ANONYMOUS, FUNCTIONS, Caller, Reply, draft, event, person, send, service
 from tests.support.databases import Database
+from tests.support.feed import park
 from tests.support.world import Row, World
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import READ, Resource, records
@@ -26,7 +27,8 @@ MATCHER = service("system:read", "providers:match", client_id="provider-matcher"
 DEFAULT = Route("GET", "/v1/nowhere", "default.answer", "retrieve", None, "What no route matches")
 ROUTES = (*routes(), DEFAULT)
 CLOSED = tuple(route for route in ROUTES if not route.open_to_all)
-WITH_DOCUMENT = tuple(route for route in ROUTES if route.method in {"POST", "PATCH"})
+# A document whose data is a resource object; what others are told stands in `meta` (tests/feed/test_answers.py).
+WITH_DOCUMENT = tuple(route for route in ROUTES if route.operation in {"create", "update"})
 
 SOURCE = "/well/elsewhere"
 META: Mapping[str, Any] = {
@@ -135,31 +137,9 @@ class Requests:
             for record in records()
         }
         self.provenance = {name: world.provenance(row, self.connector) for name, row in self.records.items()}
-        self.parked = self._parked()
+        self.parked = park(database, SOURCE)
         database.commit()
         self._before: Transaction | None = None
-
-    def _parked(self) -> Row:
-        """Keep an event of the feed that is parked."""
-        statement = (
-            "INSERT INTO wellspring.pending_events"
-            " (source, event_id, event_type, type, subject, version, digest, outcome, reason, problems, event)"
-            f" VALUES ('{SOURCE}', 'e1', 'wellspring.provider.deleted', 'provider', gen_random_uuid(), 7, '\\x01',"
-            " 'parked', 'other_source', '[{\"code\": \"other_source\"}]', %s) RETURNING pk, id"
-        )
-        kept = {
-            "source": SOURCE,
-            "event_id": "e1",
-            "event_type": "wellspring.provider.deleted",
-            "type": "provider",
-            "subject": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
-            "version": 7,
-            "action": "delete",
-            "values": {},
-            "time": None,
-        }
-        pk, id_ = self.database.owner.exec_driver_sql(statement, (json.dumps(kept),)).one()
-        return Row("feed_event", pk, id_)
 
     @property
     def rows(self) -> Mapping[str, Row]:

@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.api import ANONYMOUS, Caller, Reply, call, draft, get, person, service
 from tests.support.databases import Database, Statements
+from tests.support.feed import park
 from tests.support.world import Row, World
 from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, Tenant, count, tenant, told, without_id
-from wellspring.repositories.feed_work import FeedEvent
 from wellspring.resources import FEED_EVENT, ledgers
 from wellspring.routes import routes
 
@@ -45,31 +45,9 @@ def scene(world: World) -> Scene:
         choice=world.choose(made.workspace, chosen, is_matched=True),
         chosen=chosen,
         free=free,
-        parked=parked_event(world),
+        parked=park(world.database).id,
         provenance={type_: world.provenance(record, made.connector) for type_, record in made.records.items()},
     )
-
-
-def parked_event(world: World) -> object:
-    """Keep an event that fails no more: the deletion of a company that never was. Return its id."""
-    kept = FeedEvent(
-        source="/well/test",
-        event_id="e1",
-        event_type="wellspring.company.deleted",
-        type="company",
-        subject=str(uuid4()),
-        version=7,
-        action="delete",
-    )
-    id_ = world.database.owner.exec_driver_sql(
-        "INSERT INTO wellspring.pending_events"
-        " (source, event_id, event_type, type, subject, version, digest, outcome, reason, event)"
-        " VALUES (%s, 'e1', 'wellspring.company.deleted', 'company', %s::uuid, 7, '\\x01', 'parked', 'unexpected', %s)"
-        " RETURNING id",
-        (kept.source, kept.subject, kept.text),
-    ).scalar_one()
-    world.database.commit()
-    return id_
 
 
 # ---- what is asked ---------------------------------------------------------------------------------------
@@ -185,7 +163,7 @@ OPERATIONS = (
         "release",
         "POST",
         f"{FEED_EVENT.route}/release",
-        body=lambda _: {"meta": {"source": "/well/test", "reason": "unexpected"}},
+        body=lambda _: {"meta": {"source": "/well/test", "reason": "other_source"}},
     ),
     Operation(
         "remove a choice",
