@@ -9,7 +9,7 @@ from alembic import op
 from migrations.support import FEEDER, READER, outside_transaction
 
 revision = "0015"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -286,7 +286,7 @@ def example_row(type_: str) -> Row:
     resource = resource_of(type_)
     return {
         "id": UUID(id_of(type_)),
-        **{attribute.name: examples.attribute(attribute) for attribute in resource.attributes},
+        **{said.name: examples.attribute(said) for said in resource.attributes if not said.is_kept_back},
         **{
             f"{relationship.name}_{'ids' if relationship.many else 'id'}": (
                 [id_of(relationship.target)] if relationship.many else id_of(relationship.target)
@@ -360,14 +360,16 @@ def test_an_attribute_that_is_never_null_has_such_a_column() -> None:
 
 def test_the_examples_can_be_tried_on_a_local_stack() -> None:
     demo = {row.get("id") for of_table in rows().values() for row in of_table}
-    # But for the junctions that the stack makes by itself, and what the feed could not apply.
+    # But for the junctions and messages that the stack makes by itself, and what the feed could not apply.
     for known in resources():
-        assert known.policy in {"provenance", "feed"} or id_of(known.type) in demo, known.type
+        by_itself = known.policy in {"provenance", "feed"} or known.tenancy == "message"
+        assert by_itself or id_of(known.type) in demo, known.type
 
 
 # ---- parameters -----------------------------------------------------------------------------------------
 TEXTS = {
-    f"filter[{name}]" for name in ("name", "name][starts", "slug", "category", "country", "status", "source", "reason")
+    f"filter[{name}]"
+    for name in ("name", "name][starts", "slug", "category", "country", "status", "run", "source", "reason")
 }
 
 
@@ -403,12 +405,14 @@ def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
 
 @pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
 def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
-    given = {name: text_of(parameter["example"]) for name, parameter in parameters(route, "query").items()}
+    given = examples_in(route)
     for name in given:
         assert try_query(route, *(with_its_order(name, given) | beside(route, name)).items()) == (set(), set())
     # All at once, but for what excludes another: a page is after a row or before one, and has one order.
-    order = given.get("sort", "").removeprefix("-")
-    order = "" if order == "name" else order
+    order = sort.removeprefix("-") if (sort := given.get("sort", "")).endswith("_at") else ""
+    if "filter[run]" in given:
+        # A run's messages are found by their outcome.
+        given.pop("filter[reason]")
     together = {name: value for name, value in given.items() if not (match := RANGE.match(name)) or match[1] == order}
     if route.resource is not None and route.resource.together is not None:
         chosen = {f"filter[{name}]" for name in route.resource.together[0]}
@@ -417,6 +421,11 @@ def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
         # Only live rows have the order of names.
         together.pop("filter[deleted]", None)
     assert try_query(route, *(pair for pair in together.items() if pair[0] != "page[before]")) == (set(), set())
+
+
+def examples_in(route: Route) -> dict[str, str]:
+    """Return the example of each query parameter of a route, as it is written."""
+    return {name: text_of(parameter["example"]) for name, parameter in parameters(route, "query").items()}
 
 
 def beside(route: Route, name: str) -> dict[str, str]:
@@ -435,7 +444,8 @@ def with_its_order(name: str, given: Mapping[str, str]) -> dict[str, str]:
     match = RANGE.match(name)
     order = {"sort": match[1]} if match else {}
     dead = {"filter[deleted]": "only"} if match and match[1] == "deleted_at" else {}
-    scopes = ("filter[workspace]",) if name.endswith("[contains]") else ()
+    scopes = {"filter[run]": ("filter[workspace_connector]",)}.get(name, ())
+    scopes = ("filter[workspace]",) if name.endswith("[contains]") else scopes
     within = {scope: given[scope] for scope in scopes if scope in given}
     return {name: given[name]} | order | dead | within
 
@@ -449,8 +459,8 @@ def test_a_parameter_whose_value_is_not_of_its_schema_is_refused(route: Route) -
             # But for the filters whose values are any text.
             is_text = validator(schema).is_valid(["?"] if schema.get("type") == "array" else "?")
             assert is_text is (name in TEXTS)
-            asked = {name: "?"} | beside(route, name)
-            assert try_query(route, *asked.items()).refused == (set() if is_text else {name})
+            within = with_its_order(name, {**examples_in(route), name: "?"}) | beside(route, name)
+            assert try_query(route, *within.items()).refused == (set() if is_text else {name})
 
 
 @pytest.mark.parametrize("route", OPERATIONS, ids=name_of)

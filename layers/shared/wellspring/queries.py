@@ -21,6 +21,9 @@ MOST_LINKED = 500
 # How many parked events one request releases (contract, section 7).
 MOST_RELEASED = 100
 
+# How many problems of a parked message are kept (contract, section 5).
+PROBLEMS_KEPT = 100
+
 # How far the names of a workspace are searched for a part of one: each is looked at.
 MAX_SEARCHED = 100_000
 # The longest beginning of a name that there is an order of.

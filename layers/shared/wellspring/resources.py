@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-type Kind = Literal["text", "instant", "direction", "boolean", "texts", "uuid", "number", "version", "objects"]
+type Kind = Literal[
+    "text", "instant", "direction", "boolean", "texts", "uuid", "number", "version", "objects", "problems", "counts"
+]
 type Written = Literal["never", "create", "update", "always"]
-type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "feed"]
-type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "services"]
+type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "message", "feed"]
+type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "message", "services"]
 type Found = Literal["", "equal", "among", "name"]
 type Drives = Literal["", "always", "named", "named_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
@@ -41,6 +43,8 @@ class Attribute:
         column: the column behind it where that is not called as the attribute.
         choices: the only values of a text; empty for any.
         members: what each of its objects may have.
+        whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
+        is_kept_back: whether it is shown of a resource that a service asks for by its id, and nowhere else.
     """
 
     name: str
@@ -53,6 +57,8 @@ class Attribute:
     column: str = ""
     choices: tuple[str, ...] = ()
     members: tuple["Attribute", ...] = ()
+    whole: str = ""
+    is_kept_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,9 @@ class Relationship:
         written: whether a client says it at the creation; never afterwards.
         many: whether it is to-many; such a one is always optional.
         guards: whether a row is there only where this parent is live, and seen only by who sees it; of a required one.
+        is_trace: whether it is no parent of the row, but the message that wrote or ended it: without a foreign key, and
+            null once that is forgotten.
+        is_filter: whether there is a filter on it.
     """
 
     name: str
@@ -78,6 +87,8 @@ class Relationship:
     written: Literal["never", "create"] = "never"
     many: bool = False
     guards: bool = True
+    is_trace: bool = False
+    is_filter: bool = True
 
     @property
     def column(self) -> str:
@@ -99,7 +110,8 @@ class Resource:
         includes: relationship paths that `include` may name.
         tenancy: a row is visible when the caller sees `every` parent that has a tenant, or `any` of them, or holds
             a `membership` of the row itself (a group), or is a `direct` member of its workspace, or sees the row
-            `itself` (a workspace); or it is for `everybody`, or for `services` alone.
+            `itself` (a workspace); or it is for `everybody`, or for `services` alone. A `message` is seen by who sees
+            its workspace, and by services where it has none.
         policy: whose rules its writing follows (`access.rules`, `services.policies`).
         unique: the constraint that only a second live row of the same parents violates.
         operations: what can be done at `route` and at `route/{id}`; each is a route and a function.
@@ -148,6 +160,16 @@ class Resource:
     def to_one(self) -> tuple[Relationship, ...]:
         """The relationships with a column."""
         return tuple(relationship for relationship in self.relationships if not relationship.many)
+
+    @property
+    def parents(self) -> tuple[Relationship, ...]:
+        """The relationships with a foreign key."""
+        return tuple(relationship for relationship in self.to_one if not relationship.is_trace)
+
+    @property
+    def traces(self) -> tuple[Relationship, ...]:
+        """The relationships to the messages that wrote and ended a row."""
+        return tuple(relationship for relationship in self.to_one if relationship.is_trace)
 
     @property
     def driving(self) -> tuple[str, ...]:
@@ -242,6 +264,9 @@ def provenance(of: Resource, *deeper: str) -> Resource:
             # One record has few rows, so a filter on it wins over one on the connector.
             Relationship(record, record, drives="named", written="create"),
             Relationship("workspace_connector", "workspace_connector", drives="always", written="create"),
+            # What a message wrote stands together on its connector.
+            Relationship("sync_message", "sync_message", required=False, drives="named", is_trace=True),
+            Relationship("ended_by", "sync_message", required=False, is_trace=True, is_filter=False),
         ),
         includes=(
             record,
@@ -249,6 +274,8 @@ def provenance(of: Resource, *deeper: str) -> Resource:
             "workspace_connector",
             "workspace_connector.connector",
             "workspace_connector.workspace",
+            "sync_message",
+            "ended_by",
         ),
         policy="provenance",
         operations=EVERY_OPERATION,
@@ -408,6 +435,58 @@ PROVIDER = Resource(
     example=47,
 )
 
+# What a message of the sync queue may be, and why one is parked (docs/messages.md).
+MESSAGE_TYPES = (
+    "records.synced",
+    "records.invalidated",
+    "connector.disconnected",
+    "providers.matched",
+    "sync.reverted",
+)
+OUTCOMES = ("applied", "in_progress", "parked", "dismissed")
+REASONS = (
+    "malformed",
+    "unknown_connector",
+    "unknown_record",
+    "unknown_workspace",
+    "unknown_provider",
+    "tenant_mismatch",
+    "overtaken",
+    "reused_id",
+    "wrong_group",
+    "reverted_run",
+    "unexpected",
+    "expired",
+)
+SYNC_MESSAGE = Resource(
+    type="sync_message",
+    table="sync_messages",
+    route="/v1/sync-messages",
+    attributes=(
+        Attribute("message_id", "uuid"),
+        Attribute("message_type", "text", choices=MESSAGE_TYPES, example="records.synced"),
+        Attribute("direction", "text", choices=DIRECTIONS, example="input"),
+        Attribute("mode", "text", choices=("append", "relink"), example="append"),
+        Attribute("run", "text", found="equal", example="2026-05-10-nightly"),
+        Attribute("occurred_at", "instant"),
+        Attribute("received_at", "instant", required=True),
+        Attribute("processed_at", "instant"),
+        Attribute("outcome", "text", required=True, found="equal", choices=OUTCOMES, example="parked"),
+        Attribute("reason", "text", found="equal", choices=REASONS, example="unknown_record"),
+        Attribute("problems", "problems", required=True, whole="all_problems"),
+        Attribute("counts", "counts", required=True),
+        Attribute("body", "text", example='{"type":"records.synced"}', is_kept_back=True),
+    ),
+    relationships=(
+        Relationship("workspace_connector", "workspace_connector", required=False, drives="named", guards=False),
+        Relationship("workspace", "workspace", required=False, drives="always"),
+    ),
+    includes=("workspace_connector", "workspace"),
+    tenancy="message",
+    operations=READ,
+    times=("received_at", "occurred_at", "processed_at"),
+)
+
 # They can be included, not asked for by themselves.
 PARENTS = (
     Resource(
@@ -432,7 +511,7 @@ READABLE_PARENTS = (
     WORKSPACE_MEMBERSHIP,
 )
 
-OUTCOMES = ("waiting", "parked", "applied", "dismissed")
+FEED_OUTCOMES = ("waiting", "parked", "applied", "dismissed")
 _SOURCE = Attribute("source", "text", example="/well/companies", found="equal")
 # Kept events of the platform's feed: what waits or is parked, and what became of what was (contract, section 6).
 FEED_EVENT = Resource(
@@ -446,7 +525,7 @@ FEED_EVENT = Resource(
         Attribute("subject", "uuid", example="01990000-0003-7000-8000-a00000000001", found="equal"),
         Attribute("sequence", "version", example="1042", column="version"),
         Attribute("received_at", "instant", required=True),
-        Attribute("outcome", "text", required=True, example="parked", found="equal", choices=OUTCOMES),
+        Attribute("outcome", "text", required=True, example="parked", found="equal", choices=FEED_OUTCOMES),
         Attribute("reason", "text", example="other_source", found="equal"),
         Attribute(
             "problems",
@@ -532,6 +611,7 @@ register(
     WORKSPACE_GROUP,
     *READABLE_PARENTS,
     *PARENTS,
+    SYNC_MESSAGE,
     FEED_EVENT,
     FEED_STATUS,
 )

@@ -64,7 +64,7 @@ def attributes_of(resource: Resource, row: Row, fields: frozenset[str] | None = 
     return {
         attribute.name: _attribute(attribute, row[attribute.name])
         for attribute in resource.attributes
-        if fields is None or attribute.name in fields
+        if (fields is None or attribute.name in fields) and (attribute.name in row or not attribute.is_kept_back)
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wellspring.example_ids import id_of
+from wellspring.example_ids import demo_id, id_of
 from wellspring.jsonapi.documents import proves
 from wellspring.resources import SINGLE, Attribute, Relationship, Resource, resource_of
 
@@ -23,6 +23,16 @@ META: Mapping[str, Object] = {
 }
 
 
+_VALUES: Mapping[str, Any] = {
+    "direction": "input",
+    "boolean": True,
+    "texts": ["FR"],
+    "uuid": demo_id("message", "a"),
+    "problems": [{"code": "unknown_record", "type": "company", "id": id_of("company")}],
+    "counts": {"company": {"named": 1, "made": 0, "linked": 0, "ended": 0}},
+}
+
+
 def identifier(type_: str) -> Object:
     """Return the resource identifier object of the example of a type."""
     return {"type": type_, "id": SINGLE if resource_of(type_).is_single else id_of(type_)}
@@ -33,16 +43,14 @@ def attribute(said: Attribute) -> Any:
     match said.kind:
         case "instant":
             return None if said.name == "deleted_at" else MADE_AT
-        case "direction":
-            return "input"
-        case "boolean":
-            return True
-        case "texts" | "objects":
-            return [{member.name: attribute(member) for member in said.members if member.required} or "FR"]
+        case "objects":
+            return [{member.name: attribute(member) for member in said.members if member.required}]
         case "number":
             return int(said.example)
-        case _:
+        case "text" | "version":
             return said.example or said.name.replace("_", " ")
+        case _:
+            return _VALUES[said.kind]
 
 
 def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = False) -> Object:
@@ -55,7 +63,7 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
     """
     made: Object = {
         **identifier(resource.type),
-        "attributes": {said.name: attribute(said) for said in resource.attributes},
+        "attributes": {said.name: attribute(said) for said in resource.attributes if not said.is_kept_back},
     }
     # A to-many's linkage is there where it is asked for.
     relationships = {said.name: _relationship(resource, said, primary=primary) for said in resource.to_one}

@@ -15,10 +15,10 @@ from wellspring.jsonapi.query import (
     is_of_workspaces,
 )
 from wellspring.openapi import examples
-from wellspring.openapi.naming import schema
+from wellspring.openapi.naming import pascal, schema
 from wellspring.openapi.schemas import included_types, narrowed
 from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_NAME_FOLDED, MAX_PAGE_SIZE, MAX_SEARCHED, MAX_TOTAL
-from wellspring.resources import Attribute, Resource, resource_of
+from wellspring.resources import Attribute, Resource, resource_of, resources
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
@@ -33,8 +33,10 @@ _COMPARED = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "
 def enumerations() -> dict[str, Object]:
     """Return the schemas of the values that parameters choose from, shared so that generated clients name each once."""
     orders = [order for name in SORTABLE for order in (name, f"-{name}")]
+    own = {_order_of(resource): _orders(resource) for resource in resources() if resource.times != SORTABLE}
     return {
         "Order": {"type": "string", "enum": orders},
+        **{name: {"type": "string", "enum": said} for name, said in own.items() if said},
         "OrderOrName": {"type": "string", "enum": [*orders, "name", "-name"]},
         "DeletedRows": {"type": "string", "enum": list(DELETED)},
     }
@@ -85,8 +87,7 @@ def _key(name: str) -> str:
 def _list(resource: Resource, within: frozenset[str]) -> Iterator[tuple[str, Object]]:
     for parameter in (*_paging(), *_filters(resource, within)):
         yield _key(parameter["name"]), parameter
-    usual = resource.times == SORTABLE
-    yield ("sort.named" if resource.named else "sort" if usual else f"sort.{resource.type}"), _sort(resource)
+    yield (f"sort.{_order_of(resource)}"), _sort(resource)
     if "workspace" not in within and is_of_workspaces(resource):
         several = resource.relationship("workspace") is not None
         yield "filter.workspace.several" if several else "filter.workspace.one", _workspaces(several=several)
@@ -105,26 +106,39 @@ def _paging() -> Iterator[Object]:
     yield _query("page[total]", total, {"type": "boolean"}, example=True)
 
 
+def _order_of(resource: Resource) -> str:
+    """Return the name of the enumeration of a list's orders."""
+    if resource.times != SORTABLE:
+        return f"OrderOf{pascal(resource.type)}"
+    return "OrderOrName" if resource.named else "Order"
+
+
+def _orders(resource: Resource) -> list[str]:
+    return [order for name in resource.times for order in (name, f"-{name}")]
+
+
 def _sort(resource: Resource) -> Object:
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
     dead = "By `deleted_at` with `filter[deleted]=only`."
     if resource.times != SORTABLE:
-        orders = [order for name in resource.times for order in (name, f"-{name}")]
-        description = f"The order, `-` for newest first; `-{resource.times[0]}` where it is not said."
-        return _query("sort", description, {"type": "string", "enum": orders}, orders[1])
+        usual = f"-{resource.times[0]}"
+        description = f"The order, `-` for newest first; `{usual}` where it is not said."
+        if resource.tenancy == "message":
+            description += " By another time only those that have it, and without a filter on outcome, reason or run."
+        return _query("sort", description, schema(_order_of(resource)), usual)
     if resource.named is None:
         description = f"The order, `-` for newest first; `-created_at` where it is not said. {dead}"
-        return _query("sort", description, schema("Order"), "-created_at")
+        return _query("sort", description, schema(_order_of(resource)), "-created_at")
     description = (
         "The order, `-` for the other way round; where it is not said `-created_at`, or `name` for what is found by "
         f"its name. Only live rows have the order of names, whose case does not count. {dead}"
     )
-    return _query("sort", description, schema("OrderOrName"), "name")
+    return _query("sort", description, schema(_order_of(resource)), "name")
 
 
 def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
     for relationship in resource.to_one:
-        if relationship.name not in within | {"workspace"}:
+        if relationship.is_filter and relationship.name not in within | {"workspace"}:
             yield _listed(
                 f"filter[{relationship.name}]",
                 f"Only rows of these: one to {MAX_FILTER_IDS} ids of {resource_of(relationship.target).name}.",

@@ -12,7 +12,7 @@ from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
 from wellspring.jsonapi.values import CURSOR_PAGINATION
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
-from wellspring.queries import MAX_TOTAL, MOST_LINKED
+from wellspring.queries import MAX_TOTAL, MOST_LINKED, PROBLEMS_KEPT
 from wellspring.resources import DIRECTIONS, SINGLE, Attribute, Relationship, Resource, resource_of, resources
 from wellspring.routes import Route
 
@@ -182,6 +182,19 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "description": "`data` where the relationship is included or named in `fields`: the resources "
             f"of an answer share {MOST_LINKED} of it. `meta` where there is more.",
         },
+        "Problem": closed(
+            {
+                "code": {"type": "string", "description": "What is wrong: a reason, as docs/messages.md has them."},
+                "type": {"type": "string", "description": "The type of the thing at fault."},
+                "id": {"type": "string", "description": "Its id, or what is wrong with a message that is none."},
+            },
+            "code",
+            "type",
+            "id",
+        ),
+        "Counts": closed(
+            {name: {"type": "integer", "minimum": 0} for name in ("named", "made", "linked", "ended", "matched")}
+        ),
         "Name": {"type": "string", "description": "Name of an attribute, a relationship or a path of relationships."},
         "NoMembers": {**closed({}), **_IGNORED, "description": "There is nothing to say here."},
     }
@@ -256,15 +269,26 @@ def _shown(attribute: Attribute) -> Object:
             return schema("Instant") if is_there else _or_null(schema("Instant"))
         case "direction":
             return schema("Direction") if attribute.required else _or_null(schema("Direction"))
-        case "boolean":
-            return {"type": "boolean"}
-        case "texts" | "objects":
-            items = {"type": "string"} if attribute.kind == "texts" else _member(attribute)
-            return {"type": "array", "items": items}
-        case "number":
-            return {"type": "integer", "minimum": 0}
+        case "objects":
+            return {"type": "array", "items": _member(attribute)}
+        case "text" | "version":
+            return _text(attribute)
         case _:
-            return _shown_text(attribute)
+            return _OF_KINDS[attribute.kind]
+
+
+_OF_KINDS: dict[str, Object] = {
+    "boolean": {"type": "boolean"},
+    "number": {"type": "integer", "minimum": 0},
+    "texts": {"type": "array", "items": {"type": "string"}},
+    "uuid": {"type": ["string", "null"], "format": "uuid"},
+    "problems": {"type": "array", "items": schema("Problem"), "maxItems": PROBLEMS_KEPT},
+    "counts": {
+        "type": "object",
+        "additionalProperties": schema("Counts"),
+        "description": "By type of record; of providers how many were named and matched.",
+    },
+}
 
 
 def _member(attribute: Attribute) -> Object:
@@ -273,10 +297,10 @@ def _member(attribute: Attribute) -> Object:
     return closed({member.name: _shown(member) for member in attribute.members}, *needed)
 
 
-def _shown_text(attribute: Attribute) -> Object:
-    if attribute.choices and attribute.required:
-        return {"type": "string", "enum": list(attribute.choices)}
-    return {"type": "string"} if attribute.required else {"type": ["string", "null"]}
+def _text(attribute: Attribute) -> Object:
+    chosen = [*attribute.choices, *([] if attribute.required else [None])] if attribute.choices else []
+    type_: str | list[str] = "string" if attribute.required else ["string", "null"]
+    return {"type": type_, **({"enum": chosen} if chosen else {})}
 
 
 def _or_null(known: Object) -> Object:
