@@ -125,6 +125,7 @@ class Requests:
         self.outsider = world.people(self.other, f"Eve {NAME}")
         self.group = world.group(self.owner, f"{NAME} Group")
         world.group_member(self.owner, self.group, "owner")
+        self.helper = world.group_member(world.people(self.workspace, f"Ned {NAME}"), self.group, "guest")
         self.enrolment = world.enrol(self.group, self.workspace, self.owner)
         self.provider, self.unchosen = (world.provider(f"{NAME.lower()}-{number}") for number in (1, 2))
         self.choice = world.choose(self.workspace, self.provider, is_matched=True)
@@ -148,6 +149,7 @@ class Requests:
             *self.provenance.values(),
             *self.records.values(),
             self.enrolment,
+            self.helper,
             self.choice,
             self.group,
             self.workspace,
@@ -178,7 +180,8 @@ class Requests:
         type_ = resource.type
         writer = PIPELINE if resource.policy == "provenance" else self.caller
         one = {"id": str(self.rows[type_].id)}
-        values = {"is_matched": True} if resource.policy == "selection" else {"deleted_at": None}
+        said: Mapping[str, Mapping[str, Any]] = {"selection": {"is_matched": True}, "member": {"role": "member"}}
+        values = said.get(resource.policy, {"deleted_at": None})
         if route.operation in READ:
             return Good(route, self.caller, 200, one if route.operation == "retrieve" else {})
         return {
@@ -214,6 +217,8 @@ class Requests:
                 },
             ),
             "workspace_group.retrieve": (200, group, None),
+            "workspace_group.update": (200, group, draft("workspace_group", {"name": "Renamed"}, str(self.group.id))),
+            "workspace_group.delete": (204, group, None),
             "workspace_group.enrol": (201, group, draft("workspace_group_workspace", workspace=self.other)),
             "workspace_group.withdraw": (204, {**group, **workspace}, None),
         }
@@ -227,6 +232,8 @@ class Requests:
             return draft(type_, {"direction": "input"}, **related)
         if type_ == "workspace_provider":
             return draft(type_, {"is_selected": True}, workspace=self.workspace, provider=self.unchosen)
+        if type_ == "workspace_group_membership":
+            return draft(type_, {"role": "member"}, people=self.outsider, workspace_group=self.group)
         return draft(type_, workspace_group=self.group, workspace=self.other)
 
     def ask(self, good: Good) -> Reply:
