@@ -55,6 +55,7 @@ class Special:
 
 
 _B = demo_id("workspace", "b")
+SECOND_MEMBER = demo_id("workspace_group_membership", "0", 2)
 # The demo has both workspaces in its group: what is enrolled or withdrawn is B.
 SPECIAL: Mapping[str, Special] = {
     "workspace_group_workspace.list": Special(
@@ -87,6 +88,15 @@ SPECIAL: Mapping[str, Special] = {
         linked={"workspaces": [id_of("workspace"), _B]},
         has_key=True,
     ),
+    "workspace_group.update": Special(attributes={"name": "Verdier Holding"}),
+    "workspace_group_membership.list": Special(
+        query=f"include=people&filter[workspace_group]={id_of('workspace_group')}"
+    ),
+    "workspace_group_membership.create": Special(
+        attributes={"role": "guest"}, linked={"people": demo_id("people", "a", 4)}, has_key=True
+    ),
+    "workspace_group_membership.update": Special(ids={"id": SECOND_MEMBER}, attributes={"role": "admin"}),
+    "workspace_group_membership.delete": Special(ids={"id": SECOND_MEMBER}),
     "workspace_group.enrol": Special(linked={"workspace": _B}),
     "workspace_group.withdraw": Special(ids={"workspace_id": _B}),
     "feed_event.list": Special(query="filter[outcome]=parked&filter[reason]=other_source"),

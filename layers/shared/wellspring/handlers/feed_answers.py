@@ -8,10 +8,10 @@ from wellspring.errors import WellspringError, raise_all
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
 from wellspring.ids import parse_id
 from wellspring.jsonapi.body import MetaMember, parse_meta
-from wellspring.jsonapi.documents import attributes_of, entity_tag, location, single_document, version_of
+from wellspring.jsonapi.documents import document_of_single, entity_tag, location, single_document, version_of
 from wellspring.jsonapi.query import no_parameters
 from wellspring.queries import View
-from wellspring.resources import FEED_EVENT, FEED_STATUS, SINGLE
+from wellspring.resources import FEED_EVENT, FEED_STATUS
 from wellspring.services.feed import parked
 from wellspring.services.feed.status import status
 from wellspring.services.reading import Found, Row
@@ -67,17 +67,7 @@ def feed_status() -> LambdaHandler:
         raise_all(no_parameters(request.raw_query))
 
         def answer(found: Mapping[str, Any]) -> Response:
-            document = {
-                "jsonapi": {"version": "1.1"},
-                "links": {"self": FEED_STATUS.route},
-                "data": {
-                    "type": FEED_STATUS.type,
-                    "id": SINGLE,
-                    "attributes": attributes_of(FEED_STATUS, found),
-                    "links": {"self": FEED_STATUS.route},
-                },
-            }
-            return Response(render(document))
+            return Response(render(document_of_single(FEED_STATUS, found)))
 
         return Plan(status, answer)
 
