@@ -128,6 +128,7 @@ class Requests:
             )
             for record in records()
         }
+        self.message = world.message(self.connector, self.workspace)
         self.provenance = {name: world.provenance(row, self.connector) for name, row in self.records.items()}
         database.commit()
         self._before: Transaction | None = None
@@ -146,6 +147,7 @@ class Requests:
             self.connector,
             self.bank,
             self.provider,
+            self.message,
         )
         return {row.type: row for row in found}
 

@@ -66,7 +66,11 @@ def tenant(world: World) -> Tenant:
         "provider": provider,
         "workspace_group": group,
         "workspace_group_membership": membership,
+        "sync_message": world.message(connection, workspace),
     }
+    for type_ in RECORDS:
+        message = parents["sync_message"].pk
+        set_columns(world, rows[f"{type_}_workspace_connector"], sync_message_pk=message, ended_by_pk=message)
     return Tenant(workspace, owner, group, connection, rows, parents)
 
 
@@ -104,6 +108,7 @@ def add(world: World, ours: Tenant, type_: str, **values: Any) -> Row:
         case _:
             record = type_.removesuffix("_workspace_connector")
             keys = {f"{record}_pk": ours.parents[record].pk, "workspace_connector_pk": ours.connector.pk}
+            keys["sync_message_pk"] = ours.parents["sync_message"].pk
             return world._insert(type_, table_of(f"{type_}s"), **{"direction": "input", **keys, **values})
 
 
