@@ -328,7 +328,7 @@ class TestAList:
             for row in twice.foreign.rows(good, relationship.target):
                 for others in ("", f",{uuid4()}"):
                     query = f"filter[{relationship.name}]={{}}{others}&page[total]=true"
-                    query += "&filter[deleted]=include" if resource.is_tombstoned else ""
+                    query += "&filter[deleted]=include" if resource.has_tombstones else ""
                     told = twice.compare(_lister(good, query), row.id)
                     assert (told.status, _total(told)) == (200, 0), (relationship.name, row)
 
@@ -368,7 +368,7 @@ class TestAList:
             for signed_with, status in ((b"guessed", 400), (key, 200)):
 
                 def ask(id_: UUID, signed_with: bytes = signed_with) -> Reply:
-                    cursor = cursors.sign(signed_with, resource, Sort(resource.sorts[0]), Position(LONG_AGO, id_))
+                    cursor = cursors.sign(signed_with, resource, Sort(resource.times[0]), Position(LONG_AGO, id_))
                     reply = good.but(query=f"{quote(parameter)}={cursor}&page%5Btotal%5D=true").ask()
                     return _with_id_for(reply, cursor, id_)
 
@@ -436,10 +436,10 @@ def test_no_answer_changes_when_others_come(requests: Requests, statements: Stat
     everything = _includes(resource)
     queries = ["", everything]
     if route.operation == "list":
-        dead = "filter[deleted]=include" if resource.is_tombstoned else ""
+        dead = "filter[deleted]=include" if resource.has_tombstones else ""
         whole = "&".join(filter(None, ("page[total]=true", dead, everything)))
         queries += ["page[total]=true"]
-        first, second, *_ = resource.sorts
+        first, second, *_ = resource.times
         queries += [whole, *(f"{whole}&{more}" for more in (f"sort={second}", "page[size]=1", f"sort={first}"))]
         queries += [
             f"{whole}&filter[{name}]={found['data']['id']}"

@@ -241,10 +241,10 @@ def parameters(route: Route) -> list[str]:
     if route.operation != "list":
         return known
     known += ["sort", "page[size]", "page[after]", "page[before]", "page[total]"]
-    known += ["filter[deleted]"] if route.resource.is_tombstoned else []
+    known += ["filter[deleted]"] if route.resource.has_tombstones else []
     known += [f"filter[{found.name}]" for found in route.resource.to_one if _is_filter(found, route)]
     known += [f"filter[{found.name}]" for found in route.resource.attributes if found.kind in {"boolean", "direction"}]
-    ranges = zip(route.resource.sorts, ("gte", "gt", "lt"), strict=True)
+    ranges = zip(route.resource.times, ("gte", "gt", "lt"), strict=True)
     known += [f"filter[{name}][{operator}]" for name, operator in ranges]
     of_members = route.resource.tenancy == "membership" or route.within
     return known if of_members or "filter[workspace]" in known else [*known, "filter[workspace]"]
@@ -412,7 +412,7 @@ def test_a_query_string_of_no_form_is_400_or_empty(requests: Requests, route: Ro
 def test_the_first_and_the_last_times_there_are_are_times(requests: Requests, route: Route) -> None:
     good = requests.good(route)
     # A range is read in its own order, and that of the deleted has the deleted only.
-    for name in good.route.resource.sorts if good.route.resource else ():
+    for name in good.route.resource.times if good.route.resource else ():
         deleted = "&filter[deleted]=only" if name == "deleted_at" else ""
         for edge in EDGES:
             ranges = "&".join(f"filter[{name}][{operator}]={edge}" for operator in RANGE_OPERATORS)
