@@ -21,6 +21,7 @@ from local.authorizer import JwtAuthorizer, UnauthorizedError
 from local.identity import Identity
 from local.lambdas import InvocationError, RequestTooLargeError
 from local.payload import Request, Response
+from local.sign_in import SignIn
 from local.template import Cors, Function, Route
 
 LARGEST_BODY = 10 * 1024 * 1024
@@ -129,6 +130,7 @@ class Gateway:
         self._cors = cors
         self._router = Router(routes)
         self._identity = identity
+        self._sign_in = SignIn(identity)
         self._authorizer = JwtAuthorizer(identity.issuer, audience, identity.find_key)
         self._invoke = invoke
         self._executor = executor
@@ -167,6 +169,10 @@ class Gateway:
         without_route = self._issuers_document(request) or _ambiguous(request)
         if without_route:
             return without_route, request.id
+        if request.path.startswith("/issuer/"):
+            signing_in = self._sign_in.answer(request, await _read(receive) or b"")
+            if signing_in:
+                return signing_in, request.id
         match = self._router.find(request.method, request.path)
         if match is None:
             return self._preflight(request) or payload.message(404, "Not Found"), request.id
@@ -234,7 +240,9 @@ class Gateway:
             return None
         match request.path:
             case "/issuer/.well-known/openid-configuration":
-                return payload.as_json(200, self._identity.configuration())
+                # To pages too, of whatever origin: the console may have been opened by another name of this machine.
+                anybody = ("access-control-allow-origin", "*")
+                return payload.as_json(200, self._identity.configuration(), anybody)
             case "/issuer/.well-known/jwks.json":
                 return payload.as_json(200, self._identity.key_set())
         return None

@@ -11,7 +11,7 @@ from typing import Literal
 from wellspring import resources
 from wellspring.resources import WORKSPACE_GROUP, WORKSPACE_GROUP_WORKSPACE, WORKSPACE_PROVIDER, Resource
 
-type Operation = resources.Operation | Literal["health", "openapi", "docs"]
+type Operation = resources.Operation | Literal["health", "openapi", "docs", "console", "asset"]
 
 METHODS: Mapping[resources.Operation, str] = {
     "list": "GET",
@@ -120,6 +120,8 @@ OPEN = (
     Route("GET", "/health", "health.check", "health", None, "Whether the service is ready", open_to_all=True),
     Route("GET", "/v1/openapi.json", "openapi.document", "openapi", None, "This document", open_to_all=True),
     Route("GET", "/docs", "docs.page", "docs", None, "This document, to read and to try", open_to_all=True),
+    Route("GET", "/console", "console.page", "console", None, "The ledger, to look at", open_to_all=True),
+    Route("GET", "/console/{file}", "console.asset", "asset", None, "A file of the console", open_to_all=True),
 )
 
 
