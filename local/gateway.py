@@ -166,13 +166,9 @@ class Gateway:
             protocol=f"HTTP/{scope['http_version']}",
             source_ip=(scope.get("client") or ["127.0.0.1"])[0],
         )
-        without_route = self._issuers_document(request) or _ambiguous(request)
+        without_route = _ambiguous(request) or await self._issuer(request, receive)
         if without_route:
             return without_route, request.id
-        if request.path.startswith("/issuer/"):
-            signing_in = self._sign_in.answer(request, await _read(receive) or b"")
-            if signing_in:
-                return signing_in, request.id
         match = self._router.find(request.method, request.path)
         if match is None:
             return self._preflight(request) or payload.message(404, "Not Found"), request.id
@@ -235,9 +231,17 @@ class Gateway:
             challenge = ("www-authenticate", error.challenge)
             raise RefusedError(payload.message(401, "Unauthorized", challenge)) from error
 
-    def _issuers_document(self, request: Request) -> Response | None:
-        if request.method not in {"GET", "HEAD"}:
+    async def _issuer(self, request: Request, receive: Receive) -> Response | None:
+        """Return what the issuer answers, None where the request is not for it."""
+        if not request.path.startswith("/issuer/"):
             return None
+        if request.method == "POST":
+            return self._sign_in.answer(request, await _read(receive) or b"")
+        if request.method in {"GET", "HEAD"}:
+            return self._document(request) or self._sign_in.answer(request, b"")
+        return None
+
+    def _document(self, request: Request) -> Response | None:
         match request.path:
             case "/issuer/.well-known/openid-configuration":
                 # To pages too, of whatever origin: the console may have been opened by another name of this machine.

@@ -50,7 +50,7 @@ PARENT_ROWS: dict[str, set[str] | None] = {
 }
 PROVENANCE_LISTS = {f"{type_}_workspace_connector_list": type_ for type_ in TYPES}
 PROVENANCE_ROWS = {f"{type_}_workspace_connector_retrieve": type_ for type_ in TYPES}
-OPEN = ("health_check", "openapi_document", "docs_page")
+OPEN = ("health_check", "openapi_document", "docs_page", "console_page", "console_asset")
 REPLAYED = (*PROVENANCE_LISTS, *PROVENANCE_ROWS, *DEMO_LISTS, *DEMO_ROWS, *PARENT_LISTS, *PARENT_ROWS, *OPEN)
 
 

@@ -38,7 +38,7 @@ class SignIn:
 
 
 def read_sign_in(environment: Mapping[str, str]) -> SignIn:
-    """Build `SignIn` from the variables CONSOLE_ISSUER, CONSOLE_CLIENT_ID, CONSOLE_SCOPE, …; what is empty is not there."""
+    """Build `SignIn` from CONSOLE_ISSUER, CONSOLE_CLIENT_ID and so on, and PERSON_CLAIM; what is empty is not there."""
     names = ("issuer", "client_id", "scope", "parameters", "origins")
     found = {name: environment.get(f"CONSOLE_{name.upper()}", "") for name in names}
     found["person_claim"] = environment.get("PERSON_CLAIM", "")
@@ -62,7 +62,7 @@ def content_security_policy(sign_in: SignIn) -> str:
 
 
 def record_types() -> list[dict[str, object]]:
-    """Return what the page must know of each type of record that can be read: its routes, its words, its name's attribute."""
+    """Return what the page must know of each type of record that can be read: routes, words, its name's attribute."""
     found = []
     for type_, ledger in ledgers().items():
         record = resource_of(type_)
@@ -101,7 +101,7 @@ def document(sign_in: SignIn) -> str:
 </head>
 <body>
 <div id="app"></div>
-<noscript><p>The console needs JavaScript. The API that it shows is described at <a href="/docs">/docs</a>.</p></noscript>
+<noscript><p>The console needs JavaScript. Its API is described at <a href="/docs">/docs</a>.</p></noscript>
 </body>
 </html>
 """

@@ -3,6 +3,8 @@
 import { A_DAY, day, number, utcDay, way } from "./format.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 
+const AN_HOUR = A_DAY / 24;
+
 /** The width of an element as it is now, so that what is drawn in it is drawn in pixels. */
 function useWidth(initial = 640) {
   const element = useRef(null);
@@ -81,8 +83,8 @@ export function Timeline({ lanes, label, now }) {
   const [left, right, row] = [isNarrow ? 8 : 176, 24, isNarrow ? 48 : 36];
   const offset = isNarrow ? 20 : 0;
   const begin = Math.min(...lanes.map((lane) => lane.from));
-  // A history of a moment is drawn in the last day of it.
-  const since = Math.min(begin, now - A_DAY);
+  // It begins a little before the first; a history of a moment is drawn in an hour.
+  const since = begin - Math.max((now - begin) * 0.03, AN_HOUR - (now - begin));
   const scale = (at) => left + ((at - since) / Math.max(1, now - since)) * (width - left - right);
   const height = lanes.length * row + 28;
   const ticks = ticksBetween(since, now, Math.max(2, Math.floor((width - left) / 150)));
@@ -99,8 +101,8 @@ export function Timeline({ lanes, label, now }) {
           const end = lane.isLive ? now : lane.to;
           return html`
             <g key=${lane.key} class=${way(lane.direction)}>
-              <text class="lane" x=${isNarrow ? left : left - 16} y=${isNarrow ? y - 14 : y + 4} text-anchor=${isNarrow ? "start" : "end"}>
-                <tspan class="glyph">${lane.direction === "output" ? "▲" : "●"}</tspan> ${shortened(lane.name, 20)}</text>
+              <${Glyph} direction=${lane.direction} x=${isNarrow ? left + 5 : 5} y=${isNarrow ? y - 18 : y} />
+              <text class="lane" x=${isNarrow ? left + 16 : 16} y=${isNarrow ? y - 14 : y + 4}>${way(lane.direction)} <tspan class="lane-name">${shortened(lane.name, 18)}</tspan></text>
               <line class=${lane.isLive ? "life" : "life over"} x1=${scale(lane.from)} x2=${scale(end)} y1=${y} y2=${y} />
               ${!lane.isLive && html`<line class="end" x1=${scale(end)} x2=${scale(end)} y1=${y - 6} y2=${y + 6} />`}
               ${apart(lane.points, scale).map((point) => html`<${Point} key=${point.at} x=${scale(point.at)} y=${y} direction=${lane.direction} point=${point} />`)}
@@ -109,6 +111,10 @@ export function Timeline({ lanes, label, now }) {
       </svg>
     </div>`;
 }
+
+const Glyph = ({ direction, x, y }) => direction === "output"
+  ? html`<path class="point" d=${`M${x} ${y - 5}l5 9h-10z`} />`
+  : html`<circle class="point" cx=${x} cy=${y} r="4.5" />`;
 
 function Point({ x, y, direction, point }) {
   const kind = point.isLive ? "point" : "point ended";

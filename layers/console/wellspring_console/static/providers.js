@@ -11,6 +11,9 @@ import { isPerson, personId } from "./session.js";
 const COUNTRY = new Intl.DisplayNames("en", { type: "region", fallback: "code" });
 const country = (code) => (/^[A-Z]{2}$/.test(code) ? COUNTRY.of(code) : code);
 
+// "developer-tools" → "Developer tools"; "ai" and "crm" are abbreviations.
+const categoryWords = (slug) => (slug.length < 4 ? slug.toUpperCase() : capital(slug.replaceAll("-", " ")));
+
 /** The role of who is signed in, in a workspace: undefined while it is not known, null where there is none. */
 export function useRole(workspaceId) {
   const mine = useDocument(isPerson()
@@ -49,8 +52,8 @@ export function Providers({ workspaceId, workspace, query }) {
         : "A service reads this. People of the workspace select."}</p>`}
       <div class="filters">
         <${Choice} label="Which providers" value=${show} choose=${(value) => refine({ show: value === "all" ? "" : value })}
-          options=${[["all", "Catalogue"], ["own", "Selected or matched"]]} />
-        <${Pick} label="Category" value=${category} options=${categories.map((one) => [one, capital(one)])} choose=${(value) => refine({ category: value })} />
+          options=${[["all", "Catalogue"], ["own", "Chosen here"]]} />
+        <${Pick} label="Category" value=${category} options=${categories.map((one) => [one, categoryWords(one)])} choose=${(value) => refine({ category: value })} />
         <${Pick} label="Country" value=${place} options=${places.map((one) => [one, country(one)])} choose=${(value) => refine({ country: value })} />
         <${Search} label="Name begins with" value=${text} choose=${(q) => refine({ q })} />
       </div>
@@ -60,7 +63,7 @@ export function Providers({ workspaceId, workspace, query }) {
           ? html`<${Empty}>${show === "own" ? `${name} has selected none of these.` : "The catalogue has no such provider."}<//>`
           : html`<${Table} caption="Providers" rows=${rows} columns=${[
               { name: "Provider", cell: (row) => html`${row.attributes.name}<br /><span class="quiet">${hostOf(row.attributes.url)}</span>` },
-              { name: "Category", cell: (row) => row.attributes.category ? capital(row.attributes.category) : html`<span class="quiet">none</span>` },
+              { name: "Category", cell: (row) => row.attributes.category ? categoryWords(row.attributes.category) : html`<span class="quiet">none</span>` },
               { name: "Countries", cell: (row) => row.attributes.countries.map(country).join(", ") || html`<span class="quiet">everywhere</span>` },
               { name: "Here", cell: (row) => html`<${Chosen} choice=${choices.get(row.id)} />` },
               mayChoose && { name: "Change", cell: (row) => html`<${Change} provider=${row} choice=${choices.get(row.id)} workspaceId=${workspaceId} done=${reload} />` },
