@@ -157,6 +157,12 @@ def test_the_page_is_answered_to_everybody() -> None:
     assert b"<html" in gzip.decompress(base64.b64decode(answer["body"]))
 
 
+def test_the_console_is_answered_to_everybody() -> None:
+    page = replay("console_page")
+    assert b"<html" in gzip.decompress(base64.b64decode(page["body"]))
+    assert replay("console_asset")["statusCode"] == 404
+
+
 @pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0", "br, gzip; q=0.0", "gzipped", "*;q=0"])
 def test_who_refuses_gzip_is_not_sent_two_megabytes(accepted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = asked_with("docs_page", monkeypatch, **{"accept-encoding": accepted})
