@@ -19,6 +19,9 @@ MAX_TOTAL = 10_000
 # How many resources of each to-many relationship an answer links to (contract, section 4).
 MOST_LINKED = 500
 
+# How many problems of a parked message are kept (contract, section 5).
+PROBLEMS_KEPT = 100
+
 # How far the names of a workspace are searched for a part of one: each is looked at.
 MAX_SEARCHED = 100_000
 # The longest beginning of a name that there is an order of.

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-type Kind = Literal["text", "instant", "direction", "boolean", "texts"]
+type Kind = Literal["text", "instant", "direction", "boolean", "texts", "uuid", "problems", "counts"]
 type Written = Literal["never", "create", "update", "always"]
-type Policy = Literal["none", "provenance", "enrolment", "selection", "group"]
-type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody"]
+type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "message"]
+type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "message"]
 type Found = Literal["", "equal", "among", "name"]
 type Drives = Literal["", "always", "named", "named_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
@@ -38,6 +38,9 @@ class Attribute:
             exactly, by its beginning or by a part of it, whatever the attribute is called. Empty for a text that
             nothing finds.
         filter: what the filter is called where it is not called as the attribute.
+        choices: all values of a text that has only these.
+        whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
+        is_kept_back: whether it is shown of a resource that a service asks for by its id, and nowhere else.
     """
 
     name: str
@@ -47,6 +50,9 @@ class Attribute:
     example: str = ""
     found: Found = ""
     filter: str = ""
+    choices: tuple[str, ...] = ()
+    whole: str = ""
+    is_kept_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,9 @@ class Relationship:
         written: whether a client says it at the creation; never afterwards.
         many: whether it is to-many; such a one is always optional.
         guards: whether a row is there only where this parent is live, and seen only by who sees it; of a required one.
+        is_trace: whether it is no parent of the row, but the message that wrote or ended it: without a foreign key, and
+            null once that is forgotten.
+        is_filter: whether there is a filter on it.
     """
 
     name: str
@@ -72,6 +81,8 @@ class Relationship:
     written: Literal["never", "create"] = "never"
     many: bool = False
     guards: bool = True
+    is_trace: bool = False
+    is_filter: bool = True
 
     @property
     def column(self) -> str:
@@ -93,11 +104,13 @@ class Resource:
         includes: relationship paths that `include` may name.
         tenancy: a row is visible when the caller sees `every` parent that has a tenant, or `any` of them, or holds
             a `membership` of the row itself (a group), or is a `direct` member of its workspace, or sees the row
-            `itself` (a workspace); or it is for `everybody`.
+            `itself` (a workspace); or it is for `everybody`. A `message` is seen by who sees its workspace, and by
+            services where it has none.
         policy: whose rules its writing follows (`access.rules`, `services.policies`).
         unique: the constraint that only a second live row of the same parents violates.
         operations: what can be done at `route` and at `route/{id}`; each is a route and a function.
         summaries: what an operation does in a few words, where its name and the type's do not say it.
+        sorts: the times that a list can be sorted by; newest first by the first of them where nobody says.
         plural: several of them, in words; where it is empty, the name with an s.
         example: which of the demo's resources of the type examples show.
     """
@@ -113,6 +126,7 @@ class Resource:
     unique: str = ""
     operations: tuple[Operation, ...] = ()
     summaries: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
+    sorts: tuple[str, ...] = ("created_at", "updated_at", "deleted_at")
     plural: str = ""
     example: int = 1
     # Found by name in every request; built once.
@@ -137,6 +151,21 @@ class Resource:
     def to_one(self) -> tuple[Relationship, ...]:
         """The relationships with a column."""
         return tuple(relationship for relationship in self.relationships if not relationship.many)
+
+    @property
+    def parents(self) -> tuple[Relationship, ...]:
+        """The relationships with a foreign key."""
+        return tuple(relationship for relationship in self.to_one if not relationship.is_trace)
+
+    @property
+    def traces(self) -> tuple[Relationship, ...]:
+        """The relationships to the messages that wrote and ended a row."""
+        return tuple(relationship for relationship in self.to_one if relationship.is_trace)
+
+    @property
+    def is_tombstoned(self) -> bool:
+        """Whether its rows have a time of deletion."""
+        return "deleted_at" in self._by_name
 
     @property
     def driving(self) -> tuple[str, ...]:
@@ -221,6 +250,9 @@ def provenance(of: Resource, *deeper: str) -> Resource:
             # One record has few rows, so a filter on it wins over one on the connector.
             Relationship(record, record, drives="named", written="create"),
             Relationship("workspace_connector", "workspace_connector", drives="always", written="create"),
+            # What a message wrote stands together on its connector.
+            Relationship("sync_message", "sync_message", required=False, drives="named", is_trace=True),
+            Relationship("ended_by", "sync_message", required=False, is_trace=True, is_filter=False),
         ),
         includes=(
             record,
@@ -228,6 +260,8 @@ def provenance(of: Resource, *deeper: str) -> Resource:
             "workspace_connector",
             "workspace_connector.connector",
             "workspace_connector.workspace",
+            "sync_message",
+            "ended_by",
         ),
         policy="provenance",
         operations=EVERY_OPERATION,
@@ -387,6 +421,58 @@ PROVIDER = Resource(
     example=47,
 )
 
+# What a message of the sync queue may be, and why one is parked (docs/messages.md).
+MESSAGE_TYPES = (
+    "records.synced",
+    "records.invalidated",
+    "connector.disconnected",
+    "providers.matched",
+    "sync.reverted",
+)
+OUTCOMES = ("applied", "in_progress", "parked", "dismissed")
+REASONS = (
+    "malformed",
+    "unknown_connector",
+    "unknown_record",
+    "unknown_workspace",
+    "unknown_provider",
+    "tenant_mismatch",
+    "overtaken",
+    "reused_id",
+    "wrong_group",
+    "reverted_run",
+    "unexpected",
+    "expired",
+)
+SYNC_MESSAGE = Resource(
+    type="sync_message",
+    table="sync_messages",
+    route="/v1/sync-messages",
+    attributes=(
+        Attribute("message_id", "uuid"),
+        Attribute("message_type", "text", choices=MESSAGE_TYPES, example="records.synced"),
+        Attribute("direction", "text", choices=DIRECTIONS, example="input"),
+        Attribute("mode", "text", choices=("append", "relink"), example="append"),
+        Attribute("run", "text", found="equal", example="2026-05-10-nightly"),
+        Attribute("occurred_at", "instant"),
+        Attribute("received_at", "instant", required=True),
+        Attribute("processed_at", "instant"),
+        Attribute("outcome", "text", required=True, found="equal", choices=OUTCOMES, example="parked"),
+        Attribute("reason", "text", found="equal", choices=REASONS, example="unknown_record"),
+        Attribute("problems", "problems", required=True, whole="all_problems"),
+        Attribute("counts", "counts", required=True),
+        Attribute("body", "text", example='{"type":"records.synced"}', is_kept_back=True),
+    ),
+    relationships=(
+        Relationship("workspace_connector", "workspace_connector", required=False, drives="named", guards=False),
+        Relationship("workspace", "workspace", required=False, drives="always"),
+    ),
+    includes=("workspace_connector", "workspace"),
+    tenancy="message",
+    operations=READ,
+    sorts=("received_at", "occurred_at", "processed_at"),
+)
+
 # They can be included, not asked for by themselves.
 PARENTS = (
     Resource(
@@ -428,6 +514,7 @@ register(
     WORKSPACE_GROUP,
     *READABLE_PARENTS,
     *PARENTS,
+    SYNC_MESSAGE,
 )
 
 

@@ -46,7 +46,7 @@ def resource_object(
     attributes = {
         attribute.name: _attribute(attribute, row[attribute.name])
         for attribute in resource.attributes
-        if fields is None or attribute.name in fields
+        if (fields is None or attribute.name in fields) and (attribute.name in row or not attribute.is_kept_back)
     }
     if attributes:
         document["attributes"] = attributes
@@ -65,7 +65,7 @@ def resource_object(
 
 def is_retrievable(resource: Resource, row: Row) -> bool:
     """Say whether a GET of one row shows it to the caller: it has a URL, is live, and is not only included."""
-    return resource.is_readable and row["deleted_at"] is None and bool(row.get("is_retrievable", True))
+    return resource.is_readable and row.get("deleted_at") is None and bool(row.get("is_retrievable", True))
 
 
 def proves(resource: Resource, relationship: Relationship, *, primary: bool) -> bool:
@@ -204,7 +204,15 @@ def _reachable(included: Included) -> Reachable:
 
 
 def _attribute(attribute: Attribute, value: Any) -> Any:
-    return render_instant(value) if attribute.kind == "instant" and value is not None else value
+    if value is None:
+        return None
+    match attribute.kind:
+        case "instant":
+            return render_instant(value)
+        case "uuid":
+            return str(value)
+        case _:
+            return value
 
 
 def _key(relationship: Relationship) -> str:
@@ -223,7 +231,7 @@ def _related(
         made: Object = {"data": _linkage(relationship, value)}
         if value is not None:
             target = resource_of(relationship.target)
-            proven = row["deleted_at"] is None and proves(resource, relationship, primary=primary)
+            proven = row.get("deleted_at") is None and proves(resource, relationship, primary=primary)
             if target.is_readable and (proven or (target.type, value) in reachable):
                 made["links"] = {"related": f"{target.route}/{value}"}
         return made

@@ -1,8 +1,9 @@
 """Values for examples. They are the demo's where the demo has them, so that examples can be tried on a local stack."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from wellspring.example_ids import id_of
+from wellspring.example_ids import demo_id, id_of
 from wellspring.jsonapi.documents import proves
 from wellspring.resources import Attribute, Relationship, Resource, resource_of
 
@@ -16,6 +17,16 @@ IDEMPOTENCY_KEY = "7c0c5c1e-3f0b-4f0e-8f0a-2b1d9e6c4a11"
 type Object = dict[str, Any]
 
 
+_VALUES: Mapping[str, Any] = {
+    "direction": "input",
+    "boolean": True,
+    "texts": ["FR"],
+    "uuid": demo_id("message", "a"),
+    "problems": [{"code": "unknown_record", "type": "company", "id": id_of("company")}],
+    "counts": {"company": {"named": 1, "made": 0, "linked": 0, "ended": 0}},
+}
+
+
 def identifier(type_: str) -> Object:
     """Return the resource identifier object of the example of a type."""
     return {"type": type_, "id": id_of(type_)}
@@ -26,14 +37,10 @@ def attribute(said: Attribute) -> Any:
     match said.kind:
         case "instant":
             return None if said.name == "deleted_at" else MADE_AT
-        case "direction":
-            return "input"
-        case "boolean":
-            return True
-        case "texts":
-            return ["FR"]
-        case _:
+        case "text":
             return said.example or said.name.replace("_", " ")
+        case _:
+            return _VALUES[said.kind]
 
 
 def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = False) -> Object:
@@ -46,7 +53,7 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
     """
     made: Object = {
         **identifier(resource.type),
-        "attributes": {said.name: attribute(said) for said in resource.attributes},
+        "attributes": {said.name: attribute(said) for said in resource.attributes if not said.is_kept_back},
     }
     # A to-many's linkage is there where it is asked for.
     relationships = {said.name: _relationship(resource, said, primary=primary) for said in resource.to_one}

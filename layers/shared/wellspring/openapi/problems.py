@@ -144,7 +144,7 @@ def _of_creation(resource: Resource) -> Iterator[WellspringError]:
             pointer = f"/data/relationships/{relationship.name}/data{'/0' if relationship.many else ''}/id"
             yield _absent(relationship.target, pointer)
     if resource.policy == "provenance":
-        names = " and ".join(relationship.name for relationship in resource.to_one)
+        names = " and ".join(relationship.name for relationship in resource.parents)
         yield TenantMismatch(f"The {names} belong to different workspaces.", pointer="/data/relationships")
     if resource.policy == "enrolment":
         yield AlreadyExists(f"There is such a live {resource.name} already.", resource_type=resource.type)

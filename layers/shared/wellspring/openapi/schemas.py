@@ -12,7 +12,7 @@ from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
 from wellspring.jsonapi.values import CURSOR_PAGINATION
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
-from wellspring.queries import MAX_TOTAL, MOST_LINKED
+from wellspring.queries import MAX_TOTAL, MOST_LINKED, PROBLEMS_KEPT
 from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource, resource_of, resources
 from wellspring.routes import Route
 
@@ -147,6 +147,19 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "description": "`data` where the relationship is included or named in `fields`: the resources "
             f"of an answer share {MOST_LINKED} of it. `meta` where there is more.",
         },
+        "Problem": closed(
+            {
+                "code": {"type": "string", "description": "What is wrong: a reason, as docs/messages.md has them."},
+                "type": {"type": "string", "description": "The type of the thing at fault."},
+                "id": {"type": "string", "description": "Its id, or what is wrong with a message that is none."},
+            },
+            "code",
+            "type",
+            "id",
+        ),
+        "Counts": closed(
+            {name: {"type": "integer", "minimum": 0} for name in ("named", "made", "linked", "ended", "matched")}
+        ),
         "Name": {"type": "string", "description": "Name of an attribute, a relationship or a path of relationships."},
         "NoMembers": {**closed({}), **_IGNORED, "description": "There is nothing to say here."},
     }
@@ -212,15 +225,35 @@ def _shown(attribute: Attribute) -> Object:
     """Return the schema of an attribute in an answer."""
     match attribute.kind:
         case "instant":
-            return schema("Instant") if attribute.name == "created_at" else _or_null(schema("Instant"))
+            is_known = attribute.required or attribute.name == "created_at"
+            return schema("Instant") if is_known else _or_null(schema("Instant"))
         case "direction":
             return schema("Direction") if attribute.required else _or_null(schema("Direction"))
         case "boolean":
             return {"type": "boolean"}
         case "texts":
             return {"type": "array", "items": {"type": "string"}}
+        case "text":
+            return _text(attribute)
         case _:
-            return {"type": "string"} if attribute.required else {"type": ["string", "null"]}
+            return _OF_MESSAGES[attribute.kind]
+
+
+_OF_MESSAGES: dict[str, Object] = {
+    "uuid": {"type": ["string", "null"], "format": "uuid"},
+    "problems": {"type": "array", "items": schema("Problem"), "maxItems": PROBLEMS_KEPT},
+    "counts": {
+        "type": "object",
+        "additionalProperties": schema("Counts"),
+        "description": "By type of record; of providers how many were named and matched.",
+    },
+}
+
+
+def _text(attribute: Attribute) -> Object:
+    chosen = [*attribute.choices, *([] if attribute.required else [None])] if attribute.choices else []
+    type_: str | list[str] = "string" if attribute.required else ["string", "null"]
+    return {"type": type_, **({"enum": chosen} if chosen else {})}
 
 
 def _or_null(known: Object) -> Object:

@@ -30,10 +30,9 @@ class Everywhere(PageBuilder):
 
     def _rows(self, limit: ColumnElement[int], *, full: bool, behind: bool = False) -> Select[Any]:
         reverse = self.shape.backward is not behind
-        time = self.shape.sort.name
         # Of a filter that has no such walk the service refuses to list all rows (`services.reading`).
         walked = []
-        for walk in pieces(self.table, None, time, self.shape.halves, self.shape.direction):
+        for walk in self._pieces():
             row = self.rows.alias("row")
             rows = self._walked(walk, row, full=full)
             if self.shape.cursor:
@@ -41,18 +40,22 @@ class Everywhere(PageBuilder):
             walked.append(rows.order_by(*self._order(self._at(row), row.c.pk, reverse=reverse)).limit(limit))
         return walked[0] if len(walked) == 1 else self._merged(walked, limit, reverse=reverse)
 
+    def _pieces(self) -> list[Walk]:
+        return pieces(self.table, None, self.shape.sort.name, self.shape.halves, self.shape.direction)
+
     def _walked(self, walk: Walk, row: FromClause, *, full: bool) -> Select[Any]:
         time = self.shape.sort.name
         columns = [row.c.pk, *(shown_columns(self.resource, row, time) if full else [self._at(row).label(time)])]
         source: FromClause = row
         ways: list[ColumnElement[bool]] = []
-        for relationship in self.resource.to_one:
+        for relationship in self.resource.parents:
             parent, is_way, is_needed = self._looked_up(relationship, row, live=bool(walk.live))
             source = source.join(parent, true(), isouter=not is_needed)
             if is_way is not None:
                 ways.append(is_way)
             if full:
                 columns.append(parent.c.id.label(f"{relationship.name}_id"))
+        columns += self._traces(row) if full else []
         rows = (
             select(*columns)
             .select_from(source)
