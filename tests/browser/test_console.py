@@ -129,8 +129,11 @@ def test_every_view_is_there_and_asks_this_origin_only(console: Console, name: s
             expect(console.lead.or_(console.page.locator(".empty")).first).to_be_visible()
         assert len(console.asked()) - before <= 6, console.asked()[before:]
     assert console.watched.errors == []
-    assert {request.url.partition("/v1/")[0].partition("/console")[0].partition("/issuer")[0] for request in
-            console.watched.requested if not request.url.startswith("data:")} == {console.url}
+    assert {
+        request.url.partition("/v1/")[0].partition("/console")[0].partition("/issuer")[0]
+        for request in console.watched.requested
+        if not request.url.startswith("data:")
+    } == {console.url}
 
 
 def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(console: Console) -> None:
@@ -163,7 +166,9 @@ def test_the_views_answer_in_words(console: Console) -> None:
     expect(console.page.get_by_text("It names a record that is not here yet.")).to_be_visible()
     console.show(f"records/company/{COMPANY}")
     expect(console.lead).to_have_text(
-        re.compile(r"^First seen \d+ \w+ \d{4} from (Payments|Mail); last seen \d+ h ago from (Payments|Mail); sent to .*CRM.*\.$")
+        re.compile(
+            r"^First seen \d+ \w+ \d{4} from (Payments|Mail); last seen \d+ h ago from (Payments|Mail); sent to .*CRM.*\.$"
+        )
     )
     console.show(f"connectors/{PAYMENTS}")
     expect(console.page.get_by_text("live rows would end.")).to_be_visible()

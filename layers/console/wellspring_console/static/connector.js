@@ -1,8 +1,8 @@
-// One connector: what it brings by day, its messages, and what disconnecting it would lose.
+// One connector: what it brings by day, what disconnecting it would lose, and its messages.
 
 import { included, path } from "./api.js";
 import { DayBars } from "./charts.js";
-import { byDay, complaints, nameOf } from "./connectors.js";
+import { byDay, complaints, nameOf, pathOfConnectors } from "./connectors.js";
 import { Message } from "./failures.js";
 import { ago, capital, capped, daysBefore, listed, number, plural, total, utcDay } from "./format.js";
 import { html } from "./html.js";
@@ -14,7 +14,7 @@ import { fragment, refine } from "./route.js";
 import { records, recordType, settings } from "./settings.js";
 
 export function Connector({ workspaceId, rest: [id], query }) {
-  const url = path("/v1/workspace-connectors", { "filter[workspace]": workspaceId, include: "connector", "page[size]": 100 });
+  const url = pathOfConnectors(workspaceId);
   // The list is what one comes from, and says more of each than one alone does.
   const list = useList(url, { live: true });
   const listedRow = list.rows.find((row) => row.id === id);
@@ -32,8 +32,8 @@ export function Connector({ workspaceId, rest: [id], query }) {
         <p class="under"><${Direction} of=${connector?.attributes.direction} />${connector?.attributes.provider && html` <span>${connector.attributes.provider}</span>`} <${Id} id=${id} /></p>
         <${State} attributes=${row.attributes} />
         <${Activity} id=${id} query=${query} name=${name} />
-        <${Messages} id=${id} query=${query} name=${name} />
-        <${Impact} id=${id} name=${name} workspaceId=${workspaceId} query=${query} />`}<//>
+        <${Impact} id=${id} name=${name} workspaceId=${workspaceId} query=${query} />
+        <${Messages} id=${id} query=${query} name=${name} />`}<//>
     <//>`;
 }
 
@@ -108,7 +108,7 @@ function DayTable({ rows, type }) {
 
 function Messages({ id, query, name }) {
   const outcome = query.get("outcome") ?? "";
-  const url = path("/v1/sync-messages", { "filter[workspace_connector]": id, "filter[outcome]": outcome, "page[size]": 20 });
+  const url = path("/v1/sync-messages", { "filter[workspace_connector]": id, "filter[outcome]": outcome, "page[size]": 10 });
   const list = useList(url);
   return html`
     <${Section} title="Messages" aside=${html`<${AsOf} path=${url} />`}>

@@ -4,16 +4,32 @@ import { idOf, included, path } from "./api.js";
 import { Sparkline } from "./charts.js";
 import { A_DAY, ago, daysBefore, number, plural } from "./format.js";
 import { html } from "./html.js";
-import { useDocument, useList } from "./loading.js";
-import { AsOf, Attention, Choice, Direction, Empty, Loaded, More, Search, Table, Time, View } from "./parts.js";
+import { useDocument, useEvery, useList } from "./loading.js";
+import { AsOf, Attention, Choice, Direction, Empty, Loaded, More, Problem, Search, Table, Time, View } from "./parts.js";
 import { fragment, refine } from "./route.js";
 
 // A connector that has synced and not for so long is said to be late.
 const LATE_MS = 3 * A_DAY;
 const MONTH = 30;
+// So many of a page that a month of all of them, a row a day, is three pages at most.
+const PAGE = 50;
 
 /** The name by which people know a workspace's connector. */
 export const nameOf = (connector) => connector?.attributes.name ?? "a connector that is gone";
+
+/** The names of a workspace's connectors by the id of the workspace connector, for views of something else. */
+export function useNames(workspaceId) {
+  const list = useDocument(workspaceId && path("/v1/workspace-connectors", {
+    "filter[workspace]": workspaceId, include: "connector", "fields[workspace_connector]": "connector",
+    "fields[connector]": "name,direction", "page[size]": 500,
+  }));
+  const { related } = included(list.document);
+  return new Map((list.document?.data ?? []).map((row) => [row.id, nameOf(related(row, "connector"))]));
+}
+
+/** The path of a page of a workspace's connectors: the list, and one connector's own view. */
+export const pathOfConnectors = (workspaceId) =>
+  path("/v1/workspace-connectors", { "filter[workspace]": workspaceId, include: "connector", "page[size]": PAGE });
 
 /** What of a connector wants attention, in words; empty where nothing does. */
 export function complaints({ status, parked_messages: parked, last_synced_at: synced, last_failed_at: failed }) {
@@ -48,21 +64,20 @@ export function byDay(rows, from, to, type) {
 export function Connectors({ workspaceId, workspace, query }) {
   const show = query.get("show") ?? "all";
   const text = query.get("q") ?? "";
-  const url = path("/v1/workspace-connectors", { "filter[workspace]": workspaceId, include: "connector", "page[size]": 100 });
+  const url = pathOfConnectors(workspaceId);
   const list = useList(url, { live: true });
-  const ids = list.rows.slice(0, 100).map((row) => row.id).sort();
   const [from, to] = [daysBefore(MONTH - 1), daysBefore(0)];
-  const month = useDocument(ids.length
-    ? path("/v1/connector-activity", {
-        "filter[workspace_connector]": ids.join(","), "filter[date][gte]": from, "filter[date][lte]": to, "page[size]": 500,
-      }) : null);
+  const month = useEvery(list.pages.filter((page) => page.data.length).map((page) => path("/v1/connector-activity", {
+    "filter[workspace_connector]": page.data.map((row) => row.id).sort().join(","), "filter[date][gte]": from, "filter[date][lte]": to,
+    "page[size]": 500,
+  })));
   const { related } = included(...list.pages);
   const rows = list.rows.map((row) => ({
     id: row.id,
     attributes: row.attributes,
     connector: related(row, "connector"),
     complaints: complaints(row.attributes),
-    activity: (month.document?.data ?? []).filter((one) => idOf(one, "workspace_connector") === row.id),
+    activity: month.rows.filter((one) => idOf(one, "workspace_connector") === row.id),
   })).sort((a, b) => b.complaints.length - a.complaints.length || nameOf(a.connector).localeCompare(nameOf(b.connector)));
   const attention = rows.filter((row) => row.complaints.length);
   const chosen = rows
@@ -79,7 +94,7 @@ export function Connectors({ workspaceId, workspace, query }) {
         ? html`<${Attention}>${row.complaints.join(", ")}<//>`
         : html`<span class="quiet">${row.attributes.last_synced_at === null ? "never synced" : row.attributes.status}</span>` },
     knows(rows, "last_synced_at") && { name: "Last sync", cell: (row) => html`<${Time} at=${row.attributes.last_synced_at} />` },
-    month.document && { name: "30 days", cell: (row) => html`<${Month} row=${row} from=${from} to=${to} isWhole=${!month.document.links?.next} />` },
+    !month.error && { name: "30 days", cell: (row) => html`<${Month} row=${row} from=${from} to=${to} isWhole=${month.isWhole} />` },
     knows(rows, "live_rows") && { name: "Live rows", kind: "number", cell: (row) => number(row.attributes.live_rows) },
     knows(rows, "parked_messages") && { name: "Parked", kind: "number", cell: (row) => row.attributes.parked_messages
         ? html`<a href=${fragment(workspaceId, "failures", [], { connector: row.id })}>${number(row.attributes.parked_messages)}</a>`
@@ -98,6 +113,7 @@ export function Connectors({ workspaceId, workspace, query }) {
           : chosen.length === 0
             ? html`<${Empty}>${text ? "No connector is called so." : show === "attention" ? "No connector needs attention." : "No connector is quiet: each has synced in the last 3 days."}<//>`
             : html`<${Table} caption="Connectors" columns=${columns} rows=${chosen} />`}<//>
+      ${month.error && html`<${Problem} error=${month.error} />`}
       <${More} of=${list} />
     <//>`;
 }
@@ -110,6 +126,7 @@ function Month({ row, from, to, isWhole }) {
   const counts = days.map(({ input, output }) => input + output);
   const sum = counts.reduce((so, count) => so + count, 0);
   const busy = counts.filter(Boolean).length;
-  const label = sum ? `${isWhole ? "" : "At least "}${plural(sum, "row")} on ${plural(busy, "day")} of the last 30` : "No rows in the last 30 days";
+  if (!isWhole) return html`<span class="spark-wait"></span>`;
+  const label = sum ? `${plural(sum, "row")} on ${plural(busy, "day")} of the last 30` : "No rows in the last 30 days";
   return html`<span class="spark-cell" title=${label}><${Sparkline} values=${counts} label=${label} direction=${row.connector?.attributes.direction} /></span>`;
 }

@@ -1,14 +1,15 @@
 // Failures: which messages are parked, why, and what to do about it.
 
 import { idOf, included, path, send } from "./api.js";
-import { nameOf } from "./connectors.js";
+import { nameOf, useNames } from "./connectors.js";
 import { number, plural } from "./format.js";
 import { html, useState } from "./html.js";
-import { useAction, useList } from "./loading.js";
+import { useAction, useDocument, useList } from "./loading.js";
 import { AsOf, Attention, Choice, Copy, Empty, Id, Loaded, More, Problem, Time, View } from "./parts.js";
 import { mayHelp, says, todo, waits } from "./reasons.js";
 import { fragment, refine } from "./route.js";
 import { isPerson, mayRelease } from "./session.js";
+import { recordType } from "./settings.js";
 
 const SHOWN = 5;
 
@@ -20,11 +21,17 @@ export function Failures({ workspaceId, workspace, query }) {
     "filter[outcome]": "parked",
     "filter[workspace]": isEverywhere ? "" : workspaceId,
     "filter[workspace_connector]": connector,
-    include: "workspace_connector.connector",
+    include: isEverywhere ? "workspace_connector,workspace" : "",
     "page[size]": 100,
   });
   const list = useList(url, { live: true });
-  const groups = grouped(list);
+  const names = useNames(isEverywhere ? null : workspaceId);
+  const every = useDocument(isEverywhere ? path("/v1/connectors", { "fields[connector]": "name", "page[size]": 500 }) : null);
+  const { related } = included(...list.pages);
+  const catalogue = new Map((every.document?.data ?? []).map((row) => [row.id, row]));
+  const groups = grouped(list.rows, (row, id) => isEverywhere
+    ? `${nameOf(catalogue.get(idOf(related(row, "workspace_connector"), "connector")))} of ${related(row, "workspace")?.attributes.name ?? "a workspace that is gone"}`
+    : (names.get(id) ?? nameOf(null)));
   const connectors = new Set(groups.map((group) => group.id)).size;
   const name = isEverywhere ? "all workspaces" : (workspace?.attributes.name ?? "this workspace");
   const lead = list.document && (list.rows.length
@@ -47,14 +54,13 @@ export function Failures({ workspaceId, workspace, query }) {
     <//>`;
 }
 
-function grouped(list) {
-  const { related } = included(...list.pages);
+function grouped(rows, named) {
   const found = new Map();
-  for (const row of list.rows) {
+  for (const row of rows) {
     const id = idOf(row, "workspace_connector");
     const key = `${id} ${row.attributes.reason}`;
     const group = found.get(key) ?? {
-      key, id, reason: row.attributes.reason, name: id ? nameOf(related(row, "workspace_connector", "connector")) : "No known connector", rows: [],
+      key, id, reason: row.attributes.reason, workspaceId: idOf(row, "workspace"), name: id ? named(row, id) : "No known connector", rows: [],
     };
     group.rows.push(row);
     found.set(key, group);
@@ -68,7 +74,7 @@ function Group({ group, workspaceId, isWhole, done }) {
   return html`
     <section class="failure">
       <header class="section-head">
-        <h2>${group.id ? html`<a href=${fragment(workspaceId, "connectors", [group.id])}>${group.name}</a>` : group.name}</h2>
+        <h2>${group.id ? html`<a href=${fragment(group.workspaceId ?? workspaceId, "connectors", [group.id])}>${group.name}</a>` : group.name}</h2>
         <div class="aside"><${Attention}>${plural(group.rows.length, "message")}${isWhole ? "" : " so far"}<//> <code>${group.reason}</code></div>
       </header>
       <p>${says(group.reason)} <b>${todo(group.reason)}</b>${waits(group.reason) && html` Waiting since <${Time} at=${oldest} />.`}</p>
@@ -85,12 +91,15 @@ export function Message({ row, done }) {
   const { message_id: id, message_type: type, run, occurred_at: occurred, received_at: received, problems } = row.attributes;
   return html`
     <li>
-      <p><b>${type ?? "not a message"}</b>${run && html`, run <code>${run}</code>`}, received <${Time} at=${received} />${occurred && html`, of <${Time} at=${occurred} />`}</p>
+      <p><b>${type ?? "not a message"}</b>${run && html`, run <code>${run}</code>`}, received <${Time} at=${received} />${isOlder(occurred, received) && html`, of a sync <${Time} at=${occurred} />`}</p>
       ${id && html`<p class="quiet">Message <${Id} id=${id} /></p>`}
       ${(problems ?? []).length > 0 && html`<ul class="problems">${problems.map((problem, index) => html`<li key=${index}><${What} problem=${problem} /></li>`)}</ul>`}
       ${mayRelease() && row.attributes.outcome === "parked" && html`<${Acts} row=${row} done=${done} />`}
     </li>`;
 }
+
+// When it happened is said where that is another time.
+const isOlder = (occurred, received) => occurred && Date.parse(received) - Date.parse(occurred) > 3_600_000;
 
 // A problem is a JSON object whose members depend on its reason: what it names is said, and what is else beside it.
 function What({ problem }) {
@@ -99,7 +108,7 @@ function What({ problem }) {
   const at = pointer ?? source?.pointer;
   const more = Object.entries(rest).filter(([, value]) => typeof value !== "object");
   return html`
-    ${detail ?? title ?? (type ? type.replaceAll("_", " ") : (code ?? ""))}
+    ${detail ?? title ?? (type ? recordType(type)?.name ?? type.replaceAll("_", " ") : (code ?? ""))}
     ${id && html` <${Id} id=${id} />`}
     ${at && html` at <code>${at}</code>`}
     ${more.map(([name, value]) => html` ${name.replaceAll("_", " ")} <code>${String(value)}</code>`)}`;

@@ -1,11 +1,11 @@
 // Flow: what came in by which connector, as what, and what went out by which.
 
-import { idOf, included, path } from "./api.js";
+import { idOf, path } from "./api.js";
 import { Flows } from "./charts.js";
-import { nameOf } from "./connectors.js";
+import { useNames } from "./connectors.js";
 import { capital, daysBefore, number, plural } from "./format.js";
 import { html } from "./html.js";
-import { useDocument, useList } from "./loading.js";
+import { useEvery } from "./loading.js";
 import { AsOf, Choice, Direction, Empty, Loaded, Table, Twin, View } from "./parts.js";
 import { fragment, refine } from "./route.js";
 import { records } from "./settings.js";
@@ -19,23 +19,22 @@ export function Flow({ workspaceId, workspace, query }) {
   const days = query.get("days") in RANGES ? Number(query.get("days")) : 30;
   const url = path("/v1/connector-activity", {
     "filter[workspace]": workspaceId, "filter[date][gte]": daysBefore(days - 1), "filter[date][lte]": daysBefore(0),
-    "sum[by]": "connector", "page[size]": 500,
+    "sum[by]": "connector", "page[size]": 100,
   });
-  const activity = useDocument(url);
-  const connectors = useList(path("/v1/workspace-connectors", { "filter[workspace]": workspaceId, include: "connector", "page[size]": 100 }));
-  const { related } = included(...connectors.pages);
-  const names = new Map(connectors.rows.map((row) => [row.id, nameOf(related(row, "connector"))]));
-  const links = linked(activity.document?.data ?? [], names);
+  const every = useEvery([url]);
+  const activity = { document: every.isWhole || undefined, error: every.error };
+  const names = useNames(workspaceId);
+  const links = linked(every.rows, names);
   const [input, output] = ["input", "output"].map((direction) => sum(links.filter((link) => link.direction === direction)));
   const name = workspace?.attributes.name ?? "this workspace";
   const when = days === 365 ? "a year" : `${days} days`;
   return html`
-    <${View} title="Flow" aside=${html`<${AsOf} at=${activity.at} path=${url} />`}
+    <${View} title="Flow" aside=${html`<${AsOf} path=${url} />`}
       lead=${activity.document && `In ${when}, ${plural(input, "row")} came into ${name} and ${plural(output, "row")} went out of it.`}>
       <div class="filters">
         <${Choice} label="Range" value=${String(days)} options=${Object.entries(RANGES)} choose=${(value) => refine({ days: value === "30" ? "" : value })} />
       </div>
-      <${Loaded} of=${activity.document && !connectors.document ? connectors : activity} what=${`the flow of ${name}`} lines=${8}>${() =>
+      <${Loaded} of=${activity} what=${`the flow of ${name}`} lines=${8}>${() =>
         links.length === 0
           ? html`<${Empty}>Nothing flowed in this time. A sync appears here within seconds.<//>`
           : html`

@@ -84,6 +84,44 @@ export function useList(path, options) {
 }
 
 /**
+ * Read several lists to their ends. Returns {rows, isWhole, error}; what has come is there at once.
+ */
+export function useEvery(paths) {
+  const [, redraw] = useState(0);
+  const read = useRef(new Map());
+  const wanted = paths.join(" ");
+  useEffect(() => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const readOne = async (path) => {
+      const mine = { rows: [], isWhole: false, error: undefined };
+      try {
+        for (let next = path; next; ) {
+          const document = await get(next, { signal });
+          mine.rows = [...mine.rows, ...document.data];
+          next = document.links?.next ?? null;
+          mine.isWhole = !next;
+        }
+      } catch (error) {
+        if (error.name === "AbortError") return;
+        if (!(error instanceof ApiError)) throw error;
+        mine.error = error;
+      }
+      read.current.set(path, mine);
+      redraw((count) => count + 1);
+    };
+    for (const path of paths) if (!read.current.has(path)) readOne(path);
+    return () => controller.abort();
+  }, [wanted]);
+  const found = paths.map((path) => read.current.get(path));
+  return {
+    rows: found.flatMap((one) => one?.rows ?? []),
+    isWhole: found.every((one) => one?.isWhole),
+    error: found.find((one) => one?.error)?.error,
+  };
+}
+
+/**
  * Do something that writes. Returns {run, busy, error}: `run` does it and then `after`; an error stays until the next try.
  */
 export function useAction(act, after) {

@@ -20,5 +20,5 @@ const WAITS = new Set(["unknown_record", "unknown_connector", "unknown_workspace
 export const says = (reason) => WORDS[reason]?.[0] ?? `It is parked: ${reason}.`;
 export const todo = (reason) => WORDS[reason]?.[1] ?? "Look at its problems.";
 export const waits = (reason) => WAITS.has(reason);
-/** Releasing it by hand could help; of an overtaken or expired one it cannot. */
-export const mayHelp = (reason) => !["overtaken", "expired", "malformed"].includes(reason);
+/** Releasing it by hand could help: what it missed has come, or we have mended what failed. */
+export const mayHelp = (reason) => WAITS.has(reason) || reason === "unexpected";

@@ -23,13 +23,14 @@ function Known({ type, id, workspaceId }) {
   const history = useList(path(type.links, {
     [`filter[${type.type}]`]: id, "filter[deleted]": "include", include: "workspace_connector.connector", "page[size]": 500,
   }));
-  const sources = useDocument(path(`${url}/sources`, { include: "workspace_connector.connector", "page[size]": 500 }));
-  const lanes = sources.document ? fromSources(sources.document, history.rows) : fromRows(history);
+  const sourcesUrl = `${url}/sources`;
+  const sources = useDocument(sourcesUrl);
+  const lanes = sources.document ? fromSources(sources.document, history) : fromRows(history);
   const title = record.document ? titleOf(record.document.data, type.type) : "Record";
   const isCapped = sources.document?.data.some((source) => source.attributes.rows_is_capped) ?? false;
   return html`
     <${View} title=${title} lead=${history.document && lanes.length > 0 && sentence(lanes)}
-      aside=${html`<${AsOf} at=${history.at} path=${path(`${url}/sources`, { include: "workspace_connector.connector" })} />`}>
+      aside=${html`<${AsOf} at=${history.at} path=${sourcesUrl} />`}>
       <${Loaded} of=${record} what="the record" lines=${1}>${() => html`<p class="under"><span>${type.name}</span> <${Id} id=${id} /></p>`}<//>
       ${record.document && html`
         <${Loaded} of=${history} what=${`the history of ${title}`} lines=${5}>${() =>
@@ -74,8 +75,9 @@ function add(lane, { attributes }) {
   return lane;
 }
 
-function fromSources(document, rows) {
-  const { related } = included(document);
+function fromSources(document, { rows, pages }) {
+  const { related } = included(...pages);
+  const names = new Map(rows.map((row) => [idOf(row, "workspace_connector"), nameOf(related(row, "workspace_connector", "connector"))]));
   return ordered(document.data.map((source) => {
     const { direction, first_at: first, last_at: last, rows: count, live } = source.attributes;
     const id = idOf(source, "workspace_connector");
@@ -83,7 +85,7 @@ function fromSources(document, rows) {
     const ends = mine.map((row) => Date.parse(row.attributes.deleted_at ?? row.attributes.created_at));
     const isLive = Number(live) > 0;
     return {
-      key: `${id} ${direction}`, id, direction, name: nameOf(related(source, "workspace_connector", "connector")), rows: count,
+      key: `${id} ${direction}`, id, direction, name: names.get(id) ?? nameOf(null), rows: count,
       live: Number(live), isLive, from: Date.parse(first), to: Math.max(Date.parse(last), ...ends), last,
       points: mine.map((row) => ({ at: Date.parse(row.attributes.created_at), isLive: !row.attributes.deleted_at })),
     };
