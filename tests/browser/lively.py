@@ -46,7 +46,7 @@ def _message(connector: str, direction: str, records: list[tuple[str, int]], day
 
 def messages() -> Iterator[Row]:
     """Yield what came: Payments and Mail by day, CRM by two, Archive by week, Payroll until nine days ago."""
-    dice = random.Random(18)  # noqa: S311  a demo, the same each time
+    dice = random.Random(18)
     for day in range(DAYS, 0, -1):
         weekend = (day % 7) in {2, 3}
         companies = sorted({1, *dice.sample(range(2, 73), 4 if weekend else dice.randint(12, 40))})
@@ -60,7 +60,7 @@ def messages() -> Iterator[Row]:
             yield _message(CRM, "output", [("company", one) for one in companies[:18]], at - 0.1, run)
         if day % 7 == 1:
             yield _message(ARCHIVE, "output", [("account", one) for one in range(1, 7)], at - 0.15, run)
-        if day % 7 == 3 and day > 9:  # noqa: PLR2004  the day of its last sync
+        if day % 7 == 3 and day > 9:
             paid = [("people", one) for one in range(1, 13)] + [("account", 4)]
             yield _message(PAYROLL, "input", paid, at, run)
     for hours in (3.0, 2.5, 2.0):
@@ -107,7 +107,7 @@ def _connection(url: str) -> Any:
 def _wait(connection: Any, ids: list[str]) -> None:
     until = time.monotonic() + SETTLED_SECONDS
     query = "SELECT count(*) FROM wellspring.sync_messages WHERE message_id = ANY(CAST(:ids AS uuid[]))"
-    named = f"SELECT count(*) FROM core_api.companies WHERE id = '{MARKUP}'"  # noqa: S608  a constant
+    named = f"SELECT count(*) FROM core_api.companies WHERE id = '{MARKUP}'"
     while (connection.run(query, ids=ids)[0][0], connection.run(named)[0][0]) != (len(ids), 1):
         assert time.monotonic() < until, "the messages were not all taken"
         time.sleep(0.1)
@@ -119,10 +119,10 @@ def _set_back(connection: Any) -> None:
     for type_ in ledgers():
         table = resource_of(f"{type_}_workspace_connector").table
         connection.run(
-            f"UPDATE core_api.{table} r SET created_at = {came}, updated_at = {came} "  # noqa: S608  declared names
+            f"UPDATE core_api.{table} r SET created_at = {came}, updated_at = {came} "
             "FROM wellspring.sync_messages m WHERE m.pk = r.sync_message_pk"
         )
-    connection.run(f"UPDATE wellspring.sync_messages m SET received_at = {came}, processed_at = {came}")  # noqa: S608
+    connection.run(f"UPDATE wellspring.sync_messages m SET received_at = {came}, processed_at = {came}")
     connection.run(
         "UPDATE wellspring.connector_state s SET last_changed_at = s.last_synced_at, last_failed_at = ("
         "SELECT max(m.received_at) FROM wellspring.sync_messages m "

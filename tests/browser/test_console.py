@@ -411,7 +411,7 @@ def test_three_hundred_connectors_come_by_pages(console: Console) -> None:
             for number in range(begin, begin + 100)
         ]
         url = "/v1/workspace-connectors?from="
-        further = f"{url}{begin + 100}" if begin < 200 else None  # noqa: PLR2004  the last page
+        further = f"{url}{begin + 100}" if begin < 200 else None
         route.fulfill(json={"data": rows, "links": {"next": further}})
 
     console.sign_in("owner", f"#/{WORKSPACE}/providers")

@@ -39,35 +39,42 @@ function ceiling(value) {
 }
 
 /**
- * Bars by day: in above the line, out below it. `days`: [{date, input, output}], oldest first.
+ * Bars by day: in above the line, out below it; a direction in which nothing went takes no room. `days`: [{date, input, output}],
+ * oldest first.
  */
 export function DayBars({ days, label }) {
   const [element, width] = useWidth();
-  const [left, right, top, half] = [56, 8, 8, 84];
+  const [left, right, top] = [56, 8, 8];
+  const [above, below] = ["input", "output"].map((direction) => (days.some((day) => day[direction]) ? 96 : 4));
   const room = width - left - right;
   const step = room / Math.max(1, days.length);
   const highest = ceiling(Math.max(1, ...days.flatMap(({ input, output }) => [input, output])));
-  const middle = top + half;
-  const tall = (value) => (value ? Math.max(1.5, (value / highest) * half) : 0);
+  const middle = top + above;
+  const bottom = middle + below;
+  const tall = (value) => (value ? Math.max(1.5, (value / highest) * 96) : 0);
   const marks = [...new Set([0, Math.floor((days.length - 1) / 2), days.length - 1])].filter((index) => index >= 0);
   const gap = step > 4 ? 1 : 0;
   return html`
     <div ref=${element}>
-      <svg role="img" aria-label=${label} width=${width} height=${middle + half + 24} viewBox=${`0 0 ${width} ${middle + half + 24}`}>
-        <text class="axis" x=${left - 8} y=${top + 10} text-anchor="end">${number(highest)}</text>
-        <text class="axis" x=${left - 8} y=${middle - 6} text-anchor="end">in</text>
-        <text class="axis" x=${left - 8} y=${middle + 14} text-anchor="end">out</text>
-        <text class="axis" x=${left - 8} y=${middle + half} text-anchor="end">${number(highest)}</text>
+      <svg role="img" aria-label=${label} width=${width} height=${bottom + 24} viewBox=${`0 0 ${width} ${bottom + 24}`}>
+        ${above > 4 && html`
+          <text class="axis" x=${left - 8} y=${top + 10} text-anchor="end">${number(highest)}</text>
+          <g class="in"><${Glyph} direction="input" x=${left - 30} y=${middle - 10} /></g>
+          <text class="axis" x=${left - 8} y=${middle - 6} text-anchor="end">in</text>`}
+        ${below > 4 && html`
+          <g class="out"><${Glyph} direction="output" x=${left - 36} y=${middle + 10} /></g>
+          <text class="axis" x=${left - 8} y=${middle + 14} text-anchor="end">out</text>
+          <text class="axis" x=${left - 8} y=${bottom} text-anchor="end">${number(highest)}</text>`}
         ${days.map(({ date, input, output }, index) => html`
           <g key=${date}>
             <title>${utcDay(date)}: ${number(input)} in, ${number(output)} out</title>
-            <rect class="hit" x=${left + index * step} y=${top} width=${step} height=${half * 2} />
+            <rect class="hit" x=${left + index * step} y=${top} width=${step} height=${bottom - top} />
             <rect class="in" x=${left + index * step} y=${middle - tall(input)} width=${step - gap} height=${tall(input)} />
             <rect class="out" x=${left + index * step} y=${middle} width=${step - gap} height=${tall(output)} />
           </g>`)}
         <line class="base" x1=${left} x2=${width - right} y1=${middle} y2=${middle} />
         ${marks.map((index) => html`
-          <text key=${index} class="axis" x=${left + (index + 0.5) * step} y=${middle + half + 18}
+          <text key=${index} class="axis" x=${left + (index + 0.5) * step} y=${bottom + 18}
             text-anchor=${index === 0 ? "start" : index === days.length - 1 ? "end" : "middle"}>${utcDay(days[index].date)}</text>`)}
       </svg>
     </div>`;
@@ -162,7 +169,7 @@ export function Flows({ columns, flows, label }) {
   const gap = 26;
   const most = Math.max(1, ...columns.map((nodes) => sum(nodes)));
   const longest = Math.max(...columns.map((nodes) => nodes.length));
-  const height = Math.max(220, longest * 46);
+  const height = Math.max(240, longest * 50);
   const unit = Math.max(0, height - longest * gap) / most;
   const places = new Map();
   columns.forEach((nodes, column) => {
@@ -177,7 +184,11 @@ export function Flows({ columns, flows, label }) {
   });
   return html`
     <div ref=${element}>
-      <svg role="img" aria-label=${label} width=${width} height=${height + 24} viewBox=${`0 -20 ${width} ${height + 28}`}>
+      <svg role="img" aria-label=${label} width=${width} height=${height + 48} viewBox=${`0 -44 ${width} ${height + 52}`}>
+        ${columns[0].length > 0 && html`
+          <g class="in"><${Glyph} direction="input" x=${side + 5} y=${-36} /><text class="axis" x=${side + 15} y=${-32}>in</text></g>`}
+        ${columns[2].length > 0 && html`
+          <g class="out"><${Glyph} direction="output" x=${width - side - 5} y=${-36} /><text class="axis" x=${width - side - 15} y=${-32} text-anchor="end">out</text></g>`}
         ${flows.map(({ from, to, value, direction }) => {
           const [a, b] = [places.get(from), places.get(to)];
           const thick = Math.max(1.5, value * unit);
@@ -197,7 +208,7 @@ export function Flows({ columns, flows, label }) {
           return html`
             <g key=${node.key}>
               <rect class="node" x=${at.x} y=${at.y} width=${bar} height=${at.tall} />
-              <text class="lane" x=${x} y=${onTop ? at.y - 6 : at.y + at.tall / 2 + 4} text-anchor=${anchor}>${shortened(node.name, isNarrow ? 14 : 20)}</text>
+              <text class="lane" x=${x} y=${onTop ? at.y - 6 : at.y + at.tall / 2 + 4} text-anchor=${anchor}><tspan class="lane-name">${shortened(node.name, isNarrow ? 10 : 14)}</tspan>${!isNarrow && ` ${number(node.value)}`}</text>
             </g>`;
         }))}
       </svg>
