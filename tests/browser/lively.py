@@ -115,7 +115,8 @@ def _wait(connection: Any, ids: list[str]) -> None:
 
 def _set_back(connection: Any) -> None:
     # What the demo itself brought was there before all of it.
-    came = f"CASE WHEN m.run IS NULL AND m.outcome = 'applied' THEN now() - interval '{DAYS + 20} days' ELSE m.occurred_at END"
+    before = f"now() - interval '{DAYS + 20} days'"
+    came = f"CASE WHEN m.run IS NULL AND m.outcome = 'applied' THEN {before} ELSE m.occurred_at END"
     for type_ in ledgers():
         table = resource_of(f"{type_}_workspace_connector").table
         connection.run(

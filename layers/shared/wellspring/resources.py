@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-type Kind = Literal["text", "instant", "direction", "boolean", "texts", "uuid", "problems", "counts"]
+type Kind = Literal[
+    "text", "instant", "direction", "boolean", "texts", "uuid", "number", "version", "objects", "problems", "counts"
+]
 type Written = Literal["never", "create", "update", "always"]
-type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "message"]
-type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "message"]
+type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "message", "feed"]
+type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "message", "services"]
 type Found = Literal["", "equal", "among", "name"]
 type Drives = Literal["", "always", "named", "named_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
@@ -38,7 +40,9 @@ class Attribute:
             exactly, by its beginning or by a part of it, whatever the attribute is called. Empty for a text that
             nothing finds.
         filter: what the filter is called where it is not called as the attribute.
-        choices: all values of a text that has only these.
+        column: the column behind it where that is not called as the attribute.
+        choices: the only values of a text; empty for any.
+        members: what each of its objects may have.
         whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
         is_kept_back: whether it is shown of a resource that a service asks for by its id, and nowhere else.
     """
@@ -50,7 +54,9 @@ class Attribute:
     example: str = ""
     found: Found = ""
     filter: str = ""
+    column: str = ""
     choices: tuple[str, ...] = ()
+    members: tuple["Attribute", ...] = ()
     whole: str = ""
     is_kept_back: bool = False
 
@@ -104,15 +110,17 @@ class Resource:
         includes: relationship paths that `include` may name.
         tenancy: a row is visible when the caller sees `every` parent that has a tenant, or `any` of them, or holds
             a `membership` of the row itself (a group), or is a `direct` member of its workspace, or sees the row
-            `itself` (a workspace); or it is for `everybody`. A `message` is seen by who sees its workspace, and by
-            services where it has none.
+            `itself` (a workspace); or it is for `everybody`, or for `services` alone. A `message` is seen by who sees
+            its workspace, and by services where it has none.
         policy: whose rules its writing follows (`access.rules`, `services.policies`).
         unique: the constraint that only a second live row of the same parents violates.
         operations: what can be done at `route` and at `route/{id}`; each is a route and a function.
         summaries: what an operation does in a few words, where its name and the type's do not say it.
-        sorts: the times that a list can be sorted by; newest first by the first of them where nobody says.
         plural: several of them, in words; where it is empty, the name with an s.
         example: which of the demo's resources of the type examples show.
+        times: what a list is sorted by, and what ranges are of; the first where nothing is said.
+        together: filters that may be asked for together, because an index has their rows in the list's order; None
+            where any may.
     """
 
     type: str
@@ -126,9 +134,10 @@ class Resource:
     unique: str = ""
     operations: tuple[Operation, ...] = ()
     summaries: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
-    sorts: tuple[str, ...] = ("created_at", "updated_at", "deleted_at")
     plural: str = ""
     example: int = 1
+    times: tuple[str, ...] = ("created_at", "updated_at", "deleted_at")
+    together: tuple[frozenset[str], ...] | None = None
     # Found by name in every request; built once.
     _by_name: dict[str, Attribute | Relationship] = field(init=False, repr=False, compare=False, hash=False)
 
@@ -163,11 +172,6 @@ class Resource:
         return tuple(relationship for relationship in self.to_one if relationship.is_trace)
 
     @property
-    def is_tombstoned(self) -> bool:
-        """Whether its rows have a time of deletion."""
-        return "deleted_at" in self._by_name
-
-    @property
     def driving(self) -> tuple[str, ...]:
         """The names of the relationships by whose parents its rows can be read."""
         return tuple(relationship.name for relationship in self.to_one if relationship.drives)
@@ -181,6 +185,16 @@ class Resource:
     def is_readable(self) -> bool:
         """Whether one of it has a URL."""
         return "retrieve" in self.operations
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one of it, at its route."""
+        return bool(self.route) and not self.operations
+
+    @property
+    def has_tombstones(self) -> bool:
+        """Whether one of it that is deleted stays, and can be listed."""
+        return "deleted_at" in self.times
 
     @property
     def name(self) -> str:
@@ -470,7 +484,7 @@ SYNC_MESSAGE = Resource(
     includes=("workspace_connector", "workspace"),
     tenancy="message",
     operations=READ,
-    sorts=("received_at", "occurred_at", "processed_at"),
+    times=("received_at", "occurred_at", "processed_at"),
 )
 
 # They can be included, not asked for by themselves.
@@ -497,6 +511,89 @@ READABLE_PARENTS = (
     WORKSPACE_MEMBERSHIP,
 )
 
+OUTCOMES = ("waiting", "parked", "applied", "dismissed")
+_SOURCE = Attribute("source", "text", example="/well/companies", found="equal")
+# Kept events of the platform's feed: what waits or is parked, and what became of what was (contract, section 6).
+FEED_EVENT = Resource(
+    type="feed_event",
+    table="pending_events",
+    route="/v1/feed-events",
+    attributes=(
+        _SOURCE,
+        Attribute("event_id", "text", example="42-7"),
+        Attribute("event_type", "text", example="wellspring.company.upserted"),
+        Attribute("subject", "uuid", example="01990000-0003-7000-8000-a00000000001", found="equal"),
+        Attribute("sequence", "version", example="1042", column="version"),
+        Attribute("received_at", "instant", required=True),
+        Attribute("outcome", "text", required=True, example="parked", found="equal", choices=OUTCOMES),
+        Attribute("reason", "text", example="other_source", found="equal"),
+        Attribute(
+            "problems",
+            "objects",
+            required=True,
+            members=(
+                Attribute("code", "text", required=True, example="other_source"),
+                Attribute("pointer", "text"),
+                Attribute("type", "text"),
+                Attribute("id", "text"),
+            ),
+        ),
+    ),
+    tenancy="services",
+    policy="feed",
+    operations=READ,
+    summaries={"list": "List the feed's events that wait or are parked"},
+    times=("received_at",),
+    together=tuple(
+        frozenset(names) for names in (("outcome",), ("outcome", "reason"), ("outcome", "source"), ("subject",))
+    ),
+)
+# The id of what there is one of.
+SINGLE = "all"
+# How far the feed is: one of it.
+FEED_STATUS = Resource(
+    type="feed_status",
+    table="feed_sources",
+    route="/v1/feed-status",
+    attributes=(
+        Attribute("waiting", "number", required=True, example="3"),
+        Attribute("parked", "number", required=True, example="1"),
+        Attribute("lag_seconds", "number", required=True, example="12"),
+        Attribute(
+            "loads",
+            "objects",
+            required=True,
+            members=(
+                Attribute("name", "text", required=True, example="companies.jsonl.gz"),
+                Attribute("outcome", "text", required=True, example="done", choices=("in_progress", "done", "failed")),
+                Attribute("lines", "number", required=True, example="100000"),
+                Attribute("started_at", "instant", required=True),
+                Attribute("finished_at", "instant"),
+            ),
+        ),
+        Attribute(
+            "sources",
+            "objects",
+            required=True,
+            members=(
+                Attribute("source", "text", required=True, example="/well/companies"),
+                Attribute("type", "text", required=True, example="company"),
+                Attribute("events", "number", required=True, example="1200"),
+                Attribute("applied", "number", required=True, example="1100"),
+                Attribute("live", "number", required=True, example="1000"),
+                Attribute("waiting", "number", required=True, example="3"),
+                Attribute("parked", "number", required=True, example="1"),
+                Attribute("last_sequence", "version", required=True, example="1042"),
+                Attribute("last_event_at", "instant"),
+                Attribute("last_received_at", "instant", required=True),
+            ),
+        ),
+    ),
+    tenancy="services",
+    policy="feed",
+    times=(),
+)
+
 _RESOURCES: dict[str, Resource] = {}
 
 
@@ -515,6 +612,8 @@ register(
     *READABLE_PARENTS,
     *PARENTS,
     SYNC_MESSAGE,
+    FEED_EVENT,
+    FEED_STATUS,
 )
 
 

@@ -43,11 +43,7 @@ def resource_object(
         primary: whether it is what was asked for, and not included with it.
     """
     document: Object = {"type": resource.type, "id": str(row["id"])}
-    attributes = {
-        attribute.name: _attribute(attribute, row[attribute.name])
-        for attribute in resource.attributes
-        if (fields is None or attribute.name in fields) and (attribute.name in row or not attribute.is_kept_back)
-    }
+    attributes = attributes_of(resource, row, fields)
     if attributes:
         document["attributes"] = attributes
     relationships = {
@@ -61,6 +57,15 @@ def resource_object(
     if is_retrievable(resource, row):
         document["links"] = {"self": location(resource, row)}
     return document
+
+
+def attributes_of(resource: Resource, row: Row, fields: frozenset[str] | None = None) -> Object:
+    """Return the attributes of one row as a document has them; `fields` as `resource_object` takes them."""
+    return {
+        attribute.name: _attribute(attribute, row[attribute.name])
+        for attribute in resource.attributes
+        if (fields is None or attribute.name in fields) and (attribute.name in row or not attribute.is_kept_back)
+    }
 
 
 def is_retrievable(resource: Resource, row: Row) -> bool:
@@ -209,8 +214,18 @@ def _attribute(attribute: Attribute, value: Any) -> Any:
     match attribute.kind:
         case "instant":
             return render_instant(value)
-        case "uuid":
+        # As CloudEvents have it: a number of 64 bits is more than JSON's readers agree on.
+        case "uuid" | "version":
             return str(value)
+        case "objects":
+            return [
+                {
+                    member.name: _attribute(member, each[member.name])
+                    for member in attribute.members
+                    if member.name in each
+                }
+                for each in value
+            ]
         case _:
             return value
 

@@ -30,7 +30,7 @@ from wellspring.queries import (
 )
 from wellspring.resources import DIRECTIONS, FOLDED, Resource, resource_of
 
-# Dead rows can be sorted by the time of their deletion, too.
+# What most lists are sorted by. Dead rows can be sorted by the time of their deletion, too.
 SORTABLE = ("created_at", "updated_at", "deleted_at")
 RANGE_OPERATORS: tuple[Operator, ...] = ("gte", "gt", "lte", "lt")
 DELETED: tuple[Deleted, ...] = ("exclude", "include", "only")
@@ -145,7 +145,7 @@ class _Parser:
         self.filters: list[Filter] = []
         self.workspaces: tuple[UUID, ...] = ()
         self.deleted: Deleted = "exclude"
-        self.sort = Sort(resource.sorts[0])
+        self.sort = default_sort(resource)
         self.is_sorted = False
         self.size = DEFAULT_PAGE_SIZE
         self.after: str | None = None
@@ -208,7 +208,7 @@ class _Parser:
         names = [(name, name) for name in plain] + [("fields[TYPE]", f"fields[{self.resource.type}]")]
         filters = [said.name for said in self.resource.to_one if said.is_filter]
         for said in self.resource.attributes:
-            if said.kind == "instant":
+            if said.name in self.resource.times:
                 told = f"filter[{said.name}][{'|'.join(RANGE_OPERATORS)}]"
                 names.append((told, f"filter[{said.name}][{RANGE_OPERATORS[0]}]"))
             else:
@@ -242,6 +242,7 @@ class _Parser:
         """Refuse what would walk over any number of rows for one page: no index has them together."""
         if self.resource.tenancy == "message":
             self._refuse_unbounded_messages()
+        self._refuse_together()
         if self.sort.name == "deleted_at" and self.deleted != "only":
             self.refuse(
                 "sort",
@@ -282,10 +283,20 @@ class _Parser:
         if {"run", "reason"} <= equal:
             detail = "A run's messages are found by their outcome: ask for filter[outcome]=parked instead."
             self.refuse("filter[reason]", detail)
-        if equal and self.sort.name != self.resource.sorts[0]:
-            known = self.resource.sorts[0]
+        if equal and self.sort.name != self.resource.times[0]:
+            known = self.resource.times[0]
             detail = f"What is filtered so has the order of {known} alone: ask for sort={known} or sort=-{known}."
             self.refuse("sort", detail, kind="unsupported-sort")
+
+    def _refuse_together(self) -> None:
+        """Refuse filters that no index has together."""
+        allowed = self.resource.together
+        asked = {found.name for found in self.filters if found.operator not in RANGE_OPERATORS}
+        if allowed is None or not asked or asked in allowed:
+            return
+        sets = "; ".join(" and ".join(f"filter[{name}]" for name in sorted(names)) for names in allowed)
+        for name in sorted(asked):
+            self.refuse(f"filter[{name}]", f"These filters are for one another, alone or together: {sets}.")
 
     def _include(self, value: str) -> None:
         paths = tuple(dict.fromkeys(value.split(","))) if value else ()
@@ -361,7 +372,7 @@ class _Parser:
         if rest:
             return self._range_reader(parameter, name, rest[0])
         if name == "deleted":
-            return self._deleted if self.resource.is_tombstoned else None
+            return self._deleted if self.resource.has_tombstones else None
         if name == "workspace" and is_of_workspaces(self.resource):
             return self._workspaces
         return self._equality_reader(parameter, name)
@@ -379,6 +390,12 @@ class _Parser:
 
     def _text_reader(self, parameter: str, name: str) -> _Reader | None:
         form = f"a text of 1 to {MAX_FILTER_TEXT} characters"
+        known = self.resource.attribute(name)
+        if known is not None and known.found and known.kind == "uuid":
+            return lambda value: self._add(parameter, name, "eq", parse_id(value), "one uuid")
+        if known is not None and known.found and known.choices:
+            choice = f"one of: {', '.join(known.choices)}"
+            return lambda value: self._add(parameter, name, "eq", value if value in known.choices else None, choice)
         for attribute in self.resource.attributes:
             if attribute.found in {"equal", "among"} and name == (attribute.filter or attribute.name):
                 operator: Operator = "eq" if attribute.found == "equal" else "among"
@@ -411,7 +428,7 @@ class _Parser:
     def _range_reader(self, parameter: str, name: str, wanted: str) -> _Reader | None:
         attribute = self.resource.attribute(name)
         operator = next((known for known in RANGE_OPERATORS if known == wanted), None)
-        if attribute is None or attribute.name not in self.resource.sorts or operator is None:
+        if attribute is None or name not in self.resource.times or operator is None:
             return None
         form = "a time in ISO 8601 with an offset, such as 2026-05-10T08:14:22.000Z"
         return lambda value: self._add(parameter, name, operator, parse_instant(value), form)
@@ -440,12 +457,17 @@ class _Parser:
 
 def sorts_of(resource: Resource) -> tuple[str, ...]:
     """Return what a type's list can be sorted by."""
-    return (*resource.sorts, "name") if resource.named else resource.sorts
+    return (*resource.times, "name") if resource.named else resource.times
+
+
+def default_sort(resource: Resource) -> Sort:
+    """Return the order of a type's list where none is asked for: newest first."""
+    return Sort(resource.times[0]) if resource.times else Sort()
 
 
 def is_of_workspaces(resource: Resource) -> bool:
     """Say whether the rows of a type belong to workspaces, by which its list is narrowed."""
-    return resource.tenancy not in {"membership", "everybody"}
+    return resource.tenancy not in {"membership", "everybody", "services"}
 
 
 _SOME_IDS = f"one to {MAX_FILTER_IDS} uuids, comma-separated"

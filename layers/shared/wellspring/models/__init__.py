@@ -12,9 +12,9 @@ __all__ = ["feed", "infrastructure", "junctions", "listed_from", "messages", "me
 
 
 def table_of(name: str) -> Table:
-    """Return the table called `name`, of the platform's or of the service's own. Raises `KeyError`."""
-    own = metadata.tables.get(f"{INFRASTRUCTURE}.{name}")
-    return metadata.tables[f"{SCHEMA}.{name}"] if own is None else own
+    """Return the table called `name`: of the ledger, or else of the service itself. Raises `KeyError`."""
+    found = metadata.tables.get(f"{SCHEMA}.{name}")
+    return metadata.tables[f"{INFRASTRUCTURE}.{name}"] if found is None else found
 
 
 @lru_cache

@@ -5,7 +5,7 @@ from typing import Any
 
 from wellspring.example_ids import demo_id, id_of
 from wellspring.jsonapi.documents import proves
-from wellspring.resources import Attribute, Relationship, Resource, resource_of
+from wellspring.resources import SINGLE, Attribute, Relationship, Resource, resource_of
 
 MADE_AT = "2026-05-10T08:14:22.000Z"
 LATER = "2026-06-01T12:00:00.000Z"
@@ -15,6 +15,12 @@ ENTITY_TAG = '"nTb3oLSeCGX9Yz5K"'
 IDEMPOTENCY_KEY = "7c0c5c1e-3f0b-4f0e-8f0a-2b1d9e6c4a11"
 
 type Object = dict[str, Any]
+
+# Documents of operations that are told something in `meta`.
+META: Mapping[str, Object] = {
+    "dismiss": {"meta": {"note": "Agreed with the source."}},
+    "release_many": {"meta": {"source": "/well/companies", "reason": "other_source", "dry_run": True}},
+}
 
 
 _VALUES: Mapping[str, Any] = {
@@ -29,7 +35,7 @@ _VALUES: Mapping[str, Any] = {
 
 def identifier(type_: str) -> Object:
     """Return the resource identifier object of the example of a type."""
-    return {"type": type_, "id": id_of(type_)}
+    return {"type": type_, "id": SINGLE if resource_of(type_).is_single else id_of(type_)}
 
 
 def attribute(said: Attribute) -> Any:
@@ -37,7 +43,11 @@ def attribute(said: Attribute) -> Any:
     match said.kind:
         case "instant":
             return None if said.name == "deleted_at" else MADE_AT
-        case "text":
+        case "objects":
+            return [{member.name: attribute(member) for member in said.members if member.required}]
+        case "number":
+            return int(said.example)
+        case "text" | "version":
             return said.example or said.name.replace("_", " ")
         case _:
             return _VALUES[said.kind]
@@ -59,7 +69,9 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
     relationships = {said.name: _relationship(resource, said, primary=primary) for said in resource.to_one}
     if relationships:
         made["relationships"] = relationships
-    if resource.is_readable:
+    if resource.is_single:
+        made["links"] = {"self": resource.route}
+    elif resource.is_readable:
         made["links"] = {"self": f"{resource.route}/{id_of(resource.type)}"}
     if cursor:
         made["meta"] = {"page": {"cursor": CURSOR}}

@@ -15,26 +15,28 @@ from wellspring.jsonapi.query import (
     is_of_workspaces,
 )
 from wellspring.openapi import examples
-from wellspring.openapi.naming import schema
+from wellspring.openapi.naming import pascal, schema
 from wellspring.openapi.schemas import included_types, narrowed
 from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_NAME_FOLDED, MAX_PAGE_SIZE, MAX_SEARCHED, MAX_TOTAL
-from wellspring.resources import SYNC_MESSAGE, Attribute, Resource, resource_of
+from wellspring.resources import Attribute, Resource, resource_of, resources
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
 
 _UUID: Object = {"type": "string", "format": "uuid"}
 _TIME: Object = {"type": "string", "format": "date-time"}
+# Operations whose answer shows as much of a resource as a client asks for.
+WITH_VIEW = frozenset({"list", "retrieve", "create", "update"})
 _COMPARED = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
 
 
 def enumerations() -> dict[str, Object]:
     """Return the schemas of the values that parameters choose from, shared so that generated clients name each once."""
     orders = [order for name in SORTABLE for order in (name, f"-{name}")]
-    own = [order for name in SYNC_MESSAGE.sorts for order in (name, f"-{name}")]
+    own = {_order_of(resource): _orders(resource) for resource in resources() if resource.times != SORTABLE}
     return {
         "Order": {"type": "string", "enum": orders},
-        "OrderOfMessages": {"type": "string", "enum": own},
+        **{name: {"type": "string", "enum": said} for name, said in own.items() if said},
         "OrderOrName": {"type": "string", "enum": [*orders, "name", "-name"]},
         "DeletedRows": {"type": "string", "enum": list(DELETED)},
     }
@@ -57,7 +59,7 @@ def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]
     within = frozenset(route.within.values())
     if route.operation == "list":
         yield from _list(resource, within)
-    if route.operation != "delete":
+    if route.operation in WITH_VIEW:
         yield from _view(resource)
     yield from _headers(route)
 
@@ -117,20 +119,24 @@ def _paging() -> Iterator[Object]:
 
 def _order_of(resource: Resource) -> str:
     """Return the name of the enumeration of a list's orders."""
-    if resource.tenancy == "message":
-        return "OrderOfMessages"
+    if resource.times != SORTABLE:
+        return f"OrderOf{pascal(resource.type)}"
     return "OrderOrName" if resource.named else "Order"
 
 
+def _orders(resource: Resource) -> list[str]:
+    return [order for name in resource.times for order in (name, f"-{name}")]
+
+
 def _sort(resource: Resource) -> Object:
-    if resource.tenancy == "message":
-        description = (
-            "The order, `-` for newest first; `-received_at` where it is not said. By another time only those that "
-            "have it, and without a filter on outcome, reason or run."
-        )
-        return _query("sort", description, schema(_order_of(resource)), "-received_at")
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
     dead = "By `deleted_at` with `filter[deleted]=only`."
+    if resource.times != SORTABLE:
+        usual = f"-{resource.times[0]}"
+        description = f"The order, `-` for newest first; `{usual}` where it is not said."
+        if resource.tenancy == "message":
+            description += " By another time only those that have it, and without a filter on outcome, reason or run."
+        return _query("sort", description, schema(_order_of(resource)), usual)
     if resource.named is None:
         description = f"The order, `-` for newest first; `-created_at` where it is not said. {dead}"
         return _query("sort", description, schema(_order_of(resource)), "-created_at")
@@ -153,8 +159,8 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
                 maxItems=MAX_FILTER_IDS,
             )
     for attribute in resource.attributes:
-        yield from _filters_of(attribute, is_ranged=attribute.name in resource.sorts)
-    if resource.is_tombstoned:
+        yield from _filters_of(attribute, is_ranged=attribute.name in resource.times)
+    if resource.has_tombstones:
         yield _query(
             "filter[deleted]",
             "Whether tombstoned rows are left out (as where it is not said), shown too, or shown alone.",
@@ -172,6 +178,8 @@ def _filters_of(attribute: Attribute, *, is_ranged: bool) -> Iterator[Object]:
             text: Object = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
             if attribute.choices:
                 text = {"type": "string", "enum": list(attribute.choices)}
+            elif attribute.kind == "uuid":
+                text = _UUID
             found = example if attribute.found == "equal" else example[0]
             yield _query(name, f"Only rows whose `{attribute.name}` is this, or has it among others.", text, found)
     match attribute.kind:

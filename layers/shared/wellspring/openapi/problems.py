@@ -94,6 +94,10 @@ def _problems(route: Route) -> Iterator[WellspringError]:
         return
     yield InvalidQueryParameter("There is no such parameter for this operation.", parameter="foo")
     yield UNAVAILABLE
+    yield from _of_operation(route, resource)
+
+
+def _of_operation(route: Route, resource: Resource) -> Iterator[WellspringError]:
     match route.operation:
         case "list":
             yield InvalidCursor("The cursor is not one of this list.", parameter="page[after]")
@@ -110,7 +114,9 @@ def _problems(route: Route) -> Iterator[WellspringError]:
             yield _absent(resource.type)
             yield from _of_document(resource)
             yield ImmutableAttribute("The direction is never changed.", pointer="/data/attributes/direction")
-        case _:
+        case "release" | "dismiss" | "release_many":
+            yield from _of_release(route, resource)
+        case "create":
             yield from _of_document(resource)
             yield from _of_creation(resource)
 
@@ -136,6 +142,17 @@ def _of_document(resource: Resource) -> Iterator[WellspringError]:
     yield Conflict(f"The type must be {resource.type}.", pointer="/data/type")
     yield PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")
     yield SchemaValidationError("There is no such attribute.", pointer="/data/attributes/foo")
+
+
+def _of_release(route: Route, resource: Resource) -> Iterator[WellspringError]:
+    if route.operation != "release_many":
+        yield _absent(resource.type)
+        yield Conflict(f"The {resource.name.split()[-1]} is not parked: it is applied.")
+    yield BadRequest("The document must have an object as its meta.", pointer="")
+    yield InvalidJson("The body is not a JSON text in UTF-8 with each member of an object named once.")
+    yield PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")
+    if route.operation != "release":
+        yield SchemaValidationError("The member is missing.", pointer="/meta")
 
 
 def _of_creation(resource: Resource) -> Iterator[WellspringError]:

@@ -13,11 +13,13 @@ from wellspring.jsonapi.values import CURSOR_PAGINATION
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
 from wellspring.queries import MAX_TOTAL, MOST_LINKED, PROBLEMS_KEPT
-from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource, resource_of, resources
+from wellspring.resources import DIRECTIONS, SINGLE, Attribute, Relationship, Resource, resource_of, resources
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
 
+# What the release of many answers.
+RELEASED = ("matching", "released", "still_parked", "remaining")
 # What str.strip takes away, spelt out because regular expressions disagree about \s.
 _BLANK = r"\t-\r\u001c- \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 TEXT_PATTERN = rf"^[^\u0000]*[^\u0000{_BLANK}][^\u0000]*$"
@@ -114,6 +116,39 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "jsonapi",
             "errors",
         ),
+        "ReleaseDocument": closed(
+            {
+                "jsonapi": schema("JsonApi"),
+                "meta": closed(
+                    {name: {"type": "integer", "minimum": 0} for name in RELEASED},
+                    *RELEASED,
+                ),
+            },
+            "jsonapi",
+            "meta",
+        ),
+        "ReleaseRequest": open_(
+            {
+                "meta": open_(
+                    {
+                        "source": {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": TEXT_PATTERN},
+                        "reason": {"type": "string", "minLength": 1, "maxLength": 100, "pattern": TEXT_PATTERN},
+                        "dry_run": {"type": "boolean"},
+                    },
+                    "source",
+                    "reason",
+                )
+            },
+            "meta",
+        ),
+        "DismissRequest": open_(
+            {
+                "meta": open_(
+                    {"note": {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": TEXT_PATTERN}}, "note"
+                )
+            },
+            "meta",
+        ),
         "GatewayError": {
             **open_({"message": {"type": "string"}}, "message"),
             "description": "What the gateway itself answers, before any function is called.",
@@ -176,7 +211,9 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
     """Yield the schemas of the resource object of a type and, where it has routes, of the documents around it."""
     name = pascal(resource.type)
     yield name, _resource_object(resource)
-    if resource.route:
+    if resource.is_single:
+        yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
+    elif resource.route:
         yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
         yield (
             f"{name}Collection",
@@ -194,7 +231,7 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
 def _resource_object(resource: Resource) -> Object:
     properties: Object = {
         "type": {"type": "string", "const": resource.type},
-        "id": schema("Id"),
+        "id": {"const": SINGLE} if resource.is_single else schema("Id"),
         "attributes": _attributes(resource),
     }
     if resource.relationships:
@@ -203,11 +240,14 @@ def _resource_object(resource: Resource) -> Object:
     if resource.route:
         # What a GET would not show has no link: a tombstoned row, a group of others that is included.
         properties["links"] = schema("SelfLinks")
+    if resource.route and not resource.is_single:
         properties["meta"] = schema("ItemMeta")
     return {
         **closed(properties, *required),
         # A sparse fieldset may take every field away, so none is required.
-        "description": f"A {resource.name}. `fields[{resource.type}]` says which fields it has.",
+        "description": f"A {resource.name}. `fields[{resource.type}]` says which fields it has."
+        if resource.operations or not resource.route
+        else f"The {resource.name}.",
         "examples": [examples.resource_object(resource)],
     }
 
@@ -225,21 +265,22 @@ def _shown(attribute: Attribute) -> Object:
     """Return the schema of an attribute in an answer."""
     match attribute.kind:
         case "instant":
-            is_known = attribute.required or attribute.name == "created_at"
-            return schema("Instant") if is_known else _or_null(schema("Instant"))
+            is_there = attribute.required or attribute.name == "created_at"
+            return schema("Instant") if is_there else _or_null(schema("Instant"))
         case "direction":
             return schema("Direction") if attribute.required else _or_null(schema("Direction"))
-        case "boolean":
-            return {"type": "boolean"}
-        case "texts":
-            return {"type": "array", "items": {"type": "string"}}
-        case "text":
+        case "objects":
+            return {"type": "array", "items": _member(attribute)}
+        case "text" | "version":
             return _text(attribute)
         case _:
-            return _OF_MESSAGES[attribute.kind]
+            return _OF_KINDS[attribute.kind]
 
 
-_OF_MESSAGES: dict[str, Object] = {
+_OF_KINDS: dict[str, Object] = {
+    "boolean": {"type": "boolean"},
+    "number": {"type": "integer", "minimum": 0},
+    "texts": {"type": "array", "items": {"type": "string"}},
     "uuid": {"type": ["string", "null"], "format": "uuid"},
     "problems": {"type": "array", "items": schema("Problem"), "maxItems": PROBLEMS_KEPT},
     "counts": {
@@ -248,6 +289,12 @@ _OF_MESSAGES: dict[str, Object] = {
         "description": "By type of record; of providers how many were named and matched.",
     },
 }
+
+
+def _member(attribute: Attribute) -> Object:
+    """Return the schema of one of an attribute's objects."""
+    needed = [member.name for member in attribute.members if member.required]
+    return closed({member.name: _shown(member) for member in attribute.members}, *needed)
 
 
 def _text(attribute: Attribute) -> Object:

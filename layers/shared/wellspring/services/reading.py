@@ -137,7 +137,7 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
         for found in query.filters
         if found.operator not in RANGES and not _is_of_few_messages(query.resource, found)
     ]
-    if query.resource.tenancy == "message" and query.sort.name != query.resource.sorts[0]:
+    if query.resource.tenancy == "message" and query.sort.name != query.resource.times[0]:
         asked.append("sort")
     ways = ", ".join(f"filter[{name}]" for name in dict.fromkeys(("workspace", *driving)))
     detail = f"This is not for the rows of all workspaces: ask for it with one of {ways}."

@@ -28,14 +28,14 @@ def attribute_column(row: FromClause, name: str) -> ColumnElement[Any]:
 
 def own_columns(resource: Resource, row: FromClause) -> list[ColumnElement[Any]]:
     """Return what a row shows of itself among others: `id` and each attribute."""
-    shown = [attribute.name for attribute in resource.attributes if not attribute.is_kept_back]
-    return [row.c.id, *(attribute_column(row, name).label(name) for name in shown)]
+    shown = [attribute for attribute in resource.attributes if not attribute.is_kept_back]
+    return [row.c.id, *(attribute_column(row, said.column or said.name).label(said.name) for said in shown)]
 
 
 def whole_columns(resource: Resource, row: FromClause, *, person: bool) -> list[ColumnElement[Any]]:
     """Return what a row shows of itself where it is asked for by its id."""
     shown = (attribute for attribute in resource.attributes if not (attribute.is_kept_back and person))
-    columns = (attribute_column(row, said.whole or said.name).label(said.name) for said in shown)
+    columns = (attribute_column(row, said.whole or said.column or said.name).label(said.name) for said in shown)
     return [row.c.id, *columns]
 
 
@@ -46,7 +46,7 @@ def shown_columns(resource: Resource, row: FromClause, sort: str) -> list[Column
 
 
 def is_shown(row: FromClause, deleted: Deleted) -> list[ColumnElement[bool]]:
-    """Return the conditions of `filter[deleted]`; what has no time of deletion is always shown."""
+    """Return the conditions of `filter[deleted]`; none of what has no tombstones."""
     if "deleted_at" not in row.c:
         return []
     match deleted:
