@@ -136,7 +136,7 @@ function Acts({ row, done }) {
             <button class="grave" disabled=${busy || !note.trim()}>Dismiss it</button>
             <button type="button" disabled=${busy} onClick=${() => setNote(null)}>Keep it</button>
           </form>`}
-      <${Copy} text=${`curl -s -X POST -H "Authorization: Bearer $TOKEN" "${location.origin}${url}/release"`} label="curl" what="Copy the curl command that releases it" />
+      ${mayHelp(row.attributes.reason) && html`<${Copy} text=${`curl -s -X POST -H "Authorization: Bearer $TOKEN" "${location.origin}${url}/release"`} label="curl" what="Copy the curl command that releases it" />`}
     </div>
     ${(release.error ?? dismiss.error) && html`<${Problem} error=${release.error ?? dismiss.error} />`}`;
 }
