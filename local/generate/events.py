@@ -201,7 +201,8 @@ def _usual_query(route: Route) -> str:
 def _usual_caller(route: Route) -> str:
     if route.resource is not None and route.resource.policy == "feed":
         return "pipeline"
-    of_pipeline = route.resource is not None and route.resource.policy == "provenance" and route.method != "GET"
+    writes = {"provenance", "message"}
+    of_pipeline = route.resource is not None and route.resource.policy in writes and route.method != "GET"
     return "pipeline" if of_pipeline else "owner"
 
 
@@ -224,7 +225,7 @@ def _claims(principal: str) -> dict[str, str]:
 
 def _body(route: Route, special: Special, ids: Mapping[str, str]) -> str:
     if route.operation in META:
-        return _compact(META[route.operation])
+        return _compact(META[route.operation][_resource(route).type])
     if route.operation not in {"create", "update"}:
         return ""
     resource = _resource(route)

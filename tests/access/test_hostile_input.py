@@ -40,7 +40,7 @@ from wellspring.errors import AlreadyExists, NotFound, WellspringError
 from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_FIELDS
 from wellspring.jsonapi.query import CURSORS, RANGE_OPERATORS
 from wellspring.jsonapi.values import MEDIA_TYPE
-from wellspring.resources import resources
+from wellspring.resources import Relationship, resources
 from wellspring.routes import Route
 
 # In whatever is long enough to be told from an answer's own words.
@@ -225,6 +225,10 @@ def fields(route: Route) -> Iterator[tuple[str, ...]]:
             yield ("data", "relationships", relationship.name, *rest)
 
 
+def _is_filter(relationship: Relationship, route: Route) -> bool:
+    return relationship.is_filter and relationship.name not in route.within.values()
+
+
 def parameters(route: Route) -> list[str]:
     """Return the query parameters that a route knows; for one that knows none, a name."""
     if route.resource is None or route.operation == "delete":
@@ -236,15 +240,14 @@ def parameters(route: Route) -> list[str]:
     ]
     if route.operation != "list":
         return known
-    known += ["sort", "page[size]", "page[after]", "page[before]", "page[total]", "filter[deleted]"]
-    known += [f"filter[{found.name}]" for found in route.resource.to_one if found.name not in route.within.values()]
+    known += ["sort", "page[size]", "page[after]", "page[before]", "page[total]"]
+    known += ["filter[deleted]"] if route.resource.has_tombstones else []
+    known += [f"filter[{found.name}]" for found in route.resource.to_one if _is_filter(found, route)]
     known += [f"filter[{found.name}]" for found in route.resource.attributes if found.kind in {"boolean", "direction"}]
-    known += [f"filter[{name}][{operator}]" for name, operator in zip(TIMES, ("gte", "gt", "lt"), strict=True)]
+    ranges = zip(route.resource.times, ("gte", "gt", "lt"), strict=True)
+    known += [f"filter[{name}][{operator}]" for name, operator in ranges]
     of_members = route.resource.tenancy == "membership" or route.within
     return known if of_members or "filter[workspace]" in known else [*known, "filter[workspace]"]
-
-
-TIMES = ("created_at", "updated_at", "deleted_at")
 
 
 def encoded(text: str) -> str:
@@ -409,7 +412,7 @@ def test_a_query_string_of_no_form_is_400_or_empty(requests: Requests, route: Ro
 def test_the_first_and_the_last_times_there_are_are_times(requests: Requests, route: Route) -> None:
     good = requests.good(route)
     # A range is read in its own order, and that of the deleted has the deleted only.
-    for name in TIMES:
+    for name in good.route.resource.times if good.route.resource else ():
         deleted = "&filter[deleted]=only" if name == "deleted_at" else ""
         for edge in EDGES:
             ranges = "&".join(f"filter[{name}][{operator}]={edge}" for operator in RANGE_OPERATORS)

@@ -12,6 +12,7 @@ from wellspring import resources
 from wellspring.resources import (
     FEED_EVENT,
     FEED_STATUS,
+    SYNC_MESSAGE,
     WORKSPACE_GROUP,
     WORKSPACE_GROUP_WORKSPACE,
     WORKSPACE_PROVIDER,
@@ -126,6 +127,20 @@ SERVICES = (
     ),
 )
 
+_MESSAGE = f"{SYNC_MESSAGE.route}/{{id}}"
+MESSAGES = (
+    Route("POST", f"{_MESSAGE}/release", "sync_message.release", "release", SYNC_MESSAGE, "Release a parked message"),
+    Route("POST", f"{_MESSAGE}/dismiss", "sync_message.dismiss", "dismiss", SYNC_MESSAGE, "Dismiss a parked message"),
+    Route(
+        "POST",
+        f"{SYNC_MESSAGE.route}/release",
+        "sync_message.release_many",
+        "release_many",
+        SYNC_MESSAGE,
+        "Release parked messages of a connector",
+    ),
+)
+
 _EVENT = f"{FEED_EVENT.route}/{{id}}"
 FEED = (
     Route("POST", f"{_EVENT}/release", "feed_event.release", "release", FEED_EVENT, "Release a parked event"),
@@ -157,4 +172,10 @@ def objects() -> tuple[Resource, ...]:
 
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
-    return (*(route for resource in resources.resources() for route in _declared(resource)), *SERVICES, *FEED, *OPEN)
+    return (
+        *(route for resource in resources.resources() for route in _declared(resource)),
+        *SERVICES,
+        *MESSAGES,
+        *FEED,
+        *OPEN,
+    )

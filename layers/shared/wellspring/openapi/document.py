@@ -71,8 +71,8 @@ def _operation(route: Route, components: _Components) -> Object:
             made["requestBody"] = _body(route, resource, components)
         elif route.operation in examples.META:
             content = {
-                "schema": schema(f"{'Dismiss' if route.operation == 'dismiss' else 'Release'}Request"),
-                "example": examples.META[route.operation],
+                "schema": schema(_request_of_kept(route, resource)),
+                "example": examples.META[route.operation][resource.type],
             }
             made["requestBody"] = {"required": True, "content": {MEDIA_TYPE: content}}
     elif route.operation == "asset":
@@ -84,6 +84,13 @@ def _operation(route: Route, components: _Components) -> Object:
         for status, name, response in responses(route)
     }
     return made
+
+
+def _request_of_kept(route: Route, resource: Resource) -> str:
+    """Return the name of the schema of what dismisses what is kept, or releases several of it."""
+    if route.operation == "dismiss":
+        return "DismissRequest"
+    return "ReleaseRequest" if resource.policy == "feed" else "ReleaseMessagesRequest"
 
 
 def _body(route: Route, resource: Resource, components: _Components) -> Object:
