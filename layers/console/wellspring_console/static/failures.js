@@ -117,7 +117,12 @@ function What({ problem }) {
 function Acts({ row, done }) {
   const [note, setNote] = useState(null);
   const url = `/v1/sync-messages/${encodeURIComponent(row.id)}`;
-  const release = useAction(() => send("POST", `${url}/release`), done);
+  const [said, setSaid] = useState("");
+  const release = useAction(() => send("POST", `${url}/release`), (answer) => {
+    const { outcome, reason } = answer.data.attributes;
+    setSaid(outcome === "parked" ? `Tried, and still parked. ${says(reason)}` : "");
+    done();
+  });
   const dismiss = useAction(() => send("POST", `${url}/dismiss`, { meta: { note: note.trim() } }), done);
   const busy = release.busy || dismiss.busy;
   const submit = (event) => {
@@ -137,6 +142,7 @@ function Acts({ row, done }) {
             <button type="button" disabled=${busy} onClick=${() => setNote(null)}>Keep it</button>
           </form>`}
       ${mayHelp(row.attributes.reason) && html`<${Copy} text=${`curl -s -X POST -H "Authorization: Bearer $TOKEN" "${location.origin}${url}/release"`} label="curl" what="Copy the curl command that releases it" />`}
+      <span role="status">${said}</span>
     </div>
     ${(release.error ?? dismiss.error) && html`<${Problem} error=${release.error ?? dismiss.error} />`}`;
 }
