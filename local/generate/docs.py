@@ -63,6 +63,8 @@ PATHS: Mapping[str, str] = {
     "health.check": "200 when the database answers; open",
     "openapi.document": "the API's description in OpenAPI 3.1; open ([the same file](docs/openapi.json))",
     "docs.page": "that description to read and to try; open",
+    "console.page": "[the console](docs/console.md): the ledger, to look at; open",
+    "console.asset": "a file of the console; open",
 }
 
 
