@@ -136,12 +136,12 @@ class Watching:
         """Take a statement that is no SQL any more for no verdict: it shows nobody a row too many."""
 
         @wraps(translate)
-        def watched(error: Any) -> Any:
+        def watched(error: Any, **options: Any) -> Any:
             state = sqlstate(error)
             # Class 42 is syntax, and access.
             if state.startswith("42") and state != REFUSED:
                 self.verdict.wrong.append(f"SQLSTATE {state}")
-            return translate(error)
+            return translate(error, **options)
 
         scope.translate = watched  # type: ignore[attr-defined]
 
