@@ -6,7 +6,8 @@ asked.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Self
@@ -212,6 +213,18 @@ class Requests:
         if type_ == "workspace_provider":
             return draft(type_, {"is_selected": True}, workspace=self.workspace, provider=self.unchosen)
         return draft(type_, workspace_group=self.group, workspace=self.other)
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Undo in the end what is done meanwhile."""
+        whole = self.database.owner.begin_nested()
+        try:
+            yield
+        finally:
+            if self._before is not None:
+                self._before.rollback()
+                self._before = None
+            whole.rollback()
 
     def ask(self, good: Good) -> Reply:
         """Give a request to its function, and undo what it did; what was refused did nothing."""
