@@ -32,7 +32,7 @@ RATE_SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 HTTP_API = "AWS::Serverless::HttpApi"
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML with CloudFormation's short tags: `!Ref x` becomes `{"Ref": x}`, `!Sub x` `{"Fn::Sub": x}`."""
 
 
@@ -137,7 +137,7 @@ class Template:
 
     def __init__(self, path: Path = ROOT / "template.yaml") -> None:
         try:
-            document = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506  a SafeLoader with added tags
+            document = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506  a safe loader with added tags
             self.document: dict[str, Any] = document
             self.resources: dict[str, dict[str, Any]] = dict(document["Resources"])
         except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:

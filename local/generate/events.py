@@ -17,7 +17,7 @@ from zlib import crc32
 
 from local.demo_data import PRINCIPALS, message
 from wellspring.example_ids import demo_id, id_of
-from wellspring.openapi.examples import request_document
+from wellspring.openapi.examples import META, request_document
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
 
@@ -89,6 +89,7 @@ SPECIAL: Mapping[str, Special] = {
     ),
     "workspace_group.enrol": Special(linked={"workspace": _B}),
     "workspace_group.withdraw": Special(ids={"workspace_id": _B}),
+    "feed_event.list": Special(query="filter[outcome]=parked&filter[reason]=other_source"),
     "openapi.document": Special(headers={"accept": "application/json"}),
     "docs.page": Special(
         headers={
@@ -196,6 +197,8 @@ def _usual_query(route: Route) -> str:
 
 
 def _usual_caller(route: Route) -> str:
+    if route.resource is not None and route.resource.policy == "feed":
+        return "pipeline"
     of_pipeline = route.resource is not None and route.resource.policy == "provenance" and route.method != "GET"
     return "pipeline" if of_pipeline else "owner"
 
@@ -218,6 +221,8 @@ def _claims(principal: str) -> dict[str, str]:
 
 
 def _body(route: Route, special: Special, ids: Mapping[str, str]) -> str:
+    if route.operation in META:
+        return _compact(META[route.operation])
     if route.operation not in {"create", "update"}:
         return ""
     resource = _resource(route)

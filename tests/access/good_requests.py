@@ -29,6 +29,12 @@ ROUTES = (*routes(), DEFAULT)
 CLOSED = tuple(route for route in ROUTES if not route.open_to_all)
 WITH_DOCUMENT = tuple(route for route in ROUTES if route.method in {"POST", "PATCH"})
 
+SOURCE = "/well/elsewhere"
+META: Mapping[str, Any] = {
+    "dismiss": {"meta": {"note": "Agreed."}},
+    "release_many": {"meta": {"source": SOURCE, "reason": "other_source"}},
+}
+
 # In every name of the world, as every token in a request, and in every pk: none of them may be met again.
 NAME = "Zanzibar"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJxdWV0emFsIn0.c2lnbmF0dXJl"
@@ -130,8 +136,31 @@ class Requests:
             for record in records()
         }
         self.provenance = {name: world.provenance(row, self.connector) for name, row in self.records.items()}
+        self.parked = self._parked()
         database.commit()
         self._before: Transaction | None = None
+
+    def _parked(self) -> Row:
+        """Keep an event of the feed that is parked."""
+        statement = (
+            "INSERT INTO wellspring.pending_events"
+            " (source, event_id, event_type, type, subject, version, digest, outcome, reason, problems, event)"
+            f" VALUES ('{SOURCE}', 'e1', 'wellspring.provider.deleted', 'provider', gen_random_uuid(), 7, '\\x01',"
+            " 'parked', 'other_source', '[{\"code\": \"other_source\"}]', %s) RETURNING pk, id"
+        )
+        kept = {
+            "source": SOURCE,
+            "event_id": "e1",
+            "event_type": "wellspring.provider.deleted",
+            "type": "provider",
+            "subject": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+            "version": 7,
+            "action": "delete",
+            "values": {},
+            "time": None,
+        }
+        pk, id_ = self.database.owner.exec_driver_sql(statement, (json.dumps(kept),)).one()
+        return Row("feed_event", pk, id_)
 
     @property
     def rows(self) -> Mapping[str, Row]:
@@ -147,6 +176,7 @@ class Requests:
             self.connector,
             self.bank,
             self.provider,
+            self.parked,
         )
         return {row.type: row for row in found}
 
@@ -159,6 +189,8 @@ class Requests:
         """Return the good request for a route."""
         if route.resource is None:
             return Good(route, ANONYMOUS if route.open_to_all else self.caller, 404 if route is DEFAULT else 200)
+        if route.resource.policy == "feed":
+            return self._of_feed(route)
         if route.within or route.resource.policy == "group":
             return self._of_service(route)
         return self._of_object(route, route.resource)
@@ -178,6 +210,10 @@ class Requests:
             ),
             "delete": Good(route, writer, 204, one),
         }[route.operation]
+
+    def _of_feed(self, route: Route) -> Good:
+        one = {"id": str(self.parked.id)} if "{id}" in route.path else {}
+        return Good(route, PIPELINE, 200, one, META.get(route.operation))
 
     def _of_service(self, route: Route) -> Good:
         workspace, group = {"workspace_id": str(self.workspace.id)}, {"id": str(self.group.id)}

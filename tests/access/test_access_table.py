@@ -14,7 +14,7 @@ from tests.support.api import ANONYMOUS, Caller, Reply, person, service
 from tests.support.databases import Database, Statements
 from tests.support.world import World
 from tests.writing.test_who_may_write import CALLERS, ENROLLING, OPERATIONS, VERDICTS
-from wellspring.resources import Resource
+from wellspring.resources import FEED_EVENT, SINGLE, Resource
 from wellspring.routes import Route, routes
 
 SCOPES = ("system:read", "sync:write", "providers:match")
@@ -97,30 +97,31 @@ OPERATIONS_OF_READING = (
     "memberships, claiming a workspace",
     "an entry",
     "a catalogue",
+    "the feed",
 )
 CLAIMED = {"rows": "rows, claiming a workspace", "memberships": "memberships, claiming a workspace"}
 TABLE = """
-    anonymous                   401   401   401   401   401   401  401   401   401   401   401
-    unknown                     404   none  404   none  404   403  404   none  403   200   rows
-    contact                     404   none  404   none  404   403  404   none  403   200   rows
-    foreign                     404   none  404   none  404   403  404   none  403   200   rows
-    pending                     404   none  404   none  404   403  404   none  403   200   rows
-    former                      404   none  404   none  404   403  404   none  403   200   rows
-    gone                        404   none  404   none  404   403  404   none  403   200   rows
-    foreign with every scope    404   none  404   none  404   403  404   none  403   200   rows
-    guest                       200   rows  404   none  rows  rows  200   rows  rows  200   rows
-    member                      200   rows  404   none  rows  rows  200   rows  rows  200   rows
-    admin                       200   rows  404   none  rows  rows  200   rows  rows  200   rows
-    owner                       200   rows  404   none  rows  rows  200   rows  rows  200   rows
-    group guest                 200   rows  200   rows  rows  rows  404   none  none  200   rows
-    group member                200   rows  200   rows  rows  rows  404   none  none  200   rows
-    group admin                 200   rows  200   rows  rows  rows  404   none  none  200   rows
-    group owner                 200   rows  200   rows  rows  rows  404   none  none  200   rows
-    service                     403   403   403   403   403   403  403   403   403   403   403
-    service sync:write          403   403   403   403   403   403  403   403   403   403   403
-    service providers:match     403   403   403   403   403   403  403   403   403   403   403
-    service system:read         200   rows  200   rows  rows  rows  200   rows  rows  200   rows
-    service with every scope    200   rows  200   rows  rows  rows  200   rows  rows  200   rows
+    anonymous                   401   401   401   401   401   401  401   401   401   401   401      401
+    unknown                     404   none  404   none  404   403  404   none  403   200   rows     403
+    contact                     404   none  404   none  404   403  404   none  403   200   rows     403
+    foreign                     404   none  404   none  404   403  404   none  403   200   rows     403
+    pending                     404   none  404   none  404   403  404   none  403   200   rows     403
+    former                      404   none  404   none  404   403  404   none  403   200   rows     403
+    gone                        404   none  404   none  404   403  404   none  403   200   rows     403
+    foreign with every scope    404   none  404   none  404   403  404   none  403   200   rows     403
+    guest                       200   rows  404   none  rows  rows  200   rows  rows  200   rows     403
+    member                      200   rows  404   none  rows  rows  200   rows  rows  200   rows     403
+    admin                       200   rows  404   none  rows  rows  200   rows  rows  200   rows     403
+    owner                       200   rows  404   none  rows  rows  200   rows  rows  200   rows     403
+    group guest                 200   rows  200   rows  rows  rows  404   none  none  200   rows     403
+    group member                200   rows  200   rows  rows  rows  404   none  none  200   rows     403
+    group admin                 200   rows  200   rows  rows  rows  404   none  none  200   rows     403
+    group owner                 200   rows  200   rows  rows  rows  404   none  none  200   rows     403
+    service                     403   403   403   403   403   403  403   403   403   403   403      403
+    service sync:write          403   403   403   403   403   403  403   403   403   403   403      403
+    service providers:match     403   403   403   403   403   403  403   403   403   403   403      403
+    service system:read         200   rows  200   rows  rows  rows  200   rows  rows  200   rows     200
+    service with every scope    200   rows  200   rows  rows  rows  200   rows  rows  200   rows     200
 """
 LINES = [re.split(r" {2,}", line.strip()) for line in TABLE.strip().splitlines()]
 CELLS = {
@@ -140,6 +141,9 @@ def rule_of(route: Route) -> str:
         ("direct", "list"): "memberships",
         ("everybody", "retrieve"): "an entry",
         ("everybody", "list"): "a catalogue",
+        ("feed", "list"): "the feed",
+        ("feed", "retrieve"): "the feed",
+        ("feed", "status"): "the feed",
     }.get((_kind(route.resource), route.operation), "rows" if route.operation == "list" else "a row")
 
 
@@ -163,12 +167,14 @@ def told(good: Good, reply: Reply, row: str) -> str:
         codes = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: f"{_absent(good.route)}_NOT_FOUND"}
         assert reply.codes == [codes[reply.status]]
         return str(reply.status)
-    if good.route.operation == "retrieve":
-        assert reply.data["id"] == row
+    if good.route.operation in {"retrieve", "status"}:
+        assert reply.data["id"] == (SINGLE if good.route.operation == "status" else row)
         return "200"
     shown = {str(id_) for id_ in reply.ids}
     # Whoever asks has a workspace of their own; of the catalogues they see more.
     assert good.route.resource is None or good.route.resource.policy == "none" or shown <= {row}
+    if good.route.resource is not None and good.route.resource.tenancy == "services":
+        return "200" if row in shown else "none"
     return "rows" if row in shown else "none"
 
 
@@ -181,7 +187,8 @@ def _absent(route: Route) -> str:
 def cells(requests: Requests, good: Good, **changes: str) -> Mapping[str, str]:
     """Ask as everybody, and return what each was told."""
     assert good.route.resource is not None
-    type_ = good.route.resource.type
+    # What there is one of shows no row of anybody's.
+    type_ = FEED_EVENT.type if good.route.resource.policy == "feed" else good.route.resource.type
     if good.route.operation == "list":
         # Of a catalogue, and as a service, there are more rows than the tenant's.
         changes["query"] = "&".join(part for part in (changes.get("query"), "page[size]=500") if part)

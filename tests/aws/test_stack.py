@@ -310,9 +310,14 @@ def kinds(stack: Stack) -> dict[str, set[str]]:
 def test_functions_share_a_role_with_those_of_their_kind_and_no_others(stack: Stack) -> None:
     found = kinds(stack)
     services_of_http = {"OpenRole", "ReaderRole", "WriterRole"}
-    assert set(found) == services_of_http | {"ConsumerRole", "FeederRole", "LoaderRole", "MigrationRole"}
+    assert set(found) == services_of_http | {
+        *("ConsumerRole", "FeederRole", "FeedReleaserRole", "LoaderRole", "MigrationRole")
+    }
     assert found["MigrationRole"] == {MIGRATION}
     assert found["ConsumerRole"] == {"SyncConsumerFunction", "MaintenanceSettleFunction"}
+    assert found["FeedReleaserRole"] == {
+        *("FeedEventReleaseFunction", "FeedEventDismissFunction", "FeedEventReleaseManyFunction")
+    }
     assert found["FeederRole"] == {"FeedConsumeFunction", "FeedSettleFunction"}
     assert found["LoaderRole"] == {LOADER}
 
@@ -362,6 +367,7 @@ def test_a_function_without_a_user_in_the_database_has_a_role_without_one(stack:
         "WriterRole": {"wellspring_writer"},
         "ConsumerRole": {"wellspring_consumer"},
         "FeederRole": {"wellspring_feeder"},
+        "FeedReleaserRole": {"wellspring_feeder"},
         "LoaderRole": {"wellspring_feeder"},
         "MigrationRole": {"wellspring_owner"},
     }

@@ -159,7 +159,7 @@ def test_it_filters_and_sorts(connect: Connect, stack: StackProcess) -> None:
     expected = stack.rows("owner", "company", f"&filter[company]={COMPANY}&filter[direction]=output&sort=created_at")
     assert [row["id"] for row in answer["data"]] == [row["id"] for row in expected] != []
     assert "created_at" not in answer["data"][0]
-    assert answer["data"][0]["company"]["data"].keys() == {"id", "type", "name"}
+    assert answer["data"][0]["company"]["data"].keys() == {"id", "type", "name", "links"}
 
 
 # ---- writing: the pipeline ----------------------------------------------------------------------------

@@ -225,7 +225,7 @@ class TestALostCommit:
             if driver.user.decode() == OWNER:
                 return
             lost.append(driver.user.decode())
-            driver._give_up()
+            driver._give_up(OSError("the answer is lost"))
             raise pg8000.InterfaceError(LOST)
 
         with monkeypatch.context() as patched:

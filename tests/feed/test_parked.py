@@ -7,9 +7,27 @@ import pytest
 from tests.feed.conftest import Tables
 from tests.support.feed import apply, erased, settle, upserted
 from tests.support.world import World
-from wellspring.database.retry import Deadline
-from wellspring.errors import Conflict
-from wellspring.services.feed.parked import Released, dismiss, release
+from wellspring.access.principal import Service
+from wellspring.database import Deadline
+from wellspring.errors import Conflict, NotFound
+from wellspring.services.feed import parked as by_hand
+from wellspring.services.feed.parked import Released
+
+PIPELINE = Service("sync-pipeline", frozenset({"sync:write"}))
+
+
+def release(id_: UUID) -> tuple[str, str | None]:
+    """Release an event; return its outcome and reason."""
+    row = by_hand.release(PIPELINE, id_, Deadline(30))
+    return row["outcome"], row["reason"]
+
+
+def dismiss(id_: UUID, note: str) -> None:
+    by_hand.dismiss(PIPELINE, id_, note, Deadline(30))
+
+
+def release_many(reason: str, source: str = "/well/other", *, is_dry: bool = False) -> Released:
+    return by_hand.release_many(PIPELINE, source, reason, Deadline(30), is_dry=is_dry)
 
 
 def only(tables: Tables) -> UUID:
@@ -21,20 +39,20 @@ def test_a_released_event_is_applied_when_its_reason_is_gone(world: World, table
     id_ = uuid4()
     apply(upserted("workspace", id_, 1), upserted("workspace", id_, 2, source="/well/other", name="Theirs"))
     parked = only(tables)
-    assert release(parked, Deadline(30)) == Released(is_applied=False, reason="other_source")
+    assert release(parked) == ("parked", "other_source")
     world.database.owner.exec_driver_sql("UPDATE core_api.workspaces SET source = '/well/other'")
     world.database.commit()
-    assert release(parked, Deadline(30)) == Released(is_applied=True, reason=None)
+    assert release(parked)[0] == "applied"
     assert tables.resource("workspaces", id_).name == "Theirs"
     row = tables.one("SELECT outcome, event FROM wellspring.pending_events")
     assert (row.outcome, row.event) == ("applied", None)
     with pytest.raises(Conflict):
-        release(parked, Deadline(30))
+        release(parked)
 
 
 def test_what_is_no_event_stays_parked(tables: Tables) -> None:
     apply({"specversion": "1.0"})
-    assert release(only(tables), Deadline(30)) == Released(is_applied=False, reason="malformed")
+    assert release(only(tables)) == ("parked", "malformed")
     assert tables.pending() == [("parked", "malformed", None, None)]
 
 
@@ -43,7 +61,7 @@ def test_anothers_erasure_can_be_released(world: World, tables: Tables) -> None:
     apply(erased(person, source="/well/other"))
     world.database.owner.exec_driver_sql("UPDATE core_api.peoples SET source = '/well/other'")
     world.database.commit()
-    assert release(only(tables), Deadline(30)).is_applied
+    assert release(only(tables))[0] == "applied"
     assert tables.resource("peoples", person.id).full_name == "Erased"
 
 
@@ -51,14 +69,14 @@ def test_a_dismissed_event_is_done_also_when_it_is_sent_again(tables: Tables) ->
     id_ = uuid4()
     theirs = upserted("workspace", id_, 2, source="/well/other")
     apply(upserted("workspace", id_, 1), theirs)
-    dismiss(only(tables), "agreed with them", Deadline(30))
+    dismiss(only(tables), "agreed with them")
     apply(theirs)
     row = tables.one("SELECT outcome, note, event FROM wellspring.pending_events")
     assert (row.outcome, row.note, row.event) == ("dismissed", "agreed with them", None)
     with pytest.raises(Conflict):
-        dismiss(only(tables), "again", Deadline(30))
-    with pytest.raises(Conflict):
-        dismiss(uuid4(), "never there", Deadline(30))
+        dismiss(only(tables), "again")
+    with pytest.raises(NotFound):
+        dismiss(uuid4(), "never there")
 
 
 def test_what_is_old_is_forgotten_and_what_is_parked_loses_its_body_first(tables: Tables) -> None:
@@ -74,7 +92,7 @@ def test_what_is_old_is_forgotten_and_what_is_parked_loses_its_body_first(tables
     assert tables.one("SELECT reason, event IS NULL FROM wellspring.pending_events") == ("malformed", False)
     age(46)
     assert tables.one("SELECT reason, event IS NULL FROM wellspring.pending_events") == ("expired", True)
-    assert release(only(tables), Deadline(30)).reason == "expired"
+    assert release(only(tables)) == ("parked", "expired")
     age(89)
     assert tables.count("wellspring.pending_events") == 1
     age(91)
@@ -97,3 +115,42 @@ def test_endings_and_loads_that_are_over_are_forgotten(tables: Tables) -> None:
     assert {row[0] for row in tables.rows("SELECT of_pk FROM wellspring.endings")} == {2, 3}
     assert {row[0] for row in tables.rows("SELECT key FROM wellspring.loads")} == {"b"}
     assert tables.count("wellspring.load_rejects") == 1
+
+
+def test_the_oldest_hundred_of_a_source_and_reason_are_released_together(world: World, tables: Tables) -> None:
+    ids = [uuid4() for _ in range(103)]
+    apply(*(upserted("workspace", id_, 1) for id_ in ids))
+    apply(*(upserted("workspace", id_, 2, source="/well/other", name="Theirs") for id_ in ids))
+    assert release_many("other_source", is_dry=True) == Released(matching=103)
+    assert tables.count("wellspring.pending_events") == 103
+    run = world.database.owner.exec_driver_sql
+    run("UPDATE core_api.workspaces SET source = '/well/other' WHERE id <> %s", (ids[0],))
+    world.database.commit()
+    released = release_many("other_source")
+    assert (released, released.remaining) == (Released(matching=103, released=99, still_parked=1), 3)
+    assert tables.one("SELECT count(*) FROM core_api.workspaces WHERE name = 'Theirs'")[0] == 99
+    assert release_many("other_source", "/well/nobody") == Released(matching=0)
+
+
+def test_what_is_no_event_is_released_with_others_and_stays_parked(tables: Tables) -> None:
+    apply(upserted("workspace", uuid4(), 1) | {"sequence": "none"}, upserted("workspace", uuid4(), 1))
+    assert release_many("malformed", "/well/test") == Released(matching=1, still_parked=1)
+    assert [outcome for outcome, *_ in tables.pending()] == ["parked"]
+
+
+def test_one_that_fails_for_a_reason_of_its_own_holds_up_no_other(world: World, tables: Tables) -> None:
+    ids = [uuid4() for _ in range(3)]
+    apply(*(upserted("workspace", id_, 1) for id_ in ids))
+    apply(*(upserted("workspace", id_, 2, source="/well/other", name="Theirs") for id_ in ids))
+    run = world.database.owner.exec_driver_sql
+    run("UPDATE core_api.workspaces SET source = '/well/other'")
+    # What nobody foresaw.
+    run(
+        "UPDATE wellspring.pending_events SET event = replace(event, '\"Theirs\"', '7') WHERE subject = %s::uuid",
+        (str(ids[1]),),
+    )
+    world.database.commit()
+    released = release_many("other_source")
+    assert released.matching == 3
+    assert released.released + released.still_parked == 3
+    assert tables.one("SELECT count(*) FROM core_api.workspaces WHERE name = 'Theirs'")[0] == 2

@@ -26,7 +26,8 @@ def transaction(fresh_database: FreshDatabase) -> Iterator[Connection]:
     """A transaction of the owner's, that nothing was asked in yet."""
     engine = engine_for(fresh_database.url)
     with engine.connect() as connection:
-        # What SQLAlchemy asks a new connection.
+        # What SQLAlchemy asks a new connection, and an engine its first transaction.
+        connection.begin()
         connection.rollback()
         yield connection
     engine.dispose()

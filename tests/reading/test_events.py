@@ -50,8 +50,22 @@ PARENT_ROWS: dict[str, set[str] | None] = {
 }
 PROVENANCE_LISTS = {f"{type_}_workspace_connector_list": type_ for type_ in TYPES}
 PROVENANCE_ROWS = {f"{type_}_workspace_connector_retrieve": type_ for type_ in TYPES}
+# Messages are of no demo: the types that are included.
+MESSAGES: dict[str, set[str]] = {
+    "sync_message_list": {"workspace_connector", "workspace"},
+    "sync_message_retrieve": {"workspace_connector"},
+}
 OPEN = ("health_check", "openapi_document", "docs_page")
-REPLAYED = (*PROVENANCE_LISTS, *PROVENANCE_ROWS, *DEMO_LISTS, *DEMO_ROWS, *PARENT_LISTS, *PARENT_ROWS, *OPEN)
+REPLAYED = (
+    *PROVENANCE_LISTS,
+    *PROVENANCE_ROWS,
+    *DEMO_LISTS,
+    *DEMO_ROWS,
+    *PARENT_LISTS,
+    *PARENT_ROWS,
+    *MESSAGES,
+    *OPEN,
+)
 
 
 def subject_of(name: str) -> UUID:
@@ -137,6 +151,18 @@ def test_a_retrieve_event_of_a_parent_is_answered_with_its_row(database: Databas
     document = answered(name)
     assert document["data"]["id"] == event(name)["pathParameters"]["id"]
     assert included_in(document) == PARENT_ROWS[name]
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_an_event_of_messages_is_answered_with_what_came(world: World, name: str) -> None:
+    workspace = world.workspace()
+    world.member(world.people(workspace, id=subject_of(name)), workspace)
+    wanted = event("sync_message_retrieve")["pathParameters"]["id"]
+    world.message(world.workspace_connector(workspace), workspace, id=UUID(wanted))
+    document = answered(name)
+    found = document["data"] if name == "sync_message_list" else [document["data"]]
+    assert [item["id"] for item in found] == [wanted]
+    assert included_in(document) == MESSAGES[name]
 
 
 def test_the_health_event_is_answered_from_the_database(database: Database) -> None:

@@ -41,6 +41,8 @@ def test_a_row_looks_as_in_the_seed(world: World, type_: RecordType) -> None:
         "relationships": {
             type_: linked(type_, ours.record.id),
             "workspace_connector": linked("workspace_connector", ours.connector.id),
+            "sync_message": {"data": None},
+            "ended_by": {"data": None},
         },
         "links": {"self": f"/v1/{type_}-workspace-connectors/{row.id}"},
     }

@@ -39,8 +39,9 @@ from wellspring.settings import CallerSettings
 MOST = 10
 # Under this a page is cheap, whatever the plain one costs: an empty list's is a dozen.
 CHEAP = 600
-# What it takes to find the first row of one parent, of those that a filter names, and to show one row of a large page.
-OF_A_PARENT, OF_A_ROW = 60, 20
+# What it takes to find the first row of one parent, of those that a filter names, and to show one row of a large page,
+# with the two messages that it may name.
+OF_A_PARENT, OF_A_ROW = 60, 22
 # A row that is counted is asked about by the policies, as a row of a page is.
 MOST_OF_A_COUNTED_ROW = 14
 BEGINNING = datetime(2026, 5, 1, tzinfo=UTC)
@@ -115,7 +116,16 @@ def provenance(world: World, resource: Resource) -> Ledger:
         world.provenance(records[0], connector)
     for other in others:
         world.provenance(world.record(record, other), world.workspace_connector(other))
-    parents = {record: [row.id for row in records[:100]], "workspace_connector": [big.id, *(row.id for row in small)]}
+    wrote = world.message(big, workspace, processed_at=BEGINNING + timedelta(seconds=5))
+    world.database.owner.exec_driver_sql(
+        f"UPDATE core_api.{resource.table} AS row SET sync_message_pk = wrote.pk FROM wellspring.sync_messages AS wrote"
+        f" WHERE row.workspace_connector_pk = {big.pk} AND row.created_at = wrote.processed_at"
+    )
+    parents = {
+        record: [row.id for row in records[:100]],
+        "workspace_connector": [big.id, *(row.id for row in small)],
+        "sync_message": [wrote.id],
+    }
     return Ledger(resource, workspace, one, several, parents)
 
 
@@ -169,6 +179,8 @@ def filters(ledger: Ledger) -> Iterator[str]:
     """Yield what a request may filter by, each by itself, from the declaration; the first is no filter."""
     yield ""
     for relationship in ledger.resource.to_one:
+        if not relationship.is_filter:
+            continue
         ids = ledger.parents[relationship.name]
         yield f"filter[{relationship.name}]={ids[0]}"
         yield f"filter[{relationship.name}]={','.join(map(str, ids))}"
@@ -237,17 +249,18 @@ class Cell:
 class Meter:
     """Asks for lists, each once, and has Postgres count what their statements look at."""
 
-    def __init__(self, database: FreshDatabase, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(self, database: FreshDatabase, resource: Resource, callers: Mapping[str, Caller]) -> None:
+        self._resource = resource
+        self._callers = callers
         self._engine = database.engine("wellspring_reader")
         self._relations = database.owner.exec_driver_sql(RELATIONS).scalar_one()
         self._known: dict[tuple[str, str], Cell] = {}
         # The first list of a process reads the cursor keys.
-        get(ledger.resource.route, READER)
+        get(resource.route, READER)
 
     def cell(self, query: str, who: str) -> Cell:
         if (query, who) not in self._known:
-            self._known[query, who] = self._asked(query, self.ledger.callers[who])
+            self._known[query, who] = self._asked(query, self._callers[who])
         return self._known[query, who]
 
     def cost(self, query: str, who: str) -> int:
@@ -257,7 +270,7 @@ class Meter:
 
     def cost_of(self, statement: str, values: Any, who: str) -> int:
         """Return what a statement costs, sent as it is."""
-        caller = self.ledger.callers[who]
+        caller = self._callers[who]
         with self._engine.connect() as session:
             scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
             before = self._fetched(session)
@@ -269,19 +282,19 @@ class Meter:
         fetched: list[int] = []
 
         def before(connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
-            if self.ledger.resource.table in statement:
+            if self._resource.table in statement:
                 sent.append((statement, values))
                 fetched.append(-self._fetched(connection))
 
         def after(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-            if self.ledger.resource.table in statement:
+            if self._resource.table in statement:
                 fetched.append(self._fetched(connection))
 
         listeners: dict[str, Callable[..., None]] = {"before_cursor_execute": before, "after_cursor_execute": after}
         for name, listener in listeners.items():
             event.listen(self._engine, name, listener)
         try:
-            reply = get(f"{self.ledger.resource.route}?{query}", caller)
+            reply = get(f"{self._resource.route}?{query}", caller)
         finally:
             for name, listener in listeners.items():
                 event.remove(self._engine, name, listener)
@@ -296,8 +309,18 @@ class Meter:
         return int(fetched)
 
 
+class LedgerMeter(Meter):
+    """A meter that knows what the cells name."""
+
+    def __init__(self, database: FreshDatabase, ledger: Ledger) -> None:
+        super().__init__(database, ledger.resource, ledger.callers)
+        self.ledger = ledger
+
+
 @pytest.fixture(scope="module", params=MEASURED, ids=lambda resource: resource.type)
-def meter(request: pytest.FixtureRequest, cluster: Cluster, template: str, open_at: OpenAt | None) -> Iterator[Meter]:
+def meter(
+    request: pytest.FixtureRequest, cluster: Cluster, template: str, open_at: OpenAt | None
+) -> Iterator[LedgerMeter]:
     """A list, in a database of its own."""
     resource: Resource = request.param
     with fresh(cluster, template, Statements(), open_at) as database, pytest.MonkeyPatch.context() as patch:
@@ -306,7 +329,7 @@ def meter(request: pytest.FixtureRequest, cluster: Cluster, template: str, open_
         database.owner.commit()
         database.owner.exec_driver_sql("ANALYZE")
         database.owner.commit()
-        yield Meter(database, made)
+        yield LedgerMeter(database, made)
 
 
 def nameless(database: Database, ledger: Resource) -> list[object]:
@@ -345,7 +368,7 @@ def most(query: str, plain: int) -> int:
 
 
 @pytest.mark.parametrize("who", ["one", "several", "service"])
-def test_no_cell_costs_more_than_ten_plain_pages(meter: Meter, who: str) -> None:
+def test_no_cell_costs_more_than_ten_plain_pages(meter: LedgerMeter, who: str) -> None:
     plain = meter.cost("sort=-created_at", who)
     dear, refused = {}, 0
     for query in dict.fromkeys(cells(meter.ledger)):
@@ -360,7 +383,7 @@ def test_no_cell_costs_more_than_ten_plain_pages(meter: Meter, who: str) -> None
     assert refused > 0
 
 
-def test_what_is_refused_is_what_the_contract_leaves_out(meter: Meter) -> None:
+def test_what_is_refused_is_what_the_contract_leaves_out(meter: LedgerMeter) -> None:
     """A range beside another order, the order of deletion for what lives, and a service's filter of all rows."""
     resource = meter.ledger.resource
     for query in dict.fromkeys(cells(meter.ledger)):
@@ -380,7 +403,7 @@ def test_what_is_refused_is_what_the_contract_leaves_out(meter: Meter) -> None:
 
 
 @pytest.mark.parametrize("who", ["one", "several", "service"])
-def test_a_total_looks_at_no_more_rows_than_it_counts(meter: Meter, who: str) -> None:
+def test_a_total_looks_at_no_more_rows_than_it_counts(meter: LedgerMeter, who: str) -> None:
     page = meter.cost("filter[deleted]=include", who)
     cell = meter.cell("filter[deleted]=include&page[total]=true", who)
     counted = cell.document["meta"]["page"]["total"]
@@ -391,7 +414,7 @@ def test_a_total_looks_at_no_more_rows_than_it_counts(meter: Meter, who: str) ->
 
 
 @pytest.mark.parametrize("who", ["one", "several"])
-def test_what_is_planned_once_is_planned_as_well(meter: Meter, who: str) -> None:
+def test_what_is_planned_once_is_planned_as_well(meter: LedgerMeter, who: str) -> None:
     """The plan that does not know the values looks at what the other does."""
     ((statement, values),) = meter.cell("", who).sent
     call = f"SELECT * FROM {SCHEMA}.{name_of(statement)}({', '.join(['%s'] * len(values))})"

@@ -8,7 +8,7 @@ from tests.support.api import TYPES
 from tests.support.databases import FreshDatabase
 from tests.support.events import event
 from wellspring.example_ids import demo_id
-from wellspring.models import metadata
+from wellspring.models import metadata, table_of
 from wellspring.resources import resource_of
 
 # Of each type, in the workspaces A and C; the larger the number, the later.
@@ -25,6 +25,11 @@ def write_provenance(owner: FreshDatabase) -> None:
                 _insert(owner, type_, letter, number, CONNECTOR, "input", demo_id("message", letter, number))
         named = event(f"{type_}_workspace_connector_retrieve")["pathParameters"]["id"]
         _insert(owner, type_, "a", 1, NAMED_CONNECTOR, "output", named)
+    owner.owner.exec_driver_sql(
+        "INSERT INTO wellspring.sync_messages (id, message_id, workspace_connector_pk, workspace_pk)"
+        " SELECT %s::uuid, uuidv7(), pk, workspace_pk FROM core_api.workspace_connectors WHERE id = %s::uuid",
+        (event("sync_message_retrieve")["pathParameters"]["id"], demo_id("workspace_connector", "a")),
+    )
     owner.commit()
 
 
@@ -51,18 +56,18 @@ def holds(owner: FreshDatabase, type_: str, id_: str) -> dict[str, Any]:
     """Return the attributes and the to-one relationships of a row, as a resource object has them."""
     resource = resource_of(type_)
     row = owner.owner.exec_driver_sql(
-        f"SELECT * FROM core_api.{resource.table} WHERE id = %s", (UUID(id_),)
+        f"SELECT * FROM {table_of(resource.table)} WHERE id = %s", (UUID(id_),)
     ).mappings().one()  # fmt: skip
     relationships = {}
     for relationship in resource.to_one:
-        table = resource_of(relationship.target).table
+        table = table_of(resource_of(relationship.target).table)
         found = owner.owner.exec_driver_sql(
-            f"SELECT id FROM core_api.{table} WHERE pk = %s", (row[relationship.column],)
+            f"SELECT id FROM {table} WHERE pk = %s", (row[relationship.column],)
         ).scalar_one_or_none()
         relationships[relationship.name] = found and {"type": relationship.target, "id": str(found)}
     owner.commit()
     return {
-        "attributes": {each.name: _said(row[each.name]) for each in resource.attributes},
+        "attributes": {each.name: _said(row[each.name]) for each in resource.attributes if not each.is_kept_back},
         "relationships": relationships,
     }
 
@@ -70,7 +75,7 @@ def holds(owner: FreshDatabase, type_: str, id_: str) -> dict[str, Any]:
 def _said(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return value
+    return str(value) if isinstance(value, UUID) else value
 
 
 def shown(resource_object: Any) -> dict[str, Any]:

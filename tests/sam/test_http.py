@@ -115,6 +115,17 @@ def test_a_row_is_absent_for_a_foreign_tenant(deployed: Deployed, ledger: FreshD
     assert error["code"] == f"{name.removesuffix('_retrieve').upper()}_NOT_FOUND"
 
 
+@pytest.mark.parametrize("name", reading.MESSAGES)
+def test_messages_are_what_the_database_holds_and_absent_for_a_foreign_tenant(
+    deployed: Deployed, ledger: FreshDatabase, name: str
+) -> None:
+    document = document_of(invoke(deployed, name), 200)
+    assert document["data"]
+    assert_it_is_what_is_held(ledger, document)
+    foreign = invoke(deployed, name, {"sub": OUTSIDER})
+    assert document_of(foreign, 200)["data"] == [] if name.endswith("_list") else foreign["statusCode"] == 404
+
+
 @pytest.mark.parametrize("name", writing.REPLAYED)
 def test_a_foreign_tenant_writes_nothing(deployed: Deployed, ledger: FreshDatabase, name: str) -> None:
     before = everything(ledger)

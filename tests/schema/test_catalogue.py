@@ -402,7 +402,8 @@ class TestTheFunctionsRoles:
             assert self.granted(catalogue, "wellspring_reader", privilege) == set()
         swept = {"wellspring.endings"}
         assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five | kept | swept
-        assert self.granted(catalogue, "wellspring_writer", "INSERT") == five | kept | made
+        added = {"wellspring.audit"}
+        assert self.granted(catalogue, "wellspring_writer", "INSERT") == five | kept | made | added
 
     def test_may_write_parents_and_the_feeds_own_tables_as_feeder_only(self, catalogue: Catalogue) -> None:
         fed = {f"core_api.{table}" for table in PARENTS} - {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Table, bindparam, func, insert, select, text, update
 
@@ -211,6 +211,19 @@ class World:
         ).all()
         self.database.commit()
         return sorted((Row(type_, pk, id_) for pk, id_ in found), key=lambda row: row.pk)
+
+    def message(
+        self, connector: Row | None = None, workspace: Row | None = None, outcome: str = "applied", **values: Any
+    ) -> Row:
+        """Write down a message of the sync queue, of this connector and workspace."""
+        return self._insert(
+            "sync_message",
+            table_of("sync_messages"),
+            workspace_connector_pk=connector.pk if connector else None,
+            workspace_pk=workspace.pk if workspace else None,
+            outcome=outcome,
+            **{"message_id": uuid4(), **values},
+        )
 
     def tombstone(self, row: Row, at: datetime | None = None) -> None:
         """Stamp `deleted_at` of any row."""

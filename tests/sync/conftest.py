@@ -90,9 +90,7 @@ def theirs(world: World) -> Tenant:
 
 def units(statements: Statements) -> int:
     """Return how many units were tried: each begins by asking what is known of its messages."""
-    return sum("nextval('wellspring.sync_messages_pk_seq')" in statement for statement in statements) - chunks(
-        statements
-    )
+    return sum("wellspring.next_message()" in statement for statement in statements) - chunks(statements)
 
 
 def begins_a_chunk(statement: str) -> bool:

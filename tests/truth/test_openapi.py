@@ -279,7 +279,7 @@ def example_row(type_: str) -> Row:
     resource = resource_of(type_)
     return {
         "id": UUID(id_of(type_)),
-        **{attribute.name: examples.attribute(attribute) for attribute in resource.attributes},
+        **{said.name: examples.attribute(said) for said in resource.attributes if not said.is_kept_back},
         **{
             f"{relationship.name}_{'ids' if relationship.many else 'id'}": (
                 [id_of(relationship.target)] if relationship.many else id_of(relationship.target)
@@ -345,13 +345,14 @@ def test_an_attribute_that_is_never_null_has_such_a_column() -> None:
 
 def test_the_examples_can_be_tried_on_a_local_stack() -> None:
     demo = {row.get("id") for of_table in rows().values() for row in of_table}
-    # But for the junctions that the stack makes by itself.
+    # But for the junctions and messages that the stack makes by itself.
     for known in resources():
-        assert known.policy == "provenance" or id_of(known.type) in demo, known.type
+        by_itself = known.policy == "provenance" or known.tenancy == "message"
+        assert by_itself or id_of(known.type) in demo, known.type
 
 
 # ---- parameters -----------------------------------------------------------------------------------------
-TEXTS = {f"filter[{name}]" for name in ("name", "name][starts", "slug", "category", "country", "status")}
+TEXTS = {f"filter[{name}]" for name in ("name", "name][starts", "slug", "category", "country", "status", "run")}
 
 
 class Tried(NamedTuple):
@@ -386,16 +387,24 @@ def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
 
 @pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
 def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
-    given = {name: text_of(parameter["example"]) for name, parameter in parameters(route, "query").items()}
+    given = examples_in(route)
     for name in given:
         assert try_query(route, *with_its_order(name, given).items()) == (set(), set())
     # All at once, but for what excludes another: a page is after a row or before one, and has one order.
-    order = "created_at" if given.get("sort") == "-created_at" else ""
+    order = sort.removeprefix("-") if (sort := given.get("sort", "")).endswith("_at") else ""
+    if "filter[run]" in given:
+        # A run's messages are found by their outcome.
+        given.pop("filter[reason]")
     together = {name: value for name, value in given.items() if not (match := RANGE.match(name)) or match[1] == order}
     if not order:
         # Only live rows have the order of names.
         together.pop("filter[deleted]", None)
     assert try_query(route, *(pair for pair in together.items() if pair[0] != "page[before]")) == (set(), set())
+
+
+def examples_in(route: Route) -> dict[str, str]:
+    """Return the example of each query parameter of a route, as it is written."""
+    return {name: text_of(parameter["example"]) for name, parameter in parameters(route, "query").items()}
 
 
 RANGE = re.compile(r"filter\[(\w+_at)\]\[\w+\]")
@@ -406,7 +415,8 @@ def with_its_order(name: str, given: Mapping[str, str]) -> dict[str, str]:
     match = RANGE.match(name)
     order = {"sort": match[1]} if match else {}
     dead = {"filter[deleted]": "only"} if match and match[1] == "deleted_at" else {}
-    scopes = ("filter[workspace]",) if name.endswith("[contains]") else ()
+    scopes = {"filter[run]": ("filter[workspace_connector]",)}.get(name, ())
+    scopes = ("filter[workspace]",) if name.endswith("[contains]") else scopes
     within = {scope: given[scope] for scope in scopes if scope in given}
     return {name: given[name]} | order | dead | within
 
@@ -420,7 +430,8 @@ def test_a_parameter_whose_value_is_not_of_its_schema_is_refused(route: Route) -
             # But for the filters whose values are any text.
             is_text = validator(schema).is_valid(["?"] if schema.get("type") == "array" else "?")
             assert is_text is (name in TEXTS)
-            assert try_query(route, (name, "?")).refused == (set() if is_text else {name})
+            within = with_its_order(name, {**examples_in(route), name: "?"})
+            assert try_query(route, *within.items()).refused == (set() if is_text else {name})
 
 
 @pytest.mark.parametrize("route", OPERATIONS, ids=name_of)

@@ -1,5 +1,6 @@
 """The one logger. JSON lines; no payload, token, SQL, name or pk ever goes into one."""
 
+import hmac
 import logging
 import os
 from traceback import extract_tb
@@ -13,6 +14,17 @@ logger = Logger(utc=True, use_rfc3339=True)
 logging.getLogger(logger.name).setLevel(os.environ.get("LOG_LEVEL") or "INFO")
 
 FRAMES = 8
+# 96 bits: no two callers of a deployment share it.
+HASH_DIGITS = 24
+
+
+def fingerprint(name: str) -> str:
+    """Return what the log calls somebody: the same for the same name, and nothing that the name can be read from.
+
+    It is a hash with the key CALLER_HASH_KEY, which each deployment has of its own (docs/settings.md): one who knows
+    a name and the key finds the name's lines.
+    """
+    return hmac.digest(os.environ.get("CALLER_HASH_KEY", "").encode(), name.encode(), "sha256").hex()[:HASH_DIGITS]
 
 
 def describe(error: BaseException) -> dict[str, object]:

@@ -18,6 +18,11 @@ MAX_PAGE_SIZE = 500
 MAX_TOTAL = 10_000
 # How many resources of each to-many relationship an answer links to (contract, section 4).
 MOST_LINKED = 500
+# How many parked events one request releases (contract, section 7).
+MOST_RELEASED = 100
+
+# How many problems of a parked message are kept (contract, section 5).
+PROBLEMS_KEPT = 100
 
 # How far the names of a workspace are searched for a part of one: each is looked at.
 MAX_SEARCHED = 100_000
@@ -27,7 +32,7 @@ MAX_NAME_FOLDED = 200
 type Operator = Literal["eq", "in", "gte", "gt", "lte", "lt", "among", "named", "starts", "contains"]
 # They are answered in the order of names.
 OF_NAMES: tuple[Operator, ...] = ("named", "starts", "contains")
-type FilterValue = str | bool | datetime | tuple[UUID, ...]
+type FilterValue = str | bool | datetime | UUID | tuple[UUID, ...]
 type Deleted = Literal["exclude", "include", "only"]
 
 

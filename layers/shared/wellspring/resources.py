@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-type Kind = Literal["text", "instant", "direction", "boolean", "texts"]
+type Kind = Literal[
+    "text", "instant", "direction", "boolean", "texts", "uuid", "number", "version", "objects", "problems", "counts"
+]
 type Written = Literal["never", "create", "update", "always"]
-type Policy = Literal["none", "provenance", "enrolment", "selection", "group"]
-type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody"]
+type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "message", "feed"]
+type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "message", "services"]
 type Found = Literal["", "equal", "among", "name"]
 type Drives = Literal["", "always", "named", "named_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
@@ -38,6 +40,11 @@ class Attribute:
             exactly, by its beginning or by a part of it, whatever the attribute is called. Empty for a text that
             nothing finds.
         filter: what the filter is called where it is not called as the attribute.
+        column: the column behind it where that is not called as the attribute.
+        choices: the only values of a text; empty for any.
+        members: what each of its objects may have.
+        whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
+        is_kept_back: whether it is shown of a resource that a service asks for by its id, and nowhere else.
     """
 
     name: str
@@ -47,6 +54,11 @@ class Attribute:
     example: str = ""
     found: Found = ""
     filter: str = ""
+    column: str = ""
+    choices: tuple[str, ...] = ()
+    members: tuple["Attribute", ...] = ()
+    whole: str = ""
+    is_kept_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,9 @@ class Relationship:
         written: whether a client says it at the creation; never afterwards.
         many: whether it is to-many; such a one is always optional.
         guards: whether a row is there only where this parent is live, and seen only by who sees it; of a required one.
+        is_trace: whether it is no parent of the row, but the message that wrote or ended it: without a foreign key, and
+            null once that is forgotten.
+        is_filter: whether there is a filter on it.
     """
 
     name: str
@@ -72,6 +87,8 @@ class Relationship:
     written: Literal["never", "create"] = "never"
     many: bool = False
     guards: bool = True
+    is_trace: bool = False
+    is_filter: bool = True
 
     @property
     def column(self) -> str:
@@ -93,13 +110,17 @@ class Resource:
         includes: relationship paths that `include` may name.
         tenancy: a row is visible when the caller sees `every` parent that has a tenant, or `any` of them, or holds
             a `membership` of the row itself (a group), or is a `direct` member of its workspace, or sees the row
-            `itself` (a workspace); or it is for `everybody`.
+            `itself` (a workspace); or it is for `everybody`, or for `services` alone. A `message` is seen by who sees
+            its workspace, and by services where it has none.
         policy: whose rules its writing follows (`access.rules`, `services.policies`).
         unique: the constraint that only a second live row of the same parents violates.
         operations: what can be done at `route` and at `route/{id}`; each is a route and a function.
         summaries: what an operation does in a few words, where its name and the type's do not say it.
         plural: several of them, in words; where it is empty, the name with an s.
         example: which of the demo's resources of the type examples show.
+        times: what a list is sorted by, and what ranges are of; the first where nothing is said.
+        together: filters that may be asked for together, because an index has their rows in the list's order; None
+            where any may.
     """
 
     type: str
@@ -115,6 +136,8 @@ class Resource:
     summaries: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
     plural: str = ""
     example: int = 1
+    times: tuple[str, ...] = ("created_at", "updated_at", "deleted_at")
+    together: tuple[frozenset[str], ...] | None = None
     # Found by name in every request; built once.
     _by_name: dict[str, Attribute | Relationship] = field(init=False, repr=False, compare=False, hash=False)
 
@@ -139,6 +162,16 @@ class Resource:
         return tuple(relationship for relationship in self.relationships if not relationship.many)
 
     @property
+    def parents(self) -> tuple[Relationship, ...]:
+        """The relationships with a foreign key."""
+        return tuple(relationship for relationship in self.to_one if not relationship.is_trace)
+
+    @property
+    def traces(self) -> tuple[Relationship, ...]:
+        """The relationships to the messages that wrote and ended a row."""
+        return tuple(relationship for relationship in self.to_one if relationship.is_trace)
+
+    @property
     def driving(self) -> tuple[str, ...]:
         """The names of the relationships by whose parents its rows can be read."""
         return tuple(relationship.name for relationship in self.to_one if relationship.drives)
@@ -152,6 +185,16 @@ class Resource:
     def is_readable(self) -> bool:
         """Whether one of it has a URL."""
         return "retrieve" in self.operations
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one of it, at its route."""
+        return bool(self.route) and not self.operations
+
+    @property
+    def has_tombstones(self) -> bool:
+        """Whether one of it that is deleted stays, and can be listed."""
+        return "deleted_at" in self.times
 
     @property
     def name(self) -> str:
@@ -221,6 +264,9 @@ def provenance(of: Resource, *deeper: str) -> Resource:
             # One record has few rows, so a filter on it wins over one on the connector.
             Relationship(record, record, drives="named", written="create"),
             Relationship("workspace_connector", "workspace_connector", drives="always", written="create"),
+            # What a message wrote stands together on its connector.
+            Relationship("sync_message", "sync_message", required=False, drives="named", is_trace=True),
+            Relationship("ended_by", "sync_message", required=False, is_trace=True, is_filter=False),
         ),
         includes=(
             record,
@@ -228,6 +274,8 @@ def provenance(of: Resource, *deeper: str) -> Resource:
             "workspace_connector",
             "workspace_connector.connector",
             "workspace_connector.workspace",
+            "sync_message",
+            "ended_by",
         ),
         policy="provenance",
         operations=EVERY_OPERATION,
@@ -387,6 +435,58 @@ PROVIDER = Resource(
     example=47,
 )
 
+# What a message of the sync queue may be, and why one is parked (docs/messages.md).
+MESSAGE_TYPES = (
+    "records.synced",
+    "records.invalidated",
+    "connector.disconnected",
+    "providers.matched",
+    "sync.reverted",
+)
+OUTCOMES = ("applied", "in_progress", "parked", "dismissed")
+REASONS = (
+    "malformed",
+    "unknown_connector",
+    "unknown_record",
+    "unknown_workspace",
+    "unknown_provider",
+    "tenant_mismatch",
+    "overtaken",
+    "reused_id",
+    "wrong_group",
+    "reverted_run",
+    "unexpected",
+    "expired",
+)
+SYNC_MESSAGE = Resource(
+    type="sync_message",
+    table="sync_messages",
+    route="/v1/sync-messages",
+    attributes=(
+        Attribute("message_id", "uuid"),
+        Attribute("message_type", "text", choices=MESSAGE_TYPES, example="records.synced"),
+        Attribute("direction", "text", choices=DIRECTIONS, example="input"),
+        Attribute("mode", "text", choices=("append", "relink"), example="append"),
+        Attribute("run", "text", found="equal", example="2026-05-10-nightly"),
+        Attribute("occurred_at", "instant"),
+        Attribute("received_at", "instant", required=True),
+        Attribute("processed_at", "instant"),
+        Attribute("outcome", "text", required=True, found="equal", choices=OUTCOMES, example="parked"),
+        Attribute("reason", "text", found="equal", choices=REASONS, example="unknown_record"),
+        Attribute("problems", "problems", required=True, whole="all_problems"),
+        Attribute("counts", "counts", required=True),
+        Attribute("body", "text", example='{"type":"records.synced"}', is_kept_back=True),
+    ),
+    relationships=(
+        Relationship("workspace_connector", "workspace_connector", required=False, drives="named", guards=False),
+        Relationship("workspace", "workspace", required=False, drives="always"),
+    ),
+    includes=("workspace_connector", "workspace"),
+    tenancy="message",
+    operations=READ,
+    times=("received_at", "occurred_at", "processed_at"),
+)
+
 # They can be included, not asked for by themselves.
 PARENTS = (
     Resource(
@@ -411,6 +511,89 @@ READABLE_PARENTS = (
     WORKSPACE_MEMBERSHIP,
 )
 
+FEED_OUTCOMES = ("waiting", "parked", "applied", "dismissed")
+_SOURCE = Attribute("source", "text", example="/well/companies", found="equal")
+# Kept events of the platform's feed: what waits or is parked, and what became of what was (contract, section 6).
+FEED_EVENT = Resource(
+    type="feed_event",
+    table="pending_events",
+    route="/v1/feed-events",
+    attributes=(
+        _SOURCE,
+        Attribute("event_id", "text", example="42-7"),
+        Attribute("event_type", "text", example="wellspring.company.upserted"),
+        Attribute("subject", "uuid", example="01990000-0003-7000-8000-a00000000001", found="equal"),
+        Attribute("sequence", "version", example="1042", column="version"),
+        Attribute("received_at", "instant", required=True),
+        Attribute("outcome", "text", required=True, example="parked", found="equal", choices=FEED_OUTCOMES),
+        Attribute("reason", "text", example="other_source", found="equal"),
+        Attribute(
+            "problems",
+            "objects",
+            required=True,
+            members=(
+                Attribute("code", "text", required=True, example="other_source"),
+                Attribute("pointer", "text"),
+                Attribute("type", "text"),
+                Attribute("id", "text"),
+            ),
+        ),
+    ),
+    tenancy="services",
+    policy="feed",
+    operations=READ,
+    summaries={"list": "List the feed's events that wait or are parked"},
+    times=("received_at",),
+    together=tuple(
+        frozenset(names) for names in (("outcome",), ("outcome", "reason"), ("outcome", "source"), ("subject",))
+    ),
+)
+# The id of what there is one of.
+SINGLE = "all"
+# How far the feed is: one of it.
+FEED_STATUS = Resource(
+    type="feed_status",
+    table="feed_sources",
+    route="/v1/feed-status",
+    attributes=(
+        Attribute("waiting", "number", required=True, example="3"),
+        Attribute("parked", "number", required=True, example="1"),
+        Attribute("lag_seconds", "number", required=True, example="12"),
+        Attribute(
+            "loads",
+            "objects",
+            required=True,
+            members=(
+                Attribute("name", "text", required=True, example="companies.jsonl.gz"),
+                Attribute("outcome", "text", required=True, example="done", choices=("in_progress", "done", "failed")),
+                Attribute("lines", "number", required=True, example="100000"),
+                Attribute("started_at", "instant", required=True),
+                Attribute("finished_at", "instant"),
+            ),
+        ),
+        Attribute(
+            "sources",
+            "objects",
+            required=True,
+            members=(
+                Attribute("source", "text", required=True, example="/well/companies"),
+                Attribute("type", "text", required=True, example="company"),
+                Attribute("events", "number", required=True, example="1200"),
+                Attribute("applied", "number", required=True, example="1100"),
+                Attribute("live", "number", required=True, example="1000"),
+                Attribute("waiting", "number", required=True, example="3"),
+                Attribute("parked", "number", required=True, example="1"),
+                Attribute("last_sequence", "version", required=True, example="1042"),
+                Attribute("last_event_at", "instant"),
+                Attribute("last_received_at", "instant", required=True),
+            ),
+        ),
+    ),
+    tenancy="services",
+    policy="feed",
+    times=(),
+)
+
 _RESOURCES: dict[str, Resource] = {}
 
 
@@ -428,6 +611,9 @@ register(
     WORKSPACE_GROUP,
     *READABLE_PARENTS,
     *PARENTS,
+    SYNC_MESSAGE,
+    FEED_EVENT,
+    FEED_STATUS,
 )
 
 

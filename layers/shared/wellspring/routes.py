@@ -9,9 +9,18 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wellspring import resources
-from wellspring.resources import WORKSPACE_GROUP, WORKSPACE_GROUP_WORKSPACE, WORKSPACE_PROVIDER, Resource
+from wellspring.resources import (
+    FEED_EVENT,
+    FEED_STATUS,
+    WORKSPACE_GROUP,
+    WORKSPACE_GROUP_WORKSPACE,
+    WORKSPACE_PROVIDER,
+    Resource,
+)
 
-type Operation = resources.Operation | Literal["health", "openapi", "docs"]
+type Operation = (
+    resources.Operation | Literal["health", "openapi", "docs", "release", "dismiss", "release_many", "status"]
+)
 
 METHODS: Mapping[resources.Operation, str] = {
     "list": "GET",
@@ -116,6 +125,21 @@ SERVICES = (
     ),
 )
 
+_EVENT = f"{FEED_EVENT.route}/{{id}}"
+FEED = (
+    Route("POST", f"{_EVENT}/release", "feed_event.release", "release", FEED_EVENT, "Release a parked event"),
+    Route("POST", f"{_EVENT}/dismiss", "feed_event.dismiss", "dismiss", FEED_EVENT, "Dismiss a parked event"),
+    Route(
+        "POST",
+        f"{FEED_EVENT.route}/release",
+        "feed_event.release_many",
+        "release_many",
+        FEED_EVENT,
+        "Release parked events of a source",
+    ),
+    Route("GET", FEED_STATUS.route, "feed_status.retrieve", "status", FEED_STATUS, "How far the feed is"),
+)
+
 OPEN = (
     Route("GET", "/health", "health.check", "health", None, "Whether the service is ready", open_to_all=True),
     Route("GET", "/v1/openapi.json", "openapi.document", "openapi", None, "This document", open_to_all=True),
@@ -130,4 +154,4 @@ def objects() -> tuple[Resource, ...]:
 
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
-    return (*(route for resource in resources.resources() for route in _declared(resource)), *SERVICES, *OPEN)
+    return (*(route for resource in resources.resources() for route in _declared(resource)), *SERVICES, *FEED, *OPEN)

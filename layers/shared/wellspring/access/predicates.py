@@ -19,6 +19,7 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
+    or_,
     select,
     true,
     union,
@@ -136,6 +137,11 @@ class Visible:
         group = parents.workspace_groups.alias()
         return exists().where(group.c.pk == pk, group.c.deleted_at.is_(None))
 
+    def message(self, workspace_pk: ColumnElement[int]) -> ColumnElement[bool]:
+        """Return the condition that the caller sees a message of this workspace; of none, a service does."""
+        seen = self.workspace(workspace_pk)
+        return seen if self._person or self._claimed else or_(workspace_pk.is_(None), seen)
+
     def through(self, parent: FromClause, table: str) -> ColumnElement[bool]:
         """Return the condition that the caller sees the tenant of `parent`, a row of `table`.
 
@@ -143,6 +149,8 @@ class Visible:
         """
         if table == "workspace_groups":
             return self.group(parent.c.pk)
+        if table == "sync_messages":
+            return self.message(parent.c.workspace_pk)
         workspace = workspace_of(parent, table)
         return true() if workspace is None else self.workspace(workspace)
 

@@ -92,6 +92,11 @@ def _scopes(claims: Mapping[str, object], meaning: CallerSettings) -> frozenset[
     ) - {""}
 
 
+def name_of(principal: Principal) -> str:
+    """Return what the service's own tables call a caller; no person has a service's name."""
+    return f"person:{principal.id}" if isinstance(principal, Person) else f"service:{principal.client_id}"
+
+
 # What a service works under in the database; no person's id is one of these words.
 SERVICE_SCOPE = "service"
 # What the queue's consumer works under: it also ends rows whose parents are gone (docs/adr/0012).

@@ -27,7 +27,9 @@ def permit(principal: Principal, policy: Policy, action: Action) -> None:
     Raises:
         Forbidden: the caller may do it to none.
     """
-    if action == "read":
+    if policy == "feed":
+        _permit_feed(principal, action)
+    elif action == "read":
         if isinstance(principal, Service):
             _require_scope(principal, READ)
     elif policy == "provenance":
@@ -42,6 +44,12 @@ def permit(principal: Principal, policy: Policy, action: Action) -> None:
         _require_scope(principal, MATCH_PROVIDERS)
     elif isinstance(principal, Service):
         raise Forbidden("Only a person makes groups, enrols workspaces and withdraws them.")
+
+
+def _permit_feed(principal: Principal, action: Action) -> None:
+    if isinstance(principal, Person):
+        raise Forbidden("Only services see the platform's feed.")
+    _require_scope(principal, READ if action == "read" else WRITE_PROVENANCE)
 
 
 def may_read(principal: Principal) -> bool:

@@ -144,6 +144,8 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         self._collected: list[Question] | None = None
         self._answered: deque[tuple[Question, Context]] = deque()
         self._wire: Wire | None = None
+        # What the connection was given up for.
+        self._met: BaseException | None = None
         self.is_snapshot = False
         self.before_each: Callable[[], None] | None = None
         try:
@@ -301,7 +303,8 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
             self.execute_simple(how)
 
     def _due(self) -> list[bytes]:
-        if self.before_each is not None:
+        # A lost connection says so, and not that the time is over in which it was lost.
+        if self._wire is not None and self.before_each is not None:
             self.before_each()
         begin = [] if self.autocommit or self._in_transaction else [_BEGIN_SNAPSHOT if self.is_snapshot else _BEGIN]
         due, self._ahead = begin + self._ahead, []
@@ -335,18 +338,18 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
     def _exchanged(self, messages: bytes, contexts: Sequence[Context], ahead: int) -> list[_Rows]:
         wire = self._wire
         if wire is None:
-            raise pg8000.InterfaceError("connection is closed")
+            raise pg8000.InterfaceError("connection is closed") from self._met
         results: list[_Rows] = []
         try:
             wire.write(messages)
             wire.flush()
             self._transaction_status = self._answers(wire, contexts, ahead, results)
         except OSError as error:
-            self._give_up()
+            self._give_up(error)
             met = [context.error for context in contexts if context.error is not None]
             raise pg8000.InterfaceError(LOST) from (*met, error)[0]
-        except BaseException:
-            self._give_up()
+        except BaseException as error:
+            self._give_up(error)
             raise
         return results
 
@@ -372,8 +375,9 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
                 if kind in _ENDS_OF_STATEMENTS and context is not last:
                     context = next(remaining)
 
-    def _give_up(self) -> None:
+    def _give_up(self, met: BaseException) -> None:
         self._transaction_status = None
+        self._met = met
         wire, connected = self._wire, self._usock
         self._wire = self._usock = None
         if wire is not None:

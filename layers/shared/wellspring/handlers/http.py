@@ -9,7 +9,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
-from wellspring.access.principal import Principal, principal_of, scope_of
+from wellspring.access.principal import Principal, name_of, principal_of, scope_of
 from wellspring.database import Deadline, Transaction, in_transaction, stall
 from wellspring.errors import (
     AsksTooMuch,
@@ -24,7 +24,7 @@ from wellspring.handlers.deadline import RESERVED_OF_A_REQUEST_SECONDS, deadline
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.media import check_content_type, wants_cursor_profile
 from wellspring.jsonapi.values import MEDIA_TYPE
-from wellspring.observability import describe, logger
+from wellspring.observability import describe, fingerprint, logger
 from wellspring.settings import caller_settings
 
 type Event = Mapping[str, Any]
@@ -105,9 +105,14 @@ class Request:
         return principal_of(claims if isinstance(claims, Mapping) else None, caller_settings())
 
     @property
+    def known_principal(self) -> Principal | None:
+        """The caller, where the operation asked who calls and there is one."""
+        return self.__dict__.get("principal")
+
+    @property
     def scope(self) -> str | None:
         """For whom the transaction works; None where the operation did not ask who calls."""
-        principal = self.__dict__.get("principal")
+        principal = self.known_principal
         return None if principal is None else scope_of(principal)
 
     @cached_property
@@ -179,11 +184,11 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
             planned = operation(request)
             response = _carried_out(planned, request) if isinstance(planned, Plan) else planned
         except WellspringError as error:
-            return _failure(event, error, request.id)
+            return _failure(request, error)
         except Exception as error:  # noqa: BLE001  (the edge: whatever it is, the caller gets an error document)
             logger.error("unexpected exception", extra=describe(error))
-            return _failure(event, InternalError("The request could not be completed."), request.id)
-        logger.info("answered", extra={"status": int(response.status), "route": event.get("routeKey")})
+            return _failure(request, InternalError("The request could not be completed."))
+        logger.info("answered", extra={"status": int(response.status), **_said_of(request)})
         return _rendered(response)
 
     return handler
@@ -247,12 +252,19 @@ def _request_id(event: Event, context: object) -> str:
     return str(event.get("requestContext", {}).get("requestId") or getattr(context, "aws_request_id", ""))
 
 
-def _failure(event: Event, error: WellspringError, request_id: str) -> Answer:
+def _said_of(request: Request) -> dict[str, object]:
+    """Return what the log says of every request: its route, and who asked (contract, section 3)."""
+    principal = request.known_principal
+    caller = {} if principal is None else {"caller": fingerprint(name_of(principal))}
+    return {"route": request.event.get("routeKey"), **caller}
+
+
+def _failure(request: Request, error: WellspringError) -> Answer:
     log = logger.error if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
     codes = sorted({problem.code for problem in error.problems}) if isinstance(error, Problems) else [error.code]
-    said = {"status": int(error.status), "code": ", ".join(codes), "route": event.get("routeKey")}
+    said = {"status": int(error.status), "code": ", ".join(codes), **_said_of(request)}
     log("answered", extra=said | error.evidence)
-    return _rendered(Response(render(error_document(error, request_id)), error.status, headers=error.headers))
+    return _rendered(Response(render(error_document(error, request.id)), error.status, headers=error.headers))
 
 
 def _rendered(response: Response) -> Answer:

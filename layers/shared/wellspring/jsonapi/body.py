@@ -7,6 +7,7 @@ Members that are neither attributes nor relationships of the resource object, an
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -86,6 +87,77 @@ def parse_update(resource: Resource, body: bytes, id_: str, *, problems: Sequenc
         reader.refuse(Conflict("The id is not the one of the path.", pointer="/data/id"))
     reader.fields(data, {})
     return reader.draft()
+
+
+@dataclass(frozen=True, slots=True)
+class MetaMember:
+    """A member of a request's `meta`, by which an operation is told what no resource object can say.
+
+    Attributes:
+        name: as in the document.
+        kind: what its value is.
+        required: whether it must be there.
+        longest: how many characters a text may have.
+    """
+
+    name: str
+    kind: Literal["text", "boolean"]
+    required: bool = True
+    longest: int = MAX_TEXT
+
+
+def parse_meta(
+    body: bytes, members: Sequence[MetaMember], *, problems: Sequence[WellspringError] = ()
+) -> Mapping[str, str | bool]:
+    """Return what a document without primary data says in its `meta`; other members are ignored.
+
+    Args:
+        body: the request's body; it may be empty where no member is required.
+        members: what there may be.
+        problems: what is wrong with the rest of the request.
+
+    Raises:
+        BadRequest: it is no document with a `meta` object.
+        PayloadTooLarge: it is longer than `MAX_BODY_BYTES`.
+        SchemaValidationError: a value is not of its form, or missing; or `Problems` of several.
+    """
+    found = list(problems)
+    said: dict[str, str | bool] = {}
+    try:
+        meta = _meta(body, required=any(member.required for member in members))
+    except WellspringError as error:
+        raise_all([*found, error])
+        raise
+    for member in members:
+        pointer = f"/meta/{member.name}"
+        if member.name not in meta:
+            if member.required:
+                found.append(SchemaValidationError(f"The member {member.name} is missing.", pointer="/meta"))
+            continue
+        value = meta[member.name]
+        is_flag = member.kind == "boolean"
+        if isinstance(value, bool) if is_flag else _is_shown_text(value, member.longest):
+            said[member.name] = value
+        else:
+            form = "true or false" if is_flag else f"a text of 1 to {member.longest} characters, not all blank"
+            found.append(SchemaValidationError(f"The value must be {form}.", pointer=pointer))
+    raise_all(found)
+    return said
+
+
+def _meta(body: bytes, *, required: bool) -> Mapping[str, Any]:
+    if not body.strip() and not required:
+        return {}
+    document = _json(body)
+    meta: object = document.get("meta", {}) if isinstance(document, dict) else None
+    if isinstance(meta, dict) and (meta or not required or "meta" in document):
+        return meta
+    there = isinstance(document, dict) and "meta" in document
+    raise BadRequest("The document must have an object as its meta.", pointer="/meta" if there else "")
+
+
+def _is_shown_text(value: Any, longest: int) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= longest and is_text(value)
 
 
 class _Reader:
@@ -241,8 +313,8 @@ def _value(attribute: Attribute, value: Any) -> Value:
             # What is shown is what is stored. The database would round, and out of the last year that it can give back.
             return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
         case _:
-            if isinstance(value, str) and value.strip() and len(value) <= MAX_TEXT and is_text(value):
-                return value
+            if _is_shown_text(value, MAX_TEXT):
+                return str(value)
             raise ValueError(f"a text of 1 to {MAX_TEXT} characters that are not all blank, without NUL")
 
 

@@ -43,11 +43,7 @@ def resource_object(
         primary: whether it is what was asked for, and not included with it.
     """
     document: Object = {"type": resource.type, "id": str(row["id"])}
-    attributes = {
-        attribute.name: _attribute(attribute, row[attribute.name])
-        for attribute in resource.attributes
-        if fields is None or attribute.name in fields
-    }
+    attributes = attributes_of(resource, row, fields)
     if attributes:
         document["attributes"] = attributes
     relationships = {
@@ -63,9 +59,18 @@ def resource_object(
     return document
 
 
+def attributes_of(resource: Resource, row: Row, fields: frozenset[str] | None = None) -> Object:
+    """Return the attributes of one row as a document has them; `fields` as `resource_object` takes them."""
+    return {
+        attribute.name: _attribute(attribute, row[attribute.name])
+        for attribute in resource.attributes
+        if (fields is None or attribute.name in fields) and (attribute.name in row or not attribute.is_kept_back)
+    }
+
+
 def is_retrievable(resource: Resource, row: Row) -> bool:
     """Say whether a GET of one row shows it to the caller: it has a URL, is live, and is not only included."""
-    return resource.is_readable and row["deleted_at"] is None and bool(row.get("is_retrievable", True))
+    return resource.is_readable and row.get("deleted_at") is None and bool(row.get("is_retrievable", True))
 
 
 def proves(resource: Resource, relationship: Relationship, *, primary: bool) -> bool:
@@ -204,7 +209,25 @@ def _reachable(included: Included) -> Reachable:
 
 
 def _attribute(attribute: Attribute, value: Any) -> Any:
-    return render_instant(value) if attribute.kind == "instant" and value is not None else value
+    if value is None:
+        return None
+    match attribute.kind:
+        case "instant":
+            return render_instant(value)
+        # As CloudEvents have it: a number of 64 bits is more than JSON's readers agree on.
+        case "uuid" | "version":
+            return str(value)
+        case "objects":
+            return [
+                {
+                    member.name: _attribute(member, each[member.name])
+                    for member in attribute.members
+                    if member.name in each
+                }
+                for each in value
+            ]
+        case _:
+            return value
 
 
 def _key(relationship: Relationship) -> str:
@@ -223,7 +246,7 @@ def _related(
         made: Object = {"data": _linkage(relationship, value)}
         if value is not None:
             target = resource_of(relationship.target)
-            proven = row["deleted_at"] is None and proves(resource, relationship, primary=primary)
+            proven = row.get("deleted_at") is None and proves(resource, relationship, primary=primary)
             if target.is_readable and (proven or (target.type, value) in reachable):
                 made["links"] = {"related": f"{target.route}/{value}"}
         return made

@@ -30,7 +30,7 @@ from wellspring.queries import (
 )
 from wellspring.resources import DIRECTIONS, FOLDED, Resource, resource_of
 
-# Dead rows can be sorted by the time of their deletion, too.
+# What most lists are sorted by. Dead rows can be sorted by the time of their deletion, too.
 SORTABLE = ("created_at", "updated_at", "deleted_at")
 RANGE_OPERATORS: tuple[Operator, ...] = ("gte", "gt", "lte", "lt")
 DELETED: tuple[Deleted, ...] = ("exclude", "include", "only")
@@ -145,7 +145,7 @@ class _Parser:
         self.filters: list[Filter] = []
         self.workspaces: tuple[UUID, ...] = ()
         self.deleted: Deleted = "exclude"
-        self.sort = Sort()
+        self.sort = default_sort(resource)
         self.is_sorted = False
         self.size = DEFAULT_PAGE_SIZE
         self.after: str | None = None
@@ -206,9 +206,9 @@ class _Parser:
         """Return every parameter that some operation on the resource takes: as it is told, and one way to write it."""
         plain = ["include", "sort", "page[size]", "page[after]", "page[before]", "page[total]"]
         names = [(name, name) for name in plain] + [("fields[TYPE]", f"fields[{self.resource.type}]")]
-        filters = [said.name for said in self.resource.to_one]
+        filters = [said.name for said in self.resource.to_one if said.is_filter]
         for said in self.resource.attributes:
-            if said.kind == "instant":
+            if said.name in self.resource.times:
                 told = f"filter[{said.name}][{'|'.join(RANGE_OPERATORS)}]"
                 names.append((told, f"filter[{said.name}][{RANGE_OPERATORS[0]}]"))
             else:
@@ -240,6 +240,9 @@ class _Parser:
 
     def refuse_unbounded(self) -> None:
         """Refuse what would walk over any number of rows for one page: no index has them together."""
+        if self.resource.tenancy == "message":
+            self._refuse_unbounded_messages()
+        self._refuse_together()
         if self.sort.name == "deleted_at" and self.deleted != "only":
             self.refuse(
                 "sort",
@@ -270,6 +273,30 @@ class _Parser:
                     f"A range of {found.name} is read in its own order: ask for sort={found.name} or "
                     f"sort=-{found.name}{also} with it.",
                 )
+
+    def _refuse_unbounded_messages(self) -> None:
+        equal = {found.name for found in self.filters if found.operator == "eq"}
+        has_connector = any(found.name == "workspace_connector" for found in self.filters)
+        if "run" in equal and not has_connector:
+            detail = "A run is one connector's: ask for filter[workspace_connector] with it."
+            self.refuse("filter[run]", detail)
+        if {"run", "reason"} <= equal:
+            detail = "A run's messages are found by their outcome: ask for filter[outcome]=parked instead."
+            self.refuse("filter[reason]", detail)
+        if equal and self.sort.name != self.resource.times[0]:
+            known = self.resource.times[0]
+            detail = f"What is filtered so has the order of {known} alone: ask for sort={known} or sort=-{known}."
+            self.refuse("sort", detail, kind="unsupported-sort")
+
+    def _refuse_together(self) -> None:
+        """Refuse filters that no index has together."""
+        allowed = self.resource.together
+        asked = {found.name for found in self.filters if found.operator not in RANGE_OPERATORS}
+        if allowed is None or not asked or asked in allowed:
+            return
+        sets = "; ".join(" and ".join(f"filter[{name}]" for name in sorted(names)) for names in allowed)
+        for name in sorted(asked):
+            self.refuse(f"filter[{name}]", f"These filters are for one another, alone or together: {sets}.")
 
     def _include(self, value: str) -> None:
         paths = tuple(dict.fromkeys(value.split(","))) if value else ()
@@ -345,14 +372,14 @@ class _Parser:
         if rest:
             return self._range_reader(parameter, name, rest[0])
         if name == "deleted":
-            return self._deleted
+            return self._deleted if self.resource.has_tombstones else None
         if name == "workspace" and is_of_workspaces(self.resource):
             return self._workspaces
         return self._equality_reader(parameter, name)
 
     def _equality_reader(self, parameter: str, name: str) -> _Reader | None:
         relationship, attribute = self.resource.relationship(name), self.resource.attribute(name)
-        if relationship is not None and not relationship.many:
+        if relationship is not None and not relationship.many and relationship.is_filter:
             return lambda value: self._add(parameter, name, "in", _ids(value), _SOME_IDS)
         if attribute is not None and attribute.kind == "direction":
             choice = " or ".join(DIRECTIONS)
@@ -363,11 +390,22 @@ class _Parser:
 
     def _text_reader(self, parameter: str, name: str) -> _Reader | None:
         form = f"a text of 1 to {MAX_FILTER_TEXT} characters"
+        known = self.resource.attribute(name)
+        if known is not None and known.found and known.kind == "uuid":
+            return lambda value: self._add(parameter, name, "eq", parse_id(value), "one uuid")
+        if known is not None and known.found and known.choices:
+            choice = f"one of: {', '.join(known.choices)}"
+            return lambda value: self._add(parameter, name, "eq", value if value in known.choices else None, choice)
         for attribute in self.resource.attributes:
             if attribute.found in {"equal", "among"} and name == (attribute.filter or attribute.name):
                 operator: Operator = "eq" if attribute.found == "equal" else "among"
+                if attribute.choices:
+                    return partial(self._add_choice, parameter, attribute.name, attribute.choices)
                 return partial(self._add_text, parameter, attribute.name, operator, (1, MAX_FILTER_TEXT), form)
         return None
+
+    def _add_choice(self, parameter: str, name: str, choices: tuple[str, ...], value: str) -> None:
+        self._add(parameter, name, "eq", value if value in choices else None, f"one of: {', '.join(choices)}")
 
     def _name_reader(self, parameter: str, attribute: str, wanted: str = "") -> _Reader | None:
         if wanted == "starts":
@@ -390,7 +428,7 @@ class _Parser:
     def _range_reader(self, parameter: str, name: str, wanted: str) -> _Reader | None:
         attribute = self.resource.attribute(name)
         operator = next((known for known in RANGE_OPERATORS if known == wanted), None)
-        if attribute is None or attribute.kind != "instant" or operator is None:
+        if attribute is None or name not in self.resource.times or operator is None:
             return None
         form = "a time in ISO 8601 with an offset, such as 2026-05-10T08:14:22.000Z"
         return lambda value: self._add(parameter, name, operator, parse_instant(value), form)
@@ -419,12 +457,17 @@ class _Parser:
 
 def sorts_of(resource: Resource) -> tuple[str, ...]:
     """Return what a type's list can be sorted by."""
-    return (*SORTABLE, "name") if resource.named else SORTABLE
+    return (*resource.times, "name") if resource.named else resource.times
+
+
+def default_sort(resource: Resource) -> Sort:
+    """Return the order of a type's list where none is asked for: newest first."""
+    return Sort(resource.times[0]) if resource.times else Sort()
 
 
 def is_of_workspaces(resource: Resource) -> bool:
     """Say whether the rows of a type belong to workspaces, by which its list is narrowed."""
-    return resource.tenancy not in {"membership", "everybody"}
+    return resource.tenancy not in {"membership", "everybody", "services"}
 
 
 _SOME_IDS = f"one to {MAX_FILTER_IDS} uuids, comma-separated"

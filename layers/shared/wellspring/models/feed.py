@@ -66,7 +66,34 @@ pending_events = Table(
     Index("idx_pending_events_waiting", "received_at", "pk", postgresql_where=text("outcome = 'waiting'")),
     Index("idx_pending_events_received", "received_at", "pk"),
     Index("idx_pending_events_outcome", "outcome", "received_at", "pk"),
-    Index("idx_pending_events_subject", "subject"),
+    # The lists of `/v1/feed-events`: each set of filters that is offered has an index in the list's order.
+    Index("idx_pending_events_subject_received", "subject", "received_at", "pk"),
+    Index(
+        "idx_pending_events_reason",
+        "reason",
+        "outcome",
+        "received_at",
+        "pk",
+        postgresql_where=text("reason IS NOT NULL"),
+    ),
+    Index("idx_pending_events_source", "source", "outcome", "received_at", "pk"),
+    # What is released together.
+    Index(
+        "idx_pending_events_parked",
+        "source",
+        "reason",
+        "received_at",
+        "pk",
+        postgresql_where=text("outcome = 'parked'"),
+    ),
+    # What is counted by source and type.
+    Index(
+        "idx_pending_events_open",
+        "source",
+        "type",
+        "outcome",
+        postgresql_where=text("outcome = ANY (ARRAY['waiting'::text, 'parked'::text])"),
+    ),
     schema=INFRASTRUCTURE,
 )
 

@@ -1,6 +1,6 @@
 """Tables of the service itself, in a schema of their own: nothing of them is part of the contract's data model."""
 
-from sqlalchemy import Column, Identity, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, Table, Text, Uuid, text
 
 from wellspring.models.base import INFRASTRUCTURE, instant, metadata
 
@@ -11,6 +11,21 @@ cursor_keys = Table(
     Column("pk", Integer, Identity(always=True), primary_key=True),
     Column("key", LargeBinary, nullable=False),
     Column("created_at", instant, nullable=False, server_default=text("now()")),
+    schema=INFRASTRUCTURE,
+)
+
+# Who wrote what over HTTP; written in the transaction of the write.
+audit = Table(
+    "audit",
+    metadata,
+    Column("pk", BigInteger, Identity(always=True), primary_key=True),
+    Column("caller", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("resource_type", Text, nullable=False),
+    Column("resource_id", Uuid, nullable=False),
+    Column("created_at", instant, nullable=False, server_default=text("now()"), index=True),
+    Index(None, "caller", "created_at"),
+    Index(None, "resource_id", "created_at"),
     schema=INFRASTRUCTURE,
 )
 

@@ -19,7 +19,7 @@ def provenance_table(ledger: Resource) -> Table:
     Args:
         ledger: the declaration of the record type's provenance.
     """
-    record, connector = ledger.relationships
+    record, connector = ledger.parents
     name = ledger.table
     return Table(
         name,
@@ -29,8 +29,7 @@ def provenance_table(ledger: Resource) -> Table:
         reference(connector.column, "workspace_connectors"),
         Column("direction", direction_enum, nullable=False),
         # Which message wrote the row, and which one ended it: no foreign keys, for messages are forgotten.
-        Column("sync_message_pk", BigInteger),
-        Column("ended_by_pk", BigInteger),
+        *(Column(trace.column, BigInteger) for trace in ledger.traces),
         # pk is the third column because a sync writes thousands of rows with one created_at.
         Walk(record.column, "created_at").index(f"idx_{name}_record_created"),
         # Of a record's history the dead rows by themselves, which cost a sync nothing (docs/adr/0028).

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    MetaData,
     Table,
     Text,
     text,
@@ -21,11 +22,19 @@ from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from wellspring.models.base import INFRASTRUCTURE, direction_enum, instant, metadata
 
+# What a list of messages is of, and how the indexes' names call it.
+PARENTS = {"wc": "workspace_connector_pk", "workspace": "workspace_pk"}
 UNMESSAGED = "reason IN ('malformed', 'reused_id')"
 
 
 def _count(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+def _of_parent(parent: str, *columns: str, where: str = "") -> Index:
+    """Return an index of the messages of one parent, `columns` behind it."""
+    name = f"idx_sync_messages_{parent}_{columns[0].removesuffix('_at')}"
+    return Index(name, PARENTS[parent], *columns, postgresql_where=text(where) if where else None)
 
 
 # Made in the transaction of its effect, or when it is parked. pk is the order of arrival.
@@ -73,11 +82,41 @@ sync_messages = Table(
     ),
     Index("uq_sync_messages_digest", "digest", unique=True, postgresql_where=text(UNMESSAGED)),
     Index("idx_sync_messages_subject", "subject_id", "pk"),
-    Index("idx_sync_messages_wc_received", "workspace_connector_pk", "received_at", "pk"),
-    Index("idx_sync_messages_workspace_received", "workspace_pk", "received_at", "pk"),
+    # A list without an outcome is those of the four outcomes, merged (docs/adr/0022).
+    *(_of_parent(parent, "outcome", "received_at", "pk") for parent in PARENTS),
+    *(_of_parent(parent, "reason", "outcome", "received_at", "pk", where="reason IS NOT NULL") for parent in PARENTS),
+    *(_of_parent(parent, "occurred_at", "pk", where="occurred_at IS NOT NULL") for parent in PARENTS),
+    *(_of_parent(parent, "processed_at", "pk", where="processed_at IS NOT NULL") for parent in PARENTS),
+    _of_parent("wc", "run", "outcome", "received_at", "pk", where="run IS NOT NULL"),
     Index("idx_sync_messages_received", "received_at", "pk"),
     Index("idx_sync_messages_outcome", "outcome", "received_at", "pk", postgresql_where=text("outcome <> 'applied'")),
-    Index("idx_sync_messages_run", "workspace_connector_pk", "run", "pk", postgresql_where=text("run IS NOT NULL")),
+    schema=INFRASTRUCTURE,
+)
+
+# What each caller may know of messages: to a person a tenant mismatch is an unknown record. A view, made by a revision;
+# `kept_reason` is what indexes have, and is never shown.
+sync_messages_of_caller = Table(
+    "sync_messages_of_caller",
+    MetaData(),
+    Column("pk", BigInteger),
+    Column("id", UUID(as_uuid=True)),
+    Column("workspace_connector_pk", BigInteger),
+    Column("workspace_pk", BigInteger),
+    Column("message_id", UUID(as_uuid=True)),
+    Column("message_type", Text),
+    Column("direction", direction_enum),
+    Column("mode", Text),
+    Column("run", Text),
+    Column("occurred_at", instant),
+    Column("received_at", instant),
+    Column("processed_at", instant),
+    Column("outcome", Text),
+    Column("reason", Text),
+    Column("kept_reason", Text),
+    Column("problems", JSONB),
+    Column("all_problems", JSONB),
+    Column("counts", JSONB),
+    Column("body", Text),
     schema=INFRASTRUCTURE,
 )
 

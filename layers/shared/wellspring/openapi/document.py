@@ -5,7 +5,7 @@ from typing import Any
 
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.openapi import examples
-from wellspring.openapi.naming import operation_id, ref, tag
+from wellspring.openapi.naming import operation_id, ref, schema, tag
 from wellspring.openapi.parameters import enumerations, parameters
 from wellspring.openapi.problems import codes
 from wellspring.openapi.responses import of_default, responses
@@ -69,6 +69,12 @@ def _operation(route: Route, components: _Components) -> Object:
         made["parameters"] = [components.shared("parameters", *named) for named in parameters(route, resource)]
         if route.operation in {"create", "update"}:
             made["requestBody"] = _body(route, resource, components)
+        elif route.operation in examples.META:
+            content = {
+                "schema": schema(f"{'Dismiss' if route.operation == 'dismiss' else 'Release'}Request"),
+                "example": examples.META[route.operation],
+            }
+            made["requestBody"] = {"required": True, "content": {MEDIA_TYPE: content}}
     if route.open_to_all:
         made["security"] = []
     made["responses"] = {

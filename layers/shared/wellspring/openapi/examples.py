@@ -1,10 +1,11 @@
 """Values for examples. They are the demo's where the demo has them, so that examples can be tried on a local stack."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from wellspring.example_ids import id_of
+from wellspring.example_ids import demo_id, id_of
 from wellspring.jsonapi.documents import proves
-from wellspring.resources import Attribute, Relationship, Resource, resource_of
+from wellspring.resources import SINGLE, Attribute, Relationship, Resource, resource_of
 
 MADE_AT = "2026-05-10T08:14:22.000Z"
 LATER = "2026-06-01T12:00:00.000Z"
@@ -15,10 +16,26 @@ IDEMPOTENCY_KEY = "7c0c5c1e-3f0b-4f0e-8f0a-2b1d9e6c4a11"
 
 type Object = dict[str, Any]
 
+# Documents of operations that are told something in `meta`.
+META: Mapping[str, Object] = {
+    "dismiss": {"meta": {"note": "Agreed with the source."}},
+    "release_many": {"meta": {"source": "/well/companies", "reason": "other_source", "dry_run": True}},
+}
+
+
+_VALUES: Mapping[str, Any] = {
+    "direction": "input",
+    "boolean": True,
+    "texts": ["FR"],
+    "uuid": demo_id("message", "a"),
+    "problems": [{"code": "unknown_record", "type": "company", "id": id_of("company")}],
+    "counts": {"company": {"named": 1, "made": 0, "linked": 0, "ended": 0}},
+}
+
 
 def identifier(type_: str) -> Object:
     """Return the resource identifier object of the example of a type."""
-    return {"type": type_, "id": id_of(type_)}
+    return {"type": type_, "id": SINGLE if resource_of(type_).is_single else id_of(type_)}
 
 
 def attribute(said: Attribute) -> Any:
@@ -26,14 +43,14 @@ def attribute(said: Attribute) -> Any:
     match said.kind:
         case "instant":
             return None if said.name == "deleted_at" else MADE_AT
-        case "direction":
-            return "input"
-        case "boolean":
-            return True
-        case "texts":
-            return ["FR"]
-        case _:
+        case "objects":
+            return [{member.name: attribute(member) for member in said.members if member.required}]
+        case "number":
+            return int(said.example)
+        case "text" | "version":
             return said.example or said.name.replace("_", " ")
+        case _:
+            return _VALUES[said.kind]
 
 
 def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = False) -> Object:
@@ -46,13 +63,15 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
     """
     made: Object = {
         **identifier(resource.type),
-        "attributes": {said.name: attribute(said) for said in resource.attributes},
+        "attributes": {said.name: attribute(said) for said in resource.attributes if not said.is_kept_back},
     }
     # A to-many's linkage is there where it is asked for.
     relationships = {said.name: _relationship(resource, said, primary=primary) for said in resource.to_one}
     if relationships:
         made["relationships"] = relationships
-    if resource.is_readable:
+    if resource.is_single:
+        made["links"] = {"self": resource.route}
+    elif resource.is_readable:
         made["links"] = {"self": f"{resource.route}/{id_of(resource.type)}"}
     if cursor:
         made["meta"] = {"page": {"cursor": CURSOR}}

@@ -35,6 +35,7 @@ _TAGS: Mapping[Policy, str] = {
     "enrolment": "Enrolments",
     "selection": "Provider choices",
     "group": "Groups",
+    "feed": "The platform's feed",
 }
 
 

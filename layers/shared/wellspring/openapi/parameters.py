@@ -15,24 +15,28 @@ from wellspring.jsonapi.query import (
     is_of_workspaces,
 )
 from wellspring.openapi import examples
-from wellspring.openapi.naming import schema
+from wellspring.openapi.naming import pascal, schema
 from wellspring.openapi.schemas import included_types, narrowed
 from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_NAME_FOLDED, MAX_PAGE_SIZE, MAX_SEARCHED, MAX_TOTAL
-from wellspring.resources import Attribute, Resource, resource_of
+from wellspring.resources import Attribute, Resource, resource_of, resources
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
 
 _UUID: Object = {"type": "string", "format": "uuid"}
 _TIME: Object = {"type": "string", "format": "date-time"}
+# Operations whose answer shows as much of a resource as a client asks for.
+WITH_VIEW = frozenset({"list", "retrieve", "create", "update"})
 _COMPARED = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
 
 
 def enumerations() -> dict[str, Object]:
     """Return the schemas of the values that parameters choose from, shared so that generated clients name each once."""
     orders = [order for name in SORTABLE for order in (name, f"-{name}")]
+    own = {_order_of(resource): _orders(resource) for resource in resources() if resource.times != SORTABLE}
     return {
         "Order": {"type": "string", "enum": orders},
+        **{name: {"type": "string", "enum": said} for name, said in own.items() if said},
         "OrderOrName": {"type": "string", "enum": [*orders, "name", "-name"]},
         "DeletedRows": {"type": "string", "enum": list(DELETED)},
     }
@@ -44,7 +48,7 @@ def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]
     within = frozenset(route.within.values())
     if route.operation == "list":
         yield from _list(resource, within)
-    if route.operation != "delete":
+    if route.operation in WITH_VIEW:
         yield from _view(resource)
     yield from _headers(route)
 
@@ -83,7 +87,7 @@ def _key(name: str) -> str:
 def _list(resource: Resource, within: frozenset[str]) -> Iterator[tuple[str, Object]]:
     for parameter in (*_paging(), *_filters(resource, within)):
         yield _key(parameter["name"]), parameter
-    yield ("sort.named" if resource.named else "sort"), _sort(resource)
+    yield (f"sort.{_order_of(resource)}"), _sort(resource)
     if "workspace" not in within and is_of_workspaces(resource):
         several = resource.relationship("workspace") is not None
         yield "filter.workspace.several" if several else "filter.workspace.one", _workspaces(several=several)
@@ -102,22 +106,39 @@ def _paging() -> Iterator[Object]:
     yield _query("page[total]", total, {"type": "boolean"}, example=True)
 
 
+def _order_of(resource: Resource) -> str:
+    """Return the name of the enumeration of a list's orders."""
+    if resource.times != SORTABLE:
+        return f"OrderOf{pascal(resource.type)}"
+    return "OrderOrName" if resource.named else "Order"
+
+
+def _orders(resource: Resource) -> list[str]:
+    return [order for name in resource.times for order in (name, f"-{name}")]
+
+
 def _sort(resource: Resource) -> Object:
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
     dead = "By `deleted_at` with `filter[deleted]=only`."
+    if resource.times != SORTABLE:
+        usual = f"-{resource.times[0]}"
+        description = f"The order, `-` for newest first; `{usual}` where it is not said."
+        if resource.tenancy == "message":
+            description += " By another time only those that have it, and without a filter on outcome, reason or run."
+        return _query("sort", description, schema(_order_of(resource)), usual)
     if resource.named is None:
         description = f"The order, `-` for newest first; `-created_at` where it is not said. {dead}"
-        return _query("sort", description, schema("Order"), "-created_at")
+        return _query("sort", description, schema(_order_of(resource)), "-created_at")
     description = (
         "The order, `-` for the other way round; where it is not said `-created_at`, or `name` for what is found by "
         f"its name. Only live rows have the order of names, whose case does not count. {dead}"
     )
-    return _query("sort", description, schema("OrderOrName"), "name")
+    return _query("sort", description, schema(_order_of(resource)), "name")
 
 
 def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
     for relationship in resource.to_one:
-        if relationship.name not in within | {"workspace"}:
+        if relationship.is_filter and relationship.name not in within | {"workspace"}:
             yield _listed(
                 f"filter[{relationship.name}]",
                 f"Only rows of these: one to {MAX_FILTER_IDS} ids of {resource_of(relationship.target).name}.",
@@ -127,22 +148,27 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
                 maxItems=MAX_FILTER_IDS,
             )
     for attribute in resource.attributes:
-        yield from _filters_of(attribute)
-    yield _query(
-        "filter[deleted]",
-        "Whether tombstoned rows are left out (as where it is not said), shown too, or shown alone.",
-        schema("DeletedRows"),
-        "include",
-    )
+        yield from _filters_of(attribute, is_ranged=attribute.name in resource.times)
+    if resource.has_tombstones:
+        yield _query(
+            "filter[deleted]",
+            "Whether tombstoned rows are left out (as where it is not said), shown too, or shown alone.",
+            schema("DeletedRows"),
+            "include",
+        )
 
 
-def _filters_of(attribute: Attribute) -> Iterator[Object]:
+def _filters_of(attribute: Attribute, *, is_ranged: bool) -> Iterator[Object]:
     name, example = f"filter[{attribute.filter or attribute.name}]", examples.attribute(attribute)
     match attribute.found:
         case "name":
             yield from _filters_of_names(example)
         case "equal" | "among":
-            text = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
+            text: Object = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
+            if attribute.choices:
+                text = {"type": "string", "enum": list(attribute.choices)}
+            elif attribute.kind == "uuid":
+                text = _UUID
             found = example if attribute.found == "equal" else example[0]
             yield _query(name, f"Only rows whose `{attribute.name}` is this, or has it among others.", text, found)
     match attribute.kind:
@@ -150,7 +176,7 @@ def _filters_of(attribute: Attribute) -> Iterator[Object]:
             yield _query(name, "Only rows of this direction.", schema("Direction"), example)
         case "boolean":
             yield _query(name, "Only rows of which this is so.", {"type": "boolean"}, example)
-        case "instant":
+        case "instant" if is_ranged:
             for operator in RANGE_OPERATORS:
                 description = (
                     f"Only rows whose `{attribute.name}` is {_COMPARED[operator]} this time. With a `sort` by it only."

@@ -92,6 +92,10 @@ def _problems(route: Route) -> Iterator[WellspringError]:
         return
     yield InvalidQueryParameter("There is no such parameter for this operation.", parameter="foo")
     yield UNAVAILABLE
+    yield from _of_operation(route, resource)
+
+
+def _of_operation(route: Route, resource: Resource) -> Iterator[WellspringError]:
     match route.operation:
         case "list":
             yield InvalidCursor("The cursor is not one of this list.", parameter="page[after]")
@@ -108,7 +112,9 @@ def _problems(route: Route) -> Iterator[WellspringError]:
             yield _absent(resource.type)
             yield from _of_document(resource)
             yield ImmutableAttribute("The direction is never changed.", pointer="/data/attributes/direction")
-        case _:
+        case "release" | "dismiss" | "release_many":
+            yield from _of_release(route, resource)
+        case "create":
             yield from _of_document(resource)
             yield from _of_creation(resource)
 
@@ -136,13 +142,24 @@ def _of_document(resource: Resource) -> Iterator[WellspringError]:
     yield SchemaValidationError("There is no such attribute.", pointer="/data/attributes/foo")
 
 
+def _of_release(route: Route, resource: Resource) -> Iterator[WellspringError]:
+    if route.operation != "release_many":
+        yield _absent(resource.type)
+        yield Conflict(f"The {resource.name.split()[-1]} is not parked: it is applied.")
+    yield BadRequest("The document must have an object as its meta.", pointer="")
+    yield InvalidJson("The body is not a JSON text in UTF-8 with each member of an object named once.")
+    yield PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")
+    if route.operation != "release":
+        yield SchemaValidationError("The member is missing.", pointer="/meta")
+
+
 def _of_creation(resource: Resource) -> Iterator[WellspringError]:
     for relationship in resource.relationships:
         if relationship.written == "create":
             pointer = f"/data/relationships/{relationship.name}/data{'/0' if relationship.many else ''}/id"
             yield _absent(relationship.target, pointer)
     if resource.policy == "provenance":
-        names = " and ".join(relationship.name for relationship in resource.to_one)
+        names = " and ".join(relationship.name for relationship in resource.parents)
         yield TenantMismatch(f"The {names} belong to different workspaces.", pointer="/data/relationships")
     if resource.policy == "enrolment":
         yield AlreadyExists(f"There is such a live {resource.name} already.", resource_type=resource.type)

@@ -112,8 +112,10 @@ def _successes(route: Route) -> Iterator[tuple[str, str, Object]]:
         case "retrieve":
             yield "200", "", _single(route, resource, f"The {resource.name}.")
             yield "304", "NotModified", {"description": "The client has this answer already.", "headers": _tag()}
-        case "update":
+        case "update" | "release" | "dismiss":
             yield "200", "", _single(route, resource, f"The {resource.name} as it is now.")
+        case "status" | "release_many":
+            yield "200", "", _status(route, resource) if resource.is_single else _released(resource)
         case "delete":
             yield "204", "NoContent", {"description": "It is removed: tombstoned, kept as history."}
         case _:
@@ -129,14 +131,31 @@ def _tag() -> Object:
     return {"ETag": {"description": "For `If-Match` and `If-None-Match`.", "required": True, "schema": tag}}
 
 
-def _single(route: Route, resource: Resource, description: str) -> Object:
+def _single(route: Route, resource: Resource, description: str, *, is_tagged: bool = True) -> Object:
+    path = resource.route if resource.is_single else f"{resource.route}/{id_of(resource.type)}"
     content: Object = {
         "schema": schema(f"{pascal(resource.type)}Document"),
-        "example": examples.single_document(resource, f"{resource.route}/{id_of(resource.type)}"),
+        "example": examples.single_document(resource, path),
     }
-    made: Object = {"description": description, "headers": _tag(), "content": {MEDIA_TYPE: content}}
+    made: Object = {"description": description, "content": {MEDIA_TYPE: content}}
+    made |= {"headers": _tag()} if is_tagged else {}
     links = _links(route, resource)
     return {**made, "links": links} if links else made
+
+
+def _status(route: Route, resource: Resource) -> Object:
+    return _single(route, resource, f"The {resource.name}.", is_tagged=False)
+
+
+def _released(resource: Resource) -> Object:
+    example = {
+        "jsonapi": {"version": "1.1"},
+        "meta": {"matching": 120, "released": 97, "still_parked": 3, "remaining": 20},
+    }
+    return {
+        "description": f"How many {resource.names} there were, were released, stay parked, and are left.",
+        "content": {MEDIA_TYPE: {"schema": schema("ReleaseDocument"), "example": example}},
+    }
 
 
 def _page(route: Route, resource: Resource) -> Object:

@@ -12,12 +12,14 @@ from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
 from wellspring.jsonapi.values import CURSOR_PAGINATION
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
-from wellspring.queries import MAX_TOTAL, MOST_LINKED
-from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource, resource_of, resources
+from wellspring.queries import MAX_TOTAL, MOST_LINKED, PROBLEMS_KEPT
+from wellspring.resources import DIRECTIONS, SINGLE, Attribute, Relationship, Resource, resource_of, resources
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
 
+# What the release of many answers.
+RELEASED = ("matching", "released", "still_parked", "remaining")
 # What str.strip takes away, spelt out because regular expressions disagree about \s.
 _BLANK = r"\t-\r\u001c- \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 TEXT_PATTERN = rf"^[^\u0000]*[^\u0000{_BLANK}][^\u0000]*$"
@@ -114,6 +116,39 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "jsonapi",
             "errors",
         ),
+        "ReleaseDocument": closed(
+            {
+                "jsonapi": schema("JsonApi"),
+                "meta": closed(
+                    {name: {"type": "integer", "minimum": 0} for name in RELEASED},
+                    *RELEASED,
+                ),
+            },
+            "jsonapi",
+            "meta",
+        ),
+        "ReleaseRequest": open_(
+            {
+                "meta": open_(
+                    {
+                        "source": {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": TEXT_PATTERN},
+                        "reason": {"type": "string", "minLength": 1, "maxLength": 100, "pattern": TEXT_PATTERN},
+                        "dry_run": {"type": "boolean"},
+                    },
+                    "source",
+                    "reason",
+                )
+            },
+            "meta",
+        ),
+        "DismissRequest": open_(
+            {
+                "meta": open_(
+                    {"note": {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": TEXT_PATTERN}}, "note"
+                )
+            },
+            "meta",
+        ),
         "GatewayError": {
             **open_({"message": {"type": "string"}}, "message"),
             "description": "What the gateway itself answers, before any function is called.",
@@ -147,6 +182,19 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "description": "`data` where the relationship is included or named in `fields`: the resources "
             f"of an answer share {MOST_LINKED} of it. `meta` where there is more.",
         },
+        "Problem": closed(
+            {
+                "code": {"type": "string", "description": "What is wrong: a reason, as docs/messages.md has them."},
+                "type": {"type": "string", "description": "The type of the thing at fault."},
+                "id": {"type": "string", "description": "Its id, or what is wrong with a message that is none."},
+            },
+            "code",
+            "type",
+            "id",
+        ),
+        "Counts": closed(
+            {name: {"type": "integer", "minimum": 0} for name in ("named", "made", "linked", "ended", "matched")}
+        ),
         "Name": {"type": "string", "description": "Name of an attribute, a relationship or a path of relationships."},
         "NoMembers": {**closed({}), **_IGNORED, "description": "There is nothing to say here."},
     }
@@ -163,7 +211,9 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
     """Yield the schemas of the resource object of a type and, where it has routes, of the documents around it."""
     name = pascal(resource.type)
     yield name, _resource_object(resource)
-    if resource.route:
+    if resource.is_single:
+        yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
+    elif resource.route:
         yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
         yield (
             f"{name}Collection",
@@ -181,7 +231,7 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
 def _resource_object(resource: Resource) -> Object:
     properties: Object = {
         "type": {"type": "string", "const": resource.type},
-        "id": schema("Id"),
+        "id": {"const": SINGLE} if resource.is_single else schema("Id"),
         "attributes": _attributes(resource),
     }
     if resource.relationships:
@@ -190,11 +240,14 @@ def _resource_object(resource: Resource) -> Object:
     if resource.route:
         # What a GET would not show has no link: a tombstoned row, a group of others that is included.
         properties["links"] = schema("SelfLinks")
+    if resource.route and not resource.is_single:
         properties["meta"] = schema("ItemMeta")
     return {
         **closed(properties, *required),
         # A sparse fieldset may take every field away, so none is required.
-        "description": f"A {resource.name}. `fields[{resource.type}]` says which fields it has.",
+        "description": f"A {resource.name}. `fields[{resource.type}]` says which fields it has."
+        if resource.operations or not resource.route
+        else f"The {resource.name}.",
         "examples": [examples.resource_object(resource)],
     }
 
@@ -212,15 +265,42 @@ def _shown(attribute: Attribute) -> Object:
     """Return the schema of an attribute in an answer."""
     match attribute.kind:
         case "instant":
-            return schema("Instant") if attribute.name == "created_at" else _or_null(schema("Instant"))
+            is_there = attribute.required or attribute.name == "created_at"
+            return schema("Instant") if is_there else _or_null(schema("Instant"))
         case "direction":
             return schema("Direction") if attribute.required else _or_null(schema("Direction"))
-        case "boolean":
-            return {"type": "boolean"}
-        case "texts":
-            return {"type": "array", "items": {"type": "string"}}
+        case "objects":
+            return {"type": "array", "items": _member(attribute)}
+        case "text" | "version":
+            return _text(attribute)
         case _:
-            return {"type": "string"} if attribute.required else {"type": ["string", "null"]}
+            return _OF_KINDS[attribute.kind]
+
+
+_OF_KINDS: dict[str, Object] = {
+    "boolean": {"type": "boolean"},
+    "number": {"type": "integer", "minimum": 0},
+    "texts": {"type": "array", "items": {"type": "string"}},
+    "uuid": {"type": ["string", "null"], "format": "uuid"},
+    "problems": {"type": "array", "items": schema("Problem"), "maxItems": PROBLEMS_KEPT},
+    "counts": {
+        "type": "object",
+        "additionalProperties": schema("Counts"),
+        "description": "By type of record; of providers how many were named and matched.",
+    },
+}
+
+
+def _member(attribute: Attribute) -> Object:
+    """Return the schema of one of an attribute's objects."""
+    needed = [member.name for member in attribute.members if member.required]
+    return closed({member.name: _shown(member) for member in attribute.members}, *needed)
+
+
+def _text(attribute: Attribute) -> Object:
+    chosen = [*attribute.choices, *([] if attribute.required else [None])] if attribute.choices else []
+    type_: str | list[str] = "string" if attribute.required else ["string", "null"]
+    return {"type": type_, **({"enum": chosen} if chosen else {})}
 
 
 def _or_null(known: Object) -> Object:

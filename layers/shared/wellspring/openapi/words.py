@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from wellspring.jsonapi.body import MAX_BODY_BYTES
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
-from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_TOTAL, MOST_RELEASED
 from wellspring.resources import Policy
 
 DESCRIPTION = f"""\
@@ -54,6 +54,7 @@ TAGS: Mapping[Policy, str] = {
     "enrolment": "Which workspaces belong to which group, and who enrolled them.",
     "selection": "Which providers of the catalogue a workspace has selected, or was matched to.",
     "group": "Groups of workspaces.",
+    "feed": "What the platform's feed brought that waits or is parked, and how far it is; for services.",
     "none": "The service itself.",
 }
 
@@ -81,6 +82,26 @@ _PERMISSIONS: Mapping[tuple[str, str], str] = {
     ("group", "create"): (
         "For any person, who becomes its owner. The workspaces named are enrolled with it, all or none; the caller "
         "must be a direct, active member of each."
+    ),
+    ("feed", "list"): (
+        "For services with `system:read`. One that waited and was applied is not kept. Beside a range of `received_at` "
+        "there are `filter[outcome]`, alone or with `filter[reason]` or `filter[source]`, and `filter[subject]`."
+    ),
+    ("feed", "retrieve"): "For services with `system:read`.",
+    ("feed", "status"): (
+        "For services with `system:read`. `lag_seconds` is how long the oldest event that waits has waited. `waiting` "
+        f"and `parked` are counted up to {MAX_TOTAL}."
+    ),
+    ("feed", "release"): (
+        "For services with `sync:write`. The event is tried again, and shown as it is then: `applied`, or still "
+        "`parked` with its reason."
+    ),
+    ("feed", "dismiss"): (
+        "For services with `sync:write`. The event is not tried again; one like it that is sent anew is done at once."
+    ),
+    ("feed", "release_many"): (
+        f"For services with `sync:write`. Tries the oldest {MOST_RELEASED} events again that a source sent and that "
+        "are parked for one reason; `dry_run` only counts them."
     ),
     ("group", "list"): "A person sees the groups in which they are an active member; a service needs `system:read`.",
 }

@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from wellspring.models import feed
+from wellspring.queries import MAX_TOTAL
 from wellspring.repositories.feed import FED
 from wellspring.repositories.feed_work import UNKNOWN_REFERENCE, FeedEvent, Told, Verdict, read
 
@@ -74,6 +76,17 @@ SELECT pending.pk, pending.outcome, pending.event
 
 _TAKE_ONE = text(f"""
 SELECT pk, outcome, reason, event, type FROM {feed.pending_events} WHERE id = :id FOR UPDATE""")
+
+_TAKE_PARKED = text(f"""
+SELECT pk, outcome, reason, event, type, id
+  FROM {feed.pending_events}
+ WHERE source = :source AND reason = :reason AND outcome = 'parked'
+ ORDER BY received_at, pk LIMIT :most
+   FOR UPDATE SKIP LOCKED""")
+
+_COUNT_PARKED = text(f"""
+SELECT count(*) FROM (SELECT FROM {feed.pending_events}
+                       WHERE source = :source AND reason = :reason AND outcome = 'parked' LIMIT :most) AS counted""")
 
 _DELETE = text(f"DELETE FROM {feed.pending_events} WHERE pk = ANY (CAST(:pks AS bigint[]))")
 
@@ -180,8 +193,23 @@ def take(transaction: Connection, missed: Sequence[tuple[str, str]], most: int) 
 def take_one(transaction: Connection, id_: UUID) -> Pending | None:
     """Lock the parked event of that id; None where there is none, or it is not parked."""
     row = transaction.execute(_TAKE_ONE, {"id": id_}).one_or_none()
-    if row is None or row.outcome != "parked":
-        return None
+    return _parked(row) if row is not None and row.outcome == "parked" else None
+
+
+def take_parked(transaction: Connection, source: str, reason: str, most: int) -> dict[UUID, Pending]:
+    """Lock the oldest events of a source that are parked for a reason, and return them by their ids."""
+    rows = transaction.execute(_TAKE_PARKED, {"source": source, "reason": reason, "most": most})
+    return {row.id: _parked(row) for row in rows}
+
+
+def count_parked(transaction: Connection, source: str, reason: str) -> int:
+    """Count the events of a source that are parked for a reason, as far as lists are counted."""
+    values = {"source": source, "reason": reason, "most": MAX_TOTAL}
+    return int(transaction.execute(_COUNT_PARKED, values).scalar_one())
+
+
+def _parked(row: Row[Any]) -> Pending:
+    # What was sent and is no event has no type.
     event = read(row.event) if row.type and row.event else None
     return Pending(row.pk, was_parked=True, event=event, reason=row.reason)
 

@@ -7,7 +7,7 @@ tried again.
 from collections.abc import Callable
 from datetime import timedelta
 
-from wellspring.access.principal import Person, Principal
+from wellspring.access.principal import Principal, name_of
 from wellspring.database import Transaction
 from wellspring.errors import SchemaValidationError
 from wellspring.repositories import idempotency
@@ -31,7 +31,7 @@ def once(
     Raises:
         SchemaValidationError: the key stands for another request.
     """
-    caller = f"person:{principal.id}" if isinstance(principal, Person) else f"service:{principal.client_id}"
+    caller = name_of(principal)
     if not idempotency.claim(transaction, caller, key, fingerprint, KEPT):
         first, answer = idempotency.answer_of(transaction, caller, key)
         if first != fingerprint:

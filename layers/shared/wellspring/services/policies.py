@@ -59,7 +59,7 @@ class Provenance:
         self, transaction: Transaction, _principal: Principal, resource: Resource, draft: Draft, found: Parents
     ) -> tuple[Row, bool]:
         """Insert a row whose parents live in one workspace."""
-        parent_of = {relationship: found[relationship.name][0] for relationship in resource.to_one}
+        parent_of = {relationship: found[relationship.name][0] for relationship in resource.parents}
         if len({parent.workspace for parent in parent_of.values()}) > 1:
             names = " and ".join(relationship.name for relationship in parent_of)
             raise TenantMismatch(f"The {names} belong to different workspaces.", pointer="/data/relationships")

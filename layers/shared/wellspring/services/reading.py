@@ -7,7 +7,7 @@ from uuid import UUID
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden, InvalidCursor, InvalidQueryParameter, NotFound, WellspringError, raise_all
-from wellspring.queries import MAX_SEARCHED, MAX_TOTAL, MOST_LINKED, ListQuery, Position, View, parameter_of
+from wellspring.queries import MAX_SEARCHED, MAX_TOTAL, MOST_LINKED, Filter, ListQuery, Position, View, parameter_of
 from wellspring.repositories import cursor_keys, groups, ledger, parents
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource, resource_of
@@ -132,10 +132,21 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
     if isinstance(principal, Person) or not driving or query.names_parents:
         return []
     # A range is of the order's own time (`jsonapi.query`), which an index has.
-    asked = [parameter_of(query.resource, found) for found in query.filters if found.operator not in RANGES]
+    asked = [
+        parameter_of(query.resource, found)
+        for found in query.filters
+        if found.operator not in RANGES and not _is_of_few_messages(query.resource, found)
+    ]
+    if query.resource.tenancy == "message" and query.sort.name != query.resource.times[0]:
+        asked.append("sort")
     ways = ", ".join(f"filter[{name}]" for name in dict.fromkeys(("workspace", *driving)))
-    detail = f"This filter is not for the rows of all workspaces: ask for it with one of {ways}."
+    detail = f"This is not for the rows of all workspaces: ask for it with one of {ways}."
     return [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
+
+
+def _is_of_few_messages(resource: Resource, condition: Filter) -> bool:
+    """Say whether a filter is of an outcome that few messages have; those of all workspaces stand together."""
+    return resource.tenancy == "message" and condition.name == "outcome" and condition.value != "applied"
 
 
 def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:

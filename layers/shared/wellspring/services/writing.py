@@ -13,6 +13,7 @@ from wellspring.repositories import connector_state, ledger, parents, writing
 from wellspring.repositories.ledger import Row
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
+from wellspring.services import audit
 from wellspring.services.policies import RULES
 from wellspring.services.reading import absent
 
@@ -43,6 +44,7 @@ def create(transaction: Transaction, principal: Principal, resource: Resource, d
     """
     found = _parents(transaction, principal, draft)
     row, is_new = RULES[resource.policy].create(transaction, principal, resource, draft, found)
+    audit.note(transaction, principal, "create", resource.type, row["id"])
     linkage: dict[str, UUID | None] = {f"{relationship.name}_id": None for relationship in resource.to_one}
     linkage |= {f"{name}_id": several[0].id for name, several in found.items()}
     return Written({**linkage, **row}, is_new)
@@ -79,7 +81,9 @@ def update(
     if all(row[name] == value for name, value in values.items()):
         require_reading(principal)
         return row
-    return {**row, **writing.change(transaction, resource, row["id"], values)}
+    changed = writing.change(transaction, resource, row["id"], values)
+    audit.note(transaction, principal, "update", resource.type, row["id"])
+    return {**row, **changed}
 
 
 def _require_live_parents(transaction: Transaction, principal: Principal, resource: Resource, row: Row) -> None:
@@ -121,6 +125,7 @@ def remove(
     rules.guard(transaction, principal, row)
     precondition(row)
     writing.tombstone(transaction, resource, row["id"], rules.removal)
+    audit.note(transaction, principal, "delete", resource.type, row["id"])
 
 
 def _parents(transaction: Transaction, principal: Principal, draft: Draft) -> dict[str, list[Parent]]:

@@ -58,11 +58,19 @@ class PageBuilder(ABC):
         """Return the whole statement."""
         page = self.page()
         order = self._order(page.c[self.shape.sort.name], page.c.pk, reverse=self.shape.backward)
-        columns = [column for column in page.c if column.name != "pk"]
-        if not self.shape.cursor:
-            return select(*columns).order_by(*order)
-        behind = select(exists(self.row_behind()).label("behind")).cte("behind")
-        return select(behind.c.behind, *columns).select_from(behind.outerjoin(page, true())).order_by(*order)
+        hidden = {"pk", *(trace.column for trace in self.resource.traces)}
+        columns = [column for column in page.c if column.name not in hidden]
+        source: FromClause = page
+        if self.shape.cursor:
+            behind = select(exists(self.row_behind()).label("behind")).cte("behind")
+            columns.insert(0, behind.c.behind)
+            source = behind.outerjoin(page, true())
+        # Behind the page: of the rows that are read for it most are not on it.
+        for trace in self.resource.traces:
+            message = target_table(trace).alias(trace.name)
+            named = select(message.c.id).where(message.c.pk == page.c[trace.column]).correlate(page)
+            columns.append(named.scalar_subquery().label(f"{trace.name}_id"))
+        return select(*columns).select_from(source).order_by(*order)
 
     def count(self) -> Select[Any]:
         """Return the statement that counts the list's rows, as far as they are counted."""
@@ -102,6 +110,10 @@ class PageBuilder(ABC):
         if self._ascending(reverse=reverse):
             return place >= cursor if inclusive else place > cursor
         return place <= cursor if inclusive else place < cursor
+
+    def _traces(self, row: FromClause) -> list[ColumnElement[Any]]:
+        """Return the columns by which the messages behind a row are found when the page is known."""
+        return [row.c[trace.column] for trace in self.resource.traces]
 
     def _first_rows(
         self,
@@ -154,13 +166,14 @@ class PageBuilder(ABC):
         time = self.shape.sort.name
         columns = [row.c.pk, *(shown_columns(self.resource, row, time) if full else [self._at(row).label(time)])]
         source: FromClause = row
-        for relationship in self.resource.to_one:
+        for relationship in self.resource.parents:
             if relationship is by:
                 continue
             parent, is_needed = self._looked_up(relationship, row, live=bool(walk.live), beside=beside)
             source = source.join(parent, true(), isouter=not is_needed)
             if full:
                 columns.append(parent.c.id.label(f"{relationship.name}_id"))
+        columns += self._traces(row) if full else []
         return (
             select(*columns)
             .select_from(source)

@@ -27,9 +27,16 @@ def attribute_column(row: FromClause, name: str) -> ColumnElement[Any]:
 
 
 def own_columns(resource: Resource, row: FromClause) -> list[ColumnElement[Any]]:
-    """Return what a row shows of itself: `id` and each attribute."""
-    attributes = [attribute_column(row, attribute.name).label(attribute.name) for attribute in resource.attributes]
-    return [row.c.id, *attributes]
+    """Return what a row shows of itself among others: `id` and each attribute."""
+    shown = [attribute for attribute in resource.attributes if not attribute.is_kept_back]
+    return [row.c.id, *(attribute_column(row, said.column or said.name).label(said.name) for said in shown)]
+
+
+def whole_columns(resource: Resource, row: FromClause, *, person: bool) -> list[ColumnElement[Any]]:
+    """Return what a row shows of itself where it is asked for by its id."""
+    shown = (attribute for attribute in resource.attributes if not (attribute.is_kept_back and person))
+    columns = (attribute_column(row, said.whole or said.column or said.name).label(said.name) for said in shown)
+    return [row.c.id, *columns]
 
 
 def shown_columns(resource: Resource, row: FromClause, sort: str) -> list[ColumnElement[Any]]:
@@ -39,7 +46,9 @@ def shown_columns(resource: Resource, row: FromClause, sort: str) -> list[Column
 
 
 def is_shown(row: FromClause, deleted: Deleted) -> list[ColumnElement[bool]]:
-    """Return the conditions of `filter[deleted]`."""
+    """Return the conditions of `filter[deleted]`; none of what has no tombstones."""
+    if "deleted_at" not in row.c:
+        return []
     match deleted:
         case "exclude":
             return [row.c.deleted_at.is_(None)]

@@ -48,6 +48,8 @@ class HeadsThenLateral(PageBuilder):
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
         self.leading, self.within = self._parents()
+        # Rows of a message stand together on its connector, at the time when it was processed.
+        self.column = "workspace_connector_pk" if self.leading.is_trace else self.leading.column
         self.time = shape.sort.name
         # Whether rows are shown whose other parent alone opens them. A live one is in a workspace that its group opens,
         # too (`access.predicates`), so it is dead.
@@ -61,6 +63,8 @@ class HeadsThenLateral(PageBuilder):
         """Return by whose parents the page is read, and the named parents within which, if an index has both."""
         named = {name for name, _ in self.shape.conditions}
         drivers = [relationship for relationship in self.resource.to_one if relationship.drives]
+        # What is named has fewer rows than what always drives, whichever is declared first.
+        drivers.sort(key=lambda relationship: relationship.drives != "named")
         always = next(found for found in drivers if found.drives == "always")
         together = {(walk.parent, walk.within) for walk in declared(self.table)}
         for other in drivers:
@@ -72,10 +76,10 @@ class HeadsThenLateral(PageBuilder):
 
     def _walks(self) -> list[Walk]:
         shape, within = self.shape, None if self.within is None else self.within.column
-        found = pieces(self.table, self.leading.column, self.time, shape.halves, shape.direction, within)
+        found = pieces(self.table, self.column, self.time, shape.halves, shape.direction, within)
         if self.has_left:
             left = self._opening.column
-            found += pieces(self.table, self.leading.column, self.time, (False,), shape.direction, left)
+            found += pieces(self.table, self.column, self.time, (False,), shape.direction, left)
         return list(dict.fromkeys(found))
 
     @property
@@ -86,8 +90,10 @@ class HeadsThenLateral(PageBuilder):
     @property
     def is_sorted(self) -> bool:
         """Whether some index has the rows of a parent in the list's order."""
+        if self.leading.is_trace:
+            return self.time == "created_at"
         there = declared(self.table)
-        return any(walk.parent == self.leading.column and walk.time == self.time for walk in there)
+        return any(walk.parent == self.column and walk.time == self.time for walk in there)
 
     def page(self) -> CTE:
         """Return the first rows of the drivers whose heads come first."""
@@ -96,8 +102,9 @@ class HeadsThenLateral(PageBuilder):
         most = bindparam("rows", type_=Integer) - heads.c.place + 1
         reach = self._reach(heads) if self.shape.large else None
         found = self._rows_of(heads, most, full=True, reach=reach)
+        leading = [] if self.leading.is_trace else [heads.c.id.label(f"{self.leading.name}_id")]
         return (
-            select(*found.c, heads.c.id.label(f"{self.leading.name}_id"))
+            select(*found.c, *leading)
             .select_from(heads.join(found, true()))
             .order_by(*self._order(found.c[self.time], found.c.pk, reverse=self.shape.backward))
             .limit(bindparam("rows", type_=Integer))
@@ -123,7 +130,15 @@ class HeadsThenLateral(PageBuilder):
         table = target_table(self.leading)
         parent = table.alias(self.leading.name)
         conditions = parent_filters(self.leading, parent, self.shape.conditions)
-        if self.shape.deleted == "exclude" or table.name == "workspaces":
+        if self.leading.is_trace:
+            # Forgotten it may be, but not tombstoned.
+            where = [parent.c.workspace_connector_pk, parent.c.processed_at, literal_column("true").label("is_live")]
+            return (
+                select(parent.c.pk, parent.c.id, parent.c.workspace_pk, *where)
+                .where(self.visible.through(parent, table.name), *conditions)
+                .cte("driver")
+            )
+        if (self.shape.deleted == "exclude" and self.leading.guards) or table.name == "workspaces":
             conditions += [parent.c.deleted_at.is_(None)]
         # A service sees the rows of a group that is gone, and all others.
         if self.shape.person or self.resource.tenancy != "any":
@@ -242,23 +257,50 @@ class HeadsThenLateral(PageBuilder):
 
         They are few, and found by their parents (OFFSET 0): a walk would pass all the driver's others.
         """
+        if self.leading.is_trace and not self.is_sorted:
+            # No more than one transaction wrote: they are found by its time, and then sorted.
+            row = self.rows.alias("of_message")
+            rows = select(row).where(*self._is_of_driver(row, driver)).correlate(driver)
+            return rows.offset(literal_column("0", Integer)).subquery("row")
         names = {name for name, operator in self.shape.conditions if operator == "in"}
-        others = (other for other in self.resource.to_one if other is not self.leading)
+        others = (other for other in self.resource.parents if other is not self.leading)
         named = [other for other in others if other.name in names and not other.guards]
         if not named:
             return None
         row = self.rows.alias("of_named")
-        statement = select(row).where(row.c[self.leading.column] == driver.c.pk)
+        statement = select(row).where(*self._is_of_driver(row, driver))
         for relationship in named:
             parent = target_table(relationship).alias(f"named_{relationship.name}")
             pks = select(parent.c.pk).where(*parent_filters(relationship, parent, self.shape.conditions))
             statement = statement.where(row.c[relationship.column] == func.any(func.array(pks.scalar_subquery())))
         return statement.correlate(driver).offset(literal_column("0", Integer)).subquery("row")
 
+    def _is_of_driver(self, row: FromClause, driver: CTE) -> list[ColumnElement[bool]]:
+        """Return the conditions that a row belongs to a driver."""
+        if not self.leading.is_trace:
+            return [row.c[self.column] == driver.c.pk]
+        return [
+            row.c[self.column] == driver.c.workspace_connector_pk,
+            row.c.created_at == driver.c.processed_at,
+            row.c[self.leading.column] == driver.c.pk,
+        ]
+
+    def _is_of_messages(self, row: FromClause) -> list[ColumnElement[bool]]:
+        """Return the conditions of a filter on messages, where another parent drives."""
+        found = []
+        for trace in self.resource.traces:
+            message = target_table(trace).alias(f"named_{trace.name}")
+            named = parent_filters(trace, message, self.shape.conditions)
+            if named and trace is not self.leading:
+                seen = self.visible.through(message, target_table(trace).name)
+                pks = select(message.c.pk).where(*named, seen).scalar_subquery()
+                found.append(row.c[trace.column] == func.any(func.array(pks)))
+        return found
+
     def _of_driver_on(self, walk: Walk, row: FromClause, driver: CTE, *, full: bool) -> Select[Any]:
         """Return the visible rows of one driver on one walk."""
         rows = self._walked(walk, row, full=full, by=self.leading, beside=driver)
-        rows = rows.where(row.c[self.leading.column] == driver.c.pk)
+        rows = rows.where(*self._is_of_driver(row, driver), *self._is_of_messages(row))
         if walk.within is not None:
             rows = rows.where(row.c[walk.within] == driver.c.within_pk)
         elif self.has_left:

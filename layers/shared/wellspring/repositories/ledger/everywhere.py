@@ -6,9 +6,9 @@ say.
 
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Integer, Select, bindparam
+from sqlalchemy import CTE, ColumnElement, FromClause, Integer, Select, bindparam
 
-from wellspring.models.walks import pieces
+from wellspring.models.walks import Walk, pieces
 from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
 
 
@@ -28,10 +28,16 @@ class Everywhere(PageBuilder):
         return self._rows(COUNTED, full=False)
 
     def _rows(self, limit: ColumnElement[int], *, full: bool, behind: bool = False) -> Select[Any]:
-        shape = self.shape
         # Of a filter that has no such walk the service refuses to list all rows (`services.reading`).
         walked = []
-        for walk in pieces(self.table, None, shape.sort.name, shape.halves, shape.direction):
+        for walk in self._pieces():
             row = self.rows.alias("row")
-            walked.append((row, self._walked(walk, row, full=full)))
+            walked.append((row, self._of_all_on(walk, row, full=full)))
         return self._first_rows(walked, limit, behind=behind)
+
+    def _pieces(self) -> list[Walk]:
+        return pieces(self.table, None, self.shape.sort.name, self.shape.halves, self.shape.direction)
+
+    def _of_all_on(self, walk: Walk, row: FromClause, *, full: bool) -> Select[Any]:
+        """Return the visible rows on one walk."""
+        return self._walked(walk, row, full=full)

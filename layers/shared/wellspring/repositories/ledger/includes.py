@@ -10,8 +10,8 @@ from sqlalchemy import Select, Table, bindparam, func, select
 from wellspring.access.predicates import IDS, Visible, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
-from wellspring.models import table_of
-from wellspring.repositories.ledger.columns import own_columns, target_table
+from wellspring.models import listed_from, table_of
+from wellspring.repositories.ledger.columns import is_shown, own_columns, target_table
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import Resource
 
@@ -28,10 +28,11 @@ def related(transaction: Transaction, principal: Principal, resource: Resource, 
 
 @lru_cache(maxsize=64)
 def _related_statement(resource: Resource, *, person: bool) -> Select[Any]:
-    table: Table = table_of(resource.table)
+    # Of messages each caller is shown as much as they may know, also where they are included.
+    table: Table = listed_from(resource) if resource.tenancy == "message" else table_of(resource.table)
     row = table.alias("row")
     statement = select(*own_columns(resource, row)).where(
-        row.c.id == func.any(bindparam("ids", type_=IDS)), row.c.deleted_at.is_(None)
+        row.c.id == func.any(bindparam("ids", type_=IDS)), *is_shown(row, "exclude")
     )
     for relationship in resource.to_one:
         parent = target_table(relationship).alias(relationship.name)

@@ -9,6 +9,7 @@ from sqlalchemy import Select
 from wellspring.access.principal import Principal
 from wellspring.database import Transaction
 from wellspring.queries import ListQuery, Position
+from wellspring.repositories.ledger import messages
 from wellspring.repositories.ledger.building import PageBuilder
 from wellspring.repositories.ledger.driven import HeadsThenLateral
 from wellspring.repositories.ledger.everywhere import Everywhere
@@ -65,6 +66,8 @@ def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
 def builder_of(shape: Shape) -> PageBuilder:
     """Return what composes the statements of a shape."""
     resource = shape.resource
+    if resource.tenancy == "message":
+        return messages.OfParents(shape) if shape.is_narrow else messages.OfAll(shape)
     if resource.tenancy == "membership" or (resource.tenancy == "itself" and (shape.person or shape.claimed)):
         return WholeSorted(shape)
     if not resource.driving:

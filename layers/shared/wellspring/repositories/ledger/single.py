@@ -13,7 +13,7 @@ from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.models import listed_from
 from wellspring.queries import Deleted
-from wellspring.repositories.ledger.columns import target_table
+from wellspring.repositories.ledger.columns import target_table, whole_columns
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.repositories.ledger.visible import visible_rows
 from wellspring.resources import Resource
@@ -54,7 +54,8 @@ def _one_statement(
     row = listed_from(resource).alias("row")
     visible = Visible(person=person, direct=resource.tenancy == "direct")
     # Time does not tell a row of somebody else's from one that is not there.
-    statement = visible_rows(resource, row, visible, (), deleted, live_parents=live_parents).where(
+    columns = whole_columns(resource, row, person=person)
+    statement = visible_rows(resource, row, visible, (), deleted, live_parents=live_parents, columns=columns).where(
         *visible.before_all()
     )
     for name in known_by:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import FromClause, Select, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, or_, select
 
 from wellspring.access.predicates import Visible
 from wellspring.queries import Deleted, Operator
@@ -28,6 +28,7 @@ def visible_rows(
     *,
     direction: str | None = None,
     live_parents: bool = False,
+    columns: Sequence[ColumnElement[Any]] | None = None,
 ) -> Select[Any]:
     """Return the visible rows of a type: own columns and the parents' ids.
 
@@ -39,8 +40,9 @@ def visible_rows(
         deleted: which of the halves.
         direction: of which direction only.
         live_parents: whether dead rows, too, need live parents.
+        columns: what to show of a row itself; None for what a list shows.
     """
-    statement = select(*own_columns(resource, row)).where(
+    statement = select(*(own_columns(resource, row) if columns is None else columns)).where(
         *is_shown(row, deleted), *has_direction(row, direction), *row_filters(resource, row, conditions)
     )
     source: FromClause = row
@@ -59,7 +61,7 @@ def visible_rows(
             else:
                 statement = statement.where(outlives(parent, table, row.c.deleted_at))
             ways.append(visible.through(parent, table.name))
-    if resource.tenancy in {"membership", "itself"}:
+    if resource.tenancy in {"membership", "itself", "message"}:
         ways.append(visible.through(row, resource.table))
     seen = [or_(*ways)] if resource.tenancy == "any" else ways
     return statement.select_from(source).where(*seen)

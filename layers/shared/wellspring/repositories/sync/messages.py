@@ -19,6 +19,7 @@ from wellspring.errors import ServiceUnavailable
 from wellspring.models.base import direction_enum
 from wellspring.models.messages import connector_state, sync_messages, waiting_for
 from wellspring.models.parents import workspace_connectors
+from wellspring.queries import PROBLEMS_KEPT
 from wellspring.repositories.sync.arrays import array
 from wellspring.work import Arrival, Problem
 
@@ -106,7 +107,7 @@ def known(arrivals: Sequence[Arrival]) -> Asked:
 
 # What came later has a higher pk. An append or a match may come after others of these.
 _KNOWN = text(f"""
-SELECT CASE WHEN entry.is_same THEN entry.pk ELSE nextval('wellspring.sync_messages_pk_seq') END,
+SELECT CASE WHEN entry.is_same THEN entry.pk ELSE wellspring.next_message() END,
        CASE WHEN entry.is_same THEN entry.outcome END, CASE WHEN entry.is_same THEN entry.reason END,
        coalesce(entry.is_same, true), coalesce(entry.workspace_connector_pk IS NOT NULL, false),
        coalesce(entry.is_same AND entry.outcome = 'parked', false) AND EXISTS (
@@ -205,15 +206,12 @@ def _row(entry: Entry) -> dict[str, Any]:
         "counts": entry.counts,
         "outcome": entry.outcome,
         "reason": entry.reason,
-        "problems": [asdict(problem) for problem in entry.problems[:PROBLEMS_KEPT]],
+        "problems": [asdict(problem) for problem in sorted(entry.problems, key=_place)[:PROBLEMS_KEPT]],
         "problem_count": len(entry.problems),
         "body": arrival.storable_body if is_parked or entry.outcome == "in_progress" else None,
         "progress": entry.progress,
     }
 
-
-# How many problems of a parked message are kept (contract, section 5).
-PROBLEMS_KEPT = 100
 
 _COLUMNS = (
     "pk, message_id, subject_id, workspace_connector_pk, workspace_pk, group_id, message_type, direction, mode, run,"
@@ -253,6 +251,11 @@ UPDATE {connector_state} AS state
                AS entry (connector_pk bigint, parked integer, synced_at timestamptz, has_failed boolean)
          GROUP BY connector_pk) AS change
  WHERE state.workspace_connector_pk = change.connector_pk""")
+
+
+def _place(problem: Problem) -> tuple[bool, str, str]:
+    """Return the place of a problem among others, which does not tell what is another tenant's from what is unknown."""
+    return problem.code not in {"unknown_connector", "unknown_workspace"}, problem.type, problem.id
 
 
 def _missing(entry: Entry) -> set[tuple[str, str]]:

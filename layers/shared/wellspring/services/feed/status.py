@@ -1,0 +1,12 @@
+"""How far the platform's feed is, for its sources to compare and for operators (contract, section 6)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wellspring.database import Transaction
+from wellspring.repositories import feed_status
+
+
+def status(transaction: Transaction) -> Mapping[str, Any]:
+    """Return the attributes of `feed_status`."""
+    return feed_status.status(transaction)

@@ -1,0 +1,78 @@
+"""The feed is shown over HTTP: indexes for the lists of its events, and what it has told is for services alone.
+
+Safe while old functions run: they list none of it, and the feeder, which writes it, sees all as before. Indexes are
+built without blocking writers, and anew where a build was cut short.
+"""
+
+from alembic import op
+
+from migrations.support import FEEDER, READER, outside_transaction
+
+revision = "0015"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+INDEXES = {
+    "idx_pending_events_subject_received": "(subject, received_at, pk)",
+    "idx_pending_events_reason": "(reason, outcome, received_at, pk) WHERE reason IS NOT NULL",
+    "idx_pending_events_source": "(source, outcome, received_at, pk)",
+    "idx_pending_events_parked": "(source, reason, received_at, pk) WHERE outcome = 'parked'",
+    "idx_pending_events_open": "(source, type, outcome) WHERE outcome IN ('waiting', 'parked')",
+}
+REPLACED = {"idx_pending_events_subject": "(subject)"}
+# `pending_events` is guarded since revision 0007.
+GUARDED = ("feed_sources", "loads")
+
+PLACE_OF = """
+CREATE OR REPLACE FUNCTION wellspring.place_of(ledger name, id uuid)
+RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+  place bigint;
+  among name := CASE WHEN to_regclass(format('core_api.%I', ledger)) IS NULL THEN 'wellspring' ELSE 'core_api' END;
+BEGIN
+  EXECUTE format('SELECT pk FROM %I.%I WHERE id = $1', among, ledger) INTO place USING id;
+  RETURN place;
+END $$
+"""
+PLACE_BEFORE = """
+CREATE OR REPLACE FUNCTION wellspring.place_of(ledger name, id uuid)
+RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+  place bigint;
+BEGIN
+  EXECUTE format('SELECT pk FROM core_api.%I WHERE id = $1', ledger) INTO place USING id;
+  RETURN place;
+END $$
+"""
+
+
+def build(indexes: dict[str, str], gone: dict[str, str]) -> None:
+    """Build indexes of the events without blocking writers, and drop others."""
+    with outside_transaction():
+        for name, columns in indexes.items():
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS wellspring.{name}")
+            op.execute(f"CREATE INDEX CONCURRENTLY {name} ON wellspring.pending_events {columns}")
+        for name in gone:
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS wellspring.{name}")
+
+
+def upgrade() -> None:
+    op.execute(PLACE_OF)
+    for table in GUARDED:
+        op.execute(f"ALTER TABLE wellspring.{table} ENABLE ROW LEVEL SECURITY")
+        op.execute(
+            f"CREATE POLICY {table}_of_services ON wellspring.{table}"
+            f" FOR SELECT TO {READER} USING ((SELECT wellspring.is_service()))"
+        )
+        op.execute(f"CREATE POLICY {table}_of_the_feed ON wellspring.{table} TO {FEEDER} USING (true)")
+    build(INDEXES, REPLACED)
+
+
+def downgrade() -> None:
+    for table in GUARDED:
+        op.execute(f"DROP POLICY {table}_of_services ON wellspring.{table}")
+        op.execute(f"DROP POLICY {table}_of_the_feed ON wellspring.{table}")
+        op.execute(f"ALTER TABLE wellspring.{table} DISABLE ROW LEVEL SECURITY")
+    op.execute(PLACE_BEFORE)
+    build(REPLACED, INDEXES)

@@ -1,0 +1,259 @@
+"""The feed over HTTP: its events are listed and shown, released and dismissed, and its status is told to services."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.feed.conftest import Tables
+from tests.support.api import Caller, Reply, call, person, service
+from tests.support.api import get as get_url
+from tests.support.databases import Statements
+from tests.support.feed import apply, upserted
+from tests.support.world import World
+from wellspring.repositories.feed_status import LOADS
+
+EVENTS = "/v1/feed-events"
+STATUS = "/v1/feed-status"
+READER = service("system:read")
+PIPELINE = service("sync:write")
+
+
+def get(path: str, query: str, caller: Caller) -> Reply:
+    return get_url(f"{path}?{query}", caller)
+
+
+def parked(*, source: str = "/well/other") -> dict[str, Any]:
+    """Have an event of another source parked; return it."""
+    id_ = uuid4()
+    theirs = upserted("workspace", id_, 9223372036854775807, source=source, name="Theirs")
+    apply(upserted("workspace", id_, 1), theirs)
+    return theirs
+
+
+def ids(reply: Reply) -> list[UUID]:
+    assert reply.status == 200, reply.body
+    return reply.ids
+
+
+def id_of(tables: Tables, subject: str) -> UUID:
+    found: UUID = tables.one("SELECT id FROM wellspring.pending_events WHERE subject = :id", id=subject)[0]
+    return found
+
+
+def test_an_event_is_shown_with_all_that_the_contract_says(tables: Tables) -> None:
+    theirs = parked()
+    reply = get(f"{EVENTS}/{id_of(tables, theirs['subject'])}", "", READER)
+    attributes = dict(reply.data["attributes"])
+    received = datetime.fromisoformat(attributes.pop("received_at"))
+    assert abs((datetime.now(UTC) - received).total_seconds()) < 3600
+    assert attributes == {
+        "source": "/well/other",
+        "event_id": theirs["id"],
+        "event_type": "wellspring.workspace.upserted",
+        "subject": theirs["subject"],
+        "sequence": "9223372036854775807",
+        "outcome": "parked",
+        "reason": "other_source",
+        "problems": attributes["problems"],
+    }
+    assert "Theirs" not in reply.body
+    assert reply.data["links"] == {"self": f"{EVENTS}/{reply.data['id']}"}
+
+
+def test_the_filters_find_what_they_name(tables: Tables) -> None:
+    mine, other = (parked(source=source)["subject"] for source in ("/well/a", "/well/b"))
+    apply({"specversion": "1.0", "source": "/well/a"})
+    waits = upserted("company", uuid4(), 1, name="Later", workspace_id=str(uuid4()))
+    apply(waits)
+    one, two = id_of(tables, mine), id_of(tables, other)
+    assert set(ids(get(EVENTS, "filter[outcome]=parked&filter[reason]=other_source", READER))) == {one, two}
+    assert len(ids(get(EVENTS, "filter[outcome]=parked&filter[source]=/well/a", READER))) == 2
+    assert ids(get(EVENTS, f"filter[subject]={other}", READER)) == [two]
+    assert ids(get(EVENTS, "filter[outcome]=waiting", READER)) == [id_of(tables, waits["subject"])]
+    assert len(ids(get(EVENTS, "", READER))) == 4
+    walked = [found for page in ("asc", "desc") for found in walk("received_at" if page == "asc" else "-received_at")]
+    assert walked[:4] == walked[:3:-1]
+
+
+def walk(sort: str) -> list[UUID]:
+    """Return all ids, two on a page."""
+    found, query = [], f"page[size]=2&sort={sort}"
+    while query:
+        reply = get(EVENTS, query, READER)
+        found += ids(reply)
+        query = (reply.document["links"]["next"] or "").partition("?")[2]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("query", "parameters"),
+    [
+        ("filter[outcome]=done", ["filter[outcome]"]),
+        ("filter[subject]=me", ["filter[subject]"]),
+        ("filter[reason]=malformed", ["filter[reason]"]),
+        (
+            "filter[subject]=3fa85f64-5717-4562-b3fc-2c963f66afa6&filter[source]=a",
+            ["filter[source]", "filter[subject]"],
+        ),
+        ("filter[deleted]=include", ["filter[deleted]"]),
+        ("sort=created_at", ["sort"]),
+        ("filter[workspace]=3fa85f64-5717-4562-b3fc-2c963f66afa6", ["filter[workspace]"]),
+        ("filter[event_id]=1", ["filter[event_id]"]),
+        ("include=subject", ["include"]),
+    ],
+)
+def test_what_no_index_answers_is_not_offered(query: str, parameters: list[str]) -> None:
+    reply = get(EVENTS, query, READER)
+    assert reply.status == 400
+    assert [error["source"]["parameter"] for error in reply.errors] == parameters
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "outcome = 'parked'",
+        "outcome = 'parked' AND reason = 'malformed'",
+        "outcome = 'parked' AND source = '/well/7'",
+        "subject = '00000000-0000-4000-8000-000000000007'",
+        "received_at < now()",
+    ],
+)
+def test_a_page_is_read_along_an_index(tables: Tables, asked: str) -> None:
+    tables.database.owner.exec_driver_sql(
+        "INSERT INTO wellspring.pending_events (source, event_type, subject, digest, outcome, reason, received_at)"
+        " SELECT '/well/' || n % 10, 'x', ('00000000-0000-4000-8000-' || lpad((n % 100)::text, 12, '0'))::uuid,"
+        " decode(md5(n::text), 'hex'), CASE WHEN n % 3 = 0 THEN 'parked' ELSE 'waiting' END,"
+        " CASE WHEN n % 6 = 0 THEN 'malformed' END, now() - make_interval(secs => n)"
+        " FROM generate_series(1, 5000) AS n"
+    )
+    tables.database.owner.exec_driver_sql("ANALYZE wellspring.pending_events")
+    plan = tables.rows(
+        f"EXPLAIN SELECT * FROM wellspring.pending_events WHERE {asked} ORDER BY received_at DESC, pk DESC LIMIT 21"
+    )
+    text = "\n".join(row[0] for row in plan)
+    assert "Sort" not in text, text
+    assert "Index Scan Backward" in text, text
+
+
+def test_a_person_is_403_whatever_they_ask_for(world: World, tables: Tables) -> None:
+    parked()
+    caller = person(world.people(world.workspace()), scope="system:read sync:write")
+    for reply in (
+        get(EVENTS, "", caller),
+        get(f"{EVENTS}/{uuid4()}", "", caller),
+        get(STATUS, "", caller),
+        call("POST", f"{EVENTS}/{uuid4()}/release", caller),
+    ):
+        assert reply.codes == ["FORBIDDEN"]
+
+
+def test_row_level_security_shows_the_feed_to_services_only(tables: Tables) -> None:
+    parked()
+    owner = tables.database.owner
+    seen = {}
+    for scope in ("service", "3fa85f64-5717-4562-b3fc-2c963f66afa6", ""):
+        owner.exec_driver_sql("SET ROLE wellspring_reader")
+        owner.exec_driver_sql("SELECT wellspring.enter(%s)", (scope,))
+        seen[scope] = [
+            owner.exec_driver_sql(f"SELECT count(*) > 0 FROM wellspring.{table}").scalar_one()
+            for table in ("pending_events", "feed_sources")
+        ]
+        owner.exec_driver_sql("RESET ROLE")
+    tables.database.commit()
+    assert seen == {"service": [True, True], "3fa85f64-5717-4562-b3fc-2c963f66afa6": [False, False], "": [False, False]}
+
+
+def test_a_released_event_is_shown_as_it_is_now(world: World, tables: Tables) -> None:
+    theirs = parked()
+    id_ = id_of(tables, theirs["subject"])
+    reply = call("POST", f"{EVENTS}/{id_}/release", PIPELINE)
+    assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "parked")
+    world.database.owner.exec_driver_sql("UPDATE core_api.workspaces SET source = '/well/other'")
+    world.database.commit()
+    reply = call("POST", f"{EVENTS}/{id_}/release", PIPELINE)
+    assert (reply.status, reply.data["id"], reply.data["attributes"]["outcome"]) == (200, str(id_), "applied")
+    assert tables.resource("workspaces", theirs["subject"]).name == "Theirs"
+    assert call("POST", f"{EVENTS}/{id_}/release", PIPELINE).codes == ["CONFLICT"]
+    assert call("POST", f"{EVENTS}/{uuid4()}/release", PIPELINE).codes == ["FEED_EVENT_NOT_FOUND"]
+    assert call("POST", f"{EVENTS}/{id_}/release?page[size]=1", PIPELINE).codes == ["INVALID_QUERY_PARAMETER"]
+
+
+def test_a_dismissed_event_keeps_its_note_and_is_not_released(tables: Tables) -> None:
+    id_ = id_of(tables, parked()["subject"])
+    reply = call("POST", f"{EVENTS}/{id_}/dismiss", PIPELINE, {"meta": {"note": "agreed"}})
+    assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "dismissed")
+    assert tables.one("SELECT note, event FROM wellspring.pending_events") == ("agreed", None)
+    assert call("POST", f"{EVENTS}/{id_}/release", PIPELINE).codes == ["CONFLICT"]
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "code", "pointer"),
+    [
+        ("dismiss", {"meta": {}}, "SCHEMA_VALIDATION_ERROR", "/meta"),
+        ("dismiss", {"meta": {"note": " "}}, "SCHEMA_VALIDATION_ERROR", "/meta/note"),
+        ("dismiss", {"meta": {"note": "a\u0000b"}}, "SCHEMA_VALIDATION_ERROR", "/meta/note"),
+        ("dismiss", {"meta": {"note": "x" * 2001}}, "SCHEMA_VALIDATION_ERROR", "/meta/note"),
+        ("dismiss", {"meta": []}, "BAD_REQUEST", "/meta"),
+        ("dismiss", {}, "BAD_REQUEST", ""),
+        ("release", [], "BAD_REQUEST", ""),
+    ],
+)
+def test_a_document_that_does_not_validate_says_where(
+    tables: Tables, path: str, document: object, code: str, pointer: str
+) -> None:
+    reply = call("POST", f"{EVENTS}/{id_of(tables, parked()['subject'])}/{path}", PIPELINE, document)
+    assert (reply.error["code"], reply.error["source"]) == (code, {"pointer": pointer})
+
+
+def test_all_problems_of_a_release_of_many_come_in_one_answer() -> None:
+    reply = call("POST", f"{EVENTS}/release", PIPELINE, {"meta": {"reason": 7, "dry_run": "yes"}})
+    assert reply.sources == [{"pointer": "/meta"}, {"pointer": "/meta/reason"}, {"pointer": "/meta/dry_run"}]
+
+
+def test_many_are_counted_first_and_released_then(world: World, tables: Tables) -> None:
+    for _ in range(2):
+        parked()
+    asked = {"source": "/well/other", "reason": "other_source"}
+    reply = call("POST", f"{EVENTS}/release", PIPELINE, {"meta": {**asked, "dry_run": True}})
+    assert reply.document["meta"] == {"matching": 2, "released": 0, "still_parked": 0, "remaining": 2}
+    world.database.owner.exec_driver_sql("UPDATE core_api.workspaces SET source = '/well/other'")
+    world.database.commit()
+    reply = call("POST", f"{EVENTS}/release", PIPELINE, {"meta": asked})
+    assert reply.document["meta"] == {"matching": 2, "released": 2, "still_parked": 0, "remaining": 0}
+
+
+def test_the_status_tells_what_each_source_told_and_what_waits(tables: Tables, statements: Statements) -> None:
+    parked()
+    apply(upserted("company", uuid4(), 4, name="Later", workspace_id=str(uuid4())))
+    tables.database.owner.exec_driver_sql(
+        "UPDATE wellspring.pending_events SET received_at = now() - interval '90 seconds' WHERE outcome = 'waiting'"
+    )
+    tables.database.owner.exec_driver_sql(
+        "INSERT INTO wellspring.loads (key, object_version, outcome, lines, started_at)"
+        " SELECT 'load/' || n || '.jsonl', '1', 'done', n, now() + make_interval(secs => n)"
+        f" FROM generate_series(1, {LOADS + 2}) AS n"
+    )
+    tables.database.commit()
+    before = len(statements)
+    reply = get(STATUS, "", READER)
+    assert len(statements) - before == 3
+    said = reply.data["attributes"]
+    assert (said["waiting"], said["parked"]) == (1, 1)
+    assert 80 <= said["lag_seconds"] < 3600
+    assert [load["name"] for load in said["loads"]] == [f"load/{LOADS + 2 - n}.jsonl" for n in range(LOADS)]
+    told = {(each["source"], each["type"]): each for each in said["sources"]}
+    assert {key: (each["events"], each["applied"], each["live"]) for key, each in told.items()} == {
+        ("/well/other", "workspace"): (1, 0, 0),
+        ("/well/test", "company"): (1, 0, 0),
+        ("/well/test", "workspace"): (1, 1, 1),
+    }
+    assert told["/well/test", "company"]["waiting"] == told["/well/other", "workspace"]["parked"] == 1
+    assert told["/well/test", "company"]["last_sequence"] == "4"
+    assert reply.document["links"] == {"self": STATUS}
+
+
+def test_the_status_of_a_feed_that_was_never_used_is_empty() -> None:
+    said = get(STATUS, "", READER).data["attributes"]
+    assert said == {"waiting": 0, "parked": 0, "lag_seconds": 0, "loads": [], "sources": []}

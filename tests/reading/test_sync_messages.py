@@ -1,0 +1,386 @@
+"""Messages over HTTP: who sees which, what of them is shown to whom, and which rows they wrote and ended."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.reading.conftest import Tenant, tenant
+from tests.reading.test_matrix import Meter
+from tests.support.api import ANONYMOUS, READER, Caller, get, service
+from tests.support.databases import CONSUMER, Database, FreshDatabase
+from tests.support.queue import consume, invalidated, synced
+from tests.support.world import Row, World
+from wellspring.resources import SYNC_MESSAGE
+
+MESSAGES = "/v1/sync-messages"
+NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
+PERSON, SERVICE = "person", "service"
+
+
+def at(number: int) -> datetime:
+    return NOON + timedelta(seconds=number)
+
+
+def wrong(*problems: tuple[str, str, str]) -> dict[str, Any]:
+    """Return what is kept of problems, each a code, a type and an id."""
+    kept = [{"code": code, "type": type_, "id": id_} for code, type_, id_ in problems]
+    return {"problems": kept, "problem_count": len(kept)}
+
+
+def listed(query: str, caller: Caller) -> list[UUID]:
+    """Return the ids of a whole list, page by page."""
+    reply = get(f"{MESSAGES}?page[size]=3&{query}", caller)
+    assert reply.status == 200, reply.body
+    found = reply.ids
+    while (following := reply.document["links"]["next"]) is not None:
+        reply = get(following, caller)
+        found += reply.ids
+    return found
+
+
+def test_who_does_not_say_who_they_are_is_refused(ours: Tenant, world: World) -> None:
+    message = world.message(ours.connector, ours.workspace)
+    assert get(MESSAGES).status == 401
+    assert get(f"{MESSAGES}/{message.id}", ANONYMOUS).status == 401
+
+
+def test_a_message_of_a_foreign_tenant_is_not_there(ours: Tenant, theirs: Tenant, world: World) -> None:
+    own, foreign = (world.message(tenant.connector, tenant.workspace) for tenant in (ours, theirs))
+    nobodys = world.message(outcome="parked", reason="unknown_connector")
+    assert get(MESSAGES, ours.caller).ids == [own.id]
+    assert get(f"{MESSAGES}?filter[workspace_connector]={theirs.connector.id}", ours.caller).ids == []
+    assert get(f"{MESSAGES}?filter[workspace]={theirs.workspace.id}", ours.caller).status == 403
+    assert {get(f"{MESSAGES}/{row.id}", ours.caller).status for row in (foreign, nobodys)} == {404}
+    assert set(listed("", READER)) == {own.id, foreign.id, nobodys.id}
+    assert get(f"{MESSAGES}/{nobodys.id}", READER).status == 200
+    assert get(MESSAGES, service("sync:write")).status == 403
+    # The rows of the ledger name it to nobody else either.
+    assert get(f"/v1/company-workspace-connectors?filter[sync_message]={foreign.id}", ours.caller).ids == []
+
+
+def test_a_connector_s_end_leaves_its_messages_and_a_workspace_s_hides_them(ours: Tenant, world: World) -> None:
+    message = world.message(ours.connector, ours.workspace)
+    world.tombstone(ours.connector)
+    for caller in (ours.caller, READER):
+        assert get(f"{MESSAGES}?filter[workspace_connector]={ours.connector.id}", caller).ids == [message.id]
+        assert get(f"{MESSAGES}/{message.id}", caller).status == 200
+    world.tombstone(ours.workspace)
+    for caller in (ours.caller, READER):
+        assert get(f"{MESSAGES}?filter[workspace_connector]={ours.connector.id}", caller).ids == []
+        assert get(MESSAGES, caller).ids == []
+        assert get(f"{MESSAGES}/{message.id}", caller).status == 404
+
+
+def test_a_row_names_the_message_that_wrote_it_and_the_one_that_ended_it(
+    database: Database, ours: Tenant, world: World
+) -> None:
+    database.role = CONSUMER
+    company, other = world.companies(ours.workspace, 2)
+    wrote, beside, ended = (
+        synced(ours.connector, [company]),
+        synced(ours.connector, [other]),
+        invalidated(ours.connector, [company]),
+    )
+    assert consume(wrote, beside, ended) == []
+    ids = {body["id"]: id_ for body in (wrote, beside, ended) for id_ in _found(body["id"], ours.caller)}
+    rows = "/v1/company-workspace-connectors?filter[deleted]=include&include=sync_message,ended_by"
+    page = get(f"{rows}&filter[company]={company.id}", ours.caller).document
+    (row,) = page["data"]
+    assert {name: row["relationships"][name]["data"] for name in ("sync_message", "ended_by")} == {
+        "sync_message": {"type": "sync_message", "id": ids[wrote["id"]]},
+        "ended_by": {"type": "sync_message", "id": ids[ended["id"]]},
+    }
+    included = {found["id"]: found for found in page["included"]}
+    assert included.keys() == {ids[wrote["id"]], ids[ended["id"]]}
+    assert included[ids[wrote["id"]]] == get(f"{MESSAGES}/{ids[wrote['id']]}", ours.caller).data
+    assert row["relationships"]["sync_message"]["links"] == {"related": f"{MESSAGES}/{ids[wrote['id']]}"}
+    for asked in ("", f"&filter[workspace_connector]={ours.connector.id}", f"&filter[company]={company.id}"):
+        for sort in ("created_at", "-updated_at"):
+            url = f"{rows}&sort={sort}&filter[sync_message]={ids[wrote['id']]}{asked}"
+            for caller in (ours.caller, READER):
+                assert [str(id_) for id_ in get(url, caller).ids] == [row["id"]], url
+    # By HTTP it was nobody's message.
+    (by_hand,) = get(f"{rows}&filter[company]={ours.record.id}", ours.caller).data
+    assert by_hand["relationships"]["sync_message"] == {"data": None}
+    # A message that is forgotten reads as null.
+    database.owner.exec_driver_sql("DELETE FROM wellspring.sync_messages")
+    (row,) = get(f"{rows}&filter[company]={company.id}", ours.caller).data
+    assert {row["relationships"][name]["data"] for name in ("sync_message", "ended_by")} == {None}
+
+
+def _found(message_id: str, caller: Caller) -> list[str]:
+    return [found["id"] for found in get(MESSAGES, caller).data if found["attributes"]["message_id"] == message_id]
+
+
+def test_a_message_looks_as_the_contract_says(database: Database, ours: Tenant, world: World) -> None:
+    database.role = CONSUMER
+    body = synced(ours.connector, [ours.record], mode="relink") | {"run": "nightly"}
+    assert consume(body) == []
+    (id_,) = _found(body["id"], ours.caller)
+    document = get(f"{MESSAGES}/{id_}?include=workspace_connector,workspace", ours.caller).document
+    times = {name: document["data"]["attributes"].pop(name) for name in ("received_at", "processed_at")}
+    assert all(times.values())
+    assert document["data"] == {
+        "type": "sync_message",
+        "id": id_,
+        "attributes": {
+            "message_id": body["id"],
+            "message_type": "records.synced",
+            "direction": "input",
+            "mode": "relink",
+            "run": "nightly",
+            "occurred_at": "2026-05-10T08:14:22.000Z",
+            "outcome": "applied",
+            "reason": None,
+            "problems": [],
+            "counts": {"company": {"named": 1, "made": 0, "linked": 1, "ended": 1}},
+        },
+        "relationships": {
+            name: {"links": {"related": f"{path}/{row.id}"}, "data": {"type": name, "id": str(row.id)}}
+            for name, path, row in (
+                ("workspace_connector", "/v1/workspace-connectors", ours.connector),
+                ("workspace", "/v1/workspaces", ours.workspace),
+            )
+        },
+        "links": {"self": f"{MESSAGES}/{id_}"},
+    }
+    assert [found["type"] for found in document["included"]] == ["workspace_connector", "workspace"]
+
+
+def test_to_a_person_a_tenant_mismatch_is_an_unknown_record(ours: Tenant, world: World) -> None:
+    mixed = wrong(
+        ("unknown_record", "company", "b"), ("tenant_mismatch", "company", "a"), ("tenant_mismatch", "account", "c")
+    )
+    mismatch = world.message(ours.connector, ours.workspace, "parked", reason="tenant_mismatch", **mixed)
+    unknown = world.message(ours.connector, ours.workspace, "parked", reason="unknown_record", **mixed)
+    both = [unknown.id, mismatch.id]
+    shown = {
+        PERSON: {
+            ("account", "c"): "unknown_record",
+            ("company", "a"): "unknown_record",
+            ("company", "b"): "unknown_record",
+        },
+        SERVICE: {
+            ("account", "c"): "tenant_mismatch",
+            ("company", "a"): "tenant_mismatch",
+            ("company", "b"): "unknown_record",
+        },
+    }
+    for who, caller in {PERSON: ours.caller, SERVICE: READER}.items():
+        for row in (*get(MESSAGES, caller).data, *(get(f"{MESSAGES}/{id_}", caller).data for id_ in both)):
+            problems = row["attributes"]["problems"]
+            assert {(found["type"], found["id"]): found["code"] for found in problems} == shown[who]
+            assert [(found["type"], found["id"]) for found in problems] == sorted(shown[who])
+    assert {get(f"{MESSAGES}/{id_}", ours.caller).data["attributes"]["reason"] for id_ in both} == {"unknown_record"}
+    assert get(f"{MESSAGES}/{mismatch.id}", READER).data["attributes"]["reason"] == "tenant_mismatch"
+    within = f"filter[workspace]={ours.workspace.id}"
+    for outcome in ("", "&filter[outcome]=parked"):
+        for reason, persons, services in (
+            ("unknown_record", both, [unknown.id]),
+            ("tenant_mismatch", [], [mismatch.id]),
+        ):
+            asked = f"{MESSAGES}?{within}&filter[reason]={reason}{outcome}&page[total]=true"
+            for caller, expected in ((ours.caller, persons), (READER, services)):
+                page = get(asked, caller)
+                assert page.ids == expected
+                assert page.document["meta"]["page"]["total"] == len(expected)
+
+
+def test_a_list_has_five_problems_and_no_body_and_one_message_has_all(ours: Tenant, world: World) -> None:
+    many = wrong(*(("unknown_record", "company", f"{number:02}") for number in range(12)))
+    message = world.message(ours.connector, ours.workspace, "parked", reason="unknown_record", body="sent", **many)
+    for caller in (ours.caller, READER):
+        (row,) = get(MESSAGES, caller).data
+        assert [found["id"] for found in row["attributes"]["problems"]] == ["00", "01", "02", "03", "04"]
+        assert "body" not in row["attributes"]
+    alone = {
+        who: get(f"{MESSAGES}/{message.id}", caller).data for who, caller in ((PERSON, ours.caller), (SERVICE, READER))
+    }
+    assert {len(row["attributes"]["problems"]) for row in alone.values()} == {12}
+    assert alone[SERVICE]["attributes"]["body"] == "sent"
+    assert "body" not in alone[PERSON]["attributes"]
+
+
+OUTCOMES = ("applied", "parked", "in_progress", "dismissed")
+
+
+@pytest.fixture
+def history(ours: Tenant, theirs: Tenant, world: World) -> list[tuple[Row, dict[str, Any]]]:
+    """Forty messages of two connectors of ours, and some of a foreign tenant between them."""
+    second = world.workspace_connector(ours.workspace)
+    made = []
+    for number in range(40):
+        outcome = OUTCOMES[number * 7 % 4 if number % 3 else 0]
+        said: dict[str, Any] = {
+            "received_at": at(number // 2),
+            "occurred_at": at(100 - number) if number % 5 else None,
+            "processed_at": None if outcome == "parked" else at(number // 2 + 1),
+            "reason": ("unknown_record", "tenant_mismatch", "overtaken")[number % 3]
+            if outcome in {"parked", "dismissed"}
+            else None,
+            "run": ("one", "two", None)[number % 3],
+        }
+        connector = ours.connector if number % 4 else second
+        made.append(
+            (world.message(connector, ours.workspace, outcome, **said), said | {"outcome": outcome, "of": connector.id})
+        )
+        world.message(theirs.connector, theirs.workspace, outcome, **said)
+    return made
+
+
+QUERIES = [
+    "",
+    "sort=received_at",
+    *(f"filter[outcome]={outcome}" for outcome in OUTCOMES),
+    *(f"sort=received_at&filter[outcome]={outcome}" for outcome in OUTCOMES),
+    *(f"filter[reason]={reason}" for reason in ("unknown_record", "tenant_mismatch", "overtaken", "malformed")),
+    "filter[reason]=unknown_record&filter[outcome]=dismissed",
+    "filter[run]=one",
+    "sort=received_at&filter[run]=two&filter[outcome]=parked",
+    *(f"sort={sign}{name}" for name in ("occurred_at", "processed_at") for sign in ("", "-")),
+    f"filter[received_at][gte]={at(5):%FT%TZ}&filter[received_at][lt]={at(9):%FT%TZ}&filter[outcome]=applied",
+    f"sort=occurred_at&filter[occurred_at][lte]={at(80):%FT%TZ}",
+]
+
+
+def expected(history: list[tuple[Row, dict[str, Any]]], query: str, *, is_person: bool) -> list[UUID]:
+    """Return what a list is of, in its order, by plain Python."""
+    asked = dict(pair.split("=", 1) for pair in query.split("&") if pair)
+    sort = asked.pop("sort", "-received_at")
+    name = sort.removeprefix("-")
+    found = []
+    for row, said in history:
+        known = dict(said)
+        if is_person and known["reason"] == "tenant_mismatch":
+            known["reason"] = "unknown_record"
+        fits = known[name] is not None
+        for parameter, value in asked.items():
+            field, _, operator = parameter.removeprefix("filter[").removesuffix("]").partition("][")
+            if field in {"workspace", "workspace_connector"}:
+                fits = fits and (field == "workspace" or str(known["of"]) in value)
+            elif operator:
+                limit = datetime.fromisoformat(value)
+                compared = {"gte": known[field] and known[field] >= limit, "lt": known[field] and known[field] < limit}
+                fits = fits and bool(compared.get(operator, known[field] and known[field] <= limit))
+            else:
+                fits = fits and known[field] == value
+        if fits:
+            found.append((known[name], row.pk, row.id))
+    return [id_ for _, _, id_ in sorted(found, reverse=sort.startswith("-"))]
+
+
+@pytest.mark.parametrize("who", [PERSON, SERVICE])
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_list_is_what_a_model_says(
+    ours: Tenant, history: list[tuple[Row, dict[str, Any]]], query: str, who: str
+) -> None:
+    caller = ours.caller if who == PERSON else READER
+    connectors = sorted({str(said["of"]) for _, said in history})
+    scopes = [f"filter[workspace_connector]={connector}" for connector in connectors]
+    scopes += [f"filter[workspace_connector]={','.join(connectors)}"]
+    if "run" not in query:
+        scopes += [f"filter[workspace]={ours.workspace.id}"]
+        scopes += [f"filter[workspace]={ours.workspace.id}&filter[workspace_connector]={connectors[0]}"]
+        scopes += [""] if who == PERSON else []
+    for scope in scopes:
+        whole = "&".join(part for part in (query, scope) if part)
+        wanted = expected(history, whole, is_person=who == PERSON)
+        assert listed(whole, caller) == wanted, whole
+        page = get(f"{MESSAGES}?page[size]=1&page[total]=true&{whole}", caller).document
+        assert page["meta"]["page"]["total"] == len(wanted)
+    assert any(expected(history, query, is_person=True)) or "malformed" in query or "mismatch" in query
+
+
+def test_a_page_leads_back_where_it_came_from(ours: Tenant, history: list[tuple[Row, dict[str, Any]]]) -> None:
+    first = get(f"{MESSAGES}?page[size]=7", ours.caller)
+    second = get(first.document["links"]["next"], ours.caller)
+    back = get(second.document["links"]["prev"], ours.caller)
+    assert back.ids == first.ids
+    assert first.document["links"]["prev"] is None
+
+
+@pytest.mark.parametrize(
+    ("who", "query", "parameter"),
+    [
+        (PERSON, "filter[run]=one", "filter[run]"),
+        (PERSON, "filter[workspace_connector]={connector}&filter[run]=one&filter[reason]=overtaken", "filter[reason]"),
+        (PERSON, "filter[outcome]=parked&sort=occurred_at", "sort"),
+        (PERSON, "filter[processed_at][gte]=2026-05-10T12:00:00Z", "filter[processed_at][gte]"),
+        (PERSON, "filter[outcome]=lost", "filter[outcome]"),
+        (PERSON, "filter[deleted]=include", "filter[deleted]"),
+        (PERSON, "filter[message_id]={connector}", "filter[message_id]"),
+        (PERSON, "sort=created_at", "sort"),
+        (SERVICE, "filter[outcome]=applied", "filter[outcome]"),
+        (SERVICE, "filter[reason]=overtaken", "filter[reason]"),
+        (SERVICE, "sort=processed_at", "sort"),
+    ],
+)
+def test_what_no_index_has_together_is_refused_with_the_reason(
+    ours: Tenant, who: str, query: str, parameter: str
+) -> None:
+    caller = ours.caller if who == PERSON else READER
+    reply = get(f"{MESSAGES}?{query.format(connector=ours.connector.id)}", caller)
+    assert (reply.status, reply.error["source"]) == (400, {"parameter": parameter})
+
+
+def test_a_row_is_not_found_by_what_ended_it(ours: Tenant) -> None:
+    reply = get(f"/v1/company-workspace-connectors?filter[ended_by]={uuid4()}", ours.caller)
+    assert (reply.status, reply.error["source"]) == (400, {"parameter": "filter[ended_by]"})
+
+
+def test_a_service_lists_what_waits_anywhere(ours: Tenant, theirs: Tenant, world: World) -> None:
+    parked = [world.message(tenant.connector, tenant.workspace, "parked") for tenant in (ours, theirs)]
+    parked.append(world.message(outcome="parked", reason="malformed"))
+    world.message(ours.connector, ours.workspace)
+    assert listed("filter[outcome]=parked&sort=received_at", READER) == [row.id for row in parked]
+
+
+# ---- what a page costs ----------------------------------------------------------------------------------
+MANY, RARE = 20_000, 2000
+CELLS = [
+    *QUERIES,
+    "filter[outcome]=applied&page[size]=100",
+    "filter[reason]=expired",
+    "filter[run]=rare&filter[outcome]=applied",
+    "sort=received_at&filter[outcome]=parked",
+]
+
+
+@pytest.fixture
+def crowded(fresh_database: FreshDatabase, world: World) -> Tenant:
+    """A connector of many messages, most of which are dismissed mismatches, among small ones of the workspace."""
+    ours = tenant(world, "company")
+    for _ in range(10):
+        world.message(world.workspace_connector(ours.workspace), ours.workspace)
+    owner = fresh_database.owner
+    owner.exec_driver_sql(
+        "INSERT INTO wellspring.sync_messages (message_id, workspace_connector_pk, workspace_pk, received_at,"
+        " occurred_at, processed_at, outcome, reason, run)"
+        f" SELECT uuidv7(), {ours.connector.pk}, {ours.workspace.pk}, at, at, at,"
+        f" CASE WHEN n % {RARE} = 0 THEN 'applied' WHEN n % {RARE} = 1 THEN 'parked' ELSE 'dismissed' END,"
+        f" CASE WHEN n % {RARE} = 0 THEN NULL WHEN n % {RARE} = 1 THEN 'overtaken' ELSE 'tenant_mismatch' END,"
+        f" CASE WHEN n % {RARE} = 0 THEN 'rare' ELSE 'one' END"
+        f" FROM generate_series(1, {MANY}) AS n"
+        f" CROSS JOIN LATERAL (SELECT timestamptz '{NOON.isoformat()}' + n / 20 * interval '1 second' AS at) AS t"
+    )
+    owner.commit()
+    owner.exec_driver_sql("ANALYZE")
+    owner.commit()
+    return ours
+
+
+@pytest.mark.parametrize("who", [PERSON, SERVICE])
+def test_no_list_costs_more_than_ten_plain_pages(fresh_database: FreshDatabase, crowded: Tenant, who: str) -> None:
+    meter = Meter(fresh_database, SYNC_MESSAGE, {PERSON: crowded.caller, SERVICE: READER})
+    scopes = [f"filter[workspace_connector]={crowded.connector.id}"]
+    plain = meter.cost(scopes[0], who)
+    dear = {}
+    for query in CELLS:
+        within = scopes if "run" in query else [*scopes, f"filter[workspace]={crowded.workspace.id}"]
+        for scope in within:
+            cost = meter.cost(f"{query}&{scope}".removeprefix("&"), who)
+            if cost > max(10 * plain, 600):
+                dear[f"{query}&{scope}"] = cost
+    assert dear == {}, f"a plain page costs {plain}"

@@ -1,0 +1,101 @@
+"""Who wrote what over HTTP: one row for each write, in its transaction, which no function can read or change."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import ProgrammingError
+
+from tests.support.api import ANONYMOUS, call, draft, post
+from tests.support.databases import WRITER, Database
+from tests.support.world import World
+from tests.writing.conftest import CHOICES, COMPANIES, GROUPS, MATCHER, PIPELINE, Tenant, identifier
+from wellspring.models.infrastructure import audit
+
+type Noted = list[tuple[str, str, str, UUID]]
+
+
+def noted(database: Database) -> Noted:
+    """Return caller, operation, type and id of each row, in their order."""
+    columns = (audit.c.caller, audit.c.operation, audit.c.resource_type, audit.c.resource_id)
+    return [tuple(row) for row in database.owner.execute(select(*columns).order_by(audit.c.pk))]
+
+
+def test_nobody_writes_nothing_and_no_row(database: Database, ours: Tenant) -> None:
+    assert post(COMPANIES, ANONYMOUS, ours.draft()).status == 401
+    assert noted(database) == []
+
+
+def test_what_is_refused_for_a_foreign_tenant_leaves_no_row(
+    database: Database, world: World, ours: Tenant, theirs: Tenant
+) -> None:
+    choice = world.choose(theirs.workspace, world.provider("stripe"))
+    assert call("DELETE", f"{CHOICES}/{choice.id}", ours.caller).status == 404
+    mixed = ours.draft()
+    mixed["data"]["relationships"]["company"] = {"data": identifier(theirs.records["company"])}
+    assert post(COMPANIES, PIPELINE, mixed).status == 409
+    assert noted(database) == []
+
+
+def test_a_creation_a_change_and_a_deletion_leave_a_row_each(database: Database, ours: Tenant) -> None:
+    made = post(COMPANIES, PIPELINE, ours.draft()).data["id"]
+    url = f"{COMPANIES}/{made}"
+    ended: Any = draft("company_workspace_connector", {"deleted_at": None}, made)
+    # It is no change: the row lives.
+    assert call("PATCH", url, PIPELINE, ended).status == 200
+    assert call("DELETE", url, PIPELINE, headers={"if-match": '"stale"'}).status == 412
+    assert call("DELETE", url, PIPELINE).status == 204
+    assert call("PATCH", url, PIPELINE, ended).status == 200
+    caller = f"service:{(PIPELINE.claims or {})['sub']}"
+    assert noted(database) == [
+        (caller, operation, "company_workspace_connector", UUID(made)) for operation in ("create", "delete", "update")
+    ]
+
+
+def test_a_group_with_workspaces_is_one_write_of_a_person(database: Database, ours: Tenant) -> None:
+    document: Any = draft("workspace_group", {"name": "Holding"})
+    document["data"]["relationships"] = {"workspaces": {"data": [identifier(ours.workspace)]}}
+    made = post(GROUPS, ours.caller, document).data["id"]
+    assert noted(database) == [(f"person:{ours.owner.id}", "create", "workspace_group", UUID(made))]
+
+
+def test_an_answer_that_comes_again_is_no_second_write(database: Database, world: World, ours: Tenant) -> None:
+    document = draft("workspace_provider", provider=world.provider("stripe"))
+    for _ in range(2):
+        assert call("POST", ours.providers, MATCHER, document, headers={"idempotency-key": "once"}).status == 201
+    assert len(noted(database)) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT caller FROM wellspring.audit",
+        "UPDATE wellspring.audit SET caller = 'nobody'",
+        "DELETE FROM wellspring.audit",
+        "TRUNCATE wellspring.audit",
+        (
+            "INSERT INTO wellspring.audit (caller, operation, resource_type, resource_id, created_at) "
+            "VALUES ('a', 'create', 'company', '3fa85f64-5717-4562-b3fc-2c963f66afa6', '2026-01-01')"
+        ),
+    ],
+)
+def test_who_writes_can_neither_read_nor_change_nor_predate_a_row(database: Database, statement: str) -> None:
+    database.role = WRITER
+    with database.connection() as held, pytest.raises(ProgrammingError, match="42501"), held.begin():
+        held.execute(text(statement))
+
+
+def test_the_log_names_the_caller_of_every_answer_by_one_hash(
+    ours: Tenant, theirs: Tenant, log: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("one", "other"):
+        monkeypatch.setenv("CALLER_HASH_KEY", key)
+        for caller in (ours.caller, theirs.caller):
+            assert post(COMPANIES, caller, ours.draft()).status == 403
+            assert call("GET", COMPANIES, caller).status == 200
+        assert post(COMPANIES, ANONYMOUS, ours.draft()).status == 401
+    lines = [line.get("caller") for line in log if line["message"] == "answered"]
+    first, second, third, fourth = lines[0], lines[2], lines[5], lines[7]
+    assert lines == [first, first, second, second, None, third, third, fourth, fourth, None]
+    assert len({first, second, third, fourth}) == 4
