@@ -43,8 +43,6 @@ ASKED: Mapping[str, Sequence[Question]] = {
 }
 # It asks for whoever called it.
 ASKS_FOR_ITS_CALLER = "ledger.visible.visible_rows"
-# It only makes the choice of parents smaller: each of their rows is asked about once more.
-NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 
 # Tables of the feed that services are shown.
 OF_FEED = ("pending_events", "feed_sources", "loads")
@@ -152,7 +150,7 @@ def sites() -> dict[str, set[Question]]:
                     questions.update(ASKED.get(call.attr, ()))
                 elif isinstance(call, ast.Name) and _meant(module, call.id) == ASKS_FOR_ITS_CALLER:
                     questions.update(ASKED["through"])
-            if questions and name not in {ASKS_FOR_ITS_CALLER, NO_GUARD}:
+            if questions and name != ASKS_FOR_ITS_CALLER:
                 found[name] = questions
     return found
 

@@ -604,6 +604,7 @@ class TestTheCatalogue:
         )
         assert {name for name, _ in definers} == {
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
+            "workspaces_left",
             *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers"),
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
         }
@@ -624,7 +625,7 @@ class TestTheCatalogue:
                 ("enter", "enter_within", "is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)
             ),
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller"), (*ROLES, CONSUMER)),
-            **dict.fromkeys(("direct_workspaces_of_caller", "place_of"), ROLES),
+            **dict.fromkeys(("direct_workspaces_of_caller", "place_of", "workspaces_left"), ROLES),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
             "fold": (*ROLES, FEEDER),
             "forget_in_answers": (FEEDER,),

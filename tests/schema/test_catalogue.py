@@ -194,6 +194,7 @@ class TestProvenance:
             f"pk_{table}": "UNIQUE (pk)",
             f"uq_{table}_id": "UNIQUE (id)",
             f"idx_{table}_record_created": f"({record}_pk, created_at, pk)",
+            f"idx_{table}_record_created_dead": f"({record}_pk, created_at, pk) WHERE {DEAD}",
             # The live half of the seed's; the dead one is among the others.
             f"idx_{table}_wc_created_at": f"(workspace_connector_pk, created_at, pk) WHERE {LIVE}",
             **of_lists(f"idx_{table}", "", ()),
