@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.jsonapi.conftest import LISTED, Tenant
 from tests.jsonapi.structure import check
-from tests.support.api import READER, Context, Reply, call, delete, draft, get, patch, post, service
+from tests.support.api import READER, Reply, call, delete, draft, get, patch, post, service
 from tests.support.databases import Database, SavepointConnection, engine_for
 from tests.support.world import Row, World
 from wellspring import errors
@@ -190,18 +190,16 @@ def raising(state: str) -> Callable[[Scene], Reply]:
     return provoke
 
 
-# Of a function that has no time left for a statement, but for its answer.
-OVER = Context(milliseconds=1400)
-
-
 def too_long(scene: Scene) -> Reply:
-    """Read a list when the time for it is over."""
-    return call("GET", COMPANIES, READER, context=OVER)
+    """Read a list when all the time that there is for statements is over."""
+    scene.patch.setattr("wellspring.database.scope.ENDING_SECONDS", 3600.0)
+    return get(COMPANIES, READER)
 
 
 def too_late(scene: Scene) -> Reply:
-    """Write when the time for it is over."""
-    return call("POST", COMPANIES, PIPELINE, scene.row(), context=OVER)
+    """Write when all the time that there is for statements is over."""
+    scene.patch.setattr("wellspring.database.scope.ENDING_SECONDS", 3600.0)
+    return post(COMPANIES, PIPELINE, scene.row())
 
 
 def lost_at_commit(scene: Scene) -> Reply:
