@@ -39,6 +39,8 @@ KINDS: Mapping[tuple[str, str], str] = {
     ("member", "retrieve"): "one membership",
     ("member", "update"): "changes a member's role",
     ("member", "delete"): "removes a member, or leaves the group",
+    ("message", "list"): "a page of the sync messages that the caller sees: what syncs brought, what failed and why",
+    ("message", "retrieve"): "one of them, with all its problems",
     ("feed", "list"): "a page of the feed's events that wait or are parked; for services",
     ("feed", "retrieve"): "one of them",
     ("none", "list"): "a page of the {names} that the caller sees",
@@ -51,6 +53,9 @@ PATHS: Mapping[str, str] = {
     "workspace.remove_provider": "removes a provider from it",
     "workspace_group.enrol": "enrols a workspace in it",
     "workspace_group.withdraw": "withdraws a workspace from it",
+    "sync_message.release": "tries a parked message again; for the pipeline",
+    "sync_message.dismiss": "closes a parked message for good; for the pipeline",
+    "sync_message.release_many": "tries the parked messages of a connector and reason again, up to 100",
     "feed_event.release": "tries a parked event again",
     "feed_event.dismiss": "closes a parked event for good",
     "feed_event.release_many": "tries the parked events of a source and reason again, up to 100",
@@ -58,6 +63,8 @@ PATHS: Mapping[str, str] = {
     "health.check": "200 when the database answers; open",
     "openapi.document": "the API's description in OpenAPI 3.1; open ([the same file](docs/openapi.json))",
     "docs.page": "that description to read and to try; open",
+    "console.page": "[the console](docs/console.md): the ledger, to look at; open",
+    "console.asset": "a file of the console; open",
 }
 
 

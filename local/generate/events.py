@@ -56,6 +56,10 @@ class Special:
 
 _B = demo_id("workspace", "b")
 SECOND_MEMBER = demo_id("workspace_group_membership", "0", 2)
+_BROWSER = {
+    "accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+}
 # The demo has both workspaces in its group: what is enrolled or withdrawn is B.
 SPECIAL: Mapping[str, Special] = {
     "workspace_group_workspace.list": Special(
@@ -101,12 +105,10 @@ SPECIAL: Mapping[str, Special] = {
     "workspace_group.withdraw": Special(ids={"workspace_id": _B}),
     "feed_event.list": Special(query="filter[outcome]=parked&filter[reason]=other_source"),
     "openapi.document": Special(headers={"accept": "application/json"}),
-    "docs.page": Special(
-        headers={
-            "accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-            "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
-        }
-    ),
+    "docs.page": Special(headers=_BROWSER),
+    "console.page": Special(headers=_BROWSER),
+    # Its name holds a hash, which an event does not know: it is one that is gone.
+    "console.asset": Special(headers={**_BROWSER, "accept": "*/*"}, ids={"file": "main.0000000000000000.js"}),
 }
 # What no route matches.
 NOWHERE = Route("GET", "/v1/organisations", "default.answer", "retrieve", None, "What no route matches")
@@ -209,7 +211,8 @@ def _usual_query(route: Route) -> str:
 def _usual_caller(route: Route) -> str:
     if route.resource is not None and route.resource.policy == "feed":
         return "pipeline"
-    of_pipeline = route.resource is not None and route.resource.policy == "provenance" and route.method != "GET"
+    writes = {"provenance", "message"}
+    of_pipeline = route.resource is not None and route.resource.policy in writes and route.method != "GET"
     return "pipeline" if of_pipeline else "owner"
 
 
@@ -232,7 +235,7 @@ def _claims(principal: str) -> dict[str, str]:
 
 def _body(route: Route, special: Special, ids: Mapping[str, str]) -> str:
     if route.operation in META:
-        return _compact(META[route.operation])
+        return _compact(META[route.operation][_resource(route).type])
     if route.operation not in {"create", "update"}:
         return ""
     resource = _resource(route)

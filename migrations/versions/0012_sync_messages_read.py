@@ -94,7 +94,8 @@ def upgrade() -> None:
         op.execute(f"GRANT EXECUTE ON FUNCTION wellspring.{signature} TO {roles}")
     op.execute(PLACE_OF.format(schema=OF_EITHER))
     op.execute(OF_CALLER)
-    op.execute(f"GRANT SELECT ON wellspring.sync_messages_of_caller TO {READERS}")
+    # Who releases a message by hand is shown what became of it.
+    op.execute(f"GRANT SELECT ON wellspring.sync_messages_of_caller TO {READERS}, {CONSUMER}")
     _exchange(INDEXES, REPLACED)
 
 

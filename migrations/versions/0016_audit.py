@@ -10,7 +10,7 @@ down_revision = "0015"
 branch_labels = None
 depends_on = None
 
-WRITER = "wellspring_writer"
+WRITERS = "wellspring_writer, wellspring_consumer"
 
 
 def upgrade() -> None:
@@ -31,7 +31,7 @@ def upgrade() -> None:
     op.execute("CREATE INDEX idx_audit_caller_created_at ON wellspring.audit (caller, created_at)")
     op.execute("CREATE INDEX idx_audit_resource_id_created_at ON wellspring.audit (resource_id, created_at)")
     # To append, and nothing else: not even to read.
-    op.execute(f"GRANT INSERT (caller, operation, resource_type, resource_id) ON wellspring.audit TO {WRITER}")
+    op.execute(f"GRANT INSERT (caller, operation, resource_type, resource_id) ON wellspring.audit TO {WRITERS}")
 
 
 def downgrade() -> None:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -137,6 +138,16 @@ class Requests:
             )
             for record in records()
         }
+        # Of what is no message any more: it stays parked for that.
+        self.message = world.message(
+            self.connector,
+            self.workspace,
+            "parked",
+            reason="malformed",
+            body="none",
+            group_id=str(self.connector.id),
+            digest=sha256(b"none").digest(),
+        )
         self.provenance = {name: world.provenance(row, self.connector) for name, row in self.records.items()}
         self.parked = park(database, SOURCE)
         database.commit()
@@ -157,6 +168,7 @@ class Requests:
             self.connector,
             self.bank,
             self.provider,
+            self.message,
             self.parked,
         )
         return {row.type: row for row in found}
@@ -172,6 +184,8 @@ class Requests:
             return Good(route, ANONYMOUS if route.open_to_all else self.caller, 404 if route is DEFAULT else 200)
         if route.resource.policy == "feed":
             return self._of_feed(route)
+        if route.operation in {"release", "dismiss", "release_many"}:
+            return self._of_messages(route)
         if route.within or route.resource.policy == "group":
             return self._of_service(route)
         return self._of_object(route, route.resource)
@@ -196,6 +210,12 @@ class Requests:
     def _of_feed(self, route: Route) -> Good:
         one = {"id": str(self.parked.id)} if "{id}" in route.path else {}
         return Good(route, PIPELINE, 200, one, META.get(route.operation))
+
+    def _of_messages(self, route: Route) -> Good:
+        one = {"id": str(self.message.id)} if "{id}" in route.path else {}
+        of_many = {"meta": {"workspace_connector": str(self.connector.id), "reason": "unknown_record"}}
+        document = {"dismiss": {"meta": {"note": "Agreed."}}, "release_many": of_many}.get(route.operation)
+        return Good(route, PIPELINE, 200, one, document)
 
     def _of_service(self, route: Route) -> Good:
         workspace, group = {"workspace_id": str(self.workspace.id)}, {"id": str(self.group.id)}

@@ -56,7 +56,7 @@ UNASKED: Mapping[str, str] = {
     "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
     **{
         f"sync.releasing.{name}": "for the queue, which is a service; it shows nothing and reads messages' own rows"
-        for name in ("kept", "waiting")
+        for name in ("connector", "dismiss", "kept", "parked_for", "take", "waiting")
     },
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     **{

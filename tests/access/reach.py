@@ -89,7 +89,7 @@ def _lists() -> Iterator[Outcome]:
         parameters += ["exclude deleted", "include deleted"]
         # A tombstoned group has no members, and nobody has many.
         parameters += [] if type_ == "workspace_group" else ["only deleted", "pages on both sides"]
-        parameters += [f"filter {relationship.name}" for relationship in resource.to_one]
+        parameters += [f"filter {relationship.name}" for relationship in resource.parents]
         parameters += ["by path", "filter is_selected", "filter is_matched"] if type_ == "workspace_provider" else []
         parameters += ["filter direction", "filter workspace"] if type_ in PROVENANCE else []
         for parameter in parameters:

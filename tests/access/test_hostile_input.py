@@ -41,7 +41,7 @@ from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_FIELDS
 from wellspring.jsonapi.query import CURSORS, RANGE_OPERATORS
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.openapi.parameters import WITH_VIEW
-from wellspring.resources import resources
+from wellspring.resources import Relationship, resources
 from wellspring.routes import Route
 
 # In whatever is long enough to be told from an answer's own words.
@@ -226,6 +226,10 @@ def fields(route: Route) -> Iterator[tuple[str, ...]]:
             yield ("data", "relationships", relationship.name, *rest)
 
 
+def _is_filter(relationship: Relationship, route: Route) -> bool:
+    return relationship.is_filter and relationship.name not in route.within.values()
+
+
 def parameters(route: Route) -> list[str]:
     """Return the query parameters that a route knows; for one that knows none, a name."""
     if route.resource is None or route.operation not in WITH_VIEW:
@@ -242,15 +246,14 @@ def parameters(route: Route) -> list[str]:
     ]
     if route.operation != "list":
         return known
-    known += ["sort", "page[size]", "page[after]", "page[before]", "page[total]", "filter[deleted]"]
-    known += [f"filter[{found.name}]" for found in route.resource.to_one if found.name not in route.within.values()]
+    known += ["sort", "page[size]", "page[after]", "page[before]", "page[total]"]
+    known += ["filter[deleted]"] if route.resource.has_tombstones else []
+    known += [f"filter[{found.name}]" for found in route.resource.to_one if _is_filter(found, route)]
     known += [f"filter[{found.name}]" for found in route.resource.attributes if found.kind in {"boolean", "direction"}]
-    known += [f"filter[{name}][{operator}]" for name, operator in zip(TIMES, ("gte", "gt", "lt"), strict=True)]
+    ranges = zip(route.resource.times, ("gte", "gt", "lt"), strict=True)
+    known += [f"filter[{name}][{operator}]" for name, operator in ranges]
     of_members = route.resource.tenancy == "membership" or route.within
     return known if of_members or "filter[workspace]" in known else [*known, "filter[workspace]"]
-
-
-TIMES = ("created_at", "updated_at", "deleted_at")
 
 
 def encoded(text: str) -> str:

@@ -87,7 +87,9 @@ def read_everything(scene: Scene) -> None:
     for resource in LEDGERS:
         path, includes = resource.route, f"include={','.join(resource.includes)}"
         of_parents = "&".join(
-            f"filter[{relationship.name}]={scene.workspaces['A'].id}" for relationship in resource.to_one
+            f"filter[{relationship.name}]={scene.workspaces['A'].id}"
+            for relationship in resource.to_one
+            if relationship.is_filter
         )
         for caller in (scene.people["owner of A"].caller, scene.people["service"].caller):
             for query in (

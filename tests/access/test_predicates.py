@@ -71,7 +71,7 @@ def test_what_is_counted_is_what_is_shown(scene: Scene, resource: Resource) -> N
 def test_a_filter_that_names_the_parents_of_all_finds_the_callers_rows(scene: Scene, resource: Resource) -> None:
     named = [
         f"filter[{relationship.name}]={','.join(str(row.id) for row in found)}"
-        for relationship in resource.to_one
+        for relationship in resource.parents
         if (found := parents(scene, relationship.name))
     ]
 

@@ -482,7 +482,7 @@ def _once[Value](said: Sequence[tuple[str, Value]], more: Sequence[tuple[str, Va
 
 
 def _to_one(type_: str) -> Sequence[Relationship]:
-    return resource_of(type_).to_one
+    return resource_of(type_).parents
 
 
 def _asked(world: World, part: bytes, operations: Sequence[tuple[str, str]]) -> tuple[Caller, Request]:

@@ -15,7 +15,9 @@ from wellspring.resources import Resource, resource_of, resources
 
 # The parents that can be read have tests of their own (tests/reading/test_parents.py).
 # So has the feed (tests/feed/test_answers.py).
-LISTED = tuple(resource for resource in resources() if resource.route and resource.policy not in {"none", "feed"})
+# And messages (tests/reading/test_sync_messages.py).
+ELSEWHERE = {"none", "feed", "message"}
+LISTED = tuple(resource for resource in resources() if resource.route and resource.policy not in ELSEWHERE)
 PATHS = [(resource.type, path) for resource in LISTED for path in resource.includes]
 of_every_type = pytest.mark.parametrize("type_", [resource.type for resource in LISTED])
 
@@ -67,7 +69,11 @@ def tenant(world: World) -> Tenant:
         "provider": provider,
         "workspace_group": group,
         "workspace_group_membership": membership,
+        "sync_message": world.message(connection, workspace),
     }
+    for type_ in RECORDS:
+        message = parents["sync_message"].pk
+        set_columns(world, rows[f"{type_}_workspace_connector"], sync_message_pk=message, ended_by_pk=message)
     return Tenant(workspace, owner, group, connection, rows, parents)
 
 
@@ -105,6 +111,7 @@ def add(world: World, ours: Tenant, type_: str, **values: Any) -> Row:
         case _:
             record = type_.removesuffix("_workspace_connector")
             keys = {f"{record}_pk": ours.parents[record].pk, "workspace_connector_pk": ours.connector.pk}
+            keys["sync_message_pk"] = ours.parents["sync_message"].pk
             return world._insert(type_, table_of(f"{type_}s"), **{"direction": "input", **keys, **values})
 
 

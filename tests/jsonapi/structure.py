@@ -76,10 +76,11 @@ def check_resource_object(item: Any) -> None:
     assert isinstance(relationships, dict)
     assert not attributes.keys() & relationships.keys()
     assert not {"type", "id"} & {*attributes, *relationships}
-    assert not [name for name in attributes if name.endswith(("_id", "_pk"))]
-    for value in attributes.values():
-        # No attribute of ours is a number: a number could only be a pk.
-        assert value is None or isinstance(value, str | bool | list)
+    # No foreign keys; a message's own id is the producer's.
+    assert not [name for name in attributes if name.endswith(("_id", "_pk")) and name != "message_id"]
+    for name, value in attributes.items():
+        # No attribute of ours is a number: a number could only be a pk. Sums say of what they are.
+        assert value is None or isinstance(value, str | bool | list) or (name == "counts" and isinstance(value, dict))
     for name, value in attributes.items():
         if name.endswith("_at") and value is not None:
             assert INSTANT.fullmatch(value)

@@ -57,7 +57,7 @@ MESSAGES: dict[str, set[str]] = {
     "sync_message_list": {"workspace_connector", "workspace"},
     "sync_message_retrieve": {"workspace_connector"},
 }
-OPEN = ("health_check", "openapi_document", "docs_page")
+OPEN = ("health_check", "openapi_document", "docs_page", "console_page", "console_asset")
 REPLAYED = (
     *PROVENANCE_LISTS,
     *PROVENANCE_ROWS,
@@ -183,6 +183,12 @@ def test_the_page_is_answered_to_everybody() -> None:
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
     assert answer["headers"]["content-type"].startswith("text/html")
     assert b"<html" in gzip.decompress(base64.b64decode(answer["body"]))
+
+
+def test_the_console_is_answered_to_everybody() -> None:
+    page = replay("console_page")
+    assert b"<html" in gzip.decompress(base64.b64decode(page["body"]))
+    assert replay("console_asset")["statusCode"] == 404
 
 
 @pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0", "br, gzip; q=0.0", "gzipped", "*;q=0"])

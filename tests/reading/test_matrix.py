@@ -93,8 +93,8 @@ def _filled(world: World, table: str, row: Mapping[str, str], rows: int, live: i
     )
 
 
-def _one_of(rows: Sequence[Row]) -> str:
-    return f"(ARRAY{[row.pk for row in rows]}::bigint[])[1 + n % {len(rows)}]"
+def _one_of(rows: Sequence[Row], number: str = "n") -> str:
+    return f"(ARRAY{[row.pk for row in rows]}::bigint[])[1 + {number} % {len(rows)}]"
 
 
 def provenance(world: World, resource: Resource) -> Ledger:
@@ -110,8 +110,32 @@ def provenance(world: World, resource: Resource) -> Ledger:
         world.provenance(records[0], connector)
     for other in others:
         world.provenance(world.record(record, other), world.workspace_connector(other))
-    parents = {record: [row.id for row in records[:100]], "workspace_connector": [big.id, *(row.id for row in small)]}
+    # All that is live and new was written by some messages at the same time, a few rows by each.
+    wrote = _wrote(world, resource.table, big)
+    connectors = [big.id, *(row.id for row in small)]
+    parents = {
+        record: [row.id for row in records[:100]],
+        "workspace_connector": connectors,
+        "sync_message": wrote,
+    }
     return Ledger(resource, workspace, one, several, parents)
+
+
+def _wrote(world: World, table: str, connector: Row) -> list[UUID]:
+    """Let twenty messages have written the rows of one time, one each; return their ids."""
+    owner = world.database.owner
+    messages = [world.message(connector, processed_at=BEGINNING + timedelta(seconds=100)) for _ in range(20)]
+    owner.exec_driver_sql(
+        "UPDATE wellspring.sync_messages AS message SET workspace_pk = connector.workspace_pk"
+        f" FROM core_api.workspace_connectors AS connector WHERE connector.pk = {connector.pk}"
+        " AND message.workspace_connector_pk = connector.pk"
+    )
+    owner.exec_driver_sql(
+        f"UPDATE core_api.{table} AS row SET sync_message_pk = {_one_of(messages, 'row.pk')}"
+        f" WHERE workspace_connector_pk = {connector.pk} AND created_at = timestamptz '{BEGINNING.isoformat()}'"
+        " + interval '100 seconds'"
+    )
+    return [message.id for message in messages]
 
 
 def enrolments(world: World, resource: Resource) -> Ledger:
@@ -157,7 +181,7 @@ def sorts() -> list[str]:
 def filters(ledger: Ledger) -> Iterator[str]:
     """Yield what a request may filter by, each by itself, from the declaration; the first is no filter."""
     yield ""
-    for relationship in ledger.resource.to_one:
+    for relationship in (each for each in ledger.resource.to_one if each.is_filter):
         ids = ledger.parents[relationship.name]
         yield f"filter[{relationship.name}]={ids[0]}"
         yield f"filter[{relationship.name}]={','.join(map(str, ids))}"
@@ -285,6 +309,7 @@ def test_what_is_refused_is_what_the_contract_leaves_out(ledger: Ledger) -> None
         by_deletion = sort == "deleted_at" and names.get("filter[deleted]") != "only"
         records = names.get(f"filter[{ledger.resource.relationships[0].name}]", "").count(",") + 1
         # One record's rows are kept in the order of their making alone.
+        records = max(records, names.get("filter[sync_message]", "").count(",") + 1)
         unsorted = ledger.resource.policy == "provenance" and sort != "created_at" and records > MOST_UNSORTED
         refused = bool(ranges - {sort}) or by_deletion or unsorted
         for who in ("one", "service"):

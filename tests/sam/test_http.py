@@ -248,8 +248,13 @@ def test_the_description_is_the_one_of_the_papers(deployed: Deployed) -> None:
     assert json.loads(body) == json.loads((ROOT / "docs" / "openapi.json").read_text())
 
 
-def test_the_page_is_html(deployed: Deployed) -> None:
-    answer = invoke(deployed, "docs_page")
+def test_a_file_that_the_console_does_not_have_is_404(deployed: Deployed) -> None:
+    assert invoke(deployed, "console_asset")["statusCode"] == 404
+
+
+@pytest.mark.parametrize("name", ["docs_page", "console_page"])
+def test_the_page_is_html(deployed: Deployed, name: str) -> None:
+    answer = invoke(deployed, name)
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
     assert answer["headers"]["content-encoding"] == "gzip"
     assert b"<html" in gzip.decompress(base64.b64decode(answer["body"]))

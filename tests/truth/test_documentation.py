@@ -28,7 +28,7 @@ TEMPLATE = Template()
 HANDLERS = sorted(function.handler for function in TEMPLATE.functions.values())
 FILES = sorted(path for path in (ROOT / "functions").rglob("*.py") if path.name != "__init__.py")
 # What `$default` answers without a token.
-FOR_BROWSERS = ("GET /", "GET /docs/{proxy+}")
+FOR_BROWSERS = ("GET /", "GET /docs/{proxy+}", "GET /console/{proxy+}")
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 
 
@@ -72,7 +72,13 @@ def test_what_is_open_is_declared_open() -> None:
     # A preflight carries no token.
     without = open_to_all | {*FOR_BROWSERS, "OPTIONS /{proxy+}"}
     assert {route.key for route in TEMPLATE.routes if not route.needs_token} == without
-    assert open_to_all == {"GET /health", "GET /v1/openapi.json", "GET /docs"}
+    assert open_to_all == {
+        "GET /health",
+        "GET /v1/openapi.json",
+        "GET /docs",
+        "GET /console",
+        "GET /console/{file}",
+    }
 
 
 @pytest.mark.parametrize("route", TEMPLATE.routes, ids=lambda route: route.key)

@@ -1,8 +1,10 @@
 """The events of the writing functions and of `$default`, replayed as API Gateway would deliver them."""
 
 import json
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, unquote
+from uuid import UUID
 
 import pytest
 
@@ -33,6 +35,9 @@ REPLAYED: dict[str, int] = {
     "workspace_group_membership_delete": 204,
     "workspace_group_enrol": 201,
     "workspace_group_withdraw": 204,
+    "sync_message_release": 200,
+    "sync_message_dismiss": 200,
+    "sync_message_release_many": 200,
     "default_answer": 404,
 }
 BEFORE = {
@@ -51,6 +56,10 @@ def demo(database: Database, world: World) -> None:
     for type_ in TYPES:
         named = event(f"{type_}_workspace_connector_update")["pathParameters"]["id"]
         identify(world, world.provenance(world.record(type_, workspace), connector), named)
+    # Of what is no message any more: it stays parked for that.
+    id_ = UUID(event("sync_message_release")["pathParameters"]["id"])
+    body = {"body": "none", "digest": sha256(b"none").digest(), "group_id": "none"}
+    world.message(connector, workspace, "parked", id=id_, reason="malformed", **body)
 
 
 @pytest.mark.parametrize("name", REPLAYED)
@@ -79,6 +88,11 @@ def test_an_event_is_answered_with_its_success(name: str) -> None:
     document: Any = json.loads(answer.get("body") or "null")
     if answer["statusCode"] == 204:
         assert "body" not in answer
+    elif name.startswith("sync_message_release_many"):
+        assert document["meta"] == {"matching": 0, "released": 0, "still_parked": 0, "remaining": 0}
+    elif name.startswith("sync_message_"):
+        outcome = {"sync_message_release": "parked", "sync_message_dismiss": "dismissed"}[name]
+        assert document["data"]["attributes"]["outcome"] == outcome
     elif answer["statusCode"] < 300:
         asked = json.loads(event(name)["body"])["data"]
         assert document["data"]["type"] == asked["type"]

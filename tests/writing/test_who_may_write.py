@@ -1,7 +1,9 @@
 """Contract, section 3, cell by cell: who may write what, and what they are told who may not."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -10,9 +12,10 @@ import pytest
 from tests.support.api import ANONYMOUS, Caller, Reply, call, draft, get, person, service
 from tests.support.databases import Database, Statements
 from tests.support.feed import park
+from tests.support.queue import synced
 from tests.support.world import Row, World
 from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, MEMBERSHIPS, Tenant, count, tenant, told, without_id
-from wellspring.resources import FEED_EVENT, ledgers
+from wellspring.resources import FEED_EVENT, SYNC_MESSAGE, ledgers
 from wellspring.routes import routes
 
 SCOPES = "system:read sync:write providers:match"
@@ -31,6 +34,7 @@ class Scene:
     chosen: Row
     free: Row
     parked: object
+    message: Row
     provenance: Mapping[str, Row]
 
 
@@ -48,8 +52,18 @@ def scene(world: World) -> Scene:
         chosen=chosen,
         free=free,
         parked=park(world.database).id,
+        message=parked_message(world, made),
         provenance={type_: world.provenance(record, made.connector) for type_, record in made.records.items()},
     )
+
+
+def parked_message(world: World, ours: Tenant) -> Row:
+    """Keep a message that fails no more."""
+    body = synced(ours.connector, [ours.records["company"]])
+    text = json.dumps(body)
+    said = {"reason": "unexpected", "body": text, "digest": sha256(text.encode()).digest()}
+    of = {"group_id": str(ours.connector.id), "subject_id": ours.connector.id, "message_id": body["id"]}
+    return world.message(ours.connector, ours.workspace, "parked", mode="append", **of, **said)
 
 
 # ---- what is asked ---------------------------------------------------------------------------------------
@@ -74,7 +88,7 @@ class Operation:
 
     @property
     def success(self) -> int:
-        if self.path.startswith(FEED_EVENT.route):
+        if self.path.startswith((FEED_EVENT.route, SYNC_MESSAGE.route)):
             return 200
         return {"POST": 201, "PATCH": 200, "DELETE": 204}[self.method]
 
@@ -183,6 +197,20 @@ OPERATIONS = (
         absent="WORKSPACE_PROVIDER_NOT_FOUND",
     ),
     Operation("remove a choice", "DELETE", f"{CHOICES}/{{id}}", choice_id, absent="WORKSPACE_PROVIDER_NOT_FOUND"),
+    Operation("release", "POST", f"{SYNC_MESSAGE.route}/{{id}}/release", lambda scene: {"id": scene.message.id}),
+    Operation(
+        "release",
+        "POST",
+        f"{SYNC_MESSAGE.route}/{{id}}/dismiss",
+        lambda scene: {"id": scene.message.id},
+        lambda _: {"meta": {"note": "Agreed."}},
+    ),
+    Operation(
+        "release",
+        "POST",
+        f"{SYNC_MESSAGE.route}/release",
+        body=lambda scene: {"meta": {"workspace_connector": str(scene.tenant.connector.id), "reason": "unexpected"}},
+    ),
     Operation("release", "POST", f"{FEED_EVENT.route}/{{id}}/release", lambda scene: {"id": scene.parked}),
     Operation(
         "release",
@@ -357,6 +385,7 @@ def state(database: Database) -> list[Any]:
         database.owner.exec_driver_sql(f"SELECT * FROM {table} ORDER BY pk").all()
         for table in (
             "wellspring.pending_events",
+            "wellspring.sync_messages",
             "core_api.account_workspace_connectors",
             "core_api.company_workspace_connectors",
             "core_api.people_workspace_connectors",

@@ -208,6 +208,13 @@ class TenantMismatch(Conflict):
     title = "Tenant mismatch"
 
 
+class Overtaken(Conflict):
+    """What was parked may not be applied any more: it would bring back what has been ended since."""
+
+    code = "OVERTAKEN"
+    title = "Overtaken"
+
+
 class AlreadyExists(Conflict):
     """There is a live row like it, and there can be but one.
 

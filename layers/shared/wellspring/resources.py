@@ -445,8 +445,8 @@ MESSAGE_TYPES = (
     "providers.matched",
     "sync.reverted",
 )
-OUTCOMES = ("applied", "in_progress", "parked", "dismissed")
-REASONS = (
+MESSAGE_OUTCOMES = ("applied", "in_progress", "parked", "dismissed")
+MESSAGE_REASONS = (
     "malformed",
     "unknown_connector",
     "unknown_record",
@@ -473,8 +473,8 @@ SYNC_MESSAGE = Resource(
         Attribute("occurred_at", "instant"),
         Attribute("received_at", "instant", required=True),
         Attribute("processed_at", "instant"),
-        Attribute("outcome", "text", required=True, found="equal", choices=OUTCOMES, example="parked"),
-        Attribute("reason", "text", found="equal", choices=REASONS, example="unknown_record"),
+        Attribute("outcome", "text", required=True, found="equal", choices=MESSAGE_OUTCOMES, example="parked"),
+        Attribute("reason", "text", found="equal", choices=MESSAGE_REASONS, example="unknown_record"),
         Attribute("problems", "problems", required=True, whole="all_problems"),
         Attribute("counts", "counts", required=True),
         Attribute("body", "text", example='{"type":"records.synced"}', is_kept_back=True),
@@ -485,6 +485,7 @@ SYNC_MESSAGE = Resource(
     ),
     includes=("workspace_connector", "workspace"),
     tenancy="message",
+    policy="message",
     operations=READ,
     times=("received_at", "occurred_at", "processed_at"),
 )

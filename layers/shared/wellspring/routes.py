@@ -12,6 +12,7 @@ from wellspring import resources
 from wellspring.resources import (
     FEED_EVENT,
     FEED_STATUS,
+    SYNC_MESSAGE,
     WORKSPACE_GROUP,
     WORKSPACE_GROUP_WORKSPACE,
     WORKSPACE_PROVIDER,
@@ -19,7 +20,8 @@ from wellspring.resources import (
 )
 
 type Operation = (
-    resources.Operation | Literal["health", "openapi", "docs", "release", "dismiss", "release_many", "status"]
+    resources.Operation
+    | Literal["health", "openapi", "docs", "console", "asset", "release", "dismiss", "release_many", "status"]
 )
 
 METHODS: Mapping[resources.Operation, str] = {
@@ -125,6 +127,20 @@ SERVICES = (
     ),
 )
 
+_MESSAGE = f"{SYNC_MESSAGE.route}/{{id}}"
+MESSAGES = (
+    Route("POST", f"{_MESSAGE}/release", "sync_message.release", "release", SYNC_MESSAGE, "Release a parked message"),
+    Route("POST", f"{_MESSAGE}/dismiss", "sync_message.dismiss", "dismiss", SYNC_MESSAGE, "Dismiss a parked message"),
+    Route(
+        "POST",
+        f"{SYNC_MESSAGE.route}/release",
+        "sync_message.release_many",
+        "release_many",
+        SYNC_MESSAGE,
+        "Release parked messages of a connector",
+    ),
+)
+
 _EVENT = f"{FEED_EVENT.route}/{{id}}"
 FEED = (
     Route("POST", f"{_EVENT}/release", "feed_event.release", "release", FEED_EVENT, "Release a parked event"),
@@ -144,6 +160,8 @@ OPEN = (
     Route("GET", "/health", "health.check", "health", None, "Whether the service is ready", open_to_all=True),
     Route("GET", "/v1/openapi.json", "openapi.document", "openapi", None, "This document", open_to_all=True),
     Route("GET", "/docs", "docs.page", "docs", None, "This document, to read and to try", open_to_all=True),
+    Route("GET", "/console", "console.page", "console", None, "The ledger, to look at", open_to_all=True),
+    Route("GET", "/console/{file}", "console.asset", "asset", None, "A file of the console", open_to_all=True),
 )
 
 
@@ -154,4 +172,10 @@ def objects() -> tuple[Resource, ...]:
 
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
-    return (*(route for resource in resources.resources() for route in _declared(resource)), *SERVICES, *FEED, *OPEN)
+    return (
+        *(route for resource in resources.resources() for route in _declared(resource)),
+        *SERVICES,
+        *MESSAGES,
+        *FEED,
+        *OPEN,
+    )

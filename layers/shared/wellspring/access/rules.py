@@ -35,9 +35,9 @@ def permit(principal: Principal, policy: Policy, action: Action) -> None:
     elif action == "read":
         if isinstance(principal, Service):
             _require_scope(principal, READ)
-    elif policy == "provenance":
+    elif policy in {"provenance", "message"}:
         if isinstance(principal, Person):
-            raise Forbidden("Only the connector sync pipeline writes provenance.")
+            raise Forbidden("Only the connector sync pipeline writes provenance, and releases messages.")
         _require_scope(principal, WRITE_PROVENANCE)
     elif policy == "enrolment" and action == "update":
         raise Forbidden("An enrolment is never changed: withdraw it and enrol again.")

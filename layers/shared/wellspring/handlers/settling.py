@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wellspring import messages, metrics
+from wellspring import metrics
 from wellspring.errors import InternalError
 from wellspring.handlers.deadline import deadline_of
 from wellspring.handlers.maintenance import LambdaHandler
+from wellspring.handlers.sync_messages import read_kept
 from wellspring.observability import logger
 from wellspring.services import settling
-from wellspring.services.sync import LAST_RECEIVE
-from wellspring.work import Arrival
 
 
 def settler() -> LambdaHandler:
@@ -22,7 +21,7 @@ def settler() -> LambdaHandler:
 
     def handler(_event: Mapping[str, Any], context: object) -> dict[str, object]:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
-        settled = settling.settle(deadline_of(context), _kept_message)
+        settled = settling.settle(deadline_of(context), read_kept)
         said: dict[str, object] = {name: {**done.said, "is_all": done.is_all} for name, done in settled.done.items()}
         logger.info("settled", extra=said)
         counted = {name: value for done in settled.done.values() for name, value in done.metrics.items()}
@@ -33,8 +32,3 @@ def settler() -> LambdaHandler:
         return said
 
     return handler
-
-
-def _kept_message(body: str, group: str) -> Arrival:
-    """Return a message that was kept; it comes for the last time, as nobody counts how often it has been tried."""
-    return messages.arrival(body, group=group, receives=LAST_RECEIVE)

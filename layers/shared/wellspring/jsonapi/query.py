@@ -399,13 +399,8 @@ class _Parser:
         for attribute in self.resource.attributes:
             if attribute.found in {"equal", "among"} and name == (attribute.filter or attribute.name):
                 operator: Operator = "eq" if attribute.found == "equal" else "among"
-                if attribute.choices:
-                    return partial(self._add_choice, parameter, attribute.name, attribute.choices)
                 return partial(self._add_text, parameter, attribute.name, operator, (1, MAX_FILTER_TEXT), form)
         return None
-
-    def _add_choice(self, parameter: str, name: str, choices: tuple[str, ...], value: str) -> None:
-        self._add(parameter, name, "eq", value if value in choices else None, f"one of: {', '.join(choices)}")
 
     def _name_reader(self, parameter: str, attribute: str, wanted: str = "") -> _Reader | None:
         if wanted == "starts":

@@ -6,7 +6,7 @@ from typing import Any
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.openapi import examples
 from wellspring.openapi.naming import operation_id, ref, schema, tag
-from wellspring.openapi.parameters import enumerations, parameters
+from wellspring.openapi.parameters import FILE, enumerations, parameters
 from wellspring.openapi.problems import codes
 from wellspring.openapi.responses import of_default, responses
 from wellspring.openapi.schemas import all_answers, basics, request, request_name, request_to
@@ -71,10 +71,12 @@ def _operation(route: Route, components: _Components) -> Object:
             made["requestBody"] = _body(route, resource, components)
         elif route.operation in examples.META:
             content = {
-                "schema": schema(f"{'Dismiss' if route.operation == 'dismiss' else 'Release'}Request"),
-                "example": examples.META[route.operation],
+                "schema": schema(_request_of_kept(route, resource)),
+                "example": examples.META[route.operation][resource.type],
             }
             made["requestBody"] = {"required": True, "content": {MEDIA_TYPE: content}}
+    elif route.operation == "asset":
+        made["parameters"] = [FILE]
     if route.open_to_all:
         made["security"] = []
     made["responses"] = {
@@ -82,6 +84,13 @@ def _operation(route: Route, components: _Components) -> Object:
         for status, name, response in responses(route)
     }
     return made
+
+
+def _request_of_kept(route: Route, resource: Resource) -> str:
+    """Return the name of the schema of what dismisses what is kept, or releases several of it."""
+    if route.operation == "dismiss":
+        return "DismissRequest"
+    return "ReleaseRequest" if resource.policy == "feed" else "ReleaseMessagesRequest"
 
 
 def _body(route: Route, resource: Resource, components: _Components) -> Object:

@@ -16,10 +16,15 @@ IDEMPOTENCY_KEY = "7c0c5c1e-3f0b-4f0e-8f0a-2b1d9e6c4a11"
 
 type Object = dict[str, Any]
 
-# Documents of operations that are told something in `meta`.
-META: Mapping[str, Object] = {
-    "dismiss": {"meta": {"note": "Agreed with the source."}},
-    "release_many": {"meta": {"source": "/well/companies", "reason": "other_source", "dry_run": True}},
+_OF_CONNECTOR = {"workspace_connector": demo_id("workspace_connector", "a"), "reason": "unknown_record"}
+_OF_SOURCE = {"source": "/well/companies", "reason": "other_source"}
+# Documents of operations that are told something in `meta`, by the type.
+META: Mapping[str, Mapping[str, Object]] = {
+    "dismiss": {type_: {"meta": {"note": "Agreed with the source."}} for type_ in ("feed_event", "sync_message")},
+    "release_many": {
+        "feed_event": {"meta": {**_OF_SOURCE, "dry_run": True}},
+        "sync_message": {"meta": {**_OF_CONNECTOR, "dry_run": True}},
+    },
 }
 
 

@@ -36,6 +36,7 @@ _TAGS: Mapping[Policy, str] = {
     "selection": "Provider choices",
     "group": "Groups",
     "member": "Members of groups",
+    "message": "Sync messages",
     "feed": "The platform's feed",
 }
 

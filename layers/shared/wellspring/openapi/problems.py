@@ -17,6 +17,7 @@ from wellspring.errors import (
     MethodNotAllowed,
     NotAcceptable,
     NotFound,
+    Overtaken,
     PayloadTooLarge,
     PreconditionFailed,
     SchemaValidationError,
@@ -79,6 +80,8 @@ def _problems(route: Route) -> Iterator[WellspringError]:
         yield FAULT
         if route.operation == "health":
             yield UNAVAILABLE
+        if route.operation == "asset":
+            yield NotFound("The console has no such file now. Load the page again.")
         return
     resource = route.resource
     yield UNAUTHORIZED
@@ -146,6 +149,10 @@ def _of_release(route: Route, resource: Resource) -> Iterator[WellspringError]:
     if route.operation != "release_many":
         yield _absent(resource.type)
         yield Conflict(f"The {resource.name.split()[-1]} is not parked: it is applied.")
+    if route.operation == "release" and resource.policy == "message":
+        yield Overtaken("Something of its connector has been applied since it came.")
+    if route.operation == "release_many" and resource.policy == "message":
+        yield _absent("workspace_connector", "/meta/workspace_connector")
     yield BadRequest("The document must have an object as its meta.", pointer="")
     yield InvalidJson("The body is not a JSON text in UTF-8 with each member of an object named once.")
     yield PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")

@@ -212,4 +212,15 @@ _OPEN: dict[str, Object] = {
         "description": "A page for a browser.",
         "content": {"text/html": {**_TEXT, "example": "<!doctype html>"}},
     },
+    "console": {
+        "description": "A page for a browser.",
+        "content": {"text/html": {**_TEXT, "example": "<!doctype html>"}},
+    },
+    "asset": {
+        "description": "A script or the styles of the console, to be kept for ever.",
+        "content": {
+            "text/javascript": {**_TEXT, "example": "export const name = 1;"},
+            "text/css": {**_TEXT, "example": "body{margin:0}"},
+        },
+    },
 }

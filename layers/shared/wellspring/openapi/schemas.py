@@ -13,7 +13,16 @@ from wellspring.jsonapi.values import CURSOR_PAGINATION
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
 from wellspring.queries import MAX_TOTAL, MOST_LINKED, PROBLEMS_KEPT
-from wellspring.resources import DIRECTIONS, SINGLE, Attribute, Relationship, Resource, resource_of, resources
+from wellspring.resources import (
+    DIRECTIONS,
+    MESSAGE_REASONS,
+    SINGLE,
+    Attribute,
+    Relationship,
+    Resource,
+    resource_of,
+    resources,
+)
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
@@ -136,6 +145,20 @@ def basics(codes: list[str]) -> dict[str, Object]:
                         "dry_run": {"type": "boolean"},
                     },
                     "source",
+                    "reason",
+                )
+            },
+            "meta",
+        ),
+        "ReleaseMessagesRequest": open_(
+            {
+                "meta": open_(
+                    {
+                        "workspace_connector": {"type": "string", "format": "uuid"},
+                        "reason": {"type": "string", "enum": list(MESSAGE_REASONS)},
+                        "dry_run": {"type": "boolean"},
+                    },
+                    "workspace_connector",
                     "reason",
                 )
             },

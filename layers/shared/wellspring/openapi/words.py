@@ -55,6 +55,7 @@ TAGS: Mapping[Policy, str] = {
     "selection": "Which providers of the catalogue a workspace has selected, or was matched to.",
     "group": "Groups of workspaces.",
     "member": "Who belongs to which group, and as what.",
+    "message": "What syncs brought: each message of the sync queue, what it did, or why it waits.",
     "feed": "What the platform's feed brought that waits or is parked, and how far it is; for services.",
     "none": "The service itself.",
 }
@@ -100,6 +101,23 @@ _PERMISSIONS: Mapping[tuple[str, str], str] = {
         "member",
         "delete",
     ): "For an owner or admin of the group who is no less, and for the member. The last owner stays: 409.",
+    ("message", "list"): (
+        f"{_READ} To a person what is another tenant's looks like an unknown record. Of each there are 5 problems, and "
+        "its body never."
+    ),
+    ("message", "retrieve"): f"{_READ} With all problems, and for a service with its body while that is kept.",
+    ("message", "release"): (
+        "For services with `sync:write`. The message is tried again, and shown as it is then: `applied`, or still "
+        "`parked` with its reason. One that was overtaken since it came is 409 `OVERTAKEN`: it is sent anew, with a "
+        "new id."
+    ),
+    ("message", "dismiss"): (
+        "For services with `sync:write`. The message is not tried again; where it is sent again, it is done at once."
+    ),
+    ("message", "release_many"): (
+        f"For services with `sync:write`. Tries the oldest {MOST_RELEASED} messages again of a connector that are "
+        "parked for one reason, as far as there is time; `dry_run` only counts them."
+    ),
     ("feed", "list"): (
         "For services with `system:read`. One that waited and was applied is not kept. Beside a range of `received_at` "
         "there are `filter[outcome]`, alone or with `filter[reason]` or `filter[source]`, and `filter[subject]`."

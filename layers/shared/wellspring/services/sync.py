@@ -11,6 +11,7 @@ from dataclasses import replace
 from operator import itemgetter
 
 from wellspring.access.principal import PIPELINE_SCOPE
+from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable, WellspringError
 from wellspring.observability import describe
@@ -158,6 +159,19 @@ class _Batch:
         for line in self._lines.values():
             self._outcomes[line[0]] = replace(outcome, ended=self._ended.get(line[0], 0))
         self._lines.clear()
+
+
+def apply_one(transaction: Transaction, arrival: Arrival) -> Outcome:
+    """Apply a message in a transaction that somebody else ends; of one in chunks, the first chunk.
+
+    Raises:
+        ServiceUnavailable: another delivery of it was quicker.
+        DBAPIError: SQLAlchemy's.
+    """
+    if _is_in_chunks(arrival):
+        return disconnecting.end_chunk(transaction, arrival, CHUNK)
+    (outcome,) = applying.apply_unit(transaction, [arrival])
+    return outcome
 
 
 def _is_in_chunks(arrival: Arrival) -> bool:

@@ -16,7 +16,7 @@ from wellspring.repositories.ledger.columns import parent_filters, row_filters, 
 from wellspring.repositories.ledger.driven import HeadsThenLateral
 from wellspring.repositories.ledger.everywhere import Everywhere
 from wellspring.repositories.ledger.shapes import Shape, parameter_name
-from wellspring.resources import OUTCOMES
+from wellspring.resources import MESSAGE_OUTCOMES
 
 ARRIVAL = "received_at"
 MISMATCH, UNKNOWN = "tenant_mismatch", "unknown_record"
@@ -76,7 +76,7 @@ class OfParents(HeadsThenLateral):
 
     def _pieces(self) -> Iterator[Piece]:
         asked = {name for name, operator in self.shape.conditions if operator == "eq"}
-        outcomes: tuple[str | None, ...] = OUTCOMES
+        outcomes: tuple[str | None, ...] = MESSAGE_OUTCOMES
         if self.time != ARRIVAL:
             outcomes = (None,)
         elif "outcome" in asked:

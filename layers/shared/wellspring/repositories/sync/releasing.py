@@ -6,13 +6,15 @@ leave it, so a look at a message that waits costs little, however much it waits 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 
+from wellspring.access.predicates import IDS
 from wellspring.database import Transaction
 from wellspring.database.flush import Asked
 from wellspring.models import parents
-from wellspring.models.messages import sync_messages, waiting_for
+from wellspring.models.messages import connector_state, sync_messages, waiting_for
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.tables import RECORDS
 
@@ -41,6 +43,29 @@ class Kept:
 
     group: str
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A message that somebody wants to release or dismiss.
+
+    Attributes:
+        pk: its row's.
+        id: its public id.
+        outcome: what it is.
+        reason: why it is parked.
+        connector_pk: the connector that it names, if that was there.
+        group: its FIFO group.
+        body: what was sent, where that is kept.
+    """
+
+    pk: int
+    id: UUID
+    outcome: str
+    reason: str | None
+    connector_pk: int | None
+    group: str | None
+    body: str | None
 
 
 # What a row is made of must be live; what only ends rows asks for things that there are, or were (`resolving`).
@@ -128,3 +153,58 @@ def kept(transaction: Transaction, pks: Sequence[int]) -> list[Kept]:
     Raises SQLAlchemy's `DBAPIError`.
     """
     return [Kept(*row) for row in transaction.execute(_KEPT, {"pks": array(pks)})]
+
+
+_TAKE = text(f"""
+SELECT pk, id, outcome, reason, workspace_connector_pk, group_id, body
+  FROM {sync_messages}
+ WHERE id = ANY (:ids)
+ ORDER BY received_at, pk""").bindparams(bindparam("ids", type_=IDS))
+
+_CONNECTOR = text(f"""
+SELECT connector.pk
+  FROM {parents.workspace_connectors} AS connector
+  JOIN {parents.workspaces} AS workspace ON workspace.pk = connector.workspace_pk AND workspace.deleted_at IS NULL
+ WHERE connector.id = :id""")
+
+_IS_PARKED = "workspace_connector_pk = :connector AND reason = :reason AND outcome = 'parked'"
+_COUNT = text(f"SELECT count(*) FROM {sync_messages} WHERE {_IS_PARKED}")
+_OLDEST = text(f"SELECT id FROM {sync_messages} WHERE {_IS_PARKED} ORDER BY received_at, pk LIMIT :most")
+
+_DISMISS = text(f"""
+UPDATE {sync_messages}
+   SET outcome = 'dismissed', note = :note, body = NULL, progress = NULL, processed_at = now()
+ WHERE pk = :pk AND outcome = 'parked'
+RETURNING workspace_connector_pk""")
+_FORGET_WAITING = text(f"DELETE FROM {waiting_for} WHERE message_pk = :pk")
+_COUNT_OFF = text(
+    f"UPDATE {connector_state} SET parked_messages = parked_messages - 1 WHERE workspace_connector_pk = :connector"
+)
+
+
+def take(transaction: Transaction, ids: Sequence[UUID]) -> list[Parked]:
+    """Return those of these messages that there are, in order of arrival."""
+    return [Parked(*row) for row in transaction.execute(_TAKE, {"ids": list(ids)})]
+
+
+def connector(transaction: Transaction, id_: UUID) -> int | None:
+    """Return the pk of a connector of a live workspace, tombstoned or not; None where there is none."""
+    return transaction.execute(_CONNECTOR, {"id": id_}).scalar_one_or_none()
+
+
+def parked_for(transaction: Transaction, connector_pk: int, reason: str, most: int) -> tuple[int, list[UUID]]:
+    """Return how many messages of a connector are parked for a reason, and the oldest of them."""
+    values = {"connector": connector_pk, "reason": reason}
+    matching = int(transaction.execute(_COUNT, values).scalar_one())
+    return matching, list(transaction.execute(_OLDEST, {**values, "most": most}).scalars())
+
+
+def dismiss(transaction: Transaction, message: Parked, note: str) -> bool:
+    """Close a parked message, behind the lock of its connector. Return whether it was parked still."""
+    closed = transaction.execute(_DISMISS, {"pk": message.pk, "note": note}).one_or_none()
+    if closed is None:
+        return False
+    transaction.execute(_FORGET_WAITING, {"pk": message.pk})
+    if closed.workspace_connector_pk is not None:
+        transaction.execute(_COUNT_OFF, {"connector": closed.workspace_connector_pk})
+    return True

@@ -1,0 +1,234 @@
+"""Releasing and dismissing parked messages over HTTP: for services, in the order that the contract demands."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.support.api import Caller, Reply, get, person, post, service
+from tests.support.databases import FreshDatabase
+from tests.support.queue import Body, consume, disconnected, invalidated, synced
+from tests.support.world import Row, World
+from tests.sync.conftest import Ledger, Tenant, ids
+
+PIPELINE = service("sync:write", "system:read")
+MESSAGES = "/v1/sync-messages"
+
+
+def message_of(body: Body, caller: Caller = PIPELINE) -> Any:
+    """Return the resource of a message that was sent."""
+    found = get(f"{MESSAGES}?page[size]=100", caller).data
+    return next(row for row in found if row["attributes"]["message_id"] == body["id"])
+
+
+def release(body: Body, caller: Caller = PIPELINE) -> Reply:
+    return post(f"{MESSAGES}/{message_of(body)['id']}/release", caller, None)
+
+
+def dismiss(body: Body, note: str = "Agreed.", caller: Caller = PIPELINE) -> Reply:
+    return post(f"{MESSAGES}/{message_of(body)['id']}/dismiss", caller, {"meta": {"note": note}})
+
+
+def release_many(connector: Row, reason: str, caller: Caller = PIPELINE, **said: object) -> Reply:
+    meta = {"workspace_connector": str(connector.id), "reason": reason, **said}
+    return post(f"{MESSAGES}/release", caller, {"meta": meta})
+
+
+def sums_are_right(world: World) -> None:
+    """Compare the sums with the rows, and each connector's count of parked messages with the messages."""
+    owner = world.database.owner
+    assert owner.exec_driver_sql("SELECT * FROM wellspring.recount(0, 1000000000, false)").all() == []
+    counted = owner.exec_driver_sql(
+        "SELECT workspace_connector_pk FROM wellspring.connector_state AS state WHERE parked_messages <> ("
+        "SELECT count(*) FROM wellspring.sync_messages AS message WHERE outcome = 'parked'"
+        " AND message.workspace_connector_pk = state.workspace_connector_pk)"
+    ).all()
+    assert counted == []
+    world.database.commit()
+
+
+@pytest.fixture
+def parked(ours: Tenant) -> tuple[Body, Row]:
+    """A message whose record is not there, and the row that the record will have."""
+    absent = Row("company", 0, uuid4())
+    body = synced(ours.connector, [absent])
+    assert consume(body) == []
+    return body, absent
+
+
+def comes(world: World, ours: Tenant, record: Row) -> None:
+    world.record("company", ours.workspace, id=record.id)
+
+
+def audited(world: World) -> list[tuple[str, str]]:
+    rows = world.database.owner.exec_driver_sql(
+        "SELECT operation, resource_id::text FROM wellspring.audit ORDER BY pk"
+    ).all()
+    world.database.commit()
+    return [tuple(row) for row in rows]
+
+
+def test_who_may_not_release_is_told_before_anything_is_looked_for(
+    world: World, ours: Tenant, parked: tuple[Body, Row]
+) -> None:
+    member = world.people(ours.workspace)
+    world.member(member, ours.workspace, "owner")
+    for caller, status in ((Caller(None), 401), (person(member), 403), (service("system:read"), 403)):
+        for id_ in (message_of(parked[0])["id"], str(uuid4()), "no-uuid"):
+            assert post(f"{MESSAGES}/{id_}/release", caller, None).status == status
+            assert post(f"{MESSAGES}/{id_}/dismiss", caller, {"meta": {"note": "x"}}).status == status
+        assert release_many(ours.connector, "unknown_record", caller).status == status
+    for id_ in (str(uuid4()), "no-uuid"):
+        assert post(f"{MESSAGES}/{id_}/release", PIPELINE, None).codes == ["SYNC_MESSAGE_NOT_FOUND"]
+
+
+def test_a_message_whose_record_has_come_is_applied_at_once(
+    world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
+) -> None:
+    body, record = parked
+    still = release(body)
+    assert (still.status, still.data["attributes"]["outcome"]) == (200, "parked")
+    assert still.data["attributes"]["reason"] == "unknown_record"
+    comes(world, ours, record)
+    reply = release(body)
+    assert (reply.status, reply.data["attributes"]["outcome"], reply.data["attributes"]["reason"]) == (
+        200,
+        "applied",
+        None,
+    )
+    assert reply.data == get(f"{MESSAGES}/{reply.data['id']}", PIPELINE).data
+    assert ledger.live() == ids([record])
+    assert audited(world) == [("release", reply.data["id"])] * 2
+    again = release(body)
+    assert (again.status, again.codes) == (409, ["CONFLICT"])
+    assert ledger.live() == ids([record])
+    sums_are_right(world)
+
+
+def test_who_may_not_read_is_shown_no_body(ours: Tenant, parked: tuple[Body, Row]) -> None:
+    assert "body" in release(parked[0]).data["attributes"]
+    assert "body" not in release(parked[0], service("sync:write")).data["attributes"]
+
+
+def test_one_that_was_overtaken_stays_parked_and_says_so(
+    world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
+) -> None:
+    body, record = parked
+    assert consume(invalidated(ours.connector, [ours.companies[0]])) == []
+    comes(world, ours, record)
+    for _ in range(2):
+        reply = release(body)
+        assert (reply.status, reply.codes) == (409, ["OVERTAKEN"])
+    assert message_of(body)["attributes"]["reason"] == "overtaken"
+    assert not ledger.live()
+    sums_are_right(world)
+
+
+def test_an_append_is_released_behind_other_appends(
+    world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
+) -> None:
+    body, record = parked
+    assert consume(synced(ours.connector, [ours.companies[0]])) == []
+    comes(world, ours, record)
+    assert release(body).data["attributes"]["outcome"] == "applied"
+    assert ledger.live() == ids([record, ours.companies[0]])
+
+
+def test_what_is_no_message_stays_parked(ours: Tenant) -> None:
+    assert consume("not json", groups=[str(ours.connector.id)]) == []
+    (row,) = get(f"{MESSAGES}?filter[outcome]=parked", PIPELINE).data
+    reply = post(f"{MESSAGES}/{row['id']}/release", PIPELINE, None)
+    assert (reply.status, reply.data["attributes"]["reason"]) == (200, "malformed")
+
+
+def test_a_dismissed_message_is_done_for_good(
+    world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
+) -> None:
+    body, record = parked
+    reply = dismiss(body, "Told the producer.")
+    assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "dismissed")
+    row = ledger.messages()[body["id"]]
+    assert (row.note, row.body) == ("Told the producer.", None)
+    comes(world, ours, record)
+    assert [release(body).codes, dismiss(body).codes] == [["CONFLICT"]] * 2
+    assert consume(body) == []
+    assert not ledger.live()
+    assert audited(world) == [("dismiss", reply.data["id"])]
+    sums_are_right(world)
+
+
+@pytest.mark.parametrize("document", [None, {}, {"meta": {}}, {"meta": {"note": ""}}, {"meta": {"note": "x" * 2001}}])
+def test_a_dismissal_says_why(parked: tuple[Body, Row], document: Any) -> None:
+    reply = post(f"{MESSAGES}/{message_of(parked[0])['id']}/dismiss", PIPELINE, document)
+    assert reply.status in {400, 422}
+    assert message_of(parked[0])["attributes"]["outcome"] == "parked"
+
+
+def test_many_are_released_oldest_first_and_counted_before(world: World, ours: Tenant, ledger: Ledger) -> None:
+    missing = [Row("company", 0, uuid4()) for _ in range(4)]
+    for record in missing:
+        assert consume(synced(ours.connector, [record])) == []
+    assert consume(synced(ours.other_connector, [missing[0]])) == []
+    for record in missing[:3]:
+        comes(world, ours, record)
+    dry = release_many(ours.connector, "unknown_record", dry_run=True)
+    assert dry.document["meta"] == {"matching": 4, "released": 0, "still_parked": 0, "remaining": 4}
+    assert not ledger.live()
+    done = release_many(ours.connector, "unknown_record")
+    assert done.document["meta"] == {"matching": 4, "released": 3, "still_parked": 1, "remaining": 0}
+    assert ledger.live() == ids(missing[:3])
+    assert release_many(ours.connector, "overtaken").document["meta"]["matching"] == 0
+    assert len(audited(world)) == 4
+    sums_are_right(world)
+
+
+def test_a_hundred_at_a_time_are_released(world: World, ours: Tenant, ledger: Ledger) -> None:
+    record = Row("company", 0, uuid4())
+    for _ in range(11):
+        assert consume(*(synced(ours.connector, [record]) for _ in range(10))) == []
+    comes(world, ours, record)
+    for released, remaining in ((100, 10), (10, 0)):
+        meta = release_many(ours.connector, "unknown_record").document["meta"]
+        assert (meta["released"], meta["still_parked"], meta["remaining"]) == (released, 0, remaining)
+    assert ledger.live() == {record.id: 110}
+
+
+@pytest.mark.parametrize("connector", ["00000000-0000-7000-8000-00000000dead", "no-uuid"])
+def test_many_of_no_connector_are_not_found(connector: str) -> None:
+    meta = {"workspace_connector": connector, "reason": "overtaken"}
+    reply = post(f"{MESSAGES}/release", PIPELINE, {"meta": meta})
+    assert (reply.status, reply.codes) == (404, ["WORKSPACE_CONNECTOR_NOT_FOUND"])
+    assert reply.sources == [{"pointer": "/meta/workspace_connector"}]
+
+
+def test_one_that_fails_for_a_reason_of_its_own_holds_up_none(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    missing = [Row("company", 0, uuid4()) for _ in range(3)]
+    bodies = [synced(ours.connector, [record]) for record in missing]
+    for body in bodies:
+        assert consume(body) == []
+    for record in missing:
+        comes(world, ours, record)
+    made = world.database.owner.exec_driver_sql(
+        "SELECT pk FROM core_api.companies WHERE id = %s::uuid", (str(missing[1].id),)
+    ).scalar_one()
+    world.database.owner.exec_driver_sql(
+        f"ALTER TABLE core_api.company_workspace_connectors ADD CONSTRAINT poison CHECK (company_pk <> {made})"
+    )
+    world.database.commit()
+    meta = release_many(ours.connector, "unknown_record").document["meta"]
+    assert meta == {"matching": 3, "released": 2, "still_parked": 1, "remaining": 0}
+    assert ledger.live() == ids([missing[0], missing[2]])
+    assert message_of(bodies[1])["attributes"]["reason"] == "unexpected"
+    sums_are_right(world)
+
+
+def test_a_disconnect_that_waited_is_applied(world: World, ours: Tenant, ledger: Ledger) -> None:
+    gone = Row("workspace_connector", 0, uuid4())
+    body = disconnected(gone)
+    assert consume(body) == []
+    connector = world.workspace_connector(ours.workspace, id=gone.id)
+    world.provenance(ours.companies[0], connector)
+    assert release(body).data["attributes"]["outcome"] == "applied"
+    assert not ledger.live()
