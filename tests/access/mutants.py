@@ -46,6 +46,8 @@ ASKS_FOR_ITS_CALLER = "ledger.visible.visible_rows"
 # It only makes the choice of parents smaller: each of their rows is asked about once more.
 NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 
+# Tables of the feed that services are shown.
+OF_FEED = ("pending_events", "feed_sources", "loads")
 # The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
 UNASKED: Mapping[str, str] = {
     "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
@@ -54,7 +56,7 @@ UNASKED: Mapping[str, str] = {
     "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
     **{
         f"sync.releasing.{name}": "for the queue, which is a service; it shows nothing and reads messages' own rows"
-        for name in ("kept", "waiting")
+        for name in ("connector", "dismiss", "kept", "parked_for", "take", "waiting")
     },
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     **{
@@ -65,6 +67,7 @@ UNASKED: Mapping[str, str] = {
     "feed.apply_events": "for the platform's feed, which writes the parents of all tenants",
     "feed.lock_types": "locks, and no row",
     "feed_history.forget": "of the feed's own tables, of which nothing is shown",
+    "feed_status.status": "sums of the feed's sources, which access.rules shows to services alone",
     "feed_sources.count": "sums of the feed's sources, of which nothing is shown here",
     "sync.disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
     "groups.linkage": "of groups that the caller has just been shown",
@@ -81,7 +84,7 @@ UNASKED: Mapping[str, str] = {
     "parents.caller_pk": "the caller",
     **{
         f"pending_events.{name}": "for the platform's feed, whose events are of no tenant yet"
-        for name in ("come", "dismiss", "expire", "keep", "settle", "take", "take_one")
+        for name in ("come", "count_parked", "dismiss", "expire", "keep", "settle", "take", "take_one", "take_parked")
     },
     "pruning.delete_oldest": "message ids and kept answers, of which nothing is shown",
     "writing.add": "under parents that parents.find has found for the caller",
@@ -97,7 +100,10 @@ NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
-    "pending_events_of_the_feed shows everything": "it does as it is: the feed's events are all its own",
+    **{
+        f"{table}_of_the_feed shows everything": "it does as it is: what the feed keeps is all its own"
+        for table in OF_FEED
+    },
 }
 
 
@@ -424,7 +430,7 @@ def _second() -> Iterator[Mutant]:
         table = policy.table.partition(".")[2]
         of_pipeline = policy.name.endswith("_of_the_pipeline")
         everything = rf"everything.*\[{table.removesuffix('s')}"
-        everything = "everything_of_the_feed" if table == "pending_events" else everything
+        everything = rf"everything_of_the_feed.*\[{table}" if table in OF_FEED else everything
         dropped = rf"of_provenance.*\[{table.removesuffix('s')}" if of_pipeline else everything
         yield Mutant(f"{policy.name} is dropped", "second", (dropped,), [f"DROP POLICY {policy.on}"])
         for kind, clause, condition, soon in (

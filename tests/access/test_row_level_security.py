@@ -35,6 +35,12 @@ KEPT = {
     "connector_rows": "(workspace_connector_pk, type, direction) SELECT pk, 'company', 'input'",
     "connector_activity": "(workspace_connector_pk, date, type, direction) SELECT pk, '2026-01-01', 'company', 'input'",
 }
+# The feed's tables that are shown, to services alone.
+OF_FEED = {
+    "pending_events": "(digest, outcome) VALUES (sha256('a'), 'parked')",
+    "feed_sources": "(source, type) VALUES ('/well/test', 'company')",
+    "loads": "(key, object_version) VALUES ('load/a.jsonl', '1')",
+}
 # The views that parents are read by, and which column of each is a workspace.
 VIEWS = {
     "workspaces": "pk",
@@ -130,7 +136,8 @@ def keep(scene: Scene) -> None:
         statement = f"INSERT INTO wellspring.{table} {values} FROM core_api.workspace_connectors ON CONFLICT DO NOTHING"
         owner.execute(text(statement))
     owner.execute(text("INSERT INTO wellspring.sync_messages (outcome, reason) VALUES ('parked', 'malformed')"))
-    owner.execute(text("INSERT INTO wellspring.pending_events (digest, outcome) VALUES (sha256('a'), 'parked')"))
+    for table, values in OF_FEED.items():
+        owner.execute(text(f"INSERT INTO wellspring.{table} {values}"))
     scene.world.database.commit()
 
 
@@ -138,11 +145,6 @@ def connectors_of(table: str) -> Callable[[Transaction], set[int | None]]:
     """Return the work of reading of which connectors a table keeps something."""
     statement = text(f"SELECT workspace_connector_pk FROM wellspring.{table}")
     return lambda transaction: set(transaction.execute(statement).scalars())
-
-
-def pending(transaction: Transaction) -> int:
-    """Count the feed's events."""
-    return int(transaction.execute(text("SELECT count(*) FROM wellspring.pending_events")).scalar_one())
 
 
 @of_each_role
@@ -161,14 +163,19 @@ def test_everything_that_is_kept_is_of_the_callers_connectors(scene: Scene, tabl
     assert in_transaction(connectors_of(table)) == set()
 
 
-def test_everything_of_the_feed_is_for_services_and_for_the_feed_itself(scene: Scene) -> None:
+@pytest.mark.parametrize("table", OF_FEED)
+def test_everything_of_the_feed_is_for_services_and_for_the_feed_itself(scene: Scene, table: str) -> None:
     keep(scene)
+
+    def kept(transaction: Transaction) -> int:
+        return int(transaction.execute(text(f"SELECT count(*) FROM wellspring.{table}")).scalar_one())
+
     as_role(scene.world.database, READER)
-    shown = {name: in_transaction(pending, who.scope) for name, who in scene.people.items()}
+    shown = {name: in_transaction(kept, who.scope) for name, who in scene.people.items()}
     assert shown == {name: int(who.is_service) for name, who in scene.people.items()}
-    assert in_transaction(pending) == 0
+    assert in_transaction(kept) == 0
     as_role(scene.world.database, FEEDER)
-    assert in_transaction(pending) == 1
+    assert in_transaction(kept) == 1
 
 
 @pytest.mark.parametrize("table", VIEWS)
@@ -511,7 +518,7 @@ class TestTheCatalogue:
 
     def test_the_ledger_and_what_is_kept_of_it_are_guarded(self, rows: Callable[..., list[tuple[object, ...]]]) -> None:
         guarded = rows("SELECT relnamespace::regnamespace::text, relname FROM pg_class WHERE relrowsecurity")
-        kept = {("wellspring", table) for table in (*KEPT, "pending_events")}
+        kept = {("wellspring", table) for table in (*KEPT, *OF_FEED)}
         assert set(guarded) == {("core_api", table) for table in TABLES} | kept
 
     def test_one_policy_of_each_table_is_for_callers_and_one_for_what_works_for_no_caller(
@@ -531,7 +538,8 @@ class TestTheCatalogue:
         of_callers |= {(table, "SELECT", ROLES, True) for table in KEPT}
         of_pipeline |= {(table, "ALL", (CONSUMER,), True) for table in KEPT}
         of_feed: set[tuple[str, str, tuple[Role, ...], bool]]
-        of_feed = {("pending_events", "SELECT", (READER,), True), ("pending_events", "ALL", (FEEDER,), True)}
+        of_feed = {(table, "SELECT", (READER,), True) for table in OF_FEED}
+        of_feed |= {(table, "ALL", (FEEDER,), True) for table in OF_FEED}
         expected = {
             (table, "PERMISSIVE", command, roles, False, same)
             for table, command, roles, same in of_callers | of_pipeline | of_feed

@@ -311,7 +311,10 @@ def test_functions_share_a_role_with_those_of_their_kind_and_no_others(stack: St
     found = kinds(stack)
     services_of_http = {"OpenRole", "ReaderRole", "WriterRole"}
     assert set(found) == services_of_http | {
-        *("ConsumerRole", "FeederRole", "FeedReleaserRole", "LoaderRole", "MigrationRole")
+        *("ConsumerRole", "ReleaserRole", "FeederRole", "FeedReleaserRole", "LoaderRole", "MigrationRole")
+    }
+    assert found["ReleaserRole"] == {
+        *("SyncMessageReleaseFunction", "SyncMessageDismissFunction", "SyncMessageReleaseManyFunction")
     }
     assert found["MigrationRole"] == {MIGRATION}
     assert found["ConsumerRole"] == {"SyncConsumerFunction", "MaintenanceSettleFunction"}
@@ -366,6 +369,7 @@ def test_a_function_without_a_user_in_the_database_has_a_role_without_one(stack:
         "ReaderRole": {"wellspring_reader"},
         "WriterRole": {"wellspring_writer"},
         "ConsumerRole": {"wellspring_consumer"},
+        "ReleaserRole": {"wellspring_consumer"},
         "FeederRole": {"wellspring_feeder"},
         "FeedReleaserRole": {"wellspring_feeder"},
         "LoaderRole": {"wellspring_feeder"},

@@ -21,11 +21,13 @@ DEMO_LISTS: dict[str, tuple[int, set[str]]] = {
     "workspace_provider_list": (2, {"provider"}),
     "workspace_list_providers": (3, {"provider"}),
     "workspace_group_list": (1, {"workspace"}),
+    "workspace_group_membership_list": (2, {"people"}),
 }
 DEMO_ROWS: dict[str, set[str]] = {
     "workspace_group_workspace_retrieve": {"workspace_group"},
     "workspace_provider_retrieve": {"provider"},
     "workspace_group_retrieve": {"workspace", "workspace_group_membership"},
+    "workspace_group_membership_retrieve": {"people"},
 }
 # Lists and rows of parents: the types that are included, None where nothing can be.
 PARENT_LISTS: dict[str, set[str] | None] = {

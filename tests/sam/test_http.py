@@ -41,6 +41,7 @@ LISTED: dict[str, str] = {
     "workspace_provider_list": "core_api.workspace_providers WHERE is_selected AND workspace_pk = {a}",
     "workspace_list_providers": "core_api.workspace_providers WHERE workspace_pk = {a}",
     "workspace_group_list": "core_api.workspace_groups WHERE true",
+    "workspace_group_membership_list": "core_api.workspace_group_memberships WHERE true",
 }
 A = f"(SELECT pk FROM core_api.workspaces WHERE id = '{demo_id('workspace', 'a')}')"
 # What an outsider gets of a list that asks for a foreign workspace; all others are theirs.

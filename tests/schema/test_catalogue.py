@@ -400,7 +400,7 @@ class TestTheFunctionsRoles:
         for privilege in ("INSERT", "UPDATE"):
             assert self.granted(catalogue, "wellspring_reader", privilege) == set()
         swept = {"wellspring.endings"}
-        assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five | kept | swept
+        assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five | kept | swept | made
         added = {"wellspring.audit"}
         assert self.granted(catalogue, "wellspring_writer", "INSERT") == five | kept | made | added
 
@@ -413,7 +413,7 @@ class TestTheFunctionsRoles:
             f"wellspring.{table}"
             for table in ("pending_events", "tombstones", "endings", "feed_sources", "loads", "load_rejects")
         }
-        assert self.granted(catalogue, "wellspring_feeder", "INSERT") == fed | own
+        assert self.granted(catalogue, "wellspring_feeder", "INSERT") == fed | own | {"wellspring.audit"}
         # What an erased person leaves behind.
         ended = {"core_api.workspace_group_memberships"}
         assert self.granted(catalogue, "wellspring_feeder", "UPDATE") == fed | own | ended

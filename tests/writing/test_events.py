@@ -1,8 +1,10 @@
 """The events of the writing functions and of `$default`, replayed as API Gateway would deliver them."""
 
 import json
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, unquote
+from uuid import UUID
 
 import pytest
 
@@ -26,8 +28,16 @@ REPLAYED: dict[str, int] = {
     "workspace_select_provider": 201,
     "workspace_remove_provider": 204,
     "workspace_group_create": 201,
+    "workspace_group_update": 200,
+    "workspace_group_delete": 204,
+    "workspace_group_membership_create": 201,
+    "workspace_group_membership_update": 200,
+    "workspace_group_membership_delete": 204,
     "workspace_group_enrol": 201,
     "workspace_group_withdraw": 204,
+    "sync_message_release": 200,
+    "sync_message_dismiss": 200,
+    "sync_message_release_many": 200,
     "default_answer": 404,
 }
 BEFORE = {
@@ -46,6 +56,10 @@ def demo(database: Database, world: World) -> None:
     for type_ in TYPES:
         named = event(f"{type_}_workspace_connector_update")["pathParameters"]["id"]
         identify(world, world.provenance(world.record(type_, workspace), connector), named)
+    # Of what is no message any more: it stays parked for that.
+    id_ = UUID(event("sync_message_release")["pathParameters"]["id"])
+    body = {"body": "none", "digest": sha256(b"none").digest(), "group_id": "none"}
+    world.message(connector, workspace, "parked", id=id_, reason="malformed", **body)
 
 
 @pytest.mark.parametrize("name", REPLAYED)
@@ -74,6 +88,11 @@ def test_an_event_is_answered_with_its_success(name: str) -> None:
     document: Any = json.loads(answer.get("body") or "null")
     if answer["statusCode"] == 204:
         assert "body" not in answer
+    elif name.startswith("sync_message_release_many"):
+        assert document["meta"] == {"matching": 0, "released": 0, "still_parked": 0, "remaining": 0}
+    elif name.startswith("sync_message_"):
+        outcome = {"sync_message_release": "parked", "sync_message_dismiss": "dismissed"}[name]
+        assert document["data"]["attributes"]["outcome"] == outcome
     elif answer["statusCode"] < 300:
         asked = json.loads(event(name)["body"])["data"]
         assert document["data"]["type"] == asked["type"]
@@ -83,8 +102,9 @@ def test_an_event_is_answered_with_its_success(name: str) -> None:
             assert said["data"] == value["data"]
             if isinstance(one := value["data"], dict):
                 link = f"{resource_of(one['type']).route}/{one['id']}"
-                # Who sees an enrolment does not always see its group.
-                assert said.get("links") == (None if key == "workspace_group" else {"related": link})
+                # Who sees an enrolment does not always see its group, nor who sees a membership the person.
+                hidden = "people" if asked["type"] == "workspace_group_membership" else "workspace_group"
+                assert said.get("links") == (None if key == hidden else {"related": link})
         assert ("location" in answer["headers"]) == (answer["statusCode"] == 201)
     else:
         assert [error["status"] for error in document["errors"]] == [str(answer["statusCode"])]

@@ -11,7 +11,7 @@ from uuid import UUID
 from wellspring.jsonapi.query import with_cursor
 from wellspring.jsonapi.values import CURSOR_PAGINATION, render_instant
 from wellspring.queries import View
-from wellspring.resources import Attribute, Relationship, Resource, resource_of
+from wellspring.resources import SINGLE, Attribute, Relationship, Resource, resource_of
 from wellspring.services.reading import Found, Included, Page, Row
 
 VERSION = {"version": "1.1"}
@@ -104,6 +104,13 @@ def single_document(resource: Resource, found: Found, view: View, url: str) -> O
         "data": resource_object(resource, found.row, view.fields.get(resource.type), _reachable(found.included)),
     }
     return _with_included(document, found.included, view)
+
+
+def document_of_single(resource: Resource, row: Row) -> Object:
+    """Return the document of what there is one of, from its attributes."""
+    links = {"self": resource.route}
+    data = {"type": resource.type, "id": SINGLE, "attributes": attributes_of(resource, row), "links": links}
+    return {"jsonapi": VERSION, "links": links, "data": data}
 
 
 def page_document(

@@ -51,7 +51,8 @@ def _name(route: Route, status: HTTPStatus, found: Sequence[WellspringError]) ->
     if route.operation in {"create", "update"} and status in of_resource:
         return pascal(f"{route.function}_{status.name.lower()}")
     if len(found) == 1:
-        return pascal(found[0].code.lower())
+        of_meta = "meta_" if route.operation in examples.META and status == HTTPStatus.UNPROCESSABLE_ENTITY else ""
+        return pascal(f"{of_meta}{found[0].code.lower()}")
     return pascal(f"{route.operation}_{status.name.lower()}")
 
 

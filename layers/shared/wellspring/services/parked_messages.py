@@ -72,12 +72,12 @@ def release(principal: Principal, id_: UUID | None, deadline: Deadline, read: Re
     """
 
     def work(transaction: Transaction) -> tuple[Outcome, Row]:
-        held = _parked(transaction, id_)
+        held = _parked(transaction, principal, id_)
         outcome = _try(transaction, principal, held, read)
         return outcome, _now(transaction, principal, held.id)
 
     def give_up(transaction: Transaction) -> tuple[Outcome, Row]:
-        held = _parked(transaction, id_)
+        held = _parked(transaction, principal, id_)
         _lock(transaction, held)
         outcome = applying.park(transaction, read(held.body or "", held.group or ""), "unexpected")
         return outcome, _now(transaction, principal, held.id)
@@ -104,7 +104,7 @@ def dismiss(principal: Principal, id_: UUID | None, note: str, deadline: Deadlin
     """
 
     def work(transaction: Transaction) -> Row:
-        held = _found(transaction, id_)
+        held = _found(transaction, principal, id_)
         _lock(transaction, held)
         if not releasing.dismiss(transaction, held, note):
             raise Conflict(f"The message is not parked: it is {held.outcome}.")
@@ -190,9 +190,9 @@ def _is_releasable(held: Parked) -> bool:
     return held.outcome == "parked" and held.body is not None and held.group is not None
 
 
-def _parked(transaction: Transaction, id_: UUID | None) -> Parked:
+def _parked(transaction: Transaction, principal: Principal, id_: UUID | None) -> Parked:
     """Return a parked message that can be tried again. Raises `NotFound`, `Conflict` or `Overtaken`."""
-    held = _found(transaction, id_)
+    held = _found(transaction, principal, id_)
     if held.outcome != "parked":
         raise Conflict(f"The message is not parked: it is {held.outcome}.")
     if held.reason == "overtaken":
@@ -202,11 +202,12 @@ def _parked(transaction: Transaction, id_: UUID | None) -> Parked:
     return held
 
 
-def _found(transaction: Transaction, id_: UUID | None) -> Parked:
-    found = releasing.take(transaction, [id_]) if id_ is not None else []
-    if not found:
+def _found(transaction: Transaction, principal: Principal, id_: UUID | None) -> Parked:
+    """Return a message that the caller sees. Raises `NotFound`."""
+    seen = ledger.one(transaction, principal, SYNC_MESSAGE, {"id": id_}) if id_ is not None else None
+    if seen is None:
         raise absent(SYNC_MESSAGE.type)
-    return found[0]
+    return releasing.take(transaction, [seen["id"]])[0]
 
 
 def _now(transaction: Transaction, principal: Principal, id_: UUID) -> Row:

@@ -161,7 +161,11 @@ SELECT pk, id, outcome, reason, workspace_connector_pk, group_id, body
  WHERE id = ANY (:ids)
  ORDER BY received_at, pk""").bindparams(bindparam("ids", type_=IDS))
 
-_CONNECTOR = text(f"SELECT pk FROM {parents.workspace_connectors} WHERE id = :id")
+_CONNECTOR = text(f"""
+SELECT connector.pk
+  FROM {parents.workspace_connectors} AS connector
+  JOIN {parents.workspaces} AS workspace ON workspace.pk = connector.workspace_pk AND workspace.deleted_at IS NULL
+ WHERE connector.id = :id""")
 
 _IS_PARKED = "workspace_connector_pk = :connector AND reason = :reason AND outcome = 'parked'"
 _COUNT = text(f"SELECT count(*) FROM {sync_messages} WHERE {_IS_PARKED}")
@@ -184,7 +188,7 @@ def take(transaction: Transaction, ids: Sequence[UUID]) -> list[Parked]:
 
 
 def connector(transaction: Transaction, id_: UUID) -> int | None:
-    """Return the pk of a connector, tombstoned or not; None where there is none."""
+    """Return the pk of a connector of a live workspace, tombstoned or not; None where there is none."""
     return transaction.execute(_CONNECTOR, {"id": id_}).scalar_one_or_none()
 
 
