@@ -7,8 +7,11 @@ may be ahead of us.
 
 import json
 import sys
+from collections.abc import Mapping
+from functools import reduce
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import (
     AwareDatetime,
@@ -23,7 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from wellspring.errors import SchemaValidationError
-from wellspring.resources import ledgers
+from wellspring.resources import Resource, records
 from wellspring.work import Arrival, Direction, Disconnected, Invalidated, Matched, RecordType, Synced
 
 MOST_RECORDS = 3000
@@ -60,19 +63,41 @@ class MalformedMessage(SchemaValidationError):
         self.message_id = message_id
 
 
+# Neither control characters, NUL among them, nor anything that Postgres cannot hold.
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+
+type Name = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=PRINTABLE)]
+type Words = Annotated[str, StringConstraints(max_length=2000, pattern=PRINTABLE)]
+
+
+def _reference_of(record: Resource) -> Any:
+    """Return the form of a reference to a record of one type: with what it is made of where it was never there."""
+    title = record.type.title().replace("_", "")
+    texts = {
+        said.name: Name if said.required else NotRequired[Words | None]
+        for said in record.attributes
+        if said.kind == "text"
+    }
+    attributes = TypedDict(f"{title}Attributes", texts)  # type: ignore[misc]  # made from the declaration
+    attributes.__doc__ = f"What a {record.name} is made of where it was never there."
+    reference = {"type": Literal[record.type], "id": Id, "attributes": NotRequired[attributes]}
+    made = TypedDict(f"{title}Reference", reference)  # type: ignore[misc]  # made from the declaration
+    made.__doc__ = f"One of the {record.names}."
+    return made
+
+
 if TYPE_CHECKING:
-    type AnyRecordType = RecordType
+
+    class RecordReference(TypedDict):
+        """One record."""
+
+        type: RecordType
+        id: Id
+        attributes: NotRequired[Mapping[str, str | None]]
+
 else:
-    # Not `type`: what is declared is asked for now, and the schema names it in place.
-    AnyRecordType = Literal[tuple(ledgers())]
-
-
-# A dictionary and not a model: a batch has thirty thousand of them.
-class RecordReference(TypedDict):
-    """One record."""
-
-    type: AnyRecordType
-    id: Id
+    # Dictionaries and not models: a batch has thirty thousand of them. Not `type`: what is declared is asked for now.
+    RecordReference = Annotated[reduce(or_, map(_reference_of, records())), Field(discriminator="type")]
 
 
 type Records = Annotated[list[RecordReference], Field(min_length=1, max_length=MOST_RECORDS)]
@@ -84,6 +109,15 @@ def _distinct(records: list[RecordReference]) -> dict[RecordType, tuple[str, ...
     for record in records:
         distinct.setdefault(record["type"], {})[record["id"]] = None
     return {type_: tuple(ids) for type_, ids in distinct.items()}
+
+
+def _attributes(records: list[RecordReference]) -> dict[RecordType, dict[str, Mapping[str, str | None]]]:
+    """Return what records are made of, as far as it is said, by type and id; of one named twice what is said first."""
+    said: dict[RecordType, dict[str, Mapping[str, str | None]]] = {}
+    for record in records:
+        if "attributes" in record:
+            said.setdefault(record["type"], {}).setdefault(record["id"], record["attributes"])
+    return said
 
 
 # Printable: no control characters, and no line or paragraph separators.
@@ -127,6 +161,7 @@ class RecordsSynced(_Message):
             run=self.run,
             occurred_at=self.occurred_at.isoformat(),
             records=_distinct(self.records),
+            attributes=_attributes(self.records),
         )
 
 

@@ -126,10 +126,16 @@ class Synced(_OfRecords):
         direction: which of the two.
         relink: whether live rows of the same (record, connector, direction) are tombstoned first.
         records: distinct ids by type; no type without an id.
+        attributes: what records are made of that were never there, by type and id.
     """
 
     direction: Direction
     relink: bool
+    attributes: Mapping[RecordType, Mapping[str, Mapping[str, str | None]]] = field(default_factory=dict)
+
+    def can_make(self, type_: RecordType, id_: str) -> bool:
+        """Say whether it brings what a record is made of."""
+        return id_ in self.attributes.get(type_, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
