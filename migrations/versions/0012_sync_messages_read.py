@@ -28,6 +28,7 @@ INDEXES = {
             ("processed", "processed_at", " WHERE processed_at IS NOT NULL"),
         )
     },
+    "reverted": "(reverted_by_pk, pk) WHERE reverted_by_pk IS NOT NULL",
     "wc_run": "(workspace_connector_pk, run, outcome, received_at, pk) WHERE run IS NOT NULL",
 }
 REPLACED = {
@@ -121,6 +122,7 @@ FUNCTIONS = {
 
 
 def upgrade() -> None:
+    op.execute("ALTER TABLE wellspring.sync_messages ADD COLUMN reverted_by_pk bigint")
     op.execute(NEXT_MESSAGE)
     op.execute(SHOWN_PROBLEMS)
     op.execute(LOCK_FED_TYPES)
@@ -144,6 +146,7 @@ def downgrade() -> None:
     op.execute(f"REVOKE EXECUTE ON FUNCTION wellspring.fold(text) FROM {CONSUMER}")
     for signature in FUNCTIONS:
         op.execute(f"DROP FUNCTION wellspring.{signature}")
+    op.execute("ALTER TABLE wellspring.sync_messages DROP COLUMN reverted_by_pk")
 
 
 def _exchange(made: dict[str, str], dropped: dict[str, str]) -> None:

@@ -70,7 +70,7 @@ def test_a_record_that_was_never_there_is_made(
     assert consume(body) == []
     made = record(world, row)
     assert (made.workspace_id, getattr(made, name)) == (ours.workspace.id, ATTRIBUTES[type_][name])
-    assert (made.source, made.source_version, made.folded_name) == (None, 0, ATTRIBUTES[type_][name].lower())
+    assert (made.source, made.source_version, made.folded_name) == (None, 0, str(ATTRIBUTES[type_][name]).lower())
     assert record(world, known).name != "Another name"
     assert ledger.live() == {row.id: 1, known.id: 1}
     counts = ledger.messages()[body["id"]].counts

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import reduce
 from hashlib import sha256
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, Self, TypedDict
 
 from pydantic import (
     AwareDatetime,
@@ -22,14 +22,16 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from wellspring.errors import SchemaValidationError
 from wellspring.resources import Resource, records
-from wellspring.work import Arrival, Direction, Disconnected, Invalidated, Matched, RecordType, Synced
+from wellspring.work import Arrival, Direction, Disconnected, Invalidated, Matched, RecordType, Reverted, Synced
 
 MOST_RECORDS = 3000
+MOST_REVERTED = 1000
 # How many problems of one body are told: enough to find the cause, too few to fill a log.
 PROBLEMS_TOLD = 5
 
@@ -206,6 +208,37 @@ class ConnectorDisconnected(_Message):
         return Disconnected(id=self.id, group=group, workspace_connector_id=self.workspace_connector_id)
 
 
+class SyncReverted(_Message):
+    """A sync is undone: what its messages wrote ends, and what they ended comes back, however many rows there are.
+
+    Attributes:
+        id: the message's own; a second message with the same id has no effect.
+        message_ids: which messages of the connector; or
+        run: all of that run. Later ones of it are parked.
+    """
+
+    type: Literal["sync.reverted"]
+    workspace_connector_id: Id
+    message_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_REVERTED)] | None = None
+    run: Run | None = None
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        if (self.message_ids is None) is (self.run is None):
+            raise PydanticCustomError("messages_or_run", "must name message_ids or a run")
+        return self
+
+    def work(self, group: str) -> Reverted:
+        """Return what is to be done. `group` is the message's FIFO group."""
+        return Reverted(
+            id=self.id,
+            group=group,
+            workspace_connector_id=self.workspace_connector_id,
+            message_ids=tuple(dict.fromkeys(self.message_ids or ())),
+            of_run=self.run,
+        )
+
+
 class ProvidersMatched(_Message):
     """Providers suit a workspace: they are matched to it, and none is selected.
 
@@ -227,7 +260,7 @@ class ProvidersMatched(_Message):
         )
 
 
-type Message = RecordsSynced | RecordsInvalidated | ConnectorDisconnected | ProvidersMatched
+type Message = RecordsSynced | RecordsInvalidated | ConnectorDisconnected | ProvidersMatched | SyncReverted
 
 _message: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 _envelope = TypeAdapter(_Message)

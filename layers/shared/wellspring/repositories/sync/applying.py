@@ -21,7 +21,7 @@ from wellspring.repositories.sync.matching import Matching, match
 from wellspring.repositories.sync.messages import Entry, Known
 from wellspring.repositories.sync.resolving import PROVIDER, Resolved, parent, questions, resolved
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Arrival, Change, Disconnected, Invalidated, Matched, Outcome, Problem, Synced
+from wellspring.work import Arrival, Change, Disconnected, Invalidated, Matched, Outcome, Problem, Reverted, Synced
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
     changes = {
         number: arrival.work
         for number, arrival in enumerate(unit)
-        if arrival.work is not None and not isinstance(arrival.work, Disconnected)
+        if arrival.work is not None and not isinstance(arrival.work, Disconnected | Reverted)
     }
     asked = questions(list(changes.values()))
     connectors = {item.workspace_connector_id for item in changes.values() if not isinstance(item, Matched)}
