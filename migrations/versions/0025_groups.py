@@ -1,8 +1,8 @@
 """Groups can be kept: renamed, deleted, and their members listed, changed and removed.
 
 Safe while old functions run: they change no group and no membership, and what they could do they still can. A
-workspace's keeper ends an enrolment without being in the group, so a row that is dead may be written by who sees the
-workspace. Indexes are built without blocking writers, and anew where a build was cut short.
+workspace's keeper ends an enrolment without being in the group, so who sees the workspace may change a row into a dead
+one, and into no other. Indexes are built without blocking writers, and anew where a build was cut short.
 """
 
 from alembic import op
@@ -11,7 +11,7 @@ from migrations.support import FEEDER, READER, WRITER, outside_transaction
 from wellspring.models.walks import name_of, walks
 
 revision = "0025"
-down_revision = "0016"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
@@ -19,8 +19,7 @@ TABLE = "workspace_group_memberships"
 IS_SERVICE = "(SELECT wellspring.is_service())"
 WORKSPACES = "((SELECT wellspring.workspaces_of_caller())::bigint[])"
 GROUPS = "((SELECT wellspring.groups_of_caller())::bigint[])"
-OF_MEMBER, OF_TENANT = f"workspace_group_pk = ANY {GROUPS}", f"workspace_pk = ANY {WORKSPACES}"
-POLICY = "workspace_group_workspaces_of_the_caller ON core_api.workspace_group_workspaces"
+POLICY = "workspace_group_workspaces_of_the_withdrawer ON core_api.workspace_group_workspaces"
 CHANGED = {"workspace_groups": "name, updated_at, deleted_at", TABLE: "role, updated_at, deleted_at"}
 AUDITED = "(caller, operation, resource_type, resource_id)"
 
@@ -28,7 +27,10 @@ AUDITED = "(caller, operation, resource_type, resource_id)"
 def upgrade() -> None:
     for table, columns in CHANGED.items():
         op.execute(f"GRANT UPDATE ({columns}) ON core_api.{table} TO {WRITER}")
-    op.execute(f"ALTER POLICY {POLICY} WITH CHECK ({OF_TENANT} AND ({OF_MEMBER} OR deleted_at IS NOT NULL))")
+    op.execute(
+        f"CREATE POLICY {POLICY} FOR UPDATE TO {WRITER}"
+        f" USING (workspace_pk = ANY {WORKSPACES}) WITH CHECK (deleted_at IS NOT NULL)"
+    )
     op.execute(
         f"CREATE VIEW wellspring.{TABLE}_of_caller AS SELECT row.* FROM core_api.{TABLE} AS row"
         f" WHERE row.workspace_group_pk = ANY {GROUPS} OR {IS_SERVICE}"
@@ -54,6 +56,6 @@ def downgrade() -> None:
                 op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS core_api.{name_of(TABLE, short, walk)}")
     op.execute(f"REVOKE INSERT {AUDITED} ON wellspring.audit FROM {FEEDER}")
     op.execute(f"DROP VIEW wellspring.{TABLE}_of_caller")
-    op.execute(f"ALTER POLICY {POLICY} WITH CHECK ({OF_MEMBER} AND {OF_TENANT})")
+    op.execute(f"DROP POLICY {POLICY}")
     for table, columns in CHANGED.items():
         op.execute(f"REVOKE UPDATE ({columns}) ON core_api.{table} FROM {WRITER}")

@@ -43,8 +43,6 @@ ASKED: Mapping[str, Sequence[Question]] = {
 }
 # It asks for whoever called it.
 ASKS_FOR_ITS_CALLER = "ledger.visible.visible_rows"
-# It only makes the choice of parents smaller: each of their rows is asked about once more.
-NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 
 # Tables of the feed that services are shown.
 OF_FEED = ("pending_events", "feed_sources", "loads")
@@ -70,6 +68,12 @@ UNASKED: Mapping[str, str] = {
     "feed_status.status": "sums of the feed's sources, which access.rules shows to services alone",
     "feed_sources.count": "sums of the feed's sources, of which nothing is shown here",
     "sync.disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
+    **{
+        f"groups.{name}": "of a group that ledger.one or parents.find has found for the caller; it shows nothing"
+        for name in ("end", "lock", "owners")
+    },
+    "groups.lock_of_membership": "it shows nothing; who may not write comes no further than the row",
+    "audit.add_all": "it shows nothing, and adds what the caller did",
     "groups.linkage": "of groups that the caller has just been shown",
     "groups.make": "of workspaces that parents.find has found for the caller",
     "health.ping": "no row",
@@ -100,6 +104,7 @@ NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
+    "workspace_group_workspaces_of_the_withdrawer shows everything": "the row must be shown by the other policy, too",
     **{
         f"{table}_of_the_feed shows everything": "it does as it is: what the feed keeps is all its own"
         for table in OF_FEED
@@ -152,7 +157,7 @@ def sites() -> dict[str, set[Question]]:
                     questions.update(ASKED.get(call.attr, ()))
                 elif isinstance(call, ast.Name) and _meant(module, call.id) == ASKS_FOR_ITS_CALLER:
                     questions.update(ASKED["through"])
-            if questions and name not in {ASKS_FOR_ITS_CALLER, NO_GUARD}:
+            if questions and name != ASKS_FOR_ITS_CALLER:
                 found[name] = questions
     return found
 

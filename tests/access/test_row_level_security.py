@@ -278,12 +278,15 @@ def test_a_person_changes_no_provenance_they_see(scene: Scene, table: str) -> No
     assert in_transaction(tombstone_everything(table), SERVICE_SCOPE) > 0
 
 
-def test_an_enrolment_that_is_seen_through_the_workspace_is_not_changed(scene: Scene) -> None:
+def test_an_enrolment_that_is_seen_through_the_workspace_is_ended_and_not_changed(scene: Scene) -> None:
     as_role(scene.world.database, WRITER)
     table = table_of("workspace_group_workspaces")
     row = scene.row("workspace_group_workspace", "A")
     withdraw = tombstone_everything(table.name, table.c.id == row.id)
-    assert refused(withdraw, scene.people["owner of A"].scope)
+    touch = text(f"UPDATE core_api.{table.name} SET updated_at = now() WHERE id = '{row.id}'")
+    assert refused(lambda transaction: transaction.execute(touch), scene.people["owner of A"].scope)
+    assert in_transaction(withdraw, scene.people["foreigner"].scope) == 0
+    assert in_transaction(withdraw, scene.people["owner of A"].scope) == 1
     assert in_transaction(withdraw, scene.people["member of G"].scope) == 1
 
 
@@ -535,6 +538,8 @@ class TestTheCatalogue:
         }
         # Who sweeps what has ended is the consumer (revision 0011).
         of_pipeline |= {("workspace_providers", "ALL", (CONSUMER, WRITER), True)}
+        # Who keeps a workspace withdraws it from a group that they are not in (revision 0025).
+        of_pipeline |= {("workspace_group_workspaces", "UPDATE", (WRITER,), False)}
         of_callers |= {(table, "SELECT", ROLES, True) for table in KEPT}
         of_pipeline |= {(table, "ALL", (CONSUMER,), True) for table in KEPT}
         of_feed: set[tuple[str, str, tuple[Role, ...], bool]]
@@ -588,7 +593,10 @@ class TestTheCatalogue:
             "SELECT relname, relkind FROM pg_class WHERE relkind NOT IN ('r', 'i', 'S', 't')"
             "   AND relnamespace::regnamespace::text IN ('core_api', 'wellspring', 'public')"
         )
-        assert set(others) == {*((f"{table}_of_caller", "v") for table in VIEWS), ("sync_inbox", "v")}
+        assert set(others) == {
+            *((f"{table}_of_caller", "v") for table in (*VIEWS, "workspace_group_memberships")),
+            ("sync_inbox", "v"),
+        }
         # For consumers of the revision before, which know messages by nothing else; a message's id is of no tenant.
         columns = rows("SELECT attname FROM pg_attribute WHERE attrelid = 'wellspring.sync_inbox'::regclass")
         assert set(columns) == {("message_id",), ("processed_at",)}
@@ -604,6 +612,7 @@ class TestTheCatalogue:
         )
         assert {name for name, _ in definers} == {
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
+            "workspaces_left",
             *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers"),
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
         }
@@ -624,7 +633,7 @@ class TestTheCatalogue:
                 ("enter", "enter_within", "is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)
             ),
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller"), (*ROLES, CONSUMER)),
-            **dict.fromkeys(("direct_workspaces_of_caller", "place_of"), ROLES),
+            **dict.fromkeys(("direct_workspaces_of_caller", "place_of", "workspaces_left"), ROLES),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
             "fold": (*ROLES, FEEDER),
             "forget_in_answers": (FEEDER,),

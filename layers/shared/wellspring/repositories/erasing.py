@@ -58,6 +58,8 @@ UPDATE {feed.pending_events}
        outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
  WHERE subject = :id""")
 
+_FORGET_MESSAGES = text("SELECT wellspring.forget_in_messages(CAST(:id AS uuid))")
+
 _FORGET_ANSWERS = text(
     "SELECT wellspring.forget_in_answers(CAST(:id AS uuid), CAST(:written AS text[]), CAST(:instead AS text[]))"
 )
@@ -96,6 +98,7 @@ def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, dict[tupl
         transaction.execute(_FORGET_ANSWERS, {"id": event.subject, "written": written, "instead": instead})
     transaction.execute(_FORGET_WAITING, {"id": event.subject})
     transaction.execute(_FORGET_PARKED, {"id": event.subject})
+    transaction.execute(_FORGET_MESSAGES, {"id": event.subject})
     return APPLIED, live
 
 
