@@ -612,7 +612,7 @@ class TestTheCatalogue:
         )
         assert {name for name, _ in definers} == {
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
-            *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers"),
+            *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers", "forget_in_messages"),
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
         }
         assert [config for _, config in definers] == [['search_path=""']] * len(definers)
@@ -635,7 +635,7 @@ class TestTheCatalogue:
             **dict.fromkeys(("direct_workspaces_of_caller", "place_of"), ROLES),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
             "fold": (*ROLES, FEEDER),
-            "forget_in_answers": (FEEDER,),
+            **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),
             "recount": (CONSUMER,),
         }
         assert set(grants) == {(name, role) for name, roles in needed.items() for role in roles}
