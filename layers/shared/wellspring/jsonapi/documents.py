@@ -257,7 +257,7 @@ def _related(
             if target.is_readable and (proven or (target.type, value) in reachable):
                 made["links"] = {"related": f"{target.route}/{value}"}
         return made
-    list_ = _list_of_related(resource, relationship, row)
+    list_ = list_of_related(resource, relationship, row)
     said: Object = {"links": {"related": list_}} if list_ else {}
     if key in row:
         said["data"] = [_identifier(relationship, id_) for id_ in row[key]]
@@ -266,7 +266,7 @@ def _related(
     return said
 
 
-def _list_of_related(resource: Resource, relationship: Relationship, row: Row) -> str:
+def list_of_related(resource: Resource, relationship: Relationship, row: Row) -> str:
     """Return the link to the list of what a to-many relationship holds; empty where there is no such list."""
     target = resource_of(relationship.target)
     back = next((each.name for each in target.to_one if each.target == resource.type), "")
