@@ -54,7 +54,7 @@ UNASKED: Mapping[str, str] = {
     "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
     **{
         f"sync.releasing.{name}": "for the queue, which is a service; it shows nothing and reads messages' own rows"
-        for name in ("connector", "dismiss", "kept", "parked_for", "take", "waiting")
+        for name in ("connector", "dismiss", "expire", "kept", "parked_for", "stalled", "take", "waiting")
     },
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     **{
@@ -66,6 +66,8 @@ UNASKED: Mapping[str, str] = {
     "feed.lock_types": "locks, and no row",
     "feed_history.forget": "of the feed's own tables, of which nothing is shown",
     "feed_sources.count": "sums of the feed's sources, of which nothing is shown here",
+    "sync.making.never_there": "for the queue, which is a service; of records that a message names by their ids",
+    "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector that is named by its id",
     "sync.disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
     "groups.linkage": "of groups that the caller has just been shown",
     "groups.make": "of workspaces that parents.find has found for the caller",
