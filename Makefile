@@ -2,8 +2,8 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run load feed-schema token psql pause-db resume-db redrive test check lint types imports template price worlds mutations outside pooler \
-	contract abuse openapi message-schema events docs bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
+.PHONY: help run load demo feed-schema token psql pause-db resume-db redrive test check lint types imports template price worlds mutations outside pooler \
+	contract abuse openapi message-schema events docs pictures bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -42,6 +42,9 @@ resume-db: stack-venv ## Gives it back
 load: stack-venv ## Loads a file of events (.jsonl, .jsonl.gz) into the running stack; FILE=…, or FILE=- for standard input
 	@$(PYTHON_IN) -m local load "$(FILE)"
 
+demo: stack-venv ## Fills the running stack with a year of forty workspaces: SIZE=large
+	@PYTHONPATH=layers/shared $(PYTHON_IN) -m local demo "$(SIZE)"
+
 redrive: stack-venv ## Moves the running stack's dead letters back to its queue, and says how many
 	@$(PYTHON_IN) -m local redrive
 
@@ -65,6 +68,10 @@ docs: stack-venv ## Write the tables of the documents that the declarations hold
 
 feed-schema: stack-venv ## Write docs/feed.schema.json from the events' models
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.feed_events >docs/feed.schema.json
+
+pictures: dev-venv ## Write the pictures of docs/console, from a demo in which something happens
+	@sh local/need-chromium >/dev/null
+	@PICTURES=docs/console $(PYTHON_IN) -m pytest -q -m outside tests/browser/test_console.py -k pictures
 
 bench: dev-venv ## Measure each promise beside its floor; writes .local/bench.json
 	@$(PYTHON_IN) -m bench $(ARGS)

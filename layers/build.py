@@ -106,9 +106,13 @@ def build(layer: str, target: Path, architecture: str) -> None:
     folder, package = {
         "SharedLayer": (LAYERS / "shared", "wellspring"),
         "MigrationsLayer": (LAYERS / "migrations", "migrations"),
+        "ConsoleLayer": (LAYERS / "console", "wellspring_console"),
     }[layer]
     shutil.rmtree(target, ignore_errors=True)
-    install(folder / "requirements.txt", target, architecture)
+    target.mkdir(parents=True)
+    # The console's needs nothing.
+    if (folder / "requirements.txt").exists():
+        install(folder / "requirements.txt", target, architecture)
     copy(folder / package, target)
     prune(target)
     compile_all(target)

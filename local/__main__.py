@@ -43,6 +43,7 @@ def main() -> int:
     commands.add_parser("load", help="load a file of events").add_argument(
         "file", help="its path; - for standard input"
     )
+    commands.add_parser("demo", help="fill the running stack").add_argument("size", help="large")
     commands.add_parser("redrive", help="move the dead letters back to the queue")
     commands.add_parser("clean", help="remove the state folder")
     words, for_psql = sys.argv[1:], []
@@ -82,6 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
             summary = load(settings, arguments.file)
             print_line(json.dumps(summary, indent=2))
             return 0 if summary["outcome"] == "done" else 1
+        case "demo":
+            from local.large import fill  # noqa: PLC0415  of this command only
+
+            fill(settings, arguments.size)
         case "redrive":
             from local.redrive import of_running_stack  # noqa: PLC0415  of this command only
 

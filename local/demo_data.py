@@ -182,18 +182,19 @@ def rows() -> dict[str, list[Row]]:
                 ("a", 1, OWNER, "owner"),
                 ("a", 2, MEMBER, "member"),
                 ("a", 3, GUEST, "guest"),
-                ("b", 1, OWNER, "member"),
+                ("b", 1, OWNER, "admin"),
                 ("c", 1, OUTSIDER, "member"),
             )
         ],
         "workspace_group_memberships": [
             {
-                "id": demo_id("workspace_group_membership", "0"),
-                "people": OWNER,
+                "id": demo_id("workspace_group_membership", "0", number),
+                "people": person,
                 "workspace_group": GROUP,
-                "role": "owner",
+                "role": role,
                 "status": "active",
             }
+            for number, person, role in ((1, OWNER, "owner"), (2, MEMBER, "member"))
         ],
         "workspace_group_workspaces": [
             {

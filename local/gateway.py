@@ -21,6 +21,7 @@ from local.authorizer import JwtAuthorizer, UnauthorizedError
 from local.identity import Identity
 from local.lambdas import InvocationError, RequestTooLargeError
 from local.payload import Request, Response
+from local.sign_in import SignIn
 from local.template import Cors, Function, Route
 
 LARGEST_BODY = 10 * 1024 * 1024
@@ -129,6 +130,7 @@ class Gateway:
         self._cors = cors
         self._router = Router(routes)
         self._identity = identity
+        self._sign_in = SignIn(identity)
         self._authorizer = JwtAuthorizer(identity.issuer, audience, identity.find_key)
         self._invoke = invoke
         self._executor = executor
@@ -164,7 +166,7 @@ class Gateway:
             protocol=f"HTTP/{scope['http_version']}",
             source_ip=(scope.get("client") or ["127.0.0.1"])[0],
         )
-        without_route = self._issuers_document(request) or _ambiguous(request)
+        without_route = _ambiguous(request) or await self._issuer(request, receive)
         if without_route:
             return without_route, request.id
         match = self._router.find(request.method, request.path)
@@ -229,12 +231,22 @@ class Gateway:
             challenge = ("www-authenticate", error.challenge)
             raise RefusedError(payload.message(401, "Unauthorized", challenge)) from error
 
-    def _issuers_document(self, request: Request) -> Response | None:
-        if request.method not in {"GET", "HEAD"}:
+    async def _issuer(self, request: Request, receive: Receive) -> Response | None:
+        """Return what the issuer answers, None where the request is not for it."""
+        if not request.path.startswith("/issuer/"):
             return None
+        if request.method == "POST":
+            return self._sign_in.answer(request, await _read(receive) or b"")
+        if request.method in {"GET", "HEAD"}:
+            return self._document(request) or self._sign_in.answer(request, b"")
+        return None
+
+    def _document(self, request: Request) -> Response | None:
         match request.path:
             case "/issuer/.well-known/openid-configuration":
-                return payload.as_json(200, self._identity.configuration())
+                # To pages too, of whatever origin: the console may have been opened by another name of this machine.
+                anybody = ("access-control-allow-origin", "*")
+                return payload.as_json(200, self._identity.configuration(), anybody)
             case "/issuer/.well-known/jwks.json":
                 return payload.as_json(200, self._identity.key_set())
         return None

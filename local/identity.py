@@ -107,12 +107,16 @@ class Identity:
         return {"keys": [key]}
 
     def configuration(self) -> dict[str, Any]:
-        """Return the OpenID configuration, as far as an authorizer reads it."""
+        """Return the OpenID configuration, as far as an authorizer and the console read it."""
         return {
             "issuer": self.issuer,
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}/token",
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": True,
             "jwks_uri": f"{self.issuer}/.well-known/jwks.json",
             "id_token_signing_alg_values_supported": ["RS256"],
-            "response_types_supported": ["token"],
+            "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
         }
 

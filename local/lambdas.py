@@ -184,7 +184,7 @@ class Lambdas:
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": os.pathsep.join([str(ROOT / "functions"), str(ROOT / "layers" / "shared")]),
+            "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("functions", *function.layers)),
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),

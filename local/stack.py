@@ -34,6 +34,7 @@ from local.processes import listen_on
 from local.queue import QueueServer, client
 from local.schedule import Schedule
 from local.settings import DATABASE, HOST, ROOT, Settings, make_state_folder
+from local.sign_in import CLIENT_ID
 from local.template import Template
 from wellspring.example_ids import demo_id
 
@@ -124,7 +125,7 @@ class Stack:
         self._queue.start()
         # What nothing here calls, such as the migration of a deployment, needs no worker.
         called = {name: function for name, function in self._template.functions.items() if function.events}
-        lambdas = Lambdas(called, self._overrides(), settings.logs / "functions.log")
+        lambdas = Lambdas(called, self._overrides(api_url), settings.logs / "functions.log")
         parts.callback(lambdas.stop)
         lambdas.warm()
 
@@ -173,7 +174,7 @@ class Stack:
         self._check_health(lambdas)
         return self._make_server(lambdas, parts), listener
 
-    def _overrides(self) -> dict[str, dict[str, str]]:
+    def _overrides(self, api_url: str) -> dict[str, dict[str, str]]:
         """Return, for each function, the environment variables that are different here."""
         here = {
             "DB_HOST": HOST,
@@ -189,9 +190,14 @@ class Stack:
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
         }
+        # The port is known; the issuer is moved to it later.
+        console = {"CONSOLE_ISSUER": f"{api_url}/issuer", "CONSOLE_CLIENT_ID": CLIENT_ID}
         level = {"LOG_LEVEL": os.environ["LOG_LEVEL"]} if os.environ.get("LOG_LEVEL") else {}
         return {
-            name: here | level | (files if function.environment["DB_USER"] == FEEDER else {})
+            name: here
+            | level
+            | (files if function.environment["DB_USER"] == FEEDER else {})
+            | (console if "CONSOLE_ISSUER" in function.environment else {})
             for name, function in self._template.functions.items()
         }
 
@@ -273,7 +279,7 @@ class Stack:
         unfinished.touch(mode=0o600)
         unfinished.write_text(json.dumps(self._facts, indent=2) + "\n")
         unfinished.replace(self._settings.stack_file)
-        self._say(f"ready: {self._facts['api_url']}")
+        self._say(f"ready: {self._facts['api_url']}/console shows the ledger, {self._facts['api_url']}/docs its API")
         print(f"\nLogs of the functions: {self._log_hint()}/functions.log. Stop with Ctrl-C.")
         print("Paste into another terminal, in this folder:\n")
         for title, command in commands(self._facts):

@@ -91,7 +91,7 @@ class QueueSource:
 
 @dataclass(frozen=True)
 class Function:
-    """One Lambda function: `environment` is complete, `timeout` in seconds, `memory` in MB."""
+    """One Lambda function: `environment` is complete, `timeout` in seconds, `memory` in MB, `layers` are folders."""
 
     name: str
     handler: str
@@ -99,6 +99,7 @@ class Function:
     memory: int
     environment: Mapping[str, str]
     events: tuple[Mapping[str, Any], ...]
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,11 @@ class Template:
             memory=int(self.resolve(merged.get("MemorySize", 128))),
             environment={key: str(self.resolve(value)) for key, value in variables.items()},
             events=tuple(own.get("Events", {}).values()),
+            # SAM adds the lists together.
+            layers=tuple(
+                self.resources[layer["Ref"]]["Properties"]["ContentUri"].rstrip("/")
+                for layer in (*shared.get("Layers", ()), *own.get("Layers", ()))
+            ),
         )
 
     @cached_property

@@ -20,7 +20,7 @@ KINDS: Mapping[tuple[str, str], str] = {
     ("provenance", "update"): "tombstones or restores one; for the pipeline",
     ("provenance", "delete"): "tombstones one; for the pipeline",
     ("enrolment", "list"): "a page of which workspaces belong to which groups",
-    ("enrolment", "create"): "enrols a workspace; for keepers of the group who belong to the workspace",
+    ("enrolment", "create"): "enrols a workspace; for who keeps both the group and the workspace",
     ("enrolment", "retrieve"): "one enrolment",
     ("enrolment", "update"): "403: an enrolment is withdrawn and made anew, never changed",
     ("enrolment", "delete"): "withdraws it",
@@ -32,6 +32,13 @@ KINDS: Mapping[tuple[str, str], str] = {
     ("group", "list"): "the groups that the caller is a member of",
     ("group", "create"): "makes one, its owner and its first enrolments, all or none",
     ("group", "retrieve"): "one, with its workspaces and members",
+    ("group", "update"): "renames it; for its owners and admins",
+    ("group", "delete"): "deletes it with its enrolments and memberships; for its owners",
+    ("member", "list"): "a page of the members of the caller's groups",
+    ("member", "create"): "adds a person to a group; for its owners and admins",
+    ("member", "retrieve"): "one membership",
+    ("member", "update"): "changes a member's role",
+    ("member", "delete"): "removes a member, or leaves the group",
     ("message", "list"): "a page of the sync messages that the caller sees: what syncs brought, what failed and why",
     ("message", "retrieve"): "one of them, with all its problems",
     ("feed", "list"): "a page of the feed's events that wait or are parked; for services",
@@ -56,6 +63,8 @@ PATHS: Mapping[str, str] = {
     "health.check": "200 when the database answers; open",
     "openapi.document": "the API's description in OpenAPI 3.1; open ([the same file](docs/openapi.json))",
     "docs.page": "that description to read and to try; open",
+    "console.page": "[the console](docs/console.md): the ledger, to look at; open",
+    "console.asset": "a file of the console; open",
 }
 
 

@@ -55,6 +55,11 @@ class Special:
 
 
 _B = demo_id("workspace", "b")
+SECOND_MEMBER = demo_id("workspace_group_membership", "0", 2)
+_BROWSER = {
+    "accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+}
 # The demo has both workspaces in its group: what is enrolled or withdrawn is B.
 SPECIAL: Mapping[str, Special] = {
     "workspace_group_workspace.list": Special(
@@ -87,16 +92,23 @@ SPECIAL: Mapping[str, Special] = {
         linked={"workspaces": [id_of("workspace"), _B]},
         has_key=True,
     ),
+    "workspace_group.update": Special(attributes={"name": "Verdier Holding"}),
+    "workspace_group_membership.list": Special(
+        query=f"include=people&filter[workspace_group]={id_of('workspace_group')}"
+    ),
+    "workspace_group_membership.create": Special(
+        attributes={"role": "guest"}, linked={"people": demo_id("people", "a", 4)}, has_key=True
+    ),
+    "workspace_group_membership.update": Special(ids={"id": SECOND_MEMBER}, attributes={"role": "admin"}),
+    "workspace_group_membership.delete": Special(ids={"id": SECOND_MEMBER}),
     "workspace_group.enrol": Special(linked={"workspace": _B}),
     "workspace_group.withdraw": Special(ids={"workspace_id": _B}),
     "feed_event.list": Special(query="filter[outcome]=parked&filter[reason]=other_source"),
     "openapi.document": Special(headers={"accept": "application/json"}),
-    "docs.page": Special(
-        headers={
-            "accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-            "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
-        }
-    ),
+    "docs.page": Special(headers=_BROWSER),
+    "console.page": Special(headers=_BROWSER),
+    # Its name holds a hash, which an event does not know: it is one that is gone.
+    "console.asset": Special(headers={**_BROWSER, "accept": "*/*"}, ids={"file": "main.0000000000000000.js"}),
 }
 # What no route matches.
 NOWHERE = Route("GET", "/v1/organisations", "default.answer", "retrieve", None, "What no route matches")

@@ -24,6 +24,7 @@ REPLACED = {"idx_pending_events_subject": "(subject)"}
 # `pending_events` is guarded since revision 0007.
 GUARDED = ("feed_sources", "loads")
 
+# What is not of the ledger is of the service itself. It stays when this revision goes: it does what it did before, too.
 PLACE_OF = """
 CREATE OR REPLACE FUNCTION wellspring.place_of(ledger name, id uuid)
 RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
@@ -32,16 +33,6 @@ DECLARE
   among name := CASE WHEN to_regclass(format('core_api.%I', ledger)) IS NULL THEN 'wellspring' ELSE 'core_api' END;
 BEGIN
   EXECUTE format('SELECT pk FROM %I.%I WHERE id = $1', among, ledger) INTO place USING id;
-  RETURN place;
-END $$
-"""
-PLACE_BEFORE = """
-CREATE OR REPLACE FUNCTION wellspring.place_of(ledger name, id uuid)
-RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
-DECLARE
-  place bigint;
-BEGIN
-  EXECUTE format('SELECT pk FROM core_api.%I WHERE id = $1', ledger) INTO place USING id;
   RETURN place;
 END $$
 """
@@ -74,5 +65,4 @@ def downgrade() -> None:
         op.execute(f"DROP POLICY {table}_of_services ON wellspring.{table}")
         op.execute(f"DROP POLICY {table}_of_the_feed ON wellspring.{table}")
         op.execute(f"ALTER TABLE wellspring.{table} DISABLE ROW LEVEL SECURITY")
-    op.execute(PLACE_BEFORE)
     build(REPLACED, INDEXES)

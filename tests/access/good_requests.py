@@ -6,7 +6,8 @@ asked.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from sqlalchemy import Transaction
 
 from tests.support.api import ANONYMOUS, FUNCTIONS, Caller, Reply, draft, event, person, send, service
 from tests.support.databases import Database
+from tests.support.feed import park
 from tests.support.world import Row, World
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import READ, Resource, records
@@ -27,7 +29,8 @@ MATCHER = service("system:read", "providers:match", client_id="provider-matcher"
 DEFAULT = Route("GET", "/v1/nowhere", "default.answer", "retrieve", None, "What no route matches")
 ROUTES = (*routes(), DEFAULT)
 CLOSED = tuple(route for route in ROUTES if not route.open_to_all)
-WITH_DOCUMENT = tuple(route for route in ROUTES if route.method in {"POST", "PATCH"})
+# A document whose data is a resource object; what others are told stands in `meta` (tests/feed/test_answers.py).
+WITH_DOCUMENT = tuple(route for route in ROUTES if route.operation in {"create", "update"})
 
 SOURCE = "/well/elsewhere"
 META: Mapping[str, Any] = {
@@ -124,6 +127,7 @@ class Requests:
         self.outsider = world.people(self.other, f"Eve {NAME}")
         self.group = world.group(self.owner, f"{NAME} Group")
         world.group_member(self.owner, self.group, "owner")
+        self.helper = world.group_member(world.people(self.workspace, f"Ned {NAME}"), self.group, "guest")
         self.enrolment = world.enrol(self.group, self.workspace, self.owner)
         self.provider, self.unchosen = (world.provider(f"{NAME.lower()}-{number}") for number in (1, 2))
         self.choice = world.choose(self.workspace, self.provider, is_matched=True)
@@ -146,31 +150,9 @@ class Requests:
             digest=sha256(b"none").digest(),
         )
         self.provenance = {name: world.provenance(row, self.connector) for name, row in self.records.items()}
-        self.parked = self._parked()
+        self.parked = park(database, SOURCE)
         database.commit()
         self._before: Transaction | None = None
-
-    def _parked(self) -> Row:
-        """Keep an event of the feed that is parked."""
-        statement = (
-            "INSERT INTO wellspring.pending_events"
-            " (source, event_id, event_type, type, subject, version, digest, outcome, reason, problems, event)"
-            f" VALUES ('{SOURCE}', 'e1', 'wellspring.provider.deleted', 'provider', gen_random_uuid(), 7, '\\x01',"
-            " 'parked', 'other_source', '[{\"code\": \"other_source\"}]', %s) RETURNING pk, id"
-        )
-        kept = {
-            "source": SOURCE,
-            "event_id": "e1",
-            "event_type": "wellspring.provider.deleted",
-            "type": "provider",
-            "subject": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
-            "version": 7,
-            "action": "delete",
-            "values": {},
-            "time": None,
-        }
-        pk, id_ = self.database.owner.exec_driver_sql(statement, (json.dumps(kept),)).one()
-        return Row("feed_event", pk, id_)
 
     @property
     def rows(self) -> Mapping[str, Row]:
@@ -179,6 +161,7 @@ class Requests:
             *self.provenance.values(),
             *self.records.values(),
             self.enrolment,
+            self.helper,
             self.choice,
             self.group,
             self.workspace,
@@ -212,7 +195,8 @@ class Requests:
         type_ = resource.type
         writer = PIPELINE if resource.policy == "provenance" else self.caller
         one = {"id": str(self.rows[type_].id)}
-        values = {"is_matched": True} if resource.policy == "selection" else {"deleted_at": None}
+        said: Mapping[str, Mapping[str, Any]] = {"selection": {"is_matched": True}, "member": {"role": "member"}}
+        values = said.get(resource.policy, {"deleted_at": None})
         if route.operation in READ:
             return Good(route, self.caller, 200, one if route.operation == "retrieve" else {})
         return {
@@ -254,6 +238,8 @@ class Requests:
                 },
             ),
             "workspace_group.retrieve": (200, group, None),
+            "workspace_group.update": (200, group, draft("workspace_group", {"name": "Renamed"}, str(self.group.id))),
+            "workspace_group.delete": (204, group, None),
             "workspace_group.enrol": (201, group, draft("workspace_group_workspace", workspace=self.other)),
             "workspace_group.withdraw": (204, {**group, **workspace}, None),
         }
@@ -267,7 +253,21 @@ class Requests:
             return draft(type_, {"direction": "input"}, **related)
         if type_ == "workspace_provider":
             return draft(type_, {"is_selected": True}, workspace=self.workspace, provider=self.unchosen)
+        if type_ == "workspace_group_membership":
+            return draft(type_, {"role": "member"}, people=self.outsider, workspace_group=self.group)
         return draft(type_, workspace_group=self.group, workspace=self.other)
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Undo in the end what is done meanwhile."""
+        whole = self.database.owner.begin_nested()
+        try:
+            yield
+        finally:
+            if self._before is not None:
+                self._before.rollback()
+                self._before = None
+            whole.rollback()
 
     def ask(self, good: Good) -> Reply:
         """Give a request to its function, and undo what it did; what was refused did nothing."""

@@ -742,7 +742,7 @@ def _enrol(world: World, caller: Caller, found: Mapping[str, Row]) -> list[Row]:
     if not isinstance(group, Group) or not isinstance(workspace, Workspace):
         raise TypeError(found)
     _require_keeper(world, caller, group)
-    if not roles_in_workspace(world, caller, workspace):
+    if not roles_in_workspace(world, caller, workspace) & {"owner", "admin"}:
         raise _forbidden("pointer /data/relationships/workspace/data/id")
     for enrolment in world.workspace_group_workspaces:
         if enrolment.is_live and enrolment.workspace_group is group and enrolment.workspace is workspace:
@@ -759,7 +759,7 @@ def _make_group(world: World, caller: Caller, request: Create, found: Mapping[st
         workspace = found[f"workspaces/{number}"]
         if not isinstance(workspace, Workspace):
             raise TypeError(found)
-        if not roles_in_workspace(world, caller, workspace):
+        if not roles_in_workspace(world, caller, workspace) & {"owner", "admin"}:
             problems.append(("FORBIDDEN", f"pointer /data/relationships/workspaces/data/{number}/id"))
         if workspace not in workspaces:
             workspaces.append(workspace)
@@ -852,7 +852,7 @@ def _delete(world: World, caller: Caller, request: Delete) -> Answer:
             break
     else:
         raise _absent(request.type)
-    if isinstance(row, Enrolment):
+    if isinstance(row, Enrolment) and not roles_in_workspace(world, caller, row.workspace) & {"owner", "admin"}:
         _require_keeper(world, caller, row.workspace_group)
     if isinstance(row, Choice):
         _require_selector(world, caller, row.workspace)

@@ -43,9 +43,9 @@ ASKED: Mapping[str, Sequence[Question]] = {
 }
 # It asks for whoever called it.
 ASKS_FOR_ITS_CALLER = "ledger.visible.visible_rows"
-# It only makes the choice of parents smaller: each of their rows is asked about once more.
-NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 
+# Tables of the feed that services are shown.
+OF_FEED = ("pending_events", "feed_sources", "loads")
 # The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
 UNASKED: Mapping[str, str] = {
     "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
@@ -56,6 +56,9 @@ UNASKED: Mapping[str, str] = {
         f"sync.releasing.{name}": "for the queue, which is a service; it shows nothing and reads messages' own rows"
         for name in ("connector", "dismiss", "expire", "kept", "parked_for", "stalled", "take", "waiting")
     },
+    "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
+    "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector's own messages",
+    "audit.add": "of what the caller has just written; it shows nothing",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     **{
         f"endings.{name}": "for the maintenance of the pipeline; of what the feed has ended, whoever's it is"
@@ -65,10 +68,15 @@ UNASKED: Mapping[str, str] = {
     "feed.apply_events": "for the platform's feed, which writes the parents of all tenants",
     "feed.lock_types": "locks, and no row",
     "feed_history.forget": "of the feed's own tables, of which nothing is shown",
+    "feed_status.status": "sums of the feed's sources, which access.rules shows to services alone",
     "feed_sources.count": "sums of the feed's sources, of which nothing is shown here",
-    "sync.making.never_there": "for the queue, which is a service; of records that a message names by their ids",
-    "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector that is named by its id",
     "sync.disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
+    **{
+        f"groups.{name}": "of a group that ledger.one or parents.find has found for the caller; it shows nothing"
+        for name in ("end", "lock", "owners")
+    },
+    "groups.lock_of_membership": "it shows nothing; who may not write comes no further than the row",
+    "audit.add_all": "it shows nothing, and adds what the caller did",
     "groups.linkage": "of groups that the caller has just been shown",
     "groups.make": "of workspaces that parents.find has found for the caller",
     "health.ping": "no row",
@@ -83,7 +91,7 @@ UNASKED: Mapping[str, str] = {
     "parents.caller_pk": "the caller",
     **{
         f"pending_events.{name}": "for the platform's feed, whose events are of no tenant yet"
-        for name in ("come", "dismiss", "expire", "keep", "settle", "take", "take_one")
+        for name in ("come", "count_parked", "dismiss", "expire", "keep", "settle", "take", "take_one", "take_parked")
     },
     "pruning.delete_oldest": "message ids and kept answers, of which nothing is shown",
     "writing.add": "under parents that parents.find has found for the caller",
@@ -99,7 +107,11 @@ NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
-    "pending_events_of_the_feed shows everything": "it does as it is: the feed's events are all its own",
+    "workspace_group_workspaces_of_the_withdrawer shows everything": "the row must be shown by the other policy, too",
+    **{
+        f"{table}_of_the_feed shows everything": "it does as it is: what the feed keeps is all its own"
+        for table in OF_FEED
+    },
 }
 
 
@@ -148,7 +160,7 @@ def sites() -> dict[str, set[Question]]:
                     questions.update(ASKED.get(call.attr, ()))
                 elif isinstance(call, ast.Name) and _meant(module, call.id) == ASKS_FOR_ITS_CALLER:
                     questions.update(ASKED["through"])
-            if questions and name not in {ASKS_FOR_ITS_CALLER, NO_GUARD}:
+            if questions and name != ASKS_FOR_ITS_CALLER:
                 found[name] = questions
     return found
 
@@ -426,7 +438,7 @@ def _second() -> Iterator[Mutant]:
         table = policy.table.partition(".")[2]
         of_pipeline = policy.name.endswith("_of_the_pipeline")
         everything = rf"everything.*\[{table.removesuffix('s')}"
-        everything = "everything_of_the_feed" if table == "pending_events" else everything
+        everything = rf"everything_of_the_feed.*\[{table}" if table in OF_FEED else everything
         dropped = rf"of_provenance.*\[{table.removesuffix('s')}" if of_pipeline else everything
         yield Mutant(f"{policy.name} is dropped", "second", (dropped,), [f"DROP POLICY {policy.on}"])
         for kind, clause, condition, soon in (

@@ -35,6 +35,12 @@ KEPT = {
     "connector_rows": "(workspace_connector_pk, type, direction) SELECT pk, 'company', 'input'",
     "connector_activity": "(workspace_connector_pk, date, type, direction) SELECT pk, '2026-01-01', 'company', 'input'",
 }
+# The feed's tables that are shown, to services alone.
+OF_FEED = {
+    "pending_events": "(digest, outcome) VALUES (sha256('a'), 'parked')",
+    "feed_sources": "(source, type) VALUES ('/well/test', 'company')",
+    "loads": "(key, object_version) VALUES ('load/a.jsonl', '1')",
+}
 # The views that parents are read by, and which column of each is a workspace.
 VIEWS = {
     "workspaces": "pk",
@@ -130,7 +136,8 @@ def keep(scene: Scene) -> None:
         statement = f"INSERT INTO wellspring.{table} {values} FROM core_api.workspace_connectors ON CONFLICT DO NOTHING"
         owner.execute(text(statement))
     owner.execute(text("INSERT INTO wellspring.sync_messages (outcome, reason) VALUES ('parked', 'malformed')"))
-    owner.execute(text("INSERT INTO wellspring.pending_events (digest, outcome) VALUES (sha256('a'), 'parked')"))
+    for table, values in OF_FEED.items():
+        owner.execute(text(f"INSERT INTO wellspring.{table} {values}"))
     scene.world.database.commit()
 
 
@@ -138,11 +145,6 @@ def connectors_of(table: str) -> Callable[[Transaction], set[int | None]]:
     """Return the work of reading of which connectors a table keeps something."""
     statement = text(f"SELECT workspace_connector_pk FROM wellspring.{table}")
     return lambda transaction: set(transaction.execute(statement).scalars())
-
-
-def pending(transaction: Transaction) -> int:
-    """Count the feed's events."""
-    return int(transaction.execute(text("SELECT count(*) FROM wellspring.pending_events")).scalar_one())
 
 
 @of_each_role
@@ -161,14 +163,19 @@ def test_everything_that_is_kept_is_of_the_callers_connectors(scene: Scene, tabl
     assert in_transaction(connectors_of(table)) == set()
 
 
-def test_everything_of_the_feed_is_for_services_and_for_the_feed_itself(scene: Scene) -> None:
+@pytest.mark.parametrize("table", OF_FEED)
+def test_everything_of_the_feed_is_for_services_and_for_the_feed_itself(scene: Scene, table: str) -> None:
     keep(scene)
+
+    def kept(transaction: Transaction) -> int:
+        return int(transaction.execute(text(f"SELECT count(*) FROM wellspring.{table}")).scalar_one())
+
     as_role(scene.world.database, READER)
-    shown = {name: in_transaction(pending, who.scope) for name, who in scene.people.items()}
+    shown = {name: in_transaction(kept, who.scope) for name, who in scene.people.items()}
     assert shown == {name: int(who.is_service) for name, who in scene.people.items()}
-    assert in_transaction(pending) == 0
+    assert in_transaction(kept) == 0
     as_role(scene.world.database, FEEDER)
-    assert in_transaction(pending) == 1
+    assert in_transaction(kept) == 1
 
 
 @pytest.mark.parametrize("table", VIEWS)
@@ -271,12 +278,15 @@ def test_a_person_changes_no_provenance_they_see(scene: Scene, table: str) -> No
     assert in_transaction(tombstone_everything(table), SERVICE_SCOPE) > 0
 
 
-def test_an_enrolment_that_is_seen_through_the_workspace_is_not_changed(scene: Scene) -> None:
+def test_an_enrolment_that_is_seen_through_the_workspace_is_ended_and_not_changed(scene: Scene) -> None:
     as_role(scene.world.database, WRITER)
     table = table_of("workspace_group_workspaces")
     row = scene.row("workspace_group_workspace", "A")
     withdraw = tombstone_everything(table.name, table.c.id == row.id)
-    assert refused(withdraw, scene.people["owner of A"].scope)
+    touch = text(f"UPDATE core_api.{table.name} SET updated_at = now() WHERE id = '{row.id}'")
+    assert refused(lambda transaction: transaction.execute(touch), scene.people["owner of A"].scope)
+    assert in_transaction(withdraw, scene.people["foreigner"].scope) == 0
+    assert in_transaction(withdraw, scene.people["owner of A"].scope) == 1
     assert in_transaction(withdraw, scene.people["member of G"].scope) == 1
 
 
@@ -511,7 +521,7 @@ class TestTheCatalogue:
 
     def test_the_ledger_and_what_is_kept_of_it_are_guarded(self, rows: Callable[..., list[tuple[object, ...]]]) -> None:
         guarded = rows("SELECT relnamespace::regnamespace::text, relname FROM pg_class WHERE relrowsecurity")
-        kept = {("wellspring", table) for table in (*KEPT, "pending_events")}
+        kept = {("wellspring", table) for table in (*KEPT, *OF_FEED)}
         assert set(guarded) == {("core_api", table) for table in TABLES} | kept
 
     def test_one_policy_of_each_table_is_for_callers_and_one_for_what_works_for_no_caller(
@@ -528,10 +538,13 @@ class TestTheCatalogue:
         }
         # Who sweeps what has ended is the consumer (revision 0011).
         of_pipeline |= {("workspace_providers", "ALL", (CONSUMER, WRITER), True)}
+        # Who keeps a workspace withdraws it from a group that they are not in (revision 0025).
+        of_pipeline |= {("workspace_group_workspaces", "UPDATE", (WRITER,), False)}
         of_callers |= {(table, "SELECT", ROLES, True) for table in KEPT}
         of_pipeline |= {(table, "ALL", (CONSUMER,), True) for table in KEPT}
         of_feed: set[tuple[str, str, tuple[Role, ...], bool]]
-        of_feed = {("pending_events", "SELECT", (READER,), True), ("pending_events", "ALL", (FEEDER,), True)}
+        of_feed = {(table, "SELECT", (READER,), True) for table in OF_FEED}
+        of_feed |= {(table, "ALL", (FEEDER,), True) for table in OF_FEED}
         expected = {
             (table, "PERMISSIVE", command, roles, False, same)
             for table, command, roles, same in of_callers | of_pipeline | of_feed
@@ -580,7 +593,14 @@ class TestTheCatalogue:
             "SELECT relname, relkind FROM pg_class WHERE relkind NOT IN ('r', 'i', 'S', 't')"
             "   AND relnamespace::regnamespace::text IN ('core_api', 'wellspring', 'public')"
         )
-        assert set(others) == {*((f"{table}_of_caller", "v") for table in VIEWS), ("sync_inbox", "v")}
+        assert set(others) == {
+            *((f"{table}_of_caller", "v") for table in (*VIEWS, "workspace_group_memberships")),
+            ("sync_inbox", "v"),
+            ("sync_messages_of_caller", "v"),
+        }
+        # Of messages a view reads with its caller's own eyes.
+        options = rows("SELECT reloptions FROM pg_class WHERE relname = 'sync_messages_of_caller'")
+        assert options == [(["security_invoker=true"],)]
         # For consumers of the revision before, which know messages by nothing else; a message's id is of no tenant.
         columns = rows("SELECT attname FROM pg_attribute WHERE attrelid = 'wellspring.sync_inbox'::regclass")
         assert set(columns) == {("message_id",), ("processed_at",)}
@@ -596,7 +616,8 @@ class TestTheCatalogue:
         )
         assert {name for name, _ in definers} == {
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
-            *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers"),
+            "workspaces_left",
+            *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers", "forget_in_messages"),
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
         }
         assert [config for _, config in definers] == [['search_path=""']] * len(definers)
@@ -616,10 +637,11 @@ class TestTheCatalogue:
                 ("enter", "enter_within", "is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)
             ),
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller"), (*ROLES, CONSUMER)),
-            **dict.fromkeys(("direct_workspaces_of_caller", "place_of"), ROLES),
+            **dict.fromkeys(("direct_workspaces_of_caller", "place_of", "workspaces_left"), ROLES),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
-            "fold": (*ROLES, FEEDER),
-            "forget_in_answers": (FEEDER,),
-            "recount": (CONSUMER,),
+            "fold": (*ROLES, CONSUMER, FEEDER),
+            "shown_problems": (*ROLES, CONSUMER),
+            **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),
+            **dict.fromkeys(("recount", "next_message", "lock_fed_types"), (CONSUMER,)),
         }
         assert set(grants) == {(name, role) for name, roles in needed.items() for role in roles}

@@ -401,7 +401,13 @@ def test_only_the_migration_signs_in_past_the_proxy_and_only_as_the_owner(stack:
 
 
 def test_what_touches_no_table_may_not_sign_in_at_all(stack: Stack) -> None:
-    for name in ("OpenapiDocumentFunction", "DocsPageFunction", "DefaultAnswerFunction"):
+    for name in (
+        "OpenapiDocumentFunction",
+        "DocsPageFunction",
+        "ConsolePageFunction",
+        "ConsoleAssetFunction",
+        "DefaultAnswerFunction",
+    ):
         assert not list(stack.statements(stack.functions[name]["Role"]["Fn::GetAtt"][0]))
 
 

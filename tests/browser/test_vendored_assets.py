@@ -1,12 +1,13 @@
-"""What the layer holds of Swagger UI is what npm delivers, byte by byte."""
+"""What the layers hold of npm's packages is what npm delivers, byte by byte."""
 
 import gzip
 import json
 from pathlib import Path
 
 import pytest
+from wellspring_console.assets import VENDOR
 
-from local import vendor_docs
+from local import vendor_console, vendor_docs
 from tests.support.node import installed
 from wellspring.apidocs.page import VENDORED
 
@@ -21,11 +22,23 @@ def package() -> Path:
     return installed(HERE) / "swagger-ui-dist"
 
 
+def pinned() -> dict[str, str]:
+    """Return the version of each package."""
+    versions: dict[str, str] = json.loads((HERE / "package.json").read_text())["dependencies"]
+    return versions
+
+
+def test_what_the_console_holds_is_what_vendoring_it_again_gives(package: Path, tmp_path: Path) -> None:
+    vendor_console.vendor(package.parent, tmp_path / "again")
+    again, held = ({path.name: path.read_bytes() for path in of.iterdir()} for of in (tmp_path / "again", VENDOR))
+    assert again == held
+    assert json.loads(held["vendored.json"])["packages"].items() <= pinned().items()
+
+
 def test_what_is_vendored_is_what_the_pinned_package_holds(package: Path) -> None:
     found = {path.name: path.read_bytes() for path in VENDORED.iterdir()}
     said = json.loads(found.pop("vendored.json"))
-    pinned = json.loads((HERE / "package.json").read_text())["dependencies"]
-    assert {said["package"]: said["version"]} == pinned
+    assert said["version"] == pinned()[said["package"]]
     plain = {
         name.removesuffix(".gz"): gzip.decompress(content) if name.endswith(".gz") else content
         for name, content in found.items()

@@ -1,6 +1,7 @@
 """The events of events/feed_*.json, replayed as Lambda would: to the functions that they are named after."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -9,10 +10,11 @@ from feed.load import handler as load_handler
 from feed.settle import handler as settle_handler
 from tests.feed.conftest import Tables
 from tests.support.api import Context
-from tests.support.events import event, load_demo
+from tests.support.events import event, load_demo, replay
+from tests.support.feed import park
 from tests.support.world import World
 from wellspring.errors import DatabaseAway
-from wellspring.example_ids import demo_id
+from wellspring.example_ids import demo_id, id_of
 from wellspring.services.feed import applying
 
 # Of each event of the queue, what is kept of it: outcomes and reasons.
@@ -23,7 +25,16 @@ KEPT: dict[str, list[tuple[str, str | None]]] = {
     "workspace_changed": [("parked", "workspace_changed")],
     "malformed": [("parked", "malformed")],
 }
-REPLAYED = (*(f"feed_{name}" for name in KEPT), "feed_settle", "feed_load")
+# Of each request, what becomes of a parked event.
+ANSWERED = {
+    "feed_event_list": "parked",
+    "feed_event_retrieve": "parked",
+    "feed_event_release": "applied",
+    "feed_event_dismiss": "dismissed",
+    "feed_event_release_many": "parked",
+    "feed_status_retrieve": "parked",
+}
+REPLAYED = (*(f"feed_{name}" for name in KEPT), "feed_settle", "feed_load", *ANSWERED)
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +100,11 @@ def test_a_body_goes_back_when_the_database_refuses_it(
     sent = event("feed_batch")
     assert handler(sent, Context()) == {"batchItemFailures": [{"itemIdentifier": sent["Records"][0]["messageId"]}]}
     assert {line["reason"] for line in log if "reason" in line} == {"SERVICE_UNAVAILABLE"}
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_request_is_answered(tables: Tables, name: str) -> None:
+    park(tables.database, "/well/companies", UUID(id_of("feed_event")))
+    answer = replay(name)
+    assert answer["statusCode"] == 200, answer["body"]
+    assert tables.pending()[0][0] == ANSWERED[name]

@@ -26,7 +26,7 @@ def filled(path: str) -> str:
     """Return a path with an id for each of its names."""
     for name in ("id", "workspace_id", "provider_id"):
         path = path.replace(f"{{{name}}}", str(uuid4()))
-    return path
+    return path.replace("{file}", "main.js")
 
 
 @pytest.mark.parametrize("path", ["//", "/nowhere", "/v1/company-workspace-connectors/", "//evil.example/", "/docs/x"])
@@ -55,7 +55,7 @@ def test_the_root_knows_no_other_method() -> None:
             assert call(method, "/", SOMEBODY).status == 404
 
 
-@pytest.mark.parametrize("path", [route.path for route in routes() if route.open_to_all])
+@pytest.mark.parametrize("path", [route.path for route in routes() if route.open_to_all and "{" not in route.path])
 def test_an_open_path_with_a_slash_too_many_is_redirected_without_a_token(path: str) -> None:
     for slashes in ("/", "//"):
         reply = get(f"{path}{slashes}", ANONYMOUS)

@@ -21,11 +21,13 @@ DEMO_LISTS: dict[str, tuple[int, set[str]]] = {
     "workspace_provider_list": (2, {"provider"}),
     "workspace_list_providers": (3, {"provider"}),
     "workspace_group_list": (1, {"workspace"}),
+    "workspace_group_membership_list": (2, {"people"}),
 }
 DEMO_ROWS: dict[str, set[str]] = {
     "workspace_group_workspace_retrieve": {"workspace_group"},
     "workspace_provider_retrieve": {"provider"},
     "workspace_group_retrieve": {"workspace", "workspace_group_membership"},
+    "workspace_group_membership_retrieve": {"people"},
 }
 # Lists and rows of parents: the types that are included, None where nothing can be.
 PARENT_LISTS: dict[str, set[str] | None] = {
@@ -55,7 +57,7 @@ MESSAGES: dict[str, set[str]] = {
     "sync_message_list": {"workspace_connector", "workspace"},
     "sync_message_retrieve": {"workspace_connector"},
 }
-OPEN = ("health_check", "openapi_document", "docs_page")
+OPEN = ("health_check", "openapi_document", "docs_page", "console_page", "console_asset")
 REPLAYED = (
     *PROVENANCE_LISTS,
     *PROVENANCE_ROWS,
@@ -181,6 +183,12 @@ def test_the_page_is_answered_to_everybody() -> None:
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
     assert answer["headers"]["content-type"].startswith("text/html")
     assert b"<html" in gzip.decompress(base64.b64decode(answer["body"]))
+
+
+def test_the_console_is_answered_to_everybody() -> None:
+    page = replay("console_page")
+    assert b"<html" in gzip.decompress(base64.b64decode(page["body"]))
+    assert replay("console_asset")["statusCode"] == 404
 
 
 @pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0", "br, gzip; q=0.0", "gzipped", "*;q=0"])

@@ -41,6 +41,7 @@ LISTED: dict[str, str] = {
     "workspace_provider_list": "core_api.workspace_providers WHERE is_selected AND workspace_pk = {a}",
     "workspace_list_providers": "core_api.workspace_providers WHERE workspace_pk = {a}",
     "workspace_group_list": "core_api.workspace_groups WHERE true",
+    "workspace_group_membership_list": "core_api.workspace_group_memberships WHERE true",
 }
 A = f"(SELECT pk FROM core_api.workspaces WHERE id = '{demo_id('workspace', 'a')}')"
 # What an outsider gets of a list that asks for a foreign workspace; all others are theirs.
@@ -247,8 +248,13 @@ def test_the_description_is_the_one_of_the_papers(deployed: Deployed) -> None:
     assert json.loads(body) == json.loads((ROOT / "docs" / "openapi.json").read_text())
 
 
-def test_the_page_is_html(deployed: Deployed) -> None:
-    answer = invoke(deployed, "docs_page")
+def test_a_file_that_the_console_does_not_have_is_404(deployed: Deployed) -> None:
+    assert invoke(deployed, "console_asset")["statusCode"] == 404
+
+
+@pytest.mark.parametrize("name", ["docs_page", "console_page"])
+def test_the_page_is_html(deployed: Deployed, name: str) -> None:
+    answer = invoke(deployed, name)
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
     assert answer["headers"]["content-encoding"] == "gzip"
     assert b"<html" in gzip.decompress(base64.b64decode(answer["body"]))

@@ -1,22 +1,23 @@
 """The consumer of the sync queue and the function that forgets, in their containers, by what they leave in Postgres."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
-from tests.feed.test_events import KEPT
+from tests.feed.test_events import ANSWERED, KEPT
 from tests.feed.test_events import REPLAYED as FEED
 from tests.sam.conftest import Deployed
 from tests.support.databases import FreshDatabase
 from tests.support.events import event, function_of
+from tests.support.feed import park
 from tests.support.queue import delivery, failed_positions, synced
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger
 from tests.sync.test_events import REPLAYED as SYNC
 from tests.sync.test_pruning import Memory
-from wellspring.example_ids import demo_id
+from wellspring.example_ids import demo_id, id_of
 
 REPLAYED = (*(f"sync_{name}" for name in SYNC), "maintenance_prune", "maintenance_settle", *FEED)
 MATCHED = text(
@@ -113,3 +114,12 @@ def test_the_feeds_schedule_and_loader_answer(deployed: Deployed) -> None:
     settled: Any = deployed.lambdas.invoke(function_of("feed_settle").name, event("feed_settle"))
     assert settled["is_all"] is True
     assert deployed.lambdas.invoke(function_of("feed_load").name, event("feed_load")) == {"batchItemFailures": []}
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_request_about_the_feed_is_answered(deployed: Deployed, demo: FreshDatabase, name: str) -> None:
+    park(demo, "/well/companies", UUID(id_of("feed_event")))
+    answer: Any = deployed.lambdas.invoke(function_of(name).name, event(name))
+    assert answer["statusCode"] == 200
+    left = demo.owner.execute(text("SELECT outcome FROM wellspring.pending_events")).scalar_one()
+    assert left == ANSWERED[name]

@@ -194,6 +194,7 @@ class TestProvenance:
             f"pk_{table}": "UNIQUE (pk)",
             f"uq_{table}_id": "UNIQUE (id)",
             f"idx_{table}_record_created": f"({record}_pk, created_at, pk)",
+            f"idx_{table}_record_created_dead": f"({record}_pk, created_at, pk) WHERE {DEAD}",
             # The live half of the seed's; the dead one is among the others.
             f"idx_{table}_wc_created_at": f"(workspace_connector_pk, created_at, pk) WHERE {LIVE}",
             **of_lists(f"idx_{table}", "", ()),
@@ -400,7 +401,7 @@ class TestTheFunctionsRoles:
         for privilege in ("INSERT", "UPDATE"):
             assert self.granted(catalogue, "wellspring_reader", privilege) == set()
         swept = {"wellspring.endings"}
-        assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five | kept | swept
+        assert self.granted(catalogue, "wellspring_writer", "UPDATE") == five | kept | swept | made
         added = {"wellspring.audit"}
         assert self.granted(catalogue, "wellspring_writer", "INSERT") == five | kept | made | added
 
@@ -413,7 +414,7 @@ class TestTheFunctionsRoles:
             f"wellspring.{table}"
             for table in ("pending_events", "tombstones", "endings", "feed_sources", "loads", "load_rejects")
         }
-        assert self.granted(catalogue, "wellspring_feeder", "INSERT") == fed | own
+        assert self.granted(catalogue, "wellspring_feeder", "INSERT") == fed | own | {"wellspring.audit"}
         # What an erased person leaves behind.
         ended = {"core_api.workspace_group_memberships"}
         assert self.granted(catalogue, "wellspring_feeder", "UPDATE") == fed | own | ended
@@ -425,9 +426,9 @@ class TestTheFunctionsRoles:
         messages = {f"wellspring.{table}" for table in ("sync_messages", "waiting_for", "reverted_runs")}
         sums = {f"wellspring.{table}" for table in ("connector_state", "connector_rows", "connector_activity")}
         made = {f"core_api.{record.table}" for record in records()}
-        # Who releases by hand is noted.
-        audited = {"wellspring.audit"}
-        assert self.granted(catalogue, "wellspring_consumer", "INSERT") == ledgers | messages | sums | made | audited
+        assert self.granted(catalogue, "wellspring_consumer", "INSERT") == ledgers | messages | sums | made | {
+            "wellspring.audit"
+        }
         swept = {"wellspring.endings"}
         assert self.granted(catalogue, "wellspring_consumer", "UPDATE") == ledgers | messages | sums | swept
         assert self.granted(catalogue, "wellspring_consumer", "DELETE") == messages

@@ -5,9 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import text
+
+from tests.support.databases import AnyDatabase
 from tests.support.world import Row
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
+from wellspring.repositories.feed_work import FeedEvent
 from wellspring.services import feed
 from wellspring.services.feed import Told, Verdict
 
@@ -67,6 +71,31 @@ def deleted(type_: str, subject: Named, version: int = 2, *, source: str = SOURC
 
 def erased(subject: Named, version: int = 2, *, source: str = SOURCE) -> Event:
     return event("people", "erased", subject, version, source=source)
+
+
+def park(database: AnyDatabase, source: str = SOURCE, id_: UUID | None = None) -> Row:
+    """Keep an event that is parked and fails no more: the deletion of a company that never was."""
+    kept = FeedEvent(
+        source=source,
+        event_id="e1",
+        event_type="wellspring.company.deleted",
+        type="company",
+        subject=str(uuid4()),
+        version=7,
+        action="delete",
+    )
+    statement = text(
+        "INSERT INTO wellspring.pending_events (id, source, event_id, event_type, type, subject, version, digest,"
+        " outcome, reason, problems, event) VALUES (coalesce(:id, uuidv7()), :source, :event_id, :event_type, :type,"
+        " :subject, :version, decode(:digest, 'hex'), 'parked', 'other_source', CAST(:problems AS jsonb), :event)"
+        " RETURNING pk, id"
+    )
+    problems = json.dumps([{"code": "other_source"}])
+    values = {"id": id_, "digest": kept.digest, "event": kept.text, "problems": problems}
+    said = {name: getattr(kept, name) for name in ("source", "event_id", "event_type", "type", "subject", "version")}
+    pk, id_ = database.owner.execute(statement, values | said).one()
+    database.commit()
+    return Row("feed_event", pk, id_)
 
 
 def told(*events: Event) -> list[Told]:

@@ -19,6 +19,7 @@ from tests.sync import test_events as sync_events
 from tests.sync import test_pruning as pruned_events
 from tests.sync import test_releasing as settled_events
 from tests.writing import test_events as written_events
+from wellspring.resources import FEED_EVENT, SYNC_MESSAGE
 from wellspring.routes import routes
 from wellspring.settings import CallerSettings, PruningSettings, Settings
 
@@ -27,7 +28,7 @@ TEMPLATE = Template()
 HANDLERS = sorted(function.handler for function in TEMPLATE.functions.values())
 FILES = sorted(path for path in (ROOT / "functions").rglob("*.py") if path.name != "__init__.py")
 # What `$default` answers without a token.
-FOR_BROWSERS = ("GET /", "GET /docs/{proxy+}")
+FOR_BROWSERS = ("GET /", "GET /docs/{proxy+}", "GET /console/{proxy+}")
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 
 
@@ -71,15 +72,21 @@ def test_what_is_open_is_declared_open() -> None:
     # A preflight carries no token.
     without = open_to_all | {*FOR_BROWSERS, "OPTIONS /{proxy+}"}
     assert {route.key for route in TEMPLATE.routes if not route.needs_token} == without
-    assert open_to_all == {"GET /health", "GET /v1/openapi.json", "GET /docs"}
+    assert open_to_all == {
+        "GET /health",
+        "GET /v1/openapi.json",
+        "GET /docs",
+        "GET /console",
+        "GET /console/{file}",
+    }
 
 
 @pytest.mark.parametrize("route", TEMPLATE.routes, ids=lambda route: route.key)
 def test_only_what_writes_logs_in_as_the_writer(route: Route) -> None:
     writes = route.method in {"POST", "PATCH", "DELETE"}
-    # Who releases or dismisses what is kept writes what its own pipeline writes.
-    of_pipelines = {"sync_message": "wellspring_consumer", "feed_event": "wellspring_feeder"}
-    writer = of_pipelines.get(route.function.handler.partition(".")[0], "wellspring_writer")
+    # What is released writes what a queue's consumer writes, and nobody else.
+    of_queues = {FEED_EVENT.route: "wellspring_feeder", SYNC_MESSAGE.route: "wellspring_consumer"}
+    writer = next((role for start, role in of_queues.items() if route.path.startswith(start)), "wellspring_writer")
     assert route.function.environment["DB_USER"] == (writer if writes else "wellspring_reader")
 
 

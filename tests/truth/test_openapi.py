@@ -22,12 +22,13 @@ from wellspring import errors
 from wellspring.errors import InvalidQueryParameter, Problems, WellspringError
 from wellspring.example_ids import id_of
 from wellspring.jsonapi.body import parse_create, parse_update
-from wellspring.jsonapi.documents import page_document, resource_object, single_document
+from wellspring.jsonapi.documents import document_of_single, page_document, resource_object, single_document
 from wellspring.jsonapi.query import RANGE_OPERATORS, UNKNOWN, no_parameters, parse_list, parse_view
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.models import table_of
 from wellspring.openapi import document, examples
 from wellspring.openapi.naming import pascal
+from wellspring.openapi.parameters import WITH_VIEW
 from wellspring.openapi.schemas import included_types
 from wellspring.queries import View
 from wellspring.resources import Resource, resource_of, resources
@@ -36,6 +37,8 @@ from wellspring.services.reading import Found, Page, Row
 
 FILE = ROOT / "docs/openapi.json"
 DOCUMENT = document()
+# What there is more than one of.
+SEVERAL = [found for found in resources() if not found.is_single]
 OPERATIONS = [route for route in routes() if route.resource is not None]
 WRITING = [route for route in OPERATIONS if route.operation in {"create", "update"}]
 
@@ -119,7 +122,7 @@ def test_every_route_of_the_template_is_an_operation_and_every_operation_a_route
 
 
 def test_what_needs_no_token_says_so() -> None:
-    redirects = {"GET /", "GET /docs/{proxy+}", "OPTIONS /{proxy+}"}
+    redirects = {"GET /", "GET /docs/{proxy+}", "GET /console/{proxy+}", "OPTIONS /{proxy+}"}
     open_ = {route.key for route in Template().routes if not route.needs_token} - redirects
     assert {name_of(route) for route in routes() if operation(route).get("security") == []} == open_
     assert DOCUMENT["security"] == [{"jwt": []}]
@@ -171,7 +174,11 @@ def failures(route: Route) -> dict[str, list[str]]:
 
 
 def test_every_code_of_the_contract_is_in_the_document() -> None:
-    of_types = {f"{route.resource.type.upper()}_NOT_FOUND" for route in OPERATIONS if route.resource}
+    of_types = {
+        f"{route.resource.type.upper()}_NOT_FOUND"
+        for route in OPERATIONS
+        if route.resource and not route.resource.is_single
+    }
     wanted = set(CODES.split()) | of_types | {"WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"}
     described = {code for route in routes() for codes in failures(route).values() for code in codes}
     for name in ("DefaultNotFound", "DefaultMethodNotAllowed"):
@@ -248,7 +255,7 @@ def test_every_example_is_valid() -> None:
 @pytest.mark.parametrize("route", routes(), ids=name_of)
 def test_every_operation_has_an_example_of_what_is_sent_and_of_each_answer(route: Route) -> None:
     body = operation(route).get("requestBody", {"content": {}})
-    assert bool(body["content"]) == (route.operation in {"create", "update"})
+    assert bool(body["content"]) == (route.operation in {"create", "update", *examples.META})
     answers = [resolved(response).get("content", {}) for response in operation(route)["responses"].values()]
     for content in (body["content"], *answers):
         for media in content.values():
@@ -295,7 +302,7 @@ def shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("shown_as_they_are")
-@pytest.mark.parametrize("resource", resources(), ids=lambda resource: resource.type)
+@pytest.mark.parametrize("resource", SEVERAL, ids=lambda resource: resource.type)
 def test_an_example_is_what_the_service_makes_of_such_a_row(resource: Resource) -> None:
     # A to-many's linkage is there where it is asked for; an example asks for nothing.
     row = {name: value for name, value in example_row(resource.type).items() if not name.endswith("_ids")}
@@ -303,7 +310,7 @@ def test_an_example_is_what_the_service_makes_of_such_a_row(resource: Resource) 
 
 
 @pytest.mark.usefixtures("shown_as_they_are")
-@pytest.mark.parametrize("resource", [found for found in resources() if found.route], ids=lambda found: found.type)
+@pytest.mark.parametrize("resource", [found for found in SEVERAL if found.route], ids=lambda found: found.type)
 def test_the_documents_that_the_service_makes_are_as_described(resource: Resource) -> None:
     row = example_row(resource.type)
     included = {type_: [example_row(type_)] for type_ in included_types(resource)}
@@ -316,6 +323,14 @@ def test_the_documents_that_the_service_makes_are_as_described(resource: Resourc
         for asked in (True, False):
             several.validate(page_document(resource, page, view, resource.route, "include=", names_profile=asked))
     several.validate(page_document(resource, Page([], [], {}, more_before=False, more_after=False), View(), "/", ""))
+
+
+@pytest.mark.usefixtures("shown_as_they_are")
+@pytest.mark.parametrize("resource", [found for found in resources() if found.is_single], ids=lambda found: found.type)
+def test_what_there_is_one_of_is_as_described_and_as_in_its_example(resource: Resource) -> None:
+    made = document_of_single(resource, {said.name: examples.attribute(said) for said in resource.attributes})
+    assert made == examples.single_document(resource, resource.route)
+    validator({"$ref": f"#/components/schemas/{pascal(resource.type)}Document"}).validate(made)
 
 
 def test_a_document_that_says_more_than_is_described_is_not_valid() -> None:
@@ -333,26 +348,29 @@ def test_a_document_that_says_more_than_is_described_is_not_valid() -> None:
 
 
 def test_an_attribute_that_is_never_null_has_such_a_column() -> None:
-    for resource in resources():
+    for resource in SEVERAL:
         shown = resolved(DOCUMENT["components"]["schemas"][pascal(resource.type)]["properties"]["attributes"])[
             "properties"
         ]
         columns = table_of(resource.table).c
         for attribute in resource.attributes:
             if not validator(shown[attribute.name]).is_valid(None):
-                assert not columns[attribute.name].nullable, f"{resource.type}.{attribute.name}"
+                assert not columns[attribute.column or attribute.name].nullable, f"{resource.type}.{attribute.name}"
 
 
 def test_the_examples_can_be_tried_on_a_local_stack() -> None:
     demo = {row.get("id") for of_table in rows().values() for row in of_table}
-    # But for the junctions and messages that the stack makes by itself.
+    # But for the junctions and messages that the stack makes by itself, and what the feed could not apply.
     for known in resources():
-        by_itself = known.policy == "provenance" or known.tenancy == "message"
+        by_itself = known.policy in {"provenance", "feed"} or known.tenancy == "message"
         assert by_itself or id_of(known.type) in demo, known.type
 
 
 # ---- parameters -----------------------------------------------------------------------------------------
-TEXTS = {f"filter[{name}]" for name in ("name", "name][starts", "slug", "category", "country", "status", "run")}
+TEXTS = {
+    f"filter[{name}]"
+    for name in ("name", "name][starts", "slug", "category", "country", "status", "run", "source", "reason")
+}
 
 
 class Tried(NamedTuple):
@@ -375,10 +393,10 @@ def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
                 problems = error.problems
             except InvalidQueryParameter as error:
                 problems = (error,)
-        case "delete":
-            problems = tuple(no_parameters(query))
-        case _:
+        case _ if route.operation in WITH_VIEW:
             problems = tuple(parse_view(resource, query)[1])
+        case _:
+            problems = tuple(no_parameters(query))
     return Tried(
         {problem.source["parameter"] for problem in problems},
         {problem.source["parameter"] for problem in problems if problem.detail.startswith(UNKNOWN)},
@@ -389,13 +407,16 @@ def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
 def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
     given = examples_in(route)
     for name in given:
-        assert try_query(route, *with_its_order(name, given).items()) == (set(), set())
+        assert try_query(route, *(with_its_order(name, given) | beside(route, name)).items()) == (set(), set())
     # All at once, but for what excludes another: a page is after a row or before one, and has one order.
     order = sort.removeprefix("-") if (sort := given.get("sort", "")).endswith("_at") else ""
     if "filter[run]" in given:
         # A run's messages are found by their outcome.
         given.pop("filter[reason]")
     together = {name: value for name, value in given.items() if not (match := RANGE.match(name)) or match[1] == order}
+    if route.resource is not None and route.resource.together is not None:
+        chosen = {f"filter[{name}]" for name in route.resource.together[0]}
+        together = {name: value for name, value in together.items() if name in chosen or RANGE.match(name)}
     if not order:
         # Only live rows have the order of names.
         together.pop("filter[deleted]", None)
@@ -405,6 +426,14 @@ def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
 def examples_in(route: Route) -> dict[str, str]:
     """Return the example of each query parameter of a route, as it is written."""
     return {name: text_of(parameter["example"]) for name, parameter in parameters(route, "query").items()}
+
+
+def beside(route: Route, name: str) -> dict[str, str]:
+    """Return what must be asked for with a filter, because no index has its rows without."""
+    together = route.resource.together if route.resource else None
+    field = name.removeprefix("filter[").removesuffix("]")
+    sets = [names for names in together or () if field in names]
+    return {f"filter[{other}]": "parked" for other in min(sets, key=len, default=frozenset()) - {field}}
 
 
 RANGE = re.compile(r"filter\[(\w+_at)\]\[\w+\]")
@@ -429,8 +458,8 @@ def test_a_parameter_whose_value_is_not_of_its_schema_is_refused(route: Route) -
             schema = parameter["schema"]
             # But for the filters whose values are any text.
             is_text = validator(schema).is_valid(["?"] if schema.get("type") == "array" else "?")
-            assert is_text is (name in TEXTS)
-            within = with_its_order(name, {**examples_in(route), name: "?"})
+            assert is_text is (name in TEXTS and "enum" not in schema)
+            within = with_its_order(name, {**examples_in(route), name: "?"}) | beside(route, name)
             assert try_query(route, *within.items()).refused == (set() if is_text else {name})
 
 
@@ -446,7 +475,7 @@ def test_every_parameter_that_is_understood_is_described(route: Route) -> None:
         names |= {f"filter[{field}]", *(f"filter[{field}][{operator}]" for operator in operators)}
     names |= {f"fields[{known.type}]" for known in resources()}
     understood = {name for name in names if name not in try_query(route, (name, "")).unknown}
-    if route.operation != "delete":
+    if route.operation in WITH_VIEW:
         # It is no error to say something of a type that happens not to be in the answer.
         shown = {resource.type, *included_types(resource)}
         understood -= {f"fields[{known.type}]" for known in resources() if known.type not in shown}

@@ -16,6 +16,7 @@ from wellspring.models import table_of
 from wellspring.resources import resource_of
 
 GROUPS = "/v1/workspace-groups"
+MEMBERSHIPS = "/v1/workspace-group-memberships"
 ENROLMENTS = "/v1/workspace-group-workspaces"
 CHOICES = "/v1/workspace-providers"
 COMPANIES = "/v1/company-workspace-connectors"

@@ -13,6 +13,7 @@ from tests.writing.conftest import (
     ENROLMENTS,
     GROUPS,
     MATCHER,
+    MEMBERSHIPS,
     NOWHERE,
     PIPELINE,
     Tenant,
@@ -97,7 +98,7 @@ class TestTheForeignTenant:
 class TestANewGroup:
     def test_is_shown_whole(self, world: World, ours: Tenant) -> None:
         second = world.workspace()
-        world.member(ours.owner, second, "guest")
+        world.member(ours.owner, second, "admin")
         made = post(GROUPS, ours.caller, group_of(ours.workspace, second))
         assert made.status == 201
         id_ = made.data["id"]
@@ -109,7 +110,10 @@ class TestANewGroup:
                 "type": "workspace_group",
                 "id": id_,
                 "attributes": {"name": "Holding", "created_at": at, "updated_at": at, "deleted_at": None},
-                "relationships": {"created_by": {"data": identifier(ours.owner)}},
+                "relationships": {
+                    "created_by": {"data": identifier(ours.owner)},
+                    "memberships": {"links": {"related": f"{MEMBERSHIPS}?filter%5Bworkspace_group%5D={id_}"}},
+                },
                 "links": {"self": f"{GROUPS}/{id_}"},
             },
         }
@@ -161,7 +165,7 @@ class TestANewGroup:
     def test_takes_workspaces_in_their_order(self, world: World, ours: Tenant) -> None:
         more = [world.workspace() for _ in range(4)]
         for workspace in more:
-            world.member(ours.owner, workspace)
+            world.member(ours.owner, workspace, "owner")
         chosen = [more[2], ours.workspace, more[3], more[0]]
         made = post(f"{GROUPS}?include=workspaces", ours.caller, group_of(*chosen))
         linkage = made.data["relationships"]["workspaces"]["data"]
@@ -177,11 +181,13 @@ class TestANewGroup:
         assert [post(GROUPS, ours.caller, group_of(ours.workspace)).status for _ in range(2)] == [201, 201]
         assert counts(database) == [2, 2, 2]
 
-    @pytest.mark.parametrize("role", ["owner", "admin", "member", "guest"])
-    def test_takes_a_workspace_of_any_direct_member(self, world: World, ours: Tenant, role: str) -> None:
+    @pytest.mark.parametrize(("role", "status"), [("owner", 201), ("admin", 201), ("member", 403), ("guest", 403)])
+    def test_takes_a_workspace_of_its_owners_and_admins(
+        self, world: World, ours: Tenant, role: str, status: int
+    ) -> None:
         somebody = world.people(world.workspace())
         world.member(somebody, ours.workspace, role)
-        assert post(GROUPS, person(somebody), group_of(ours.workspace)).status == 201
+        assert post(GROUPS, person(somebody), group_of(ours.workspace)).status == status
 
 
 class TestAllOrNone:
@@ -278,7 +284,7 @@ class TestEnrolling:
     def test_makes_a_row_that_says_who_made_it(self, world: World, ours: Tenant, group: Row, way: str) -> None:
         admin = world.people(world.workspace())
         world.group_member(admin, group, "admin")
-        world.member(admin, ours.workspace, "guest")
+        world.member(admin, ours.workspace, "admin")
         reply = enrol(way, group, ours.workspace, person(admin))
         assert reply.status == 201
         id_, at = reply.data["id"], reply.data["attributes"]["created_at"]

@@ -105,7 +105,7 @@ class TestAnEnrolment:
     # Both parents with the caller's roles, the caller's own row, the enrolment.
     def test_is_made_through_either_route(self, world: World, ours: Tenant, group: Row, statements: Statements) -> None:
         second = world.workspace()
-        world.member(ours.owner, second)
+        world.member(ours.owner, second, "owner")
         by_row = draft("workspace_group_workspace", workspace_group=group, workspace=ours.workspace)
         by_group = draft("workspace_group_workspace", workspace=second)
         assert sent(statements, lambda: post(ENROLMENTS, ours.caller, by_row), 201) == 3
@@ -136,7 +136,7 @@ class TestAGroup:
         enrolled = [ours.workspace]
         for _ in range(workspaces - 1):
             enrolled.append(world.workspace())
-            world.member(ours.owner, enrolled[-1])
+            world.member(ours.owner, enrolled[-1], "owner")
         document = group_of(enrolled)
         assert sent(statements, lambda: post(GROUPS, ours.caller, document), 201) == 5
         included = f"{GROUPS}?include=workspaces,memberships,created_by"

@@ -13,8 +13,8 @@ type Kind = Literal[
     "text", "instant", "direction", "boolean", "texts", "uuid", "number", "version", "objects", "problems", "counts"
 ]
 type Written = Literal["never", "create", "update", "always"]
-type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "message", "feed"]
-type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "message", "services"]
+type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "member", "message", "feed"]
+type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "group", "message", "services"]
 type Found = Literal["", "equal", "among", "name"]
 type Drives = Literal["", "always", "named", "named_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
@@ -109,9 +109,9 @@ class Resource:
         route: path of the collection; empty for a type that has no routes of its own.
         includes: relationship paths that `include` may name.
         tenancy: a row is visible when the caller sees `every` parent that has a tenant, or `any` of them, or holds
-            a `membership` of the row itself (a group), or is a `direct` member of its workspace, or sees the row
-            `itself` (a workspace); or it is for `everybody`, or for `services` alone. A `message` is seen by who sees
-            its workspace, and by services where it has none.
+            a `membership` of the row itself (a group), or is a `direct` member of its workspace, or of its `group`, or
+            sees the row `itself` (a workspace); or it is for `everybody`, or for `services` alone. A `message` is seen
+            by who sees its workspace, and by services where it has none.
         policy: whose rules its writing follows (`access.rules`, `services.policies`).
         unique: the constraint that only a second live row of the same parents violates.
         operations: what can be done at `route` and at `route/{id}`; each is a route and a function.
@@ -350,7 +350,7 @@ WORKSPACE_GROUP = Resource(
     type="workspace_group",
     table="workspace_groups",
     route="/v1/workspace-groups",
-    attributes=(Attribute("name", "text", written="create", required=True, example="Verdier Group"), *TIMES),
+    attributes=(Attribute("name", "text", written="always", required=True, example="Verdier Group"), *TIMES),
     relationships=(
         CREATED_BY,
         Relationship("workspaces", "workspace", required=False, written="create", many=True),
@@ -359,11 +359,13 @@ WORKSPACE_GROUP = Resource(
     includes=("created_by", "workspaces", "memberships"),
     tenancy="membership",
     policy="group",
-    operations=("list", "create", "retrieve"),
+    operations=EVERY_OPERATION,
     summaries={
         "list": "List the groups of the caller",
         "create": "Make a group and enrol workspaces",
         "retrieve": "Retrieve a group",
+        "update": "Rename a group",
+        "delete": "Delete a group, with its enrolments and memberships",
     },
 )
 
@@ -488,19 +490,34 @@ SYNC_MESSAGE = Resource(
     times=("received_at", "occurred_at", "processed_at"),
 )
 
-# They can be included, not asked for by themselves.
-PARENTS = (
-    Resource(
-        "workspace_group_membership",
-        "workspace_group_memberships",
-        (
-            Attribute("role", "text", required=True, example="owner"),
-            Attribute("status", "text", required=True, example="active"),
-            *TIMES,
-        ),
-        (Relationship("people", "people"), Relationship("workspace_group", "workspace_group")),
+# From the most to the least.
+ROLES = ("owner", "admin", "member", "guest")
+WORKSPACE_GROUP_MEMBERSHIP = Resource(
+    type="workspace_group_membership",
+    table="workspace_group_memberships",
+    route="/v1/workspace-group-memberships",
+    attributes=(
+        Attribute("role", "text", written="always", required=True, example="owner", choices=ROLES),
+        Attribute("status", "text", required=True, example="active"),
+        *TIMES,
     ),
+    relationships=(
+        # They may belong to a workspace that the caller does not see.
+        Relationship("people", "people", written="create", guards=False),
+        Relationship("workspace_group", "workspace_group", drives="always", written="create"),
+    ),
+    includes=("people", "workspace_group"),
+    tenancy="group",
+    policy="member",
+    unique="workspace_group_memberships_people_group_active_unique",
+    operations=EVERY_OPERATION,
+    summaries={
+        "create": "Add a person to a group",
+        "update": "Change a member's role",
+        "delete": "Remove a member, or leave a group",
+    },
 )
+
 READABLE_PARENTS = (
     OWN_WORKSPACE,
     PEOPLE,
@@ -512,7 +529,7 @@ READABLE_PARENTS = (
     WORKSPACE_MEMBERSHIP,
 )
 
-OUTCOMES = ("waiting", "parked", "applied", "dismissed")
+FEED_OUTCOMES = ("waiting", "parked", "applied", "dismissed")
 _SOURCE = Attribute("source", "text", example="/well/companies", found="equal")
 # Kept events of the platform's feed: what waits or is parked, and what became of what was (contract, section 6).
 FEED_EVENT = Resource(
@@ -526,7 +543,7 @@ FEED_EVENT = Resource(
         Attribute("subject", "uuid", example="01990000-0003-7000-8000-a00000000001", found="equal"),
         Attribute("sequence", "version", example="1042", column="version"),
         Attribute("received_at", "instant", required=True),
-        Attribute("outcome", "text", required=True, example="parked", found="equal", choices=OUTCOMES),
+        Attribute("outcome", "text", required=True, example="parked", found="equal", choices=FEED_OUTCOMES),
         Attribute("reason", "text", example="other_source", found="equal"),
         Attribute(
             "problems",
@@ -611,7 +628,7 @@ register(
     WORKSPACE_PROVIDER,
     WORKSPACE_GROUP,
     *READABLE_PARENTS,
-    *PARENTS,
+    WORKSPACE_GROUP_MEMBERSHIP,
     SYNC_MESSAGE,
     FEED_EVENT,
     FEED_STATUS,

@@ -20,7 +20,8 @@ from wellspring.resources import (
 )
 
 type Operation = (
-    resources.Operation | Literal["health", "openapi", "docs", "release", "dismiss", "release_many", "status"]
+    resources.Operation
+    | Literal["health", "openapi", "docs", "console", "asset", "release", "dismiss", "release_many", "status"]
 )
 
 METHODS: Mapping[resources.Operation, str] = {
@@ -159,6 +160,8 @@ OPEN = (
     Route("GET", "/health", "health.check", "health", None, "Whether the service is ready", open_to_all=True),
     Route("GET", "/v1/openapi.json", "openapi.document", "openapi", None, "This document", open_to_all=True),
     Route("GET", "/docs", "docs.page", "docs", None, "This document, to read and to try", open_to_all=True),
+    Route("GET", "/console", "console.page", "console", None, "The ledger, to look at", open_to_all=True),
+    Route("GET", "/console/{file}", "console.asset", "asset", None, "A file of the console", open_to_all=True),
 )
 
 

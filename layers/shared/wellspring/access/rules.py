@@ -9,7 +9,7 @@ from typing import Literal
 
 from wellspring.access.principal import Person, Principal, Service
 from wellspring.errors import Forbidden
-from wellspring.resources import Policy
+from wellspring.resources import ROLES, Policy
 
 type Action = Literal["read", "create", "update", "delete"]
 
@@ -18,6 +18,9 @@ WRITE_PROVENANCE = "sync:write"
 MATCH_PROVIDERS = "providers:match"
 
 GROUP_KEEPERS = frozenset({"owner", "admin"})
+WORKSPACE_KEEPERS = frozenset({"owner", "admin"})
+# Who is more than whom, among the members of a group.
+RANKS = {role: rank for rank, role in enumerate(reversed(ROLES))}
 SELECTORS = frozenset({"owner", "admin", "member"})
 
 
@@ -43,7 +46,7 @@ def permit(principal: Principal, policy: Policy, action: Action) -> None:
             raise Forbidden("A service marks providers as matched; it removes none.")
         _require_scope(principal, MATCH_PROVIDERS)
     elif isinstance(principal, Service):
-        raise Forbidden("Only a person makes groups, enrols workspaces and withdraws them.")
+        raise Forbidden("Only a person makes and keeps groups, and decides about their members and workspaces.")
 
 
 def _permit_feed(principal: Principal, action: Action) -> None:
@@ -100,17 +103,59 @@ def require_group_keeper(roles: Collection[str]) -> None:
 
 
 def require_own_workspace(roles: Collection[str], pointer: str | None) -> None:
-    """Let through a direct member of the workspace; seeing it through a group does not do.
+    """Let through a direct owner or admin of the workspace, which an enrolment opens to the group.
 
     Args:
         roles: the caller's active direct roles in the workspace.
         pointer: where the document names the workspace.
 
     Raises:
-        Forbidden: they are no direct member.
+        Forbidden: they are neither; seeing it through a group does not do.
     """
-    if not roles:
-        raise Forbidden("Enrolling a workspace needs an active membership of it.", pointer=pointer)
+    if not WORKSPACE_KEEPERS & set(roles):
+        detail = (
+            "Enrolling a workspace opens it to the group, and needs the role of an owner or admin of the workspace."
+        )
+        raise Forbidden(detail, pointer=pointer)
+
+
+def require_withdrawer(in_group: Collection[str], in_workspace: Collection[str]) -> None:
+    """Let through who may withdraw a workspace from a group: an owner or admin of either.
+
+    Args:
+        in_group: the caller's active roles in the group.
+        in_workspace: their active direct roles in the workspace.
+
+    Raises:
+        Forbidden: they are neither.
+    """
+    if not (GROUP_KEEPERS & set(in_group) or WORKSPACE_KEEPERS & set(in_workspace)):
+        raise Forbidden("This needs the role of an owner or admin of the group, or of the workspace.")
+
+
+def require_group_owner(roles: Collection[str]) -> None:
+    """Let through an owner of the group.
+
+    Raises:
+        Forbidden: they are none.
+    """
+    if "owner" not in roles:
+        raise Forbidden("This needs the role of an owner of the group.")
+
+
+def require_no_more(roles: Collection[str], role: str, pointer: str | None = None) -> None:
+    """Let through who is at least what another member is, or would be.
+
+    Args:
+        roles: the caller's active roles in the group.
+        role: the other's, as it is or is to be.
+        pointer: where the document says it.
+
+    Raises:
+        Forbidden: the other is or would be more than the caller.
+    """
+    if max((RANKS[held] for held in roles), default=-1) < RANKS[role]:
+        raise Forbidden(f"Nobody decides about somebody who is more than they are: {role}.", pointer=pointer)
 
 
 def require_selector(principal: Principal, roles: Collection[str]) -> None:

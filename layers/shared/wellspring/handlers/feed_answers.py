@@ -9,9 +9,9 @@ from wellspring.handlers import kept
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
 from wellspring.handlers.kept import Released
 from wellspring.jsonapi.body import MetaMember
-from wellspring.jsonapi.documents import attributes_of
+from wellspring.jsonapi.documents import document_of_single
 from wellspring.jsonapi.query import no_parameters
-from wellspring.resources import FEED_EVENT, FEED_STATUS, SINGLE
+from wellspring.resources import FEED_EVENT, FEED_STATUS
 from wellspring.services.feed import parked
 from wellspring.services.feed.status import status
 
@@ -49,17 +49,7 @@ def feed_status() -> LambdaHandler:
         raise_all(no_parameters(request.raw_query))
 
         def answer(found: Mapping[str, Any]) -> Response:
-            document = {
-                "jsonapi": {"version": "1.1"},
-                "links": {"self": FEED_STATUS.route},
-                "data": {
-                    "type": FEED_STATUS.type,
-                    "id": SINGLE,
-                    "attributes": attributes_of(FEED_STATUS, found),
-                    "links": {"self": FEED_STATUS.route},
-                },
-            }
-            return Response(render(document))
+            return Response(render(document_of_single(FEED_STATUS, found)))
 
         return Plan(status, answer)
 

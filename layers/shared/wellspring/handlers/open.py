@@ -1,4 +1,4 @@
-"""What is no JSON:API operation: health, the API's description, the way to it, and what no route matches."""
+"""What is no JSON:API operation: health, the API's description, the console, and what no route matches."""
 
 import base64
 import gzip
@@ -23,6 +23,8 @@ DOCS_PAGE = "/docs"
 READING_SECONDS = 1.0
 # How long caches may keep what changes with a release only.
 KEPT = "public, max-age=300"
+# And what never changes under its name.
+KEPT_FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def health_check() -> LambdaHandler:
@@ -82,31 +84,81 @@ def docs_page() -> LambdaHandler:
     return _kept(page(), headers, media_type="text/html; charset=utf-8")
 
 
-def _kept(content: bytes, headers: Mapping[str, str], *, media_type: str, plain: str | None = None) -> LambdaHandler:
-    """Return the handler of what changes with a release only.
+def console_page() -> LambdaHandler:
+    """Return the handler of `GET /console`. Caches ask each time: the files that it names change with a release."""
+    from wellspring_console.page import page  # noqa: PLC0415  (only the console's functions carry it)
+
+    html, policy = page()
+    headers = {
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        # Who signs in elsewhere in another window gets no hold of this one.
+        "cross-origin-opener-policy": "same-origin",
+    }
+    packed = gzip.compress(html.encode(), mtime=0)
+    return _kept(packed, headers, media_type="text/html; charset=utf-8", plain=html, kept="no-cache")
+
+
+def console_asset() -> LambdaHandler:
+    """Return the handler of `GET /console/{file}`: a file whose name holds its hash, to be kept for ever."""
+    from wellspring_console.assets import by_served_name  # noqa: PLC0415  (only the console's functions carry it)
+
+    headers = {"x-content-type-options": "nosniff"}
+    operations = {
+        name: _Kept(asset.packed, headers, asset.media_type, plain=asset.content.decode(), kept=KEPT_FOR_EVER).answer
+        for name, asset in by_served_name().items()
+    }
+
+    def operation(request: Request) -> Response:
+        answer = operations.get(request.path_parameters.get("file", ""))
+        if answer is None:
+            raise NotFound("The console has no such file now. Load the page again.")
+        return answer(request)
+
+    return http_handler(operation)
+
+
+def _kept(
+    content: bytes, headers: Mapping[str, str], *, media_type: str, plain: str | None = None, kept: str = KEPT
+) -> LambdaHandler:
+    """Return the handler of what changes with a release only; the arguments are those of `_Kept`."""
+    return http_handler(_Kept(content, headers, media_type, plain=plain, kept=kept).answer)
+
+
+class _Kept:
+    """What changes with a release only, packed once for everybody.
 
     Args:
         content: packed with gzip.
         headers: beside those of caching.
         media_type: of what is packed.
         plain: the same for who refuses gzip; where there is none, they are answered 406.
+        kept: how long caches may keep it.
     """
-    tag = hashlib.sha256(content).hexdigest()[:32]
-    shared = {**headers, "vary": "accept-encoding", "cache-control": KEPT}
-    coded = {**shared, "etag": f'"{tag}-gzip"', "content-encoding": "gzip"}
-    body = base64.b64encode(content).decode()
-    packed = Response(body, media_type=media_type, headers=coded, is_base64=True)
-    other = None if plain is None else Response(plain, media_type=media_type, headers={**shared, "etag": f'"{tag}"'})
 
-    def operation(request: Request) -> Response:
-        response = packed if _takes_gzip(request.header("accept-encoding")) else other
+    def __init__(
+        self, content: bytes, headers: Mapping[str, str], media_type: str, *, plain: str | None, kept: str
+    ) -> None:
+        tag = hashlib.sha256(content).hexdigest()[:32]
+        self._shared = {**headers, "vary": "accept-encoding", "cache-control": kept}
+        coded = {**self._shared, "etag": f'"{tag}-gzip"', "content-encoding": "gzip"}
+        body = base64.b64encode(content).decode()
+        self._packed = Response(body, media_type=media_type, headers=coded, is_base64=True)
+        self._plain = (
+            None
+            if plain is None
+            else Response(plain, media_type=media_type, headers={**self._shared, "etag": f'"{tag}"'})
+        )
+
+    def answer(self, request: Request) -> Response:
+        """Return the answer in the coding that the client takes, or 304. Raises `NotAcceptable`."""
+        response = self._packed if _takes_gzip(request.header("accept-encoding")) else self._plain
         if response is None:
             raise NotAcceptable("This page is sent packed only; ask for it with Accept-Encoding: gzip.")
         if none_match(request.header("if-none-match"), response.headers["etag"]):
             return response
-        return Response(status=HTTPStatus.NOT_MODIFIED, headers={**shared, "etag": response.headers["etag"]})
-
-    return http_handler(operation)
+        return Response(status=HTTPStatus.NOT_MODIFIED, headers={**self._shared, "etag": response.headers["etag"]})
 
 
 def _takes_gzip(accepted: str | None) -> bool:

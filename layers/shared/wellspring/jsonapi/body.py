@@ -224,7 +224,7 @@ class _Reader:
                 self.refuse(SystemAttribute(f"The system sets {name}.", pointer=pointer))
         if self.action == "create" and said is not None:
             for attribute in self.resource.attributes:
-                if attribute.required and attribute.name not in said:
+                if attribute.required and attribute.written != "never" and attribute.name not in said:
                     pointer = "/data/attributes" if said else "/data"
                     self.refuse(SchemaValidationError(f"The attribute {attribute.name} is missing.", pointer=pointer))
 
@@ -313,9 +313,18 @@ def _value(attribute: Attribute, value: Any) -> Value:
             # What is shown is what is stored. The database would round, and out of the last year that it can give back.
             return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
         case _:
-            if _is_shown_text(value, MAX_TEXT):
-                return str(value)
-            raise ValueError(f"a text of 1 to {MAX_TEXT} characters that are not all blank, without NUL")
+            return _text_of(attribute, value)
+
+
+def _text_of(attribute: Attribute, value: Any) -> str:
+    """Return a text: one of the attribute's choices, if it has any. Raises `ValueError`, which says what it must be."""
+    if attribute.choices:
+        if value in attribute.choices:
+            return str(value)
+        raise ValueError(" or ".join(attribute.choices))
+    if _is_shown_text(value, MAX_TEXT):
+        return str(value)
+    raise ValueError(f"a text of 1 to {MAX_TEXT} characters that are not all blank, without NUL")
 
 
 def _primary_data(document: Any) -> Mapping[str, Any]:

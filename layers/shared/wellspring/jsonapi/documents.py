@@ -11,7 +11,7 @@ from uuid import UUID
 from wellspring.jsonapi.query import with_cursor
 from wellspring.jsonapi.values import CURSOR_PAGINATION, render_instant
 from wellspring.queries import View
-from wellspring.resources import Attribute, Relationship, Resource, resource_of
+from wellspring.resources import SINGLE, Attribute, Relationship, Resource, resource_of
 from wellspring.services.reading import Found, Included, Page, Row
 
 VERSION = {"version": "1.1"}
@@ -104,6 +104,13 @@ def single_document(resource: Resource, found: Found, view: View, url: str) -> O
         "data": resource_object(resource, found.row, view.fields.get(resource.type), _reachable(found.included)),
     }
     return _with_included(document, found.included, view)
+
+
+def document_of_single(resource: Resource, row: Row) -> Object:
+    """Return the document of what there is one of, from its attributes."""
+    links = {"self": resource.route}
+    data = {"type": resource.type, "id": SINGLE, "attributes": attributes_of(resource, row), "links": links}
+    return {"jsonapi": VERSION, "links": links, "data": data}
 
 
 def page_document(
@@ -250,7 +257,7 @@ def _related(
             if target.is_readable and (proven or (target.type, value) in reachable):
                 made["links"] = {"related": f"{target.route}/{value}"}
         return made
-    list_ = _list_of_related(resource, relationship, row)
+    list_ = list_of_related(resource, relationship, row["id"])
     said: Object = {"links": {"related": list_}} if list_ else {}
     if key in row:
         said["data"] = [_identifier(relationship, id_) for id_ in row[key]]
@@ -259,11 +266,11 @@ def _related(
     return said
 
 
-def _list_of_related(resource: Resource, relationship: Relationship, row: Row) -> str:
-    """Return the link to the list of what a to-many relationship holds; empty where there is no such list."""
+def list_of_related(resource: Resource, relationship: Relationship, id_: object) -> str:
+    """Return the link to the list of what a to-many relationship of one row holds; empty where there is none."""
     target = resource_of(relationship.target)
     back = next((each.name for each in target.to_one if each.target == resource.type), "")
-    return url_of(target.route, f"filter[{back}]={row['id']}") if target.route and back else ""
+    return url_of(target.route, f"filter[{back}]={id_}") if target.route and back else ""
 
 
 def _linkage(relationship: Relationship, value: Any) -> Mapping[str, str] | None:

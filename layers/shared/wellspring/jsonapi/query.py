@@ -462,7 +462,7 @@ def default_sort(resource: Resource) -> Sort:
 
 def is_of_workspaces(resource: Resource) -> bool:
     """Say whether the rows of a type belong to workspaces, by which its list is narrowed."""
-    return resource.tenancy not in {"membership", "everybody", "services"}
+    return resource.tenancy not in {"membership", "everybody", "group", "services"}
 
 
 _SOME_IDS = f"one to {MAX_FILTER_IDS} uuids, comma-separated"

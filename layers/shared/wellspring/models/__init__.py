@@ -28,6 +28,6 @@ def listed_from(resource: Resource) -> Table:
     if resource.tenancy == "message":
         return messages.sync_messages_of_caller
     table = table_of(resource.table)
-    if resource.policy != "none" or resource.tenancy == "everybody":
+    if resource.policy not in {"none", "member"} or resource.tenancy == "everybody":
         return table
     return table.to_metadata(MetaData(), schema=INFRASTRUCTURE, name=f"{table.name}_of_caller")

@@ -163,6 +163,8 @@ workspace_group_memberships = Table(
         postgresql_where=LIVE,
     ),
     Index(None, "workspace_group_pk"),
+    *indexes("workspace_group_memberships", "workspace_group_pk", "group"),
+    *everywhere("workspace_group_memberships"),
     schema=SCHEMA,
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.openapi import examples
 from wellspring.openapi.naming import operation_id, ref, schema, tag
-from wellspring.openapi.parameters import enumerations, parameters
+from wellspring.openapi.parameters import FILE, enumerations, parameters
 from wellspring.openapi.problems import codes
 from wellspring.openapi.responses import of_default, responses
 from wellspring.openapi.schemas import all_answers, basics, request, request_name, request_to
@@ -75,6 +75,8 @@ def _operation(route: Route, components: _Components) -> Object:
                 "example": examples.META[route.operation][resource.type],
             }
             made["requestBody"] = {"required": True, "content": {MEDIA_TYPE: content}}
+    elif route.operation == "asset":
+        made["parameters"] = [FILE]
     if route.open_to_all:
         made["security"] = []
     made["responses"] = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wellspring.example_ids import demo_id, id_of
-from wellspring.jsonapi.documents import proves
+from wellspring.jsonapi.documents import list_of_related, proves
 from wellspring.resources import SINGLE, Attribute, Relationship, Resource, resource_of
 
 MADE_AT = "2026-05-10T08:14:22.000Z"
@@ -70,8 +70,11 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
         **identifier(resource.type),
         "attributes": {said.name: attribute(said) for said in resource.attributes if not said.is_kept_back},
     }
-    # A to-many's linkage is there where it is asked for.
     relationships = {said.name: _relationship(resource, said, primary=primary) for said in resource.to_one}
+    # A to-many's linkage is there where it is asked for.
+    several = (said for said in resource.relationships if said.many)
+    related = {said.name: list_of_related(resource, said, id_of(resource.type)) for said in several}
+    relationships |= {name: {"links": {"related": link}} for name, link in related.items() if link}
     if relationships:
         made["relationships"] = relationships
     if resource.is_single:

@@ -35,6 +35,7 @@ _TAGS: Mapping[Policy, str] = {
     "enrolment": "Enrolments",
     "selection": "Provider choices",
     "group": "Groups",
+    "member": "Members of groups",
     "message": "Sync messages",
     "feed": "The platform's feed",
 }

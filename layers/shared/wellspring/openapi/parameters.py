@@ -42,6 +42,17 @@ def enumerations() -> dict[str, Object]:
     }
 
 
+# Of the console, whose page names them.
+FILE: Object = {
+    "name": "file",
+    "in": "path",
+    "required": True,
+    "description": "Name of a file, with the hash of its content.",
+    "schema": {"type": "string", "maxLength": 100},
+    "example": "main.0000000000000000.js",
+}
+
+
 def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]:
     """Yield each parameter of an operation, with a name to share it by: two of one name that are equal are one."""
     yield from _path(route, resource)

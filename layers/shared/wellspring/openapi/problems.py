@@ -80,6 +80,8 @@ def _problems(route: Route) -> Iterator[WellspringError]:
         yield FAULT
         if route.operation == "health":
             yield UNAVAILABLE
+        if route.operation == "asset":
+            yield NotFound("The console has no such file now. Load the page again.")
         return
     resource = route.resource
     yield UNAUTHORIZED

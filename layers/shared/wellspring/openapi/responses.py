@@ -48,10 +48,11 @@ def responses(route: Route) -> Iterator[tuple[str, str, Object]]:
 def _name(route: Route, status: HTTPStatus, found: Sequence[WellspringError]) -> str:
     """Return what to call the answer to errors: by its resource too where the errors are its own."""
     of_resource = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
-    if route.operation in {"create", "update"} and status in of_resource:
+    if route.operation in {"create", "update", "release", "release_many", "dismiss"} and status in of_resource:
         return pascal(f"{route.function}_{status.name.lower()}")
     if len(found) == 1:
-        return pascal(found[0].code.lower())
+        of_meta = "meta_" if route.operation in examples.META and status == HTTPStatus.UNPROCESSABLE_ENTITY else ""
+        return pascal(f"{of_meta}{found[0].code.lower()}")
     return pascal(f"{route.operation}_{status.name.lower()}")
 
 
@@ -210,5 +211,16 @@ _OPEN: dict[str, Object] = {
     "docs": {
         "description": "A page for a browser.",
         "content": {"text/html": {**_TEXT, "example": "<!doctype html>"}},
+    },
+    "console": {
+        "description": "A page for a browser.",
+        "content": {"text/html": {**_TEXT, "example": "<!doctype html>"}},
+    },
+    "asset": {
+        "description": "A script or the styles of the console, to be kept for ever.",
+        "content": {
+            "text/javascript": {**_TEXT, "example": "export const name = 1;"},
+            "text/css": {**_TEXT, "example": "body{margin:0}"},
+        },
     },
 }

@@ -400,7 +400,7 @@ def request(resource: Resource, operation: str) -> Object:
     attributes = _written_attributes(resource, operation)
     relationships = {said.name: _pointed(said) for said in resource.relationships if said.written == operation}
     creating = operation == "create"
-    needed = [said.name for said in resource.attributes if said.required and creating]
+    needed = [said.name for said in resource.attributes if said.required and said.written != "never" and creating]
     data: Object = {
         "type": {"type": "string", "const": resource.type},
         "id": {**NEVER, "description": "The server makes the ids."}
@@ -454,6 +454,8 @@ def _said(attribute: Attribute) -> Object:
             return schema("Direction")
         case "boolean":
             return {"type": "boolean"}
+        case _ if attribute.choices:
+            return {"type": "string", "enum": list(attribute.choices)}
         case _:
             return {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": TEXT_PATTERN}
 

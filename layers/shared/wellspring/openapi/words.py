@@ -54,6 +54,7 @@ TAGS: Mapping[Policy, str] = {
     "enrolment": "Which workspaces belong to which group, and who enrolled them.",
     "selection": "Which providers of the catalogue a workspace has selected, or was matched to.",
     "group": "Groups of workspaces.",
+    "member": "Who belongs to which group, and as what.",
     "message": "What syncs brought: each message of the sync queue, what it did, or why it waits.",
     "feed": "What the platform's feed brought that waits or is parked, and how far it is; for services.",
     "none": "The service itself.",
@@ -65,11 +66,12 @@ _PERMISSIONS: Mapping[tuple[str, str], str] = {
     ("provenance", "update"): "For services with `sync:write`: a time in `deleted_at` tombstones, null restores.",
     ("provenance", "delete"): "For services with `sync:write`. The row is tombstoned; a second time it is 404.",
     ("enrolment", "create"): (
-        "For an owner or admin of the group who is also a direct, active member of the workspace. "
+        "For an owner or admin of the group who is also an owner or admin of the workspace, which it opens to the "
+        "group. "
         "A pair that is enrolled already is 409; one that was withdrawn is enrolled again as a new row."
     ),
     ("enrolment", "update"): "Nobody may: an enrolment is never changed. Withdraw it and enrol again.",
-    ("enrolment", "delete"): "For an owner or admin of the group. The row stays as history.",
+    ("enrolment", "delete"): "For an owner or admin of the group or of the workspace. The row stays as history.",
     ("selection", "create"): (
         "For an owner, admin or member of the workspace, who selects by it unless the document says otherwise, and for "
         "services with `providers:match`, which say `is_matched` only. Makes the row or changes the live one there is. "
@@ -82,8 +84,23 @@ _PERMISSIONS: Mapping[tuple[str, str], str] = {
     ("selection", "delete"): "For an owner, admin or member of the workspace. Selecting again makes a new row.",
     ("group", "create"): (
         "For any person, who becomes its owner. The workspaces named are enrolled with it, all or none; the caller "
-        "must be a direct, active member of each."
+        "must be an owner or admin of each."
     ),
+    ("group", "update"): "For an owner or admin of the group.",
+    ("group", "delete"): "For an owner of the group. Its enrolments and memberships end with it, all or none.",
+    ("member", "list"): "A person sees the members of the groups in which they are one; a service needs `system:read`.",
+    ("member", "create"): (
+        "For an owner or admin of the group, for people whom they see, and for no role above their own. Somebody who "
+        "is a member already is 409."
+    ),
+    ("member", "update"): (
+        "For an owner or admin of the group; nobody changes somebody who is more than they are, or makes them more. "
+        "The last owner stays one: 409."
+    ),
+    (
+        "member",
+        "delete",
+    ): "For an owner or admin of the group who is no less, and for the member. The last owner stays: 409.",
     ("message", "list"): (
         f"{_READ} To a person what is another tenant's looks like an unknown record. Of each there are 5 problems, and "
         "its body never."

@@ -205,7 +205,7 @@ def _row(number: int, event: FeedEvent, fed: Fed) -> dict[str, object]:
         "deletes": event.action != "upsert",
     }
     for name in fed.attributes:
-        row[name] = values.get(name)
+        row[f"new_{name}"] = values.get(name)
     for name in fed.references:
         row[f"{name}_id"] = values.get(f"{name}_id")
     return row
@@ -234,9 +234,10 @@ def _statement(type_: str) -> TextClause:
     return text(f"WITH {','.join(parts)} {_ANSWER}")
 
 
+# A type may call its attributes as it likes: what is said of them is `new_NAME` and `old_NAME` in these statements.
 def _input(fed: Fed) -> str:
     columns = ", ".join(
-        [f"{name} {kind}" for name, kind in fed.attributes.items()] + [f"{name}_id uuid" for name in fed.references]
+        [f"new_{name} {kind}" for name, kind in fed.attributes.items()] + [f"{name}_id uuid" for name in fed.references]
     )
     return f"""
 input AS MATERIALIZED (
@@ -260,7 +261,7 @@ def _known(type_: str, fed: Fed) -> str:
     selected = ", ".join(
         [f"old.{name} AS old_{name}" for name in columns] + [f"to_{name}.pk AS {name}_pk" for name in fed.references]
     )
-    attributes = "".join(f"input.{name}, " for name in fed.attributes)
+    attributes = "".join(f"input.new_{name}, " for name in fed.attributes)
     members = "".join(f"CAST(input.{name}_id AS text) AS {name}_key, " for name in fed.references)
     joins = "".join(
         f"""
@@ -281,7 +282,7 @@ def _known(type_: str, fed: Fed) -> str:
 known AS MATERIALIZED (
   SELECT input.number, input.id, input.source, input.version, {deletes} AS deletes, {attributes}{members}
          old.pk AS old_pk, {selected},
-         CASE WHEN old.pk IS NULL THEN gone.source_version ELSE old.source_version END AS old_version,
+         CASE WHEN old.pk IS NULL THEN gone.source_version ELSE old.source_version END AS version_there,
          (CASE WHEN old.pk IS NULL THEN gone.erased_at ELSE old.erased_at END) IS NOT NULL AS is_erased,
          coalesce(CASE WHEN old.pk IS NULL THEN gone.source ELSE old.source END,
                   first_value(input.source) OVER (PARTITION BY input.id ORDER BY input.number)) AS owner
@@ -307,18 +308,18 @@ def _judged(type_: str, fed: Fed) -> str:
     if fed.unique:
         # Of two in one batch that want the same one waits too: it is looked at again when the other is there.
         taken = f"""(EXISTS (SELECT FROM {fed.table} AS other
-                              WHERE other.{fed.unique} = known.{fed.unique} AND other.id <> known.id)
-              OR known.id <> first_value(known.id) OVER (PARTITION BY known.{fed.unique} ORDER BY known.number))"""
+                              WHERE other.{fed.unique} = known.new_{fed.unique} AND other.id <> known.id)
+              OR known.id <> first_value(known.id) OVER (PARTITION BY known.new_{fed.unique} ORDER BY known.number))"""
         waits.append(taken)
         missing_types.append(f"WHEN {taken} THEN '{type_}_{fed.unique}'")
-        missing_keys.append(f"WHEN {taken} THEN {fed.unique}")
+        missing_keys.append(f"WHEN {taken} THEN new_{fed.unique}")
     moved = f"WHEN workspace_pk <> old_workspace_pk THEN '{WORKSPACE_CHANGED}'" if "workspace" in fed.references else ""
     waiting = f"WHEN {' OR '.join(waits)} THEN 'waiting'" if waits else ""
     return f"""
 judged AS MATERIALIZED (
   SELECT known.*,
          CASE WHEN source <> owner THEN '{OTHER_SOURCE}'
-              WHEN is_erased OR version <= old_version THEN 'stale'
+              WHEN is_erased OR version <= version_there THEN 'stale'
               WHEN deletes THEN 'ready'
               {waiting} {moved}
               ELSE 'ready'
@@ -336,7 +337,7 @@ ranked AS MATERIALIZED (
   SELECT judged.*,
          verdict = 'ready'
            AND row_number() OVER (PARTITION BY id, verdict ORDER BY version DESC, number) = 1 AS is_effect,
-         max(version) FILTER (WHERE verdict = 'ready') OVER (PARTITION BY id) AS new_version
+         max(version) FILTER (WHERE verdict = 'ready') OVER (PARTITION BY id) AS version_ahead
     FROM judged
 )"""
 
@@ -346,7 +347,10 @@ ranked AS MATERIALIZED (
 def _written(type_: str, fed: Fed) -> str:
     references = [f"{name}_pk" for name in fed.references]
     columns = [*fed.attributes, *references]
-    kept = ", ".join(f"CASE WHEN deletes THEN old_{name} ELSE {name} END" for name in columns)
+    told = [*(f"new_{name}" for name in fed.attributes), *references]
+    kept = ", ".join(
+        f"CASE WHEN deletes THEN old_{name} ELSE {new} END" for name, new in zip(columns, told, strict=True)
+    )
     never_moved = [name for name in columns if name != "workspace_pk"]
     sets = ", ".join(
         f"{name} = CASE WHEN excluded.deleted_at IS NULL THEN excluded.{name} ELSE row.{name} END"
@@ -399,7 +403,7 @@ ending AS (
 
 # Nothing of what was simply applied: a row for each event would take as long to read as to write.
 _ANSWER = """
-SELECT CASE WHEN verdict = 'ready' OR verdict = 'waiting' AND version <= new_version THEN 'stale' ELSE verdict END,
+SELECT CASE WHEN verdict = 'ready' OR verdict = 'waiting' AND version <= version_ahead THEN 'stale' ELSE verdict END,
        number, missing_type, missing_key, NULL::bigint
   FROM ranked WHERE NOT is_effect
  UNION ALL

@@ -18,6 +18,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    text,
     true,
     union_all,
 )
@@ -60,6 +61,48 @@ def make(transaction: Transaction, name: str, owner_pk: int, workspace_pks: Sequ
         columns = ["workspace_group_pk", "workspace_pk", "created_by_pk"]
         transaction.execute(insert(workspace_group_workspaces).from_select(columns, values))
     return row
+
+
+_LOCK = text("SELECT pk FROM core_api.workspace_groups WHERE pk = :pk FOR UPDATE")
+_LOCK_OF_MEMBERSHIP = text("""
+SELECT pk FROM core_api.workspace_groups
+ WHERE pk = (SELECT workspace_group_pk FROM core_api.workspace_group_memberships WHERE id = :id)
+   FOR UPDATE""")
+_OWNERS = text("""
+SELECT count(*)
+  FROM core_api.workspace_group_memberships AS membership
+  JOIN core_api.workspace_groups AS team ON team.pk = membership.workspace_group_pk
+  JOIN core_api.peoples AS owner ON owner.pk = membership.people_pk
+ WHERE team.id = :id AND membership.id <> :besides AND membership.role = 'owner' AND membership.status = 'active'
+   AND membership.deleted_at IS NULL AND owner.deleted_at IS NULL""")
+# The enrolment of a workspace that is gone stays as it is, out of everybody's sight, as the workspace does.
+_END = tuple(
+    text(f"""
+UPDATE core_api.{table} SET deleted_at = now(), updated_at = now()
+ WHERE workspace_group_pk = (SELECT pk FROM core_api.workspace_groups WHERE id = :id) AND deleted_at IS NULL""")
+    for table in ("workspace_group_workspaces", "workspace_group_memberships")
+)
+
+
+def lock(transaction: Transaction, pk: int) -> None:
+    """Lock a group's row: who is a member of it, and as what, is decided behind it."""
+    transaction.execute(_LOCK, {"pk": pk})
+
+
+def lock_of_membership(transaction: Transaction, id_: UUID) -> None:
+    """Lock the row of a membership's group, if there is such a membership."""
+    transaction.execute(_LOCK_OF_MEMBERSHIP, {"id": id_})
+
+
+def owners(transaction: Transaction, id_: UUID, *, besides: UUID) -> int:
+    """Count the active owners of a group whose row is locked, without one membership."""
+    return int(transaction.execute(_OWNERS, {"id": id_, "besides": besides}).scalar_one())
+
+
+def end(transaction: Transaction, id_: UUID) -> None:
+    """Tombstone the enrolments and memberships of a group whose row is locked."""
+    for statement in _END:
+        transaction.execute(statement, {"id": id_})
 
 
 def linkage(

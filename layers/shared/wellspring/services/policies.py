@@ -5,13 +5,17 @@ A junction object that follows one of these kinds needs no rule of its own.
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
+from uuid import UUID
 
 from wellspring.access.principal import Person, Principal
 from wellspring.access.rules import (
     require_group_keeper,
+    require_group_owner,
+    require_no_more,
     require_own_workspace,
     require_selecting,
     require_selector,
+    require_withdrawer,
 )
 from wellspring.database import Transaction
 from wellspring.errors import Conflict, Forbidden, TenantMismatch, WellspringError, raise_all
@@ -24,6 +28,7 @@ from wellspring.resources import Resource
 type Parents = Mapping[str, Sequence[Parent]]
 
 SELECTED, MATCHED = "/data/attributes/is_selected", "/data/attributes/is_matched"
+ROLE = "/data/attributes/role"
 
 
 class Rules(Protocol):
@@ -42,14 +47,27 @@ class Rules(Protocol):
     ) -> tuple[Row, bool]:
         """Write what a draft says. Return the row's `id` and attributes, and whether it is new."""
 
-    def guard(self, transaction: Transaction, principal: Principal, row: Row) -> None:
-        """Let through who may change or remove this row. Raises `Forbidden`."""
+    def guard(self, transaction: Transaction, principal: Principal, row: Row, draft: Draft | None) -> None:
+        """Let through who may change this row as a draft says, or remove it where there is none. Raises `Forbidden`.
+
+        Raises `Conflict` where nobody may, as things stand.
+        """
 
     def changes(self, principal: Principal, row: Row, draft: Draft) -> Mapping[str, object]:
         """Return the columns to change. Raises `WellspringError` where the outcome may not be."""
 
+    def end_with(self, transaction: Transaction, row: Row) -> None:
+        """End what ends with this row, which is about to be removed."""
 
-class Provenance:
+
+class _EndsAlone:
+    """What nothing ends with."""
+
+    def end_with(self, _transaction: Transaction, _row: Row) -> None:
+        """End nothing else."""
+
+
+class Provenance(_EndsAlone):
     """Written by the pipeline; what changes is only whether a row is tombstoned."""
 
     updatable: ClassVar[Deleted] = "include"
@@ -67,7 +85,7 @@ class Provenance:
         connector_state.lock(transaction, keys["workspace_connector_pk"])
         return writing.add(transaction, resource, {**keys, **draft.attributes}), True
 
-    def guard(self, _transaction: Transaction, _principal: Principal, _row: Row) -> None:
+    def guard(self, _transaction: Transaction, _principal: Principal, _row: Row, _draft: Draft | None) -> None:
         """Ask for nothing beyond what `access.rules.permit` did."""
 
     def changes(self, _principal: Principal, _row: Row, draft: Draft) -> Mapping[str, object]:
@@ -75,8 +93,8 @@ class Provenance:
         return draft.attributes
 
 
-class Enrolment:
-    """Made by a keeper of the group who belongs to the workspace; never changed."""
+class Enrolment(_EndsAlone):
+    """Made by a keeper of the group who keeps the workspace, too; never changed."""
 
     updatable: ClassVar[Deleted] = "exclude"
     removal: ClassVar[Mapping[str, object]] = {}
@@ -95,18 +113,19 @@ class Enrolment:
         }
         return {**writing.add(transaction, resource, keys), "created_by_id": _id(principal)}, True
 
-    def guard(self, transaction: Transaction, principal: Principal, row: Row) -> None:
-        """Ask for a keeper of the group; who sees the row through the workspace alone is none."""
-        key = ("workspace_group", row["workspace_group_id"])
-        group = parents.find(transaction, principal, [key]).get(key)
-        require_group_keeper(group.roles if group else ())
+    def guard(self, transaction: Transaction, principal: Principal, row: Row, _draft: Draft | None) -> None:
+        """Ask for a keeper of the group or of the workspace; who sees the row through one may not see the other."""
+        keys = [("workspace_group", row["workspace_group_id"]), ("workspace", row["workspace_id"])]
+        found = parents.find(transaction, principal, keys)
+        in_group, in_workspace = (found[key].roles if key in found else frozenset() for key in keys)
+        require_withdrawer(in_group, in_workspace)
 
     def changes(self, _principal: Principal, _row: Row, _draft: Draft) -> Mapping[str, object]:
         """Change nothing: `access.rules.permit` lets nobody come here."""
         raise Forbidden("An enrolment is never changed.")
 
 
-class Selection:
+class Selection(_EndsAlone):
     """Chosen by the workspace's people, matched by the platform; what is selected is matched."""
 
     updatable: ClassVar[Deleted] = "exclude"
@@ -131,7 +150,7 @@ class Selection:
         _check_matched(said, row)
         return row, is_new
 
-    def guard(self, transaction: Transaction, principal: Principal, row: Row) -> None:
+    def guard(self, transaction: Transaction, principal: Principal, row: Row, _draft: Draft | None) -> None:
         """Ask a person for a role in the workspace."""
         key = ("workspace", row["workspace_id"])
         workspace = parents.find(transaction, principal, [key]).get(key)
@@ -171,13 +190,61 @@ class Group:
         row = groups.make(transaction, str(draft.attributes["name"]), owner, pks)
         return {**row, "created_by_id": _id(principal)}, True
 
-    def guard(self, _transaction: Transaction, _principal: Principal, _row: Row) -> None:
-        """Let nobody through: a group has no route that changes or removes it."""
-        raise Forbidden("A group is not changed here.")
+    def guard(self, transaction: Transaction, principal: Principal, row: Row, draft: Draft | None) -> None:
+        """Ask for a keeper to rename it, and for an owner to delete it; the group's row is locked."""
+        roles = _roles_in_group(transaction, principal, row["id"])
+        if draft is None:
+            require_group_owner(roles)
+        else:
+            require_group_keeper(roles)
 
-    def changes(self, _principal: Principal, _row: Row, _draft: Draft) -> Mapping[str, object]:
-        """Change nothing, for the same reason."""
-        raise Forbidden("A group is not changed here.")
+    def changes(self, _principal: Principal, _row: Row, draft: Draft) -> Mapping[str, object]:
+        """Rename it."""
+        return draft.attributes
+
+    def end_with(self, transaction: Transaction, row: Row) -> None:
+        """End its enrolments and memberships: whoever reads them needs a live group."""
+        groups.end(transaction, row["id"])
+
+
+class Member(_EndsAlone):
+    """Added, changed and removed by keepers of the group, who are no less than the member is or would be.
+
+    All of it is decided under the lock of the group's row: of two owners that leave at once, one stays.
+    """
+
+    updatable: ClassVar[Deleted] = "exclude"
+    removal: ClassVar[Mapping[str, object]] = {}
+
+    def create(
+        self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
+    ) -> tuple[Row, bool]:
+        """Insert an active membership. A live one of the same pair violates the database's constraint."""
+        (people,), (group,) = found["people"], found["workspace_group"]
+        groups.lock(transaction, group.pk)
+        roles = _roles_in_group(transaction, principal, group.id)
+        require_group_keeper(roles)
+        require_no_more(roles, str(draft.attributes["role"]), ROLE)
+        keys = {"people_pk": people.pk, "workspace_group_pk": group.pk}
+        return writing.add(transaction, resource, {**keys, **draft.attributes, "status": "active"}), True
+
+    def guard(self, transaction: Transaction, principal: Principal, row: Row, draft: Draft | None) -> None:
+        """Ask for a keeper who is no less than the member is, and is to be; all but the last owner may leave."""
+        leaves = draft is None and isinstance(principal, Person) and row["people_id"] == principal.id
+        role = row["role"] if draft is None else draft.attributes.get("role", row["role"])
+        if not leaves:
+            roles = _roles_in_group(transaction, principal, row["workspace_group_id"])
+            require_group_keeper(roles)
+            require_no_more(roles, row["role"])
+            require_no_more(roles, str(role), ROLE)
+        if row["role"] == "owner" and (draft is None or role != "owner"):
+            others = groups.owners(transaction, row["workspace_group_id"], besides=row["id"])
+            if not others:
+                raise Conflict("The group would have no owner.", pointer=None if draft is None else ROLE)
+
+    def changes(self, _principal: Principal, _row: Row, draft: Draft) -> Mapping[str, object]:
+        """Change the role."""
+        return draft.attributes
 
 
 RULES: Mapping[str, Rules] = {
@@ -185,7 +252,14 @@ RULES: Mapping[str, Rules] = {
     "enrolment": Enrolment(),
     "selection": Selection(),
     "group": Group(),
+    "member": Member(),
 }
+
+
+def _roles_in_group(transaction: Transaction, principal: Principal, id_: UUID) -> frozenset[str]:
+    key = ("workspace_group", id_)
+    group = parents.find(transaction, principal, [key]).get(key)
+    return group.roles if group else frozenset()
 
 
 def _caller(transaction: Transaction, principal: Principal) -> int:

@@ -9,7 +9,7 @@ from wellspring.access.rules import require_reading
 from wellspring.database import Transaction
 from wellspring.errors import Conflict, raise_all
 from wellspring.queries import Draft
-from wellspring.repositories import connector_state, ledger, parents, writing
+from wellspring.repositories import connector_state, groups, ledger, parents, writing
 from wellspring.repositories.ledger import Row
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
@@ -68,12 +68,12 @@ def update(
         Conflict: the outcome may not be.
     """
     rules = RULES[resource.policy]
-    if resource.policy == "provenance" and id_:
-        connector_state.lock_of_row(transaction, resource.table, id_)
+    if id_:
+        _lock_in_front(transaction, resource, id_)
     row = ledger.one(transaction, principal, resource, {"id": id_}, deleted=rules.updatable, lock=True) if id_ else None
     if row is None:
         raise absent(resource.type)
-    rules.guard(transaction, principal, row)
+    rules.guard(transaction, principal, row, draft)
     precondition(row)
     values = rules.changes(principal, row, draft)
     if row["deleted_at"] is not None and values.get("deleted_at", row["deleted_at"]) is None:
@@ -86,6 +86,17 @@ def update(
     changed = writing.change(transaction, resource, row["id"], {**values, **ended_by})
     audit.note(transaction, principal, "update", resource.type, row["id"])
     return {**row, **changed, **({"ended_by_id": None} if ended_by else {})}
+
+
+def _lock_in_front(transaction: Transaction, resource: Resource, id_: UUID) -> None:
+    """Lock what keeps the order of those who write rows like this one, before the row is looked at."""
+    match resource.policy:
+        case "provenance":
+            connector_state.lock_of_row(transaction, resource.table, id_)
+        case "member":
+            groups.lock_of_membership(transaction, id_)
+        case _:
+            return
 
 
 def _require_live_parents(transaction: Transaction, principal: Principal, resource: Resource, row: Row) -> None:
@@ -118,14 +129,15 @@ def remove(
         PreconditionFailed: from `precondition`.
     """
     known = {name: id_ for name, id_ in ids.items() if id_ is not None}
-    if resource.policy == "provenance" and "id" in known:
-        connector_state.lock_of_row(transaction, resource.table, known["id"])
+    if "id" in known:
+        _lock_in_front(transaction, resource, known["id"])
     row = ledger.one(transaction, principal, resource, known, lock=True) if len(known) == len(ids) else None
     if row is None:
         raise absent(resource.type)
     rules = RULES[resource.policy]
-    rules.guard(transaction, principal, row)
+    rules.guard(transaction, principal, row, None)
     precondition(row)
+    rules.end_with(transaction, row)
     writing.tombstone(transaction, resource, row["id"], rules.removal)
     audit.note(transaction, principal, "delete", resource.type, row["id"])
 

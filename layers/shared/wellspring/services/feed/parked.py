@@ -13,6 +13,7 @@ from wellspring.repositories.feed import NeedsExclusive
 from wellspring.repositories.feed_work import Verdict
 from wellspring.repositories.ledger import Row
 from wellspring.resources import FEED_EVENT
+from wellspring.services import audit
 from wellspring.services.feed.applying import Locked
 from wellspring.services.feed.settling import apply_taken
 from wellspring.services.reading import absent
@@ -59,6 +60,7 @@ def release(principal: Principal, id_: UUID | None, deadline: Deadline) -> Row:
         taken = pending_events.take_one(transaction, held["id"])
         if taken is not None and taken.event is not None:
             apply_taken(transaction, [taken], exclusive)
+        audit.note(transaction, principal, "release", FEED_EVENT.type, held["id"])
         return _now(transaction, principal, held["id"])
 
     return _with_locks(work, principal, deadline)
@@ -73,6 +75,7 @@ def dismiss(principal: Principal, id_: UUID | None, note: str, deadline: Deadlin
     def work(transaction: Transaction) -> Row:
         held = _parked(transaction, principal, id_)
         pending_events.dismiss(transaction, held["id"], note)
+        audit.note(transaction, principal, "dismiss", FEED_EVENT.type, held["id"])
         return _now(transaction, principal, held["id"])
 
     return in_transaction(work, scope_of(principal), deadline=deadline)
@@ -104,6 +107,7 @@ def release_many(principal: Principal, source: str, reason: str, deadline: Deadl
         taken = pending_events.take_parked(transaction, source, reason, MOST_RELEASED)
         applied = [pending for pending in taken.values() if pending.event is not None]
         verdicts = apply_taken(transaction, applied, exclusive)[0] if applied else []
+        audit.note_all(transaction, principal, "release", FEED_EVENT.type, list(taken))
         return list(taken), _done(verdicts)
 
     try:

@@ -1,0 +1,114 @@
+"""The document of `GET /console`, the settings in it, and the policy under which a browser runs it (docs/adr/0035)."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from html import escape
+from urllib.parse import urlsplit
+
+from wellspring.resources import ledgers, resource_of
+from wellspring_console.assets import assets
+
+# The module that starts the page.
+START = "main.js"
+STYLE = "style.css"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """How the page signs a person in, by the Authorization Code flow with PKCE.
+
+    Attributes:
+        issuer: whose OpenID configuration names where to sign in.
+        client_id: of a public client at the issuer; empty where nobody has made one, and the page says so.
+        scope: what it asks for.
+        person_claim: the claim that names a person, as the API reads it too.
+        parameters: what else the issuer wants to be asked, as a query: `audience=wellspring` at Auth0.
+        origins: where the issuer's token endpoint is, beside the issuer's own host; with spaces between.
+    """
+
+    issuer: str = ""
+    client_id: str = ""
+    scope: str = "openid"
+    parameters: str = ""
+    person_claim: str = "sub"
+    origins: str = ""
+
+
+def read_sign_in(environment: Mapping[str, str]) -> SignIn:
+    """Build `SignIn` from CONSOLE_ISSUER, CONSOLE_CLIENT_ID and so on, and PERSON_CLAIM; what is empty is not there."""
+    names = ("issuer", "client_id", "scope", "parameters", "origins")
+    found = {name: environment.get(f"CONSOLE_{name.upper()}", "") for name in names}
+    found["person_claim"] = environment.get("PERSON_CLAIM", "")
+    return SignIn(**{name: value for name, value in found.items() if value})
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme and parts.netloc else ""
+
+
+def content_security_policy(sign_in: SignIn) -> str:
+    """Return the policy: nothing but the page's own files, this API, and the issuer."""
+    hosts = [_origin(sign_in.issuer), *map(_origin, sign_in.origins.split())]
+    connect = " ".join(dict.fromkeys(["'self'", *filter(None, hosts)]))
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src {connect}; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+def record_types() -> list[dict[str, object]]:
+    """Return what the page must know of each type of record that can be read: routes, words, its name's attribute."""
+    found = []
+    for type_, ledger in ledgers().items():
+        record = resource_of(type_)
+        label = record.named
+        if record.route and label is not None:
+            others = [each.name for each in record.attributes if each.kind == "text" and each is not label]
+            said: dict[str, object] = {"type": record.type, "route": record.route, "links": ledger.route}
+            found.append(said | {"name": record.name, "names": record.names, "label": label.name, "others": others})
+    return found
+
+
+def document(sign_in: SignIn) -> str:
+    """Return the page, an HTML document that holds nothing but its settings and the names of its files."""
+    files = assets()
+    said = {name: value for name, value in asdict(sign_in).items() if name != "origins"} | {"records": record_types()}
+    # In HTML, only `<` could end the element.
+    settings = json.dumps(said).replace("<", "\\u003c")
+    modules = "\n".join(
+        f'<link rel="modulepreload" href="/console/{escape(asset.name)}">'
+        for name, asset in files.items()
+        if name.endswith(".js")
+    )
+    return f"""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Wellspring</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/console/{escape(files[STYLE].name)}">
+{modules}
+<script type="application/json" id="settings">{settings}</script>
+<script type="module" src="/console/{escape(files[START].name)}"></script>
+</head>
+<body>
+<div id="app"></div>
+<noscript><p>The console needs JavaScript. Its API is described at <a href="/docs">/docs</a>.</p></noscript>
+</body>
+</html>
+"""
+
+
+@cache
+def page() -> tuple[str, str]:
+    """Return this deployment's page and its policy; made once."""
+    sign_in = read_sign_in(os.environ)
+    return document(sign_in), content_security_policy(sign_in)

@@ -1,0 +1,101 @@
+// Flow: what came in by which connector, as what, and what went out by which.
+
+import { idOf, path } from "./api.js";
+import { Flows } from "./charts.js";
+import { useNames } from "./connectors.js";
+import { capital, daysBefore, number, plural } from "./format.js";
+import { html } from "./html.js";
+import { useEvery } from "./loading.js";
+import { AsOf, Choice, Direction, Empty, Loaded, Table, Twin, View } from "./parts.js";
+import { fragment, refine } from "./route.js";
+import { records } from "./settings.js";
+
+// More names than this on a side help nobody: the largest are drawn, the rest is one.
+const SIDE = 8;
+const RANGES = { 7: "7 days", 30: "30 days", 90: "90 days", 365: "A year" };
+const REST = "rest";
+
+export function Flow({ workspaceId, workspace, query }) {
+  const days = query.get("days") in RANGES ? Number(query.get("days")) : 30;
+  const url = path("/v1/connector-activity", {
+    "filter[workspace]": workspaceId, "filter[date][gte]": daysBefore(days - 1), "filter[date][lte]": daysBefore(0),
+    "sum[by]": "connector", "page[size]": 100,
+  });
+  const every = useEvery([url]);
+  const activity = { document: every.isWhole || undefined, error: every.error };
+  const names = useNames(workspaceId);
+  const links = linked(every.rows, names);
+  const [input, output] = ["input", "output"].map((direction) => sum(links.filter((link) => link.direction === direction)));
+  const name = workspace?.attributes.name ?? "this workspace";
+  const when = days === 365 ? "a year" : `${days} days`;
+  return html`
+    <${View} title="Flow" aside=${html`<${AsOf} path=${url} />`}
+      lead=${activity.document && `In ${when}, ${plural(input, "row")} came into ${name} and ${plural(output, "row")} went out of it.`}>
+      <div class="filters">
+        <${Choice} label="Range" value=${String(days)} options=${Object.entries(RANGES)} choose=${(value) => refine({ days: value === "30" ? "" : value })} />
+      </div>
+      <${Loaded} of=${activity} what=${`the flow of ${name}`} lines=${8}>${() =>
+        links.length === 0
+          ? html`<${Empty}>Nothing flowed in this time. A sync appears here within seconds.<//>`
+          : html`
+            <${Twin} title="flow" table=${() => html`<${FlowTable} links=${links} workspaceId=${workspaceId} />`}
+              chart=${html`<${Flows} ...${drawn(links)} label=${`${plural(input, "row")} in on the left, record types in the middle, ${plural(output, "row")} out on the right; the table says the same`} />`} />
+            <${FlowNames} links=${links} workspaceId=${workspaceId} />`}<//>
+    <//>`;
+}
+
+const sum = (links) => links.reduce((so, link) => so + link.value, 0);
+
+function linked(rows, names) {
+  const found = [];
+  for (const row of rows) {
+    const id = idOf(row, "workspace_connector");
+    for (const [type, counts] of Object.entries(row.attributes.linked ?? {})) {
+      for (const direction of ["input", "output"]) {
+        if (counts[direction]) found.push({ id, name: names.get(id) ?? "a connector that is gone", type, direction, value: counts[direction] });
+      }
+    }
+  }
+  return found.sort((a, b) => b.value - a.value);
+}
+
+function drawn(links) {
+  const side = (direction) => {
+    const found = new Map();
+    for (const link of links) if (link.direction === direction) found.set(link.id, { name: link.name, value: (found.get(link.id)?.value ?? 0) + link.value });
+    const all = [...found].map(([id, node]) => ({ id, ...node })).sort((a, b) => b.value - a.value);
+    const [shown, others] = [all.slice(0, SIDE), all.slice(SIDE)];
+    const nodes = shown.map(({ id, name, value }) => ({ key: `${direction} ${id}`, name, value }));
+    if (others.length) nodes.push({ key: `${direction} ${REST}`, name: `${number(others.length)} others`, value: sum(others) });
+    const keys = new Set(shown.map(({ id }) => id));
+    return [nodes, (id) => `${direction} ${keys.has(id) ? id : REST}`];
+  };
+  const [[inputs, inKey], [outputs, outKey]] = [side("input"), side("output")];
+  const types = new Map();
+  const flows = new Map();
+  for (const link of links) {
+    const of = types.get(link.type) ?? { input: 0, output: 0 };
+    of[link.direction] += link.value;
+    types.set(link.type, of);
+    const [from, to] = link.direction === "input" ? [inKey(link.id), link.type] : [link.type, outKey(link.id)];
+    const key = `${from} ${to}`;
+    flows.set(key, { from, to, direction: link.direction, value: (flows.get(key)?.value ?? 0) + link.value });
+  }
+  const middle = [...types].map(([type, { input, output }]) => ({ key: type, name: capital(records(type)), value: Math.max(input, output) }))
+    .sort((a, b) => b.value - a.value);
+  return { columns: [inputs, middle, outputs], flows: [...flows.values()] };
+}
+
+const FlowTable = ({ links, workspaceId }) => html`
+  <${Table} caption="Flow by connector, type and direction" rows=${links} keyOf=${(link) => `${link.id} ${link.type} ${link.direction}`} columns=${[
+    { name: "Connector", cell: (link) => html`<a href=${fragment(workspaceId, "connectors", [link.id])}>${link.name}</a>` },
+    { name: "Direction", cell: (link) => html`<${Direction} of=${link.direction} />` },
+    { name: "Records", cell: (link) => capital(records(link.type)) },
+    { name: "Rows", kind: "number", cell: (link) => number(link.value) },
+  ]} />`;
+
+// Names on a picture are short; here they lead on.
+function FlowNames({ links, workspaceId }) {
+  const found = new Map(links.map((link) => [link.id, link.name]));
+  return html`<p class="quiet">Connectors: ${[...found].map(([id, name], index) => html`<span key=${id}>${index > 0 && ", "}<a href=${fragment(workspaceId, "connectors", [id])}>${name}</a></span>`)}.</p>`;
+}

@@ -1,0 +1,220 @@
+// The frame: who is signed in, which workspace, which view.
+
+import { forget, path } from "./api.js";
+import { Connector } from "./connector.js";
+import { Connectors } from "./connectors.js";
+import { Failures } from "./failures.js";
+import { Flow } from "./flow.js";
+import { Group, Groups } from "./groups.js";
+import { Fragment, html, render, useEffect, useRef, useState } from "./html.js";
+import { useDocument, useList } from "./loading.js";
+import { Empty, Loaded, More, Problem, Search } from "./parts.js";
+import { Providers } from "./providers.js";
+import { Record } from "./record.js";
+import { Records } from "./records.js";
+import { fragment, parse } from "./route.js";
+import { isPerson, onSession, personId, returnFromIssuer, session, signIn, signOut } from "./session.js";
+import { settings } from "./settings.js";
+
+// In the order of the navigation. `one` is what a view shows of one thing, whose id follows in the fragment.
+const VIEWS = {
+  connectors: { words: "Connectors", many: Connectors, one: Connector },
+  failures: { words: "Failures", many: Failures },
+  records: { words: "Records", many: Records, one: Record },
+  providers: { words: "Providers", many: Providers },
+  groups: { words: "Groups", many: Groups, one: Group },
+  flow: { words: "Flow", many: Flow },
+};
+const FIRST = "connectors";
+const MINUTE_MS = 60_000;
+
+function useFragment() {
+  const [at, setAt] = useState(() => parse(location.hash));
+  useEffect(() => {
+    const look = () => setAt(parse(location.hash));
+    addEventListener("hashchange", look);
+    return () => removeEventListener("hashchange", look);
+  }, []);
+  return at;
+}
+
+function useSession() {
+  const [, redraw] = useState(0);
+  useEffect(() => onSession(() => redraw((count) => count + 1)), []);
+  return session();
+}
+
+// "4 h ago" grows old by itself.
+function useMinutes() {
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => document.visibilityState === "visible" && redraw((count) => count + 1), MINUTE_MS);
+    return () => clearInterval(timer);
+  }, []);
+}
+
+function App({ problem }) {
+  const who = useSession();
+  if (!who) return html`<${SignedOut} problem=${problem} />`;
+  return html`<${Frame} who=${who} />`;
+}
+
+function SignedOut({ problem }) {
+  const [error, setError] = useState(problem);
+  const begin = () => signIn({ again: true }).catch((failed) => setError(failed.message));
+  useEffect(() => {
+    document.title = "Sign in · Wellspring";
+  }, []);
+  return html`
+    <main class="alone">
+      <p class="brand">Wellspring</p>
+      <h1>${error ? "Sign-in did not work" : "You are signed out"}</h1>
+      ${error ? html`<p role="alert">${error}</p>` : html`<p>Nothing of you is kept in this page.</p>`}
+      <button class="first" onClick=${begin}>Sign in</button>
+      <p class="quiet">at ${settings.issuer || "no issuer"}</p>
+    </main>`;
+}
+
+function Frame({ who }) {
+  useMinutes();
+  const at = useFragment();
+  const list = useList(path("/v1/workspaces", { sort: "name", "page[size]": 100 }));
+  const isListed = list.rows.some((row) => row.id === at.workspace);
+  // One that is far down the list, or not visible at all.
+  const other = useDocument(list.document && at.workspace && !isListed ? `/v1/workspaces/${encodeURIComponent(at.workspace)}` : null);
+  const workspace = list.rows.find((row) => row.id === at.workspace) ?? other.document?.data;
+  const main = useRef(null);
+  const shown = `${at.workspace} ${at.view} ${at.rest.join(" ")}`;
+  const before = useRef(shown);
+  useEffect(() => {
+    // What was chosen is read first; filters change a view and do not leave it.
+    if (before.current !== shown) {
+      before.current = shown;
+      main.current?.querySelector("h1")?.focus({ preventScroll: true });
+      scrollTo(0, 0);
+    }
+  }, [shown]);
+  useEffect(() => {
+    if (!at.workspace && list.rows.length) {
+      history.replaceState(null, "", fragment(list.rows[0].id, FIRST));
+      dispatchEvent(new HashChangeEvent("hashchange"));
+    }
+  }, [at.workspace, list.rows.length]);
+  const view = Object.hasOwn(VIEWS, at.view) ? VIEWS[at.view] : VIEWS[FIRST];
+  return html`
+    <a class="skip" href="#title" onClick=${(event) => {
+      event.preventDefault();
+      main.current?.querySelector("h1")?.focus();
+    }}>Skip to the view</a>
+    <header class="side">
+      <${Switch} list=${list} workspace=${workspace} at=${at} />
+      <nav aria-label="Views">
+        ${at.workspace && Object.entries(VIEWS).map(([name, { words }]) => html`
+          <a key=${name} href=${fragment(at.workspace, name)} aria-current=${VIEWS[name] === view ? "page" : undefined}>${words}</a>`)}
+      </nav>
+      <${Who} who=${who} />
+    </header>
+    <main ref=${main}>
+      ${who.isExpired && html`<${Expired} />`}
+      ${!at.workspace ? html`<${Start} list=${list} />`
+        : list.document && !isListed && !other.document
+          ? html`<h1 tabindex="-1" id="title">Workspace</h1><${Loaded} of=${other} what="this workspace">${() => null}<//>`
+          : html`<${Shown} key=${shown} view=${view} at=${at} workspace=${workspace} />`}
+    </main>`;
+}
+
+function Shown({ view, at, workspace }) {
+  const given = { workspaceId: at.workspace, workspace, rest: at.rest, query: at.query };
+  return at.rest.length && view.one ? html`<${view.one} ...${given} />` : html`<${view.many} ...${given} />`;
+}
+
+function Start({ list }) {
+  return html`
+    <h1 tabindex="-1" id="title">Workspaces</h1>
+    <${Loaded} of=${list} what="your workspaces">${() => list.rows.length === 0 && html`
+      <${Empty}>You are a member of no workspace. A workspace's owner can make you one; the platform tells this ledger of it.<//>`}<//>`;
+}
+
+function Expired() {
+  return html`
+    <div class="problem" role="alert">
+      <p class="problem-title">Your sign-in has ended.</p>
+      <p>What you see was read before. After signing in you come back to this view.</p>
+      <button onClick=${() => signIn().catch(() => {})}>Sign in again</button>
+    </div>`;
+}
+
+// The workspaces of a person are few, a service's many: the field asks the API where the first hundred are not all.
+function Switch({ list, workspace, at }) {
+  const [isOpen, setOpen] = useState(false);
+  const [text, setText] = useState("");
+  const found = useList(isOpen && text && list.next
+    ? path("/v1/workspaces", { "filter[name][starts]": text, sort: "name", "page[size]": 50 }) : null);
+  const box = useRef(null);
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    const close = (event) => {
+      if (event.type === "keydown" ? event.key === "Escape" : !box.current.contains(event.target)) setOpen(false);
+    };
+    addEventListener("keydown", close);
+    addEventListener("click", close);
+    return () => {
+      removeEventListener("keydown", close);
+      removeEventListener("click", close);
+    };
+  }, [isOpen]);
+  const here = list.rows.filter((row) => row.attributes.name.toLowerCase().includes(text.toLowerCase()));
+  const shown = text && list.next ? found.rows : here;
+  const view = Object.hasOwn(VIEWS, at.view) ? at.view : FIRST;
+  return html`
+    <div class="switch" ref=${box}>
+      <button aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>
+        <span class="unseen">Workspace: </span><span class="switch-name">${workspace?.attributes.name ?? "Wellspring"}</span>
+        <svg viewBox="0 0 10 6" aria-hidden="true"><path d="M1 1l4 4 4-4" /></svg>
+      </button>
+      ${isOpen && html`
+        <div class="switch-list">
+          ${(list.next || list.rows.length > 8) && html`<${Search} label="Find a workspace" value=${text} choose=${setText} />`}
+          <ul>
+            ${shown.map((row) => html`
+              <li key=${row.id}><a href=${fragment(row.id, view)} aria-current=${row.id === at.workspace ? "true" : undefined}
+                onClick=${() => setOpen(false)}>${row.attributes.name}</a></li>`)}
+          </ul>
+          ${shown.length === 0 && html`<p class="quiet">No workspace is called so.</p>`}
+          ${!text && html`<${More} of=${list} />`}
+        </div>`}
+    </div>`;
+}
+
+function Who({ who }) {
+  const person = useDocument(isPerson() ? `/v1/people/${encodeURIComponent(personId())}` : null);
+  const name = isPerson() ? (person.document?.data.attributes.full_name ?? "Signed in") : `${who.claims.sub ?? "a service"} (service)`;
+  const leave = () => {
+    forget();
+    signOut();
+  };
+  return html`
+    <div class="who">
+      <span title=${who.claims.sub ?? ""}>${name}</span>
+      <button class="link" onClick=${leave}>Sign out</button>
+    </div>`;
+}
+
+async function start() {
+  const root = document.getElementById("app");
+  let problem = null;
+  try {
+    if (!(await returnFromIssuer())) {
+      // A token lives as long as the page: the issuer, which remembers the person, gives another.
+      render(html`<main class="alone"><p role="status">Going to ${settings.issuer || "no issuer"} to sign in …</p></main>`, root);
+      await signIn();
+      return;
+    }
+  } catch (error) {
+    problem = error.message;
+  }
+  render(html`<${Fragment} />`, root);
+  render(html`<${App} problem=${problem} />`, root);
+}
+
+start();

@@ -1,0 +1,194 @@
+// What every view is made of: states, times, directions, ids, tables.
+
+import { curl } from "./api.js";
+import { ago, capital, clock, instant, number, way } from "./format.js";
+import { html, useEffect, useRef, useState } from "./html.js";
+import { signIn } from "./session.js";
+
+// ---- a view's frame -------------------------------------------------------------------------------------------------
+
+/** A heading, its sentence, what it shows. `lead` answers the view's question in words. */
+export function View({ title, aside, lead, children }) {
+  useEffect(() => {
+    document.title = `${title} · Wellspring`;
+  }, [title]);
+  return html`
+    <header class="view-head">
+      <h1 tabindex="-1" id="title">${title}</h1>
+      ${aside && html`<div class="aside">${aside}</div>`}
+    </header>
+    ${lead && html`<p class="lead">${lead}</p>`}
+    ${children}`;
+}
+
+/** A part of a view with a heading of its own. */
+export const Section = ({ title, aside, children }) => html`
+  <section>
+    <header class="section-head"><h2>${title}</h2>${aside && html`<div class="aside">${aside}</div>`}</header>
+    ${children}
+  </section>`;
+
+/** When what is shown was read, and the command that shows the same. */
+export const AsOf = ({ at, live, path }) => html`
+  <span class="quiet">${at ? `as of ${clock(at)}${live ? ", live" : ""}` : ""}</span>
+  ${path && html`<${Copy} text=${curl(path)} label="curl" what="Copy the curl command that shows this" />`}`;
+
+// ---- states ---------------------------------------------------------------------------------------------------------
+
+/**
+ * Shows what was loaded, or why it is not there. `of` is what `useDocument` or `useList` returned; `what` is waited for;
+ * `lines` is how tall the answer will be.
+ */
+export function Loaded({ of, what, lines = 4, children }) {
+  if (of.error && !of.document) return html`<${Problem} error=${of.error} retry=${of.reload} />`;
+  if (!of.document) return html`<${Waiting} what=${what} lines=${lines} />`;
+  return html`
+    ${of.error && html`<${Problem} error=${of.error} retry=${of.reload} stale=${of.at} />`}
+    ${children()}`;
+}
+
+function Waiting({ what, lines }) {
+  const [isLong, setLong] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), 900);
+    return () => clearTimeout(timer);
+  }, []);
+  return html`
+    <div class="waiting" role="status">
+      <p class=${isLong ? "quiet" : "quiet unseen"}>Waiting for the API: ${what}.</p>
+      ${Array.from({ length: lines }, (_, index) => html`<div class="bone" key=${index}></div>`)}
+    </div>`;
+}
+
+/** An error in the API's own words, with the id by which the log knows the request. */
+export function Problem({ error, retry, stale }) {
+  const [first] = error.errors;
+  const heading = error.status === 403 ? "You may not do or see this" : error.status === 401 ? "Your sign-in has ended" : first.title;
+  return html`
+    <div class="problem" role="alert">
+      <p class="problem-title"><${Sign} kind="attention" /> ${heading}</p>
+      ${error.errors.map((one) => html`
+        <p key=${one.detail}>${one.title !== heading && html`<b>${one.title}.</b> `}${one.detail}</p>`)}
+      ${stale && html`<p class="quiet">What stands below was read at ${clock(stale)}.</p>`}
+      ${error.requestId && html`<p class="quiet">Request <${Id} id=${error.requestId} /></p>`}
+      ${error.status === 401
+        ? html`<button onClick=${() => signIn().catch(() => {})}>Sign in again</button>`
+        : retry && error.status !== 403 && html`<button onClick=${retry}>Try again</button>`}
+    </div>`;
+}
+
+/** Why there is nothing, and what would fill it. */
+export const Empty = ({ children }) => html`<p class="empty">${children}</p>`;
+
+/** The way to the next page. */
+export function More({ of }) {
+  if (!of.next && !of.moreError) return null;
+  return html`
+    <div class="more">
+      ${of.moreError && html`<${Problem} error=${of.moreError} />`}
+      <button onClick=${of.more} disabled=${of.isLoadingMore}>${of.isLoadingMore ? "Loading more…" : "Load more"}</button>
+      <span class="quiet">${number(of.rows.length)} shown, there are more.</span>
+    </div>`;
+}
+
+// ---- small things ---------------------------------------------------------------------------------------------------
+
+/** An instant: how long ago, with local and UTC on hover. `never` where there is none. */
+export const Time = ({ at, never = "never" }) =>
+  at ? html`<time datetime=${at} title=${instant(at)}>${ago(at)}</time>` : html`<span class="quiet">${never}</span>`;
+
+/** The mark of a direction, told apart by its form: a circle for in, a triangle for out. */
+export const Mark = ({ direction }) => html`
+  <svg class=${`mark ${way(direction)}`} viewBox="0 0 10 10" aria-hidden="true">
+    ${direction === "output" ? html`<path d="M5 .8 9.6 9.2H.4Z" />` : html`<circle cx="5" cy="5" r="4.2" />`}
+  </svg>`;
+
+/** A direction: its mark and its word. */
+export const Direction = ({ of }) =>
+  of ? html`<span class="direction"><${Mark} direction=${of} />${way(of)}</span>` : html`<span class="quiet">unknown</span>`;
+
+/** The sign that goes with a word that wants attention. */
+export const Sign = ({ kind }) => html`
+  <svg class=${`sign ${kind}`} viewBox="0 0 12 12" aria-hidden="true">
+    ${kind === "attention" ? html`<rect x="1" y="1" width="10" height="10" transform="rotate(45 6 6) scale(.8) translate(1.5 1.5)" /><path d="M6 3.4v3.4M6 8.2v.9" />` : html`<circle cx="6" cy="6" r="4.5" />`}
+  </svg>`;
+
+/** A word that wants attention. */
+export const Attention = ({ children }) => html`<span class="attention"><${Sign} kind="attention" /> ${children}</span>`;
+
+/** A button that copies a text. */
+export function Copy({ text, label = "copy", what }) {
+  const [said, setSaid] = useState("");
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setSaid("copied");
+    } catch {
+      setSaid("not copied");
+    }
+    setTimeout(() => setSaid(""), 1500);
+  };
+  return html`<button class="copy" onClick=${copy} title=${what ?? `Copy ${text}`} aria-label=${said || (what ?? `Copy ${text}`)}>
+    <span aria-hidden="true">${said || label}</span></button>`;
+}
+
+/** An id, shortened where there is no room, with a way to copy all of it. */
+export const Id = ({ id }) => html`<span class="id"><code title=${id}>${id}</code><${Copy} text=${id} what="Copy this id" /></span>`;
+
+/** A choice of a few, as links or buttons of which one is pressed. */
+export const Choice = ({ label, options, value, choose }) => html`
+  <div class="choice" role="group" aria-label=${label}>
+    ${options.map(([name, words]) => html`
+      <button key=${name} aria-pressed=${String(name === value)} onClick=${() => choose(name)}>${words}</button>`)}
+  </div>`;
+
+/** A field to search in; what is typed is given on once it has stood still. */
+export function Search({ label, value, choose, placeholder }) {
+  const [text, setText] = useState(value);
+  const given = useRef(value);
+  useEffect(() => {
+    if (value !== given.current) setText((given.current = value));
+  }, [value]);
+  useEffect(() => {
+    if (text === given.current) return undefined;
+    const timer = setTimeout(() => choose((given.current = text)), 250);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return html`
+    <label class="search"><span>${label}</span>
+      <input type="search" value=${text} placeholder=${placeholder ?? ""} autocomplete="off" spellcheck=${false}
+        onInput=${(event) => setText(event.target.value)} /></label>`;
+}
+
+/**
+ * A table that becomes a list of its rows where there is no room for columns. `columns`: [{name, cell(row), kind}], where kind
+ * is "number", "wide" or nothing; `head(row)` of the first column names the row.
+ */
+export const Table = ({ caption, columns, rows, keyOf = (row) => row.id }) => html`
+  <table>
+    <caption class="unseen">${caption}</caption>
+    <thead><tr>${columns.map((column) => html`<th key=${column.name} scope="col" class=${column.kind ?? ""}>${column.name}</th>`)}</tr></thead>
+    <tbody>
+      ${rows.map((row) => html`
+        <tr key=${keyOf(row)}>
+          ${columns.map((column, index) => index === 0
+            ? html`<th key=${column.name} scope="row" class=${column.kind ?? ""}>${column.cell(row)}</th>`
+            : html`<td key=${column.name} class=${column.kind ?? ""} data-name=${column.name}>${column.cell(row)}</td>`)}
+        </tr>`)}
+    </tbody>
+  </table>`;
+
+/** A chart and the table that says the same; the table is one press away. */
+export function Twin({ title, chart, table }) {
+  const [isOpen, setOpen] = useState(false);
+  return html`
+    <figure>
+      <div class="chart">${chart}</div>
+      <button class="link" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>${isOpen ? "Hide the table" : "Show as a table"}</button>
+      ${isOpen && html`<div class="twin" role="region" aria-label=${`${capital(title)}, as a table`} tabindex="0">${table()}</div>`}
+    </figure>`;
+}
+
+/** A description list of a few facts. */
+export const Facts = ({ of }) => html`
+  <dl class="facts">${of.filter(Boolean).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;

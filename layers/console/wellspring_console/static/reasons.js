@@ -1,0 +1,24 @@
+// Why a message is parked: what it says, and what to do about it.
+
+const WORDS = {
+  unknown_record: ["It names a record that is not here yet.", "It is applied by itself when the record arrives."],
+  unknown_connector: ["It names a connector that is not here, or is gone.", "Check that the connector has been sent by the platform's feed."],
+  unknown_workspace: ["It names a workspace that is not here, or is gone.", "Check that the workspace has been sent by the platform's feed."],
+  unknown_provider: ["It names a provider that is not here, or is gone.", "Check that the provider has been sent by the platform's feed."],
+  tenant_mismatch: ["The record belongs to another workspace.", "The producer mixed up workspaces: it must send anew, with its own records."],
+  malformed: ["It is not a message.", "Mend the producer and send it with a new id."],
+  overtaken: ["What came after it would be undone by applying it.", "Send anew with a new id, or dismiss."],
+  reused_id: ["Its id was used before, for something else.", "The producer must make a new id for each message."],
+  wrong_group: ["It came in another connector's line.", "Set MessageGroupId to the connector's id."],
+  reverted_run: ["Its run was undone.", "Start a new run."],
+  unexpected: ["We failed on it.", "Tell the maintainers; release it after the fix."],
+  expired: ["It waited for 45 days, and its body is gone.", "Send anew with a new id, or dismiss."],
+};
+// It waits by itself for what is missing, and then goes on.
+const WAITS = new Set(["unknown_record", "unknown_connector", "unknown_workspace", "unknown_provider"]);
+
+export const says = (reason) => WORDS[reason]?.[0] ?? `It is parked: ${reason}.`;
+export const todo = (reason) => WORDS[reason]?.[1] ?? "Look at its problems.";
+export const waits = (reason) => WAITS.has(reason);
+/** Releasing it by hand could help: what it missed has come, or we have mended what failed. */
+export const mayHelp = (reason) => WAITS.has(reason) || reason === "unexpected";

@@ -1,0 +1,146 @@
+// One record: where it came from, where it went, when it was last seen.
+
+import { idOf, included, path } from "./api.js";
+import { Timeline } from "./charts.js";
+import { nameOf } from "./connectors.js";
+import { ago, capped, day, listed, number, plural } from "./format.js";
+import { html } from "./html.js";
+import { useDocument, useList } from "./loading.js";
+import { AsOf, Direction, Empty, Id, Loaded, More, Problem, Section, Table, Time, Twin, View } from "./parts.js";
+import { fragment } from "./route.js";
+import { titleOf } from "./records.js";
+import { recordType } from "./settings.js";
+
+export function Record({ workspaceId, rest: [typeName, id] }) {
+  const type = recordType(typeName);
+  if (!type || !id) return html`<${View} title="Record"><${Empty}>There is no such type of record.<//><//>`;
+  return html`<${Known} type=${type} id=${id} workspaceId=${workspaceId} />`;
+}
+
+function Known({ type, id, workspaceId }) {
+  const url = `${type.route}/${encodeURIComponent(id)}`;
+  const record = useDocument(url);
+  const history = useList(path(type.links, {
+    [`filter[${type.type}]`]: id, "filter[deleted]": "include", include: "workspace_connector.connector", "page[size]": 500,
+  }));
+  const sourcesUrl = path(`${url}/sources`, { "page[size]": 500 });
+  const sources = useDocument(sourcesUrl);
+  const lanes = sources.document ? fromSources(sources.document, history) : fromRows(history);
+  const title = record.document ? titleOf(record.document.data, type.type) : "Record";
+  const isCapped = sources.document?.data.some((source) => source.attributes.rows_is_capped) ?? false;
+  return html`
+    <${View} title=${title} lead=${history.document && lanes.length > 0 && sentence(lanes)}
+      aside=${html`<${AsOf} at=${history.at} path=${sourcesUrl} />`}>
+      <${Loaded} of=${record} what="the record" lines=${1}>${() => html`<p class="under"><span>${type.name}</span> <${Id} id=${id} /></p>`}<//>
+      ${record.document && html`
+        <${Loaded} of=${history} what=${`the history of ${title}`} lines=${5}>${() =>
+          lanes.length === 0
+            ? html`<${Empty}>No connector has brought ${title} in or taken it out yet. Syncs appear here within seconds.<//>`
+            : html`
+              <${Twin} title="history" table=${() => html`<${Lanes} lanes=${lanes} workspaceId=${workspaceId} isCapped=${isCapped} />`}
+                chart=${html`<${Timeline} lanes=${lanes} now=${Date.now()} label=${`${title}: ${plural(lanes.length, "line")}, one for each connector and direction; the table says the same`} />`} />
+              <p>${onlySource(lanes, title)}</p>
+              ${sources.error && sources.error.status !== 404 && html`<${Problem} error=${sources.error} retry=${sources.reload} />`}
+              <${Section} title="Each time"><${Rows} history=${history} workspaceId=${workspaceId} lanes=${lanes} /><//>`}<//>`}
+    <//>`;
+}
+
+// ---- lanes: one for each connector and direction ------------------------------------------------------------------------
+
+function fromRows(history) {
+  const { related } = included(...history.pages);
+  const found = new Map();
+  for (const row of history.rows) {
+    const connector = idOf(row, "workspace_connector");
+    const { direction } = row.attributes;
+    const key = `${connector} ${direction}`;
+    const lane = found.get(key) ?? {
+      key, id: connector, direction, name: nameOf(related(row, "workspace_connector", "connector")), rows: 0, live: 0,
+      points: [], from: Infinity, to: 0, last: null,
+    };
+    found.set(key, add(lane, row));
+  }
+  return ordered([...found.values()]);
+}
+
+function add(lane, { attributes }) {
+  const [at, until] = [Date.parse(attributes.created_at), Date.parse(attributes.deleted_at ?? attributes.created_at)];
+  lane.rows += 1;
+  lane.live += attributes.deleted_at ? 0 : 1;
+  lane.isLive ||= !attributes.deleted_at;
+  lane.from = Math.min(lane.from, at);
+  lane.to = Math.max(lane.to, until);
+  lane.points.push({ at, isLive: !attributes.deleted_at });
+  lane.last = !lane.last || at > Date.parse(lane.last) ? attributes.created_at : lane.last;
+  return lane;
+}
+
+function fromSources(document, { rows, pages }) {
+  const { related } = included(...pages);
+  const names = new Map(rows.map((row) => [idOf(row, "workspace_connector"), nameOf(related(row, "workspace_connector", "connector"))]));
+  return ordered(document.data.map((source) => {
+    const { direction, first_at: first, last_at: last, rows: count, live } = source.attributes;
+    const id = idOf(source, "workspace_connector");
+    const mine = rows.filter((row) => idOf(row, "workspace_connector") === id && row.attributes.direction === direction);
+    const ends = mine.map((row) => Date.parse(row.attributes.deleted_at ?? row.attributes.created_at));
+    const isLive = Number(live) > 0;
+    return {
+      key: `${id} ${direction}`, id, direction, name: names.get(id) ?? nameOf(null), rows: count,
+      live: Number(live), isLive, from: Date.parse(first), to: Math.max(Date.parse(last), ...ends), last,
+      points: mine.map((row) => ({ at: Date.parse(row.attributes.created_at), isLive: !row.attributes.deleted_at })),
+    };
+  }));
+}
+
+// In before out, as it flows; the first to bring it first.
+const ordered = (lanes) => lanes.sort((a, b) => a.direction.localeCompare(b.direction) || a.from - b.from);
+
+function sentence(lanes) {
+  const inward = lanes.filter((lane) => lane.direction === "input");
+  const outward = lanes.filter((lane) => lane.direction === "output");
+  const first = inward[0];
+  const last = inward.reduce((best, lane) => (!best || Date.parse(lane.last) > Date.parse(best.last) ? lane : best), null);
+  const parts = [
+    first && `first seen ${day(new Date(first.from).toISOString())} from ${first.name}`,
+    last && `last seen ${ago(last.last)} from ${last.name}`,
+    outward.length > 0 && `sent to ${listed(outward.map((lane) => lane.name))}`,
+  ].filter(Boolean);
+  const text = parts.join("; ");
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+function onlySource(lanes, title) {
+  const bring = lanes.filter((lane) => lane.direction === "input" && lane.isLive);
+  if (bring.length === 0) return `No connector brings ${title} in now.`;
+  if (bring.length === 1) return html`<b>${bring[0].name} is its only source</b>: without it, nothing brings ${title} in.`;
+  return `${listed(bring.map((lane) => lane.name))} bring it in: without one of them, it is still brought in.`;
+}
+
+// ---- tables ---------------------------------------------------------------------------------------------------------
+
+const Lanes = ({ lanes, workspaceId, isCapped }) => html`
+  <${Table} caption="Where it came from and where it went" rows=${lanes} keyOf=${(lane) => lane.key} columns=${[
+    { name: "Connector", cell: (lane) => html`<a href=${fragment(workspaceId, "connectors", [lane.id])}>${lane.name}</a>` },
+    { name: "Direction", cell: (lane) => html`<${Direction} of=${lane.direction} />` },
+    { name: "First", cell: (lane) => html`<${Time} at=${new Date(lane.from).toISOString()} />` },
+    { name: "Last", cell: (lane) => html`<${Time} at=${lane.last} />` },
+    { name: "Times", kind: "number", cell: (lane) => capped(lane.rows, isCapped) },
+    { name: "Live rows", kind: "number", cell: (lane) => number(lane.live) },
+  ]} />`;
+
+function Rows({ history, workspaceId, lanes }) {
+  const names = new Map(lanes.map((lane) => [lane.id, lane.name]));
+  return html`
+    <div class="long">
+      <${Table} caption="Each time, the newest first" rows=${history.rows} columns=${[
+        { name: "When", cell: (row) => html`<${Time} at=${row.attributes.created_at} />` },
+        { name: "Connector", cell: (row) => {
+          const id = idOf(row, "workspace_connector");
+          return html`<a href=${fragment(workspaceId, "connectors", [id])}>${names.get(id) ?? "a connector that is gone"}</a>`;
+        } },
+        { name: "Direction", cell: (row) => html`<${Direction} of=${row.attributes.direction} />` },
+        { name: "Ended", cell: (row) => html`<${Time} at=${row.attributes.deleted_at} never="live" />` },
+      ]} />
+    </div>
+    <${More} of=${history} />`;
+}

@@ -1,0 +1,68 @@
+// Records: find one by its name.
+
+import { path } from "./api.js";
+import { capital } from "./format.js";
+import { html } from "./html.js";
+import { useList } from "./loading.js";
+import { AsOf, Choice, Empty, Loaded, More, Search, Section, Table, Time, View } from "./parts.js";
+import { fragment, refine } from "./route.js";
+import { recordType, settings } from "./settings.js";
+
+// A part of a name is looked for where it has so many letters; the beginning of one where it has fewer.
+const PART = 3;
+// Of each type, where all are looked at.
+const OF_EACH = 10;
+const PAGE = 50;
+
+export const titleOf = (record, type) => record.attributes[recordType(type).label];
+
+export function Records({ workspaceId, workspace, query }) {
+  const one = recordType(query.get("type"));
+  const text = (query.get("q") ?? "").trim();
+  const url = (type) => path(type.route, {
+    "filter[workspace]": workspaceId,
+    [text.length >= PART ? "filter[name][contains]" : "filter[name][starts]"]: text,
+    sort: text ? "name" : "-created_at",
+    "page[size]": one ? PAGE : OF_EACH,
+  });
+  // The types are the deployment's, and as many in each rendering.
+  const lists = settings.records.map((type) => ({ type, list: useList(!one || one === type ? url(type) : null) }))
+    .filter(({ type }) => !one || one === type);
+  const name = workspace?.attributes.name ?? "this workspace";
+  const isRead = lists.every(({ list }) => list.document);
+  const isEmpty = isRead && lists.every(({ list }) => list.rows.length === 0);
+  const names = one ? one.names : "records";
+  const lead = text
+    ? isRead && (isEmpty ? `None of the ${names} of ${name} is called “${text}”.` : `${capital(names)} of ${name} that are called “${text}”.`)
+    : `The newest ${names} of ${name}. Open one to see where it came from and where it went.`;
+  const [first] = lists;
+  return html`
+    <${View} title="Records" lead=${lead} aside=${html`<${AsOf} at=${first.list.at} path=${url(first.type)} />`}>
+      <div class="filters">
+        <${Search} label="Find by name" value=${query.get("q") ?? ""} choose=${(q) => refine({ q })} />
+        <${Choice} label="Type of record" value=${one?.type ?? ""} choose=${(type) => refine({ type })}
+          options=${[["", "All types"], ...settings.records.map((type) => [type.type, capital(type.names)])]} />
+      </div>
+      ${isEmpty && html`<${Empty}>${text
+        ? "Try the beginning of the name, or another workspace."
+        : `${name} has none yet. A record appears here when the platform's feed or a sync brings it.`}<//>`}
+      ${lists.map(({ type, list }) => html`<${Found} key=${type.type} type=${type} list=${list} workspaceId=${workspaceId} name=${name} isAlone=${Boolean(one)} />`)}
+    <//>`;
+}
+
+function Found({ type, list, workspaceId, name, isAlone }) {
+  if (list.document && list.rows.length === 0) return null;
+  const table = html`
+    <${Loaded} of=${list} what=${`the ${type.names} of ${name}`} lines=${isAlone ? 8 : 3}>${() => html`
+      <${Table} caption=${capital(type.names)} rows=${list.rows} columns=${[
+        { name: "Name", cell: (row) => html`<a href=${fragment(workspaceId, "records", [type.type, row.id])}>${titleOf(row, type.type)}</a>` },
+        ...type.others.map((other) => ({ name: capital(other.replaceAll("_", " ")), cell: (row) => row.attributes[other] ?? html`<span class="quiet">none</span>` })),
+        { name: "Here since", cell: (row) => html`<${Time} at=${row.attributes.created_at} />` },
+      ]} />`}<//>`;
+  if (isAlone) return html`${table}<${More} of=${list} />`;
+  return html`
+    <${Section} title=${capital(type.names)}>
+      ${table}
+      ${list.next && html`<p class="after"><button class="link" onClick=${() => refine({ type: type.type })}>Show more ${type.names}</button></p>`}
+    <//>`;
+}

@@ -1,0 +1,147 @@
+"""A demo in which something happens: six weeks of syncs through the queue, some parked, spread over their days.
+
+The rows are written as the pipeline writes them. Then their times are set back to when their messages say that it was,
+which no message can do; the database's own triggers keep the sums.
+"""
+
+import json
+import random
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pg8000.native
+
+from tests.local.stack_process import StackProcess
+from wellspring.example_ids import demo_id
+from wellspring.resources import ledgers, resource_of
+
+WORKSPACE = demo_id("workspace", "a")
+MARKUP = demo_id("company", "a", 900)
+MARKUP_NAME = '<img src=x onerror="window.intruder=1"> & <b>Söns</b>'
+PAYMENTS, MAIL, PAYROLL, CRM, ARCHIVE = (demo_id("workspace_connector", "a", number) for number in range(1, 6))
+# Nothing has told of it, and nothing will.
+NOWHERE = str(uuid.UUID(int=0x01990000_0003_7000_8000_A0000000FFFF))
+DAYS = 42
+SETTLED_SECONDS = 60.0
+
+type Row = dict[str, Any]
+
+
+def _message(connector: str, direction: str, records: list[tuple[str, int]], days: float, run: str = "") -> Row:
+    occurred = datetime.now(UTC) - timedelta(days=days)
+    return {
+        "type": "records.synced",
+        "id": str(uuid.uuid4()),
+        "workspace_connector_id": connector,
+        "direction": direction,
+        "records": [{"type": type_, "id": demo_id(type_, "a", number)} for type_, number in records],
+        "mode": "append",
+        "occurred_at": occurred.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        **({"run": run} if run else {}),
+    }
+
+
+def _invalidated(connector: str, direction: str, companies: Iterable[int], days: float) -> Row:
+    records = [("company", one) for one in companies]
+    said = _message(connector, direction, records, days, "tidied") | {"type": "records.invalidated"}
+    del said["mode"]
+    return said
+
+
+def messages() -> Iterator[Row]:
+    """Yield what came: Payments and Mail by day, CRM by two, Archive by week, Payroll until nine days ago."""
+    # What Mail had of some companies ends, so that Payments is their only source; and what Archive had of others.
+    yield _invalidated(MAIL, "input", range(41, 73), DAYS + 2)
+    yield _invalidated(ARCHIVE, "output", range(1, 9), DAYS + 1)
+    dice = random.Random(18)
+    for day in range(DAYS, 0, -1):
+        weekend = (day % 7) in {2, 3}
+        companies = sorted({1, *dice.sample(range(2, 73), 4 if weekend else dice.randint(12, 40))})
+        at, run = day - 0.8, f"night-{day}"
+        yield _message(PAYMENTS, "input", [("company", one) for one in companies], at, run)
+        if not weekend:
+            people = dice.sample(range(1, 13), dice.randint(3, 10))
+            mailed = [("people", one) for one in people] + [("company", one) for one in range(1, dice.randint(3, 16))]
+            yield _message(MAIL, "input", mailed, at - 0.05, run)
+        if day % 2:
+            yield _message(CRM, "output", [("company", one) for one in companies[:18]], at - 0.1, run)
+        if day % 7 == 1:
+            yield _message(ARCHIVE, "output", [("account", one) for one in range(1, 7)], at - 0.15, run)
+        if day % 7 == 3 and day > 9:
+            paid = [("people", one) for one in range(1, 13)] + [("account", 4)]
+            yield _message(PAYROLL, "input", paid, at, run)
+    for hours in (3.0, 2.5, 2.0):
+        late = _message(PAYMENTS, "input", [("company", 3)], hours / 24, "today")
+        late["records"].append({"type": "company", "id": NOWHERE})
+        yield late
+    other = _message(CRM, "output", [("company", 5)], 0.3)
+    other["records"].append({"type": "company", "id": demo_id("company", "c", 1)})
+    yield other
+
+
+def enliven(stack: StackProcess) -> None:
+    """Send the messages and a company whose name is markup, wait until they have settled, set back the times."""
+    event = {
+        "specversion": "1.0",
+        "id": "markup",
+        "source": "/well/demo",
+        "type": "wellspring.company.upserted",
+        "subject": MARKUP,
+        "sequence": "1",
+        "time": "2026-05-10T08:14:22Z",
+        "data": {"name": MARKUP_NAME, "workspace_id": WORKSPACE},
+    }
+    stack.sqs(stack.facts["feed_queue_url"], "SendMessage", MessageBody=json.dumps(event))
+    sent = list(messages())
+    for message in sent:
+        stack.send(message)
+    connection = _connection(stack.facts["database_url"])
+    try:
+        _wait(connection, [message["id"] for message in sent])
+        _set_back(connection)
+    finally:
+        connection.close()
+
+
+def _connection(url: str) -> Any:
+    user, _, rest = url.removeprefix("postgresql://").partition(":")
+    password, _, place = rest.partition("@")
+    address, _, database = place.partition("/")
+    host, _, port = address.partition(":")
+    return pg8000.native.Connection(user, password=password, host=host, port=int(port), database=database)
+
+
+def _wait(connection: Any, ids: list[str]) -> None:
+    until = time.monotonic() + SETTLED_SECONDS
+    query = "SELECT count(*) FROM wellspring.sync_messages WHERE message_id = ANY(CAST(:ids AS uuid[]))"
+    named = f"SELECT count(*) FROM core_api.companies WHERE id = '{MARKUP}'"
+    while (connection.run(query, ids=ids)[0][0], connection.run(named)[0][0]) != (len(ids), 1):
+        assert time.monotonic() < until, "the messages were not all taken"
+        time.sleep(0.1)
+
+
+def _set_back(connection: Any) -> None:
+    # What the demo itself brought was there before all of it.
+    before = f"now() - interval '{DAYS + 20} days'"
+    # An ending has no time of its own.
+    happened = f"coalesce(m.occurred_at, now() - interval '{DAYS + 1} days')"
+    came = f"CASE WHEN m.run IS NULL AND m.outcome = 'applied' THEN {before} ELSE {happened} END"
+    for type_ in ledgers():
+        table = resource_of(f"{type_}_workspace_connector").table
+        connection.run(
+            f"UPDATE core_api.{table} r SET created_at = {came}, updated_at = {came} "
+            "FROM wellspring.sync_messages m WHERE m.pk = r.sync_message_pk"
+        )
+        connection.run(
+            f"UPDATE core_api.{table} r SET deleted_at = {came}, updated_at = {came} "
+            "FROM wellspring.sync_messages m WHERE m.pk = r.ended_by_pk"
+        )
+    connection.run(f"UPDATE wellspring.sync_messages m SET received_at = {came}, processed_at = {came}")
+    connection.run(
+        "UPDATE wellspring.connector_state s SET last_changed_at = s.last_synced_at, last_failed_at = ("
+        "SELECT max(m.received_at) FROM wellspring.sync_messages m "
+        "WHERE m.workspace_connector_pk = s.workspace_connector_pk AND m.outcome = 'parked')"
+    )

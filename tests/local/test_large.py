@@ -1,0 +1,107 @@
+"""The large demo: what it consists of, and a small one of its kind in a running stack."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pg8000.native
+import pytest
+
+from local import large, large_data
+from local.clean import clean
+from local.errors import Fault
+from local.settings import Settings
+from tests.local.stack_process import StackProcess
+from wellspring import feed_events, messages
+from wellspring.services.feed import FeedEvent
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def test_every_event_is_one_and_no_resource_is_told_twice_but_to_be_parked() -> None:
+    events = list(large_data.events())
+    told = [told for event in events for told in feed_events.parse(json.dumps(event))]
+    assert all(isinstance(event, FeedEvent) for event in told)
+    again = Counter((event["type"], event["subject"]) for event in events)
+    assert sorted(again.values())[-7:] == [1, *[2] * 6]
+
+
+def test_the_syncs_are_of_the_year_and_each_connector_has_its_own_in_order() -> None:
+    syncs = large_data.syncs(NOW)
+    assert len({sync.body["id"] for sync in syncs}) == len(syncs)
+    assert all(NOW - large_data.YEAR < sync.at < NOW for sync in syncs)
+    assert len(large_data.connections()) == large_data.CONNECTORS
+    assert {connection.rhythm for connection in large_data.connections()} == large_data.RHYTHMS.keys()
+    assert sum(len(sync.body.get("records", ())) for sync in syncs) < 1_000_000
+
+
+def test_what_is_malformed_is_meant_to_be() -> None:
+    arrivals = [messages.arrival(json.dumps(sync.body), group=sync.group) for sync in large_data.syncs(NOW)]
+    flaws = Counter(arrival.flaw for arrival in arrivals if arrival.work is None)
+    assert set(flaws) == {"records.synced.direction: literal_error"}
+
+
+def test_a_size_that_there_is_not_is_a_fault() -> None:
+    with pytest.raises(Fault, match="large"):
+        large.fill(Settings(), "huge")
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[StackProcess]:
+    running = StackProcess(tmp_path / "state", {"LOCAL_VISIBILITY_TIMEOUT": "1"})
+    running.start()
+    yield running
+    running.stop()
+    clean(running.state)
+
+
+def test_a_running_stack_is_filled_once_and_its_sums_are_those_of_its_rows(
+    stack: StackProcess, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = {"WORKSPACES": 4, "CONNECTORS": 24, "COMPANIES": 40, "PEOPLE": 20, "OWNERS_WORKSPACES": 4}
+    for name, value in small.items():
+        monkeypatch.setattr(large_data, name, value)
+    monkeypatch.setattr(large_data, "AMOUNTS", {"company": 40, "people": 20, "account": large_data.ACCOUNTS})
+    large_data.connections.cache_clear()
+    settings = Settings(state=stack.state)
+    try:
+        large.fill(settings, "large")
+        told = capsys.readouterr().out
+        large.fill(settings, "large")
+    finally:
+        large_data.connections.cache_clear()
+    # Whoever fills it again adds nothing.
+    assert (
+        told.partition("done")[0].splitlines()[-4:-1]
+        == capsys.readouterr().out.partition("done")[0].splitlines()[-4:-1]
+    )
+    url = urlsplit(stack.facts["database_url"])
+    owner = pg8000.native.Connection(
+        unquote(url.username or ""),
+        host=url.hostname,
+        port=url.port,
+        database=url.path.lstrip("/"),
+        password=unquote(url.password or ""),
+    )
+    try:
+        assert owner.run("SELECT count(*) FROM wellspring.recount(0, 1000000, false)") == [[0]]
+        (groups,) = owner.run("SELECT count(*) FROM core_api.workspace_groups WHERE name LIKE '%region'")
+        assert groups == [len(large.GROUPS)]
+        rows = owner.run(
+            "SELECT min(created_at), max(created_at), count(DISTINCT created_at::date), count(deleted_at)"
+            " FROM core_api.company_workspace_connectors JOIN wellspring.sync_messages AS made"
+            " ON made.pk = sync_message_pk WHERE made.message_id > :first",
+            first="01990000-000b-7000-8000-e00000000000",
+        )
+        first, last, days, ended = rows[0]
+        assert last - first > timedelta(days=300)
+        assert days > 30
+        assert ended > 0
+        parked = owner.run("SELECT DISTINCT reason FROM wellspring.pending_events WHERE outcome = 'parked'")
+        # In so small a file a resource and its move come together, and the later state is all there is.
+        assert {reason for (reason,) in parked} == {"other_source"}
+    finally:
+        owner.close()

@@ -1,0 +1,188 @@
+"""The console's page and files as its two functions answer them. A browser tries the rest."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from wellspring_console.assets import STATIC, VENDOR, Asset, assets, by_served_name, imports
+from wellspring_console.page import SignIn, content_security_policy, document, page, read_sign_in, record_types
+
+from tests.support.events import event
+from wellspring.handlers.open import KEPT_FOR_EVER, console_asset, console_page
+
+# Contract, section 8, and the issue: what it may weigh in all.
+LARGEST_BYTES = 120_000
+ISSUER = "https://login.example.com/tenant"
+OWN = [path for path in sorted(STATIC.iterdir()) if path.suffix == ".js"]
+
+
+class Links(HTMLParser):
+    """What a page names."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+        self.scripts: list[dict[str, str | None]] = []
+        self.settings = ""
+        self._in_settings = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        named = dict(attributes)
+        self.urls += [value for name, value in attributes if name in {"href", "src"} and value]
+        if tag == "script":
+            self.scripts.append(named)
+            self._in_settings = named.get("id") == "settings"
+        assert "style" not in named
+        assert not [name for name in named if name.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        if self._in_settings:
+            self.settings += data
+
+    def handle_endtag(self, _tag: str) -> None:
+        self._in_settings = False
+
+
+@pytest.fixture
+def fresh_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A page of this deployment's settings; forgotten afterwards."""
+    monkeypatch.setenv("CONSOLE_ISSUER", ISSUER)
+    monkeypatch.setenv("CONSOLE_CLIENT_ID", "console")
+    page.cache_clear()
+    yield
+    page.cache_clear()
+
+
+def asked_for(name: str, **headers: str) -> Any:
+    """Return the answer to a request for a file."""
+    asked = event("console_asset")
+    asked["pathParameters"] = {"file": name}
+    asked["headers"] |= headers
+    return console_asset()(asked, None)
+
+
+def unpacked(answer: Any) -> bytes:
+    return gzip.decompress(base64.b64decode(answer["body"]))
+
+
+@pytest.mark.usefixtures("fresh_page")
+def test_the_page_is_compressed_html_that_caches_ask_for_each_time() -> None:
+    answer = console_page()(event("console_page"), None)
+    headers = answer["headers"]
+    assert (answer["statusCode"], headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert headers["cache-control"] == "no-cache"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"] == content_security_policy(SignIn(issuer=ISSUER))
+    assert unpacked(answer).decode() == page()[0]
+    conditional = event("console_page")
+    conditional["headers"]["if-none-match"] = headers["etag"]
+    assert console_page()(conditional, None)["statusCode"] == 304
+
+
+def test_the_policy_names_this_origin_and_the_issuers_and_no_other() -> None:
+    sign_in = SignIn(issuer=ISSUER, origins="https://acme.auth.eu-west-1.amazoncognito.com https://login.example.com")
+    directives = dict(
+        each.strip().partition(" ")[::2] for each in content_security_policy(sign_in).split(";") if each.strip()
+    )
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == directives["style-src"] == "'self'"
+    assert directives["connect-src"] == (
+        "'self' https://login.example.com https://acme.auth.eu-west-1.amazoncognito.com"
+    )
+    assert directives["require-trusted-types-for"] == "'script'"
+    assert "unsafe" not in str(directives)
+    assert "connect-src 'self';" in content_security_policy(SignIn())
+
+
+def test_the_page_names_its_files_by_hash_and_nothing_of_another_host() -> None:
+    named = Links(document(SignIn(issuer=ISSUER)))
+    served = {f"/console/{name}" for name in by_served_name()}
+    assert {url for url in named.urls if url not in {"data:,", "/docs"}} == served
+    assert [script.get("src") is not None for script in named.scripts] == [False, True]
+    assert named.scripts[0]["type"] == "application/json"
+
+
+def test_settings_cannot_end_their_element() -> None:
+    hostile = "</script><script>alert(1)</script><!--"
+    named = Links(document(SignIn(issuer=ISSUER, client_id=hostile)))
+    assert json.loads(named.settings)["client_id"] == hostile
+    assert len(named.scripts) == 2
+
+
+def test_the_settings_are_the_deployments() -> None:
+    said = {"CONSOLE_ISSUER": ISSUER, "CONSOLE_CLIENT_ID": "c", "CONSOLE_SCOPE": "", "PERSON_CLAIM": "person"}
+    assert read_sign_in(said) == SignIn(issuer=ISSUER, client_id="c", scope="openid", person_claim="person")
+    shown = json.loads(Links(document(read_sign_in(said))).settings)
+    assert (shown["issuer"], shown["person_claim"]) == (ISSUER, "person")
+    assert {one["type"]: one["label"] for one in record_types()}["people"] == "full_name"
+    # Whom the demo knows is not for a deployment to tell.
+    assert "owner" not in json.dumps(shown)
+
+
+@pytest.mark.parametrize("asset", assets().values(), ids=assets().keys())
+def test_a_file_is_served_for_ever_under_the_hash_of_its_content(asset: Asset) -> None:
+    answer = asked_for(asset.name)
+    headers = answer["headers"]
+    assert (answer["statusCode"], headers["content-type"]) == (200, asset.media_type)
+    assert headers["cache-control"] == KEPT_FOR_EVER
+    assert headers["content-encoding"] == "gzip"
+    assert headers["x-content-type-options"] == "nosniff"
+    content = unpacked(answer)
+    assert content == asset.content
+    assert hashlib.sha256(content).hexdigest().startswith(asset.name.split(".")[-2])
+    plain = asked_for(asset.name, **{"accept-encoding": "identity"})
+    assert plain["body"].encode() == content
+    assert plain["headers"]["etag"] != headers["etag"]
+    assert asked_for(asset.name, **{"if-none-match": headers["etag"]})["statusCode"] == 304
+
+
+@pytest.mark.parametrize("name", ["main.js", "main.0000000000000000.js", "../page.py", "", "vendored.json"])
+def test_what_the_page_does_not_name_is_404(name: str) -> None:
+    answer = asked_for(name)
+    assert answer["statusCode"] == 404
+    assert json.loads(answer["body"])["errors"][0]["code"] == "NOT_FOUND"
+    assert "cache-control" not in answer["headers"] or "immutable" not in answer["headers"]["cache-control"]
+
+
+def test_every_import_is_of_a_file_that_is_served() -> None:
+    names = set(by_served_name())
+    for asset in assets().values():
+        if asset.name.endswith(".js"):
+            assert set(imports(asset.content.decode())) <= names, asset.name
+
+
+def test_all_of_it_is_small() -> None:
+    weight = sum(len(asset.packed) for asset in assets().values()) + len(gzip.compress(document(SignIn()).encode()))
+    assert weight < LARGEST_BYTES
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
+def test_our_modules_make_no_markup_no_code_and_keep_no_token(path: Any) -> None:
+    text = path.read_text()
+    assert not re.search(
+        r"\beval\(|\bFunction\(|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\bimport\(", text
+    )
+    assert not re.search(r"https?://", text)
+    assert "localStorage" not in text
+    assert "cookie" not in text
+    assert ("sessionStorage" in text) == (path.name == "session.js")
+
+
+def test_every_module_of_ours_is_reached_from_the_first() -> None:
+    reached: set[str] = set()
+    ahead = ["main.js"]
+    while ahead:
+        name = ahead.pop()
+        if name not in reached:
+            reached.add(name)
+            folder = STATIC if (STATIC / name).exists() else VENDOR
+            ahead += imports((folder / name).read_text())
+    assert reached == {name for name in assets() if name.endswith(".js")}

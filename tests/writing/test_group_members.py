@@ -1,0 +1,272 @@
+"""The members of a group: who adds, changes and removes whom, and who leaves (contract, section 3)."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from tests.support.api import ANONYMOUS, Caller, Reply, call, draft, get, person, post, service
+from tests.support.databases import Database, FreshDatabase
+from tests.support.world import Row, World
+from tests.writing.conftest import GROUPS, MEMBERSHIPS, Tenant, count, race, told
+from wellspring.resources import ROLES
+
+ADDED = "/data/relationships/{}/data/id".format
+ROLE = "/data/attributes/role"
+
+
+@pytest.fixture
+def group(world: World, ours: Tenant) -> Row:
+    """A group in which our workspace is enrolled, so that its members see our people."""
+    made = world.group()
+    world.enrol(made, ours.workspace)
+    return made
+
+
+@pytest.fixture
+def member(world: World, group: Row) -> Callable[[str], tuple[Caller, Row]]:
+    """Makes a member of the group, from a workspace of their own: who they are, and their membership."""
+
+    def made(role: str) -> tuple[Caller, Row]:
+        somebody = world.people(world.workspace())
+        return person(somebody), world.group_member(somebody, group, role)
+
+    return made
+
+
+type Member = Callable[[str], tuple[Caller, Row]]
+
+
+def add(people: Row, group: Row, caller: Caller, role: str = "member") -> Reply:
+    document = draft("workspace_group_membership", {"role": role}, people=people, workspace_group=group)
+    return post(MEMBERSHIPS, caller, document)
+
+
+def change(membership: Row, caller: Caller, role: str) -> Reply:
+    document: Any = draft("workspace_group_membership", {"role": role}, membership.id)
+    return call("PATCH", f"{MEMBERSHIPS}/{membership.id}", caller, document)
+
+
+def remove(membership: Row, caller: Caller) -> Reply:
+    return call("DELETE", f"{MEMBERSHIPS}/{membership.id}", caller)
+
+
+# What a keeper may do about somebody of each role, or make of them: no more than they are.
+RANKS = [
+    (mine, theirs, theirs in ROLES[ROLES.index(mine) :] if mine in {"owner", "admin"} else False)
+    for mine in ROLES
+    for theirs in ROLES
+]
+each_pair = pytest.mark.parametrize(("mine", "theirs", "may"), RANKS)
+
+
+@pytest.mark.parametrize("ask", ["list", "add", "change", "remove"])
+def test_without_claims_it_is_401(ours: Tenant, group: Row, member: Member, ask: str) -> None:
+    _, membership = member("guest")
+    replies = {
+        "list": lambda: get(MEMBERSHIPS),
+        "add": lambda: add(ours.owner, group, ANONYMOUS),
+        "change": lambda: change(membership, ANONYMOUS, "member"),
+        "remove": lambda: remove(membership, ANONYMOUS),
+    }
+    assert replies[ask]().status == 401
+
+
+def test_a_foreign_group_has_no_members(ours: Tenant, theirs: Tenant, group: Row, member: Member) -> None:
+    _, membership = member("guest")
+    absent = Row("workspace_group_membership", 0, uuid4())
+    for caller in (theirs.caller, ours.caller):
+        # Our owner sees the enrolment, and neither the group nor who is in it.
+        assert get(MEMBERSHIPS, caller).ids == []
+        assert get(f"{MEMBERSHIPS}?filter[workspace_group]={group.id}", caller).ids == []
+        for one in (membership, absent):
+            assert get(f"{MEMBERSHIPS}/{one.id}", caller).codes == ["WORKSPACE_GROUP_MEMBERSHIP_NOT_FOUND"]
+            assert change(one, caller, "guest").codes == ["WORKSPACE_GROUP_MEMBERSHIP_NOT_FOUND"]
+            assert remove(one, caller).codes == ["WORKSPACE_GROUP_MEMBERSHIP_NOT_FOUND"]
+    assert told(add(ours.owner, group, ours.caller)) == [("404", "WORKSPACE_GROUP_NOT_FOUND", ADDED("workspace_group"))]
+
+
+class TestReading:
+    def test_each_member_sees_all_of_them(self, group: Row, member: Member) -> None:
+        callers = [member(role) for role in ROLES]
+        for caller, own in callers:
+            listed = get(f"{MEMBERSHIPS}?sort=created_at&filter[workspace_group]={group.id}", caller)
+            assert set(listed.ids) == {membership.id for _, membership in callers}
+            shown = get(f"{MEMBERSHIPS}/{own.id}?include=workspace_group", caller)
+            assert shown.data["attributes"]["status"] == "active"
+            assert [item["id"] for item in shown.document["included"]] == [str(group.id)]
+
+    def test_one_is_found_by_the_person(self, group: Row, member: Member) -> None:
+        caller, own = member("owner")
+        _, other = member("guest")
+        people = get(f"{MEMBERSHIPS}/{other.id}", caller).data["relationships"]["people"]["data"]["id"]
+        assert get(f"{MEMBERSHIPS}?filter[people]={people}", caller).ids == [other.id]
+        assert own.id != other.id
+
+    def test_a_service_sees_all_and_writes_none(self, ours: Tenant, group: Row, member: Member) -> None:
+        _, membership = member("owner")
+        reader = service("system:read", "sync:write", "providers:match")
+        assert get(MEMBERSHIPS, reader).ids == [membership.id]
+        for reply in (
+            add(ours.owner, group, reader),
+            change(membership, reader, "guest"),
+            remove(membership, reader),
+            get(MEMBERSHIPS, service("sync:write")),
+        ):
+            assert reply.codes == ["FORBIDDEN"]
+
+    def test_a_pending_member_sees_nothing(self, world: World, group: Row, member: Member) -> None:
+        member("owner")
+        invited = world.people(world.workspace())
+        world.group_member(invited, group, "owner", status="pending")
+        assert get(MEMBERSHIPS, person(invited)).ids == []
+
+
+class TestAdding:
+    @each_pair
+    def test_for_a_keeper_and_no_more_than_they_are(
+        self, world: World, ours: Tenant, group: Row, member: Member, mine: str, theirs: str, *, may: bool
+    ) -> None:
+        caller, _ = member(mine)
+        newcomer = world.people(ours.workspace)
+        reply = add(newcomer, group, caller, theirs)
+        if may:
+            assert (reply.status, reply.data["attributes"]["role"]) == (201, theirs)
+            assert reply.data["attributes"]["status"] == "active"
+            assert get(f"{GROUPS}/{group.id}", person(newcomer)).status == 200
+        else:
+            pointer = ROLE if mine == "admin" else None
+            assert told(reply) == [("403", "FORBIDDEN", pointer)]
+            assert get(f"{GROUPS}/{group.id}", person(newcomer)).status == 404
+
+    def test_somebody_whom_the_caller_does_not_see_is_absent(
+        self, theirs: Tenant, group: Row, member: Member, database: Database
+    ) -> None:
+        caller, _ = member("owner")
+        before = count(database, "workspace_group_memberships")
+        assert told(add(theirs.owner, group, caller)) == [("404", "PEOPLE_NOT_FOUND", ADDED("people"))]
+        assert count(database, "workspace_group_memberships") == before
+
+    def test_again_is_409(self, ours: Tenant, group: Row, member: Member) -> None:
+        caller, _ = member("owner")
+        first = add(ours.owner, group, caller, "guest")
+        assert add(ours.owner, group, caller).codes == ["WORKSPACE_GROUP_MEMBERSHIP_ALREADY_EXISTS"]
+        assert remove(Row("", 0, UUID(first.data["id"])), caller).status == 204
+        assert add(ours.owner, group, caller).status == 201
+
+    def test_the_status_is_the_systems_and_the_role_one_of_four(self, ours: Tenant, group: Row, member: Member) -> None:
+        caller, _ = member("owner")
+        document: Any = draft("workspace_group_membership", {"role": "king", "status": "pending"})
+        document["data"]["relationships"] = {
+            "people": {"data": {"type": "people", "id": str(ours.owner.id)}},
+            "workspace_group": {"data": {"type": "workspace_group", "id": str(group.id)}},
+        }
+        reply = post(MEMBERSHIPS, caller, document)
+        assert told(reply) == [
+            ("422", "SCHEMA_VALIDATION_ERROR", ROLE),
+            ("403", "SYSTEM_ATTRIBUTE", "/data/attributes/status"),
+        ]
+        del document["data"]["attributes"]
+        assert told(post(MEMBERSHIPS, caller, document)) == [("422", "SCHEMA_VALIDATION_ERROR", "/data")]
+
+
+class TestChanging:
+    @each_pair
+    def test_for_a_keeper_who_is_no_less(self, member: Member, mine: str, theirs: str, *, may: bool) -> None:
+        member("owner")
+        caller, _ = member(mine)
+        _, membership = member(theirs)
+        assert change(membership, caller, "guest").status == (200 if may else 403)
+
+    @each_pair
+    def test_nobody_is_made_more_than_who_does_it(self, member: Member, mine: str, theirs: str, *, may: bool) -> None:
+        member("owner")
+        caller, _ = member(mine)
+        _, membership = member("guest")
+        assert change(membership, caller, theirs).status == (200 if may else 403)
+
+    def test_the_last_owner_stays_one(self, member: Member) -> None:
+        caller, own = member("owner")
+        assert told(change(own, caller, "admin")) == [("409", "CONFLICT", ROLE)]
+        assert change(own, caller, "owner").status == 200
+        member("owner")
+        assert change(own, caller, "admin").status == 200
+
+    def test_neither_the_person_nor_the_group_changes(self, ours: Tenant, member: Member) -> None:
+        caller, own = member("owner")
+        document: Any = draft("workspace_group_membership", None, own.id, people=ours.owner)
+        reply = call("PATCH", f"{MEMBERSHIPS}/{own.id}", caller, document)
+        assert told(reply) == [("403", "IMMUTABLE_ATTRIBUTE", "/data/relationships/people")]
+
+
+class TestRemoving:
+    @each_pair
+    def test_for_a_keeper_who_is_no_less(self, member: Member, mine: str, theirs: str, *, may: bool) -> None:
+        member("owner")
+        caller, _ = member(mine)
+        _, membership = member(theirs)
+        assert remove(membership, caller).status == (204 if may else 403)
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_everybody_may_leave(self, group: Row, member: Member, role: str) -> None:
+        member("owner")
+        caller, own = member(role)
+        assert remove(own, caller).status == 204
+        assert get(f"{GROUPS}/{group.id}", caller).status == 404
+
+    def test_the_last_owner_does_not(self, world: World, group: Row, member: Member) -> None:
+        caller, own = member("owner")
+        member("admin")
+        gone = world.people(world.workspace())
+        world.group_member(gone, group, "owner")
+        world.tombstone(gone)
+        assert told(remove(own, caller)) == [("409", "CONFLICT", None)]
+
+    def test_of_two_owners_that_leave_at_once_one_stays(
+        self, fresh_database: FreshDatabase, member: Member, group: Row
+    ) -> None:
+        both = [member("owner") for _ in range(2)]
+        hold = text(f"SELECT pk FROM core_api.workspace_groups WHERE pk = {group.pk} FOR UPDATE")
+        replies = race(fresh_database, hold, *(partial(remove, own, caller) for caller, own in both))
+        assert sorted(reply.status for reply in replies) == [204, 409]
+
+
+class TestTheGroup:
+    def test_is_renamed(self, group: Row, member: Member) -> None:
+        caller, _ = member("admin")
+        document: Any = draft("workspace_group", {"name": "Renamed"}, group.id)
+        reply = call("PATCH", f"{GROUPS}/{group.id}", caller, document)
+        assert (reply.status, reply.data["attributes"]["name"]) == (200, "Renamed")
+        stale = call("PATCH", f"{GROUPS}/{group.id}", caller, document, headers={"if-match": '"stale"'})
+        assert stale.codes == ["PRECONDITION_FAILED"]
+
+    def test_is_deleted_with_all_that_is_of_it(
+        self, world: World, database: Database, ours: Tenant, group: Row, member: Member
+    ) -> None:
+        other = world.group()
+        world.enrol(other, ours.workspace)
+        caller, _ = member("owner")
+        colleague, _ = member("guest")
+        row = world.provenance(ours.records["company"], ours.connector)
+        url = f"/v1/company-workspace-connectors/{row.id}"
+        assert get(url, colleague).status == 200
+        assert call("DELETE", f"{GROUPS}/{group.id}", caller).status == 204
+        assert get(url, colleague).status == 404
+        live = "SELECT count(*) FROM core_api.{} WHERE deleted_at IS NULL AND workspace_group_pk = {}"
+        run = database.owner.exec_driver_sql
+        for table in ("workspace_group_memberships", "workspace_group_workspaces"):
+            assert run(live.format(table, group.pk)).scalar_one() == 0
+        assert run(live.format("workspace_group_workspaces", other.pk)).scalar_one() == 1
+        assert call("DELETE", f"{GROUPS}/{group.id}", caller).codes == ["WORKSPACE_GROUP_NOT_FOUND"]
+
+    def test_a_workspaces_keeper_withdraws_it_without_being_in_the_group(
+        self, world: World, ours: Tenant, group: Row
+    ) -> None:
+        admin = world.people(world.workspace())
+        world.member(admin, ours.workspace, "admin")
+        (enrolment,) = get("/v1/workspace-group-workspaces", person(admin)).ids
+        assert call("DELETE", f"/v1/workspace-group-workspaces/{enrolment}", person(admin)).status == 204
+        assert get("/v1/workspace-group-workspaces", person(admin)).ids == []
