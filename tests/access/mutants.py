@@ -56,6 +56,9 @@ UNASKED: Mapping[str, str] = {
         f"sync.releasing.{name}": "for the queue, which is a service; it shows nothing and reads messages' own rows"
         for name in ("connector", "dismiss", "kept", "parked_for", "take", "waiting")
     },
+    "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
+    "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector's own messages",
+    "audit.add": "of what the caller has just written; it shows nothing",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     **{
         f"endings.{name}": "for the maintenance of the pipeline; of what the feed has ended, whoever's it is"
