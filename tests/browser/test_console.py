@@ -420,6 +420,16 @@ def test_503_is_told_in_the_apis_words_and_can_be_tried_again(console: Console) 
     expect(console.page.get_by_role("row", name="Payments")).to_be_visible()
 
 
+def test_an_answer_that_breaks_off_is_told_and_can_be_tried_again(console: Console) -> None:
+    console.sign_in("owner", f"#/{WORKSPACE}/providers")
+    console.settle()
+    console.page.route("**/v1/workspace-connectors?*", lambda route: route.fulfill(body='{"data": ['), times=1)
+    console.show("connectors")
+    expect(console.problem().first).to_contain_text("The answer broke off")
+    console.page.get_by_role("button", name="Try again").first.click()
+    expect(console.page.get_by_role("row", name="Payments")).to_be_visible()
+
+
 def test_what_is_waited_for_is_said(console: Console) -> None:
     console.sign_in("owner", f"#/{WORKSPACE}/providers")
     console.settle()
