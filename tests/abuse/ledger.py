@@ -52,7 +52,8 @@ _COUNTS = text(
     " UNION ALL ".join(
         f"SELECT pk, outcome, '{type_} {count}', coalesce((counts #>> '{{{type_},{count}}}')::bigint, 0) AS said,"
         f"       (SELECT count(*) FROM core_api.{type_}_workspace_connectors WHERE {column} = message.pk) AS done"
-        "  FROM wellspring.sync_messages AS message"
+        "  FROM wellspring.sync_messages AS message" + (" WHERE reverted_by_pk IS NULL" if count == "ended" else "")
+        # What a message that is undone had ended has come back, and is another's to end.
         for type_ in RECORDS
         for count, column in {"linked": "sync_message_pk", "ended": "ended_by_pk"}.items()
     )

@@ -182,7 +182,12 @@ class Author:
         return groups
 
     def _any_of_connector(self, tenant: Tenant, connector: str) -> Body:
-        odds = {"records.synced": 75, "records.invalidated": 20, "connector.disconnected": 5}
+        odds = {
+            "records.synced": 75,
+            "records.invalidated": 20,
+            "connector.disconnected": 5,
+            "sync.reverted": 5,
+        }
         known = {type_: odd for type_, odd in odds.items() if type_ in self._types}
         (type_,) = self._chance.choices(list(known), list(known.values()))
         match type_:
@@ -190,6 +195,8 @@ class Author:
                 return self._invalidated(tenant, connector)
             case "connector.disconnected":
                 return self._envelope(type_, workspace_connector_id=connector)
+            case "sync.reverted":
+                return self._reverted(connector)
         body = self._synced(tenant, connector)
         return body | {"mode": self._chance.choice(("append", "append", "relink"))}
 
@@ -213,6 +220,12 @@ class Author:
             direction=self._chance.choice((*DIRECTIONS, None)),
             records=self._records(tenant),
         )
+
+    def _reverted(self, connector: str) -> Body:
+        """Undo some of what was sent for a connector, and something that never was."""
+        before = [body["id"] for body in self._sent[connector]]
+        some = self._chance.sample(before, min(len(before), self._chance.choice((1, 1, 2, 5))))
+        return self._envelope("sync.reverted", workspace_connector_id=connector, message_ids=[*some, self._id()])
 
     def _matched(self, tenant: Tenant) -> Body:
         providers = self._cast.providers
@@ -322,6 +335,9 @@ class Expected:
             else:
                 self._dead[place, life] += number
         self.matched = set(matched)
+        # Of each connector what was applied, in its order; and what was undone.
+        self._applied: defaultdict[str, list[str]] = defaultdict(list)
+        self._reverted: set[str] = set()
 
     def apply(self, body: Body) -> None:
         """Do what the message says."""
@@ -335,12 +351,33 @@ class Expected:
                 for place in self._named(body, DIRECTIONS if body["direction"] is None else (body["direction"],)):
                     self._end(place, body["id"])
             case "connector.disconnected":
-                for place in [place for place in self._live if place[2] == body["workspace_connector_id"]]:
-                    self._end(place, body["id"])
+                self._end_all(body)
             case "providers.matched":
                 self.matched |= {(body["workspace_id"], provider) for provider in body["provider_ids"]}
+            case "sync.reverted":
+                self._revert(body)
             case other:
                 raise AssertionError(f"nobody has said what {other} does")
+        self._applied[body.get("workspace_connector_id", NOBODY)].append(body["id"])
+
+    def _end_all(self, body: Body) -> None:
+        for place in [place for place in self._live if place[2] == body["workspace_connector_id"]]:
+            self._end(place, body["id"])
+
+    def _revert(self, body: Body) -> None:
+        connector = body["workspace_connector_id"]
+        named = set(body["message_ids"]) - self._reverted
+        targets = [id_ for id_ in self._applied[connector] if id_ in named]
+        self._reverted |= set(targets)
+        for target in targets:
+            for place in [place for place in self._live if place[2] == connector]:
+                number = self._live[place].pop(target, 0)
+                if number:
+                    self._dead[place, (target, body["id"])] += number
+            ended = [(place, life) for place, life in self._dead if place[2] == connector and life[1] == target]
+            for place, life in ended:
+                if life[0] not in self._reverted:
+                    self._live[place][life[0]] += self._dead.pop((place, life))
 
     @property
     def rows(self) -> Rows:

@@ -54,7 +54,7 @@ UNASKED: Mapping[str, str] = {
     "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
     **{
         f"sync.releasing.{name}": "for the queue, which is a service; it shows nothing and reads messages' own rows"
-        for name in ("connector", "dismiss", "kept", "parked_for", "take", "waiting")
+        for name in ("connector", "dismiss", "expire", "kept", "parked_for", "stalled", "take", "waiting")
     },
     "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
     "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector's own messages",

@@ -14,8 +14,8 @@ from tests.support.databases import CONSUMER, FEEDER, FreshDatabase
 from tests.support.feed import apply, deleted, statuses, upserted
 from tests.support.queue import consume, synced
 from tests.support.world import Row, World
+from tests.sync.test_redelivery import deadlocks
 from wellspring.database.retry import Deadline
-from wellspring.errors import DatabaseBusy
 from wellspring.services import endings
 from wellspring.services.endings import Swept
 
@@ -169,14 +169,18 @@ def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is
 
 
 def test_a_connector_that_is_being_written_is_left_to_the_next_sweep(
-    fresh_database: FreshDatabase, tables: Tables, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wellspring.repositories.endings.LOCK_MILLISECONDS", 50)
+    free = world.company(stage.workspace)
+    world.provenances([free] * 3, world.workspace_connector(stage.workspace))
     apply(deleted("company", stage.one))
+    apply(deleted("company", free))
     with fresh_database.session() as sync:
         sync.exec_driver_sql("SELECT wellspring.lock_connectors(ARRAY[%s]::bigint[], NULL)", (stage.link.pk,))
-        with pytest.raises(DatabaseBusy):
-            sweep(fresh_database)
+        # It holds up nobody else's.
+        swept = sweep(fresh_database)
+        assert (swept.rows, swept.is_all) == (3, False)
         sync.rollback()
     assert sweep(fresh_database).rows == 7
 
@@ -241,6 +245,8 @@ def test_syncs_deletions_and_sweeps_at_once_leave_no_live_row_of_what_ended(
     )
     assert {row.company_pk for row in found} & dead == set()
     assert len(found) == 20
+    # Contract, section 5: whoever writes rows of a connector locks it first.
+    assert deadlocks(fresh_database) == 0
 
 
 def _repeat(stop: threading.Event, work: Callable[..., object], *values: object) -> None:

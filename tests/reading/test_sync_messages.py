@@ -8,7 +8,7 @@ import pytest
 
 from tests.reading.conftest import Tenant, tenant
 from tests.reading.test_matrix import Meter
-from tests.support.api import ANONYMOUS, READER, Caller, get, service
+from tests.support.api import ANONYMOUS, READER, Caller, draft, get, patch, service
 from tests.support.databases import CONSUMER, Database, FreshDatabase
 from tests.support.queue import consume, invalidated, synced
 from tests.support.world import Row, World
@@ -384,3 +384,26 @@ def test_no_list_costs_more_than_ten_plain_pages(fresh_database: FreshDatabase, 
             if cost > max(10 * plain, 600):
                 dear[f"{query}&{scope}"] = cost
     assert dear == {}, f"a plain page costs {plain}"
+
+
+def test_a_row_that_is_restored_or_ended_over_http_was_ended_by_no_message(
+    database: Database, ours: Tenant, world: World
+) -> None:
+    database.role = CONSUMER
+    assert consume(synced(ours.connector, [ours.record]), invalidated(ours.connector, [ours.record])) == []
+    path = "/v1/company-workspace-connectors"
+    rows = get(f"{path}?filter[deleted]=only&filter[company]={ours.record.id}", ours.caller).data
+    row = next(found for found in rows if found["relationships"]["sync_message"]["data"])
+    assert row["relationships"]["ended_by"]["data"] is not None
+    pipeline = service("sync:write", "system:read")
+    for at in (None, row["attributes"]["created_at"]):
+        body = draft("company_workspace_connector", {"deleted_at": at}, row["id"])
+        changed = patch(f"{path}/{row['id']}", pipeline, body).data
+        assert changed["relationships"]["ended_by"] == {"data": None}
+        assert changed["relationships"]["sync_message"]["data"] == row["relationships"]["sync_message"]["data"]
+        (found,) = [
+            each
+            for each in get(f"{path}?filter[deleted]=include&filter[company]={ours.record.id}", ours.caller).data
+            if each["id"] == row["id"]
+        ]
+        assert found["relationships"]["ended_by"] == {"data": None}

@@ -376,7 +376,9 @@ class TestSteps:
 def test_the_event_is_answered_by_the_role_of_the_template() -> None:
     assert events.replay("maintenance_settle") == {
         "release": {"applied": 0, "parked": 0, "is_all": True},
+        "resume": {"applied": 0, "is_all": True},
         "sweep": {"rows": 0, "done": 0, "is_all": True},
+        "expire": {"expired": 0, "is_all": True},
     }
 
 

@@ -5,11 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.api import Caller, Reply, get, person, post, service
+from maintenance.settle import handler as settle
+from tests.support.api import Caller, Context, Reply, get, person, post, service
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, synced
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
+from wellspring.services import releasing, sync
 
 PIPELINE = service("sync:write", "system:read")
 MESSAGES = "/v1/sync-messages"
@@ -232,3 +234,44 @@ def test_a_disconnect_that_waited_is_applied(world: World, ours: Tenant, ledger:
     world.provenance(ours.companies[0], connector)
     assert release(body).data["attributes"]["outcome"] == "applied"
     assert not ledger.live()
+
+
+def test_a_disconnect_of_many_rows_that_waited_is_gone_on_with(
+    fresh_database: FreshDatabase,
+    world: World,
+    ours: Tenant,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sync, "CHUNK", 3)
+    monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
+    gone = Row("workspace_connector", 0, uuid4())
+    body = disconnected(gone)
+    assert consume(body) == []
+    connector = world.workspace_connector(ours.workspace, id=gone.id)
+    world.provenances(world.companies(ours.workspace, 10), connector)
+    assert release(body).data["attributes"]["outcome"] == "in_progress"
+    assert len(ledger.live()) == 7
+    settle({}, Context())
+    assert message_of(body)["attributes"]["outcome"] == "applied"
+    assert not ledger.live()
+    sums_are_right(world)
+
+
+def test_the_body_of_a_message_that_is_parked_for_too_long_expires(
+    world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
+) -> None:
+    old, young = parked[0], synced(ours.connector, [parked[1]])
+    assert consume(young) == []
+    world.database.owner.exec_driver_sql(
+        "UPDATE wellspring.sync_messages SET received_at = now() - interval '46 days' WHERE message_id = %s::uuid",
+        (old["id"],),
+    )
+    world.database.commit()
+    assert settle({}, Context())["expire"] == {"expired": 1, "is_all": True}
+    assert (ledger.messages()[old["id"]].reason, ledger.messages()[old["id"]].body) == ("expired", None)
+    comes(world, ours, parked[1])
+    assert release(old).codes == ["CONFLICT"]
+    settle({}, Context())
+    assert message_of(young)["attributes"]["outcome"] == "applied"
+    sums_are_right(world)

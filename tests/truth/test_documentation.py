@@ -21,7 +21,7 @@ from tests.sync import test_releasing as settled_events
 from tests.writing import test_events as written_events
 from wellspring.resources import FEED_EVENT, SYNC_MESSAGE
 from wellspring.routes import routes
-from wellspring.settings import CallerSettings, Settings
+from wellspring.settings import CallerSettings, PruningSettings, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = Template()
@@ -121,7 +121,7 @@ def test_every_function_has_an_event() -> None:
 
 
 @pytest.mark.parametrize(
-    "variable", [field.name.upper() for each in (Settings, CallerSettings) for field in fields(each)]
+    "variable", [field.name.upper() for each in (Settings, CallerSettings, PruningSettings) for field in fields(each)]
 )
 def test_every_setting_is_documented(variable: str) -> None:
     assert f"| `{variable}` |" in read("docs/settings.md")

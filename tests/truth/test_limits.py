@@ -1,6 +1,7 @@
 """Limits that stand in two places agree."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -9,8 +10,9 @@ from local.settings import ROOT
 from local.template import Template
 from tests.support.databases import WRITER, Database
 from wellspring.database.scope import LONGEST_STATEMENT_SECONDS
-from wellspring.services.pruning import HISTORY_KEPT, LEAST_KEPT
+from wellspring.services.pruning import LEAST_KEPT
 from wellspring.services.sync import CHUNK
+from wellspring.settings import PruningSettings
 
 # The owner, who migrates, sets limits of its own (tests/deployment).
 FUNCTIONS = [found for found in Template().functions.values() if found.environment["DB_USER"] != OWNER]
@@ -36,7 +38,10 @@ def test_a_message_is_remembered_for_longer_than_it_can_come_again_after_two_red
         for name, queue in (("queue", queues["SyncQueue"]), ("dead letters", queues["SyncDeadLetterQueue"]))
     }
     assert days == {"queue": 4, "dead letters": 14}
-    assert HISTORY_KEPT >= LEAST_KEPT
+    parameter = Template().document["Parameters"]["HistoryDays"]
+    assert timedelta(days=parameter["MinValue"]) == LEAST_KEPT
+    assert timedelta(days=parameter["Default"]) >= LEAST_KEPT
+    assert PruningSettings().history_days == parameter["Default"]
     assert LEAST_KEPT.days > 3 * days["queue"] + 2 * days["dead letters"]
     for document in ("messages.md", "adr/0014-how-long-the-inbox-remembers.md"):
         assert f"{LEAST_KEPT.days} days" in (ROOT / "docs" / document).read_text()

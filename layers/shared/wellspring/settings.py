@@ -81,6 +81,25 @@ def settings() -> Settings:
     return read_settings(os.environ)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruningSettings:
+    """What the function that prunes keeps.
+
+    Attributes:
+        history_days: for how many days the rows of sync messages are kept.
+    """
+
+    history_days: int = 90
+
+
+def pruning_settings() -> PruningSettings:
+    """Return how long this process keeps what it prunes. Raises `SettingsError`."""
+    raw = os.environ.get("HISTORY_DAYS", "")
+    if raw and not (raw.isascii() and raw.isdigit()):
+        raise SettingsError("HISTORY_DAYS must be a whole number")
+    return PruningSettings(history_days=int(raw)) if raw else PruningSettings()
+
+
 # In the place of a value: the token's own `sub`.
 THE_SUBJECT = "{sub}"
 

@@ -1,12 +1,14 @@
 """What a schedule starts, and nobody waits for."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from wellspring.errors import WellspringError
 from wellspring.handlers.deadline import deadline_of
 from wellspring.observability import logger
 from wellspring.services import pruning
+from wellspring.settings import pruning_settings
 
 type LambdaHandler = Callable[[Mapping[str, Any], object], dict[str, object]]
 
@@ -20,7 +22,7 @@ def pruner() -> LambdaHandler:
     def handler(_event: Mapping[str, Any], context: object) -> dict[str, object]:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
         try:
-            forgotten = pruning.prune(deadline_of(context))
+            forgotten = pruning.prune(deadline_of(context), timedelta(days=pruning_settings().history_days))
         except WellspringError as error:
             logger.error("pruning failed", extra={"code": error.code} | error.evidence)
             # Its cause holds SQL, which Lambda would log.

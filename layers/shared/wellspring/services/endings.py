@@ -6,6 +6,7 @@ from functools import partial
 from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
+from wellspring.errors import DatabaseBusy
 from wellspring.repositories import endings
 from wellspring.repositories.endings import Places
 
@@ -44,14 +45,28 @@ def sweep(deadline: Deadline) -> Swept:
     """
     after = rows = done = 0
     places: Places = {}
+    page, is_left = PAGE, False
     while not deadline.has_passed:
-        chunk = with_retries(partial(_chunk, after=after, places=places), PIPELINE_SCOPE, deadline)
+        looked_at: list[int] = []
+        work = partial(_chunk, after=after, places=places, page=page, looked_at=looked_at)
+        try:
+            chunk = with_retries(work, PIPELINE_SCOPE, deadline)
+        except DatabaseBusy:
+            # Somebody writes rows of a connector for longer than was waited for: what has to do with it is left to the
+            # next sweep, and nothing else is.
+            if page > 1:
+                page = 1
+            elif looked_at:
+                after, places, is_left = looked_at[-1], {}, True
+            else:
+                raise
+            continue
         rows += chunk.rows
         done += chunk.done
         if chunk.rows < CHUNK:
             # All that these have were ended, or there are none.
             if chunk.last is None:
-                return Swept(rows, done, is_all=True)
+                return Swept(rows, done, is_all=not is_left)
             after, places = chunk.last, {}
     return Swept(rows, done, is_all=False)
 
@@ -63,9 +78,10 @@ class _Chunk:
     last: int | None
 
 
-def _chunk(transaction: Transaction, after: int, places: Places) -> _Chunk:
+def _chunk(transaction: Transaction, after: int, places: Places, page: int, looked_at: list[int]) -> _Chunk:
     is_first = not places
-    taken = endings.open_endings(transaction, after, PAGE, QUIET_SECONDS)
+    taken = endings.open_endings(transaction, after, page, QUIET_SECONDS)
+    looked_at[:] = [ending.pk for ending in taken]
     reached = dict(places)
     ended = endings.end_rows(transaction, taken, reached, CHUNK)
     rows = sum(ended.values())

@@ -12,11 +12,6 @@ from wellspring.services import idempotency
 # Longer than a message that was applied can come again: 4 days in the queue, 14 among the dead letters, 4 days in the
 # queue again, and once more 14 and 4 (docs/adr/0014). Revision 0009 lets nobody forget one sooner.
 LEAST_KEPT = timedelta(days=45)
-# The rest is for people (contract, section 5).
-HISTORY_KEPT = timedelta(days=90)
-
-KEPT: Mapping[Pruned, timedelta] = {"sync_messages": HISTORY_KEPT, "idempotency_keys": idempotency.KEPT}
-
 # Rows that one transaction deletes: some tenths of a second.
 CHUNK = 10_000
 
@@ -34,14 +29,22 @@ class Forgotten:
     is_all: bool
 
 
-def prune(deadline: Deadline) -> Forgotten:
+def prune(deadline: Deadline, history: timedelta) -> Forgotten:
     """Delete what is too old, each chunk in a transaction of its own, until nothing is left or the time is over.
+
+    Args:
+        deadline: when to stop.
+        history: how old messages become, for people (contract, section 5); `LEAST_KEPT` at the least.
 
     Raises:
         WellspringError: the database did not let it; what was deleted before stays deleted.
     """
-    rows: dict[Pruned, int] = dict.fromkeys(KEPT, 0)
-    for table, kept in KEPT.items():
+    ages: Mapping[Pruned, timedelta] = {
+        "sync_messages": max(history, LEAST_KEPT),
+        "idempotency_keys": idempotency.KEPT,
+    }
+    rows: dict[Pruned, int] = dict.fromkeys(ages, 0)
+    for table, kept in ages.items():
         while True:
             if deadline.has_passed:
                 return Forgotten(rows, is_all=False)

@@ -24,6 +24,10 @@ type Read = Callable[[str, str], Arrival]
 PAGE = 500
 # Messages that are held in memory at once: as many as a batch of the queue has, each up to 256 KiB.
 TOGETHER = 10
+# Nobody goes on with a message that has not moved for so long: a chunk takes tenths of a second.
+STALLED_SECONDS = 60.0
+# How long the body of a parked message is kept (contract, section 5).
+BODY_DAYS = 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,23 @@ def release(deadline: Deadline, read: Read) -> Released:
         for pks in batched(page.ready, TOGETHER, strict=False):
             outcomes.update(_release(pks, deadline, read))
     return Released(outcomes, is_all=False)
+
+
+def resume(deadline: Deadline, read: Read) -> Released:
+    """Go on with messages that are applied in chunks, and that nobody goes on with: released by hand, or left alone.
+
+    Raises:
+        WellspringError: the database did not let it look; what was applied before stays applied.
+    """
+    work = partial(releasing.stalled, quiet=STALLED_SECONDS, most=TOGETHER)
+    stalled = with_retries(work, PIPELINE_SCOPE, deadline)
+    outcomes = Counter(_apply([read(each.body, each.group) for each in stalled], deadline)) if stalled else Counter()
+    return Released(outcomes, is_all=len(stalled) < TOGETHER and not outcomes.keys() & {"returned", "held"})
+
+
+def expire(deadline: Deadline) -> int:
+    """Drop the bodies of messages that are parked for too long: they cannot be released any more. Return how many."""
+    return with_retries(partial(releasing.expire, kept_days=BODY_DAYS, most=PAGE), PIPELINE_SCOPE, deadline)
 
 
 def _release(pks: Sequence[int], deadline: Deadline, read: Read) -> list[str]:

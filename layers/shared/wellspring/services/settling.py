@@ -62,12 +62,27 @@ def _release(deadline: Deadline, read: Read) -> Done:
     return Done(said, released.is_all, {"Released": applied})
 
 
+def _resume(deadline: Deadline, read: Read) -> Done:
+    resumed = releasing.resume(deadline, read)
+    return Done({"applied": resumed.outcomes["applied"]}, resumed.is_all)
+
+
+def _expire(deadline: Deadline, _read: Read) -> Done:
+    expired = releasing.expire(deadline)
+    return Done({"expired": expired}, expired < releasing.PAGE)
+
+
 def _sweep(deadline: Deadline, _read: Read) -> Done:
     swept = endings.sweep(deadline)
     return Done({"rows": swept.rows, "done": swept.done}, swept.is_all)
 
 
-STEPS: tuple[Step, ...] = (Step("release", _release), Step("sweep", _sweep))
+STEPS: tuple[Step, ...] = (
+    Step("release", _release),
+    Step("resume", _resume),
+    Step("sweep", _sweep),
+    Step("expire", _expire),
+)
 
 
 def settle(deadline: Deadline, read: Read) -> Settled:

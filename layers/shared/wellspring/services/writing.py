@@ -81,9 +81,11 @@ def update(
     if all(row[name] == value for name, value in values.items()):
         require_reading(principal)
         return row
-    changed = writing.change(transaction, resource, row["id"], values)
+    # Over HTTP no message ends a row, and one that lives again was ended by none.
+    ended_by = {"ended_by_pk": None} if resource.policy == "provenance" else {}
+    changed = writing.change(transaction, resource, row["id"], {**values, **ended_by})
     audit.note(transaction, principal, "update", resource.type, row["id"])
-    return {**row, **changed}
+    return {**row, **changed, **({"ended_by_id": None} if ended_by else {})}
 
 
 def _lock_in_front(transaction: Transaction, resource: Resource, id_: UUID) -> None:

@@ -155,6 +155,33 @@ def kept(transaction: Transaction, pks: Sequence[int]) -> list[Kept]:
     return [Kept(*row) for row in transaction.execute(_KEPT, {"pks": array(pks)})]
 
 
+# The next one is as good as any: what moves gets a new time with each chunk.
+_STALLED = text(f"""
+SELECT group_id, body
+  FROM {sync_messages}
+ WHERE outcome = 'in_progress' AND body IS NOT NULL AND group_id IS NOT NULL
+   AND processed_at < now() - make_interval(secs => :quiet)
+ ORDER BY received_at, pk
+ LIMIT :most""")
+
+# Further back there is none left: this is done each minute.
+_EXPIRE = text(f"""
+WITH expired AS (
+  UPDATE {sync_messages}
+     SET body = NULL, reason = 'expired'
+   WHERE pk = ANY (ARRAY(
+           SELECT pk FROM {sync_messages}
+            WHERE outcome = 'parked' AND body IS NOT NULL AND received_at < now() - make_interval(days => :kept)
+              AND received_at > now() - make_interval(days => 2 * :kept)
+            ORDER BY received_at, pk
+            LIMIT :most))
+  RETURNING pk
+),
+forgotten AS (
+  DELETE FROM {waiting_for} WHERE message_pk = ANY (ARRAY(SELECT pk FROM expired))
+)
+SELECT count(*) FROM expired""")
+
 _TAKE = text(f"""
 SELECT pk, id, outcome, reason, workspace_connector_pk, group_id, body
   FROM {sync_messages}
@@ -180,6 +207,16 @@ _FORGET_WAITING = text(f"DELETE FROM {waiting_for} WHERE message_pk = :pk")
 _COUNT_OFF = text(
     f"UPDATE {connector_state} SET parked_messages = parked_messages - 1 WHERE workspace_connector_pk = :connector"
 )
+
+
+def stalled(transaction: Transaction, quiet: float, most: int) -> list[Kept]:
+    """Return messages that are applied in chunks and that nobody has gone on with for so many seconds."""
+    return [Kept(*row) for row in transaction.execute(_STALLED, {"quiet": quiet, "most": most})]
+
+
+def expire(transaction: Transaction, kept_days: int, most: int) -> int:
+    """Drop the bodies of the oldest messages that are parked for longer than so many days; return how many."""
+    return int(transaction.execute(_EXPIRE, {"kept": kept_days, "most": most}).scalar_one())
 
 
 def take(transaction: Transaction, ids: Sequence[UUID]) -> list[Parked]:
