@@ -34,7 +34,8 @@ PRINCIPAL_WORDS = {
 STYLE = """\
 :root{color-scheme:light dark;background:light-dark(#fdfdfc,#141619);color:light-dark(#1b1c1e,#e7e8ea)}
 body{font:15px/24px system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}
-h1{font-size:20px;line-height:28px}ul{padding:0;list-style:none}li{margin:.75rem 0}a{font-weight:600;color:light-dark(#0b57a4,#8cbcf5)}"""
+h1{font-size:20px;line-height:28px}ul{padding:0;list-style:none}li{margin:.75rem 0}a{font-weight:600;
+color:light-dark(#0b57a4,#8cbcf5)}"""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ INDEXES = {
             ("processed", "processed_at", " WHERE processed_at IS NOT NULL"),
         )
     },
+    "reverted": "(reverted_by_pk, pk) WHERE reverted_by_pk IS NOT NULL",
     "wc_run": "(workspace_connector_pk, run, outcome, received_at, pk) WHERE run IS NOT NULL",
 }
 REPLACED = {
@@ -53,6 +54,38 @@ NEXT_MESSAGE = """
 CREATE FUNCTION wellspring.next_message() RETURNS bigint LANGUAGE sql VOLATILE SET search_path = '' AS $$
   SELECT nextval('wellspring.sync_messages_pk_seq')
 $$
+"""
+
+# As the feed does in the open (repositories/feed, `lock_types`): who makes a record keeps its deletion apart.
+LOCK_FED_TYPES = f"""
+CREATE FUNCTION wellspring.lock_fed_types(numbers integer[])
+RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+  number integer;
+BEGIN
+  FOR number IN SELECT wanted FROM unnest(numbers) AS wanted ORDER BY wanted LOOP
+    PERFORM pg_advisory_xact_lock_shared({0x46454544}, number);
+  END LOOP;
+END $$
+"""
+
+# What a parked message says of a person goes with their name; it could never be applied any more.
+FORGET_IN_MESSAGES = """
+CREATE FUNCTION wellspring.forget_in_messages(person uuid)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+  forgotten bigint[];
+BEGIN
+  WITH changed AS (
+    UPDATE wellspring.sync_messages
+       SET body = NULL, reason = 'expired'
+     WHERE outcome = 'parked' AND body IS NOT NULL AND strpos(body, '"attributes"') > 0
+       AND strpos(lower(body), person::text) > 0
+    RETURNING pk
+  )
+  SELECT array_agg(pk) INTO forgotten FROM changed;
+  DELETE FROM wellspring.waiting_for WHERE message_pk = ANY (forgotten);
+END $$
 """
 
 # By type and id, so that their order tells nobody which of them are another tenant's.
@@ -82,16 +115,23 @@ SELECT pk, id, workspace_connector_pk, workspace_pk, message_id, message_type, d
 """
 FUNCTIONS = {
     "next_message()": CONSUMER,
+    "lock_fed_types(integer[])": CONSUMER,
+    "forget_in_messages(uuid)": "wellspring_feeder",
     "shown_problems(jsonb, boolean)": f"{READERS}, {CONSUMER}",
 }
 
 
 def upgrade() -> None:
+    op.execute("ALTER TABLE wellspring.sync_messages ADD COLUMN reverted_by_pk bigint")
     op.execute(NEXT_MESSAGE)
     op.execute(SHOWN_PROBLEMS)
+    op.execute(LOCK_FED_TYPES)
+    op.execute(FORGET_IN_MESSAGES)
     for signature, roles in FUNCTIONS.items():
         op.execute(f"REVOKE ALL ON FUNCTION wellspring.{signature} FROM PUBLIC")
         op.execute(f"GRANT EXECUTE ON FUNCTION wellspring.{signature} TO {roles}")
+    # Who makes a record has its name folded.
+    op.execute(f"GRANT EXECUTE ON FUNCTION wellspring.fold(text) TO {CONSUMER}")
     op.execute(PLACE_OF.format(schema=OF_EITHER))
     op.execute(OF_CALLER)
     # Who releases a message by hand is shown what became of it.
@@ -103,8 +143,10 @@ def downgrade() -> None:
     _exchange(REPLACED, INDEXES)
     op.execute("DROP VIEW wellspring.sync_messages_of_caller")
     op.execute(PLACE_OF.format(schema="core_api"))
+    op.execute(f"REVOKE EXECUTE ON FUNCTION wellspring.fold(text) FROM {CONSUMER}")
     for signature in FUNCTIONS:
         op.execute(f"DROP FUNCTION wellspring.{signature}")
+    op.execute("ALTER TABLE wellspring.sync_messages DROP COLUMN reverted_by_pk")
 
 
 def _exchange(made: dict[str, str], dropped: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from migrations.support import FEEDER, READER, WRITER, outside_transaction
 from wellspring.models.walks import name_of, walks
 
 revision = "0025"
-down_revision = "0016"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

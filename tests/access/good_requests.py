@@ -6,7 +6,8 @@ asked.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from http import HTTPStatus
@@ -255,6 +256,18 @@ class Requests:
         if type_ == "workspace_group_membership":
             return draft(type_, {"role": "member"}, people=self.outsider, workspace_group=self.group)
         return draft(type_, workspace_group=self.group, workspace=self.other)
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Undo in the end what is done meanwhile."""
+        whole = self.database.owner.begin_nested()
+        try:
+            yield
+        finally:
+            if self._before is not None:
+                self._before.rollback()
+                self._before = None
+            whole.rollback()
 
     def ask(self, good: Good) -> Reply:
         """Give a request to its function, and undo what it did; what was refused did nothing."""

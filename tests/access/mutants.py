@@ -43,8 +43,6 @@ ASKED: Mapping[str, Sequence[Question]] = {
 }
 # It asks for whoever called it.
 ASKS_FOR_ITS_CALLER = "ledger.visible.visible_rows"
-# It only makes the choice of parents smaller: each of their rows is asked about once more.
-NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 
 # Tables of the feed that services are shown.
 OF_FEED = ("pending_events", "feed_sources", "loads")
@@ -58,6 +56,9 @@ UNASKED: Mapping[str, str] = {
         f"sync.releasing.{name}": "for the queue, which is a service; it shows nothing and reads messages' own rows"
         for name in ("connector", "dismiss", "kept", "parked_for", "take", "waiting")
     },
+    "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
+    "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector's own messages",
+    "audit.add": "of what the caller has just written; it shows nothing",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     **{
         f"endings.{name}": "for the maintenance of the pipeline; of what the feed has ended, whoever's it is"
@@ -159,7 +160,7 @@ def sites() -> dict[str, set[Question]]:
                     questions.update(ASKED.get(call.attr, ()))
                 elif isinstance(call, ast.Name) and _meant(module, call.id) == ASKS_FOR_ITS_CALLER:
                     questions.update(ASKED["through"])
-            if questions and name not in {ASKS_FOR_ITS_CALLER, NO_GUARD}:
+            if questions and name != ASKS_FOR_ITS_CALLER:
                 found[name] = questions
     return found
 

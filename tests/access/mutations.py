@@ -33,7 +33,7 @@ from local import postgres
 from local.postgres import Cluster
 from migrations import run as migrations
 from tests.access import scene
-from tests.access.mutants import ALONE, NO_GUARD, Guard, Mutant, mutants, sites, watch
+from tests.access.mutants import ALONE, Guard, Mutant, mutants, sites, watch
 from tests.access.scene import Scene
 from tests.support.api import FUNCTIONS
 from tests.support.databases import FreshDatabase, Statements, engine_for
@@ -136,12 +136,12 @@ class Watching:
         """Take a statement that is no SQL any more for no verdict: it shows nobody a row too many."""
 
         @wraps(translate)
-        def watched(error: Any) -> Any:
+        def watched(error: Any, **options: Any) -> Any:
             state = sqlstate(error)
             # Class 42 is syntax, and access.
             if state.startswith("42") and state != REFUSED:
                 self.verdict.wrong.append(f"SQLSTATE {state}")
-            return translate(error)
+            return translate(error, **options)
 
         scope.translate = watched  # type: ignore[attr-defined]
 
@@ -169,7 +169,7 @@ def test(mutant: Mutant, number: int, cluster: Cluster, built: Scene, answer: An
         if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
             verdict.wrong.append(f"pytest ended with {code}")
         # What is read from the source is what is asked at run time.
-        if mutant is ALONE and (strange := asked ^ {*sites(), NO_GUARD}):
+        if mutant is ALONE and (strange := asked ^ {*sites()}):
             verdict.wrong.append(f"who asks, and who was thought to ask, differ by {sorted(strange)}")
         if verdict.wrong or (mutant is ALONE and verdict.failed):
             said.seek(0)

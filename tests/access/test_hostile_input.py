@@ -16,9 +16,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy import Engine
 
 import wellspring
 from local.lambdas import LARGEST_PAYLOAD
+from local.postgres import Cluster
 from tests.access.good_requests import (
     CLOSED,
     FIRST_PK,
@@ -33,9 +35,11 @@ from tests.access.good_requests import (
     pks_in,
     secrets_in,
 )
+from tests.conftest import SHARED
 from tests.support.api import Reply, call, event, send
-from tests.support.databases import Database
+from tests.support.databases import Statements, rolled_back
 from tests.support.world import World
+from wellspring.database import scope
 from wellspring.errors import AlreadyExists, NotFound, WellspringError
 from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_FIELDS
 from wellspring.jsonapi.query import CURSORS, RANGE_OPERATORS
@@ -127,9 +131,21 @@ TITLES = {kind.code: kind.title for kind in _kinds(WellspringError)} | {
 }
 
 
+@pytest.fixture(scope="module")
+def made(cluster: Cluster, shared_engine: Engine) -> Iterator[Requests]:
+    """Make the tenant, once for all of these tests."""
+    with (
+        rolled_back(shared_engine, cluster.url(SHARED), Statements()) as database,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(scope, "connection", database.connection)
+        yield Requests(World(database), database)
+
+
 @pytest.fixture
-def requests(world: World, database: Database) -> Requests:
-    return Requests(world, database)
+def requests(made: Requests) -> Iterator[Requests]:
+    with made.undone():
+        yield made
 
 
 @pytest.fixture(autouse=True)

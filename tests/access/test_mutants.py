@@ -9,7 +9,6 @@ from tests.access.mutants import (
     EQUIVALENT,
     MODULES,
     NO_CONDITION,
-    NO_GUARD,
     TABLES,
     UNASKED,
     behind_doors,
@@ -70,7 +69,7 @@ def test_no_two_mutants_have_one_name() -> None:
 
 
 def test_every_exception_is_of_something_that_is_there() -> None:
-    assert {ASKS_FOR_ITS_CALLER, NO_GUARD, *NO_CONDITION} <= NAMES
+    assert {ASKS_FOR_ITS_CALLER, *NO_CONDITION} <= NAMES
     assert EQUIVALENT.keys() <= {mutant.name for mutant in mutants(with_equivalent=True)}
 
 

@@ -596,7 +596,11 @@ class TestTheCatalogue:
         assert set(others) == {
             *((f"{table}_of_caller", "v") for table in (*VIEWS, "workspace_group_memberships")),
             ("sync_inbox", "v"),
+            ("sync_messages_of_caller", "v"),
         }
+        # Of messages a view reads with its caller's own eyes.
+        options = rows("SELECT reloptions FROM pg_class WHERE relname = 'sync_messages_of_caller'")
+        assert options == [(["security_invoker=true"],)]
         # For consumers of the revision before, which know messages by nothing else; a message's id is of no tenant.
         columns = rows("SELECT attname FROM pg_attribute WHERE attrelid = 'wellspring.sync_inbox'::regclass")
         assert set(columns) == {("message_id",), ("processed_at",)}
@@ -612,6 +616,7 @@ class TestTheCatalogue:
         )
         assert {name for name, _ in definers} == {
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
+            "workspaces_left",
             *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers", "forget_in_messages"),
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
         }
@@ -632,10 +637,11 @@ class TestTheCatalogue:
                 ("enter", "enter_within", "is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)
             ),
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller"), (*ROLES, CONSUMER)),
-            **dict.fromkeys(("direct_workspaces_of_caller", "place_of"), ROLES),
+            **dict.fromkeys(("direct_workspaces_of_caller", "place_of", "workspaces_left"), ROLES),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
-            "fold": (*ROLES, FEEDER),
+            "fold": (*ROLES, CONSUMER, FEEDER),
+            "shown_problems": (*ROLES, CONSUMER),
             **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),
-            "recount": (CONSUMER,),
+            **dict.fromkeys(("recount", "next_message", "lock_fed_types"), (CONSUMER,)),
         }
         assert set(grants) == {(name, role) for name, roles in needed.items() for role in roles}

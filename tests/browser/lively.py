@@ -8,7 +8,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,8 +44,18 @@ def _message(connector: str, direction: str, records: list[tuple[str, int]], day
     }
 
 
+def _invalidated(connector: str, direction: str, companies: Iterable[int], days: float) -> Row:
+    records = [("company", one) for one in companies]
+    said = _message(connector, direction, records, days, "tidied") | {"type": "records.invalidated"}
+    del said["mode"]
+    return said
+
+
 def messages() -> Iterator[Row]:
     """Yield what came: Payments and Mail by day, CRM by two, Archive by week, Payroll until nine days ago."""
+    # What Mail had of some companies ends, so that Payments is their only source; and what Archive had of others.
+    yield _invalidated(MAIL, "input", range(41, 73), DAYS + 2)
+    yield _invalidated(ARCHIVE, "output", range(1, 9), DAYS + 1)
     dice = random.Random(18)
     for day in range(DAYS, 0, -1):
         weekend = (day % 7) in {2, 3}
@@ -116,12 +126,18 @@ def _wait(connection: Any, ids: list[str]) -> None:
 def _set_back(connection: Any) -> None:
     # What the demo itself brought was there before all of it.
     before = f"now() - interval '{DAYS + 20} days'"
-    came = f"CASE WHEN m.run IS NULL AND m.outcome = 'applied' THEN {before} ELSE m.occurred_at END"
+    # An ending has no time of its own.
+    happened = f"coalesce(m.occurred_at, now() - interval '{DAYS + 1} days')"
+    came = f"CASE WHEN m.run IS NULL AND m.outcome = 'applied' THEN {before} ELSE {happened} END"
     for type_ in ledgers():
         table = resource_of(f"{type_}_workspace_connector").table
         connection.run(
             f"UPDATE core_api.{table} r SET created_at = {came}, updated_at = {came} "
             "FROM wellspring.sync_messages m WHERE m.pk = r.sync_message_pk"
+        )
+        connection.run(
+            f"UPDATE core_api.{table} r SET deleted_at = {came}, updated_at = {came} "
+            "FROM wellspring.sync_messages m WHERE m.pk = r.ended_by_pk"
         )
     connection.run(f"UPDATE wellspring.sync_messages m SET received_at = {came}, processed_at = {came}")
     connection.run(

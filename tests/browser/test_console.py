@@ -229,7 +229,7 @@ def test_a_provider_is_selected_and_removed_and_a_guest_only_reads(console: Cons
     expect(console.page.get_by_role("button", name="Select Stripe")).to_have_count(0)
 
 
-def test_a_group_is_made_and_a_workspace_enrolled_and_withdrawn(console: Console) -> None:
+def test_a_group_is_made_filled_emptied_and_deleted(console: Console) -> None:
     console.sign_in("owner")
     console.show("groups")
     console.page.get_by_label("Its name").fill("Audit <2026>")
@@ -239,9 +239,28 @@ def test_a_group_is_made_and_a_workspace_enrolled_and_withdrawn(console: Console
     console.page.get_by_role("button", name="Enrol it").click()
     row = console.page.get_by_role("row", name="Verdier Foods")
     expect(row).to_contain_text("Claire Verdier")
-    row.get_by_role("button", name="Withdraw").click()
-    row.get_by_role("button", name="Withdraw it").click()
+    for _ in range(2):
+        row.get_by_role("button", name="Withdraw Verdier Foods").click()
     expect(console.page.get_by_text("No workspace is enrolled.")).to_be_visible()
+
+    console.page.get_by_label("Add a person whose name begins with").fill("mal")
+    console.page.get_by_role("button", name="Add Malik Haddad").click()
+    row = console.page.get_by_role("row", name="Malik Haddad")
+    row.get_by_label("Role of Malik Haddad").select_option("admin")
+    console.page.reload()
+    expect(row.get_by_label("Role of Malik Haddad")).to_have_value("admin")
+    for _ in range(2):
+        row.get_by_role("button", name="Remove Malik Haddad").click()
+    expect(row).to_have_count(0)
+
+    console.page.get_by_label("Its name").fill("Audit, renamed")
+    console.page.get_by_role("button", name="Rename the group").click()
+    expect(console.heading).to_have_text("Audit, renamed")
+    for _ in range(2):
+        console.page.get_by_role("button", name="Delete the group").click()
+    expect(console.heading).to_have_text("Groups")
+    expect(console.page.get_by_role("row", name="Verdier Group")).to_be_visible()
+    expect(console.page.get_by_role("row", name="Audit")).to_have_count(0)
 
 
 def test_a_service_releases_and_dismisses_and_a_person_is_not_offered_it(console: Console) -> None:

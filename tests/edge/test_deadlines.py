@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from local.postgres import OWNER, Cluster
 from tests.reading.conftest import Tenant as Reading
 from tests.reading.conftest import tenant as reading_tenant
 from tests.support.api import Context, Reply, TickingContext, call, event
-from tests.support.databases import CONSUMER, WRITER, FreshDatabase
+from tests.support.databases import CONSUMER, READER, WRITER, FreshDatabase
 from tests.support.freezing import frozen
 from tests.support.queue import consume, synced
 from tests.support.world import World
@@ -124,6 +125,17 @@ def test_a_batch_that_meets_a_silent_database_is_handed_back_before_lambda_ends_
     assert consume(body) == []
 
 
+def _cancel_what_waits(database: FreshDatabase) -> bool:
+    """End the statement of the reader's that waits for a lock of the owner's; return whether there was one."""
+    waiting = (
+        "SELECT pg_cancel_backend(pid) FROM pg_locks"
+        " WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    # A role may cancel its own statements only.
+    database.owner.exec_driver_sql(f"SET LOCAL ROLE {READER}")
+    return any(database.owner.exec_driver_sql(waiting).scalars())
+
+
 class TestASlowRequest:
     @pytest.fixture
     def reading(self, fresh_database: FreshDatabase, world: World) -> Reading:
@@ -147,6 +159,22 @@ class TestASlowRequest:
         assert context.get_remaining_time_in_millis() > 0
         assert [line["sqlstate"] for line in log if line["message"] == "answered"] == ["57014"]
         assert call("GET", COMPANIES, reading.caller).status == 200
+
+    def test_whose_statement_somebody_ends_within_its_time_may_come_again(
+        self, fresh_database: FreshDatabase, reading: Reading, log: list[dict[str, Any]]
+    ) -> None:
+        fresh_database.owner.exec_driver_sql(
+            "LOCK TABLE core_api.company_workspace_connectors IN ACCESS EXCLUSIVE MODE"
+        )
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(call, "GET", COMPANIES, reading.caller, context=TickingContext(milliseconds=30_000))
+            while not asked.done() and not _cancel_what_waits(fresh_database):
+                time.sleep(0.01)
+            reply = asked.result()
+        fresh_database.owner.rollback()
+        assert (reply.status, reply.codes) == (503, ["SERVICE_UNAVAILABLE"])
+        assert int(reply.headers["retry-after"]) > 0
+        assert [line["sqlstate"] for line in log if line["message"] == "answered"] == ["57014"]
 
     def test_that_writes_may_come_again(self, fresh_database: FreshDatabase, ours: Tenant) -> None:
         fresh_database.owner.exec_driver_sql(

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from pg8000 import DatabaseError
 from sqlalchemy.exc import DBAPIError
 
 from tests.jsonapi.conftest import LISTED, Tenant
@@ -192,13 +191,15 @@ def raising(state: str) -> Callable[[Scene], Reply]:
 
 
 def too_long(scene: Scene) -> Reply:
-    """Read a list that Postgres ends after a while."""
-
-    def ended(*_: object, **__: object) -> Any:
-        raise DBAPIError("SELECT", None, DatabaseError({"C": "57014"}))
-
-    scene.patch.setattr(ledger, "page", ended)
+    """Read a list when all the time that there is for statements is over."""
+    scene.patch.setattr("wellspring.database.scope.ENDING_SECONDS", 3600.0)
     return get(COMPANIES, READER)
+
+
+def too_late(scene: Scene) -> Reply:
+    """Write when all the time that there is for statements is over."""
+    scene.patch.setattr("wellspring.database.scope.ENDING_SECONDS", 3600.0)
+    return post(COMPANIES, PIPELINE, scene.row())
 
 
 def lost_at_commit(scene: Scene) -> Reply:
@@ -446,7 +447,8 @@ CASES = [
     of_class("a database that is away", DatabaseAway, away, retry_after="2"),
     of_class("a lock that is not to be had", DatabaseBusy, raising("55P03"), retry_after="2"),
     of_class("a deadlock", ServiceUnavailable, raising("40P01"), retry_after="2"),
-    of_class("a write that takes too long", TimeExceeded, raising("57014"), retry_after="2"),
+    of_class("a statement that somebody ends", DatabaseBusy, raising("57014"), retry_after="2"),
+    of_class("a write that takes too long", TimeExceeded, too_late, retry_after="2"),
     of_class("a commit without an answer", OutcomeUnknown, lost_at_commit),
 ]
 

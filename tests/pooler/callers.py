@@ -27,7 +27,7 @@ from tests.support.databases import Role, engine_for, role_of_call
 from tests.support.queue import consume, synced
 from tests.support.world import RecordType, Row
 from wellspring.access.principal import SERVICE_SCOPE, principal_of, scope_of
-from wellspring.database import Deadline, Transaction, in_transaction
+from wellspring.database import Transaction, in_transaction
 from wellspring.database import scope as scopes
 from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable
 from wellspring.models import table_of
@@ -149,7 +149,7 @@ def run(plan: Plan) -> Report:
 def _once_unsafely[Result](
     work: Callable[[Transaction], Result],
     scope: str | None,
-    deadline: Deadline | None,
+    limits: scopes._Limits | None,
     *,
     is_read: bool,
 ) -> Result:

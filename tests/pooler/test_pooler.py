@@ -61,8 +61,6 @@ def test_every_answer_belongs_to_its_caller(run: Run) -> None:
     assert run.quiet.requests + run.disturbed.requests >= QUIET + DISTURBED
 
 
-# Known, and not mended yet: a list that is cancelled is 400, which a caller who is disturbed does not ask again.
-@pytest.mark.xfail(strict=False, reason="a list that the disturbance cancels answers 400 where the callers expect 503")
 def test_every_answer_is_the_right_one(run: Run) -> None:
     assert run.quiet.faults + run.disturbed.faults == []
     assert set(run.quiet.statuses) == ANSWERS

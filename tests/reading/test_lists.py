@@ -5,14 +5,11 @@ from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from tests.reading.conftest import Tenant, tenant
 from tests.support.api import READER, TYPES, get
-from tests.support.databases import Database, FreshDatabase, Statements
+from tests.support.databases import Statements
 from tests.support.world import RecordType, World
-from wellspring.errors import BadRequest
-from wellspring.repositories.ledger.bounded import within_its_time
 from wellspring.resources import resource_of
 
 COMPANIES = "/v1/company-workspace-connectors"
@@ -238,23 +235,3 @@ def test_no_pk_is_in_any_answer(world: World, ours: Tenant) -> None:
 
     walk(reply.document)
     assert not {key for key in keys if key == "pk" or key.endswith("_pk")}
-
-
-def test_a_list_that_takes_too_long_is_too_large_and_not_to_be_asked_for_again_in_a_moment(database: Database) -> None:
-    owner = database.owner
-    nested = owner.begin_nested()
-    owner.exec_driver_sql("SET LOCAL statement_timeout = '20ms'")
-    with pytest.raises(BadRequest, match="a smaller page") as refused, within_its_time():
-        owner.exec_driver_sql("SELECT pg_sleep(5)")
-    nested.rollback()
-    assert "retry-after" not in {name.lower() for name in refused.value.headers}
-
-
-def test_a_list_that_waits_for_a_lock_may_be_asked_for_again(fresh_database: FreshDatabase, ours: Tenant) -> None:
-    with fresh_database.session() as other:
-        fresh_database.owner.exec_driver_sql("LOCK TABLE core_api.companies")
-        other.exec_driver_sql("SET lock_timeout = '20ms'")
-        with pytest.raises(DBAPIError, match="55P03"), within_its_time():
-            other.exec_driver_sql("SELECT count(*) FROM core_api.companies")
-        other.rollback()
-    fresh_database.owner.rollback()

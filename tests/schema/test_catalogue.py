@@ -194,6 +194,7 @@ class TestProvenance:
             f"pk_{table}": "UNIQUE (pk)",
             f"uq_{table}_id": "UNIQUE (id)",
             f"idx_{table}_record_created": f"({record}_pk, created_at, pk)",
+            f"idx_{table}_record_created_dead": f"({record}_pk, created_at, pk) WHERE {DEAD}",
             # The live half of the seed's; the dead one is among the others.
             f"idx_{table}_wc_created_at": f"(workspace_connector_pk, created_at, pk) WHERE {LIVE}",
             **of_lists(f"idx_{table}", "", ()),
@@ -425,7 +426,9 @@ class TestTheFunctionsRoles:
         messages = {f"wellspring.{table}" for table in ("sync_messages", "waiting_for", "reverted_runs")}
         sums = {f"wellspring.{table}" for table in ("connector_state", "connector_rows", "connector_activity")}
         made = {f"core_api.{record.table}" for record in records()}
-        assert self.granted(catalogue, "wellspring_consumer", "INSERT") == ledgers | messages | sums | made
+        assert self.granted(catalogue, "wellspring_consumer", "INSERT") == ledgers | messages | sums | made | {
+            "wellspring.audit"
+        }
         swept = {"wellspring.endings"}
         assert self.granted(catalogue, "wellspring_consumer", "UPDATE") == ledgers | messages | sums | swept
         assert self.granted(catalogue, "wellspring_consumer", "DELETE") == messages

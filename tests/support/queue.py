@@ -58,6 +58,17 @@ def disconnected(connector: Row | UUID, *, id_: UUID | str | None = None) -> Bod
     }
 
 
+def reverted(connector: Row | UUID, *message_ids: str, run: str | None = None, id_: UUID | str | None = None) -> Body:
+    """Return the body of a `sync.reverted` message, of these messages or of a run."""
+    which: Body = {"message_ids": list(message_ids)} if run is None else {"run": run}
+    return {
+        "type": "sync.reverted",
+        "id": str(id_ or uuid4()),
+        "workspace_connector_id": str(connector.id if isinstance(connector, Row) else connector),
+        **which,
+    }
+
+
 def matched(workspace: Row | UUID, providers: Iterable[Row | UUID], *, id_: UUID | str | None = None) -> Body:
     """Return the body of a `providers.matched` message."""
     return {

@@ -165,10 +165,10 @@ def test_as_many_records_as_the_contract_allows_are_taken() -> None:
         ({"records": [None]}, "records.synced.records.0: dict_type"),
         (
             {"records": [RECORD, {"type": "unheard_of", "id": RECORD["id"]}]},
-            "records.synced.records.1.type: literal_error",
+            "records.synced.records.1: union_tag_invalid",
         ),
-        ({"records": [{"type": "company"}]}, "records.synced.records.0.id: missing"),
-        ({"records": [{"id": RECORD["id"]}]}, "records.synced.records.0.type: missing"),
+        ({"records": [{"type": "company"}]}, "records.synced.records.0.company.id: missing"),
+        ({"records": [{"id": RECORD["id"]}]}, "records.synced.records.0: union_tag_not_found"),
         ({"occurred_at": GONE}, "records.synced.occurred_at: missing"),
         ({"occurred_at": "2026-05-10T08:14:22"}, "records.synced.occurred_at: timezone_aware"),
         ({"occurred_at": "2026-05-10"}, "records.synced.occurred_at: timezone_aware"),

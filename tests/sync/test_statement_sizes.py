@@ -46,7 +46,16 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
     assert len(asked) == 3 + len(types)
     assert len(written) == 1 + 2 * len(types)
     problems = (Problem("unknown_record", "company", str(uuid4())),)
-    was = Known(1, "parked", "unknown_record", is_same=True, has_connector=False, is_overtaken=False, progress={})
+    was = Known(
+        1,
+        "parked",
+        "unknown_record",
+        is_same=True,
+        has_connector=False,
+        is_overtaken=False,
+        is_reverted=False,
+        progress={},
+    )
     entry = Entry(pk=1, arrival=arrivals[0], outcome="parked", connector_pk=1, problems=problems, was=was)
     noted = [known(arrivals), lock([str(uuid4())]), proceed(1, {}), *write([entry])]
     # The row, what it waited for, what it waits for, and the connector's state.

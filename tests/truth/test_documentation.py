@@ -19,7 +19,7 @@ from tests.sync import test_events as sync_events
 from tests.sync import test_pruning as pruned_events
 from tests.sync import test_releasing as settled_events
 from tests.writing import test_events as written_events
-from wellspring.resources import FEED_EVENT
+from wellspring.resources import FEED_EVENT, SYNC_MESSAGE
 from wellspring.routes import routes
 from wellspring.settings import CallerSettings, Settings
 
@@ -84,8 +84,9 @@ def test_what_is_open_is_declared_open() -> None:
 @pytest.mark.parametrize("route", TEMPLATE.routes, ids=lambda route: route.key)
 def test_only_what_writes_logs_in_as_the_writer(route: Route) -> None:
     writes = route.method in {"POST", "PATCH", "DELETE"}
-    # What is released writes parents, which nobody but the feed does.
-    writer = "wellspring_feeder" if route.path.startswith(FEED_EVENT.route) else "wellspring_writer"
+    # What is released writes what a queue's consumer writes, and nobody else.
+    of_queues = {FEED_EVENT.route: "wellspring_feeder", SYNC_MESSAGE.route: "wellspring_consumer"}
+    writer = next((role for start, role in of_queues.items() if route.path.startswith(start)), "wellspring_writer")
     assert route.function.environment["DB_USER"] == (writer if writes else "wellspring_reader")
 
 

@@ -457,7 +457,7 @@ def test_a_parameter_whose_value_is_not_of_its_schema_is_refused(route: Route) -
             schema = parameter["schema"]
             # But for the filters whose values are any text.
             is_text = validator(schema).is_valid(["?"] if schema.get("type") == "array" else "?")
-            assert is_text is (name in TEXTS)
+            assert is_text is (name in TEXTS and "enum" not in schema)
             within = with_its_order(name, {**examples_in(route), name: "?"}) | beside(route, name)
             assert try_query(route, *within.items()).refused == (set() if is_text else {name})
 

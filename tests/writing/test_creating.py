@@ -101,6 +101,9 @@ class TestARow:
                 "relationships": {
                     type_: linked(ours.records[type_]),
                     "workspace_connector": linked(ours.connector),
+                    # Of a row that no message wrote.
+                    "sync_message": {"data": None},
+                    "ended_by": {"data": None},
                 },
                 "links": {"self": path},
             },

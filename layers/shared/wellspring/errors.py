@@ -279,7 +279,7 @@ class DatabaseAway(ServiceUnavailable):
 
 
 class DatabaseBusy(ServiceUnavailable):
-    """A lock was waited for longer than it may."""
+    """A lock was waited for longer than it may, or somebody has ended a statement within its time."""
 
 
 class TimeExceeded(DatabaseBusy):

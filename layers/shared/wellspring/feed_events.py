@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from wellspring.messages import Id, Instant
+from wellspring.messages import PRINTABLE, Id, Instant, Name, Words
 from wellspring.resources import Resource, ledgers, records
 from wellspring.services.feed import FeedEvent, Malformed, Told
 
@@ -32,12 +32,7 @@ HIGHEST_SEQUENCE = 9223372036854775807
 # How many problems of one event are told.
 PROBLEMS_TOLD = 5
 
-# Neither control characters, NUL among them, nor anything that Postgres cannot hold.
-_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
-
-type Name = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_PRINTABLE)]
-type Words = Annotated[str, StringConstraints(max_length=2000, pattern=_PRINTABLE)]
-type Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PRINTABLE)]
+type Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 
 
 def _in_range(sequence: str) -> str:
@@ -133,8 +128,8 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     specversion: Literal["1.0"]
-    id: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_PRINTABLE)]
-    source: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_PRINTABLE)]
+    id: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=PRINTABLE)]
+    source: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=PRINTABLE)]
     subject: Id
     sequence: Sequence_
     time: Instant | None = None
@@ -222,7 +217,7 @@ _MODELS: tuple[type[_Event], ...] = (
 
 _any: Any = reduce(or_, _MODELS)
 _event: TypeAdapter[Any] = TypeAdapter(Annotated[_any, Field(discriminator="type")])
-_text: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_length=500, pattern=_PRINTABLE)])
+_text: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)])
 _id: TypeAdapter[str] = TypeAdapter(Id)
 
 # What each type of event is about, and what it does.

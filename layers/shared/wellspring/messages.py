@@ -7,8 +7,11 @@ may be ahead of us.
 
 import json
 import sys
+from collections.abc import Mapping
+from functools import reduce
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, Self, TypedDict
 
 from pydantic import (
     AwareDatetime,
@@ -19,14 +22,16 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from wellspring.errors import SchemaValidationError
-from wellspring.resources import ledgers
-from wellspring.work import Arrival, Direction, Disconnected, Invalidated, Matched, RecordType, Synced
+from wellspring.resources import Resource, records
+from wellspring.work import Arrival, Direction, Disconnected, Invalidated, Matched, RecordType, Reverted, Synced
 
 MOST_RECORDS = 3000
+MOST_REVERTED = 1000
 # How many problems of one body are told: enough to find the cause, too few to fill a log.
 PROBLEMS_TOLD = 5
 
@@ -60,19 +65,41 @@ class MalformedMessage(SchemaValidationError):
         self.message_id = message_id
 
 
+# Neither control characters, NUL among them, nor anything that Postgres cannot hold.
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+
+type Name = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=PRINTABLE)]
+type Words = Annotated[str, StringConstraints(max_length=2000, pattern=PRINTABLE)]
+
+
+def _reference_of(record: Resource) -> Any:
+    """Return the form of a reference to a record of one type: with what it is made of where it was never there."""
+    title = record.type.title().replace("_", "")
+    texts = {
+        said.name: Name if said.required else NotRequired[Words | None]
+        for said in record.attributes
+        if said.kind == "text"
+    }
+    attributes = TypedDict(f"{title}Attributes", texts)  # type: ignore[misc]  # made from the declaration
+    attributes.__doc__ = f"What a {record.name} is made of where it was never there."
+    reference = {"type": Literal[record.type], "id": Id, "attributes": NotRequired[attributes]}
+    made = TypedDict(f"{title}Reference", reference)  # type: ignore[misc]  # made from the declaration
+    made.__doc__ = f"One of the {record.names}."
+    return made
+
+
 if TYPE_CHECKING:
-    type AnyRecordType = RecordType
+
+    class RecordReference(TypedDict):
+        """One record."""
+
+        type: RecordType
+        id: Id
+        attributes: NotRequired[Mapping[str, str | None]]
+
 else:
-    # Not `type`: what is declared is asked for now, and the schema names it in place.
-    AnyRecordType = Literal[tuple(ledgers())]
-
-
-# A dictionary and not a model: a batch has thirty thousand of them.
-class RecordReference(TypedDict):
-    """One record."""
-
-    type: AnyRecordType
-    id: Id
+    # Dictionaries and not models: a batch has thirty thousand of them. Not `type`: what is declared is asked for now.
+    RecordReference = Annotated[reduce(or_, map(_reference_of, records())), Field(discriminator="type")]
 
 
 type Records = Annotated[list[RecordReference], Field(min_length=1, max_length=MOST_RECORDS)]
@@ -84,6 +111,15 @@ def _distinct(records: list[RecordReference]) -> dict[RecordType, tuple[str, ...
     for record in records:
         distinct.setdefault(record["type"], {})[record["id"]] = None
     return {type_: tuple(ids) for type_, ids in distinct.items()}
+
+
+def _attributes(records: list[RecordReference]) -> dict[RecordType, dict[str, Mapping[str, str | None]]]:
+    """Return what records are made of, as far as it is said, by type and id; of one named twice what is said first."""
+    said: dict[RecordType, dict[str, Mapping[str, str | None]]] = {}
+    for record in records:
+        if "attributes" in record:
+            said.setdefault(record["type"], {}).setdefault(record["id"], record["attributes"])
+    return said
 
 
 # Printable: no control characters, and no line or paragraph separators.
@@ -127,6 +163,7 @@ class RecordsSynced(_Message):
             run=self.run,
             occurred_at=self.occurred_at.isoformat(),
             records=_distinct(self.records),
+            attributes=_attributes(self.records),
         )
 
 
@@ -171,6 +208,37 @@ class ConnectorDisconnected(_Message):
         return Disconnected(id=self.id, group=group, workspace_connector_id=self.workspace_connector_id)
 
 
+class SyncReverted(_Message):
+    """A sync is undone: what its messages wrote ends, and what they ended comes back, however many rows there are.
+
+    Attributes:
+        id: the message's own; a second message with the same id has no effect.
+        message_ids: which messages of the connector; or
+        run: all of that run. Later ones of it are parked.
+    """
+
+    type: Literal["sync.reverted"]
+    workspace_connector_id: Id
+    message_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_REVERTED)] | None = None
+    run: Run | None = None
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        if (self.message_ids is None) is (self.run is None):
+            raise PydanticCustomError("messages_or_run", "must name message_ids or a run")
+        return self
+
+    def work(self, group: str) -> Reverted:
+        """Return what is to be done. `group` is the message's FIFO group."""
+        return Reverted(
+            id=self.id,
+            group=group,
+            workspace_connector_id=self.workspace_connector_id,
+            message_ids=tuple(dict.fromkeys(self.message_ids or ())),
+            of_run=self.run,
+        )
+
+
 class ProvidersMatched(_Message):
     """Providers suit a workspace: they are matched to it, and none is selected.
 
@@ -192,7 +260,7 @@ class ProvidersMatched(_Message):
         )
 
 
-type Message = RecordsSynced | RecordsInvalidated | ConnectorDisconnected | ProvidersMatched
+type Message = RecordsSynced | RecordsInvalidated | ConnectorDisconnected | ProvidersMatched | SyncReverted
 
 _message: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 _envelope = TypeAdapter(_Message)

@@ -126,10 +126,16 @@ class Synced(_OfRecords):
         direction: which of the two.
         relink: whether live rows of the same (record, connector, direction) are tombstoned first.
         records: distinct ids by type; no type without an id.
+        attributes: what records are made of that were never there, by type and id.
     """
 
     direction: Direction
     relink: bool
+    attributes: Mapping[RecordType, Mapping[str, Mapping[str, str | None]]] = field(default_factory=dict)
+
+    def can_make(self, type_: RecordType, id_: str) -> bool:
+        """Say whether it brings what a record is made of."""
+        return id_ in self.attributes.get(type_, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,14 +180,31 @@ class Disconnected(_Work):
     workspace_connector_id: str
 
 
-# What a statement does at once; the rows of a disconnected connector may be too many for that.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverted(_Work):
+    """What one `sync.reverted` message asks for; it belongs to no run itself.
+
+    Attributes:
+        workspace_connector_id: the connector whose messages are undone.
+        message_ids: which of them, each once; empty where it is a run.
+        of_run: all of this run, now and later; None where it is some messages.
+    """
+
+    workspace_connector_id: str
+    message_ids: Sequence[str] = ()
+    of_run: str | None = None
+
+
+# What a statement does at once; the rows of a connector, or of a run, may be too many for that.
 type Change = Synced | Invalidated | Matched
-type Work = Change | Disconnected
+type InChunks = Disconnected | Reverted
+type Work = Change | InChunks
 TYPES: Mapping[type, str] = {
     Synced: "records.synced",
     Invalidated: "records.invalidated",
     Matched: "providers.matched",
     Disconnected: "connector.disconnected",
+    Reverted: "sync.reverted",
 }
 
 

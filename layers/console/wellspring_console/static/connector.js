@@ -170,7 +170,7 @@ function Impact({ id, name, workspaceId, query }) {
 }
 
 function SoleSource({ id, type, workspaceId, name }) {
-  const list = useList(path(type.route, { "filter[sole_source]": id, "page[size]": 50 }));
+  const list = useList(path(type.route, { "filter[sole_source]": id, "filter[workspace]": workspaceId, "page[size]": 50 }));
   return html`
     <h3>${capital(type.names)} that only ${name} brings in</h3>
     <${Loaded} of=${list} what=${`the ${type.names} that only ${name} brings in`} lines=${4}>${() =>

@@ -4,7 +4,7 @@ import { idOf, included, path, send } from "./api.js";
 import { listed, plural } from "./format.js";
 import { html, useState } from "./html.js";
 import { useAction, useDocument, useList } from "./loading.js";
-import { AsOf, Empty, Id, Loaded, More, Problem, Section, Table, Time, View } from "./parts.js";
+import { AsOf, Empty, Id, Loaded, More, Problem, Search, Section, Table, Time, View } from "./parts.js";
 import { Pick } from "./providers.js";
 import { fragment, go } from "./route.js";
 import { isPerson, personId } from "./session.js";
@@ -54,23 +54,24 @@ function Make({ workspaceId }) {
 }
 
 export function Group({ workspaceId, rest: [id] }) {
-  const url = path(`/v1/workspace-groups/${encodeURIComponent(id)}`, { include: "workspaces,memberships,created_by" });
+  const url = path(`/v1/workspace-groups/${encodeURIComponent(id)}`, { include: "created_by" });
   const group = useDocument(url);
   const enrolments = useList(path("/v1/workspace-group-workspaces", {
     "filter[workspace_group]": id, include: "workspace,created_by", "page[size]": 100,
   }));
+  const members = useList(path(MEMBERSHIPS, { "filter[workspace_group]": id, include: "people", "page[size]": 100 }));
   const reload = () => {
     enrolments.reload();
     group.reload();
+    members.reload();
   };
-  const { related, all } = included(group.document, ...enrolments.pages);
-  const members = all("workspace_group_membership");
-  const mine = members.find((row) => idOf(row, "people") === personId());
+  const { related } = included(group.document, ...enrolments.pages);
+  const mine = members.rows.find((row) => idOf(row, "people") === personId());
   const keeps = isPerson() && ["owner", "admin"].includes(mine?.attributes.role) && mine.attributes.status === "active";
   const name = group.document?.data.attributes.name ?? "Group";
   return html`
     <${View} title=${name} aside=${html`<${AsOf} at=${group.at} path=${url} />`}
-      lead=${enrolments.document && `${plural(enrolments.rows.length, "workspace")}${enrolments.next ? " or more" : ""} ${enrolments.rows.length === 1 ? "is" : "are"} open to ${plural(members.length, "member")}.`}>
+      lead=${enrolments.document && members.document && `${plural(enrolments.rows.length, "workspace")}${enrolments.next ? " or more" : ""} ${enrolments.rows.length === 1 ? "is" : "are"} open to ${plural(members.rows.length, "member")}${members.next ? " or more" : ""}.`}>
       <${Loaded} of=${group} what="the group" lines=${2}>${() => html`
         <p class="under">group <${Id} id=${id} /></p>
         <${Section} title="Workspaces">
@@ -81,12 +82,17 @@ export function Group({ workspaceId, rest: [id] }) {
                   { name: "Workspace", cell: (row) => related(row, "workspace")?.attributes.name ?? html`<span class="quiet">one that you do not see</span>` },
                   { name: "Enrolled", cell: (row) => html`<${Time} at=${row.attributes.created_at} />` },
                   { name: "By", cell: (row) => related(row, "created_by")?.attributes.full_name ?? html`<span class="quiet">unknown</span>` },
-                  isPerson() && { name: "Change", cell: (row) => html`<${Withdraw} enrolment=${row} workspace=${related(row, "workspace")} done=${reload} />` },
+                  isPerson() && { name: "Change", cell: (row) => {
+                    const called = related(row, "workspace")?.attributes.name ?? "the workspace";
+                    return html`<${Confirmed} verb="Withdraw" of=${called} warning=${`The group's members will no longer see ${called}.`}
+                      act=${() => send("DELETE", `/v1/workspace-group-workspaces/${row.id}`)} done=${reload} />`;
+                  } },
                 ].filter(Boolean)} />`}<//>
           <${More} of=${enrolments} />
           ${keeps && html`<${Enrol} groupId=${id} enrolled=${enrolments.rows} done=${reload} />`}
         <//>
-        <${Section} title="Members"><${Members} members=${members} related=${related} /><//>`}<//>
+        <${Section} title="Members"><${Members} groupId=${id} members=${members} keeps=${keeps} done=${reload} /><//>
+        ${keeps && html`<${Section} title="The group"><${Keep} key=${name} group=${group.document.data} isOwner=${mine.attributes.role === "owner"} workspaceId=${workspaceId} done=${reload} /><//>`}`}<//>
     <//>`;
 }
 
@@ -117,23 +123,99 @@ function Enrol({ groupId, enrolled, done }) {
     ${action.error && html`<${Problem} error=${action.error} />`}`;
 }
 
-function Withdraw({ enrolment, workspace, done }) {
-  const [isAsking, setAsking] = useState(false);
-  const action = useAction(() => send("DELETE", `/v1/workspace-group-workspaces/${enrolment.id}`), done);
-  const name = workspace?.attributes.name ?? "the workspace";
-  if (!isAsking) return html`<button onClick=${() => setAsking(true)}>Withdraw<span class="unseen"> ${name}</span></button>`;
+// ---- members --------------------------------------------------------------------------------------------------------
+
+const ROLES = [["owner", "owner"], ["admin", "admin"], ["member", "member"], ["guest", "guest"]];
+const MEMBERSHIPS = "/v1/workspace-group-memberships";
+
+function Members({ groupId, members, keeps, done }) {
+  const { related } = included(...members.pages);
+  const nameOf = (row) => related(row, "people")?.attributes.full_name;
   return html`
-    <span>The group's members will no longer see ${name}. </span>
-    <button class="grave" disabled=${action.busy} onClick=${() => action.run()}>Withdraw it</button>
-    <button disabled=${action.busy} onClick=${() => setAsking(false)}>Keep it</button>
+    <${Loaded} of=${members} what="its members" lines=${2}>${() => html`
+      <${Table} caption="Members of the group" rows=${members.rows} columns=${[
+        { name: "Person", cell: (row) => nameOf(row) ?? html`<${Id} id=${idOf(row, "people")} />` },
+        { name: "Role", cell: (row) => keeps ? html`<${Role} membership=${row} name=${nameOf(row)} done=${done} />` : row.attributes.role },
+        { name: "Status", cell: (row) => row.attributes.status },
+        isPerson() && { name: "Change", cell: (row) => {
+          const isMe = idOf(row, "people") === personId();
+          return (keeps || isMe) && html`<${Confirmed} verb=${isMe ? "Leave" : "Remove"} of=${isMe ? "the group" : (nameOf(row) ?? "the person")}
+            warning=${isMe ? "You will no longer see what only this group shows you." : `${nameOf(row) ?? "The person"} will no longer see what only this group shows.`}
+            act=${() => send("DELETE", `${MEMBERSHIPS}/${row.id}`)} done=${done} />`;
+        } },
+      ].filter(Boolean)} />`}<//>
+    <${More} of=${members} />
+    ${keeps && html`<${AddMember} groupId=${groupId} members=${members.rows} done=${done} />`}`;
+}
+
+function Role({ membership, name, done }) {
+  const action = useAction((role) => send("PATCH", `${MEMBERSHIPS}/${membership.id}`, {
+    data: { type: "workspace_group_membership", id: membership.id, attributes: { role } },
+  }), done);
+  return html`
+    <select aria-label=${`Role of ${name ?? "the person"}`} value=${membership.attributes.role} disabled=${action.busy} onChange=${(event) => action.run(event.target.value)}>
+      ${ROLES.map(([role, words]) => html`<option key=${role} value=${role} selected=${role === membership.attributes.role}>${words}</option>`)}
+    </select>
     ${action.error && html`<${Problem} error=${action.error} />`}`;
 }
 
-function Members({ members, related }) {
-  if (members.length === 0) return html`<${Empty}>Nobody is in it.<//>`;
-  return html`<${Table} caption="Members of the group" rows=${members} columns=${[
-    { name: "Person", cell: (row) => related(row, "people")?.attributes.full_name ?? html`<${Id} id=${idOf(row, "people")} />` },
-    { name: "Role", cell: (row) => row.attributes.role },
-    { name: "Status", cell: (row) => row.attributes.status },
-  ]} />`;
+function AddMember({ groupId, members, done }) {
+  const [text, setText] = useState("");
+  const found = useList(text.trim() ? path("/v1/people", { "filter[name][starts]": text.trim(), sort: "name", "page[size]": 8 }) : null);
+  const there = new Set(members.map((row) => idOf(row, "people")));
+  const action = useAction((person) => send("POST", MEMBERSHIPS, {
+    data: {
+      type: "workspace_group_membership",
+      attributes: { role: "member" },
+      relationships: {
+        people: { data: { type: "people", id: person } },
+        workspace_group: { data: { type: "workspace_group", id: groupId } },
+      },
+    },
+  }), () => {
+    setText("");
+    done();
+  });
+  const people = found.rows.filter((row) => !there.has(row.id));
+  return html`
+    <div class="filters"><${Search} label="Add a person whose name begins with" value=${text} choose=${setText} /></div>
+    ${found.error && html`<${Problem} error=${found.error} retry=${found.reload} />`}
+    ${text.trim() && found.document && (people.length === 0
+      ? html`<p class="quiet">No other person whom you see is called so.</p>`
+      : html`<ul class="names">${people.map((row) => html`
+          <li key=${row.id}>${row.attributes.full_name} <button disabled=${action.busy} onClick=${() => action.run(row.id)}>Add<span class="unseen"> ${row.attributes.full_name}</span></button></li>`)}</ul>`)}
+    ${action.error && html`<${Problem} error=${action.error} />`}`;
+}
+
+/** A deed that cannot be undone by pressing again: it is asked for once more, in place. */
+function Confirmed({ verb, of, warning, act, done }) {
+  const [isAsking, setAsking] = useState(false);
+  const action = useAction(act, done);
+  if (!isAsking) return html`<button onClick=${() => setAsking(true)}>${verb}<span class="unseen"> ${of}</span></button>`;
+  return html`
+    <span>${warning} </span>
+    <button class="grave" disabled=${action.busy} onClick=${() => action.run()}>${verb} ${of}</button>
+    <button disabled=${action.busy} onClick=${() => setAsking(false)}>No</button>
+    ${action.error && html`<${Problem} error=${action.error} />`}`;
+}
+
+// ---- the group itself -----------------------------------------------------------------------------------------------
+
+function Keep({ group, isOwner, workspaceId, done }) {
+  const [name, setName] = useState(group.attributes.name);
+  const action = useAction(() => send("PATCH", `/v1/workspace-groups/${group.id}`, {
+    data: { type: "workspace_group", id: group.id, attributes: { name: name.trim() } },
+  }), done);
+  const submit = (event) => {
+    event.preventDefault();
+    action.run();
+  };
+  return html`
+    <form class="filters" onSubmit=${submit}>
+      <label class="search"><span>Its name</span><input required maxlength="500" value=${name} onInput=${(event) => setName(event.target.value)} /></label>
+      <button disabled=${action.busy || !name.trim() || name.trim() === group.attributes.name}>Rename the group</button>
+    </form>
+    ${action.error && html`<${Problem} error=${action.error} />`}
+    ${isOwner && html`<${Confirmed} verb="Delete" of="the group" warning="All enrolments and memberships end with it."
+      act=${() => send("DELETE", `/v1/workspace-groups/${group.id}`)} done=${() => go(fragment(workspaceId, "groups"))} />`}`;
 }

@@ -23,7 +23,7 @@ function Known({ type, id, workspaceId }) {
   const history = useList(path(type.links, {
     [`filter[${type.type}]`]: id, "filter[deleted]": "include", include: "workspace_connector.connector", "page[size]": 500,
   }));
-  const sourcesUrl = `${url}/sources`;
+  const sourcesUrl = path(`${url}/sources`, { "page[size]": 500 });
   const sources = useDocument(sourcesUrl);
   const lanes = sources.document ? fromSources(sources.document, history) : fromRows(history);
   const title = record.document ? titleOf(record.document.data, type.type) : "Record";

@@ -1,5 +1,6 @@
 """The one session scope: a request or a batch of messages is one transaction, committed here and nowhere else."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -50,17 +51,31 @@ class _Limits:
     """Says for whom a transaction works, and how long a statement of it may take, before the statement.
 
     Args:
-        driver: the connection.
         scope: as `access.principal.scope_of` says it.
         deadline: of all statements together.
     """
 
-    def __init__(self, driver: Any, scope: str, deadline: Deadline) -> None:
-        self._driver = driver
+    def __init__(self, scope: str, deadline: Deadline) -> None:
         self._scope = scope
         self._deadline = deadline
+        self._driver: Any = None
         # What the server was told last: how far from the deadline a statement may have begun at the latest.
         self._told: float | None = None
+        self._sent = 0.0
+
+    def on(self, driver: Any) -> None:
+        """Begin a transaction on a connection, which knows of no limit yet."""
+        self._driver, self._told = driver, None
+        driver.before_each = self
+
+    def sending(self) -> None:
+        """Note that something is sent whose limit the server knows."""
+        self._sent = time.monotonic()
+
+    @property
+    def are_kept(self) -> bool:
+        """Whether what was sent last has not taken as long yet as the server was told that it may."""
+        return self._told is not None and time.monotonic() - self._sent < self._told
 
     def __call__(self) -> None:
         left = self._deadline.seconds - ENDING_SECONDS
@@ -68,8 +83,10 @@ class _Limits:
             raise TimeExceeded("The request took longer than it may; nothing was changed.")
         allowed = min(left, LONGEST_STATEMENT_SECONDS)
         if self._told is None or self._told - allowed > DRIFT_SECONDS:
-            self._told = allowed
-            self._driver.ahead(ENTER_WITHIN, (self._scope, max(1, int(allowed * 1000))))
+            milliseconds = max(1, int(allowed * 1000))
+            self._told = milliseconds / 1000
+            self._driver.ahead(ENTER_WITHIN, (self._scope, milliseconds))
+        self.sending()
 
 
 def in_transaction[Result](
@@ -95,37 +112,39 @@ def in_transaction[Result](
 
     Raises:
         ServiceUnavailable: the database is away, or the transaction was refused and may be tried again.
+        DatabaseBusy: a lock was waited for longer than it may, or somebody has ended a statement within its time.
         TimeExceeded: the statements took longer than they may.
         OutcomeUnknown: the connection was lost while the commit was under way. Of a read it does not matter.
         WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
     """
+    limits = None if deadline is None else _Limits(scope or "", deadline)
     with within(deadline):
         try:
             try:
-                result = _once(work, scope, deadline, is_read=is_read)
+                result = _once(work, scope, limits, is_read=is_read)
             except DBAPIError as error:
                 may_pass = error.connection_invalidated or is_stale(error) or (is_read and is_again(error))
                 if is_silent(error) or not may_pass:
                     raise
-                result = _once(work, scope, deadline, is_read=is_read)
+                result = _once(work, scope, limits, is_read=is_read)
         except DBAPIError as error:
             if is_silent(error):
                 stall.seen()
-            raise translate(error) from error
+            raise translate(error, within_its_time=limits is not None and limits.are_kept) from error
     stall.over()
     return result
 
 
 def _once[Result](
-    work: Callable[[Transaction], Result], scope: str | None, deadline: Deadline | None, *, is_read: bool
+    work: Callable[[Transaction], Result], scope: str | None, limits: _Limits | None, *, is_read: bool
 ) -> Result:
     with connection() as held:
         driver: Any = held.connection.dbapi_connection
         # Before it begins: an engine's first transaction begins with a question of the engine's (`planned.Swap`).
         driver.is_snapshot = is_read
         transaction = held.begin()
-        if deadline is not None:
-            driver.before_each = _Limits(driver, scope or "", deadline)
+        if limits is not None:
+            limits.on(driver)
         elif scope is not None:
             enter(held, scope)
         try:
@@ -140,6 +159,8 @@ def _once[Result](
         finally:
             driver.is_snapshot = False
             driver.before_each = None
+        if limits is not None:
+            limits.sending()
         try:
             transaction.commit()
         except DBAPIError as error:

@@ -26,8 +26,8 @@ REFUSED = "28"
 AGAIN = ("40001", "40P01")
 # It waited for a lock for longer than it may: what it waits for may last.
 BUSY = "55P03"
-# It ran for longer than it may.
-SLOW = "57014"
+# It ran for longer than it may, or somebody has ended it: the server says which in words of its language alone.
+ENDED = "57014"
 # There is no server to work with: it refuses the sign-in, has too many connections or is out of resources, or is
 # read-only after a failover.
 AWAY = (*GONE, REFUSED, "53", "25006")
@@ -81,9 +81,15 @@ def is_silent(error: DBAPIError) -> bool:
     return cause is not None and cause.errno is None
 
 
-def translate(error: DBAPIError) -> WellspringError:
-    """Return what the caller may know of `error`; the SQLSTATE, the constraint and the cause go to the log with it."""
-    translated = _translate(error, sqlstate(error))
+def translate(error: DBAPIError, *, within_its_time: bool = False) -> WellspringError:
+    """Return what the caller may know of `error`; the SQLSTATE, the constraint and the cause go to the log with it.
+
+    Args:
+        error: what SQLAlchemy raised.
+        within_its_time: whether the statement had not run for as long as it may. What ended then was ended by somebody,
+            and may come again; what took its time would take it again.
+    """
+    translated = _translate(error, sqlstate(error), within_its_time=within_its_time)
     translated.evidence = {"sqlstate": sqlstate(error), "constraint": constraint(error), "cause": _cause(error)}
     return translated
 
@@ -94,12 +100,12 @@ def _cause(error: DBAPIError) -> str:
     return str(getattr(cause, "verify_message", "") or type(cause).__name__) if isinstance(cause, OSError) else ""
 
 
-def _translate(error: DBAPIError, state: str) -> WellspringError:
+def _translate(error: DBAPIError, state: str, *, within_its_time: bool) -> WellspringError:
     if error.connection_invalidated or not state or state.startswith(AWAY):
         # No SQLSTATE: the driver could not connect, or lost the connection.
         return DatabaseAway(NOT_NOW)
-    if state in {BUSY, SLOW}:
-        return DatabaseBusy(NOT_NOW) if state == BUSY else TimeExceeded(TOO_SLOW)
+    if state in {BUSY, ENDED}:
+        return DatabaseBusy(NOT_NOW) if state == BUSY or within_its_time else TimeExceeded(TOO_SLOW)
     if state.startswith(AGAIN):
         return ServiceUnavailable(NOT_NOW)
     if state.startswith(UNHOLDABLE):

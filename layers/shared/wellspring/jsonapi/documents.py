@@ -257,7 +257,7 @@ def _related(
             if target.is_readable and (proven or (target.type, value) in reachable):
                 made["links"] = {"related": f"{target.route}/{value}"}
         return made
-    list_ = list_of_related(resource, relationship, row)
+    list_ = list_of_related(resource, relationship, row["id"])
     said: Object = {"links": {"related": list_}} if list_ else {}
     if key in row:
         said["data"] = [_identifier(relationship, id_) for id_ in row[key]]
@@ -266,11 +266,11 @@ def _related(
     return said
 
 
-def list_of_related(resource: Resource, relationship: Relationship, row: Row) -> str:
-    """Return the link to the list of what a to-many relationship holds; empty where there is no such list."""
+def list_of_related(resource: Resource, relationship: Relationship, id_: object) -> str:
+    """Return the link to the list of what a to-many relationship of one row holds; empty where there is none."""
     target = resource_of(relationship.target)
     back = next((each.name for each in target.to_one if each.target == resource.type), "")
-    return url_of(target.route, f"filter[{back}]={row['id']}") if target.route and back else ""
+    return url_of(target.route, f"filter[{back}]={id_}") if target.route and back else ""
 
 
 def _linkage(relationship: Relationship, value: Any) -> Mapping[str, str] | None:

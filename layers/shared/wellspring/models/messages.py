@@ -72,6 +72,8 @@ sync_messages = Table(
     Column("note", Text),
     # How far it has come, while it is in progress.
     Column("progress", JSONB),
+    # Which message has undone it.
+    Column("reverted_by_pk", BigInteger),
     CheckConstraint("outcome IN ('applied', 'in_progress', 'parked', 'dismissed')", name="outcome"),
     # One id has one effect. What took an id that was another's, or was no message, is known by its digest.
     Index(
@@ -87,6 +89,7 @@ sync_messages = Table(
     *(_of_parent(parent, "reason", "outcome", "received_at", "pk", where="reason IS NOT NULL") for parent in PARENTS),
     *(_of_parent(parent, "occurred_at", "pk", where="occurred_at IS NOT NULL") for parent in PARENTS),
     *(_of_parent(parent, "processed_at", "pk", where="processed_at IS NOT NULL") for parent in PARENTS),
+    Index("idx_sync_messages_reverted", "reverted_by_pk", "pk", postgresql_where=text("reverted_by_pk IS NOT NULL")),
     _of_parent("wc", "run", "outcome", "received_at", "pk", where="run IS NOT NULL"),
     Index("idx_sync_messages_received", "received_at", "pk"),
     Index("idx_sync_messages_outcome", "outcome", "received_at", "pk", postgresql_where=text("outcome <> 'applied'")),

@@ -30,17 +30,20 @@ class Walk:
         time: what they are ordered by, then by pk: a time, or the name.
         live: live rows only, dead ones only, or all.
         direction: rows of this direction only; None for all.
+        within: the column of a second parent: the rows of each pair stand together, the pairs of one such parent too.
     """
 
     parent: str | None
     time: str
     live: bool | None = None
     direction: str | None = None
+    within: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The index's columns."""
-        return (*([self.parent] if self.parent else []), _COLUMNS.get(self.time, self.time), "pk")
+        parents = [column for column in (self.within, self.parent) if column]
+        return (*parents, _COLUMNS.get(self.time, self.time), "pk")
 
     @property
     def where(self) -> str:
@@ -59,7 +62,9 @@ class Walk:
         return Index(name, *expressions, postgresql_where=where, info={_KEY: self})
 
 
-def indexes(table: str, parent: str | None, short: str, *, directed: bool = False) -> Iterator[SchemaItem]:
+def indexes(
+    table: str, parent: str | None, short: str, *, directed: bool = False, within: str | None = None
+) -> Iterator[SchemaItem]:
     """Yield the indexes by which a list in either half, by any time and of either direction is read.
 
     Those of a table with a direction are divided by it: together they are no larger than one undivided.
@@ -69,8 +74,9 @@ def indexes(table: str, parent: str | None, short: str, *, directed: bool = Fals
         parent: the column whose rows stand together; None for the rows of all.
         short: what the indexes' names call it.
         directed: whether the table has a direction.
+        within: the column of a second parent.
     """
-    for walk in walks(parent, directed=directed):
+    for walk in walks(parent, directed=directed, within=within):
         yield walk.index(name_of(table, short, walk))
 
 
@@ -80,7 +86,7 @@ def everywhere(table: str) -> Iterator[SchemaItem]:
         yield walk.index(name_of(table, "", walk))
 
 
-def walks(parent: str | None, *, directed: bool) -> Iterator[Walk]:
+def walks(parent: str | None, *, directed: bool, within: str | None = None) -> Iterator[Walk]:
     """Yield what `indexes` makes."""
     times = (
         ("created_at", True),
@@ -90,7 +96,7 @@ def walks(parent: str | None, *, directed: bool) -> Iterator[Walk]:
         ("deleted_at", False),
     )
     for time, live in times:
-        yield from (Walk(parent, time, live, direction) for direction in (DIRECTIONS if directed else (None,)))
+        yield from (Walk(parent, time, live, direction, within) for direction in (DIRECTIONS if directed else (None,)))
 
 
 def name_of(table: str, short: str, walk: Walk) -> str:
@@ -104,7 +110,14 @@ def declared(table: Table) -> dict[Walk, str]:
     return {index.info[_KEY]: str(index.name) for index in table.indexes if _KEY in index.info}
 
 
-def pieces(table: Table, parent: str | None, time: str, halves: Sequence[bool], direction: str | None) -> list[Walk]:
+def pieces(
+    table: Table,
+    parent: str | None,
+    time: str,
+    halves: Sequence[bool],
+    direction: str | None,
+    within: str | None = None,
+) -> list[Walk]:
     """Return walks that together hold the rows of a list, each in the list's order.
 
     Where no index has the order, the pieces are the halves, and are sorted.
@@ -115,12 +128,16 @@ def pieces(table: Table, parent: str | None, time: str, halves: Sequence[bool], 
         time: the list's order.
         halves: the live rows, the dead ones, or both.
         direction: rows of this direction only; None for all.
+        within: the column of a second parent.
     """
     there = declared(table)
-    found = []
+    found: list[Walk] = []
+    undivided = Walk(parent, time, None, direction, within)
+    if {*halves} == {True, False} and undivided in there:
+        return [undivided]
     for live in halves:
-        whole = Walk(parent, time, live, direction)
-        parts = [Walk(parent, time, live, part) for part in DIRECTIONS]
+        whole = Walk(parent, time, live, direction, within)
+        parts = [Walk(parent, time, live, part, within) for part in DIRECTIONS]
         divided = whole not in there and direction is None and all(part in there for part in parts)
         found += parts if divided else [whole]
     return found

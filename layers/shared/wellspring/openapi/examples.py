@@ -71,10 +71,10 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
         "attributes": {said.name: attribute(said) for said in resource.attributes if not said.is_kept_back},
     }
     relationships = {said.name: _relationship(resource, said, primary=primary) for said in resource.to_one}
-    # A to-many's linkage is there where it is asked for, its link always.
-    for said in resource.relationships:
-        if said.many and (listed := list_of_related(resource, said, {"id": id_of(resource.type)})):
-            relationships[said.name] = {"links": {"related": listed}}
+    # A to-many's linkage is there where it is asked for.
+    several = (said for said in resource.relationships if said.many)
+    related = {said.name: list_of_related(resource, said, id_of(resource.type)) for said in several}
+    relationships |= {name: {"links": {"related": link}} for name, link in related.items() if link}
     if relationships:
         made["relationships"] = relationships
     if resource.is_single:

@@ -105,6 +105,7 @@ def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, dict[tupl
         transaction.execute(_FORGET_ANSWERS, {"id": event.subject, "written": written, "instead": instead})
     transaction.execute(_FORGET_WAITING, {"id": event.subject})
     transaction.execute(_FORGET_PARKED, {"id": event.subject})
+    transaction.execute(_FORGET_MESSAGES, {"id": event.subject})
     return APPLIED, live
 
 

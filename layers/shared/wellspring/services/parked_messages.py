@@ -6,7 +6,6 @@ became of it meanwhile, and whether it was overtaken, is asked behind the lock o
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import batched
 from uuid import UUID
 
 from wellspring.access.principal import PIPELINE_SCOPE, Principal
@@ -27,9 +26,7 @@ from wellspring.work import Arrival, Outcome
 # Reads a body: the body, and its FIFO group.
 type Read = Callable[[str, str], Arrival]
 
-# Messages that are applied in one transaction, and whose bodies are in memory at once.
-TOGETHER = 10
-# What is left of the request's time when no more are begun: a transaction of large messages takes seconds.
+# What is left of the request's time when no more are begun: a transaction of a large message takes seconds.
 SPARED_SECONDS = 8.0
 DONE = frozenset({"applied", "in_progress", "duplicate"})
 OVERTAKEN = "Something of its connector has been applied since it came: send it anew, with a new id."
@@ -119,8 +116,7 @@ def release_many(
 ) -> Released:
     """Try the oldest messages of a connector again that are parked for a reason, at most `MOST_RELEASED`.
 
-    Some in each transaction, and one by one where that is refused: one that fails for a reason of its own holds up none
-    of the others.
+    Each in its own transaction: one that fails for a reason of its own holds up none of the others.
 
     Args:
         principal: the caller, who may release.
@@ -143,26 +139,13 @@ def release_many(
 
     matching, ids = in_transaction(look, PIPELINE_SCOPE, deadline=deadline)
     released = still_parked = 0
-    for some in batched(() if is_dry else ids, TOGETHER, strict=False):
+    for id_ in () if is_dry else ids:
         if deadline.seconds < SPARED_SECONDS:
             break
-        for status in _release(principal, some, deadline, read):
-            released += status in DONE
-            still_parked += status == "parked"
+        status = _alone(principal, id_, deadline, read)
+        released += status in DONE
+        still_parked += status == "parked"
     return Released(matching, released, still_parked)
-
-
-def _release(principal: Principal, ids: Sequence[UUID], deadline: Deadline, read: Read) -> list[str]:
-    """Try these messages again; return what became of each of those that were parked still."""
-
-    def work(transaction: Transaction) -> list[str]:
-        held = releasing.take(transaction, ids)
-        return [_try(transaction, principal, each, read).status for each in held if _is_releasable(each)]
-
-    try:
-        return in_transaction(work, PIPELINE_SCOPE, deadline=deadline)
-    except InternalError:
-        return [_alone(principal, id_, deadline, read) for id_ in ids]
 
 
 def _alone(principal: Principal, id_: UUID, deadline: Deadline, read: Read) -> str:

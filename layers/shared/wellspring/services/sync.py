@@ -15,9 +15,9 @@ from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable, WellspringError
 from wellspring.observability import describe
-from wellspring.repositories.sync import applying, disconnecting
+from wellspring.repositories.sync import applying, disconnecting, reverting
 from wellspring.repositories.sync.applying import Unit
-from wellspring.work import HELD, Arrival, Disconnected, Outcome
+from wellspring.work import HELD, Arrival, Disconnected, Outcome, Reverted
 
 # Rows of each type of records that one transaction ends: a tenth of a second of work (docs/adr/0012).
 CHUNK = 5000
@@ -130,9 +130,7 @@ class _Batch:
 
     def _end_chunk(self, number: int, arrival: Arrival) -> None:
         try:
-            outcome = with_retries(
-                lambda transaction: disconnecting.end_chunk(transaction, arrival, CHUNK), PIPELINE_SCOPE, self._deadline
-            )
+            outcome = with_retries(lambda transaction: _chunk(transaction, arrival), PIPELINE_SCOPE, self._deadline)
         except (DatabaseAway, OutcomeUnknown) as error:
             self._return_all(_returned(error))
             return
@@ -169,13 +167,19 @@ def apply_one(transaction: Transaction, arrival: Arrival) -> Outcome:
         DBAPIError: SQLAlchemy's.
     """
     if _is_in_chunks(arrival):
-        return disconnecting.end_chunk(transaction, arrival, CHUNK)
+        return _chunk(transaction, arrival)
     (outcome,) = applying.apply_unit(transaction, [arrival])
     return outcome
 
 
 def _is_in_chunks(arrival: Arrival) -> bool:
-    return isinstance(arrival.work, Disconnected)
+    return isinstance(arrival.work, Disconnected | Reverted)
+
+
+def _chunk(transaction: Transaction, arrival: Arrival) -> Outcome:
+    """Do the next part of a message that is applied in chunks."""
+    do = reverting.revert_chunk if isinstance(arrival.work, Reverted) else disconnecting.end_chunk
+    return do(transaction, arrival, CHUNK)
 
 
 def _returned(error: Exception) -> Outcome:

@@ -24,8 +24,17 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from wellspring.access.predicates import Visible, workspace_of
 from wellspring.models import listed_from, table_of
+from wellspring.models.walks import Walk, declared
 from wellspring.queries import MAX_TOTAL
-from wellspring.repositories.ledger.columns import attribute_column, outlives, parent_filters, target_table
+from wellspring.repositories.ledger.columns import (
+    attribute_column,
+    is_walked,
+    outlives,
+    parent_filters,
+    row_filters,
+    shown_columns,
+    target_table,
+)
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Relationship
 
@@ -106,16 +115,77 @@ class PageBuilder(ABC):
         """Return the columns by which the messages behind a row are found when the page is known."""
         return [row.c[trace.column] for trace in self.resource.traces]
 
-    def _merged(self, walked: Sequence[Select[Any]], limit: ColumnElement[int], *, reverse: bool) -> Select[Any]:
-        """Return the first rows of several walks, each of which gives its own first ones."""
-        several = (select(rows.subquery(f"walk_{place}")) for place, rows in enumerate(walked))
-        merged = union_all(*several).subquery("walked")
-        order = self._order(merged.c[self.shape.sort.name], merged.c.pk, reverse=reverse)
-        return select(merged).order_by(*order).limit(limit)
+    def _first_rows(
+        self,
+        walked: Sequence[tuple[FromClause, Select[Any]]],
+        limit: ColumnElement[int],
+        *,
+        behind: bool,
+        of: CTE | None = None,
+    ) -> Select[Any]:
+        """Return the first rows of walks that together are a list's.
+
+        Args:
+            walked: the rows on each walk, and what they are selected from.
+            limit: how many rows.
+            behind: the rows on the other side of the cursor, it included, instead of those ahead of it.
+            of: the parents, of one of which the rows are.
+        """
+        reverse = self.shape.backward is not behind
+        found = []
+        for row, statement in walked:
+            rows = statement if of is None else statement.correlate(of)
+            if self.shape.cursor:
+                rows = rows.where(self._beside_cursor(row, reverse=reverse, inclusive=behind))
+            found.append(rows.order_by(*self._order(self._at(row), row.c.pk, reverse=reverse)).limit(limit))
+        if len(found) == 1:
+            return found[0]
+        merged = union_all(*(select(rows.subquery(f"walk_{place}")) for place, rows in enumerate(found)))
+        whole = merged.subquery("walked")
+        order = self._order(whole.c[self.shape.sort.name], whole.c.pk, reverse=reverse)
+        return select(whole).order_by(*order).limit(limit)
+
+    def _walked(
+        self,
+        walk: Walk,
+        row: FromClause,
+        *,
+        full: bool,
+        by: Relationship | None = None,
+        beside: FromClause | None = None,
+    ) -> Select[Any]:
+        """Return the visible rows on a walk.
+
+        Args:
+            walk: which.
+            row: what they are selected from.
+            full: all columns of the answer, or only those of the order.
+            by: the relationship whose parent is known, and needs no look-up.
+            beside: that parent: something with a `workspace_pk` that the caller is known to see.
+        """
+        time = self.shape.sort.name
+        columns = [row.c.pk, *(shown_columns(self.resource, row, time) if full else [self._at(row).label(time)])]
+        source: FromClause = row
+        for relationship in self.resource.parents:
+            if relationship is by:
+                continue
+            parent, is_needed = self._looked_up(relationship, row, live=bool(walk.live), beside=beside)
+            source = source.join(parent, true(), isouter=not is_needed)
+            if full:
+                columns.append(parent.c.id.label(f"{relationship.name}_id"))
+        columns += self._traces(row) if full else []
+        return (
+            select(*columns)
+            .select_from(source)
+            .where(
+                *is_walked(row, walk, by_its_index=walk in declared(self.table)),
+                *row_filters(self.resource, row, self.shape.conditions),
+            )
+        )
 
     def _looked_up(
         self, relationship: Relationship, row: FromClause, *, live: bool, beside: FromClause | None = None
-    ) -> tuple[FromClause, ColumnElement[bool] | None, bool]:
+    ) -> tuple[FromClause, bool]:
         """Return the parent of `row`: nothing where the filters, or the caller's access, do not leave it.
 
         A look-up and not a join (OFFSET 0): the planner cannot know how seldom it says no, and would rather read and
@@ -128,24 +198,20 @@ class PageBuilder(ABC):
             beside: something with a `workspace_pk` that the caller is known to see; None where nothing is known.
 
         Returns:
-            The look-up; the condition under which it opens the row, where any parent may; whether there is no row
-            without it.
+            The look-up; whether there is no row without it.
         """
         table = target_table(relationship)
         parent = table.alias(relationship.name)
         filters = parent_filters(relationship, parent, self.shape.conditions)
         statement = select(parent.c.id).where(parent.c.pk == row.c[relationship.column], *filters)
-        way = None
-        any_way = self.resource.tenancy == "any"
-        guards = relationship.required and relationship.guards
-        if guards:
+        if relationship.required and relationship.guards:
             statement = statement.where(
                 parent.c.deleted_at.is_(None) if live else outlives(parent, table, row.c.deleted_at)
             )
-            seen, workspace = self.visible.through(parent, table.name), workspace_of(parent, table.name)
-            if any_way:
-                statement = statement.add_columns(seen.label("seen"))
-            elif workspace is not None:
+            # Where any parent opens a row, the one that led to it has.
+            workspace = workspace_of(parent, table.name)
+            if self.resource.tenancy != "any" and workspace is not None:
+                seen = self.visible.through(parent, table.name)
                 # Almost always the driver's own workspace, which is known to be visible.
                 known = [] if beside is None else [workspace == beside.c.workspace_pk]
                 statement = statement.where(or_(*known, seen))
@@ -153,6 +219,4 @@ class PageBuilder(ABC):
         looked_up = (
             statement.correlate(*around).offset(literal_column("0", Integer)).lateral(f"seen_{relationship.name}")
         )
-        if guards and any_way:
-            way = looked_up.c.seen
-        return looked_up, way, relationship.required or bool(filters)
+        return looked_up, relationship.required or bool(filters)

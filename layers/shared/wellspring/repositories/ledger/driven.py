@@ -20,26 +20,23 @@ from sqlalchemy import (
     Select,
     bindparam,
     cast,
+    column,
     func,
     literal_column,
+    not_,
     null,
     or_,
     select,
     true,
+    union_all,
 )
 
 from wellspring.access.predicates import workspace_of
 from wellspring.models.walks import Walk, declared, pieces
 from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
-from wellspring.repositories.ledger.columns import (
-    LAST_CHARACTER,
-    is_walked,
-    parent_filters,
-    row_filters,
-    shown_columns,
-    target_table,
-)
+from wellspring.repositories.ledger.columns import LAST_CHARACTER, parent_filters, target_table
 from wellspring.repositories.ledger.shapes import Shape
+from wellspring.resources import Relationship
 
 # Of how many rows of each head's parent a large page finds out how far it reaches, at least.
 SAMPLED = 10
@@ -50,21 +47,45 @@ class HeadsThenLateral(PageBuilder):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
-        filtered = {name for name, _ in shape.conditions}
-        # The record comes first in a declaration, so a filter on it wins: one record has few rows.
+        self.leading, self.within = self._parents()
+        # Rows of a message stand together on its connector, at the time when it was processed.
+        self.column = "workspace_connector_pk" if self.leading.is_trace else self.leading.column
+        self.time = shape.sort.name
+        # Whether rows are shown whose other parent alone opens them. A live one is in a workspace that its group opens,
+        # too (`access.predicates`), so it is dead.
+        named = {name for name, _ in shape.conditions}
+        any_way = self.resource.tenancy == "any" and shape.person
+        self.has_left = any_way and shape.deleted != "exclude" and self.leading.name not in named
+        self.walks = self._walks()
+        self.driver = self._driver()
+
+    def _parents(self) -> tuple[Relationship, Relationship | None]:
+        """Return by whose parents the page is read, and the named parents within which, if an index has both."""
+        named = {name for name, _ in self.shape.conditions}
         drivers = [relationship for relationship in self.resource.to_one if relationship.drives]
         # What is named has fewer rows than what always drives, whichever is declared first.
         drivers.sort(key=lambda relationship: relationship.drives != "named")
-        usable = {"always", "named"} if shape.person else {"always", "named", "named_by_service"}
-        named = (found for found in drivers if found.name in filtered and found.drives in usable)
-        self.leading = next(named, None) or next(found for found in drivers if found.drives == "always")
-        self.others = [other for other in self.resource.parents if other is not self.leading]
-        # Rows of a message stand together on its connector, at the time when it was processed.
-        self.column = "workspace_connector_pk" if self.leading.is_trace else self.leading.column
-        self.any_way = self.resource.tenancy == "any"
-        self.time = shape.sort.name
-        self.walks = pieces(self.table, self.column, self.time, shape.halves, shape.direction)
-        self.driver = self._driver()
+        always = next(found for found in drivers if found.drives == "always")
+        together = {(walk.parent, walk.within) for walk in declared(self.table)}
+        for other in drivers:
+            is_led = self.shape.person or always.name in named
+            if is_led and other.name in named and (always.column, other.column) in together:
+                return always, other
+        # The record comes first in a declaration, so a filter on it wins: one record has few rows.
+        return next((found for found in drivers if found.name in named), always), None
+
+    def _walks(self) -> list[Walk]:
+        shape, within = self.shape, None if self.within is None else self.within.column
+        found = pieces(self.table, self.column, self.time, shape.halves, shape.direction, within)
+        if self.has_left:
+            left = self._opening.column
+            found += pieces(self.table, self.column, self.time, (False,), shape.direction, left)
+        return list(dict.fromkeys(found))
+
+    @property
+    def _opening(self) -> Relationship:
+        """The other parent that opens rows."""
+        return next(other for other in self.resource.to_one if other.drives and other is not self.leading)
 
     @property
     def is_sorted(self) -> bool:
@@ -103,47 +124,60 @@ class HeadsThenLateral(PageBuilder):
     def _driver(self) -> CTE:
         """Return the parents that can have rows the caller sees and the filters leave.
 
-        Beside its keys each has what its rows need to know: its workspace, or, where any parent opens a row, whether
-        this one does; and whether it is live, where dead rows are asked for, which outlive it.
+        Beside its keys each has what its rows need to know: its workspace, the parent within which they are, if it is
+        of such, and whether it is live, where dead rows are asked for, which outlive it.
         """
         table = target_table(self.leading)
         parent = table.alias(self.leading.name)
-        seen = self.visible.through(parent, table.name)
         conditions = parent_filters(self.leading, parent, self.shape.conditions)
         if self.leading.is_trace:
             # Forgotten it may be, but not tombstoned.
             where = [parent.c.workspace_connector_pk, parent.c.processed_at, literal_column("true").label("is_live")]
             return (
-                select(parent.c.pk, parent.c.id, parent.c.workspace_pk, *where).where(seen, *conditions).cte("driver")
+                select(parent.c.pk, parent.c.id, parent.c.workspace_pk, *where)
+                .where(self.visible.through(parent, table.name), *conditions)
+                .cte("driver")
             )
         if (self.shape.deleted == "exclude" and self.leading.guards) or table.name == "workspaces":
             conditions += [parent.c.deleted_at.is_(None)]
-        if self.any_way:
-            known: ColumnElement[Any] = seen.label("seen")
-            # A service sees every row; it may be that its group is gone.
-            if self.shape.person or self.shape.deleted == "exclude":
-                conditions.append(or_(seen, *self._opened_from_the_other_side(parent)))
-        else:
-            workspace = workspace_of(parent, table.name)
-            known = (cast(null(), BigInteger) if workspace is None else workspace).label("workspace_pk")
-            conditions.append(seen)
-        is_live = parent.c.deleted_at.is_(None).label("is_live")
-        return select(parent.c.pk, parent.c.id, known, is_live).where(*conditions).cte("driver")
+        # A service sees the rows of a group that is gone, and all others.
+        if self.shape.person or self.resource.tenancy != "any":
+            conditions.append(self.visible.through(parent, table.name))
+        source: FromClause = parent
+        within: ColumnElement[Any] = cast(null(), BigInteger)
+        if self.within is not None:
+            other = target_table(self.within).alias(f"within_{self.within.name}")
+            source, within = parent.join(other, true()), other.c.pk
+            conditions += parent_filters(self.within, other, self.shape.conditions)
+        whole = select(*self._of_driver(parent, within)).select_from(source).where(*conditions)
+        return (union_all(whole, self._left()) if self.has_left else whole).cte("driver")
 
-    def _opened_from_the_other_side(self, parent: FromClause) -> list[ColumnElement[bool]]:
-        """Return the conditions that a parent has rows whose other parents the caller sees."""
-        found = []
-        for relationship in self.others:
-            if relationship.required:
-                row, table = self.table.alias("opened"), target_table(relationship)
-                other = table.alias(f"opened_{relationship.name}")
-                pks = (
-                    select(row.c[self.leading.column])
-                    .join(other, other.c.pk == row.c[relationship.column])
-                    .where(self.visible.through(other, table.name))
-                )
-                found.append(parent.c.pk == func.any(func.array(pks.scalar_subquery())))
-        return found if self.shape.person else []
+    def _of_driver(self, parent: FromClause, within: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        """Return the columns of a driver."""
+        workspace = workspace_of(parent, target_table(self.leading).name)
+        known: ColumnElement[Any] = cast(null(), BigInteger) if workspace is None else workspace
+        is_live = parent.c.deleted_at.is_(None).label("is_live")
+        return [parent.c.pk, parent.c.id, known.label("workspace_pk"), is_live, within.label("within_pk")]
+
+    def _left(self) -> Select[Any]:
+        """Return the drivers that the caller does not see and that have had rows within parents that the caller sees.
+
+        A workspace that has left a group: its enrolment in that group is the group's, too.
+        """
+        opening, table = target_table(self._opening), target_table(self.leading)
+        other, parent = opening.alias("opening"), table.alias(f"left_{self.leading.name}")
+        left = func.wellspring.workspaces_left(other.c.pk).table_valued(column("pk", BigInteger))
+        left = left.render_derived(name="left_by")
+        return (
+            select(*self._of_driver(parent, other.c.pk))
+            .select_from(other.join(left, true()).join(parent, parent.c.pk == left.c.pk))
+            .where(
+                self.visible.through(other, opening.name),
+                *parent_filters(self._opening, other, self.shape.conditions),
+                parent.c.deleted_at.is_(None),
+                not_(self.visible.through(parent, table.name)),
+            )
+        )
 
     def _heads(self) -> CTE:
         """Return the drivers that can have rows on the page: those with the first heads."""
@@ -205,23 +239,18 @@ class HeadsThenLateral(PageBuilder):
             reach: a time beyond which no row is wanted.
             name: what to call them.
         """
-        name = "behind_row" if behind else name
         reverse = self.shape.backward is not behind
         walked = []
         for walk in self.walks:
             of_named = self._of_named(driver)
             row = self.rows.alias("row") if of_named is None else of_named
-            rows = self._walked(walk, row, driver, full=full)
-            if self.shape.cursor:
-                rows = rows.where(self._beside_cursor(row, reverse=reverse, inclusive=behind))
+            rows = self._of_driver_on(walk, row, driver, full=full)
             if reach is not None:
                 at = self._at(row)
                 rows = rows.where(at <= reach if self._ascending(reverse=reverse) else at >= reach)
-            order = self._order(self._at(row), row.c.pk, reverse=reverse)
-            walked.append(rows.correlate(driver).order_by(*order).limit(limit))
-        if len(walked) == 1:
-            return walked[0].lateral(name)
-        return self._merged(walked, limit, reverse=reverse).correlate(driver).lateral(name)
+            walked.append((row, rows))
+        found = self._first_rows(walked, limit, behind=behind, of=driver)
+        return found.correlate(driver).lateral("behind_row" if behind else name)
 
     def _of_named(self, driver: CTE) -> FromClause | None:
         """Return the driver's rows of the parents that a filter names, where these guard nothing; None without one.
@@ -234,7 +263,8 @@ class HeadsThenLateral(PageBuilder):
             rows = select(row).where(*self._is_of_driver(row, driver)).correlate(driver)
             return rows.offset(literal_column("0", Integer)).subquery("row")
         names = {name for name, operator in self.shape.conditions if operator == "in"}
-        named = [other for other in self.others if other.name in names and not other.guards]
+        others = (other for other in self.resource.parents if other is not self.leading)
+        named = [other for other in others if other.name in names and not other.guards]
         if not named:
             return None
         row = self.rows.alias("of_named")
@@ -267,31 +297,15 @@ class HeadsThenLateral(PageBuilder):
                 found.append(row.c[trace.column] == func.any(func.array(pks)))
         return found
 
-    def _walked(self, walk: Walk, row: FromClause, driver: CTE, *, full: bool) -> Select[Any]:
+    def _of_driver_on(self, walk: Walk, row: FromClause, driver: CTE, *, full: bool) -> Select[Any]:
         """Return the visible rows of one driver on one walk."""
-        columns: list[ColumnElement[Any]] = [row.c.pk]
-        columns += shown_columns(self.resource, row, self.time) if full else [self._at(row).label(self.time)]
-        source: FromClause = row
-        ways: list[ColumnElement[bool]] = []
-        beside = None if self.any_way else driver
-        for relationship in self.others:
-            parent, is_way, is_needed = self._looked_up(relationship, row, live=bool(walk.live), beside=beside)
-            source = source.join(parent, true(), isouter=not is_needed)
-            if is_way is not None:
-                ways.append(is_way)
-            if full:
-                columns.append(parent.c.id.label(f"{relationship.name}_id"))
-        columns += self._traces(row) if full else []
-        rows = (
-            select(*columns)
-            .select_from(source)
-            .where(
-                *self._is_of_driver(row, driver),
-                *self._is_of_messages(row),
-                *is_walked(row, walk, by_its_index=walk in declared(self.table)),
-                *row_filters(self.resource, row, self.shape.conditions),
-            )
-        )
-        if walk.live and self.shape.deleted != "exclude":
-            rows = rows.where(driver.c.is_live)
-        return rows.where(or_(driver.c.seen, *ways)) if self.any_way else rows
+        rows = self._walked(walk, row, full=full, by=self.leading, beside=driver)
+        rows = rows.where(*self._is_of_driver(row, driver), *self._is_of_messages(row))
+        if walk.within is not None:
+            rows = rows.where(row.c[walk.within] == driver.c.within_pk)
+        elif self.has_left:
+            rows = rows.where(driver.c.within_pk.is_(None))
+        if walk.live is not False and self.shape.deleted != "exclude":
+            dead = [] if walk.live else [row.c.deleted_at.is_not(None)]
+            rows = rows.where(or_(driver.c.is_live, *dead))
+        return rows

@@ -85,7 +85,7 @@ class OfParents(HeadsThenLateral):
             outcomes = WITH_REASON
         for outcome in outcomes:
             for is_mismatch in (False, True) if self.shape.person and "reason" in asked else (False,):
-                yield Piece(self.column, self.time, None, None, outcome, is_mismatch)
+                yield Piece(self.column, self.time, outcome=outcome, is_mismatch=is_mismatch)
 
     def _driver(self) -> CTE:
         driver = super()._driver()
@@ -100,7 +100,7 @@ class OfParents(HeadsThenLateral):
         pks = func.array(select(workspace.c.pk).where(*named).scalar_subquery())
         return select(driver).where(driver.c.workspace_pk == func.any(pks)).cte("driver_of_claimed")
 
-    def _walked(self, walk: Walk, row: FromClause, driver: CTE, *, full: bool) -> Select[Any]:
+    def _of_driver_on(self, walk: Walk, row: FromClause, driver: CTE, *, full: bool) -> Select[Any]:
         """Return the messages of one driver that stand together."""
         columns, source = _columns(self, row, full=full)
         return (
@@ -113,9 +113,9 @@ class OfAll(Everywhere):
 
     def _pieces(self) -> list[Walk]:
         asked = any(name == "outcome" for name, _ in self.shape.conditions)
-        return [Piece(None, self.shape.sort.name, None, None, "" if asked else None)]
+        return [Piece(None, self.shape.sort.name, outcome="" if asked else None)]
 
-    def _walked(self, walk: Walk, row: FromClause, *, full: bool) -> Select[Any]:
+    def _of_all_on(self, walk: Walk, row: FromClause, *, full: bool) -> Select[Any]:
         columns, source = _columns(self, row, full=full)
         seen = self.visible.through(row, self.table.name)
         rows = select(*columns).select_from(source).where(*_conditions(self, walk, row), seen)

@@ -10,7 +10,6 @@ from wellspring.access.principal import Principal
 from wellspring.database import Transaction
 from wellspring.queries import ListQuery, Position
 from wellspring.repositories.ledger import messages
-from wellspring.repositories.ledger.bounded import within_its_time
 from wellspring.repositories.ledger.building import PageBuilder
 from wellspring.repositories.ledger.driven import HeadsThenLateral
 from wellspring.repositories.ledger.everywhere import Everywhere
@@ -46,8 +45,7 @@ def page(transaction: Transaction, principal: Principal, query: ListQuery, posit
     values = {"rows": query.size + 1, **values_of(principal, query)}
     if position is not None:
         values |= {"cursor_at": position.at, "cursor_id": position.id}
-    with within_its_time():
-        rows: list[Row] = list(transaction.execute(_page_statement(shape), values).mappings())
+    rows: list[Row] = list(transaction.execute(_page_statement(shape), values).mappings())
     # A page asked for by cursor always has one row, for `behind`; it is empty where nothing lies ahead.
     behind = bool(rows[0]["behind"]) if position is not None else False
     rows = [row for row in rows if row["id"] is not None]

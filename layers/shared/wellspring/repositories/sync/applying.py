@@ -6,20 +6,22 @@ links: `Unit` says where the next unit begins.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from wellspring.database import Transaction
 from wellspring.database.flush import Answer, Asked, together
-from wellspring.repositories.sync import messages
+from wellspring.errors import ServiceUnavailable
+from wellspring.repositories.sync import making, messages
 from wellspring.repositories.sync.ending import Ending, end
 from wellspring.repositories.sync.judging import judge, parked
 from wellspring.repositories.sync.linking import Linking, link
+from wellspring.repositories.sync.making import Making, Named
 from wellspring.repositories.sync.matching import Matching, match
 from wellspring.repositories.sync.messages import Entry, Known
 from wellspring.repositories.sync.resolving import PROVIDER, Resolved, parent, questions, resolved
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Arrival, Change, Disconnected, Invalidated, Matched, Outcome, Problem, Synced
+from wellspring.work import Arrival, Change, Disconnected, Invalidated, Matched, Outcome, Problem, Reverted, Synced
 
 
 @dataclass(slots=True)
@@ -29,10 +31,12 @@ class Unit:
     Attributes:
         names: their ids and digests.
         linked: the (connector, type, record) that they link.
+        made: the records that they may make, each with its connector.
     """
 
     names: set[str] = field(default_factory=set)
     linked: set[tuple[str, str, str]] = field(default_factory=set)
+    made: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def takes(self, arrival: Arrival) -> bool:
         """Say whether a message may be applied together with those before it; if so it is one of them from now on."""
@@ -42,12 +46,26 @@ class Unit:
         item = arrival.work
         if isinstance(item, Synced | Invalidated):
             named = {(item.workspace_connector_id, type_, id_) for type_, ids in item.records.items() for id_ in ids}
-            if ends(item) and not self.linked.isdisjoint(named):
+            if (ends(item) and not self.linked.isdisjoint(named)) or self._is_made(item):
                 return False
             if isinstance(item, Synced):
                 self.linked |= named
+                for type_, said in item.attributes.items():
+                    self.made |= {(type_, id_): item.workspace_connector_id for id_ in said}
         self.names |= names
         return True
+
+    def _is_made(self, item: Synced | Invalidated) -> bool:
+        """Say whether a message names what an earlier one may make: unless it would make the same, it comes after."""
+        if not self.made:
+            return False
+        for type_, ids in item.records.items():
+            for id_ in ids:
+                of = self.made.get((type_, id_))
+                is_same = isinstance(item, Synced) and item.can_make(type_, id_) and of == item.workspace_connector_id
+                if of is not None and not is_same:
+                    return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +76,13 @@ class Effect:
         pk: its row's.
         item: what it asks for.
         found: what it names.
+        makes: the records that it makes, as they were before.
     """
 
     pk: int
     item: Change
     found: Resolved
+    makes: frozenset[Named] = frozenset()
 
 
 def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcome]:
@@ -78,7 +98,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
     changes = {
         number: arrival.work
         for number, arrival in enumerate(unit)
-        if arrival.work is not None and not isinstance(arrival.work, Disconnected)
+        if arrival.work is not None and not isinstance(arrival.work, Disconnected | Reverted)
     }
     asked = questions(list(changes.values()))
     connectors = {item.workspace_connector_id for item in changes.values() if not isinstance(item, Matched)}
@@ -91,16 +111,22 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
     outcomes: dict[int, Outcome] = {}
     entries: list[Entry] = []
     applied: dict[int, Effect] = {}
+    makeable = _makeable(transaction, changes, found)
     for number, (arrival, was) in enumerate(zip(unit, known, strict=True)):
         there = found.get(number)
+        makes = makeable.get(number, frozenset())
+        if there is not None and makes:
+            left = tuple(problem for problem in there.problems if (problem.type, problem.id) not in makes)
+            there = replace(there, problems=left)
         verdict = judge(arrival, was, there.problems if there else ())
         if isinstance(verdict, Outcome):
             outcomes[number] = verdict
             if verdict.status == "parked":
                 entries.append(parked(arrival, was, verdict, (there.parent_pk, there.workspace_pk) if there else None))
         elif there is not None:
-            applied[number] = Effect(was.pk, changes[number], there)
-            entries.append(_entry(arrival, was, applied[number]))
+            applied[number] = Effect(was.pk, changes[number], there, makes)
+    made = _make(transaction, applied)
+    entries += [_entry(unit[number], known[number], effect, made[effect.pk]) for number, effect in applied.items()]
     if entries:
         written = [("message", each) for each in messages.write(entries)] + effects(list(applied.values()))
         with messages.claiming():
@@ -114,6 +140,62 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
                 matched=matched[effect.pk],
             )
     return [outcomes[number] for number in range(len(unit))]
+
+
+def _makeable(
+    transaction: Transaction, changes: Mapping[int, Change], found: Mapping[int, Resolved]
+) -> dict[int, frozenset[Named]]:
+    """Return, of each message, the records that it misses and brings what they are made of, and that never were."""
+    missing: dict[int, set[Named]] = {}
+    for number, item in changes.items():
+        if isinstance(item, Synced) and item.attributes and found[number].parent_pk is not None:
+            missing[number] = {
+                (problem.type, problem.id)
+                for problem in found[number].problems
+                if problem.code == "unknown_record" and item.can_make(problem.type, problem.id)
+            }
+    named = set().union(*missing.values())
+    if not named:
+        return {}
+    never = making.never_there(transaction, named)
+    return {number: frozenset(records & never) for number, records in missing.items()}
+
+
+def _make(transaction: Transaction, applied: dict[int, Effect]) -> dict[int, Counter[str]]:
+    """Make the records that messages bring along, and look again for what they name.
+
+    Returns:
+        How many records of each type each message has made, by its pk.
+
+    Raises:
+        ServiceUnavailable: somebody in another workspace made one of them meanwhile; try again, to see it.
+    """
+    counts: dict[int, Counter[str]] = {effect.pk: Counter() for effect in applied.values()}
+    bringing = {number: effect for number, effect in applied.items() if effect.makes}
+    if not bringing:
+        return counts
+    first: dict[Named, int] = {}
+    makings: list[Making] = []
+    for effect in bringing.values():
+        if not isinstance(effect.item, Synced) or effect.found.workspace_pk is None:
+            continue
+        for type_, id_ in sorted(effect.makes - first.keys()):
+            first[type_, id_] = effect.pk
+            values = effect.item.attributes[type_][id_]
+            makings.append(Making(effect.found.workspace_pk, type_, id_, values))
+    items = [effect.item for effect in bringing.values()]
+    again = questions(items)
+    made = making.make(makings)
+    answers = together(transaction, [*(asked for _, asked in made), *again.values()])
+    for (type_, _), rows in zip(made, answers, strict=False):
+        for row in rows:
+            counts[first[type_, str(row.id)]][type_] += 1
+    there = resolved(items, dict(zip(again, answers[len(made) :], strict=True)))
+    for (number, effect), seen in zip(bringing.items(), there, strict=True):
+        if seen.problems:
+            raise ServiceUnavailable("Another connector made the same records meanwhile.")
+        applied[number] = replace(effect, found=seen)
+    return counts
 
 
 def park(transaction: Transaction, arrival: Arrival, reason: str) -> Outcome:
@@ -135,14 +217,14 @@ def park(transaction: Transaction, arrival: Arrival, reason: str) -> Outcome:
     return outcome
 
 
-def _entry(arrival: Arrival, was: Known, effect: Effect) -> Entry:
+def _entry(arrival: Arrival, was: Known, effect: Effect, made: Mapping[str, int]) -> Entry:
     item = effect.item
     if isinstance(item, Matched):
         counts = {PROVIDER: {"named": item.record_count, "matched": 0}}
     else:
         links = isinstance(item, Synced)
         counts = {
-            type_: {"named": len(ids), "made": 0, "linked": len(ids) if links else 0, "ended": 0}
+            type_: {"named": len(ids), "made": made.get(type_, 0), "linked": len(ids) if links else 0, "ended": 0}
             for type_, ids in item.records.items()
         }
     return Entry(

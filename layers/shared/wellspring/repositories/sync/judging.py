@@ -23,6 +23,9 @@ def judge(arrival: Arrival, was: Known, problems: Sequence[Problem]) -> Outcome 
         found = (Problem("malformed", "message", arrival.flaw),)
     elif not was.is_same:
         found = (Problem("reused_id", "message", arrival.work.id),)
+    elif was.is_reverted:
+        # Whatever else it may miss: it is not wanted any more.
+        found = (Problem("reverted_run", "message", arrival.work.id),)
     elif arrival.group.lower() != arrival.subject_id:
         found = (Problem("wrong_group", "message", arrival.work.id),)
     elif was.is_overtaken and not found:

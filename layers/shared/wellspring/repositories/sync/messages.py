@@ -17,7 +17,7 @@ from wellspring.database.flush import Asked
 from wellspring.database.sqlstate import constraint
 from wellspring.errors import ServiceUnavailable
 from wellspring.models.base import direction_enum
-from wellspring.models.messages import connector_state, sync_messages, waiting_for
+from wellspring.models.messages import connector_state, reverted_runs, sync_messages, waiting_for
 from wellspring.models.parents import workspace_connectors
 from wellspring.queries import PROBLEMS_KEPT
 from wellspring.repositories.sync.arrays import array
@@ -40,6 +40,7 @@ class Known:
         is_same: whether its id is not another body's.
         has_connector: whether its row knows its connector.
         is_overtaken: whether what came later forbids that it is applied now.
+        is_reverted: whether its run was reverted.
         progress: how far it has come.
     """
 
@@ -49,6 +50,7 @@ class Known:
     is_same: bool
     has_connector: bool
     is_overtaken: bool
+    is_reverted: bool
     progress: Mapping[str, Any]
 
 
@@ -101,6 +103,8 @@ def known(arrivals: Sequence[Arrival]) -> Asked:
             "digests": array(arrival.digest for arrival in arrivals),
             "subjects": array(arrival.subject_id for arrival in arrivals),
             "adding": array(arrival.only_adds for arrival in arrivals),
+            # Of any characters, which an array's text would have to quote.
+            "runs": json.dumps([arrival.run for arrival in arrivals]),
         },
     )
 
@@ -115,8 +119,14 @@ SELECT CASE WHEN entry.is_same THEN entry.pk ELSE wellspring.next_message() END,
           WHERE later.subject_id = input.subject_id AND later.pk > entry.pk AND later.outcome <> 'dismissed'
             AND NOT (input.only_adds AND (later.mode IS NOT DISTINCT FROM 'append'
                                           OR later.message_type = 'providers.matched'))),
+       input.run IS NOT NULL AND (
+         SELECT true FROM {reverted_runs} AS reverted
+          WHERE reverted.run = input.run AND reverted.workspace_connector_pk = (
+            SELECT connector.pk FROM {workspace_connectors} AS connector WHERE connector.id = input.subject_id)
+       ) IS NOT NULL,
        coalesce(entry.progress, '{{}}')
-  FROM (SELECT number, id, decode(digest, 'hex') AS digest, subject_id, only_adds
+  FROM (SELECT number, CAST(:runs AS jsonb) ->> CAST(number - 1 AS integer) AS run,
+               id, decode(digest, 'hex') AS digest, subject_id, only_adds
           FROM unnest(CAST(:ids AS uuid[]), CAST(:digests AS text[]), CAST(:subjects AS uuid[]),
                       CAST(:adding AS boolean[])) WITH ORDINALITY AS given (id, digest, subject_id, only_adds, number)
        ) AS input

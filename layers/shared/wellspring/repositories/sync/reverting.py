@@ -1,0 +1,258 @@
+"""Undoing messages of a connector, however many rows they wrote and ended: one chunk is one transaction.
+
+First all of them are marked, so that what one of them wrote never comes back because another had ended it. Then,
+message by message, the live rows that it wrote end, and those that it ended come back where record and connector are
+live. How far it has come is in the revert's own row, under the lock of its connector (docs/adr/0022).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import TextClause, text
+
+from wellspring.database import Transaction
+from wellspring.database.flush import Asked, together
+from wellspring.models import parents
+from wellspring.models.messages import reverted_runs, sync_messages
+from wellspring.models.walks import DIRECTIONS
+from wellspring.repositories.sync import messages
+from wellspring.repositories.sync.arrays import array
+from wellspring.repositories.sync.judging import judge, parked
+from wellspring.repositories.sync.messages import Entry, Known
+from wellspring.repositories.sync.resolving import parent
+from wellspring.repositories.sync.tables import RECORDS
+from wellspring.work import Arrival, Outcome, Problem, RecordType, Reverted
+
+# Messages that one transaction marks, and looks at.
+MARKED, LOOKED_AT = 1000, 50
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A message that is undone.
+
+    Attributes:
+        pk: its row's.
+        wrote_at: when it wrote what it wrote.
+        ended_from: since when it ended rows; one in chunks did so for a while.
+    """
+
+    pk: int
+    wrote_at: str
+    ended_from: str
+
+
+def revert_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
+    """Undo the next rows of the messages that a message reverts.
+
+    Args:
+        transaction: the scope to write in; there should be nothing else in it.
+        arrival: a `sync.reverted`.
+        most: how many rows of each type of records to end, and to bring back, at most.
+
+    Returns:
+        `in_progress` where there may be more to undo, or what became of the message; `ended` and `linked`, what came
+        back, are of this chunk.
+
+    Raises:
+        ServiceUnavailable: another delivery of it was quicker; try again in a new transaction, which sees it.
+        DBAPIError: SQLAlchemy's.
+    """
+    item = arrival.work
+    if not isinstance(item, Reverted):
+        raise TypeError(arrival.type)
+    _, known_rows, connectors, lives = together(
+        transaction,
+        [
+            messages.lock([item.workspace_connector_id]),
+            messages.known([arrival]),
+            parent(item),
+            Asked(_IS_LIVE, {"id": item.workspace_connector_id}),
+        ],
+    )
+    (was,) = (Known(*row) for row in known_rows)
+    connector = next(iter(connectors), None)
+    unknown = Problem("unknown_connector", "workspace_connector", item.workspace_connector_id)
+    verdict = judge(arrival, was, () if connector else (unknown,))
+    if verdict is not None or connector is None:
+        outcome = verdict or Outcome(status="duplicate")
+        if outcome.status == "parked":
+            with messages.claiming():
+                together(transaction, messages.write([parked(arrival, was, outcome, connector)]))
+        return outcome
+    pk, workspace_pk = connector
+    entry = Entry(
+        pk=was.pk,
+        arrival=arrival,
+        outcome="in_progress",
+        connector_pk=pk,
+        workspace_pk=workspace_pk,
+        counts={type_: {"ended": 0} for type_ in RECORDS},
+        progress=was.progress,
+        was=was,
+    )
+    with messages.claiming():
+        together(transaction, messages.write([entry]))
+    chunk = _Chunk(transaction, was.pk, pk, most, is_live=bool(lives.scalar()))
+    progress = chunk.mark(item, was.progress) if "undone" not in was.progress else chunk.undo(was.progress)
+    asked = [Asked(_COUNT, {"message": was.pk, "type": type_, "ended": n}) for type_, n in chunk.ended.items() if n]
+    together(transaction, [*asked, messages.proceed(was.pk, progress)])
+    return Outcome(
+        status="applied" if progress is None else "in_progress",
+        ended=sum(chunk.ended.values()),
+        linked=chunk.restored,
+    )
+
+
+class _Chunk:
+    """One transaction of a revert: what it does next, and what it has done."""
+
+    def __init__(self, transaction: Transaction, message: int, connector: int, most: int, *, is_live: bool) -> None:
+        self._transaction = transaction
+        self._message = message
+        self._connector = connector
+        self._most = most
+        self._is_live = is_live
+        self.ended: dict[RecordType, int] = dict.fromkeys(RECORDS, 0)
+        self.restored = 0
+
+    def mark(self, item: Reverted, progress: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Mark the next messages as reverted; return how far it has come."""
+        values = {"message": self._message, "connector": self._connector}
+        if item.of_run is None:
+            self._transaction.execute(_MARK_SOME, {**values, "ids": array(item.message_ids)})
+            return {"undone": 0}
+        if not progress:
+            self._transaction.execute(_CLOSE_RUN, {**values, "run": item.of_run})
+        marked = self._transaction.execute(_MARK_RUN, {**values, "run": item.of_run, "most": MARKED}).rowcount
+        return {"undone": 0} if marked < MARKED else {"marked": progress.get("marked", 0) + marked}
+
+    def undo(self, progress: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Undo the next messages; return how far it has come, None where that is all."""
+        values = {"message": self._message, "after": progress["undone"], "most": LOOKED_AT}
+        targets = [Target(*row) for row in self._transaction.execute(_TARGETS, values)]
+        places: Mapping[str, Any] = progress.get("places", {})
+        done = progress["undone"]
+        for target in targets:
+            left = self._undo(target, places)
+            if left is not None:
+                return {"undone": done, "places": left}
+            done, places = target.pk, {}
+            if sum(self.ended.values()) + self.restored >= self._most:
+                return {"undone": done}
+        return {"undone": done} if len(targets) == LOOKED_AT else None
+
+    def _undo(self, target: Target, places: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Undo the next rows of a message; return where it goes on, None where it is undone."""
+        of = {"message": self._message, "target": target.pk, "connector": self._connector, "most": self._most}
+        asked = [Asked(_end(type_), {**of, "at": target.wrote_at}) for type_ in RECORDS]
+        walks = [(type_, direction) for type_ in RECORDS for direction in DIRECTIONS] if self._is_live else []
+        for type_, direction in walks:
+            time, pk = places.get(f"{type_}:{direction}", (target.ended_from, 0))
+            place = {"time": time, "pk": pk, "until": target.wrote_at}
+            asked.append(Asked(_restore(type_, direction), {**of, **place}))
+        answers = together(self._transaction, asked)
+        is_over = True
+        for type_, rows in zip(RECORDS, answers, strict=False):
+            (ended,) = rows.scalars()
+            self.ended[type_] += ended
+            is_over = is_over and ended < self._most
+        left = dict(places)
+        for (type_, direction), rows in zip(walks, answers[len(RECORDS) :], strict=True):
+            for looked_at, restored, time, pk in rows:
+                self.restored += restored
+                left[f"{type_}:{direction}"] = [time, pk]
+                is_over = is_over and looked_at < self._most
+        return None if is_over else left
+
+
+_IS_LIVE = text(f"""
+SELECT connector.deleted_at IS NULL AND workspace.deleted_at IS NULL
+  FROM {parents.workspace_connectors} AS connector
+  JOIN {parents.workspaces} AS workspace ON workspace.pk = connector.workspace_pk
+ WHERE connector.id = CAST(:id AS uuid)""")
+
+_CLOSE_RUN = text(f"""
+INSERT INTO {reverted_runs} (workspace_connector_pk, run, message_pk) VALUES (:connector, :run, :message)
+    ON CONFLICT (workspace_connector_pk, run) DO NOTHING""")
+
+_IS_TARGET = "workspace_connector_pk = :connector AND outcome = 'applied' AND reverted_by_pk IS NULL"
+_MARK_SOME = text(f"""
+UPDATE {sync_messages} SET reverted_by_pk = :message
+ WHERE message_id = ANY (CAST(:ids AS uuid[])) AND {_IS_TARGET}""")
+_MARK_RUN = text(f"""
+UPDATE {sync_messages} SET reverted_by_pk = :message
+ WHERE pk = ANY (ARRAY(SELECT pk FROM {sync_messages} WHERE run = :run AND {_IS_TARGET}
+                        ORDER BY received_at, pk LIMIT :most))""")
+
+_TARGETS = text(f"""
+SELECT pk, CAST(processed_at AS text),
+       CAST(CASE WHEN message_type IN ('connector.disconnected', 'sync.reverted') THEN received_at
+                 ELSE processed_at END AS text)
+  FROM {sync_messages}
+ WHERE reverted_by_pk = :message AND pk > :after
+ ORDER BY pk LIMIT :most""")
+
+_COUNT = text(f"""
+UPDATE {sync_messages}
+   SET counts = jsonb_set(counts, ARRAY[CAST(:type AS text), 'ended'],
+                          to_jsonb(coalesce(CAST(counts #>> ARRAY[CAST(:type AS text), 'ended'] AS bigint), 0)
+                                   + CAST(:ended AS bigint)))
+ WHERE pk = :message""")
+
+
+# What a message wrote has the time of its transaction (contract, section 2).
+@cache
+def _end(type_: RecordType) -> TextClause:
+    provenance = RECORDS[type_].provenance
+    return text(f"""
+WITH stale AS MATERIALIZED (
+  SELECT found.pk
+    FROM {provenance} AS found
+   WHERE found.workspace_connector_pk = :connector AND found.created_at = CAST(:at AS timestamptz)
+     AND found.sync_message_pk = :target AND found.deleted_at IS NULL
+   LIMIT :most
+),
+ended AS (
+  UPDATE {provenance}
+     SET deleted_at = now(), updated_at = now(), ended_by_pk = :message
+   WHERE pk = ANY (ARRAY(SELECT stale.pk FROM stale)) AND deleted_at IS NULL
+  RETURNING pk
+)
+SELECT count(*) FROM ended""")
+
+
+# From one place to the next by the index of the dead, as a disconnect does by that of the live: what may not come back
+# is passed once. The comparison of rows leaves the planner no choice but that index (repositories/sync/disconnecting).
+@cache
+def _restore(type_: RecordType, direction: str) -> TextClause:
+    tables = RECORDS[type_]
+    return text(f"""
+WITH gone AS MATERIALIZED (
+  SELECT found.pk, found.deleted_at, found.{type_}_pk AS record_pk, found.sync_message_pk
+    FROM {tables.provenance} AS found
+   WHERE (found.workspace_connector_pk, found.deleted_at, found.pk) > (:connector, CAST(:time AS timestamptz), :pk)
+     AND (found.workspace_connector_pk, found.deleted_at, found.pk)
+         <= (:connector, CAST(:until AS timestamptz), 9223372036854775807)
+     AND found.deleted_at IS NOT NULL AND found.direction = '{direction}' AND found.ended_by_pk = :target
+   ORDER BY found.workspace_connector_pk, found.deleted_at, found.pk
+   LIMIT (SELECT CAST(:most AS integer))
+),
+wanted AS MATERIALIZED (
+  SELECT gone.pk
+    FROM gone
+   WHERE (SELECT record.deleted_at IS NULL FROM {tables.records} AS record WHERE record.pk = gone.record_pk)
+     AND (SELECT wrote.reverted_by_pk FROM {sync_messages} AS wrote WHERE wrote.pk = gone.sync_message_pk) IS NULL
+),
+restored AS (
+  UPDATE {tables.provenance}
+     SET deleted_at = NULL, updated_at = now(), ended_by_pk = NULL
+   WHERE pk = ANY (ARRAY(SELECT wanted.pk FROM wanted)) AND deleted_at IS NOT NULL
+  RETURNING pk
+)
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM restored), CAST(gone.deleted_at AS text), gone.pk
+  FROM gone
+ ORDER BY gone.deleted_at DESC, gone.pk DESC
+ LIMIT 1""")

@@ -1,0 +1,209 @@
+"""Records that were never there, made of what a message says of them: in its connector's workspace, all or none."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from maintenance.settle import handler as settle
+from tests.support.api import Context
+from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, role_of_call
+from tests.support.queue import Body, consume, invalidated, synced
+from tests.support.world import Row, World
+from tests.sync.conftest import Ledger, Tenant
+from wellspring import feed_events
+from wellspring.database.retry import Deadline
+from wellspring.services import feed
+
+ATTRIBUTES: dict[str, dict[str, str | None]] = {
+    "company": {"name": "Alder Trading"},
+    "account": {"account_name": "Current", "currency": None},
+    "people": {"full_name": "Claire Verdier"},
+}
+
+
+def new(type_: str = "company") -> Row:
+    return Row(type_, 0, uuid4())
+
+
+def bringing(connector: Row, *rows: Row, mode: str | None = None, **attributes: Any) -> Body:
+    """Return a message that brings these records and what they are made of."""
+    body = synced(connector, rows, mode=mode)
+    for record in body["records"]:
+        record["attributes"] = attributes or ATTRIBUTES[record["type"]]
+    return body
+
+
+def told(**event: Any) -> None:
+    """Have the platform's feed tell something."""
+    role = role_of_call.set(FEEDER)
+    try:
+        whole = {"specversion": "1.0", "id": "1", "source": "/well/test", "sequence": "7", **event}
+        assert [verdict.status for verdict in feed.apply(feed_events.parse(json.dumps(whole)), Deadline(30))] == [
+            "applied"
+        ]
+    finally:
+        role_of_call.reset(role)
+
+
+def record(world: World, row: Row) -> Any:
+    """Return the row of a record, and its workspace's id; None where there is none."""
+    table = {"company": "companies", "account": "accounts", "people": "peoples"}[row.type]
+    found = world.database.owner.exec_driver_sql(
+        f"SELECT record.*, workspace.id AS workspace_id FROM core_api.{table} AS record"
+        " JOIN core_api.workspaces AS workspace ON workspace.pk = record.workspace_pk WHERE record.id = %s::uuid",
+        (str(row.id),),
+    ).one_or_none()
+    world.database.commit()
+    return found
+
+
+@pytest.mark.parametrize(("type_", "name"), [("company", "name"), ("account", "account_name"), ("people", "full_name")])
+def test_a_record_that_was_never_there_is_made(
+    world: World, ours: Tenant, ledger: Ledger, type_: str, name: str
+) -> None:
+    row, known = new(type_), ours.companies[0]
+    body = bringing(ours.connector, row)
+    body["records"].append({"type": "company", "id": str(known.id), "attributes": {"name": "Another name"}})
+    assert consume(body) == []
+    made = record(world, row)
+    assert (made.workspace_id, getattr(made, name)) == (ours.workspace.id, ATTRIBUTES[type_][name])
+    assert (made.source, made.source_version, made.folded_name) == (None, 0, str(ATTRIBUTES[type_][name]).lower())
+    assert record(world, known).name != "Another name"
+    assert ledger.live() == {row.id: 1, known.id: 1}
+    counts = ledger.messages()[body["id"]].counts
+    assert (counts[type_]["made"], counts[type_]["linked"]) == (1, 2 if type_ == "company" else 1)
+    # A second one finds it there.
+    again = bringing(ours.other_connector, row)
+    assert consume(again) == []
+    assert ledger.messages()[again["id"]].counts[type_]["made"] == 0
+
+
+@pytest.mark.parametrize("way", ["tombstoned", "buried", "erased", "foreign"])
+def test_what_is_gone_is_unknown_and_what_is_anothers_is_a_mismatch(
+    world: World, ours: Tenant, theirs: Tenant, ledger: Ledger, way: str
+) -> None:
+    row = new("people")
+    if way == "tombstoned":
+        world.tombstone(made := world.record("people", ours.workspace, id=row.id))
+        assert made.id == row.id
+    elif way == "foreign":
+        world.record("people", theirs.workspace, id=row.id)
+    else:
+        told(type=f"wellspring.people.{'deleted' if way == 'buried' else 'erased'}", subject=str(row.id))
+    other = new()
+    body = bringing(ours.connector, row)
+    body["records"].append({"type": "company", "id": str(other.id), "attributes": {"name": "Never made"}})
+    assert consume(body) == []
+    message = ledger.messages()[body["id"]]
+    reason = "tenant_mismatch" if way == "foreign" else "unknown_record"
+    assert (message.outcome, message.reason) == ("parked", reason)
+    assert [problem["id"] for problem in message.problems] == [str(row.id)]
+    # All or nothing.
+    assert record(world, other) is None
+    assert not ledger.live()
+
+
+def test_a_message_that_misses_something_else_makes_nothing_until_that_comes(
+    world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    made, missing = new(), new()
+    body = bringing(ours.connector, made)
+    body["records"].append({"type": "company", "id": str(missing.id)})
+    assert consume(body) == []
+    assert record(world, made) is None
+    waiting = world.database.owner.exec_driver_sql("SELECT id FROM wellspring.waiting_for").scalars().all()
+    assert waiting == [missing.id]
+    world.database.commit()
+    world.record("company", ours.workspace, id=missing.id)
+    settle({}, Context())
+    assert record(world, made).workspace_id == ours.workspace.id
+    assert ledger.live() == {made.id: 1, missing.id: 1}
+
+
+def test_what_a_batch_makes_is_there_for_what_comes_behind_it(
+    world: World, ours: Tenant, theirs: Tenant, ledger: Ledger
+) -> None:
+    row = new()
+    batch = [
+        bringing(ours.connector, row),
+        synced(ours.connector, [row]),
+        synced(ours.other_connector, [row], mode="relink"),
+        invalidated(ours.connector, [row]),
+        bringing(theirs.connector, row),
+        bringing(ours.connector, row, name="Another name"),
+    ]
+    assert consume(*batch) == []
+    outcomes = [(ledger.messages()[body["id"]].outcome, ledger.messages()[body["id"]].reason) for body in batch]
+    assert outcomes == [("applied", None)] * 4 + [("parked", "tenant_mismatch"), ("applied", None)]
+    assert ledger.live(ours.connector) == {row.id: 1}
+    assert record(world, row).name == "Alder Trading"
+
+
+def test_two_in_a_unit_make_a_record_once(world: World, ours: Tenant, ledger: Ledger) -> None:
+    row = new()
+    bodies = [bringing(ours.connector, row) for _ in range(2)]
+    assert consume(*bodies) == []
+    made = [ledger.messages()[body["id"]].counts["company"]["made"] for body in bodies]
+    assert made == [1, 0]
+    assert ledger.live() == {row.id: 2}
+
+
+def test_two_connectors_that_make_the_same_records_at_once_both_succeed(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    rows = [new() for _ in range(200)]
+    bodies = [
+        bringing(connector, *order)
+        for connector in (ours.connector, ours.other_connector)
+        for order in (rows, rows[::-1])
+    ]
+
+    def deliver(body: Body) -> list[int]:
+        role = role_of_call.set(CONSUMER)
+        try:
+            return consume(body)
+        finally:
+            role_of_call.reset(role)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(deliver, bodies)) == [[]] * 4
+    messages = ledger.messages()
+    assert sum(messages[body["id"]].counts["company"]["made"] for body in bodies) == 200
+    assert ledger.live() == {row.id: 4 for row in rows}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{}, {"name": ""}, {"name": None}, {"name": "x" * 501}, {"name": "a\u0007b"}, {"name": 7}, "a company", []],
+)
+def test_attributes_of_another_form_are_no_message(ours: Tenant, ledger: Ledger, attributes: Any) -> None:
+    body = synced(ours.connector, [new()])
+    body["records"][0]["attributes"] = attributes
+    assert consume(body) == []
+    assert ledger.messages()[body["id"]].reason == "malformed"
+
+
+def test_the_feed_takes_over_what_a_sync_made(world: World, ours: Tenant, ledger: Ledger) -> None:
+    row = new()
+    assert consume(bringing(ours.connector, row)) == []
+    data = {"name": "Alder Trading Ltd", "workspace_id": str(ours.workspace.id)}
+    told(type="wellspring.company.upserted", subject=str(row.id), data=data)
+    found = record(world, row)
+    assert (found.name, found.source) == ("Alder Trading Ltd", "/well/test")
+
+
+def test_a_parked_body_that_names_a_person_goes_with_them(world: World, ours: Tenant, ledger: Ledger) -> None:
+    person, missing = new("people"), new()
+    body = bringing(ours.connector, person)
+    body["records"].append({"type": "company", "id": str(missing.id)})
+    other = bringing(ours.connector, missing, new("people"))
+    other["records"][0].pop("attributes")
+    assert consume(body, other) == []
+    told(type="wellspring.people.erased", subject=str(person.id))
+    rows = ledger.messages()
+    assert (rows[body["id"]].body, rows[body["id"]].reason) == (None, "expired")
+    assert rows[other["id"]].body is not None
+    assert UUID(body["id"]) == rows[body["id"]].message_id

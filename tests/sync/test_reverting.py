@@ -1,0 +1,208 @@
+"""`sync.reverted`: what messages wrote ends, what they ended comes back, and later ones of the run are parked."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from maintenance.settle import handler as settle
+from tests.support.api import Context
+from tests.support.databases import FreshDatabase
+from tests.support.queue import Body, consume, disconnected, invalidated, reverted, synced
+from tests.support.world import Row, World
+from tests.sync.conftest import Ledger, Tenant, ids
+from tests.sync.test_releasing_by_hand import sums_are_right
+from wellspring.services import sync
+
+# Time stands still in a transaction that is rolled back, and a message is known by its time: each has its own here.
+pytestmark = pytest.mark.usefixtures("fresh_database")
+
+
+def of_run(body: Body, run: str = "nightly") -> Body:
+    return body | {"run": run}
+
+
+def fate(ledger: Ledger, body: Body) -> tuple[str, str | None]:
+    row = ledger.messages()[body["id"]]
+    return row.outcome, row.reason
+
+
+def applied(*bodies: Body) -> None:
+    for body in bodies:
+        assert consume(body) == []
+
+
+def test_what_a_message_wrote_ends_and_nothing_else(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    first, second = synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)
+    other = synced(ours.other_connector, ours.mixed)
+    applied(first, second, other)
+    undo = reverted(ours.connector, first["id"], str(uuid4()))
+    applied(undo, undo)
+    assert ledger.live(ours.connector) == ids(ours.mixed)
+    assert ledger.live(ours.other_connector) == ids(ours.mixed)
+    messages = ledger.messages()
+    assert fate(ledger, undo) == ("applied", None)
+    assert messages[undo["id"]].counts == {type_: {"ended": 1} for type_ in ("company", "account", "people")}
+    ended = world.database.owner.exec_driver_sql(
+        "SELECT sync_message_pk, ended_by_pk FROM core_api.company_workspace_connectors WHERE deleted_at IS NOT NULL"
+    ).all()
+    assert [tuple(row) for row in ended] == [(messages[first["id"]].pk, messages[undo["id"]].pk)]
+    world.database.commit()
+    sums_are_right(world)
+
+
+@pytest.mark.parametrize("way", ["relink", "invalidation", "disconnect"])
+def test_what_a_message_ended_comes_back(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, way: str
+) -> None:
+    before = synced(ours.connector, ours.mixed)
+    ending = {
+        "relink": synced(ours.connector, ours.mixed, mode="relink"),
+        "invalidation": invalidated(ours.connector, ours.mixed),
+        "disconnect": disconnected(ours.connector),
+    }[way]
+    applied(before, ending, reverted(ours.connector, ending["id"]))
+    assert ledger.live(ours.connector) == ids(ours.mixed)
+    messages = ledger.messages()
+    rows = world.database.owner.exec_driver_sql(
+        "SELECT sync_message_pk, ended_by_pk FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL"
+    ).all()
+    assert [tuple(row) for row in rows] == [(messages[before["id"]].pk, None)]
+    world.database.commit()
+    sums_are_right(world)
+
+
+def test_what_is_gone_does_not_come_back(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    company, other = ours.companies[:2]
+    ending = disconnected(ours.connector)
+    applied(synced(ours.connector, [company, other]), ending)
+    world.tombstone(company)
+    undo = reverted(ours.connector, ending["id"])
+    applied(undo)
+    assert ledger.live() == ids([other])
+    # Of a connector that is gone nothing comes back, and what was written still ends.
+    late = synced(ours.other_connector, [other])
+    stop = invalidated(ours.other_connector, [ours.companies[2]])
+    applied(synced(ours.other_connector, [ours.companies[2]]), late, stop)
+    world.tombstone(ours.other_connector)
+    applied(reverted(ours.other_connector, late["id"], stop["id"]))
+    assert not ledger.live(ours.other_connector)
+    sums_are_right(world)
+
+
+def test_what_a_reverted_message_wrote_stays_ended_also_where_another_had_ended_it(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    kept = synced(ours.connector, [ours.companies[0]])
+    wrote = of_run(synced(ours.connector, ours.companies[:2]))
+    ended = of_run(synced(ours.connector, ours.companies[:2], mode="relink"))
+    applied(kept, wrote, ended, reverted(ours.connector, run="nightly"))
+    assert ledger.live() == ids([ours.companies[0]])
+    # Nor where the two are reverted one after the other.
+    first = synced(ours.other_connector, [ours.companies[0]])
+    second = invalidated(ours.other_connector, [ours.companies[0]])
+    applied(first, second, reverted(ours.other_connector, first["id"]), reverted(ours.other_connector, second["id"]))
+    assert not ledger.live(ours.other_connector)
+    sums_are_right(world)
+
+
+def test_later_messages_of_a_reverted_run_are_parked(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    run = 'it\'s "one", {of} \\many'
+    first, later = (of_run(synced(ours.connector, ours.companies[:1]), run) for _ in range(2))
+    waiting = of_run(synced(ours.connector, [Row("company", 0, uuid4())]), run)
+    elsewhere = of_run(synced(ours.other_connector, ours.companies[1:2]), run)
+    applied(first, waiting, reverted(ours.connector, run=run), later, elsewhere, first)
+    assert fate(ledger, later) == ("parked", "reverted_run")
+    assert fate(ledger, elsewhere) == ("applied", None)
+    assert ledger.live() == ids(ours.companies[1:2])
+    # One that waits for a record is not applied either when that comes.
+    world.record("company", ours.workspace, id=waiting["records"][0]["id"])
+    settle({}, Context())
+    assert fate(ledger, waiting) == ("parked", "reverted_run")
+    assert ledger.live() == ids(ours.companies[1:2])
+    sums_are_right(world)
+
+
+def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
+    fresh_database: FreshDatabase,
+    world: World,
+    ours: Tenant,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sync, "CHUNK", 7)
+    monkeypatch.setattr("wellspring.repositories.sync.reverting.MARKED", 3)
+    monkeypatch.setattr("wellspring.repositories.sync.reverting.LOOKED_AT", 2)
+    records = world.companies(ours.workspace, 20)
+    others = [synced(ours.connector, records), of_run(synced(ours.connector, records[:5]), "other")]
+    bodies = [of_run(synced(ours.connector, records, mode=mode)) for mode in ("append", "relink", "append", None, None)]
+    applied(*others, *bodies)
+    assert sum(ledger.live().values()) == 80
+    undo = reverted(ours.connector, run="nightly")
+    applied(undo)
+    assert fate(ledger, undo) == ("applied", None)
+    assert ledger.live() == ids(records) + ids(records[:5])
+    assert ledger.messages()[undo["id"]].counts["company"]["ended"] == 80
+    sums_are_right(world)
+
+
+def test_a_disconnect_of_many_rows_is_undone_in_chunks(
+    fresh_database: FreshDatabase,
+    world: World,
+    ours: Tenant,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sync, "CHUNK", 7)
+    records = world.companies(ours.workspace, 30)
+    body = disconnected(ours.connector)
+    both = [synced(ours.connector, records, direction) for direction in ("input", "output")]
+    applied(*both, body, reverted(ours.connector, body["id"]))
+    assert ledger.live() == ids(records) + ids(records)
+    sums_are_right(world)
+
+
+def test_a_revert_goes_on_where_another_consumer_stopped(
+    fresh_database: FreshDatabase,
+    world: World,
+    ours: Tenant,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sync, "CHUNK", 5)
+    records = world.companies(ours.workspace, 20)
+    wrote = synced(ours.connector, records)
+    applied(wrote)
+    undo = reverted(ours.connector, wrote["id"])
+    calls, chunk = [], sync._chunk
+
+    def stops(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 3:
+            raise RuntimeError("The consumer is gone.")
+        return chunk(*given)
+
+    monkeypatch.setattr(sync, "_chunk", stops)
+    assert consume(undo) == [0]
+    assert fate(ledger, undo) == ("in_progress", None)
+    assert 0 < len(ledger.live()) < 20
+    assert consume(undo) == []
+    assert not ledger.live()
+    sums_are_right(world)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{}, {"message_ids": []}, {"message_ids": [str(uuid4())], "run": "nightly"}, {"message_ids": ["x"]}, {"run": ""}],
+    ids=["neither", "none", "both", "no-uuid", "no-name"],
+)
+def test_it_names_messages_or_a_run(ours: Tenant, ledger: Ledger, members: dict[str, Any]) -> None:
+    body = {"type": "sync.reverted", "id": str(uuid4()), "workspace_connector_id": str(ours.connector.id), **members}
+    assert consume(body) == []
+    assert fate(ledger, body) == ("parked", "malformed")
