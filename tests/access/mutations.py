@@ -2,9 +2,9 @@
 
     make mutations ARGS="[part=I/N] word ..."
 
-With words, only the mutants whose names hold all of them; with a part, each N-th of these, from the I-th on. Ends with 1
-where some mutant lives, where one dies of something else than a test that saw too much (invalid SQL, a broken fixture),
-or where the predicates do not stand without the second guard.
+With words, only the mutants whose names hold all of them; with a part, each N-th of these, from the I-th on. Ends
+with 1 where some mutant lives, where one dies of something else than a test that saw too much (invalid SQL, a broken
+fixture), or where the predicates do not stand without the second guard.
 
 Each mutant is a fork of this process, which has imported everything, and a copy of a migrated database.
 """
