@@ -48,7 +48,8 @@ def vouchers(database: Database) -> Iterator[Table]:
         for table in made:
             database.owner.exec_driver_sql(f"GRANT SELECT ON {table.fullname} TO wellspring_reader, wellspring_writer")
         database.owner.exec_driver_sql(
-            f"GRANT INSERT, UPDATE (updated_at, deleted_at) ON core_api.{ledger.table} TO wellspring_writer"
+            "GRANT INSERT, UPDATE (updated_at, deleted_at, ended_by_pk)"
+            f" ON core_api.{ledger.table} TO wellspring_writer"
         )
         yield made[0]
     finally:
@@ -157,6 +158,8 @@ def test_it_is_created(api: Api, ours: Tenant, voucher: Row, row: Reply) -> None
             "data": {"type": "workspace_connector", "id": str(ours.connector.id)},
             "links": {"related": f"/v1/workspace-connectors/{ours.connector.id}"},
         },
+        "sync_message": {"data": None},
+        "ended_by": {"data": None},
     }
 
 

@@ -16,6 +16,7 @@ from wellspring.messages import (
     ProvidersMatched,
     RecordsInvalidated,
     RecordsSynced,
+    SyncReverted,
     parse,
 )
 from wellspring.metrics import UNITS
@@ -37,12 +38,16 @@ WHOLE: dict[str, Any] = {
 }
 
 
-MODELS = (RecordsSynced, RecordsInvalidated, ConnectorDisconnected, ProvidersMatched)
+MODELS = (RecordsSynced, RecordsInvalidated, ConnectorDisconnected, ProvidersMatched, SyncReverted)
 INVALIDATED = {name: WHOLE[name] for name in ("id", "workspace_connector_id", "records")} | {
     "type": "records.invalidated",
     "direction": None,
 }
 DISCONNECTED = {name: WHOLE[name] for name in ("id", "workspace_connector_id")} | {"type": "connector.disconnected"}
+REVERTED = {name: WHOLE[name] for name in ("id", "workspace_connector_id")} | {
+    "type": "sync.reverted",
+    "run": "2026-05-10-nightly",
+}
 MATCHED = {
     "type": "providers.matched",
     "id": WHOLE["id"],

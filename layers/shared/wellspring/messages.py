@@ -208,6 +208,11 @@ class ConnectorDisconnected(_Message):
         return Disconnected(id=self.id, group=group, workspace_connector_id=self.workspace_connector_id)
 
 
+def _said(member: str) -> dict[str, Any]:
+    """Return the schema of an object that says a member, and not only null."""
+    return {"required": [member], "properties": {member: {"not": {"type": "null"}}}}
+
+
 class SyncReverted(_Message):
     """A sync is undone: what its messages wrote ends, and what they ended comes back, however many rows there are.
 
@@ -216,6 +221,8 @@ class SyncReverted(_Message):
         message_ids: which messages of the connector; or
         run: all of that run. Later ones of it are parked.
     """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_said("message_ids"), _said("run")]})
 
     type: Literal["sync.reverted"]
     workspace_connector_id: Id
