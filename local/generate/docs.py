@@ -42,6 +42,7 @@ PATHS: Mapping[str, str] = {
     "workspace.remove_provider": "removes a provider from it",
     "workspace_group.enrol": "enrols a workspace in it",
     "workspace_group.withdraw": "withdraws a workspace from it",
+    "connector_activity.list": "how much connectors linked and ended, by day and record type, or added up",
     "health.check": "200 when the database answers; open",
     "openapi.document": "the API's description in OpenAPI 3.1; open ([the same file](docs/openapi.json))",
     "docs.page": "that description to read and to try; open",

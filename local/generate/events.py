@@ -89,6 +89,9 @@ SPECIAL: Mapping[str, Special] = {
     ),
     "workspace_group.enrol": Special(linked={"workspace": _B}),
     "workspace_group.withdraw": Special(ids={"workspace_id": _B}),
+    "connector_activity.list": Special(
+        query=f"filter[workspace]={id_of('workspace')}&filter[date][gte]=2026-05-01&filter[date][lte]=2026-05-10"
+    ),
     "openapi.document": Special(headers={"accept": "application/json"}),
     "docs.page": Special(
         headers={
@@ -171,7 +174,7 @@ def _id_in_path(route: Route, name: str) -> str:
         if related is None:
             raise KeyError(name)
         return id_of(related.target)
-    return id_of(resource.type)
+    return id_of((route.of or resource).type)
 
 
 def _resource(route: Route) -> Resource:

@@ -50,6 +50,7 @@ NO_GUARD = "ledger.driven.HeadsThenLateral._opened_from_the_other_side"
 UNASKED: Mapping[str, str] = {
     "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
     "sync.applying.park": "for the queue, which is a service; it shows nothing and writes a message's own row",
+    "answers.states.connectors_in": "of workspaces that parents.visible_workspaces has found for the caller",
     "connector_state.lock": "of a connector that parents.find has found for the caller; it shows nothing",
     "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
     **{

@@ -3,17 +3,22 @@
 import base64
 import gzip
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from tests.support.api import TYPES
 from tests.support.databases import Database, Statements
 from tests.support.events import event, identify, load_demo, replay
 from tests.support.world import RecordType, Row, World
 from wellspring.errors import DatabaseAway
+from wellspring.example_ids import id_of
 from wellspring.handlers.open import health_check
+from wellspring.models import table_of
+from wellspring.resources import resource_of
 
 # Of the demo: how many rows each list shows its caller, or which row is retrieved, and the types that are included.
 DEMO_LISTS: dict[str, tuple[int, set[str]]] = {
@@ -50,8 +55,9 @@ PARENT_ROWS: dict[str, set[str] | None] = {
 }
 PROVENANCE_LISTS = {f"{type_}_workspace_connector_list": type_ for type_ in TYPES}
 PROVENANCE_ROWS = {f"{type_}_workspace_connector_retrieve": type_ for type_ in TYPES}
+ANSWERS = ("connector_activity_list",)
 OPEN = ("health_check", "openapi_document", "docs_page")
-REPLAYED = (*PROVENANCE_LISTS, *PROVENANCE_ROWS, *DEMO_LISTS, *DEMO_ROWS, *PARENT_LISTS, *PARENT_ROWS, *OPEN)
+REPLAYED = (*PROVENANCE_LISTS, *PROVENANCE_ROWS, *DEMO_LISTS, *DEMO_ROWS, *PARENT_LISTS, *PARENT_ROWS, *ANSWERS, *OPEN)
 
 
 def subject_of(name: str) -> UUID:
@@ -137,6 +143,23 @@ def test_a_retrieve_event_of_a_parent_is_answered_with_its_row(database: Databas
     document = answered(name)
     assert document["data"]["id"] == event(name)["pathParameters"]["id"]
     assert included_in(document) == PARENT_ROWS[name]
+
+
+def test_an_event_that_asks_for_activity_is_answered_with_what_the_demos_connectors_did(world: World) -> None:
+    name = "connector_activity_list"
+    assert replay(name)["statusCode"] == 403
+    load_demo(world.database)
+    assert answered(name)["data"] == []
+    connector, company = (identified(world, type_) for type_ in ("workspace_connector", "company"))
+    world.provenance(company, connector, created_at=datetime(2026, 5, 10, 8, tzinfo=UTC))
+    assert [item["attributes"]["date"] for item in answered(name)["data"]] == ["2026-05-10"]
+
+
+def identified(world: World, type_: str) -> Row:
+    """Return the demo's row that examples show of a type."""
+    table = table_of(resource_of(type_).table)
+    pk = world.database.owner.execute(select(table.c.pk).where(table.c.id == UUID(id_of(type_)))).scalar_one()
+    return Row(type_, pk, UUID(id_of(type_)))
 
 
 def test_the_health_event_is_answered_from_the_database(database: Database) -> None:

@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -18,6 +18,13 @@ MAX_PAGE_SIZE = 500
 MAX_TOTAL = 10_000
 # How many resources of each to-many relationship an answer links to (contract, section 4).
 MOST_LINKED = 500
+
+# How many connectors of the workspaces that a query names are sorted by what is kept about them.
+MAX_STATES = 5_000
+# How many connectors a query of activity names, how many days it is of, and how many connectors a page adds up.
+MAX_ACTIVE_CONNECTORS = 100
+MAX_DAYS = 400
+MAX_SUMMED = 100
 
 # How far the names of a workspace are searched for a part of one: each is looked at.
 MAX_SEARCHED = 100_000
@@ -171,3 +178,43 @@ class Draft:
     attributes: Mapping[str, str | bool | datetime | None] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
     problems: tuple[WellspringError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A place in a list of activity.
+
+    Attributes:
+        connector: the public id of the workspace connector.
+        date: the day of UTC; None where all days are added up.
+    """
+
+    connector: UUID
+    date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityQuery:
+    """A request for the activity of connectors.
+
+    Attributes:
+        connectors: whose; empty where a workspace is named.
+        workspace: of whose connectors; None where connectors are named.
+        first: the first day.
+        last: the last day.
+        is_summed: whether all days of a connector are added up.
+        size: rows on a page.
+        cursor: as in `ListQuery`.
+        backward: as in `ListQuery`.
+        view: what of each to show.
+    """
+
+    connectors: tuple[UUID, ...]
+    workspace: UUID | None
+    first: date
+    last: date
+    is_summed: bool
+    size: int
+    cursor: str | None
+    backward: bool
+    view: View

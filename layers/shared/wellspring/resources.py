@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-type Kind = Literal["text", "instant", "direction", "boolean", "texts"]
+type Kind = Literal["text", "instant", "date", "direction", "boolean", "texts", "count", "counts", "directions"]
+type Kept = Literal["", "shown", "sorted"]
 type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal["none", "provenance", "enrolment", "selection", "group"]
 type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody"]
@@ -29,7 +30,8 @@ class Attribute:
 
     Attributes:
         name: as in the document.
-        kind: how its value is written and filtered.
+        kind: how its value is written and filtered; `count` a number, `counts` numbers by record type, `directions`
+            those of either direction.
         written: when a client may say it; what it may not say at all is the system's, what it may say only at
             the creation is immutable.
         required: whether it is never null; a creation must say it.
@@ -38,6 +40,9 @@ class Attribute:
             exactly, by its beginning or by a part of it, whatever the attribute is called. Empty for a text that
             nothing finds.
         filter: what the filter is called where it is not called as the attribute.
+        kept: whether it is no column of the table but of what is kept about the row: shown in lists of the type and
+            with one of it, elsewhere where `fields` names it, and no part of its ETag. By one that is `sorted` the
+            rows of named workspaces are sorted and filtered.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Attribute:
     example: str = ""
     found: Found = ""
     filter: str = ""
+    kept: Kept = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Relationship:
 
     Attributes:
         name: as in the document.
-        target: the JSON:API type at its other end.
+        target: the JSON:API type at its other end; empty for any record type, which the row says then.
         required: whether it is never null.
         drives: when a page is read parent by parent, by an index on (parent, created_at, pk): `always`, unless a
             filter names another that drives; only where a filter has `named` it; or `named_by_service`, for a parent
@@ -147,6 +153,16 @@ class Resource:
     def named(self) -> Attribute | None:
         """The attribute that is its name, by which it is found and sorted; None where it has none."""
         return next((attribute for attribute in self.attributes if attribute.found == "name"), None)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The names of the attributes that are kept about its rows, and not in them."""
+        return tuple(attribute.name for attribute in self.attributes if attribute.kept)
+
+    @property
+    def sorted_by(self) -> str:
+        """The kept attribute by which the rows of named workspaces are sorted; empty where there is none."""
+        return next((attribute.name for attribute in self.attributes if attribute.kept == "sorted"), "")
 
     @property
     def is_readable(self) -> bool:
@@ -341,7 +357,15 @@ WORKSPACE_CONNECTOR = Resource(
     type="workspace_connector",
     table="workspace_connectors",
     route="/v1/workspace-connectors",
-    attributes=(Attribute("status", "text", required=True, example="active", found="equal"), *TIMES),
+    attributes=(
+        Attribute("status", "text", required=True, example="active", found="equal"),
+        *TIMES,
+        Attribute("last_synced_at", "instant", kept="sorted"),
+        Attribute("last_changed_at", "instant", kept="shown"),
+        Attribute("last_failed_at", "instant", kept="shown"),
+        Attribute("parked_messages", "count", required=True, kept="shown"),
+        Attribute("live_rows", "count", required=True, kept="shown"),
+    ),
     relationships=(OF_WORKSPACE, Relationship("connector", "connector", guards=False)),
     includes=("workspace", "connector"),
     operations=READ,
@@ -411,7 +435,22 @@ READABLE_PARENTS = (
     WORKSPACE_MEMBERSHIP,
 )
 
+# What is answered from sums and from several rows (contract, section 7): no table has it, and no GET shows one of it.
+OF_CONNECTOR = Relationship("workspace_connector", "workspace_connector")
+CONNECTOR_ACTIVITY = Resource(
+    type="connector_activity",
+    table="",
+    route="/v1/connector-activity",
+    attributes=(Attribute("date", "date"), Attribute("linked", "counts"), Attribute("ended", "counts")),
+    relationships=(OF_CONNECTOR,),
+    plural="connector activity",
+)
+ANSWERS = (CONNECTOR_ACTIVITY,)
+
 _RESOURCES: dict[str, Resource] = {}
+
+
+_ANSWERS = {answer.type: answer for answer in ANSWERS}
 
 
 def register(*resources: Resource) -> None:
@@ -433,11 +472,11 @@ register(
 
 def resource_of(type_: str) -> Resource:
     """Return the declaration of a JSON:API type. Raises `KeyError`."""
-    return _RESOURCES[type_]
+    return _RESOURCES.get(type_) or _ANSWERS[type_]
 
 
 def resources() -> tuple[Resource, ...]:
-    """Return every declaration."""
+    """Return every declaration of what has a table."""
     return tuple(_RESOURCES.values())
 
 

@@ -9,9 +9,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wellspring import resources
-from wellspring.resources import WORKSPACE_GROUP, WORKSPACE_GROUP_WORKSPACE, WORKSPACE_PROVIDER, Resource
+from wellspring.resources import (
+    CONNECTOR_ACTIVITY,
+    WORKSPACE_GROUP,
+    WORKSPACE_GROUP_WORKSPACE,
+    WORKSPACE_PROVIDER,
+    Resource,
+)
 
-type Operation = resources.Operation | Literal["health", "openapi", "docs"]
+# `answers`: pages of what no table has, `answer`: one of it (contract, section 7).
+type Operation = resources.Operation | Literal["answers", "answer", "health", "openapi", "docs"]
 
 METHODS: Mapping[resources.Operation, str] = {
     "list": "GET",
@@ -35,6 +42,7 @@ class Route:
         operation: what it does.
         resource: what it does it to; None for what is no JSON:API.
         within: names of the path that stand for a relationship of the resource: `{workspace_id}` for `workspace`.
+        of: the resource that the path's `{id}` names, where it is not the one that is answered.
         summary: what it does, in a few words.
         open_to_all: whether it needs no token.
     """
@@ -47,6 +55,7 @@ class Route:
     summary: str
     within: Mapping[str, str] = field(default_factory=dict)
     open_to_all: bool = False
+    of: Resource | None = None
 
 
 def _declared(resource: Resource) -> Iterator[Route]:
@@ -116,6 +125,19 @@ SERVICES = (
     ),
 )
 
+
+def _answers() -> Iterator[Route]:
+    """Yield the routes of what is answered from sums and from several rows."""
+    yield Route(
+        "GET",
+        CONNECTOR_ACTIVITY.route,
+        "connector_activity.list",
+        "answers",
+        CONNECTOR_ACTIVITY,
+        "How much connectors linked and ended",
+    )
+
+
 OPEN = (
     Route("GET", "/health", "health.check", "health", None, "Whether the service is ready", open_to_all=True),
     Route("GET", "/v1/openapi.json", "openapi.document", "openapi", None, "This document", open_to_all=True),
@@ -130,4 +152,5 @@ def objects() -> tuple[Resource, ...]:
 
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
-    return (*(route for resource in resources.resources() for route in _declared(resource)), *SERVICES, *OPEN)
+    declared = (route for resource in resources.resources() for route in _declared(resource))
+    return (*declared, *_answers(), *SERVICES, *OPEN)

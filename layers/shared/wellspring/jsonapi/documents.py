@@ -46,7 +46,7 @@ def resource_object(
     attributes = {
         attribute.name: _attribute(attribute, row[attribute.name])
         for attribute in resource.attributes
-        if fields is None or attribute.name in fields
+        if (fields is None or attribute.name in fields) and (not attribute.kept or attribute.name in row)
     }
     if attributes:
         document["attributes"] = attributes
@@ -134,24 +134,38 @@ def page_document(
 def version_of(resource: Resource, row: Row) -> str:
     """Return what stands for the state of a row: two states that look the same have the same one.
 
-    What its to-many relationships hold is no state of its own, and not read by every request.
+    What its to-many relationships hold, and what is kept about it, is no state of its own, and not read by every
+    request.
     """
-    own = {name: value for name, value in row.items() if not name.endswith("_ids")}
+    own = {name: value for name, value in _without_kept(resource, row).items() if not name.endswith("_ids")}
     return _digest(json.dumps(resource_object(resource, own), separators=(",", ":")))
 
 
-def entity_tag(version: str, raw_query: str, body: str) -> str:
+def entity_tag(resource: Resource, found: Found, view: View, raw_query: str) -> str:
     """Return the strong validator of a single resource's document (RFC 9110, section 8.8.3).
 
     Its first part is the row's version, which `If-Match` compares; an answer with a query has a second part, for what
-    else is in it.
+    else is in it, but for what is kept about resources (contract, section 7).
 
     Args:
-        version: the row's version.
+        resource: the row's declaration.
+        found: what was read.
+        view: what of it is shown.
         raw_query: the request's query string.
-        body: the rendered document.
     """
-    return f'"{version}.{_digest(body)}"' if raw_query else f'"{version}"'
+    version = version_of(resource, found.row)
+    if not raw_query:
+        return f'"{version}"'
+    included = {
+        type_: [_without_kept(resource_of(type_), row) for row in rows] for type_, rows in found.included.items()
+    }
+    lasting = Found(_without_kept(resource, found.row), included)
+    return f'"{version}.{_digest(json.dumps(single_document(resource, lasting, view, raw_query)))}"'
+
+
+def _without_kept(resource: Resource, row: Row) -> Row:
+    kept = resource.kept
+    return {name: value for name, value in row.items() if name not in kept} if kept else row
 
 
 def url_of(path: str, raw_query: str) -> str:
@@ -204,7 +218,15 @@ def _reachable(included: Included) -> Reachable:
 
 
 def _attribute(attribute: Attribute, value: Any) -> Any:
-    return render_instant(value) if attribute.kind == "instant" and value is not None else value
+    if value is None:
+        return None
+    match attribute.kind:
+        case "instant":
+            return render_instant(value)
+        case "date":
+            return value.isoformat()
+        case _:
+            return value
 
 
 def _key(relationship: Relationship) -> str:

@@ -1,11 +1,13 @@
 """Values for examples. They are the demo's where the demo has them, so that examples can be tried on a local stack."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wellspring.example_ids import id_of
 from wellspring.jsonapi.documents import proves
-from wellspring.resources import Attribute, Relationship, Resource, resource_of
+from wellspring.resources import Attribute, Kind, Relationship, Resource, records, resource_of
 
+DAY = "2026-05-10"
 MADE_AT = "2026-05-10T08:14:22.000Z"
 LATER = "2026-06-01T12:00:00.000Z"
 REQUEST_ID = "5f2c1f0e6f8f4d1f9a3b7c2d4e5f6a7b"
@@ -18,7 +20,13 @@ type Object = dict[str, Any]
 
 def identifier(type_: str) -> Object:
     """Return the resource identifier object of the example of a type."""
-    return {"type": type_, "id": id_of(type_)}
+    return {"type": type_, "id": _ANSWERED[type_]() if type_ in _ANSWERED else id_of(type_)}
+
+
+# What is answered from sums is known by what it is of.
+_ANSWERED: Mapping[str, Callable[[], str]] = {
+    "connector_activity": lambda: f"{id_of('workspace_connector')}:{DAY}",
+}
 
 
 def attribute(said: Attribute) -> Any:
@@ -26,14 +34,22 @@ def attribute(said: Attribute) -> Any:
     match said.kind:
         case "instant":
             return None if said.name == "deleted_at" else MADE_AT
-        case "direction":
-            return "input"
-        case "boolean":
-            return True
-        case "texts":
-            return ["FR"]
-        case _:
+        case "text":
             return said.example or said.name.replace("_", " ")
+        case "counts":
+            return {record.type: dict(_OF_KIND["directions"]) for record in records()}
+        case _:
+            return _OF_KIND[said.kind]
+
+
+_OF_KIND: Mapping[Kind, Any] = {
+    "direction": "input",
+    "boolean": True,
+    "texts": ["FR"],
+    "date": DAY,
+    "count": 12,
+    "directions": {"input": 12, "output": 0},
+}
 
 
 def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = False) -> Object:
@@ -46,7 +62,7 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
     """
     made: Object = {
         **identifier(resource.type),
-        "attributes": {said.name: attribute(said) for said in resource.attributes},
+        "attributes": {said.name: attribute(said) for said in resource.attributes if primary or not said.kept},
     }
     # A to-many's linkage is there where it is asked for.
     relationships = {said.name: _relationship(resource, said, primary=primary) for said in resource.to_one}

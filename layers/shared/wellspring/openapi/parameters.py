@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from wellspring.example_ids import id_of
+from wellspring.jsonapi.answers import BY_CONNECTOR
 from wellspring.jsonapi.query import (
     DELETED,
     MAX_FILTER_IDS,
@@ -17,8 +18,18 @@ from wellspring.jsonapi.query import (
 from wellspring.openapi import examples
 from wellspring.openapi.naming import schema
 from wellspring.openapi.schemas import included_types, narrowed
-from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_NAME_FOLDED, MAX_PAGE_SIZE, MAX_SEARCHED, MAX_TOTAL
-from wellspring.resources import Attribute, Resource, resource_of
+from wellspring.queries import (
+    DEFAULT_PAGE_SIZE,
+    MAX_ACTIVE_CONNECTORS,
+    MAX_DAYS,
+    MAX_NAME_FOLDED,
+    MAX_PAGE_SIZE,
+    MAX_SEARCHED,
+    MAX_STATES,
+    MAX_SUMMED,
+    MAX_TOTAL,
+)
+from wellspring.resources import Attribute, Resource, resource_of, resources
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
@@ -28,12 +39,16 @@ _TIME: Object = {"type": "string", "format": "date-time"}
 _COMPARED = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
 
 
+_SORTED = [resource.sorted_by for resource in resources() if resource.sorted_by]
+
+
 def enumerations() -> dict[str, Object]:
     """Return the schemas of the values that parameters choose from, shared so that generated clients name each once."""
     orders = [order for name in SORTABLE for order in (name, f"-{name}")]
     return {
         "Order": {"type": "string", "enum": orders},
         "OrderOrName": {"type": "string", "enum": [*orders, "name", "-name"]},
+        "OrderOrSync": {"type": "string", "enum": [*orders, *(sign + kept for kept in _SORTED for sign in ("", "-"))]},
         "DeletedRows": {"type": "string", "enum": list(DELETED)},
     }
 
@@ -44,6 +59,8 @@ def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]
     within = frozenset(route.within.values())
     if route.operation == "list":
         yield from _list(resource, within)
+    elif route.operation == "answers":
+        yield from _answers(resource)
     if route.operation != "delete":
         yield from _view(resource)
     yield from _headers(route)
@@ -52,7 +69,7 @@ def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]
 def _path(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]:
     for name in re.findall(r"{(\w+)}", route.path):
         relationship = resource.relationship(route.within.get(name, ""))
-        target = relationship.target if relationship else resource.type
+        target = relationship.target if relationship else (route.of or resource).type
         yield (
             f"path.{name}.{target}",
             {
@@ -83,10 +100,39 @@ def _key(name: str) -> str:
 def _list(resource: Resource, within: frozenset[str]) -> Iterator[tuple[str, Object]]:
     for parameter in (*_paging(), *_filters(resource, within)):
         yield _key(parameter["name"]), parameter
-    yield ("sort.named" if resource.named else "sort"), _sort(resource)
+    by_name, by_sync = bool(resource.named), bool(resource.sorted_by)
+    yield ("sort.named" if by_name else "sort.synced" if by_sync else "sort"), _sort(resource)
     if "workspace" not in within and is_of_workspaces(resource):
         several = resource.relationship("workspace") is not None
         yield "filter.workspace.several" if several else "filter.workspace.one", _workspaces(several=several)
+
+
+def _answers(resource: Resource) -> Iterator[tuple[str, Object]]:
+    """Yield the parameters of pages of what no table has."""
+    *paging, _ = _paging()
+    for parameter in paging:
+        yield _key(parameter["name"]), parameter
+    if resource.type == "connector_activity":
+        yield from ((f"activity.{_key(parameter['name'])}", parameter) for parameter in _of_activity())
+
+
+def _of_activity() -> Iterator[Object]:
+    connector = (
+        f"Whose activity: one to {MAX_ACTIVE_CONNECTORS} ids of workspace connector. This, or `filter[workspace]`."
+    )
+    most, name = {"minItems": 1, "maxItems": MAX_ACTIVE_CONNECTORS}, "filter[workspace_connector]"
+    yield _listed(name, connector, _UUID, [id_of("workspace_connector")], **most)
+    workspace = "Of all connectors of this workspace, which the caller must see: any other is 403."
+    yield _query("filter[workspace]", workspace, _UUID, id_of("workspace"))
+    for operator in RANGE_OPERATORS:
+        description = (
+            f"Only days {_COMPARED[operator]} this one, of UTC. A range has at most {MAX_DAYS} days; it ends today "
+            "where it has no end."
+        )
+        day: Object = {"type": "string", "format": "date"}
+        yield _query(f"filter[date][{operator}]", description, day, examples.DAY)
+    description = f"Adds all days of each connector up; a page has at most {MAX_SUMMED} of them then."
+    yield _query("sum[by]", description, {"type": "string", "enum": [BY_CONNECTOR]}, BY_CONNECTOR)
 
 
 def _paging() -> Iterator[Object]:
@@ -105,6 +151,12 @@ def _paging() -> Iterator[Object]:
 def _sort(resource: Resource) -> Object:
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
     dead = "By `deleted_at` with `filter[deleted]=only`."
+    if resource.sorted_by:
+        description = (
+            f"The order, `-` for newest first; `-created_at` where it is not said. {dead} By `{resource.sorted_by}` "
+            f"with `filter[workspace]`, among at most {MAX_STATES:,}: what never happened is older than all."
+        )
+        return _query("sort", description, schema("OrderOrSync"), "-created_at")
     if resource.named is None:
         description = f"The order, `-` for newest first; `-created_at` where it is not said. {dead}"
         return _query("sort", description, schema("Order"), "-created_at")
@@ -150,7 +202,7 @@ def _filters_of(attribute: Attribute) -> Iterator[Object]:
             yield _query(name, "Only rows of this direction.", schema("Direction"), example)
         case "boolean":
             yield _query(name, "Only rows of which this is so.", {"type": "boolean"}, example)
-        case "instant":
+        case "instant" if attribute.kept != "shown":
             for operator in RANGE_OPERATORS:
                 description = (
                     f"Only rows whose `{attribute.name}` is {_COMPARED[operator]} this time. With a `sort` by it only."

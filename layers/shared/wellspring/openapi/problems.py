@@ -93,10 +93,9 @@ def _problems(route: Route) -> Iterator[WellspringError]:
     yield InvalidQueryParameter("There is no such parameter for this operation.", parameter="foo")
     yield UNAVAILABLE
     match route.operation:
-        case "list":
+        case "list" | "answers":
             yield InvalidCursor("The cursor is not one of this list.", parameter="page[after]")
-            if route.within:
-                yield _absent("workspace")
+            yield from (_absent(of) for of in (route.of.type if route.of else "", *route.within.values()) if of)
         case "retrieve":
             yield BadRequest("The value must be entity tags in double quotes.", header="If-None-Match")
             yield _absent(resource.type)

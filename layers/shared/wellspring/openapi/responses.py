@@ -107,7 +107,7 @@ def _successes(route: Route) -> Iterator[tuple[str, str, Object]]:
     if problems.is_never_permitted(route):
         return
     match route.operation:
-        case "list":
+        case "list" | "answers":
             yield "200", "", _page(route, resource)
         case "retrieve":
             yield "200", "", _single(route, resource, f"The {resource.name}.")
@@ -143,12 +143,15 @@ def _page(route: Route, resource: Resource) -> Object:
     path = route.path
     for name, relationship in route.within.items():
         path = path.replace(f"{{{name}}}", id_of(relationship))
+    if route.of is not None:
+        path = path.replace("{id}", id_of(route.of.type))
     # A list within something says what it holds without being asked to.
     given = {} if route.within else {"page": {"value": examples.page_document(resource, path, ())}}
     include = ("provider",) if route.within else resource.includes[:1]
-    given["with_include"] = {"value": examples.page_document(resource, path, include)}
+    if include or route.operation == "list":
+        given["with_include"] = {"value": examples.page_document(resource, path, include)}
     return {
-        "description": f"A page of {resource.name}s. Its type names the profile {CURSOR_PAGINATION} if `Accept` does.",
+        "description": f"A page of {resource.names}. Its type names the profile {CURSOR_PAGINATION} if `Accept` does.",
         "content": {
             MEDIA_TYPE: {
                 "schema": schema(f"{pascal(resource.type)}Collection"),

@@ -5,7 +5,7 @@ declarations is seen by the tests that compare the two. Requests are described a
 relationship that is unknown or not the client's to say is refused, other members are ignored, as JSON:API demands.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
@@ -13,7 +13,17 @@ from wellspring.jsonapi.values import CURSOR_PAGINATION
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
 from wellspring.queries import MAX_TOTAL, MOST_LINKED
-from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource, resource_of, resources
+from wellspring.resources import (
+    ANSWERS,
+    DIRECTIONS,
+    Attribute,
+    Kind,
+    Relationship,
+    Resource,
+    records,
+    resource_of,
+    resources,
+)
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
@@ -73,6 +83,14 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "type": "string",
             "enum": list(DIRECTIONS),
             "description": "`input`: the connector brought the record in; `output`: it carried it out.",
+        },
+        "ByDirection": {
+            **closed(dict.fromkeys(DIRECTIONS, _NUMBER), *DIRECTIONS),
+            "description": "How many rows of each direction.",
+        },
+        "ByType": {
+            **closed({record.type: schema("ByDirection") for record in records()}, *(each.type for each in records())),
+            "description": "How many rows of each record type and direction.",
         },
         "Link": {"type": "string", "format": "uri-reference", "description": "Relative to this API."},
         "JsonApi": closed(
@@ -152,6 +170,7 @@ def basics(codes: list[str]) -> dict[str, Object]:
     }
 
 
+_NUMBER: Object = {"type": "integer", "minimum": 0}
 _TOTAL: Object = {
     "total": {"type": "integer", "minimum": 0, "maximum": MAX_TOTAL},
     "total_is_capped": {"type": "boolean", "const": True, "description": "Where there are more than are counted."},
@@ -163,7 +182,10 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
     """Yield the schemas of the resource object of a type and, where it has routes, of the documents around it."""
     name = pascal(resource.type)
     yield name, _resource_object(resource)
-    if resource.route:
+    if resource in ANSWERS:
+        several = {"type": "array", "items": schema(name)}
+        yield f"{name}Collection", _document(resource, {"data": several, "links": schema("PageLinks")})
+    elif resource.route:
         yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
         yield (
             f"{name}Collection",
@@ -181,13 +203,15 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
 def _resource_object(resource: Resource) -> Object:
     properties: Object = {
         "type": {"type": "string", "const": resource.type},
-        "id": schema("Id"),
+        "id": {"type": "string"} if resource in ANSWERS else schema("Id"),
         "attributes": _attributes(resource),
     }
     if resource.relationships:
         properties["relationships"] = closed({said.name: _related(said) for said in resource.relationships})
     required = ["type", "id"]
-    if resource.route:
+    if resource in ANSWERS:
+        properties["meta"] = schema("ItemMeta")
+    elif resource.route:
         # What a GET would not show has no link: a tombstoned row, a group of others that is included.
         properties["links"] = schema("SelfLinks")
         properties["meta"] = schema("ItemMeta")
@@ -213,14 +237,23 @@ def _shown(attribute: Attribute) -> Object:
     match attribute.kind:
         case "instant":
             return schema("Instant") if attribute.name == "created_at" else _or_null(schema("Instant"))
-        case "direction":
-            return schema("Direction") if attribute.required else _or_null(schema("Direction"))
-        case "boolean":
-            return {"type": "boolean"}
-        case "texts":
-            return {"type": "array", "items": {"type": "string"}}
-        case _:
+        case "text":
             return {"type": "string"} if attribute.required else {"type": ["string", "null"]}
+        case "direction" | "date":
+            return _OF_KIND[attribute.kind] if attribute.required else _or_null(_OF_KIND[attribute.kind])
+        case _:
+            return _OF_KIND[attribute.kind]
+
+
+_OF_KIND: Mapping[Kind, Object] = {
+    "direction": schema("Direction"),
+    "date": {"type": "string", "format": "date", "description": "A day of UTC."},
+    "boolean": {"type": "boolean"},
+    "texts": {"type": "array", "items": {"type": "string"}},
+    "count": _NUMBER,
+    "directions": schema("ByDirection"),
+    "counts": schema("ByType"),
+}
 
 
 def _or_null(known: Object) -> Object:
@@ -374,5 +407,5 @@ def all_answers() -> dict[str, Object]:
         "LedgerAttributes": _all_shown(ledger),
         _written_name("create"): _members(_written_attributes(ledger, "create"), needed),
         _written_name("update"): _members(_written_attributes(ledger, "update"), []),
-        **{name: made for resource in resources() for name, made in answers(resource)},
+        **{name: made for resource in (*resources(), *ANSWERS) for name, made in answers(resource)},
     }

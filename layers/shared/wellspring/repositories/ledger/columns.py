@@ -27,8 +27,9 @@ def attribute_column(row: FromClause, name: str) -> ColumnElement[Any]:
 
 
 def own_columns(resource: Resource, row: FromClause) -> list[ColumnElement[Any]]:
-    """Return what a row shows of itself: `id` and each attribute."""
-    attributes = [attribute_column(row, attribute.name).label(attribute.name) for attribute in resource.attributes]
+    """Return what a row shows of itself: `id` and each attribute that it has a column for."""
+    own = [attribute.name for attribute in resource.attributes if not attribute.kept]
+    attributes = [attribute_column(row, name).label(name) for name in own]
     return [row.c.id, *attributes]
 
 

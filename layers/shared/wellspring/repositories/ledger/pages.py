@@ -11,6 +11,7 @@ from wellspring.database import Transaction
 from wellspring.queries import ListQuery, Position
 from wellspring.repositories.ledger.bounded import within_its_time
 from wellspring.repositories.ledger.building import PageBuilder
+from wellspring.repositories.ledger.by_state import SortedByState
 from wellspring.repositories.ledger.driven import HeadsThenLateral
 from wellspring.repositories.ledger.everywhere import Everywhere
 from wellspring.repositories.ledger.shapes import Row, Shape, shape_of, values_of
@@ -67,6 +68,8 @@ def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
 def builder_of(shape: Shape) -> PageBuilder:
     """Return what composes the statements of a shape."""
     resource = shape.resource
+    if shape.sort.name == resource.sorted_by:
+        return SortedByState(shape)
     if resource.tenancy == "membership" or (resource.tenancy == "itself" and (shape.person or shape.claimed)):
         return WholeSorted(shape)
     if not resource.driving:
