@@ -189,6 +189,8 @@ def _usual_query(route: Route) -> str:
         return "page[size]=2" if route.operation == "list" else ""
     is_provenance = route.resource.policy == "provenance"
     match route.operation:
+        case "answers":
+            return f"include={route.resource.includes[0]}"
         case "list":
             include = ",".join(path for path in route.resource.includes if "." not in path)
             return f"page[size]=2&include={include}" + ("&filter[direction]=input" if is_provenance else "")

@@ -156,7 +156,7 @@ class Requests:
 
     def good(self, route: Route) -> Good:
         """Return the good request for a route."""
-        if route.operation == "answers":
+        if route.operation in {"answers", "answer"}:
             return self._of_answers(route)
         if route.resource is None:
             return Good(route, ANONYMOUS if route.open_to_all else self.caller, 404 if route is DEFAULT else 200)
@@ -165,6 +165,8 @@ class Requests:
         return self._of_object(route, route.resource)
 
     def _of_answers(self, route: Route) -> Good:
+        if route.of is not None:
+            return Good(route, self.caller, 200, {"id": str(self.rows[route.of.type].id)})
         query = {"connector_activity.list": f"filter[workspace_connector]={self.connector.id}"}
         return Good(route, self.caller, 200, query=query[route.function])
 

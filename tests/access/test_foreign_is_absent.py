@@ -161,7 +161,7 @@ def places(good: Good) -> Iterator[Place]:
     assert resource is not None
     for name in good.parameters:
         relationship = resource.relationship(route.within.get(name, ""))
-        type_ = resource.type if relationship is None else relationship.target
+        type_ = (route.of or resource).type if relationship is None else relationship.target
 
         def in_path(id_: UUID, name: str = name) -> Good:
             return good.but(parameters={**good.parameters, name: str(id_)})

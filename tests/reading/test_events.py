@@ -18,7 +18,7 @@ from wellspring.errors import DatabaseAway
 from wellspring.example_ids import id_of
 from wellspring.handlers.open import health_check
 from wellspring.models import table_of
-from wellspring.resources import resource_of
+from wellspring.resources import records, resource_of
 
 # Of the demo: how many rows each list shows its caller, or which row is retrieved, and the types that are included.
 DEMO_LISTS: dict[str, tuple[int, set[str]]] = {
@@ -55,7 +55,8 @@ PARENT_ROWS: dict[str, set[str] | None] = {
 }
 PROVENANCE_LISTS = {f"{type_}_workspace_connector_list": type_ for type_ in TYPES}
 PROVENANCE_ROWS = {f"{type_}_workspace_connector_retrieve": type_ for type_ in TYPES}
-ANSWERS = ("connector_activity_list",)
+SOURCES = {f"{record.type}_sources": record.type for record in records() if record.is_readable}
+ANSWERS = ("connector_activity_list", "workspace_connector_impact", *SOURCES)
 OPEN = ("health_check", "openapi_document", "docs_page")
 REPLAYED = (*PROVENANCE_LISTS, *PROVENANCE_ROWS, *DEMO_LISTS, *DEMO_ROWS, *PARENT_LISTS, *PARENT_ROWS, *ANSWERS, *OPEN)
 
@@ -153,6 +154,30 @@ def test_an_event_that_asks_for_activity_is_answered_with_what_the_demos_connect
     connector, company = (identified(world, type_) for type_ in ("workspace_connector", "company"))
     world.provenance(company, connector, created_at=datetime(2026, 5, 10, 8, tzinfo=UTC))
     assert [item["attributes"]["date"] for item in answered(name)["data"]] == ["2026-05-10"]
+
+
+@pytest.mark.parametrize(("name", "type_"), SOURCES.items())
+def test_an_event_that_asks_where_a_record_came_from_is_answered_with_its_sources(
+    world: World, name: str, type_: str
+) -> None:
+    assert replay(name)["statusCode"] == 404
+    load_demo(world.database)
+    assert answered(name)["data"] == []
+    connector, record = (identified(world, each) for each in ("workspace_connector", type_))
+    world.provenance(record, connector)
+    document = answered(name)
+    assert [item["id"] for item in document["data"]] == [f"{record.id}:{connector.id}:input"]
+    assert included_in(document) == {"workspace_connector"}
+
+
+def test_an_event_that_asks_for_an_impact_is_answered_with_what_would_be_lost(world: World) -> None:
+    name = "workspace_connector_impact"
+    assert replay(name)["statusCode"] == 404
+    load_demo(world.database)
+    assert answered(name)["data"]["attributes"]["examined"] == 0
+    connector, company = (identified(world, each) for each in ("workspace_connector", "company"))
+    world.provenance(company, connector)
+    assert answered(name)["data"]["attributes"]["sole_source"] == {"account": 0, "company": 1, "people": 0}
 
 
 def identified(world: World, type_: str) -> Row:

@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -21,7 +22,7 @@ from local.template import Template
 from wellspring import errors
 from wellspring.errors import InvalidQueryParameter, Problems, WellspringError
 from wellspring.example_ids import id_of
-from wellspring.jsonapi.answers import parse_activity
+from wellspring.jsonapi.answers import parse_activity, parse_page
 from wellspring.jsonapi.body import parse_create, parse_update
 from wellspring.jsonapi.documents import page_document, resource_object, single_document
 from wellspring.jsonapi.query import RANGE_OPERATORS, SORTABLE, UNKNOWN, no_parameters, parse_list, parse_view
@@ -31,14 +32,17 @@ from wellspring.openapi import document, examples
 from wellspring.openapi.naming import pascal
 from wellspring.openapi.schemas import included_types
 from wellspring.queries import View
-from wellspring.resources import ANSWERS, Resource, resource_of, resources
+from wellspring.resources import ANSWERS, CONNECTOR_ACTIVITY, RECORD_SOURCE, Resource, records, resource_of, resources
 from wellspring.routes import METHODS, Route, objects, routes
 from wellspring.services.reading import Found, Page, Row
 
 FILE = ROOT / "docs/openapi.json"
 DOCUMENT = document()
 OPERATIONS = [route for route in routes() if route.resource is not None]
-PARSERS = {"connector_activity": parse_activity}
+PARSERS: dict[str, Callable[[str], object]] = {
+    "connector_activity": parse_activity,
+    "record_source": partial(parse_page, RECORD_SOURCE),
+}
 WRITING = [route for route in OPERATIONS if route.operation in {"create", "update"}]
 
 # Contract, section 4, "Errors": those that are of no type.
@@ -398,6 +402,8 @@ def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
 # Whose activity is asked for is said by one of two parameters, and a range has one end that says how far it goes.
 EXCLUDED = {
     "connector_activity": {"filter[workspace]", "filter[date][gt]", "filter[date][lt]"},
+    # What one connector alone brings in has an order of its own.
+    **{record.type: {"filter[sole_source]"} for record in records()},
 }
 
 
@@ -421,7 +427,7 @@ RANGE = re.compile(r"filter\[(\w+_at)\]\[\w+\]")
 
 def with_its_order(route: Route, name: str, given: Mapping[str, str]) -> dict[str, str]:
     """Return a parameter with what it asks for: a range its order, an end dead rows, a part of a name a workspace."""
-    if route.operation == "answers":
+    if route.resource is CONNECTOR_ACTIVITY:
         connectors = "filter[workspace_connector]"
         return {name: given[name]} | ({} if name == "filter[workspace]" else {connectors: given[connectors]})
     match = RANGE.match(name)
@@ -437,7 +443,7 @@ def with_its_order(route: Route, name: str, given: Mapping[str, str]) -> dict[st
 def test_a_parameter_whose_value_is_not_of_its_schema_is_refused(route: Route) -> None:
     for name, parameter in parameters(route, "query").items():
         # A cursor is looked at when the list is read.
-        whose = {"filter[workspace_connector]"} if route.operation == "answers" else set()
+        whose = {"filter[workspace_connector]"} if route.resource is CONNECTOR_ACTIVITY else set()
         if name not in {"page[after]", "page[before]"}:
             schema = parameter["schema"]
             # But for the filters whose values are any text.
@@ -454,7 +460,7 @@ def test_every_parameter_that_is_understood_is_described(route: Route) -> None:
     fields |= {said.name for known in resources() for said in known.relationships}
     names = {"include", "sort", "page[size]", "page[after]", "page[before]", "page[total]", "page[number]", "filter"}
     operators = (*RANGE_OPERATORS, "eq", "in", "starts", "contains", "ends")
-    for field in (*fields, "country", "date", "deleted", "id", "pk"):
+    for field in (*fields, "country", "date", "deleted", "id", "pk", "sole_source"):
         names |= {f"filter[{field}]", *(f"filter[{field}][{operator}]" for operator in operators)}
     names |= {"sum[by]", *(f"fields[{known.type}]" for known in (*resources(), *ANSWERS))}
     understood = {name for name in names if name not in try_query(route, (name, "")).unknown}

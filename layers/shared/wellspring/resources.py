@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-type Kind = Literal["text", "instant", "date", "direction", "boolean", "texts", "count", "counts", "directions"]
+type Kind = Literal["text", "instant", "date", "direction", "boolean", "texts", "count", "counts", "totals"]
 type Kept = Literal["", "shown", "sorted"]
 type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal["none", "provenance", "enrolment", "selection", "group"]
@@ -19,6 +19,8 @@ type Drives = Literal["", "always", "named", "named_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
 
 DIRECTIONS = ("input", "output")
+# The target of a relationship to a record of any type.
+ANY_RECORD = ""
 # The column of a name without its case, by which names are sorted and found (docs/adr/0038).
 FOLDED = "folded_name"
 EVERY_OPERATION: tuple[Operation, ...] = ("list", "create", "retrieve", "update", "delete")
@@ -30,8 +32,8 @@ class Attribute:
 
     Attributes:
         name: as in the document.
-        kind: how its value is written and filtered; `count` a number, `counts` numbers by record type, `directions`
-            those of either direction.
+        kind: how its value is written and filtered; `count` a number, `counts` numbers by record type and
+            direction, `totals` by record type.
         written: when a client may say it; what it may not say at all is the system's, what it may say only at
             the creation is immutable.
         required: whether it is never null; a creation must say it.
@@ -61,7 +63,7 @@ class Relationship:
 
     Attributes:
         name: as in the document.
-        target: the JSON:API type at its other end; empty for any record type, which the row says then.
+        target: the JSON:API type at its other end; `ANY_RECORD` where the row says which record type it is.
         required: whether it is never null.
         drives: when a page is read parent by parent, by an index on (parent, created_at, pk): `always`, unless a
             filter names another that drives; only where a filter has `named` it; or `named_by_service`, for a parent
@@ -445,7 +447,33 @@ CONNECTOR_ACTIVITY = Resource(
     relationships=(OF_CONNECTOR,),
     plural="connector activity",
 )
-ANSWERS = (CONNECTOR_ACTIVITY,)
+RECORD_SOURCE = Resource(
+    type="record_source",
+    table="",
+    attributes=(
+        Attribute("direction", "direction", required=True),
+        Attribute("first_at", "instant"),
+        Attribute("last_at", "instant"),
+        Attribute("last_occurred_at", "instant"),
+        Attribute("rows", "count"),
+        Attribute("live", "count"),
+        Attribute("rows_is_capped", "boolean"),
+    ),
+    relationships=(Relationship("record", ANY_RECORD), OF_CONNECTOR),
+    includes=("workspace_connector", "workspace_connector.connector", "workspace_connector.workspace"),
+)
+CONNECTOR_IMPACT = Resource(
+    type="connector_impact",
+    table="",
+    attributes=(
+        Attribute("live_rows", "counts"),
+        Attribute("sole_source", "totals"),
+        Attribute("examined", "count"),
+        Attribute("is_capped", "boolean"),
+    ),
+    relationships=(OF_CONNECTOR,),
+)
+ANSWERS = (CONNECTOR_ACTIVITY, RECORD_SOURCE, CONNECTOR_IMPACT)
 
 _RESOURCES: dict[str, Resource] = {}
 

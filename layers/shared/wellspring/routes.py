@@ -11,6 +11,9 @@ from typing import Literal
 from wellspring import resources
 from wellspring.resources import (
     CONNECTOR_ACTIVITY,
+    CONNECTOR_IMPACT,
+    RECORD_SOURCE,
+    WORKSPACE_CONNECTOR,
     WORKSPACE_GROUP,
     WORKSPACE_GROUP_WORKSPACE,
     WORKSPACE_PROVIDER,
@@ -135,6 +138,26 @@ def _answers() -> Iterator[Route]:
         "answers",
         CONNECTOR_ACTIVITY,
         "How much connectors linked and ended",
+    )
+    for record in resources.records():
+        if record.is_readable:
+            yield Route(
+                "GET",
+                f"{record.route}/{{id}}/sources",
+                f"{record.type}.sources",
+                "answers",
+                RECORD_SOURCE,
+                f"Where {record.names} came from and went to",
+                of=record,
+            )
+    yield Route(
+        "GET",
+        f"{WORKSPACE_CONNECTOR.route}/{{id}}/impact",
+        "workspace_connector.impact",
+        "answer",
+        CONNECTOR_IMPACT,
+        "What is lost without a connector",
+        of=WORKSPACE_CONNECTOR,
     )
 
 

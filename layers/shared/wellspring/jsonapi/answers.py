@@ -6,13 +6,27 @@ from uuid import UUID
 from wellspring.errors import raise_all
 from wellspring.jsonapi.query import RANGE_OPERATORS, Parser, Reader, ids_of
 from wellspring.jsonapi.values import parse_day
-from wellspring.queries import MAX_ACTIVE_CONNECTORS, MAX_DAYS, MAX_SUMMED, ActivityQuery
+from wellspring.queries import MAX_ACTIVE_CONNECTORS, MAX_DAYS, MAX_SUMMED, ActivityQuery, AnswerQuery
 from wellspring.resources import CONNECTOR_ACTIVITY, Resource
 
 BY_CONNECTOR = "connector"
 _ONE_DAY = timedelta(days=1)
 # What of a day each operator leaves in: whether it is the first or the last one, and how many days further on.
 _ENDS: dict[str, tuple[bool, int]] = {"gte": (True, 0), "gt": (True, 1), "lte": (False, 0), "lt": (False, -1)}
+
+
+def parse_page(resource: Resource, raw_query: str) -> AnswerQuery:
+    """Return what a request for a page of what is neither sorted nor filtered asks for.
+
+    Raises:
+        InvalidQueryParameter: or `Problems` of several, one for each parameter at fault.
+    """
+    parser = AnswerParser(resource, ())
+    parser.read(raw_query, parser.list_reader)
+    parser.refuse_range_of_pages()
+    raise_all(parser.problems)
+    backward = parser.before is not None
+    return AnswerQuery(parser.size, parser.before if backward else parser.after, backward, parser.view)
 
 
 def parse_activity(raw_query: str) -> ActivityQuery:

@@ -95,7 +95,8 @@ def single_document(resource: Resource, found: Found, view: View, url: str) -> O
     """
     document: Object = {
         "jsonapi": VERSION,
-        "links": {"self": url} if is_retrievable(resource, found.row) else {},
+        # What is answered has no URL of its own, but the one that was asked.
+        "links": {"self": url} if not resource.table or is_retrievable(resource, found.row) else {},
         "data": resource_object(resource, found.row, view.fields.get(resource.type), _reachable(found.included)),
     }
     return _with_included(document, found.included, view)
@@ -188,7 +189,7 @@ def _page_links(page: Page, path: str, raw_query: str) -> dict[str, str | None]:
     def beside(parameter: str, cursor: str | None) -> str:
         return url_of(path, with_cursor(raw_query, parameter, cursor))
 
-    first, last = (page.cursors[0], page.cursors[-1]) if page.cursors else (None, None)
+    first, last = page.ends or ((page.cursors[0], page.cursors[-1]) if page.cursors else (None, None))
     return {
         "self": url_of(path, raw_query),
         "first": beside("page[after]", None),
@@ -241,10 +242,10 @@ def _related(
     if not relationship.many:
         if key not in row:
             return {}
-        value = row[key]
-        made: Object = {"data": _linkage(relationship, value)}
+        value, type_ = row[key], row.get(f"{relationship.name}_type", relationship.target)
+        made: Object = {"data": None if value is None else _identifier(type_, value)}
         if value is not None:
-            target = resource_of(relationship.target)
+            target = resource_of(type_)
             proven = row["deleted_at"] is None and proves(resource, relationship, primary=primary)
             if target.is_readable and (proven or (target.type, value) in reachable):
                 made["links"] = {"related": f"{target.route}/{value}"}
@@ -252,7 +253,7 @@ def _related(
     list_ = _list_of_related(resource, relationship, row)
     said: Object = {"links": {"related": list_}} if list_ else {}
     if key in row:
-        said["data"] = [_identifier(relationship, id_) for id_ in row[key]]
+        said["data"] = [_identifier(relationship.target, id_) for id_ in row[key]]
         if relationship.name in row.get("capped", ()):
             said["meta"] = {"is_complete": False}
     return said
@@ -265,9 +266,5 @@ def _list_of_related(resource: Resource, relationship: Relationship, row: Row) -
     return url_of(target.route, f"filter[{back}]={row['id']}") if target.route and back else ""
 
 
-def _linkage(relationship: Relationship, value: Any) -> Mapping[str, str] | None:
-    return None if value is None else _identifier(relationship, value)
-
-
-def _identifier(relationship: Relationship, id_: Any) -> Mapping[str, str]:
-    return {"type": relationship.target, "id": str(id_)}
+def _identifier(type_: str, id_: Any) -> Mapping[str, str]:
+    return {"type": type_, "id": str(id_)}

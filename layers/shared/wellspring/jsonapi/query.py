@@ -14,6 +14,7 @@ from wellspring.errors import InvalidQueryParameter, WellspringError, raise_all
 from wellspring.ids import parse_id
 from wellspring.jsonapi.values import CURSOR_PAGINATION, is_text, parse_boolean, parse_instant
 from wellspring.queries import (
+    BY_SOLE_SOURCE,
     DEFAULT_PAGE_SIZE,
     MAX_NAME_FOLDED,
     MAX_PAGE_SIZE,
@@ -28,7 +29,7 @@ from wellspring.queries import (
     View,
     parameter_of,
 )
-from wellspring.resources import DIRECTIONS, FOLDED, Resource, resource_of
+from wellspring.resources import DIRECTIONS, FOLDED, Resource, ledgers, resource_of
 
 # Dead rows can be sorted by the time of their deletion, too.
 SORTABLE = ("created_at", "updated_at", "deleted_at")
@@ -99,6 +100,7 @@ def parse_list(
         backward=parser.before is not None,
         total=parser.total,
         view=View(include, asked.fields) if asked.include is None and include else asked,
+        sole_source=parser.sole_source,
     )
 
 
@@ -139,6 +141,7 @@ class Parser:
         self.problems: list[WellspringError] = []
         self.filters: list[Filter] = []
         self.workspaces: tuple[UUID, ...] = ()
+        self.sole_source: UUID | None = None
         self.deleted: Deleted = "exclude"
         self.sort = Sort()
         self.is_sorted = False
@@ -210,7 +213,8 @@ class Parser:
                 names.append((told, f"filter[{said.name}][{RANGE_OPERATORS[0]}]"))
             else:
                 filters.append(said.name)
-        names += [(f"filter[{name}]", f"filter[{name}]") for name in (*filters, "deleted", "workspace")]
+        filters += ["deleted", "workspace", BY_SOLE_SOURCE]
+        names += [(f"filter[{name}]", f"filter[{name}]") for name in filters]
         return list(dict.fromkeys(names))
 
     def view_reader(self, name: str) -> Reader | None:
@@ -252,6 +256,10 @@ class Parser:
 
     def refuse_unbounded(self) -> None:
         """Refuse what would walk over any number of rows for one page: no index has them together."""
+        if self.sole_source is not None:
+            self._refuse_beside_sole_source()
+            self.sort = Sort(BY_SOLE_SOURCE)
+            return
         if self.sort.name == "deleted_at" and self.deleted != "only":
             self.refuse(
                 "sort",
@@ -362,11 +370,12 @@ class Parser:
             return self._name_reader(parameter, self.resource.named.name, *rest)
         if rest:
             return self._range_reader(parameter, name, rest[0])
-        if name == "deleted":
-            return self._deleted
-        if name == "workspace" and is_of_workspaces(self.resource):
-            return self._workspaces
-        return self._equality_reader(parameter, name)
+        readers: dict[str, Reader] = {"deleted": self._deleted}
+        if self.resource.type in ledgers():
+            readers[BY_SOLE_SOURCE] = self._sole_source
+        if is_of_workspaces(self.resource):
+            readers["workspace"] = self._workspaces
+        return readers.get(name) or self._equality_reader(parameter, name)
 
     def _equality_reader(self, parameter: str, name: str) -> Reader | None:
         relationship, attribute = self.resource.relationship(name), self.resource.attribute(name)
@@ -419,6 +428,24 @@ class Parser:
             self.refuse("filter[deleted]", f"The value must be one of: {', '.join(DELETED)}.")
         else:
             self.deleted = found
+
+    def _sole_source(self, value: str) -> None:
+        ids = ids_of(value)
+        if not ids or len(ids) > 1:
+            self.refuse("filter[sole_source]", "The value must be one uuid.")
+        else:
+            (self.sole_source,) = ids
+
+    def _refuse_beside_sole_source(self) -> None:
+        """Refuse what makes another list of the one that a connector's rows are the order of."""
+        given = [parameter_of(self.resource, found) for found in self.filters]
+        said = {"filter[deleted]": self.deleted != "exclude", "sort": self.is_sorted, "page[total]": self.total}
+        for parameter in (*given, *(name for name, is_given in said.items() if is_given)):
+            self.refuse(
+                parameter,
+                "With filter[sole_source] a list is in the order in which the connector brought its records in: beside "
+                "it there are filter[workspace], page[size], page[after] and page[before].",
+            )
 
     def _workspaces(self, value: str) -> None:
         ids = ids_of(value)

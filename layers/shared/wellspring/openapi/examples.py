@@ -26,6 +26,8 @@ def identifier(type_: str) -> Object:
 # What is answered from sums is known by what it is of.
 _ANSWERED: Mapping[str, Callable[[], str]] = {
     "connector_activity": lambda: f"{id_of('workspace_connector')}:{DAY}",
+    "connector_impact": lambda: id_of("workspace_connector"),
+    "record_source": lambda: f"{id_of('company')}:{id_of('workspace_connector')}:input",
 }
 
 
@@ -37,7 +39,9 @@ def attribute(said: Attribute) -> Any:
         case "text":
             return said.example or said.name.replace("_", " ")
         case "counts":
-            return {record.type: dict(_OF_KIND["directions"]) for record in records()}
+            return {record.type: {"input": 12, "output": 0} for record in records()}
+        case "totals":
+            return {record.type: 12 for record in records()}
         case _:
             return _OF_KIND[said.kind]
 
@@ -48,7 +52,6 @@ _OF_KIND: Mapping[Kind, Any] = {
     "texts": ["FR"],
     "date": DAY,
     "count": 12,
-    "directions": {"input": 12, "output": 0},
 }
 
 
@@ -76,7 +79,8 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
 
 
 def _relationship(resource: Resource, relationship: Relationship, *, primary: bool) -> Object:
-    target, made = resource_of(relationship.target), {"data": identifier(relationship.target)}
+    type_ = relationship.target or "company"
+    target, made = resource_of(type_), {"data": identifier(type_)}
     if not target.is_readable or not proves(resource, relationship, primary=primary):
         return made
     return {"links": {"related": f"{target.route}/{id_of(target.type)}"}, **made}

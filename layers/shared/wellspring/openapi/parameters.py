@@ -19,9 +19,11 @@ from wellspring.openapi import examples
 from wellspring.openapi.naming import schema
 from wellspring.openapi.schemas import included_types, narrowed
 from wellspring.queries import (
+    BY_SOLE_SOURCE,
     DEFAULT_PAGE_SIZE,
     MAX_ACTIVE_CONNECTORS,
     MAX_DAYS,
+    MAX_EXAMINED,
     MAX_NAME_FOLDED,
     MAX_PAGE_SIZE,
     MAX_SEARCHED,
@@ -29,7 +31,7 @@ from wellspring.queries import (
     MAX_SUMMED,
     MAX_TOTAL,
 )
-from wellspring.resources import Attribute, Resource, resource_of, resources
+from wellspring.resources import Attribute, Resource, ledgers, resource_of, resources
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
@@ -180,6 +182,13 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
             )
     for attribute in resource.attributes:
         yield from _filters_of(attribute)
+    if resource.type in ledgers():
+        description = (
+            "Only what is brought in by this workspace connector and by no other, in the order in which it was, the "
+            f"latest first. A page looks at {MAX_EXAMINED:,} rows at most: it may be short, and has `links.next` until "
+            "the end. Beside it there is no other filter but `filter[workspace]`, no `sort` and no total."
+        )
+        yield _query(f"filter[{BY_SOLE_SOURCE}]", description, _UUID, id_of("workspace_connector"))
     yield _query(
         "filter[deleted]",
         "Whether tombstoned rows are left out (as where it is not said), shown too, or shown alone.",

@@ -112,6 +112,10 @@ def _successes(route: Route) -> Iterator[tuple[str, str, Object]]:
         case "retrieve":
             yield "200", "", _single(route, resource, f"The {resource.name}.")
             yield "304", "NotModified", {"description": "The client has this answer already.", "headers": _tag()}
+        case "answer":
+            found = examples.single_document(resource, _path(route))
+            content: Object = {"schema": schema(f"{pascal(resource.type)}Document"), "example": found}
+            yield "200", "", {"description": f"The {resource.name}.", "content": {MEDIA_TYPE: content}}
         case "update":
             yield "200", "", _single(route, resource, f"The {resource.name} as it is now.")
         case "delete":
@@ -139,12 +143,16 @@ def _single(route: Route, resource: Resource, description: str) -> Object:
     return {**made, "links": links} if links else made
 
 
-def _page(route: Route, resource: Resource) -> Object:
+def _path(route: Route) -> str:
+    """Return the path of an operation with the examples' ids."""
     path = route.path
     for name, relationship in route.within.items():
         path = path.replace(f"{{{name}}}", id_of(relationship))
-    if route.of is not None:
-        path = path.replace("{id}", id_of(route.of.type))
+    return path if route.of is None else path.replace("{id}", id_of(route.of.type))
+
+
+def _page(route: Route, resource: Resource) -> Object:
+    path = _path(route)
     # A list within something says what it holds without being asked to.
     given = {} if route.within else {"page": {"value": examples.page_document(resource, path, ())}}
     include = ("provider",) if route.within else resource.includes[:1]

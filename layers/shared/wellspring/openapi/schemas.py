@@ -15,6 +15,7 @@ from wellspring.openapi.naming import pascal, schema
 from wellspring.queries import MAX_TOTAL, MOST_LINKED
 from wellspring.resources import (
     ANSWERS,
+    CONNECTOR_IMPACT,
     DIRECTIONS,
     Attribute,
     Kind,
@@ -91,6 +92,10 @@ def basics(codes: list[str]) -> dict[str, Object]:
         "ByType": {
             **closed({record.type: schema("ByDirection") for record in records()}, *(each.type for each in records())),
             "description": "How many rows of each record type and direction.",
+        },
+        "TotalsByType": {
+            **closed({record.type: _NUMBER for record in records()}, *(each.type for each in records())),
+            "description": "How many of each record type.",
         },
         "Link": {"type": "string", "format": "uri-reference", "description": "Relative to this API."},
         "JsonApi": closed(
@@ -182,7 +187,9 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
     """Yield the schemas of the resource object of a type and, where it has routes, of the documents around it."""
     name = pascal(resource.type)
     yield name, _resource_object(resource)
-    if resource in ANSWERS:
+    if resource in ANSWERS and resource is CONNECTOR_IMPACT:
+        yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
+    elif resource in ANSWERS:
         several = {"type": "array", "items": schema(name)}
         yield f"{name}Collection", _document(resource, {"data": several, "links": schema("PageLinks")})
     elif resource.route:
@@ -251,8 +258,8 @@ _OF_KIND: Mapping[Kind, Object] = {
     "boolean": {"type": "boolean"},
     "texts": {"type": "array", "items": {"type": "string"}},
     "count": _NUMBER,
-    "directions": schema("ByDirection"),
     "counts": schema("ByType"),
+    "totals": schema("TotalsByType"),
 }
 
 
@@ -271,14 +278,14 @@ def _related(relationship: Relationship) -> Object:
         name, data = "OptionalLinkage", _or_null(known)
     links = (
         {}
-        if relationship.many or not resource_of(relationship.target).is_readable
+        if relationship.many or (relationship.target and not resource_of(relationship.target).is_readable)
         else {"links": schema("RelatedLinks")}
     )
     return narrowed(name, properties={**links, "data": data}, unevaluatedProperties=False)
 
 
 def _of_type(target: str) -> Object:
-    return {"type": {"const": target}}
+    return {"type": {"const": target} if target else {"enum": [record.type for record in records()]}}
 
 
 def _links(*names: str) -> Object:

@@ -19,7 +19,7 @@ from wellspring.queries import (
     parameter_of,
 )
 from wellspring.repositories import cursor_keys, groups, ledger, parents
-from wellspring.repositories.answers import states
+from wellspring.repositories.answers import sole, states
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource, resource_of
 from wellspring.services import cursors
@@ -59,6 +59,8 @@ class Page:
         more_after: whether there is a page after it.
         total: how many rows the list has, at most `MAX_TOTAL`; None where nobody asked.
         total_is_capped: whether it has more than `total`.
+        ends: the cursors that the page before and the page after it are asked for with, where it is not its first and
+            its last row's.
     """
 
     rows: list[Row]
@@ -68,6 +70,7 @@ class Page:
     more_after: bool
     total: int | None = None
     total_is_capped: bool = False
+    ends: tuple[str | None, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     raise_all(_unbounded(principal, query))
     if query.workspaces:
         require_claimed(transaction, principal, query.workspaces)
+    if query.sole_source is not None:
+        return _sole_page(transaction, principal, query)
     if query.sort.name == query.resource.sorted_by:
         _require_few(transaction, query)
     _require_searchable(transaction, principal, query)
@@ -130,6 +135,31 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         more_after=slice_.more_after,
         total=None if counted is None else min(counted, MAX_TOTAL),
         total_is_capped=counted is not None and counted > MAX_TOTAL,
+    )
+
+
+def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
+    """Return records that nobody but one connector brings in; a page may be short where many others do as well."""
+    position = _position(transaction, query)
+    looked = sole.sole_page(transaction, principal, query, position)
+    is_full = len(looked.rows) > query.size
+    rows = looked.rows[: query.size]
+    places = [Position(row["at"], row["row_id"]) for row in rows]
+    # As far as was looked: what lies beyond is another page, also where there is nothing to show on this one.
+    near, far = looked.first, places[-1] if is_full else looked.last
+    ahead = far is not None
+    if query.backward:
+        rows.reverse()
+        places.reverse()
+        near, far = far, near
+    first, last = (signed(transaction, query.resource, query.sort, [end])[0] if end else None for end in (near, far))
+    return Page(
+        rows=rows,
+        cursors=signed(transaction, query.resource, query.sort, places),
+        included=include(transaction, principal, query.resource, rows, query.view),
+        more_before=ahead if query.backward else looked.behind,
+        more_after=looked.behind if query.backward else ahead,
+        ends=(first, last),
     )
 
 

@@ -1,0 +1,290 @@
+"""What would be lost without a connector: live rows by the sums, and records that no other connector brings in.
+
+The newest rows of the connector are looked at, as many as are said; of each record whether there is another live row of
+the direction `input`, by an index of those rows alone (docs/adr/0025).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+
+from wellspring.access.predicates import IDS, Visible, parameters
+from wellspring.access.principal import Person, Principal
+from wellspring.database import Transaction
+from wellspring.models import parents, table_of
+from wellspring.models.messages import connector_rows
+from wellspring.queries import MAX_EXAMINED, ListQuery, Position
+from wellspring.repositories.ledger.bounded import within_its_time
+from wellspring.repositories.ledger.columns import has_direction, own_columns
+from wellspring.repositories.ledger.shapes import Row
+from wellspring.resources import Resource, ledgers, resource_of
+
+INPUT = "input"
+_CONNECTOR = bindparam("connector", type_=PG_UUID(as_uuid=True))
+_MOST = literal_column(str(MAX_EXAMINED), Integer)
+_MORE = literal_column(str(MAX_EXAMINED + 1), Integer)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Records that nobody else brings in, and the rows that were looked at to find them.
+
+    Attributes:
+        rows: the records, each with `at` and `row_id`, the place of its row of provenance.
+        first: the place of the first row that was looked at; None where there was none.
+        last: that of the last one, where there are more beyond it.
+        behind: whether there are rows at and behind the place that the page was asked from.
+    """
+
+    rows: list[Row]
+    first: Position | None
+    last: Position | None
+    behind: bool
+
+
+def live_rows(transaction: Transaction, principal: Principal, connector: UUID) -> list[Row]:
+    """Read how many rows of a connector are live, by type and direction, from the sums."""
+    statement = _live_rows_statement(person=isinstance(principal, Person))
+    return list(transaction.execute(statement, {"connector": connector, **parameters(principal)}).mappings())
+
+
+def examined(transaction: Transaction, principal: Principal, connector: UUID) -> list[Row]:
+    """Look at the newest live rows that brought records in, and count the records that nobody else brings in.
+
+    Returns:
+        For each record type that there is: how many records were looked at, how many of them have no other source, and
+        whether there are more rows than were looked at.
+    """
+    statement = _examined_statement(person=isinstance(principal, Person))
+    with within_its_time():
+        return list(transaction.execute(statement, {"connector": connector, **parameters(principal)}).mappings())
+
+
+@lru_cache(maxsize=2)
+def _live_rows_statement(*, person: bool) -> Select[Any]:
+    connector, sums = _seen(Visible(person=person)), connector_rows
+    return select(sums.c.type, sums.c.direction, sums.c.live).select_from(
+        connector.join(sums, sums.c.workspace_connector_pk == connector.c.pk)
+    )
+
+
+@lru_cache(maxsize=2)
+def _examined_statement(*, person: bool) -> CompoundSelect[Any]:
+    visible = Visible(person=person)
+    connector = _seen(visible)
+    each = []
+    for type_, ledger in ledgers().items():
+        row = table_of(ledger.table).alias("row")
+        columns = (literal(type_, Text).label("type"), row.c[f"{type_}_pk"].label("record_pk"), row.c.created_at)
+        each.append(_newest(row, connector, columns).subquery(f"newest_{type_}"))
+    merged = union_all(*(select(part) for part in each)).subquery("merged")
+    number = func.row_number().over(order_by=merged.c.created_at.desc()).label("number")
+    newest = select(merged, number).order_by(merged.c.created_at.desc()).limit(_MORE).cte("newest")
+    is_capped = select(exists().where(newest.c.number == _MORE)).scalar_subquery()
+    counted = []
+    for type_ in ledgers():
+        looked = (
+            select(newest.c.record_pk.label("pk"))
+            .where(newest.c.type == literal(type_, Text), newest.c.number <= _MOST)
+            .distinct()
+            .subquery(f"looked_{type_}")
+        )
+        alone = ~_brought_by_another(resource_of(type_), looked.c.pk, connector, visible)
+        counted.append(
+            select(
+                literal(type_, Text).label("type"),
+                func.count().label("examined"),
+                func.count().filter(alone).label("sole"),
+                is_capped.label("is_capped"),
+            ).select_from(looked)
+        )
+    return union_all(*counted)
+
+
+def sole_page(transaction: Transaction, principal: Principal, query: ListQuery, position: Position | None) -> Looked:
+    """Read records that nobody but one connector brings in, in the order in which it did so, the latest first.
+
+    Args:
+        transaction: the scope to read in.
+        principal: the caller.
+        query: what is asked for; it names the connector.
+        position: the row of provenance beside which the page lies; None for an end of the list.
+
+    Returns:
+        At most `query.size + 1` records, and how far was looked for them.
+    """
+    placed = position is not None
+    statement = _sole_statement(
+        query.resource,
+        person=isinstance(principal, Person),
+        claimed=bool(query.workspaces),
+        placed=placed,
+        backward=query.backward,
+    )
+    values: dict[str, object] = {"connector": query.sole_source, "rows": query.size + 1, **parameters(principal)}
+    values |= {"of_workspaces": list(query.workspaces)} if query.workspaces else {}
+    if position is not None:
+        values |= {"place": position.id, "place_at": position.at}
+    with within_its_time():
+        found = transaction.execute(statement, values).mappings().all()
+    ends = found[0]
+    first, last = (
+        Position(ends[f"{end}_at"], ends[f"{end}_id"]) if ends[f"{end}_id"] is not None else None
+        for end in ("first", "last")
+    )
+    rows: list[Row] = [row for row in found if row["id"] is not None]
+    return Looked(rows, first, last, behind=placed and bool(ends["behind"]))
+
+
+@lru_cache(maxsize=64)
+def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: bool, backward: bool) -> Select[Any]:
+    ledger = table_of(ledgers()[resource.type].table)
+    visible = Visible(person=person)
+    connector, row = _seen(visible), ledger.alias("row")
+    place = tuple_(
+        bindparam("place_at", type_=row.c.created_at.type),
+        select(
+            func.wellspring.place_of(ledger.name, bindparam("place", type_=PG_UUID(as_uuid=True)))
+        ).scalar_subquery(),
+    )
+    at = tuple_(row.c.created_at, row.c.pk)
+    ahead = ([at > place] if backward else [at < place]) if placed else []
+    columns = (row.c.pk, row.c.id, row.c.created_at, row.c[f"{resource.type}_pk"].label("record_pk"))
+    looked = _newest(row, connector, columns, *ahead, backward=backward).cte("looked")
+    order = [looked.c.created_at, looked.c.pk]
+    by = [column.asc() if backward else column.desc() for column in order]
+    numbered = select(looked, func.row_number().over(order_by=by).label("number")).cte("numbered")
+    record, workspace = table_of(resource.table).alias("record"), parents.workspaces
+    of = [
+        record.c.workspace_pk
+        == func.any(
+            func.array(
+                select(workspace.c.pk)
+                .where(workspace.c.id == func.any(bindparam("of_workspaces", type_=IDS)))
+                .scalar_subquery()
+            )
+        )
+    ]
+    # A record that the connector brought in several times stands where it last did.
+    again = ledger.alias("again")
+    newer = exists().where(
+        again.c[f"{resource.type}_pk"] == numbered.c.record_pk,
+        again.c.workspace_connector_pk == select(connector.c.pk).scalar_subquery(),
+        again.c.deleted_at.is_(None),
+        *has_direction(again, INPUT),
+        tuple_(again.c.created_at, again.c.pk) > tuple_(numbered.c.created_at, numbered.c.pk),
+    )
+    found = (
+        select(
+            *own_columns(resource, record),
+            workspace.c.id.label("workspace_id"),
+            numbered.c.created_at.label("at"),
+            numbered.c.id.label("row_id"),
+            numbered.c.number,
+        )
+        .select_from(
+            numbered.join(record, record.c.pk == numbered.c.record_pk).join(
+                workspace, workspace.c.pk == record.c.workspace_pk
+            )
+        )
+        .where(
+            numbered.c.number <= _MOST,
+            record.c.deleted_at.is_(None),
+            visible.workspace(record.c.workspace_pk),
+            *(of if claimed else []),
+            ~newer,
+            ~_brought_by_another(resource, numbered.c.record_pk, connector, visible),
+        )
+        .order_by(numbered.c.number)
+        .limit(bindparam("rows", type_=Integer))
+        .cte("found")
+    )
+    more = exists().where(numbered.c.number == _MORE)
+    first, last = [numbered.c.number == literal_column("1")], [numbered.c.number == _MOST, more]
+    places = [
+        select(numbered.c[name]).where(*which).scalar_subquery().label(f"{end}_{label}")
+        for end, which in (("first", first), ("last", last))
+        for name, label in (("created_at", "at"), ("id", "id"))
+    ]
+    behind: list[ColumnElement[Any]] = []
+    if placed:
+        other = ledger.alias("other")
+        there = tuple_(other.c.created_at, other.c.pk)
+        rows = _newest(other, connector, (other.c.pk,), there <= place if backward else there >= place).limit(1)
+        behind = [exists(rows).label("behind")]
+    ends = select(*places, *behind).cte("ends")
+    return select(*ends.c, *found.c).select_from(ends.outerjoin(found, true())).order_by(found.c.number)
+
+
+def _seen(visible: Visible) -> CTE:
+    """Return the connector that a query names, where it is live and the caller sees it."""
+    connector = parents.workspace_connectors
+    return (
+        select(connector.c.pk)
+        .where(
+            connector.c.id == _CONNECTOR,
+            connector.c.deleted_at.is_(None),
+            visible.workspace(connector.c.workspace_pk),
+        )
+        .cte("connector")
+    )
+
+
+def _newest(
+    row: FromClause,
+    connector: CTE,
+    columns: tuple[ColumnElement[Any], ...],
+    *ahead: ColumnElement[bool],
+    backward: bool = False,
+) -> Select[Any]:
+    """Return the newest live rows that brought records in, or the oldest, one more than are looked at."""
+    order = [row.c.created_at, row.c.pk]
+    by = [column.asc() if backward else column.desc() for column in order]
+    return (
+        select(*columns)
+        .where(
+            row.c.workspace_connector_pk == select(connector.c.pk).scalar_subquery(),
+            row.c.deleted_at.is_(None),
+            *has_direction(row, INPUT),
+            *ahead,
+        )
+        .order_by(*by)
+        .limit(_MORE)
+    )
+
+
+def _brought_by_another(
+    resource: Resource, record_pk: ColumnElement[int], connector: CTE, visible: Visible
+) -> ColumnElement[bool]:
+    """Return the condition that another live connector that the caller sees brings a record in."""
+    other, parent = table_of(ledgers()[resource.type].table).alias("brought"), parents.workspace_connectors.alias("by")
+    return exists().where(
+        other.c[f"{resource.type}_pk"] == record_pk,
+        other.c.deleted_at.is_(None),
+        *has_direction(other, INPUT),
+        other.c.workspace_connector_pk != select(connector.c.pk).scalar_subquery(),
+        parent.c.pk == other.c.workspace_connector_pk,
+        parent.c.deleted_at.is_(None),
+        visible.workspace(parent.c.workspace_pk),
+    )
