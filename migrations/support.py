@@ -89,7 +89,8 @@ def create_ledger(record: str, records: str) -> None:
     )
     op.execute(f"CREATE INDEX idx_{table}_record_created ON core_api.{table} ({record}_pk, created_at, pk)")
     op.execute(
-        f"CREATE INDEX idx_{table}_record_input_live ON core_api.{table} ({record}_pk)"
+        f"CREATE INDEX idx_{table}_record_input_live ON core_api.{table}"
+        f" ({record}_pk, workspace_connector_pk, created_at, pk)"
         " WHERE deleted_at IS NULL AND direction = 'input'"
     )
     parent = "workspace_connector_pk"

@@ -21,7 +21,7 @@ from wellspring.database import Transaction, in_transaction
 from wellspring.database.scope import enter
 from wellspring.errors import SchemaValidationError, WellspringError
 from wellspring.models import table_of
-from wellspring.resources import Resource
+from wellspring.resources import Resource, resource_of
 from wellspring.settings import CallerSettings
 
 TABLES = tuple(resource.table for resource in LEDGERS)
@@ -44,6 +44,8 @@ VIEWS = {
         ("workspace_memberships", "peoples", "companies", "accounts", "workspace_connectors"), "workspace_pk"
     ),
 }
+# What answers are made of: each asks about the caller itself.
+ANSWERING = ("rows_of_record", "rows_of_connector", "sole_of")
 ROLES: tuple[Role, ...] = (READER, WRITER)
 REFUSED_BY_POLICY = "42501"
 
@@ -192,6 +194,49 @@ def test_everything_in_a_view_of_parents_is_of_the_callers_workspaces(scene: Sce
             seen = {workspace for _, workspace in rows if workspace != gone or table == "workspaces"}
         found = in_transaction(lambda transaction: set(transaction.execute(read).scalars()), who.scope)
         assert (name, found) == (name, {pk for pk, workspace in rows if workspace in seen})
+
+
+@pytest.mark.parametrize("table", PROVENANCE)
+def test_everything_that_answers_are_made_of_is_of_the_callers_workspaces(scene: Scene, table: str) -> None:
+    type_, owner = table.removesuffix("_workspace_connectors"), scene.world.database.owner
+    records = resource_of(type_).table
+    names = {row.pk: name for name, row in scene.workspaces.items()}
+
+    def live(of: str) -> dict[int, tuple[UUID, str]]:
+        found = owner.execute(text(f"SELECT pk, id, workspace_pk FROM core_api.{of} WHERE deleted_at IS NULL"))
+        return {pk: (id_, names.get(workspace, "")) for pk, id_, workspace in found}
+
+    there, connectors = live(records), live("workspace_connectors")
+    rows = owner.execute(
+        text(f"SELECT pk, {type_}_pk, workspace_connector_pk, deleted_at IS NULL FROM core_api.{table}")
+    ).all()
+    as_role(scene.world.database, READER)
+    for name, who in scene.people.items():
+        workspaces = scene.workspaces.keys() - {"D"} if who.is_service else who.workspaces
+
+        def asked(call: str, scope: str = who.scope, **values: object) -> list[Any]:
+            statement = text(f"SELECT * FROM wellspring.{call}")
+            return in_transaction(lambda transaction: list(transaction.execute(statement, values)), scope)
+
+        def is_seen(pk: int, of: Mapping[int, tuple[UUID, str]], seen: Any = workspaces) -> bool:
+            return pk in of and of[pk][1] in seen
+
+        for pk, (id_, _) in there.items():
+            found = asked(f"rows_of_record('{type_}', '{records}', :id, 100)", id=id_)
+            of_record = [row for row in rows if row[1] == pk and is_seen(pk, there)]
+            # A dead row outlives its connector: of these there is one, whose connector is live.
+            expected = [row[2] for row in of_record if is_seen(row[2], connectors)]
+            assert (name, sorted(row[0] for row in found)) == (name, sorted(expected))
+        for pk, (id_, _) in connectors.items():
+            call = f"rows_of_connector('{type_}', '{records}', :id, 100, NULL, NULL, false)"
+            of_connector = [row for row in rows if row[2] == pk and row[3] and is_seen(pk, connectors)]
+            expected = [row[1] for row in of_connector if is_seen(row[1], there)]
+            found = asked(call, id=id_)
+            assert (name, sorted(row[3] for row in found if row[3] is not None)) == (name, sorted(expected))
+            told = asked(f"sole_of('{type_}', :id, :pks)", id=id_, pks=list(there))
+            shared = {row[1] for row in rows if row[3] and row[2] != pk and is_seen(row[2], connectors)}
+            alone = {row[1]: row[1] not in shared for row in of_connector if row[1] in there}
+            assert (name, {row[0]: row[2] for row in told}) == (name, alone)
 
 
 # ---- writing -------------------------------------------------------------------------------------------
@@ -604,6 +649,7 @@ class TestTheCatalogue:
         assert {name for name, _ in definers} == {
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
             *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers"),
+            *ANSWERING,
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
         }
         assert [config for _, config in definers] == [['search_path=""']] * len(definers)
@@ -623,7 +669,7 @@ class TestTheCatalogue:
                 ("enter", "enter_within", "is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)
             ),
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller"), (*ROLES, CONSUMER)),
-            **dict.fromkeys(("direct_workspaces_of_caller", "place_of"), ROLES),
+            **dict.fromkeys(("direct_workspaces_of_caller", "place_of", *ANSWERING), ROLES),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
             "fold": (*ROLES, FEEDER),
             "forget_in_answers": (FEEDER,),

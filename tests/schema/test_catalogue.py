@@ -195,7 +195,9 @@ class TestProvenance:
             f"pk_{table}": "UNIQUE (pk)",
             f"uq_{table}_id": "UNIQUE (id)",
             f"idx_{table}_record_created": f"({record}_pk, created_at, pk)",
-            f"idx_{table}_record_input_live": f"({record}_pk) WHERE ({LIVE} AND {INPUT})",
+            f"idx_{table}_record_input_live": (
+                f"({record}_pk, workspace_connector_pk, created_at, pk) WHERE ({LIVE} AND {INPUT})"
+            ),
             # The live half of the seed's; the dead one is among the others.
             f"idx_{table}_wc_created_at": f"(workspace_connector_pk, created_at, pk) WHERE {LIVE}",
             **of_lists(f"idx_{table}", "", ()),

@@ -36,7 +36,11 @@ def provenance_table(ledger: Resource) -> Table:
         # pk is the third column because a sync writes thousands of rows with one created_at.
         Walk(record.column, "created_at").index(f"idx_{name}_record_created"),
         # Whether somebody else brings a record in, however many dead rows it has.
-        Index(f"idx_{name}_record_input_live", record.column, postgresql_where=text(INPUT_LIVE)),
+        Index(
+            f"idx_{name}_record_input_live",
+            *(record.column, connector.column, "created_at", "pk"),
+            postgresql_where=text(INPUT_LIVE),
+        ),
         # The live half of the seed's index; the dead one is among the others (docs/adr/0029).
         Walk(connector.column, "created_at", live=True).index(f"idx_{name}_wc_created_at"),
         *walks.indexes(name, connector.column, "wc", directed=True),

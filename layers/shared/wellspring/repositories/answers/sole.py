@@ -11,20 +11,26 @@ from uuid import UUID
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
+    Boolean,
     ColumnElement,
     CompoundSelect,
-    FromClause,
     Integer,
     Select,
+    Subquery,
+    TableValuedAlias,
     Text,
     bindparam,
+    column,
     exists,
+    false,
     func,
     literal,
     literal_column,
+    null,
+    or_,
     select,
     true,
-    tuple_,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
@@ -33,14 +39,14 @@ from wellspring.access.predicates import IDS, Visible, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.models import parents, table_of
+from wellspring.models.base import instant
 from wellspring.models.messages import connector_rows
 from wellspring.queries import MAX_EXAMINED, ListQuery, Position
 from wellspring.repositories.ledger.bounded import within_its_time
-from wellspring.repositories.ledger.columns import has_direction, own_columns
+from wellspring.repositories.ledger.columns import own_columns
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import Resource, ledgers, resource_of
 
-INPUT = "input"
 _CONNECTOR = bindparam("connector", type_=PG_UUID(as_uuid=True))
 _MOST = literal_column(str(MAX_EXAMINED), Integer)
 _MORE = literal_column(str(MAX_EXAMINED + 1), Integer)
@@ -91,33 +97,26 @@ def _live_rows_statement(*, person: bool) -> Select[Any]:
 
 @lru_cache(maxsize=2)
 def _examined_statement(*, person: bool) -> CompoundSelect[Any]:
-    visible = Visible(person=person)
-    connector = _seen(visible)
+    connector = _seen(Visible(person=person))
     each = []
-    for type_, ledger in ledgers().items():
-        row = table_of(ledger.table).alias("row")
-        columns = (literal(type_, Text).label("type"), row.c[f"{type_}_pk"].label("record_pk"), row.c.created_at)
-        each.append(_newest(row, connector, columns).subquery(f"newest_{type_}"))
-    merged = union_all(*(select(part) for part in each)).subquery("merged")
+    for type_ in ledgers():
+        rows = _newest(resource_of(type_), connector)
+        each.append(select(literal(type_, Text).label("type"), rows.c.record_pk, rows.c.created_at))
+    merged = union_all(*each).subquery("merged")
     number = func.row_number().over(order_by=merged.c.created_at.desc()).label("number")
     newest = select(merged, number).order_by(merged.c.created_at.desc()).limit(_MORE).cte("newest")
     is_capped = select(exists().where(newest.c.number == _MORE)).scalar_subquery()
     counted = []
     for type_ in ledgers():
-        looked = (
-            select(newest.c.record_pk.label("pk"))
-            .where(newest.c.type == literal(type_, Text), newest.c.number <= _MOST)
-            .distinct()
-            .subquery(f"looked_{type_}")
-        )
-        alone = ~_brought_by_another(resource_of(type_), looked.c.pk, connector, visible)
+        looked = [newest.c.type == literal(type_, Text), newest.c.number <= _MOST, newest.c.record_pk.is_not(None)]
+        told = _told(type_, select(newest.c.record_pk).where(*looked).distinct())
         counted.append(
             select(
                 literal(type_, Text).label("type"),
                 func.count().label("examined"),
-                func.count().filter(alone).label("sole"),
+                func.count().filter(told.c.is_sole).label("sole"),
                 is_capped.label("is_capped"),
-            ).select_from(looked)
+            ).select_from(told)
         )
     return union_all(*counted)
 
@@ -159,42 +158,22 @@ def sole_page(transaction: Transaction, principal: Principal, query: ListQuery, 
 
 @lru_cache(maxsize=64)
 def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: bool, backward: bool) -> Select[Any]:
-    ledger = table_of(ledgers()[resource.type].table)
-    visible = Visible(person=person)
-    connector, row = _seen(visible), ledger.alias("row")
-    place = tuple_(
-        bindparam("place_at", type_=row.c.created_at.type),
-        select(
-            func.wellspring.place_of(ledger.name, bindparam("place", type_=PG_UUID(as_uuid=True)))
-        ).scalar_subquery(),
-    )
-    at = tuple_(row.c.created_at, row.c.pk)
-    ahead = ([at > place] if backward else [at < place]) if placed else []
-    columns = (row.c.pk, row.c.id, row.c.created_at, row.c[f"{resource.type}_pk"].label("record_pk"))
-    looked = _newest(row, connector, columns, *ahead, backward=backward).cte("looked")
-    order = [looked.c.created_at, looked.c.pk]
-    by = [column.asc() if backward else column.desc() for column in order]
-    numbered = select(looked, func.row_number().over(order_by=by).label("number")).cte("numbered")
+    ledger, visible = table_of(ledgers()[resource.type].table), Visible(person=person)
+    connector = _seen(visible)
+    place: tuple[ColumnElement[Any], ...] = ()
+    if placed:
+        place_pk = func.wellspring.place_of(ledger.name, bindparam("place", type_=PG_UUID(as_uuid=True)))
+        place = (bindparam("place_at", type_=instant), place_pk)
+    numbered = select(_newest(resource, connector, *place, backward=backward)).cte("numbered")
     record, workspace = table_of(resource.table).alias("record"), parents.workspaces
-    of = [
-        record.c.workspace_pk
-        == func.any(
-            func.array(
-                select(workspace.c.pk)
-                .where(workspace.c.id == func.any(bindparam("of_workspaces", type_=IDS)))
-                .scalar_subquery()
-            )
-        )
-    ]
-    # A record that the connector brought in several times stands where it last did.
-    again = ledger.alias("again")
-    newer = exists().where(
-        again.c[f"{resource.type}_pk"] == numbered.c.record_pk,
-        again.c.workspace_connector_pk == select(connector.c.pk).scalar_subquery(),
-        again.c.deleted_at.is_(None),
-        *has_direction(again, INPUT),
-        tuple_(again.c.created_at, again.c.pk) > tuple_(numbered.c.created_at, numbered.c.pk),
+    of = func.array(
+        select(workspace.c.pk)
+        .where(workspace.c.id == func.any(bindparam("of_workspaces", type_=IDS)))
+        .scalar_subquery()
     )
+    looked = [numbered.c.number <= _MOST, numbered.c.record_pk.is_not(None)]
+    told = _told(resource.type, select(numbered.c.record_pk).where(*looked).distinct())
+    # A record that the connector brought in several times stands where it last did.
     found = (
         select(
             *own_columns(resource, record),
@@ -204,17 +183,16 @@ def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: 
             numbered.c.number,
         )
         .select_from(
-            numbered.join(record, record.c.pk == numbered.c.record_pk).join(
-                workspace, workspace.c.pk == record.c.workspace_pk
-            )
+            told.join(numbered, numbered.c.pk == told.c.latest_pk)
+            .join(record, record.c.pk == told.c.record_pk)
+            .join(workspace, workspace.c.pk == record.c.workspace_pk)
         )
         .where(
+            told.c.is_sole,
             numbered.c.number <= _MOST,
             record.c.deleted_at.is_(None),
             visible.workspace(record.c.workspace_pk),
-            *(of if claimed else []),
-            ~newer,
-            ~_brought_by_another(resource, numbered.c.record_pk, connector, visible),
+            *([record.c.workspace_pk == func.any(of)] if claimed else []),
         )
         .order_by(numbered.c.number)
         .limit(bindparam("rows", type_=Integer))
@@ -229,10 +207,12 @@ def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: 
     ]
     behind: list[ColumnElement[Any]] = []
     if placed:
-        other = ledger.alias("other")
-        there = tuple_(other.c.created_at, other.c.pk)
-        rows = _newest(other, connector, (other.c.pk,), there <= place if backward else there >= place).limit(1)
-        behind = [exists(rows).label("behind")]
+        # The other way, and what is at the place itself.
+        others = _newest(resource, connector, *place, backward=not backward, most=literal_column("1", Integer))
+        at_place = exists().where(
+            ledger.c.id == bindparam("place", type_=PG_UUID(as_uuid=True)), ledger.c.deleted_at.is_(None)
+        )
+        behind = [or_(exists(select(others.c.pk)), at_place).label("behind")]
     ends = select(*places, *behind).cte("ends")
     return select(*ends.c, *found.c).select_from(ends.outerjoin(found, true())).order_by(found.c.number)
 
@@ -252,39 +232,39 @@ def _seen(visible: Visible) -> CTE:
 
 
 def _newest(
-    row: FromClause,
+    resource: Resource,
     connector: CTE,
-    columns: tuple[ColumnElement[Any], ...],
-    *ahead: ColumnElement[bool],
+    at: ColumnElement[Any] | None = None,
+    beyond: ColumnElement[Any] | None = None,
+    *,
     backward: bool = False,
-) -> Select[Any]:
-    """Return the newest live rows that brought records in, or the oldest, one more than are looked at."""
-    order = [row.c.created_at, row.c.pk]
-    by = [column.asc() if backward else column.desc() for column in order]
-    return (
-        select(*columns)
-        .where(
-            row.c.workspace_connector_pk == select(connector.c.pk).scalar_subquery(),
-            row.c.deleted_at.is_(None),
-            *has_direction(row, INPUT),
-            *ahead,
-        )
-        .order_by(*by)
-        .limit(_MORE)
+    most: ColumnElement[int] | None = None,
+) -> Subquery:
+    """Return the newest live rows by which a connector brought records in, or the oldest, beyond a place.
+
+    Those of a record that the caller does not see have no `record_pk`.
+    """
+    rows = func.wellspring.rows_of_connector(
+        resource.type,
+        resource.table,
+        _CONNECTOR,
+        _MORE if most is None else most,
+        null() if at is None else at,
+        null() if beyond is None else beyond,
+        true() if backward else false(),
+    ).table_valued(
+        column("pk", BigInteger),
+        column("id", PG_UUID(as_uuid=True)),
+        column("created_at", instant),
+        column("record_pk", BigInteger),
+        column("number", BigInteger),
     )
+    # Of a connector that the caller does not see nothing is looked at.
+    return select(rows).where(exists(select(connector.c.pk))).subquery()
 
 
-def _brought_by_another(
-    resource: Resource, record_pk: ColumnElement[int], connector: CTE, visible: Visible
-) -> ColumnElement[bool]:
-    """Return the condition that another live connector that the caller sees brings a record in."""
-    other, parent = table_of(ledgers()[resource.type].table).alias("brought"), parents.workspace_connectors.alias("by")
-    return exists().where(
-        other.c[f"{resource.type}_pk"] == record_pk,
-        other.c.deleted_at.is_(None),
-        *has_direction(other, INPUT),
-        other.c.workspace_connector_pk != select(connector.c.pk).scalar_subquery(),
-        parent.c.pk == other.c.workspace_connector_pk,
-        parent.c.deleted_at.is_(None),
-        visible.workspace(parent.c.workspace_pk),
+def _told(type_: str, pks: Select[Any]) -> TableValuedAlias:
+    """Return of each record whether nobody else brings it in, and the row by which the connector last did."""
+    return func.wellspring.sole_of(type_, _CONNECTOR, func.array(pks.scalar_subquery())).table_valued(
+        column("record_pk", BigInteger), column("latest_pk", BigInteger), column("is_sole", Boolean)
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ColumnElement,
     DateTime,
     Integer,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    column,
     exists,
     func,
     literal_column,
@@ -26,12 +28,13 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from wellspring.access.predicates import Visible, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
-from wellspring.models import parents, table_of
+from wellspring.models import parents
+from wellspring.models.base import direction_enum, instant
 from wellspring.models.messages import sync_messages
 from wellspring.queries import MAX_SOURCE_ROWS, AnswerQuery, Source
 from wellspring.repositories.ledger.bounded import within_its_time
 from wellspring.repositories.ledger.shapes import Row
-from wellspring.resources import Resource, ledgers
+from wellspring.resources import Resource
 
 _PLACE = func.wellspring.place_of(parents.workspace_connectors.name, bindparam("place", type_=PG_UUID(as_uuid=True)))
 _MOST = literal_column(str(MAX_SOURCE_ROWS), Integer)
@@ -98,23 +101,18 @@ def _again(page: CTE, *, backward: bool) -> list[ColumnElement[Any]]:
 
 def _sources(record: Resource, *, person: bool) -> CTE:
     """Return a line for each connector and direction, of the record's newest rows that the caller sees."""
-    ledger, records = table_of(ledgers()[record.type].table), table_of(record.table)
-    row, connector, message = ledger.alias("row"), parents.workspace_connectors.alias("connector"), sync_messages
-    pk = select(records.c.pk).where(records.c.id == bindparam("record", type_=PG_UUID(as_uuid=True)))
-    newest = (
-        select(
-            row.c.workspace_connector_pk,
-            row.c.direction,
-            row.c.created_at,
-            row.c.deleted_at,
-            row.c.sync_message_pk,
-            func.row_number().over(order_by=(row.c.created_at.desc(), row.c.pk.desc())).label("number"),
+    connector, message = parents.workspace_connectors.alias("connector"), sync_messages
+    id_ = bindparam("record", type_=PG_UUID(as_uuid=True))
+    newest = select(
+        func.wellspring.rows_of_record(record.type, record.table, id_, _MORE).table_valued(
+            column("workspace_connector_pk", BigInteger),
+            column("direction", direction_enum),
+            column("created_at", instant),
+            column("deleted_at", instant),
+            column("sync_message_pk", BigInteger),
+            column("number", BigInteger),
         )
-        .where(row.c[f"{record.type}_pk"] == pk.scalar_subquery())
-        .order_by(row.c.created_at.desc(), row.c.pk.desc())
-        .limit(_MORE)
-        .cte("newest")
-    )
+    ).cte("newest")
     told = (
         select(
             newest.c.workspace_connector_pk,
