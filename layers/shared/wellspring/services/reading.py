@@ -203,7 +203,13 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
     asked = [parameter_of(query.resource, found) for found in query.filters if found.operator not in RANGES]
     ways = ", ".join(f"filter[{name}]" for name in dict.fromkeys(("workspace", *driving)))
     detail = f"This filter is not for the rows of all workspaces: ask for it with one of {ways}."
-    return [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
+    problems: list[WellspringError] = [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
+    # Names that are found come in their own order: where the filter is refused, so is that.
+    if not problems and not ledger.is_sorted_by_an_index(principal, query):
+        detail = f"The rows of all workspaces have no such order: ask for -created_at, or for it with one of {ways}."
+        parameter = "sort" if query.sort != Sort() else "filter[deleted]"
+        problems.append(InvalidQueryParameter(detail, parameter=parameter))
+    return problems
 
 
 def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:

@@ -60,9 +60,11 @@ def page(transaction: Transaction, principal: Principal, query: ListQuery, posit
 
 
 def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
-    """Say whether the rows of the parents that a query is read by stand in its order in some index."""
+    """Say whether the rows of the parents that a query is read by, or all, stand in its order in some index."""
     builder = builder_of(shape_of(principal, query, cursor=False, backward=False))
-    return not isinstance(builder, HeadsThenLateral) or builder.is_sorted
+    return isinstance(builder, WholeSorted) or (
+        isinstance(builder, HeadsThenLateral | Everywhere) and builder.is_sorted
+    )
 
 
 def builder_of(shape: Shape) -> PageBuilder:
