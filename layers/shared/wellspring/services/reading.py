@@ -109,7 +109,8 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         InvalidCursor: the query's cursor is not one of this list.
         InvalidQueryParameter: the query is of too many rows; or `Problems` of several.
     """
-    raise_all(_unbounded(principal, query))
+    if query.sole_source is None:
+        raise_all(_unbounded(principal, query))
     if query.workspaces:
         require_claimed(transaction, principal, query.workspaces)
     if query.sole_source is not None:
