@@ -244,6 +244,9 @@ def test_an_answer_is_of_what_one_sees_alone(scene: Scene, type_: str) -> None:
         return {name: {record for record in of if (record, name) not in shared} for name, of in alone.items()}
 
     assert by_name(scene, told) == by_name(scene, expected)
+    claim = f"{route}?filter[sole_source]={scene.connectors['A'].id}&filter[workspace]={scene.workspaces['B'].id}"
+    assert ids_of(claim, scene.people["foreigner"].caller) == []
+    assert set(ids_of(claim, scene.people["service"].caller)) <= {str(scene.records[type_]["B"].id)}
 
 
 def test_an_answer_is_of_what_one_sees_of_a_connector(scene: Scene) -> None:
