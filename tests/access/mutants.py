@@ -98,6 +98,7 @@ NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
     "answers.sole._seen without 1. connector.c.deleted_at.is_(None)": "what is read of it looks for a live one again",
+    "answers.sole._sole_statement asks for no workspace": "what is read has records of the caller's alone",
     "answers.sole._sole_statement without 14. record.c.deleted_at.is_(None)": "what is read has live records only",
     "answers.sole._sole_statement without 7. ledger.c.deleted_at.is_(None)": "it says whether there is a page before",
     "answers.sources._sources without 2. or_(connector.c.deleted_at.is_(None), newest.c.deleted_at.is_not(None))": (
@@ -379,16 +380,20 @@ def sql_functions() -> Mapping[str, str]:
 
 # What answers are read from, whose guards stand beside the policies: of each function the conditions of the caller.
 KEPT = ("sync_messages", "connector_state", "connector_rows", "connector_activity")
-ANSWERING = ("rows_of_record", "rows_of_connector", "sole_of")
+# Records, and who else brings them in, are the second guard's alone; whose connector it is, both ask.
+ANSWERING = {"rows_of_record": slice(None), "rows_of_connector": slice(1), "sole_of": slice(1, None)}
 _SEEN = re.compile(r"\(parent\.workspace_pk = ANY .*? w\.deleted_at IS NULL\)\)")
 
 
 def _opened() -> Iterator[str]:
     """Yield the statements that make answers show everybody everything."""
     yield from (f"ALTER TABLE wellspring.{table} DISABLE ROW LEVEL SECURITY" for table in KEPT)
-    for signature, body in sql_functions().items():
-        if signature.partition("(")[0] in ANSWERING:
-            yield f"CREATE OR REPLACE FUNCTION wellspring.{signature} {_SEEN.sub('true', body)}"
+    for signature, whole in sql_functions().items():
+        body, asked = whole, list(_SEEN.finditer(whole))[ANSWERING.get(signature.partition("(")[0], slice(0))]
+        for found in reversed(asked):
+            body = f"{body[: found.start()]}true{body[found.end() :]}"
+        if asked:
+            yield f"CREATE OR REPLACE FUNCTION wellspring.{signature} {body}"
     yield (
         "CREATE OR REPLACE VIEW wellspring.connector_activity_of_caller AS SELECT kept.* FROM"
         " wellspring.connector_activity AS kept"

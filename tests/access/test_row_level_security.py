@@ -202,11 +202,16 @@ def test_everything_that_answers_are_made_of_is_of_the_callers_workspaces(scene:
     records = resource_of(type_).table
     names = {row.pk: name for name, row in scene.workspaces.items()}
 
-    def live(of: str) -> dict[int, tuple[UUID, str]]:
-        found = owner.execute(text(f"SELECT pk, id, workspace_pk FROM core_api.{of} WHERE deleted_at IS NULL"))
-        return {pk: (id_, names.get(workspace, "")) for pk, id_, workspace in found}
+    # A dead row of another connector is no source.
+    other = scene.world.workspace_connector(scene.workspaces["A"])
+    scene.world.tombstone(scene.world.provenance(scene.records[type_]["A"], other))
 
-    there, connectors = live(records), live("workspace_connectors")
+    def all_of(of: str) -> dict[int, tuple[UUID, str]]:
+        found = owner.execute(text(f"SELECT pk, id, workspace_pk, deleted_at IS NULL FROM core_api.{of}"))
+        # What is gone is in no workspace.
+        return {pk: (id_, names.get(workspace, "") if live else "") for pk, id_, workspace, live in found}
+
+    there, connectors = all_of(records), all_of("workspace_connectors")
     rows = owner.execute(
         text(f"SELECT pk, {type_}_pk, workspace_connector_pk, deleted_at IS NULL FROM core_api.{table}")
     ).all()
@@ -219,7 +224,7 @@ def test_everything_that_answers_are_made_of_is_of_the_callers_workspaces(scene:
             return in_transaction(lambda transaction: list(transaction.execute(statement, values)), scope)
 
         def is_seen(pk: int, of: Mapping[int, tuple[UUID, str]], seen: Any = workspaces) -> bool:
-            return pk in of and of[pk][1] in seen
+            return of[pk][1] in seen
 
         for pk, (id_, _) in there.items():
             found = asked(f"rows_of_record('{type_}', '{records}', :id, 100)", id=id_)
@@ -235,7 +240,7 @@ def test_everything_that_answers_are_made_of_is_of_the_callers_workspaces(scene:
             assert (name, sorted(row[3] for row in found if row[3] is not None)) == (name, sorted(expected))
             told = asked(f"sole_of('{type_}', :id, :pks)", id=id_, pks=list(there))
             shared = {row[1] for row in rows if row[3] and row[2] != pk and is_seen(row[2], connectors)}
-            alone = {row[1]: row[1] not in shared for row in of_connector if row[1] in there}
+            alone = {row[1]: row[1] not in shared for row in of_connector}
             assert (name, {row[0]: row[2] for row in told}) == (name, alone)
 
 
