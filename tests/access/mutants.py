@@ -97,6 +97,7 @@ GUARDING = re.compile(r"deleted_at\.is_\(None\)|status == |\bCALLER\b|\bcaller\b
 NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
+    "answers.sole._seen asks for no workspace": "the service has found it, or its records are not the caller's",
     "answers.sole._seen without 1. connector.c.deleted_at.is_(None)": "what is read of it looks for a live one again",
     "answers.sole._sole_statement asks for no workspace": "what is read has records of the caller's alone",
     "answers.sole._sole_statement without 14. record.c.deleted_at.is_(None)": "what is read has live records only",
