@@ -89,6 +89,11 @@ def create_ledger(record: str, records: str) -> None:
     )
     op.execute(f"CREATE INDEX idx_{table}_record_created ON core_api.{table} ({record}_pk, created_at, pk)")
     _create_index(f"idx_{table}_record_created_dead", table, Walk(f"{record}_pk", "created_at", live=False))
+    op.execute(
+        f"CREATE INDEX idx_{table}_record_input_live ON core_api.{table}"
+        f" ({record}_pk, workspace_connector_pk, created_at, pk)"
+        " WHERE deleted_at IS NULL AND direction = 'input'"
+    )
     parent = "workspace_connector_pk"
     _create_index(f"idx_{table}_wc_created_at", table, Walk(parent, "created_at", live=True))
     for walk in walks(parent, directed=True):

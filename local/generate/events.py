@@ -104,6 +104,9 @@ SPECIAL: Mapping[str, Special] = {
     "workspace_group.enrol": Special(linked={"workspace": _B}),
     "workspace_group.withdraw": Special(ids={"workspace_id": _B}),
     "feed_event.list": Special(query="filter[outcome]=parked&filter[reason]=other_source"),
+    "connector_activity.list": Special(
+        query=f"filter[workspace]={id_of('workspace')}&filter[date][gte]=2026-05-01&filter[date][lte]=2026-05-10"
+    ),
     "openapi.document": Special(headers={"accept": "application/json"}),
     "docs.page": Special(headers=_BROWSER),
     "console.page": Special(headers=_BROWSER),
@@ -184,7 +187,7 @@ def _id_in_path(route: Route, name: str) -> str:
         if related is None:
             raise KeyError(name)
         return id_of(related.target)
-    return id_of(resource.type)
+    return id_of((route.of or resource).type)
 
 
 def _resource(route: Route) -> Resource:
@@ -199,6 +202,8 @@ def _usual_query(route: Route) -> str:
         return "page[size]=2" if route.operation == "list" else ""
     is_provenance = route.resource.policy == "provenance"
     match route.operation:
+        case "answers":
+            return f"include={route.resource.includes[0]}"
         case "list":
             include = ",".join(path for path in route.resource.includes if "." not in path)
             return f"page[size]=2&include={include}" + ("&filter[direction]=input" if is_provenance else "")

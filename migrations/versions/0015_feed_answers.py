@@ -24,8 +24,6 @@ REPLACED = {"idx_pending_events_subject": "(subject)"}
 # `pending_events` is guarded since revision 0007.
 GUARDED = ("feed_sources", "loads")
 
-# What is not of the ledger is of the service itself. It stays when this revision goes: it does what it did before, too.
-
 
 def build(indexes: dict[str, str], gone: dict[str, str]) -> None:
     """Build indexes of the events without blocking writers, and drop others."""

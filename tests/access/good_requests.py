@@ -181,6 +181,8 @@ class Requests:
 
     def good(self, route: Route) -> Good:
         """Return the good request for a route."""
+        if route.operation in {"answers", "answer"}:
+            return self._of_answers(route)
         if route.resource is None:
             return Good(route, ANONYMOUS if route.open_to_all else self.caller, 404 if route is DEFAULT else 200)
         if route.resource.policy == "feed":
@@ -190,6 +192,12 @@ class Requests:
         if route.within or route.resource.policy == "group":
             return self._of_service(route)
         return self._of_object(route, route.resource)
+
+    def _of_answers(self, route: Route) -> Good:
+        if route.of is not None:
+            return Good(route, self.caller, 200, {"id": str(self.rows[route.of.type].id)})
+        query = {"connector_activity.list": f"filter[workspace_connector]={self.connector.id}"}
+        return Good(route, self.caller, 200, query=query[route.function])
 
     def _of_object(self, route: Route, resource: Resource) -> Good:
         type_ = resource.type

@@ -132,6 +132,8 @@ CELLS = {
 def rule_of(route: Route) -> str:
     """Return the line of the table that a reading route follows."""
     assert route.resource is not None
+    if route.operation in {"answers", "answer"}:
+        return "rows" if route.of is None else "a row"
     if route.within:
         return "rows of a workspace"
     return {
@@ -172,6 +174,11 @@ def told(good: Good, reply: Reply, row: str) -> str:
     if good.route.operation in {"retrieve", "status"}:
         assert reply.data["id"] == (SINGLE if good.route.operation == "status" else row)
         return "200"
+    if good.route.operation in {"answers", "answer"}:
+        # What is known of the row: its id begins with the row's.
+        told_of = reply.data if good.route.operation == "answers" else [reply.data]
+        assert {item["id"].partition(":")[0] for item in told_of} <= {row}
+        return "200" if good.route.of else "rows" if told_of else "none"
     shown = {str(id_) for id_ in reply.ids}
     # Whoever asks has a workspace of their own; of the catalogues they see more.
     assert good.route.resource is None or good.route.resource.policy in {"none", "member"} or shown <= {row}
@@ -183,19 +190,22 @@ def told(good: Good, reply: Reply, row: str) -> str:
 def _absent(route: Route) -> str:
     """Return what is missing where a path leads nowhere: the workspace of its list, or the row."""
     assert route.resource is not None
-    return (next(iter(route.within.values())) if route.within else route.resource.type).upper()
+    missing = next(iter(route.within.values())) if route.within else (route.of or route.resource).type
+    return missing.upper()
 
 
 def cells(requests: Requests, good: Good, **changes: str) -> Mapping[str, str]:
     """Ask as everybody, and return what each was told."""
     assert good.route.resource is not None
     # What there is one of shows no row of anybody's.
-    type_ = FEED_EVENT.type if good.route.resource.policy == "feed" else good.route.resource.type
+    resource = good.route.resource
+    type_ = FEED_EVENT.type if resource.policy == "feed" else resource.type
     if good.route.operation == "list":
         # Of a catalogue, and as a service, there are more rows than the tenant's.
         changes["query"] = "&".join(part for part in (changes.get("query"), "page[size]=500") if part)
     asked = {name: good.but(caller=who(requests), **changes) for name, who in WHO.items()}
-    return {name: told(good, found.ask(), str(requests.rows[type_].id)) for name, found in asked.items()}
+    row = requests.rows["workspace_connector" if type_ == "connector_activity" else (good.route.of or resource).type]
+    return {name: told(good, found.ask(), str(row.id)) for name, found in asked.items()}
 
 
 @pytest.mark.parametrize("route", READING, ids=named)

@@ -10,11 +10,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from tests.access.scene import LEDGERS, Scene, Who, walked
+from tests.access.scene import LEDGERS, PAIRS, Scene, Who, walked
 from tests.support.api import Caller, delete, draft, get, patch, person, post
-from tests.support.world import Row
+from tests.support.world import RECORDS, Row
+from wellspring.access.principal import principal_of, scope_of
+from wellspring.database import in_transaction
 from wellspring.models.parents import workspace_group_memberships
-from wellspring.resources import Resource
+from wellspring.repositories.answers import states
+from wellspring.resources import Resource, resource_of
+from wellspring.settings import CallerSettings
 
 CHOICES = "/v1/workspace-providers"
 GROUPS = "/v1/workspace-groups"
@@ -188,6 +192,96 @@ def test_somebody_of_another_workspace_is_named_and_not_shown(scene: Scene) -> N
     assert by_name(scene, included) == by_name(scene, expected)
     scene.world.tombstone(scene.records["people"]["B"])
     assert by_name(scene, included) == by_name(scene, lambda _: set())
+
+
+# ---- answers -------------------------------------------------------------------------------------------
+def ids_of(url: str, caller: Caller) -> list[str]:
+    """Return the ids of the first page of a list; that it is not there, in words."""
+    reply = get(url, caller)
+    return [item["id"] for item in reply.data] if reply.status == 200 else reply.codes
+
+
+@pytest.mark.parametrize("more", ["", "&sum[by]=connector"])
+def test_an_answer_is_of_what_one_sees_by_day_and_in_all(scene: Scene, more: str) -> None:
+    names = {str(row.id): name for name, row in scene.connectors.items()}
+    url = f"/v1/connector-activity?filter[workspace_connector]={','.join(names)}{more}"
+
+    def told(who: Who) -> set[str]:
+        return {names[id_[:36]] for id_ in ids_of(url, who.caller)}
+
+    assert by_name(scene, told) == by_name(scene, lambda who: {name for name in scene.workspaces if sees(who, name)})
+
+
+@pytest.mark.parametrize("type_", RECORDS)
+def test_an_answer_is_of_what_one_sees_of_a_record(scene: Scene, type_: str) -> None:
+    names = {str(row.id): name for name, row in scene.connectors.items()}
+    route = resource_of(type_).route
+
+    def told(who: Who) -> dict[str, set[str]]:
+        found = {name: ids_of(f"{route}/{row.id}/sources", who.caller) for name, row in scene.records[type_].items()}
+        parts = {name: [id_.split(":") for id_ in ids if ":" in id_] for name, ids in found.items()}
+        return {name: {names[part[1]] for part in of if part[1] in names} for name, of in parts.items() if of}
+
+    def expected(who: Who) -> dict[str, set[str]]:
+        seen = seen_pairs(scene, who)
+        return {name: {pair[1] for pair in seen if pair[0] == name} for name in {pair[0] for pair in seen}}
+
+    assert by_name(scene, told) == by_name(scene, expected)
+
+
+@pytest.mark.parametrize("type_", RECORDS)
+def test_an_answer_is_of_what_one_sees_alone(scene: Scene, type_: str) -> None:
+    route, records = resource_of(type_).route, {str(row.id): name for name, row in scene.records[type_].items()}
+
+    def told(who: Who) -> dict[str, set[str]]:
+        urls = {name: f"{route}?filter[sole_source]={row.id}" for name, row in scene.connectors.items()}
+        return {name: {records[id_] for id_ in ids_of(url, who.caller)} for name, url in urls.items()}
+
+    def expected(who: Who) -> dict[str, set[str]]:
+        seen = seen_pairs(scene, who)
+        shared = {(pair[0], name) for pair in seen for name in scene.connectors if pair[1] != name}
+        alone = {name: {pair[0] for pair in seen if pair[1] == name} for name in scene.connectors}
+        return {name: {record for record in of if (record, name) not in shared} for name, of in alone.items()}
+
+    assert by_name(scene, told) == by_name(scene, expected)
+    claim = f"{route}?filter[sole_source]={scene.connectors['A'].id}&filter[workspace]={scene.workspaces['B'].id}"
+    assert ids_of(claim, scene.people["foreigner"].caller) == []
+    assert set(ids_of(claim, scene.people["service"].caller)) <= {str(scene.records[type_]["B"].id)}
+
+
+def test_an_answer_is_of_what_one_sees_of_a_connector(scene: Scene) -> None:
+    def told(who: Who) -> dict[str, int]:
+        urls = {name: f"/v1/workspace-connectors/{row.id}/impact" for name, row in scene.connectors.items()}
+        replies = {name: get(url, who.caller) for name, url in urls.items()}
+        return {name: reply.data["attributes"]["examined"] for name, reply in replies.items() if reply.status == 200}
+
+    def expected(who: Who) -> dict[str, int]:
+        seen = seen_pairs(scene, who)
+        of = {name: {pair[0] for pair in seen if pair[1] == name} for name in scene.workspaces if sees(who, name)}
+        return {name: len(found) * len(RECORDS) for name, found in of.items()}
+
+    assert by_name(scene, told) == by_name(scene, expected)
+
+
+def seen_pairs(scene: Scene, who: Who) -> list[str]:
+    """Return the pairs of a record's workspace and a connector's, both of which somebody sees."""
+    return [pair for pair in PAIRS if all(sees(who, name) for name in pair)]
+
+
+def test_what_is_kept_about_a_connector_is_said_of_ones_own(scene: Scene) -> None:
+    rows = {scene.row("company_workspace_connector", name).id: name for name in "ABC"}
+
+    def kept(who: Who) -> set[str]:
+        url = "/v1/company-workspace-connectors?include=workspace_connector&page[size]=500"
+        reply = get(f"{url}&fields[workspace_connector]=live_rows", who.caller)
+        assert all(item["attributes"]["live_rows"] >= 1 for item in reply.document["included"])
+        return {rows[id_] for id_ in reply.ids if id_ in rows}
+
+    assert by_name(scene, kept) == by_name(scene, lambda who: {name for name in "ABC" if sees(who, name)})
+    foreign = [row.id for row in scene.connectors.values()]
+    principal = principal_of(scene.people["foreigner"].caller.claims, CallerSettings())
+    found = in_transaction(lambda transaction: states.states(transaction, principal, foreign), scope_of(principal))
+    assert found.keys() == {scene.connectors["B"].id}
 
 
 # ---- what a document or a path names --------------------------------------------------------------------

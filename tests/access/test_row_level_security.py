@@ -21,7 +21,7 @@ from wellspring.database import Transaction, in_transaction
 from wellspring.database.scope import enter
 from wellspring.errors import SchemaValidationError, WellspringError
 from wellspring.models import table_of
-from wellspring.resources import Resource
+from wellspring.resources import Resource, resource_of
 from wellspring.settings import CallerSettings
 
 TABLES = tuple(resource.table for resource in LEDGERS)
@@ -41,6 +41,8 @@ OF_FEED = {
     "feed_sources": "(source, type) VALUES ('/well/test', 'company')",
     "loads": "(key, object_version) VALUES ('load/a.jsonl', '1')",
 }
+# Of these there are views that ask about each connector once, and not about each row.
+KEPT_VIEWS = ("connector_activity",)
 # The views that parents are read by, and which column of each is a workspace.
 VIEWS = {
     "workspaces": "pk",
@@ -48,6 +50,8 @@ VIEWS = {
         ("workspace_memberships", "peoples", "companies", "accounts", "workspace_connectors"), "workspace_pk"
     ),
 }
+# What answers are made of: each asks about the caller itself.
+ANSWERING = ("rows_of_record", "rows_of_connector", "sole_of")
 ROLES: tuple[Role, ...] = (READER, WRITER)
 REFUSED_BY_POLICY = "42501"
 
@@ -148,7 +152,7 @@ def connectors_of(table: str) -> Callable[[Transaction], set[int | None]]:
 
 
 @of_each_role
-@pytest.mark.parametrize("table", KEPT)
+@pytest.mark.parametrize("table", [*KEPT, *(f"{table}_of_caller" for table in KEPT_VIEWS)])
 def test_everything_that_is_kept_is_of_the_callers_connectors(scene: Scene, table: str, role: Role) -> None:
     keep(scene)
     found = scene.world.database.owner.execute(text("SELECT pk, workspace_pk FROM core_api.workspace_connectors"))
@@ -156,7 +160,11 @@ def test_everything_that_is_kept_is_of_the_callers_connectors(scene: Scene, tabl
     as_role(scene.world.database, role)
     for name, who in scene.people.items():
         seen = {scene.workspaces[workspace].pk for workspace in who.workspaces}
-        expected: set[int | None] = {pk for pk, workspace in connectors if who.is_service or workspace in seen}
+        if who.is_service:
+            # A view hides all that is in a workspace that is gone.
+            gone = scene.workspaces["D"].pk if table.endswith("_of_caller") else None
+            seen = {workspace for _, workspace in connectors if workspace != gone}
+        expected: set[int | None] = {pk for pk, workspace in connectors if workspace in seen}
         # What no connector can be told of is the service's to mend.
         expected |= {None} if who.is_service and table == "sync_messages" else set()
         assert (name, in_transaction(connectors_of(table), who.scope)) == (name, expected)
@@ -193,6 +201,54 @@ def test_everything_in_a_view_of_parents_is_of_the_callers_workspaces(scene: Sce
             seen = {workspace for _, workspace in rows if workspace != gone or table == "workspaces"}
         found = in_transaction(lambda transaction: set(transaction.execute(read).scalars()), who.scope)
         assert (name, found) == (name, {pk for pk, workspace in rows if workspace in seen})
+
+
+@pytest.mark.parametrize("table", PROVENANCE)
+def test_everything_that_answers_are_made_of_is_of_the_callers_workspaces(scene: Scene, table: str) -> None:
+    type_, owner = table.removesuffix("_workspace_connectors"), scene.world.database.owner
+    records = resource_of(type_).table
+    names = {row.pk: name for name, row in scene.workspaces.items()}
+
+    # A dead row of another connector is no source.
+    other = scene.world.workspace_connector(scene.workspaces["A"])
+    scene.world.tombstone(scene.world.provenance(scene.records[type_]["A"], other))
+
+    def all_of(of: str) -> dict[int, tuple[UUID, str]]:
+        found = owner.execute(text(f"SELECT pk, id, workspace_pk, deleted_at IS NULL FROM core_api.{of}"))
+        # What is gone is in no workspace.
+        return {pk: (id_, names.get(workspace, "") if live else "") for pk, id_, workspace, live in found}
+
+    there, connectors = all_of(records), all_of("workspace_connectors")
+    rows = owner.execute(
+        text(f"SELECT pk, {type_}_pk, workspace_connector_pk, deleted_at IS NULL FROM core_api.{table}")
+    ).all()
+    as_role(scene.world.database, READER)
+    for name, who in scene.people.items():
+        workspaces = scene.workspaces.keys() - {"D"} if who.is_service else who.workspaces
+
+        def asked(call: str, scope: str = who.scope, **values: object) -> list[Any]:
+            statement = text(f"SELECT * FROM wellspring.{call}")
+            return in_transaction(lambda transaction: list(transaction.execute(statement, values)), scope)
+
+        def is_seen(pk: int, of: Mapping[int, tuple[UUID, str]], seen: Any = workspaces) -> bool:
+            return of[pk][1] in seen
+
+        for pk, (id_, _) in there.items():
+            found = asked(f"rows_of_record('{type_}', '{records}', :id, 100)", id=id_)
+            of_record = [row for row in rows if row[1] == pk and is_seen(pk, there)]
+            # A dead row outlives its connector: of these there is one, whose connector is live.
+            expected = [row[2] for row in of_record if is_seen(row[2], connectors)]
+            assert (name, sorted(row[0] for row in found)) == (name, sorted(expected))
+        for pk, (id_, _) in connectors.items():
+            call = f"rows_of_connector('{type_}', '{records}', :id, 100, NULL, NULL, false)"
+            of_connector = [row for row in rows if row[2] == pk and row[3] and is_seen(pk, connectors)]
+            expected = [row[1] for row in of_connector if is_seen(row[1], there)]
+            found = asked(call, id=id_)
+            assert (name, sorted(row[3] for row in found if row[3] is not None)) == (name, sorted(expected))
+            told = asked(f"sole_of('{type_}', :id, :pks)", id=id_, pks=list(there))
+            shared = {row[1] for row in rows if row[3] and row[2] != pk and is_seen(row[2], connectors)}
+            alone = {row[1]: row[1] not in shared for row in of_connector}
+            assert (name, {row[0]: row[2] for row in told}) == (name, alone)
 
 
 # ---- writing -------------------------------------------------------------------------------------------
@@ -594,7 +650,7 @@ class TestTheCatalogue:
             "   AND relnamespace::regnamespace::text IN ('core_api', 'wellspring', 'public')"
         )
         assert set(others) == {
-            *((f"{table}_of_caller", "v") for table in (*VIEWS, "workspace_group_memberships")),
+            *((f"{table}_of_caller", "v") for table in (*VIEWS, *KEPT_VIEWS, "workspace_group_memberships")),
             ("sync_inbox", "v"),
             ("sync_messages_of_caller", "v"),
         }
@@ -618,6 +674,7 @@ class TestTheCatalogue:
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
             "workspaces_left",
             *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers", "forget_in_messages"),
+            *ANSWERING,
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
         }
         assert [config for _, config in definers] == [['search_path=""']] * len(definers)
@@ -637,7 +694,7 @@ class TestTheCatalogue:
                 ("enter", "enter_within", "is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)
             ),
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller"), (*ROLES, CONSUMER)),
-            **dict.fromkeys(("direct_workspaces_of_caller", "place_of", "workspaces_left"), ROLES),
+            **dict.fromkeys(("direct_workspaces_of_caller", "place_of", "workspaces_left", *ANSWERING), ROLES),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
             "fold": (*ROLES, CONSUMER, FEEDER),
             "shown_problems": (*ROLES, CONSUMER),

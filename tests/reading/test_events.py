@@ -3,17 +3,22 @@
 import base64
 import gzip
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from tests.support.api import TYPES
 from tests.support.databases import Database, Statements
 from tests.support.events import event, identify, load_demo, replay
 from tests.support.world import RecordType, Row, World
 from wellspring.errors import DatabaseAway
+from wellspring.example_ids import id_of
 from wellspring.handlers.open import health_check
+from wellspring.models import table_of
+from wellspring.resources import records, resource_of
 
 # Of the demo: how many rows each list shows its caller, or which row is retrieved, and the types that are included.
 DEMO_LISTS: dict[str, tuple[int, set[str]]] = {
@@ -57,6 +62,8 @@ MESSAGES: dict[str, set[str]] = {
     "sync_message_list": {"workspace_connector", "workspace"},
     "sync_message_retrieve": {"workspace_connector"},
 }
+SOURCES = {f"{record.type}_sources": record.type for record in records() if record.is_readable}
+ANSWERS = ("connector_activity_list", "workspace_connector_impact", *SOURCES)
 OPEN = ("health_check", "openapi_document", "docs_page", "console_page", "console_asset")
 REPLAYED = (
     *PROVENANCE_LISTS,
@@ -66,6 +73,7 @@ REPLAYED = (
     *PARENT_LISTS,
     *PARENT_ROWS,
     *MESSAGES,
+    *ANSWERS,
     *OPEN,
 )
 
@@ -165,6 +173,47 @@ def test_an_event_of_messages_is_answered_with_what_came(world: World, name: str
     found = document["data"] if name == "sync_message_list" else [document["data"]]
     assert [item["id"] for item in found] == [wanted]
     assert included_in(document) == MESSAGES[name]
+
+
+def test_an_event_that_asks_for_activity_is_answered_with_what_the_demos_connectors_did(world: World) -> None:
+    name = "connector_activity_list"
+    assert replay(name)["statusCode"] == 403
+    load_demo(world.database)
+    assert answered(name)["data"] == []
+    connector, company = (identified(world, type_) for type_ in ("workspace_connector", "company"))
+    world.provenance(company, connector, created_at=datetime(2026, 5, 10, 8, tzinfo=UTC))
+    assert [item["attributes"]["date"] for item in answered(name)["data"]] == ["2026-05-10"]
+
+
+@pytest.mark.parametrize(("name", "type_"), SOURCES.items())
+def test_an_event_that_asks_where_a_record_came_from_is_answered_with_its_sources(
+    world: World, name: str, type_: str
+) -> None:
+    assert replay(name)["statusCode"] == 404
+    load_demo(world.database)
+    assert answered(name)["data"] == []
+    connector, record = (identified(world, each) for each in ("workspace_connector", type_))
+    world.provenance(record, connector)
+    document = answered(name)
+    assert [item["id"] for item in document["data"]] == [f"{record.id}:{connector.id}:input"]
+    assert included_in(document) == {"workspace_connector"}
+
+
+def test_an_event_that_asks_for_an_impact_is_answered_with_what_would_be_lost(world: World) -> None:
+    name = "workspace_connector_impact"
+    assert replay(name)["statusCode"] == 404
+    load_demo(world.database)
+    assert answered(name)["data"]["attributes"]["examined"] == 0
+    connector, company = (identified(world, each) for each in ("workspace_connector", "company"))
+    world.provenance(company, connector)
+    assert answered(name)["data"]["attributes"]["sole_source"] == {"account": 0, "company": 1, "people": 0}
+
+
+def identified(world: World, type_: str) -> Row:
+    """Return the demo's row that examples show of a type."""
+    table = table_of(resource_of(type_).table)
+    pk = world.database.owner.execute(select(table.c.pk).where(table.c.id == UUID(id_of(type_)))).scalar_one()
+    return Row(type_, pk, UUID(id_of(type_)))
 
 
 def test_the_health_event_is_answered_from_the_database(database: Database) -> None:

@@ -165,6 +165,7 @@ CASE
     ELSE updated_at
 END)"""
 LIVE, DEAD = "(deleted_at IS NULL)", "(deleted_at IS NOT NULL)"
+INPUT = "(direction = 'input'::core_api.direction_enum)"
 
 
 def of_lists(prefix: str, parent: str, directions: Sequence[str]) -> dict[str, str]:
@@ -195,6 +196,9 @@ class TestProvenance:
             f"uq_{table}_id": "UNIQUE (id)",
             f"idx_{table}_record_created": f"({record}_pk, created_at, pk)",
             f"idx_{table}_record_created_dead": f"({record}_pk, created_at, pk) WHERE {DEAD}",
+            f"idx_{table}_record_input_live": (
+                f"({record}_pk, workspace_connector_pk, created_at, pk) WHERE ({LIVE} AND {INPUT})"
+            ),
             # The live half of the seed's; the dead one is among the others.
             f"idx_{table}_wc_created_at": f"(workspace_connector_pk, created_at, pk) WHERE {LIVE}",
             **of_lists(f"idx_{table}", "", ()),

@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -21,6 +22,7 @@ from local.template import Template
 from wellspring import errors
 from wellspring.errors import InvalidQueryParameter, Problems, WellspringError
 from wellspring.example_ids import id_of
+from wellspring.jsonapi.answers import parse_activity, parse_page
 from wellspring.jsonapi.body import parse_create, parse_update
 from wellspring.jsonapi.documents import document_of_single, page_document, resource_object, single_document
 from wellspring.jsonapi.query import RANGE_OPERATORS, UNKNOWN, no_parameters, parse_list, parse_view
@@ -31,7 +33,7 @@ from wellspring.openapi.naming import pascal
 from wellspring.openapi.parameters import WITH_VIEW
 from wellspring.openapi.schemas import included_types
 from wellspring.queries import View
-from wellspring.resources import Resource, resource_of, resources
+from wellspring.resources import ANSWERS, CONNECTOR_ACTIVITY, RECORD_SOURCE, Resource, records, resource_of, resources
 from wellspring.routes import METHODS, Route, objects, routes
 from wellspring.services.reading import Found, Page, Row
 
@@ -40,6 +42,10 @@ DOCUMENT = document()
 # What there is more than one of.
 SEVERAL = [found for found in resources() if not found.is_single]
 OPERATIONS = [route for route in routes() if route.resource is not None]
+PARSERS: dict[str, Callable[[str], object]] = {
+    "connector_activity": parse_activity,
+    "record_source": partial(parse_page, RECORD_SOURCE),
+}
 WRITING = [route for route in OPERATIONS if route.operation in {"create", "update"}]
 
 # Contract, section 4, "Errors": those that are of no type.
@@ -174,11 +180,9 @@ def failures(route: Route) -> dict[str, list[str]]:
 
 
 def test_every_code_of_the_contract_is_in_the_document() -> None:
-    of_types = {
-        f"{route.resource.type.upper()}_NOT_FOUND"
-        for route in OPERATIONS
-        if route.resource and not route.resource.is_single
-    }
+    # Of what is answered from sums no single one is looked for.
+    stored = [route.resource for route in OPERATIONS if route.resource and route.resource not in ANSWERS]
+    of_types = {f"{resource.type.upper()}_NOT_FOUND" for resource in stored if not resource.is_single}
     wanted = set(CODES.split()) | of_types | {"WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"}
     described = {code for route in routes() for codes in failures(route).values() for code in codes}
     for name in ("DefaultNotFound", "DefaultMethodNotAllowed"):
@@ -354,7 +358,7 @@ def test_an_attribute_that_is_never_null_has_such_a_column() -> None:
         ]
         columns = table_of(resource.table).c
         for attribute in resource.attributes:
-            if not validator(shown[attribute.name]).is_valid(None):
+            if not attribute.kept and not validator(shown[attribute.name]).is_valid(None):
                 assert not columns[attribute.column or attribute.name].nullable, f"{resource.type}.{attribute.name}"
 
 
@@ -392,6 +396,13 @@ def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
                 problems = error.problems
             except InvalidQueryParameter as error:
                 problems = (error,)
+        case "answers":
+            try:
+                PARSERS[resource.type](query)
+            except Problems as error:
+                problems = error.problems
+            except InvalidQueryParameter as error:
+                problems = (error,)
         case _ if route.operation in WITH_VIEW:
             problems = tuple(parse_view(resource, query)[1])
         case _:
@@ -402,11 +413,19 @@ def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
     )
 
 
+# Whose activity is asked for is said by one of two parameters, and a range has one end that says how far it goes.
+EXCLUDED = {
+    "connector_activity": {"filter[workspace]", "filter[date][gt]", "filter[date][lt]"},
+    # What one connector alone brings in has an order of its own.
+    **{record.type: {"filter[sole_source]"} for record in records()},
+}
+
+
 @pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
 def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
     given = examples_in(route)
     for name in given:
-        assert try_query(route, *(with_its_order(name, given) | beside(route, name)).items()) == (set(), set())
+        assert try_query(route, *(with_its_order(route, name, given) | beside(route, name)).items()) == (set(), set())
     # All at once, but for what excludes another: a page is after a row or before one, and has one order.
     order = sort.removeprefix("-") if (sort := given.get("sort", "")).endswith("_at") else ""
     if "filter[run]" in given:
@@ -419,7 +438,8 @@ def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
     if not order:
         # Only live rows have the order of names.
         together.pop("filter[deleted]", None)
-    assert try_query(route, *(pair for pair in together.items() if pair[0] != "page[before]")) == (set(), set())
+    excluded = {"page[before]", *EXCLUDED.get(route.resource.type if route.resource else "", ())}
+    assert try_query(route, *(pair for pair in together.items() if pair[0] not in excluded)) == (set(), set())
 
 
 def examples_in(route: Route) -> dict[str, str]:
@@ -438,13 +458,17 @@ def beside(route: Route, name: str) -> dict[str, str]:
 RANGE = re.compile(r"filter\[(\w+_at)\]\[\w+\]")
 
 
-def with_its_order(name: str, given: Mapping[str, str]) -> dict[str, str]:
+def with_its_order(route: Route, name: str, given: Mapping[str, str]) -> dict[str, str]:
     """Return a parameter with what it asks for: a range its order, an end dead rows, a part of a name a workspace."""
+    if route.resource is CONNECTOR_ACTIVITY:
+        connectors = "filter[workspace_connector]"
+        return {name: given[name]} | ({} if name == "filter[workspace]" else {connectors: given[connectors]})
     match = RANGE.match(name)
     order = {"sort": match[1]} if match else {}
     dead = {"filter[deleted]": "only"} if match and match[1] == "deleted_at" else {}
+    within_one = name.endswith("[contains]") or (match is not None and match[1] == "last_synced_at")
     scopes = {"filter[run]": ("filter[workspace_connector]",)}.get(name, ())
-    scopes = ("filter[workspace]",) if name.endswith("[contains]") else scopes
+    scopes = ("filter[workspace]",) if within_one else scopes
     within = {scope: given[scope] for scope in scopes if scope in given}
     return {name: given[name]} | order | dead | within
 
@@ -453,13 +477,14 @@ def with_its_order(name: str, given: Mapping[str, str]) -> dict[str, str]:
 def test_a_parameter_whose_value_is_not_of_its_schema_is_refused(route: Route) -> None:
     for name, parameter in parameters(route, "query").items():
         # A cursor is looked at when the list is read.
+        whose = {"filter[workspace_connector]"} if route.resource is CONNECTOR_ACTIVITY else set()
         if name not in {"page[after]", "page[before]"}:
             schema = parameter["schema"]
             # But for the filters whose values are any text.
             is_text = validator(schema).is_valid(["?"] if schema.get("type") == "array" else "?")
             assert is_text is (name in TEXTS and "enum" not in schema)
-            within = with_its_order(name, {**examples_in(route), name: "?"}) | beside(route, name)
-            assert try_query(route, *within.items()).refused == (set() if is_text else {name})
+            within = with_its_order(route, name, {**examples_in(route), name: "?"}) | beside(route, name)
+            assert try_query(route, *within.items()).refused - (whose - {name}) == (set() if is_text else {name})
 
 
 @pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
@@ -470,14 +495,14 @@ def test_every_parameter_that_is_understood_is_described(route: Route) -> None:
     fields |= {said.name for known in resources() for said in known.relationships}
     names = {"include", "sort", "page[size]", "page[after]", "page[before]", "page[total]", "page[number]", "filter"}
     operators = (*RANGE_OPERATORS, "eq", "in", "starts", "contains", "ends")
-    for field in (*fields, "country", "deleted", "id", "pk"):
+    for field in (*fields, "country", "date", "deleted", "id", "pk", "sole_source"):
         names |= {f"filter[{field}]", *(f"filter[{field}][{operator}]" for operator in operators)}
-    names |= {f"fields[{known.type}]" for known in resources()}
+    names |= {"sum[by]", *(f"fields[{known.type}]" for known in (*resources(), *ANSWERS))}
     understood = {name for name in names if name not in try_query(route, (name, "")).unknown}
     if route.operation in WITH_VIEW:
         # It is no error to say something of a type that happens not to be in the answer.
         shown = {resource.type, *included_types(resource)}
-        understood -= {f"fields[{known.type}]" for known in resources() if known.type not in shown}
+        understood -= {f"fields[{known.type}]" for known in (*resources(), *ANSWERS) if known.type not in shown}
     assert understood == set(parameters(route, "query"))
 
 

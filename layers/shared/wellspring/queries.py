@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -24,10 +24,27 @@ MOST_RELEASED = 100
 # How many problems of a parked message are kept (contract, section 5).
 PROBLEMS_KEPT = 100
 
+# How many connectors of the workspaces that a query names are sorted by what is kept about them.
+MAX_STATES = 5_000
+# How many connectors a query of activity names, how many days it is of, and how many connectors a page adds up.
+MAX_ACTIVE_CONNECTORS = 100
+MAX_DAYS = 400
+MAX_SUMMED = 100
+
+# How many of a record's newest rows its sources are told from, and how many rows of a connector are looked at to say
+# which records have no other source.
+MAX_SOURCE_ROWS = 10_000
+MAX_EXAMINED = 10_000
+
 # How far the names of a workspace are searched for a part of one: each is looked at.
 MAX_SEARCHED = 100_000
 # The longest beginning of a name that there is an order of.
 MAX_NAME_FOLDED = 200
+
+# The order of what one connector alone brings in.
+BY_SOLE_SOURCE = "sole_source"
+# The order of a record's sources.
+BY_SOURCE = "source"
 
 type Operator = Literal["eq", "in", "gte", "gt", "lte", "lt", "among", "named", "starts", "contains"]
 # They are answered in the order of names.
@@ -68,6 +85,11 @@ class Sort:
     def by_name(self) -> bool:
         """Whether it is the order of names, and not of times."""
         return self.name == FOLDED
+
+    @property
+    def by_text(self) -> bool:
+        """Whether the place of a row is a text, and not a time."""
+        return self.name in {FOLDED, BY_SOURCE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +133,7 @@ class ListQuery:
         backward: the page ends before the cursor (`page[before]`) instead of beginning after it.
         total: whether to count the whole list.
         view: what of each row to show.
+        sole_source: the workspace connector without which nobody would have brought them in; None for any.
     """
 
     resource: Resource
@@ -123,6 +146,7 @@ class ListQuery:
     backward: bool = False
     total: bool = False
     view: View = field(default_factory=View)
+    sole_source: UUID | None = None
 
     @property
     def names_parents(self) -> bool:
@@ -176,3 +200,67 @@ class Draft:
     attributes: Mapping[str, str | bool | datetime | None] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
     problems: tuple[WellspringError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerQuery:
+    """A request for a page of what is neither sorted nor filtered by its client.
+
+    Attributes:
+        size: rows on a page.
+        cursor: as in `ListQuery`.
+        backward: as in `ListQuery`.
+        view: what of each to show.
+    """
+
+    size: int = DEFAULT_PAGE_SIZE
+    cursor: str | None = None
+    backward: bool = False
+    view: View = field(default_factory=View)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place in a list of a record's sources.
+
+    Attributes:
+        at: when the source last named the record.
+        connector: the public id of the workspace connector.
+        direction: what it did with the record.
+    """
+
+    at: datetime
+    connector: UUID
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A place in a list of activity.
+
+    Attributes:
+        connector: the public id of the workspace connector.
+        date: the day of UTC; None where all days are added up.
+    """
+
+    connector: UUID
+    date: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityQuery(AnswerQuery):
+    """A request for the activity of connectors.
+
+    Attributes:
+        connectors: whose; empty where a workspace is named.
+        workspace: of whose connectors; None where connectors are named.
+        first: the first day.
+        last: the last day.
+        is_summed: whether all days of a connector are added up.
+    """
+
+    connectors: tuple[UUID, ...]
+    workspace: UUID | None
+    first: date
+    last: date
+    is_summed: bool

@@ -10,8 +10,23 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 type Kind = Literal[
-    "text", "instant", "direction", "boolean", "texts", "uuid", "number", "version", "objects", "problems", "counts"
+    "text",
+    "texts",
+    "instant",
+    "date",
+    "direction",
+    "boolean",
+    "uuid",
+    "number",
+    "version",
+    "count",
+    "objects",
+    "problems",
+    "counts",
+    "by_direction",
+    "totals",
 ]
+type Kept = Literal["", "shown", "sorted"]
 type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "member", "message", "feed"]
 type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "group", "message", "services"]
@@ -20,6 +35,8 @@ type Drives = Literal["", "always", "named", "named_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
 
 DIRECTIONS = ("input", "output")
+# The target of a relationship to a record of any type.
+ANY_RECORD = ""
 # The column of a name without its case, by which names are sorted and found (docs/adr/0038).
 FOLDED = "folded_name"
 EVERY_OPERATION: tuple[Operation, ...] = ("list", "create", "retrieve", "update", "delete")
@@ -31,7 +48,8 @@ class Attribute:
 
     Attributes:
         name: as in the document.
-        kind: how its value is written and filtered.
+        kind: how its value is written and filtered; `count` a number, `counts` numbers by record type and
+            direction, `totals` by record type.
         written: when a client may say it; what it may not say at all is the system's, what it may say only at
             the creation is immutable.
         required: whether it is never null; a creation must say it.
@@ -45,6 +63,9 @@ class Attribute:
         members: what each of its objects may have.
         whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
         is_kept_back: whether it is shown of a resource that a service asks for by its id, and nowhere else.
+        kept: whether it is no column of the table but of what is kept about the row: shown in lists of the type and
+            with one of it, elsewhere where `fields` names it, and no part of its ETag. By one that is `sorted` the
+            rows of named workspaces are sorted and filtered.
     """
 
     name: str
@@ -59,6 +80,7 @@ class Attribute:
     members: tuple["Attribute", ...] = ()
     whole: str = ""
     is_kept_back: bool = False
+    kept: Kept = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +89,7 @@ class Relationship:
 
     Attributes:
         name: as in the document.
-        target: the JSON:API type at its other end.
+        target: the JSON:API type at its other end; `ANY_RECORD` where the row says which record type it is.
         required: whether it is never null.
         drives: when a page is read parent by parent, by an index on (parent, created_at, pk): `always`, unless a
             filter names another that drives; only where a filter has `named` it; or `named_by_service`, for a parent
@@ -182,6 +204,16 @@ class Resource:
         return next((attribute for attribute in self.attributes if attribute.found == "name"), None)
 
     @property
+    def kept(self) -> tuple[str, ...]:
+        """The names of the attributes that are kept about its rows, and not in them."""
+        return tuple(attribute.name for attribute in self.attributes if attribute.kept)
+
+    @property
+    def sorted_by(self) -> str:
+        """The kept attribute by which the rows of named workspaces are sorted; empty where there is none."""
+        return next((attribute.name for attribute in self.attributes if attribute.kept == "sorted"), "")
+
+    @property
     def is_readable(self) -> bool:
         """Whether one of it has a URL."""
         return "retrieve" in self.operations
@@ -189,7 +221,7 @@ class Resource:
     @property
     def is_single(self) -> bool:
         """Whether there is one of it, at its route."""
-        return bool(self.route) and not self.operations
+        return bool(self.route and self.table) and not self.operations
 
     @property
     def has_tombstones(self) -> bool:
@@ -391,7 +423,15 @@ WORKSPACE_CONNECTOR = Resource(
     type="workspace_connector",
     table="workspace_connectors",
     route="/v1/workspace-connectors",
-    attributes=(Attribute("status", "text", required=True, example="active", found="equal"), *TIMES),
+    attributes=(
+        Attribute("status", "text", required=True, example="active", found="equal"),
+        *TIMES,
+        Attribute("last_synced_at", "instant", kept="sorted"),
+        Attribute("last_changed_at", "instant", kept="shown"),
+        Attribute("last_failed_at", "instant", kept="shown"),
+        Attribute("parked_messages", "count", required=True, kept="shown"),
+        Attribute("live_rows", "count", required=True, kept="shown"),
+    ),
     relationships=(OF_WORKSPACE, Relationship("connector", "connector", guards=False)),
     includes=("workspace", "connector"),
     operations=READ,
@@ -612,8 +652,48 @@ FEED_STATUS = Resource(
     policy="feed",
     times=(),
 )
+# What is answered from sums and from several rows (contract, section 7): no table has it, and no GET shows one of it.
+OF_CONNECTOR = Relationship("workspace_connector", "workspace_connector")
+CONNECTOR_ACTIVITY = Resource(
+    type="connector_activity",
+    table="",
+    route="/v1/connector-activity",
+    attributes=(Attribute("date", "date"), Attribute("linked", "by_direction"), Attribute("ended", "by_direction")),
+    relationships=(OF_CONNECTOR,),
+    plural="connector activity",
+)
+RECORD_SOURCE = Resource(
+    type="record_source",
+    table="",
+    attributes=(
+        Attribute("direction", "direction", required=True),
+        Attribute("first_at", "instant"),
+        Attribute("last_at", "instant"),
+        Attribute("last_occurred_at", "instant"),
+        Attribute("rows", "count"),
+        Attribute("live", "count"),
+        Attribute("rows_is_capped", "boolean"),
+    ),
+    relationships=(Relationship("record", ANY_RECORD), OF_CONNECTOR),
+    includes=("workspace_connector", "workspace_connector.connector", "workspace_connector.workspace"),
+)
+CONNECTOR_IMPACT = Resource(
+    type="connector_impact",
+    table="",
+    attributes=(
+        Attribute("live_rows", "by_direction"),
+        Attribute("sole_source", "totals"),
+        Attribute("examined", "count"),
+        Attribute("is_capped", "boolean"),
+    ),
+    relationships=(OF_CONNECTOR,),
+)
+ANSWERS = (CONNECTOR_ACTIVITY, RECORD_SOURCE, CONNECTOR_IMPACT)
 
 _RESOURCES: dict[str, Resource] = {}
+
+
+_ANSWERS = {answer.type: answer for answer in ANSWERS}
 
 
 def register(*resources: Resource) -> None:
@@ -638,11 +718,11 @@ register(
 
 def resource_of(type_: str) -> Resource:
     """Return the declaration of a JSON:API type. Raises `KeyError`."""
-    return _RESOURCES[type_]
+    return _RESOURCES.get(type_) or _ANSWERS[type_]
 
 
 def resources() -> tuple[Resource, ...]:
-    """Return every declaration."""
+    """Return every declaration of what has a table."""
     return tuple(_RESOURCES.values())
 
 

@@ -10,19 +10,23 @@ from typing import Literal
 
 from wellspring import resources
 from wellspring.resources import (
+    CONNECTOR_ACTIVITY,
+    CONNECTOR_IMPACT,
     FEED_EVENT,
     FEED_STATUS,
+    RECORD_SOURCE,
     SYNC_MESSAGE,
+    WORKSPACE_CONNECTOR,
     WORKSPACE_GROUP,
     WORKSPACE_GROUP_WORKSPACE,
     WORKSPACE_PROVIDER,
     Resource,
 )
 
-type Operation = (
-    resources.Operation
-    | Literal["health", "openapi", "docs", "console", "asset", "release", "dismiss", "release_many", "status"]
-)
+# `answers`: pages of what no table has, `answer`: one of it (contract, section 7).
+type Service = Literal["answers", "answer", "release", "dismiss", "release_many", "status"]
+type Open = Literal["health", "openapi", "docs", "console", "asset"]
+type Operation = resources.Operation | Service | Open
 
 METHODS: Mapping[resources.Operation, str] = {
     "list": "GET",
@@ -46,6 +50,7 @@ class Route:
         operation: what it does.
         resource: what it does it to; None for what is no JSON:API.
         within: names of the path that stand for a relationship of the resource: `{workspace_id}` for `workspace`.
+        of: the resource that the path's `{id}` names, where it is not the one that is answered.
         summary: what it does, in a few words.
         open_to_all: whether it needs no token.
     """
@@ -58,6 +63,7 @@ class Route:
     summary: str
     within: Mapping[str, str] = field(default_factory=dict)
     open_to_all: bool = False
+    of: Resource | None = None
 
 
 def _declared(resource: Resource) -> Iterator[Route]:
@@ -156,6 +162,39 @@ FEED = (
     Route("GET", FEED_STATUS.route, "feed_status.retrieve", "status", FEED_STATUS, "How far the feed is"),
 )
 
+
+def _answers() -> Iterator[Route]:
+    """Yield the routes of what is answered from sums and from several rows."""
+    yield Route(
+        "GET",
+        CONNECTOR_ACTIVITY.route,
+        "connector_activity.list",
+        "answers",
+        CONNECTOR_ACTIVITY,
+        "How much connectors linked and ended",
+    )
+    for record in resources.records():
+        if record.is_readable:
+            yield Route(
+                "GET",
+                f"{record.route}/{{id}}/sources",
+                f"{record.type}.sources",
+                "answers",
+                RECORD_SOURCE,
+                f"Where {record.names} came from and went to",
+                of=record,
+            )
+    yield Route(
+        "GET",
+        f"{WORKSPACE_CONNECTOR.route}/{{id}}/impact",
+        "workspace_connector.impact",
+        "answer",
+        CONNECTOR_IMPACT,
+        "What is lost without a connector",
+        of=WORKSPACE_CONNECTOR,
+    )
+
+
 OPEN = (
     Route("GET", "/health", "health.check", "health", None, "Whether the service is ready", open_to_all=True),
     Route("GET", "/v1/openapi.json", "openapi.document", "openapi", None, "This document", open_to_all=True),
@@ -172,10 +211,5 @@ def objects() -> tuple[Resource, ...]:
 
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
-    return (
-        *(route for resource in resources.resources() for route in _declared(resource)),
-        *SERVICES,
-        *MESSAGES,
-        *FEED,
-        *OPEN,
-    )
+    declared = (route for resource in resources.resources() for route in _declared(resource))
+    return (*declared, *_answers(), *SERVICES, *MESSAGES, *FEED, *OPEN)

@@ -13,7 +13,7 @@ from wellspring.errors import WellspringError
 from wellspring.handlers.http import LambdaHandler, Request, Response, jsonapi_handler, render
 from wellspring.ids import parse_id
 from wellspring.jsonapi.body import MetaMember, parse_meta
-from wellspring.jsonapi.documents import entity_tag, location, single_document, version_of
+from wellspring.jsonapi.documents import entity_tag, location, single_document
 from wellspring.jsonapi.query import no_parameters
 from wellspring.queries import View
 from wellspring.resources import Resource
@@ -88,8 +88,9 @@ def _of_one(
     def operation(request: Request) -> Response:
         permit(request.principal, resource.policy, "update")
         row = work(request, _said(request, members))
-        body = render(single_document(resource, Found(row, {}), View(), location(resource, row)))
-        return Response(body, headers={"etag": entity_tag(version_of(resource, row), "", body)})
+        found, view = Found(row, {}), View()
+        body = render(single_document(resource, found, view, location(resource, row)))
+        return Response(body, headers={"etag": entity_tag(resource, found, view, "")})
 
     return jsonapi_handler(operation)
 

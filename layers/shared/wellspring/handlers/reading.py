@@ -8,9 +8,10 @@ from wellspring.errors import raise_all
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
 from wellspring.handlers.preconditions import none_match
 from wellspring.ids import parse_id
-from wellspring.jsonapi.documents import entity_tag, page_document, single_document, url_of, version_of
+from wellspring.jsonapi.documents import entity_tag, page_document, single_document, url_of
 from wellspring.jsonapi.query import parse_list, parse_view
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
+from wellspring.queries import View
 from wellspring.resources import Resource
 from wellspring.services import reading
 
@@ -38,17 +39,17 @@ def list_of(resource: Resource, *, workspace_in: str | None = None, include: tup
                 reading.require_workspace(transaction, request.principal, workspace)
             return reading.list_page(transaction, request.principal, query)
 
-        def answer(page: reading.Page) -> Response:
-            profiled = request.wants_profile
-            document = page_document(
-                resource, page, query.view, request.path, request.raw_query, names_profile=profiled
-            )
-            profile = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
-            return Response(render(document), media_type=profile if profiled else MEDIA_TYPE)
-
-        return Plan(work, answer, narrowing=NARROWING)
+        return Plan(work, lambda page: page_response(request, resource, page, query.view), narrowing=NARROWING)
 
     return jsonapi_handler(operation)
+
+
+def page_response(request: Request, resource: Resource, page: reading.Page, view: View) -> Response:
+    """Return the answer that has a page of resources."""
+    profiled = request.wants_profile
+    document = page_document(resource, page, view, request.path, request.raw_query, names_profile=profiled)
+    profile = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
+    return Response(render(document), media_type=profile if profiled else MEDIA_TYPE)
 
 
 def retrieve_of(resource: Resource) -> LambdaHandler:
@@ -62,7 +63,7 @@ def retrieve_of(resource: Resource) -> LambdaHandler:
 
         def answer(found: reading.Found) -> Response:
             body = render(single_document(resource, found, view, url_of(request.path, request.raw_query)))
-            headers = {"etag": entity_tag(version_of(resource, found.row), request.raw_query, body)}
+            headers = {"etag": entity_tag(resource, found, view, request.raw_query)}
             return _unless_known(request, Response(body, headers=headers))
 
         return Plan(lambda transaction: reading.retrieve(transaction, request.principal, resource, id_, view), answer)

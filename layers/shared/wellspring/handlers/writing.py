@@ -13,7 +13,7 @@ from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jso
 from wellspring.handlers.preconditions import state_of
 from wellspring.ids import parse_id
 from wellspring.jsonapi.body import parse_create, parse_update
-from wellspring.jsonapi.documents import entity_tag, location, single_document, url_of, version_of
+from wellspring.jsonapi.documents import entity_tag, location, single_document, url_of
 from wellspring.jsonapi.query import no_parameters, parse_view
 from wellspring.queries import View
 from wellspring.resources import Resource
@@ -114,7 +114,7 @@ def _document(
     resource: Resource, found: reading.Found, view: View, path: str, raw_query: str, status: HTTPStatus
 ) -> Response:
     body = render(single_document(resource, found, view, url_of(path, raw_query)))
-    headers = {"etag": entity_tag(version_of(resource, found.row), raw_query, body)}
+    headers = {"etag": entity_tag(resource, found, view, raw_query)}
     if status == HTTPStatus.CREATED:
         headers["location"] = location(resource, found.row)
     return Response(body, status, headers=headers)

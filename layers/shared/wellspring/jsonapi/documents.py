@@ -64,7 +64,8 @@ def attributes_of(resource: Resource, row: Row, fields: frozenset[str] | None = 
     return {
         attribute.name: _attribute(attribute, row[attribute.name])
         for attribute in resource.attributes
-        if (fields is None or attribute.name in fields) and (attribute.name in row or not attribute.is_kept_back)
+        if (fields is None or attribute.name in fields)
+        and (attribute.name in row or not (attribute.is_kept_back or attribute.kept))
     }
 
 
@@ -100,7 +101,8 @@ def single_document(resource: Resource, found: Found, view: View, url: str) -> O
     """
     document: Object = {
         "jsonapi": VERSION,
-        "links": {"self": url} if is_retrievable(resource, found.row) else {},
+        # What is answered has no URL of its own, but the one that was asked.
+        "links": {"self": url} if not resource.table or is_retrievable(resource, found.row) else {},
         "data": resource_object(resource, found.row, view.fields.get(resource.type), _reachable(found.included)),
     }
     return _with_included(document, found.included, view)
@@ -146,24 +148,38 @@ def page_document(
 def version_of(resource: Resource, row: Row) -> str:
     """Return what stands for the state of a row: two states that look the same have the same one.
 
-    What its to-many relationships hold is no state of its own, and not read by every request.
+    What its to-many relationships hold, and what is kept about it, is no state of its own, and not read by every
+    request.
     """
-    own = {name: value for name, value in row.items() if not name.endswith("_ids")}
+    own = {name: value for name, value in _without_kept(resource, row).items() if not name.endswith("_ids")}
     return _digest(json.dumps(resource_object(resource, own), separators=(",", ":")))
 
 
-def entity_tag(version: str, raw_query: str, body: str) -> str:
+def entity_tag(resource: Resource, found: Found, view: View, raw_query: str) -> str:
     """Return the strong validator of a single resource's document (RFC 9110, section 8.8.3).
 
     Its first part is the row's version, which `If-Match` compares; an answer with a query has a second part, for what
-    else is in it.
+    else is in it, but for what is kept about resources (contract, section 7).
 
     Args:
-        version: the row's version.
+        resource: the row's declaration.
+        found: what was read.
+        view: what of it is shown.
         raw_query: the request's query string.
-        body: the rendered document.
     """
-    return f'"{version}.{_digest(body)}"' if raw_query else f'"{version}"'
+    version = version_of(resource, found.row)
+    if not raw_query:
+        return f'"{version}"'
+    included = {
+        type_: [_without_kept(resource_of(type_), row) for row in rows] for type_, rows in found.included.items()
+    }
+    lasting = Found(_without_kept(resource, found.row), included)
+    return f'"{version}.{_digest(json.dumps(single_document(resource, lasting, view, raw_query)))}"'
+
+
+def _without_kept(resource: Resource, row: Row) -> Row:
+    kept = resource.kept
+    return {name: value for name, value in row.items() if name not in kept} if kept else row
 
 
 def url_of(path: str, raw_query: str) -> str:
@@ -186,7 +202,7 @@ def _page_links(page: Page, path: str, raw_query: str) -> dict[str, str | None]:
     def beside(parameter: str, cursor: str | None) -> str:
         return url_of(path, with_cursor(raw_query, parameter, cursor))
 
-    first, last = (page.cursors[0], page.cursors[-1]) if page.cursors else (None, None)
+    first, last = page.ends or ((page.cursors[0], page.cursors[-1]) if page.cursors else (None, None))
     return {
         "self": url_of(path, raw_query),
         "first": beside("page[after]", None),
@@ -233,6 +249,8 @@ def _attribute(attribute: Attribute, value: Any) -> Any:
                 }
                 for each in value
             ]
+        case "date":
+            return value.isoformat()
         case _:
             return value
 
@@ -249,10 +267,10 @@ def _related(
     if not relationship.many:
         if key not in row:
             return {}
-        value = row[key]
-        made: Object = {"data": _linkage(relationship, value)}
+        value, type_ = row[key], row.get(f"{relationship.name}_type", relationship.target)
+        made: Object = {"data": None if value is None else _identifier(type_, value)}
         if value is not None:
-            target = resource_of(relationship.target)
+            target = resource_of(type_)
             proven = row.get("deleted_at") is None and proves(resource, relationship, primary=primary)
             if target.is_readable and (proven or (target.type, value) in reachable):
                 made["links"] = {"related": f"{target.route}/{value}"}
@@ -260,7 +278,7 @@ def _related(
     list_ = list_of_related(resource, relationship, row["id"])
     said: Object = {"links": {"related": list_}} if list_ else {}
     if key in row:
-        said["data"] = [_identifier(relationship, id_) for id_ in row[key]]
+        said["data"] = [_identifier(relationship.target, id_) for id_ in row[key]]
         if relationship.name in row.get("capped", ()):
             said["meta"] = {"is_complete": False}
     return said
@@ -273,9 +291,5 @@ def list_of_related(resource: Resource, relationship: Relationship, id_: object)
     return url_of(target.route, f"filter[{back}]={id_}") if target.route and back else ""
 
 
-def _linkage(relationship: Relationship, value: Any) -> Mapping[str, str] | None:
-    return None if value is None else _identifier(relationship, value)
-
-
-def _identifier(relationship: Relationship, id_: Any) -> Mapping[str, str]:
-    return {"type": relationship.target, "id": str(id_)}
+def _identifier(type_: str, id_: Any) -> Mapping[str, str]:
+    return {"type": type_, "id": str(id_)}

@@ -14,6 +14,7 @@ from wellspring.errors import InvalidQueryParameter, WellspringError, raise_all
 from wellspring.ids import parse_id
 from wellspring.jsonapi.values import CURSOR_PAGINATION, is_text, parse_boolean, parse_instant
 from wellspring.queries import (
+    BY_SOLE_SOURCE,
     DEFAULT_PAGE_SIZE,
     MAX_NAME_FOLDED,
     MAX_PAGE_SIZE,
@@ -28,7 +29,7 @@ from wellspring.queries import (
     View,
     parameter_of,
 )
-from wellspring.resources import DIRECTIONS, FOLDED, Resource, resource_of
+from wellspring.resources import DIRECTIONS, FOLDED, Resource, ledgers, resource_of
 
 # What most lists are sorted by. Dead rows can be sorted by the time of their deletion, too.
 SORTABLE = ("created_at", "updated_at", "deleted_at")
@@ -80,14 +81,9 @@ def parse_list(
         InvalidQueryParameter: or `Problems` of several, one for each parameter at fault.
     """
     within = within or {}
-    parser = _Parser(resource, within)
+    parser = Parser(resource, within)
     parser.read(raw_query, parser.list_reader)
-    if parser.after is not None and parser.before is not None:
-        parser.refuse(
-            "page[before]",
-            "Ranges are not supported: give page[after] or page[before], not both.",
-            kind="range-pagination-not-supported",
-        )
+    parser.refuse_range_of_pages()
     parser.settle_order()
     parser.refuse_unbounded()
     raise_all(parser.problems)
@@ -104,6 +100,7 @@ def parse_list(
         backward=parser.before is not None,
         total=parser.total,
         view=View(include, asked.fields) if asked.include is None and include else asked,
+        sole_source=parser.sole_source,
     )
 
 
@@ -112,7 +109,7 @@ def parse_view(resource: Resource, raw_query: str) -> tuple[View, list[Wellsprin
 
     The problems are returned and not raised because a document beside them may have some too.
     """
-    parser = _Parser(resource, {})
+    parser = Parser(resource, {})
     try:
         parser.read(raw_query, parser.view_reader)
     except InvalidQueryParameter as error:
@@ -132,10 +129,10 @@ def no_parameters(raw_query: str) -> list[WellspringError]:
 UNKNOWN = "There is no such parameter for this operation."
 WITH_COMMAS = "Separate the values with commas:"
 
-type _Reader = Callable[[str], None]
+type Reader = Callable[[str], None]
 
 
-class _Parser:
+class Parser:
     """Collects what the parameters say and what is wrong with them."""
 
     def __init__(self, resource: Resource, within: Iterable[str]) -> None:
@@ -144,6 +141,7 @@ class _Parser:
         self.problems: list[WellspringError] = []
         self.filters: list[Filter] = []
         self.workspaces: tuple[UUID, ...] = ()
+        self.sole_source: UUID | None = None
         self.deleted: Deleted = "exclude"
         self.sort = default_sort(resource)
         self.is_sorted = False
@@ -156,9 +154,11 @@ class _Parser:
 
     @property
     def view(self) -> View:
+        """What of each resource is shown."""
         return View(self.include, self.fields)
 
     def refuse(self, parameter: str, detail: str, *, kind: str | None = None, **meta: int) -> None:
+        """Note that a parameter is at fault, and why; `kind` is the profile's name for it, `meta` says what it asks."""
         self.problems.append(
             InvalidQueryParameter(
                 detail,
@@ -168,7 +168,7 @@ class _Parser:
             )
         )
 
-    def read(self, raw_query: str, reader_of: Callable[[str], _Reader | None]) -> None:
+    def read(self, raw_query: str, reader_of: Callable[[str], Reader | None]) -> None:
         """Give each parameter to the reader of its name; refuse what has none, or comes twice and takes no list."""
         given: dict[str, list[str]] = {}
         for name, value in pairs_of(raw_query):
@@ -192,7 +192,7 @@ class _Parser:
         relationship = self.resource.relationship(filtered)
         return filtered == "workspace" or (relationship is not None and not relationship.many)
 
-    def _advice(self, name: str, reader_of: Callable[[str], _Reader | None]) -> str:
+    def _advice(self, name: str, reader_of: Callable[[str], Reader | None]) -> str:
         """Return what to write instead of a parameter that is unknown."""
         plain = re.sub(r"\[\d*\]$", "", name)
         if plain != name and reader_of(plain) is not None and self._takes_list(plain):
@@ -208,23 +208,26 @@ class _Parser:
         names = [(name, name) for name in plain] + [("fields[TYPE]", f"fields[{self.resource.type}]")]
         filters = [said.name for said in self.resource.to_one if said.is_filter]
         for said in self.resource.attributes:
-            if said.name in self.resource.times:
+            if said.kind == "instant" and (said.name in self.resource.times or said.kept == "sorted"):
                 told = f"filter[{said.name}][{'|'.join(RANGE_OPERATORS)}]"
                 names.append((told, f"filter[{said.name}][{RANGE_OPERATORS[0]}]"))
             else:
                 filters.append(said.name)
-        names += [(f"filter[{name}]", f"filter[{name}]") for name in (*filters, "deleted", "workspace")]
+        filters += ["deleted", "workspace", BY_SOLE_SOURCE]
+        names += [(f"filter[{name}]", f"filter[{name}]") for name in filters]
         return list(dict.fromkeys(names))
 
-    def view_reader(self, name: str) -> _Reader | None:
+    def view_reader(self, name: str) -> Reader | None:
+        """Return what reads a parameter of what is shown; None where there is no such one."""
         if name.startswith("fields[") and name.endswith("]"):
             return self._fields_reader(name)
         return self._include if name == "include" and self.resource.includes else None
 
-    def list_reader(self, name: str) -> _Reader | None:
+    def list_reader(self, name: str) -> Reader | None:
+        """Return what reads a parameter of a list; None where there is no such one."""
         if name.startswith("filter[") and name.endswith("]"):
             return self._filter_reader(name)
-        readers: dict[str, _Reader] = {
+        readers: dict[str, Reader] = {
             "sort": self._sort,
             "page[size]": self._size,
             "page[after]": self._after,
@@ -233,13 +236,30 @@ class _Parser:
         }
         return readers.get(name) or self.view_reader(name)
 
+    def refuse_range_of_pages(self) -> None:
+        """Refuse a page that is after one row and before another."""
+        if self.after is not None and self.before is not None:
+            self.refuse(
+                "page[before]",
+                "Ranges are not supported: give page[after] or page[before], not both.",
+                kind="range-pagination-not-supported",
+            )
+
     def settle_order(self) -> None:
-        """Have what is found by its name in the order of names, where no other was asked for."""
-        if not self.is_sorted and any(found.operator in OF_NAMES for found in self.filters):
+        """Have what is found by its name, or by what is kept about it, in that order, where no other was asked for."""
+        if self.is_sorted:
+            return
+        if any(found.operator in OF_NAMES for found in self.filters):
             self.sort = Sort(FOLDED, descending=False)
+        elif any(found.name == self.resource.sorted_by for found in self.filters):
+            self.sort = Sort(self.resource.sorted_by, descending=False)
 
     def refuse_unbounded(self) -> None:
         """Refuse what would walk over any number of rows for one page: no index has them together."""
+        if self.sole_source is not None:
+            self._refuse_beside_sole_source()
+            self.sort = Sort(BY_SOLE_SOURCE)
+            return
         if self.resource.tenancy == "message":
             self._refuse_unbounded_messages()
         self._refuse_together()
@@ -253,6 +273,12 @@ class _Parser:
             self.refuse(
                 "sort" if self.is_sorted else "filter[deleted]",
                 "Only live rows have the order of names: ask for another sort, or without filter[deleted].",
+            )
+        if self.sort.name == self.resource.sorted_by and not self.workspaces:
+            self.refuse(
+                "sort" if self.is_sorted else f"filter[{self.sort.name}]",
+                f"The order of {self.sort.name} is within workspaces: name them by filter[workspace].",
+                kind="unsupported-sort" if self.is_sorted else None,
             )
         for found in self.filters:
             if found.operator in OF_NAMES and not self.sort.by_name:
@@ -306,7 +332,7 @@ class _Parser:
             allowed = ", ".join(self.resource.includes)
             self.refuse("include", f"Only these can be included: {allowed}.")
 
-    def _fields_reader(self, parameter: str) -> _Reader | None:
+    def _fields_reader(self, parameter: str) -> Reader | None:
         type_ = parameter.removeprefix("fields[").removesuffix("]")
         try:
             resource = resource_of(type_)
@@ -363,7 +389,7 @@ class _Parser:
         else:
             self.total = total
 
-    def _filter_reader(self, parameter: str) -> _Reader | None:
+    def _filter_reader(self, parameter: str) -> Reader | None:
         name, *rest = parameter.removeprefix("filter[").removesuffix("]").split("][")
         if len(rest) > 1 or name in self.within:
             return None
@@ -371,16 +397,17 @@ class _Parser:
             return self._name_reader(parameter, self.resource.named.name, *rest)
         if rest:
             return self._range_reader(parameter, name, rest[0])
-        if name == "deleted":
-            return self._deleted if self.resource.has_tombstones else None
-        if name == "workspace" and is_of_workspaces(self.resource):
-            return self._workspaces
-        return self._equality_reader(parameter, name)
+        readers: dict[str, Reader] = {"deleted": self._deleted} if self.resource.has_tombstones else {}
+        if self.resource.type in ledgers():
+            readers[BY_SOLE_SOURCE] = self._sole_source
+        if is_of_workspaces(self.resource):
+            readers["workspace"] = self._workspaces
+        return readers.get(name) or self._equality_reader(parameter, name)
 
-    def _equality_reader(self, parameter: str, name: str) -> _Reader | None:
+    def _equality_reader(self, parameter: str, name: str) -> Reader | None:
         relationship, attribute = self.resource.relationship(name), self.resource.attribute(name)
         if relationship is not None and not relationship.many and relationship.is_filter:
-            return lambda value: self._add(parameter, name, "in", _ids(value), _SOME_IDS)
+            return lambda value: self._add(parameter, name, "in", ids_of(value), _SOME_IDS)
         if attribute is not None and attribute.kind == "direction":
             choice = " or ".join(DIRECTIONS)
             return lambda value: self._add(parameter, name, "eq", value if value in DIRECTIONS else None, choice)
@@ -388,7 +415,7 @@ class _Parser:
             return lambda value: self._add(parameter, name, "eq", parse_boolean(value), "true or false")
         return self._text_reader(parameter, name)
 
-    def _text_reader(self, parameter: str, name: str) -> _Reader | None:
+    def _text_reader(self, parameter: str, name: str) -> Reader | None:
         form = f"a text of 1 to {MAX_FILTER_TEXT} characters"
         known = self.resource.attribute(name)
         if known is not None and known.found and known.kind == "uuid":
@@ -402,7 +429,7 @@ class _Parser:
                 return partial(self._add_text, parameter, attribute.name, operator, (1, MAX_FILTER_TEXT), form)
         return None
 
-    def _name_reader(self, parameter: str, attribute: str, wanted: str = "") -> _Reader | None:
+    def _name_reader(self, parameter: str, attribute: str, wanted: str = "") -> Reader | None:
         if wanted == "starts":
             form = f"the first 1 to {MAX_NAME_FOLDED} characters of a name"
             return partial(self._add_text, parameter, attribute, "starts", (1, MAX_NAME_FOLDED), form)
@@ -420,10 +447,11 @@ class _Parser:
         shortest, longest = lengths
         self._add(parameter, name, operator, value if shortest <= len(value) <= longest else None, form)
 
-    def _range_reader(self, parameter: str, name: str, wanted: str) -> _Reader | None:
+    def _range_reader(self, parameter: str, name: str, wanted: str) -> Reader | None:
         attribute = self.resource.attribute(name)
         operator = next((known for known in RANGE_OPERATORS if known == wanted), None)
-        if attribute is None or name not in self.resource.times or operator is None:
+        is_time = attribute is not None and (name in self.resource.times or attribute.kept == "sorted")
+        if not is_time or operator is None:
             return None
         form = "a time in ISO 8601 with an offset, such as 2026-05-10T08:14:22.000Z"
         return lambda value: self._add(parameter, name, operator, parse_instant(value), form)
@@ -435,8 +463,26 @@ class _Parser:
         else:
             self.deleted = found
 
+    def _sole_source(self, value: str) -> None:
+        ids = ids_of(value)
+        if not ids or len(ids) > 1:
+            self.refuse("filter[sole_source]", "The value must be one uuid.")
+        else:
+            (self.sole_source,) = ids
+
+    def _refuse_beside_sole_source(self) -> None:
+        """Refuse what makes another list of the one that a connector's rows are the order of."""
+        given = [parameter_of(self.resource, found) for found in self.filters]
+        said = {"filter[deleted]": self.deleted != "exclude", "sort": self.is_sorted, "page[total]": self.total}
+        for parameter in (*given, *(name for name, is_given in said.items() if is_given)):
+            self.refuse(
+                parameter,
+                "With filter[sole_source] a list is in the order in which the connector brought its records in: beside "
+                "it there are filter[workspace], page[size], page[after] and page[before].",
+            )
+
     def _workspaces(self, value: str) -> None:
-        ids = _ids(value)
+        ids = ids_of(value)
         has_many = self.resource.relationship("workspace") is not None
         if not ids or (len(ids) > 1 and not has_many):
             self.refuse("filter[workspace]", f"The value must be {_SOME_IDS if has_many else 'one uuid'}.")
@@ -452,7 +498,8 @@ class _Parser:
 
 def sorts_of(resource: Resource) -> tuple[str, ...]:
     """Return what a type's list can be sorted by."""
-    return (*resource.times, "name") if resource.named else resource.times
+    by_name = ("name",) if resource.named else ()
+    return (*resource.times, *by_name, *((resource.sorted_by,) if resource.sorted_by else ()))
 
 
 def default_sort(resource: Resource) -> Sort:
@@ -473,7 +520,8 @@ def _cursor(value: str) -> str:
     return value.removesuffix("/")
 
 
-def _ids(value: str) -> tuple[UUID, ...] | None:
+def ids_of(value: str) -> tuple[UUID, ...] | None:
+    """Return the ids of a value, each once; None where it has another form, or has too many."""
     parts = value.split(",")
     ids = [parse_id(part) for part in parts] if len(parts) <= MAX_FILTER_IDS else [None]
     known = tuple(id_ for id_ in ids if id_ is not None)

@@ -1,11 +1,12 @@
 """How single values are written in URLs and documents."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 MEDIA_TYPE = "application/vnd.api+json"
 CURSOR_PAGINATION = "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/"
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,](?P<fraction>\d++))?)?(Z|[+-]\d\d(:?\d\d)?)",
     re.IGNORECASE | re.ASCII,
@@ -45,6 +46,14 @@ def parse_instant(text: str) -> datetime | None:
         return None
     is_finer = (matched["fraction"] or "")[6:].strip("0")
     return instant.replace(microsecond=instant.microsecond | 1) if is_finer else instant
+
+
+def parse_day(text: str) -> date | None:
+    """Return the day that `text` is in ISO 8601 (`2026-05-10`), or None."""
+    try:
+        return date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 def render_instant(value: datetime) -> str:

@@ -1,12 +1,13 @@
 """Values for examples. They are the demo's where the demo has them, so that examples can be tried on a local stack."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wellspring.example_ids import demo_id, id_of
 from wellspring.jsonapi.documents import list_of_related, proves
-from wellspring.resources import SINGLE, Attribute, Relationship, Resource, resource_of
+from wellspring.resources import SINGLE, Attribute, Relationship, Resource, records, resource_of
 
+DAY = "2026-05-10"
 MADE_AT = "2026-05-10T08:14:22.000Z"
 LATER = "2026-06-01T12:00:00.000Z"
 REQUEST_ID = "5f2c1f0e6f8f4d1f9a3b7c2d4e5f6a7b"
@@ -32,6 +33,8 @@ _VALUES: Mapping[str, Any] = {
     "direction": "input",
     "boolean": True,
     "texts": ["FR"],
+    "date": DAY,
+    "count": 12,
     "uuid": demo_id("message", "a"),
     "problems": [{"code": "unknown_record", "type": "company", "id": id_of("company")}],
     "counts": {"company": {"named": 1, "made": 0, "linked": 0, "ended": 0}},
@@ -40,7 +43,17 @@ _VALUES: Mapping[str, Any] = {
 
 def identifier(type_: str) -> Object:
     """Return the resource identifier object of the example of a type."""
+    if type_ in _ANSWERED:
+        return {"type": type_, "id": _ANSWERED[type_]()}
     return {"type": type_, "id": SINGLE if resource_of(type_).is_single else id_of(type_)}
+
+
+# What is answered from sums is known by what it is of.
+_ANSWERED: Mapping[str, Callable[[], str]] = {
+    "connector_activity": lambda: f"{id_of('workspace_connector')}:{DAY}",
+    "connector_impact": lambda: id_of("workspace_connector"),
+    "record_source": lambda: f"{id_of('company')}:{id_of('workspace_connector')}:input",
+}
 
 
 def attribute(said: Attribute) -> Any:
@@ -54,6 +67,9 @@ def attribute(said: Attribute) -> Any:
             return int(said.example)
         case "text" | "version":
             return said.example or said.name.replace("_", " ")
+        case "by_direction" | "totals":
+            each = 12 if said.kind == "totals" else {"input": 12, "output": 0}
+            return {record.type: each for record in records()}
         case _:
             return _VALUES[said.kind]
 
@@ -68,7 +84,11 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
     """
     made: Object = {
         **identifier(resource.type),
-        "attributes": {said.name: attribute(said) for said in resource.attributes if not said.is_kept_back},
+        "attributes": {
+            said.name: attribute(said)
+            for said in resource.attributes
+            if not said.is_kept_back and (primary or not said.kept)
+        },
     }
     relationships = {said.name: _relationship(resource, said, primary=primary) for said in resource.to_one}
     # A to-many's linkage is there where it is asked for.
@@ -87,7 +107,8 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
 
 
 def _relationship(resource: Resource, relationship: Relationship, *, primary: bool) -> Object:
-    target, made = resource_of(relationship.target), {"data": identifier(relationship.target)}
+    type_ = relationship.target or "company"
+    target, made = resource_of(type_), {"data": identifier(type_)}
     if not target.is_readable or not proves(resource, relationship, primary=primary):
         return made
     return {"links": {"related": f"{target.route}/{id_of(target.type)}"}, **made}

@@ -26,6 +26,8 @@ def schema(name: str) -> dict[str, str]:
 def operation_id(route: Route) -> str:
     """Return `list_company_workspace_connectors` for the operation of an object, `workspace_group_enrol` for others."""
     folder, _, operation = route.function.partition(".")
+    if route.operation == "answers" and operation == "list":
+        return f"list_{folder}"
     if operation not in METHOD_NAMES:
         return f"{folder}_{operation}"
     return f"{operation}_{folder}s" if operation == "list" else f"{operation}_{folder}"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from wellspring.example_ids import id_of
+from wellspring.jsonapi.answers import BY_CONNECTOR
 from wellspring.jsonapi.query import (
     DELETED,
     MAX_FILTER_IDS,
@@ -17,8 +18,20 @@ from wellspring.jsonapi.query import (
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
 from wellspring.openapi.schemas import included_types, narrowed
-from wellspring.queries import DEFAULT_PAGE_SIZE, MAX_NAME_FOLDED, MAX_PAGE_SIZE, MAX_SEARCHED, MAX_TOTAL
-from wellspring.resources import Attribute, Resource, resource_of, resources
+from wellspring.queries import (
+    BY_SOLE_SOURCE,
+    DEFAULT_PAGE_SIZE,
+    MAX_ACTIVE_CONNECTORS,
+    MAX_DAYS,
+    MAX_EXAMINED,
+    MAX_NAME_FOLDED,
+    MAX_PAGE_SIZE,
+    MAX_SEARCHED,
+    MAX_STATES,
+    MAX_SUMMED,
+    MAX_TOTAL,
+)
+from wellspring.resources import Attribute, Resource, ledgers, resource_of, resources
 from wellspring.routes import Route
 
 type Object = dict[str, Any]
@@ -26,8 +39,11 @@ type Object = dict[str, Any]
 _UUID: Object = {"type": "string", "format": "uuid"}
 _TIME: Object = {"type": "string", "format": "date-time"}
 # Operations whose answer shows as much of a resource as a client asks for.
-WITH_VIEW = frozenset({"list", "retrieve", "create", "update"})
+WITH_VIEW = frozenset({"list", "retrieve", "create", "update", "answers", "answer"})
 _COMPARED = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
+
+
+_SORTED = [resource.sorted_by for resource in resources() if resource.sorted_by]
 
 
 def enumerations() -> dict[str, Object]:
@@ -38,6 +54,7 @@ def enumerations() -> dict[str, Object]:
         "Order": {"type": "string", "enum": orders},
         **{name: {"type": "string", "enum": said} for name, said in own.items() if said},
         "OrderOrName": {"type": "string", "enum": [*orders, "name", "-name"]},
+        "OrderOrSync": {"type": "string", "enum": [*orders, *(sign + kept for kept in _SORTED for sign in ("", "-"))]},
         "DeletedRows": {"type": "string", "enum": list(DELETED)},
     }
 
@@ -59,6 +76,8 @@ def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]
     within = frozenset(route.within.values())
     if route.operation == "list":
         yield from _list(resource, within)
+    elif route.operation == "answers":
+        yield from _answers(resource)
     if route.operation in WITH_VIEW:
         yield from _view(resource)
     yield from _headers(route)
@@ -67,7 +86,7 @@ def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]
 def _path(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]:
     for name in re.findall(r"{(\w+)}", route.path):
         relationship = resource.relationship(route.within.get(name, ""))
-        target = relationship.target if relationship else resource.type
+        target = relationship.target if relationship else (route.of or resource).type
         yield (
             f"path.{name}.{target}",
             {
@@ -104,6 +123,34 @@ def _list(resource: Resource, within: frozenset[str]) -> Iterator[tuple[str, Obj
         yield "filter.workspace.several" if several else "filter.workspace.one", _workspaces(several=several)
 
 
+def _answers(resource: Resource) -> Iterator[tuple[str, Object]]:
+    """Yield the parameters of pages of what no table has."""
+    *paging, _ = _paging()
+    for parameter in paging:
+        yield _key(parameter["name"]), parameter
+    if resource.type == "connector_activity":
+        yield from ((f"activity.{_key(parameter['name'])}", parameter) for parameter in _of_activity())
+
+
+def _of_activity() -> Iterator[Object]:
+    connector = (
+        f"Whose activity: one to {MAX_ACTIVE_CONNECTORS} ids of workspace connector. This, or `filter[workspace]`."
+    )
+    most, name = {"minItems": 1, "maxItems": MAX_ACTIVE_CONNECTORS}, "filter[workspace_connector]"
+    yield _listed(name, connector, _UUID, [id_of("workspace_connector")], **most)
+    workspace = "Of all connectors of this workspace, which the caller must see: any other is 403."
+    yield _query("filter[workspace]", workspace, _UUID, id_of("workspace"))
+    for operator in RANGE_OPERATORS:
+        description = (
+            f"Only days {_COMPARED[operator]} this one, of UTC. A range has at most {MAX_DAYS} days; it ends today "
+            "where it has no end."
+        )
+        day: Object = {"type": "string", "format": "date"}
+        yield _query(f"filter[date][{operator}]", description, day, examples.DAY)
+    description = f"Adds all days of each connector up; a page has at most {MAX_SUMMED} of them then."
+    yield _query("sum[by]", description, {"type": "string", "enum": [BY_CONNECTOR]}, BY_CONNECTOR)
+
+
 def _paging() -> Iterator[Object]:
     size = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE}
     yield _query("page[size]", "How many rows a page has.", size, 2)
@@ -121,6 +168,8 @@ def _order_of(resource: Resource) -> str:
     """Return the name of the enumeration of a list's orders."""
     if resource.times != SORTABLE:
         return f"OrderOf{pascal(resource.type)}"
+    if resource.sorted_by:
+        return "OrderOrSync"
     return "OrderOrName" if resource.named else "Order"
 
 
@@ -131,6 +180,12 @@ def _orders(resource: Resource) -> list[str]:
 def _sort(resource: Resource) -> Object:
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
     dead = "By `deleted_at` with `filter[deleted]=only`."
+    if resource.sorted_by:
+        description = (
+            f"The order, `-` for newest first; `-created_at` where it is not said. {dead} By `{resource.sorted_by}` "
+            f"with `filter[workspace]`, among at most {MAX_STATES:,}: what never happened is older than all."
+        )
+        return _query("sort", description, schema(_order_of(resource)), "-created_at")
     if resource.times != SORTABLE:
         usual = f"-{resource.times[0]}"
         description = f"The order, `-` for newest first; `{usual}` where it is not said."
@@ -159,7 +214,14 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
                 maxItems=MAX_FILTER_IDS,
             )
     for attribute in resource.attributes:
-        yield from _filters_of(attribute, is_ranged=attribute.name in resource.times)
+        yield from _filters_of(attribute, is_ranged=attribute.name in resource.times or attribute.kept == "sorted")
+    if resource.type in ledgers():
+        description = (
+            "Only what is brought in by this workspace connector and by no other, in the order in which it was, the "
+            f"latest first. A page looks at {MAX_EXAMINED:,} rows at most: it may be short, and has `links.next` until "
+            "the end. Beside it there is no other filter but `filter[workspace]`, no `sort` and no total."
+        )
+        yield _query(f"filter[{BY_SOLE_SOURCE}]", description, _UUID, id_of("workspace_connector"))
     if resource.has_tombstones:
         yield _query(
             "filter[deleted]",

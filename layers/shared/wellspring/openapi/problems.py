@@ -100,10 +100,11 @@ def _problems(route: Route) -> Iterator[WellspringError]:
 
 def _of_operation(route: Route, resource: Resource) -> Iterator[WellspringError]:
     match route.operation:
-        case "list":
+        case "list" | "answers":
             yield InvalidCursor("The cursor is not one of this list.", parameter="page[after]")
-            if route.within:
-                yield _absent("workspace")
+            yield from (_absent(of) for of in (route.of.type if route.of else "", *route.within.values()) if of)
+        case "answer" if route.of is not None:
+            yield _absent(route.of.type)
         case "retrieve":
             yield BadRequest("The value must be entity tags in double quotes.", header="If-None-Match")
             yield _absent(resource.type)

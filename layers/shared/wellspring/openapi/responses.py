@@ -108,11 +108,15 @@ def _successes(route: Route) -> Iterator[tuple[str, str, Object]]:
     if problems.is_never_permitted(route):
         return
     match route.operation:
-        case "list":
+        case "list" | "answers":
             yield "200", "", _page(route, resource)
         case "retrieve":
             yield "200", "", _single(route, resource, f"The {resource.name}.")
             yield "304", "NotModified", {"description": "The client has this answer already.", "headers": _tag()}
+        case "answer":
+            found = examples.single_document(resource, _path(route))
+            content: Object = {"schema": schema(f"{pascal(resource.type)}Document"), "example": found}
+            yield "200", "", {"description": f"The {resource.name}.", "content": {MEDIA_TYPE: content}}
         case "update" | "release" | "dismiss":
             yield "200", "", _single(route, resource, f"The {resource.name} as it is now.")
         case "status" | "release_many":
@@ -159,16 +163,23 @@ def _released(resource: Resource) -> Object:
     }
 
 
-def _page(route: Route, resource: Resource) -> Object:
+def _path(route: Route) -> str:
+    """Return the path of an operation with the examples' ids."""
     path = route.path
     for name, relationship in route.within.items():
         path = path.replace(f"{{{name}}}", id_of(relationship))
+    return path if route.of is None else path.replace("{id}", id_of(route.of.type))
+
+
+def _page(route: Route, resource: Resource) -> Object:
+    path = _path(route)
     # A list within something says what it holds without being asked to.
     given = {} if route.within else {"page": {"value": examples.page_document(resource, path, ())}}
     include = ("provider",) if route.within else resource.includes[:1]
-    given["with_include"] = {"value": examples.page_document(resource, path, include)}
+    if include or route.operation == "list":
+        given["with_include"] = {"value": examples.page_document(resource, path, include)}
     return {
-        "description": f"A page of {resource.name}s. Its type names the profile {CURSOR_PAGINATION} if `Accept` does.",
+        "description": f"A page of {resource.names}. Its type names the profile {CURSOR_PAGINATION} if `Accept` does.",
         "content": {
             MEDIA_TYPE: {
                 "schema": schema(f"{pascal(resource.type)}Collection"),

@@ -5,7 +5,7 @@ declarations is seen by the tests that compare the two. Requests are described a
 relationship that is unknown or not the client's to say is refused, other members are ignored, as JSON:API demands.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
@@ -14,12 +14,16 @@ from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
 from wellspring.queries import MAX_TOTAL, MOST_LINKED, PROBLEMS_KEPT
 from wellspring.resources import (
+    ANSWERS,
+    CONNECTOR_IMPACT,
     DIRECTIONS,
     MESSAGE_REASONS,
     SINGLE,
     Attribute,
+    Kind,
     Relationship,
     Resource,
+    records,
     resource_of,
     resources,
 )
@@ -84,6 +88,18 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "type": "string",
             "enum": list(DIRECTIONS),
             "description": "`input`: the connector brought the record in; `output`: it carried it out.",
+        },
+        "ByDirection": {
+            **closed(dict.fromkeys(DIRECTIONS, _NUMBER), *DIRECTIONS),
+            "description": "How many rows of each direction.",
+        },
+        "ByType": {
+            **closed({record.type: schema("ByDirection") for record in records()}, *(each.type for each in records())),
+            "description": "How many rows of each record type and direction.",
+        },
+        "TotalsByType": {
+            **closed({record.type: _NUMBER for record in records()}, *(each.type for each in records())),
+            "description": "How many of each record type.",
         },
         "Link": {"type": "string", "format": "uri-reference", "description": "Relative to this API."},
         "JsonApi": closed(
@@ -223,6 +239,7 @@ def basics(codes: list[str]) -> dict[str, Object]:
     }
 
 
+_NUMBER: Object = {"type": "integer", "minimum": 0}
 _TOTAL: Object = {
     "total": {"type": "integer", "minimum": 0, "maximum": MAX_TOTAL},
     "total_is_capped": {"type": "boolean", "const": True, "description": "Where there are more than are counted."},
@@ -234,8 +251,11 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
     """Yield the schemas of the resource object of a type and, where it has routes, of the documents around it."""
     name = pascal(resource.type)
     yield name, _resource_object(resource)
-    if resource.is_single:
+    if resource.is_single or resource is CONNECTOR_IMPACT:
         yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
+    elif resource in ANSWERS:
+        several = {"type": "array", "items": schema(name)}
+        yield f"{name}Collection", _document(resource, {"data": several, "links": schema("PageLinks")})
     elif resource.route:
         yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
         yield (
@@ -254,13 +274,15 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
 def _resource_object(resource: Resource) -> Object:
     properties: Object = {
         "type": {"type": "string", "const": resource.type},
-        "id": {"const": SINGLE} if resource.is_single else schema("Id"),
+        "id": {"const": SINGLE} if resource.is_single else _id_of(resource),
         "attributes": _attributes(resource),
     }
     if resource.relationships:
         properties["relationships"] = closed({said.name: _related(said) for said in resource.relationships})
     required = ["type", "id"]
-    if resource.route:
+    if resource in ANSWERS:
+        properties["meta"] = schema("ItemMeta")
+    elif resource.route:
         # What a GET would not show has no link: a tombstoned row, a group of others that is included.
         properties["links"] = schema("SelfLinks")
     if resource.route and not resource.is_single:
@@ -290,8 +312,8 @@ def _shown(attribute: Attribute) -> Object:
         case "instant":
             is_there = attribute.required or attribute.name == "created_at"
             return schema("Instant") if is_there else _or_null(schema("Instant"))
-        case "direction":
-            return schema("Direction") if attribute.required else _or_null(schema("Direction"))
+        case "direction" | "date":
+            return _OF_KINDS[attribute.kind] if attribute.required else _or_null(_OF_KINDS[attribute.kind])
         case "objects":
             return {"type": "array", "items": _member(attribute)}
         case "text" | "version":
@@ -300,9 +322,12 @@ def _shown(attribute: Attribute) -> Object:
             return _OF_KINDS[attribute.kind]
 
 
-_OF_KINDS: dict[str, Object] = {
+_OF_KINDS: Mapping[Kind, Object] = {
+    "direction": schema("Direction"),
+    "date": {"type": "string", "format": "date", "description": "A day of UTC."},
     "boolean": {"type": "boolean"},
     "number": {"type": "integer", "minimum": 0},
+    "count": _NUMBER,
     "texts": {"type": "array", "items": {"type": "string"}},
     "uuid": {"type": ["string", "null"], "format": "uuid"},
     "problems": {"type": "array", "items": schema("Problem"), "maxItems": PROBLEMS_KEPT},
@@ -311,7 +336,13 @@ _OF_KINDS: dict[str, Object] = {
         "additionalProperties": schema("Counts"),
         "description": "By type of record; of providers how many were named and matched.",
     },
+    "by_direction": schema("ByType"),
+    "totals": schema("TotalsByType"),
 }
+
+
+def _id_of(resource: Resource) -> Object:
+    return {"type": "string"} if resource in ANSWERS else schema("Id")
 
 
 def _member(attribute: Attribute) -> Object:
@@ -341,14 +372,14 @@ def _related(relationship: Relationship) -> Object:
         name, data = "OptionalLinkage", _or_null(known)
     links = (
         {}
-        if relationship.many or not resource_of(relationship.target).is_readable
+        if relationship.many or (relationship.target and not resource_of(relationship.target).is_readable)
         else {"links": schema("RelatedLinks")}
     )
     return narrowed(name, properties={**links, "data": data}, unevaluatedProperties=False)
 
 
 def _of_type(target: str) -> Object:
-    return {"type": {"const": target}}
+    return {"type": {"const": target} if target else {"enum": [record.type for record in records()]}}
 
 
 def _links(*names: str) -> Object:
@@ -479,5 +510,5 @@ def all_answers() -> dict[str, Object]:
         "LedgerAttributes": _all_shown(ledger),
         _written_name("create"): _members(_written_attributes(ledger, "create"), needed),
         _written_name("update"): _members(_written_attributes(ledger, "update"), []),
-        **{name: made for resource in resources() for name, made in answers(resource)},
+        **{name: made for resource in (*resources(), *ANSWERS) for name, made in answers(resource)},
     }

@@ -66,5 +66,5 @@ def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, p
             "The cursor is not one of this list in this order; begin again without it.", parameter=parameter
         )
     place = body[ID_BYTES:]
-    at = place.decode() if sort.by_name else EPOCH + int.from_bytes(place, signed=True) * MILLISECOND
+    at = place.decode() if sort.by_text else EPOCH + int.from_bytes(place, signed=True) * MILLISECOND
     return Position(at=at, id=UUID(bytes=body[:ID_BYTES]))

@@ -7,8 +7,20 @@ from uuid import UUID
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden, InvalidCursor, InvalidQueryParameter, NotFound, WellspringError, raise_all
-from wellspring.queries import MAX_SEARCHED, MAX_TOTAL, MOST_LINKED, Filter, ListQuery, Position, View, parameter_of
+from wellspring.queries import (
+    MAX_SEARCHED,
+    MAX_STATES,
+    MAX_TOTAL,
+    MOST_LINKED,
+    Filter,
+    ListQuery,
+    Position,
+    Sort,
+    View,
+    parameter_of,
+)
 from wellspring.repositories import cursor_keys, groups, ledger, parents
+from wellspring.repositories.answers import sole, states
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource, resource_of
 from wellspring.services import cursors
@@ -22,8 +34,11 @@ __all__ = [
     "found",
     "include",
     "list_page",
+    "require_claimed",
     "require_workspace",
     "retrieve",
+    "signed",
+    "verified",
 ]
 
 # Parents whose rows are read whole for one page, because no index has them in its order.
@@ -45,6 +60,8 @@ class Page:
         more_after: whether there is a page after it.
         total: how many rows the list has, at most `MAX_TOTAL`; None where nobody asked.
         total_is_capped: whether it has more than `total`.
+        ends: the cursors that the page before and the page after it are asked for with, where it is not its first and
+            its last row's.
     """
 
     rows: list[Row]
@@ -54,6 +71,7 @@ class Page:
     more_after: bool
     total: int | None = None
     total_is_capped: bool = False
+    ends: tuple[str | None, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,28 +110,80 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         InvalidCursor: the query's cursor is not one of this list.
         InvalidQueryParameter: the query is of too many rows; or `Problems` of several.
     """
-    raise_all(_unbounded(principal, query))
+    if query.sole_source is None:
+        raise_all(_unbounded(principal, query))
     if query.workspaces:
-        seen = parents.visible_workspaces(transaction, principal, query.workspaces)
-        if len(seen) < len(query.workspaces):
-            raise Forbidden("There is no such workspace among yours.", parameter="filter[workspace]")
+        require_claimed(transaction, principal, query.workspaces)
+    if query.sole_source is not None:
+        return _sole_page(transaction, principal, query)
+    if query.sort.name == query.resource.sorted_by:
+        _require_few(transaction, query)
     _require_searchable(transaction, principal, query)
     position = _position(transaction, query)
     slice_ = ledger.page(transaction, principal, query, position)
-    key = _keys.all(transaction)[0]
     rows = _with_linkage(transaction, query.resource, slice_.rows, query.view)
+    rows = _with_states(transaction, principal, query.resource, rows, query.view, primary=True)
     counted = ledger.count(transaction, principal, query) if query.total else None
     return Page(
         rows=rows,
-        cursors=[
-            cursors.sign(key, query.resource, query.sort, Position(row[query.sort.name], row["id"])) for row in rows
-        ],
+        cursors=signed(
+            transaction,
+            query.resource,
+            query.sort,
+            (Position(row[query.sort.name], row["id"]) for row in slice_.rows),
+        ),
         included=include(transaction, principal, query.resource, rows, query.view),
         more_before=slice_.more_before,
         more_after=slice_.more_after,
         total=None if counted is None else min(counted, MAX_TOTAL),
         total_is_capped=counted is not None and counted > MAX_TOTAL,
     )
+
+
+def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
+    """Return records that nobody but one connector brings in; a page may be short where many others do as well."""
+    position = _position(transaction, query)
+    looked = sole.sole_page(transaction, principal, query, position)
+    is_full = len(looked.rows) > query.size
+    rows = looked.rows[: query.size]
+    places = [Position(row["at"], row["row_id"]) for row in rows]
+    # As far as was looked: what lies beyond is another page, also where there is nothing to show on this one.
+    near, far = looked.first, places[-1] if is_full else looked.last
+    ahead = far is not None
+    if query.backward:
+        rows.reverse()
+        places.reverse()
+        near, far = far, near
+    first, last = (signed(transaction, query.resource, query.sort, [end])[0] if end else None for end in (near, far))
+    return Page(
+        rows=rows,
+        cursors=signed(transaction, query.resource, query.sort, places),
+        included=include(transaction, principal, query.resource, rows, query.view),
+        more_before=ahead if query.backward else looked.behind,
+        more_after=looked.behind if query.backward else ahead,
+        ends=(first, last),
+    )
+
+
+def require_claimed(transaction: Transaction, principal: Principal, workspaces: Sequence[UUID]) -> None:
+    """Let through who sees the workspaces that a query claims to work in.
+
+    Raises:
+        Forbidden: one of them is not there, or the caller may not see it.
+    """
+    if len(parents.visible_workspaces(transaction, principal, workspaces)) < len(workspaces):
+        raise Forbidden("There is no such workspace among yours.", parameter="filter[workspace]")
+
+
+def _require_few(transaction: Transaction, query: ListQuery) -> None:
+    """Let through an order that no index has, where there are few enough rows to sort.
+
+    Raises:
+        InvalidQueryParameter: there are more.
+    """
+    if states.connectors_in(transaction, query.workspaces) > MAX_STATES:
+        detail = f"Of more than {MAX_STATES:,} connectors there is no order of {query.sort.name}: ask for another sort."
+        raise InvalidQueryParameter(detail, parameter="sort")
 
 
 def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
@@ -141,7 +211,13 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
         asked.append("sort")
     ways = ", ".join(f"filter[{name}]" for name in dict.fromkeys(("workspace", *driving)))
     detail = f"This is not for the rows of all workspaces: ask for it with one of {ways}."
-    return [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
+    problems: list[WellspringError] = [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
+    # Names that are found come in their own order: where the filter is refused, so is that.
+    if not problems and not ledger.is_sorted_by_an_index(principal, query):
+        detail = f"The rows of all workspaces have no such order: ask for -created_at, or for it with one of {ways}."
+        parameter = "sort" if query.sort != Sort() else "filter[deleted]"
+        problems.append(InvalidQueryParameter(detail, parameter=parameter))
+    return problems
 
 
 def _is_of_few_messages(resource: Resource, condition: Filter) -> bool:
@@ -183,6 +259,7 @@ def retrieve(transaction: Transaction, principal: Principal, resource: Resource,
 def found(transaction: Transaction, principal: Principal, resource: Resource, row: Row, view: View) -> Found:
     """Return a row that was read or written, with its linkage and what it includes."""
     (row,) = _with_linkage(transaction, resource, [row], view)
+    (row,) = _with_states(transaction, principal, resource, [row], view, primary=True)
     return Found(row, include(transaction, principal, resource, [row], view))
 
 
@@ -204,13 +281,27 @@ def absent(type_: str, pointer: str | None = None) -> NotFound:
 def _position(transaction: Transaction, query: ListQuery) -> Position | None:
     if query.cursor is None:
         return None
-    parameter = "page[before]" if query.backward else "page[after]"
+    return verified(transaction, query.resource, query.sort, query.cursor, backward=query.backward)
+
+
+def signed(transaction: Transaction, resource: Resource, sort: Sort, positions: Iterable[Position]) -> list[str]:
+    """Return the cursors of positions in a list of `resource` under `sort`."""
+    key = _keys.all(transaction)[0]
+    return [cursors.sign(key, resource, sort, position) for position in positions]
+
+
+def verified(transaction: Transaction, resource: Resource, sort: Sort, cursor: str, *, backward: bool) -> Position:
+    """Return the position that a cursor stands for.
+
+    Raises:
+        InvalidCursor: it is not one of this list.
+    """
+    parameter = "page[before]" if backward else "page[after]"
     try:
-        return cursors.verify(_keys.all(transaction), query.resource, query.sort, query.cursor, parameter)
+        return cursors.verify(_keys.all(transaction), resource, sort, cursor, parameter)
     except InvalidCursor:
         # Its key may be newer than this process.
-        keys = _keys.all(transaction, again=True)
-        return cursors.verify(keys, query.resource, query.sort, query.cursor, parameter)
+        return cursors.verify(_keys.all(transaction, again=True), resource, sort, cursor, parameter)
 
 
 def include(
@@ -232,7 +323,9 @@ def include(
                 ids.update((id_, None) for row in known[source] for id_ in _linked(row, name))
         known[type_] = ledger.related(transaction, principal, resource_of(type_), list(ids)) if ids else []
         if ids:
-            included[type_] = list(known[type_])
+            included[type_] = _with_states(
+                transaction, principal, resource_of(type_), known[type_], view, primary=False
+            )
         steps = [step for step in steps if step[2] != type_]
     return included
 
@@ -272,6 +365,32 @@ def _with_linkage(transaction: Transaction, resource: Resource, rows: Sequence[R
     share = max(1, MOST_LINKED // len(rows))
     linked = groups.linkage(transaction, [row["id"] for row in rows], names, share + 1)
     return [{**row, **_share(linked[row["id"]], share)} for row in rows]
+
+
+def _with_states(
+    transaction: Transaction,
+    principal: Principal,
+    resource: Resource,
+    rows: Sequence[Row],
+    view: View,
+    *,
+    primary: bool,
+) -> list[Row]:
+    """Add what is kept about rows, read in one statement for all of them, where the view shows it.
+
+    Args:
+        transaction: the scope to read in.
+        principal: the caller.
+        resource: the rows' type.
+        rows: what was read.
+        view: what is shown.
+        primary: whether the rows are what was asked for; what is included with it says it only where it is named.
+    """
+    named = view.fields.get(resource.type)
+    if not rows or not resource.kept or not (primary if named is None else named.intersection(resource.kept)):
+        return list(rows)
+    known = states.states(transaction, principal, [row["id"] for row in rows])
+    return [{**row, **known.get(row["id"], {})} for row in rows]
 
 
 def _share(linked: Mapping[str, list[UUID]], share: int) -> dict[str, object]:

@@ -50,7 +50,7 @@ class PageBuilder(ABC):
         self.shape = shape
         self.resource = shape.resource
         self.table = table_of(shape.resource.table)
-        self.rows = listed_from(shape.resource)
+        self.rows: FromClause = listed_from(shape.resource)
         direct = shape.resource.tenancy == "direct"
         self.visible = Visible(person=shape.person, claimed=shape.claimed, direct=direct)
 

@@ -27,14 +27,14 @@ def attribute_column(row: FromClause, name: str) -> ColumnElement[Any]:
 
 
 def own_columns(resource: Resource, row: FromClause) -> list[ColumnElement[Any]]:
-    """Return what a row shows of itself among others: `id` and each attribute."""
-    shown = [attribute for attribute in resource.attributes if not attribute.is_kept_back]
+    """Return what a row shows of itself among others: `id` and each attribute that it has a column for."""
+    shown = [attribute for attribute in resource.attributes if not (attribute.is_kept_back or attribute.kept)]
     return [row.c.id, *(attribute_column(row, said.column or said.name).label(said.name) for said in shown)]
 
 
 def whole_columns(resource: Resource, row: FromClause, *, person: bool) -> list[ColumnElement[Any]]:
     """Return what a row shows of itself where it is asked for by its id."""
-    shown = (attribute for attribute in resource.attributes if not (attribute.is_kept_back and person))
+    shown = (said for said in resource.attributes if not said.kept and not (said.is_kept_back and person))
     columns = (attribute_column(row, said.whole or said.column or said.name).label(said.name) for said in shown)
     return [row.c.id, *columns]
 

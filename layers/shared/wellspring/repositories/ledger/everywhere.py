@@ -8,12 +8,18 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, FromClause, Integer, Select, bindparam
 
-from wellspring.models.walks import Walk, pieces
+from wellspring.models.walks import Walk, declared, pieces
 from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
 
 
 class Everywhere(PageBuilder):
     """Reads all rows of the table in their order; those that the caller does not see are passed."""
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether indexes of all rows have them in the list's order."""
+        shape, there = self.shape, declared(self.table)
+        return all(walk in there for walk in pieces(self.table, None, shape.sort.name, shape.halves, shape.direction))
 
     def page(self) -> CTE:
         """Return the first rows ahead of the cursor."""

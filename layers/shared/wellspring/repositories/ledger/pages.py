@@ -11,6 +11,7 @@ from wellspring.database import Transaction
 from wellspring.queries import ListQuery, Position
 from wellspring.repositories.ledger import messages
 from wellspring.repositories.ledger.building import PageBuilder
+from wellspring.repositories.ledger.by_state import SortedByState
 from wellspring.repositories.ledger.driven import HeadsThenLateral
 from wellspring.repositories.ledger.everywhere import Everywhere
 from wellspring.repositories.ledger.shapes import Row, Shape, shape_of, values_of
@@ -58,9 +59,11 @@ def page(transaction: Transaction, principal: Principal, query: ListQuery, posit
 
 
 def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
-    """Say whether the rows of the parents that a query is read by stand in its order in some index."""
+    """Say whether the rows of the parents that a query is read by, or all, stand in its order in some index."""
     builder = builder_of(shape_of(principal, query, cursor=False, backward=False))
-    return not isinstance(builder, HeadsThenLateral) or builder.is_sorted
+    return isinstance(builder, WholeSorted) or (
+        isinstance(builder, HeadsThenLateral | Everywhere) and builder.is_sorted
+    )
 
 
 def builder_of(shape: Shape) -> PageBuilder:
@@ -68,6 +71,8 @@ def builder_of(shape: Shape) -> PageBuilder:
     resource = shape.resource
     if resource.tenancy == "message":
         return messages.OfParents(shape) if shape.is_narrow else messages.OfAll(shape)
+    if shape.sort.name == resource.sorted_by:
+        return SortedByState(shape)
     if resource.tenancy == "membership" or (resource.tenancy == "itself" and (shape.person or shape.claimed)):
         return WholeSorted(shape)
     if not resource.driving:

@@ -1,0 +1,81 @@
+"""What is answered from sums and from several rows: pages, and one resource that has no row (contract, section 7)."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from wellspring.access.rules import permit
+from wellspring.database import Transaction
+from wellspring.errors import raise_all
+from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
+from wellspring.handlers.reading import NARROWING, page_response
+from wellspring.ids import parse_id
+from wellspring.jsonapi.answers import parse_activity, parse_page
+from wellspring.jsonapi.documents import single_document, url_of
+from wellspring.jsonapi.query import parse_view
+from wellspring.queries import ActivityQuery, AnswerQuery
+from wellspring.resources import CONNECTOR_ACTIVITY, CONNECTOR_IMPACT, RECORD_SOURCE, Resource
+from wellspring.services import answers
+from wellspring.services.reading import Found, Page
+
+
+def activity() -> LambdaHandler:
+    """Return the handler of `GET /v1/connector-activity`."""
+
+    def read(transaction: Transaction, request: Request, query: ActivityQuery) -> Page:
+        return answers.connector_activity(transaction, request.principal, query)
+
+    return _pages_of(CONNECTOR_ACTIVITY, parse_activity, read)
+
+
+def sources_of(record: Resource) -> LambdaHandler:
+    """Return the handler of `GET <route>/{id}/sources` of a record type."""
+
+    def read(transaction: Transaction, request: Request, query: AnswerQuery) -> Page:
+        return answers.record_sources(transaction, request.principal, record, _id_of(request), query)
+
+    return _pages_of(RECORD_SOURCE, lambda raw_query: parse_page(RECORD_SOURCE, raw_query), read)
+
+
+def impact() -> LambdaHandler:
+    """Return the handler of `GET /v1/workspace-connectors/{id}/impact`."""
+
+    def operation(request: Request) -> Plan[Found]:
+        permit(request.principal, CONNECTOR_IMPACT.policy, "read")
+        view, problems = parse_view(CONNECTOR_IMPACT, request.raw_query)
+        raise_all(problems)
+        id_ = _id_of(request)
+
+        def answer(found: Found) -> Response:
+            url = url_of(request.path, request.raw_query)
+            return Response(render(single_document(CONNECTOR_IMPACT, found, view, url)))
+
+        return Plan(lambda transaction: answers.connector_impact(transaction, request.principal, id_), answer)
+
+    return jsonapi_handler(operation)
+
+
+def _pages_of[Asked: AnswerQuery](
+    resource: Resource, parse: Callable[[str], Asked], read: Callable[[Transaction, Request, Asked], Page]
+) -> LambdaHandler:
+    """Return the handler of a `GET` that answers with pages.
+
+    Args:
+        resource: what they are of.
+        parse: what a query string asks for; raises what is wrong with it.
+        read: the page of it.
+    """
+
+    def operation(request: Request) -> Plan[Page]:
+        permit(request.principal, resource.policy, "read")
+        asked = parse(request.raw_query)
+        return Plan(
+            lambda transaction: read(transaction, request, asked),
+            lambda page: page_response(request, resource, page, asked.view),
+            narrowing=NARROWING,
+        )
+
+    return jsonapi_handler(operation)
+
+
+def _id_of(request: Request) -> UUID | None:
+    return parse_id(request.path_parameters["id"])

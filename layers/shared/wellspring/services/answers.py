@@ -1,0 +1,140 @@
+"""What people ask of the ledger beside its rows (contract, section 7): each a page, for what the caller sees."""
+
+from datetime import UTC, datetime, time
+from uuid import UUID
+
+from wellspring.access.principal import Principal
+from wellspring.database import Transaction
+from wellspring.queries import BY_SOURCE, ActivityQuery, AnswerQuery, Day, Position, Sort, Source
+from wellspring.repositories import ledger
+from wellspring.repositories.answers import activity, sole, sources
+from wellspring.resources import (
+    CONNECTOR_ACTIVITY,
+    DIRECTIONS,
+    RECORD_SOURCE,
+    WORKSPACE_CONNECTOR,
+    Resource,
+    records,
+)
+from wellspring.services.reading import Found, Page, Row, absent, include, require_claimed, signed, verified
+
+SOURCES = Sort(BY_SOURCE)
+# What a cursor of one list is not taken for in the other.
+BY_DAY, IN_ALL = Sort("date"), Sort("connector")
+
+
+def connector_activity(transaction: Transaction, principal: Principal, query: ActivityQuery) -> Page:
+    """Return how much the connectors of a query linked and ended, by day or in all.
+
+    Raises:
+        Forbidden: the query claims a workspace that the caller does not see.
+        InvalidCursor: the query's cursor is not one of this list.
+    """
+    if query.workspace is not None:
+        require_claimed(transaction, principal, [query.workspace])
+    order = IN_ALL if query.is_summed else BY_DAY
+    place = None
+    if query.cursor is not None:
+        at = verified(transaction, CONNECTOR_ACTIVITY, order, query.cursor, backward=query.backward)
+        place = Day(at.id, at.at.date() if isinstance(at.at, datetime) else None)
+    rows, behind = activity.activity(transaction, principal, query, place)
+    ahead = len(rows) > query.size
+    rows = rows[: query.size]
+    if query.backward:
+        rows.reverse()
+    return Page(
+        rows=[{**row, "id": _id_of(row)} for row in rows],
+        cursors=signed(transaction, CONNECTOR_ACTIVITY, order, map(_position_of, rows)),
+        included={},
+        more_before=ahead if query.backward else behind,
+        more_after=behind if query.backward else ahead,
+    )
+
+
+def record_sources(
+    transaction: Transaction, principal: Principal, record: Resource, id_: UUID | None, query: AnswerQuery
+) -> Page:
+    """Return where a record came from and where it went: a line for each connector and direction.
+
+    Args:
+        transaction: the scope to read in.
+        principal: the caller.
+        record: the record's type.
+        id_: its public id; None where the path held something that is no uuid.
+        query: what is asked for.
+
+    Raises:
+        NotFound: there is no such record, or the caller may not see it.
+        InvalidCursor: the query's cursor is not one of this list.
+    """
+    if id_ is None or ledger.one(transaction, principal, record, {"id": id_}) is None:
+        raise absent(record.type)
+    place = None
+    if query.cursor is not None:
+        at = verified(transaction, RECORD_SOURCE, SOURCES, query.cursor, backward=query.backward)
+        time_, _, direction = str(at.at).partition(" ")
+        place = Source(datetime.fromisoformat(time_), at.id, direction)
+    found, behind = sources.sources(transaction, principal, record, id_, query, place)
+    ahead = len(found) > query.size
+    rows: list[Row] = [
+        {
+            **row,
+            "id": f"{id_}:{row['workspace_connector_id']}:{row['direction']}",
+            "record_id": id_,
+            "record_type": record.type,
+        }
+        for row in found[: query.size]
+    ]
+    if query.backward:
+        rows.reverse()
+    places = (
+        Position(f"{row['last_at'].isoformat()} {row['direction']}", row["workspace_connector_id"]) for row in rows
+    )
+    return Page(
+        rows=rows,
+        cursors=signed(transaction, RECORD_SOURCE, SOURCES, places),
+        included=include(transaction, principal, RECORD_SOURCE, rows, query.view),
+        more_before=ahead if query.backward else behind,
+        more_after=behind if query.backward else ahead,
+    )
+
+
+def connector_impact(transaction: Transaction, principal: Principal, id_: UUID | None) -> Found:
+    """Return what is lost if a connector is disconnected.
+
+    Args:
+        transaction: the scope to read in.
+        principal: the caller.
+        id_: the workspace connector's public id; None where the path held something that is no uuid.
+
+    Raises:
+        NotFound: there is no such connector, or the caller may not see it.
+    """
+    if id_ is None or ledger.one(transaction, principal, WORKSPACE_CONNECTOR, {"id": id_}) is None:
+        raise absent(WORKSPACE_CONNECTOR.type)
+    live = {record.type: dict.fromkeys(DIRECTIONS, 0) for record in records()}
+    for sums in sole.live_rows(transaction, principal, id_):
+        live[sums["type"]][sums["direction"]] = sums["live"]
+    looked = sole.examined(transaction, principal, id_)
+    return Found(
+        {
+            "id": id_,
+            "workspace_connector_id": id_,
+            "deleted_at": None,
+            "live_rows": live,
+            "sole_source": {each["type"]: each["sole"] for each in looked},
+            "examined": sum(each["examined"] for each in looked),
+            "is_capped": any(each["is_capped"] for each in looked),
+        },
+        {},
+    )
+
+
+def _id_of(row: Row) -> str:
+    connector, date = row["workspace_connector_id"], row["date"]
+    return f"{connector}:{date.isoformat()}" if date else str(connector)
+
+
+def _position_of(row: Row) -> Position:
+    at = datetime.combine(row["date"], time(), UTC) if row["date"] else datetime.fromtimestamp(0, UTC)
+    return Position(at, row["workspace_connector_id"])

@@ -1,0 +1,298 @@
+"""How much connectors linked and ended, by day or in all: what is counted, for whom, on which page, at what cost."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.reading.conftest import Tenant, tenant
+from tests.reading.test_plans import explain
+from tests.support.api import READER, Caller, Reply, get, service
+from tests.support.databases import Database, FreshDatabase, Statements
+from tests.support.world import Row, World
+from wellspring.queries import MAX_ACTIVE_CONNECTORS, MAX_DAYS, MAX_SUMMED
+from wellspring.resources import DIRECTIONS, records
+
+URL = "/v1/connector-activity"
+DAY = datetime(2026, 3, 4, 12, tzinfo=UTC)
+ONE_DAY = timedelta(days=1)
+IN_MARCH = "filter[date][gte]=2026-03-01&filter[date][lte]=2026-03-31"
+
+
+def of(connector: Row, *more: str) -> str:
+    return "&".join((f"{URL}?filter[workspace_connector]={connector.id}", *more))
+
+
+def sums(**numbers: tuple[int, int]) -> Mapping[str, Mapping[str, int]]:
+    """Return numbers of input and output by type, of every type that there is."""
+    return {each.type: dict(zip(DIRECTIONS, numbers.get(each.type, (0, 0)), strict=True)) for each in records()}
+
+
+def walk(first: str, caller: Caller, link: str = "next") -> list[str]:
+    found: list[str] = []
+    following: str | None = first
+    while following:
+        document = get(following, caller).document
+        ids = [item["id"] for item in document["data"]]
+        found = found + ids if link == "next" else ids + found
+        following = document["links"][link]
+    return found
+
+
+def said(reply: Reply) -> list[Mapping[str, Any]]:
+    assert reply.status == 200, reply.body
+    return [item["attributes"] for item in reply.data]
+
+
+# ---- what is counted ---------------------------------------------------------------------------------------
+def test_a_day_says_what_was_linked_and_ended_by_type_and_direction(world: World, ours: Tenant) -> None:
+    other = world.account(ours.workspace)
+    world.provenance(ours.record, ours.connector, created_at=DAY)
+    world.provenance(ours.record, ours.connector, "output", created_at=DAY)
+    world.provenance(other, ours.connector, created_at=DAY - ONE_DAY, deleted_at=DAY)
+    reply = get(of(ours.connector, IN_MARCH), ours.caller)
+    assert [item["id"] for item in reply.data] == [
+        f"{ours.connector.id}:2026-03-04",
+        f"{ours.connector.id}:2026-03-03",
+    ]
+    assert said(reply) == [
+        {"date": "2026-03-04", "linked": sums(company=(1, 1)), "ended": sums(account=(1, 0))},
+        {"date": "2026-03-03", "linked": sums(account=(1, 0)), "ended": sums()},
+    ]
+    assert reply.data[0]["type"] == "connector_activity"
+    assert reply.data[0]["relationships"]["workspace_connector"] == {
+        "links": {"related": f"/v1/workspace-connectors/{ours.connector.id}"},
+        "data": {"type": "workspace_connector", "id": str(ours.connector.id)},
+    }
+
+
+def test_a_day_of_which_nothing_is_left_is_none(world: World, database: Database, ours: Tenant) -> None:
+    row = world.provenance(ours.record, ours.connector, created_at=DAY, deleted_at=DAY + ONE_DAY)
+    assert len(said(get(of(ours.connector, IN_MARCH), ours.caller))) == 2
+    database.owner.exec_driver_sql(
+        f"UPDATE core_api.company_workspace_connectors SET deleted_at = NULL WHERE pk = {row.pk}"
+    )
+    assert [day["date"] for day in said(get(of(ours.connector, IN_MARCH), ours.caller))] == ["2026-03-04"]
+
+
+def test_all_days_of_a_connector_are_added_up(world: World, ours: Tenant) -> None:
+    idle = world.workspace_connector(ours.workspace)
+    for days in range(3):
+        world.provenance(ours.record, ours.connector, created_at=DAY + days * ONE_DAY)
+    world.provenance(ours.record, ours.connector, created_at=DAY - 30 * ONE_DAY)
+    reply = get(f"{URL}?filter[workspace]={ours.workspace.id}&sum[by]=connector&{IN_MARCH}", ours.caller)
+    assert [item["id"] for item in reply.data] == [str(ours.connector.id), str(idle.id)]
+    assert said(reply) == [
+        {"date": None, "linked": sums(company=(3, 0)), "ended": sums()},
+        {"date": None, "linked": sums(), "ended": sums()},
+    ]
+
+
+def test_what_a_connector_did_outlives_it_and_no_link_leads_there(world: World, ours: Tenant) -> None:
+    world.provenance(ours.record, ours.connector, created_at=DAY)
+    world.tombstone(ours.connector)
+    reply = get(of(ours.connector, IN_MARCH), ours.caller)
+    assert [item["id"] for item in reply.data] == [f"{ours.connector.id}:2026-03-04"]
+    assert "links" not in reply.data[0]["relationships"]["workspace_connector"]
+
+
+def test_without_a_range_it_is_the_last_days_until_today(world: World, ours: Tenant) -> None:
+    now = datetime.now(UTC)
+    first = now - (MAX_DAYS - 1) * ONE_DAY
+    for at in (first - ONE_DAY, first, now - ONE_DAY):
+        world.provenance(ours.record, ours.connector, created_at=at)
+    found = [day["date"] for day in said(get(of(ours.connector, "page[size]=500"), ours.caller))]
+    # The tenant's own row is of today.
+    assert found == [day.date().isoformat() for day in (now, now - ONE_DAY, first)]
+
+
+@pytest.mark.parametrize(
+    ("range_", "expected"),
+    [("[gt]=2026-03-04", [6, 5]), ("[gte]=2026-03-05", [6, 5]), ("[lt]=2026-03-05", [4]), ("[lte]=2026-03-05", [5, 4])],
+)
+def test_a_range_has_its_ends_or_not(world: World, ours: Tenant, range_: str, expected: list[int]) -> None:
+    for days in range(3):
+        world.provenance(ours.record, ours.connector, created_at=DAY + days * ONE_DAY)
+    other = "[lt]=2026-03-20" if range_.startswith("[gt") else "[gt]=2026-02-20"
+    found = said(get(of(ours.connector, f"filter[date]{range_}", f"filter[date]{other}"), ours.caller))
+    assert [date.fromisoformat(day["date"]).day for day in found] == expected
+
+
+# ---- pages -------------------------------------------------------------------------------------------------
+def busy(world: World, ours: Tenant) -> list[str]:
+    """Give three connectors of a workspace some days each, and return all ids in the list's order."""
+    connectors = [ours.connector, *(world.workspace_connector(ours.workspace) for _ in range(2))]
+    found = []
+    for number, connector in enumerate(connectors, 1):
+        days = [DAY + days * ONE_DAY for days in range(number + 1)]
+        for at in days:
+            world.provenance(ours.record, connector, created_at=at)
+            world.provenance(ours.record, connector, "output", created_at=at)
+        found += [f"{connector.id}:{at.date()}" for at in reversed(days)]
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 20])
+def test_a_walk_meets_each_day_of_each_connector_once_and_back_again(world: World, ours: Tenant, size: int) -> None:
+    expected = busy(world, ours)
+    url = f"{URL}?filter[workspace]={ours.workspace.id}&{IN_MARCH}&page[size]={size}"
+    assert walk(url, ours.caller) == expected
+    assert walk(url, READER) == expected
+    last: str | None = url
+    while last:
+        reply = get(last, ours.caller)
+        last = reply.document["links"]["next"]
+    cursor = reply.data[-1]["meta"]["page"]["cursor"]
+    assert walk(f"{url}&page[before]={cursor}", ours.caller, "prev") == expected[:-1]
+
+
+def test_a_walk_over_what_is_added_up_meets_each_connector_once_and_back_again(world: World, ours: Tenant) -> None:
+    busy(world, ours)
+    url = f"{URL}?filter[workspace]={ours.workspace.id}&{IN_MARCH}&sum[by]=connector&page[size]=1"
+    ids = walk(url, ours.caller)
+    assert len(ids) == len(set(ids)) == 3
+    assert ids[0] == str(ours.connector.id)
+    cursor = get(f"{url}&page[size]=1".replace("page[size]=1&", ""), ours.caller).data[0]["meta"]["page"]["cursor"]
+    assert get(f"{url}&page[before]={cursor}", ours.caller).data == []
+    second = get(get(url, ours.caller).document["links"]["next"], ours.caller)
+    assert second.document["links"]["prev"] is not None
+    assert [item["id"] for item in get(second.document["links"]["prev"], ours.caller).data] == ids[:1]
+
+
+def test_a_cursor_of_days_is_none_of_what_is_added_up(world: World, ours: Tenant) -> None:
+    busy(world, ours)
+    cursor = get(of(ours.connector, IN_MARCH, "page[size]=1"), ours.caller).data[0]["meta"]["page"]["cursor"]
+    reply = get(of(ours.connector, IN_MARCH, "sum[by]=connector", f"page[after]={cursor}"), ours.caller)
+    assert reply.codes == ["INVALID_CURSOR"]
+
+
+# ---- who sees it -------------------------------------------------------------------------------------------
+def test_what_another_tenant_does_is_in_no_answer(world: World, ours: Tenant, theirs: Tenant) -> None:
+    world.provenance(theirs.record, theirs.connector, created_at=DAY)
+    named = f"{URL}?filter[workspace_connector]={ours.connector.id},{theirs.connector.id}&{IN_MARCH}"
+    world.provenance(ours.record, ours.connector, created_at=DAY)
+    for more in ("", "&sum[by]=connector"):
+        before = get(f"{named}{more}", ours.caller)
+        assert [item["id"].partition(":")[0] for item in before.data] == [str(ours.connector.id)]
+        world.provenance(theirs.record, theirs.connector, created_at=DAY)
+        assert get(f"{named}{more}", ours.caller).body == before.body
+    assert get(of(theirs.connector, IN_MARCH), ours.caller).data == []
+    reply = get(f"{URL}?filter[workspace]={theirs.workspace.id}", ours.caller)
+    assert (reply.codes, reply.error["source"]) == (["FORBIDDEN"], {"parameter": "filter[workspace]"})
+
+
+def test_a_service_reads_all_and_another_none(world: World, ours: Tenant, theirs: Tenant) -> None:
+    for each in (ours, theirs):
+        world.provenance(each.record, each.connector, created_at=DAY)
+    url = f"{URL}?filter[workspace_connector]={ours.connector.id},{theirs.connector.id}&{IN_MARCH}"
+    assert len(get(url, READER).data) == 2
+    assert get(url, service("sync:write")).codes == ["FORBIDDEN"]
+
+
+def test_a_workspace_that_is_gone_hides_what_its_connectors_did(world: World, ours: Tenant) -> None:
+    world.provenance(ours.record, ours.connector, created_at=DAY)
+    world.tombstone(ours.workspace)
+    for caller in (ours.caller, READER):
+        assert get(of(ours.connector, IN_MARCH), caller).data == []
+
+
+# ---- what is refused ---------------------------------------------------------------------------------------
+ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+NAMED = f"filter[workspace_connector]={ID}"
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("", "filter[workspace_connector]"),
+        ("sum[by]=connector", "filter[workspace_connector]"),
+        (f"{NAMED}&filter[workspace]={ID}", "filter[workspace]"),
+        (f"filter[workspace]={ID},3fa85f64-5717-4562-b3fc-2c963f66afa7", "filter[workspace]"),
+        ("filter[workspace]=", "filter[workspace]"),
+        ("filter[workspace_connector]=7", "filter[workspace_connector]"),
+        (
+            "filter[workspace_connector]=" + ",".join(f"{n:08x}-0000-7000-8000-000000000000" for n in range(101)),
+            "filter[workspace_connector]",
+        ),
+        (f"{NAMED}&filter[date][gte]=2026-03-04T00:00:00Z", "filter[date][gte]"),
+        (f"{NAMED}&filter[date][gte]=20260304", "filter[date][gte]"),
+        (f"{NAMED}&filter[date][lt]=0001-01-01", "filter[date][lt]"),
+        (f"{NAMED}&filter[date]=2026-03-04", "filter[date]"),
+        (f"{NAMED}&filter[date][gte]=2020-01-01", "filter[date][gte]"),
+        (f"{NAMED}&filter[date][lte]=2025-02-05&filter[date][gt]=2023-12-31", "filter[date][lte]"),
+        (f"{NAMED}&sum[by]=day", "sum[by]"),
+        (f"{NAMED}&sum[by]=connector&page[size]={MAX_SUMMED + 1}", "page[size]"),
+        (f"{NAMED}&page[total]=true", "page[total]"),
+        (f"{NAMED}&sort=date", "sort"),
+        (f"{NAMED}&include=workspace_connector", "include"),
+        (f"{NAMED}&fields[connector_activity]=linked,total", "fields[connector_activity]"),
+    ],
+)
+def test_what_cannot_be_answered_is_400_and_says_which_parameter(
+    ours: Tenant, statements: Statements, query: str, parameter: str
+) -> None:
+    statements.clear()
+    reply = get(f"{URL}?{query}", ours.caller)
+    assert (reply.status, reply.codes) == (400, ["INVALID_QUERY_PARAMETER"])
+    assert reply.error["source"] == {"parameter": parameter}
+    assert len(statements) == 0
+
+
+def test_as_many_days_and_connectors_as_may_be_are_answered(ours: Tenant) -> None:
+    ids = ",".join([str(ours.connector.id), *(f"{n:08x}-0000-7000-8000-000000000000" for n in range(99))])
+    assert ids.count(",") == MAX_ACTIVE_CONNECTORS - 1
+    url = f"{URL}?filter[workspace_connector]={ids}&filter[date][gt]=2024-12-31&filter[date][lt]=2026-02-05"
+    assert get(url, ours.caller).status == 200
+
+
+def test_the_fields_that_are_named_are_shown(world: World, ours: Tenant) -> None:
+    world.provenance(ours.record, ours.connector, created_at=DAY)
+    reply = get(of(ours.connector, IN_MARCH, "fields[connector_activity]=ended"), ours.caller)
+    assert reply.data[0].keys() == {"type", "id", "attributes", "meta"}
+    assert reply.data[0]["attributes"] == {"ended": sums()}
+
+
+# ---- what it costs -----------------------------------------------------------------------------------------
+def test_a_page_is_one_statement_beside_the_claim_of_a_workspace(
+    world: World, ours: Tenant, statements: Statements
+) -> None:
+    busy(world, ours)
+    for more, expected in ((NAMED, 1), (f"filter[workspace]={ours.workspace.id}", 2)):
+        for form in ("", "&sum[by]=connector"):
+            get(f"{URL}?{more}{form}", ours.caller)
+            statements.clear()
+            assert get(f"{URL}?{more}{form}&page[size]=2", ours.caller).status == 200
+            assert len(statements) == expected
+
+
+def test_a_page_reads_as_many_sums_as_it_shows(fresh_database: FreshDatabase, world: World, ours: Tenant) -> None:
+    """However many connectors and days there are beside."""
+    connectors = [world.workspace_connector(ours.workspace) for _ in range(40)]
+    owner = fresh_database.owner
+    owner.exec_driver_sql(
+        "INSERT INTO wellspring.connector_activity (workspace_connector_pk, date, type, direction, linked)"
+        " SELECT pk, day, type, direction::core_api.direction_enum, 1"
+        f"   FROM unnest(ARRAY{[each.pk for each in connectors]}) AS pk,"
+        "        generate_series('2025-01-01'::date, '2025-12-31', '1 day') AS day,"
+        "        unnest(ARRAY['account', 'company', 'people']) AS type, unnest(ARRAY['input', 'output']) AS direction"
+    )
+    owner.exec_driver_sql("ANALYZE wellspring.connector_activity")
+    owner.commit()
+    range_ = "filter[date][gte]=2025-01-01&filter[date][lte]=2025-12-31"
+    url = f"{URL}?filter[workspace]={ours.workspace.id}&{range_}"
+    ids = walk(f"{url}&page[size]=500", ours.caller)
+    assert len(ids) == len(set(ids)) == 40 * 365
+    days = 21 * len(records()) * len(DIRECTIONS)
+    cursor = get(url, ours.caller).data[-1]["meta"]["page"]["cursor"]
+    for more in ("", f"&page[after]={cursor}"):
+        for caller in (ours.caller, READER):
+            read, _ = explain(fresh_database, f"{url}{more}", caller, "connector_activity")
+            # Of each connector that is asked at all; a page of one is read of the first of them.
+            assert read <= len(connectors) * days
+
+
+def test_a_tenant_of_another_kind_is_as_good(world: World) -> None:
+    other = tenant(world, "account")
+    world.provenance(other.record, other.connector, created_at=DAY)
+    assert said(get(of(other.connector, IN_MARCH), other.caller))[0]["linked"] == sums(account=(1, 0))

@@ -1,0 +1,185 @@
+"""What is kept about connectors: where it is shown, in what order they stand by it, and that no ETag tells of it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.reading.conftest import Tenant
+from tests.reading.test_activity import walk
+from tests.support.api import READER, get
+from tests.support.databases import Database, Statements
+from tests.support.world import Row, World
+from wellspring.resources import WORKSPACE_CONNECTOR
+from wellspring.services import reading
+
+URL = "/v1/workspace-connectors"
+AT = datetime(2026, 3, 4, 12, tzinfo=UTC)
+LEDGER = "/v1/company-workspace-connectors"
+KEPT = set(WORKSPACE_CONNECTOR.kept)
+NONE = {"last_synced_at": None, "last_changed_at": None, "last_failed_at": None, "parked_messages": 0, "live_rows": 0}
+
+
+def synced(database: Database, connector: Row, at: datetime | None, **more: Any) -> None:
+    """Keep that a connector was last synced at a time."""
+    values = {"last_synced_at": at, **more}
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+    names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+    database.owner.execute(
+        text(
+            f"INSERT INTO wellspring.connector_state (workspace_connector_pk, {names}) VALUES (:pk, {places})"
+            f" ON CONFLICT (workspace_connector_pk) DO UPDATE SET {sets}"
+        ),
+        {"pk": connector.pk, **values},
+    )
+    database.commit()
+
+
+def kept_of(item: Any) -> Any:
+    return {name: value for name, value in item["attributes"].items() if name in KEPT}
+
+
+# ---- where it is shown -------------------------------------------------------------------------------------
+def test_a_list_and_a_single_connector_say_what_is_kept(world: World, database: Database, ours: Tenant) -> None:
+    idle = world.workspace_connector(ours.workspace)
+    synced(database, ours.connector, AT, last_failed_at=AT, parked_messages=2)
+    listed = {item["id"]: kept_of(item) for item in get(URL, ours.caller).data}
+    said = listed[str(ours.connector.id)]
+    assert listed[str(idle.id)] == NONE
+    assert said == kept_of(get(f"{URL}/{ours.connector.id}", ours.caller).data)
+    assert said.pop("last_changed_at").endswith("Z")
+    assert said == {
+        "last_synced_at": "2026-03-04T12:00:00.000Z",
+        "last_failed_at": "2026-03-04T12:00:00.000Z",
+        "parked_messages": 2,
+        "live_rows": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [("", set()), ("&fields[workspace_connector]=status,live_rows", {"live_rows"})],
+)
+def test_elsewhere_it_is_said_where_it_is_named(ours: Tenant, query: str, shown: set[str]) -> None:
+    for url in (LEDGER, f"{LEDGER}/{ours.provenance.id}"):
+        (connector,) = get(f"{url}?include=workspace_connector{query}", ours.caller).document["included"]
+        assert kept_of(connector).keys() == shown
+
+
+def test_it_is_read_only_where_it_is_shown(ours: Tenant, statements: Statements) -> None:
+    def cost(url: str) -> int:
+        get(url, ours.caller)
+        statements.clear()
+        assert get(url, ours.caller).status == 200
+        return len(statements)
+
+    assert cost(f"{URL}?fields[workspace_connector]=status") == 1
+    assert cost(URL) == cost(f"{URL}?fields[workspace_connector]=live_rows") == 2
+    assert cost(f"{URL}/{ours.connector.id}") == 2
+    assert cost(f"{LEDGER}?include=workspace_connector") == 2
+    assert cost(f"{LEDGER}?include=workspace_connector&fields[workspace_connector]=live_rows") == 3
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{URL}/{{connector}}",
+        f"{URL}/{{connector}}?fields[workspace_connector]=last_synced_at",
+        f"{LEDGER}/{{row}}?include=workspace_connector&fields[workspace_connector]=last_synced_at",
+    ],
+)
+def test_no_etag_tells_of_it(database: Database, ours: Tenant, url: str) -> None:
+    path = url.format(connector=ours.connector.id, row=ours.provenance.id)
+    before = get(path, ours.caller)
+    synced(database, ours.connector, AT)
+    after = get(path, ours.caller)
+    assert before.body != after.body
+    assert before.headers["etag"] == after.headers["etag"]
+
+
+def test_a_foreign_tenants_syncs_change_nothing(database: Database, ours: Tenant, theirs: Tenant) -> None:
+    before = get(URL, ours.caller).body
+    synced(database, theirs.connector, AT, parked_messages=3)
+    assert get(URL, ours.caller).body == before
+    assert {item["id"]: kept_of(item)["parked_messages"] for item in get(URL, READER).data} == {
+        str(ours.connector.id): 0,
+        str(theirs.connector.id): 3,
+    }
+
+
+# ---- in what order connectors stand by it ------------------------------------------------------------------
+@pytest.fixture
+def in_order(world: World, database: Database, ours: Tenant, theirs: Tenant) -> Sequence[Row]:
+    """Connectors of a workspace, the one that was synced longest ago first; two were never."""
+    connectors = [ours.connector, *(world.workspace_connector(ours.workspace) for _ in range(4))]
+    for days, connector in enumerate(connectors[2:]):
+        synced(database, connector, AT + days * timedelta(days=1))
+    synced(database, theirs.connector, AT - timedelta(days=9))
+    return connectors
+
+
+@pytest.mark.parametrize("size", [1, 2, 20])
+def test_connectors_of_a_workspace_are_sorted_by_their_last_sync_and_never_is_oldest(
+    ours: Tenant, in_order: Sequence[Row], size: int
+) -> None:
+    ids = [str(connector.id) for connector in in_order]
+    url = f"{URL}?filter[workspace]={ours.workspace.id}&page[size]={size}"
+    for caller in (ours.caller, READER):
+        assert walk(f"{url}&sort=last_synced_at", caller) == ids
+        assert walk(f"{url}&sort=-last_synced_at", caller) == ids[::-1]
+
+
+def test_a_walk_back_by_the_last_sync_meets_the_same(ours: Tenant, in_order: Sequence[Row]) -> None:
+    url = f"{URL}?filter[workspace]={ours.workspace.id}&sort=last_synced_at"
+    cursor = get(url, ours.caller).data[-1]["meta"]["page"]["cursor"]
+    back = walk(f"{url}&page[size]=2&page[before]={cursor}", ours.caller, "prev")
+    assert back == [str(connector.id) for connector in in_order[:-1]]
+
+
+def test_what_is_stale_is_found_with_what_never_synced_oldest_first(ours: Tenant, in_order: Sequence[Row]) -> None:
+    url = f"{URL}?filter[workspace]={ours.workspace.id}&filter[last_synced_at]"
+    assert get(f"{url}[lt]=2026-03-05T00:00:00Z", ours.caller).ids == [each.id for each in in_order[:3]]
+    assert get(f"{url}[gte]=2026-03-05T00:00:00Z&sort=-last_synced_at", ours.caller).ids == [
+        each.id for each in in_order[:2:-1]
+    ]
+    never = get(f"{url}[lt]=1990-01-01T00:00:00Z&page[total]=true", ours.caller)
+    assert never.ids == [each.id for each in in_order[:2]]
+    assert never.document["meta"] == {"page": {"total": 2}}
+    assert [kept_of(item)["last_synced_at"] for item in never.data] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("sort=last_synced_at", "sort"),
+        ("filter[last_synced_at][lt]=2026-03-05T00:00:00Z", "filter[last_synced_at]"),
+        ("filter[workspace]={id}&sort=last_changed_at", "sort"),
+        ("filter[workspace]={id}&filter[last_failed_at][lt]=2026-03-05T00:00:00Z", "filter[last_failed_at][lt]"),
+        ("filter[workspace]={id}&filter[live_rows]=0", "filter[live_rows]"),
+        (
+            "filter[workspace]={id}&filter[last_synced_at][lt]=2026-03-05T00:00:00Z&sort=created_at",
+            "filter[last_synced_at][lt]",
+        ),
+    ],
+)
+def test_what_has_no_bound_is_refused(ours: Tenant, query: str, parameter: str) -> None:
+    for caller in (ours.caller, READER):
+        reply = get(f"{URL}?{query.format(id=ours.workspace.id)}", caller)
+        assert (reply.status, reply.error["source"]) == (400, {"parameter": parameter})
+
+
+def test_more_connectors_than_can_be_sorted_are_refused(
+    ours: Tenant, in_order: Sequence[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{URL}?filter[workspace]={ours.workspace.id}&sort=last_synced_at"
+    monkeypatch.setattr(reading, "MAX_STATES", len(in_order))
+    assert get(url, ours.caller).status == 200
+    monkeypatch.setattr(reading, "MAX_STATES", len(in_order) - 1)
+    assert get(url, ours.caller).error["source"] == {"parameter": "sort"}
+
+
+def test_who_claims_a_foreign_workspace_learns_nothing_of_its_order(ours: Tenant, theirs: Tenant) -> None:
+    reply = get(f"{URL}?filter[workspace]={theirs.workspace.id}&sort=last_synced_at", ours.caller)
+    assert (reply.codes, reply.error["source"]) == (["FORBIDDEN"], {"parameter": "filter[workspace]"})

@@ -1,0 +1,30 @@
+"""README's questions: each is one request, which is pasted and answered as it stands there."""
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+from local.demo_data import PRINCIPALS
+from local.settings import ROOT
+from tests.support.api import Caller, get
+from tests.support.databases import Database
+from tests.support.events import load_demo
+from wellspring.routes import routes
+
+TABLE = re.compile(r"^\| ([A-Z][^|]*\?) \| `ask '([^']+)'` \|$", re.MULTILINE)
+QUESTIONS = TABLE.findall((ROOT / "README.md").read_text())
+
+
+def test_there_is_a_question_for_each_answer() -> None:
+    asked = {re.sub(r"[0-9a-f-]{36}", "{id}", urlsplit(url).path) for _, url in QUESTIONS}
+    answers = {route.path for route in routes() if route.operation in {"answers", "answer"}}
+    # Of sources one record type stands for all.
+    assert {path for path in answers if not path.endswith("/sources")} | {"/v1/companies/{id}/sources"} <= asked
+
+
+@pytest.mark.parametrize(("question", "url"), QUESTIONS)
+def test_a_question_is_answered(database: Database, question: str, url: str) -> None:
+    load_demo(database)
+    reply = get(url, Caller(PRINCIPALS["owner"]))
+    assert reply.status == 200, (question, reply.body)
