@@ -2,7 +2,7 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run load demo feed-schema token psql pause-db resume-db redrive recount test check lint types imports template price worlds mutations outside pooler \
+.PHONY: help run load demo feed-schema token psql pause-db resume-db redrive recount test long check lint types imports template price worlds mutations outside pooler \
 	contract abuse openapi message-schema events docs pictures bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
@@ -52,10 +52,13 @@ recount: stack-venv ## Compares the running stack's sums with its rows, and show
 	@$(PYTHON_IN) -m local psql -c "SELECT * FROM wellspring.recount(0, 9223372036854775807, false)"
 
 test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
-	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws and not sam and not price" \
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws and not sam and not price and not long" \
 		$(ARGS)
 
-check: lint types imports template sam-test test price worlds mutations outside pooler contract abuse ## Every gate of CI
+long: dev-venv
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m long $(ARGS)
+
+check: lint types imports template sam-test test long price worlds mutations outside pooler contract abuse ## Every gate of CI
 
 openapi: stack-venv ## Write docs/openapi.json from the declarations
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.openapi >docs/openapi.json
@@ -100,7 +103,7 @@ template: sam-venv checkov-venv dev-venv
 	@$(SAM) build --parallel
 	@$(PYTHON_IN) layers/measure.py .aws-sam/build
 	@$(PYTHON_IN) -m tests.aws.stack
-	@$(PYTHON_IN) -m pytest -m aws tests/aws
+	@$(PYTHON_IN) -m pytest -n 2 --dist worksteal -m aws tests/aws
 
 sam-test: dev-venv sam-venv ## Every function in Lambda's own runtime, where Docker can run; SAM_TEST=required wants it to
 	@if found=$$(sh local/need-docker) && export DOCKER_HOST="$$found" && found=$$($(PYTHON_IN) -m local.lambda_image); then \
@@ -118,12 +121,12 @@ worlds: dev-venv
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m worlds $(ARGS)
 
 mutations: dev-venv
-	@PYTHONPATH=layers/shared:functions $(PYTHON_IN) -m tests.access.mutations $(ARGS)
+	@PYTHONPATH=layers/shared:functions $(PYTHON_IN) -m tests.access.mutations $(MUTANTS) $(ARGS)
 
 outside: dev-venv
 	@sh local/need-chromium
 	@sh local/need-pgbouncer
-	@$(PYTHON_IN) -m pytest -m outside $(ARGS)
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m outside $(ARGS)
 
 pooler: dev-venv
 	@sh local/need-pgbouncer

@@ -47,7 +47,9 @@ BEGIN
   RETURN place;
 END $$
 """
-OF_EITHER = "' || CASE ledger WHEN 'sync_messages' THEN 'wellspring' ELSE 'core_api' END || '"
+OF_EITHER = (
+    "' || CASE WHEN to_regclass(format('core_api.%I', ledger)) IS NULL THEN 'wellspring' ELSE 'core_api' END || '"
+)
 
 # RDS Proxy pins a session that asks a sequence in the open.
 NEXT_MESSAGE = """
@@ -69,22 +71,38 @@ BEGIN
 END $$
 """
 
-# What a parked message says of a person goes with their name; it could never be applied any more.
+# What is left of a body can still be released: its digest goes with it. One that is no message cannot, and one whose
+# parts cannot be told apart is dropped, as one that has waited for too long is.
 FORGET_IN_MESSAGES = """
 CREATE FUNCTION wellspring.forget_in_messages(person uuid)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
-  forgotten bigint[];
+  changed integer := 0;
+  kept record;
+  rest text;
 BEGIN
-  WITH changed AS (
-    UPDATE wellspring.sync_messages
-       SET body = NULL, reason = 'expired'
-     WHERE outcome = 'parked' AND body IS NOT NULL AND strpos(body, '"attributes"') > 0
-       AND strpos(lower(body), person::text) > 0
-    RETURNING pk
-  )
-  SELECT array_agg(pk) INTO forgotten FROM changed;
-  DELETE FROM wellspring.waiting_for WHERE message_pk = ANY (forgotten);
+  FOR kept IN SELECT pk, body, reason FROM wellspring.sync_messages
+               WHERE outcome IN ('parked', 'in_progress') AND body IS NOT NULL
+                 AND strpos(lower(body), person::text) > 0
+               ORDER BY pk FOR UPDATE LOOP
+    BEGIN
+      SELECT jsonb_set(kept.body::jsonb, '{records}', jsonb_agg(
+               CASE WHEN lower(said.value ->> 'id') = person::text THEN said.value - 'attributes' ELSE said.value END
+               ORDER BY said.place))::text
+        INTO rest
+        FROM jsonb_array_elements(kept.body::jsonb -> 'records') WITH ORDINALITY AS said (value, place)
+       WHERE kept.reason IS DISTINCT FROM 'malformed';
+    EXCEPTION WHEN data_exception THEN
+      rest := NULL;
+    END;
+    UPDATE wellspring.sync_messages AS old
+       SET body = rest,
+           digest = CASE WHEN rest IS NULL THEN old.digest ELSE sha256(convert_to(rest, 'UTF8')) END,
+           reason = CASE WHEN rest IS NULL AND old.reason <> 'malformed' THEN 'expired' ELSE old.reason END
+     WHERE old.pk = kept.pk;
+    changed := changed + 1;
+  END LOOP;
+  RETURN changed;
 END $$
 """
 

@@ -12,7 +12,7 @@ from alembic import op
 from migrations.support import outside_transaction
 
 revision = "0014"
-down_revision = "0016"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -9,7 +9,7 @@ from alembic import op
 from migrations.support import FEEDER, READER, outside_transaction
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
@@ -25,17 +25,6 @@ REPLACED = {"idx_pending_events_subject": "(subject)"}
 GUARDED = ("feed_sources", "loads")
 
 # What is not of the ledger is of the service itself. It stays when this revision goes: it does what it did before, too.
-PLACE_OF = """
-CREATE OR REPLACE FUNCTION wellspring.place_of(ledger name, id uuid)
-RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
-DECLARE
-  place bigint;
-  among name := CASE WHEN to_regclass(format('core_api.%I', ledger)) IS NULL THEN 'wellspring' ELSE 'core_api' END;
-BEGIN
-  EXECUTE format('SELECT pk FROM %I.%I WHERE id = $1', among, ledger) INTO place USING id;
-  RETURN place;
-END $$
-"""
 
 
 def build(indexes: dict[str, str], gone: dict[str, str]) -> None:
@@ -49,7 +38,6 @@ def build(indexes: dict[str, str], gone: dict[str, str]) -> None:
 
 
 def upgrade() -> None:
-    op.execute(PLACE_OF)
     for table in GUARDED:
         op.execute(f"ALTER TABLE wellspring.{table} ENABLE ROW LEVEL SECURITY")
         op.execute(

@@ -1,10 +1,10 @@
 """Does a test fail when a guard has a hole? Makes one hole at a time, runs the tests of access, and says which fails.
 
-    make mutations ARGS="word ..."
+    make mutations ARGS="[part=I/N] word ..."
 
-With words, only the mutants whose names hold all of them. Ends with 1 where some mutant lives, where one dies of
-something else than a test that saw too much (invalid SQL, a broken fixture), or where the predicates does not stand
-without the second.
+With words, only the mutants whose names hold all of them; with a part, each N-th of these, from the I-th on. Ends
+with 1 where some mutant lives, where one dies of something else than a test that saw too much (invalid SQL, a broken
+fixture), or where the predicates do not stand without the second guard.
 
 Each mutant is a fork of this process, which has imported everything, and a copy of a migrated database.
 """
@@ -243,7 +243,11 @@ def verdicts(chosen: Sequence[Mutant], cluster: Cluster) -> Iterator[tuple[Mutan
 def main(words: Sequence[str]) -> int:
     """Run what is asked for, print a line for each, and return how the process ends."""
     os.chdir(ROOT)
+    parts = [word.removeprefix("part=").split("/") for word in words if word.startswith("part=")]
+    words = [word for word in words if not word.startswith("part=")]
     chosen = [mutant for mutant in mutants() if all(word in mutant.name for word in words)]
+    for first, each in parts:
+        chosen = chosen[int(first) - 1 :: int(each)]
     for function in FUNCTIONS.values():
         import_module(function.handler.removesuffix(".handler"))
     began, failures = time.monotonic(), []

@@ -296,7 +296,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
     assert violations(console.page, axe, scheme) == []
     console.sign_in("owner")
     found: list[str] = []
-    for fragment, _ in VIEWS.values():
+    for fragment in (*(fragment for fragment, _ in VIEWS.values()), f"groups/{GROUP}"):
         console.page.set_viewport_size({"width": 1280, "height": 900})
         console.show(fragment)
         for button in console.page.get_by_role("button", name="Show as a table").all():
@@ -417,6 +417,16 @@ def test_503_is_told_in_the_apis_words_and_can_be_tried_again(console: Console) 
     for words in ("Service unavailable", "The database is away.", "the-request"):
         expect(console.problem()).to_contain_text(words)
     console.page.get_by_role("button", name="Try again").click()
+    expect(console.page.get_by_role("row", name="Payments")).to_be_visible()
+
+
+def test_an_answer_that_breaks_off_is_told_and_can_be_tried_again(console: Console) -> None:
+    console.sign_in("owner", f"#/{WORKSPACE}/providers")
+    console.settle()
+    console.page.route("**/v1/workspace-connectors?*", lambda route: route.fulfill(body='{"data": ['), times=1)
+    console.show("connectors")
+    expect(console.problem().first).to_contain_text("The answer broke off")
+    console.page.get_by_role("button", name="Try again").first.click()
     expect(console.page.get_by_role("row", name="Payments")).to_be_visible()
 
 

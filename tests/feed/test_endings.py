@@ -14,6 +14,7 @@ from tests.support.databases import CONSUMER, FEEDER, FreshDatabase
 from tests.support.feed import apply, deleted, statuses, upserted
 from tests.support.queue import consume, synced
 from tests.support.world import Row, World
+from tests.sync.test_redelivery import deadlocks
 from wellspring.database.retry import Deadline
 from wellspring.services import endings
 from wellspring.services.endings import Swept
@@ -244,6 +245,8 @@ def test_syncs_deletions_and_sweeps_at_once_leave_no_live_row_of_what_ended(
     )
     assert {row.company_pk for row in found} & dead == set()
     assert len(found) == 20
+    # Contract, section 5: whoever writes rows of a connector locks it first.
+    assert deadlocks(fresh_database) == 0
 
 
 def _repeat(stop: threading.Event, work: Callable[..., object], *values: object) -> None:

@@ -52,6 +52,54 @@ def test_leaves_the_name_nowhere(tables: Tables, world: World, log: list[dict[st
     assert row.erased_at is not None
 
 
+def parked_message(world: World, body: str, reason: str = "unknown_record") -> int:
+    """Keep a sync message that is parked, with this body; return its pk."""
+    statement = (
+        "INSERT INTO wellspring.sync_messages (outcome, reason, body, digest, processed_at)"
+        " VALUES ('parked', %s, %s, sha256(convert_to(%s, 'UTF8')), NULL) RETURNING pk"
+    )
+    pk = world.database.owner.exec_driver_sql(statement, (reason, body, body)).scalar_one()
+    world.database.commit()
+    return int(pk)
+
+
+def test_takes_what_parked_messages_say_of_the_person_and_leaves_the_rest(tables: Tables, world: World) -> None:
+    person, company = person_of(tables, uuid4()), str(uuid4())
+    said = {"type": "people", "id": str(person).upper(), "attributes": {"full_name": NAME}}
+    other = {"type": "company", "id": company, "attributes": {"name": "Alder"}}
+    parked = parked_message(world, json.dumps({"type": "records.synced", "records": [said, other]}))
+    untouched = parked_message(world, json.dumps({"type": "records.synced", "records": [other]}))
+    no_message = parked_message(world, json.dumps({"id": str(person), "name": NAME}), "malformed")
+    cut_short = parked_message(world, f'{{"id": "{person}", "name": "Forgotten')
+    apply(erased(person, 4))
+    assert "Forgotten" not in everything(tables)
+    rows = {
+        row.pk: row
+        for row in tables.rows(
+            "SELECT pk, body, reason, digest = sha256(convert_to(body, 'UTF8')) AS is_told"
+            " FROM wellspring.sync_messages"
+        )
+    }
+    assert json.loads(rows[parked].body)["records"] == [{"type": "people", "id": said["id"]}, other]
+    assert rows[parked].is_told
+    assert rows[untouched].is_told
+    assert (rows[no_message].body, rows[no_message].reason) == (None, "malformed")
+    assert (rows[cut_short].body, rows[cut_short].reason) == (None, "expired")
+
+
+def test_anothers_erasure_leaves_messages_alone(tables: Tables, world: World) -> None:
+    person = person_of(tables, uuid4())
+    said = {"type": "people", "id": str(person), "attributes": {"full_name": NAME}}
+    parked = parked_message(world, json.dumps({"records": [said]}))
+    assert statuses(erased(person, 9, source="/well/other")) == ["other_source"]
+    assert (
+        NAME
+        in json.loads(tables.one("SELECT body FROM wellspring.sync_messages WHERE pk = :pk", pk=parked)[0])["records"][
+            0
+        ]["attributes"]["full_name"]
+    )
+
+
 def test_nothing_brings_the_person_or_a_membership_back(tables: Tables) -> None:
     workspace = uuid4()
     person = person_of(tables, workspace)

@@ -16,7 +16,8 @@ from wellspring.resources import Resource, resource_of, resources
 # The parents that can be read have tests of their own (tests/reading/test_parents.py).
 # So has the feed (tests/feed/test_answers.py).
 # And messages (tests/reading/test_sync_messages.py).
-ELSEWHERE = {"none", "feed", "message"}
+# And members of groups (tests/writing/test_group_members.py).
+ELSEWHERE = {"none", "feed", "member", "message"}
 LISTED = tuple(resource for resource in resources() if resource.route and resource.policy not in ELSEWHERE)
 PATHS = [(resource.type, path) for resource in LISTED for path in resource.includes]
 of_every_type = pytest.mark.parametrize("type_", [resource.type for resource in LISTED])

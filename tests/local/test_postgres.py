@@ -18,6 +18,8 @@ from local.errors import Fault
 from local.postgres import OWNER, SUPERUSER, Cluster, temporary
 from local.settings import ROOT, make_state_folder
 
+pytestmark = pytest.mark.long
+
 HOLD = (
     "import sys, time; from pathlib import Path; from local.postgres import Cluster\n"
     "with Cluster(Path(sys.argv[1])) as cluster:\n print(cluster.url('postgres'), cluster.pid, flush=True)\n"

@@ -20,6 +20,8 @@ from local.template import Template
 from tests.local.queues import RETRY, Sqs, serve
 from tests.local.stack_process import call
 
+pytestmark = pytest.mark.long
+
 
 def test_the_queues_are_those_of_the_template_but_for_the_visibility_timeout(sqs: Sqs) -> None:
     template = Template()

@@ -26,6 +26,8 @@ from tests.local.test_postgres import lives
 from wellspring.example_ids import demo_id
 from wellspring.resources import ledgers
 
+pytestmark = pytest.mark.long
+
 KINDS = tuple(ledgers())
 VISIBLE = {
     "owner": "ab",  # B through the direct membership, and both through the group

@@ -24,6 +24,8 @@ from wellspring.database.flush import Asked, together
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable
 
+pytestmark = pytest.mark.long
+
 ADD = text("INSERT INTO wellspring.sync_messages (message_id) VALUES (uuidv7()) RETURNING CAST(:value AS text)")
 SCOPE = text("SELECT current_setting('wellspring.scope')")
 COUNT = "SELECT count(*) FROM wellspring.sync_messages"

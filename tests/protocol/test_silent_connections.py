@@ -17,6 +17,8 @@ from wellspring.access.principal import SERVICE_SCOPE
 from wellspring.database import Deadline, Transaction, in_transaction
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable
 
+pytestmark = pytest.mark.long
+
 ADD = text("INSERT INTO wellspring.sync_inbox (message_id) VALUES (:id)")
 LOOK = text("SELECT count(*) FROM wellspring.sync_inbox WHERE message_id = :id")
 # Long enough for whatever is not silent, on a machine that does other things too.

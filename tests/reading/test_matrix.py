@@ -36,6 +36,8 @@ from wellspring.routes import objects
 from wellspring.services.reading import MOST_UNSORTED
 from wellspring.settings import CallerSettings
 
+pytestmark = pytest.mark.long
+
 MOST = 10
 # Under this a page is cheap, whatever the plain one costs: an empty list's is a dozen.
 CHEAP = 600

@@ -529,6 +529,7 @@ READABLE_PARENTS = (
     WORKSPACE_MEMBERSHIP,
 )
 
+FEED_REASONS = ("malformed", "other_source", "workspace_changed", "unknown_reference", "unexpected", "expired")
 FEED_OUTCOMES = ("waiting", "parked", "applied", "dismissed")
 _SOURCE = Attribute("source", "text", example="/well/companies", found="equal")
 # Kept events of the platform's feed: what waits or is parked, and what became of what was (contract, section 6).
@@ -544,7 +545,7 @@ FEED_EVENT = Resource(
         Attribute("sequence", "version", example="1042", column="version"),
         Attribute("received_at", "instant", required=True),
         Attribute("outcome", "text", required=True, example="parked", found="equal", choices=FEED_OUTCOMES),
-        Attribute("reason", "text", example="other_source", found="equal"),
+        Attribute("reason", "text", example="other_source", found="equal", choices=FEED_REASONS),
         Attribute(
             "problems",
             "objects",

@@ -86,12 +86,23 @@ async function once(method, of, { body, key, signal }) {
 }
 
 async function understood(answer) {
-  const document = answer.status === 204 ? null : await answer.json().catch(() => null);
+  const document = answer.status === 204 ? null : await read(answer);
   if (answer.ok) return document;
   if (answer.status === 401) expire();
   // API Gateway's own answers are {"message": …}.
   const errors = document?.errors ?? [{ title: document?.message ?? `Answered ${answer.status}`, detail: WORDS[answer.status] ?? "" }];
   throw new ApiError(answer.status, errors, errors[0].id ?? answer.headers.get("apigw-requestid"));
+}
+
+// The body may break off, or be no JSON where something between the API and the page answered.
+async function read(answer) {
+  try {
+    return await answer.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    if (!answer.ok) return null;
+    throw new ApiError(answer.status, [{ title: "The answer broke off", detail: "Not all of it came. Try again." }], answer.headers.get("apigw-requestid"));
+  }
 }
 
 const WORDS = {

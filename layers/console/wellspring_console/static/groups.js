@@ -187,11 +187,11 @@ function AddMember({ groupId, members, done }) {
     ${action.error && html`<${Problem} error=${action.error} />`}`;
 }
 
-/** A deed that cannot be undone by pressing again: it is asked for once more, in place. */
-function Confirmed({ verb, of, warning, act, done }) {
+/** A deed that cannot be undone by pressing again: it is asked for once more, in place. `isSaid`: what it is done to is written out. */
+function Confirmed({ verb, of, warning, act, done, isSaid }) {
   const [isAsking, setAsking] = useState(false);
   const action = useAction(act, done);
-  if (!isAsking) return html`<button onClick=${() => setAsking(true)}>${verb}<span class="unseen"> ${of}</span></button>`;
+  if (!isAsking) return html`<button onClick=${() => setAsking(true)}>${verb}<span class=${isSaid ? "" : "unseen"}> ${of}</span></button>`;
   return html`
     <span>${warning} </span>
     <button class="grave" disabled=${action.busy} onClick=${() => action.run()}>${verb} ${of}</button>
@@ -216,6 +216,6 @@ function Keep({ group, isOwner, workspaceId, done }) {
       <button disabled=${action.busy || !name.trim() || name.trim() === group.attributes.name}>Rename the group</button>
     </form>
     ${action.error && html`<${Problem} error=${action.error} />`}
-    ${isOwner && html`<${Confirmed} verb="Delete" of="the group" warning="All enrolments and memberships end with it."
+    ${isOwner && html`<${Confirmed} verb="Delete" of="the group" isSaid warning="All enrolments and memberships end with it."
       act=${() => send("DELETE", `/v1/workspace-groups/${group.id}`)} done=${() => go(fragment(workspaceId, "groups"))} />`}`;
 }

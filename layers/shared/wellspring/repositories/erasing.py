@@ -14,6 +14,9 @@ from wellspring.repositories.feed_work import APPLIED, OTHER_SOURCE, STALE, Feed
 # What is shown instead: a name has at least one character.
 ERASED = "Erased"
 
+_LOOK = text(f"""
+SELECT source, erased_at IS NOT NULL AS is_erased FROM {parents.peoples} WHERE id = :id""")
+
 # Waits for whoever makes a membership of this person, and keeps others from it until all that there are have ended.
 _PERSON = text(f"""
 SELECT pk, full_name, source, deleted_at IS NULL AS is_live, erased_at IS NOT NULL AS is_erased
@@ -76,6 +79,10 @@ def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, dict[tupl
     lock_types(transaction, (), exclusive=("people",))
     live: dict[tuple[str, str], int] = {}
     named = {"id": event.subject, "source": event.source, "version": event.version}
+    looked = transaction.execute(_LOOK, {"id": event.subject}).one_or_none()
+    if looked is None or (looked.source in {None, event.source} and not looked.is_erased):
+        # Before the person, as a sync locks them: the message first, and then what it names.
+        transaction.execute(_FORGET_MESSAGES, {"id": event.subject})
     person = transaction.execute(_PERSON, {"id": event.subject}).one_or_none()
     before = person or transaction.execute(_BURIED, {"id": event.subject}).one_or_none()
     if before is not None and before.source not in {None, event.source}:

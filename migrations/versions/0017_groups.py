@@ -10,8 +10,8 @@ from alembic import op
 from migrations.support import FEEDER, READER, WRITER, outside_transaction
 from wellspring.models.walks import name_of, walks
 
-revision = "0025"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
