@@ -49,10 +49,12 @@ END $$
 
 
 def upgrade() -> None:
+    # In the place of the one of revision 0012, which leaves what is no message.
+    op.execute("DROP FUNCTION IF EXISTS wellspring.forget_in_messages(uuid)")
     op.execute(FORGET)
     op.execute("REVOKE ALL ON FUNCTION wellspring.forget_in_messages(uuid) FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION wellspring.forget_in_messages(uuid) TO {FEEDER}")
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION wellspring.forget_in_messages(uuid)")
+    """Leave the function: the one before took the same, and did less."""
