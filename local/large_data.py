@@ -190,7 +190,7 @@ def _of_workspace(workspace: int) -> Iterator[Row]:
         yield _upserted("account", id_of("account", workspace, number), said)
     members = {id_of("people", workspace, 1): "owner", id_of("people", workspace, 2): "member"}
     if workspace <= OWNERS_WORKSPACES:
-        members[OWNER] = "owner" if workspace <= OWNERS_WORKSPACES // 2 else "member"
+        members[OWNER] = "owner" if workspace <= OWNERS_WORKSPACES // 2 else "admin"
     for number, (person, role) in enumerate(members.items(), 1):
         said = {"role": role, "status": "active", "people_id": person, **own}
         yield _upserted("workspace_membership", id_of("workspace_membership", workspace, number), said)

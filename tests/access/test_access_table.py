@@ -204,7 +204,9 @@ def cells(requests: Requests, good: Good, **changes: str) -> Mapping[str, str]:
         # Of a catalogue, and as a service, there are more rows than the tenant's.
         changes["query"] = "&".join(part for part in (changes.get("query"), "page[size]=500") if part)
     asked = {name: good.but(caller=who(requests), **changes) for name, who in WHO.items()}
-    row = requests.rows["workspace_connector" if type_ == "connector_activity" else (good.route.of or resource).type]
+    row = requests.rows[
+        "workspace_connector" if type_ == "connector_activity" else good.route.of.type if good.route.of else type_
+    ]
     return {name: told(good, found.ask(), str(row.id)) for name, found in asked.items()}
 
 

@@ -22,7 +22,7 @@ REGION = "eu-west-1"
 def source(**changes: str) -> str:
     """Return template.yaml as `sam package` sends it, the code in a bucket; `changes` name other code."""
     text = (ROOT / "template.yaml").read_text()
-    for folder in ("functions/", "layers/shared/", "layers/migrations/"):
+    for folder in ("functions/", "layers/shared/", "layers/migrations/", "layers/console/"):
         name = folder.strip("/").replace("/", "_")
         text = text.replace(f"Uri: {folder}", f"Uri: s3://bucket/{changes.get(name, name)}")
     return text

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from tests.jsonapi.conftest import LISTED, Tenant
 from tests.jsonapi.structure import check
 from tests.support.api import READER, Reply, call, delete, draft, get, patch, post, service
 from tests.support.databases import Database, SavepointConnection, engine_for
+from tests.support.queue import synced
 from tests.support.world import Row, World
 from wellspring import errors
 from wellspring.errors import (
@@ -33,6 +35,7 @@ from wellspring.errors import (
     NotAcceptable,
     NotFound,
     OutcomeUnknown,
+    Overtaken,
     PayloadTooLarge,
     PreconditionFailed,
     Problems,
@@ -253,6 +256,14 @@ def pipeline(_: Scene) -> Any:
     return PIPELINE
 
 
+def overtaken(scene: Scene) -> Reply:
+    body = json.dumps(synced(scene.ours.connector, [scene.ours.parents["company"]], mode="relink"))
+    of = {"group_id": str(scene.ours.connector.id), "subject_id": scene.ours.connector.id}
+    said = {"reason": "overtaken", "body": body, "digest": sha256(body.encode()).digest()}
+    message = scene.world.message(scene.ours.connector, scene.ours.workspace, "parked", mode="relink", **of, **said)
+    return post(f"/v1/sync-messages/{message.id}/release", PIPELINE, None)
+
+
 CASES = [
     # ---- 400
     of_class(
@@ -431,6 +442,7 @@ CASES = [
         lambda scene: post(COMPANIES, PIPELINE, scene.row(direction="sideways")),
         {"pointer": "/data/attributes/direction"},
     ),
+    of_class("a parked message that others have overtaken", Overtaken, overtaken),
     of_class(
         "a key that stands for something else",
         SchemaValidationError,

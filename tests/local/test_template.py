@@ -47,9 +47,12 @@ def test_each_kind_of_function_signs_in_as_its_own_user(template: Template, reso
         if name == MIGRATION:
             continue
         role = "writer" if function.handler in writing else "reader"
-        if function.handler.startswith("feed."):
+        # What a queue's messages and events do, the release of one by hand does, too.
+        if function.handler.startswith("feed.") or (function.handler.startswith("feed_event.") and role == "writer"):
             role = "feeder"
-        elif function.handler in {"sync.consume.handler", "maintenance.settle.handler"}:
+        elif function.handler in {"sync.consume.handler", "maintenance.settle.handler"} or (
+            function.handler.startswith("sync_message.") and role == "writer"
+        ):
             role = "consumer"
         assert function.environment["DB_USER"] == f"wellspring_{role}"
         for policy in resources[name]["Properties"].get("Policies", []):

@@ -64,7 +64,7 @@ def is_walked(row: FromClause, walk: Walk, *, by_its_index: bool) -> list[Column
     Where no index is the walk's own, its half is said so that it proves no index's predicate: the planner would combine
     a parent's rows with all dead rows that there are, once for each parent.
     """
-    if walk.live is None:
+    if walk.live is None or "deleted_at" not in row.c:
         half: list[ColumnElement[bool]] = []
     elif by_its_index:
         half = is_shown(row, "exclude" if walk.live else "only")

@@ -111,6 +111,11 @@ class OfParents(HeadsThenLateral):
 class OfAll(Everywhere):
     """Reads the messages of all workspaces, and of none, for a service."""
 
+    @property
+    def is_sorted(self) -> bool:
+        """Whether indexes of all messages have them in the list's order: they do, for what a service may list."""
+        return True
+
     def _pieces(self) -> list[Walk]:
         asked = any(name == "outcome" for name, _ in self.shape.conditions)
         return [Piece(None, self.shape.sort.name, outcome="" if asked else None)]
