@@ -272,6 +272,12 @@ def parameters(route: Route) -> list[str]:
     return known if of_members or "filter[workspace]" in known else [*known, "filter[workspace]"]
 
 
+def missing(good: Good) -> list[str]:
+    """Return the parameter that a request must have and that is taken away when others are asked for."""
+    # Whose activity it is must be said.
+    return ["filter[workspace_connector]"] if good.route.operation == "answers" and good.query else []
+
+
 def encoded(text: str) -> str:
     """Return a text as it stands in a query string."""
     return quote(text, safe="", errors="surrogatepass")
@@ -391,7 +397,7 @@ def test_a_value_of_no_form_in_a_query_is_400_and_names_its_parameter(requests: 
             reply = spoilt(requests, good, query="&".join(f"{name}={encoded(value)}" for name in asked))
             assert reply.status == refusal(good, 400)
             if reply.status == 400 and value not in NO_TEXTS:
-                assert reply.sources == [{"parameter": name} for name in asked]
+                assert reply.sources == [{"parameter": name} for name in (*asked, *missing(good))]
 
 
 @of_every_route
@@ -410,9 +416,7 @@ def test_a_name_in_a_query_comes_back_in_its_source_and_nowhere_else(requests: R
         reply = spoilt(requests, good, name=True, query="&".join(f"{encoded(name)}=1" for name in written))
         assert reply.status == refusal(good, 400)
         if reply.status == 400:
-            # Whose activity is asked for must be said, too.
-            missing = ["filter[workspace_connector]"] if good.route.operation == "answers" and good.query else []
-            assert reply.sources == [{"parameter": name} for name in (*written, *missing)]
+            assert reply.sources == [{"parameter": name} for name in (*written, *missing(good))]
         for name in NO_TEXTS:
             assert spoilt(requests, good, query=f"{encoded(form.replace('{}', name))}=1").status == refusal(good, 400)
 
