@@ -121,7 +121,7 @@ worlds: dev-venv
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m worlds $(ARGS)
 
 mutations: dev-venv
-	@PYTHONPATH=layers/shared:functions $(PYTHON_IN) -m tests.access.mutations $(MUTANTS) $(ARGS)
+	@PYTHONPATH=layers/shared:layers/console:functions $(PYTHON_IN) -m tests.access.mutations $(MUTANTS) $(ARGS)
 
 outside: dev-venv
 	@sh local/need-chromium

@@ -67,7 +67,10 @@ def holds(owner: FreshDatabase, type_: str, id_: str) -> dict[str, Any]:
         relationships[relationship.name] = found and {"type": relationship.target, "id": str(found)}
     owner.commit()
     return {
-        "attributes": {each.name: _said(row[each.name]) for each in resource.attributes if not each.is_kept_back},
+        # What is kept about a connector is no column of its row.
+        "attributes": {
+            each.name: _said(row[each.name]) for each in resource.attributes if not (each.is_kept_back or each.kept)
+        },
         "relationships": relationships,
     }
 
@@ -80,10 +83,13 @@ def _said(value: Any) -> Any:
 
 def shown(resource_object: Any) -> dict[str, Any]:
     """Return the same of a resource object."""
-    declared = {each.name for each in resource_of(resource_object["type"]).to_one}
+    resource = resource_of(resource_object["type"])
+    declared = {each.name for each in resource.to_one}
     relationships = resource_object.get("relationships", {})
     return {
-        "attributes": resource_object["attributes"],
+        "attributes": {
+            name: value for name, value in resource_object["attributes"].items() if name not in resource.kept
+        },
         "relationships": {name: relationships[name]["data"] for name in sorted(declared)},
     }
 

@@ -28,7 +28,9 @@ GUARDED = [name for name in REPLAYED if name not in reading.OPEN]
 LISTS = (*reading.PROVENANCE_LISTS, *reading.DEMO_LISTS)
 ROWS = (*reading.PROVENANCE_ROWS, *reading.DEMO_ROWS)
 CREATED = [name for name, status in writing.REPLAYED.items() if status == 201]
-UPDATED = [name for name, status in writing.REPLAYED.items() if status == 200]
+# Of a message that was applied, which is not parked any more; of many, of which there are none.
+RELEASED = {"sync_message_release": 409, "sync_message_dismiss": 409, "sync_message_release_many": 200}
+UPDATED = [name for name, status in writing.REPLAYED.items() if status == 200 and name not in RELEASED]
 REMOVED = [name for name, status in writing.REPLAYED.items() if status == 204]
 # What is removed where the path does not end with its id.
 NAMED = {
@@ -211,6 +213,12 @@ def test_what_is_updated_is_in_the_database(deployed: Deployed, ledger: FreshDat
     assert document["data"]["attributes"].items() >= asked["attributes"].items()
     assert holds(ledger, asked["type"], asked["id"]) != before
     assert_it_is_what_is_held(ledger, document)
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize("name", RELEASED)
+def test_a_release_is_looked_for_in_the_database(deployed: Deployed, name: str) -> None:
+    document_of(invoke(deployed, name), RELEASED[name])
 
 
 @pytest.mark.parametrize("name", REMOVED)
