@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.access.scene import LEDGERS, PAIRS, Scene, Who, walked
 from tests.support.api import Caller, delete, draft, get, patch, person, post
 from tests.support.world import RECORDS, Row
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import in_transaction
+from wellspring.models import table_of
 from wellspring.models.parents import workspace_group_memberships
 from wellspring.repositories.answers import states
 from wellspring.resources import Resource, resource_of
@@ -125,6 +126,40 @@ def test_a_claim_leaves_the_rows_of_that_workspace(scene: Scene, resource: Resou
 def sees(who: Who, workspace: str) -> bool:
     """Say whether somebody sees a workspace; `D` is gone."""
     return workspace in who.workspaces or (who.is_service and workspace != "D")
+
+
+def messages(scene: Scene) -> dict[UUID, str]:
+    """Let a message wait on each connector; return their ids, with the names of their workspaces."""
+    return {
+        scene.world.message(scene.connectors[name], row, "parked", reason="malformed").id: name
+        for name, row in scene.workspaces.items()
+    }
+
+
+def test_a_list_of_messages_is_of_the_workspaces_one_sees(scene: Scene) -> None:
+    names = messages(scene)
+
+    def shown(who: Who) -> set[str]:
+        return {names[id_] for id_ in get("/v1/sync-messages?page[size]=100", who.caller).ids}
+
+    assert by_name(scene, shown) == by_name(scene, lambda who: {name for name in scene.workspaces if sees(who, name)})
+
+
+def test_a_row_is_not_found_by_a_message_that_one_does_not_see(scene: Scene) -> None:
+    row, record = scene.row("company_workspace_connector", "A"), scene.records["company"]["A"]
+    foreign = scene.world.message(scene.connectors["B"], scene.workspaces["B"])
+    wrote = update(table_of("company_workspace_connectors")).values(sync_message_pk=foreign.pk)
+    scene.world.database.owner.execute(wrote.where(table_of("company_workspace_connectors").c.pk == row.pk))
+    scene.world.database.commit()
+    url = f"/v1/company-workspace-connectors?filter[company]={record.id}&filter[sync_message]={foreign.id}"
+
+    def found(who: Who) -> set[UUID]:
+        return set(get(url, who.caller).ids)
+
+    def expected(who: Who) -> set[UUID]:
+        return {row.id} if sees(who, "A") and sees(who, "B") else set()
+
+    assert by_name(scene, found) == by_name(scene, expected)
 
 
 def test_a_workspaces_own_list_is_there_for_who_sees_it(scene: Scene) -> None:
