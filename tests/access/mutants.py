@@ -40,6 +40,7 @@ ASKED: Mapping[str, Sequence[Question]] = {
     "workspace": ("workspace",),
     "group": ("group",),
     "through": ("workspace", "group"),
+    "message": ("workspace",),
 }
 # It asks for whoever called it.
 ASKS_FOR_ITS_CALLER = "ledger.visible.visible_rows"
@@ -107,6 +108,9 @@ GUARDING = re.compile(r"deleted_at\.is_\(None\)|status == |\bCALLER\b|\bcaller\b
 NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
+    "ledger.driven.HeadsThenLateral._driver asks for no group": (
+        "a person's enrolments are read by their workspaces, and a service sees every live group"
+    ),
     "answers.sole._seen asks for no workspace": "the service has found it, or its records are not the caller's",
     "answers.sole._seen without 1. connector.c.deleted_at.is_(None)": "what is read of it looks for a live one again",
     "answers.sole._sole_statement asks for no workspace": "what is read has records of the caller's alone",

@@ -211,7 +211,7 @@ class PageBuilder(ABC):
             # Where any parent opens a row, the one that led to it has.
             workspace = workspace_of(parent, table.name)
             if self.resource.tenancy != "any" and workspace is not None:
-                seen = self.visible.through(parent, table.name)
+                seen = self.visible.workspace(workspace)
                 # Almost always the driver's own workspace, which is known to be visible.
                 known = [] if beside is None else [workspace == beside.c.workspace_pk]
                 statement = statement.where(or_(*known, seen))

@@ -292,7 +292,7 @@ class HeadsThenLateral(PageBuilder):
             message = target_table(trace).alias(f"named_{trace.name}")
             named = parent_filters(trace, message, self.shape.conditions)
             if named and trace is not self.leading:
-                seen = self.visible.through(message, target_table(trace).name)
+                seen = self.visible.message(message.c.workspace_pk)
                 pks = select(message.c.pk).where(*named, seen).scalar_subquery()
                 found.append(row.c[trace.column] == func.any(func.array(pks)))
         return found

@@ -122,7 +122,7 @@ class OfAll(Everywhere):
 
     def _of_all_on(self, walk: Walk, row: FromClause, *, full: bool) -> Select[Any]:
         columns, source = _columns(self, row, full=full)
-        seen = self.visible.through(row, self.table.name)
+        seen = self.visible.message(row.c.workspace_pk)
         rows = select(*columns).select_from(source).where(*_conditions(self, walk, row), seen)
         # The index has all but these, which are most; a service is refused a list of them (`services.reading`).
         return rows.where(row.c.outcome != "applied") if isinstance(walk, Piece) and walk.outcome == "" else rows
