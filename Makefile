@@ -2,7 +2,7 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run load demo feed-schema token psql pause-db resume-db redrive recount test long check lint types imports template price worlds mutations outside pooler \
+.PHONY: help run load demo feed-schema token psql pause-db resume-db redrive recount test long check first computing waiting lint types imports template price worlds mutations outside pooler \
 	contract abuse openapi message-schema events docs pictures bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
@@ -58,7 +58,15 @@ test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
 long: dev-venv
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m long $(ARGS)
 
-check: lint types imports template sam-test test long price worlds mutations outside pooler contract abuse ## Every gate of CI
+# CI runs the last two lists side by side: the one computes, the other waits for containers, browsers and processes.
+FIRST := lint types imports template
+COMPUTING := test worlds mutations pooler
+WAITING := sam-test outside contract abuse price long
+
+check: $(FIRST) $(COMPUTING) $(WAITING) ## Every gate of CI
+first: $(FIRST)
+computing: $(COMPUTING)
+waiting: $(WAITING)
 
 openapi: stack-venv ## Write docs/openapi.json from the declarations
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.openapi >docs/openapi.json
