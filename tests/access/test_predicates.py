@@ -229,6 +229,21 @@ def test_somebody_of_another_workspace_is_named_and_not_shown(scene: Scene) -> N
     assert by_name(scene, included) == by_name(scene, lambda _: set())
 
 
+def test_a_group_that_is_included_is_linked_for_its_members(scene: Scene) -> None:
+    names = {str(row.id): name for name, row in scene.groups.items()}
+
+    def linked(who: Who) -> dict[str, bool]:
+        reply = get("/v1/workspace-group-workspaces?include=workspace_group&page[size]=500", who.caller)
+        return {names[item["id"]]: "links" in item for item in reply.document["included"]}
+
+    def expected(who: Who) -> dict[str, bool]:
+        seen = scene.seen(who, "workspace_group_workspace", live_only=True)
+        of = {line.group for line in scene.of("workspace_group_workspace") if line.row.id in seen}
+        return {str(name): who.is_service or name in who.groups for name in of}
+
+    assert by_name(scene, linked) == by_name(scene, expected)
+
+
 # ---- answers -------------------------------------------------------------------------------------------
 def ids_of(url: str, caller: Caller) -> list[str]:
     """Return the ids of the first page of a list; that it is not there, in words."""
