@@ -128,6 +128,15 @@ def sees(who: Who, workspace: str) -> bool:
     return workspace in who.workspaces or (who.is_service and workspace != "D")
 
 
+def test_workspaces_are_listed_for_who_sees_them(scene: Scene) -> None:
+    names = {row.id: name for name, row in scene.workspaces.items()}
+
+    def shown(who: Who) -> set[str]:
+        return {names[id_] for id_ in get("/v1/workspaces?page[size]=100", who.caller).ids if id_ in names}
+
+    assert by_name(scene, shown) == by_name(scene, lambda who: {name for name in scene.workspaces if sees(who, name)})
+
+
 def messages(scene: Scene) -> dict[UUID, str]:
     """Let a message wait on each connector; return their ids, with the names of their workspaces."""
     return {

@@ -18,6 +18,7 @@ from local.template import Template
 
 BUILT = ROOT / ".aws-sam" / "build"
 LAYERS = ("SharedLayer", "MigrationsLayer")
+CONSOLE = "ConsoleLayer"
 # e_machine of an ELF header. Source: the System V ABI's supplements for both processors.
 MACHINES = {"arm64": 183, "x86_64": 62}
 UNCHECKED_HASH = 1
@@ -25,10 +26,10 @@ UNCHECKED_HASH = 1
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both layers built for this machine's processor, as Lambda would have them at /opt/python."""
+    """The layers built for this machine's processor, as Lambda would have them at /opt/python."""
     processor = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
     folder = tmp_path_factory.mktemp("layers")
-    for layer in LAYERS:
+    for layer in (*LAYERS, CONSOLE):
         build.build(layer, folder / layer / "python", processor)
     return folder
 
@@ -122,8 +123,8 @@ def python(here: Path, *layers: str) -> dict[str, Any]:
     return modules
 
 
-def test_every_function_imports_with_its_layer_and_nothing_else(here: Path) -> None:
-    modules = python(here, "SharedLayer")
+def test_every_function_imports_with_its_layers_and_nothing_else(here: Path) -> None:
+    modules = python(here, "SharedLayer", CONSOLE)
     assert "wellspring.services.sync" in modules
     assert not [name for name in modules if name.startswith(("alembic", "migrations"))]
     folders = {
@@ -132,8 +133,8 @@ def test_every_function_imports_with_its_layer_and_nothing_else(here: Path) -> N
     assert "pydantic_core" in folders
 
 
-def test_the_migration_imports_with_both_layers_and_nothing_else(here: Path) -> None:
-    modules = python(here, *LAYERS)
+def test_the_migration_imports_with_its_layers_and_nothing_else(here: Path) -> None:
+    modules = python(here, *LAYERS, CONSOLE)
     assert {"alembic.command", "migrations.run"} <= set(modules)
 
 
