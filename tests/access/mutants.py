@@ -108,6 +108,12 @@ GUARDING = re.compile(r"deleted_at\.is_\(None\)|status == |\bCALLER\b|\bcaller\b
 NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
+    "ledger.searching._statement without 0. row.c.deleted_at.is_(None)": (
+        "it says whether there are too many to be searched, and shows none"
+    ),
+    "answers.sole._sole_statement without 16. *([record.c.workspace_pk == func.any(of)] if claimed else [])": (
+        "it narrows what one sees to a workspace that one sees"
+    ),
     "ledger.driven.HeadsThenLateral._driver asks for no group": (
         "a person's enrolments are read by their workspaces, and a service sees every live group"
     ),

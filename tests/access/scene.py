@@ -196,6 +196,10 @@ def _enrolments(scene: Scene) -> Iterator[Line]:
     world = scene.world
     # By somebody of B, whom those who see A but not B do not see.
     stranger = scene.records["people"]["B"]
+    # It left before it was gone.
+    left = world.enrol(scene.groups["G"], scene.workspaces["D"], stranger)
+    world.tombstone(left)
+    yield Line(left, frozenset("D"), "G", is_open=False, is_live=False)
     for group, workspace in ("GA", "GC", "FA", "GD", "HB", "GB", "FC"):
         row = world.enrol(scene.groups[group], scene.workspaces[workspace], stranger)
         has_left = group + workspace in {"GB", "FC"}
