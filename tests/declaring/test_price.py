@@ -82,7 +82,7 @@ DECLARED = (
     ),
     ("\n\nWORKSPACE_GROUP_WORKSPACE = ", '\nINVOICE_WORKSPACE_CONNECTOR = provenance(INVOICE, "workspace")'),
     ("    WORKSPACE_GROUP_WORKSPACE,\n", "    INVOICE_WORKSPACE_CONNECTOR,\n"),
-    ("    *PARENTS,\n", "    INVOICE,\n"),
+    ("    SYNC_MESSAGE,\n", "    INVOICE,\n"),
 )
 
 

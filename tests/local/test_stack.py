@@ -31,7 +31,7 @@ pytestmark = pytest.mark.long
 KINDS = tuple(ledgers())
 VISIBLE = {
     "owner": "ab",  # B through the direct membership, and both through the group
-    "member": "a",
+    "member": "ab",
     "guest": "a",
     "outsider": "c",
     "pipeline": "abc",
@@ -171,9 +171,13 @@ def test_without_a_token_the_answer_is_the_gateways_401(stack: StackProcess) -> 
 def test_each_event_of_a_list_is_answered_over_http_too(stack: StackProcess) -> None:
     for path in sorted((ROOT / "events").glob("*_list.json")):
         event = json.loads(path.read_text())
-        answer = stack.get(f"{event['rawPath']}?{event['rawQueryString']}", "owner")
+        # The feed is for services.
+        who = "pipeline" if path.name == "feed_event_list.json" else "owner"
+        answer = stack.get(f"{event['rawPath']}?{event['rawQueryString']}", who)
         assert answer.status == 200, path.name
-        assert 1 <= len(answer.json["data"]) <= 2, path.name
+        # Activity is of a day, and parked events are of a feed that failed: there is neither on a fresh stack.
+        least = 0 if path.name in {"connector_activity_list.json", "feed_event_list.json"} else 1
+        assert least <= len(answer.json["data"]) <= 2, path.name
 
 
 # ---- the printed commands -----------------------------------------------------------------------------

@@ -206,7 +206,8 @@ def test_an_event_that_asks_for_an_impact_is_answered_with_what_would_be_lost(wo
     assert answered(name)["data"]["attributes"]["examined"] == 0
     connector, company = (identified(world, each) for each in ("workspace_connector", "company"))
     world.provenance(company, connector)
-    assert answered(name)["data"]["attributes"]["sole_source"] == {"account": 0, "company": 1, "people": 0}
+    sole = {record.type: int(record.type == "company") for record in records()}
+    assert answered(name)["data"]["attributes"]["sole_source"] == sole
 
 
 def identified(world: World, type_: str) -> Row:
