@@ -60,8 +60,8 @@ long: dev-venv
 
 # CI runs the last two lists side by side: the one computes, the other waits for containers, browsers and processes.
 FIRST := lint types imports template
-COMPUTING := test worlds mutations pooler
-WAITING := sam-test outside contract abuse price long
+COMPUTING := test worlds mutations pooler price
+WAITING := sam-test outside contract abuse long
 
 check: $(FIRST) $(COMPUTING) $(WAITING) ## Every gate of CI
 first: $(FIRST)
