@@ -18,6 +18,8 @@ from tests.local.stack_process import StackProcess
 from wellspring import feed_events, messages
 from wellspring.services.feed import FeedEvent
 
+pytestmark = pytest.mark.long
+
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
