@@ -58,15 +58,17 @@ test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
 long: dev-venv
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m long $(ARGS)
 
-# CI runs the last two lists side by side: the one computes, the other waits for containers, browsers and processes.
+# CI runs the second and the third list side by side: the one computes, the other waits for containers, browsers and
+# processes. Of the last it takes some for each commit.
 FIRST := lint types imports template
-COMPUTING := test worlds mutations pooler price
-WAITING := sam-test outside contract abuse long
+COMPUTING := test contract
+WAITING := sam-test outside abuse long
+IN_TURN := worlds mutations pooler price
 
-check: $(FIRST) $(COMPUTING) $(WAITING) ## Every gate of CI
+check: $(FIRST) $(COMPUTING) $(WAITING) $(IN_TURN) ## Every gate of CI
 first: $(FIRST)
-computing: $(COMPUTING)
 waiting: $(WAITING)
+computing: $(COMPUTING)
 
 openapi: stack-venv ## Write docs/openapi.json from the declarations
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.openapi >docs/openapi.json

@@ -585,7 +585,7 @@ def test_related_resources_that_are_absent_come_with_the_other_problems(scene: S
 
 # ---- nothing is missing --------------------------------------------------------------------------------
 def test_every_code_of_the_contract_is_provoked() -> None:
-    wanted = set(CODES.split()) | {"WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"}
+    wanted = set(CODES.split()) | {"WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS", "OVERTAKEN"}
     wanted |= {f"{type_.upper()}_NOT_FOUND" for type_ in NAMED_IN_PATHS | NAMED_IN_DOCUMENTS}
     assert {case.code for case in CASES} == wanted
 
