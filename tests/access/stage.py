@@ -327,6 +327,8 @@ def _resource_object(world: World, row: Row, include: tuple[str, ...]) -> dict[s
     related: dict[str, Any] = {
         name: {"data": None if parent is None else _identifier(parent)} for name, parent in row.parents().items()
     }
+    # In these worlds no message is behind a row.
+    related |= {trace.name: {"data": None} for trace in resource_of(row.type).traces}
     if isinstance(row, Group):
         for name in {"workspaces", "memberships"} & set(include):
             related[name] = {"data": [_identifier(other) for other in model.linked(world, row, name)]}

@@ -77,6 +77,7 @@ def _services_see_what_is_gone(patch: pytest.MonkeyPatch) -> None:
 
 def _anybody_keeps_a_group(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(policies, "require_group_keeper", lambda _roles: None)
+    patch.setattr(policies, "require_withdrawer", lambda _in_group, _in_workspace: None)
 
 
 def _guests_choose(patch: pytest.MonkeyPatch) -> None:

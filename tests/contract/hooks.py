@@ -45,7 +45,9 @@ _THERE = {
     "provider": tuple(demo_id("provider", "0", number) for number in range(1, 6)),
 }
 _RANGE = re.compile(r"filter\[\w+_at\]\[")
-_OF_ALL = "This filter is not for the rows of all workspaces"
+_OF_ALL = ("This is not for the rows of all workspaces", "The rows of all workspaces have no such order")
+# A list of these has indexes for some filters together, and says for which.
+_TOGETHER = ("/v1/sync-messages", "/v1/feed-events")
 # Where to say which operation was answered with what.
 _seen = os.environ.get("CONTRACT_SEEN", os.devnull)
 # The relationship of a document that a name of the path says already.
@@ -93,6 +95,7 @@ def before_call(_context: schemathesis.HookContext, case: Case, _kwargs: dict[st
     """Put right what depends on requests before, and what the path says already."""
     if case.meta is not None and case.meta.generation.mode.is_positive:
         _keep_to_one_order(case)
+        _ask_for_what_goes_together(case)
         _give_a_cursor(case)
         _refer_to_what_is_there(case)
         _name_the_attempt(case)
@@ -129,6 +132,24 @@ def _keep_to_one_order(case: Case) -> None:
         is_of_one = "filter[workspace]" not in case.operation.query or len(_ids(query.get("filter[workspace]"))) == 1
         if order != "name" or (name == "filter[name][contains]" and not is_of_one):
             del query[name]
+
+
+def _ask_for_what_goes_together(case: Case) -> None:
+    """Leave out of a list's parameters what excludes the others."""
+    query: dict[str, Any] = case.query or {}
+    # It has an order of its own, and no filter beside it.
+    query.pop("filter[sole_source]", None)
+    if case.path == "/v1/connector-activity":
+        for name in [found for found in query if found.startswith("filter[")]:
+            del query[name]
+        query["filter[workspace_connector]"] = demo_id("workspace_connector", "a")
+    if case.path in _TOGETHER:
+        for name in [found for found in query if found.startswith("filter[") or found == "sort"]:
+            del query[name]
+    if "last_synced_at" in str(query.get("sort")):
+        del query["sort"]
+    for name in [found for found in query if found.startswith("filter[last_synced_at]")]:
+        del query[name]
 
 
 def _ids(said: Any) -> list[str]:
@@ -203,7 +224,8 @@ def _agree_with_the_path(case: Case) -> None:
 def _relationships(case: Case) -> dict[str, Any]:
     """Return the relationships in a valid document, without the @-members among them."""
     body: Any = case.body if isinstance(case.body, dict) else {"data": {}}
-    said: dict[str, Any] = body["data"].get("relationships", {})
+    # A release is told by its `meta`.
+    said: dict[str, Any] = body.get("data", {}).get("relationships", {})
     return {name: relationship for name, relationship in said.items() if not name.startswith("@")}
 
 
