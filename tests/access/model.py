@@ -508,7 +508,8 @@ def linked(world: World, row: Row, name: str) -> list[Row]:
     if isinstance(row, Group) and name == "memberships":
         members = world.workspace_group_memberships
         return [membership for membership in members if membership.workspace_group is row and membership.is_live]
-    parent = row.parents()[name]
+    # A message is behind no row of these worlds.
+    parent = row.parents().get(name)
     return [] if parent is None else [parent]
 
 

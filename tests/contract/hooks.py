@@ -136,7 +136,9 @@ def _keep_to_one_order(case: Case) -> None:
 
 def _ask_for_what_goes_together(case: Case) -> None:
     """Leave out of a list's parameters what excludes the others."""
-    query: dict[str, Any] = case.query or {}
+    query: dict[str, Any] = dict(case.query or {})
+    if "page[size]" in case.operation.query:
+        case.query = query
     # It has an order of its own, and no filter beside it.
     query.pop("filter[sole_source]", None)
     if case.path == "/v1/connector-activity":

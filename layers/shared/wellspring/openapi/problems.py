@@ -111,16 +111,23 @@ def _of_operation(route: Route, resource: Resource) -> Iterator[WellspringError]
         case "delete":
             yield from _conditional()
             yield _absent(resource.type)
+            yield from _of_the_last_owner(resource)
         case "update":
             yield from _conditional()
             yield _absent(resource.type)
             yield from _of_document(resource)
             yield ImmutableAttribute("The direction is never changed.", pointer="/data/attributes/direction")
+            yield from _of_the_last_owner(resource)
         case "release" | "dismiss" | "release_many":
             yield from _of_release(route, resource)
         case "create":
             yield from _of_document(resource)
             yield from _of_creation(resource)
+
+
+def _of_the_last_owner(resource: Resource) -> Iterator[WellspringError]:
+    if resource.policy == "member":
+        yield Conflict("The group would have no owner.")
 
 
 def is_never_permitted(route: Route) -> bool:
@@ -169,5 +176,5 @@ def _of_creation(resource: Resource) -> Iterator[WellspringError]:
     if resource.policy == "provenance":
         names = " and ".join(relationship.name for relationship in resource.parents)
         yield TenantMismatch(f"The {names} belong to different workspaces.", pointer="/data/relationships")
-    if resource.policy == "enrolment":
+    if resource.policy in {"enrolment", "member"}:
         yield AlreadyExists(f"There is such a live {resource.name} already.", resource_type=resource.type)

@@ -48,7 +48,8 @@ def responses(route: Route) -> Iterator[tuple[str, str, Object]]:
 def _name(route: Route, status: HTTPStatus, found: Sequence[WellspringError]) -> str:
     """Return what to call the answer to errors: by its resource too where the errors are its own."""
     of_resource = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
-    if route.operation in {"create", "update", "release", "release_many", "dismiss"} and status in of_resource:
+    of_all = {"create", "update", "release", "release_many", "dismiss"}
+    if (route.operation in of_all and status in of_resource) or status == HTTPStatus.CONFLICT:
         return pascal(f"{route.function}_{status.name.lower()}")
     if len(found) == 1:
         of_meta = "meta_" if route.operation in examples.META and status == HTTPStatus.UNPROCESSABLE_ENTITY else ""
