@@ -94,7 +94,9 @@ def _lists() -> Iterator[Outcome]:
         parameters += ["filter direction", "filter workspace"] if type_ in PROVENANCE else []
         for parameter in parameters:
             yield ANYBODY, "list", _kind(type_), parameter
-        for path in resource.includes:
+        # No message is behind a row of these worlds.
+        messages = {trace.name for trace in resource.traces}
+        for path in sorted(set(resource.includes) - messages):
             target = resource
             for name in path.split("."):
                 relationship = target.relationship(name)
