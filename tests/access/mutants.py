@@ -108,6 +108,7 @@ GUARDING = re.compile(r"deleted_at\.is_\(None\)|status == |\bCALLER\b|\bcaller\b
 NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
+    "ledger.whole.WholeSorted._rows asks for no workspace": "workspaces are read by a view that asks for itself",
     "ledger.searching._statement without 0. row.c.deleted_at.is_(None)": (
         "it says whether there are too many to be searched, and shows none"
     ),
