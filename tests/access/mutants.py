@@ -59,6 +59,7 @@ UNASKED: Mapping[str, str] = {
         for name in ("connector", "dismiss", "expire", "kept", "parked_for", "stalled", "take", "waiting")
     },
     "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
+    "sync.chunks.take_up": "for the queue, which is a service; of one connector that is named by its id",
     "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector's own messages",
     "audit.add": "of what the caller has just written; it shows nothing",
     "cursor_keys.keys": "the service's own keys, the same for everybody",

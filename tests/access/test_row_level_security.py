@@ -342,10 +342,10 @@ def test_an_enrolment_that_is_seen_through_the_workspace_is_ended_and_not_change
     touch = text(f"UPDATE core_api.{table.name} SET updated_at = now() WHERE id = '{row.id}'")
     assert refused(lambda transaction: transaction.execute(touch), scene.people["owner of A"].scope)
     assert in_transaction(withdraw, scene.people["foreigner"].scope) == 0
+    found: list[int] = []
     for who in ("owner of A", "member of G"):
-        found: list[int] = []
-        assert not refused(lambda transaction: found.append(withdraw(transaction)), scene.people[who].scope)  # noqa: B023
-        assert found == [1]
+        assert not refused(lambda transaction: found.append(withdraw(transaction)), scene.people[who].scope)
+    assert found == [1, 1]
 
 
 def test_a_choice_of_another_workspace_is_not_overwritten(scene: Scene) -> None:

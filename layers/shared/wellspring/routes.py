@@ -133,32 +133,27 @@ SERVICES = (
     ),
 )
 
-_MESSAGE = f"{SYNC_MESSAGE.route}/{{id}}"
-MESSAGES = (
-    Route("POST", f"{_MESSAGE}/release", "sync_message.release", "release", SYNC_MESSAGE, "Release a parked message"),
-    Route("POST", f"{_MESSAGE}/dismiss", "sync_message.dismiss", "dismiss", SYNC_MESSAGE, "Dismiss a parked message"),
-    Route(
-        "POST",
-        f"{SYNC_MESSAGE.route}/release",
-        "sync_message.release_many",
-        "release_many",
-        SYNC_MESSAGE,
-        "Release parked messages of a connector",
-    ),
-)
 
-_EVENT = f"{FEED_EVENT.route}/{{id}}"
+def _kept(resource: Resource, what: str, of: str) -> tuple[Route, ...]:
+    """Return the routes that release and dismiss what is parked; `of` says what many of them have in common."""
+    one = f"{resource.route}/{{id}}"
+    return (
+        Route("POST", f"{one}/release", f"{resource.type}.release", "release", resource, f"Release a parked {what}"),
+        Route("POST", f"{one}/dismiss", f"{resource.type}.dismiss", "dismiss", resource, f"Dismiss a parked {what}"),
+        Route(
+            "POST",
+            f"{resource.route}/release",
+            f"{resource.type}.release_many",
+            "release_many",
+            resource,
+            f"Release parked {what}s of a {of}",
+        ),
+    )
+
+
+MESSAGES = _kept(SYNC_MESSAGE, "message", "connector")
 FEED = (
-    Route("POST", f"{_EVENT}/release", "feed_event.release", "release", FEED_EVENT, "Release a parked event"),
-    Route("POST", f"{_EVENT}/dismiss", "feed_event.dismiss", "dismiss", FEED_EVENT, "Dismiss a parked event"),
-    Route(
-        "POST",
-        f"{FEED_EVENT.route}/release",
-        "feed_event.release_many",
-        "release_many",
-        FEED_EVENT,
-        "Release parked events of a source",
-    ),
+    *_kept(FEED_EVENT, "event", "source"),
     Route("GET", FEED_STATUS.route, "feed_status.retrieve", "status", FEED_STATUS, "How far the feed is"),
 )
 

@@ -6,7 +6,7 @@ import { number, plural } from "./format.js";
 import { html, useState } from "./html.js";
 import { useAction, useDocument, useList } from "./loading.js";
 import { AsOf, Attention, Choice, Copy, Empty, Id, Loaded, More, Problem, Time, View } from "./parts.js";
-import { mayHelp, says, todo, waits } from "./reasons.js";
+import { advice, mayHelp, says, waits } from "./reasons.js";
 import { fragment, refine } from "./route.js";
 import { isPerson, mayRelease } from "./session.js";
 import { recordType } from "./settings.js";
@@ -77,7 +77,7 @@ function Group({ group, workspaceId, isWhole, done }) {
         <h2>${group.id ? html`<a href=${fragment(group.workspaceId ?? workspaceId, "connectors", [group.id])}>${group.name}</a>` : group.name}</h2>
         <div class="aside"><${Attention}>${plural(group.rows.length, "message")}${isWhole ? "" : " so far"}<//> <code>${group.reason}</code></div>
       </header>
-      <p>${says(group.reason)} <b>${todo(group.reason)}</b>${waits(group.reason) && html` Waiting since <${Time} at=${oldest} />.`}</p>
+      <p>${says(group.reason)} <b>${advice(group.reason)}</b>${waits(group.reason) && html` Waiting since <${Time} at=${oldest} />.`}</p>
       ${mayRelease() && group.id && mayHelp(group.reason) && html`<${ReleaseMany} group=${group} done=${done} />`}
       <ul class="messages">
         ${group.rows.slice(0, shown).map((row) => html`<${Message} key=${row.id} row=${row} done=${done} />`)}

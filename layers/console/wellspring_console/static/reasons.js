@@ -18,7 +18,7 @@ const WORDS = {
 const WAITS = new Set(["unknown_record", "unknown_connector", "unknown_workspace", "unknown_provider"]);
 
 export const says = (reason) => WORDS[reason]?.[0] ?? `It is parked: ${reason}.`;
-export const todo = (reason) => WORDS[reason]?.[1] ?? "Look at its problems.";
+export const advice = (reason) => WORDS[reason]?.[1] ?? "Look at its problems.";
 export const waits = (reason) => WAITS.has(reason);
 /** Releasing it by hand could help: what it missed has come, or we have mended what failed. */
 export const mayHelp = (reason) => WAITS.has(reason) || reason === "unexpected";

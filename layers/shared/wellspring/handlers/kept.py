@@ -90,7 +90,7 @@ def _of_one(
         row = work(request, _said(request, members))
         found, view = Found(row, {}), View()
         body = render(single_document(resource, found, view, location(resource, row)))
-        return Response(body, headers={"etag": entity_tag(resource, found, view, "")})
+        return Response(body, headers={"etag": entity_tag(resource, found, view, "", body)})
 
     return jsonapi_handler(operation)
 

@@ -63,7 +63,7 @@ def retrieve_of(resource: Resource) -> LambdaHandler:
 
         def answer(found: reading.Found) -> Response:
             body = render(single_document(resource, found, view, url_of(request.path, request.raw_query)))
-            headers = {"etag": entity_tag(resource, found, view, request.raw_query)}
+            headers = {"etag": entity_tag(resource, found, view, request.raw_query, body)}
             return _unless_known(request, Response(body, headers=headers))
 
         return Plan(lambda transaction: reading.retrieve(transaction, request.principal, resource, id_, view), answer)

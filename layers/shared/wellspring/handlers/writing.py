@@ -114,7 +114,7 @@ def _document(
     resource: Resource, found: reading.Found, view: View, path: str, raw_query: str, status: HTTPStatus
 ) -> Response:
     body = render(single_document(resource, found, view, url_of(path, raw_query)))
-    headers = {"etag": entity_tag(resource, found, view, raw_query)}
+    headers = {"etag": entity_tag(resource, found, view, raw_query, body)}
     if status == HTTPStatus.CREATED:
         headers["location"] = location(resource, found.row)
     return Response(body, status, headers=headers)

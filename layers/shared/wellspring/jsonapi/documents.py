@@ -155,7 +155,7 @@ def version_of(resource: Resource, row: Row) -> str:
     return _digest(json.dumps(resource_object(resource, own), separators=(",", ":")))
 
 
-def entity_tag(resource: Resource, found: Found, view: View, raw_query: str) -> str:
+def entity_tag(resource: Resource, found: Found, view: View, raw_query: str, body: str) -> str:
     """Return the strong validator of a single resource's document (RFC 9110, section 8.8.3).
 
     Its first part is the row's version, which `If-Match` compares; an answer with a query has a second part, for what
@@ -166,10 +166,17 @@ def entity_tag(resource: Resource, found: Found, view: View, raw_query: str) -> 
         found: what was read.
         view: what of it is shown.
         raw_query: the request's query string.
+        body: the document as it is answered.
     """
     version = version_of(resource, found.row)
     if not raw_query:
         return f'"{version}"'
+    shown = [
+        (resource, found.row),
+        *((resource_of(type_), row) for type_, rows in found.included.items() for row in rows),
+    ]
+    if not any(name in row for of, row in shown for name in of.kept):
+        return f'"{version}.{_digest(body)}"'
     included = {
         type_: [_without_kept(resource_of(type_), row) for row in rows] for type_, rows in found.included.items()
     }

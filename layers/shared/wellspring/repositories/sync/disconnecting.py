@@ -13,11 +13,10 @@ from sqlalchemy import TextClause, text
 from wellspring.database import Transaction
 from wellspring.database.flush import Asked, together
 from wellspring.repositories.sync import messages
-from wellspring.repositories.sync.judging import judge, parked
-from wellspring.repositories.sync.messages import Entry, Known, counted
-from wellspring.repositories.sync.resolving import parent
+from wellspring.repositories.sync.chunks import take_up
+from wellspring.repositories.sync.messages import counted
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Arrival, Disconnected, Outcome, Problem, RecordType
+from wellspring.work import Arrival, Disconnected, Outcome, RecordType
 
 # Nothing has been made before this, by no pk.
 _BEGINNING = ("-infinity", 0)
@@ -40,34 +39,12 @@ def end_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
     """
     if not isinstance(arrival.work, Disconnected):
         raise TypeError(arrival.type)
-    connector_id = arrival.work.workspace_connector_id
-    _, known_rows, connectors = together(
-        transaction,
-        [messages.lock([connector_id]), messages.known([arrival]), parent(arrival.work)],
-    )
-    (was,) = (Known(*row) for row in known_rows)
-    connector = next(iter(connectors), None)
-    problems = () if connector else (Problem("unknown_connector", "workspace_connector", connector_id),)
-    verdict = judge(arrival, was, problems)
-    if verdict is not None or connector is None:
-        outcome = verdict or Outcome(status="duplicate")
-        if outcome.status == "parked":
-            with messages.claiming():
-                together(transaction, messages.write([parked(arrival, was, outcome, connector)]))
-        return outcome
-    pk, workspace_pk = connector
-    # The row first, so that what is ended adds to its counts; how it stands in the end is written behind it.
-    entry = Entry(
-        pk=was.pk,
-        arrival=arrival,
-        outcome="in_progress",
-        connector_pk=pk,
-        workspace_pk=workspace_pk,
-        counts={type_: {"ended": 0} for type_ in RECORDS},
-        progress=was.progress,
-        was=was,
-    )
-    begun = messages.write([entry])
+    taken = take_up(transaction, arrival, arrival.work)
+    if isinstance(taken, Outcome):
+        return taken
+    was, pk = taken.was, taken.connector
+    # How the message stands in the end is written behind what is ended.
+    begun = messages.write([taken.entry])
     with messages.claiming():
         results = together(
             transaction, [*begun, *(end_rows(type_, was.pk, pk, was.progress, most) for type_ in RECORDS)]

@@ -19,11 +19,9 @@ from wellspring.models.messages import reverted_runs, sync_messages
 from wellspring.models.walks import DIRECTIONS
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
-from wellspring.repositories.sync.judging import judge, parked
-from wellspring.repositories.sync.messages import Entry, Known
-from wellspring.repositories.sync.resolving import parent
+from wellspring.repositories.sync.chunks import take_up
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Arrival, Outcome, Problem, RecordType, Reverted
+from wellspring.work import Arrival, Outcome, RecordType, Reverted
 
 # Messages that one transaction marks, and looks at.
 MARKED, LOOKED_AT = 1000, 50
@@ -63,39 +61,14 @@ def revert_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outco
     item = arrival.work
     if not isinstance(item, Reverted):
         raise TypeError(arrival.type)
-    _, known_rows, connectors, lives = together(
-        transaction,
-        [
-            messages.lock([item.workspace_connector_id]),
-            messages.known([arrival]),
-            parent(item),
-            Asked(_IS_LIVE, {"id": item.workspace_connector_id}),
-        ],
-    )
-    (was,) = (Known(*row) for row in known_rows)
-    connector = next(iter(connectors), None)
-    unknown = Problem("unknown_connector", "workspace_connector", item.workspace_connector_id)
-    verdict = judge(arrival, was, () if connector else (unknown,))
-    if verdict is not None or connector is None:
-        outcome = verdict or Outcome(status="duplicate")
-        if outcome.status == "parked":
-            with messages.claiming():
-                together(transaction, messages.write([parked(arrival, was, outcome, connector)]))
-        return outcome
-    pk, workspace_pk = connector
-    entry = Entry(
-        pk=was.pk,
-        arrival=arrival,
-        outcome="in_progress",
-        connector_pk=pk,
-        workspace_pk=workspace_pk,
-        counts={type_: {"ended": 0} for type_ in RECORDS},
-        progress=was.progress,
-        was=was,
-    )
+    taken = take_up(transaction, arrival, item, Asked(_IS_LIVE, {"id": item.workspace_connector_id}))
+    if isinstance(taken, Outcome):
+        return taken
+    was = taken.was
     with messages.claiming():
-        together(transaction, messages.write([entry]))
-    chunk = _Chunk(transaction, was.pk, pk, most, is_live=bool(lives.scalar()))
+        together(transaction, messages.write([taken.entry]))
+    (lives,) = taken.answers
+    chunk = _Chunk(transaction, was.pk, taken.connector, most, is_live=bool(lives.scalar()))
     progress = chunk.mark(item, was.progress) if "undone" not in was.progress else chunk.undo(was.progress)
     asked = [Asked(_COUNT, {"message": was.pk, "type": type_, "ended": n}) for type_, n in chunk.ended.items() if n]
     together(transaction, [*asked, messages.proceed(was.pk, progress)])

@@ -1,0 +1,72 @@
+"""Taking up a message whose effect goes in chunks, each its own transaction (docs/adr/0012, 0022)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wellspring.database import Transaction
+from wellspring.database.flush import Answer, Asked, together
+from wellspring.repositories.sync import messages
+from wellspring.repositories.sync.judging import judge, parked
+from wellspring.repositories.sync.messages import Entry, Known
+from wellspring.repositories.sync.resolving import parent
+from wellspring.repositories.sync.tables import RECORDS
+from wellspring.work import Arrival, Disconnected, Outcome, Problem, Reverted
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """A message whose next chunk may begin.
+
+    Attributes:
+        was: what is known of it.
+        connector: the pk of its connector.
+        entry: its row, under way, to be written before the chunk, so that what is ended adds to its counts.
+        answers: what else was asked.
+    """
+
+    was: Known
+    connector: int
+    entry: Entry
+    answers: Sequence[Answer]
+
+
+def take_up(
+    transaction: Transaction, arrival: Arrival, work: Disconnected | Reverted, *more: Asked
+) -> TakenUp | Outcome:
+    """Lock a message's connector, and find out how far the message has come.
+
+    Args:
+        transaction: the scope to write in; there should be nothing else in it.
+        arrival: the message.
+        work: what it asks for.
+        more: what else to ask in the same flush.
+
+    Returns:
+        The message, or what became of it where there is nothing to do: it was done before, or is parked.
+    """
+    connector_id = work.workspace_connector_id
+    _, known_rows, connectors, *answers = together(
+        transaction, [messages.lock([connector_id]), messages.known([arrival]), parent(work), *more]
+    )
+    (was,) = (Known(*row) for row in known_rows)
+    connector = next(iter(connectors), None)
+    unknown = Problem("unknown_connector", "workspace_connector", connector_id)
+    verdict = judge(arrival, was, () if connector else (unknown,))
+    if verdict is not None or connector is None:
+        outcome = verdict or Outcome(status="duplicate")
+        if outcome.status == "parked":
+            with messages.claiming():
+                together(transaction, messages.write([parked(arrival, was, outcome, connector)]))
+        return outcome
+    pk, workspace_pk = connector
+    entry = Entry(
+        pk=was.pk,
+        arrival=arrival,
+        outcome="in_progress",
+        connector_pk=pk,
+        workspace_pk=workspace_pk,
+        counts={type_: {"ended": 0} for type_ in RECORDS},
+        progress=was.progress,
+        was=was,
+    )
+    return TakenUp(was, pk, entry, answers)
