@@ -49,14 +49,14 @@ LEEDS, MALMO = (large_data.id_of("workspace", number) for number in (3, 6))
 # Each picture: its address, and how large the window is.
 SHOWN: dict[Scheme, dict[str, tuple[str, int, int]]] = {
     "light": {
-        "workspaces": ("/", 1180, 640),
+        "workspaces": ("/", 1180, 650),
         "connectors": (f"/{LEEDS}/connectors", 1180, 600),
-        "connector": (f"/{LEEDS}/connectors/{large_data.id_of('workspace_connector', 3, 9)}", 1180, 860),
-        "failures": (f"/{LEEDS}/failures", 1180, 760),
-        "record": (f"/{MALMO}/records/company/{large_data.id_of('company', 6, 1)}", 1180, 620),
+        "connector": (f"/{LEEDS}/connectors/{large_data.id_of('workspace_connector', 3, 9)}", 1180, 780),
+        "failures": (f"/{LEEDS}/failures", 1180, 740),
+        "record": (f"/{MALMO}/records/company/{large_data.id_of('company', 6, 1)}", 1180, 536),
         "phone": (f"/{MALMO}/records/company/{large_data.id_of('company', 6, 1)}", 360, 740),
     },
-    "dark": {"flow": (f"/{LEEDS}/flow?days=90", 1180, 620)},
+    "dark": {"flow": (f"/{LEEDS}/flow?days=90", 1180, 560)},
 }
 if not PICTURES:
     SHOWN = {
@@ -441,6 +441,9 @@ def test_a_service_sees_the_feed_and_releases_and_dismisses_and_a_person_does_no
 ) -> None:
     tell_what_is_parked(stack)
     console.sign_in("pipeline")
+    console.page.get_by_role("searchbox", name="Find a workspace").fill("verdier l")
+    console.settle()
+    expect(console.page.get_by_role("table", name="Workspaces").locator("tbody tr")).to_have_count(1)
     console.page.get_by_role("navigation", name="Views").get_by_role("link", name="Feed").click()
     console.settle()
     group = console.page.locator(".failure", has_text="/well/crm-sync")
@@ -662,7 +665,7 @@ def test_three_hundred_connectors_come_by_pages(console: Console) -> None:
 
 
 def longest_task(trace: bytes) -> float:
-    """Return the milliseconds of its own time, not of waiting for a processor, that the main thread's longest task took."""
+    """Return the milliseconds of a processor's time that the main thread's longest task took."""
     events = json.loads(trace)["traceEvents"]
     main = {
         (event["pid"], event["tid"])
@@ -702,12 +705,12 @@ def test_ten_thousand_points_are_drawn_in_slices(
     )
     console.page.evaluate(
         """() => {
-            window.frames = [0];
-            const look = () => {
-                frames.push(document.querySelectorAll("figure svg .point").length);
-                requestAnimationFrame(look);
-            };
-            look();
+            window.drawn = [];
+            new MutationObserver(changes => {
+                const added = changes.flatMap(change => [...change.addedNodes]).filter(node => node.matches?.("svg *"));
+                const points = node => node.matches(".point") + node.querySelectorAll(".point").length;
+                drawn.push(added.reduce((sum, node) => sum + points(node), 0));
+            }).observe(document.body, { childList: true, subtree: true });
         }"""
     )
     chromium.start_tracing(page=console.page, categories=["toplevel", "disabled-by-default-devtools.timeline"])
@@ -719,13 +722,14 @@ def test_ten_thousand_points_are_drawn_in_slices(
     marks = console.page.locator("figure svg .point")
     # One for each row at most, for each connector's name, and for the key.
     until = time.monotonic() + SETTLED_SECONDS
-    while not console.page.evaluate("frames.at(-1) > 8000 && frames.at(-1) === frames.at(-10)"):
+    while marks.count() <= 8000:
         assert time.monotonic() < until, marks.count()
         console.page.wait_for_timeout(100)
     assert marks.count() <= 10_303
-    drawn = console.page.evaluate("Math.max(...frames.slice(1).map((count, index) => count - frames[index]))")
-    # A slice, and the connector with which it is full.
-    assert drawn <= 700
+    # In one task: a slice, and the connector with which it is full.
+    drawn = console.page.evaluate("drawn")
+    assert max(drawn) <= 600
+    assert sum(drawn) >= 8000
     expect(console.page.get_by_role("table", name="Each time").locator("tbody tr")).to_have_count(100)
     with capsys.disabled():
         print(f"\n10,000 points: no task took more than {longest_task(chromium.stop_tracing()):.0f} ms")  # noqa: T201  (half of what it is for)

@@ -220,7 +220,7 @@ export function Flows({ columns, flows, label }) {
   const bar = 10;
   // A side is as wide as its longest name and number are, and no wider than leaves room to flow.
   const longestName = Math.max(0, ...[...columns[0], ...columns[2]].map((node) => widthOf(`${node.name} ${number(node.value)}`)));
-  const side = isNarrow ? 8 : Math.ceil(Math.min(longestName, width * 0.22)) + 16;
+  const side = isNarrow ? 8 : Math.ceil(Math.min(longestName, width * 0.26)) + 16;
   const room = (column, value) => isNarrow ? (width - 24) / 3 : column === 1 ? 240 : side - 16 - widthOf(` ${number(value)}`);
   const gap = 26;
   const most = Math.max(1, ...columns.map((nodes) => sum(nodes)));

@@ -43,7 +43,7 @@ export function faults({ status, parked_messages: parked, last_synced_at: synced
 export function complaints(attributes, lateAfter) {
   const { status, last_synced_at: synced } = attributes;
   const isLate = status === "active" && synced && Date.now() - Date.parse(synced) > lateAfter;
-  return [...faults(attributes), ...(isLate ? [`last sync ${ago(synced)}`] : [])];
+  return [...faults(attributes), ...(isLate ? ["late"] : [])];
 }
 
 /** After how long without a sync a connector is late, of its `activity` resources of a month: days between its syncs, and a day. */

@@ -1,13 +1,15 @@
-// All workspaces: where did something fail? And a record of any of them, found by the beginning of its name.
+// All workspaces: where did something fail? And what of them is called so? A person looks for a record of any of them; of all
+// workspaces of a platform the API searches none, so a service looks for a workspace.
 
 import { idOf, included, path } from "./api.js";
 import { faults } from "./connectors.js";
-import { A_DAY, ago, capital, capped, listed, number, plural } from "./format.js";
+import { A_DAY, capital, capped, listed, number, plural } from "./format.js";
 import { html } from "./html.js";
 import { useList } from "./loading.js";
 import { AsOf, Attention, Empty, Loaded, More, Search, Table, Time, View } from "./parts.js";
 import { fragment, refine } from "./route.js";
 import { titleOf } from "./records.js";
+import { isPerson } from "./session.js";
 import { settings } from "./settings.js";
 
 // The longest time between two syncs of a workspace that nobody asks about: a week, and a day.
@@ -22,26 +24,31 @@ export function Workspaces({ list, query }) {
   const text = (query.get("q") ?? "").trim();
   const url = path("/v1/workspace-connectors", { "page[size]": 500 });
   const connectors = useList(list.rows.length ? url : null, { live: true });
-  const of = list.document && list.rows.length === 0 ? list : connectors;
+  const isSearch = Boolean(text) && isPerson();
+  const called = useList(text && !isPerson() ? path("/v1/workspaces", { "filter[name][starts]": text, sort: "name", "page[size]": 50 }) : null);
+  const chosen = text && !isPerson() ? called : list;
+  const of = list.document && list.rows.length === 0 ? list : chosen.document ? connectors : chosen;
   const mine = Map.groupBy(connectors.rows, (row) => idOf(row, "workspace"));
-  const rows = list.rows.map((workspace) => summed(workspace, mine.get(workspace.id) ?? []))
+  const rows = chosen.rows.map((workspace) => summed(workspace, mine.get(workspace.id) ?? []))
     .sort((a, b) => b.wrong.length - a.wrong.length || a.name.localeCompare(b.name));
   const wrong = rows.filter((row) => row.wrong.length);
-  const isAll = !list.next && !connectors.next;
+  const isAll = !chosen.next && !connectors.next;
   const lead = of.document && rows.length > 0 && (wrong.length
     ? `${number(wrong.length)} of ${plural(rows.length, "workspace")}${isAll ? "" : " so far"} ${wrong.length === 1 ? "needs" : "need"} attention: ${named(wrong)}.`
     : `All is well in ${rows.length === 1 ? "your workspace" : `your ${plural(rows.length, "workspace")}`}${isAll ? "" : " so far"}.`);
   return html`
     <${View} title="Workspaces" lead=${lead} aside=${html`<${AsOf} at=${connectors.at} live=${!connectors.error} path=${url} />`}>
-      ${rows.length > 0 && html`
+      ${list.rows.length > 0 && html`
         <div class="filters">
-          <${Search} label="Find a record of any workspace" placeholder="Its name begins with" value=${query.get("q") ?? ""} choose=${(q) => refine({ q })} />
+          <${Search} label=${isPerson() ? "Find a record of any workspace" : "Find a workspace"} placeholder="Its name begins with" value=${query.get("q") ?? ""} choose=${(q) => refine({ q })} />
         </div>`}
-      ${text && html`<${Found} key="found" text=${text} />`}
+      ${isSearch && html`<${Found} key="found" text=${text} />`}
       <${Loaded} of=${list.error ? list : of} what="your workspaces" lines=${8}>${() =>
-        rows.length === 0
+        rows.length === 0 && text
+          ? html`<${Empty}>No workspace is called so.<//>`
+          : rows.length === 0
           ? html`<${Empty}>You are a member of no workspace. A workspace's owner can make you one; the platform tells this ledger of it.<//>`
-          : !text && html`<${Table} caption="Workspaces" rows=${rows} columns=${[
+          : !isSearch && html`<${Table} caption="Workspaces" rows=${rows} columns=${[
               { name: "Workspace", cell: (row) => html`<a href=${fragment(row.id, "connectors")}>${row.name}</a>` },
               { name: "State", cell: (row) => row.wrong.length
                   ? html`<${Attention}>${row.wrong.join(", ")}<//>`
@@ -52,7 +59,7 @@ export function Workspaces({ list, query }) {
               { name: "Parked", kind: "number", cell: (row) => row.parked
                   ? html`<a href=${fragment(row.id, "failures")}>${number(row.parked)}</a>` : html`<span class="quiet">none</span>` },
             ]} />`}<//>
-      ${!text && html`<${More} of=${connectors} what="connectors" /><${More} of=${list} what="workspaces" />`}
+      ${!isSearch && html`<${More} of=${connectors} what="connectors" /><${More} of=${chosen} what="workspaces" />`}
     <//>`;
 }
 
@@ -79,7 +86,7 @@ function summed(workspace, connectors) {
       parked && `${plural(parked, "message")} parked`,
       failing && `${plural(failing, "connector")} failed last`,
       ...[...others].map(([status, those]) => `${plural(those.length, "connector")} ${status}`),
-      synced && Date.now() - Date.parse(synced) > LATE_MS && `last sync ${ago(synced)}`,
+      synced && Date.now() - Date.parse(synced) > LATE_MS && "late",
     ].filter(Boolean),
   };
 }
@@ -105,7 +112,7 @@ function Found({ text }) {
         ? html`<${Empty}>No record whose name begins with “${text}”. A part of a name is searched for in the Records of one workspace.<//>`
         : html`
           <${Table} caption=${`Records whose names begin with ${text}`} rows=${rows} keyOf=${(row) => `${row.type.type} ${row.id}`} columns=${[
-            { name: "Name", cell: (row) => html`<a href=${fragment(row.workspace?.id ?? "", "records", [row.type.type, row.id])}>${row.title}</a>` },
+            { name: "Name", cell: (row) => row.workspace ? html`<a href=${fragment(row.workspace.id, "records", [row.type.type, row.id])}>${row.title}</a>` : row.title },
             { name: "What", cell: (row) => capital(row.type.name) },
             { name: "Workspace", cell: (row) => row.workspace?.attributes.name ?? html`<span class="quiet">gone</span>` },
             { name: "Here since", cell: (row) => html`<${Time} at=${row.since} />` },
