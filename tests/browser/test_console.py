@@ -707,7 +707,7 @@ def test_ten_thousand_points_are_drawn_in_slices(
         """() => {
             window.drawn = [];
             new MutationObserver(changes => {
-                const added = changes.flatMap(change => [...change.addedNodes]).filter(node => node.matches?.("svg *"));
+                const added = changes.flatMap(change => [...change.addedNodes]).filter(node => node.matches);
                 const points = node => node.matches(".point") + node.querySelectorAll(".point").length;
                 drawn.push(added.reduce((sum, node) => sum + points(node), 0));
             }).observe(document.body, { childList: true, subtree: true });

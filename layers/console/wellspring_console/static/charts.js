@@ -120,6 +120,8 @@ export function DayBars({ days, label }) {
 }
 
 const BEFORE_A_NAME = 44;
+// Its mark, its name, its line and the end of that.
+const MARKS_OF_A_LANE = 4;
 
 /**
  * A record's history: a line for each connector and direction, a point for each sync. `lanes`: [{key, name, direction, from, to,
@@ -158,7 +160,7 @@ export function Timeline({ lanes, label, now }) {
               ${!lane.isLive && html`<line class="end" x1=${scale(end)} x2=${scale(end)} y1=${y - 6} y2=${y + 6} />`}
               ${points.map((point) => html`<${Point} key=${point.at} x=${scale(point.at)} y=${y} direction=${lane.direction} point=${point} />`)}
             </g>`;
-        }, ({ points }) => points.length)}
+        }, ({ points }) => points.length + MARKS_OF_A_LANE)}
       </svg>
     </div>`;
 }
