@@ -113,7 +113,7 @@ EQUIVALENT: Mapping[str, str] = {
     "ledger.searching._statement without 0. row.c.deleted_at.is_(None)": (
         "it says whether there are too many to be searched, and shows none"
     ),
-    "answers.sole._sole_statement without 16. *([record.c.workspace_pk == func.any(of)] if claimed else [])": (
+    "answers.sole._sole_statement without 14. *([table.c.workspace_pk == func.any(of)] if claimed else [])": (
         "it narrows what one sees to a workspace that one sees"
     ),
     "ledger.driven.HeadsThenLateral._driver asks for no group": (
@@ -122,9 +122,9 @@ EQUIVALENT: Mapping[str, str] = {
     "answers.sole._seen asks for no workspace": "the service has found it, or its records are not the caller's",
     "answers.sole._seen without 1. connector.c.deleted_at.is_(None)": "what is read of it looks for a live one again",
     "answers.sole._sole_statement asks for no workspace": "what is read has records of the caller's alone",
-    "answers.sole._sole_statement without 14. record.c.deleted_at.is_(None)": "what is read has live records only",
+    "answers.sole._sole_statement without 12. table.c.deleted_at.is_(None)": "what is read has live records only",
     "answers.sole._sole_statement without 7. ledger.c.deleted_at.is_(None)": "it says whether there is a page before",
-    "answers.sources._sources without 2. or_(connector.c.deleted_at.is_(None), newest.c.deleted_at.is_not(None))": (
+    "answers.sources._sources without 3. or_(connector.c.deleted_at.is_(None), newest.c.deleted_at.is_not(None))": (
         "what is read has no live row of a dead connector"
     ),
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
