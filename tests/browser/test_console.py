@@ -23,7 +23,6 @@ pytestmark = pytest.mark.outside
 type Scheme = Literal["light", "dark"]
 
 COMPANY = demo_id("company", "a", 1)
-GROUP = demo_id("workspace_group", "0")
 # The fragment of each view, and the words that it begins with, for who sees the workspace.
 VIEWS = {
     "connectors": ("connectors", "Connectors"),
@@ -145,7 +144,9 @@ def test_every_view_is_there_and_asks_this_origin_only(console: Console, name: s
     } == {console.url}
 
 
-def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(console: Console) -> None:
+def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(
+    console: Console, stack: StackProcess
+) -> None:
     console.sign_in("outsider")
     console.settle()
     expect(console.page.locator(".switch-name")).to_have_text("Northwind Studio")
@@ -156,7 +157,7 @@ def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(conso
     for view, words in (
         (f"records/company/{COMPANY}", "Company not found"),
         (f"connectors/{PAYMENTS}", "Workspace connector not found"),
-        (f"groups/{GROUP}", "Workspace group not found"),
+        (f"groups/{stack.group()}", "Workspace group not found"),
     ):
         console.show(view, foreign)
         expect(console.problem().first).to_contain_text(words)
@@ -296,7 +297,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
     assert violations(console.page, axe, scheme) == []
     console.sign_in("owner")
     found: list[str] = []
-    for fragment in (*(fragment for fragment, _ in VIEWS.values()), f"groups/{GROUP}"):
+    for fragment in (*(fragment for fragment, _ in VIEWS.values()), f"groups/{stack.group()}"):
         console.page.set_viewport_size({"width": 1280, "height": 900})
         console.show(fragment)
         for button in console.page.get_by_role("button", name="Show as a table").all():
