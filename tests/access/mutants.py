@@ -56,7 +56,22 @@ UNASKED: Mapping[str, str] = {
     "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
     **{
         f"sync.releasing.{name}": "for the queue, which is a service; it shows nothing and reads messages' own rows"
-        for name in ("connector", "dismiss", "expire", "kept", "parked_for", "stalled", "take", "waiting")
+        for name in (
+            "connector",
+            "dismiss",
+            "expire",
+            "kept",
+            "parked_for",
+            "parked_for_long",
+            "releasable",
+            "stalled",
+            "take",
+            "waiting",
+        )
+    },
+    **{
+        f"recounting.{name}": "for operators, past HTTP; it compares sums of every tenant with its rows"
+        for name in ("place", "recount")
     },
     "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
     "sync.chunks.take_up": "for the queue, which is a service; of one connector that is named by its id",
@@ -356,6 +371,7 @@ _POLICY = re.compile(
 )
 _DROPPED_POLICY = re.compile(r"DROP POLICY (?:IF EXISTS )?(\w+) ON (\w+\.\w+)")
 _FUNCTION = re.compile(r"\s*CREATE (?:OR REPLACE )?FUNCTION wellspring\.(\w+\([^)]*\))(.*)", re.DOTALL)
+_RENAMED_FUNCTION = re.compile(r"ALTER FUNCTION wellspring\.(\w+)\([^)]*\) RENAME TO (\w+)")
 
 
 class _Written:
@@ -400,9 +416,15 @@ def policies() -> Sequence[RowPolicy]:
 @cache
 def sql_functions() -> Mapping[str, str]:
     """Return the functions that the revisions leave: the body of each, by its name and parameters."""
-    made = (_FUNCTION.fullmatch(statement) for statement in _migrated())
-    # Written down and not run, a statement has its percent signs twice.
-    return {found[1]: found[2].replace("%%", "%") for found in made if found}
+    found: dict[str, str] = {}
+    for statement in _migrated():
+        if made := _FUNCTION.fullmatch(statement):
+            # Written down and not run, a statement has its percent signs twice.
+            found[made[1]] = made[2].replace("%%", "%")
+        elif renamed := _RENAMED_FUNCTION.fullmatch(statement):
+            old = next(signature for signature in found if signature.partition("(")[0] == renamed[1])
+            found[f"{renamed[2]}{old.removeprefix(renamed[1])}"] = found.pop(old)
+    return found
 
 
 # What answers are read from, whose guards stand beside the policies: of each function the conditions of the caller.

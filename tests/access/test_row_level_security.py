@@ -681,7 +681,14 @@ class TestTheCatalogue:
         assert {name for name, _ in definers} == {
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
             "workspaces_left",
-            *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers", "forget_in_messages"),
+            *(
+                "lock_connectors",
+                "lock_connector_of",
+                "recount",
+                "recount_rows",
+                "forget_in_answers",
+                "forget_in_messages",
+            ),
             *ANSWERING,
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
         }

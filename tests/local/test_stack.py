@@ -398,6 +398,38 @@ def test_a_parked_message_is_one_line_in_the_terminal(stack: StackProcess) -> No
     assert demo_id("company", "c", 1) in told
 
 
+def test_make_release_tries_parked_messages_again_and_says_how_many_it_released(stack: StackProcess) -> None:
+    connector, provenance = demo_id("workspace_connector", "c", 1), "/v1/company-workspace-connectors"
+    message = foreign_message()
+    stack.send(message)
+    waiting = demo_data.message(str(uuid.uuid4()), connector, "input", [{"type": "company", "id": str(uuid.uuid4())}])
+    stack.send(waiting)
+    assert until(lambda: parked(stack, waiting) == "parked|unknown_record")
+    assert until(lambda: parked(stack, message) == "parked|tenant_mismatch")
+    chosen = (f"CONNECTOR={connector}", "REASON=unknown_record")
+    said = [make(stack, "release", *arguments) for arguments in (("DRY_RUN=1", *chosen), chosen)]
+    assert [done.stdout for done in said] == [
+        "1 parked message would be tried again\n",
+        "0 of 1 parked message released\n",
+    ]
+    # What settles each minute needs the feed to bring the record; here it is there before that comes round.
+    record = waiting["records"][0]["id"]
+    made = f"INSERT INTO core_api.companies (id, name, workspace_pk) SELECT '{record}', 'Came late', workspace_pk"
+    made += f" FROM core_api.workspace_connectors WHERE id = '{connector}'"
+    assert stack.run("psql", "-c", made).returncode == 0
+    everything = make(stack, "release").stdout
+    tried = int(everything.split()[2])
+    assert tried > 1
+    assert everything == f"1 of {tried} parked messages released\n"
+    assert parked(stack, waiting) == "applied|"
+    assert parked(stack, message) == "parked|tenant_mismatch"
+    assert len(stack.get(f"{provenance}?filter[company]={record}", "pipeline").json["data"]) == 1
+    refused = make(stack, "release", "REASON=bored")
+    assert refused.returncode != 0
+    assert "was refused: " in refused.stderr
+    assert make(stack, "recount").stdout.endswith("(0 rows)\n\n")
+
+
 # ---- what is rare on a laptop -------------------------------------------------------------------------
 def test_a_paused_database_is_503_until_it_is_resumed(stack: StackProcess) -> None:
     path = "/v1/company-workspace-connectors"
@@ -507,7 +539,7 @@ def test_when_it_is_killed_everything_dies_with_it_and_it_starts_again(stack: St
     stack.stop(signal.SIGKILL)
     assert until(lambda: not any(map(lives, below)), 10)
     assert (stack.state / "stack.json").exists()
-    for command in ("redrive", "psql"):
+    for command in ("redrive", "release", "psql"):
         refused = stack.run(command)
         assert (refused.returncode, refused.stdout) == (1, "")
         assert refused.stderr == "the stack is not running; `make run` starts it\n"
