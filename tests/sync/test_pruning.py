@@ -48,7 +48,7 @@ class Memory:
         )
         self.database.owner.exec_driver_sql(
             "INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer, created_at)"
-            f" SELECT 'person:' || gen_random_uuid(), 'key', 'x', '{{}}', now() - interval '{age}' {many}"
+            f" SELECT 'service:' || gen_random_uuid(), 'key', 'x', '{{}}', now() - interval '{age}' {many}"
         )
         self.database.owner.exec_driver_sql(
             "INSERT INTO wellspring.audit (caller, operation, resource_type, resource_id, created_at)"
