@@ -20,6 +20,7 @@ from wellspring.access.principal import (
     PIPELINE_SCOPE,
     SERVICE_SCOPE,
     Person,
+    Principal,
     Service,
     name_of,
     principal_of,
@@ -181,7 +182,7 @@ def test_everything_that_is_kept_is_of_the_callers_connectors(scene: Scene, tabl
 
 def test_everything_of_idempotency_keys_is_the_callers_own(scene: Scene) -> None:
     keys, database = table_of("idempotency_keys"), scene.world.database
-    principals = {
+    principals: dict[str, Principal] = {
         "owner of A": Person(uuid4()),
         "somebody else": Person(uuid4()),
         "service": Service("pipeline", frozenset()),
@@ -207,8 +208,8 @@ def test_everything_of_idempotency_keys_is_the_callers_own(scene: Scene) -> None
     # Functions of the release before do not say which service they are.
     services = {name for name, principal in names.items() if isinstance(principal, Service)}
     assert in_transaction(lambda transaction: set(transaction.execute(read).scalars()), SERVICE_SCOPE) == services
-    for scope in (None, "", PIPELINE_SCOPE):
-        assert in_transaction(lambda transaction: set(transaction.execute(read).scalars()), scope) == set()
+    for nobody in (None, "", PIPELINE_SCOPE):
+        assert in_transaction(lambda transaction: set(transaction.execute(read).scalars()), nobody) == set()
 
 
 @pytest.mark.parametrize("table", OF_FEED)
