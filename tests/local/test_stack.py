@@ -402,6 +402,22 @@ def test_make_export_writes_a_workspace_into_a_file_by_one_command(stack: StackP
     assert list(tmp_path.iterdir()) == [out]
 
 
+@pytest.mark.parametrize("page", ["a-customer-leaves", "a-person-asks", "a-person-is-forgotten"])
+def test_what_a_page_of_duties_says_for_a_laptop_works_when_pasted(
+    stack: StackProcess, tmp_path: Path, page: str
+) -> None:
+    text = (ROOT / f"docs/{page}.md").read_text()
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    questions = re.findall(r"^\| [^|]*\? \| `(ask '[^']+')` \|$", text, re.MULTILINE)
+    typed = "\n".join([*blocks[:1], *(f"{each} | grep -q jsonapi" for each in questions[:1]), *blocks[1:]])
+    typed = typed.replace("http://127.0.0.1:3000", stack.facts["api_url"]).replace("ledger.jsonl", f"{tmp_path}/ledger")
+    done = subprocess.run(
+        ["bash", "-ec", typed], cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count('"applied": 1') == typed.count("make --silent load")
+
+
 def test_an_export_of_a_workspace_that_never_was_is_one_line(stack: StackProcess, tmp_path: Path) -> None:
     refused = stack.run("export", str(uuid.uuid4()), str(tmp_path / "never.jsonl"))
     assert (refused.returncode, refused.stdout) == (1, "")

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.support.databases import EXPORTER
+from tests.support.events import event, replay
 from tests.support.world import Row, World
 from wellspring.database.retry import Deadline
 from wellspring.errors import BadRequest, NotFound
@@ -22,6 +23,8 @@ from wellspring.resources import ledgers, resources
 from wellspring.services import exporting
 
 RUN = "2026-05-10"
+# Events that this file gives to their functions.
+REPLAYED = ["maintenance_export"]
 
 
 class Memory(Shelf):
@@ -219,6 +222,14 @@ class TestAnExport:
         foreign = world.provenance(world.company(theirs.workspace), ours.connector)
         for number, workspace in enumerate((ours.workspace, theirs.workspace)):
             assert str(foreign.id) not in {id_ for _, id_ in exported(shelf, workspace, str(number)).ids}
+
+    def test_is_what_the_event_asks_for(self, shelf: Memory, world: World, ours: Tenant) -> None:
+        (name,) = REPLAYED
+        asked = event(name)
+        world.workspace("A", id=asked["workspace"])
+        answer = replay(name)
+        assert (answer["workspace"], answer["outcome"]) == (asked["workspace"], "done")
+        assert [each["attributes"]["name"] for each in objects_in(shelf, answer["parts"])] == ["A"]
 
     def test_of_a_workspace_that_never_was_is_refused(self) -> None:
         with pytest.raises(NotFound):
