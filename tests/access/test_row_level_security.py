@@ -4,7 +4,7 @@
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -247,29 +247,35 @@ def test_everything_that_answers_are_made_of_is_of_the_callers_workspaces(scene:
     for name, who in scene.people.items():
         workspaces = scene.workspaces.keys() - {"D"} if who.is_service else who.workspaces
 
-        def asked(call: str, scope: str = who.scope, **values: object) -> list[Any]:
-            statement = text(f"SELECT * FROM wellspring.{call}")
-            return in_transaction(lambda transaction: list(transaction.execute(statement, values)), scope)
+        def asked(call: str, ids: Iterable[UUID], scope: str = who.scope, **values: object) -> dict[UUID, list[Any]]:
+            """Call a function for each id, in one statement."""
+            statement = text(f"SELECT each, told.* FROM unnest(CAST(:ids AS uuid[])) AS each, wellspring.{call} AS told")
+            found: dict[UUID, list[Any]] = {id_: [] for id_ in ids}
+            given = {"ids": list(found), **values}
+            for each, *told in in_transaction(lambda transaction: list(transaction.execute(statement, given)), scope):
+                found[each].append(told)
+            return found
 
         def is_seen(pk: int, of: Mapping[int, tuple[UUID, str]], seen: Any = workspaces) -> bool:
             return of[pk][1] in seen
 
+        ids = [id_ for id_, _ in there.values()]
+        of_each = asked(f"rows_of_record('{type_}', '{records}', each, 100)", ids)
         for pk, (id_, _) in there.items():
-            found = asked(f"rows_of_record('{type_}', '{records}', :id, 100)", id=id_)
             of_record = [row for row in rows if row[1] == pk and is_seen(pk, there)]
             # A dead row outlives its connector: of these there is one, whose connector is live.
             expected = [row[2] for row in of_record if is_seen(row[2], connectors)]
-            assert (name, sorted(row[0] for row in found)) == (name, sorted(expected))
+            assert (name, sorted(row[0] for row in of_each[id_])) == (name, sorted(expected))
+        ids = [id_ for id_, _ in connectors.values()]
+        of_each = asked(f"rows_of_connector('{type_}', '{records}', each, 100, NULL, NULL, false)", ids)
+        told_of = asked(f"sole_of('{type_}', each, :pks)", ids, pks=list(there))
         for pk, (id_, _) in connectors.items():
-            call = f"rows_of_connector('{type_}', '{records}', :id, 100, NULL, NULL, false)"
             of_connector = [row for row in rows if row[2] == pk and row[3] and is_seen(pk, connectors)]
             expected = [row[1] for row in of_connector if is_seen(row[1], there)]
-            found = asked(call, id=id_)
-            assert (name, sorted(row[3] for row in found if row[3] is not None)) == (name, sorted(expected))
-            told = asked(f"sole_of('{type_}', :id, :pks)", id=id_, pks=list(there))
+            assert (name, sorted(row[3] for row in of_each[id_] if row[3] is not None)) == (name, sorted(expected))
             shared = {row[1] for row in rows if row[3] and row[2] != pk and is_seen(row[2], connectors)}
             alone = {row[1]: row[1] not in shared for row in of_connector}
-            assert (name, {row[0]: row[2] for row in told}) == (name, alone)
+            assert (name, {row[0]: row[2] for row in told_of[id_]}) == (name, alone)
 
 
 # ---- writing -------------------------------------------------------------------------------------------
