@@ -83,6 +83,10 @@ UNASKED: Mapping[str, str] = {
         for name in ("end_rows", "mark", "open_endings")
     },
     "erasing.erase": "for the platform's feed; of one person that is named by their id",
+    **{
+        f"exporting.{name}": "for an operator, of one workspace that the scope of the transaction names"
+        for name in ("page", "workspace_pk")
+    },
     "feed.apply_events": "for the platform's feed, which writes the parents of all tenants",
     "feed.lock_types": "locks, and no row",
     "feed_history.forget": "of the feed's own tables, of which nothing is shown",
@@ -515,6 +519,7 @@ def _second() -> Iterator[Mutant]:
         of_pipeline = policy.name.endswith("_of_the_pipeline")
         everything = rf"everything.*\[{table.removesuffix('s')}"
         everything = rf"everything_of_the_feed.*\[{table}" if table in OF_FEED else everything
+        everything = rf"export_sees.*\[{table}" if policy.name.endswith("_of_the_export") else everything
         dropped = rf"of_provenance.*\[{table.removesuffix('s')}" if of_pipeline else everything
         yield Mutant(f"{policy.name} is dropped", "second", (dropped,), [f"DROP POLICY {policy.on}"])
         for kind, clause, condition, soon in (

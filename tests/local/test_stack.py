@@ -451,6 +451,47 @@ def test_a_paused_database_is_503_until_it_is_resumed(stack: StackProcess) -> No
     assert until(lambda: stack.get("/health").status == 200)
 
 
+def test_make_export_writes_a_workspace_into_a_file_by_one_command(stack: StackProcess, tmp_path: Path) -> None:
+    workspace, out = str(demo_id("workspace", "a")), tmp_path / "a.jsonl"
+    command = f"make --silent export WORKSPACE={workspace} OUT={out}"
+    done = subprocess.run(
+        command, shell=True, cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    objects = [json.loads(line) for line in out.read_text().splitlines()]
+    assert done.stdout == f"{len(objects)} lines in {out}\n"
+    assert objects[-1] == objects[-1] | {"type": "workspace", "id": workspace}
+    for kind in KINDS:
+        shown = {row["id"] for row in stack.rows("guest", kind, "&filter[deleted]=include")}
+        assert {each["id"] for each in objects if each["type"] == f"{kind}_workspace_connector"} == shown
+    # What was put together is in the bucket no more, so that the next one is of its own moment.
+    assert stack.run("export", workspace, str(out)).returncode == 0
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("page", ["a-customer-leaves", "a-person-asks", "a-person-is-forgotten"])
+def test_what_a_page_of_duties_says_for_a_laptop_works_when_pasted(
+    stack: StackProcess, tmp_path: Path, page: str
+) -> None:
+    text = (ROOT / f"docs/{page}.md").read_text()
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    questions = re.findall(r"^\| [^|]*\? \| `(ask '[^']+')` \|$", text, re.MULTILINE)
+    typed = "\n".join([*blocks[:1], *(f"{each} | grep -q jsonapi" for each in questions[:1]), *blocks[1:]])
+    typed = typed.replace("http://127.0.0.1:3000", stack.facts["api_url"]).replace("ledger.jsonl", f"{tmp_path}/ledger")
+    done = subprocess.run(
+        ["bash", "-ec", typed], cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count('"applied": 1') == typed.count("make --silent load")
+
+
+def test_an_export_of_a_workspace_that_never_was_is_one_line(stack: StackProcess, tmp_path: Path) -> None:
+    refused = stack.run("export", str(uuid.uuid4()), str(tmp_path / "never.jsonl"))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "the export failed: NotFound: There never was such a workspace.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_root_and_the_docs_with_a_slash_lead_a_browser_to_a_page(stack: StackProcess) -> None:
     for path in ("/", "/docs/"):
         # As a browser asks: it follows the redirect, and the page is sent packed only.
