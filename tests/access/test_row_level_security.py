@@ -743,7 +743,7 @@ class TestTheCatalogue:
         self, rows: Callable[..., list[tuple[object, ...]]]
     ) -> None:
         definers = rows(
-            "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace IN"
+            "SELECT proname, proconfig[1] FROM pg_proc WHERE prosecdef AND pronamespace IN"
             " (SELECT oid FROM pg_namespace WHERE nspname IN ('core_api', 'wellspring', 'public'))"
         )
         assert {name for name, _ in definers} == {
@@ -760,7 +760,7 @@ class TestTheCatalogue:
             *ANSWERING,
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
         }
-        assert [config for _, config in definers] == [['search_path=""']] * len(definers)
+        assert {config for _, config in definers} == {'search_path=""'}
 
     def test_a_function_is_run_by_those_who_need_it_and_nobody_else(
         self, rows: Callable[..., list[tuple[object, ...]]]
