@@ -30,7 +30,6 @@ type Scheme = Literal["light", "dark"]
 COMPANY = demo_id("company", "a", 1)
 # Its first row of Mail has ended.
 ENDED = demo_id("company", "a", 41)
-GROUP = demo_id("workspace_group", "0")
 # The fragment of each view, and the words that it begins with, for who sees the workspace.
 VIEWS = {
     "connectors": ("connectors", "Connectors"),
@@ -196,16 +195,20 @@ def test_every_view_is_there_and_asks_this_origin_only(console: Console, name: s
     } == {console.url}
 
 
-def test_no_view_makes_more_than_six_requests_when_it_is_the_first(console: Console) -> None:
+def test_no_view_makes_more_than_six_requests_when_it_is_the_first(console: Console, stack: StackProcess) -> None:
     console.sign_in("owner")
-    fragments = [f"#/{WORKSPACE}/{fragment}" for fragment, _ in VIEWS.values()] + [f"#/{WORKSPACE}/groups/{GROUP}"]
+    fragments = [f"#/{WORKSPACE}/{fragment}" for fragment, _ in VIEWS.values()] + [
+        f"#/{WORKSPACE}/groups/{stack.group()}"
+    ]
     for fragment in ["#/", "#/?q=alder", *fragments]:
         before = len(console.asked())
         console.open(fragment)
         assert 1 < len(console.asked()) - before <= 6, (fragment, console.asked()[before:])
 
 
-def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(console: Console) -> None:
+def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(
+    console: Console, stack: StackProcess
+) -> None:
     console.sign_in("outsider")
     console.settle()
     expect(console.page.locator(".switch-name")).to_have_text("Northwind Studio")
@@ -216,7 +219,7 @@ def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(conso
     for view, words in (
         (f"records/company/{COMPANY}", "Company not found"),
         (f"connectors/{PAYMENTS}", "Workspace connector not found"),
-        (f"groups/{GROUP}", "Workspace group not found"),
+        (f"groups/{stack.group()}", "Workspace group not found"),
     ):
         console.show(view, foreign)
         expect(console.problem().first).to_contain_text(words)
@@ -484,7 +487,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
     console.sign_in("owner")
     found: list[str] = []
     fragments = [f"/{WORKSPACE}/{fragment}" for fragment, _ in VIEWS.values()]
-    for fragment in ["/", "/?q=alder", *fragments, f"/{WORKSPACE}/groups/{GROUP}", "/all/feed"]:
+    for fragment in ["/", "/?q=alder", *fragments, f"/{WORKSPACE}/groups/{stack.group()}", "/all/feed"]:
         if "feed" in fragment:
             # A person is refused, and a service sees it.
             console.page.context.clear_cookies()
