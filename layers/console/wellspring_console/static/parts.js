@@ -7,7 +7,7 @@ import { signIn } from "./session.js";
 
 // ---- a view's frame -------------------------------------------------------------------------------------------------
 
-/** A heading, its sentence, what it shows. `lead` answers the view's question in words. */
+/** A heading, its sentence, what it shows. `lead` answers the view's question in words; undefined while it is waited for. */
 export function View({ title, aside, lead, children }) {
   useEffect(() => {
     document.title = `${title} · Wellspring`;
@@ -17,7 +17,7 @@ export function View({ title, aside, lead, children }) {
       <h1 tabindex="-1" id="title">${title}</h1>
       ${aside && html`<div class="aside">${aside}</div>`}
     </header>
-    ${lead && html`<p class="lead">${lead}</p>`}
+    ${lead ? html`<p class="lead">${lead}</p>` : lead === undefined && html`<div class="lead-room"></div>`}
     ${children}`;
 }
 

@@ -17,7 +17,7 @@ const SHOWN = 100;
 
 export function Record({ workspaceId, rest: [typeName, id] }) {
   const type = recordType(typeName);
-  if (!type || !id) return html`<${View} title="Record"><${Empty}>There is no such type of record.<//><//>`;
+  if (!type || !id) return html`<${View} title="Record" lead=${null}><${Empty}>There is no such type of record.<//><//>`;
   return html`<${Known} type=${type} id=${id} workspaceId=${workspaceId} />`;
 }
 

@@ -33,7 +33,7 @@ export function Records({ workspaceId, workspace, query }) {
   const isEmpty = isRead && lists.every(({ list }) => list.rows.length === 0);
   const names = one ? one.names : "records";
   const lead = text
-    ? isRead && (isEmpty ? `None of the ${names} of ${name} is called “${text}”.` : `${capital(names)} of ${name} that are called “${text}”.`)
+    ? !isRead ? undefined : (isEmpty ? `None of the ${names} of ${name} is called “${text}”.` : `${capital(names)} of ${name} that are called “${text}”.`)
     : `The newest ${names} of ${name}. Open one to see where it came from and where it went.`;
   const [first] = lists;
   return html`
