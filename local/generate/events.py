@@ -428,7 +428,12 @@ def feed_bodies() -> Iterator[tuple[str, Event]]:
 
 
 # Neither is a request nor comes from a declaration: S3's notification, and what a schedule or a deployment sends.
-BY_HAND = frozenset({"feed_load", "feed_settle", "maintenance_prune", "maintenance_settle", "schema_migrate"})
+BY_HAND = frozenset(
+    {
+        *("feed_load", "feed_settle", "maintenance_prune", "maintenance_settle"),
+        *("schema_migrate", "schema_migrate_by_hand"),
+    }
+)
 
 
 def events() -> dict[str, Event]:
