@@ -427,10 +427,11 @@ def feed_bodies() -> Iterator[tuple[str, Event]]:
         yield f"feed_{name}", {"Records": [delivered]}
 
 
-# Neither is a request nor comes from a declaration: S3's notification, and what a schedule or a deployment sends.
+# Neither is a request nor comes from a declaration: S3's notification, and what a schedule, a deployment or an operator
+# sends.
 BY_HAND = frozenset(
     {
-        *("feed_load", "feed_settle", "maintenance_prune", "maintenance_settle"),
+        *("feed_load", "feed_settle", "maintenance_export", "maintenance_prune", "maintenance_settle"),
         *("schema_migrate", "schema_migrate_by_hand"),
     }
 )

@@ -106,3 +106,8 @@ PIPELINE_SCOPE = "pipeline"
 def scope_of(principal: Principal) -> str:
     """Return for whom a transaction works, as the database knows it (docs/adr/0011): a person, or which service."""
     return str(principal.id) if isinstance(principal, Person) else name_of(principal)
+
+
+def export_scope(workspace: UUID) -> str:
+    """Return the scope of a transaction that exports one workspace: Postgres shows it that one's rows alone."""
+    return f"export:{workspace}"
