@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run load export demo feed-schema token psql pause-db resume-db redrive release recount test long check first computing waiting lint types imports template price worlds mutations outside pooler \
-	contract abuse openapi message-schema events docs pictures bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
+	contract abuse openapi message-schema events docs pictures bench sam-test sam-image sam-invoke clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -116,7 +116,7 @@ imports: dev-venv
 template: sam-venv checkov-venv dev-venv
 	@$(SAM) validate
 	@$(SAM) validate --lint
-	@$(SAM) build --parallel
+	@$(SAM) build --parallel --parameter-overrides Architecture=arm64
 	@$(PYTHON_IN) layers/measure.py .aws-sam/build
 	@$(PYTHON_IN) -m tests.aws.stack
 	@$(PYTHON_IN) -m pytest -n 2 --dist worksteal -m aws tests/aws
@@ -164,6 +164,19 @@ dev-venv:
 
 sam-venv:
 	@sh local/venv .local/sam-venv local/requirements/sam.txt
+	@python=$$(sh local/find-python) && "$$python" -m local.sam
+
+sam-image: stack-venv ## The image of Lambda's runtime, for `sam local invoke`; starts or installs Docker where root may
+	@found=$$(sh local/need-docker) || { echo "$$found" >&2; exit 1; }; \
+	DOCKER_HOST="$$found" $(PYTHON_IN) -m local.lambda_image
+
+sam-invoke: stack-venv sam-venv ## One function in Lambda's runtime, beside `make run`: FUNCTION=HealthFunction EVENT=health_check
+	@$(PYTHON_IN) -m local.sam check
+	@found=$$(sh local/need-docker) || { echo "$$found" >&2; exit 1; }; export DOCKER_HOST="$$found"; \
+	$(PYTHON_IN) -m local.lambda_image >&2 || exit; \
+	$(SAM) build >.local/sam/build.log 2>&1 || { cat .local/sam/build.log >&2; exit 1; }; \
+	event="$(EVENT)"; event="$${event#events/}"; \
+	$(SAM) local invoke "$(FUNCTION)" --event "events/$${event%.json}.json" $(ARGS)
 
 checkov-venv:
 	@sh local/venv .local/checkov-venv local/requirements/checkov.txt

@@ -13,10 +13,18 @@ from local.settings import HOST
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
 
 
-def docker(*arguments: str) -> str:
-    """Return what `docker` with `arguments` prints. Raises Fault with what it complains of."""
+# The image of Lambda's runtime for Python, of which there is one for each processor.
+RUNTIME = "public.ecr.aws/lambda/python:3.13"
+# An engine that takes longer to say a word hangs.
+SECONDS = 20.0
+
+
+def docker(*arguments: str, seconds: float | None = None) -> str:
+    """Return what `docker` with `arguments` prints. Raises Fault with what it complains of, or after `seconds`."""
     try:
-        done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        raise Fault("Docker does not answer") from error
     except OSError as error:
         raise Fault(f"docker cannot be run: {error.strerror}") from error
     if done.returncode:
@@ -30,6 +38,12 @@ def architecture() -> str:
     if found not in ARCHITECTURES:
         raise Fault(f"Lambda has no {found}, which the Docker engine runs on")
     return ARCHITECTURES[found]
+
+
+def has_runtime() -> bool:
+    """Say whether the engine has the image of Lambda's runtime for its processor. Raises Fault without an engine."""
+    image = f"{RUNTIME}-{architecture()}"
+    return image in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", seconds=SECONDS).split()
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,8 @@ def door() -> Door:
 
     Docker Desktop and its like keep the bridge in a virtual machine, and let containers in at the loopback.
     """
-    configuration = json.loads(docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
+    inspect = ("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
+    configuration = json.loads(docker(*inspect, seconds=SECONDS))
     for each in configuration or []:
         network = ip_network(each["Subnet"])
         if isinstance(network, IPv4Network):

@@ -21,12 +21,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
-from local.docker import architecture, docker
+from local.docker import RUNTIME, architecture, docker
 from local.errors import Fault
 from local.settings import ROOT
 
-REPOSITORY = "public.ecr.aws/lambda/python"
-VERSION = "3.13"
+REPOSITORY, _, VERSION = RUNTIME.partition(":")
 LOCK = ROOT / "local" / "requirements" / "lambda.txt"
 LABEL = "wellspring.stand-in"
 # Seconds until a registry says that it has the image, and until it is here.

@@ -154,6 +154,12 @@ class Cluster:
             # No limit: a stack that was stopped while its database was paused starts with it open.
             self._execute(f"ALTER ROLE {_name(role)} CONNECTION LIMIT -1 PASSWORD {_literal(self._password)}")
 
+    def make_like_rds(self) -> None:
+        """Make the role whose members RDS lets in with IAM, which a deployment's migration grants as the owner."""
+        if not self._execute("SELECT 1 FROM pg_roles WHERE rolname = 'rds_iam'"):
+            self._execute("CREATE ROLE rds_iam NOLOGIN")
+            self._execute(f"GRANT rds_iam TO {OWNER} WITH ADMIN OPTION")
+
     def create_database(self, name: str, template: str | None = None) -> None:
         """Create the database `name` for the owner, as a copy of `template` if given (nobody may be in that)."""
         copied = f" TEMPLATE {_name(template)} STRATEGY file_copy" if template else ""

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from local import demo_data
+from local import demo_data, sam
 from local.demo import Demo, make
 from local.errors import Fault
 from local.gateway import Gateway, Server, Throttle
@@ -35,7 +35,7 @@ from local.posting import Poster
 from local.processes import listen_on
 from local.queue import QueueServer, client
 from local.schedule import Schedule
-from local.settings import DATABASE, HOST, ROOT, Settings, make_state_folder
+from local.settings import DATABASE, DEFAULT_STATE, HOST, ROOT, Settings, make_state_folder
 from local.sign_in import CLIENT_ID
 from local.template import Template
 from wellspring.example_ids import demo_id
@@ -64,7 +64,10 @@ class Stack:
         self._began = time.monotonic()
         self._template = Template()
         self._identity = Identity(settings.state, settings.port)
-        self._cluster = Cluster(settings.postgres)
+        # samconfig.toml knows this state only; no other stack opens its database to containers.
+        self._door = sam.guests() if settings.state == DEFAULT_STATE else None
+        guests = (self._door.address, self._door.network) if self._door else None
+        self._cluster = Cluster(settings.postgres, guests=guests)
         self._queue = QueueServer(
             self._template,
             settings.sqs_port,
@@ -121,6 +124,12 @@ class Stack:
         settings.stack_file.unlink(missing_ok=True)
         parts.callback(settings.stack_file.unlink, missing_ok=True)
         self._database_url = self._cluster.url(DATABASE)
+        if settings.state == DEFAULT_STATE:
+            sam.write_parameters()
+            (sam.FOLDER / "environment.json").unlink(missing_ok=True)
+        if self._door:
+            reached = sam.write_environment(self._door, self._cluster.port, DATABASE, self._cluster.password)
+            parts.callback(reached.unlink, missing_ok=True)
 
         self._say("starting the queue and the functions' workers")
         parts.callback(self._queue.stop)
@@ -210,6 +219,9 @@ class Stack:
 
         if not self._cluster.has_database(DATABASE):
             self._cluster.create_database(DATABASE)
+        if self._door:
+            # For the migration function in a container.
+            self._cluster.make_like_rds()
         upgrade(self._database_url)
         self._cluster.let_in(*ROLES)
 
@@ -307,6 +319,8 @@ class Stack:
         unfinished.write_text(json.dumps(self._facts, indent=2) + "\n")
         unfinished.replace(self._settings.stack_file)
         self._say(f"ready: {self._facts['api_url']}/console shows the ledger, {self._facts['api_url']}/docs its API")
+        if self._door:
+            self._say(sam.hint())
         print(f"\nLogs of the functions: {self._log_hint()}/functions.log. Stop with Ctrl-C.")
         print("Paste into another terminal, in this folder:\n")
         for title, command in commands(self._facts):

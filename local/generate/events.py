@@ -430,7 +430,10 @@ def feed_bodies() -> Iterator[tuple[str, Event]]:
 # Neither is a request nor comes from a declaration: S3's notification, and what a schedule, a deployment or an operator
 # sends.
 BY_HAND = frozenset(
-    {"feed_load", "feed_settle", "maintenance_export", "maintenance_prune", "maintenance_settle", "schema_migrate"}
+    {
+        *("feed_load", "feed_settle", "maintenance_export", "maintenance_prune", "maintenance_settle"),
+        *("schema_migrate", "schema_migrate_by_hand"),
+    }
 )
 
 

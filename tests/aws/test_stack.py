@@ -277,7 +277,11 @@ def test_nobody_but_rds_ever_writes_a_password_down(stack: Stack) -> None:
         # The key of the hash that the log knows callers by is no secret: it tells one stack from another.
         assert variables.get("CALLER_HASH_KEY", {"Ref": "AWS::StackId"}) == {"Ref": "AWS::StackId"}
         secrets = [name for name in variables if re.search("PASSWORD|KEY|TOKEN", name)]
-        assert set(secrets) <= {"CALLER_HASH_KEY"}
+        # The endpoint of tokens is an address.
+        assert set(secrets) <= {"CALLER_HASH_KEY", "CONSOLE_TOKEN_ENDPOINT", "DB_PASSWORD"}
+        # Declared for `sam local`, which fills it in; there is none here.
+        assert variables.get("DB_PASSWORD", "") == ""
+        assert variables["DB_AUTH"] != "password"
 
 
 def test_the_proxy_demands_tls_and_iam_and_signs_in_with_iam_itself(stack: Stack) -> None:
@@ -930,6 +934,14 @@ def test_the_alarms_topics_are_encrypted_with_a_key_that_cloudwatch_may_use(stac
         assert topic["KmsMasterKeyId"] == {"Ref": "AlarmKey"}
     key = stack.resources["AlarmKey"]["Properties"]["KeyPolicy"]
     assert any(statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"} for statement in key["Statement"])
+
+
+def test_an_address_is_told_of_the_alarms_of_its_topic(plain: Stack) -> None:
+    asked = {NOW: ("AlarmEmail", "now@example.com"), LATER: ("NoticeEmail", "later@example.com")}
+    told = Stack(**dict(asked.values())).of_type("AWS::SNS::Topic")
+    for topic, (parameter, _) in asked.items():
+        assert told[topic]["Subscription"] == [{"Protocol": "email", "Endpoint": {"Ref": parameter}}]
+        assert "Subscription" not in plain.of_type("AWS::SNS::Topic")[topic]
 
 
 def test_the_dashboard_is_json_and_names_only_what_is_there(stack: Stack) -> None:

@@ -31,7 +31,7 @@ def secrets_manager() -> Iterator[str]:
 def cluster_of_rds() -> Iterator[Cluster]:
     """A cluster as RDS makes one: its owner is no superuser, and may let others sign in with IAM."""
     with temporary() as cluster:
-        deployment.make_like_rds(cluster)
+        cluster.make_like_rds()
         yield cluster
 
 

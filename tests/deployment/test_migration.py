@@ -19,7 +19,7 @@ from tests.support.events import event
 from wellspring.database import engine
 from wellspring.settings import Settings, settings
 
-REPLAYED = ("schema_migrate",)
+REPLAYED = ("schema_migrate", "schema_migrate_by_hand")
 NEWEST = "SELECT max(version_num) FROM wellspring.alembic_version"
 
 
@@ -96,10 +96,10 @@ def test_the_owner_is_let_in_with_a_token_when_rds_takes_no_password_any_more(
 
 def test_whoever_calls_by_hand_is_told_at_once(rds: Cluster) -> None:
     handler = importlib.import_module("schema.migrate").handler
-    first = handler({"RequestType": "Update"}, Context())
+    first = handler(event("schema_migrate_by_hand"), Context())
     assert first == {"Status": "SUCCESS", "Data": {"Revision": ask(rds, NEWEST)}}
     tell(rds, "UPDATE wellspring.alembic_version SET version_num = 'of_a_later_release'")
-    assert handler({"RequestType": "Update"}, Context())["Data"] == {"Revision": "of_a_later_release"}
+    assert handler(event("schema_migrate_by_hand"), Context())["Data"] == {"Revision": "of_a_later_release"}
     failed = handler({}, Context())
     assert (failed["Status"], sorted(failed)) == ("FAILED", ["Reason", "Status"])
 

@@ -64,7 +64,7 @@ def deployed() -> Iterator[Deployed]:
         deployment.secrets_manager(door.address) as secrets,
         deployment.cloudformation(door.address) as waiting,
     ):
-        deployment.make_like_rds(cluster)
+        cluster.make_like_rds()
         cluster.create_database(DATABASE)
         place = {"DB_HOST": door.name, "DB_PORT": str(cluster.port), "DB_NAME": DATABASE, "DB_TLS": "off"}
         configured = service.configured(

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -124,22 +124,33 @@ def serve(command: str, template: Path, architecture: str) -> Iterator[Service]:
     Raises:
         Fault: it does not start.
     """
+    options = [
+        *("--template", str(template), "--host", HOST, "--warm-containers", "LAZY", "--skip-pull-image"),
+        *("--layer-cache-basedir", str(FOLDER / "temporary"), *parameters(architecture)),
+    ]
+    with typed([str(PYTHON), "-m", "samcli", "local", command, *options], ROOT, command) as service:
+        yield service
+
+
+@contextmanager
+def typed(command: Sequence[str], directory: Path, name: str) -> Iterator[Service]:
+    """Run a `sam local` that serves on a free port, and whatever else its command and the folder's samconfig.toml say.
+
+    Raises:
+        Fault: it does not start.
+    """
     port = free_port()
-    log = FOLDER / f"{command}.log"
+    log = FOLDER / f"{name}.log"
     with log.open("wb") as output:
         process = spawn_bound(
-            [
-                str(PYTHON), "-m", "samcli", "local", command, "--template", str(template), "--host", HOST,
-                "--port", str(port), "--warm-containers", "LAZY", "--skip-pull-image",
-                "--layer-cache-basedir", str(FOLDER / "temporary"), *parameters(architecture),
-            ],
+            [*command, "--port", str(port)],
             signal.SIGTERM,
             user=None,
             group=None,
             environment=environment(),
-            directory=ROOT,
+            directory=directory,
             output=output,
-        )  # fmt: skip
+        )
     service = Service(f"http://{HOST}:{port}", log)
     try:
         _wait_until_it_listens(process, service)

@@ -2,10 +2,11 @@
 
 from migrations.run import ROLES
 from tests.sam.conftest import Deployed
+from tests.sam.service import MIGRATION
 from tests.support.databases import FreshDatabase
 from tests.support.events import event
 
-REPLAYED = ("schema_migrate",)
+REPLAYED = ("schema_migrate", "schema_migrate_by_hand")
 
 
 def test_cloudformation_is_answered_with_the_revision_that_the_database_is_at(
@@ -24,6 +25,11 @@ def test_cloudformation_is_answered_with_the_revision_that_the_database_is_at(
 def test_the_second_call_in_a_warm_container_is_answered_alike(deployed: Deployed) -> None:
     first, second = deployed.migrated
     assert first == second
+
+
+def test_whoever_calls_by_hand_gets_the_same_revision(deployed: Deployed) -> None:
+    answer = deployed.lambdas.invoke(MIGRATION, event("schema_migrate_by_hand"))
+    assert answer == {"Status": "SUCCESS", "Data": deployed.migrated[0]["Data"]}
 
 
 def test_the_roles_of_the_functions_may_sign_in_with_iam(owner: FreshDatabase) -> None:

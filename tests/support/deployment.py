@@ -92,9 +92,3 @@ def keep_secret(url: str, cluster: Cluster) -> str:
         )
     arn: str = secret["ARN"]
     return arn
-
-
-def make_like_rds(cluster: Cluster) -> None:
-    """Let the owner, who is no superuser, let others sign in with IAM."""
-    cluster._execute("CREATE ROLE rds_iam NOLOGIN")
-    cluster._execute(f"GRANT rds_iam TO {OWNER} WITH ADMIN OPTION")

@@ -31,7 +31,8 @@ def event(name: str) -> Any:
 
 
 def function_of(name: str) -> Function:
-    """Return the function that the event is for: it has its name, but the consumer has several events."""
+    """Return the function that the event is for: it has its name, but some functions have several events."""
+    name = name.removesuffix("_by_hand")
     for queue in ("sync", "feed"):
         if name.startswith(f"{queue}_") and name not in FUNCTIONS:
             return FUNCTIONS[f"{queue}_consume"]

@@ -1,0 +1,106 @@
+"""`sam local` as README types it: what it takes is from samconfig.toml and the files that a running stack writes.
+
+The folder is a checkout's as `sam` sees it: this one's samconfig.toml and events, and what the tests have built.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+from local import docker, sam
+from local.errors import Fault
+from local.settings import DATABASE, ROOT
+from tests.sam import service
+from tests.sam.conftest import Deployed
+from tests.support.events import function_of
+
+# One of each kind: it writes, takes a queue's messages, migrates. One that reads is asked over HTTP.
+TYPED: dict[str, dict[str, Any]] = {
+    "workspace_group_create": {"statusCode": 201},
+    "sync_append": {"batchItemFailures": []},
+    "schema_migrate_by_hand": {"Status": "SUCCESS"},
+}
+COMMAND = "sam local invoke {function} --event events/{event}.json"
+
+
+@pytest.fixture(scope="module")
+def folder(deployed: Deployed) -> Iterator[Path]:
+    """A checkout in which `sam build` was run, beside a running stack."""
+    made = service.FOLDER / "typed"
+    (made / ".aws-sam").mkdir(parents=True)
+    (made / ".aws-sam" / "build").symlink_to(service.FOLDER / "build")
+    for name in ("samconfig.toml", "events"):
+        (made / name).symlink_to(ROOT / name)
+    sam.write_parameters(made / ".local" / "sam")
+    cluster = deployed.cluster
+    file = sam.write_environment(docker.door(), cluster.port, DATABASE, cluster.password, made / ".local" / "sam")
+    assert file.stat().st_mode & 0o077 == 0
+    before = images()
+    yield made
+    file.unlink()
+    for image in images() - before:
+        # Another may be made from it, or use it.
+        with suppress(Fault):
+            docker.docker("rmi", image)
+
+
+def images() -> set[str]:
+    """Return the ids of the engine's images."""
+    return set(docker.docker("image", "ls", "--all", "--quiet", "--no-trunc").split())
+
+
+def typed(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a shell, as somebody who has the project's SAM CLI on their path."""
+    return subprocess.run(
+        ["sh", "-c", command],
+        cwd=folder,
+        env=service.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=service.ANSWER_SECONDS,
+    )
+
+
+@pytest.mark.usefixtures("demo")
+def test_functions_of_each_kind_are_invoked_as_typed(folder: Path) -> None:
+    commands = [COMMAND.format(function=function_of(event).name, event=event) for event in TYPED]
+    with ThreadPoolExecutor() as threads:
+        outcomes = list(threads.map(lambda command: typed(folder, command), commands))
+    for done, wanted in zip(outcomes, TYPED.values(), strict=True):
+        assert done.stdout, done.stderr
+        answer: Any = json.loads(done.stdout.splitlines()[-1])
+        assert answer.items() >= wanted.items(), done.stderr
+
+
+def test_readme_types_what_is_tested_and_make_does_the_same() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert COMMAND.format(function="HealthFunction", event="health_check") in readme
+    (made,) = re.findall(r"^sam-invoke: .*\n(?:\t.*\n)+", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "local invoke" in made
+    assert "local.lambda_image" in made
+
+
+def test_without_a_running_stack_it_says_which_file_is_missing(folder: Path, tmp_path: Path) -> None:
+    for name in (".aws-sam", "samconfig.toml", "events"):
+        (tmp_path / name).symlink_to((folder / name).resolve())
+    sam.write_parameters(tmp_path / ".local" / "sam")
+    done = typed(tmp_path, COMMAND.format(function="HealthFunction", event="health_check"))
+    assert done.returncode != 0
+    assert ".local/sam/environment.json" in done.stderr
+
+
+def test_the_api_is_served_as_typed(folder: Path) -> None:
+    with (
+        service.typed(["sam", "local", "start-api"], folder, "typed-api") as served,
+        urlopen(f"{served.url}/health", timeout=service.ANSWER_SECONDS) as answer,  # noqa: S310  our own
+    ):
+        assert json.load(answer) == {"status": "ok"}

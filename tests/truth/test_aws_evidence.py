@@ -1,0 +1,28 @@
+"""docs/aws-evidence.md names a source and a test for each point, and each test that it names is there."""
+
+import pytest
+
+from tests.support.named_tests import is_there, named_tests
+from tests.truth.test_documentation import read
+
+PAGE = read("docs/aws-evidence.md")
+ROWS = [line for line in PAGE.splitlines() if line.startswith("| ")][2:]
+POINTS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in ROWS]
+
+
+@pytest.mark.parametrize("name", named_tests(PAGE))
+def test_every_test_that_it_names_is_there(name: str) -> None:
+    assert is_there(name)
+
+
+def test_every_point_has_a_source_a_test_and_says_what_is_unproven() -> None:
+    assert [point[0].partition(".")[0].strip() for point in POINTS] == [str(number) for number in range(1, 18)]
+    for _, source, tests, unproven in POINTS:
+        assert source
+        assert "::test_" in tests
+        assert unproven
+
+
+def test_the_other_pages_lead_to_it() -> None:
+    for name in ("README.md", "docs/operations.md"):
+        assert "aws-evidence.md" in read(name)

@@ -1,0 +1,47 @@
+"""What the workflows that deploy must say: who may deploy what, with which role, and what is tried afterwards."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from local.settings import ROOT
+
+WORKFLOWS = ROOT / ".github" / "workflows"
+DEPLOY, REHEARSE = (WORKFLOWS / f"{name}.yml" for name in ("deploy", "rehearse"))
+
+
+def test_production_is_deployed_from_the_default_branch_and_tags_only() -> None:
+    (condition,) = re.findall(r"  deploy:\n.*?    if: >-\n(.*?)    runs-on", DEPLOY.read_text(), re.DOTALL)
+    alternatives = " ".join(condition.split())
+    assert alternatives.endswith(
+        "(inputs.stage != 'production' || github.ref_type == 'tag' ||"
+        " github.ref_name == github.event.repository.default_branch)"
+    )
+
+
+@pytest.mark.parametrize("path", [DEPLOY, REHEARSE], ids=lambda path: path.stem)
+def test_credentials_last_as_long_as_the_job_and_cloudformation_works_with_its_own_role(path: Path) -> None:
+    text = path.read_text()
+    (minutes,), (seconds,) = re.findall(r"timeout-minutes: (\d+)", text), re.findall(r"duration-seconds: (\d+)", text)
+    assert int(seconds) >= int(minutes) * 60
+    assert '--role-arn "$SERVICE_ROLE"' in text
+    assert re.search(r"^      id-token: write", text, re.MULTILINE)
+
+
+def test_who_deploys_may_pass_one_role_to_cloudformation_alone() -> None:
+    policy = json.loads((ROOT / ".github" / "deploy-policy.json").read_text())
+    passed = [each for each in policy["Statement"] if "iam:PassRole" in each["Action"]]
+    assert len(passed) == 1
+    assert "*" not in str(passed[0]["Resource"]).replace("arn:aws:iam::ACCOUNT", "")
+    assert passed[0]["Condition"] == {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
+
+
+def test_a_deployment_is_tried_from_outside_and_a_rehearsal_is_torn_down() -> None:
+    for path in (DEPLOY, REHEARSE):
+        text = path.read_text()
+        assert text.index("deploy --config-env") < text.index("-m local.smoke")
+    assert text.index("-m local.smoke") < text.index("delete-stack")
+    assert re.search(r"Tear it down\n        if: always\(\)", text)
+    assert "DbDeletionProtection=false" in text
