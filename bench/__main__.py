@@ -14,7 +14,21 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from bench import creates, data, matrix, measure, packages, pages, planned, plots, policies, processes, reads, sync
+from bench import (
+    creates,
+    data,
+    loading,
+    matrix,
+    measure,
+    packages,
+    pages,
+    planned,
+    plots,
+    policies,
+    processes,
+    reads,
+    sync,
+)
 from bench.load import measuring as load
 from bench.load import results as loads
 from bench.load.results import Load
@@ -40,6 +54,7 @@ GROUPS: tuple[tuple[Sequence[str], Measurement], ...] = (
     (policies.NAMES, policies.measure),
     (creates.NAMES, creates.measure),
     (sync.NAMES, sync.measure),
+    (loading.NAMES, loading.measure),
     (processes.NAMES, processes.measure),
     (packages.NAMES, packages.sizes),
     (load.NAMES, load.measure),
