@@ -15,6 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from bench import (
+    answers,
     creates,
     data,
     loading,
@@ -26,6 +27,7 @@ from bench import (
     plots,
     policies,
     processes,
+    random_lists,
     reads,
     sync,
 )
@@ -51,11 +53,13 @@ GROUPS: tuple[tuple[Sequence[str], Measurement], ...] = (
     (planned.NAMES, planned.measure),
     (pages.NAMES, pages.measure),
     (matrix.NAMES, matrix.measure),
+    (answers.NAMES, answers.measure),
     (policies.NAMES, policies.measure),
     (creates.NAMES, creates.measure),
     (sync.NAMES, sync.measure),
     (loading.NAMES, loading.measure),
     (processes.NAMES, processes.measure),
+    (random_lists.NAMES, random_lists.measure),
     (packages.NAMES, packages.sizes),
     (load.NAMES, load.measure),
 )

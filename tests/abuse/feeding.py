@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -82,6 +83,7 @@ class Feeding:
         template: whose functions and queues they are.
         environment: what a function is told of where things are.
         server: of the queues.
+        sending: held by whoever sends: meanwhile the queue is not killed.
         url: of the database, as its owner.
     """
 
@@ -95,9 +97,11 @@ class Feeding:
         template: Template,
         environment: Callable[[Function], dict[str, str]],
         server: QueueServer,
+        sending: AbstractContextManager[object],
         url: str,
     ) -> None:
         self._url = url
+        self._sending = sending
         self._plan = plan(seed, messages)
         self._processes = processes
         functions = {function.handler: function for function in template.functions.values()}
@@ -192,7 +196,8 @@ class Feeding:
                 {"Id": str(place), "MessageBody": json.dumps(body)}
                 for place, body in enumerate(bodies[first : first + LARGEST_BATCH])
             ]
-            answer = sqs.send_message_batch(QueueUrl=self._first_life.queue_url, Entries=entries)
+            with self._sending:
+                answer = sqs.send_message_batch(QueueUrl=self._first_life.queue_url, Entries=entries)
             self._unsent -= len(answer["Successful"])
         sqs.close()
 

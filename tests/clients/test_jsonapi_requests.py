@@ -177,8 +177,8 @@ def test_the_pipeline_creates_tombstones_restores_and_deletes(connect: Connect) 
     def change(deleted_at: str | None) -> JsonApiObject:
         return JsonApiObject(type=LEDGER_TYPE, id=created.data.id, attributes={"deleted_at": deleted_at})
 
-    tombstoned = row.patch(object=change("2026-06-01T12:00:00.000Z"))
-    assert tombstoned.data.attributes["deleted_at"] == "2026-06-01T12:00:00.000Z"
+    at = created.data.attributes["created_at"]
+    assert row.patch(object=change(at)).data.attributes["deleted_at"] == at
     assert refusal(row.get) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
     assert row.patch(object=change(None)).data.attributes["deleted_at"] is None
     assert row.get().data.id == created.data.id
@@ -349,6 +349,7 @@ def models(stack: StackProcess, api_url: str) -> Callable[[str], Models]:
                 path = LEDGER
 
             direction = orm.AttributeField("direction")
+            created_at = orm.AttributeField("created_at")
             deleted_at = orm.AttributeField("deleted_at")
             company = orm.RelationField("company")
             workspace_connector = orm.RelationField("workspace_connector")
@@ -376,7 +377,7 @@ def test_its_mapper_creates_tombstones_restores_and_deletes(models: Callable[[st
     row.save()
     assert of.row.exists(row.id)
 
-    of.row(JsonApiObject(type=LEDGER_TYPE, id=row.id, attributes={"deleted_at": "2026-06-01T12:00:00Z"})).save()
+    of.row(JsonApiObject(type=LEDGER_TYPE, id=row.id, attributes={"deleted_at": row.created_at})).save()
     assert not of.row.exists(row.id)
 
     # It sends back all that it was given, so it asks for no more than what it may change.

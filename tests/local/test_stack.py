@@ -401,6 +401,38 @@ def test_a_parked_message_is_one_line_in_the_terminal(stack: StackProcess) -> No
     assert demo_id("company", "c", 1) in told
 
 
+def test_make_release_tries_parked_messages_again_and_says_how_many_it_released(stack: StackProcess) -> None:
+    connector, provenance = demo_id("workspace_connector", "c", 1), "/v1/company-workspace-connectors"
+    message = foreign_message()
+    stack.send(message)
+    waiting = demo_data.message(str(uuid.uuid4()), connector, "input", [{"type": "company", "id": str(uuid.uuid4())}])
+    stack.send(waiting)
+    assert until(lambda: parked(stack, waiting) == "parked|unknown_record")
+    assert until(lambda: parked(stack, message) == "parked|tenant_mismatch")
+    chosen = (f"CONNECTOR={connector}", "REASON=unknown_record")
+    said = [make(stack, "release", *arguments) for arguments in (("DRY_RUN=1", *chosen), chosen)]
+    assert [done.stdout for done in said] == [
+        "1 parked message would be tried again\n",
+        "0 of 1 parked message released\n",
+    ]
+    # What settles each minute needs the feed to bring the record; here it is there before that comes round.
+    record = waiting["records"][0]["id"]
+    made = f"INSERT INTO core_api.companies (id, name, workspace_pk) SELECT '{record}', 'Came late', workspace_pk"
+    made += f" FROM core_api.workspace_connectors WHERE id = '{connector}'"
+    assert stack.run("psql", "-c", made).returncode == 0
+    everything = make(stack, "release").stdout
+    tried = int(everything.split()[2])
+    assert tried > 1
+    assert everything == f"1 of {tried} parked messages released\n"
+    assert parked(stack, waiting) == "applied|"
+    assert parked(stack, message) == "parked|tenant_mismatch"
+    assert len(stack.get(f"{provenance}?filter[company]={record}", "pipeline").json["data"]) == 1
+    refused = make(stack, "release", "REASON=bored")
+    assert refused.returncode != 0
+    assert "was refused: " in refused.stderr
+    assert make(stack, "recount").stdout.endswith("(0 rows)\n\n")
+
+
 # ---- the first load -----------------------------------------------------------------------------------
 def test_a_file_of_a_platform_is_loaded_by_one_command_and_its_people_see_what_its_syncs_bring(
     stack: StackProcess, tmp_path: Path
@@ -456,6 +488,47 @@ def test_a_paused_database_is_503_until_it_is_resumed(stack: StackProcess) -> No
     assert stack.get(path, "owner").status == 200
     # An environment that waited in vain answers 503 by itself for the time that Retry-After names.
     assert until(lambda: stack.get("/health").status == 200)
+
+
+def test_make_export_writes_a_workspace_into_a_file_by_one_command(stack: StackProcess, tmp_path: Path) -> None:
+    workspace, out = str(demo_id("workspace", "a")), tmp_path / "a.jsonl"
+    command = f"make --silent export WORKSPACE={workspace} OUT={out}"
+    done = subprocess.run(
+        command, shell=True, cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    objects = [json.loads(line) for line in out.read_text().splitlines()]
+    assert done.stdout == f"{len(objects)} lines in {out}\n"
+    assert objects[-1] == objects[-1] | {"type": "workspace", "id": workspace}
+    for kind in KINDS:
+        shown = {row["id"] for row in stack.rows("guest", kind, "&filter[deleted]=include")}
+        assert {each["id"] for each in objects if each["type"] == f"{kind}_workspace_connector"} == shown
+    # What was put together is in the bucket no more, so that the next one is of its own moment.
+    assert stack.run("export", workspace, str(out)).returncode == 0
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("page", ["a-customer-leaves", "a-person-asks", "a-person-is-forgotten"])
+def test_what_a_page_of_duties_says_for_a_laptop_works_when_pasted(
+    stack: StackProcess, tmp_path: Path, page: str
+) -> None:
+    text = (ROOT / f"docs/{page}.md").read_text()
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    questions = re.findall(r"^\| [^|]*\? \| `(ask '[^']+')` \|$", text, re.MULTILINE)
+    typed = "\n".join([*blocks[:1], *(f"{each} | grep -q jsonapi" for each in questions[:1]), *blocks[1:]])
+    typed = typed.replace("http://127.0.0.1:3000", stack.facts["api_url"]).replace("ledger.jsonl", f"{tmp_path}/ledger")
+    done = subprocess.run(
+        ["bash", "-ec", typed], cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count('"applied": 1') == typed.count("make --silent load")
+
+
+def test_an_export_of_a_workspace_that_never_was_is_one_line(stack: StackProcess, tmp_path: Path) -> None:
+    refused = stack.run("export", str(uuid.uuid4()), str(tmp_path / "never.jsonl"))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "the export failed: NotFound: There never was such a workspace.\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_root_and_the_docs_with_a_slash_lead_a_browser_to_a_page(stack: StackProcess) -> None:
@@ -546,7 +619,7 @@ def test_when_it_is_killed_everything_dies_with_it_and_it_starts_again(stack: St
     stack.stop(signal.SIGKILL)
     assert until(lambda: not any(map(lives, below)), 10)
     assert (stack.state / "stack.json").exists()
-    for command in ("redrive", "psql"):
+    for command in ("redrive", "release", "psql"):
         refused = stack.run(command)
         assert (refused.returncode, refused.stdout) == (1, "")
         assert refused.stderr == "the stack is not running; `make run` starts it\n"
