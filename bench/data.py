@@ -21,6 +21,7 @@ from migrations import run
 
 READER = "wellspring_reader"
 WRITER = "wellspring_writer"
+FEEDER = "wellspring_feeder"
 
 SMALL_ROWS = 50_000
 BETWEEN_ROWS = 500_000

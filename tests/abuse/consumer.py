@@ -5,6 +5,7 @@ events say when a transaction has done its work and when it is about to commit. 
 Whatever it does it writes down first, in files that survive it.
 """
 
+import importlib
 import json
 import os
 import random
@@ -64,6 +65,7 @@ class Life:
     queue_arn: str
     source: QueueSource
     time_limit: float
+    function: str = "sync.consume"
 
     @property
     def diary(self) -> Path:
@@ -159,6 +161,10 @@ class Consumer:
                 # Killed, the queue is away for a moment, and has no queues for another.
                 self.note(deed="lost the queue", moment=type(error).__name__, seconds=0.0)
                 time.sleep(RETRY_SECONDS / 5)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Do what is done between two polls."""
 
     def _invoke(self, delivered: Mapping[str, Any]) -> Any:
         self.note(event=delivered)
@@ -212,10 +218,16 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def handler_of(function: str) -> Callable[[Mapping[str, Any], object], Any]:
+    """Return the handler of a function, such as `sync.consume`."""
+    handler: Callable[[Mapping[str, Any], object], Any] = importlib.import_module(function).handler
+    return handler
+
+
 def _load(life: Life) -> Callable[[Mapping[str, Any], object], Any]:
     """Import the function in its own environment, and return its handler."""
     os.environ.update(life.environment)
-    from sync.consume import handler  # noqa: PLC0415  (in its own environment)
+    handler = handler_of(life.function)
     from wellspring.services import sync  # noqa: PLC0415  (in its own environment)
 
     # So that a connector of some dozens of rows takes several transactions to end, between which all may happen.
@@ -223,7 +235,7 @@ def _load(life: Life) -> Callable[[Mapping[str, Any], object], Any]:
     return handler
 
 
-def _speak_into(log: Path) -> None:
+def speak_into(log: Path) -> None:
     """Let what this process says go to `log`, also what was made before the fork to go to the parent's output."""
     with log.open("ab") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
@@ -232,13 +244,13 @@ def _speak_into(log: Path) -> None:
 
 def consume(life: Life) -> None:
     """Be a consumer: the main function of its process."""
-    _speak_into(life.log)
+    speak_into(life.log)
     Consumer(life).work_off()
 
 
 def haunt(life: Life, requests: Pipe) -> None:
     """Be a ghost, the main function of its process: give the handler what was delivered to others, once more."""
-    _speak_into(life.log)
+    speak_into(life.log)
     handler = _load(life)
     with suppress(EOFError):
         while True:

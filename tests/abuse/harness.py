@@ -26,15 +26,16 @@ from local.postgres import temporary
 from local.processes import free_port
 from local.queue import client
 from local.settings import HOST
-from local.template import Template
+from local.template import Function, Template
 from migrations import run as migrations
 from tests.abuse import consumer
 from tests.abuse.consumer import MOST_RECEIVES, Life
 from tests.abuse.faults import FROZEN_SECONDS, Sleepers, freeze, kill_the_queue
+from tests.abuse.feeding import Feeding
 from tests.abuse.ledger import FORGOTTEN, Ledger, bring, populate
 from tests.abuse.plan import Author, Cast, Send, mended
 from tests.local.queues import Sqs, serve
-from tests.support.databases import CONSUMER
+from tests.support.databases import CONSUMER, FEEDER
 from wellspring import messages
 
 DATABASE = "abuse"
@@ -157,6 +158,7 @@ class Evidence:
     drained: bool
     did: Counter[str]
     took: Mapping[str, float]
+    feed: Sequence[str] = ()
 
 
 class Run:
@@ -197,6 +199,8 @@ class Run:
             self._queue = Sqs(parts.enter_context(serve(self._folder)))
             parts.callback(self._queue.api.close)
             sends = self._write(cast)
+            self._feeding = self._make_feeding()
+            parts.callback(self._feeding.end)
             parts.callback(self._end_all)
             with self._timed("abuse"):
                 self._abuse(sends)
@@ -208,6 +212,8 @@ class Run:
                     brought = self._bring(cast, sends)
                     drained = self._send_again(again)
             drained = self._dismiss() and drained
+            with self._timed("working off the rest of the feed"):
+                problems = self._feeding.finish()
             with self._timed("repeating"):
                 self._repeat_at_last()
             return Evidence(
@@ -220,8 +226,9 @@ class Run:
                 before=replace(before, untouchable=before.untouchable + brought),
                 after=Ledger.read(self._url),
                 drained=drained,
-                did=self._did + sum((diary.deeds for diary in self._diaries), Counter()),
+                did=self._did + self._feeding.did + sum((diary.deeds for diary in self._diaries), Counter()),
                 took=self._took,
+                feed=problems,
             )
 
     @contextmanager
@@ -240,8 +247,21 @@ class Run:
         migrations.upgrade(self._url)
         self._cluster.let_in(*migrations.ROLES)
 
-    def _environment(self) -> dict[str, str]:
-        return dict(self._function.environment) | {
+    def _make_feeding(self) -> Feeding:
+        return Feeding(
+            seed=self._settings.seed,
+            messages=self._settings.messages,
+            folder=self._folder / "feed",
+            processes=self._processes,
+            template=self._template,
+            environment=self._environment,
+            server=self._queue.server,
+            sending=self._sending,
+            url=self._url,
+        )
+
+    def _environment(self, function: Function) -> dict[str, str]:
+        return dict(function.environment) | {
             "DB_HOST": HOST,
             "DB_PORT": str(self._cluster.port),
             "DB_NAME": DATABASE,
@@ -273,6 +293,7 @@ class Run:
     def _abuse(self, sends: Sequence[Send]) -> None:
         for _ in range(GHOSTS):
             self._ghosts.append(self._raise_a_ghost())
+        self._feeding.start(self._settings.seconds * SENDING)
         self._producer = producer = threading.Thread(target=self._send, args=(sends,), daemon=True)
         producer.start()
         began = time.monotonic()
@@ -314,6 +335,7 @@ class Run:
     def _tick(self) -> None:
         """Replace the dead, read what the living wrote, and let the ghosts repeat some of it."""
         time.sleep(TICK_SECONDS)
+        self._feeding.tick()
         self._sleepers.wake()
         for slot, (process, _) in enumerate(self._consumers):
             if not process.is_alive():
@@ -399,8 +421,9 @@ class Run:
     def _sessions(self) -> list[int]:
         """Return the server processes of the consumers, those in a transaction first."""
         found = self._ask(
-            "SELECT pid FROM pg_stat_activity WHERE usename = :consumer ORDER BY xact_start NULLS LAST",
+            "SELECT pid FROM pg_stat_activity WHERE usename IN (:consumer, :feeder) ORDER BY xact_start NULLS LAST",
             consumer=CONSUMER,
+            feeder=FEEDER,
         )
         return [int(pid) for (pid,) in found]
 
@@ -448,7 +471,7 @@ class Run:
             number=len(self._lives),
             seed=self._settings.seed,
             folder=self._folder,
-            environment=self._environment(),
+            environment=self._environment(self._function),
             endpoint_url=self._queue.server.endpoint_url,
             queue_url=self._queue.url,
             queue_arn=self._template.queues[self._source.queue].arn,

@@ -22,6 +22,7 @@ type Kind = Literal[
     "messages",
     "log",
     "deadlock",
+    "feed",
 ]
 
 TOLD = 10
@@ -54,6 +55,8 @@ class Verdict:
         if len(evidence.sqs_ids) != len(evidence.sends):
             self._find("stuck", f"{len(evidence.sends) - len(evidence.sqs_ids)} messages could not be sent")
             return
+        for problem in evidence.feed:
+            self._find("feed", problem)
         for line in evidence.deadlocks:
             self._find("deadlock", line)
         for line in evidence.log:

@@ -144,7 +144,8 @@ def test_it_links_included_resources_into_the_rows(connect: Connect) -> None:
     for row in answer["data"]:
         assert row["company"]["data"]["name"]
         assert row["workspace_connector"]["data"]["connector"]["data"]["provider"]
-    assert answer["data"][0]["company"]["data"]["workspace"]["data"]["name"] == "Verdier Foods"
+        # The consumer may have brought in either's companies last.
+        assert row["company"]["data"]["workspace"]["data"]["name"] in {"Verdier Foods", "Verdier Logistics"}
 
 
 def test_it_filters_and_sorts(connect: Connect, stack: StackProcess) -> None:

@@ -6,8 +6,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.feed.conftest import Tables
-from tests.support.feed import apply, erased, settle, statuses, upserted
+from tests.feed.test_loading import Shelf
+from tests.support.feed import Event, apply, erased, settle, statuses, upserted
 from tests.support.world import World
+from wellspring import feed_events
+from wellspring.database.retry import Deadline
+from wellspring.services.feed.loading import load
 
 NAME = 'Zoë "Quille" Forgotten'
 
@@ -15,8 +19,8 @@ NAME = 'Zoë "Quille" Forgotten'
 def everything(tables: Tables) -> str:
     """Return all that the database holds, as text."""
     names = tables.rows(
-        "SELECT oid::regclass::text AS name FROM pg_class WHERE relkind = 'r'"
-        " AND relnamespace IN ('core_api'::regnamespace, 'wellspring'::regnamespace)"
+        "SELECT oid::regclass::text AS name FROM pg_class WHERE relkind IN ('r', 'm')"
+        " AND relnamespace::regnamespace::text !~ '^(pg_|information_schema$)'"
     )
     return "\n".join(str(tables.rows(f"SELECT row_to_json(t)::text FROM {row.name} AS t")) for row in names)
 
@@ -50,6 +54,27 @@ def test_leaves_the_name_nowhere(tables: Tables, world: World, log: list[dict[st
     assert row.full_name == "Erased"
     assert row.deleted_at is not None
     assert row.erased_at is not None
+
+
+def test_leaves_the_name_in_no_result_of_a_file(tables: Tables, log: list[dict[str, object]]) -> None:
+    workspace = uuid4()
+    person = person_of(tables, workspace)
+    bucket = Shelf()
+    lines: list[Event | str] = [
+        upserted("people", person, 6, source="/well/other", workspace_id=workspace, full_name=NAME),
+        upserted("people", person, 7, workspace_id=uuid4(), full_name=NAME),
+        upserted("people", person, 8, workspace_id=workspace, full_name=NAME) | {"sequence": "none"},
+        f'{{"subject": "{person}", "data": {{"full_name": "Forgotten',
+        upserted("people", uuid4(), 1, workspace_id=workspace, full_name="x" * 600 + "Forgotten"),
+    ]
+    file = bucket.file("people.jsonl", lines)
+    assert load(bucket, file, feed_events.parse_line, Deadline(60)).outcome == "done"
+    apply(erased(person, 4))
+    results = {name: content for name, content in bucket.kept.items() if name.startswith("results/")}
+    assert len(bucket.rejects("people.jsonl")) == 4
+    assert not [name for name, content in results.items() if b"Forgotten" in content]
+    assert "Forgotten" not in everything(tables)
+    assert "Forgotten" not in str(log)
 
 
 def parked_message(world: World, body: str, reason: str = "unknown_record") -> int:

@@ -13,7 +13,8 @@ import pytest
 
 from tests.feed.conftest import Tables
 from tests.support.databases import FEEDER, FreshDatabase
-from tests.support.feed import Event, deleted, upserted
+from tests.support.feed import Event, deleted, platform, upserted
+from tests.support.world import World
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
 from wellspring.files import BLOCK, Bucket, File, split, unpacked
@@ -58,29 +59,6 @@ def shelf() -> Shelf:
 
 def turn(shelf: Shelf, file: File, seconds: float = 60.0) -> Loaded:
     return load(shelf, file, feed_events.parse_line, Deadline(seconds))
-
-
-def platform(companies: int = 1000) -> list[Event]:
-    """Return the events of a made-up platform: three workspaces, five people, connectors, companies, memberships."""
-    workspaces = [UUID(int=number + 1) for number in range(3)]
-    people = [UUID(int=number + 100) for number in range(5)]
-    connector = UUID(int=50)
-    events = [upserted("workspace", one) for one in workspaces]
-    events += [upserted("people", one, workspace_id=workspaces[number % 3]) for number, one in enumerate(people)]
-    events.append(upserted("connector", connector))
-    events += [
-        upserted("workspace_connector", UUID(int=number + 60), workspace_id=one, connector_id=connector)
-        for number, one in enumerate(workspaces)
-    ]
-    events += [
-        upserted("workspace_membership", UUID(int=number + 200), workspace_id=workspaces[number % 3], people_id=one)
-        for number, one in enumerate(people)
-    ]
-    events += [
-        upserted("company", UUID(int=number + 10_000), workspace_id=workspaces[number % 3], name=f"Company {number}")
-        for number in range(companies)
-    ]
-    return events
 
 
 def state(tables: Tables) -> list[Any]:
@@ -233,6 +211,45 @@ class TestTurns:
             assert [done.outcome for done in pool.map(lambda file: turn(shelf, file), files)] == ["done", "done"]
         assert len(state(tables)) == 205
         assert tables.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0] == 0
+
+
+class Endless(Shelf):
+    """A bucket of one file, of as many hundreds of lines as are asked for, which is nowhere as a whole.
+
+    Their strings are the same again and again: pydantic remembers some thousands, and no more, in a process.
+    """
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def _blocks(self, file: File, place: int) -> Iterator[bytes]:
+        assert (file.key, place) == ("load/endless.jsonl", 0)
+        for begin in range(0, self._lines, 100):
+            lines = [
+                json.dumps(upserted("workspace", UUID(int=number % 200 + 1)) | {"id": "1"})
+                for number in range(begin, begin + 100)
+            ]
+            yield "".join(f"{line}\n" for line in lines).encode()
+
+
+@pytest.mark.long
+def test_a_file_of_many_lines_takes_the_memory_of_one_of_few(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first line to the summary, with the database's driver: twenty times as many lines."""
+    monkeypatch.setattr(loading, "LINES", 100)
+
+    def peak(lines: int) -> int:
+        tracemalloc.start()
+        file = File("bucket", "load/endless.jsonl", str(uuid4()), "")
+        assert load(Endless(lines), file, feed_events.parse_line, Deadline(600)).lines == lines
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    # What is loaded and cached once is not of a file.
+    peak(loading.LINES)
+    small, large = peak(3 * loading.LINES), peak(60 * loading.LINES)
+    assert large < 1.5 * small
 
 
 class TestLines:

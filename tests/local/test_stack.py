@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -19,10 +20,12 @@ import pytest
 from local import demo_data
 from local.clean import clean
 from local.demo_data import PRINCIPALS, WORKSPACES
+from local.identity import Identity
 from local.processes import listen_on
 from local.settings import ROOT
 from tests.local.stack_process import StackProcess, call, command_line, descendants
 from tests.local.test_postgres import lives
+from tests.support.feed import Event, platform
 from wellspring.example_ids import demo_id, id_of
 from wellspring.resources import ledgers
 
@@ -428,6 +431,42 @@ def test_make_release_tries_parked_messages_again_and_says_how_many_it_released(
     assert refused.returncode != 0
     assert "was refused: " in refused.stderr
     assert make(stack, "recount").stdout.endswith("(0 rows)\n\n")
+
+
+# ---- the first load -----------------------------------------------------------------------------------
+def test_a_file_of_a_platform_is_loaded_by_one_command_and_its_people_see_what_its_syncs_bring(
+    stack: StackProcess, tmp_path: Path
+) -> None:
+    events = platform()
+    of: dict[str, list[Event]] = {}
+    for event in events:
+        of.setdefault(event["type"].split(".")[1], []).append(event)
+    connector, person = of["workspace_connector"][0], of["people"][0]
+    own = [e["subject"] for e in of["company"] if e["data"]["workspace_id"] == person["data"]["workspace_id"]]
+    token = Identity(stack.state, 0).token_of_person(person["subject"])
+
+    def companies_seen() -> int:
+        answer = call(f"{stack.facts['api_url']}/v1/companies?page[size]=1&page[total]=true", token=token)
+        return int(answer.json["meta"]["page"]["total"])
+
+    def loads(name: str, lines: list[Event]) -> str:
+        (tmp_path / name).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        done = stack.run("load", str(tmp_path / name))
+        assert (done.returncode, done.stderr.strip()) == (0, "")
+        return done.stdout
+
+    assert '"done"' in loads("platform.jsonl", events)
+    assert companies_seen() == len(own)
+    message = demo_data.message(
+        str(uuid.uuid4()), connector["subject"], "input", [{"type": "company", "id": id_} for id_ in own[:3]]
+    )
+    stack.send(message)
+    rows = f"{stack.facts['api_url']}/v1/company-workspace-connectors"
+    assert until(lambda: len(call(rows, token=token).json["data"]) == 3)
+    # Again, in another order: nothing changes.
+    loads("shuffled.jsonl", random.Random(1).sample(events, len(events)))
+    assert companies_seen() == len(own)
+    assert len(call(rows, token=token).json["data"]) == 3
 
 
 # ---- what is rare on a laptop -------------------------------------------------------------------------

@@ -73,6 +73,29 @@ def erased(subject: Named, version: int = 2, *, source: str = SOURCE) -> Event:
     return event("people", "erased", subject, version, source=source)
 
 
+def platform(companies: int = 1000) -> list[Event]:
+    """Return the events of a made-up platform: three workspaces, five people, connectors, companies, memberships."""
+    workspaces = [UUID(int=number + 1) for number in range(3)]
+    people = [UUID(int=number + 100) for number in range(5)]
+    connector = UUID(int=50)
+    events = [upserted("workspace", one) for one in workspaces]
+    events += [upserted("people", one, workspace_id=workspaces[number % 3]) for number, one in enumerate(people)]
+    events.append(upserted("connector", connector))
+    events += [
+        upserted("workspace_connector", UUID(int=number + 60), workspace_id=one, connector_id=connector)
+        for number, one in enumerate(workspaces)
+    ]
+    events += [
+        upserted("workspace_membership", UUID(int=number + 200), workspace_id=workspaces[number % 3], people_id=one)
+        for number, one in enumerate(people)
+    ]
+    events += [
+        upserted("company", UUID(int=number + 10_000), workspace_id=workspaces[number % 3], name=f"Company {number}")
+        for number in range(companies)
+    ]
+    return events
+
+
 def park(database: AnyDatabase, source: str = SOURCE, id_: UUID | None = None) -> Row:
     """Keep an event that is parked and fails no more: the deletion of a company that never was."""
     kept = FeedEvent(
