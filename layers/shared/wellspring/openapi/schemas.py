@@ -369,7 +369,7 @@ def choice(attribute: Attribute) -> Object:
 
 def _names_of_choices() -> dict[tuple[str, ...], str]:
     """Return what the document calls each set of words that a text is one of: after the first that is declared."""
-    found = {DIRECTIONS: "Direction"}
+    found: dict[tuple[str, ...], str] = {DIRECTIONS: "Direction"}
     for resource in resources():
         for attribute in resource.attributes:
             for said in (attribute, *attribute.members):
