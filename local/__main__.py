@@ -1,4 +1,4 @@
-"""`python -m local`: run the stack, print a token, open psql, pause the database, redrive, forget.
+"""`python -m local`: run the stack, print a token, open psql, pause the database, redrive, release, forget.
 
 The Makefile names them all.
 """
@@ -48,6 +48,10 @@ def main() -> int:
     exporting.add_argument("out", help="the file's path; gzip where it ends in .gz")
     commands.add_parser("demo", help="fill the running stack").add_argument("size", help="large")
     commands.add_parser("redrive", help="move the dead letters back to the queue")
+    again = commands.add_parser("release", help="try parked messages again")
+    again.add_argument("--connector", default="", help="id of the workspace connector whose messages")
+    again.add_argument("--reason", default="", help="why they are parked")
+    again.add_argument("--dry-run", action="store_true", help="only count them")
     commands.add_parser("clean", help="remove the state folder")
     words, for_psql = sys.argv[1:], []
     if words[:1] == ["psql"]:
@@ -88,11 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
             from local.large import fill  # noqa: PLC0415  of this command only
 
             fill(settings, arguments.size)
-        case "redrive":
-            from local.redrive import of_running_stack  # noqa: PLC0415  of this command only
-
-            moved = of_running_stack(settings)
-            print(f"{moved} {'message' if moved == 1 else 'messages'} moved from the dead-letter queue to the queue")
+        case "redrive" | "release":
+            print((redrive if arguments.command == "redrive" else release)(settings, arguments))
         case "clean":
             from local.clean import clean  # noqa: PLC0415  of this command only
 
@@ -104,6 +105,23 @@ def run(arguments: argparse.Namespace) -> int:
                 stop_with_parent()
             Stack(settings).run()
     return 0
+
+
+def redrive(settings: Settings, _arguments: argparse.Namespace) -> str:
+    """Move the dead letters back to the queues; return what to say of it."""
+    from local.redrive import of_running_stack  # noqa: PLC0415  of this command only
+
+    moved = of_running_stack(settings)
+    return f"{moved} {'message' if moved == 1 else 'messages'} moved from the dead-letter queue to the queue"
+
+
+def release(settings: Settings, arguments: argparse.Namespace) -> str:
+    """Try the parked messages again that the command line chooses; return what to say of it."""
+    from local.release import of_running_stack  # noqa: PLC0415  of this command only
+
+    done = of_running_stack(settings, arguments.connector, arguments.reason, is_dry=arguments.dry_run)
+    parked = f"{done.matching} parked {'message' if done.matching == 1 else 'messages'}"
+    return f"{parked} would be tried again" if arguments.dry_run else f"{done.released} of {parked} released"
 
 
 def pause(settings: Settings, *, is_over: bool) -> str:

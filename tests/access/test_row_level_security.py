@@ -16,7 +16,17 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from tests.access.scene import LEDGERS, Scene, Who, walked
 from tests.support.api import service
 from tests.support.databases import CONSUMER, EXPORTER, FEEDER, READER, WRITER, AnyDatabase, FreshDatabase, Role
-from wellspring.access.principal import PIPELINE_SCOPE, SERVICE_SCOPE, export_scope, principal_of, scope_of
+from wellspring.access.principal import (
+    PIPELINE_SCOPE,
+    SERVICE_SCOPE,
+    Person,
+    Principal,
+    Service,
+    export_scope,
+    name_of,
+    principal_of,
+    scope_of,
+)
 from wellspring.database import Transaction, in_transaction
 from wellspring.database.scope import enter
 from wellspring.errors import SchemaValidationError, WellspringError
@@ -169,6 +179,38 @@ def test_everything_that_is_kept_is_of_the_callers_connectors(scene: Scene, tabl
         expected |= {None} if who.is_service and table == "sync_messages" else set()
         assert (name, in_transaction(connectors_of(table), who.scope)) == (name, expected)
     assert in_transaction(connectors_of(table)) == set()
+
+
+def test_everything_of_idempotency_keys_is_the_callers_own(scene: Scene) -> None:
+    keys, database = table_of("idempotency_keys"), scene.world.database
+    principals: dict[str, Principal] = {
+        "owner of A": Person(uuid4()),
+        "somebody else": Person(uuid4()),
+        "service": Service("pipeline", frozenset()),
+        "another service": Service("pipeline-2", frozenset()),
+        # Nobody's name is a person's, whatever a service is called.
+        "odd service": Service("person:pipeline", frozenset()),
+    }
+    names = {name_of(principal): principal for principal in principals.values()}
+    row = {"key": "once", "fingerprint": b"", "answer": ""}
+    database.owner.execute(insert(keys), [{"caller": name, **row} for name in names])
+    database.commit()
+    as_role(database, WRITER)
+    read = select(keys.c.caller)
+    touch = update(keys).values(answer="seen")
+    for name, principal in names.items():
+        scope = scope_of(principal)
+        assert in_transaction(lambda transaction: set(transaction.execute(read).scalars()), scope) == {name}
+        assert in_transaction(lambda transaction: transaction.execute(touch).rowcount, scope) == 1
+        for other in names:
+            add = insert(keys).values(caller=other, key="another", fingerprint=b"", answer="").inline()
+            is_refused = refused(lambda transaction, made=add: transaction.execute(made), scope)  # type: ignore[misc]
+            assert (name, other, is_refused) == (name, other, other != name)
+    # Functions of the release before do not say which service they are.
+    services = {name for name, principal in names.items() if isinstance(principal, Service)}
+    assert in_transaction(lambda transaction: set(transaction.execute(read).scalars()), SERVICE_SCOPE) == services
+    for nobody in (None, "", PIPELINE_SCOPE):
+        assert in_transaction(lambda transaction: set(transaction.execute(read).scalars()), nobody) == set()
 
 
 @pytest.mark.parametrize("table", OF_FEED)
@@ -528,7 +570,7 @@ class TestThePipeline:
         for who in scene.people.values():
             assert who.scope != PIPELINE_SCOPE
         principal = principal_of(service("system:read", client_id=PIPELINE_SCOPE).claims, CallerSettings())
-        assert scope_of(principal) == SERVICE_SCOPE
+        assert scope_of(principal) == f"{SERVICE_SCOPE}:{PIPELINE_SCOPE}"
 
 
 # ---- how long a scope lasts ----------------------------------------------------------------------------
@@ -608,7 +650,7 @@ class TestTheCatalogue:
 
     def test_the_ledger_and_what_is_kept_of_it_are_guarded(self, rows: Callable[..., list[tuple[object, ...]]]) -> None:
         guarded = rows("SELECT relnamespace::regnamespace::text, relname FROM pg_class WHERE relrowsecurity")
-        kept = {("wellspring", table) for table in (*KEPT, *OF_FEED)}
+        kept = {("wellspring", table) for table in (*KEPT, *OF_FEED, "idempotency_keys")}
         assert set(guarded) == {("core_api", table) for table in TABLES} | kept
 
     def test_one_policy_of_each_table_is_for_callers_and_one_for_what_works_for_no_caller(
@@ -628,6 +670,7 @@ class TestTheCatalogue:
         # Who keeps a workspace withdraws it from a group that they are not in (revision 0017).
         of_pipeline |= {("workspace_group_workspaces", "UPDATE", (WRITER,), False)}
         of_callers |= {(table, "SELECT", ROLES, True) for table in KEPT}
+        of_callers |= {("idempotency_keys", "ALL", (WRITER,), True)}
         of_pipeline |= {(table, "ALL", (CONSUMER,), True) for table in KEPT}
         of_feed: set[tuple[str, str, tuple[Role, ...], bool]]
         of_feed = {(table, "SELECT", (READER,), True) for table in OF_FEED}
@@ -700,17 +743,24 @@ class TestTheCatalogue:
         self, rows: Callable[..., list[tuple[object, ...]]]
     ) -> None:
         definers = rows(
-            "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace IN"
+            "SELECT proname, proconfig[1] FROM pg_proc WHERE prosecdef AND pronamespace IN"
             " (SELECT oid FROM pg_namespace WHERE nspname IN ('core_api', 'wellspring', 'public'))"
         )
         assert {name for name, _ in definers} == {
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
             "workspaces_left",
-            *("lock_connectors", "lock_connector_of", "recount", "forget_in_answers", "forget_in_messages"),
+            *(
+                "lock_connectors",
+                "lock_connector_of",
+                "recount",
+                "recount_rows",
+                "forget_in_answers",
+                "forget_in_messages",
+            ),
             *ANSWERING,
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
         }
-        assert [config for _, config in definers] == [['search_path=""']] * len(definers)
+        assert {config for _, config in definers} == {'search_path=""'}
 
     def test_a_function_is_run_by_those_who_need_it_and_nobody_else(
         self, rows: Callable[..., list[tuple[object, ...]]]
@@ -730,6 +780,7 @@ class TestTheCatalogue:
             **dict.fromkeys(("direct_workspaces_of_caller", "place_of", "workspaces_left", *ANSWERING), ROLES),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
             "fold": (*ROLES, CONSUMER, FEEDER),
+            "is_caller": (WRITER,),
             "shown_problems": (*ROLES, CONSUMER, EXPORTER),
             **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),
             **dict.fromkeys(("recount", "next_message", "lock_fed_types"), (CONSUMER,)),

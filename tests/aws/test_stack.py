@@ -839,6 +839,8 @@ ALARMS = {
     "ThrottlesAlarm": ("Throttles", LATER),
     "ConcurrencyAlarm": ("ResourceCount", LATER),
     "PruningAlarm": ("Invocations", LATER),
+    "SettlingAlarm": ("Invocations", NOW),
+    "ParkedMessagesAlarm": ("ParkedTooLong", LATER),
     "ErrorLinesAlarm": ("ErrorLines", LATER),
 }
 
@@ -907,7 +909,7 @@ def test_a_budget_is_made_where_somebody_is_told_of_it() -> None:
 def test_every_alarm_is_of_this_stacks_own_things(stack: Stack) -> None:
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
         of_the_account = {"ThrottlesAlarm", "ConcurrencyAlarm"}
-        of_the_stacks_name = {"ErrorLinesAlarm", "FeedWorkspaceChangedAlarm"}
+        of_the_stacks_name = {"ErrorLinesAlarm", "FeedWorkspaceChangedAlarm", "ParkedMessagesAlarm"}
         needed = stack.needs(name) - {"AlarmTopic", "NoticeTopic", "AlarmKey"}
         assert needed or name in of_the_account | of_the_stacks_name
         assert alarm["AlarmDescription"].endswith(".")

@@ -85,11 +85,11 @@ def test_the_match_event_matches_its_providers(deployed: Deployed, demo: FreshDa
 
 def test_the_prune_event_forgets_what_is_old_and_nothing_else(deployed: Deployed, demo: FreshDatabase) -> None:
     memory = Memory(World(demo))
-    memory.remember(3, "95 days")
+    memory.remember(3, "400 days")
     memory.remember(2, "1 minute")
     answer = deployed.lambdas.invoke(function_of("maintenance_prune").name, event("maintenance_prune"))
-    assert answer == {"deleted": {"sync_messages": 3, "idempotency_keys": 3}, "is_all": True}
-    assert memory.left() == (2, 2)
+    assert answer == {"deleted": {"sync_messages": 3, "idempotency_keys": 3, "audit": 3}, "is_all": True}
+    assert memory.left() == (2, 2, 2)
 
 
 def test_the_settle_event_releases_what_has_come(deployed: Deployed, demo: FreshDatabase, ledger: Ledger) -> None:
