@@ -28,7 +28,7 @@ def export(settings: Settings, workspace: str, out: str) -> int:
     """
     stack = facts(settings)
     path = Path(out).absolute()
-    if not out or not path.parent.is_dir():
+    if not out or path.is_dir() or not path.parent.is_dir():
         raise Fault(f"OUT names no file in a folder that is there: {out}")
     function = Template().functions[FUNCTION]
     lambdas = Lambdas({FUNCTION: function}, {FUNCTION: _environment(stack)}, settings.logs / "functions.log")

@@ -513,7 +513,8 @@ def test_what_a_page_of_duties_says_for_a_laptop_works_when_pasted(
     stack: StackProcess, tmp_path: Path, page: str
 ) -> None:
     text = (ROOT / f"docs/{page}.md").read_text()
-    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    blocks = [block for language, block in fences if not language]
     questions = re.findall(r"^\| [^|]*\? \| `(ask '[^']+')` \|$", text, re.MULTILINE)
     typed = "\n".join([*blocks[:1], *(f"{each} | grep -q jsonapi" for each in questions[:1]), *blocks[1:]])
     typed = typed.replace("http://127.0.0.1:3000", stack.facts["api_url"]).replace("ledger.jsonl", f"{tmp_path}/ledger")
@@ -529,6 +530,9 @@ def test_an_export_of_a_workspace_that_never_was_is_one_line(stack: StackProcess
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == "the export failed: NotFound: There never was such a workspace.\n"
     assert list(tmp_path.iterdir()) == []
+    for out in ("", tmp_path, tmp_path / "no" / "folder"):
+        refused = stack.run("export", str(demo_id("workspace", "a")), str(out))
+        assert (refused.returncode, refused.stderr) == (1, f"OUT names no file in a folder that is there: {out}\n")
 
 
 def test_the_root_and_the_docs_with_a_slash_lead_a_browser_to_a_page(stack: StackProcess) -> None:

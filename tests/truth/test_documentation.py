@@ -170,6 +170,16 @@ def test_every_target_of_the_makefile_that_the_documents_name_is_there() -> None
         assert set(re.findall(r"`make (?:--silent )?([a-z-]+)", read(name))) <= targets
 
 
+def test_the_tests_that_contributing_begins_with_are_there() -> None:
+    begun = read("CONTRIBUTING.md").partition("```\n")[2].partition("```")[0]
+    named = re.findall(r"tests/[\w/.]+", begun)
+    assert len(named) == 3
+    assert all((ROOT / path).exists() for path in named)
+    assert "def test_" in (ROOT / named[0]).read_text()
+    for path, word in re.findall(r"(tests/[\w/.]+) -k (\w+)", begun):
+        assert re.search(rf"def test_\w*{word}", (ROOT / path).read_text()), word
+
+
 def test_the_locks_name_no_index_and_carry_hashes() -> None:
     for path in [*(ROOT / "local/requirements").glob("*.txt"), *(ROOT / "layers").glob("*/requirements.txt")]:
         text = path.read_text()

@@ -17,7 +17,7 @@ from wellspring.jsonapi.query import (
 )
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
-from wellspring.openapi.schemas import included_types, narrowed
+from wellspring.openapi.schemas import choice, included_types, narrowed
 from wellspring.queries import (
     BY_SOLE_SOURCE,
     DEFAULT_PAGE_SIZE,
@@ -239,7 +239,7 @@ def _filters_of(attribute: Attribute, *, is_ranged: bool) -> Iterator[Object]:
         case "equal" | "among":
             text: Object = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
             if attribute.choices:
-                text = {"type": "string", "enum": list(attribute.choices)}
+                text = choice(attribute)
             elif attribute.kind == "uuid":
                 text = _UUID
             found = example if attribute.found == "equal" else example[0]

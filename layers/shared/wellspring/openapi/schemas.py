@@ -89,6 +89,11 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "enum": list(DIRECTIONS),
             "description": "`input`: the connector brought the record in; `output`: it carried it out.",
         },
+        **{
+            name: {"type": "string", "enum": list(choices)}
+            for choices, name in _names_of_choices().items()
+            if choices != DIRECTIONS
+        },
         "ByDirection": {
             **closed(dict.fromkeys(DIRECTIONS, _NUMBER), *DIRECTIONS),
             "description": "How many rows of each direction.",
@@ -171,7 +176,7 @@ def basics(codes: list[str]) -> dict[str, Object]:
                 "meta": open_(
                     {
                         "workspace_connector": {"type": "string", "format": "uuid"},
-                        "reason": {"type": "string", "enum": list(MESSAGE_REASONS)},
+                        "reason": schema(_names_of_choices()[MESSAGE_REASONS]),
                         "dry_run": {"type": "boolean"},
                     },
                     "workspace_connector",
@@ -352,9 +357,26 @@ def _member(attribute: Attribute) -> Object:
 
 
 def _text(attribute: Attribute) -> Object:
-    chosen = [*attribute.choices, *([] if attribute.required else [None])] if attribute.choices else []
-    type_: str | list[str] = "string" if attribute.required else ["string", "null"]
-    return {"type": type_, **({"enum": chosen} if chosen else {})}
+    if attribute.choices:
+        return choice(attribute) if attribute.required else _or_null(choice(attribute))
+    return {"type": "string" if attribute.required else ["string", "null"]}
+
+
+def choice(attribute: Attribute) -> Object:
+    """Return the schema of a text of which there are a few, shared so that generated clients name it once."""
+    return schema(_names_of_choices()[attribute.choices])
+
+
+def _names_of_choices() -> dict[tuple[str, ...], str]:
+    """Return what the document calls each set of words that a text is one of: after the first that is declared."""
+    found: dict[tuple[str, ...], str] = {DIRECTIONS: "Direction"}
+    for resource in resources():
+        for attribute in resource.attributes:
+            for said in (attribute, *attribute.members):
+                name = said.name if said is attribute else f"{attribute.name}_{said.name}"
+                if said.choices:
+                    found.setdefault(said.choices, pascal(f"{resource.type}_{name}"))
+    return found
 
 
 def _or_null(known: Object) -> Object:
@@ -487,7 +509,7 @@ def _said(attribute: Attribute) -> Object:
         case "boolean":
             return {"type": "boolean"}
         case _ if attribute.choices:
-            return {"type": "string", "enum": list(attribute.choices)}
+            return choice(attribute)
         case _:
             return {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": TEXT_PATTERN}
 
