@@ -15,6 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from bench import (
+    answers,
     creates,
     data,
     matrix,
@@ -51,6 +52,7 @@ GROUPS: tuple[tuple[Sequence[str], Measurement], ...] = (
     (planned.NAMES, planned.measure),
     (pages.NAMES, pages.measure),
     (matrix.NAMES, matrix.measure),
+    (answers.NAMES, answers.measure),
     (policies.NAMES, policies.measure),
     (creates.NAMES, creates.measure),
     (sync.NAMES, sync.measure),
