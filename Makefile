@@ -152,7 +152,7 @@ pooler: dev-venv
 contract: dev-venv
 	@$(PYTHON_IN) -m pytest -m contract $(ARGS)
 
-abuse: dev-venv ## The sync queue and the feed while everything breaks: ABUSE_SEED, ABUSE_MESSAGES, ABUSE_SECONDS
+abuse: dev-venv ## The sync queue and the feed while everything breaks or freezes: ABUSE_SEED, ABUSE_MESSAGES, ABUSE_SECONDS
 	@$(PYTHON_IN) -m pytest -m abuse $(ARGS)
 
 # ---- virtual environments -----------------------------------------------------------------------------

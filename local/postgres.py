@@ -117,6 +117,12 @@ class Cluster:
             self._lock.close()
             self._lock = None
 
+    def revive(self) -> None:
+        """Run the server again, at the same port, when it has ended by itself. Raises Fault where it does not start."""
+        self._wanted_port = self.port
+        self._end_what_a_crash_left()
+        self._run()
+
     @property
     def pid(self) -> int | None:
         """The server's process id while it is started."""

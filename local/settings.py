@@ -52,7 +52,7 @@ class Settings:
     cors_origins: tuple[str, ...] = field(
         default_factory=lambda: tuple(filter(None, os.environ.get("CORS_ORIGINS", "").split(",")))
     )
-    visibility_timeout: int = field(default_factory=lambda: number("LOCAL_VISIBILITY_TIMEOUT", 2, 43200))
+    visibility_timeout: int = field(default_factory=lambda: number("LOCAL_VISIBILITY_TIMEOUT", 12, 43200))
     throttle_rate: int = field(default_factory=lambda: number("THROTTLE_RATE", 0))
     throttle_burst: int = field(default_factory=lambda: number("THROTTLE_BURST", 0))
 

@@ -42,6 +42,9 @@ from wellspring.example_ids import demo_id
 
 FEEDER = "wellspring_feeder"
 LOG_BYTES = 20_000_000
+# So often within so long Postgres is started again.
+MOST_REVIVED = 3
+REVIVED_SECONDS = 60.0
 WATCH_SECONDS = 0.5
 STARTING_SECONDS = 0.01
 # The gateway's threads wait for workers; more of them than workers keeps slow calls from blocking quick ones.
@@ -77,6 +80,8 @@ class Stack:
         )
         self._database_url = ""
         self._facts: dict[str, str] = {}
+        # When Postgres was started again.
+        self._revived: list[float] = []
         self._server: Server | None = None
         self._stopping = False
 
@@ -309,9 +314,19 @@ class Stack:
                 raise Fault(f"port {listener.getsockname()[1]} is taken ({error.strerror})") from error
 
     def _watch_children(self) -> None:
-        for name, running in (("Postgres", self._cluster.is_running), ("the queue server", self._queue.is_running)):
-            if not running:
-                raise Fault(f"{name} ended by itself (see {self._log_hint()})")
+        """Start Postgres again where it has ended, as RDS does; raise Fault where the queue has, which starts empty."""
+        if not self._queue.is_running:
+            raise Fault(f"the queue server ended by itself (see {self._log_hint()})")
+        if self._cluster.is_running:
+            return
+        now = time.monotonic()
+        self._revived = [*(at for at in self._revived if now - at < REVIVED_SECONDS), now]
+        if len(self._revived) > MOST_REVIVED:
+            raise Fault(f"Postgres ends by itself again and again (see {self._log_hint()})")
+        self._say("Postgres ended by itself: it is started again")
+        # In this thread: Linux ends the server with the thread that has started it.
+        self._cluster.revive()
+        self._say("Postgres is back")
 
     def _announce(self) -> None:
         unfinished = self._settings.stack_file.with_suffix(".unfinished")

@@ -63,13 +63,13 @@ def compare(
             # Also what refused requests and lists should have left alone.
             stage.compare_tables(story.world)
 
-    with _quiet(), _reading_statements_once():
+    with quiet(), _reading_statements_once():
         check()
     return reached
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the lines of ten thousand answers out of a failure's report."""
     level = logger.log_level
     logger.setLevel("ERROR")

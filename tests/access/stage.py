@@ -29,7 +29,7 @@ from tests.access.model import (
 )
 from tests.access.worlds import MOST, OBJECTS
 from tests.support import api
-from tests.support.databases import Database
+from tests.support.databases import Database, FreshDatabase
 from wellspring.queries import Position, Sort
 from wellspring.resources import ledgers, resource_of
 from wellspring.services import cursors
@@ -103,7 +103,7 @@ class Stage:
         row_level_security: whether the tables' policies are in force, or the queries' predicates stand alone.
     """
 
-    def __init__(self, database: Database, *, row_level_security: bool) -> None:
+    def __init__(self, database: Database | FreshDatabase, *, row_level_security: bool) -> None:
         self._owner = database.owner
         self._worlds = itertools.count()
         for table in () if row_level_security else GUARDED:
@@ -119,12 +119,20 @@ class Stage:
             self._owner.exec_driver_sql(_CLEAN)
         scene = self._owner.begin_nested()
         try:
-            tables = {name: [_stored(row) for row in rows] for name, rows in world.tables().items()}
-            # No text in it has an apostrophe; a parameter would cost a walk over the statement.
-            self._owner.exec_driver_sql(_BUILD.replace("%s", json.dumps(tables)))
+            self._build(world)
             yield
         finally:
             scene.rollback()
+
+    def put(self, world: World) -> None:
+        """Put a world in the place of the one before; for a database of the test's own, which is to commit it."""
+        self._owner.exec_driver_sql(_CLEAN)
+        self._build(world)
+
+    def _build(self, world: World) -> None:
+        tables = {name: [_stored(row) for row in rows] for name, rows in world.tables().items()}
+        # No text in it has an apostrophe; a parameter would cost a walk over the statement.
+        self._owner.exec_driver_sql(_BUILD.replace("%s", json.dumps(tables)))
 
     def compare(self, world: World, caller: Caller, request: Request) -> Answer:
         """Let somebody ask, and fail where the reply is not what the model says.
@@ -132,8 +140,11 @@ class Stage:
         Returns:
             What both say.
         """
+        return self.judge(world, caller, request, self.ask(caller, request))
+
+    def judge(self, world: World, caller: Caller, request: Request, reply: api.Reply) -> Answer:
+        """Fail where a reply is not what the model says of a world; return what both say."""
         answer = model.answer(world, caller, request)
-        reply = self._ask(caller, request)
         problems = [list(problem) for problem in answer.problems]
         _agree("answer", _outcome(reply), {"status": answer.status, "problems": problems})
         if answer.made:
@@ -142,7 +153,7 @@ class Stage:
             _agree("document", _said(reply), _expected(world, answer, getattr(request, "include", None) or ()))
         return answer
 
-    def _ask(self, caller: Caller, request: Request) -> api.Reply:
+    def ask(self, caller: Caller, request: Request) -> api.Reply:
         """Send a request to the function that the template has for it."""
         if isinstance(caller, Person):
             who = api.Caller({"sub": str(caller.id), "scope": caller.scope})

@@ -15,7 +15,7 @@ from tests.support.world import Row
 from wellspring.routes import routes
 
 SOMEBODY = person(Row("people", 1, UUID(int=1)))
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 
 
 def is_of(path: str, pattern: str) -> bool:

@@ -664,6 +664,22 @@ def test_make_run_that_is_killed_takes_the_stack_along(stack: StackProcess) -> N
     stack.start()
 
 
+def test_the_stack_outlives_a_restart_of_its_postgres(stack: StackProcess) -> None:
+    assert stack.process is not None
+    url = stack.facts["database_url"]
+    token = stack.token("pipeline")
+    before = {kind: {row["id"] for row in stack.rows("pipeline", kind)} for kind in KINDS}
+    # Before the processes that it has started itself.
+    names = ((pid, Path(f"/proc/{pid}/comm").read_text().strip()) for pid in descendants(stack.process.pid))
+    os.kill(next(pid for pid, name in names if name == "postgres"), signal.SIGQUIT)
+    assert until(lambda: "Postgres is back" in stack.output)
+    assert stack.process.poll() is None
+    # At the same place, with all that it held; a worker's connection that broke is no answer's business.
+    assert stack.facts["database_url"] == url
+    assert call(stack.facts["api_url"] + "/v1/people-workspace-connectors", token=token).status == 200
+    assert {kind: {row["id"] for row in stack.rows("pipeline", kind)} for kind in KINDS} == before
+
+
 def test_a_part_that_dies_takes_the_stack_down_with_one_line(stack: StackProcess) -> None:
     assert stack.process is not None
     server = next(pid for pid in descendants(stack.process.pid) if "sqs_server" in command_line(pid))

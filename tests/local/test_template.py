@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from local.errors import Fault
-from local.settings import ROOT
+from local.settings import ROOT, Settings
 from local.template import Template
 from wellspring.routes import routes
 
@@ -197,3 +197,12 @@ def test_the_local_stack_needs_nothing_that_lambda_would_not_have() -> None:
         assert "import local" not in text, path
         assert "from local" not in text, path
     assert importlib.util.find_spec("local") is not None
+
+
+def test_an_outage_of_45_seconds_makes_no_dead_letter_of_what_fails_at_once() -> None:
+    """Each receive but the last is followed by a wait: a database that is refused at once is asked again after it."""
+    waits = Settings().visibility_timeout
+    queues = [queue for queue in Template().queues.values() if queue.dead_letter_queue is not None]
+    assert len(queues) > 1
+    for queue in queues:
+        assert (queue.maximum_receives - 1) * waits > 45

@@ -303,6 +303,11 @@ def _related(
         said["data"] = [_identifier(relationship.target, id_) for id_ in row[key]]
         if relationship.name in row.get("capped", ()):
             said["meta"] = {"is_complete": False}
+            cursor = row["capped"][relationship.name]
+            if list_ and cursor:
+                # The linkage is in the order of this list.
+                path, _, query = list_.partition("?")
+                said["links"]["next"] = url_of(path, with_cursor(f"{query}&sort=created_at", "page[after]", cursor))
     return said
 
 

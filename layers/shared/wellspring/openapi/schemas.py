@@ -219,12 +219,12 @@ def basics(codes: list[str]) -> dict[str, Object]:
             **open_(
                 {
                     "data": {"type": "array", "items": schema("Identifier"), "maxItems": MOST_LINKED},
-                    "links": closed({"related": schema("Link")}, "related"),
+                    "links": closed({"related": schema("Link"), "next": schema("Link")}, "related"),
                     "meta": closed({"is_complete": {"const": False}}, "is_complete"),
                 }
             ),
             "description": "`data` where the relationship is included or named in `fields`: the resources "
-            f"of an answer share {MOST_LINKED} of it. `meta` where there is more.",
+            f"of an answer share {MOST_LINKED} of it. `meta` where there is more; `next` where a list goes on with it.",
         },
         "Problem": closed(
             {

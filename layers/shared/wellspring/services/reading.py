@@ -355,7 +355,8 @@ def _with_linkage(transaction: Transaction, resource: Resource, rows: Sequence[R
     """Add the ids behind the to-many relationships that the view asks for, read in one statement for all rows.
 
     An answer has at most `MOST_LINKED` of each relationship; the rows of a page share them evenly. A row that has more
-    than its share has the names of such relationships in `capped`.
+    than its share has the names of such relationships in `capped`, each with the cursor of what follows in the list of
+    what is at its other end, or None where no list is of one row's.
     """
     names = [relationship.name for relationship in resource.relationships if relationship.many]
     asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
@@ -364,7 +365,7 @@ def _with_linkage(transaction: Transaction, resource: Resource, rows: Sequence[R
         return list(rows)
     share = max(1, MOST_LINKED // len(rows))
     linked = groups.linkage(transaction, [row["id"] for row in rows], names, share + 1)
-    return [{**row, **_share(linked[row["id"]], share)} for row in rows]
+    return [{**row, **_share(transaction, resource, linked[row["id"]], share)} for row in rows]
 
 
 def _with_states(
@@ -393,8 +394,20 @@ def _with_states(
     return [{**row, **known.get(row["id"], {})} for row in rows]
 
 
-def _share(linked: Mapping[str, list[UUID]], share: int) -> dict[str, object]:
+def _share(
+    transaction: Transaction, resource: Resource, linked: Mapping[str, list[Position]], share: int
+) -> dict[str, object]:
+    capped: dict[str, str | None] = {}
+    for name, places in linked.items():
+        if len(places) > share:
+            relationship = resource.relationship(name)
+            target = None if relationship is None else resource_of(relationship.target)
+            is_listed = target is not None and any(back.target == resource.type for back in target.to_one)
+            order = Sort(descending=False)
+            capped[name] = (
+                signed(transaction, target, order, [places[share - 1]])[0] if target is not None and is_listed else None
+            )
     return {
-        **{name: ids[:share] for name, ids in linked.items()},
-        "capped": frozenset(name.removesuffix("_ids") for name, ids in linked.items() if len(ids) > share),
+        **{f"{name}_ids": [place.id for place in places[:share]] for name, places in linked.items()},
+        "capped": capped,
     }
