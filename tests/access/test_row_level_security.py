@@ -228,7 +228,9 @@ def test_everything_that_answers_are_made_of_is_of_the_callers_workspaces(scene:
 
         def asked(call: str, ids: Iterable[UUID], scope: str = who.scope, **values: object) -> dict[UUID, list[Any]]:
             """Call a function for each id, in one statement."""
-            statement = text(f"SELECT each, told.* FROM unnest(CAST(:ids AS uuid[])) AS each, wellspring.{call} AS told")
+            statement = text(
+                f"SELECT each, told.* FROM unnest(CAST(:ids AS uuid[])) AS each, wellspring.{call} AS told"
+            )
             found: dict[UUID, list[Any]] = {id_: [] for id_ in ids}
             given = {"ids": list(found), **values}
             for each, *told in in_transaction(lambda transaction: list(transaction.execute(statement, given)), scope):
