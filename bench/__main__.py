@@ -26,6 +26,7 @@ from bench import (
     plots,
     policies,
     processes,
+    random_lists,
     reads,
     sync,
 )
@@ -56,6 +57,7 @@ GROUPS: tuple[tuple[Sequence[str], Measurement], ...] = (
     (creates.NAMES, creates.measure),
     (sync.NAMES, sync.measure),
     (processes.NAMES, processes.measure),
+    (random_lists.NAMES, random_lists.measure),
     (packages.NAMES, packages.sizes),
     (load.NAMES, load.measure),
 )

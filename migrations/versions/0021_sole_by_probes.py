@@ -9,7 +9,7 @@ row is the index of what brings a record in (docs/adr/0025).
 from alembic import op
 
 revision = "0021"
-down_revision = "0017"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

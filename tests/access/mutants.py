@@ -56,7 +56,22 @@ UNASKED: Mapping[str, str] = {
     "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
     **{
         f"sync.releasing.{name}": "for the queue, which is a service; it shows nothing and reads messages' own rows"
-        for name in ("connector", "dismiss", "expire", "kept", "parked_for", "stalled", "take", "waiting")
+        for name in (
+            "connector",
+            "dismiss",
+            "expire",
+            "kept",
+            "parked_for",
+            "parked_for_long",
+            "releasable",
+            "stalled",
+            "take",
+            "waiting",
+        )
+    },
+    **{
+        f"recounting.{name}": "for operators, past HTTP; it compares sums of every tenant with its rows"
+        for name in ("place", "recount")
     },
     "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
     "sync.chunks.take_up": "for the queue, which is a service; of one connector that is named by its id",
@@ -68,6 +83,10 @@ UNASKED: Mapping[str, str] = {
         for name in ("end_rows", "mark", "open_endings")
     },
     "erasing.erase": "for the platform's feed; of one person that is named by their id",
+    **{
+        f"exporting.{name}": "for an operator, of one workspace that the scope of the transaction names"
+        for name in ("page", "workspace_pk")
+    },
     "feed.apply_events": "for the platform's feed, which writes the parents of all tenants",
     "feed.lock_types": "locks, and no row",
     "feed_history.forget": "of the feed's own tables, of which nothing is shown",
@@ -351,6 +370,7 @@ _POLICY = re.compile(
 )
 _DROPPED_POLICY = re.compile(r"DROP POLICY (?:IF EXISTS )?(\w+) ON (\w+\.\w+)")
 _FUNCTION = re.compile(r"\s*CREATE (?:OR REPLACE )?FUNCTION wellspring\.(\w+\([^)]*\))(.*)", re.DOTALL)
+_RENAMED_FUNCTION = re.compile(r"ALTER FUNCTION wellspring\.(\w+)\([^)]*\) RENAME TO (\w+)")
 
 
 class _Written:
@@ -395,9 +415,15 @@ def policies() -> Sequence[RowPolicy]:
 @cache
 def sql_functions() -> Mapping[str, str]:
     """Return the functions that the revisions leave: the body of each, by its name and parameters."""
-    made = (_FUNCTION.fullmatch(statement) for statement in _migrated())
-    # Written down and not run, a statement has its percent signs twice.
-    return {found[1]: found[2].replace("%%", "%") for found in made if found}
+    found: dict[str, str] = {}
+    for statement in _migrated():
+        if made := _FUNCTION.fullmatch(statement):
+            # Written down and not run, a statement has its percent signs twice.
+            found[made[1]] = made[2].replace("%%", "%")
+        elif renamed := _RENAMED_FUNCTION.fullmatch(statement):
+            old = next(signature for signature in found if signature.partition("(")[0] == renamed[1])
+            found[f"{renamed[2]}{old.removeprefix(renamed[1])}"] = found.pop(old)
+    return found
 
 
 # What answers are read from, whose guards stand beside the policies: of each function the conditions of the caller.
@@ -409,7 +435,7 @@ _SEEN = re.compile(r"\(parent\.workspace_pk = ANY .*? w\.deleted_at IS NULL\)\)"
 
 def _opened() -> Iterator[str]:
     """Yield the statements that make answers show everybody everything."""
-    yield from (f"ALTER TABLE wellspring.{table} DISABLE ROW LEVEL SECURITY" for table in KEPT)
+    yield from (f"ALTER TABLE wellspring.{table} DISABLE ROW LEVEL SECURITY" for table in (*KEPT, "idempotency_keys"))
     for signature, whole in sql_functions().items():
         body, asked = whole, list(_SEEN.finditer(whole))[ANSWERING.get(signature.partition("(")[0], slice(0))]
         for found in reversed(asked):
@@ -488,6 +514,7 @@ def _second() -> Iterator[Mutant]:
         of_pipeline = policy.name.endswith("_of_the_pipeline")
         everything = rf"everything.*\[{table.removesuffix('s')}"
         everything = rf"everything_of_the_feed.*\[{table}" if table in OF_FEED else everything
+        everything = rf"export_sees.*\[{table}" if policy.name.endswith("_of_the_export") else everything
         dropped = rf"of_provenance.*\[{table.removesuffix('s')}" if of_pipeline else everything
         yield Mutant(f"{policy.name} is dropped", "second", (dropped,), [f"DROP POLICY {policy.on}"])
         for kind, clause, condition, soon in (

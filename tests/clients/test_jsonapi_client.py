@@ -16,7 +16,6 @@ from tests.clients.cast import (
     COMPANY,
     CONNECTOR,
     FOREIGN_CONNECTOR,
-    GROUP,
     WORKSPACE_A,
     WORKSPACE_B,
     Problem,
@@ -327,12 +326,12 @@ def test_what_is_forbidden_is_its_own_error_with_our_403(connect: Connect) -> No
     assert refusal(row.commit) == [("403", "IMMUTABLE_ATTRIBUTE", {"pointer": "/data/attributes/direction"})]
 
 
-def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect) -> None:
+def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect, group: str) -> None:
     pipeline, owner = connect("pipeline"), connect("owner")
     foreign = ledger_row(connector=FOREIGN_CONNECTOR)
     ((status, code, _),) = refusal(lambda: commit(pipeline, LEDGER, TYPE, foreign))
     assert (status, code) == ("409", "TENANT_MISMATCH")
-    twice = {"workspace_group": GROUP, "workspace": WORKSPACE_A}
+    twice = {"workspace_group": group, "workspace": WORKSPACE_A}
     attempt = lambda: commit(owner, "workspace-group-workspaces", "workspace_group_workspace", twice)  # noqa: E731
     ((status, code, _),) = refusal(attempt)
     assert (status, code) == ("409", "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS")

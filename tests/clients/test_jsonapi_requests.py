@@ -14,7 +14,6 @@ from tests.clients.cast import (
     COMPANY,
     CONNECTOR,
     FOREIGN_CONNECTOR,
-    GROUP,
     WORKSPACE_A,
     WORKSPACE_B,
     Problem,
@@ -281,12 +280,12 @@ def test_what_is_forbidden_is_its_own_error_with_our_403(connect: Connect, new_p
     assert refusal(lambda: guests.post(object=selection(new_provider()))) == [("403", "FORBIDDEN", None)]
 
 
-def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect) -> None:
+def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect, group: str) -> None:
     ledger = connect("pipeline").endpoint(LEDGER)
     ((status, code, _),) = refusal(lambda: ledger.post(object=ledger_row(connector=FOREIGN_CONNECTOR)))
     assert (status, code) == ("409", "TENANT_MISMATCH")
     enrolments = connect("owner").endpoint("workspace-group-workspaces")
-    ((status, code, _),) = refusal(lambda: enrolments.post(object=enrolment(GROUP, WORKSPACE_A)))
+    ((status, code, _),) = refusal(lambda: enrolments.post(object=enrolment(group, WORKSPACE_A)))
     assert (status, code) == ("409", "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS")
 
 

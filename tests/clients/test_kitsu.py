@@ -11,7 +11,6 @@ from tests.clients.cast import (
     COMPANY,
     CONNECTOR,
     FOREIGN_CONNECTOR,
-    GROUP,
     WORKSPACE_A,
     WORKSPACE_B,
     Problem,
@@ -293,11 +292,11 @@ def test_what_is_forbidden_is_its_own_error_with_our_403(connect: Connect, new_p
     ]
 
 
-def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect) -> None:
+def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect, group: str) -> None:
     foreign = ledger_row(connector=FOREIGN_CONNECTOR)
     ((status, code, _),) = refusal(connect("pipeline"), "create", LEDGER, foreign)
     assert (status, code) == ("409", "TENANT_MISMATCH")
-    twice = enrolment(GROUP, WORKSPACE_A)
+    twice = enrolment(group, WORKSPACE_A)
     ((status, code, _),) = refusal(connect("owner"), "create", "workspace_group_workspace", twice)
     assert (status, code) == ("409", "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS")
 

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from local.demo_data import GROUP
-from wellspring.example_ids import demo_id
+from wellspring.example_ids import demo_id, id_of
 from wellspring.resources import ledgers
 
 type Case = schemathesis.Case[Any]
@@ -42,7 +41,7 @@ _THERE = {
         for type_ in (*ledgers(), "workspace_connector")
     },
     "workspace": tuple(demo_id("workspace", letter) for letter in "abc"),
-    "workspace_group": (GROUP,),
+    "workspace_group": (os.environ.get("CONTRACT_GROUP", id_of("workspace_group")),),
     "provider": tuple(demo_id("provider", "0", number) for number in range(1, 6)),
 }
 _RANGE = re.compile(r"filter\[\w+_at\]\[")

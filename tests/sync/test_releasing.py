@@ -173,30 +173,20 @@ def test_an_invalidation_is_released_by_a_record_that_came_and_went(world: World
     assert fates(ledger, body) == [APPLIED]
 
 
-def test_an_append_before_an_invalidation_links_nothing_when_the_record_comes(
-    world: World, ours: Tenant, ledger: Ledger
+@pytest.mark.parametrize("is_last", [False, True], ids=["before", "behind"])
+def test_an_append_links_behind_an_invalidation_and_not_before_it(
+    world: World, ours: Tenant, ledger: Ledger, *, is_last: bool
 ) -> None:
     company = later()
     append, invalidation = synced(ours.connector, [company]), invalidated(ours.connector, [company])
-    consume(append, invalidation)
+    first, last = (invalidation, append) if is_last else (append, invalidation)
+    consume(first, last)
     come(world, company, ours)
     assert settle() == {"applied": 1, "parked": 1, "is_all": True}
-    assert fates(ledger, append, invalidation) == [OVERTAKEN, APPLIED]
-    assert ledger.live() == {}
+    assert fates(ledger, first, last) == [OVERTAKEN, APPLIED]
+    assert ledger.live() == (ids([company]) if is_last else {})
     # What was overtaken is not looked at again.
     assert settle() == {"applied": 0, "parked": 0, "is_all": True}
-
-
-def test_an_append_behind_an_invalidation_links_when_the_record_comes(
-    world: World, ours: Tenant, ledger: Ledger
-) -> None:
-    company = later()
-    invalidation, append = invalidated(ours.connector, [company]), synced(ours.connector, [company])
-    consume(invalidation, append)
-    come(world, company, ours)
-    assert settle() == {"applied": 1, "parked": 1, "is_all": True}
-    assert fates(ledger, invalidation, append) == [OVERTAKEN, APPLIED]
-    assert ledger.live() == ids([company])
 
 
 @pytest.mark.parametrize("mode", ["append", "relink"])
@@ -372,6 +362,21 @@ class TestSteps:
         (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
         assert line["Released"] == [1.0]
 
+    def test_what_is_parked_for_more_than_a_quarter_of_an_hour_is_counted(
+        self, world: World, ours: Tenant, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        old, dismissed, young = (synced(ours.connector, [later()]) for _ in range(3))
+        consume(old, dismissed, young)
+        owner = world.database.owner
+        aged = "UPDATE wellspring.sync_messages SET received_at = now() - make_interval(mins => %s), outcome = %s"
+        for body, minutes, outcome in ((old, 16, "parked"), (dismissed, 16, "dismissed"), (young, 14, "parked")):
+            owner.exec_driver_sql(f"{aged} WHERE message_id = %s", (minutes, outcome, body["id"]))
+        world.database.commit()
+        capsys.readouterr()
+        assert handler({}, Context())["count"] == {"parked_too_long": 1, "is_all": True}
+        (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+        assert line["ParkedTooLong"] == [1.0]
+
 
 def test_the_event_is_answered_by_the_role_of_the_template() -> None:
     assert events.replay("maintenance_settle") == {
@@ -379,6 +384,7 @@ def test_the_event_is_answered_by_the_role_of_the_template() -> None:
         "resume": {"applied": 0, "is_all": True},
         "sweep": {"rows": 0, "done": 0, "is_all": True},
         "expire": {"expired": 0, "is_all": True},
+        "count": {"parked_too_long": 0, "is_all": True},
     }
 
 

@@ -19,6 +19,7 @@ UNITS: Mapping[str, MetricUnit] = {
     "Parked": MetricUnit.Count,
     "TransientFailures": MetricUnit.Count,
     "Released": MetricUnit.Count,
+    "ParkedTooLong": MetricUnit.Count,
     "OldestMessageAge": MetricUnit.Seconds,
     "RecordsPerSecond": MetricUnit.CountPerSecond,
     "FeedEvents": MetricUnit.Count,

@@ -5,6 +5,7 @@ from typing import Any
 
 from wellspring import metrics
 from wellspring.errors import InternalError
+from wellspring.handlers import verbs
 from wellspring.handlers.deadline import deadline_of
 from wellspring.handlers.maintenance import LambdaHandler
 from wellspring.handlers.sync_messages import read_kept
@@ -16,11 +17,13 @@ def settler() -> LambdaHandler:
     """Return the Lambda handler that does, each minute, what settles by itself: `settling.STEPS`.
 
     What it has no time for is left to the next run. A step that fails holds up nobody, and is raised in the end, so
-    that it counts as the function's.
+    that it counts as the function's. An event with a `Verb`, an operator's, does that instead.
     """
 
-    def handler(_event: Mapping[str, Any], context: object) -> dict[str, object]:
+    def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
+        if "Verb" in event:
+            return verbs.do(event, deadline_of(context))
         settled = settling.settle(deadline_of(context), read_kept)
         said: dict[str, object] = {name: {**done.said, "is_all": done.is_all} for name, done in settled.done.items()}
         logger.info("settled", extra=said)

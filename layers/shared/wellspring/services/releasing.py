@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import batched
+from uuid import UUID
 
 from wellspring.access.principal import PIPELINE_SCOPE
+from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
+from wellspring.errors import NotFound
 from wellspring.observability import logger
 from wellspring.repositories.sync import releasing
 from wellspring.services import sync
@@ -24,8 +27,12 @@ type Read = Callable[[str, str], Arrival]
 PAGE = 500
 # Messages that are held in memory at once: as many as a batch of the queue has, each up to 256 KiB.
 TOGETHER = 10
+# Messages that a release by hand tries at most; the next one goes on.
+BY_HAND = 10_000
 # Nobody goes on with a message that has not moved for so long: a chunk takes tenths of a second.
 STALLED_SECONDS = 60.0
+# Longer than this nobody should be parked without being told of (contract, section 5).
+TOO_LONG_SECONDS = 15 * 60.0
 # How long the body of a parked message is kept (contract, section 5).
 BODY_DAYS = 45
 
@@ -42,6 +49,26 @@ class Released:
 
     outcomes: Counter[str]
     is_all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What a release by hand came to.
+
+    Attributes:
+        matching: how many messages were parked so when it began, and may be tried.
+        released: how many were applied, or are done already.
+        still_parked: how many were tried and stay parked.
+    """
+
+    matching: int
+    released: int = 0
+    still_parked: int = 0
+
+    @property
+    def remaining(self) -> int:
+        """How many were not tried."""
+        return self.matching - self.released - self.still_parked
 
 
 def release(deadline: Deadline, read: Read) -> Released:
@@ -69,6 +96,44 @@ def release(deadline: Deadline, read: Read) -> Released:
     return Released(outcomes, is_all=False)
 
 
+def release_by_hand(
+    deadline: Deadline, read: Read, connector_id: UUID | None, reason: str | None, *, is_dry: bool
+) -> ByHand:
+    """Try parked messages again, whatever they miss, oldest first, until each was tried or the time is over.
+
+    For operators, who reach it past HTTP: no caller is noted but the operator's, by AWS itself.
+
+    Args:
+        deadline: when to stop.
+        read: makes of a kept body what it asks for.
+        connector_id: whose; None for everybody's, those of no connector too.
+        reason: why they are parked; None for whatever reason but `overtaken`, which nothing mends.
+        is_dry: whether they are only counted.
+
+    Raises:
+        NotFound: there is no such connector.
+        WellspringError: the database did not let it look; what was applied before stays applied.
+    """
+
+    def look(transaction: Transaction) -> tuple[int, list[int]]:
+        connector_pk = None
+        if connector_id is not None and (connector_pk := releasing.connector(transaction, connector_id)) is None:
+            raise NotFound("There is no such workspace connector.")
+        return releasing.releasable(transaction, connector_pk, reason, BY_HAND)
+
+    matching, pks = with_retries(look, PIPELINE_SCOPE, deadline)
+    if is_dry:
+        return ByHand(matching)
+    outcomes: Counter[str] = Counter()
+    for some in batched(pks, TOGETHER, strict=False):
+        if deadline.has_passed:
+            break
+        # Those that somebody else has done meanwhile are not parked any more, and are not answered for.
+        statuses = _release(some, deadline, read)
+        outcomes.update([*statuses, *["duplicate"] * (len(some) - len(statuses))])
+    return ByHand(matching, outcomes["applied"] + outcomes["duplicate"], outcomes["parked"])
+
+
 def resume(deadline: Deadline, read: Read) -> Released:
     """Go on with messages that are applied in chunks, and that nobody goes on with: released by hand, or left alone.
 
@@ -84,6 +149,12 @@ def resume(deadline: Deadline, read: Read) -> Released:
 def expire(deadline: Deadline) -> int:
     """Drop the bodies of messages that are parked for too long: they cannot be released any more. Return how many."""
     return with_retries(partial(releasing.expire, kept_days=BODY_DAYS, most=PAGE), PIPELINE_SCOPE, deadline)
+
+
+def parked_too_long(deadline: Deadline) -> int:
+    """Return how many messages are parked for more than 15 minutes, up to 10,000."""
+    work = partial(releasing.parked_for_long, seconds=TOO_LONG_SECONDS, most=BY_HAND)
+    return with_retries(work, PIPELINE_SCOPE, deadline)
 
 
 def _release(pks: Sequence[int], deadline: Deadline, read: Read) -> list[str]:

@@ -77,11 +77,18 @@ def _sweep(deadline: Deadline, _read: Read) -> Done:
     return Done({"rows": swept.rows, "done": swept.done}, swept.is_all)
 
 
+def _count(deadline: Deadline, _read: Read) -> Done:
+    parked = releasing.parked_too_long(deadline)
+    return Done({"parked_too_long": parked}, is_all=True, metrics={"ParkedTooLong": parked})
+
+
 STEPS: tuple[Step, ...] = (
     Step("release", _release),
     Step("resume", _resume),
     Step("sweep", _sweep),
     Step("expire", _expire),
+    # Behind what releases, so that nobody is told of what was released a moment later.
+    Step("count", _count),
 )
 
 

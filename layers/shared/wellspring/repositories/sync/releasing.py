@@ -182,6 +182,14 @@ forgotten AS (
 )
 SELECT count(*) FROM expired""")
 
+# By the index of what is not applied, from the oldest on.
+_PARKED_FOR_LONG = text(f"""
+SELECT count(*)
+  FROM (SELECT FROM {sync_messages}
+         WHERE outcome = 'parked' AND received_at < now() - make_interval(secs => :seconds)
+         ORDER BY received_at, pk
+         LIMIT :most) AS long""")
+
 _TAKE = text(f"""
 SELECT pk, id, outcome, reason, workspace_connector_pk, group_id, body
   FROM {sync_messages}
@@ -197,6 +205,9 @@ SELECT connector.pk
 _IS_PARKED = "workspace_connector_pk = :connector AND reason = :reason AND outcome = 'parked'"
 _COUNT = text(f"SELECT count(*) FROM {sync_messages} WHERE {_IS_PARKED}")
 _OLDEST = text(f"SELECT id FROM {sync_messages} WHERE {_IS_PARKED} ORDER BY received_at, pk LIMIT :most")
+
+# What was overtaken stays parked whoever asks, and what has no body is nothing to apply.
+_CHOSEN = "outcome = 'parked' AND body IS NOT NULL AND group_id IS NOT NULL AND reason <> 'overtaken'"
 
 _DISMISS = text(f"""
 UPDATE {sync_messages}
@@ -219,6 +230,11 @@ def expire(transaction: Transaction, kept_days: int, most: int) -> int:
     return int(transaction.execute(_EXPIRE, {"kept": kept_days, "most": most}).scalar_one())
 
 
+def parked_for_long(transaction: Transaction, seconds: float, most: int) -> int:
+    """Return how many messages are parked for longer than so many seconds, counted up to `most`."""
+    return int(transaction.execute(_PARKED_FOR_LONG, {"seconds": seconds, "most": most}).scalar_one())
+
+
 def take(transaction: Transaction, ids: Sequence[UUID]) -> list[Parked]:
     """Return those of these messages that there are, in order of arrival."""
     return [Parked(*row) for row in transaction.execute(_TAKE, {"ids": list(ids)})]
@@ -234,6 +250,32 @@ def parked_for(transaction: Transaction, connector_pk: int, reason: str, most: i
     values = {"connector": connector_pk, "reason": reason}
     matching = int(transaction.execute(_COUNT, values).scalar_one())
     return matching, list(transaction.execute(_OLDEST, {**values, "most": most}).scalars())
+
+
+def releasable(
+    transaction: Transaction, connector_pk: int | None, reason: str | None, most: int
+) -> tuple[int, list[int]]:
+    """Return how many parked messages may be tried again, and the pks of the oldest of them.
+
+    Args:
+        transaction: the scope to read in.
+        connector_pk: whose; None for everybody's, those of no connector too.
+        reason: why they are parked; None for whatever reason.
+        most: how many pks to return at most.
+    """
+    values: dict[str, object] = {}
+    where = _CHOSEN
+    if connector_pk is not None:
+        where += " AND workspace_connector_pk = :connector"
+        values["connector"] = connector_pk
+    if reason is not None:
+        where += " AND reason = :reason"
+        values["reason"] = reason
+    matching = int(
+        transaction.execute(text(f"SELECT count(*) FROM {sync_messages} WHERE {where}"), values).scalar_one()
+    )
+    oldest = text(f"SELECT pk FROM {sync_messages} WHERE {where} ORDER BY received_at, pk LIMIT :most")
+    return matching, list(transaction.execute(oldest, {**values, "most": most}).scalars())
 
 
 def dismiss(transaction: Transaction, message: Parked, note: str) -> bool:

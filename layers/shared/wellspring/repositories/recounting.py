@@ -1,0 +1,74 @@
+"""Comparing the sums with the rows, some connectors at a time (contract, section 7)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import text
+
+from wellspring.database import Transaction
+from wellspring.models.parents import workspace_connectors
+
+# The function may read what the role may not, and compares both sides at one moment (revisions 0009 and 0019).
+_NEXT = text(f"SELECT pk, id FROM {workspace_connectors} WHERE pk > :after ORDER BY pk LIMIT :most")
+_RECOUNT = text(f"""
+SELECT difference.name, connector.id, difference.date, difference.type, CAST(difference.direction AS text),
+       difference.counted, difference.kept
+  FROM wellspring.recount(:first, :last + 1, false) AS difference
+  JOIN {workspace_connectors} AS connector ON connector.pk = difference.connector_pk
+ ORDER BY connector.pk, difference.name, difference.date, difference.type, difference.direction""")
+_PLACE = text(f"SELECT pk FROM {workspace_connectors} WHERE id = :id")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A sum that is not what the rows are.
+
+    Attributes:
+        name: `linked`, `ended`, `live`, `live_rows` or `parked_messages`.
+        connector_id: whose.
+        date: of the day, where it is a day's.
+        type: of the records, where it is a type's.
+        direction: of the rows, where it is a direction's.
+        counted: what the rows say.
+        kept: what the sum says.
+    """
+
+    name: str
+    connector_id: UUID
+    date: date | None
+    type: str | None
+    direction: str | None
+    counted: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some connectors that were recounted.
+
+    Attributes:
+        connectors: pk and public id of each, in ascending order; none where there are no more.
+        differences: what was found.
+    """
+
+    connectors: Sequence[tuple[int, UUID]]
+    differences: Sequence[Difference]
+
+
+def place(transaction: Transaction, connector_id: UUID) -> int | None:
+    """Return the pk of a connector, to begin behind; None where there is none."""
+    return transaction.execute(_PLACE, {"id": connector_id}).scalar_one_or_none()
+
+
+def recount(transaction: Transaction, after: int, most: int) -> Span:
+    """Compare sums and rows of the next connectors behind that of pk `after`, at most so many; change nothing.
+
+    Raises SQLAlchemy's `DBAPIError`.
+    """
+    connectors = [(row.pk, row.id) for row in transaction.execute(_NEXT, {"after": after, "most": most})]
+    if not connectors:
+        return Span((), ())
+    found = transaction.execute(_RECOUNT, {"first": connectors[0][0], "last": connectors[-1][0]})
+    return Span(connectors, [Difference(*row) for row in found])

@@ -1,0 +1,70 @@
+"""Recounting: whether the sums are what the rows are (contract, section 7). It finds nothing, or there is a fault."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from wellspring.access.principal import PIPELINE_SCOPE
+from wellspring.database.retry import Deadline, with_retries
+from wellspring.errors import NotFound
+from wellspring.repositories import recounting
+from wellspring.repositories.recounting import Difference
+
+__all__ = ["Difference", "Recounted", "recount"]
+
+# Connectors that one transaction compares: of a hundred thousand rows each, some seconds.
+TOGETHER = 10
+# Differences that are told one by one: who has more has the same fault in many places.
+TOLD = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Recounted:
+    """What a recount found.
+
+    Attributes:
+        connectors: how many were compared.
+        differences: the first `TOLD` of what differs.
+        number: how many places differ.
+        last: the connector that it came to; None where it came to none.
+        is_all: whether that was the last one there is.
+    """
+
+    connectors: int
+    differences: Sequence[Difference]
+    number: int
+    last: UUID | None
+    is_all: bool
+
+
+def recount(deadline: Deadline, after: UUID | None = None) -> Recounted:
+    """Compare the sums of each connector with its rows, until the last one or the time is over; change nothing.
+
+    Args:
+        deadline: when to stop.
+        after: the connector that another recount came to; None to begin.
+
+    Raises:
+        NotFound: there is no connector `after`.
+        WellspringError: the database did not let it.
+    """
+    place = 0
+    last = after
+    if after is not None:
+        found = with_retries(partial(recounting.place, connector_id=after), PIPELINE_SCOPE, deadline)
+        if found is None:
+            raise NotFound("There is no such workspace connector.")
+        place = found
+    connectors, number = 0, 0
+    told: list[Difference] = []
+    while not deadline.has_passed:
+        span = with_retries(partial(recounting.recount, after=place, most=TOGETHER), PIPELINE_SCOPE, deadline)
+        connectors += len(span.connectors)
+        number += len(span.differences)
+        told += span.differences[: TOLD - len(told)]
+        if span.connectors:
+            place, last = span.connectors[-1]
+        if len(span.connectors) < TOGETHER:
+            return Recounted(connectors, told, number, last, is_all=True)
+    return Recounted(connectors, told, number, last, is_all=False)
