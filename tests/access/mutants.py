@@ -132,14 +132,9 @@ EQUIVALENT: Mapping[str, str] = {
     "ledger.searching._statement without 0. row.c.deleted_at.is_(None)": (
         "it says whether there are too many to be searched, and shows none"
     ),
-    "answers.sole._sole_statement without 14. *([table.c.workspace_pk == func.any(of)] if claimed else [])": (
-        "it narrows what one sees to a workspace that one sees"
-    ),
     "ledger.driven.HeadsThenLateral._driver asks for no group": (
         "a person's enrolments are read by their workspaces, and a service sees every live group"
     ),
-    "answers.sole._seen asks for no workspace": "the service has found it, or its records are not the caller's",
-    "answers.sole._seen without 1. connector.c.deleted_at.is_(None)": "what is read of it looks for a live one again",
     "answers.sole._sole_statement asks for no workspace": "what is read has records of the caller's alone",
     "answers.sole._sole_statement without 12. table.c.deleted_at.is_(None)": "what is read has live records only",
     "answers.sole._sole_statement without 7. ledger.c.deleted_at.is_(None)": "it says whether there is a page before",
@@ -487,7 +482,7 @@ _SOON: Mapping[str, Sequence[str]] = {
             "answers.sole._sole_statement",
             "answers.sources._sources",
         ),
-        ("answer_is_of",),
+        ("answer_is_of", "live_rows_are_counted"),
     ),
     "answers.states._states_statement": ("kept_about",),
     "predicates._joined": ("group_is_there",),

@@ -17,7 +17,7 @@ from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import in_transaction
 from wellspring.models import table_of
 from wellspring.models.parents import workspace_group_memberships
-from wellspring.repositories.answers import states
+from wellspring.repositories.answers import sole, states
 from wellspring.resources import Resource, resource_of
 from wellspring.settings import CallerSettings
 
@@ -305,7 +305,11 @@ def test_an_answer_is_of_what_one_sees_alone(scene: Scene, type_: str) -> None:
     assert by_name(scene, told) == by_name(scene, expected)
     claim = f"{route}?filter[sole_source]={scene.connectors['A'].id}&filter[workspace]={scene.workspaces['B'].id}"
     assert ids_of(claim, scene.people["foreigner"].caller) == []
+    # Of workspace A, and nobody else's.
+    alone = scene.world.record(type_, scene.workspaces["A"])
+    scene.world.provenance(alone, scene.connectors["A"])
     assert set(ids_of(claim, scene.people["service"].caller)) <= {str(scene.records[type_]["B"].id)}
+    assert str(alone.id) in ids_of(claim.partition("&")[0], scene.people["service"].caller)
 
 
 def test_an_answer_is_of_what_one_sees_of_a_connector(scene: Scene) -> None:
@@ -320,6 +324,27 @@ def test_an_answer_is_of_what_one_sees_of_a_connector(scene: Scene) -> None:
         return {name: len(found) * len(RECORDS) for name, found in of.items()}
 
     assert by_name(scene, told) == by_name(scene, expected)
+
+
+def test_live_rows_are_counted_of_a_live_connector_that_one_sees(scene: Scene) -> None:
+    gone = scene.world.workspace_connector(scene.workspaces["A"])
+    scene.world.provenance(scene.records["company"]["A"], gone)
+    scene.world.tombstone(gone)
+    connectors = {**scene.connectors, "gone": gone}
+
+    def counted(who: Who) -> set[str]:
+        principal = principal_of(who.caller.claims, CallerSettings())
+
+        def rows(connector: Row) -> list[object]:
+            return in_transaction(
+                lambda transaction: list(sole.live_rows(transaction, principal, connector.id)), scope_of(principal)
+            )
+
+        return {name for name, connector in connectors.items() if rows(connector)}
+
+    assert by_name(scene, counted) == by_name(
+        scene, lambda who: {name for name in scene.connectors if name != "D" and sees(who, name)}
+    )
 
 
 def seen_pairs(scene: Scene, who: Who) -> list[str]:
