@@ -21,6 +21,7 @@ from migrations import run
 
 READER = "wellspring_reader"
 WRITER = "wellspring_writer"
+CONSUMER = "wellspring_consumer"
 
 SMALL_ROWS = 50_000
 BETWEEN_ROWS = 500_000
