@@ -2,7 +2,7 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run load demo feed-schema token psql pause-db resume-db redrive release recount test long check first computing waiting lint types imports template price worlds mutations outside pooler \
+.PHONY: help run load export demo feed-schema token psql pause-db resume-db redrive release recount test long check first computing waiting lint types imports template price worlds mutations outside pooler \
 	contract abuse openapi message-schema events docs pictures bench sam-test clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
@@ -41,6 +41,9 @@ resume-db: stack-venv ## Gives it back
 
 load: stack-venv ## Loads a file of events (.jsonl, .jsonl.gz) into the running stack; FILE=…, or FILE=- for standard input
 	@$(PYTHON_IN) -m local load "$(FILE)"
+
+export: stack-venv ## Writes all that the running stack has of a workspace into a file; WORKSPACE=ID OUT=FILE (.jsonl, .jsonl.gz)
+	@$(PYTHON_IN) -m local export "$(WORKSPACE)" "$(OUT)"
 
 demo: stack-venv ## Fills the running stack with a year of forty workspaces: SIZE=large
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m local demo "$(SIZE)"

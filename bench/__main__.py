@@ -14,7 +14,22 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from bench import creates, data, matrix, measure, packages, pages, planned, plots, policies, processes, reads, sync
+from bench import (
+    answers,
+    creates,
+    data,
+    matrix,
+    measure,
+    packages,
+    pages,
+    planned,
+    plots,
+    policies,
+    processes,
+    random_lists,
+    reads,
+    sync,
+)
 from bench.load import measuring as load
 from bench.load import results as loads
 from bench.load.results import Load
@@ -37,10 +52,12 @@ GROUPS: tuple[tuple[Sequence[str], Measurement], ...] = (
     (planned.NAMES, planned.measure),
     (pages.NAMES, pages.measure),
     (matrix.NAMES, matrix.measure),
+    (answers.NAMES, answers.measure),
     (policies.NAMES, policies.measure),
     (creates.NAMES, creates.measure),
     (sync.NAMES, sync.measure),
     (processes.NAMES, processes.measure),
+    (random_lists.NAMES, random_lists.measure),
     (packages.NAMES, packages.sizes),
     (load.NAMES, load.measure),
 )

@@ -60,6 +60,8 @@ TWENTY = Tenant("twenty", 20, 5)
 TWO_HUNDRED = Tenant("two hundred", 200, 5)
 # The newer half of its only connector's rows is tombstoned.
 GRAVEYARD = Tenant("graveyard", 1, 2)
+# What is asked of connectors and records beside their rows: the largest answers there may be.
+ANSWERS = Tenant("answers", 100, 0)
 # One of the small ones, which share what the others leave.
 OTHER = Tenant("other 0", 5, 0)
 TENANTS = (ONE, TWENTY, TWO_HUNDRED, GRAVEYARD)
@@ -71,7 +73,8 @@ CREATE TEMP TABLE tenant (number int, name text, connectors int, slots int, firs
 INSERT INTO tenant (number, name, connectors, slots, workspaces)
 VALUES {", ".join(f"({n}, '{t.name}', {t.connectors}, {t.slots}, 1)" for n, t in enumerate(TENANTS))},
        ({len(TENANTS)}, 'other', 5, {25 - sum(tenant.slots for tenant in TENANTS)}, {OTHERS}),
-       ({len(TENANTS) + 1}, '{SYNC}', 1, 0, 1);
+       ({len(TENANTS) + 1}, '{SYNC}', 1, 0, 1),
+       ({len(TENANTS) + 2}, '{ANSWERS.name}', {ANSWERS.connectors}, {ANSWERS.slots}, 1);
 UPDATE tenant SET first_slot = (SELECT coalesce(sum(before.slots), 0) FROM tenant AS before
                                  WHERE before.number < tenant.number);
 -- A record comes back about fifty times.
@@ -132,6 +135,51 @@ SELECT slot.first_company + home * slot.companies + (turn * {BATCH} + row) * 791
  CROSS JOIN generate_series(0, {BATCH - 1}) AS row
  ORDER BY batch, row
 """
+ANSWERED = 10_000
+DAYS = 400
+# Of the tenant "answers": its first company has so many rows, each of a message and connector of its own; its first
+# connector brought so many companies in, every other of which another connector did, too; and each connector linked a
+# row of each type and direction on each of 400 days.
+_ANSWERS = f"""
+CREATE TEMP TABLE answers AS SELECT * FROM tenant WHERE name = '{ANSWERS.name}';
+INSERT INTO core_api.accounts (account_name, workspace_pk)
+SELECT 'Account ' || n, pk FROM answers JOIN workspace USING (number), generate_series(1, 100) AS n ORDER BY n;
+INSERT INTO core_api.peoples (full_name, workspace_pk)
+SELECT 'Contact ' || n, pk FROM answers JOIN workspace USING (number), generate_series(1, 100) AS n ORDER BY n;
+
+INSERT INTO wellspring.sync_messages (message_id, message_type, workspace_connector_pk, workspace_pk, occurred_at)
+SELECT uuidv7(), 'records.synced', first_connector + 1 + n %% {ANSWERS.connectors - 1}, workspace.pk,
+       timestamptz '2025-06-01 00:00:00Z' + n * interval '1 minute'
+  FROM answers JOIN workspace USING (number), generate_series(1, {ANSWERED}) AS n ORDER BY n;
+INSERT INTO core_api.company_workspace_connectors
+       (company_pk, workspace_connector_pk, direction, created_at, updated_at, sync_message_pk)
+SELECT first_company, message.workspace_connector_pk,
+       CASE WHEN message.pk %% 2 = 0 THEN 'input' ELSE 'output' END::core_api.direction_enum,
+       message.occurred_at, message.occurred_at, message.pk
+  FROM answers, wellspring.sync_messages AS message ORDER BY message.pk;
+
+INSERT INTO core_api.company_workspace_connectors
+       (company_pk, workspace_connector_pk, direction, created_at, updated_at)
+SELECT first_company + n, connector, 'input', at, at
+  FROM answers, generate_series(0, {ANSWERED - 1}) AS n
+ CROSS JOIN LATERAL (VALUES (first_connector),
+                            (CASE WHEN n %% 2 = 1 THEN first_connector + 1 + n %% {ANSWERS.connectors - 1} END))
+         AS made (connector)
+ CROSS JOIN LATERAL (SELECT timestamptz '2025-12-31 00:00:00Z' + n * interval '1 second' AS at) AS place
+ WHERE connector IS NOT NULL;
+""" + "".join(
+    f"""
+INSERT INTO core_api.{record}_workspace_connectors
+       ({record}_pk, workspace_connector_pk, direction, created_at, updated_at)
+SELECT record.pk, first_connector + n, direction, at, at
+  FROM answers, generate_series(0, {ANSWERS.connectors - 1}) AS n, generate_series(0, {DAYS - 1}) AS day,
+       unnest(enum_range(NULL::core_api.direction_enum)) AS direction
+ CROSS JOIN LATERAL (SELECT timestamptz '2025-12-30 12:00:00Z' - day * interval '1 day' AS at) AS place
+ CROSS JOIN LATERAL (SELECT max(mine.pk) - (n + day) %% 100 AS pk FROM core_api.{table} AS mine) AS record
+ ORDER BY at, n;
+"""
+    for record, table in (("account", "accounts"), ("company", "companies"), ("people", "peoples"))
+)
 _INDEXES = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
   FROM pg_index
@@ -236,7 +284,7 @@ def ledger(cluster: Cluster, rows: int, say: Callable[[str], None]) -> Ledger:
 def _recipe() -> str:
     # Once for each run: a migration that is edited meanwhile belongs to the next.
     versions = sorted((ROOT / "migrations" / "versions").glob("*.py"))
-    parts = [_PARENTS.encode(), _LEDGER.encode(), *(path.read_bytes() for path in versions)]
+    parts = [_PARENTS.encode(), _LEDGER.encode(), _ANSWERS.encode(), *(path.read_bytes() for path in versions)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
@@ -257,8 +305,12 @@ def _fill(ledger: Ledger, say: Callable[[str], None]) -> None:
             connection.execute(_LEDGER.encode(), span)
             if ledger.rows >= 1_000_000:
                 say(f"making {ledger.rows:,} rows: {(step + 1) * 100 // (_STEPS + 2)} %")
+        with psycopg.ClientCursor(connection) as cursor:
+            cursor.execute(_ANSWERS.encode(), {})
         for _, definition in indexes:
             connection.execute(definition.encode())
+        # No trigger has kept the sums.
+        connection.execute("SELECT count(*) FROM wellspring.recount(0, 9223372036854775807, true)")
     with ledger.connect() as connection:
         connection.autocommit = True
         connection.execute("VACUUM (ANALYZE)")

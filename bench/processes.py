@@ -50,9 +50,14 @@ class Program:
         """Return the memory that it has in use once it is warm."""
         with self._running() as process:
             self._wait_for("warm", process)
-            command = ["ps", "-o", "rss=", "-p", str(process.pid)]
-            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return int(said) / 1024
+            return _mebibytes_of(process)
+
+    def mebibytes_and(self, word: str) -> tuple[float, float]:
+        """Return the memory that it has in use once it is warm, and the number that it has said behind `word`."""
+        with self._running() as process:
+            said = self._wait_for(word, process)
+            self._wait_for("warm", process)
+            return _mebibytes_of(process), float(said)
 
     @contextmanager
     def _running(self) -> Iterator[subprocess.Popen[str]]:
@@ -64,11 +69,20 @@ class Program:
             process.communicate()
 
     @staticmethod
-    def _wait_for(word: str, process: subprocess.Popen[str]) -> None:
+    def _wait_for(word: str, process: subprocess.Popen[str]) -> str:
+        """Return what stands behind `word` in the line that begins with it."""
         assert process.stdout is not None
         # The handler's log lines come by the same way.
-        if not any(line == f"{word}\n" for line in process.stdout):
-            raise RuntimeError(f"the program ended without an answer (exit code {process.wait()})")
+        for line in process.stdout:
+            said, _, rest = line.rstrip("\n").partition(" ")
+            if said == word:
+                return rest
+        raise RuntimeError(f"the program ended without an answer (exit code {process.wait()})")
+
+
+def _mebibytes_of(process: subprocess.Popen[str]) -> float:
+    command = ["ps", "-o", "rss=", "-p", str(process.pid)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024
 
 
 def measure(run: Run) -> Iterator[Result]:

@@ -93,8 +93,12 @@ def handler(module: str) -> Handler:
 
 def get(person: UUID, query: str = "", id_: UUID | None = None) -> dict[str, Any]:
     """Return API Gateway's event for a read by `person`: of the list, or of the row `id_`."""
-    path = ROUTE if id_ is None else f"{ROUTE}/{id_}"
-    route_key = f"GET {ROUTE}" if id_ is None else f"GET {ROUTE}/{{id}}"
+    return asked(person, ROUTE if id_ is None else f"{ROUTE}/{{id}}", query, id_)
+
+
+def asked(person: UUID, route: str, query: str = "", id_: UUID | None = None) -> dict[str, Any]:
+    """Return API Gateway's event for a GET of `route` by `person`; `id_` is the route's `{id}`."""
+    path, route_key = route.replace("{id}", str(id_)), f"GET {route}"
     said: dict[str, Any] = {
         "version": "2.0",
         "routeKey": route_key,

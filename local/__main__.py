@@ -43,6 +43,9 @@ def main() -> int:
     commands.add_parser("load", help="load a file of events").add_argument(
         "file", help="its path; - for standard input"
     )
+    exporting = commands.add_parser("export", help="write all that the ledger has of a workspace into a file")
+    exporting.add_argument("workspace", help="its id")
+    exporting.add_argument("out", help="the file's path; gzip where it ends in .gz")
     commands.add_parser("demo", help="fill the running stack").add_argument("size", help="large")
     commands.add_parser("redrive", help="move the dead letters back to the queue")
     again = commands.add_parser("release", help="try parked messages again")
@@ -73,20 +76,18 @@ def run(arguments: argparse.Namespace) -> int:
         case "psql":
             psql(facts(settings)["database_url"], arguments.for_psql)
         case "pause-db" | "resume-db":
-            from local.pausing import let_in, shut_out  # noqa: PLC0415  of these commands only
-
-            if arguments.command == "pause-db":
-                shut_out(facts(settings)["database_url"])
-                print("the functions cannot reach the database and answer 503; `make resume-db` ends it")
-            else:
-                let_in(facts(settings)["database_url"])
-                print("the functions reach the database again")
+            print(pause(settings, is_over=arguments.command == "resume-db"))
         case "load":
             from local.load import load  # noqa: PLC0415  of this command only
 
             summary = load(settings, arguments.file)
             print_line(json.dumps(summary, indent=2))
             return 0 if summary["outcome"] == "done" else 1
+        case "export":
+            from local.export import export  # noqa: PLC0415  of this command only
+
+            lines = export(settings, arguments.workspace, arguments.out)
+            print_line(f"{lines} {'line' if lines == 1 else 'lines'} in {arguments.out}")
         case "demo":
             from local.large import fill  # noqa: PLC0415  of this command only
 
@@ -121,6 +122,17 @@ def release(settings: Settings, arguments: argparse.Namespace) -> str:
     done = of_running_stack(settings, arguments.connector, arguments.reason, is_dry=arguments.dry_run)
     parked = f"{done.matching} parked {'message' if done.matching == 1 else 'messages'}"
     return f"{parked} would be tried again" if arguments.dry_run else f"{done.released} of {parked} released"
+
+
+def pause(settings: Settings, *, is_over: bool) -> str:
+    """Take the database away from the functions, or give it back; return what to say of it."""
+    from local.pausing import let_in, shut_out  # noqa: PLC0415  of these commands only
+
+    if is_over:
+        let_in(facts(settings)["database_url"])
+        return "the functions reach the database again"
+    shut_out(facts(settings)["database_url"])
+    return "the functions cannot reach the database and answer 503; `make resume-db` ends it"
 
 
 def token(settings: Settings, arguments: argparse.Namespace) -> str:

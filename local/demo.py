@@ -1,11 +1,13 @@
-"""Puts the demo's data where it belongs: parents through the feed, provenance rows through the sync queue.
+"""Puts the demo's data where it belongs, none of it by SQL.
 
-Everything has a fixed id, so loading it again adds nothing, and what a person did to it since stays.
+Parents come through the feed, provenance and matches through the sync queue, groups and choices over HTTP. Loading it
+again adds nothing, and what a person did to it since stays.
 """
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,62 +15,55 @@ import pg8000.native
 
 from local import demo_data
 from local.errors import Fault
+from local.posting import Poster
+from wellspring.example_ids import demo_id
 
 SECONDS_FOR_THE_CONSUMER = 90.0
 PAUSE_SECONDS = 0.05
 # Well below the 256 KiB of a body.
 EVENTS_IN_A_BODY = 400
 
-# What is this system's own and comes over HTTP only, with ids of the server's making: the demo's have fixed ones.
-# Columns of each table and their types; a column that refers to another table names it.
-_OWN: Mapping[str, Mapping[str, str]] = {
-    "workspace_groups": {"id": "uuid", "name": "text", "created_by": "peoples"},
-    "workspace_group_memberships": {
-        "id": "uuid",
-        "people": "peoples",
-        "workspace_group": "workspace_groups",
-        "role": "text",
-        "status": "text",
-    },
-    "workspace_group_workspaces": {
-        "id": "uuid",
-        "workspace_group": "workspace_groups",
-        "workspace": "workspaces",
-        "created_by": "peoples",
-    },
-    "workspace_providers": {
-        "id": "uuid",
-        "workspace": "workspaces",
-        "provider": "providers",
-        "is_selected": "boolean",
-        "is_matched": "boolean",
-    },
-}
-_REFERRED = {"peoples", "workspaces", "providers", "workspace_groups"}
+# The demo's group is the first that its owner ever made, whatever became of it.
+_GROUP = """
+SELECT grouping.id::text FROM core_api.workspace_groups AS grouping
+JOIN core_api.peoples AS maker ON maker.pk = grouping.created_by_pk
+WHERE maker.id = :owner ORDER BY grouping.pk LIMIT 1
+"""
+_MEMBERS = """
+SELECT count(*) FROM core_api.workspace_group_memberships AS membership
+JOIN core_api.workspace_groups AS grouping ON grouping.pk = membership.workspace_group_pk
+JOIN core_api.peoples AS member ON member.pk = membership.people_pk
+WHERE grouping.id = CAST(:group AS uuid) AND member.id = :member
+"""
+# Choices as the matching made them: what a person did to one shows in its `updated_at`.
+_UNTOUCHED = """
+SELECT workspace.id::text, provider.id::text FROM core_api.workspace_providers AS choice
+JOIN core_api.workspaces AS workspace ON workspace.pk = choice.workspace_pk
+JOIN core_api.providers AS provider ON provider.pk = choice.provider_pk
+WHERE NOT choice.is_selected AND choice.deleted_at IS NULL AND choice.updated_at = choice.created_at
+"""
 
 
-def insert_statement(table: str, columns: Mapping[str, str]) -> str:
-    """Return the statement that inserts a JSON array of rows, given as `:rows`, and skips those that are there.
+@dataclass(frozen=True)
+class Own:
+    """What of the system's own, which comes over HTTP only, is not there yet.
 
-    They get their keys in the order of their ids: rows of one moment are listed in the order of their keys (ADR 0006).
+    Args:
+        group: the id of the demo's group; None where it is to be made.
+        lacks_member: whether it never had its member.
+        choices: what is to be selected: (workspace's letter, provider's number).
     """
-    targets, values, fields, joins = [], [], [], []
-    for name, kind in columns.items():
-        refers = kind in _REFERRED
-        targets.append(f"{name}_pk" if refers else name)
-        values.append(f"{name}_.pk" if refers else f"row_.{name}")
-        fields.append(f"{name} {'uuid' if refers else kind}")
-        if refers:
-            joins.append(f" JOIN core_api.{kind} {name}_ ON {name}_.id = row_.{name}")
-    return (
-        f"INSERT INTO core_api.{table} ({', '.join(targets)}) SELECT {', '.join(values)}"
-        f" FROM jsonb_to_recordset(:rows) AS row_({', '.join(fields)}){''.join(joins)} ORDER BY row_.id"
-        " ON CONFLICT DO NOTHING"
-    )
+
+    group: str | None
+    lacks_member: bool
+    choices: tuple[tuple[str, int], ...]
+
+    def __bool__(self) -> bool:
+        return self.lacks_member or bool(self.choices)
 
 
 class Demo:
-    """Loads the demo through the two queues; looks, and makes groups, through the owner's `database_url`."""
+    """Loads the demo through the two queues and over HTTP; looks through the owner's `database_url`."""
 
     def __init__(self, database_url: str, sqs: Any, queue_url: str, feed_queue_url: str) -> None:
         url = urlsplit(database_url)
@@ -101,31 +96,36 @@ class Demo:
         told = {event["subject"] for event in demo_data.events()}
         self._wait("the feed's consumer has not applied", "events", lambda: len(told - self._there()))
 
-    def insert_groups(self) -> None:
-        """Insert the groups, enrolments and choices that are not there yet, all or none."""
-        self._connection.run("BEGIN")
-        for table, columns in _OWN.items():
-            self._connection.run(insert_statement(table, columns), rows=json.dumps(demo_data.rows()[table]))
-        self._connection.run("COMMIT")
+    def lacking(self) -> Own:
+        """Return what is to be made over HTTP: once the messages have been processed, which match what is chosen."""
+        found = self._connection.run(_GROUP, owner=demo_data.OWNER)
+        group = str(found[0][0]) if found else None
+        ((members,),) = self._connection.run(_MEMBERS, group=group, member=demo_data.MEMBER) or ((0,),)
+        untouched = {(workspace, provider) for workspace, provider in self._connection.run(_UNTOUCHED) or ()}
+        choices = tuple(
+            (letter, number)
+            for letter, number, is_selected in demo_data.CHOICES
+            if is_selected and (demo_id("workspace", letter), demo_id("provider", "0", number)) in untouched
+        )
+        return Own(group, not members, choices)
 
     def send_messages(self) -> int:
         """Send the sync messages whose effect is not in the database; return how many."""
-        messages = list(demo_data.messages())
+        messages = [*demo_data.matches(), *demo_data.messages()]
         done = self._processed([message["id"] for message in messages])
         missing = [message for message in messages if message["id"] not in done]
         for message in missing:
             self._sqs.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=json.dumps(message),
-                MessageGroupId=message["workspace_connector_id"],
+                MessageGroupId=message.get("workspace_connector_id") or message["workspace_id"],
                 MessageDeduplicationId=message["id"],
             )
         return len(missing)
 
     def wait(self) -> None:
         """Wait until every message's effect is there; Fault after a minute and a half."""
-        ids = [message["id"] for message in demo_data.messages()]
-        missing = set(ids)
+        missing = {message["id"] for message in (*demo_data.matches(), *demo_data.messages())}
         self._wait(
             "the sync consumer has not processed", "messages", lambda: len(missing - self._processed(list(missing)))
         )
@@ -139,7 +139,7 @@ class Demo:
 
     def _there(self) -> set[str]:
         """Return the ids of the demo's parents that are there."""
-        tables = sorted(demo_data.rows().keys() - _OWN.keys())
+        tables = sorted(demo_data.rows())
         selects = " UNION ALL ".join(
             f"SELECT id::text FROM core_api.{table} WHERE id = ANY (CAST(:ids AS uuid[]))" for table in tables
         )
@@ -152,3 +152,26 @@ class Demo:
             ids=list(ids),
         )
         return {row[0] for row in rows or []}
+
+
+def make(own: Own, poster: Poster) -> None:
+    """Make over HTTP what is not there; Fault where it is refused."""
+    group = own.group or poster.post(
+        "owner",
+        "/v1/workspace-groups",
+        "workspace_group",
+        {"workspaces": [("workspace", demo_id("workspace", letter)) for letter in demo_data.GROUPED]},
+        {"name": demo_data.GROUP_NAME},
+    )
+    if own.lacks_member:
+        member = {"people": ("people", demo_data.MEMBER), "workspace_group": ("workspace_group", group)}
+        poster.post(
+            "owner", "/v1/workspace-group-memberships", "workspace_group_membership", member, {"role": "member"}
+        )
+    for letter, number in own.choices:
+        poster.post(
+            demo_data.CHOOSERS[letter],
+            f"/v1/workspaces/{demo_id('workspace', letter)}/providers",
+            "workspace_provider",
+            {"provider": ("provider", demo_id("provider", "0", number))},
+        )

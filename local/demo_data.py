@@ -1,6 +1,7 @@
 """What the demo consists of: three workspaces, a group of two of them, and what their connectors brought and took.
 
-Every id is fixed and can be read: `01990000-KIND-7000-8000-W…N` is number N of its kind in workspace W (a, b, c).
+Every id is fixed and can be read: `01990000-KIND-7000-8000-W…N` is number N of its kind in workspace W (a, b, c). But
+for provenance, and for groups, their members, enrolments and choices of providers: those ids are the server's.
 """
 
 import csv
@@ -73,10 +74,13 @@ WORKSPACES = (
         connectors=(1, 2, 4, 5),
     ),
 )
-GROUP = demo_id("workspace_group", "0")
 OWNER, MEMBER, GUEST = (demo_id("people", "a", number) for number in (1, 2, 3))
 OUTSIDER = demo_id("people", "c", 1)
-# Which providers (by their line in the catalogue) a workspace has chosen, or was only matched to.
+# The owner's group, the workspaces that it has, and its member beside the owner. Its id is of the server's making.
+GROUP_NAME = "Verdier Group"
+GROUPED = ("a", "b")
+# Which providers (by their line in the catalogue) a workspace has chosen, or was only matched to, and who chooses.
+CHOOSERS = {"a": "owner", "b": "owner", "c": "outsider"}
 CHOICES = (("a", 1, True), ("a", 2, True), ("a", 3, False), ("b", 2, True), ("c", 4, True), ("c", 5, False))
 
 # What the token of each principal says of them.
@@ -114,6 +118,9 @@ CONNECTORS = (
 )
 # How many of a record type there are in a workspace, where no line above says it.
 AMOUNT = 12
+
+# The number of the message that matches a workspace's providers: above those of its connectors.
+MATCHED = 100
 
 _FIRST = ("Alder", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Harbour", "Iris")
 _SECOND = ("Trading", "Foods", "Transport", "Studio", "Partners", "Packaging", "Energy", "Textiles")
@@ -169,7 +176,6 @@ def rows() -> dict[str, list[Row]]:
             for of in WORKSPACES
             for number in of.connectors
         ],
-        "workspace_groups": [{"id": GROUP, "name": "Verdier Group", "created_by": OWNER}],
         "workspace_memberships": [
             {
                 "id": demo_id("workspace_membership", letter, number),
@@ -186,40 +192,11 @@ def rows() -> dict[str, list[Row]]:
                 ("c", 1, OUTSIDER, "member"),
             )
         ],
-        "workspace_group_memberships": [
-            {
-                "id": demo_id("workspace_group_membership", "0", number),
-                "people": person,
-                "workspace_group": GROUP,
-                "role": role,
-                "status": "active",
-            }
-            for number, person, role in ((1, OWNER, "owner"), (2, MEMBER, "member"))
-        ],
-        "workspace_group_workspaces": [
-            {
-                "id": demo_id("workspace_group_workspace", letter),
-                "workspace_group": GROUP,
-                "workspace": demo_id("workspace", letter),
-                "created_by": OWNER,
-            }
-            for letter in ("a", "b")
-        ],
         "providers": providers(),
-        "workspace_providers": [
-            {
-                "id": demo_id("workspace_provider", letter, number),
-                "workspace": demo_id("workspace", letter),
-                "provider": demo_id("provider", "0", number),
-                "is_selected": is_selected,
-                "is_matched": True,
-            }
-            for letter, number, is_selected in CHOICES
-        ],
     }
 
 
-# What the feed tells of, those that others name first; the rest is this system's own.
+# The record types and others that the feed tells of, those that others name first.
 FED = {
     "workspace": "workspaces",
     "connector": "connectors",
@@ -301,6 +278,19 @@ def messages() -> Iterator[Row]:
                         for number in range(1, amounts.get(kind, AMOUNT) + 1)
                     ],
                 )
+
+
+def matches() -> Iterator[Row]:
+    """Yield the sync messages that match providers to workspaces, each with a fixed id."""
+    for workspace in WORKSPACES:
+        yield {
+            "type": "providers.matched",
+            "id": demo_id("message", workspace.letter, MATCHED),
+            "workspace_id": workspace.id,
+            "provider_ids": [
+                demo_id("provider", "0", number) for letter, number, _ in CHOICES if letter == workspace.letter
+            ],
+        }
 
 
 def message(message_id: str, workspace_connector: str, direction: str, records: list[Row]) -> Row:

@@ -18,6 +18,7 @@ import uvicorn
 
 from local import payload
 from local.authorizer import JwtAuthorizer, UnauthorizedError
+from local.half_closed import HalfOpenProtocol
 from local.identity import Identity
 from local.lambdas import InvocationError, RequestTooLargeError
 from local.payload import Request, Response
@@ -26,6 +27,9 @@ from local.template import Cors, Function, Route
 
 LARGEST_BODY = 10 * 1024 * 1024
 INTEGRATION_SECONDS = 30.0
+# "Total combined size of request line and header values" ("Quotas for HTTP APIs"). Names count here, too: what passes
+# here passes there.
+LARGEST_HEAD = 10_240
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +170,7 @@ class Gateway:
             protocol=f"HTTP/{scope['http_version']}",
             source_ip=(scope.get("client") or ["127.0.0.1"])[0],
         )
-        without_route = _ambiguous(request) or await self._issuer(request, receive)
+        without_route = _refused(request) or await self._issuer(request, receive)
         if without_route:
             return without_route, request.id
         match = self._router.find(request.method, request.path)
@@ -184,7 +188,7 @@ class Gateway:
         if body is None:
             return payload.message(413, "Request Entity Too Large"), request.id
         event = payload.to_event(replace(request, body=body), match.route.key, match.parameters, claims)
-        response = await self._integrate(match.route.function, event)
+        response = await self._integrate(match.route.function, event, receive)
         return self._shared(request, response), request.id
 
     def _preflight(self, request: Request) -> Response | None:
@@ -251,27 +255,46 @@ class Gateway:
                 return payload.as_json(200, self._identity.key_set())
         return None
 
-    async def _integrate(self, function: Function, event: Mapping[str, Any]) -> Response:
-        loop = asyncio.get_running_loop()
+    async def _integrate(self, function: Function, event: Mapping[str, Any], receive: Receive) -> Response:
+        """Return what a function answers; raise ClientGoneError where nobody waits for it any more.
+
+        What the function has begun it ends, as Lambda does; what still waits for a free function is not begun.
+        """
+        answering = asyncio.get_running_loop().run_in_executor(self._executor, self._invoke, function, event)
+        leaving = asyncio.ensure_future(_disconnected(receive))
         try:
-            answer = await asyncio.wait_for(
-                loop.run_in_executor(self._executor, self._invoke, function, event), INTEGRATION_SECONDS
+            done, _ = await asyncio.wait(
+                {answering, leaving}, timeout=INTEGRATION_SECONDS, return_when=asyncio.FIRST_COMPLETED
             )
-            return payload.from_answer(answer)
-        except TimeoutError:
+            if answering in done:
+                return payload.from_answer(answering.result())
+            answering.cancel()
+            if leaving in done:
+                raise ClientGoneError
             return payload.message(503, "Service Unavailable")
         except RequestTooLargeError:
             return payload.message(413, "Request Entity Too Large")
         except (InvocationError, payload.InvalidAnswerError) as error:
             logger.error("%s: %s", function.name, error)  # noqa: TRY400  the function's log has the traceback
             return payload.message(500, "Internal Server Error")
+        finally:
+            leaving.cancel()
 
 
-def _ambiguous(request: Request) -> Response | None:
-    """Return the answer to a request whose body has two ends.
+def _head_size(request: Request) -> int:
+    """Return the size of the request line and of the headers."""
+    target = len(request.path) + 1 + len(request.query) if request.query else len(request.path)
+    line = len(request.method) + 1 + target + 1 + len(request.protocol)
+    return line + sum(len(name) + len(value) for name, value in request.headers)
+
+
+def _refused(request: Request) -> Response | None:
+    """Return the answer to a request that is too large, or whose body has two ends.
 
     What the other end takes for the next request may be none (RFC 9112, section 6.3).
     """
+    if _head_size(request) > LARGEST_HEAD:
+        return payload.message(431, "Request Header Fields Too Large")
     if request.header("transfer-encoding") and request.header("content-length"):
         return payload.message(400, "Bad Request", ("connection", "close"))
     return None
@@ -280,6 +303,12 @@ def _ambiguous(request: Request) -> Response | None:
 def _header_bytes(value: str) -> bytes:
     """Return a header's value without what would end it; API Gateway drops control characters too."""
     return "".join(char for char in value if char.isprintable() or char == "\t").encode()
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Return when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -313,7 +342,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 date_header=True,
                 ws="none",
-                http="h11",
+                http=HalfOpenProtocol,
                 timeout_graceful_shutdown=5,
             )
         )

@@ -7,14 +7,12 @@ of the demo by SQL" (contract, section 9). Sums are kept by the tables' triggers
 import json
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
 
 import pg8000.native
@@ -24,6 +22,7 @@ from local.errors import Fault
 from local.identity import Identity
 from local.large_data import LETTER, SOURCE, Sync
 from local.load import load
+from local.posting import Poster
 from local.queue import client
 from local.running import facts
 from local.settings import Settings
@@ -37,7 +36,6 @@ PAUSE_SECONDS = 0.25
 SECONDS_WITHOUT_PROGRESS = 120.0
 GROUPS = {"Southern region": (1, 2, 3), "Northern region": (4,)}
 CHOSEN = 6
-CREATED = 201
 
 _FED = ("workspaces", *(record.table for record in records()), "workspace_connectors", "workspace_memberships")
 _LEDGERS = tuple(ledger.table for ledger in ledgers().values())
@@ -131,29 +129,15 @@ class LargeDemo:
     def _group(self) -> None:
         """Make the owner's groups and choices, over HTTP."""
         self._say("making groups and choosing providers over HTTP")
+        poster = Poster(self._stack["api_url"], Identity(self._settings.state, self._settings.port))
         for name, workspaces in GROUPS.items():
-            linked = [{"type": "workspace", "id": large_data.id_of("workspace", number)} for number in workspaces]
-            related = {"workspaces": {"data": linked}}
-            self._post("/v1/workspace-groups", "workspace_group", {"name": name}, related)
+            linked = [("workspace", large_data.id_of("workspace", number)) for number in workspaces]
+            poster.post("owner", "/v1/workspace-groups", "workspace_group", {"workspaces": linked}, {"name": name})
         for workspace in range(1, large_data.OWNERS_WORKSPACES + 1):
+            path = f"/v1/workspaces/{large_data.id_of('workspace', workspace)}/providers"
             for number in range(1, CHOSEN + 1):
-                provider = {"type": "provider", "id": demo_id("provider", "0", workspace * 5 + number)}
-                path = f"/v1/workspaces/{large_data.id_of('workspace', workspace)}/providers"
-                self._post(path, "workspace_provider", {}, {"provider": {"data": provider}})
-
-    def _post(self, path: str, type_: str, attributes: dict[str, Any], relationships: dict[str, Any]) -> None:
-        token = Identity(self._settings.state, self._settings.port).token("owner")
-        document = {"data": {"type": type_, "attributes": attributes, "relationships": relationships}}
-        request = urllib.request.Request(
-            f"{self._stack['api_url']}{path}",
-            json.dumps(document).encode(),
-            {"authorization": f"Bearer {token}", "content-type": "application/vnd.api+json"},
-        )
-        try:
-            with urllib.request.urlopen(request) as answer:
-                answer.read()
-        except HTTPError as error:
-            raise Fault(f"POST {path} is answered with {error.code}: {error.read().decode()[:300]}") from error
+                provider = ("provider", demo_id("provider", "0", workspace * 5 + number))
+                poster.post("owner", path, "workspace_provider", {"provider": provider})
 
     # ---- by the owner: times alone ----------------------------------------------------------------------
     def _spread(self) -> None:

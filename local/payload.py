@@ -115,8 +115,10 @@ def to_event(
 
 
 def _headers(request: Request) -> dict[str, str]:
-    names = dict.fromkeys(name for name, _ in request.headers if name != "cookie")
-    headers = {name: request.header(name) or "" for name in names}
+    headers: dict[str, str] = {}
+    for name, value in request.headers:
+        if name != "cookie":
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
     port = (request.header("host") or "").partition(":")[2] or "80"
     return headers | {
         "x-amzn-trace-id": f"Root=1-{int(time.time()):08x}-{request.id[:24]}",

@@ -13,15 +13,16 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from local import demo_data
-from local.demo import Demo
+from local.demo import Demo, make
 from local.errors import Fault
 from local.gateway import Gateway, Server, Throttle
 from local.identity import Identity
@@ -30,6 +31,7 @@ from local.notices import Notices
 from local.payload import Request, to_event
 from local.poller import Poller
 from local.postgres import Cluster
+from local.posting import Poster
 from local.processes import listen_on
 from local.queue import QueueServer, client
 from local.schedule import Schedule
@@ -170,9 +172,9 @@ class Stack:
             "bucket": self._template.bucket.name,
             "issuer": self._identity.issuer,
         }
-        self._load_demo(sqs)
+        self._load_demo(sqs, lambdas)
         self._check_health(lambdas)
-        return self._make_server(lambdas, parts), listener
+        return self._make_server(lambdas, parts, self._throttle()), listener
 
     def _overrides(self, api_url: str) -> dict[str, dict[str, str]]:
         """Return, for each function, the environment variables that are different here."""
@@ -211,7 +213,7 @@ class Stack:
         upgrade(self._database_url)
         self._cluster.let_in(*ROLES)
 
-    def _load_demo(self, sqs: Any) -> None:
+    def _load_demo(self, sqs: Any, lambdas: Lambdas) -> None:
         self._say("checking the demo data")
         demo = Demo(self._database_url, sqs, self._facts["queue_url"], self._facts["feed_queue_url"])
         try:
@@ -219,13 +221,35 @@ class Stack:
             if told:
                 self._say(f"waiting for the feed: {told} events sent through its queue")
             demo.wait_for_parents()
-            demo.insert_groups()
             sent = demo.send_messages()
             if sent:
                 self._say(f"waiting for the sync consumer: {sent} messages sent through the queue")
             demo.wait()
+            own = demo.lacking()
+            if own:
+                self._say("making the group and the choices of providers over HTTP")
+                with self._served_apart(lambdas) as api_url:
+                    make(own, Poster(api_url, self._identity))
         finally:
             demo.close()
+
+    @contextmanager
+    def _served_apart(self, lambdas: Lambdas) -> Iterator[str]:
+        """Serve the API on a port of its own meanwhile: whoever can connect to the stack's finds everything ready."""
+        with ExitStack() as parts:
+            listener = parts.enter_context(listen_on(0))
+            server = self._make_server(lambdas, parts, throttle=None)
+            thread = threading.Thread(target=asyncio.run, args=(server.serve(sockets=[listener]),), name="demo")
+            thread.start()
+            try:
+                while not server.started:
+                    if not thread.is_alive():
+                        raise Fault(f"the API cannot be served (see {self._log_hint()}/stack.log)")
+                    time.sleep(STARTING_SECONDS)
+                yield f"http://{HOST}:{listener.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+                thread.join()
 
     def _check_health(self, lambdas: Lambdas) -> None:
         """Invoke the health function as `GET /health` would, so that its worker is warm and the answer known."""
@@ -240,12 +264,15 @@ class Stack:
                     raise Fault(f"the health function says {answer} (see {self._log_hint()})")
 
     # ---- serve ----------------------------------------------------------------------------------------
-    def _make_server(self, lambdas: Lambdas, parts: ExitStack) -> Server:
+    def _throttle(self) -> Throttle | None:
+        rate, burst = self._settings.throttle_rate, self._settings.throttle_burst
+        # One that is set alone counts for both.
+        return Throttle(rate or burst, burst or rate) if rate or burst else None
+
+    def _make_server(self, lambdas: Lambdas, parts: ExitStack, throttle: Throttle | None) -> Server:
         executor = ThreadPoolExecutor(GATEWAY_THREADS, thread_name_prefix="gateway")
         parts.callback(executor.shutdown, wait=False, cancel_futures=True)
-        template, rate, burst = self._template, self._settings.throttle_rate, self._settings.throttle_burst
-        # One that is set alone counts for both.
-        throttle = Throttle(rate or burst, burst or rate) if rate or burst else None
+        template = self._template
         cors = template.cors(self._settings.cors_origins)
         return Server(
             Gateway(template.routes, template.audience, self._identity, lambdas.invoke, executor, cors, throttle)

@@ -15,7 +15,7 @@ from wellspring.models.base import INFRASTRUCTURE
 
 ROOT = Path(__file__).resolve().parent
 # The roles that the revisions make, without a password: how they sign in is the deployment's.
-ROLES = ("wellspring_reader", "wellspring_writer", "wellspring_consumer", "wellspring_feeder")
+ROLES = ("wellspring_reader", "wellspring_writer", "wellspring_consumer", "wellspring_feeder", "wellspring_exporter")
 
 
 def _config(**attributes: object) -> Config:

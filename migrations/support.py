@@ -12,7 +12,7 @@ from alembic import op
 from wellspring.models.walks import Walk, name_of, walks
 
 READER, WRITER, FEEDER = "wellspring_reader", "wellspring_writer", "wellspring_feeder"
-CONSUMER = "wellspring_consumer"
+CONSUMER, EXPORTER = "wellspring_consumer", "wellspring_exporter"
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def create_record(table: str, *columns: str) -> None:
     fed = ("source text", "source_version bigint NOT NULL DEFAULT 0")
     _create_table(table, *fed, *columns, _reference(table, "workspace_pk", "workspaces"))
     op.execute(f"CREATE INDEX idx_{table}_workspace_pk ON core_api.{table} (workspace_pk)")
-    op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}, {CONSUMER}, {FEEDER}")
+    op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}, {CONSUMER}, {FEEDER}, {EXPORTER}")
     # A message may bring a record that was never there.
     op.execute(f"GRANT INSERT ON core_api.{table} TO {CONSUMER}")
     # A tenant never moves: the workspace is not among them.
@@ -124,6 +124,26 @@ def create_ledger(record: str, records: str) -> None:
     op.execute(
         f"CREATE POLICY {table}_of_the_pipeline ON core_api.{table} FOR ALL TO {WRITER}, {CONSUMER}"
         " USING ((SELECT wellspring.is_pipeline()))"
+    )
+    export_ledger(record, records)
+
+
+def export_ledger(record: str, records: str) -> None:
+    """Let the exporter read the provenance whose record and connector are of the workspace that its transaction names.
+
+    Args:
+        record: the record's JSON:API type.
+        records: the record's table.
+    """
+    table = ledger_of(record)
+    op.execute(f"GRANT SELECT ON core_api.{table} TO {EXPORTER}")
+    tenants = (
+        f"(SELECT p.workspace_pk FROM core_api.{parents} AS p WHERE p.pk = {pk}) = (SELECT wellspring.exported())"
+        for parents, pk in (("workspace_connectors", "workspace_connector_pk"), (records, f"{record}_pk"))
+    )
+    op.execute(
+        f"CREATE POLICY {table}_of_the_export ON core_api.{table} FOR SELECT TO {EXPORTER}"
+        f" USING ({' AND '.join(tenants)})"
     )
 
 

@@ -1,4 +1,4 @@
-"""On a schedule: delete message ids and kept answers that are too old to matter."""
+"""On a schedule: delete messages, kept answers and rows of the audit that are too old to matter."""
 
 from wellspring.handlers.maintenance import pruner
 

@@ -427,8 +427,11 @@ def feed_bodies() -> Iterator[tuple[str, Event]]:
         yield f"feed_{name}", {"Records": [delivered]}
 
 
-# Neither is a request nor comes from a declaration: S3's notification, and what a schedule or a deployment sends.
-BY_HAND = frozenset({"feed_load", "feed_settle", "maintenance_prune", "maintenance_settle", "schema_migrate"})
+# Neither is a request nor comes from a declaration: S3's notification, and what a schedule, a deployment or an operator
+# sends.
+BY_HAND = frozenset(
+    {"feed_load", "feed_settle", "maintenance_export", "maintenance_prune", "maintenance_settle", "schema_migrate"}
+)
 
 
 def events() -> dict[str, Event]:

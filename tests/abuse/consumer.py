@@ -28,6 +28,7 @@ import aws_lambda_powertools  # noqa: F401  (loaded once, for all forks)
 import boto3  # noqa: F401  (loaded once, for all forks)
 import pg8000.legacy  # noqa: F401  (loaded once, for all forks)
 import pydantic  # noqa: F401  (loaded once, for all forks)
+from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy import Connection, event
 
 from local.poller import Poller
@@ -160,7 +161,12 @@ class Consumer:
         )
         parent = os.getppid()
         while not life.is_told(LAST_CALL) and os.getppid() == parent:
-            poller.poll_once(1)
+            try:
+                poller.poll_once(1)
+            except (BotoCoreError, ClientError) as error:
+                # Killed, the queue is away for a moment, and has no queues for another.
+                self.note(deed="lost the queue", moment=type(error).__name__, seconds=0.0)
+                time.sleep(RETRY_SECONDS / 5)
 
     def _invoke(self, delivered: Mapping[str, Any]) -> Any:
         self.note(event=delivered)

@@ -30,7 +30,8 @@ from local.settings import HOST
 from local.template import Function, Template
 from migrations import run as migrations
 from tests.abuse import consumer
-from tests.abuse.consumer import Life
+from tests.abuse.consumer import MOST_RECEIVES, Life
+from tests.abuse.faults import FROZEN_SECONDS, Sleepers, freeze, kill_the_queue
 from tests.abuse.ledger import FORGOTTEN, Ledger, bring, populate
 from tests.abuse.plan import Author, Cast, Send, mended
 from tests.local.queues import Sqs, serve
@@ -48,7 +49,9 @@ SENDING = 0.75
 # On a slow machine the time is at most so much longer, until only this part of the messages is left.
 OVERTIME = 1.5
 REST = 0.1
-# Between two blows at the database.
+# What strikes from outside: at sessions, server processes and all of Postgres, at a consumer, at the queue.
+BLOWS = ("session", "session", "server", "cluster", "frozen", "frozen", "consumer", "consumer", "queue")
+# Between two blows.
 CALM_SECONDS = (2.0, 5.0)
 DOWN_SECONDS = (0.0, 1.5)
 PATIENCE_SECONDS = 120.0
@@ -182,6 +185,8 @@ class Run:
         self._sqs_ids: list[str] = []
         self._took: dict[str, float] = {}
         self._over = threading.Event()
+        self._sending = threading.Lock()
+        self._sleepers = Sleepers()
         self._producer: threading.Thread | None = None
 
     def run(self) -> Evidence:
@@ -285,7 +290,7 @@ class Run:
         while self._goes_on(time.monotonic() - began) or producer.is_alive():
             self._tick()
             if time.monotonic() > blow:
-                self._strike_the_database()
+                self._strike()
                 blow = time.monotonic() + self._chance.uniform(*CALM_SECONDS)
 
     def _goes_on(self, seconds: float) -> bool:
@@ -301,18 +306,17 @@ class Run:
         for first in range(0, len(sends), 10):
             if self._over.wait(max(0.0, began + first * pace - time.monotonic())):
                 break
-            answer = sqs.send_message_batch(
-                QueueUrl=self._queue.url,
-                Entries=[
-                    {
-                        "Id": str(number),
-                        "MessageBody": send.text,
-                        "MessageGroupId": send.group,
-                        "MessageDeduplicationId": str(number),
-                    }
-                    for number, send in enumerate(sends[first : first + 10], first)
-                ],
-            )
+            entries = [
+                {
+                    "Id": str(number),
+                    "MessageBody": send.text,
+                    "MessageGroupId": send.group,
+                    "MessageDeduplicationId": str(number),
+                }
+                for number, send in enumerate(sends[first : first + 10], first)
+            ]
+            with self._sending:
+                answer = sqs.send_message_batch(QueueUrl=self._queue.url, Entries=entries)
             sent = {int(entry["Id"]): entry["MessageId"] for entry in answer["Successful"]}
             self._sqs_ids += [sent[number] for number in sorted(sent)]
         sqs.close()
@@ -320,6 +324,7 @@ class Run:
     def _tick(self) -> None:
         """Replace the dead, read what the living wrote, and let the ghosts repeat some of it."""
         time.sleep(TICK_SECONDS)
+        self._sleepers.wake()
         for slot, (process, _) in enumerate(self._consumers):
             if not process.is_alive():
                 self._look_into(slot)
@@ -363,8 +368,16 @@ class Run:
                 ghost.give(entry[1])
                 return
 
-    def _strike_the_database(self) -> None:
-        match self._chance.choice(("session", "session", "server", "cluster")):
+    def _strike(self) -> None:
+        match self._chance.choice(BLOWS):
+            case "frozen":
+                self._freeze_the_database(self._chance.choice(FROZEN_SECONDS))
+            case "consumer":
+                self._freeze_a_consumer(self._chance.choice(FROZEN_SECONDS))
+            case "queue":
+                with self._sending:
+                    kill_the_queue(self._queue.server, self._tick)
+                self._did["queue's processes killed"] += 1
             case "session":
                 self._end_a_session()
             case "server":
@@ -375,6 +388,28 @@ class Run:
                         self._did["server processes of Postgres killed"] += 1
             case _:
                 self._restart(self._chance.uniform(*DOWN_SECONDS))
+
+    def _freeze_the_database(self, seconds: float) -> None:
+        process = self._cluster._process
+        assert process is not None
+        # A delivery more for each of those that are being worked on, which none must have that has had its share.
+        if not any(delivery.receives > MOST_RECEIVES for delivery in self._in_hand()):
+            freeze(process.pid, seconds, self._tick)
+            self._did[f"Postgres frozen for {seconds:g} s"] += 1
+
+    def _freeze_a_consumer(self, seconds: float) -> None:
+        for process, diary in self._consumers:
+            last = diary.deliveries[-1] if diary.deliveries else None
+            is_abused = last is not None and last.failed is None and last.receives <= MOST_RECEIVES
+            if is_abused and process.pid is not None and self._sleepers.stop(process.pid, seconds):
+                self._did[f"consumers frozen for {seconds:g} s"] += 1
+                return
+
+    def _in_hand(self) -> Iterator[Delivery]:
+        """Return the deliveries that are being worked on, as far as the diaries were read."""
+        for _, diary in self._consumers:
+            if diary.deliveries and diary.deliveries[-1].failed is None:
+                yield diary.deliveries[-1]
 
     def _sessions(self) -> list[int]:
         """Return the server processes of the consumers, those in a transaction first."""
@@ -499,7 +534,7 @@ class Run:
         while (self._left() or self._waits(settled)) and time.monotonic() < began + MENDING_SECONDS:
             self._tick()
             if time.monotonic() > blow:
-                self._strike_the_database()
+                self._strike()
                 blow = began + MENDING_SECONDS
         drained = self._drain()
         deadline = time.monotonic() + PATIENCE_SECONDS

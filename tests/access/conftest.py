@@ -1,4 +1,7 @@
-"""The scene of `tests.access.scene`: built once for each worker, and as it was for each test."""
+"""The scene of `tests.access.scene`, built once for each worker; the tenant of `good_requests`, for each file.
+
+Each test finds them as they were made.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,6 +10,8 @@ import pytest
 from sqlalchemy import Engine
 
 from local.postgres import Cluster
+from tests import conftest
+from tests.access.good_requests import Requests
 from tests.access.scene import Scene, build
 from tests.support.databases import FreshDatabase, OpenAt, Statements, engine_for, fresh, rolled_back
 from tests.support.world import World
@@ -66,3 +71,27 @@ def scene_database(
 def fresh_scene(built: Scene, scene_database: FreshDatabase) -> Scene:
     """The scene in `scene_database`."""
     return replace(built, world=World(scene_database))
+
+
+@pytest.fixture(scope="module")
+def statements_of_all() -> Statements:
+    """The SQL that product code sends in the tests of a file."""
+    return Statements()
+
+
+@pytest.fixture(scope="module")
+def made(cluster: Cluster, shared_engine: Engine, statements_of_all: Statements) -> Iterator[Requests]:
+    """A tenant, and a good request for each route, made once for a file."""
+    with (
+        rolled_back(shared_engine, cluster.url(conftest.SHARED), statements_of_all) as given,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(scope, "connection", given.connection)
+        yield Requests(World(given), given)
+
+
+@pytest.fixture
+def requests(made: Requests) -> Iterator[Requests]:
+    """The file's tenant, as it was made."""
+    with made.undone():
+        yield made

@@ -6,13 +6,14 @@ asked.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Self
 
+import pytest
 from sqlalchemy import Transaction
 
 from tests.support.api import ANONYMOUS, FUNCTIONS, Caller, Reply, draft, event, person, send, service
@@ -52,6 +53,16 @@ def key_of(route: Route) -> str:
 def named(route: Route) -> str:
     """Return the name of a test of this route."""
     return key_of(route).replace("/v1/", "")
+
+
+# What is read of a request, and when, depends on what is done and on who may see it.
+_SHAPES = {(route.operation, route.resource and route.resource.tenancy): route for route in ROUTES}
+
+
+def of_routes(found: Iterable[Route]) -> pytest.MarkDecorator:
+    """Try a test with each of these routes: in `make test` one of each shape of request, in `make long` the others."""
+    tried = [pytest.param(route, marks=() if route in _SHAPES.values() else pytest.mark.long) for route in found]
+    return pytest.mark.parametrize("route", tried, ids=named)
 
 
 @dataclass(frozen=True)
@@ -280,6 +291,7 @@ class Requests:
                 self._before.rollback()
                 self._before = None
             whole.rollback()
+            self.world.forget()
 
     def ask(self, good: Good) -> Reply:
         """Give a request to its function, and undo what it did; what was refused did nothing."""

@@ -838,6 +838,8 @@ def _update(world: World, caller: Caller, request: Update) -> Answer:
         when = said["deleted_at"]
         if when is None and not all(parent is None or parent.is_live for parent in row.parents().values()):
             raise Refused(409, ("CONFLICT", "pointer /data/attributes/deleted_at"))
+        if isinstance(when, datetime) and not row.created_at <= when <= world.now:
+            raise Refused(422, ("SCHEMA_VALIDATION_ERROR", "pointer /data/attributes/deleted_at"))
         row.deleted_at = when if isinstance(when, datetime) else None
         row.updated_at = world.now
     if _state(row) == before:

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from tests.access.good_requests import CLOSED, PIPELINE, Good, Requests, named
 from tests.support.api import READER, Reply, delete, get, person
-from tests.support.databases import Database, FreshDatabase, Statements
+from tests.support.databases import FreshDatabase, Statements
 from tests.support.world import RECORDS, Row, World
 from wellspring.queries import Position, Sort
 from wellspring.resources import FEED_EVENT, Resource, resource_of
@@ -233,9 +233,9 @@ class Told:
 class Twice:
     """Asks for what is foreign and for what is absent."""
 
-    def __init__(self, requests: Requests, statements: Statements) -> None:
+    def __init__(self, foreign: Foreign, statements: Statements) -> None:
         self._statements = statements
-        self.foreign = beside(requests)
+        self.foreign = foreign
         # Whoever comes first to a process reads the cursors' keys.
         get(LISTS[0].path, READER)
 
@@ -259,14 +259,20 @@ class Twice:
 
 
 @pytest.fixture
-def requests(world: World, database: Database) -> Requests:
-    """A tenant, and a good request of its owner's for each route."""
-    return Requests(world, database)
+def statements(statements_of_all: Statements) -> Statements:
+    statements_of_all.clear()
+    return statements_of_all
+
+
+@pytest.fixture(scope="class")
+def foreign(made: Requests) -> Iterator[Foreign]:
+    with made.undone():
+        yield beside(made)
 
 
 @pytest.fixture
-def twice(requests: Requests, statements: Statements) -> Twice:
-    return Twice(requests, statements)
+def twice(foreign: Foreign, requests: Requests, statements: Statements) -> Twice:
+    return Twice(foreign, statements)
 
 
 # ---- ids in paths and documents ------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def write_everything(scene: Scene) -> None:
         made = well(post(path, PIPELINE, body, idempotency_key=f"once-{type_}"))
         assert well(post(path, PIPELINE, body, idempotency_key=f"once-{type_}")).data["id"] == made.data["id"]
         url = f"{path}/{made.data['id']}"
-        for at in ("2026-05-10T08:14:22.123Z", None):
+        for at in (made.data["attributes"]["created_at"], None):
             well(patch(url, PIPELINE, draft(f"{type_}_workspace_connector", {"deleted_at": at}, made.data["id"])))
         well(delete(url, PIPELINE))
     choice = draft("workspace_provider", workspace=ours, provider=scene.provider)

@@ -4,7 +4,7 @@
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -15,8 +15,18 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tests.access.scene import LEDGERS, Scene, Who, walked
 from tests.support.api import service
-from tests.support.databases import CONSUMER, FEEDER, READER, WRITER, AnyDatabase, FreshDatabase, Role
-from wellspring.access.principal import PIPELINE_SCOPE, SERVICE_SCOPE, principal_of, scope_of
+from tests.support.databases import CONSUMER, EXPORTER, FEEDER, READER, WRITER, AnyDatabase, FreshDatabase, Role
+from wellspring.access.principal import (
+    PIPELINE_SCOPE,
+    SERVICE_SCOPE,
+    Person,
+    Principal,
+    Service,
+    export_scope,
+    name_of,
+    principal_of,
+    scope_of,
+)
 from wellspring.database import Transaction, in_transaction
 from wellspring.database.scope import enter
 from wellspring.errors import SchemaValidationError, WellspringError
@@ -171,6 +181,38 @@ def test_everything_that_is_kept_is_of_the_callers_connectors(scene: Scene, tabl
     assert in_transaction(connectors_of(table)) == set()
 
 
+def test_everything_of_idempotency_keys_is_the_callers_own(scene: Scene) -> None:
+    keys, database = table_of("idempotency_keys"), scene.world.database
+    principals: dict[str, Principal] = {
+        "owner of A": Person(uuid4()),
+        "somebody else": Person(uuid4()),
+        "service": Service("pipeline", frozenset()),
+        "another service": Service("pipeline-2", frozenset()),
+        # Nobody's name is a person's, whatever a service is called.
+        "odd service": Service("person:pipeline", frozenset()),
+    }
+    names = {name_of(principal): principal for principal in principals.values()}
+    row = {"key": "once", "fingerprint": b"", "answer": ""}
+    database.owner.execute(insert(keys), [{"caller": name, **row} for name in names])
+    database.commit()
+    as_role(database, WRITER)
+    read = select(keys.c.caller)
+    touch = update(keys).values(answer="seen")
+    for name, principal in names.items():
+        scope = scope_of(principal)
+        assert in_transaction(lambda transaction: set(transaction.execute(read).scalars()), scope) == {name}
+        assert in_transaction(lambda transaction: transaction.execute(touch).rowcount, scope) == 1
+        for other in names:
+            add = insert(keys).values(caller=other, key="another", fingerprint=b"", answer="").inline()
+            is_refused = refused(lambda transaction, made=add: transaction.execute(made), scope)  # type: ignore[misc]
+            assert (name, other, is_refused) == (name, other, other != name)
+    # Functions of the release before do not say which service they are.
+    services = {name for name, principal in names.items() if isinstance(principal, Service)}
+    assert in_transaction(lambda transaction: set(transaction.execute(read).scalars()), SERVICE_SCOPE) == services
+    for nobody in (None, "", PIPELINE_SCOPE):
+        assert in_transaction(lambda transaction: set(transaction.execute(read).scalars()), nobody) == set()
+
+
 @pytest.mark.parametrize("table", OF_FEED)
 def test_everything_of_the_feed_is_for_services_and_for_the_feed_itself(scene: Scene, table: str) -> None:
     keep(scene)
@@ -184,6 +226,27 @@ def test_everything_of_the_feed_is_for_services_and_for_the_feed_itself(scene: S
     assert in_transaction(kept) == 0
     as_role(scene.world.database, FEEDER)
     assert in_transaction(kept) == 1
+
+
+@pytest.mark.parametrize("table", [*TABLES, "sync_messages"])
+def test_an_export_sees_the_workspace_that_it_names_and_nothing_else(scene: Scene, table: str) -> None:
+    keep(scene)
+    database, tenant = scene.world.database, "SELECT workspace_pk FROM core_api"
+    if table in PROVENANCE:
+        record = resource_of(table.removesuffix("_workspace_connectors"))
+        parents = {"workspace_connectors": "workspace_connector_pk", record.table: f"{record.type}_pk"}
+        of = ", ".join(f"({tenant}.{parent} WHERE pk = ledger.{pk})" for parent, pk in parents.items())
+    else:
+        of = "workspace_pk"
+    there = database.owner.execute(text(f"SELECT id, ARRAY[{of}] FROM {table_of(table)} AS ledger")).all()
+    as_role(database, EXPORTER)
+    # A tombstoned one, too.
+    for workspace in (scene.workspaces["A"], scene.workspaces["D"]):
+        expected = {id_ for id_, workspaces in there if {*workspaces} == {workspace.pk}}
+        assert expected
+        assert in_transaction(everything(table), export_scope(workspace.id)) == expected
+    for scope in (None, SERVICE_SCOPE, PIPELINE_SCOPE, export_scope(uuid4()), scene.people["owner of A"].scope):
+        assert in_transaction(everything(table), scope) == set()
 
 
 @pytest.mark.parametrize("table", VIEWS)
@@ -226,29 +289,37 @@ def test_everything_that_answers_are_made_of_is_of_the_callers_workspaces(scene:
     for name, who in scene.people.items():
         workspaces = scene.workspaces.keys() - {"D"} if who.is_service else who.workspaces
 
-        def asked(call: str, scope: str = who.scope, **values: object) -> list[Any]:
-            statement = text(f"SELECT * FROM wellspring.{call}")
-            return in_transaction(lambda transaction: list(transaction.execute(statement, values)), scope)
+        def asked(call: str, ids: Iterable[UUID], scope: str = who.scope, **values: object) -> dict[UUID, list[Any]]:
+            """Call a function for each id, in one statement."""
+            statement = text(
+                f"SELECT each, told.* FROM unnest(CAST(:ids AS uuid[])) AS each, wellspring.{call} AS told"
+            )
+            found: dict[UUID, list[Any]] = {id_: [] for id_ in ids}
+            given = {"ids": list(found), **values}
+            for each, *told in in_transaction(lambda transaction: list(transaction.execute(statement, given)), scope):
+                found[each].append(told)
+            return found
 
         def is_seen(pk: int, of: Mapping[int, tuple[UUID, str]], seen: Any = workspaces) -> bool:
             return of[pk][1] in seen
 
+        ids = [id_ for id_, _ in there.values()]
+        of_each = asked(f"rows_of_record('{type_}', '{records}', each, 100)", ids)
         for pk, (id_, _) in there.items():
-            found = asked(f"rows_of_record('{type_}', '{records}', :id, 100)", id=id_)
             of_record = [row for row in rows if row[1] == pk and is_seen(pk, there)]
             # A dead row outlives its connector: of these there is one, whose connector is live.
             expected = [row[2] for row in of_record if is_seen(row[2], connectors)]
-            assert (name, sorted(row[0] for row in found)) == (name, sorted(expected))
+            assert (name, sorted(row[0] for row in of_each[id_])) == (name, sorted(expected))
+        ids = [id_ for id_, _ in connectors.values()]
+        of_each = asked(f"rows_of_connector('{type_}', '{records}', each, 100, NULL, NULL, false)", ids)
+        told_of = asked(f"sole_of('{type_}', each, :pks)", ids, pks=list(there))
         for pk, (id_, _) in connectors.items():
-            call = f"rows_of_connector('{type_}', '{records}', :id, 100, NULL, NULL, false)"
             of_connector = [row for row in rows if row[2] == pk and row[3] and is_seen(pk, connectors)]
             expected = [row[1] for row in of_connector if is_seen(row[1], there)]
-            found = asked(call, id=id_)
-            assert (name, sorted(row[3] for row in found if row[3] is not None)) == (name, sorted(expected))
-            told = asked(f"sole_of('{type_}', :id, :pks)", id=id_, pks=list(there))
+            assert (name, sorted(row[3] for row in of_each[id_] if row[3] is not None)) == (name, sorted(expected))
             shared = {row[1] for row in rows if row[3] and row[2] != pk and is_seen(row[2], connectors)}
             alone = {row[1]: row[1] not in shared for row in of_connector}
-            assert (name, {row[0]: row[2] for row in told}) == (name, alone)
+            assert (name, {row[0]: row[2] for row in told_of[id_]}) == (name, alone)
 
 
 # ---- writing -------------------------------------------------------------------------------------------
@@ -499,7 +570,7 @@ class TestThePipeline:
         for who in scene.people.values():
             assert who.scope != PIPELINE_SCOPE
         principal = principal_of(service("system:read", client_id=PIPELINE_SCOPE).claims, CallerSettings())
-        assert scope_of(principal) == SERVICE_SCOPE
+        assert scope_of(principal) == f"{SERVICE_SCOPE}:{PIPELINE_SCOPE}"
 
 
 # ---- how long a scope lasts ----------------------------------------------------------------------------
@@ -579,7 +650,7 @@ class TestTheCatalogue:
 
     def test_the_ledger_and_what_is_kept_of_it_are_guarded(self, rows: Callable[..., list[tuple[object, ...]]]) -> None:
         guarded = rows("SELECT relnamespace::regnamespace::text, relname FROM pg_class WHERE relrowsecurity")
-        kept = {("wellspring", table) for table in (*KEPT, *OF_FEED)}
+        kept = {("wellspring", table) for table in (*KEPT, *OF_FEED, "idempotency_keys")}
         assert set(guarded) == {("core_api", table) for table in TABLES} | kept
 
     def test_one_policy_of_each_table_is_for_callers_and_one_for_what_works_for_no_caller(
@@ -599,13 +670,16 @@ class TestTheCatalogue:
         # Who keeps a workspace withdraws it from a group that they are not in (revision 0017).
         of_pipeline |= {("workspace_group_workspaces", "UPDATE", (WRITER,), False)}
         of_callers |= {(table, "SELECT", ROLES, True) for table in KEPT}
+        of_callers |= {("idempotency_keys", "ALL", (WRITER,), True)}
         of_pipeline |= {(table, "ALL", (CONSUMER,), True) for table in KEPT}
         of_feed: set[tuple[str, str, tuple[Role, ...], bool]]
         of_feed = {(table, "SELECT", (READER,), True) for table in OF_FEED}
         of_feed |= {(table, "ALL", (FEEDER,), True) for table in OF_FEED}
+        of_export: set[tuple[str, str, tuple[Role, ...], bool]]
+        of_export = {(table, "SELECT", (EXPORTER,), True) for table in (*TABLES, "sync_messages")}
         expected = {
             (table, "PERMISSIVE", command, roles, False, same)
-            for table, command, roles, same in of_callers | of_pipeline | of_feed
+            for table, command, roles, same in of_callers | of_pipeline | of_feed | of_export
         }
         assert {(*policy[:3], tuple(cast(Any, policy[3])), *policy[4:]) for policy in policies} == expected
 
@@ -669,7 +743,7 @@ class TestTheCatalogue:
         self, rows: Callable[..., list[tuple[object, ...]]]
     ) -> None:
         definers = rows(
-            "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace IN"
+            "SELECT proname, proconfig[1] FROM pg_proc WHERE prosecdef AND pronamespace IN"
             " (SELECT oid FROM pg_namespace WHERE nspname IN ('core_api', 'wellspring', 'public'))"
         )
         assert {name for name, _ in definers} == {
@@ -686,7 +760,7 @@ class TestTheCatalogue:
             *ANSWERING,
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
         }
-        assert [config for _, config in definers] == [['search_path=""']] * len(definers)
+        assert {config for _, config in definers} == {'search_path=""'}
 
     def test_a_function_is_run_by_those_who_need_it_and_nobody_else(
         self, rows: Callable[..., list[tuple[object, ...]]]
@@ -699,14 +773,15 @@ class TestTheCatalogue:
             "   AND prorettype <> 'trigger'::regtype"
         )
         needed = {
-            **dict.fromkeys(
-                ("enter", "enter_within", "is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)
-            ),
+            **dict.fromkeys(("is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)),
+            **dict.fromkeys(("enter", "enter_within"), (*ROLES, CONSUMER, FEEDER, EXPORTER)),
+            "exported": (EXPORTER,),
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller"), (*ROLES, CONSUMER)),
             **dict.fromkeys(("direct_workspaces_of_caller", "place_of", "workspaces_left", *ANSWERING), ROLES),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
             "fold": (*ROLES, CONSUMER, FEEDER),
-            "shown_problems": (*ROLES, CONSUMER),
+            "is_caller": (WRITER,),
+            "shown_problems": (*ROLES, CONSUMER, EXPORTER),
             **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),
             **dict.fromkeys(("recount", "next_message", "lock_fed_types"), (CONSUMER,)),
         }

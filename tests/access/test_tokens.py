@@ -18,12 +18,11 @@ from tests.access.good_requests import (
     WITH_DOCUMENT,
     Good,
     Requests,
-    named,
+    of_routes,
     secrets_in,
 )
 from tests.support.api import Caller, Reply, person, send, service
-from tests.support.databases import Database, Statements
-from tests.support.world import World
+from tests.support.databases import Statements
 from wellspring.routes import Route
 
 MARK = "quetzal"
@@ -72,12 +71,13 @@ NO_SCOPES: tuple[Any, ...] = (
     *(SCOPES.replace("e", "\u0435"), SCOPES.replace(":", "\uff1a")),
 )
 
-of_each_closed_route = pytest.mark.parametrize("route", CLOSED, ids=named)
+of_each_closed_route = of_routes(CLOSED)
 
 
 @pytest.fixture
-def requests(world: World, database: Database) -> Requests:
-    return Requests(world, database)
+def statements(statements_of_all: Statements) -> Statements:
+    statements_of_all.clear()
+    return statements_of_all
 
 
 @pytest.fixture(autouse=True)

@@ -60,6 +60,8 @@ DIRECTIONS: tuple[Direction, ...] = ("input", "output")
 # Nobody has it: neither a row nor a person.
 ABSENT = UUID("00000000-0000-7000-8000-00000000dead")
 BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
+# A time that does not come while these tests run.
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 # Before every key that the database gives out itself.
 FIRST_PK = -1000
 
@@ -438,7 +440,7 @@ class _Asker:
     def _update(self, type_: str) -> Update:
         said: tuple[tuple[str, object], ...] = ()
         if type_ in PROVENANCE:
-            said = (("deleted_at", self._dice.pick((None, BEGINNING + timedelta(hours=4), BEGINNING))),)
+            said = (("deleted_at", self._dice.pick((None, BEGINNING + timedelta(hours=4), BEGINNING, NEVER))),)
         elif type_ == "workspace_provider":
             said = self._flags()
         return Update(type_, self._id(type_), said, self._include(type_))

@@ -15,6 +15,7 @@ from wellspring.settings import CallerSettings, read_caller_settings
 
 MIGRATION = "SchemaMigrateFunction"
 LOADER = "FeedLoadFunction"
+EXPORTER = "MaintenanceExportFunction"
 OPEN = {
     *("/health", "/v1/openapi.json", "/docs", "/", "/docs/{proxy+}", "/{proxy+}"),
     *("/console", "/console/{file}", "/console/{proxy+}"),
@@ -80,10 +81,11 @@ def test_functions_reach_the_proxy_the_proxy_the_database_and_nothing_more(stack
     assert all("SecurityGroupIngress" not in group for group in stack.of_type("AWS::EC2::SecurityGroup").values())
 
 
-def test_only_the_migration_and_the_loader_of_files_have_groups_of_their_own(stack: Stack) -> None:
+def test_only_what_reaches_more_than_the_proxy_has_a_group_of_its_own(stack: Stack) -> None:
     for name, function in stack.functions.items():
         groups = function["VpcConfig"]["SecurityGroupIds"]
-        if own := {MIGRATION: "MigrationSecurityGroup", LOADER: "LoaderSecurityGroup"}.get(name):
+        own_groups = {MIGRATION: "MigrationSecurityGroup", **dict.fromkeys((LOADER, EXPORTER), "LoaderSecurityGroup")}
+        if own := own_groups.get(name):
             assert groups == [{"Ref": own}]
         else:
             assert groups == {"Fn::Split": [",", {"Ref": "FunctionsSecurityGroup"}]}
@@ -132,21 +134,27 @@ def test_database_proxy_and_functions_are_in_the_same_subnets(stack: Stack) -> N
     assert group["SubnetIds"] == proxy["VpcSubnetIds"] == subnets(stack)
 
 
-def test_an_endpoint_lets_through_what_the_migration_and_the_loader_ask_for_and_nothing_else(plain: Stack) -> None:
+def test_an_endpoint_lets_through_what_migration_loader_and_exporter_ask_for_and_nothing_else(plain: Stack) -> None:
     endpoints = plain.of_type("AWS::EC2::VPCEndpoint")
     allowed = {
         name: [s.actions for s in sentences(properties["PolicyDocument"])] for name, properties in endpoints.items()
     }
     assert allowed == {
         "SecretsEndpoint": [("secretsmanager:GetSecretValue",)],
-        "S3Endpoint": [("s3:PutObject",), ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")],
+        "S3Endpoint": [
+            ("s3:PutObject",),
+            ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"),
+            ("s3:ListBucket",),
+        ],
     }
-    (_, files) = sentences(endpoints["S3Endpoint"]["PolicyDocument"])
+    (_, files, names) = sentences(endpoints["S3Endpoint"]["PolicyDocument"])
+    bucket = "${AWS::StackName}-feed-${AWS::AccountId}-${AWS::Region}"
     # Nobody else's files, and nobody else to read these.
     assert {resource["Fn::Sub"].partition(":::")[2] for resource in files.resources} == {
-        f"${{AWS::StackName}}-feed-${{AWS::AccountId}}-${{AWS::Region}}/{prefix}/*" for prefix in ("load", "results")
+        f"{bucket}/{prefix}/*" for prefix in ("load", "results", "exports")
     }
-    assert files.condition == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
+    assert [resource["Fn::Sub"].partition(":::")[2] for resource in names.resources] == [bucket]
+    assert files.condition == names.condition == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
     for properties in endpoints.values():
         assert all("*" not in statement.resources for statement in sentences(properties["PolicyDocument"]))
 
@@ -317,7 +325,15 @@ def test_functions_share_a_role_with_those_of_their_kind_and_no_others(stack: St
     found = kinds(stack)
     services_of_http = {"OpenRole", "ReaderRole", "WriterRole"}
     assert set(found) == services_of_http | {
-        *("ConsumerRole", "ReleaserRole", "FeederRole", "FeedReleaserRole", "LoaderRole", "MigrationRole")
+        *(
+            "ConsumerRole",
+            "ReleaserRole",
+            "FeederRole",
+            "FeedReleaserRole",
+            "LoaderRole",
+            "MigrationRole",
+            "ExporterRole",
+        )
     }
     assert found["ReleaserRole"] == {
         *("SyncMessageReleaseFunction", "SyncMessageDismissFunction", "SyncMessageReleaseManyFunction")
@@ -329,6 +345,7 @@ def test_functions_share_a_role_with_those_of_their_kind_and_no_others(stack: St
     }
     assert found["FeederRole"] == {"FeedConsumeFunction", "FeedSettleFunction"}
     assert found["LoaderRole"] == {LOADER}
+    assert found["ExporterRole"] == {EXPORTER}
 
 
 def test_a_role_reads_the_queue_of_its_function_and_no_other(stack: Stack) -> None:
@@ -345,7 +362,7 @@ def test_a_role_reads_the_queue_of_its_function_and_no_other(stack: Stack) -> No
     assert reads == {stack.functions[name]["Role"]["Fn::GetAtt"][0]: (queue,) for name, queue in fed.items()}
 
 
-def test_only_the_loader_reads_files_and_writes_results(stack: Stack) -> None:
+def test_only_the_loader_reads_files_and_only_the_exporter_has_to_do_with_exports(stack: Stack) -> None:
     bucket = "arn:${AWS::Partition}:s3:::${AWS::StackName}-feed-${AWS::AccountId}-${AWS::Region}"
     allowed = {
         (role, action, statement.resources[0]["Fn::Sub"])
@@ -358,7 +375,18 @@ def test_only_the_loader_reads_files_and_writes_results(stack: Stack) -> None:
         ("LoaderRole", "s3:GetObject", f"{bucket}/load/*"),
         ("LoaderRole", "s3:GetObjectVersion", f"{bucket}/load/*"),
         ("LoaderRole", "s3:PutObject", f"{bucket}/results/*"),
+        ("ExporterRole", "s3:GetObject", f"{bucket}/exports/*"),
+        ("ExporterRole", "s3:PutObject", f"{bucket}/exports/*"),
+        ("ExporterRole", "s3:ListBucket", bucket),
     }
+
+
+def test_the_exporter_looks_for_exports_only_and_they_are_gone_after_two_weeks(stack: Stack) -> None:
+    (looks,) = (s for s in stack.statements("ExporterRole") if s.actions == ("s3:ListBucket",))
+    assert looks.condition == {"StringLike": {"s3:prefix": "exports/*"}}
+    (bucket,) = stack.of_type("AWS::S3::Bucket").values()
+    rules = {rule.get("Prefix"): rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules["exports/"]["ExpirationInDays"] == 14
 
 
 def test_every_role_is_of_functions_or_of_the_database(stack: Stack) -> None:
@@ -379,6 +407,7 @@ def test_a_function_without_a_user_in_the_database_has_a_role_without_one(stack:
         "FeederRole": {"wellspring_feeder"},
         "FeedReleaserRole": {"wellspring_feeder"},
         "LoaderRole": {"wellspring_feeder"},
+        "ExporterRole": {"wellspring_exporter"},
         "MigrationRole": {"wellspring_owner"},
     }
 

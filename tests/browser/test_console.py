@@ -3,13 +3,18 @@
 import json
 import os
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
+from local import large_data
 from local.settings import ROOT
 from tests.browser.conftest import Watched
 from tests.browser.lively import MARKUP, MARKUP_NAME, PAYMENTS, WORKSPACE, enliven
@@ -23,7 +28,8 @@ pytestmark = pytest.mark.outside
 type Scheme = Literal["light", "dark"]
 
 COMPANY = demo_id("company", "a", 1)
-GROUP = demo_id("workspace_group", "0")
+# Its first row of Mail has ended.
+ENDED = demo_id("company", "a", 41)
 # The fragment of each view, and the words that it begins with, for who sees the workspace.
 VIEWS = {
     "connectors": ("connectors", "Connectors"),
@@ -35,18 +41,54 @@ VIEWS = {
     "groups": ("groups", "Groups"),
     "flow": ("flow", "Flow"),
 }
-# Each picture: its view, and how large the window is.
-PICTURES: dict[Scheme, dict[str, tuple[str, int, int]]] = {
+SETTLED_SECONDS = 60.0
+# Where `make pictures` wants them: then the stack holds the large demo.
+PICTURES = os.environ.get("PICTURES")
+LEEDS, MALMO = (large_data.id_of("workspace", number) for number in (3, 6))
+# Each picture: its address, and how large the window is.
+SHOWN: dict[Scheme, dict[str, tuple[str, int, int]]] = {
     "light": {
-        "connectors": ("connectors", 1180, 520),
-        "record": ("record", 1180, 640),
-        "failures": ("failures", 1180, 760),
-        "connector": ("connector", 1180, 860),
-        "phone": ("record", 360, 740),
+        "workspaces": ("/", 1180, 650),
+        "connectors": (f"/{LEEDS}/connectors", 1180, 600),
+        "connector": (f"/{LEEDS}/connectors/{large_data.id_of('workspace_connector', 3, 9)}", 1180, 780),
+        "failures": (f"/{LEEDS}/failures", 1180, 740),
+        "record": (f"/{MALMO}/records/company/{large_data.id_of('company', 6, 1)}", 1180, 536),
+        "phone": (f"/{MALMO}/records/company/{large_data.id_of('company', 6, 1)}", 360, 740),
     },
-    "dark": {"flow": ("flow", 1180, 760)},
+    "dark": {"flow": (f"/{LEEDS}/flow?days=90", 1180, 560)},
 }
-LARGEST_PICTURE_BYTES = 200_000
+if not PICTURES:
+    SHOWN = {
+        "light": {"connectors": (f"/{WORKSPACE}/connectors", 1180, 520)},
+        "dark": {"record": (f"/{WORKSPACE}/records/company/{COMPANY}", 360, 740)},
+    }
+LARGEST_PICTURE_BYTES = 150_000
+NOT_THERE = {"status": "404", "title": "Not found", "detail": "There is no such thing."}
+
+
+def tell_what_is_parked(stack: StackProcess) -> None:
+    """Have another source tell of two companies, and wait until both events are parked."""
+    for number in (11, 12):
+        event = {
+            "specversion": "1.0",
+            "id": f"crm-{number}",
+            "source": "/well/crm-sync",
+            "type": "wellspring.company.upserted",
+            "subject": demo_id("company", "a", number),
+            "sequence": "2",
+            "data": {"name": "Another's", "workspace_id": WORKSPACE},
+        }
+        stack.sqs(stack.facts["feed_queue_url"], "SendMessage", MessageBody=json.dumps(event))
+    until = time.monotonic() + SETTLED_SECONDS
+    while len(stack.get("/v1/feed-events?filter[outcome]=parked", "pipeline").json["data"]) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def fill_large(stack: StackProcess) -> None:
+    """Fill the stack with the large demo."""
+    command = [sys.executable, "-m", "local", "demo", "large"]
+    subprocess.run(command, cwd=ROOT, env=stack.environment | {"PYTHONPATH": "layers/shared"}, check=True)
 
 
 class Console:
@@ -68,6 +110,12 @@ class Console:
         self.page.evaluate("fragment => { location.hash = fragment }", f"#/{workspace}/{view}")
         self.settle()
 
+    def open(self, fragment: str) -> None:
+        """Open an address in a page that has read nothing; the issuer remembers who it is."""
+        self.page.goto("about:blank")
+        self.page.goto(f"{self.url}/console{fragment}")
+        self.settle()
+
     def settle(self) -> None:
         """Wait until nothing is waited for."""
         expect(self.heading).not_to_have_text("")
@@ -75,7 +123,7 @@ class Console:
 
     def tab_to(self, wanted: Locator) -> None:
         """Press the tabulator until `wanted` has the focus."""
-        for _ in range(60):
+        for _ in range(90):
             self.page.keyboard.press("Tab")
             if wanted.evaluate("element => element === document.activeElement"):
                 return
@@ -101,7 +149,10 @@ class Console:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
     """A stack in which something happens."""
     with running(tmp_path_factory.mktemp("console")) as started:
-        enliven(started)
+        if PICTURES:
+            fill_large(started)
+        else:
+            enliven(started)
         yield started
 
 
@@ -130,13 +181,12 @@ def test_every_view_is_there_and_asks_this_origin_only(console: Console, name: s
     console.sign_in(name)
     console.settle()
     for fragment, heading in VIEWS.values():
-        before = len(console.asked())
         console.show(fragment)
         expect(console.heading).to_have_text(heading)
         expect(console.problem()).to_have_count(0)
         if fragment != "groups" or name == "owner":
             expect(console.lead.or_(console.page.locator(".empty")).first).to_be_visible()
-        assert len(console.asked()) - before <= 6, console.asked()[before:]
+    expect(console.page.get_by_role("link", name="Feed")).to_have_count(int(name == "pipeline"))
     assert console.watched.errors == []
     assert {
         request.url.partition("/v1/")[0].partition("/console")[0].partition("/issuer")[0]
@@ -145,7 +195,20 @@ def test_every_view_is_there_and_asks_this_origin_only(console: Console, name: s
     } == {console.url}
 
 
-def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(console: Console) -> None:
+def test_no_view_makes_more_than_six_requests_when_it_is_the_first(console: Console, stack: StackProcess) -> None:
+    console.sign_in("owner")
+    fragments = [f"#/{WORKSPACE}/{fragment}" for fragment, _ in VIEWS.values()] + [
+        f"#/{WORKSPACE}/groups/{stack.group()}"
+    ]
+    for fragment in ["#/", "#/?q=alder", *fragments]:
+        before = len(console.asked())
+        console.open(fragment)
+        assert 1 < len(console.asked()) - before <= 6, (fragment, console.asked()[before:])
+
+
+def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(
+    console: Console, stack: StackProcess
+) -> None:
     console.sign_in("outsider")
     console.settle()
     expect(console.page.locator(".switch-name")).to_have_text("Northwind Studio")
@@ -156,7 +219,7 @@ def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(conso
     for view, words in (
         (f"records/company/{COMPANY}", "Company not found"),
         (f"connectors/{PAYMENTS}", "Workspace connector not found"),
-        (f"groups/{GROUP}", "Workspace group not found"),
+        (f"groups/{stack.group()}", "Workspace group not found"),
     ):
         console.show(view, foreign)
         expect(console.problem().first).to_contain_text(words)
@@ -180,6 +243,40 @@ def test_the_views_answer_in_words(console: Console) -> None:
     console.show(f"connectors/{PAYMENTS}")
     expect(console.page.get_by_text("live rows would end.")).to_be_visible()
     expect(console.page.get_by_text(re.compile(r"In 30 days it brought [\d,]+ rows in\."))).to_be_visible()
+
+
+# ---- what one comes for, in clicks ----------------------------------------------------------------------------------
+def test_where_a_company_came_from_is_one_search_away(console: Console) -> None:
+    console.sign_in("owner")
+    console.settle()
+    expect(console.heading).to_have_text("Workspaces")
+    console.page.get_by_role("searchbox", name="Find a record of any workspace").fill("alder trading")
+    # The first click.
+    console.page.get_by_role("row", name="Verdier Foods").get_by_role("link", name="Alder Trading", exact=True).click()
+    expect(console.lead).to_have_text(re.compile(r"^First seen .* from \w+; last seen .* from \w+; sent to "))
+
+
+def test_why_a_sync_failed_is_one_click_away(console: Console) -> None:
+    console.sign_in("owner")
+    console.settle()
+    expect(console.lead).to_have_text(re.compile(r"^\d of 2 workspaces needs? attention: .*Verdier Foods"))
+    row = console.page.get_by_role("row", name="Verdier Foods")
+    expect(row).to_contain_text("messages parked")
+    # The first click.
+    row.get_by_role("link", name=re.compile(r"^\d$")).click()
+    group = console.page.locator(".failure", has_text="Payments")
+    expect(group.get_by_text("It names a record that is not here yet.")).to_be_in_viewport()
+    expect(group.get_by_text("It is applied by itself when the record arrives.")).to_be_in_viewport()
+
+
+def test_what_disconnecting_would_lose_is_two_clicks_away(console: Console) -> None:
+    console.sign_in("owner")
+    console.settle()
+    # The first click, and the second.
+    console.page.get_by_role("row", name="Verdier Foods").get_by_role("link", name="Verdier Foods").click()
+    console.page.get_by_role("row", name="Payments").get_by_role("link", name="Payments").click()
+    expect(console.page.get_by_text("live rows would end.")).to_be_in_viewport()
+    expect(console.page.get_by_text("Payments is the only source.")).to_be_in_viewport()
 
 
 def test_a_record_is_found_by_its_name_and_by_keyboard_alone(console: Console) -> None:
@@ -207,9 +304,66 @@ def test_a_chart_is_a_table_too(console: Console) -> None:
         console.show(view)
         button = console.page.get_by_role("button", name="Show as a table")
         chart = console.page.locator("figure svg")
-        assert "the table says the same" in (chart.get_attribute("aria-label") or "")
+        assert "the table says the same" in (chart.first.get_attribute("aria-label") or "")
         button.click()
         expect(console.page.locator(".twin tbody tr").first).to_be_visible()
+
+
+def test_each_time_names_the_message_that_linked_it_and_the_one_that_ended_it(console: Console) -> None:
+    console.sign_in("owner")
+    console.show(f"records/company/{ENDED}")
+    table = console.page.get_by_role("table", name="Each time, the newest first")
+    expect(table.get_by_role("row", name=re.compile("Payments .* Sync night-"))).not_to_have_count(0)
+    ended = table.get_by_role("row", name=re.compile("Mail .* by Ending of records tidied"))
+    expect(ended.first).to_be_visible()
+    # What came over HTTP, or long ago, has no message.
+    assert table.get_by_role("button", name="Copy the id of the message").count() >= ended.count()
+
+
+def test_a_history_is_printed_whole_and_in_light_colours(
+    stack: StackProcess, open_page: Callable[..., Watched]
+) -> None:
+    console = Console(open_page(color_scheme="dark", reduced_motion="reduce"), stack.facts["api_url"])
+    console.sign_in("owner")
+    console.show(f"records/company/{COMPANY}")
+    still = "getComputedStyle(document.querySelector('button')).transitionDuration"
+    assert console.page.evaluate(still) == "0s"
+    console.page.emulate_media(media="print")
+    expect(console.page.get_by_role("navigation")).to_have_count(0)
+    expect(console.page.get_by_role("button")).to_have_count(0)
+    expect(console.page.get_by_role("img", name="the table says the same")).to_be_visible()
+    rows = "document.querySelector('.long').scrollHeight <= document.querySelector('.long').clientHeight"
+    assert console.page.evaluate(rows)
+    colours = "[getComputedStyle(document.documentElement).backgroundColor, getComputedStyle(document.body).color]"
+    assert console.page.evaluate(colours) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"]
+
+
+def test_every_view_is_reached_and_used_by_keyboard_alone(console: Console) -> None:
+    console.sign_in("owner")
+    console.settle()
+    keyboard = console.page.keyboard
+    console.tab_to(console.page.get_by_role("row", name="Verdier Foods").get_by_role("link", name="Verdier Foods"))
+    keyboard.press("Enter")
+    main = console.page.get_by_role("main")
+    steps = (
+        ("Connectors", main.get_by_role("link", name="Payments"), "Payments"),
+        ("Failures", main.get_by_role("link", name="Payments"), "Payments"),
+        ("Records", main.get_by_role("button", name="Companies", exact=True), "Records"),
+        ("Providers", main.get_by_role("button", name="Chosen here"), "Providers"),
+        ("Groups", main.get_by_role("link", name="Verdier Group"), "Verdier Group"),
+        ("Flow", main.get_by_role("button", name="Show as a table"), "Flow"),
+    )
+    for view, inside, heading in steps:
+        console.tab_to(console.page.get_by_role("navigation", name="Views").get_by_role("link", name=view))
+        keyboard.press("Enter")
+        expect(console.heading).to_have_text(view)
+        console.settle()
+        console.tab_to(inside)
+        # Where the focus is can be seen.
+        assert inside.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
+        keyboard.press("Enter")
+        expect(console.heading).to_have_text(heading)
+        console.settle()
 
 
 # ---- what is written ----------------------------------------------------------------------------------------------
@@ -285,6 +439,42 @@ def test_a_service_releases_and_dismisses_and_a_person_is_not_offered_it(console
     expect(console.page.get_by_role("button", name="Release")).to_have_count(0)
 
 
+def test_a_service_sees_the_feed_and_releases_and_dismisses_and_a_person_does_not(
+    console: Console, stack: StackProcess
+) -> None:
+    tell_what_is_parked(stack)
+    console.sign_in("pipeline")
+    console.page.get_by_role("searchbox", name="Find a workspace").fill("verdier l")
+    console.settle()
+    expect(console.page.get_by_role("table", name="Workspaces").locator("tbody tr")).to_have_count(1)
+    console.page.get_by_role("navigation", name="Views").get_by_role("link", name="Feed").click()
+    console.settle()
+    group = console.page.locator(".failure", has_text="/well/crm-sync")
+    expect(group).to_contain_text("The resource belongs to another source.")
+    expect(console.lead).to_contain_text("2 events are parked")
+    group.get_by_role("button", name="Release all of them").click()
+    expect(group.get_by_text("2 events would be tried")).to_be_visible()
+    group.locator(".acts").first.get_by_role("button", name="Release", exact=True).click()
+    expect(group.get_by_text("0 released, 2 still parked")).to_be_visible()
+    first = group.get_by_role("listitem").first
+    first.get_by_role("button", name="Release", exact=True).click()
+    expect(first).to_contain_text("Tried, and still parked.")
+    first.get_by_role("button", name="Dismiss").click()
+    first.get_by_label("Why it is dismissed, which cannot be undone").fill("Its own source tells of it")
+    first.get_by_role("button", name="Dismiss it").click()
+    expect(console.lead).to_contain_text("1 event is parked")
+    expect(group.get_by_role("listitem")).to_have_count(1)
+    console.page.get_by_role("button", name="Waiting").click()
+    expect(console.page.get_by_text("No event waits.")).to_be_visible()
+    expect(console.page.get_by_role("table", name="Sources").get_by_role("row", name="/well/demo")).not_to_have_count(0)
+
+    console.page.get_by_role("button", name="Sign out").click()
+    console.page.get_by_role("button", name="Sign in").click()
+    console.page.get_by_role("link", name="owner", exact=True).click()
+    expect(console.problem()).to_contain_text("Only services see the platform's feed.")
+    expect(console.page.get_by_role("link", name="Feed")).to_have_count(0)
+
+
 # ---- how it looks, to everybody -----------------------------------------------------------------------------------
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
@@ -296,9 +486,15 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
     assert violations(console.page, axe, scheme) == []
     console.sign_in("owner")
     found: list[str] = []
-    for fragment in (*(fragment for fragment, _ in VIEWS.values()), f"groups/{GROUP}"):
+    fragments = [f"/{WORKSPACE}/{fragment}" for fragment, _ in VIEWS.values()]
+    for fragment in ["/", "/?q=alder", *fragments, f"/{WORKSPACE}/groups/{stack.group()}", "/all/feed"]:
+        if "feed" in fragment:
+            # A person is refused, and a service sees it.
+            console.page.context.clear_cookies()
+            console.sign_in("pipeline")
         console.page.set_viewport_size({"width": 1280, "height": 900})
-        console.show(fragment)
+        console.page.evaluate("fragment => { location.hash = fragment }", fragment)
+        console.settle()
         for button in console.page.get_by_role("button", name="Show as a table").all():
             button.click()
         found += [f"{fragment}: {each}" for each in violations(console.page, axe, scheme)]
@@ -471,18 +667,97 @@ def test_three_hundred_connectors_come_by_pages(console: Console) -> None:
     expect(more).to_have_count(0)
 
 
+def longest_task(trace: bytes) -> float:
+    """Return the milliseconds of a processor's time that the main thread's longest task took."""
+    events = json.loads(trace)["traceEvents"]
+    main = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    tasks = [event for event in events if event["name"].endswith("RunTask") and (event["pid"], event["tid"]) in main]
+    return max(float(task.get("tdur", 0)) for task in tasks) / 1000
+
+
+def test_ten_thousand_points_are_drawn_in_slices(
+    console: Console, chromium: Browser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connectors = [demo_id("workspace_connector", "a", 2000 + number) for number in range(300)]
+    since, pages, of_page = datetime(2025, 1, 1, tzinfo=UTC), 20, 500
+
+    def row(number: int) -> dict[str, Any]:
+        at = (since + timedelta(hours=number * 0.87)).isoformat().replace("+00:00", "Z")
+        return {
+            "type": "company_workspace_connector",
+            "id": demo_id("message", "a", number),
+            "attributes": {"direction": "input", "created_at": at, "deleted_at": at if number % 3 == 0 else None},
+            "relationships": {"workspace_connector": {"data": {"id": connectors[number * 7 % 300]}}},
+        }
+
+    def page_of(route: Route) -> None:
+        page = int(route.request.url.partition("page=")[2] or 0)
+        further = f"/v1/company-workspace-connectors?page={page + 1}" if page + 1 < pages else None
+        rows = [row(number) for number in range(page * of_page, (page + 1) * of_page)]
+        route.fulfill(json={"data": rows, "links": {"next": further}})
+
+    console.sign_in("owner", f"#/{WORKSPACE}/records")
+    console.settle()
+    console.page.route("**/v1/company-workspace-connectors?*", page_of)
+    console.page.route(
+        "**/v1/companies/*/sources?*", lambda route: route.fulfill(status=404, json={"errors": [NOT_THERE]})
+    )
+    console.page.evaluate(
+        """() => {
+            window.drawn = [];
+            new MutationObserver(changes => {
+                const added = changes.flatMap(change => [...change.addedNodes]).filter(node => node.matches?.("svg *"));
+                const points = node => node.matches(".point") + node.querySelectorAll(".point").length;
+                drawn.push(added.reduce((sum, node) => sum + points(node), 0));
+            }).observe(document.body, { childList: true, subtree: true });
+        }"""
+    )
+    chromium.start_tracing(page=console.page, categories=["toplevel", "disabled-by-default-devtools.timeline"])
+    console.show(f"records/company/{COMPANY}")
+    more = console.page.get_by_role("button", name="Load more times")
+    for page in range(1, pages):
+        more.click()
+        expect(more.or_(console.page.get_by_text("No more")).first).to_have_count(int(page < pages - 1))
+    marks = console.page.locator("figure svg .point")
+    # One for each row at most, for each connector's name, and for the key.
+    until = time.monotonic() + SETTLED_SECONDS
+    while marks.count() <= 8000:
+        assert time.monotonic() < until, marks.count()
+        console.page.wait_for_timeout(100)
+    assert marks.count() <= 10_303
+    # In one task: a slice, and the connector with which it is full.
+    drawn = console.page.evaluate("drawn")
+    assert max(drawn) <= 600
+    assert sum(drawn) >= 8000
+    expect(console.page.get_by_role("table", name="Each time").locator("tbody tr")).to_have_count(100)
+    with capsys.disabled():
+        print(f"\n10,000 points: no task took more than {longest_task(chromium.stop_tracing()):.0f} ms")  # noqa: T201  (half of what it is for)
+
+
 # ---- for a person to look at ----------------------------------------------------------------------------------------
-def test_pictures_are_made_for_a_person_to_look_at(stack: StackProcess, open_page: Callable[..., Watched]) -> None:
-    """They go to `.local/artefacts/console`; `make pictures` has them written into docs/console."""
-    folder = ROOT / (os.environ.get("PICTURES") or ".local/artefacts/console")
+def test_pictures_are_made_for_a_person_to_look_at(
+    stack: StackProcess, open_page: Callable[..., Watched], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They go to `.local/artefacts/console`; `make pictures` has them made from the large demo, into docs/console."""
+    folder = ROOT / (PICTURES or ".local/artefacts/console")
     folder.mkdir(parents=True, exist_ok=True)
-    for scheme, names in PICTURES.items():
+    for scheme, names in SHOWN.items():
         console = Console(open_page(color_scheme=scheme), stack.facts["api_url"])
         console.sign_in("owner")
-        for name, (view, width, height) in names.items():
+        for name, (fragment, width, height) in names.items():
             console.page.set_viewport_size({"width": width, "height": height})
-            console.show(VIEWS[view][0])
+            console.page.evaluate("fragment => { location.hash = fragment }", fragment)
+            console.settle()
             expect(console.problem()).to_have_count(0)
             console.page.screenshot(path=folder / f"{name}.png")
-            assert (folder / f"{name}.png").stat().st_size < LARGEST_PICTURE_BYTES
+            assert (folder / f"{name}.png").stat().st_size < LARGEST_PICTURE_BYTES, name
         assert console.watched.errors == []
+        began = time.monotonic()
+        console.open("#/")
+        expect(console.lead).to_be_visible()
+        with capsys.disabled():
+            print(f"\nfirst view: {(time.monotonic() - began) * 1000:.0f} ms, signing in again among them")  # noqa: T201  (half of what it is for)

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from local.demo_data import GROUP
 from wellspring.example_ids import demo_id
 
-__all__ = ["COMPANY", "CONNECTOR", "FOREIGN_CONNECTOR", "GROUP", "WORKSPACE_A", "WORKSPACE_B", "Problem", "problems"]
+__all__ = ["COMPANY", "CONNECTOR", "FOREIGN_CONNECTOR", "WORKSPACE_A", "WORKSPACE_B", "Problem", "problems"]
 
 WORKSPACE_A, WORKSPACE_B = demo_id("workspace", "a"), demo_id("workspace", "b")
 COMPANY = demo_id("company", "a", 7)

@@ -31,6 +31,12 @@ def api_url(stack: StackProcess) -> str:
 
 
 @pytest.fixture(scope="session")
+def group(stack: StackProcess) -> str:
+    """The id of the demo's group."""
+    return stack.group()
+
+
+@pytest.fixture(scope="session")
 def new_provider(stack: StackProcess) -> Callable[[], str]:
     """Give the id of a provider that no test was given before; the catalogue has no route of its own."""
     engine = engine_for(stack.facts["database_url"])

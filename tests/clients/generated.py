@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from local.settings import ROOT
-from tests.clients.cast import COMPANY, CONNECTOR, GROUP, WORKSPACE_A
+from tests.clients.cast import COMPANY, CONNECTOR, WORKSPACE_A
 from tests.local.stack_process import StackProcess
 
 DOCUMENT = ROOT / "docs/openapi.json"
@@ -18,7 +18,7 @@ def cast(stack: StackProcess) -> str:
             "tokens": {name: stack.token(name) for name in ("owner", "pipeline")},
             "company": COMPANY,
             "connector": CONNECTOR,
-            "group": GROUP,
+            "group": stack.group(),
             "workspace": WORKSPACE_A,
         }
     )

@@ -14,7 +14,6 @@ from tests.clients.cast import (
     COMPANY,
     CONNECTOR,
     FOREIGN_CONNECTOR,
-    GROUP,
     WORKSPACE_A,
     WORKSPACE_B,
     Problem,
@@ -178,8 +177,8 @@ def test_the_pipeline_creates_tombstones_restores_and_deletes(connect: Connect) 
     def change(deleted_at: str | None) -> JsonApiObject:
         return JsonApiObject(type=LEDGER_TYPE, id=created.data.id, attributes={"deleted_at": deleted_at})
 
-    tombstoned = row.patch(object=change("2026-06-01T12:00:00.000Z"))
-    assert tombstoned.data.attributes["deleted_at"] == "2026-06-01T12:00:00.000Z"
+    at = created.data.attributes["created_at"]
+    assert row.patch(object=change(at)).data.attributes["deleted_at"] == at
     assert refusal(row.get) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
     assert row.patch(object=change(None)).data.attributes["deleted_at"] is None
     assert row.get().data.id == created.data.id
@@ -281,12 +280,12 @@ def test_what_is_forbidden_is_its_own_error_with_our_403(connect: Connect, new_p
     assert refusal(lambda: guests.post(object=selection(new_provider()))) == [("403", "FORBIDDEN", None)]
 
 
-def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect) -> None:
+def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect, group: str) -> None:
     ledger = connect("pipeline").endpoint(LEDGER)
     ((status, code, _),) = refusal(lambda: ledger.post(object=ledger_row(connector=FOREIGN_CONNECTOR)))
     assert (status, code) == ("409", "TENANT_MISMATCH")
     enrolments = connect("owner").endpoint("workspace-group-workspaces")
-    ((status, code, _),) = refusal(lambda: enrolments.post(object=enrolment(GROUP, WORKSPACE_A)))
+    ((status, code, _),) = refusal(lambda: enrolments.post(object=enrolment(group, WORKSPACE_A)))
     assert (status, code) == ("409", "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS")
 
 
@@ -350,6 +349,7 @@ def models(stack: StackProcess, api_url: str) -> Callable[[str], Models]:
                 path = LEDGER
 
             direction = orm.AttributeField("direction")
+            created_at = orm.AttributeField("created_at")
             deleted_at = orm.AttributeField("deleted_at")
             company = orm.RelationField("company")
             workspace_connector = orm.RelationField("workspace_connector")
@@ -377,7 +377,7 @@ def test_its_mapper_creates_tombstones_restores_and_deletes(models: Callable[[st
     row.save()
     assert of.row.exists(row.id)
 
-    of.row(JsonApiObject(type=LEDGER_TYPE, id=row.id, attributes={"deleted_at": "2026-06-01T12:00:00Z"})).save()
+    of.row(JsonApiObject(type=LEDGER_TYPE, id=row.id, attributes={"deleted_at": row.created_at})).save()
     assert not of.row.exists(row.id)
 
     # It sends back all that it was given, so it asks for no more than what it may change.

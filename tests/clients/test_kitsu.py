@@ -11,7 +11,6 @@ from tests.clients.cast import (
     COMPANY,
     CONNECTOR,
     FOREIGN_CONNECTOR,
-    GROUP,
     WORKSPACE_A,
     WORKSPACE_B,
     Problem,
@@ -171,8 +170,8 @@ def test_the_pipeline_creates_tombstones_restores_and_deletes(connect: Connect) 
     assert created["headers"]["location"] == f"/v1/company-workspace-connectors/{id_}"
     assert client("get", f"{LEDGER}/{id_}")["data"]["company"]["data"]["id"] == COMPANY
 
-    tombstoned = client("update", LEDGER, {"id": id_, "deleted_at": "2026-06-01T12:00:00.000Z"})
-    assert tombstoned["data"]["deleted_at"] == "2026-06-01T12:00:00.000Z"
+    at = created["data"]["created_at"]
+    assert client("update", LEDGER, {"id": id_, "deleted_at": at})["data"]["deleted_at"] == at
     assert refusal(client, "get", f"{LEDGER}/{id_}") == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
     assert client("update", LEDGER, {"id": id_, "deleted_at": None})["data"]["deleted_at"] is None
 
@@ -186,7 +185,7 @@ def test_its_raw_request_needs_no_interceptor(connect: Connect) -> None:
     path = PATHS[LEDGER]
     created = client("request", {"method": "POST", "url": path, "type": LEDGER, "body": ledger_row()})
     url = f"{path}/{created['data']['id']}"
-    change = {"id": created["data"]["id"], "deleted_at": "2026-06-01T12:00:00.000Z"}
+    change = {"id": created["data"]["id"], "deleted_at": created["data"]["created_at"]}
     assert client("request", {"method": "PATCH", "url": url, "type": LEDGER, "body": change})["status"] == 200
     change["deleted_at"] = None
     assert client("request", {"method": "PATCH", "url": url, "type": LEDGER, "body": change})["status"] == 200
@@ -207,9 +206,9 @@ def test_a_retry_with_its_idempotency_key_gets_the_first_answer(connect: Connect
 
 def test_a_stale_etag_is_its_own_error_with_our_412(connect: Connect) -> None:
     client = connect("pipeline")
-    created = client("create", LEDGER, ledger_row())["data"]["id"]
-    etag = client("get", f"{LEDGER}/{created}")["headers"]["etag"]
-    change = {"id": created, "deleted_at": "2026-06-01T12:00:00.000Z"}
+    created = client("create", LEDGER, ledger_row())["data"]
+    etag = client("get", f"{LEDGER}/{created['id']}")["headers"]["etag"]
+    change = {"id": created["id"], "deleted_at": created["created_at"]}
     match = {"headers": {"If-Match": etag}}
     assert client("update", LEDGER, change, match)["status"] == 200
     assert refusal(client, "update", LEDGER, change, match) == [("412", "PRECONDITION_FAILED", {"header": "If-Match"})]
@@ -293,11 +292,11 @@ def test_what_is_forbidden_is_its_own_error_with_our_403(connect: Connect, new_p
     ]
 
 
-def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect) -> None:
+def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect, group: str) -> None:
     foreign = ledger_row(connector=FOREIGN_CONNECTOR)
     ((status, code, _),) = refusal(connect("pipeline"), "create", LEDGER, foreign)
     assert (status, code) == ("409", "TENANT_MISMATCH")
-    twice = enrolment(GROUP, WORKSPACE_A)
+    twice = enrolment(group, WORKSPACE_A)
     ((status, code, _),) = refusal(connect("owner"), "create", "workspace_group_workspace", twice)
     assert (status, code) == ("409", "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS")
 

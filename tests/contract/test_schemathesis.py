@@ -91,7 +91,7 @@ class Run:
         ended = subprocess.run(
             [*command, *place, *token, *arguments, "--no-color"],
             cwd=ROOT,
-            env=os.environ | {"CONTRACT_SEEN": str(self.seen)},
+            env=os.environ | {"CONTRACT_SEEN": str(self.seen), "CONTRACT_GROUP": self.stack.group()},
             capture_output=True,
             text=True,
             check=False,

@@ -120,13 +120,17 @@ def test_the_owners_chores_need_no_psql(rds: Cluster) -> None:
     # The one that signs stays, however old it is.
     assert handler({"Chore": "ForgetCursorKeys"}, Context())["Data"] == {"CursorKeys": 1}
     sizes = handler({"Chore": "Sizes"}, Context())["Data"]
+    # Nothing of that id is there.
+    unknown = {"Chore": "GiveUpId", "Type": "company", "Id": "01990000-0003-7000-8000-a00000000001"}
+    assert handler(unknown, Context())["Data"] == {"GivenUp": 0}
     assert sizes["core_api.company_workspace_connectors"].keys() == {"Rows", "DeadRows", "Bytes"}
 
 
 def test_a_chore_that_is_none_changes_nothing_and_says_so(rds: Cluster) -> None:
     handler = importlib.import_module("schema.migrate").handler
     handler({"RequestType": "Update"}, Context())
-    assert handler({"Chore": "DropEverything"}, Context())["Status"] == "FAILED"
+    for told in ({"Chore": "DropEverything"}, {"Chore": "GiveUpId", "Type": "company"}):
+        assert handler(told, Context())["Status"] == "FAILED"
 
 
 def test_where_there_is_no_secret_no_token_is_tried(

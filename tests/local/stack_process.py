@@ -14,6 +14,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+from local.demo_data import GROUP_NAME
 from local.identity import Identity
 from local.settings import ROOT
 
@@ -132,6 +133,12 @@ class StackProcess:
             rows += answer.json["data"]
             path = answer.json["links"]["next"]
         return rows
+
+    def group(self) -> str:
+        """Return the id of the demo's group, which is of the server's making."""
+        groups = self.get("/v1/workspace-groups?page[size]=500", "owner").json["data"]
+        (group,) = (each["id"] for each in groups if each["attributes"]["name"] == GROUP_NAME)
+        return str(group)
 
     def sqs(self, queue_url: str, action: str, **fields: str) -> str:
         """Send a request of SQS's query protocol, without a signature; return the XML."""

@@ -5,11 +5,13 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from local import gateway, payload
 from local.authorizer import as_text
 from local.gateway import Gateway, Router, Throttle
+from local.half_closed import RESET_SECONDS
 from local.identity import Identity, base64url
 from local.lambdas import InvocationError, RequestTooLargeError
 from local.template import Cors, Function, Route, Template
@@ -73,6 +76,8 @@ class Client:
         sent: list[MutableMapping[str, Any]] = []
 
         async def receive() -> MutableMapping[str, Any]:
+            if not waiting:
+                await asyncio.Event().wait()
             return waiting.pop(0)
 
         async def send(message: MutableMapping[str, Any]) -> None:
@@ -435,6 +440,85 @@ def test_a_function_that_takes_too_long_is_503(client: Client, monkeypatch: pyte
     threading.Timer(0.3, release.set).start()
     answer = client("/health")
     assert (answer.status, answer.body) == (503, b'{"message":"Service Unavailable"}')
+
+
+def test_a_request_line_and_headers_of_more_than_10240_bytes_are_431(client: Client) -> None:
+    rest = len("GET /health HTTP/1.1") + len("host" + "localhost") + len("x")
+    assert client("/health", more={"x": "a" * (10_240 - rest)}).status == 200
+    answer = client("/health", more={"x": "a" * (10_241 - rest)})
+    assert (answer.status, answer.body) == (431, b'{"message":"Request Header Fields Too Large"}')
+    assert client("/health?" + "a" * 10_240).status == 431
+
+
+def test_ten_thousand_header_names_are_refused_before_they_are_looked_at(client: Client) -> None:
+    assert client("/health", more={f"x-{number}": "" for number in range(10_000)}).status == 431
+    assert client.events == []
+
+
+@dataclass
+class Wire:
+    """A gateway behind a socket, with one thread for its functions, which is held until `let_go`."""
+
+    address: tuple[str, int]
+    begun: list[str]
+    let_go: threading.Event
+
+    def ask(self, path: str) -> socket.socket:
+        asking = socket.create_connection(self.address, timeout=5)
+        asking.sendall(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+        return asking
+
+    def wait_for(self, number: int) -> None:
+        end = time.monotonic() + 5
+        while len(self.begun) < number:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def wire(identity: Identity) -> Iterator[Wire]:
+    begun: list[str] = []
+    let_go = threading.Event()
+
+    def invoke(_: Function, event: Mapping[str, Any]) -> Any:
+        begun.append(event["rawQueryString"])
+        let_go.wait(5)
+        return {"statusCode": 200, "body": "done"}
+
+    with ThreadPoolExecutor(1) as executor, socket.create_server(("127.0.0.1", 0)) as listening:
+        server = gateway.Server(Gateway((OPEN,), (), identity, invoke, executor))
+        serving = threading.Thread(target=server.run, args=([listening],))
+        serving.start()
+        try:
+            yield Wire(listening.getsockname(), begun, let_go)
+        finally:
+            let_go.set()
+            server.should_exit = True
+            serving.join()
+
+
+def test_a_client_that_sends_no_more_gets_its_answer(wire: Wire) -> None:
+    with wire.ask("/health?half") as asking:
+        wire.wait_for(1)
+        asking.shutdown(socket.SHUT_WR)
+        wire.let_go.set()
+        answer = b"".join(iter(partial(asking.recv, 65536), b""))
+    assert answer.endswith(b"done")
+    assert b"HTTP/1.1 200 OK" in answer
+
+
+def test_what_a_client_asked_for_that_is_gone_is_not_worked_off(wire: Wire) -> None:
+    with wire.ask("/health?first") as first:
+        wire.wait_for(1)
+        for number in range(5):
+            wire.ask(f"/health?gone-{number}").close()
+        with wire.ask("/health?last") as last:
+            # The gateway hears of those that have gone while the first one is being answered.
+            time.sleep(4 * RESET_SECONDS)
+            wire.let_go.set()
+            assert b"200 OK" in last.recv(65536)
+        assert b"200 OK" in first.recv(65536)
+    assert wire.begun == ["first", "last"]
 
 
 def test_a_204_has_neither_body_nor_length(client: Client) -> None:

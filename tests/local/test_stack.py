@@ -23,7 +23,7 @@ from local.processes import listen_on
 from local.settings import ROOT
 from tests.local.stack_process import StackProcess, call, command_line, descendants
 from tests.local.test_postgres import lives
-from wellspring.example_ids import demo_id
+from wellspring.example_ids import demo_id, id_of
 from wellspring.resources import ledgers
 
 pytestmark = pytest.mark.long
@@ -41,6 +41,7 @@ VISIBLE = {
 MADE = """
 SELECT xmin::text, version_num FROM wellspring.alembic_version
 UNION ALL SELECT 'messages', count(*)::text FROM wellspring.sync_messages
+UNION ALL SELECT 'writes over HTTP', count(*)::text FROM wellspring.audit
 """
 
 
@@ -119,6 +120,39 @@ def test_the_demos_rows_have_their_keys_in_the_order_of_their_ids(stack: StackPr
         assert stack.run("psql", "-Atc", query).stdout.split() == ids, table
 
 
+def test_groups_and_choices_of_the_demo_come_over_http(stack: StackProcess) -> None:
+    # Each such write leaves a row of its own; the matches are of the queue.
+    audit = "SELECT resource_type, resource_id FROM wellspring.audit ORDER BY pk"
+    written = [line.split("|") for line in stack.run("psql", "-Atc", audit).stdout.split()]
+    assert [type_ for type_, _ in written] == [
+        "workspace_group",
+        "workspace_group_membership",
+        *["workspace_provider"] * 4,
+    ]
+    assert stack.group() in {id_ for _, id_ in written}
+    group = stack.get(f"/v1/workspace-groups/{stack.group()}?include=workspaces,memberships", "owner").json
+    assert {each["id"] for each in group["data"]["relationships"]["workspaces"]["data"]} == {
+        demo_id("workspace", letter) for letter in demo_data.GROUPED
+    }
+    members = [each for each in group["included"] if each["type"] == "workspace_group_membership"]
+    assert {(each["relationships"]["people"]["data"]["id"], each["attributes"]["role"]) for each in members} == {
+        (demo_data.OWNER, "owner"),
+        (demo_data.MEMBER, "member"),
+    }
+    choices = stack.get("/v1/workspace-providers", "pipeline").json["data"]
+    assert {
+        (
+            choice["relationships"]["workspace"]["data"]["id"],
+            choice["relationships"]["provider"]["data"]["id"],
+            choice["attributes"]["is_selected"],
+        )
+        for choice in choices
+    } == {
+        (demo_id("workspace", letter), demo_id("provider", "0", number), is_selected)
+        for letter, number, is_selected in demo_data.CHOICES
+    }
+
+
 def test_every_id_of_the_demo_is_a_uuid_of_version_seven() -> None:
     ids = [row["id"] for rows in demo_data.rows().values() for row in rows if "id" in row]
     ids += [message["id"] for message in demo_data.messages()]
@@ -170,7 +204,8 @@ def test_without_a_token_the_answer_is_the_gateways_401(stack: StackProcess) -> 
 
 def test_each_event_of_a_list_is_answered_over_http_too(stack: StackProcess) -> None:
     for path in sorted((ROOT / "events").glob("*_list.json")):
-        event = json.loads(path.read_text())
+        # The group's id is of the server's making.
+        event = json.loads(path.read_text().replace(id_of("workspace_group"), stack.group()))
         # The feed is for services.
         who = "pipeline" if path.name == "feed_event_list.json" else "owner"
         answer = stack.get(f"{event['rawPath']}?{event['rawQueryString']}", who)
@@ -416,6 +451,47 @@ def test_a_paused_database_is_503_until_it_is_resumed(stack: StackProcess) -> No
     assert until(lambda: stack.get("/health").status == 200)
 
 
+def test_make_export_writes_a_workspace_into_a_file_by_one_command(stack: StackProcess, tmp_path: Path) -> None:
+    workspace, out = str(demo_id("workspace", "a")), tmp_path / "a.jsonl"
+    command = f"make --silent export WORKSPACE={workspace} OUT={out}"
+    done = subprocess.run(
+        command, shell=True, cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    objects = [json.loads(line) for line in out.read_text().splitlines()]
+    assert done.stdout == f"{len(objects)} lines in {out}\n"
+    assert objects[-1] == objects[-1] | {"type": "workspace", "id": workspace}
+    for kind in KINDS:
+        shown = {row["id"] for row in stack.rows("guest", kind, "&filter[deleted]=include")}
+        assert {each["id"] for each in objects if each["type"] == f"{kind}_workspace_connector"} == shown
+    # What was put together is in the bucket no more, so that the next one is of its own moment.
+    assert stack.run("export", workspace, str(out)).returncode == 0
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("page", ["a-customer-leaves", "a-person-asks", "a-person-is-forgotten"])
+def test_what_a_page_of_duties_says_for_a_laptop_works_when_pasted(
+    stack: StackProcess, tmp_path: Path, page: str
+) -> None:
+    text = (ROOT / f"docs/{page}.md").read_text()
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    questions = re.findall(r"^\| [^|]*\? \| `(ask '[^']+')` \|$", text, re.MULTILINE)
+    typed = "\n".join([*blocks[:1], *(f"{each} | grep -q jsonapi" for each in questions[:1]), *blocks[1:]])
+    typed = typed.replace("http://127.0.0.1:3000", stack.facts["api_url"]).replace("ledger.jsonl", f"{tmp_path}/ledger")
+    done = subprocess.run(
+        ["bash", "-ec", typed], cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count('"applied": 1') == typed.count("make --silent load")
+
+
+def test_an_export_of_a_workspace_that_never_was_is_one_line(stack: StackProcess, tmp_path: Path) -> None:
+    refused = stack.run("export", str(uuid.uuid4()), str(tmp_path / "never.jsonl"))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "the export failed: NotFound: There never was such a workspace.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_root_and_the_docs_with_a_slash_lead_a_browser_to_a_page(stack: StackProcess) -> None:
     for path in ("/", "/docs/"):
         # As a browser asks: it follows the redirect, and the page is sent packed only.
@@ -487,7 +563,7 @@ def test_a_restart_keeps_everything_and_adds_nothing(stack: StackProcess) -> Non
     stack.settings["PORT"] = issuer.rpartition(":")[2].partition("/")[0]
     stack.start()
     # Nothing was migrated again, and nothing of the demo was sent again.
-    assert made.count("\n") == 2
+    assert made.count("\n") == 3
     assert stack.run("psql", "-Atc", MADE).stdout == made
     assert "waiting for the " not in stack.output
     assert {kind: {row["id"] for row in stack.rows("pipeline", kind)} for kind in KINDS} == rows

@@ -54,6 +54,8 @@ def test_each_kind_of_function_signs_in_as_its_own_user(template: Template, reso
             function.handler.startswith("sync_message.") and role == "writer"
         ):
             role = "consumer"
+        elif function.handler == "maintenance.export.handler":
+            role = "exporter"
         assert function.environment["DB_USER"] == f"wellspring_{role}"
         for policy in resources[name]["Properties"].get("Policies", []):
             (statement,) = policy["Statement"]

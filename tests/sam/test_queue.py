@@ -19,7 +19,11 @@ from tests.sync.test_events import REPLAYED as SYNC
 from tests.sync.test_pruning import Memory
 from wellspring.example_ids import demo_id, id_of
 
-REPLAYED = (*(f"sync_{name}" for name in SYNC), "maintenance_prune", "maintenance_settle", *FEED)
+REPLAYED = (
+    *(f"sync_{name}" for name in SYNC),
+    *("maintenance_export", "maintenance_prune", "maintenance_settle"),
+    *FEED,
+)
 MATCHED = text(
     "SELECT provider.id::text, is_matched, is_selected FROM core_api.workspace_providers AS choice"
     " JOIN core_api.providers AS provider ON provider.pk = choice.provider_pk"
@@ -81,11 +85,11 @@ def test_the_match_event_matches_its_providers(deployed: Deployed, demo: FreshDa
 
 def test_the_prune_event_forgets_what_is_old_and_nothing_else(deployed: Deployed, demo: FreshDatabase) -> None:
     memory = Memory(World(demo))
-    memory.remember(3, "95 days")
+    memory.remember(3, "400 days")
     memory.remember(2, "1 minute")
     answer = deployed.lambdas.invoke(function_of("maintenance_prune").name, event("maintenance_prune"))
-    assert answer == {"deleted": {"sync_messages": 3, "idempotency_keys": 3}, "is_all": True}
-    assert memory.left() == (2, 2)
+    assert answer == {"deleted": {"sync_messages": 3, "idempotency_keys": 3, "audit": 3}, "is_all": True}
+    assert memory.left() == (2, 2, 2)
 
 
 def test_the_settle_event_releases_what_has_come(deployed: Deployed, demo: FreshDatabase, ledger: Ledger) -> None:
@@ -100,6 +104,15 @@ def test_the_settle_event_releases_what_has_come(deployed: Deployed, demo: Fresh
     settled: Any = deployed.lambdas.invoke(function_of("maintenance_settle").name, event("maintenance_settle"))
     assert settled["release"] == {"applied": 1, "parked": 0, "is_all": True}
     assert ledger.live(connector) == {company.id: 1}
+
+
+def test_the_export_event_reads_its_workspace_and_looks_for_the_bucket(deployed: Deployed, demo: FreshDatabase) -> None:
+    exporter, asked = function_of("maintenance_export").name, event("maintenance_export")
+    never: Any = deployed.lambdas.invoke(exporter, asked | {"workspace": str(uuid4())})
+    assert never["errorType"] == "NotFound"
+    # There is no S3 here.
+    found: Any = deployed.lambdas.invoke(exporter, asked)
+    assert found["errorType"] in {"ClientError", "EndpointConnectionError", "NoCredentialsError"}
 
 
 @pytest.mark.parametrize("name", KEPT)

@@ -360,7 +360,7 @@ class TestTheFunctionsRoles:
 
     ROLES = ("wellspring_reader", "wellspring_writer")
 
-    @pytest.mark.parametrize("role", [*ROLES, "wellspring_consumer", "wellspring_feeder"])
+    @pytest.mark.parametrize("role", [*ROLES, "wellspring_consumer", "wellspring_feeder", "wellspring_exporter"])
     def test_are_ordinary_and_own_nothing(self, catalogue: Catalogue, role: str) -> None:
         assert catalogue.rows(
             "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication, rolcanlogin"
@@ -436,6 +436,12 @@ class TestTheFunctionsRoles:
         swept = {"wellspring.endings"}
         assert self.granted(catalogue, "wellspring_consumer", "UPDATE") == ledgers | messages | sums | swept
         assert self.granted(catalogue, "wellspring_consumer", "DELETE") == messages
+
+    @pytest.mark.parametrize(
+        "privilege", ["INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"]
+    )
+    def test_export_without_changing_anything(self, catalogue: Catalogue, privilege: str) -> None:
+        assert self.granted(catalogue, "wellspring_exporter", privilege) == set()
 
     def test_a_tenant_never_moves_whoever_asks(self, catalogue: Catalogue) -> None:
         for table in ("peoples", "companies", "accounts", "workspace_connectors", "workspace_memberships"):

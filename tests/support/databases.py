@@ -20,12 +20,15 @@ from wellspring.settings import Settings
 
 # Prepares a pooler for a database, and returns its URL through there.
 type OpenAt = Callable[[str], str]
-type Role = Literal["wellspring_reader", "wellspring_writer", "wellspring_consumer", "wellspring_feeder"]
+type Role = Literal[
+    "wellspring_reader", "wellspring_writer", "wellspring_consumer", "wellspring_feeder", "wellspring_exporter"
+]
 
 READER: Role = "wellspring_reader"
 WRITER: Role = "wellspring_writer"
 CONSUMER: Role = "wellspring_consumer"
 FEEDER: Role = "wellspring_feeder"
+EXPORTER: Role = "wellspring_exporter"
 
 # Whom the function that a test calls logs in as, by the template; None where no function is called.
 role_of_call: ContextVar[Role | None] = ContextVar("role_of_call", default=None)

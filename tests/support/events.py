@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import text, update
 
-from local import demo, demo_data
+from local import demo_data
 from local.template import Function, Template
+from tests.support import own_rows
 from tests.support.api import Context
 from tests.support.databases import FEEDER, AnyDatabase, role_of_call
 from tests.support.world import Row, World
@@ -52,16 +53,16 @@ def replay(name: str) -> dict[str, Any]:
 
 
 def load_demo(database: AnyDatabase) -> None:
-    """Make the demo's parents, whose ids most events name, as `make run` does: through the feed, and groups."""
+    """Make the demo's parents, whose ids most events name, through the feed; and groups and choices."""
     told = role_of_call.set(FEEDER)
     try:
         verdicts = feed.apply(feed_events.parse(json.dumps(list(demo_data.events()))), Deadline(30))
     finally:
         role_of_call.reset(told)
     assert {verdict.status for verdict in verdicts} == {"applied"}
-    for table, columns in demo._OWN.items():
-        statement = demo.insert_statement(table, columns)
-        database.owner.execute(text(statement), {"rows": json.dumps(demo_data.rows()[table])})
+    for table, rows in own_rows.rows().items():
+        statement = own_rows.insert_statement(table, own_rows.OWN[table])
+        database.owner.execute(text(statement), {"rows": json.dumps(rows)})
     database.commit()
 
 

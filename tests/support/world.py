@@ -37,6 +37,10 @@ class World:
 
     # ---- parents -------------------------------------------------------------------------------------
 
+    def forget(self) -> None:
+        """Forget the connector that is made once, because what made it was undone."""
+        self._connector = None
+
     def workspace(self, name: str = "Workspace", **values: Any) -> Row:
         return self._insert("workspace", parents.workspaces, name=name, **values)
 

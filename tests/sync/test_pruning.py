@@ -34,7 +34,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Memory:
-    """The two tables, as the owner sees them."""
+    """The three tables, as the owner sees them."""
 
     def __init__(self, world: World) -> None:
         self.database = world.database
@@ -48,20 +48,25 @@ class Memory:
         )
         self.database.owner.exec_driver_sql(
             "INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer, created_at)"
-            f" SELECT 'person:' || gen_random_uuid(), 'key', 'x', '{{}}', now() - interval '{age}' {many}"
+            f" SELECT 'service:' || gen_random_uuid(), 'key', 'x', '{{}}', now() - interval '{age}' {many}"
+        )
+        self.database.owner.exec_driver_sql(
+            "INSERT INTO wellspring.audit (caller, operation, resource_type, resource_id, created_at)"
+            f" SELECT 'person', 'create', 'company', gen_random_uuid(), now() - interval '{age}' {many}"
         )
         self.database.commit()
 
-    def left(self) -> tuple[int, int]:
+    def left(self) -> tuple[int, int, int]:
         """Return how many are left of each."""
         found = self.database.owner.execute(
             text(
                 "SELECT (SELECT count(*) FROM wellspring.sync_messages),"
-                "       (SELECT count(*) FROM wellspring.idempotency_keys)"
+                "       (SELECT count(*) FROM wellspring.idempotency_keys),"
+                "       (SELECT count(*) FROM wellspring.audit)"
             )
         ).one()
         self.database.commit()
-        return found[0], found[1]
+        return found[0], found[1], found[2]
 
 
 @pytest.fixture
@@ -72,29 +77,44 @@ def memory(world: World) -> Memory:
 @pytest.mark.parametrize(
     ("age", "left"),
     [
-        ("89 days 23 hours", (3, 0)),
-        ("90 days 1 minute", (0, 0)),
-        ("23 hours 59 minutes", (3, 3)),
-        ("24 hours 1 minute", (3, 0)),
-        ("-1 hour", (3, 3)),
+        ("364 days 23 hours", (0, 0, 3)),
+        ("365 days 1 minute", (0, 0, 0)),
+        ("89 days 23 hours", (3, 0, 3)),
+        ("90 days 1 minute", (0, 0, 3)),
+        ("23 hours 59 minutes", (3, 3, 3)),
+        ("24 hours 1 minute", (3, 0, 3)),
+        ("-1 hour", (3, 3, 3)),
     ],
 )
-def test_a_message_is_remembered_for_90_days_and_an_answer_for_one(
-    memory: Memory, age: str, left: tuple[int, int]
+def test_a_message_is_remembered_for_90_days_an_answer_for_one_and_who_wrote_for_365(
+    memory: Memory, age: str, left: tuple[int, int, int]
 ) -> None:
     memory.remember(3, age)
     handler({}, Context())
     assert memory.left() == left
 
 
+def test_the_audit_is_kept_for_as_long_as_the_deployment_says(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.remember(1, "120 days")
+    memory.remember(2, "91 days")
+    for days, left in (("100", 2), ("5", 0)):
+        monkeypatch.setenv("AUDIT_DAYS", days)
+        handler({}, Context())
+        assert memory.left()[2] == left
+    # Less than what the database lets be said counts as that.
+    memory.remember(1, "89 days")
+    handler({}, Context())
+    assert memory.left()[2] == 1
+
+
 @pytest.mark.parametrize(("rows", "each"), [(0, 1), (1, 1), (CHUNK, 2), (2 * CHUNK + 1, 3)])
 def test_a_chunk_is_one_statement(memory: Memory, statements: Statements, log: Log, rows: int, each: int) -> None:
-    memory.remember(rows, "95 days")
+    memory.remember(rows, "400 days")
     memory.remember(2, "1 minute")
     answer = handler({}, Context())
-    assert len(statements) == 2 * each
-    assert memory.left() == (2, 2)
-    assert answer == {"deleted": {"sync_messages": rows, "idempotency_keys": rows}, "is_all": True}
+    assert len(statements) == 3 * each
+    assert memory.left() == (2, 2, 2)
+    assert answer == {"deleted": {"sync_messages": rows, "idempotency_keys": rows, "audit": rows}, "is_all": True}
     (line,) = log
     assert (line["message"], line["deleted"], line["is_all"]) == ("pruned", answer["deleted"], True)
 
@@ -113,7 +133,7 @@ def test_each_chunk_is_committed_and_the_rest_is_left_to_the_next_run_when_the_t
 
     assert handler({}, Context())["is_all"] is False
     assert len(commits) == 2
-    assert memory.left() == (3 * CHUNK, 5 * CHUNK)
+    assert memory.left() == (3 * CHUNK, 5 * CHUNK, 5 * CHUNK)
     monkeypatch.undo()
 
 
@@ -128,7 +148,7 @@ def test_a_key_that_is_claimed_anew_while_its_deletion_waits_for_it_is_kept(
         wait_until_a_session_waits_for_a_lock(fresh_database)
         other.commit()
         pruning.join(PATIENCE_SECONDS)
-    assert memory.left() == (0, 1)
+    assert memory.left()[:2] == (0, 1)
 
 
 def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledger, memory: Memory) -> None:
@@ -144,15 +164,16 @@ def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledge
 
 
 def test_the_event_is_replayed(memory: Memory) -> None:
-    memory.remember(1, "95 days")
+    memory.remember(1, "400 days")
     assert events.replay("maintenance_prune") == {
-        "deleted": {"sync_messages": 1, "idempotency_keys": 1},
+        "deleted": {"sync_messages": 1, "idempotency_keys": 1, "audit": 1},
         "is_all": True,
     }
 
 
 @pytest.mark.parametrize(
-    ("table", "days"), [("sync_messages", 44), ("sync_messages", 0), ("idempotency_keys", 0), ("cursor_keys", 50)]
+    ("table", "days"),
+    [("sync_messages", 44), ("sync_messages", 0), ("idempotency_keys", 0), ("audit", 89), ("cursor_keys", 50)],
 )
 def test_what_may_still_matter_cannot_be_deleted_even_by_mistake(
     memory: Memory, world: World, table: Any, days: int
@@ -165,7 +186,7 @@ def test_what_may_still_matter_cannot_be_deleted_even_by_mistake(
     with pytest.raises(InternalError) as caught:
         in_transaction(delete)
     assert caught.value.evidence["sqlstate"] == "42501"
-    assert memory.left() == (3, 3)
+    assert memory.left() == (3, 3, 3)
 
 
 class TestAFailure:
@@ -183,7 +204,7 @@ class TestAFailure:
         self, memory: Memory, world: World, no_pauses: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         memory.remember(1, "95 days")
-        failures: Iterator[bool] = iter([True, True, False, False])
+        failures: Iterator[bool] = iter([True, True, False, False, False])
 
         def refuse(*_: object) -> int:
             if next(failures):

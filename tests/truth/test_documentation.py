@@ -11,6 +11,7 @@ from local.template import Route, Template
 from tests.deployment import test_migration as deployment_events
 from tests.feed import test_events as feed_events
 from tests.reading import test_events as read_events
+from tests.reading import test_exporting as exported_events
 from tests.sam import test_http as invoked_http
 from tests.sam import test_migration as invoked_migration
 from tests.sam import test_queue as invoked_queue
@@ -100,7 +101,7 @@ def test_every_route_is_in_the_readme(route: str) -> None:
 
 def test_every_event_is_replayed_by_a_test() -> None:
     """Each of these folders replays what it lists, tests/sync also what begins with sync_."""
-    folders = (read_events, written_events, pruned_events, settled_events, deployment_events)
+    folders = (read_events, written_events, pruned_events, settled_events, exported_events, deployment_events)
     others = [name for folder in folders for name in folder.REPLAYED]
     replayed = [*others, *(f"sync_{name}" for name in sync_events.REPLAYED), *feed_events.REPLAYED]
     assert sorted(replayed) == sorted(path.stem for path in EVENTS)

@@ -67,7 +67,7 @@ def test_it_takes_of_the_events_what_the_consumer_takes(path: Any) -> None:
 
 def test_it_takes_the_examples_of_the_guide_and_the_demos_messages() -> None:
     examples = [json.loads(example) for example in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)]
-    for body in (*examples, *demo_data.messages()):
+    for body in (*examples, *demo_data.messages(), *demo_data.matches()):
         VALIDATOR.validate(body)
     assert {example["type"] for example in examples} == {body["type"] for body in BODIES}
 

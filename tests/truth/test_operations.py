@@ -1,4 +1,7 @@
-"""What docs/operations.md tells an operator to type, to look for and to pay is there, and adds up."""
+"""What docs/operations.md tells an operator to type, to look for and to pay is there, and adds up.
+
+So is what the pages of an operator's duties tell them to type.
+"""
 
 import re
 import shlex
@@ -14,13 +17,16 @@ from local.template import Template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/operations.md").read_text()
+DUTIES = ("a-customer-leaves", "a-person-asks", "a-person-is-forgotten")
+# All that an operator types.
+TYPED = "\n".join([TEXT, *((ROOT / f"docs/{page}.md").read_text() for page in DUTIES)])
 TEMPLATE = Template().document
-SHELL = re.findall(r"^ *```sh\n(.*?)^ *```", TEXT, re.MULTILINE | re.DOTALL)
+SHELL = re.findall(r"^ *```sh\n(.*?)^ *```", TYPED, re.MULTILINE | re.DOTALL)
 INSIGHTS = re.findall(r"^```insights\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 # Of the CLI itself, whatever the command.
 GLOBAL_OPTIONS = {"query", "output", "cli-binary-format", "cli-read-timeout"}
 # No operation of the service, but a command that the CLI adds to them.
-OF_THE_CLI = {("rds", "generate-db-auth-token"): {"hostname", "port", "username"}}
+OF_THE_CLI = {("rds", "generate-db-auth-token"): {"hostname", "port", "username"}, ("s3", "cp"): set[str]()}
 # Of Lambda's own lines, as its Developer Guide has them ("Lambda Telemetry API Event schema reference").
 OF_LAMBDA = {"type", "platform.report", "timeout", "error", "record.status", "record.metrics.initDurationMs"}
 INSIGHTS_WORDS = frozenset(
@@ -30,7 +36,7 @@ INSIGHTS_WORDS = frozenset(
 
 def commands() -> list[list[str]]:
     """Return each call of the AWS CLI as its words, in a block or in a sentence."""
-    spoken = [span for span in re.findall(r"`(aws [a-z0-9-]+ [^`]+)`", TEXT) if "…" not in span]
+    spoken = [span for span in re.findall(r"`(aws [a-z0-9-]+ [^`]+)`", TYPED) if "…" not in span]
     text = "\n".join([*SHELL, *spoken]).replace("\\\n", " ")
     found = []
     for start in re.finditer(r"\baws (?=[a-z0-9]+ [a-z-]+)", text):
@@ -49,7 +55,8 @@ def commands() -> list[list[str]]:
 
 @cache
 def service(name: str) -> Any:
-    return botocore.session.get_session().get_service_model(name)
+    # What the CLI calls otherwise.
+    return botocore.session.get_session().get_service_model({"s3api": "s3"}.get(name, name))
 
 
 @pytest.mark.parametrize("words", commands(), ids=lambda words: " ".join(words[1:3]))
@@ -81,12 +88,12 @@ def test_the_commands_are_found() -> None:
     assert found >= {("lambda", "invoke"), ("rds", "describe-events"), ("lambda", "get-alias")}
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"\$\(output (\w+)\)", TEXT))))
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\$\(output (\w+)\)", TYPED))))
 def test_every_output_that_is_asked_for_is_one(name: str) -> None:
     assert name in TEMPLATE["Outputs"]
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"\$\(resource (\w+)\)", TEXT))))
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\$\(resource (\w+)\)", TYPED))))
 def test_every_resource_that_is_asked_for_is_one(name: str) -> None:
     # SAM calls an event's resource after the function and the event.
     events = {
@@ -106,7 +113,8 @@ def test_every_parameter_that_is_set_is_one() -> None:
 
 def test_every_target_of_make_is_there() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z-]+)", TEXT)) <= targets
+    typed = re.findall(r"(?:`|^|\| )make (?:--silent )?([a-z-]+)", TYPED, re.MULTILINE)
+    assert {"export", "load"} <= set(typed) <= targets
 
 
 def test_every_alarm_has_its_entry_and_every_entry_its_alarm() -> None:

@@ -88,18 +88,34 @@ def test_the_page_is_compressed_html_that_caches_ask_for_each_time() -> None:
 
 
 def test_the_policy_names_this_origin_and_the_issuers_and_no_other() -> None:
-    sign_in = SignIn(issuer=ISSUER, origins="https://acme.auth.eu-west-1.amazoncognito.com https://login.example.com")
+    token_endpoint = "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/token"
+    sign_in = SignIn(issuer=ISSUER, token_endpoint=token_endpoint)
     directives = dict(
         each.strip().partition(" ")[::2] for each in content_security_policy(sign_in).split(";") if each.strip()
     )
     assert directives["default-src"] == "'none'"
     assert directives["script-src"] == directives["style-src"] == "'self'"
-    assert directives["connect-src"] == (
-        "'self' https://login.example.com https://acme.auth.eu-west-1.amazoncognito.com"
-    )
+    assert directives["connect-src"] == f"'self' https://login.example.com {token_endpoint}"
     assert directives["require-trusted-types-for"] == "'script'"
     assert "unsafe" not in str(directives)
     assert "connect-src 'self';" in content_security_policy(SignIn())
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://elsewhere.example",
+        "https://elsewhere.example/",
+        "http://elsewhere.example/oauth2/token",
+        "https://*.example/oauth2/token",
+        "https://elsewhere.example/token; script-src *",
+        "https://elsewhere.example/token https://another.example/token",
+    ],
+)
+def test_a_token_endpoint_is_one_address_or_none(endpoint: str) -> None:
+    policy = content_security_policy(SignIn(issuer=ISSUER, token_endpoint=endpoint))
+    assert "connect-src 'self' https://login.example.com;" in policy
+    assert "elsewhere" not in policy
 
 
 def test_the_page_names_its_files_by_hash_and_nothing_of_another_host() -> None:

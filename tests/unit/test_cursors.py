@@ -7,9 +7,12 @@ from uuid import UUID
 
 import pytest
 
+from local.gateway import LARGEST_HEAD
 from wellspring.errors import InvalidCursor
-from wellspring.queries import Position, Sort
-from wellspring.resources import ACCOUNT_WORKSPACE_CONNECTOR, COMPANY, COMPANY_WORKSPACE_CONNECTOR, FOLDED
+from wellspring.jsonapi.documents import url_of
+from wellspring.jsonapi.query import MAX_FILTER_IDS, with_cursor
+from wellspring.queries import MAX_NAME_FOLDED, Position, Sort
+from wellspring.resources import ACCOUNT, ACCOUNT_WORKSPACE_CONNECTOR, COMPANY, COMPANY_WORKSPACE_CONNECTOR, FOLDED
 from wellspring.services.cursors import sign, verify
 
 BASE64 = f"{string.ascii_letters}{string.digits}-_"
@@ -80,3 +83,14 @@ def test_what_was_never_a_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidCursor) as caught:
         opened(cursor)
     assert caught.value.source == {"parameter": "page[after]"}
+
+
+def test_the_longest_walk_fits_through_the_gateway() -> None:
+    """As many ids as filters take, escaped as browsers do, behind the longest name: with room for token and headers."""
+    longest = Position("\N{GRINNING FACE}" * MAX_NAME_FOLDED, UUID(int=1))
+    cursor = sign(b"key", ACCOUNT, Sort(FOLDED, descending=False), longest)
+    ids = "%2C".join(str(UUID(int=number)) for number in range(MAX_FILTER_IDS))
+    raw = f"filter%5Bworkspace%5D={ids}&filter%5Bname%5D%5Bstarts%5D=x&sort=name&page%5Bsize%5D=500&include=workspace"
+    link = url_of(ACCOUNT.route, with_cursor(raw, "page[after]", cursor))
+    token, headers = 3000, 1500
+    assert len(f"GET {link} HTTP/1.1") + token + headers <= LARGEST_HEAD

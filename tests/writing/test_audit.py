@@ -1,5 +1,7 @@
 """Who wrote what over HTTP: one row for each write, in its transaction, which no function can read or change."""
 
+import re
+import subprocess
 from typing import Any
 from uuid import UUID
 
@@ -7,11 +9,13 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import ProgrammingError
 
+from local.settings import ROOT
 from tests.support.api import ANONYMOUS, call, draft, post
 from tests.support.databases import WRITER, Database
 from tests.support.world import World
 from tests.writing.conftest import CHOICES, COMPANIES, GROUPS, MATCHER, PIPELINE, Tenant, identifier
 from wellspring.models.infrastructure import audit
+from wellspring.observability import fingerprint
 
 type Noted = list[tuple[str, str, str, UUID]]
 
@@ -99,3 +103,34 @@ def test_the_log_names_the_caller_of_every_answer_by_one_hash(
     first, second, third, fourth = lines[0], lines[2], lines[5], lines[7]
     assert lines == [first, first, second, second, None, third, third, fourth, fourth, None]
     assert len({first, second, third, fourth}) == 4
+
+
+def test_the_guides_queries_tell_who_changed_a_row_and_what_a_leaked_token_wrote(
+    database: Database, ours: Tenant
+) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text().partition("### Who did it\n")[2]
+    who, what = [each for each in re.findall(r"```sql\n(.*?)```", guide, re.DOTALL)[0].split(";") if each.strip()]
+    caller, said = f"service:{(PIPELINE.claims or {})['sub']}", "service:sync-pipeline"
+    made = post(COMPANIES, PIPELINE, ours.draft()).data["id"]
+    assert call("DELETE", f"{COMPANIES}/{made}", PIPELINE).status == 204
+    (id_,) = re.findall(r"resource_id = '([^']+)'", who)
+    changed = database.owner.execute(text(who.replace(id_, made))).all()
+    assert [(row.caller, row.operation) for row in changed] == [(caller, "create"), (caller, "delete")]
+    assert said in what
+    written = database.owner.execute(text(what.replace(said, caller))).all()
+    assert [(row.operation, row.resource_type, str(row.resource_id)) for row in written] == [
+        (operation, "company_workspace_connector", made) for operation in ("create", "delete")
+    ]
+
+
+def test_the_guides_command_computes_the_hash_that_the_log_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text().partition("### Who did it\n")[2]
+    (command,) = re.findall(r"```sh\n(.*?)```", guide, re.DOTALL)[:1]
+    asked = re.search(r'"\$\(aws .*?\)"', command, re.DOTALL)
+    assert asked is not None
+    stack = "arn:aws:cloudformation:eu-central-1:123456789012:stack/wellspring/0a1b2c3d"
+    monkeypatch.setenv("CALLER_HASH_KEY", stack)
+    done = subprocess.run(
+        ["sh", "-c", command.replace(asked[0], stack)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == fingerprint("service:sync-pipeline")

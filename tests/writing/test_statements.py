@@ -1,6 +1,7 @@
 """How many statements each writing operation sends: a number that does not grow with what is written."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.writing.conftest import (
     tenant,
 )
 
+MADE = datetime(2026, 1, 1, tzinfo=UTC)
 AT = "2026-05-10T08:14:22.000Z"
 
 
@@ -81,7 +83,7 @@ class TestAProvenanceRow:
 
     # The row, held, then its change.
     def test_is_changed_and_deleted(self, world: World, ours: Tenant, statements: Statements, type_: str) -> None:
-        row = world.provenance(ours.records[type_], ours.connector)
+        row = world.provenance(ours.records[type_], ours.connector, created_at=MADE)
         url = f"{route_of(type_)}/{row.id}"
         document = draft(row.type, {"deleted_at": AT}, row.id)
         assert sent(statements, lambda: call("PATCH", url, PIPELINE, document), 200) == 2

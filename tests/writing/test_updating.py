@@ -1,13 +1,13 @@
 """Contract, section 4, "Update" and "Optimistic concurrency": PATCH, and what a client must know to send one."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from tests.support.api import ANONYMOUS, READER, TYPES, Caller, Reply, call, draft, get, patch, person
 from tests.support.databases import Database, FreshDatabase, Statements
@@ -30,6 +30,8 @@ from tests.writing.conftest import (
 from wellspring.models import table_of
 from wellspring.resources import resource_of
 
+# When the rows of these tests were made: before the times that they are ended at.
+MADE = datetime(2026, 1, 1, tzinfo=UTC)
 AT = "2026-05-10T08:14:22.123Z"
 LATER = "2026-05-11T08:14:22.456Z"
 ATTRIBUTES = "/data/attributes"
@@ -49,7 +51,7 @@ def change(row: Row, caller: Caller = PIPELINE, query: str = "", if_match: str |
 @pytest.fixture
 def row(world: World, ours: Tenant) -> Row:
     """A provenance row of ours."""
-    return world.provenance(ours.records["company"], ours.connector)
+    return world.provenance(ours.records["company"], ours.connector, created_at=MADE)
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ class TestTheForeignTenant:
 class TestAProvenanceRow:
     @pytest.fixture
     def row(self, world: World, ours: Tenant, type_: str) -> Row:
-        return world.provenance(ours.records[type_], ours.connector)
+        return world.provenance(ours.records[type_], ours.connector, created_at=MADE)
 
     def test_is_tombstoned_by_a_time(self, ours: Tenant, row: Row) -> None:
         before = get(url_of(row), ours.caller).document
@@ -211,13 +213,10 @@ class TestATime:
             ("2026-05-10T08:14:22,5-0030", "2026-05-10T08:44:22.500Z"),
             # Cut, not rounded: a rounded time would be later than what was said.
             ("2026-05-10T08:14:22.123999Z", AT),
-            ("2026-12-31T23:59:59.9999Z", "2026-12-31T23:59:59.999Z"),
-            # The first and the last that there are, which no rounding may leave.
-            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
-            ("9999-12-31T23:59:59.9999Z", "9999-12-31T23:59:59.999Z"),
-            ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999Z"),
+            ("2026-02-28T23:59:59.9999Z", "2026-02-28T23:59:59.999Z"),
             ("2026-05-10T08:14:22.1239999999Z", "2026-05-10T08:14:22.123Z"),
-            ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999Z"),
+            # The row's first moment.
+            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000Z"),
         ],
     )
     def test_is_stored_in_milliseconds_and_shown_so(self, database: Database, row: Row, said: str, shown: str) -> None:
@@ -229,7 +228,7 @@ class TestATime:
         only = f"sort=deleted_at&filter[deleted]=only&filter[deleted_at][gte]={shown}&filter[deleted_at][lte]={shown}"
         assert get(f"{COMPANIES}?{only}", READER).data[0]["attributes"]["deleted_at"] == shown
 
-    @pytest.mark.parametrize("said", ["2026-05-10T08:14:22.123999Z", "9999-12-31T23:59:59.9999Z"])
+    @pytest.mark.parametrize("said", ["2026-05-10T08:14:22.123999Z", "2026-05-10T08:14:22.1239999999Z"])
     def test_said_again_changes_nothing(self, row: Row, said: str) -> None:
         first, second = change(row, deleted_at=said), change(row, deleted_at=said)
         assert second.document == first.document
@@ -265,6 +264,51 @@ class TestATime:
     def test_of_no_such_form_does_not_validate(self, row: Row, said: object) -> None:
         assert told(change(row, deleted_at=said)) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/deleted_at")]
         assert get(url_of(row), READER).status == 200
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            # Cut to milliseconds it is no less before the row was made.
+            "2025-12-31T23:59:59.9999Z",
+            "2026-01-01T00:59:59.999+01:00",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.9999Z",
+            "9999-12-31T23:59:59.999999999Z",
+        ],
+    )
+    def test_before_the_row_was_made_or_in_the_future_does_not_validate(self, row: Row, said: str) -> None:
+        before = get(url_of(row), READER)
+        reply = change(row, deleted_at=said)
+        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/deleted_at")]
+        assert reply.error["detail"] == "The value must be a time from created_at until now, or null."
+        after = get(url_of(row), READER)
+        assert (after.document, after.headers["etag"]) == (before.document, before.headers["etag"])
+
+    def test_moves_within_the_life_of_a_row_that_has_ended(self, row: Row) -> None:
+        assert [change(row, deleted_at=said).status for said in (AT, LATER, AT)] == [200] * 3
+        assert change(row, deleted_at="9999-12-31T23:59:59Z").status == 422
+        (gone,) = get(f"{COMPANIES}?filter[deleted]=only", READER).data
+        assert gone["attributes"]["deleted_at"] == AT
+
+    def test_is_compared_with_the_clock_of_the_database(self, database: Database, row: Row) -> None:
+        """The transaction's `now()`, which stands still here, to the millisecond: what a DELETE would write."""
+        now: datetime = database.owner.execute(text("SELECT now()::timestamptz(3)")).scalar_one()
+        later = now + timedelta(milliseconds=1)
+        assert told(change(row, deleted_at=later.isoformat())) == [
+            ("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/deleted_at")
+        ]
+        assert change(row, deleted_at=now.isoformat()).status == 200
+
+    @pytest.mark.parametrize("type_", TYPES)
+    def test_of_a_row_that_was_just_made_is_its_first_moment(self, ours: Tenant, type_: str) -> None:
+        made = call("POST", route_of(type_), PIPELINE, ours.draft(type_))
+        row = Row(made.data["type"], 0, made.data["id"])
+        assert told(change(row, deleted_at=AT)) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/deleted_at")]
+        reply = change(row, deleted_at=made.data["attributes"]["created_at"])
+        assert reply.data["attributes"]["deleted_at"] == made.data["attributes"]["created_at"]
+
+    def test_comes_after_the_tag_that_is_asked_for(self, row: Row) -> None:
+        assert change(row, if_match='"stale"', deleted_at="9999-12-31T23:59:59Z").status == 412
 
 
 class TestTheTimeOfTheUpdate:
@@ -501,7 +545,7 @@ class TestIfMatch:
 
     def test_with_the_tag_of_the_creation_lets_it_through(self, ours: Tenant) -> None:
         made = call("POST", COMPANIES, PIPELINE, ours.draft())
-        document = draft(made.data["type"], {"deleted_at": AT}, made.data["id"])
+        document = draft(made.data["type"], {"deleted_at": made.data["attributes"]["created_at"]}, made.data["id"])
         reply = call("PATCH", made.headers["location"], PIPELINE, document, headers={"if-match": made.headers["etag"]})
         assert reply.status == 200
 

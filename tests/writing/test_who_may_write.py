@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -53,7 +54,10 @@ def scene(world: World) -> Scene:
         free=free,
         parked=park(world.database).id,
         message=parked_message(world, made),
-        provenance={type_: world.provenance(record, made.connector) for type_, record in made.records.items()},
+        provenance={
+            type_: world.provenance(record, made.connector, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+            for type_, record in made.records.items()
+        },
     )
 
 

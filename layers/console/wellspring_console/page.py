@@ -14,6 +14,8 @@ from wellspring_console.assets import assets
 # The module that starts the page.
 START = "main.js"
 STYLE = "style.css"
+# What ends a source of a policy, or makes it more than one address.
+FORBIDDEN = frozenset(" \t\r\n;,'*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class SignIn:
         scope: what it asks for.
         person_claim: the claim that names a person, as the API reads it too.
         parameters: what else the issuer wants to be asked, as a query: `audience=wellspring` at Auth0.
-        origins: where the issuer's token endpoint is, beside the issuer's own host; with spaces between.
+        token_endpoint: the issuer's, where it is on another host than the issuer is: at Cognito.
     """
 
     issuer: str = ""
@@ -34,12 +36,12 @@ class SignIn:
     scope: str = "openid"
     parameters: str = ""
     person_claim: str = "sub"
-    origins: str = ""
+    token_endpoint: str = ""
 
 
 def read_sign_in(environment: Mapping[str, str]) -> SignIn:
     """Build `SignIn` from CONSOLE_ISSUER, CONSOLE_CLIENT_ID and so on, and PERSON_CLAIM; what is empty is not there."""
-    names = ("issuer", "client_id", "scope", "parameters", "origins")
+    names = ("issuer", "client_id", "scope", "parameters", "token_endpoint")
     found = {name: environment.get(f"CONSOLE_{name.upper()}", "") for name in names}
     found["person_claim"] = environment.get("PERSON_CLAIM", "")
     return SignIn(**{name: value for name, value in found.items() if value})
@@ -50,10 +52,16 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme and parts.netloc else ""
 
 
+def _address(url: str) -> str:
+    """Return the one address of a host that a page may connect to; empty where `url` is not exactly one."""
+    parts = urlsplit(url)
+    is_exact = parts.scheme == "https" and parts.netloc and parts.path.strip("/") and not set(url) & FORBIDDEN
+    return f"https://{parts.netloc}{parts.path}" if is_exact else ""
+
+
 def content_security_policy(sign_in: SignIn) -> str:
-    """Return the policy: nothing but the page's own files, this API, and the issuer."""
-    hosts = [_origin(sign_in.issuer), *map(_origin, sign_in.origins.split())]
-    connect = " ".join(dict.fromkeys(["'self'", *filter(None, hosts)]))
+    """Return the policy: nothing but the page's own files, this API, the issuer, and its token endpoint."""
+    connect = " ".join(filter(None, ["'self'", _origin(sign_in.issuer), _address(sign_in.token_endpoint)]))
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src {connect}; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -77,7 +85,9 @@ def record_types() -> list[dict[str, object]]:
 def document(sign_in: SignIn) -> str:
     """Return the page, an HTML document that holds nothing but its settings and the names of its files."""
     files = assets()
-    said = {name: value for name, value in asdict(sign_in).items() if name != "origins"} | {"records": record_types()}
+    said = {name: value for name, value in asdict(sign_in).items() if name != "token_endpoint"} | {
+        "records": record_types()
+    }
     # In HTML, only `<` could end the element.
     settings = json.dumps(said).replace("<", "\\u003c")
     modules = "\n".join(

@@ -1,4 +1,4 @@
-"""The bucket of files to load: lines of one come out in bounded memory, results go in."""
+"""The bucket: lines of files to load come out in bounded memory, results and exports go in."""
 
 import zlib
 from collections.abc import Iterator
@@ -121,6 +121,71 @@ class Bucket:
     def put(self, bucket: str, key: str, content: IO[bytes]) -> None:
         """Write a file. Raises botocore's `ClientError`."""
         self._s3.put_object(Bucket=bucket, Key=key, Body=content)
+
+
+class Replaced(Exception):
+    """A file is not what was read of it any more: somebody else has written it meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A small file.
+
+    Attributes:
+        content: all of it.
+        tag: what tells it from what is written over it.
+    """
+
+    content: bytes
+    tag: str
+
+
+class Shelf:
+    """The part of the bucket that exports are written to, by the environment's credentials.
+
+    Args:
+        bucket: its name.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        import boto3  # noqa: PLC0415  (0.2 s that only the exporter spends)
+
+        self.bucket = bucket
+        self._s3: Any = boto3.client("s3")
+
+    def get(self, key: str) -> Kept | None:
+        """Return a file, or None where there is none. Raises botocore's `ClientError`."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415  (with boto3)
+
+        try:
+            found = self._s3.get_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "NoSuchKey":
+                return None
+            raise
+        return Kept(found["Body"].read(), found["ETag"])
+
+    def put_file(self, key: str, content: IO[bytes]) -> None:
+        """Write a file. Raises botocore's `ClientError`."""
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=content)
+
+    def exchange(self, key: str, content: bytes, tag: str | None) -> str:
+        """Write a file in the place of the one that has this tag, or where there was none; return the new one's tag.
+
+        Raises:
+            Replaced: there is another one.
+            ClientError: botocore's.
+        """
+        from botocore.exceptions import ClientError  # noqa: PLC0415  (with boto3)
+
+        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
+        try:
+            tag = self._s3.put_object(Bucket=self.bucket, Key=key, Body=content, **condition)["ETag"]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                raise Replaced("Somebody else goes on with it; look again in some minutes.") from error
+            raise
+        return str(tag)
 
 
 def unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:

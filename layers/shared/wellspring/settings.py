@@ -87,17 +87,23 @@ class PruningSettings:
 
     Attributes:
         history_days: for how many days the rows of sync messages are kept.
+        audit_days: for how many days the rows of who wrote what are kept.
     """
 
     history_days: int = 90
+    audit_days: int = 365
 
 
 def pruning_settings() -> PruningSettings:
     """Return how long this process keeps what it prunes. Raises `SettingsError`."""
-    raw = os.environ.get("HISTORY_DAYS", "")
-    if raw and not (raw.isascii() and raw.isdigit()):
-        raise SettingsError("HISTORY_DAYS must be a whole number")
-    return PruningSettings(history_days=int(raw)) if raw else PruningSettings()
+    said: dict[str, int] = {}
+    for name in ("history_days", "audit_days"):
+        raw = os.environ.get(name.upper(), "")
+        if raw and not (raw.isascii() and raw.isdigit()):
+            raise SettingsError(f"{name.upper()} must be a whole number")
+        if raw:
+            said[name] = int(raw)
+    return PruningSettings(**said)
 
 
 # In the place of a value: the token's own `sub`.

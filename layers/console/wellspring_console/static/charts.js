@@ -1,7 +1,7 @@
 // Small charts in SVG. Each has a label that says what it shows, and stands beside a table that says the same (`Twin`).
 
 import { A_DAY, day, number, utcDay, way } from "./format.js";
-import { html, useEffect, useRef, useState } from "./html.js";
+import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 
 const AN_HOUR = A_DAY / 24;
 
@@ -17,25 +17,64 @@ function useWidth(initial = 640) {
   return [element, width];
 }
 
+const pen = document.createElement("canvas").getContext("2d");
+
+/** How wide a name is in a chart, in pixels. */
+function widthOf(text) {
+  pen.font = `650 13px ${getComputedStyle(document.documentElement).fontFamily}`;
+  return pen.measureText(text).width;
+}
+
+/** A name that fits into so many pixels; its end is left out where it must be. */
+function fitted(text, room) {
+  if (widthOf(text) <= room) return text;
+  let length = text.length;
+  while (length > 1 && widthOf(`${text.slice(0, length)}…`) > room) length -= 1;
+  return `${text.slice(0, length).trimEnd()}…`;
+}
+
+// What is drawn at once, in marks; the rest comes with the next frames, so that the page answers meanwhile.
+const SLICE = 500;
+
+/**
+ * Draw `items` in slices, one with each frame: `draw(item)` for each, and `weigh(item)` of marks. Returns what is drawn by now; what
+ * was drawn before stays until it is drawn anew.
+ */
+function useSlices(items, draw, weigh) {
+  const [, redraw] = useState(0);
+  const held = useRef({ items: null, at: 0, drawn: new Map() });
+  const state = held.current;
+  if (state.items !== items) Object.assign(state, { items, at: 0 });
+  for (let weight = 0; state.at < items.length && weight < SLICE; state.at += 1) {
+    state.drawn.set(items[state.at].key, draw(items[state.at], state.at));
+    weight += weigh(items[state.at]);
+  }
+  useEffect(() => {
+    if (state.at >= items.length) return undefined;
+    const frame = requestAnimationFrame(() => redraw((count) => count + 1));
+    return () => cancelAnimationFrame(frame);
+  });
+  return items.map((item) => state.drawn.get(item.key));
+}
+
 /** A month in the height of a line: one bar a day. `values`: numbers, oldest first. */
 export function Sparkline({ values, label, direction }) {
   const highest = Math.max(1, ...values);
   const step = 4;
   const height = 20;
+  const bar = (index, tall) => `M${index * step} ${height}v${-tall.toFixed(1)}h${step - 1}V${height}z`;
   return html`
     <svg class=${`spark ${way(direction)}`} role="img" aria-label=${label} viewBox=${`0 0 ${values.length * step} ${height}`}
       width=${values.length * step} height=${height}>
-      ${values.map((value, index) => {
-        const tall = value ? Math.max(2, (value / highest) * height) : 1;
-        return html`<rect key=${index} class=${value ? "" : "none"} x=${index * step} y=${height - tall} width=${step - 1} height=${tall} />`;
-      })}
+      <path class="none" d=${values.map((value, index) => (value ? "" : bar(index, 1))).join("")} />
+      <path d=${values.map((value, index) => (value ? bar(index, Math.max(2, (value / highest) * height)) : "")).join("")} />
     </svg>`;
 }
 
 /** Round a largest value up to what an axis may end with. */
 function ceiling(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value) ?? value;
+  return [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((step) => Math.ceil(step * power)).find((step) => step >= value) ?? value;
 }
 
 /**
@@ -80,6 +119,8 @@ export function DayBars({ days, label }) {
     </div>`;
 }
 
+const BEFORE_A_NAME = 44;
+
 /**
  * A record's history: a line for each connector and direction, a point for each sync. `lanes`: [{key, name, direction, from, to,
  * isLive, points: [{at, isLive}]}], times in milliseconds.
@@ -87,13 +128,16 @@ export function DayBars({ days, label }) {
 export function Timeline({ lanes, label, now }) {
   const [element, width] = useWidth();
   const isNarrow = width < 520;
-  const [left, right, row] = [isNarrow ? 8 : 176, 24, isNarrow ? 48 : 36];
+  // Before a name stand its mark and its direction.
+  const names = Math.min(Math.max(...lanes.map((lane) => widthOf(lane.name))), 240) + BEFORE_A_NAME;
+  const [left, right, row] = [isNarrow ? 8 : Math.ceil(names) + 16, 12, isNarrow ? 48 : 36];
   const offset = isNarrow ? 20 : 0;
   const begin = Math.min(...lanes.map((lane) => lane.from));
   // It begins a little before the first; a history of a moment is drawn in an hour.
   const since = begin - Math.max((now - begin) * 0.03, AN_HOUR - (now - begin));
   const scale = (at) => left + ((at - since) / Math.max(1, now - since)) * (width - left - right);
   const height = lanes.length * row + 28;
+  const marked = useMemo(() => lanes.map((lane) => ({ key: lane.key, lane, points: apart(lane.points, scale) })), [lanes, now, width]);
   const ticks = ticksBetween(since, now, Math.max(2, Math.floor((width - left) / 150)));
   return html`
     <div ref=${element}>
@@ -103,33 +147,44 @@ export function Timeline({ lanes, label, now }) {
             <line class="grid" x1=${scale(at)} x2=${scale(at)} y1="0" y2=${height - 22} />
             <text class="axis" x=${scale(at)} y=${height - 6} text-anchor=${index === 0 ? "start" : index === ticks.length - 1 ? "end" : "middle"}>${tickWords(at, now - since)}</text>
           </g>`)}
-        ${lanes.map((lane, index) => {
+        ${useSlices(marked, ({ lane, points }, index) => {
           const y = index * row + row / 2 + offset / 2;
           const end = lane.isLive ? now : lane.to;
           return html`
             <g key=${lane.key} class=${way(lane.direction)}>
               <${Glyph} direction=${lane.direction} x=${isNarrow ? left + 5 : 5} y=${isNarrow ? y - 18 : y} />
-              <text class="lane" x=${isNarrow ? left + 16 : 16} y=${isNarrow ? y - 14 : y + 4}>${way(lane.direction)} <tspan class="lane-name">${shortened(lane.name, 18)}</tspan></text>
+              <text class="lane" x=${isNarrow ? left + 16 : 16} y=${isNarrow ? y - 14 : y + 4}>${way(lane.direction)} <tspan class="lane-name">${fitted(lane.name, isNarrow ? width - BEFORE_A_NAME - 16 : 240)}</tspan></text>
               <line class=${lane.isLive ? "life" : "life over"} x1=${scale(lane.from)} x2=${scale(end)} y1=${y} y2=${y} />
               ${!lane.isLive && html`<line class="end" x1=${scale(end)} x2=${scale(end)} y1=${y - 6} y2=${y + 6} />`}
-              ${apart(lane.points, scale).map((point) => html`<${Point} key=${point.at} x=${scale(point.at)} y=${y} direction=${lane.direction} point=${point} />`)}
+              ${points.map((point) => html`<${Point} key=${point.at} x=${scale(point.at)} y=${y} direction=${lane.direction} point=${point} />`)}
             </g>`;
-        })}
+        }, ({ points }) => points.length)}
       </svg>
     </div>`;
 }
 
-const Glyph = ({ direction, x, y }) => direction === "output"
-  ? html`<path class="point" d=${`M${x} ${y - 5}l5 9h-10z`} />`
-  : html`<circle class="point" cx=${x} cy=${y} r="4.5" />`;
+function Glyph({ direction, x, y, isEnded, children }) {
+  const kind = isEnded ? "point ended" : "point";
+  return direction === "output"
+    ? html`<path class=${kind} d=${`M${x} ${y - 5}l5 9h-10z`}>${children}</path>`
+    : html`<circle class=${kind} cx=${x} cy=${y} r="4.5">${children}</circle>`;
+}
 
 function Point({ x, y, direction, point }) {
-  const kind = point.isLive ? "point" : "point ended";
   const words = `${day(new Date(point.at).toISOString())}${point.count > 1 ? `: ${number(point.count)} times about then` : ""}${point.isLive ? "" : ", ended since"}`;
-  return direction === "output"
-    ? html`<path class=${kind} d=${`M${x} ${y - 5}l5 9h-10z`}><title>${words}</title></path>`
-    : html`<circle class=${kind} cx=${x} cy=${y} r="4.5"><title>${words}</title></circle>`;
+  return html`<${Glyph} direction=${direction} x=${x} y=${y} isEnded=${!point.isLive}><title>${words}</title><//>`;
 }
+
+/** What the forms of a history mean. */
+export const TimelineKey = ({ hasEnded }) => html`
+  <p class="key" aria-hidden="true">
+    <span class="in"><${KeyMark} direction="input" /> brought in</span>
+    <span class="out"><${KeyMark} direction="output" /> sent out</span>
+    ${hasEnded && html`<span class="in"><${KeyMark} direction="input" isEnded /> ended since</span>`}
+  </p>`;
+
+const KeyMark = ({ direction, isEnded }) => html`
+  <svg class=${way(direction)} width="12" height="12" viewBox="0 0 12 12"><g class=${way(direction)}><${Glyph} direction=${direction} x=${6} y=${6} isEnded=${isEnded} /></g></svg>`;
 
 // Points that would lie on each other become one: ten thousand of them are as many as there are pixels.
 function apart(points, scale) {
@@ -155,8 +210,6 @@ function tickWords(at, span) {
   return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(at);
 }
 
-const shortened = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
-
 /**
  * What flows: connectors in → record types → connectors out. `flows`: [{from, to, value, direction}] between `nodes`: three
  * columns of [{key, name, value}], each column's largest first.
@@ -165,7 +218,10 @@ export function Flows({ columns, flows, label }) {
   const [element, width] = useWidth();
   const isNarrow = width < 560;
   const bar = 10;
-  const side = isNarrow ? 8 : 150;
+  // A side is as wide as its longest name and number are, and no wider than leaves room to flow.
+  const longestName = Math.max(0, ...[...columns[0], ...columns[2]].map((node) => widthOf(`${node.name} ${number(node.value)}`)));
+  const side = isNarrow ? 8 : Math.ceil(Math.min(longestName, width * 0.26)) + 16;
+  const room = (column, value) => isNarrow ? (width - 24) / 3 : column === 1 ? 240 : side - 16 - widthOf(` ${number(value)}`);
   const gap = 26;
   const most = Math.max(1, ...columns.map((nodes) => sum(nodes)));
   const longest = Math.max(...columns.map((nodes) => nodes.length));
@@ -208,7 +264,7 @@ export function Flows({ columns, flows, label }) {
           return html`
             <g key=${node.key}>
               <rect class="node" x=${at.x} y=${at.y} width=${bar} height=${at.tall} />
-              <text class="lane" x=${x} y=${onTop ? at.y - 6 : at.y + at.tall / 2 + 4} text-anchor=${anchor}><tspan class="lane-name">${shortened(node.name, isNarrow ? 10 : 14)}</tspan>${!isNarrow && ` ${number(node.value)}`}</text>
+              <text class="lane" x=${x} y=${onTop ? at.y - 6 : at.y + at.tall / 2 + 4} text-anchor=${anchor}><tspan class="lane-name">${fitted(node.name, room(column, node.value))}</tspan>${!isNarrow && ` ${number(node.value)}`}</text>
             </g>`;
         }))}
       </svg>

@@ -2,36 +2,35 @@
 
 import { included, path } from "./api.js";
 import { DayBars } from "./charts.js";
-import { byDay, complaints, nameOf, pathOfConnectors } from "./connectors.js";
+import { byDay, complaints, faults, lateness, MONTH, nameOf } from "./connectors.js";
 import { Message } from "./failures.js";
 import { ago, capital, capped, daysBefore, listed, number, plural, total, utcDay } from "./format.js";
 import { html } from "./html.js";
 import { useDocument, useList } from "./loading.js";
 import { AsOf, Attention, Choice, Direction, Empty, Facts, Id, Loaded, More, Section, Table, Time, Twin, View } from "./parts.js";
 import { titleOf } from "./records.js";
-import { says } from "./reasons.js";
+import { kindOf, says } from "./reasons.js";
 import { fragment, refine } from "./route.js";
 import { records, recordType, settings } from "./settings.js";
 
 export function Connector({ workspaceId, rest: [id], query }) {
-  const url = pathOfConnectors(workspaceId);
-  // The list is what one comes from, and says more of each than one alone does.
-  const list = useList(url, { live: true });
-  const listedRow = list.rows.find((row) => row.id === id);
-  const alone = useDocument(list.document && !listedRow
-    ? path(`/v1/workspace-connectors/${encodeURIComponent(id)}`, { include: "connector" }) : null);
-  const row = listedRow ?? alone.document?.data;
-  const { related } = included(...list.pages, alone.document);
+  const url = path(`/v1/workspace-connectors/${encodeURIComponent(id)}`, { include: "connector" });
+  const one = useDocument(url, { live: true });
+  const range = query.get("days") in RANGES ? Number(query.get("days")) : MONTH;
+  const activity = useDocument(path("/v1/connector-activity", {
+    "filter[workspace_connector]": id, "filter[date][gte]": daysBefore(range - 1), "filter[date][lte]": daysBefore(0), "page[size]": 400,
+  }));
+  const row = one.document?.data;
+  const { related } = included(one.document);
   const connector = row && related(row, "connector");
-  const of = row ? { document: true } : list.error ? list : alone;
   const name = row ? nameOf(connector) : "Connector";
   return html`
     <${View} title=${name} lead=${row && lead(name, row.attributes)}
-      aside=${html`<${AsOf} at=${list.at} live=${!list.error} path=${path(`/v1/workspace-connectors/${id}`, { include: "connector" })} />`}>
-      <${Loaded} of=${of} what="the connector" lines=${3}>${() => html`
+      aside=${html`<${AsOf} at=${one.at} live=${!one.error} path=${url} />`}>
+      <${Loaded} of=${one} what="the connector" lines=${3}>${() => html`
         <p class="under"><${Direction} of=${connector?.attributes.direction} />${connector?.attributes.provider && html` <span>${connector.attributes.provider}</span>`} <${Id} id=${id} /></p>
-        <${State} attributes=${row.attributes} />
-        <${Activity} id=${id} query=${query} name=${name} />
+        <${State} attributes=${row.attributes} activity=${activity} workspaceId=${workspaceId} id=${id} />
+        <${Activity} activity=${activity} range=${range} query=${query} name=${name} />
         <${Impact} id=${id} name=${name} workspaceId=${workspaceId} query=${query} />
         <${Messages} id=${id} query=${query} name=${name} />`}<//>
     <//>`;
@@ -46,8 +45,10 @@ function lead(name, attributes) {
   return `${listed(parts)}.`;
 }
 
-function State({ attributes }) {
-  const wrong = complaints(attributes);
+function State({ attributes, activity, workspaceId, id }) {
+  const since = daysBefore(MONTH - 1);
+  const month = activity.document?.data.filter((row) => row.attributes.date >= since);
+  const wrong = month || activity.error ? complaints(attributes, lateness(month ?? [])) : faults(attributes);
   return html`
     ${wrong.length > 0 && html`<p><${Attention}>Needs attention: ${wrong.join(", ")}.<//></p>`}
     <${Facts} of=${[
@@ -55,7 +56,8 @@ function State({ attributes }) {
       "last_synced_at" in attributes && ["Last sync", html`<${Time} at=${attributes.last_synced_at} />`],
       "last_changed_at" in attributes && ["Last change", html`<${Time} at=${attributes.last_changed_at} />`],
       "last_failed_at" in attributes && ["Last failure", html`<${Time} at=${attributes.last_failed_at} />`],
-      "parked_messages" in attributes && ["Parked messages", attributes.parked_messages ? number(attributes.parked_messages) : "none"],
+      "parked_messages" in attributes && ["Parked messages", attributes.parked_messages
+        ? html`<a href=${fragment(workspaceId, "failures", [], { connector: id })}>${number(attributes.parked_messages)}</a>` : "none"],
       ["Connected", html`<${Time} at=${attributes.created_at} />`],
     ]} />`;
 }
@@ -64,13 +66,9 @@ function State({ attributes }) {
 
 const RANGES = { 30: "30 days", 90: "90 days", 365: "A year" };
 
-function Activity({ id, query, name }) {
-  const range = query.get("days") in RANGES ? Number(query.get("days")) : 30;
+function Activity({ activity, range, query, name }) {
   const type = recordType(query.get("of"))?.type ?? "";
   const [from, to] = [daysBefore(range - 1), daysBefore(0)];
-  const activity = useDocument(path("/v1/connector-activity", {
-    "filter[workspace_connector]": id, "filter[date][gte]": from, "filter[date][lte]": to, "page[size]": 400,
-  }));
   const rows = activity.document?.data ?? [];
   const days = byDay(rows, from, to, type);
   const [input, output] = ["input", "output"].map((direction) => days.reduce((so, day) => so + day[direction], 0));
@@ -123,7 +121,7 @@ function Messages({ id, query, name }) {
             ? html`<ul class="messages">${list.rows.map((row) => html`<${Message} key=${row.id} row=${row} done=${list.reload} />`)}</ul>`
             : html`<${Table} caption=${`Messages of ${name}`} rows=${list.rows} columns=${[
                 { name: "Received", cell: (row) => html`<${Time} at=${row.attributes.received_at} />` },
-                { name: "What", cell: (row) => html`${row.attributes.message_type ?? "not a message"}${row.attributes.run && html`<br /><span class="quiet">run ${row.attributes.run}</span>`}` },
+                { name: "What", cell: (row) => html`${kindOf(row.attributes.message_type)}${row.attributes.run && html`<br /><span class="quiet">run ${row.attributes.run}</span>`}` },
                 { name: "Outcome", cell: (row) => row.attributes.outcome === "parked"
                     ? html`<${Attention}>parked<//><br /><span class="quiet">${says(row.attributes.reason)}</span>`
                     : row.attributes.outcome?.replaceAll("_", " ") },
@@ -156,7 +154,7 @@ function Impact({ id, name, workspaceId, query }) {
               ? html`<b>For ${listed(lost.map(([type, count]) => `${number(count)} ${records(type)}`))}, ${name} is the only source.</b>`
               : "Each of its records has another source."}`}
             ${isCapped && ` Of its records, the newest ${number(examined)} were looked at.`}</p>
-          ${total(live) > 0 && html`<${Table} caption="Live rows by type" rows=${Object.entries(live)} keyOf=${([type]) => type} columns=${[
+          ${total(live) > 0 && html`<${Table} caption="Live rows by type" rows=${Object.entries(live).filter(([, counts]) => Object.values(counts).some(Boolean))} keyOf=${([type]) => type} columns=${[
             { name: "Records", cell: ([type]) => capital(records(type)) },
             { name: "Live rows in", kind: "number", cell: ([, counts]) => number(counts.input ?? 0) },
             { name: "Live rows out", kind: "number", cell: ([, counts]) => number(counts.output ?? 0) },

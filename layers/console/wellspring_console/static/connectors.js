@@ -8,37 +8,50 @@ import { useDocument, useEvery, useList } from "./loading.js";
 import { AsOf, Attention, Choice, Direction, Empty, Loaded, More, Problem, Search, Table, Time, View } from "./parts.js";
 import { fragment, refine } from "./route.js";
 
-// A connector that has synced and not for so long is said to be late.
+// A connector that has synced and not for so long is said to be late; one that syncs less often, after its own time and a day.
 const LATE_MS = 3 * A_DAY;
-const MONTH = 30;
+// So many days of syncs say how often a connector syncs.
+const SYNCS_FOR_A_RHYTHM = 3;
+export const MONTH = 30;
 // So many of a page that a month of all of them, a row a day, is three pages at most.
 const PAGE = 50;
 
 /** The name by which people know a workspace's connector. */
 export const nameOf = (connector) => connector?.attributes.name ?? "a connector that is gone";
 
-/** The names of a workspace's connectors by the id of the workspace connector, for views of something else. */
+/** The names of a workspace's connectors, for views of something else: {list, named}; `named(id)` once `list` has a document. */
 export function useNames(workspaceId) {
   const list = useDocument(workspaceId && path("/v1/workspace-connectors", {
     "filter[workspace]": workspaceId, include: "connector", "fields[workspace_connector]": "connector",
     "fields[connector]": "name,direction", "page[size]": 500,
   }));
   const { related } = included(list.document);
-  return new Map((list.document?.data ?? []).map((row) => [row.id, nameOf(related(row, "connector"))]));
+  const names = new Map((list.document?.data ?? []).map((row) => [row.id, nameOf(related(row, "connector"))]));
+  return { list, named: (id) => names.get(id) ?? nameOf(null) };
 }
 
-/** The path of a page of a workspace's connectors: the list, and one connector's own view. */
-export const pathOfConnectors = (workspaceId) =>
-  path("/v1/workspace-connectors", { "filter[workspace]": workspaceId, include: "connector", "page[size]": PAGE });
-
-/** What of a connector wants attention, in words; empty where nothing does. */
-export function complaints({ status, parked_messages: parked, last_synced_at: synced, last_failed_at: failed }) {
+/** What has failed of a connector, in words; empty where nothing has. */
+export function faults({ status, parked_messages: parked, last_synced_at: synced, last_failed_at: failed }) {
   const found = [];
   if (status !== "active") found.push(status);
   if (parked) found.push(`${number(parked)} parked`);
   else if (failed && (!synced || Date.parse(failed) > Date.parse(synced))) found.push(`failed ${ago(failed)}`);
-  if (synced && Date.now() - Date.parse(synced) > LATE_MS) found.push(`no sync since ${ago(synced)}`.replace("since", "for").replace(" ago", ""));
   return found;
+}
+
+/** What of a connector wants attention, in words: what has failed, and that it is late. `lateAfter`: from `lateness`. */
+export function complaints(attributes, lateAfter) {
+  const { status, last_synced_at: synced } = attributes;
+  const isLate = status === "active" && synced && Date.now() - Date.parse(synced) > lateAfter;
+  return [...faults(attributes), ...(isLate ? ["late"] : [])];
+}
+
+/** After how long without a sync a connector is late, of its `activity` resources of a month: days between its syncs, and a day. */
+export function lateness(activity) {
+  const days = activity.filter(({ attributes }) => Object.keys(attributes.linked).length).map(({ attributes }) => Date.parse(attributes.date)).sort((a, b) => a - b);
+  if (days.length < SYNCS_FOR_A_RHYTHM) return LATE_MS;
+  const gaps = days.slice(1).map((day, index) => day - days[index]).sort((a, b) => a - b);
+  return Math.max(LATE_MS, gaps[Math.floor(gaps.length / 2)] + A_DAY);
 }
 
 const isQuiet = ({ last_synced_at: synced }) => !synced || Date.now() - Date.parse(synced) > LATE_MS;
@@ -64,7 +77,7 @@ export function byDay(rows, from, to, type) {
 export function Connectors({ workspaceId, workspace, query }) {
   const show = query.get("show") ?? "all";
   const text = query.get("q") ?? "";
-  const url = pathOfConnectors(workspaceId);
+  const url = path("/v1/workspace-connectors", { "filter[workspace]": workspaceId, include: "connector", "page[size]": PAGE });
   const list = useList(url, { live: true });
   const [from, to] = [daysBefore(MONTH - 1), daysBefore(0)];
   const month = useEvery(list.pages.filter((page) => page.data.length).map((page) => path("/v1/connector-activity", {
@@ -72,19 +85,20 @@ export function Connectors({ workspaceId, workspace, query }) {
     "page[size]": 500,
   })));
   const { related } = included(...list.pages);
-  const rows = list.rows.map((row) => ({
-    id: row.id,
-    attributes: row.attributes,
-    connector: related(row, "connector"),
-    complaints: complaints(row.attributes),
-    activity: month.rows.filter((one) => idOf(one, "workspace_connector") === row.id),
-  })).sort((a, b) => b.complaints.length - a.complaints.length || nameOf(a.connector).localeCompare(nameOf(b.connector)));
+  const activityOf = Map.groupBy(month.rows, (one) => idOf(one, "workspace_connector"));
+  const rows = list.rows.map((row) => {
+    const activity = activityOf.get(row.id) ?? [];
+    const { attributes } = row;
+    return { id: row.id, attributes, connector: related(row, "connector"), activity, complaints: complaints(attributes, lateness(activity)) };
+  }).sort((a, b) => b.complaints.length - a.complaints.length || nameOf(a.connector).localeCompare(nameOf(b.connector)));
   const attention = rows.filter((row) => row.complaints.length);
   const chosen = rows
     .filter((row) => show === "all" || (show === "attention" ? row.complaints.length : isQuiet(row.attributes)))
     .filter((row) => `${nameOf(row.connector)} ${row.connector?.attributes.provider ?? ""}`.toLowerCase().includes(text.toLowerCase()));
   const name = workspace?.attributes.name ?? "this workspace";
-  const lead = list.document && rows.length > 0 && (attention.length
+  // Who is late is known with the month; what is further down comes without waiting for it.
+  const shown = month.isWhole || month.error || list.pages.length > 1 ? list : { ...list, document: undefined };
+  const lead = shown.document && rows.length > 0 && (attention.length
     ? `${number(attention.length)} of ${plural(rows.length, "connector")}${list.next ? " so far" : ""} of ${name} ${attention.length === 1 ? "needs" : "need"} attention.`
     : `Nothing of ${name} needs attention: ${plural(rows.length, "connector")}${list.next ? " so far" : ""}.`);
   const columns = [
@@ -92,7 +106,7 @@ export function Connectors({ workspaceId, workspace, query }) {
     { name: "Direction", cell: (row) => html`<${Direction} of=${row.connector?.attributes.direction} />` },
     { name: "State", cell: (row) => row.complaints.length
         ? html`<${Attention}>${row.complaints.join(", ")}<//>`
-        : html`<span class="quiet">${row.attributes.last_synced_at === null ? "never synced" : row.attributes.status}</span>` },
+        : html`<span class="quiet">${row.attributes.status}</span>` },
     knows(rows, "last_synced_at") && { name: "Last sync", cell: (row) => html`<${Time} at=${row.attributes.last_synced_at} />` },
     !month.error && { name: "30 days", cell: (row) => html`<${Month} row=${row} from=${from} to=${to} isWhole=${month.isWhole} />` },
     knows(rows, "live_rows") && { name: "Live rows", kind: "number", cell: (row) => number(row.attributes.live_rows) },
@@ -107,7 +121,7 @@ export function Connectors({ workspaceId, workspace, query }) {
           options=${[["all", "All"], ["attention", "Attention"], ["quiet", "Quiet"]]} />
         <${Search} label="Find by name" value=${text} choose=${(q) => refine({ q })} />
       </div>
-      <${Loaded} of=${list} what=${`the connectors of ${name}`} lines=${6}>${() =>
+      <${Loaded} of=${shown} what=${`the connectors of ${name}`} lines=${6}>${() =>
         rows.length === 0
           ? html`<${Empty}>${name} has no connector. One appears here when the platform's feed tells of it.<//>`
           : chosen.length === 0

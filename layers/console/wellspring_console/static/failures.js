@@ -4,20 +4,22 @@ import { idOf, included, path, send } from "./api.js";
 import { nameOf, useNames } from "./connectors.js";
 import { number, plural } from "./format.js";
 import { html, useState } from "./html.js";
-import { useAction, useDocument, useList } from "./loading.js";
-import { AsOf, Attention, Choice, Copy, Empty, Id, Loaded, More, Problem, Time, View } from "./parts.js";
-import { advice, mayHelp, says, waits } from "./reasons.js";
+import { useDocument, useList } from "./loading.js";
+import { Acts, ReleaseMany } from "./parked.js";
+import { AsOf, Attention, Choice, Empty, Id, Loaded, More, Time, View } from "./parts.js";
+import { advice, kindOf, mayHelp, says, waits } from "./reasons.js";
 import { fragment, refine } from "./route.js";
 import { isPerson, mayRelease } from "./session.js";
 import { recordType } from "./settings.js";
 
+const ROUTE = "/v1/sync-messages";
 const SHOWN = 5;
 
 export function Failures({ workspaceId, workspace, query }) {
   const connector = query.get("connector") ?? "";
   // What names no connector that is known is of no workspace, and shown to services only.
   const isEverywhere = !isPerson() && query.get("of") === "everywhere";
-  const url = path("/v1/sync-messages", {
+  const url = path(ROUTE, {
     "filter[outcome]": "parked",
     "filter[workspace]": isEverywhere ? "" : workspaceId,
     "filter[workspace_connector]": connector,
@@ -26,16 +28,18 @@ export function Failures({ workspaceId, workspace, query }) {
   });
   const list = useList(url, { live: true });
   const names = useNames(isEverywhere ? null : workspaceId);
+  // No name is told before it is known.
+  const shown = isEverywhere || list.error || names.list.document ? list : { ...list, document: undefined, error: names.list.error };
   const every = useDocument(isEverywhere ? path("/v1/connectors", { "fields[connector]": "name", "page[size]": 500 }) : null);
   const { related } = included(...list.pages);
   const catalogue = new Map((every.document?.data ?? []).map((row) => [row.id, row]));
   const groups = grouped(list.rows, (row, id) => isEverywhere
     ? `${nameOf(catalogue.get(idOf(related(row, "workspace_connector"), "connector")))} of ${related(row, "workspace")?.attributes.name ?? "a workspace that is gone"}`
-    : (names.get(id) ?? nameOf(null)));
+    : names.named(id));
   const connectors = new Set(groups.map((group) => group.id)).size;
   const name = isEverywhere ? "all workspaces" : (workspace?.attributes.name ?? "this workspace");
   const lead = list.document && (list.rows.length
-    ? `${plural(list.rows.length, "message")}${list.next ? " or more" : ""} of ${name} ${list.rows.length === 1 ? "is" : "are"} parked, of ${plural(connectors, "connector")}.`
+    ? `${plural(list.rows.length, "message")}${list.next ? " or more" : ""} of ${plural(connectors, "connector")} of ${name} ${list.rows.length === 1 ? "is" : "are"} parked.`
     : `No message of ${name} is parked.`);
   return html`
     <${View} title="Failures" lead=${lead} aside=${html`<${AsOf} at=${list.at} live=${!list.error} path=${url} />`}>
@@ -46,7 +50,7 @@ export function Failures({ workspaceId, workspace, query }) {
             options=${[["here", "This workspace"], ["everywhere", "All workspaces"]]} />`}
           ${connector && html`<button onClick=${() => refine({ connector: "" })}>Show all connectors</button>`}
         </div>`}
-      <${Loaded} of=${list} what=${`the parked messages of ${name}`} lines=${5}>${() =>
+      <${Loaded} of=${shown} what=${`the parked messages of ${name}`} lines=${5}>${() =>
         list.rows.length === 0
           ? html`<${Empty}>A message is parked when it cannot be applied, and appears here with its reason within seconds.<//>`
           : groups.map((group) => html`<${Group} key=${group.key} group=${group} workspaceId=${workspaceId} isWhole=${!list.next} done=${list.reload} />`)}<//>
@@ -78,7 +82,8 @@ function Group({ group, workspaceId, isWhole, done }) {
         <div class="aside"><${Attention}>${plural(group.rows.length, "message")}${isWhole ? "" : " so far"}<//> <code>${group.reason}</code></div>
       </header>
       <p>${says(group.reason)} <b>${advice(group.reason)}</b>${waits(group.reason) && html` Waiting since <${Time} at=${oldest} />.`}</p>
-      ${mayRelease() && group.id && mayHelp(group.reason) && html`<${ReleaseMany} group=${group} done=${done} />`}
+      ${mayRelease() && group.id && group.rows.length > 1 && mayHelp(group.reason) && html`<${ReleaseMany} what="message" done=${done}
+        ask=${(isDry) => send("POST", `${ROUTE}/release`, { meta: { workspace_connector: group.id, reason: group.reason, dry_run: isDry } })} />`}
       <ul class="messages">
         ${group.rows.slice(0, shown).map((row) => html`<${Message} key=${row.id} row=${row} done=${done} />`)}
       </ul>
@@ -91,10 +96,11 @@ export function Message({ row, done }) {
   const { message_id: id, message_type: type, run, occurred_at: occurred, received_at: received, problems } = row.attributes;
   return html`
     <li>
-      <p><b>${type ?? "not a message"}</b>${run && html`, run <code>${run}</code>`}, received <${Time} at=${received} />${isOlder(occurred, received) && html`, of a sync <${Time} at=${occurred} />`}</p>
+      <p><b>${kindOf(type)}</b>${run && html`, run <code>${run}</code>`}, received <${Time} at=${received} />${isOlder(occurred, received) && html`, of a sync <${Time} at=${occurred} />`}</p>
       ${id && html`<p class="quiet">Message <${Id} id=${id} /></p>`}
       ${(problems ?? []).length > 0 && html`<ul class="problems">${problems.map((problem, index) => html`<li key=${index}><${What} problem=${problem} /></li>`)}</ul>`}
-      ${mayRelease() && row.attributes.outcome === "parked" && html`<${Acts} row=${row} done=${done} />`}
+      ${mayRelease() && row.attributes.outcome === "parked" && html`
+        <${Acts} url=${`${ROUTE}/${encodeURIComponent(row.id)}`} mayHelp=${mayHelp(row.attributes.reason)} says=${says} done=${done} />`}
     </li>`;
 }
 
@@ -112,62 +118,4 @@ function What({ problem }) {
     ${id && html` <${Id} id=${id} />`}
     ${at && html` at <code>${at}</code>`}
     ${more.map(([name, value]) => html` ${name.replaceAll("_", " ")} <code>${String(value)}</code>`)}`;
-}
-
-function Acts({ row, done }) {
-  const [note, setNote] = useState(null);
-  const url = `/v1/sync-messages/${encodeURIComponent(row.id)}`;
-  const [said, setSaid] = useState("");
-  const release = useAction(() => send("POST", `${url}/release`), (answer) => {
-    const { outcome, reason } = answer.data.attributes;
-    setSaid(outcome === "parked" ? `Tried, and still parked. ${says(reason)}` : "");
-    done();
-  });
-  const dismiss = useAction(() => send("POST", `${url}/dismiss`, { meta: { note: note.trim() } }), done);
-  const busy = release.busy || dismiss.busy;
-  const submit = (event) => {
-    event.preventDefault();
-    dismiss.run();
-  };
-  return html`
-    <div class="acts">
-      ${mayHelp(row.attributes.reason) && html`<button disabled=${busy} onClick=${() => release.run()}>Release</button> `}
-      ${note === null
-        ? html`<button disabled=${busy} onClick=${() => setNote("")}>Dismiss</button>`
-        : html`
-          <form class="filters" onSubmit=${submit}>
-            <label class="search"><span>Why it is dismissed, which cannot be undone</span>
-              <input required maxlength="2000" value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
-            <button class="grave" disabled=${busy || !note.trim()}>Dismiss it</button>
-            <button type="button" disabled=${busy} onClick=${() => setNote(null)}>Keep it</button>
-          </form>`}
-      ${mayHelp(row.attributes.reason) && html`<${Copy} text=${`curl -s -X POST -H "Authorization: Bearer $TOKEN" "${location.origin}${url}/release"`} label="curl" what="Copy the curl command that releases it" />`}
-      <span role="status">${said}</span>
-    </div>
-    ${(release.error ?? dismiss.error) && html`<${Problem} error=${release.error ?? dismiss.error} />`}`;
-}
-
-// Up to a hundred at a time; first it is asked what would happen.
-function ReleaseMany({ group, done }) {
-  const [answer, setAnswer] = useState(null);
-  const ask = (isDry) => send("POST", "/v1/sync-messages/release", {
-    meta: { workspace_connector: group.id, reason: group.reason, dry_run: isDry },
-  });
-  const dry = useAction(() => ask(true), (said) => setAnswer({ ...said.meta, isDry: true }));
-  const real = useAction(() => ask(false), (said) => {
-    setAnswer({ ...said.meta, isDry: false });
-    done();
-  });
-  const busy = dry.busy || real.busy;
-  return html`
-    <div class="acts">
-      ${!answer?.isDry && html`<button disabled=${busy} onClick=${() => dry.run()}>Release all of them</button>`}
-      ${answer?.isDry && html`
-        <span role="status">${plural(answer.matching, "message")} would be tried, the oldest first${answer.matching > 100 ? ", 100 at a time" : ""}. </span>
-        <button class="first" disabled=${busy || !answer.matching} onClick=${() => real.run()}>Release</button>
-        <button disabled=${busy} onClick=${() => setAnswer(null)}>Leave them</button>`}
-      ${answer && !answer.isDry && html`
-        <span role="status">${number(answer.released)} released, ${number(answer.still_parked)} still parked, ${number(answer.remaining)} not tried yet.</span>`}
-    </div>
-    ${(dry.error ?? real.error) && html`<${Problem} error=${dry.error ?? real.error} />`}`;
 }

@@ -22,9 +22,9 @@ export function Flow({ workspaceId, workspace, query }) {
     "sum[by]": "connector", "page[size]": 100,
   });
   const every = useEvery([url]);
-  const activity = { document: every.isWhole || undefined, error: every.error };
   const names = useNames(workspaceId);
-  const links = linked(every.rows, names);
+  const activity = { document: (every.isWhole && names.list.document) || undefined, error: every.error ?? names.list.error };
+  const links = linked(every.rows, names.named);
   const [input, output] = ["input", "output"].map((direction) => sum(links.filter((link) => link.direction === direction)));
   const name = workspace?.attributes.name ?? "this workspace";
   const when = days === 365 ? "a year" : `${days} days`;
@@ -46,13 +46,13 @@ export function Flow({ workspaceId, workspace, query }) {
 
 const sum = (links) => links.reduce((so, link) => so + link.value, 0);
 
-function linked(rows, names) {
+function linked(rows, named) {
   const found = [];
   for (const row of rows) {
     const id = idOf(row, "workspace_connector");
     for (const [type, counts] of Object.entries(row.attributes.linked ?? {})) {
       for (const direction of ["input", "output"]) {
-        if (counts[direction]) found.push({ id, name: names.get(id) ?? "a connector that is gone", type, direction, value: counts[direction] });
+        if (counts[direction]) found.push({ id, name: named(id), type, direction, value: counts[direction] });
       }
     }
   }

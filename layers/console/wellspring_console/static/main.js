@@ -4,17 +4,19 @@ import { forget, path } from "./api.js";
 import { Connector } from "./connector.js";
 import { Connectors } from "./connectors.js";
 import { Failures } from "./failures.js";
+import { Feed } from "./feed.js";
 import { Flow } from "./flow.js";
 import { Group, Groups } from "./groups.js";
 import { Fragment, html, render, useEffect, useRef, useState } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { Empty, Loaded, More, Problem, Search } from "./parts.js";
+import { Loaded, Logo, More, Search } from "./parts.js";
 import { Providers } from "./providers.js";
 import { Record } from "./record.js";
 import { Records } from "./records.js";
-import { fragment, parse } from "./route.js";
-import { isPerson, onSession, personId, returnFromIssuer, session, signIn, signOut } from "./session.js";
+import { fragment, HOME, NO_WORKSPACE, parse } from "./route.js";
+import { isPerson, maySeeFeed, onSession, personId, returnFromIssuer, session, signIn, signOut } from "./session.js";
 import { settings } from "./settings.js";
+import { Workspaces } from "./workspaces.js";
 
 // In the order of the navigation. `one` is what a view shows of one thing, whose id follows in the fragment.
 const VIEWS = {
@@ -25,6 +27,8 @@ const VIEWS = {
   groups: { words: "Groups", many: Groups, one: Group },
   flow: { words: "Flow", many: Flow },
 };
+// What is of no workspace.
+const FEED = "feed";
 const FIRST = "connectors";
 const MINUTE_MS = 60_000;
 
@@ -67,7 +71,7 @@ function SignedOut({ problem }) {
   }, []);
   return html`
     <main class="alone">
-      <p class="brand">Wellspring</p>
+      <p class="brand"><${Logo} /> Wellspring</p>
       <h1>${error ? "Sign-in did not work" : "You are signed out"}</h1>
       ${error ? html`<p role="alert">${error}</p>` : html`<p>Nothing of you is kept in this page.</p>`}
       <button class="first" onClick=${begin}>Sign in</button>
@@ -81,7 +85,8 @@ function Frame({ who }) {
   const list = useList(path("/v1/workspaces", { sort: "name", "page[size]": 100 }));
   const isListed = list.rows.some((row) => row.id === at.workspace);
   // One that is far down the list, or not visible at all.
-  const other = useDocument(list.document && at.workspace && !isListed ? `/v1/workspaces/${encodeURIComponent(at.workspace)}` : null);
+  const isOfNone = !at.workspace || at.workspace === NO_WORKSPACE;
+  const other = useDocument(list.document && !isOfNone && !isListed ? `/v1/workspaces/${encodeURIComponent(at.workspace)}` : null);
   const workspace = list.rows.find((row) => row.id === at.workspace) ?? other.document?.data;
   const main = useRef(null);
   const shown = `${at.workspace} ${at.view} ${at.rest.join(" ")}`;
@@ -94,12 +99,15 @@ function Frame({ who }) {
       scrollTo(0, 0);
     }
   }, [shown]);
+  // Who has one workspace has nothing to choose.
+  const only = list.rows.length === 1 && !list.next ? list.rows[0] : null;
   useEffect(() => {
-    if (!at.workspace && list.rows.length) {
-      history.replaceState(null, "", fragment(list.rows[0].id, FIRST));
+    if (!at.workspace && only) {
+      history.replaceState(null, "", fragment(only.id, FIRST));
       dispatchEvent(new HashChangeEvent("hashchange"));
     }
-  }, [at.workspace, list.rows.length]);
+  }, [at.workspace, only?.id]);
+  const isFeed = at.workspace === NO_WORKSPACE && at.view === FEED;
   const view = Object.hasOwn(VIEWS, at.view) ? VIEWS[at.view] : VIEWS[FIRST];
   return html`
     <a class="skip" href="#title" onClick=${(event) => {
@@ -107,16 +115,20 @@ function Frame({ who }) {
       main.current?.querySelector("h1")?.focus();
     }}>Skip to the view</a>
     <header class="side">
-      <${Switch} list=${list} workspace=${workspace} at=${at} />
+      <a class="brand" href=${HOME}><${Logo} /> <span>Wellspring</span></a>
+      <${Switch} list=${list} workspace=${workspace} view=${Object.hasOwn(VIEWS, at.view) ? at.view : FIRST} />
       <nav aria-label="Views">
-        ${at.workspace && Object.entries(VIEWS).map(([name, { words }]) => html`
+        ${isOfNone && html`<a href=${HOME} aria-current=${isFeed ? undefined : "page"}>Workspaces</a>`}
+        ${!isOfNone && Object.entries(VIEWS).map(([name, { words }]) => html`
           <a key=${name} href=${fragment(at.workspace, name)} aria-current=${VIEWS[name] === view ? "page" : undefined}>${words}</a>`)}
+        ${maySeeFeed() && html`<a href=${fragment(NO_WORKSPACE, FEED)} aria-current=${isFeed ? "page" : undefined}>Feed</a>`}
       </nav>
       <${Who} who=${who} />
     </header>
     <main ref=${main}>
       ${who.isExpired && html`<${Expired} />`}
-      ${!at.workspace ? html`<${Start} list=${list} />`
+      ${isFeed ? html`<${Feed} query=${at.query} />`
+        : isOfNone ? html`<${Workspaces} list=${list} query=${at.query} />`
         : list.document && !isListed && !other.document
           ? html`<h1 tabindex="-1" id="title">Workspace</h1><${Loaded} of=${other} what="this workspace">${() => null}<//>`
           : html`<${Shown} key=${shown} view=${view} at=${at} workspace=${workspace} />`}
@@ -126,13 +138,6 @@ function Frame({ who }) {
 function Shown({ view, at, workspace }) {
   const given = { workspaceId: at.workspace, workspace, rest: at.rest, query: at.query };
   return at.rest.length && view.one ? html`<${view.one} ...${given} />` : html`<${view.many} ...${given} />`;
-}
-
-function Start({ list }) {
-  return html`
-    <h1 tabindex="-1" id="title">Workspaces</h1>
-    <${Loaded} of=${list} what="your workspaces">${() => list.rows.length === 0 && html`
-      <${Empty}>You are a member of no workspace. A workspace's owner can make you one; the platform tells this ledger of it.<//>`}<//>`;
 }
 
 function Expired() {
@@ -145,7 +150,7 @@ function Expired() {
 }
 
 // The workspaces of a person are few, a service's many: the field asks the API where the first hundred are not all.
-function Switch({ list, workspace, at }) {
+function Switch({ list, workspace, view }) {
   const [isOpen, setOpen] = useState(false);
   const [text, setText] = useState("");
   const found = useList(isOpen && text && list.next
@@ -165,19 +170,19 @@ function Switch({ list, workspace, at }) {
   }, [isOpen]);
   const here = list.rows.filter((row) => row.attributes.name.toLowerCase().includes(text.toLowerCase()));
   const shown = text && list.next ? found.rows : here;
-  const view = Object.hasOwn(VIEWS, at.view) ? at.view : FIRST;
   return html`
     <div class="switch" ref=${box}>
       <button aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>
-        <span class="unseen">Workspace: </span><span class="switch-name">${workspace?.attributes.name ?? "Wellspring"}</span>
+        <span class="unseen">Workspace: </span><span class="switch-name">${workspace?.attributes.name ?? "All workspaces"}</span>
         <svg viewBox="0 0 10 6" aria-hidden="true"><path d="M1 1l4 4 4-4" /></svg>
       </button>
       ${isOpen && html`
         <div class="switch-list">
           ${(list.next || list.rows.length > 8) && html`<${Search} label="Find a workspace" value=${text} choose=${setText} />`}
           <ul>
+            ${!text && list.rows.length > 1 && html`<li><a href=${HOME} aria-current=${workspace ? undefined : "true"} onClick=${() => setOpen(false)}>All workspaces</a></li>`}
             ${shown.map((row) => html`
-              <li key=${row.id}><a href=${fragment(row.id, view)} aria-current=${row.id === at.workspace ? "true" : undefined}
+              <li key=${row.id}><a href=${fragment(row.id, view)} aria-current=${row.id === workspace?.id ? "true" : undefined}
                 onClick=${() => setOpen(false)}>${row.attributes.name}</a></li>`)}
           </ul>
           ${shown.length === 0 && html`<p class="quiet">No workspace is called so.</p>`}

@@ -30,7 +30,7 @@ export const Section = ({ title, aside, children }) => html`
 
 /** When what is shown was read, and the command that shows the same. */
 export const AsOf = ({ at, live, path }) => html`
-  <span class="quiet">${at ? `as of ${clock(at)}${live ? ", live" : ""}` : ""}</span>
+  ${at && html`<span class="quiet">as of ${clock(at)}${live ? ", live" : ""}</span>`}
   ${path && html`<${Copy} text=${curl(path)} label="curl" what="Copy the curl command that shows this" />`}`;
 
 // ---- states ---------------------------------------------------------------------------------------------------------
@@ -81,15 +81,19 @@ export function Problem({ error, retry, stale }) {
 export const Empty = ({ children }) => html`<p class="empty">${children}</p>`;
 
 /** The way to the next page. */
-export function More({ of }) {
+export function More({ of, what = "" }) {
   if (!of.next && !of.moreError) return null;
   return html`
     <div class="more">
       ${of.moreError && html`<${Problem} error=${of.moreError} />`}
-      <button onClick=${of.more} disabled=${of.isLoadingMore}>${of.isLoadingMore ? "Loading more…" : "Load more"}</button>
-      <span class="quiet">${number(of.rows.length)} shown, there are more.</span>
+      <button onClick=${of.more} disabled=${of.isLoadingMore}>${of.isLoadingMore ? "Loading more…" : `Load more${what && ` ${what}`}`}</button>
+      <span class="quiet">${number(of.rows.length)}${what && ` ${what}`} shown, there are more.</span>
     </div>`;
 }
+
+/** What the ledger is: what comes in, and what goes out. */
+export const Logo = () => html`
+  <svg class="logo" viewBox="0 0 26 12" aria-hidden="true"><path class="line" d="M6 6h14" /><circle class="in" cx="5" cy="6" r="4.2" /><path class="out" d="M20 1l5 9.6H15z" /></svg>`;
 
 // ---- small things ---------------------------------------------------------------------------------------------------
 

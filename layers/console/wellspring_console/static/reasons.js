@@ -14,11 +14,34 @@ const WORDS = {
   unexpected: ["We failed on it.", "Tell the maintainers; release it after the fix."],
   expired: ["It waited for 45 days, and its body is gone.", "Send anew with a new id, or dismiss."],
 };
+// What a message is, in a word; its type as it is where it has none here.
+const KINDS = {
+  "records.synced": "Sync",
+  "records.invalidated": "Ending of records",
+  "connector.disconnected": "Disconnection",
+  "run.reverted": "Undoing of a run",
+};
 // It waits by itself for what is missing, and then goes on.
 const WAITS = new Set(["unknown_record", "unknown_connector", "unknown_workspace", "unknown_provider"]);
 
+export const kindOf = (type) => KINDS[type] ?? type ?? "Not a message";
 export const says = (reason) => WORDS[reason]?.[0] ?? `It is parked: ${reason}.`;
 export const advice = (reason) => WORDS[reason]?.[1] ?? "Look at its problems.";
 export const waits = (reason) => WAITS.has(reason);
 /** Releasing it by hand could help: what it missed has come, or we have mended what failed. */
 export const mayHelp = (reason) => WAITS.has(reason) || reason === "unexpected";
+
+// The same of events of the platform's feed; null is one that waits.
+const FEED_WORDS = {
+  malformed: ["It is not an event.", "Mend the producer and send it anew."],
+  other_source: ["The resource belongs to another source.", "Agree on who tells of it, then send it from there."],
+  workspace_changed: ["It would move a resource to another workspace.", "Give the new resource an id of its own."],
+  unknown_reference: ["What it names has not come for a day.", "Send that: this one is applied by itself then."],
+  unexpected: ["We failed on it.", "Tell the maintainers; release it after the fix."],
+  expired: ["It was parked for 45 days, and its body is gone.", "Send anew, or dismiss."],
+};
+const WAITING = ["It names something that has not come yet.", "It is applied by itself within a minute after that has come."];
+
+const ofFeed = (reason) => (reason === null ? WAITING : (FEED_WORDS[reason] ?? [`It is parked: ${reason}.`, "Look at its problems."]));
+export const saysOfFeed = (reason) => ofFeed(reason)[0];
+export const adviceOfFeed = (reason) => ofFeed(reason)[1];

@@ -1,15 +1,19 @@
 // One record: where it came from, where it went, when it was last seen.
 
 import { idOf, included, path } from "./api.js";
-import { Timeline } from "./charts.js";
+import { Timeline, TimelineKey } from "./charts.js";
 import { nameOf } from "./connectors.js";
 import { ago, capped, day, listed, number, plural } from "./format.js";
-import { html } from "./html.js";
+import { html, useMemo, useState } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { AsOf, Direction, Empty, Id, Loaded, More, Problem, Section, Table, Time, Twin, View } from "./parts.js";
+import { AsOf, Copy, Direction, Empty, Id, Loaded, More, Problem, Section, Table, Time, Twin, View } from "./parts.js";
 import { fragment } from "./route.js";
+import { kindOf } from "./reasons.js";
 import { titleOf } from "./records.js";
 import { recordType } from "./settings.js";
+
+// Rows of the table: as many are drawn at once, and as many more when one asks.
+const SHOWN = 100;
 
 export function Record({ workspaceId, rest: [typeName, id] }) {
   const type = recordType(typeName);
@@ -21,11 +25,16 @@ function Known({ type, id, workspaceId }) {
   const url = `${type.route}/${encodeURIComponent(id)}`;
   const record = useDocument(url);
   const history = useList(path(type.links, {
-    [`filter[${type.type}]`]: id, "filter[deleted]": "include", include: "workspace_connector.connector", "page[size]": 500,
+    [`filter[${type.type}]`]: id, "filter[deleted]": "include", include: "workspace_connector.connector,sync_message,ended_by",
+    "fields[workspace_connector]": "connector", "fields[connector]": "name", "fields[sync_message]": "message_id,message_type,run",
+    "page[size]": 500,
   }));
   const sourcesUrl = path(`${url}/sources`, { "page[size]": 500 });
   const sources = useDocument(sourcesUrl);
-  const lanes = sources.document ? fromSources(sources.document, history) : fromRows(history);
+  const [lanes, now] = useMemo(
+    () => [sources.document ? fromSources(sources.document, history) : fromRows(history), Date.now()],
+    [sources.document, history.document, history.pages.length],
+  );
   const title = record.document ? titleOf(record.document.data, type.type) : "Record";
   const isCapped = sources.document?.data.some((source) => source.attributes.rows_is_capped) ?? false;
   return html`
@@ -38,7 +47,9 @@ function Known({ type, id, workspaceId }) {
             ? html`<${Empty}>No connector has brought ${title} in or taken it out yet. Syncs appear here within seconds.<//>`
             : html`
               <${Twin} title="history" table=${() => html`<${Lanes} lanes=${lanes} workspaceId=${workspaceId} isCapped=${isCapped} />`}
-                chart=${html`<${Timeline} lanes=${lanes} now=${Date.now()} label=${`${title}: ${plural(lanes.length, "line")}, one for each connector and direction; the table says the same`} />`} />
+                chart=${html`<${Timeline} lanes=${lanes} now=${now} label=${`${title}: ${plural(lanes.length, "line")}, one for each connector and direction; the table says the same`} />
+                  <${TimelineKey} hasEnded=${history.rows.some((row) => row.attributes.deleted_at)} />`} />
+              <${More} of=${history} what="times" />
               <p>${onlySource(lanes, title)}</p>
               ${sources.error && sources.error.status !== 404 && html`<${Problem} error=${sources.error} retry=${sources.reload} />`}
               <${Section} title="Each time"><${Rows} history=${history} workspaceId=${workspaceId} lanes=${lanes} /><//>`}<//>`}
@@ -78,10 +89,11 @@ function add(lane, { attributes }) {
 function fromSources(document, { rows, pages }) {
   const { related } = included(...pages);
   const names = new Map(rows.map((row) => [idOf(row, "workspace_connector"), nameOf(related(row, "workspace_connector", "connector"))]));
+  const byLane = Map.groupBy(rows, (row) => `${idOf(row, "workspace_connector")} ${row.attributes.direction}`);
   return ordered(document.data.map((source) => {
     const { direction, first_at: first, last_at: last, rows: count, live } = source.attributes;
     const id = idOf(source, "workspace_connector");
-    const mine = rows.filter((row) => idOf(row, "workspace_connector") === id && row.attributes.direction === direction);
+    const mine = byLane.get(`${id} ${direction}`) ?? [];
     const ends = mine.map((row) => Date.parse(row.attributes.deleted_at ?? row.attributes.created_at));
     const isLive = Number(live) > 0;
     return {
@@ -113,7 +125,7 @@ function onlySource(lanes, title) {
   const bring = lanes.filter((lane) => lane.direction === "input" && lane.isLive);
   if (bring.length === 0) return `No connector brings ${title} in now.`;
   if (bring.length === 1) return html`<b>${bring[0].name} is its only source</b>: without it, nothing brings ${title} in.`;
-  return `${listed(bring.map((lane) => lane.name))} bring it in: without one of them, it is still brought in.`;
+  return `${plural(bring.length, "connector")} bring it in: if one of them is disconnected, the others still do.`;
 }
 
 // ---- tables ---------------------------------------------------------------------------------------------------------
@@ -129,18 +141,31 @@ const Lanes = ({ lanes, workspaceId, isCapped }) => html`
   ]} />`;
 
 function Rows({ history, workspaceId, lanes }) {
+  const [shown, setShown] = useState(SHOWN);
   const names = new Map(lanes.map((lane) => [lane.id, lane.name]));
+  const { related } = included(...history.pages);
+  const rest = history.rows.length - shown;
   return html`
     <div class="long">
-      <${Table} caption="Each time, the newest first" rows=${history.rows} columns=${[
+      <${Table} caption="Each time, the newest first" rows=${history.rows.slice(0, shown)} columns=${[
         { name: "When", cell: (row) => html`<${Time} at=${row.attributes.created_at} />` },
         { name: "Connector", cell: (row) => {
           const id = idOf(row, "workspace_connector");
           return html`<a href=${fragment(workspaceId, "connectors", [id])}>${names.get(id) ?? "a connector that is gone"}</a>`;
         } },
         { name: "Direction", cell: (row) => html`<${Direction} of=${row.attributes.direction} />` },
-        { name: "Ended", cell: (row) => html`<${Time} at=${row.attributes.deleted_at} never="live" />` },
+        { name: "By", cell: (row) => html`<${By} message=${related(row, "sync_message")} />` },
+        { name: "Ended", cell: (row) => row.attributes.deleted_at
+            ? html`<${Time} at=${row.attributes.deleted_at} /><br /><span class="quiet">by <${By} message=${related(row, "ended_by")} /></span>`
+            : html`<span class="quiet">live</span>` },
       ]} />
     </div>
-    <${More} of=${history} />`;
+    ${rest > 0 && html`<p class="after"><button class="link" onClick=${() => setShown(shown + SHOWN)}>Show ${number(Math.min(SHOWN, rest))} more of ${number(history.rows.length)}</button></p>`}`;
+}
+
+// Which message linked or ended a row: its run where it names one, for who looks for it in a log; its id to copy.
+function By({ message }) {
+  if (!message) return html`<span class="quiet">a request, or no longer kept</span>`;
+  const { message_id: id, message_type: type, run } = message.attributes;
+  return html`<span class="by">${kindOf(type)}${run && html` <code>${run}</code>`} <${Copy} text=${id} label="id" what="Copy the id of the message" /></span>`;
 }

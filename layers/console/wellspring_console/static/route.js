@@ -16,11 +16,17 @@ function decoded(part) {
   }
 }
 
-/** Write a fragment; what is empty in `query` is left out. */
+/** In the place of a workspace's id: the view is of no workspace. */
+export const NO_WORKSPACE = "all";
+
+/** The fragment of the first view: all workspaces. */
+export const HOME = "#/";
+
+/** Write a fragment; what is empty in `query` is left out. Without workspace and view it is that of all workspaces. */
 export function fragment(workspace, view, rest = [], query = {}) {
   const kept = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
   const search = new URLSearchParams(kept).toString();
-  return `#/${[workspace, view, ...rest].map(encodeURIComponent).join("/")}${search ? `?${search}` : ""}`;
+  return `#/${[workspace, view, ...rest].filter(Boolean).map(encodeURIComponent).join("/")}${search ? `?${search}` : ""}`;
 }
 
 /** Show another fragment as a step of its own, which "back" undoes. */

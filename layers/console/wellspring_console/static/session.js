@@ -34,8 +34,14 @@ export const expire = () => {
   if (current && !current.isExpired) become({ ...current, isExpired: true });
 };
 
-/** Whether the token says that its bearer may release and dismiss messages. */
-export const mayRelease = () => scopes(current?.claims).some((scope) => scope.endsWith("sync:write"));
+/** Whether the token says that its bearer may release and dismiss what is parked. */
+export const mayRelease = () => !isPerson() && isGranted("sync:write");
+
+/** Whether the token says that its bearer may see the platform's feed. */
+export const maySeeFeed = () => !isPerson() && isGranted("system:read");
+
+// A deployment may put a prefix before its scopes.
+const isGranted = (wanted) => scopes(current?.claims).some((scope) => scope.endsWith(wanted));
 
 function scopes(claims = {}) {
   return [claims.scope, claims.scp].flat().flatMap((said) => (typeof said === "string" ? said.split(" ") : []));

@@ -97,12 +97,17 @@ def name_of(principal: Principal) -> str:
     return f"person:{principal.id}" if isinstance(principal, Person) else f"service:{principal.client_id}"
 
 
-# What a service works under in the database; no person's id is one of these words.
+# What a service works under in the database where it does not matter which; no person's id is one of these words.
 SERVICE_SCOPE = "service"
 # What the queue's consumer works under: it also ends rows whose parents are gone (docs/adr/0012).
 PIPELINE_SCOPE = "pipeline"
 
 
 def scope_of(principal: Principal) -> str:
-    """Return for whom a transaction works, as the database knows it (docs/adr/0011)."""
-    return str(principal.id) if isinstance(principal, Person) else SERVICE_SCOPE
+    """Return for whom a transaction works, as the database knows it (docs/adr/0011): a person, or which service."""
+    return str(principal.id) if isinstance(principal, Person) else name_of(principal)
+
+
+def export_scope(workspace: UUID) -> str:
+    """Return the scope of a transaction that exports one workspace: Postgres shows it that one's rows alone."""
+    return f"export:{workspace}"

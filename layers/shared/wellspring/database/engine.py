@@ -15,7 +15,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from wellspring.database.deadline import Deadline, seconds_left, within
-from wellspring.database.pipeline import PipelinedConnection
+from wellspring.database.pipeline import STATEMENTS_KEPT, PipelinedConnection
 from wellspring.database.planned import Swap
 from wellspring.database.sqlstate import is_gone, is_refused
 from wellspring.database.token import token
@@ -130,6 +130,7 @@ def make_engine(config: Settings, **options: Any) -> Engine:
     engine = create_engine(
         "postgresql+pg8000://",
         creator=lambda: connect(config),
+        query_cache_size=STATEMENTS_KEPT,
         **({"pool_size": 1, "max_overflow": 0, "pool_recycle": RECYCLE_SECONDS} | options),
     )
     event.listen(engine, "handle_error", _mark_gone)

@@ -32,7 +32,9 @@ _INT = Struct("!i")
 # A column: its table, its number there, its type, the type's size and modifier, the format of its values.
 _COLUMN = Struct("!ihihih")
 _NULL = _INT.pack(-1)
-STATEMENTS_KEPT = 512
+# Of the statements that vary with what is asked for, in each cache. Some dozens of shapes are what a function is asked
+# for; the rest are rare, and made again.
+STATEMENTS_KEPT = 128
 # CommandComplete, and what an empty statement has in its place.
 _ENDS_OF_STATEMENTS = (b"C", b"I")
 # SQLAlchemy knows a lost connection by these words of pg8000's.

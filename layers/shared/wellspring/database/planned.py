@@ -17,19 +17,21 @@ import pg8000
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
+from wellspring.database.pipeline import STATEMENTS_KEPT
+
 SCHEMA = "planned"
 _FUNCTIONS = f"SELECT proname FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('{SCHEMA}')"
 # There is no such function any more, or it does not return what it did.
 STALE = ("42883", "42804")
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=STATEMENTS_KEPT)
 def name_of(statement: str) -> str:
     """Return the name of the function that a statement, with `%s` for its values, has if it has one."""
     return f"q_{hashlib.sha256(statement.encode()).hexdigest()[:16]}"
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=STATEMENTS_KEPT)
 def _call(statement: str, values: int) -> str:
     return f"SELECT * FROM {SCHEMA}.{name_of(statement)}({', '.join(['%s'] * values)})"
 

@@ -31,7 +31,7 @@ def schema_migration() -> LambdaHandler:
 
     Somebody who calls it by hand, with a `RequestType` and nothing else, waits for no answer at a URL: the outcome is
     returned instead, with the same `Status` and `Data` or `Reason`. So is that of a chore of the owner's, which an
-    event of `{"Chore": NAME}` asks for (migrations/chores.py).
+    event of `{"Chore": NAME}` asks for, with its arguments beside it (migrations/chores.py).
 
     Raises:
         OSError: when the answer cannot be delivered; CloudFormation then gives up by itself.
@@ -58,7 +58,7 @@ def schema_migration() -> LambdaHandler:
 
 def _work(event: Event) -> dict[str, object]:
     if "Chore" in event:
-        done = do_chore(event["Chore"])
+        done = do_chore(event["Chore"], event)
         logger.info("chore done", extra={"chore": event["Chore"]})
         return done
     data: dict[str, object] = {} if event["RequestType"] == "Delete" else {"Revision": bring_up_to_date()}

@@ -21,6 +21,7 @@ from wellspring.errors import (
     WellspringError,
 )
 from wellspring.handlers.deadline import RESERVED_OF_A_REQUEST_SECONDS, deadline_of
+from wellspring.handlers.imports import keep_imports
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.media import check_content_type, wants_cursor_profile
 from wellspring.jsonapi.values import MEDIA_TYPE
@@ -175,6 +176,7 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
         operation: turns the request into a plan, or into a response where there is nothing to ask the database;
             raises a `WellspringError` when it cannot.
     """
+    keep_imports()
 
     def handler(event: Event, context: object) -> Answer:
         deadline = deadline_of(context, RESERVED_OF_A_REQUEST_SECONDS)

@@ -22,7 +22,9 @@ def pruner() -> LambdaHandler:
     def handler(_event: Mapping[str, Any], context: object) -> dict[str, object]:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
         try:
-            forgotten = pruning.prune(deadline_of(context), timedelta(days=pruning_settings().history_days))
+            kept = pruning_settings()
+            history, audited = timedelta(days=kept.history_days), timedelta(days=kept.audit_days)
+            forgotten = pruning.prune(deadline_of(context), history, audited)
         except WellspringError as error:
             logger.error("pruning failed", extra={"code": error.code} | error.evidence)
             # Its cause holds SQL, which Lambda would log.

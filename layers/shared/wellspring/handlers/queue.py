@@ -9,6 +9,7 @@ from typing import Any
 
 from wellspring.database.retry import Deadline
 from wellspring.handlers.deadline import deadline_of
+from wellspring.handlers.imports import keep_imports
 from wellspring.observability import describe, logger
 
 type Event = Mapping[str, Any]
@@ -43,6 +44,7 @@ def consumer(consume: Consume) -> LambdaHandler:
 
     What is not done goes back as `batchItemFailures`, and where `consume` raises the whole batch does.
     """
+    keep_imports()
 
     def handler(event: Event, context: object) -> Answer:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))

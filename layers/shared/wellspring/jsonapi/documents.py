@@ -59,6 +59,21 @@ def resource_object(
     return document
 
 
+def exported_object(resource: Resource, row: Row) -> Object:
+    """Return the resource object of one row in a file, which outlives URLs: linkage of the to-one, and no links."""
+    return {
+        "type": resource.type,
+        "id": str(row["id"]),
+        "attributes": attributes_of(resource, row),
+        "relationships": {
+            relationship.name: {"data": None if value is None else _identifier(relationship.target, value)}
+            for relationship in resource.to_one
+            if _key(relationship) in row
+            for value in (row[_key(relationship)],)
+        },
+    }
+
+
 def attributes_of(resource: Resource, row: Row, fields: frozenset[str] | None = None) -> Object:
     """Return the attributes of one row as a document has them; `fields` as `resource_object` takes them."""
     return {

@@ -480,7 +480,8 @@ def _said(attribute: Attribute) -> Object:
     """Return the schema of an attribute in a request."""
     match attribute.kind:
         case "instant":
-            return {**_or_null(schema("Time")), "description": "A time tombstones the row; null restores it."}
+            told = "A time tombstones the row: not before `created_at`, and not in the future. Null restores it."
+            return {**_or_null(schema("Time")), "description": told}
         case "direction":
             return schema("Direction")
         case "boolean":

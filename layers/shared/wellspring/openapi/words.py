@@ -63,7 +63,10 @@ TAGS: Mapping[Policy, str] = {
 _READ = "A person sees what belongs to their workspaces and groups; a service needs `system:read`."
 _PERMISSIONS: Mapping[tuple[str, str], str] = {
     ("provenance", "create"): "For services with `sync:write`. Record and connector must live in one workspace.",
-    ("provenance", "update"): "For services with `sync:write`: a time in `deleted_at` tombstones, null restores.",
+    ("provenance", "update"): (
+        "For services with `sync:write`: a time in `deleted_at` tombstones, null restores. A time before `created_at`, "
+        "or in the future of the database's clock, is 422."
+    ),
     ("provenance", "delete"): "For services with `sync:write`. The row is tombstoned; a second time it is 404.",
     ("enrolment", "create"): (
         "For an owner or admin of the group who is also an owner or admin of the workspace, which it opens to the "

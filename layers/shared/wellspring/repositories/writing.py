@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     func,
     literal_column,
     or_,
@@ -43,7 +44,7 @@ def add(transaction: Transaction, resource: Resource, values: Mapping[str, objec
     return transaction.execute(_add_statement(resource, tuple(values)), dict(values)).mappings().one()
 
 
-def change(transaction: Transaction, resource: Resource, id_: UUID, values: Mapping[str, object]) -> Row:
+def change(transaction: Transaction, resource: Resource, id_: UUID, values: Mapping[str, object]) -> Row | None:
     """Update one row, which the transaction holds.
 
     Args:
@@ -53,10 +54,11 @@ def change(transaction: Transaction, resource: Resource, id_: UUID, values: Mapp
         values: the columns to change; `updated_at` changes with them.
 
     Returns:
-        Its `id` and attributes.
+        Its `id` and attributes; None, and nothing is changed, where it would end before it began, or in the future of
+        the database's clock.
     """
-    statement = _change_statement(resource, tuple(values))
-    return transaction.execute(statement, {**values, "row_id": id_}).mappings().one()
+    statement = _change_statement(resource, tuple(values), ends=values.get("deleted_at") is not None)
+    return transaction.execute(statement, {**values, "row_id": id_}).mappings().one_or_none()
 
 
 def tombstone(transaction: Transaction, resource: Resource, id_: UUID, values: Mapping[str, object]) -> None:
@@ -97,15 +99,20 @@ def _add_statement(resource: Resource, columns: tuple[str, ...]) -> Insert:
 
 
 @lru_cache(maxsize=64)
-def _change_statement(resource: Resource, columns: tuple[str, ...]) -> Update:
+def _change_statement(resource: Resource, columns: tuple[str, ...], *, ends: bool) -> Update:
     table = table_of(resource.table)
     values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in columns}
-    return (
+    statement = (
         update(table)
         .where(table.c.id == bindparam("row_id", type_=PG_UUID(as_uuid=True)))
         .values(values | {"updated_at": func.now()})
         .returning(*own_columns(resource, table))
     )
+    if not ends:
+        return statement
+    # Now as it would be stored: in milliseconds.
+    now = cast(func.now(), table.c.deleted_at.type)
+    return statement.where(values["deleted_at"].between(table.c.created_at, now))
 
 
 @lru_cache(maxsize=64)

@@ -1,6 +1,8 @@
 """What the owner of a deployment's database does: bringing it up to date, and chores."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 # In a layer of the migration function's own; no other function has it, or imports this module.
 from migrations import chores, run
@@ -17,6 +19,6 @@ def bring_up_to_date() -> str:
     return run.deploy(partial(connect_as_owner, settings()))
 
 
-def do_chore(name: str) -> dict[str, object]:
-    """Do one of the owner's chores; return what it came to. Raises `KeyError` where there is none of that name."""
-    return chores.do(name, partial(connect_as_owner, settings()))
+def do_chore(name: str, arguments: Mapping[str, Any]) -> dict[str, object]:
+    """Do one of the owner's chores; return what it came to. Raises what `migrations.chores.do` raises."""
+    return chores.do(name, arguments, partial(connect_as_owner, settings()))

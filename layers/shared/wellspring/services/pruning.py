@@ -12,6 +12,8 @@ from wellspring.services import idempotency
 # Longer than a message that was applied can come again: 4 days in the queue, 14 among the dead letters, 4 days in the
 # queue again, and once more 14 and 4 (docs/adr/0014). Revision 0009 lets nobody forget one sooner.
 LEAST_KEPT = timedelta(days=45)
+# Revision 0018 lets nobody forget sooner who wrote what, whoever has stolen the credentials of a function.
+LEAST_AUDITED = timedelta(days=90)
 # Rows that one transaction deletes: some tenths of a second.
 CHUNK = 10_000
 
@@ -29,12 +31,13 @@ class Forgotten:
     is_all: bool
 
 
-def prune(deadline: Deadline, history: timedelta) -> Forgotten:
+def prune(deadline: Deadline, history: timedelta, audited: timedelta) -> Forgotten:
     """Delete what is too old, each chunk in a transaction of its own, until nothing is left or the time is over.
 
     Args:
         deadline: when to stop.
         history: how old messages become, for people (contract, section 5); `LEAST_KEPT` at the least.
+        audited: how old a row of who wrote what becomes (contract, section 3); `LEAST_AUDITED` at the least.
 
     Raises:
         WellspringError: the database did not let it; what was deleted before stays deleted.
@@ -42,6 +45,7 @@ def prune(deadline: Deadline, history: timedelta) -> Forgotten:
     ages: Mapping[Pruned, timedelta] = {
         "sync_messages": max(history, LEAST_KEPT),
         "idempotency_keys": idempotency.KEPT,
+        "audit": max(audited, LEAST_AUDITED),
     }
     rows: dict[Pruned, int] = dict.fromkeys(ages, 0)
     for table, kept in ages.items():

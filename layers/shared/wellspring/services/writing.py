@@ -7,7 +7,7 @@ from uuid import UUID
 from wellspring.access.principal import Principal
 from wellspring.access.rules import require_reading
 from wellspring.database import Transaction
-from wellspring.errors import Conflict, raise_all
+from wellspring.errors import Conflict, SchemaValidationError, raise_all
 from wellspring.queries import Draft
 from wellspring.repositories import connector_state, groups, ledger, parents, writing
 from wellspring.repositories.ledger import Row
@@ -66,6 +66,7 @@ def update(
         Forbidden: the caller sees it but has no role that may.
         PreconditionFailed: from `precondition`.
         Conflict: the outcome may not be.
+        SchemaValidationError: the row would end before it began, or in the future (contract, section 4, "Update").
     """
     rules = RULES[resource.policy]
     if id_:
@@ -84,6 +85,9 @@ def update(
     # Over HTTP no message ends a row, and one that lives again was ended by none.
     ended_by = {"ended_by_pk": None} if resource.policy == "provenance" else {}
     changed = writing.change(transaction, resource, row["id"], {**values, **ended_by})
+    if changed is None:
+        detail = "The value must be a time from created_at until now, or null."
+        raise SchemaValidationError(detail, pointer="/data/attributes/deleted_at")
     audit.note(transaction, principal, "update", resource.type, row["id"])
     return {**row, **changed, **({"ended_by_id": None} if ended_by else {})}
 

@@ -162,7 +162,7 @@ def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: 
         place_pk = func.wellspring.place_of(ledger.name, bindparam("place", type_=PG_UUID(as_uuid=True)))
         place = (bindparam("place_at", type_=instant), place_pk)
     numbered = select(_newest(resource, connector, *place, backward=backward)).cte("numbered")
-    record, workspace = table_of(resource.table).alias("record"), parents.workspaces
+    table, workspace = table_of(resource.table), parents.workspaces
     of = func.array(
         select(workspace.c.pk)
         .where(workspace.c.id == func.any(bindparam("of_workspaces", type_=IDS)))
@@ -170,27 +170,24 @@ def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: 
     )
     looked = [numbered.c.number <= _MOST, numbered.c.record_pk.is_not(None)]
     told = _told(resource.type, select(numbered.c.record_pk).where(*looked).distinct())
+    # Each by its key: whatever the planner expects of a function, it does not read all records there are.
+    record = (
+        select(*own_columns(resource, table), workspace.c.id.label("workspace_id"))
+        .select_from(table.join(workspace, workspace.c.pk == table.c.workspace_pk))
+        .where(
+            table.c.pk == told.c.record_pk,
+            table.c.deleted_at.is_(None),
+            visible.workspace(table.c.workspace_pk),
+            *([table.c.workspace_pk == func.any(of)] if claimed else []),
+        )
+        .limit(literal_column("1"))
+        .lateral("record")
+    )
     # A record that the connector brought in several times stands where it last did.
     found = (
-        select(
-            *own_columns(resource, record),
-            workspace.c.id.label("workspace_id"),
-            numbered.c.created_at.label("at"),
-            numbered.c.id.label("row_id"),
-            numbered.c.number,
-        )
-        .select_from(
-            told.join(numbered, numbered.c.pk == told.c.latest_pk)
-            .join(record, record.c.pk == told.c.record_pk)
-            .join(workspace, workspace.c.pk == record.c.workspace_pk)
-        )
-        .where(
-            told.c.is_sole,
-            numbered.c.number <= _MOST,
-            record.c.deleted_at.is_(None),
-            visible.workspace(record.c.workspace_pk),
-            *([record.c.workspace_pk == func.any(of)] if claimed else []),
-        )
+        select(*record.c, numbered.c.created_at.label("at"), numbered.c.id.label("row_id"), numbered.c.number)
+        .select_from(told.join(numbered, numbered.c.pk == told.c.latest_pk).join(record, true()))
+        .where(told.c.is_sole, numbered.c.number <= _MOST)
         .order_by(numbered.c.number)
         .limit(bindparam("rows", type_=Integer))
         .cte("found")

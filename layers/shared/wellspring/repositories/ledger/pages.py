@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Select
 
 from wellspring.access.principal import Principal
-from wellspring.database import Transaction
+from wellspring.database import Compiled, Transaction
+from wellspring.database.pipeline import STATEMENTS_KEPT
 from wellspring.queries import ListQuery, Position
 from wellspring.repositories.ledger import messages
 from wellspring.repositories.ledger.building import PageBuilder
@@ -46,7 +47,7 @@ def page(transaction: Transaction, principal: Principal, query: ListQuery, posit
     values = {"rows": query.size + 1, **values_of(principal, query)}
     if position is not None:
         values |= {"cursor_at": position.at, "cursor_id": position.id}
-    rows: list[Row] = list(transaction.execute(_page_statement(shape), values).mappings())
+    rows: list[Row] = list(_page_compiled(shape).execute(transaction, values).mappings())
     # A page asked for by cursor always has one row, for `behind`; it is empty where nothing lies ahead.
     behind = bool(rows[0]["behind"]) if position is not None else False
     rows = [row for row in rows if row["id"] is not None]
@@ -80,6 +81,10 @@ def builder_of(shape: Shape) -> PageBuilder:
     return HeadsThenLateral(shape) if shape.is_narrow else Everywhere(shape)
 
 
-@lru_cache(maxsize=256)
 def _page_statement(shape: Shape) -> Select[Any]:
     return builder_of(shape).statement()
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _page_compiled(shape: Shape) -> Compiled:
+    return Compiled(_page_statement(shape))

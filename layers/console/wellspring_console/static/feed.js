@@ -1,0 +1,134 @@
+// The platform's feed, for services: how far is it, what waits, what is parked and why?
+
+import { path, send } from "./api.js";
+import { number, plural } from "./format.js";
+import { html, useState } from "./html.js";
+import { useDocument, useList } from "./loading.js";
+import { Acts, ReleaseMany } from "./parked.js";
+import { AsOf, Attention, Choice, Empty, Id, Loaded, More, Section, Table, Time, View } from "./parts.js";
+import { adviceOfFeed, saysOfFeed } from "./reasons.js";
+import { refine } from "./route.js";
+import { mayRelease } from "./session.js";
+import { records } from "./settings.js";
+
+const STATUS = "/v1/feed-status";
+const EVENTS = "/v1/feed-events";
+// So many events of a group are shown at first.
+const SHOWN = 5;
+// Counts of what waits and is parked stop here, for each source and type.
+const CAP = 10_000;
+
+export function Feed({ query }) {
+  const status = useDocument(STATUS, { live: true });
+  const outcome = query.get("outcome") ?? "parked";
+  const url = path(EVENTS, { "filter[outcome]": outcome, "page[size]": 100 });
+  const events = useList(url, { live: true });
+  const done = () => {
+    events.reload();
+    status.reload();
+  };
+  const of = status.document?.data.attributes;
+  return html`
+    <${View} title="Feed" lead=${of && sentence(of)} aside=${html`<${AsOf} at=${status.at} live=${!status.error} path=${STATUS} />`}>
+      <${Loaded} of=${status} what="how far the feed is" lines=${6}>${() => html`
+        <${Section} title="What did not take effect" aside=${html`<${AsOf} path=${url} />`}>
+          <div class="filters">
+            <${Choice} label="Which events" value=${outcome} choose=${(value) => refine({ outcome: value === "parked" ? "" : value })}
+              options=${[["parked", "Parked"], ["waiting", "Waiting"]]} />
+          </div>
+          <${Loaded} of=${events} what=${`the events that are ${outcome}`} lines=${4}>${() =>
+            events.rows.length === 0
+              ? html`<${Empty}>${outcome === "waiting"
+                  ? "No event waits. One waits when it names something that has not come yet, and is applied within a minute after that."
+                  : "No event is parked. One is parked when it cannot be applied, and appears here with its reason."}<//>`
+              : grouped(events.rows).map((group) => html`<${Group} key=${group.key} group=${group} isWhole=${!events.next} done=${done} />`)}<//>
+          <${More} of=${events} what="events" />
+        <//>
+        <${Section} title="Sources"><${Sources} sources=${of.sources} /><//>
+        <${Section} title="Files"><${Files} files=${of.loads} /><//>`}<//>
+    <//>`;
+}
+
+function sentence({ waiting, parked, lag_seconds: lag }) {
+  if (!waiting && !parked) return "Every event that came has taken effect.";
+  const parts = [
+    parked && `${countOf(parked)} ${parked === 1 ? "event is" : "events are"} parked`,
+    waiting && `${countOf(waiting)} ${waiting === 1 ? "waits" : "wait"} for something that has not come, the oldest for ${duration(lag)}`,
+  ].filter(Boolean);
+  return `${parts.join("; ")}.`;
+}
+
+const countOf = (count) => (count >= CAP ? `${number(CAP)} or more` : number(count));
+
+function duration(seconds) {
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
+
+const typeWords = (type) => records(type) === type ? type.replaceAll("_", " ") : records(type);
+
+// ---- events ---------------------------------------------------------------------------------------------------------
+
+function grouped(rows) {
+  const groups = Map.groupBy(rows, ({ attributes }) => `${attributes.source} ${attributes.reason}`);
+  return [...groups].map(([key, events]) => ({ key, source: events[0].attributes.source, reason: events[0].attributes.reason, events }))
+    .sort((a, b) => b.events.length - a.events.length);
+}
+
+function Group({ group: { source, reason, events }, isWhole, done }) {
+  const [shown, setShown] = useState(SHOWN);
+  return html`
+    <section class="failure">
+      <header class="section-head">
+        <h3>${source ?? "No known source"}</h3>
+        <div class="aside"><${Attention}>${plural(events.length, "event")}${isWhole ? "" : " so far"}<//>${reason && html` <code>${reason}</code>`}</div>
+      </header>
+      <p>${saysOfFeed(reason)} <b>${adviceOfFeed(reason)}</b></p>
+      ${mayRelease() && reason && source && events.length > 1 && html`<${ReleaseMany} what="event" done=${done}
+        ask=${(isDry) => send("POST", `${EVENTS}/release`, { meta: { source, reason, dry_run: isDry } })} />`}
+      <ul class="messages">${events.slice(0, shown).map((row) => html`<${Event} key=${row.id} row=${row} done=${done} />`)}</ul>
+      ${events.length > shown && html`<button class="link" onClick=${() => setShown(shown + 20)}>Show ${number(Math.min(20, events.length - shown))} more of ${number(events.length)}</button>`}
+    </section>`;
+}
+
+function Event({ row, done }) {
+  const { event_type: type, event_id: event, subject, sequence, received_at: received, problems, outcome } = row.attributes;
+  return html`
+    <li>
+      <p><b>${type ?? "Not an event"}</b>${sequence && html`, sequence <code>${sequence}</code>`}, received <${Time} at=${received} /></p>
+      ${subject && html`<p class="quiet">Of <${Id} id=${subject} /></p>`}
+      ${event && html`<p class="quiet">Event <${Id} id=${event} /></p>`}
+      ${(problems ?? []).filter((one) => one.pointer).map((one, index) => html`<p key=${index} class="quiet">At <code>${one.pointer}</code>: ${one.code}</p>`)}
+      ${mayRelease() && outcome === "parked" && html`
+        <${Acts} url=${`${EVENTS}/${encodeURIComponent(row.id)}`} mayHelp=${true} says=${saysOfFeed} done=${done} />`}
+    </li>`;
+}
+
+// ---- sources and files ------------------------------------------------------------------------------------------------
+
+const Sources = ({ sources }) => sources.length === 0
+  ? html`<${Empty}>No source has told of anything yet. A source appears here with its first event.<//>`
+  : html`<${Table} caption="Sources" rows=${sources} keyOf=${(one) => `${one.source} ${one.type}`} columns=${[
+      { name: "Source", cell: (one) => one.source },
+      { name: "What", cell: (one) => typeWords(one.type) },
+      { name: "Events", kind: "number", cell: (one) => number(one.events) },
+      { name: "Took effect", kind: "number", cell: (one) => number(one.applied) },
+      { name: "Live", kind: "number", cell: (one) => number(one.live) },
+      { name: "Waiting", kind: "number", cell: (one) => countOrNone(one.waiting) },
+      { name: "Parked", kind: "number", cell: (one) => countOrNone(one.parked) },
+      { name: "Last came", cell: (one) => html`<${Time} at=${one.last_received_at} />` },
+    ]} />`;
+
+const countOrNone = (count) => count ? html`<${Attention}>${countOf(count)}<//>` : html`<span class="quiet">none</span>`;
+
+const Files = ({ files }) => files.length === 0
+  ? html`<${Empty}>No file has been loaded. The ten latest ones appear here.<//>`
+  : html`<${Table} caption="Files" rows=${files} keyOf=${(one) => one.name} columns=${[
+      { name: "File", cell: (one) => one.name.replace(/^load\//, "") },
+      { name: "Outcome", cell: (one) => one.outcome === "failed" ? html`<${Attention}>failed<//>` : one.outcome.replaceAll("_", " ") },
+      { name: "Lines", kind: "number", cell: (one) => number(one.lines) },
+      { name: "Began", cell: (one) => html`<${Time} at=${one.started_at} />` },
+      { name: "Ended", cell: (one) => html`<${Time} at=${one.finished_at} never="not yet" />` },
+    ]} />`;

@@ -1,0 +1,121 @@
+// All workspaces: where did something fail? And what of them is called so? A person looks for a record of any of them; of all
+// workspaces of a platform the API searches none, so a service looks for a workspace.
+
+import { idOf, included, path } from "./api.js";
+import { faults } from "./connectors.js";
+import { A_DAY, capital, capped, listed, number, plural } from "./format.js";
+import { html } from "./html.js";
+import { useList } from "./loading.js";
+import { AsOf, Attention, Empty, Loaded, More, Search, Table, Time, View } from "./parts.js";
+import { fragment, refine } from "./route.js";
+import { titleOf } from "./records.js";
+import { isPerson } from "./session.js";
+import { settings } from "./settings.js";
+
+// The longest time between two syncs of a workspace that nobody asks about: a week, and a day.
+const LATE_MS = 8 * A_DAY;
+// So many are named in the first line.
+const NAMED = 3;
+// Of each type of record.
+const OF_EACH = 10;
+
+/** `list`: the workspaces, as the frame has read them. */
+export function Workspaces({ list, query }) {
+  const text = (query.get("q") ?? "").trim();
+  const url = path("/v1/workspace-connectors", { "page[size]": 500 });
+  const connectors = useList(list.rows.length ? url : null, { live: true });
+  const isSearch = Boolean(text) && isPerson();
+  const called = useList(text && !isPerson() ? path("/v1/workspaces", { "filter[name][starts]": text, sort: "name", "page[size]": 50 }) : null);
+  const chosen = text && !isPerson() ? called : list;
+  const of = list.document && list.rows.length === 0 ? list : chosen.document ? connectors : chosen;
+  const mine = Map.groupBy(connectors.rows, (row) => idOf(row, "workspace"));
+  const rows = chosen.rows.map((workspace) => summed(workspace, mine.get(workspace.id) ?? []))
+    .sort((a, b) => b.wrong.length - a.wrong.length || a.name.localeCompare(b.name));
+  const wrong = rows.filter((row) => row.wrong.length);
+  const isAll = !chosen.next && !connectors.next;
+  const lead = of.document && rows.length > 0 && (wrong.length
+    ? `${number(wrong.length)} of ${plural(rows.length, "workspace")}${isAll ? "" : " so far"} ${wrong.length === 1 ? "needs" : "need"} attention: ${named(wrong)}.`
+    : `All is well in ${rows.length === 1 ? "your workspace" : `your ${plural(rows.length, "workspace")}`}${isAll ? "" : " so far"}.`);
+  return html`
+    <${View} title="Workspaces" lead=${lead} aside=${html`<${AsOf} at=${connectors.at} live=${!connectors.error} path=${url} />`}>
+      ${list.rows.length > 0 && html`
+        <div class="filters">
+          <${Search} label=${isPerson() ? "Find a record of any workspace" : "Find a workspace"} placeholder="Its name begins with" value=${query.get("q") ?? ""} choose=${(q) => refine({ q })} />
+        </div>`}
+      ${isSearch && html`<${Found} key="found" text=${text} />`}
+      <${Loaded} of=${list.error ? list : of} what="your workspaces" lines=${8}>${() =>
+        rows.length === 0 && text
+          ? html`<${Empty}>No workspace is called so.<//>`
+          : rows.length === 0
+          ? html`<${Empty}>You are a member of no workspace. A workspace's owner can make you one; the platform tells this ledger of it.<//>`
+          : !isSearch && html`<${Table} caption="Workspaces" rows=${rows} columns=${[
+              { name: "Workspace", cell: (row) => html`<a href=${fragment(row.id, "connectors")}>${row.name}</a>` },
+              { name: "State", cell: (row) => row.wrong.length
+                  ? html`<${Attention}>${row.wrong.join(", ")}<//>`
+                  : html`<span class="quiet">${row.count ? "all well" : "no connector"}</span>` },
+              { name: "Last sync", cell: (row) => html`<${Time} at=${row.synced} />` },
+              { name: "Connectors", kind: "number", cell: (row) => capped(row.count, Boolean(connectors.next)) },
+              { name: "Live rows", kind: "number", cell: (row) => capped(row.live, Boolean(connectors.next)) },
+              { name: "Parked", kind: "number", cell: (row) => row.parked
+                  ? html`<a href=${fragment(row.id, "failures")}>${number(row.parked)}</a>` : html`<span class="quiet">none</span>` },
+            ]} />`}<//>
+      ${!isSearch && html`<${More} of=${connectors} what="connectors" /><${More} of=${chosen} what="workspaces" />`}
+    <//>`;
+}
+
+function named(rows) {
+  const names = rows.slice(0, NAMED).map((row) => row.name);
+  return listed(rows.length > NAMED ? [...names, `${number(rows.length - NAMED)} more`] : names);
+}
+
+function summed(workspace, connectors) {
+  const all = connectors.map((row) => row.attributes);
+  const sum = (name) => all.reduce((so, one) => so + (one[name] ?? 0), 0);
+  const parked = sum("parked_messages");
+  const others = Map.groupBy(all.filter((one) => one.status !== "active"), (one) => one.status);
+  const failing = all.filter((one) => one.status === "active" && !one.parked_messages && faults(one).length).length;
+  const synced = all.map((one) => one.last_synced_at).filter(Boolean).sort().at(-1);
+  return {
+    id: workspace.id,
+    name: workspace.attributes.name,
+    count: all.length,
+    live: sum("live_rows"),
+    parked,
+    synced,
+    wrong: [
+      parked && `${plural(parked, "message")} parked`,
+      failing && `${plural(failing, "connector")} failed last`,
+      ...[...others].map(([status, those]) => `${plural(those.length, "connector")} ${status}`),
+      synced && Date.now() - Date.parse(synced) > LATE_MS && "late",
+    ].filter(Boolean),
+  };
+}
+
+// The types are the deployment's, and as many in each rendering.
+function Found({ text }) {
+  const lists = settings.records.map((type) => ({ type, list: useList(path(type.route, {
+    "filter[name][starts]": text, include: "workspace", "fields[workspace]": "name", sort: "name", "page[size]": OF_EACH,
+  })) }));
+  const rows = lists.flatMap(({ type, list }) => {
+    const { related } = included(...list.pages);
+    return list.rows.map((row) => ({ id: row.id, type, title: titleOf(row, type.type), workspace: related(row, "workspace"), since: row.attributes.created_at }));
+  });
+  const of = {
+    document: lists.every(({ list }) => list.document) || undefined,
+    error: lists.find(({ list }) => list.error)?.list.error,
+    reload: () => lists.forEach(({ list }) => list.reload()),
+  };
+  const cut = lists.filter(({ list }) => list.next).map(({ type }) => type.names);
+  return html`
+    <${Loaded} of=${of} what=${`what is called “${text}”`} lines=${3}>${() =>
+      rows.length === 0
+        ? html`<${Empty}>No record whose name begins with “${text}”. A part of a name is searched for in the Records of one workspace.<//>`
+        : html`
+          <${Table} caption=${`Records whose names begin with ${text}`} rows=${rows} keyOf=${(row) => `${row.type.type} ${row.id}`} columns=${[
+            { name: "Name", cell: (row) => row.workspace ? html`<a href=${fragment(row.workspace.id, "records", [row.type.type, row.id])}>${row.title}</a>` : row.title },
+            { name: "What", cell: (row) => capital(row.type.name) },
+            { name: "Workspace", cell: (row) => row.workspace?.attributes.name ?? html`<span class="quiet">gone</span>` },
+            { name: "Here since", cell: (row) => html`<${Time} at=${row.since} />` },
+          ]} />
+          ${cut.length > 0 && html`<p class="quiet">There are more ${listed(cut)} than these: write more of the name.</p>`}`}<//>`;
+}

@@ -1,0 +1,44 @@
+"""A statement as the driver gets it, without the tree that it was made from.
+
+Of a list there are thousands of shapes. The tree of one, with what SQLAlchemy keeps to know it again, is a megabyte in
+ten thousand objects, all of which a full garbage collection looks at; its text is some kilobytes in one.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Select
+from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.compiler import SQLCompiler
+
+type _Process = Callable[[Any], Any]
+
+# Compiles as the engine's own does: what a server says of itself changes no statement of ours.
+_DIALECT: Dialect = PGDialect_pg8000()  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects say no types
+
+
+class Compiled:
+    """A single statement, to be executed any number of times.
+
+    Its rows are as the driver gives them: nothing that is read here is of a type that SQLAlchemy would convert.
+
+    Args:
+        statement: one whose text does not depend on its values, as a list within `IN` would make it.
+    """
+
+    def __init__(self, statement: Select[Any]) -> None:
+        compiled: SQLCompiler = statement.compile(dialect=_DIALECT)
+        self.text = compiled.string
+        self._values: list[tuple[str, Any, _Process | None]] = []
+        for name in compiled.positiontup or ():
+            bound = compiled.binds[name]
+            process = bound.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+            self._values.append((bound.key, bound.effective_value, process))
+
+    def execute(self, transaction: Connection, values: Mapping[str, object]) -> CursorResult[*tuple[Any, ...]]:
+        """Run it; `values` are those of its parameters by their names, and may be more."""
+        found = ((values.get(name, constant), process) for name, constant, process in self._values)
+        return transaction.exec_driver_sql(
+            self.text, tuple(process(value) if process else value for value, process in found)
+        )

@@ -1,0 +1,63 @@
+"""From an operator's call to a turn at exporting one workspace."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from wellspring.errors import BadRequest
+from wellspring.files import Shelf
+from wellspring.handlers.deadline import deadline_of
+from wellspring.ids import parse_id
+from wellspring.jsonapi.documents import exported_object
+from wellspring.observability import logger
+from wellspring.resources import Resource
+from wellspring.services.exporting import export
+from wellspring.services.reading import Row
+
+type LambdaHandler = Callable[[Mapping[str, Any], object], dict[str, object]]
+
+RUN = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+@cache
+def _shelf() -> Shelf:
+    return Shelf(os.environ["EXPORT_BUCKET"])
+
+
+def exporter() -> LambdaHandler:
+    """Return the Lambda handler that an operator calls until its answer's `outcome` is `done`.
+
+    The event is `{"workspace": ID, "run": NAME}`. The answer also says how many `lines` there are, and the `parts`:
+    keys of the bucket `bucket`, which put together in their order are one gzip file of JSON Lines.
+
+    Raises:
+        BadRequest: the event names no workspace or no run.
+        NotFound: there never was such a workspace.
+        Replaced: another call goes on with the same run.
+    """
+
+    def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
+        logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
+        workspace, run = parse_id(str(event.get("workspace"))), str(event.get("run", ""))
+        if workspace is None:
+            raise BadRequest("The event must have the id of a workspace as its workspace.")
+        if not RUN.fullmatch(run) or not run.strip("."):
+            raise BadRequest("The event must have a run of 1 to 100 letters, digits, dots, hyphens and underscores.")
+        done = export(_shelf(), workspace, run, _line, deadline_of(context))
+        return {
+            "workspace": done.workspace,
+            "run": done.run,
+            "outcome": done.outcome,
+            "lines": done.lines,
+            "bucket": _shelf().bucket,
+            "parts": list(done.parts),
+        }
+
+    return handler
+
+
+def _line(resource: Resource, row: Row) -> bytes:
+    return json.dumps(exported_object(resource, row), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,144 @@
+"""Exporting one workspace's ledger: turns that write parts of some thousand lines, each with a checkpoint.
+
+A turn goes on where the one before has stopped, or was killed. Memory holds a page of rows; a part is written on disk.
+Each page is a transaction of its own: the file is no snapshot (docs/adr/0040 says what that means).
+"""
+
+import gzip
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import IO, Any
+from uuid import UUID, uuid4
+
+from wellspring.access.principal import export_scope
+from wellspring.database.retry import Deadline, with_retries
+from wellspring.errors import NotFound
+from wellspring.files import Shelf
+from wellspring.observability import logger
+from wellspring.repositories import exporting
+from wellspring.repositories.exporting import Page, Place, Section, sections
+from wellspring.repositories.ledger import Row
+from wellspring.resources import Resource
+
+# Rows of one statement, and lines of one part.
+PAGE = 1000
+PART_LINES = 50_000
+# Writing a part to the bucket takes less.
+LEAST_SECONDS = 20.0
+EXPORTS = "exports/"
+
+type Write = Callable[[Resource, Row], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far an export has come. It is the file `export.json` beside the parts.
+
+    Attributes:
+        workspace: whose ledger.
+        run: the caller's name for the export.
+        outcome: `in_progress` or `done`.
+        began_at: what was there by then is in the parts.
+        finished_at: when the last part was written; None before.
+        lines: how many there are.
+        parts: the keys of the parts, in their order; together they are one gzip file.
+        section: which section goes on; empty when it is done.
+        place: where in it.
+    """
+
+    workspace: str
+    run: str
+    outcome: str
+    began_at: str
+    finished_at: str | None
+    lines: int
+    parts: tuple[str, ...]
+    section: str
+    place: Place
+
+
+def export(shelf: Shelf, workspace: UUID, run: str, write: Write, deadline: Deadline) -> Checkpoint:
+    """Take a turn at an export, the first or another one; one that is done stays as it is.
+
+    Args:
+        shelf: where its files go.
+        workspace: whose ledger; it may be tombstoned.
+        run: the caller's name for the export; another one begins anew.
+        write: makes a line of a row.
+        deadline: a turn ends some time before it.
+
+    Raises:
+        NotFound: there never was such a workspace.
+        Replaced: another turn of the same export has gone on meanwhile.
+        WellspringError: the database did not let it; the next turn goes on at the last checkpoint.
+    """
+    folder = f"{EXPORTS}{workspace}/{run}/"
+    scope = export_scope(workspace)
+    pk = with_retries(partial(exporting.workspace_pk, id_=workspace), scope, deadline)
+    if pk is None:
+        raise NotFound("There never was such a workspace.", resource_type="workspace")
+    kept = shelf.get(f"{folder}export.json")
+    checkpoint, tag = (_begin(workspace, run), None) if kept is None else (_read(kept.content), kept.tag)
+    while checkpoint.outcome != "done" and deadline.seconds > LEAST_SECONDS:
+        with tempfile.TemporaryFile() as part:
+
+            def read(section: Section, place: Place) -> Page:
+                work = partial(exporting.page, workspace=pk, section=section, place=place, most=PAGE)
+                return with_retries(work, scope, deadline)
+
+            after = _fill(part, checkpoint, read, write, deadline)
+            # A name of its own: whoever takes the same turn at the same time writes another file.
+            key = f"{folder}{len(checkpoint.parts) + 1:05d}-{uuid4()}.jsonl.gz"
+            part.seek(0)
+            shelf.put_file(key, part)
+        after = replace(after, parts=(*checkpoint.parts, key))
+        tag = shelf.exchange(f"{folder}export.json", json.dumps(asdict(after), indent=2).encode(), tag)
+        checkpoint = after
+    said = {"run": run, "outcome": checkpoint.outcome, "lines": checkpoint.lines, "parts": len(checkpoint.parts)}
+    logger.info("turn at an export", extra=said)
+    return checkpoint
+
+
+def _begin(workspace: UUID, run: str) -> Checkpoint:
+    first = sections()[0].name
+    return Checkpoint(str(workspace), run, "in_progress", _now(), None, 0, (), first, Place())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _read(content: bytes) -> Checkpoint:
+    said: dict[str, Any] = json.loads(content)
+    return Checkpoint(**said | {"parts": tuple(said["parts"]), "place": Place(**said["place"])})
+
+
+def _fill(
+    part: IO[bytes],
+    checkpoint: Checkpoint,
+    read: Callable[[Section, Place], Page],
+    write: Write,
+    deadline: Deadline,
+) -> Checkpoint:
+    """Write the next lines into `part`, until it is full or the time is over; return how far that is."""
+    left = list(sections())
+    while left[0].name != checkpoint.section:
+        del left[0]
+    place, lines = checkpoint.place, 0
+    with gzip.GzipFile(fileobj=part, mode="wb", mtime=0) as packed:
+        while left and lines < PART_LINES and deadline.seconds > LEAST_SECONDS:
+            page = read(left[0], place)
+            packed.writelines(write(left[0].resource, row) for row in page.rows)
+            lines += len(page.rows)
+            place = page.place
+            if page.is_last:
+                del left[0]
+                place = Place()
+    after = replace(checkpoint, lines=checkpoint.lines + lines, place=place)
+    if left:
+        return replace(after, section=left[0].name)
+    return replace(after, section="", outcome="done", finished_at=_now())

@@ -1,0 +1,116 @@
+"""What answers of several rows read: as many rows as they are told from, however many there are (contract, section 7).
+
+Counted are the rows and the entries of indexes that Postgres reads, those of its functions among them, which no plan
+shows. The caps are lowered, so that few rows are many.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import literal_column
+
+from tests.reading.conftest import Tenant, tenant
+from tests.support.api import READER, Caller, get
+from tests.support.databases import Database
+from tests.support.world import World
+from wellspring.repositories.answers import sole, sources
+
+CAP, FEW, MANY = 20, 40, 1000
+# Of somebody else: in small tables it may be cheaper to read all there is.
+CROWD = 20_000
+# Read for each row: itself, its record, what else there is of that, its message and its connector, and their entries.
+OF_A_ROW = 40
+READ = (
+    "SELECT sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid)) FROM pg_class"
+    " WHERE relnamespace IN ('core_api'::regnamespace, 'wellspring'::regnamespace)"
+)
+
+
+@contextmanager
+def capped() -> Iterator[None]:
+    """Tell answers from so few rows."""
+    statements = (sources._statement, sole._examined_statement, sole._sole_statement)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (sources, sole):
+            patch.setattr(module, "_MOST", literal_column(str(CAP)))
+            patch.setattr(module, "_MORE", literal_column(str(CAP + 1)))
+        for statement in statements:
+            statement.cache_clear()
+        yield
+    for statement in statements:
+        statement.cache_clear()
+
+
+def crowded(world: World, rows: int) -> Tenant:
+    """Return a tenant with a connector of so many records, of which another brings in each second.
+
+    One of the records has as many rows, each of a message of its own.
+    """
+    ours = tenant(world, "company")
+    other = world.workspace_connector(ours.workspace)
+    companies = world.companies(ours.workspace, rows)
+    world.provenances(companies, ours.connector)
+    world.provenances(companies[::2], other)
+    world.provenances([ours.record] * rows, other, "output")
+    owner = world.database.owner
+    owner.exec_driver_sql(
+        "INSERT INTO wellspring.sync_messages (message_id, workspace_connector_pk, workspace_pk, occurred_at)"
+        " SELECT uuidv7(), %s, %s, now() FROM generate_series(1, %s)",
+        (other.pk, ours.workspace.pk, rows),
+    )
+    owner.exec_driver_sql(
+        "UPDATE core_api.company_workspace_connectors AS row SET sync_message_pk = message.pk"
+        "  FROM (SELECT pk, row_number() OVER () AS n FROM wellspring.sync_messages WHERE workspace_pk = %s) AS message"
+        "  JOIN (SELECT pk, row_number() OVER () AS n FROM core_api.company_workspace_connectors"
+        "         WHERE company_pk = %s) AS mine USING (n)"
+        " WHERE row.pk = mine.pk",
+        (ours.workspace.pk, ours.record.pk),
+    )
+    return ours
+
+
+def asked(ours: Tenant) -> dict[str, str]:
+    alone = f"/v1/companies?filter[sole_source]={ours.connector.id}&page[size]=10"
+    deep = get(alone, ours.caller).data[-1]["meta"]["page"]["cursor"]
+    return {
+        "sources": f"/v1/companies/{ours.record.id}/sources",
+        "impact": f"/v1/workspace-connectors/{ours.connector.id}/impact",
+        "sole source": alone,
+        "sole source, after": f"{alone}&page[after]={deep}",
+        "sole source, before": f"{alone}&page[before]={deep}",
+    }
+
+
+def cost(database: Database, url: str, caller: Caller) -> int:
+    """Return how many rows and entries an answer reads."""
+
+    def read() -> int:
+        return int(database.owner.exec_driver_sql(READ).scalar_one())
+
+    before = read()
+    reply = get(url, caller)
+    assert reply.status == 200, reply.body
+    return read() - before
+
+
+@pytest.mark.long
+def test_an_answer_reads_as_much_as_it_is_told_from(database: Database, world: World) -> None:
+    few, many = crowded(world, FEW), crowded(world, MANY)
+    crowd = tenant(world, "company")
+    world.provenances([crowd.record] * CROWD, crowd.connector)
+    for table in ("core_api.company_workspace_connectors", "core_api.companies", "wellspring.sync_messages"):
+        database.owner.exec_driver_sql(f"ANALYZE {table}")
+    callers = ((few.caller, many.caller), (READER, READER))
+    with capped():
+        costs = {
+            name: [(cost(database, asked(few)[name], one), cost(database, url, other)) for one, other in callers]
+            for name, url in asked(many).items()
+        }
+    for name, found in costs.items():
+        for little, much in found:
+            assert much <= 2 * little, name
+            assert much <= CAP * OF_A_ROW, name
+    # Without a cap there is more to read.
+    for name in ("sources", "impact", "sole source"):
+        assert cost(database, asked(many)[name], many.caller) > 5 * costs[name][0][1], name
