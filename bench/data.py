@@ -22,6 +22,7 @@ from migrations import run
 READER = "wellspring_reader"
 WRITER = "wellspring_writer"
 FEEDER = "wellspring_feeder"
+CONSUMER = "wellspring_consumer"
 
 SMALL_ROWS = 50_000
 BETWEEN_ROWS = 500_000

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from bench import product
-from bench.data import SYNC, WRITER, scratch
+from bench.data import CONSUMER, SYNC, scratch
 from bench.measure import Curve, Result, Timed, compared, interleaved, milliseconds, point
 from bench.run import Run
 
@@ -43,7 +43,7 @@ class Connector:
 
 
 def measure(run: Run) -> Iterator[Result | Curve]:
-    """Measure batches into a copy of the big ledger, as `wellspring_writer`; the copy is dropped afterwards."""
+    """Measure batches into a copy of the big ledger, as `wellspring_consumer`; the copy is dropped afterwards."""
     with scratch(run.big(), run.say) as copy:
         with copy.connect() as connection:
             connector, companies = _parents(connection)
@@ -52,7 +52,7 @@ def measure(run: Run) -> Iterator[Result | Curve]:
             connection.autocommit = True
             connection.execute("CHECKPOINT")
         # The owner: Postgres refuses COPY to a role that policies bind. The floor pays for no policy.
-        with product.functions(copy, WRITER), copy.connect() as copying:
+        with product.functions(copy, CONSUMER), copy.connect() as copying:
             taken: dict[str, list[list[float]]] = {}
             for name, sizes in BATCHES.items():
                 run.say(f"{name}: {sum(sizes):,} records")

@@ -1,5 +1,7 @@
 """One consumer: a process that polls the queue as Lambda does, runs the real handler, and dies or stalls when told.
 
+Or one that settles: it runs the maintenance function again and again, and the same happens to it.
+
 It does to itself what happens to it, so that it happens at a moment which nobody outside could catch: SQLAlchemy's
 events say when a transaction has done its work and when it is about to commit. Product code knows nothing of it.
 Whatever it does it writes down first, in files that survive it.
@@ -33,6 +35,7 @@ from local.poller import Poller
 from local.queue import client
 from local.template import QueueSource
 from tests.support.databases import SCOPE_STATEMENTS
+from wellspring.errors import InternalError
 
 # Only a message that was received at most so often is abused: four more receives and it would be a dead letter, and
 # one that died while its consumer was only asleep might have its effect later than the next of its group.
@@ -44,6 +47,9 @@ LONG_STALL_SECONDS = HIDDEN_SECONDS + 1.2
 LONGEST_PEACE = 3
 LONGEST_GHOST_SECONDS = 30.0
 CHUNK = 5
+# What settles has less time than a minute, and here it comes round at once.
+SETTLE_SECONDS = 20.0
+SETTLE_PAUSE_SECONDS = 0.2
 
 # Files by which the harness tells every consumer that nothing happens to it any more, and that it may end.
 PEACE = "peace"
@@ -65,7 +71,7 @@ class Life:
     queue_arn: str
     source: QueueSource
     time_limit: float
-    function: str = "sync.consume"
+    module: str = "sync.consume"
 
     @property
     def diary(self) -> Path:
@@ -178,6 +184,20 @@ class Consumer:
         self.note(failed=[item["itemIdentifier"] for item in answer["batchItemFailures"]])
         return answer
 
+    def settle(self) -> None:
+        """Settle again and again until the harness has said that it is enough, or is gone."""
+        parent = os.getppid()
+        while not self._life.is_told(LAST_CALL) and os.getppid() == parent:
+            self._seconds = SETTLE_SECONDS
+            self._waited += 1
+            self._struck = self._waited < self._fate.after or self._life.is_told(PEACE)
+            self._at("delivered")
+            # What failed it has logged, and the next time does it.
+            with suppress(InternalError):
+                self._handler({}, Context(self._seconds))
+            self._at("answering")
+            time.sleep(SETTLE_PAUSE_SECONDS)
+
     # ---- the moments ------------------------------------------------------------------------------------
     def _before_statement(self, connection: Connection, _cursor: object, statement: str, *_: object) -> None:
         if not statement.startswith(SCOPE_STATEMENTS):
@@ -218,21 +238,20 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def handler_of(function: str) -> Callable[[Mapping[str, Any], object], Any]:
-    """Return the handler of a function, such as `sync.consume`."""
-    handler: Callable[[Mapping[str, Any], object], Any] = importlib.import_module(function).handler
+def handler_of(module: str) -> Callable[[Mapping[str, Any], object], Any]:
+    """Return the handler of a function by its module, such as `sync.consume`."""
+    handler: Callable[[Mapping[str, Any], object], Any] = importlib.import_module(module).handler
     return handler
 
 
 def _load(life: Life) -> Callable[[Mapping[str, Any], object], Any]:
     """Import the function in its own environment, and return its handler."""
     os.environ.update(life.environment)
-    handler = handler_of(life.function)
     from wellspring.services import sync  # noqa: PLC0415  (in its own environment)
 
     # So that a connector of some dozens of rows takes several transactions to end, between which all may happen.
     sync.CHUNK = CHUNK
-    return handler
+    return handler_of(life.module)
 
 
 def speak_into(log: Path) -> None:
@@ -246,6 +265,12 @@ def consume(life: Life) -> None:
     """Be a consumer: the main function of its process."""
     speak_into(life.log)
     Consumer(life).work_off()
+
+
+def settle(life: Life) -> None:
+    """Settle: the main function of its process."""
+    speak_into(life.log)
+    Consumer(life).settle()
 
 
 def haunt(life: Life, requests: Pipe) -> None:

@@ -118,7 +118,7 @@ class Feeding:
             queue_arn=template.queues[source.queue].arn,
             source=source,
             time_limit=float(function.timeout),
-            function="feed.consume",
+            module="feed.consume",
         )
         self._dead_letters = server.urls["FeedDeadLetterQueue"]
         self._sqs = client(server.endpoint_url)

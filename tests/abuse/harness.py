@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pg8000
+from sqlalchemy.exc import DBAPIError
 
 from local.errors import Fault
 from local.postgres import temporary
@@ -39,8 +40,10 @@ from tests.support.databases import CONSUMER, FEEDER
 from wellspring import messages
 
 DATABASE = "abuse"
+SETTLING = "MaintenanceSettleFunction"
 CONSUMERS = 4
 GHOSTS = 2
+SETTLERS = 2
 TICK_SECONDS = 0.02
 # The last message is sent when this much of the time is over, so that the abuse goes on while the queue is worked off.
 SENDING = 0.75
@@ -145,10 +148,11 @@ class Ghost:
 
 @dataclass
 class Evidence:
-    """What a run leaves behind, for `verdict`."""
+    """What a run leaves behind, for `verdict`: `settled` is what nobody sent again when its record had come."""
 
     sends: Sequence[Send]
     sqs_ids: Sequence[str]
+    settled: Sequence[Send]
     dead: Counter[str]
     deliveries: Sequence[Delivery]
     log: Sequence[str]
@@ -176,6 +180,7 @@ class Run:
         self._lives: list[Life] = []
         self._diaries: list[Diary] = []
         self._consumers: list[tuple[BaseProcess, Diary]] = []
+        self._settlers: list[tuple[BaseProcess, Diary]] = []
         self._ghosts: list[Ghost] = []
         self._late: list[tuple[float, Delivery]] = []
         self._at_once: deque[Delivery] = deque()
@@ -206,11 +211,13 @@ class Run:
                 self._abuse(sends)
             with self._timed("working off the rest"):
                 drained = self._drain()
-            brought, again = Counter[str](), mended(sends)
-            with self._timed("sending once more what missed something"):
+            missed = mended(sends)
+            # Half of it nobody sends: what settles releases it, by the ids that are known.
+            again, settled = (missed[::2], missed[1::2]) if self._settings.inbox else (missed, [])
+            with self._timed("sending once more what missed something, and settling"):
                 if drained:
-                    brought = self._bring(cast, sends)
-                    drained = self._send_again(again)
+                    before = self._bring(cast, sends, before)
+                    drained = self._send_again(again, settled)
             drained = self._dismiss() and drained
             with self._timed("working off the rest of the feed"):
                 problems = self._feeding.finish()
@@ -219,11 +226,12 @@ class Run:
             return Evidence(
                 sends=[*sends, *again],
                 sqs_ids=self._sqs_ids,
+                settled=settled,
                 dead=self._dead_letters(),
                 deliveries=[delivery for diary in self._diaries for delivery in diary.deliveries],
                 log=[line for life in self._lives for line in life.log.read_text().splitlines()],
                 deadlocks=self._deadlocks(),
-                before=replace(before, untouchable=before.untouchable + brought),
+                before=before,
                 after=Ledger.read(self._url),
                 drained=drained,
                 did=self._did + self._feeding.did + sum((diary.deeds for diary in self._diaries), Counter()),
@@ -277,7 +285,8 @@ class Run:
     def _switch_the_inbox_off(self) -> None:
         """Take its id from each message when it is written down, so that none is ever a duplicate.
 
-        The id goes where nobody looks for it but `Ledger`.
+        The id goes where nobody looks for it but `Ledger`. What is done in chunks keeps it: how far it has come is
+        known by it, and without it that would never end.
         """
         with Ledger.owner(self._url) as owner:
             owner.exec_driver_sql(
@@ -286,7 +295,8 @@ class Run:
             )
             owner.exec_driver_sql(
                 "CREATE TRIGGER forget BEFORE INSERT ON wellspring.sync_messages"
-                " FOR EACH ROW EXECUTE FUNCTION wellspring.forget()"
+                " FOR EACH ROW WHEN (NEW.message_type NOT IN ('connector.disconnected', 'sync.reverted'))"
+                " EXECUTE FUNCTION wellspring.forget()"
             )
 
     # ---- the abuse --------------------------------------------------------------------------------------
@@ -346,6 +356,11 @@ class Run:
             self._consumers.append(self._raise_a_consumer())
         for slot in range(CONSUMERS):
             self._look_into(slot)
+        for slot, (process, diary) in enumerate(self._settlers):
+            deque(diary.read(), 0)
+            if not process.is_alive():
+                process.close()
+                self._settlers[slot] = self._raise_a_settler()
         for ghost in self._ghosts:
             if ghost.is_free():
                 self._haunt(ghost)
@@ -466,32 +481,38 @@ class Run:
                 return
 
     # ---- processes --------------------------------------------------------------------------------------
-    def _life(self) -> Life:
+    def _life(self, function: Function) -> Life:
         life = Life(
             number=len(self._lives),
             seed=self._settings.seed,
             folder=self._folder,
-            environment=self._environment(self._function),
+            environment=self._environment(function),
             endpoint_url=self._queue.server.endpoint_url,
             queue_url=self._queue.url,
             queue_arn=self._template.queues[self._source.queue].arn,
             source=self._source,
-            time_limit=float(self._function.timeout),
+            time_limit=float(function.timeout),
+            module=function.handler.removesuffix(".handler"),
         )
         life.log.touch()
         self._lives.append(life)
         return life
 
     def _raise_a_consumer(self) -> tuple[BaseProcess, Diary]:
-        life = self._life()
-        process = self._processes.Process(target=consumer.consume, args=(life,), daemon=True)
+        return self._raise(consumer.consume, self._life(self._function))
+
+    def _raise_a_settler(self) -> tuple[BaseProcess, Diary]:
+        return self._raise(consumer.settle, self._life(self._template.functions[SETTLING]))
+
+    def _raise(self, work: Callable[[Life], None], life: Life) -> tuple[BaseProcess, Diary]:
+        process = self._processes.Process(target=work, args=(life,), daemon=True)
         process.start()
         self._diaries.append(Diary(life))
         return process, self._diaries[-1]
 
     def _raise_a_ghost(self) -> Ghost:
         ours, theirs = self._processes.Pipe()
-        process = self._processes.Process(target=consumer.haunt, args=(self._life(), theirs), daemon=True)
+        process = self._processes.Process(target=consumer.haunt, args=(self._life(self._function), theirs), daemon=True)
         process.start()
         theirs.close()
         return Ghost(process, ours)
@@ -509,22 +530,57 @@ class Run:
                 left, deadline = now_left, time.monotonic() + PATIENCE_SECONDS
         return not left
 
-    def _bring(self, cast: Cast, sends: Sequence[Send]) -> Counter[str]:
-        """Make the records that messages missed; return what is new of what no message may change."""
-        before = Ledger.read(self._url)
+    def _bring(self, cast: Cast, sends: Sequence[Send], before: Ledger) -> Ledger:
+        """Make the records that messages missed; return what was there before all, and these."""
+        known = Ledger.read(self._url)
         bring(self._url, cast, sends)
-        return Ledger.read(self._url).untouchable - before.untouchable
+        after = Ledger.read(self._url)
+        new = {record: owner for record, owner in after.records.items() if record not in known.records}
+        return replace(
+            before,
+            untouchable=before.untouchable + (after.untouchable - known.untouchable),
+            records={**before.records, **new},
+        )
 
-    def _send_again(self, again: Sequence[Send]) -> bool:
-        """Send what is mended while consumers die and stall as before; say whether it was worked off."""
+    def _send_again(self, again: Sequence[Send], settled: Sequence[Send]) -> bool:
+        """Send what is mended, and have the rest settled, while consumers and what settles die and stall as before.
+
+        Says whether it was worked off.
+        """
+        self._settlers = [self._raise_a_settler() for _ in range(SETTLERS if self._settings.inbox else 0)]
         (self._folder / consumer.PEACE).unlink()
         first = len(self._sqs_ids)
         for number, send in enumerate(again, first):
             self._sqs_ids.append(self._queue.send(send.group, send.text, str(number)))
-        deadline = time.monotonic() + MENDING_SECONDS
-        while self._left() and time.monotonic() < deadline:
+        began = time.monotonic()
+        blow = began + MENDING_SECONDS / 3
+        while (self._left() or self._waits(settled)) and time.monotonic() < began + MENDING_SECONDS:
             self._tick()
-        return self._drain()
+            if time.monotonic() > blow:
+                self._strike()
+                blow = began + MENDING_SECONDS
+        drained = self._drain()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while waits := self._waits(settled):
+            if time.monotonic() > deadline:
+                break
+            self._tick()
+        return drained and not waits
+
+    def _waits(self, settled: Sequence[Send]) -> int:
+        """Return how many of these messages are parked for a record, which has come."""
+        digests = {send.digest for send in settled}
+        asked = "SELECT encode(digest, 'hex') FROM wellspring.sync_messages WHERE reason = 'unknown_record'"
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                with Ledger.owner(self._url) as owner:
+                    return sum(digest in digests for digest in owner.exec_driver_sql(asked).scalars())
+            except DBAPIError:
+                # Postgres comes to itself again.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def _dismiss(self) -> bool:
         """End the consumers, each when it has done what it has; say whether they managed it."""
@@ -532,8 +588,11 @@ class Run:
         for slot, (process, _) in enumerate(self._consumers):
             process.join(PATIENCE_SECONDS)
             self._look_into(slot)
+        for process, diary in self._settlers:
+            process.join(PATIENCE_SECONDS)
+            deque(diary.read(), 0)
         # One may have been killed when it had done all.
-        return all(process.exitcode in {0, -signal.SIGKILL} for process, _ in self._consumers)
+        return all(process.exitcode in {0, -signal.SIGKILL} for process, _ in [*self._consumers, *self._settlers])
 
     def _left(self) -> int:
         """Return how many messages are in the queue, whoever may see them."""
@@ -583,7 +642,8 @@ class Run:
             self._producer.join(PATIENCE_SECONDS)
         for ghost in self._ghosts:
             ghost.pipe.close()
-        for process in [process for process, _ in self._consumers] + [ghost.process for ghost in self._ghosts]:
+        working = [process for process, _ in [*self._consumers, *self._settlers]]
+        for process in working + [ghost.process for ghost in self._ghosts]:
             process.kill()
             process.join()
             process.close()

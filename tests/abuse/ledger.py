@@ -58,14 +58,25 @@ _COUNTS = text(
         for count, column in {"linked": "sync_message_pk", "ended": "ended_by_pk"}.items()
     )
 )
-_SUMS = text("SELECT * FROM wellspring.recount(0, (SELECT max(pk) + 1 FROM core_api.workspace_connectors), false)")
-_PARKED = text(
-    "SELECT workspace_connector_pk, coalesce(parked_messages, 0) AS kept, coalesce(number, 0) AS counted"
-    "  FROM wellspring.connector_state"
-    "  FULL JOIN (SELECT workspace_connector_pk, count(*) AS number FROM wellspring.sync_messages"
-    "              WHERE outcome = 'parked' AND workspace_connector_pk IS NOT NULL"
-    "              GROUP BY workspace_connector_pk) AS parked USING (workspace_connector_pk)"
+# Every record there is, with its workspace; and how many the messages say that they have made, by type.
+_RECORDS = text(
+    " UNION ALL ".join(
+        f"SELECT '{type_}', record.id::text, workspace.id::text FROM {table} AS record"
+        "  JOIN core_api.workspaces AS workspace ON workspace.pk = record.workspace_pk"
+        for type_, table in RECORDS.items()
+    )
 )
+_MADE = text(
+    " UNION ALL ".join(
+        f"SELECT '{type_}', coalesce(sum((counts #>> '{{{type_},made}}')::bigint), 0) FROM wellspring.sync_messages"
+        for type_ in RECORDS
+    )
+)
+_CONNECTORS = text(
+    "SELECT connector.id, workspace.id FROM core_api.workspace_connectors AS connector"
+    "  JOIN core_api.workspaces AS workspace ON workspace.pk = connector.workspace_pk"
+)
+_SUMS = text("SELECT * FROM wellspring.recount(0, (SELECT max(pk) + 1 FROM core_api.workspace_connectors), false)")
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,9 @@ class Ledger:
         matched: each (workspace, provider) with a live, matched row.
         selected: the same of selected ones.
         untouchable: every column of every row that no message of a run may change.
+        records: each record, with the workspace that it belongs to.
+        made: how many records of each type the messages have made, as they say.
+        connectors: the workspace of each connector.
         messages: the row of each message.
         differences: where counts and sums are not what the rows are.
     """
@@ -110,6 +124,9 @@ class Ledger:
     matched: frozenset[tuple[str, str]]
     selected: frozenset[tuple[str, str]]
     untouchable: Counter[str]
+    records: Mapping[Record, str]
+    made: Counter[str]
+    connectors: Mapping[str, str]
     messages: tuple[Message, ...]
     differences: tuple[str, ...]
 
@@ -175,6 +192,9 @@ class Ledger:
                 matched=frozenset((str(workspace), str(provider)) for workspace, provider, yes, _ in chosen if yes),
                 selected=frozenset((str(workspace), str(provider)) for workspace, provider, _, yes in chosen if yes),
                 untouchable=cls._untouchable(owner),
+                records={Record(type_, id_): workspace for type_, id_, workspace in owner.execute(_RECORDS)},
+                made=Counter({type_: int(number) for type_, number in owner.execute(_MADE) if number}),
+                connectors={str(connector): str(workspace) for connector, workspace in owner.execute(_CONNECTORS)},
                 messages=tuple(messages.values()),
                 differences=tuple(cls._differences(owner)),
             )
@@ -186,9 +206,6 @@ class Ledger:
                 yield f"{count}: message {pk} ({outcome}) says {said}, the rows {done}"
         for difference in owner.execute(_SUMS):
             yield f"the recount finds {difference}"
-        for connector, kept, counted in owner.execute(_PARKED):
-            if kept != counted:
-                yield f"connector {connector} has {counted} parked messages, its state says {kept}"
 
     @staticmethod
     def _untouchable(owner: Connection) -> Counter[str]:

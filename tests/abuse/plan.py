@@ -27,6 +27,18 @@ NOBODYS = 2
 # their own, so several consumers have the same id at once.
 SPELLINGS = (str.lower, str.upper, str.title)
 RUN_LENGTHS = (1, 1, 2, 3, 5, 8)
+# How many messages bring along what records are made of, and how many belong to a run.
+BRINGING = 0.15
+OF_A_RUN = 0.4
+# How often a connector begins another run; and how often what belongs to a run is of one that was reverted.
+NEW_RUN = 0.15
+OF_A_REVERTED_RUN = 0.1
+# What a record is made of, by its type. Whoever says it says the same, so it does not matter who is first.
+ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
+    "company": {"name": "Brought along"},
+    "account": {"account_name": "Brought along"},
+    "people": {"full_name": "Brought along"},
+}
 # What one message names: mostly little, so that thousands of them meet on the same records.
 RECORD_COUNTS = (1, 1, 2, 3, 5, 20)
 
@@ -135,6 +147,11 @@ class Author:
         self._types = types
         # By FIFO group: the good ones so far.
         self._sent: defaultdict[str, list[Body]] = defaultdict(list)
+        # By workspace: the records that messages bring along.
+        self._brought: defaultdict[str, list[Record]] = defaultdict(list)
+        # By connector: the runs of its good messages, without those that were reverted; and those.
+        self._runs: defaultdict[str, list[str]] = defaultdict(list)
+        self._reverted_runs: defaultdict[str, list[str]] = defaultdict(list)
 
     def write(self, most: int) -> list[Send]:
         """Return `most` messages in the order of sending."""
@@ -159,12 +176,29 @@ class Author:
         body = group.write()
         if group.is_nobodys:
             return [Send(name, json.dumps(body), None, "unknown_connector") for name in group.names]
+        connector = group.names[0]
+        if body.get("run") in self._reverted_runs[connector]:
+            return [Send(name, json.dumps(body), None, "reverted_run") for name in group.names]
         if self._chance.random() < POISONED:
-            poison = self._poison(body, group.names[0])
+            # Of no run: one that is reverted meanwhile would change why it is parked.
+            without = {name: value for name, value in body.items() if name != "run" or body["type"] == "sync.reverted"}
+            poison = self._poison(without, connector)
             names = group.names if poison.group is None else (poison.group,)
             return [Send(name, poison.text, None, poison.reason, poison.missing) for name in names]
-        self._sent[group.names[0]].append(body)
+        self._sent[connector].append(body)
+        self._note_run(connector, body)
         return [Send(name, json.dumps(body), body) for name in group.names]
+
+    def _note_run(self, connector: str, body: Body) -> None:
+        """Remember the run of a good message, or that it was reverted."""
+        run = body.get("run")
+        if run is None:
+            return
+        if body["type"] == "sync.reverted":
+            self._runs[connector].remove(run)
+            self._reverted_runs[connector].append(run)
+        elif run not in self._runs[connector]:
+            self._runs[connector].append(run)
 
     # ---- who sends --------------------------------------------------------------------------------------
     def _groups(self) -> list[Group]:
@@ -192,13 +226,24 @@ class Author:
         (type_,) = self._chance.choices(list(known), list(known.values()))
         match type_:
             case "records.invalidated":
-                return self._invalidated(tenant, connector)
+                return self._of_a_run(connector, self._invalidated(tenant, connector))
             case "connector.disconnected":
                 return self._envelope(type_, workspace_connector_id=connector)
             case "sync.reverted":
                 return self._reverted(connector)
         body = self._synced(tenant, connector)
-        return body | {"mode": self._chance.choice(("append", "append", "relink"))}
+        return self._of_a_run(connector, body | {"mode": self._chance.choice(("append", "append", "relink"))})
+
+    def _of_a_run(self, connector: str, body: Body) -> Body:
+        """Return `body`, perhaps as one of a run: of one that goes on, of a new one, or of one that was reverted."""
+        if self._chance.random() >= OF_A_RUN:
+            return body
+        reverted, going_on = self._reverted_runs[connector], self._runs[connector]
+        if reverted and self._chance.random() < OF_A_REVERTED_RUN:
+            return body | {"run": self._chance.choice(reverted)}
+        if going_on and self._chance.random() >= NEW_RUN:
+            return body | {"run": self._chance.choice(going_on)}
+        return body | {"run": f"run {self._id()}"}
 
     # ---- good ones --------------------------------------------------------------------------------------
     def _envelope(self, type_: str, **members: Any) -> Body:
@@ -209,7 +254,7 @@ class Author:
             "records.synced",
             workspace_connector_id=connector,
             direction=self._chance.choice(DIRECTIONS),
-            records=self._records(tenant),
+            records=[*self._records(tenant), *self._along(tenant)],
             occurred_at=OCCURRED_AT,
         )
 
@@ -222,7 +267,10 @@ class Author:
         )
 
     def _reverted(self, connector: str) -> Body:
-        """Undo some of what was sent for a connector, and something that never was."""
+        """Undo a run of a connector; or some of what was sent for it, and something that never was."""
+        if self._runs[connector] and self._chance.random() < 0.5:
+            run = self._chance.choice(self._runs[connector])
+            return self._envelope("sync.reverted", workspace_connector_id=connector, run=run)
         before = [body["id"] for body in self._sent[connector]]
         some = self._chance.sample(before, min(len(before), self._chance.choice((1, 1, 2, 5))))
         return self._envelope("sync.reverted", workspace_connector_id=connector, message_ids=[*some, self._id()])
@@ -239,6 +287,18 @@ class Author:
         # With a chance of naming one twice, which counts once.
         named = self._chance.choices(tenant.records, k=self._chance.choice(RECORD_COUNTS))
         return [{"type": record.type, "id": record.id} for record in named]
+
+    def _along(self, tenant: Tenant) -> list[Body]:
+        """Return records with what they are made of, perhaps: new ones, those that others bring, and known ones."""
+        if self._chance.random() >= BRINGING:
+            return []
+        brought = self._brought[tenant.workspace]
+        for _ in range(self._chance.choice((0, 1, 1, 2))):
+            brought.append(Record(self._chance.choice(list(ATTRIBUTES)), self._id()))
+        some = self._chance.sample(brought, min(len(brought), self._chance.choice((1, 1, 2, 3))))
+        # One that is there is left as it is.
+        some.append(self._chance.choice(tenant.records))
+        return [{"type": record.type, "id": record.id, "attributes": ATTRIBUTES[record.type]} for record in some]
 
     def _id(self) -> str:
         return str(UUID(int=self._chance.getrandbits(128), version=4))
@@ -327,6 +387,8 @@ class Expected:
     """The ledger as it must be, in plain Python: who wrote each row, who ended it, and providers matched."""
 
     def __init__(self, rows: Rows, matched: set[tuple[str, str]]) -> None:
+        # The records that messages brought along, each with the connector of one of them.
+        self.brought: dict[Record, str] = {}
         self._live: defaultdict[Place, Counter[str]] = defaultdict(Counter)
         self._dead: Counter[tuple[Place, Life]] = Counter()
         for (place, life), number in rows.items():
@@ -338,11 +400,13 @@ class Expected:
         # Of each connector what was applied, in its order; and what was undone.
         self._applied: defaultdict[str, list[str]] = defaultdict(list)
         self._reverted: set[str] = set()
+        self._run_of: dict[str, str | None] = {}
 
     def apply(self, body: Body) -> None:
         """Do what the message says."""
         match body["type"]:
             case "records.synced":
+                self._bring(body)
                 for place in self._named(body, (body["direction"],)):
                     if body.get("mode") == "relink":
                         self._end(place, body["id"])
@@ -359,6 +423,12 @@ class Expected:
             case other:
                 raise AssertionError(f"nobody has said what {other} does")
         self._applied[body.get("workspace_connector_id", NOBODY)].append(body["id"])
+        self._run_of[body["id"]] = body.get("run")
+
+    def _bring(self, body: Body) -> None:
+        for record in body["records"]:
+            if "attributes" in record:
+                self.brought.setdefault(Record(record["type"], record["id"]), body["workspace_connector_id"])
 
     def _end_all(self, body: Body) -> None:
         for place in [place for place in self._live if place[2] == body["workspace_connector_id"]]:
@@ -366,7 +436,10 @@ class Expected:
 
     def _revert(self, body: Body) -> None:
         connector = body["workspace_connector_id"]
-        named = set(body["message_ids"]) - self._reverted
+        if "run" in body:
+            named = {id_ for id_ in self._applied[connector] if self._run_of[id_] == body["run"]} - self._reverted
+        else:
+            named = set(body["message_ids"]) - self._reverted
         targets = [id_ for id_ in self._applied[connector] if id_ in named]
         self._reverted |= set(targets)
         for target in targets:

@@ -4,9 +4,11 @@ from collections import Counter
 
 import pytest
 
+from maintenance.settle import handler as settle
 from tests.abuse.harness import known_types
 from tests.abuse.ledger import Ledger, bring, populate
 from tests.abuse.plan import Author, Cast, Expected, Send, mended
+from tests.support.api import Context
 from tests.support.databases import CONSUMER, FreshDatabase
 from tests.support.queue import consume
 
@@ -45,7 +47,14 @@ def test_messages_of_every_type_are_sent_poisoned_in_every_way_and_again_with_th
         "tenant_mismatch",
         "wrong_group",
         "reused_id",
+        "reverted_run",
     }
+    assert {"attributes" in record for send in sends if send.body for record in send.body.get("records", [])} == {
+        True,
+        False,
+    }
+    reverts = [send.body for send in sends if send.body and send.body["type"] == "sync.reverted"]
+    assert {"run" in body for body in reverts} == {True, False}
     times = Counter((send.group, send.id) for send in sends if send.body)
     groups = Counter(id_ for _, id_ in times)
     assert max(times.values()) > 1
@@ -57,7 +66,7 @@ def test_in_peace_the_ledger_is_as_expected_and_the_order_shows(database: FreshD
     expected, reversed_ = (Expected(before.rows, set(before.matched)) for _ in range(2))
     done: dict[str, Send] = {}
     poisoned: dict[str, str] = {}
-    sends = written(cast, 21)
+    sends = written(cast, 53)
     for send in sends:
         assert consume(send.text, groups=[send.group]) == [], send
         if send.body is None:
@@ -72,13 +81,26 @@ def test_in_peace_the_ledger_is_as_expected_and_the_order_shows(database: FreshD
     assert {message.digest: message.reason for message in after.messages if message.outcome == "parked"} == poisoned
     assert len(after.messages) == len(done) + len(poisoned)
     assert not after.differences
-    assert after.untouchable == before.untouchable
+    made = {record: owner for record, owner in after.records.items() if record not in before.records}
+    assert made == {
+        record: after.connectors[connector]
+        for record, connector in expected.brought.items()
+        if record not in before.records
+    }
+    assert made
+    assert after.made == Counter(record.type for record in made)
+    assert not before.untouchable - after.untouchable
+    assert sum((after.untouchable - before.untouchable).values()) == len(made)
     assert after.selected == before.selected
     again = mended(sends)
     overtaken = after.overtaken() & {send.digest for send in again}
     bring(database.url, cast, sends)
-    for send in again:
-        assert consume(send.text, groups=[send.group]) == [], send
+    for number, send in enumerate(again):
+        # Half of it nobody sends again.
+        if number % 2:
+            settle({}, Context())
+        else:
+            assert consume(send.text, groups=[send.group]) == [], send
         if send.digest in overtaken:
             poisoned[send.digest] = "overtaken"
         else:

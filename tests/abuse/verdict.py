@@ -1,12 +1,13 @@
 """What became of every message, and what of it must not be."""
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from tests.abuse.harness import Evidence
-from tests.abuse.plan import Expected, Place, Rows, Send
+from tests.abuse.plan import Expected, Place, Record, Rows, Send
 
 type Kind = Literal[
     "stuck",
@@ -18,6 +19,7 @@ type Kind = Literal[
     "rows",
     "doubled",
     "sums",
+    "made",
     "foreign",
     "messages",
     "log",
@@ -26,6 +28,7 @@ type Kind = Literal[
 ]
 
 TOLD = 10
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Verdict:
@@ -44,7 +47,7 @@ class Verdict:
         self._applied: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         # Bodies whose record has come, and those of them that may not be applied any more.
-        self._mended = {send.digest for send in evidence.sends if send.is_mended}
+        self._mended = {send.digest for send in [*evidence.sends, *evidence.settled] if send.is_mended}
         self._overtaken = self._mended & evidence.after.overtaken()
         self._judge()
 
@@ -76,7 +79,10 @@ class Verdict:
         self.findings[kind].append(text)
 
     def _each(self) -> Iterator[tuple[str, Send]]:
-        return zip(self._evidence.sqs_ids, self._evidence.sends, strict=True)
+        """Return what was sent with its SQS id; what was released by itself comes last, for it was not sent again."""
+        yield from zip(self._evidence.sqs_ids, self._evidence.sends, strict=True)
+        for send in self._evidence.settled:
+            yield _settled(send.id), send
 
     def _good(self) -> Iterator[tuple[str, Send]]:
         """Return what must have its effect."""
@@ -91,11 +97,13 @@ class Verdict:
         except ValueError:
             self._find("log", f"not a log line: {line}")
             return
-        parked = said.get("outcome") == "parked"
-        if said.get("level") in {"ERROR", "CRITICAL"} and not parked:
+        # What settles says so where its connection was lost, and does it again a minute later.
+        foreseen = said.get("outcome") == "parked" or ("step" in said and said.get("code") == "SERVICE_UNAVAILABLE")
+        if said.get("level") in {"ERROR", "CRITICAL"} and not foreseen:
             self._find("log", line)
         if "outcome" in said:
-            self._lines[said["sqs_message_id"]].append(said)
+            # What settles knows of no delivery.
+            self._lines[said.get("sqs_message_id") or _settled(said["message_id"])].append(said)
             self.found[f"log: {said['outcome']}"] += 1
             if said["outcome"] == "applied":
                 self._applied[said["message_id"]] += 1
@@ -103,7 +111,7 @@ class Verdict:
     def _read_deliveries(self) -> None:
         """Count for each message the deliveries that were lost: no line tells of them, or that it was returned."""
         told = {
-            (sqs_id, line["receives"])
+            (sqs_id, line.get("receives"))
             for sqs_id, lines in self._lines.items()
             for line in lines
             if line["outcome"] != "returned"
@@ -127,14 +135,15 @@ class Verdict:
             self._find("parked", f"is poisoned ({send.reason}), but was {outcomes}: {sqs_id}")
         if reasons - {send.reason, "overtaken" if send.digest in self._overtaken else send.reason}:
             self._find("parked", f"was parked for {reasons}, not {send.reason}: {sqs_id}")
-        if not outcomes & {"parked", "duplicate"}:
+        if not outcomes & {"parked", "duplicate"} and not _is_settled(sqs_id):
             self._find("untold", f"is poisoned ({send.reason}), and no line says that it is parked: {sqs_id}")
 
     def _judge_good(self, sqs_id: str, send: Send) -> None:
         outcomes = self._outcomes(sqs_id)
         if "parked" in outcomes:
             self._find("parked", f"is good, but was parked: {send.id}, {self._lines[sqs_id]}")
-        if not outcomes & {"applied", "duplicate"}:
+        # Nobody settles again what was settled when its process was killed: then no line tells of it.
+        if not outcomes & {"applied", "duplicate"} and not _is_settled(sqs_id):
             self._find("untold", f"is good, and no line says that it is done: {sqs_id}, {outcomes}")
 
     def _judge_dead_letters(self) -> None:
@@ -216,10 +225,30 @@ class Verdict:
             self._find("rows", f"{'' if pair in after.matched else 'not '}matched: {pair}")
         if before.selected != after.selected:
             self._find("foreign", f"selected or not any more: {before.selected ^ after.selected}")
-        for row in (before.untouchable - after.untouchable) + (after.untouchable - before.untouchable):
+        self._judge_brought(expected.brought)
+        brought = {record.id for record in expected.brought.keys() - before.records.keys()}
+        for row in before.untouchable - after.untouchable:
             self._find("foreign", f"touched, and nobody may: {row}")
+        for row in after.untouchable - before.untouchable:
+            if brought.isdisjoint(_ID.findall(row)):
+                self._find("foreign", f"made, and nobody may: {row}")
         self.found["rows"] = sum(after.rows.values())
         self.found["rows, live"] = sum(number for (_, life), number in after.rows.items() if life[1] is None)
+
+    def _judge_brought(self, brought: Mapping[Record, str]) -> None:
+        """Hold the records that were made to those that messages brought along: once each, in their own workspace."""
+        before, after = self._evidence.before, self._evidence.after
+        wanted = {
+            record: after.connectors[connector] for record, connector in brought.items() if record not in before.records
+        }
+        got = {record: owner for record, owner in after.records.items() if record not in before.records}
+        for record, owner in wanted.items() - got.items():
+            self._find("made", f"is not there: {record} of {owner}")
+        for record, owner in got.items() - wanted.items():
+            self._find("made", f"is there, and nobody brought it: {record} of {owner}")
+        if (counted := Counter(record.type for record in wanted)) != after.made:
+            self._find("made", f"the messages say {after.made}, made were {counted}")
+        self.found["records made"] = len(got)
 
     def _judge_numbers(self, wanted: Counter[Place], got: Counter[Place]) -> None:
         """Hold the number of rows of each place to what it must be, whoever wrote and ended them."""
@@ -262,7 +291,8 @@ class Verdict:
                 None,
             }:
                 continue
-            if {"type": type_, "id": record} in body.get("records", [{"type": type_, "id": record}]):
+            named = {(each["type"], each["id"]) for each in body.get("records", [])}
+            if not named or (type_, record) in named:
                 outcomes = [f"{line['outcome']}@{line['receives']}" for line in self._lines[sqs_id]]
                 end = " dead" if self._evidence.dead[sqs_id] else ""
                 told.append(f"{body.get('mode', body['type'])} {send.id[:8]} {','.join(outcomes)}{end}")
@@ -282,6 +312,15 @@ class Verdict:
             if len(texts) > TOLD:
                 lines.append(f"    {kind}: and {len(texts) - TOLD} more")
         return "\n".join(lines)
+
+
+def _settled(message_id: str) -> str:
+    """Return what stands for the SQS id of a message that was released by itself."""
+    return f"settled {message_id}"
+
+
+def _is_settled(sqs_id: str) -> bool:
+    return sqs_id.startswith("settled ")
 
 
 def _by_place(rows: Rows) -> Counter[Place]:

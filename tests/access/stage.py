@@ -30,6 +30,7 @@ from tests.access.model import (
 from tests.access.worlds import MOST, OBJECTS
 from tests.support import api
 from tests.support.databases import Database, FreshDatabase
+from tests.support.sums import RECOUNT
 from wellspring.queries import Position, Sort
 from wellspring.resources import ledgers, resource_of
 from wellspring.services import cursors
@@ -213,6 +214,8 @@ class Stage:
                     made.pk, made.id = found["pk"], UUID(found["id"])
                 expected = sorted((row.pk, str(row.id), _content(_stored(row))) for row in rows)
                 _agree(table, sorted((row["pk"], row["id"], _content(row)) for row in there), expected)
+        # Whoever wrote: what is said of a connector's rows is what they are.
+        assert self._owner.exec_driver_sql(RECOUNT).all() == []
 
 
 def _stored(row: Row) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from maintenance.settle import handler as settle
 from tests.support.api import Context
 from tests.support.queue import consume, invalidated, synced
+from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant
 
@@ -40,3 +41,4 @@ def test_what_is_live_is_what_came_behind_the_last_invalidation(
                 settle({}, Context())
     behind = steps[max((place for place, step in enumerate(steps) if step == "invalidate"), default=-1) + 1 :]
     assert ledger.live(connector)[record.id] == behind.count("append"), steps
+    sums_are_right(ledger.database)

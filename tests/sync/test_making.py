@@ -11,6 +11,7 @@ from maintenance.settle import handler as settle
 from tests.support.api import Context
 from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, role_of_call
 from tests.support.queue import Body, consume, invalidated, synced
+from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant
 from wellspring import feed_events
@@ -173,6 +174,7 @@ def test_two_connectors_that_make_the_same_records_at_once_both_succeed(
     messages = ledger.messages()
     assert sum(messages[body["id"]].counts["company"]["made"] for body in bodies) == 200
     assert ledger.live() == {row.id: 4 for row in rows}
+    sums_are_right(ledger.database)
 
 
 @pytest.mark.parametrize(

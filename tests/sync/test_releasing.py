@@ -15,6 +15,7 @@ from tests.support import events
 from tests.support.api import Context
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, matched, synced
+from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids, tenant
 from wellspring.database.retry import Deadline
@@ -298,6 +299,7 @@ def test_two_runs_at_once_apply_a_message_once(fresh_database: FreshDatabase, wo
         assert sum(runs.map(run, range(2))) == 12
     assert ledger.live() == {company.id: 12}
     assert set(fates(ledger, *bodies)) == {APPLIED}
+    sums_are_right(ledger.database)
 
 
 def test_a_run_that_has_no_time_leaves_all_and_says_so(world: World, ours: Tenant, ledger: Ledger) -> None:

@@ -9,6 +9,7 @@ from maintenance.settle import handler as settle
 from tests.support.api import Caller, Context, Reply, get, person, post, service
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, synced
+from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
 from wellspring.services import releasing, sync
@@ -34,19 +35,6 @@ def dismiss(body: Body, note: str = "Agreed.", caller: Caller = PIPELINE) -> Rep
 def release_many(connector: Row, reason: str, caller: Caller = PIPELINE, **said: object) -> Reply:
     meta = {"workspace_connector": str(connector.id), "reason": reason, **said}
     return post(f"{MESSAGES}/release", caller, {"meta": meta})
-
-
-def sums_are_right(world: World) -> None:
-    """Compare the sums with the rows, and each connector's count of parked messages with the messages."""
-    owner = world.database.owner
-    assert owner.exec_driver_sql("SELECT * FROM wellspring.recount(0, 1000000000, false)").all() == []
-    counted = owner.exec_driver_sql(
-        "SELECT workspace_connector_pk FROM wellspring.connector_state AS state WHERE parked_messages <> ("
-        "SELECT count(*) FROM wellspring.sync_messages AS message WHERE outcome = 'parked'"
-        " AND message.workspace_connector_pk = state.workspace_connector_pk)"
-    ).all()
-    assert counted == []
-    world.database.commit()
 
 
 @pytest.fixture
@@ -104,7 +92,7 @@ def test_a_message_whose_record_has_come_is_applied_at_once(
     again = release(body)
     assert (again.status, again.codes) == (409, ["CONFLICT"])
     assert ledger.live() == ids([record])
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 def test_who_may_not_read_is_shown_no_body(ours: Tenant, parked: tuple[Body, Row]) -> None:
@@ -123,7 +111,7 @@ def test_one_that_was_overtaken_stays_parked_and_says_so(
         assert (reply.status, reply.codes) == (409, ["OVERTAKEN"])
     assert message_of(body)["attributes"]["reason"] == "overtaken"
     assert not ledger.live()
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 def test_an_append_is_released_behind_other_appends(
@@ -156,7 +144,7 @@ def test_a_dismissed_message_is_done_for_good(
     assert consume(body) == []
     assert not ledger.live()
     assert audited(world) == [("dismiss", reply.data["id"])]
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 @pytest.mark.parametrize("document", [None, {}, {"meta": {}}, {"meta": {"note": ""}}, {"meta": {"note": "x" * 2001}}])
@@ -181,7 +169,7 @@ def test_many_are_released_oldest_first_and_counted_before(world: World, ours: T
     assert ledger.live() == ids(missing[:3])
     assert release_many(ours.connector, "overtaken").document["meta"]["matching"] == 0
     assert len(audited(world)) == 4
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 def test_a_hundred_at_a_time_are_released(world: World, ours: Tenant, ledger: Ledger) -> None:
@@ -223,7 +211,7 @@ def test_one_that_fails_for_a_reason_of_its_own_holds_up_none(
     assert meta == {"matching": 3, "released": 2, "still_parked": 1, "remaining": 0}
     assert ledger.live() == ids([missing[0], missing[2]])
     assert message_of(bodies[1])["attributes"]["reason"] == "unexpected"
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 def test_a_disconnect_that_waited_is_applied(world: World, ours: Tenant, ledger: Ledger) -> None:
@@ -255,7 +243,7 @@ def test_a_disconnect_of_many_rows_that_waited_is_gone_on_with(
     settle({}, Context())
     assert message_of(body)["attributes"]["outcome"] == "applied"
     assert not ledger.live()
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 def test_the_body_of_a_message_that_is_parked_for_too_long_expires(
@@ -274,4 +262,4 @@ def test_the_body_of_a_message_that_is_parked_for_too_long_expires(
     assert release(old).codes == ["CONFLICT"]
     settle({}, Context())
     assert message_of(young)["attributes"]["outcome"] == "applied"
-    sums_are_right(world)
+    sums_are_right(world.database)

@@ -9,9 +9,9 @@ from maintenance.settle import handler as settle
 from tests.support.api import Context
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, reverted, synced
+from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
-from tests.sync.test_releasing_by_hand import sums_are_right
 from wellspring.services import sync
 
 # Time stands still in a transaction that is rolled back, and a message is known by its time: each has its own here.
@@ -50,7 +50,7 @@ def test_what_a_message_wrote_ends_and_nothing_else(
     ).all()
     assert [tuple(row) for row in ended] == [(messages[first["id"]].pk, messages[undo["id"]].pk)]
     world.database.commit()
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 @pytest.mark.parametrize("way", ["relink", "invalidation", "disconnect"])
@@ -71,7 +71,7 @@ def test_what_a_message_ended_comes_back(
     ).all()
     assert [tuple(row) for row in rows] == [(messages[before["id"]].pk, None)]
     world.database.commit()
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 def test_what_is_gone_does_not_come_back(
@@ -91,7 +91,7 @@ def test_what_is_gone_does_not_come_back(
     world.tombstone(ours.other_connector)
     applied(reverted(ours.other_connector, late["id"], stop["id"]))
     assert not ledger.live(ours.other_connector)
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 def test_what_a_reverted_message_wrote_stays_ended_also_where_another_had_ended_it(
@@ -107,7 +107,7 @@ def test_what_a_reverted_message_wrote_stays_ended_also_where_another_had_ended_
     second = invalidated(ours.other_connector, [ours.companies[0]])
     applied(first, second, reverted(ours.other_connector, first["id"]), reverted(ours.other_connector, second["id"]))
     assert not ledger.live(ours.other_connector)
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 def test_later_messages_of_a_reverted_run_are_parked(
@@ -126,7 +126,7 @@ def test_later_messages_of_a_reverted_run_are_parked(
     settle({}, Context())
     assert fate(ledger, waiting) == ("parked", "reverted_run")
     assert ledger.live() == ids(ours.companies[1:2])
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
@@ -149,7 +149,7 @@ def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
     assert fate(ledger, undo) == ("applied", None)
     assert ledger.live() == ids(records) + ids(records[:5])
     assert ledger.messages()[undo["id"]].counts["company"]["ended"] == 80
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 def test_a_disconnect_of_many_rows_is_undone_in_chunks(
@@ -165,7 +165,7 @@ def test_a_disconnect_of_many_rows_is_undone_in_chunks(
     both = [synced(ours.connector, records, direction) for direction in ("input", "output")]
     applied(*both, body, reverted(ours.connector, body["id"]))
     assert ledger.live() == ids(records) + ids(records)
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 def test_a_revert_goes_on_where_another_consumer_stopped(
@@ -194,7 +194,7 @@ def test_a_revert_goes_on_where_another_consumer_stopped(
     assert 0 < len(ledger.live()) < 20
     assert consume(undo) == []
     assert not ledger.live()
-    sums_are_right(world)
+    sums_are_right(world.database)
 
 
 @pytest.mark.parametrize(

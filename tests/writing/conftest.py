@@ -11,6 +11,7 @@ from sqlalchemy import Executable, func, select
 
 from tests.support.api import Caller, Reply, draft, person, service
 from tests.support.databases import WRITER, AnyDatabase, FreshDatabase
+from tests.support.sums import sums_are_right
 from tests.support.world import RECORDS, Row, World
 from wellspring.models import table_of
 from wellspring.resources import resource_of
@@ -121,7 +122,9 @@ def race(database: FreshDatabase, hold: Executable, *calls: Callable[[], Reply])
             _wait_until_all_wait(database, len(calls))
         finally:
             database.owner.rollback()
-        return [reply.result(PATIENCE_SECONDS) for reply in replies]
+        answers = [reply.result(PATIENCE_SECONDS) for reply in replies]
+    sums_are_right(database)
+    return answers
 
 
 def _wait_until_all_wait(database: FreshDatabase, sessions: int) -> None:
