@@ -19,8 +19,8 @@ from wellspring.repositories.answers import sole, sources
 CAP, FEW, MANY = 20, 40, 1000
 # Of somebody else: in small tables it may be cheaper to read all there is.
 CROWD = 20_000
-# Read for each row: itself, its record, what else there is of that, its message and its connector, and their entries.
-OF_A_ROW = 40
+# Read for each row: itself, its record, what else there is of that, message, connector, their entries, and dead ones.
+OF_A_ROW = 100
 READ = (
     "SELECT sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid)) FROM pg_class"
     " WHERE relnamespace IN ('core_api'::regnamespace, 'wellspring'::regnamespace)"
