@@ -497,16 +497,20 @@ def sight_of(world: World, caller: Caller) -> Sight:
     return Sight(world, workspaces_of(world, caller), groups_of(world, caller))
 
 
+def _age(row: Row) -> tuple[datetime, int]:
+    return row.created_at, row.pk
+
+
 def linked(world: World, row: Row, name: str) -> list[Row]:
     """Return the rows behind a relationship, live or not."""
     if isinstance(row, Group) and name == "workspaces":
         return [
             enrolment.workspace
-            for enrolment in world.workspace_group_workspaces
+            for enrolment in sorted(world.workspace_group_workspaces, key=_age)
             if enrolment.workspace_group is row and enrolment.is_live and enrolment.workspace.is_live
         ]
     if isinstance(row, Group) and name == "memberships":
-        members = world.workspace_group_memberships
+        members = sorted(world.workspace_group_memberships, key=_age)
         return [membership for membership in members if membership.workspace_group is row and membership.is_live]
     # A message is behind no row of these worlds.
     parent = row.parents().get(name)

@@ -1,4 +1,4 @@
-"""A filter on an attribute is a word of its declaration (docs/architecture.md, "Adding a filter")."""
+"""A filter on an attribute is a word of its declaration (docs/adding-a-filter.md)."""
 
 import json
 from dataclasses import replace

@@ -1,6 +1,7 @@
 """The events of the writing functions and of `$default`, replayed as API Gateway would deliver them."""
 
 import json
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -44,6 +45,8 @@ BEFORE = {
     "workspace_group_workspace_create": "workspace_group_workspace_delete",
     "workspace_group_enrol": "workspace_group_withdraw",
 }
+# What an event says to have ended was there before.
+BEFORE_THE_EVENTS = datetime(2026, 5, 10, tzinfo=UTC)
 HTTP = sorted(path.stem for path in EVENTS.glob("*.json") if "requestContext" in event(path.stem))
 
 
@@ -55,7 +58,8 @@ def demo(database: Database, world: World) -> None:
     connector = world.workspace_connector(workspace)
     for type_ in TYPES:
         named = event(f"{type_}_workspace_connector_update")["pathParameters"]["id"]
-        identify(world, world.provenance(world.record(type_, workspace), connector), named)
+        row = world.provenance(world.record(type_, workspace), connector, created_at=BEFORE_THE_EVENTS)
+        identify(world, row, named)
     # Of what is no message any more: it stays parked for that.
     id_ = UUID(event("sync_message_release")["pathParameters"]["id"])
     body = {"body": "none", "digest": sha256(b"none").digest(), "group_id": "none"}
