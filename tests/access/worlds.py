@@ -411,7 +411,10 @@ class _Asker:
     def _that_may_be(self, links: Sequence[tuple[str, UUID]]) -> list[tuple[str, UUID]]:
         """Return a group that the caller may keep and a workspace that may be theirs, where there are such."""
         mine = [row for row in self._world.memberships if row.people.id == getattr(self._caller, "id", None)]
-        kept = [row for row in mine if row.type == "workspace_group_membership" and row.role in ROLES[:2]]
+        # Mostly those by which it may be done: whoever is a guest, or was, is refused.
+        if not self._dice.one_in(4):
+            mine = [row for row in mine if row.is_live and row.status == "active" and row.role in ROLES[:2]]
+        kept = [row for row in mine if row.type == "workspace_group_membership"]
         own = [row for row in mine if row.type == "workspace_membership"]
         if not kept or not own:
             return list(links)

@@ -41,7 +41,7 @@ def _insert(
         f" (id, {type_}_pk, workspace_connector_pk, direction, created_at, updated_at)"
         " SELECT %s::uuid, record.pk, connector.pk, %s::core_api.direction_enum, at, at"
         f"  FROM core_api.{resource_of(type_).table} record, core_api.workspace_connectors connector,"
-        "       CAST(now() - interval '1 hour' + %s * interval '1 minute' AS timestamptz(3)) at"
+        "       CAST(timestamptz '2026-05-10 08:00Z' + %s * interval '1 minute' AS timestamptz(3)) at"
         " WHERE record.id = %s::uuid AND connector.id = %s::uuid",
         (id_, direction, number, demo_id(type_, letter, number), demo_id("workspace_connector", letter, connector)),
     )
