@@ -58,11 +58,12 @@ _COUNTS = text(
         for count, column in {"linked": "sync_message_pk", "ended": "ended_by_pk"}.items()
     )
 )
-# Every record there is, with its workspace; and how many the messages say that they have made, by type.
+# Every record that no source of the feed told of, with its workspace; and how many the messages say that they have
+# made, by type.
 _RECORDS = text(
     " UNION ALL ".join(
         f"SELECT '{type_}', record.id::text, workspace.id::text FROM {table} AS record"
-        "  JOIN core_api.workspaces AS workspace ON workspace.pk = record.workspace_pk"
+        "  JOIN core_api.workspaces AS workspace ON workspace.pk = record.workspace_pk WHERE record.source IS NULL"
         for type_, table in RECORDS.items()
     )
 )

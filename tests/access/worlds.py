@@ -409,17 +409,25 @@ class _Asker:
         return Create(type_, tuple(links), within, said, include=include)
 
     def _that_may_be(self, links: Sequence[tuple[str, UUID]]) -> list[tuple[str, UUID]]:
-        """Return a group that the caller may keep and a workspace that may be theirs, where there are such."""
-        mine = [row for row in self._world.memberships if row.people.id == getattr(self._caller, "id", None)]
+        """Return a group that the caller keeps and a workspace of theirs that is not in it, where there are such."""
         # Mostly those by which it may be done: whoever is a guest, or was, is refused.
-        if not self._dice.one_in(4):
-            mine = [row for row in mine if row.is_live and row.status == "active" and row.role in ROLES[:2]]
-        kept = [row for row in mine if row.type == "workspace_group_membership"]
-        own = [row for row in mine if row.type == "workspace_membership"]
-        if not kept or not own:
+        any_ = self._dice.one_in(4)
+        mine = [
+            row
+            for row in self._world.memberships
+            if row.people.id == getattr(self._caller, "id", None)
+            and (any_ or (row.is_live and row.status == "active" and row.role in ROLES[:2]))
+        ]
+        groups = [row.workspace_group for row in mine if isinstance(row, GroupMembership)]
+        own = [row.workspace for row in mine if isinstance(row, Membership)]
+        enrolled = [
+            (row.workspace_group, row.workspace) for row in self._world.workspace_group_workspaces if row.is_live
+        ]
+        pairs = [(group, workspace) for group in groups for workspace in own if (group, workspace) not in enrolled]
+        if not pairs:
             return list(links)
-        pair = (list(self._dice.pick(rows).parents().items())[1] for rows in (kept, own))
-        return [(name, parent.id) for name, parent in pair if parent]
+        group, workspace = self._dice.pick(pairs)
+        return [("workspace_group", group.id), ("workspace", workspace.id)]
 
     def _of_one_workspace(self, links: Sequence[tuple[str, UUID]]) -> tuple[tuple[str, UUID], ...]:
         """Return these two parents, mostly with another record: two at random seldom belong together."""
