@@ -256,29 +256,20 @@ class SoleSource:
 
 @dataclass(frozen=True)
 class States:
-    """What is kept about the connectors of a workspace, the one that was synced longest ago first.
-
-    Attributes:
-        workspace: whose connectors.
-        before: those that were last synced before that, or never; None for all.
-    """
+    """What is kept about the connectors of a workspace, the one that was synced longest ago first."""
 
     workspace: UUID
-    before: datetime | None = None
 
     @property
     def url(self) -> str:
-        stale = f"&filter[last_synced_at][lt]={instant(self.before)}" if self.before else ""
-        return f"{CONNECTORS}?filter[workspace]={self.workspace}&sort=last_synced_at&page[size]=500{stale}"
+        return f"{CONNECTORS}?filter[workspace]={self.workspace}&sort=last_synced_at&page[size]=500"
 
     def told(self, world: World, caller: Caller) -> Told:
         if self.workspace not in {workspace.id for workspace in workspaces_of(world, caller)}:
             return 403, None
         mine = [row for row in world.workspace_connectors if row.is_live and row.workspace.id == self.workspace]
         never = datetime(1, 1, 1, tzinfo=UTC)
-        synced = {row.pk: kept_of(row).last_synced_at or never for row in mine}
-        mine = [row for row in mine if self.before is None or synced[row.pk] < self.before]
-        mine.sort(key=lambda row: (synced[row.pk], row.pk))
+        mine.sort(key=lambda row: (kept_of(row).last_synced_at or never, row.pk))
         return 200, [
             (
                 str(row.id),
@@ -324,10 +315,7 @@ def questions(world: World, ids: Mapping[str, UUID]) -> list[Question]:
     """Return all questions about these rows: a `workspace`, a `workspace_connector` and a record of each type."""
     connector, workspace = ids["workspace_connector"], ids["workspace"]
     every = tuple(row.id for row in world.workspace_connectors)
-    # So that some connector of the world was last synced just then.
-    times = [at for row in world.workspace_connectors if (at := kept_of(row).last_synced_at)]
     asked: list[Question] = [Impact(connector), States(workspace), FeedStatus()]
-    asked += [States(workspace, before=times[len(times) // 2])] if times else []
     for in_all in (False, True):
         asked += [
             Activity(tuple({connector: 0, **dict.fromkeys(every)}), in_all=in_all),
