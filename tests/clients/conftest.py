@@ -38,7 +38,7 @@ def group(stack: StackProcess) -> str:
 
 @pytest.fixture(scope="session")
 def new_provider(stack: StackProcess) -> Callable[[], str]:
-    """Give the id of a provider that no test was given before; the catalogue has no route of its own."""
+    """Give the id of a provider that nobody has chosen and no test was given before."""
     engine = engine_for(stack.facts["database_url"])
     with engine.connect() as connection:
         ids = [str(found) for found in connection.execute(text(UNUSED_PROVIDERS)).scalars()]

@@ -417,3 +417,26 @@ def test_it_follows_links_from_a_row_to_its_record_and_its_workspace(connect: Co
     workspace = follow(company.relationships["workspace"])
     assert (workspace.type, workspace.id) == ("workspace", WORKSPACE_A)
     assert api.endpoint(workspace.links["self"].removeprefix("/v1/")).get().data.id == WORKSPACE_A
+
+
+def test_a_person_selects_a_provider_by_what_it_is_and_knows_no_id_beforehand(connect: Connect) -> None:
+    api = connect("owner")
+    mine = {row.attributes["name"]: row for row in api.endpoint("workspaces").get().data}
+    workspace = mine["Verdier Logistics"]
+    of_kind = {"filter[category]": "telecom", "filter[country]": "FR", "sort": "name"}
+    provider = api.endpoint("providers").get(params=of_kind).data[0]
+    assert (provider.attributes["category"], provider.attributes["countries"]) == ("telecom", ["FR"])
+
+    providers = api.endpoint(f"{workspace.links['self'].removeprefix('/v1/')}/providers")
+    before = [row.id for row in providers.get().data]
+    chosen = JsonApiObject(type="workspace_provider", relationships={"provider": to_one("provider", provider.id)})
+    selected = providers.post(object=chosen)
+    assert selected.status_code == 201
+    answer = providers.get()
+    assert {row.id for row in answer.data} == {*before, selected.data.id}
+    assert provider.attributes["name"] in {one.attributes["name"] for one in answer.content.included}
+    (row,) = (row for row in answer.data if row.id == selected.data.id)
+    seen = api.endpoint(row.relationships["provider"].links["related"].removeprefix("/v1/")).get().data
+    assert seen.attributes["name"] == provider.attributes["name"]
+    assert row.attributes["is_selected"] is True
+    assert api.endpoint(row.links["self"].removeprefix("/v1/")).delete().status_code == 204

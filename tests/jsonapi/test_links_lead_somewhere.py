@@ -1,4 +1,4 @@
-"""A link is never 404: what a GET would not show has no `links.self` (contract, section 4)."""
+"""A link is never 404: what a GET would not show has no `links.self` and no `related` (contract, section 4)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,12 +13,16 @@ AT = "2026-05-10T08:14:22.123Z"
 
 
 def links_of(document: Any) -> Iterator[str]:
-    """Yield each link to itself of a document and of all resources in it."""
+    """Yield each link of a document and of all resources in it: to themselves, and to what is related to them."""
     data = document["data"]
-    for holder in (document, *(data if isinstance(data, list) else [data]), *document.get("included", [])):
+    items = [*(data if isinstance(data, list) else [data]), *document.get("included", [])]
+    for holder in (document, *items):
         link = holder.get("links", {}).get("self")
         if link:
             yield link
+    for item in items:
+        for related in item.get("relationships", {}).values():
+            yield from related.get("links", {}).values()
 
 
 @pytest.mark.parametrize("resource", LISTED, ids=lambda resource: resource.type)

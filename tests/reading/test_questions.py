@@ -2,19 +2,25 @@
 
 import re
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
+from local import demo_data
 from local.demo_data import OWNER, PRINCIPALS
 from local.settings import ROOT
 from tests.support.api import READER, Caller, get
-from tests.support.databases import Database
+from tests.support.databases import CONSUMER, Database
 from tests.support.events import load_demo
+from tests.support.queue import consume, disconnected
+from wellspring.example_ids import demo_id
 from wellspring.routes import routes
 
 TABLE = re.compile(r"^\| ([A-Z][^|]*\?) \| `ask '([^']+)'` \|$", re.MULTILINE)
 PAGE = (ROOT / "docs/a-person-asks.md").read_text()
+PAYMENTS, MAIL, PAYROLL = (demo_id("workspace_connector", "a", number) for number in (1, 2, 3))
+NOBODY = demo_id("message", "a", 99)
 QUESTIONS = TABLE.findall((ROOT / "README.md").read_text())
 
 
@@ -25,11 +31,46 @@ def test_there_is_a_question_for_each_answer() -> None:
     assert {path for path in answers if not path.endswith("/sources")} | {"/v1/companies/{id}/sources"} <= asked
 
 
-@pytest.mark.parametrize(("question", "url"), QUESTIONS)
-def test_a_question_is_answered(database: Database, question: str, url: str) -> None:
+@pytest.fixture
+def synced_demo(database: Database) -> None:
+    """What the demo's connectors brought, and what README's questions ask for beside it.
+
+    A message that failed, and a connector that is disconnected, so that another alone brings companies in.
+    """
     load_demo(database)
-    reply = get(url, Caller(PRINCIPALS["owner"]))
-    assert reply.status == 200, (question, reply.body)
+    database.role = CONSUMER
+    unknown = [{"type": "company", "id": NOBODY}]
+    failed = demo_data.message(NOBODY, PAYROLL, "input", unknown)
+    assert consume(*demo_data.messages(), failed, disconnected(UUID(MAIL))) == []
+
+
+@pytest.mark.usefixtures("synced_demo")
+def test_each_question_is_answered_by_one_request_that_shows_something() -> None:
+    found = {question: get(url, Caller(PRINCIPALS["owner"])) for question, url in QUESTIONS}
+    assert {question: reply.status for question, reply in found.items()} == dict.fromkeys(found, 200)
+    assert [question for question, reply in found.items() if not reply.data] == []
+
+    sources = found["Where did Alder Trading come from, where did it go, when was it last seen?"].document
+    names = {item["attributes"].get("name") for item in sources["included"]}
+    assert names >= {"Payments", "CRM"}
+    assert {item["attributes"]["last_occurred_at"] for item in sources["data"]} == {demo_data.OCCURRED_AT}
+
+    (day,) = found["What did a connector bring on the latest day on which it did anything, by type?"].data
+    assert day["attributes"]["linked"]["company"] == {"input": 72, "output": 0}
+    assert day["attributes"]["linked"]["account"] == {"input": 6, "output": 0}
+
+    states = {
+        item["id"]: item["attributes"]
+        for item in found["Which connectors are stale or failing, the stalest first?"].data
+    }
+    assert (states[PAYMENTS]["last_synced_at"], states[PAYMENTS]["parked_messages"]) == (demo_data.OCCURRED_AT, 0)
+    assert states[PAYROLL]["parked_messages"] == 1
+    failed = found["What failed, of which connectors, and why?"].document
+    assert [item["attributes"]["reason"] for item in failed["data"]] == ["unknown_record"]
+    assert [(item["id"], item["attributes"]["parked_messages"]) for item in failed["included"]] == [(PAYROLL, 1)]
+
+    lost = found["What is lost if a connector is disconnected?"].data["attributes"]
+    assert (lost["live_rows"]["company"]["input"], lost["sole_source"]["company"]) == (72, 72)
 
 
 def test_a_person_is_told_what_is_known_of_them_by_requests(database: Database) -> None:
