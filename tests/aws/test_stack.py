@@ -605,6 +605,9 @@ def test_a_domain_of_ones_own_leads_to_the_stage() -> None:
     assert certificate["SecurityPolicy"] == "TLS_1_2"
     (api,) = stack.of_type("AWS::ApiGatewayV2::Api").values()
     assert '"disableExecuteApiEndpoint": true' in json.dumps(api["Body"])
+    # It takes effect with the next deployment of the stage (API Gateway guide, "Disable the default endpoint").
+    (stage,) = stack.of_type("AWS::ApiGatewayV2::Stage").values()
+    assert stage["AutoDeploy"] is True
 
 
 def test_the_consumer_has_concurrency_of_its_own_only_where_somebody_says_so(plain: Stack) -> None:
