@@ -171,6 +171,7 @@ sam-image: stack-venv ## The image of Lambda's runtime, for `sam local invoke`; 
 	DOCKER_HOST="$$found" $(PYTHON_IN) -m local.lambda_image
 
 sam-invoke: stack-venv sam-venv ## One function in Lambda's runtime, beside `make run`: FUNCTION=HealthFunction EVENT=health_check
+	@[ -n "$(FUNCTION)" ] && [ -n "$(EVENT)" ] || { echo "say what to invoke: FUNCTION=HealthFunction EVENT=health_check" >&2; exit 1; }
 	@$(PYTHON_IN) -m local.sam check
 	@found=$$(sh local/need-docker) || { echo "$$found" >&2; exit 1; }; export DOCKER_HOST="$$found"; \
 	$(PYTHON_IN) -m local.lambda_image >&2 || exit; \

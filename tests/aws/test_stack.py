@@ -417,6 +417,7 @@ def test_a_function_without_a_user_in_the_database_has_a_role_without_one(stack:
 
 
 def test_a_boundary_that_is_given_reaches_every_role(stack: Stack) -> None:
+    """Where an account prescribes one, a role without it is not created (serverless-application-model#1661)."""
     given = {"Ref": "PermissionsBoundaryArn"} if stack.conditions["HasBoundary"] else None
     for name, role in stack.of_type("AWS::IAM::Role").items():
         assert role.get("PermissionsBoundary") == given, name
@@ -461,6 +462,7 @@ def test_only_the_migration_reads_the_owners_secret(stack: Stack) -> None:
 
 
 def test_a_roles_own_policies_name_each_action_and_its_resource(stack: Stack) -> None:
+    """A role may do what its policies and its boundary both allow (IAM user guide), and a given one may allow all."""
     for name in stack.of_type("AWS::IAM::Role"):
         for statement in stack.statements(name):
             assert statement.effect == "Allow"
@@ -570,6 +572,7 @@ def test_the_stage_throttles_and_logs_without_anything_of_the_caller(stack: Stac
 
 
 def test_what_needs_no_token_has_a_throttle_of_its_own(stack: Stack) -> None:
+    """HTTP APIs limit routes, but no single caller, and have no cache (API Gateway guide, "Choose between")."""
     (stage,) = stack.of_type("AWS::ApiGatewayV2::Stage").values()
     open_to_all = {f"{route.method} {route.path}" for route in routes() if route.open_to_all}
     assert set(stage["RouteSettings"]) == open_to_all
@@ -600,9 +603,13 @@ def test_a_domain_of_ones_own_leads_to_the_stage() -> None:
     assert certificate["SecurityPolicy"] == "TLS_1_2"
     (api,) = stack.of_type("AWS::ApiGatewayV2::Api").values()
     assert '"disableExecuteApiEndpoint": true' in json.dumps(api["Body"])
+    # It takes effect with the next deployment of the stage (API Gateway guide, "Disable the default endpoint").
+    (stage,) = stack.of_type("AWS::ApiGatewayV2::Stage").values()
+    assert stage["AutoDeploy"] is True
 
 
 def test_the_consumer_has_concurrency_of_its_own_only_where_somebody_says_so(plain: Stack) -> None:
+    """A new account with 10 in all can reserve none, and its stack fails (fhir-works-on-aws-deployment#691)."""
     assert not [function for function in plain.functions.values() if "ReservedConcurrentExecutions" in function]
     reserved = Stack(ConsumerConcurrency="10").functions["SyncConsumerFunction"]["ReservedConcurrentExecutions"]
     assert reserved == {"Ref": "ConsumerConcurrency"}
@@ -614,6 +621,7 @@ def test_layers_have_their_stacks_name(stack: Stack) -> None:
 
 
 def test_the_small_profile_is_made_of_parameters_that_are_there(plain: Stack) -> None:
+    """What it uses above its baseline over 24 hours is charged: T classes of RDS are in unlimited mode (re:Post)."""
     profile = tomllib.loads((ROOT / "samconfig.toml").read_text())["small"]["deploy"]["parameters"]
     given = dict(pair.split("=") for pair in profile["parameter_overrides"].split())
     assert set(given) <= set(plain.document["Parameters"])

@@ -105,6 +105,7 @@ def test_whoever_calls_by_hand_is_told_at_once(rds: Cluster) -> None:
 
 
 def test_the_owners_chores_need_no_psql(rds: Cluster) -> None:
+    """CloudShell in a VPC cannot upload, and forgets its files (AWS CloudShell user guide, "in Amazon VPC")."""
     handler = importlib.import_module("schema.migrate").handler
     handler({"RequestType": "Update"}, Context())
     first = ask(rds, "SELECT key FROM wellspring.cursor_keys")

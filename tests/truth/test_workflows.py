@@ -23,6 +23,7 @@ def test_production_is_deployed_from_the_default_branch_and_tags_only() -> None:
 
 @pytest.mark.parametrize("path", [DEPLOY, REHEARSE], ids=lambda path: path.stem)
 def test_credentials_last_as_long_as_the_job_and_cloudformation_works_with_its_own_role(path: Path) -> None:
+    """A session lasts an hour unless asked, and is not renewed (configure-aws-credentials#354, and its README)."""
     text = path.read_text()
     (minutes,), (seconds,) = re.findall(r"timeout-minutes: (\d+)", text), re.findall(r"duration-seconds: (\d+)", text)
     assert int(seconds) >= int(minutes) * 60
