@@ -68,8 +68,8 @@ long: dev-venv
 # processes. Of the last it takes some for each commit.
 FIRST := lint types imports template
 COMPUTING := test contract
-WAITING := sam-test outside abuse long
-IN_TURN := worlds mutations pooler price
+WAITING := sam-test outside abuse
+IN_TURN := long worlds mutations pooler price
 
 check: $(FIRST) $(COMPUTING) $(WAITING) $(IN_TURN) ## Every gate of CI
 first: $(FIRST)
