@@ -7,9 +7,8 @@ of the demo by SQL" (contract, section 9). Sums are kept by the tables' triggers
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import batched
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,9 +28,12 @@ from local.settings import Settings
 from wellspring.example_ids import demo_id
 from wellspring.resources import ledgers, records
 
-# SQS takes ten messages of together 256 KiB.
+# SQS takes ten messages of together 256 KiB; some of that is for what is said beside the bodies.
 TOGETHER = 10
-PAUSE_SECONDS = 0.25
+TOGETHER_BYTES = 240 * 1024
+# So many messages lie in the queue at most: the local server looks through all of them whenever it is asked for some.
+AHEAD = 100
+PAUSE_SECONDS = 0.1
 # Longer than any pause of a good consumer.
 SECONDS_WITHOUT_PROGRESS = 120.0
 GROUPS = {"Southern region": (1, 2, 3), "Northern region": (4,)}
@@ -91,13 +93,19 @@ class LargeDemo:
 
     def _sync(self) -> None:
         syncs = large_data.syncs(self._now)
-        self._say(f"sending {len(syncs):,} sync messages")
+        records = sum(len(sync.body.get("records", ())) for sync in syncs)
+        self._say(f"sending {len(syncs):,} sync messages of {records:,} records")
         sqs = client(self._stack["sqs_endpoint_url"])
-        for several in batched(syncs, TOGETHER, strict=False):
-            answer = sqs.send_message_batch(QueueUrl=self._stack["queue_url"], Entries=list(_entries(several)))
+        sent = done = 0
+        for several in together(syncs):
+            if sent - done > AHEAD:
+                done = self._wait(sent - AHEAD, len(syncs))
+            answer = sqs.send_message_batch(QueueUrl=self._stack["queue_url"], Entries=several)
             if answer.get("Failed"):
                 raise Fault(f"the queue refuses messages: {answer['Failed'][0]}")
-        self._wait(len(syncs))
+            sent += len(several)
+        self._wait(sent, sent)
+        print(file=sys.stderr)
         self._run("CREATE TEMPORARY TABLE planned (message_id uuid PRIMARY KEY, at timestamptz NOT NULL)")
         planned = [{"message_id": sync.body["id"], "at": sync.at.isoformat()} for sync in syncs]
         self._run(
@@ -106,8 +114,8 @@ class LargeDemo:
             rows=json.dumps(planned),
         )
 
-    def _wait(self, wanted: int) -> None:
-        """Wait until every message is applied or parked."""
+    def _wait(self, wanted: int, of: int) -> int:
+        """Wait until so many `of` all messages are applied or parked; return how many are."""
         done, moved = -1, time.monotonic()
         while True:
             (found,) = self._run(
@@ -116,14 +124,13 @@ class LargeDemo:
                 first=demo_id("message", LETTER, 0),
                 last=demo_id("message", LETTER, 10**11 - 1),
             )[0]
-            _show(found, wanted)
+            _show(found, of)
             if found >= wanted:
-                print(file=sys.stderr)
-                return
+                return int(found)
             if found > done:
                 done, moved = found, time.monotonic()
             elif time.monotonic() - moved > SECONDS_WITHOUT_PROGRESS:
-                raise Fault(f"the sync consumer stands at {found} of {wanted} messages; see the functions' log")
+                raise Fault(f"the sync consumer stands at {found} of {of} messages; see the functions' log")
             time.sleep(PAUSE_SECONDS)
 
     def _group(self) -> None:
@@ -230,14 +237,26 @@ def fill(settings: Settings, size: str) -> None:
     )
 
 
-def _entries(syncs: tuple[Sync, ...]) -> Iterator[dict[str, str]]:
-    for place, sync in enumerate(syncs):
-        yield {
-            "Id": str(place),
-            "MessageBody": json.dumps(sync.body),
-            "MessageGroupId": sync.group,
-            "MessageDeduplicationId": sync.body["id"],
-        }
+def together(syncs: Iterable[Sync]) -> Iterator[list[dict[str, str]]]:
+    """Yield the messages as entries of calls to SQS, as many in each as it takes."""
+    entries: list[dict[str, str]] = []
+    size = 0
+    for sync in syncs:
+        body = json.dumps(sync.body, separators=(",", ":"))
+        if entries and (len(entries) == TOGETHER or size + len(body) > TOGETHER_BYTES):
+            yield entries
+            entries, size = [], 0
+        entries.append(
+            {
+                "Id": str(len(entries)),
+                "MessageBody": body,
+                "MessageGroupId": sync.group,
+                "MessageDeduplicationId": sync.body["id"],
+            }
+        )
+        size += len(body)
+    if entries:
+        yield entries
 
 
 def _show(done: int, wanted: int) -> None:

@@ -20,7 +20,10 @@ WORKSPACES = 40
 CONNECTORS = 300
 # The demo's owner, who signs in to the console, works in so many of them: an owner in half, a member in the others.
 OWNERS_WORKSPACES = 8
-COMPANIES, PEOPLE, ACCOUNTS = 700, 250, 12
+# Of each type, what a workspace has in the mean; see `amount`.
+AMOUNTS = {"company": 1300, "people": 450, "account": 12}
+# A connector's first sync brings such a part of what its workspace has.
+FIRST_SHARE = (0.2, 0.45)
 YEAR = timedelta(days=365)
 SEED = 7
 
@@ -103,7 +106,6 @@ _ROWS = (
     ("Uber invoices", "uber", "input", ("company",)),
 )
 KINDS = tuple(Kind(number, *row) for number, row in enumerate(_ROWS, 1))
-AMOUNTS = {"company": COMPANIES, "people": PEOPLE, "account": ACCOUNTS}
 # How its syncs lie in the year, and how many connectors of a hundred are so.
 RHYTHMS = {"nightly": 38, "weekly": 26, "monthly": 14, "failing": 8, "stale": 8, "disconnected": 4, "never": 2}
 STALE_DAYS = 60
@@ -150,6 +152,11 @@ def connections() -> tuple[Connection, ...]:
     return tuple(found)
 
 
+def amount(type_: str, workspace: int) -> int:
+    """Return how many records of a type a workspace has: from half of the mean to half more."""
+    return round(AMOUNTS[type_] * (0.5 + workspace * 7 % WORKSPACES / (WORKSPACES - 1)))
+
+
 def workspace_name(number: int) -> str:
     """Return the name of a workspace: forty different ones."""
     return f"{_TOWNS[number % len(_TOWNS)]} {_TRADES[(number * 3 + number // len(_TOWNS)) % len(_TRADES)]}"
@@ -176,15 +183,15 @@ def events() -> Iterator[Row]:
 
 def _of_workspace(workspace: int) -> Iterator[Row]:
     own = {"workspace_id": id_of("workspace", workspace)}
-    for number in range(1, PEOPLE + 1):
+    for number in range(1, amount("people", workspace) + 1):
         at = workspace * 31 + number
         name = f"{_GIVEN[at % len(_GIVEN)]} {_FAMILY[at // len(_GIVEN) % len(_FAMILY)]}"
         yield _upserted("people", id_of("people", workspace, number), {"full_name": name, **own})
-    for number in range(1, COMPANIES + 1):
+    for number in range(1, amount("company", workspace) + 1):
         at = workspace * 17 + number
         parts = (_FIRST[at % len(_FIRST)], _SECOND[at // len(_FIRST) % len(_SECOND)], _KINDS[at // 120 % len(_KINDS)])
         yield _upserted("company", id_of("company", workspace, number), {"name": " ".join(parts), **own})
-    for number in range(1, ACCOUNTS + 1):
+    for number in range(1, amount("account", workspace) + 1):
         currency = ("EUR", "GBP", "USD")[number % 3]
         said = {"account_name": f"Account {number} {currency}", "currency": currency, **own}
         yield _upserted("account", id_of("account", workspace, number), said)
@@ -246,8 +253,8 @@ def _of_connection(connection: Connection, now: datetime, chance: random.Random)
     for place, day in enumerate(days):
         at = now - timedelta(days=day, hours=chance.uniform(1, 5), minutes=chance.uniform(0, 59))
         number += 1
-        amount = 40 if place == 0 else chance.randint(2, 14)
-        made = _synced(connection, number, at, _some(connection, amount, chance))
+        brought = _some(connection, chance.randint(2, 14), chance) if place else _first(connection, chance)
+        made = _synced(connection, number, at, brought)
         if place and place % 9 == 0:
             made["mode"] = "relink"
         yield Sync(at, connection.id, made)
@@ -267,9 +274,9 @@ def _days(rhythm: str, chance: random.Random) -> list[int]:
     monthly = list(range(360, 30, -30))
     match rhythm:
         case "nightly" | "failing":
-            recent = [day for day in range(30, -1, -1) if (day % 7) not in {2, 3}]
+            recent = [day for day in range(24, -1, -1) if (day % 7) not in {2, 3}]
         case "weekly":
-            recent = list(range(110, -1, -7))
+            recent = list(range(90, -1, -7))
         case "monthly" | "disconnected":
             recent = [45, 15] if rhythm == "monthly" else []
         case "stale":
@@ -295,12 +302,26 @@ def _failures(connection: Connection, number: int, now: datetime, chance: random
         yield Sync(at, str(made["workspace_connector_id"]), made)
 
 
-def _some(connection: Connection, amount: int, chance: random.Random) -> list[Row]:
+def _first(connection: Connection, chance: random.Random) -> list[Row]:
+    """Return what a connector's first sync brings: a good part of each type that it carries."""
+    share = chance.uniform(*FIRST_SHARE)
+    return [
+        {"type": type_, "id": id_of(type_, connection.workspace, number)}
+        for type_ in connection.kind.carries
+        for number in sorted(_sample(amount(type_, connection.workspace), share, chance))
+    ]
+
+
+def _sample(highest: int, share: float, chance: random.Random) -> list[int]:
+    return chance.sample(range(1, highest + 1), max(1, round(highest * share)))
+
+
+def _some(connection: Connection, wanted: int, chance: random.Random) -> list[Row]:
     """Return some of the records that a connector carries, the low numbers more often: those come again."""
     found: dict[tuple[str, int], None] = {}
-    for _ in range(amount):
+    for _ in range(wanted):
         type_ = chance.choice(connection.kind.carries)
-        found[type_, 1 + int(AMOUNTS[type_] * chance.random() ** 2)] = None
+        found[type_, 1 + int(amount(type_, connection.workspace) * chance.random() ** 2)] = None
     return [{"type": type_, "id": id_of(type_, connection.workspace, number)} for type_, number in found]
 
 

@@ -780,6 +780,79 @@ def test_a_queue_refuses_whoever_comes_without_tls(stack: Stack) -> None:
     assert set(refused) == set(stack.of_type("AWS::SQS::Queue"))
 
 
+SENDERS = {"Sync": "arn:aws:iam::111122223333:role/syncs", "Feed": "arn:aws:iam::444455556666:role/platform"}
+
+
+def said(stack: Stack, policy: str) -> dict[str, Any]:
+    """Return the sentences of the policy of a queue or bucket by their names."""
+    return {each["Sid"]: each for each in stack.resources[policy]["Properties"]["PolicyDocument"]["Statement"]}
+
+
+def test_who_may_send_syncs_and_who_events_are_named_apart_and_may_be_of_other_accounts() -> None:
+    stack = Stack(SyncSenders=SENDERS["Sync"], FeedSenders=SENDERS["Feed"])
+    for name in SENDERS:
+        assert said(stack, f"{name}QueuePolicy").keys() == {"TlsOnly", f"{name}Senders"}
+        assert said(stack, f"{name}QueuePolicy")[f"{name}Senders"] == {
+            "Sid": f"{name}Senders",
+            "Effect": "Allow",
+            "Principal": {"AWS": {"Ref": f"{name}Senders"}},
+            "Action": ["sqs:SendMessage", "sqs:GetQueueUrl"],
+            "Resource": {"Fn::GetAtt": [f"{name}Queue", "Arn"]},
+        }
+        assert stack.document["Parameters"][f"{name}Senders"]["Type"] == "CommaDelimitedList"
+    # Whom nobody names may send by what this account's own policies let, and nobody of another account may.
+    for name in SENDERS:
+        assert said(Stack(), f"{name}QueuePolicy").keys() == {"TlsOnly"}
+
+
+def test_who_may_send_events_may_put_files_to_load_and_nobody_else_may() -> None:
+    files = {"Fn::Sub": "${FeedBucket.Arn}/load/*"}
+    policy = said(Stack(SyncSenders=SENDERS["Sync"], FeedSenders=SENDERS["Feed"]), "FeedBucketPolicy")
+    put = {"Action": "s3:PutObject", "Resource": files}
+    assert policy["FeedSenders"] == put | {
+        "Sid": "FeedSenders",
+        "Effect": "Allow",
+        "Principal": {"AWS": {"Ref": "FeedSenders"}},
+    }
+    assert policy["NobodyElse"] == put | {
+        "Sid": "NobodyElse",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Condition": {"ArnNotLike": {"aws:PrincipalArn": {"Ref": "FeedSenders"}}},
+    }
+    assert said(Stack(), "FeedBucketPolicy").keys() == {"TlsOnly"}
+
+
+def test_the_bucket_is_tls_only_versioned_forgets_files_and_stays_when_the_stack_goes(stack: Stack) -> None:
+    tls = said(stack, "FeedBucketPolicy")["TlsOnly"]
+    assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "s3:*")
+    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert tls["Resource"] == [{"Fn::GetAtt": ["FeedBucket", "Arn"]}, {"Fn::Sub": "${FeedBucket.Arn}/*"}]
+    bucket = stack.resources["FeedBucket"]
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+    # What another account puts is the bucket's owner's, who may then read it.
+    assert bucket["Properties"]["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    rules = {rule.get("Prefix"): rule for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]}
+    for prefix in ("load/", "results/"):
+        assert (rules[prefix]["Status"], rules[prefix]["ExpirationInDays"]) == ("Enabled", 14)
+        assert rules[prefix]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+
+
+def test_only_the_bucket_tells_of_files_and_one_has_fifty_turns_of_ten_minutes(stack: Stack) -> None:
+    notifies = said(stack, "LoadQueuePolicy")["TheBucketNotifies"]
+    assert notifies["Principal"] == {"Service": "s3.amazonaws.com"}
+    name = stack.of_type("AWS::S3::Bucket")["FeedBucket"]["BucketName"]["Fn::Sub"]
+    assert notifies["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+        "ArnEquals": {"aws:SourceArn": {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{name}"}},
+    }
+    queue = stack.of_type("AWS::SQS::Queue")["LoadQueue"]
+    assert (queue["VisibilityTimeout"], queue["RedrivePolicy"]["maxReceiveCount"]) == (630, 50)
+    assert (stack.functions[LOADER]["Timeout"], "FifoQueue" in queue) == (600, False)
+    assert stack.of_type("AWS::Lambda::EventSourceMapping")[f"{LOADER}Queue"]["BatchSize"] == 1
+
+
 def test_as_many_sessions_may_be_pinned_as_there_are_consumers(stack: Stack) -> None:
     mapping = stack.of_type("AWS::Lambda::EventSourceMapping")["SyncConsumerFunctionQueue"]
     alarm = stack.of_type("AWS::CloudWatch::Alarm")["PinnedConnectionsAlarm"]

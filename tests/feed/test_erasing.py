@@ -11,6 +11,7 @@ from tests.support.feed import Event, apply, erased, settle, statuses, upserted
 from tests.support.world import World
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
+from wellspring.services import feed
 from wellspring.services.feed.loading import load
 
 NAME = 'Zoë "Quille" Forgotten'
@@ -54,6 +55,27 @@ def test_leaves_the_name_nowhere(tables: Tables, world: World, log: list[dict[st
     assert row.full_name == "Erased"
     assert row.deleted_at is not None
     assert row.erased_at is not None
+
+
+def test_leaves_the_name_in_nothing_malformed_that_holds_the_persons_id(tables: Tables) -> None:
+    workspace = uuid4()
+    person, other = person_of(tables, workspace), uuid4()
+    told = upserted("people", person, 2, workspace_id=workspace, full_name=NAME)
+    bodies = (
+        # A subject of another form, a body that ends too early, and what is said of somebody else.
+        json.dumps(told | {"subject": f"urn:uuid:{str(person).upper()}"}),
+        f"[{json.dumps(told)}, ",
+        json.dumps(upserted("people", other, 2, full_name="Kept") | {"subject": f"urn:uuid:{other}"}),
+    )
+    for body in bodies:
+        (verdict,) = feed.apply(feed_events.parse(body), Deadline(30.0))
+        assert verdict.reason == "malformed"
+    assert everything(tables).count("Forgotten") == 3
+    assert statuses(erased(person, 4)) == ["applied"]
+    assert "Forgotten" not in everything(tables)
+    kept = tables.rows("SELECT outcome, event FROM wellspring.pending_events WHERE reason = 'malformed' ORDER BY pk")
+    assert [row.outcome for row in kept] == ["dismissed", "dismissed", "parked"]
+    assert "Kept" in kept[2].event
 
 
 def test_leaves_the_name_in_no_result_of_a_file(tables: Tables, log: list[dict[str, object]]) -> None:

@@ -37,7 +37,35 @@ def test_the_syncs_are_of_the_year_and_each_connector_has_its_own_in_order() -> 
     assert all(NOW - large_data.YEAR < sync.at < NOW for sync in syncs)
     assert len(large_data.connections()) == large_data.CONNECTORS
     assert {connection.rhythm for connection in large_data.connections()} == large_data.RHYTHMS.keys()
-    assert sum(len(sync.body.get("records", ())) for sync in syncs) < 1_000_000
+
+
+def test_records_and_where_they_came_from_are_two_hundred_thousand_rows_and_a_million_at_most() -> None:
+    events = Counter(event["type"].split(".")[1] for event in large_data.events())
+    fed = sum(number for type_, number in events.items() if type_ in large_data.AMOUNTS)
+    linked = sum(len(sync.body["records"]) for sync in large_data.syncs(NOW) if sync.body["type"] == "records.synced")
+    assert 200_000 < fed + linked < 250_000
+    # Each row costs one, and each day of a connector, message and parent beside it fewer than two more.
+    assert fed + 3 * linked + sum(events.values()) < 1_000_000
+
+
+def test_no_two_workspaces_are_of_one_size_and_each_sync_carries_what_its_connector_does() -> None:
+    sizes = {large_data.amount("company", workspace) for workspace in range(1, large_data.WORKSPACES + 1)}
+    assert len(sizes) == large_data.WORKSPACES
+    carries = {connection.id: set(connection.kind.carries) for connection in large_data.connections()}
+    for sync in large_data.syncs(NOW):
+        told = {record["type"] for record in sync.body.get("records", ())}
+        assert told <= carries.get(sync.body["workspace_connector_id"], told)
+
+
+def test_messages_go_together_as_far_as_one_call_takes_them_and_in_their_order() -> None:
+    syncs = large_data.syncs(NOW)
+    calls = list(large.together(syncs))
+    assert all(len(call) <= 10 for call in calls)
+    assert all(sum(len(entry["MessageBody"].encode()) for entry in call) < 256 * 1024 for call in calls)
+    assert [json.loads(entry["MessageBody"]) for call in calls for entry in call] == [sync.body for sync in syncs]
+    # Those of the beginning are large, the others go by ten.
+    assert min(map(len, calls)) < 10
+    assert len(calls) < len(syncs) / 8
 
 
 def test_what_is_malformed_is_meant_to_be() -> None:
@@ -63,10 +91,10 @@ def stack(tmp_path: Path) -> Iterator[StackProcess]:
 def test_a_running_stack_is_filled_once_and_its_sums_are_those_of_its_rows(
     stack: StackProcess, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = {"WORKSPACES": 4, "CONNECTORS": 24, "COMPANIES": 40, "PEOPLE": 20, "OWNERS_WORKSPACES": 4}
+    amounts = {"company": 40, "people": 20, "account": 12}
+    small = {"WORKSPACES": 4, "CONNECTORS": 24, "AMOUNTS": amounts, "OWNERS_WORKSPACES": 4}
     for name, value in small.items():
         monkeypatch.setattr(large_data, name, value)
-    monkeypatch.setattr(large_data, "AMOUNTS", {"company": 40, "people": 20, "account": large_data.ACCOUNTS})
     large_data.connections.cache_clear()
     settings = Settings(state=stack.state)
     try:

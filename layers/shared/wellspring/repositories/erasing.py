@@ -61,6 +61,13 @@ UPDATE {feed.pending_events}
        outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
  WHERE subject = :id""")
 
+# What is no event, and so has no subject, may hold the id all the same: in a subject of another form, or in one of
+# several events of a body that is no JSON. Only those that were parked for it are looked through.
+_FORGET_MALFORMED = text(f"""
+UPDATE {feed.pending_events}
+   SET event = NULL, updated_at = now(), outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
+ WHERE reason = 'malformed' AND subject IS NULL AND position(CAST(:id AS text) IN lower(event)) > 0""")
+
 _FORGET_MESSAGES = text("SELECT wellspring.forget_in_messages(CAST(:id AS uuid))")
 
 _FORGET_ANSWERS = text(
@@ -105,6 +112,7 @@ def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, dict[tupl
         transaction.execute(_FORGET_ANSWERS, {"id": event.subject, "written": written, "instead": instead})
     transaction.execute(_FORGET_WAITING, {"id": event.subject})
     transaction.execute(_FORGET_PARKED, {"id": event.subject})
+    transaction.execute(_FORGET_MALFORMED, {"id": str(event.subject).lower()})
     transaction.execute(_FORGET_MESSAGES, {"id": event.subject})
     return APPLIED, live
 
