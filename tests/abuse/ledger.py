@@ -1,6 +1,7 @@
 """The database of a run: who is in it before, and what is in it afterwards."""
 
 import json
+import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -255,22 +256,28 @@ def bring(url: str, cast: Cast, sends: Sequence[Send]) -> None:
 
 
 def populate(url: str) -> Cast:
-    """Put tenants and bystanders into the database at `url`, with some history of their own."""
+    """Put tenants and bystanders into the database at `url`, with some history of their own.
+
+    Connectors have the same ids each time: how many groups the spellings of one make depends on its letters, and so
+    does what the author writes.
+    """
     database = FreshDatabase(url, Statements())
     world = World(database)
+    chance = random.Random("cast")
     providers = [world.provider(f"provider-{number}") for number in range(PROVIDERS)]
     cast = Cast(
-        tenants=tuple(_tenant(world, "Tenant", providers) for _ in range(TENANTS)),
-        bystanders=tuple(_tenant(world, "Bystander", providers) for _ in range(BYSTANDERS)),
+        tenants=tuple(_tenant(world, "Tenant", providers, chance) for _ in range(TENANTS)),
+        bystanders=tuple(_tenant(world, "Bystander", providers, chance) for _ in range(BYSTANDERS)),
         providers=tuple(str(provider.id) for provider in providers),
     )
     database.close()
     return cast
 
 
-def _tenant(world: World, name: str, providers: list[Row]) -> Tenant:
+def _tenant(world: World, name: str, providers: list[Row], chance: random.Random) -> Tenant:
     workspace = world.workspace(name)
-    connectors = [world.workspace_connector(workspace) for _ in range(CONNECTORS + 1)]
+    ids = [UUID(int=chance.getrandbits(128), version=4) for _ in range(CONNECTORS + 1)]
+    connectors = [world.workspace_connector(workspace, id=id_) for id_ in ids]
     records = [
         *world.companies(workspace, COMPANIES),
         *world.accounts(workspace, ACCOUNTS),

@@ -6,6 +6,7 @@ Written from the contract, apart from the code under test. Each question knows i
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from tests.access.model import (
     Record,
     Row,
     Service,
+    Workspace,
     WorkspaceConnector,
     World,
     workspaces_of,
@@ -22,10 +24,16 @@ from tests.access.model import (
 
 TYPES: Mapping[str, str] = {"account": "accounts", "company": "companies", "people": "peoples"}
 ROUTES: Mapping[str, str] = {"account": "/v1/accounts", "company": "/v1/companies", "people": "/v1/people"}
-CONNECTORS = "/v1/workspace-connectors"
+CONNECTORS, MESSAGES = "/v1/workspace-connectors", "/v1/sync-messages"
 DIRECTIONS = ("input", "output")
 FIRST, LAST = date(2023, 12, 1), date(2024, 2, 28)
 RANGE = f"filter[date][gte]={FIRST}&filter[date][lte]={LAST}"
+
+# A list shows so many of a message's problems; one message alone has all.
+PROBLEMS_IN_A_LIST = 5
+# Before every key that the database gives out itself.
+FIRST_MESSAGE = -1000
+BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
 
 type Told = tuple[int, Any]
 
@@ -42,7 +50,115 @@ def kept_of(connector: WorkspaceConnector) -> Kept:
     """Return what these worlds keep of a connector: another time for each, and none for every third."""
     if connector.pk % 3 == 0:
         return Kept(None, 0)
-    return Kept(datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=connector.pk % 100), connector.pk % 4)
+    return Kept(BEGINNING + timedelta(hours=connector.pk % 100), connector.pk % 4)
+
+
+@dataclass(frozen=True)
+class SyncMessage:
+    """A message of the sync queue: of a connector, of a workspace alone, or of neither.
+
+    Attributes:
+        problems: what is wrong with it, each with a code, a type and an id, in no order.
+    """
+
+    pk: int
+    id: UUID
+    connector: WorkspaceConnector | None
+    workspace: Workspace | None
+    received_at: datetime
+    outcome: str
+    reason: str | None
+    problems: tuple[tuple[str, str, str], ...]
+    run: str | None
+    body: str | None
+
+    def columns(self) -> dict[str, Any]:
+        """Return what a table has of it, as JSON."""
+        return {
+            "pk": self.pk,
+            "id": str(self.id),
+            "message_id": str(self.id),
+            "workspace_connector_pk": self.connector and self.connector.pk,
+            "workspace_pk": self.workspace and self.workspace.pk,
+            "message_type": "records.synced",
+            "received_at": self.received_at.isoformat(),
+            "processed_at": None if self.outcome == "parked" else self.received_at.isoformat(),
+            "counts": {},
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "problems": [{"code": code, "type": type_, "id": id_} for code, type_, id_ in self.problems],
+            "problem_count": len(self.problems),
+            "run": self.run,
+            "body": self.body,
+        }
+
+    def reason_for(self, caller: Caller) -> str | None:
+        """Return why it is parked, as somebody may know it."""
+        return self.reason and _known(caller, self.reason)
+
+    def shown_to(self, caller: Caller, *, alone: bool) -> tuple[Any, ...]:
+        """Return its id, attributes and linkage, as somebody sees them in a list or alone."""
+        problems = [
+            {"code": _known(caller, code), "type": type_, "id": id_}
+            for code, type_, id_ in sorted(self.problems, key=lambda problem: problem[1:])
+        ]
+        attributes: dict[str, Any] = {
+            "message_id": str(self.id),
+            "message_type": "records.synced",
+            "direction": None,
+            "mode": None,
+            "run": self.run,
+            "occurred_at": None,
+            "received_at": instant(self.received_at),
+            "processed_at": None if self.outcome == "parked" else instant(self.received_at),
+            "outcome": self.outcome,
+            "reason": self.reason_for(caller),
+            "problems": problems if alone else problems[:PROBLEMS_IN_A_LIST],
+            "counts": {},
+        }
+        if alone and isinstance(caller, Service):
+            attributes["body"] = self.body
+        return str(self.id), attributes, *(row and str(row.id) for row in (self.connector, self.workspace))
+
+
+def _known(caller: Caller, code: str) -> str:
+    """Return a code as somebody may know it: to a person a tenant mismatch is an unknown record."""
+    return "unknown_record" if code == "tenant_mismatch" and not isinstance(caller, Service) else code
+
+
+def messages_of(world: World) -> list[SyncMessage]:
+    """Return the messages of these worlds, in the order of arrival: of all connectors and workspaces, and of nobody."""
+    made: list[SyncMessage] = []
+    subjects: list[tuple[WorkspaceConnector | None, Workspace | None]] = [(None, None)]
+    subjects += [(None, workspace) for workspace in world.workspaces]
+    subjects += [(connector, connector.workspace) for connector in world.workspace_connectors]
+    for place, (connector, workspace) in enumerate(subjects):
+        chance = Random(f"{place} {connector} {workspace}")
+        for _ in range(chance.choice((1, 2, 4))):
+            outcome = chance.choice(("applied", "in_progress", "parked", "parked", "dismissed"))
+            problems: list[tuple[str, str, str]] = []
+            if outcome in {"parked", "dismissed"}:
+                codes = ("tenant_mismatch", "unknown_record")
+                problems = [
+                    (chance.choice(codes), chance.choice(tuple(TYPES)), f"{n}") for n in range(chance.choice((1, 7)))
+                ]
+                chance.shuffle(problems)
+            number = len(made)
+            made.append(
+                SyncMessage(
+                    pk=FIRST_MESSAGE + number,
+                    id=UUID(f"01900000-00ff-7000-8000-{number:012x}"),
+                    connector=connector,
+                    workspace=workspace,
+                    received_at=BEGINNING + timedelta(hours=chance.randrange(3)),
+                    outcome=outcome,
+                    reason=chance.choice(("tenant_mismatch", "unknown_record", "overtaken")) if problems else None,
+                    problems=tuple(problems),
+                    run=chance.choice(("one", "two", None)),
+                    body="sent" if outcome == "parked" else None,
+                )
+            )
+    return made
 
 
 # ---- who sees what -------------------------------------------------------------------------------------------
@@ -303,7 +419,85 @@ class FeedStatus:
         return {name: document["data"]["attributes"][name] for name in names}
 
 
-type Question = Activity | Sources | Impact | SoleSource | States | FeedStatus
+def messages_seen(world: World, caller: Caller) -> list[SyncMessage]:
+    """Return the messages that somebody sees, the newest first; those of no workspace are for services."""
+    seen = workspaces_of(world, caller)
+    found = [
+        message
+        for message in messages_of(world)
+        if (isinstance(caller, Service) if message.workspace is None else message.workspace in seen)
+    ]
+    # A connector's end leaves its messages.
+    return sorted(found, key=lambda message: (message.received_at, message.pk), reverse=True)
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What syncs brought, and what failed and why."""
+
+    workspace: UUID | None = None
+    connectors: tuple[UUID, ...] = ()
+    outcome: str | None = None
+    reason: str | None = None
+    run: str | None = None
+
+    @property
+    def url(self) -> str:
+        asked = {
+            "workspace": self.workspace,
+            "workspace_connector": ",".join(map(str, self.connectors)),
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "run": self.run,
+        }
+        filters = "".join(f"filter[{name}]={value}&" for name, value in asked.items() if value)
+        return f"{MESSAGES}?{filters}page[size]=500&page[total]=true"
+
+    def told(self, world: World, caller: Caller) -> Told:
+        if self.workspace and self.workspace not in {workspace.id for workspace in workspaces_of(world, caller)}:
+            return 403, None
+        found = [
+            message.shown_to(caller, alone=False)
+            for message in messages_seen(world, caller)
+            if (not self.workspace or (message.workspace and message.workspace.id == self.workspace))
+            and (not self.connectors or (message.connector and message.connector.id in self.connectors))
+            and self.outcome in {None, message.outcome}
+            and self.reason in {None, message.reason_for(caller)}
+            and self.run in {None, message.run}
+        ]
+        return 200, [*found, len(found)] if found else []
+
+    def shown(self, document: Any) -> Any:
+        total = document["meta"]["page"]["total"]
+        return [*map(_message_shown, document["data"]), total] if total else document["data"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message, with all its problems."""
+
+    id: UUID
+
+    @property
+    def url(self) -> str:
+        return f"{MESSAGES}/{self.id}"
+
+    def told(self, world: World, caller: Caller) -> Told:
+        for message in messages_seen(world, caller):
+            if message.id == self.id:
+                return 200, message.shown_to(caller, alone=True)
+        return 404, None
+
+    def shown(self, document: Any) -> Any:
+        return _message_shown(document["data"])
+
+
+def _message_shown(item: Any) -> tuple[Any, ...]:
+    linked = (item["relationships"][name]["data"] for name in ("workspace_connector", "workspace"))
+    return item["id"], item["attributes"], *(to and to["id"] for to in linked)
+
+
+type Question = Activity | Sources | Impact | SoleSource | States | FeedStatus | Messages | Message
 
 
 def told(world: World, caller: Caller, question: Question) -> Told:
@@ -312,7 +506,7 @@ def told(world: World, caller: Caller, question: Question) -> Told:
 
 
 def questions(world: World, ids: Mapping[str, UUID]) -> list[Question]:
-    """Return all questions about these rows: a `workspace`, a `workspace_connector` and a record of each type."""
+    """Return all questions about these rows: a workspace, a connector of one, a message and a record of each type."""
     connector, workspace = ids["workspace_connector"], ids["workspace"]
     every = tuple(row.id for row in world.workspace_connectors)
     asked: list[Question] = [Impact(connector), States(workspace), FeedStatus()]
@@ -323,8 +517,16 @@ def questions(world: World, ids: Mapping[str, UUID]) -> list[Question]:
         ]
     for type_ in TYPES:
         asked += [Sources(type_, ids[type_]), SoleSource(type_, connector)]
-    return asked
+    return [
+        *asked,
+        Message(ids["sync_message"]),
+        Messages(workspace),
+        Messages(connectors=every or (connector,), reason="unknown_record"),
+        Messages(workspace, reason="tenant_mismatch"),
+        Messages(connectors=(connector,), run="one"),
+        Messages(outcome="parked"),
+    ]
 
 
-def picked(rows: Sequence[Row], number: int, otherwise: UUID) -> UUID:
+def picked(rows: Sequence[Row] | Sequence[SyncMessage], number: int, otherwise: UUID) -> UUID:
     return rows[number % len(rows)].id if rows else otherwise

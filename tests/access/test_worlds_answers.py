@@ -3,6 +3,7 @@
 And in which no count, sum or status changes when another tenant's rows do.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, text
 
-from tests.access.answers import TYPES, Question, kept_of, picked, questions, records_of, told
+from tests.access.answers import (
+    TYPES,
+    Messages,
+    Question,
+    kept_of,
+    messages_of,
+    picked,
+    questions,
+    records_of,
+    told,
+)
 from tests.access.model import Caller, Person, World, workspaces_of
 from tests.access.stage import Stage
 from tests.access.worlds import ABSENT, Story, stories, worlds
@@ -29,6 +40,10 @@ KEPT = text(
     "INSERT INTO wellspring.connector_state (workspace_connector_pk, last_synced_at, parked_messages)"
     " VALUES (:pk, :last_synced_at, :parked_messages) ON CONFLICT (workspace_connector_pk) DO UPDATE"
     " SET last_synced_at = excluded.last_synced_at, parked_messages = excluded.parked_messages"
+)
+SENT = (
+    "INSERT INTO wellspring.sync_messages ({columns}) SELECT {columns}"
+    " FROM jsonb_populate_recordset(NULL::wellspring.sync_messages, CAST(:messages AS jsonb))"
 )
 LINKED = (
     "INSERT INTO core_api.{record}_workspace_connectors ({record}_pk, workspace_connector_pk, direction)"
@@ -69,11 +84,13 @@ def caller_of(caller: Caller) -> api.Caller:
 
 
 def keep(owner: Connection, world: World) -> None:
-    """Put down what these worlds keep of connectors."""
+    """Put down what these worlds keep of connectors, and their messages."""
     for connector in world.workspace_connectors:
         kept = kept_of(connector)
         values = {"last_synced_at": kept.last_synced_at, "parked_messages": kept.parked_messages}
         owner.execute(KEPT, {"pk": connector.pk, **values})
+    messages = [message.columns() for message in messages_of(world)]
+    owner.execute(text(SENT.format(columns=", ".join(messages[0]))), {"messages": json.dumps(messages)})
 
 
 def asked(story: Story) -> Iterator[tuple[Caller, Question]]:
@@ -83,6 +100,8 @@ def asked(story: Story) -> Iterator[tuple[Caller, Question]]:
         ids: dict[str, UUID] = {type_: picked(records_of(world, type_), number, ABSENT) for type_ in TYPES}
         ids["workspace"] = picked(world.workspaces, number, ABSENT)
         ids["workspace_connector"] = picked(world.workspace_connectors, number, ABSENT)
+        # Neighbours of a list are often of one tenant.
+        ids["sync_message"] = picked(messages_of(world), number * 5, ABSENT)
         yield from ((caller, question) for question in questions(world, ids)[number % PARTS :: PARTS])
 
 
@@ -90,6 +109,7 @@ def test_each_question_is_answered_as_the_model_says(database: Database) -> None
     stage = Stage(database, row_level_security=True)
     reached: set[tuple[str, str, int]] = set()
     full: set[str] = set()
+    reasons: set[tuple[str, str | None]] = set()
 
     @worlds(stories(stage.now, ASKED), WORLDS, others=2)
     def check(story: Story) -> None:
@@ -104,15 +124,20 @@ def test_each_question_is_answered_as_the_model_says(database: Database) -> None
                 if status == 200:
                     assert question.shown(reply.document) == expected, (caller, question)
                     full.update([f"{name} {who}"] if expected else [])
+                    if expected and isinstance(question, Messages):
+                        reasons.add((who, question.reason))
 
     check()
-    several = {"Activity": 403, "Sources": 404, "Impact": 404, "States": 403}
+    several = {"Activity": 403, "Sources": 404, "Impact": 404, "States": 403, "Messages": 403, "Message": 404}
     everybody = {(name, who) for name in (*several, "SoleSource") for who in ("Person", "Service")}
     assert {(name, who, 200) for name, who in everybody} <= reached
     assert {(name, "Person", status) for name, status in several.items()} <= reached
     assert {(name, "Service", 403) for name, _ in everybody} <= reached
     assert {status for name, _, status in reached if name == "FeedStatus"} == {200, 403}
     assert {f"{name} {who}" for name, who in everybody} <= full
+    # To a person no message has the one reason, and has the other.
+    assert ("Person", "tenant_mismatch") not in reasons
+    assert reasons >= {("Service", "tenant_mismatch"), ("Service", "unknown_record"), ("Person", "unknown_record")}
 
 
 def test_no_count_sum_or_status_changes_when_another_tenants_rows_do(database: Database) -> None:
@@ -132,9 +157,9 @@ def test_no_count_sum_or_status_changes_when_another_tenants_rows_do(database: D
             keep(database.owner, story.world)
             seen = [workspace.pk for workspace in workspaces_of(story.world, caller)]
 
-            def answers() -> list[tuple[int, Any]]:
+            def answers() -> list[tuple[int, Any, Any]]:
                 replies = [api.get(question.url, caller_of(caller)) for question in several]
-                return [(reply.status, reply.document.get("data")) for reply in replies]
+                return [(reply.status, reply.document.get("data"), reply.document.get("meta")) for reply in replies]
 
             before = answers()
             touched = [database.owner.execute(text(change), {"seen": seen}).rowcount for change in changes]

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -25,7 +26,7 @@ from local.processes import listen_on
 from local.settings import ROOT
 from tests.local.stack_process import StackProcess, call, command_line, descendants
 from tests.local.test_postgres import lives
-from tests.support.feed import Event, platform
+from tests.support.feed import Event, platform, upserted
 from wellspring.example_ids import demo_id, id_of
 from wellspring.resources import ledgers
 
@@ -399,6 +400,63 @@ def test_a_parked_message_is_one_line_in_the_terminal(stack: StackProcess) -> No
     assert until(lambda: f"parked: message {message['id']}" in stack.output)
     (told,) = [line for line in stack.output.splitlines() if str(message["id"]) in line]
     assert demo_id("company", "c", 1) in told
+
+
+def of_run(stack: StackProcess, run: str) -> list[dict[str, Any]]:
+    """Return the messages of a run of the workspace C's second connector, as HTTP has them."""
+    connector = demo_id("workspace_connector", "c", 2)
+    query = f"filter[workspace_connector]={connector}&filter[run]={run}&page[size]=200"
+    answer = stack.get(f"/v1/sync-messages?{query}", "pipeline")
+    assert answer.status == 200, answer.body
+    return [each["attributes"] for each in answer.json["data"]]
+
+
+def appended(company: str, run: str) -> dict[str, Any]:
+    """Return a message by which the workspace C's second connector brings in a company."""
+    records = [{"type": "company", "id": company}]
+    body = demo_data.message(str(uuid.uuid4()), demo_id("workspace_connector", "c", 2), "input", records)
+    return body | {"run": run}
+
+
+def test_one_poisoned_message_among_fifty_good_ones_holds_up_none_of_them(stack: StackProcess) -> None:
+    run, absent = str(uuid.uuid4()), str(uuid.uuid4())
+    messages = [appended(demo_id("company", "c", number % 24 + 1), run) for number in range(50)]
+    poisoned = appended(absent, run)
+    messages.insert(25, poisoned)
+    began = time.monotonic()
+    for message in messages:
+        stack.send(message)
+    sent = time.monotonic()
+    assert until(lambda: len(of_run(stack, run)) == len(messages), 60)
+    seconds = time.monotonic() - sent
+    print(f"\n51 messages sent in {sent - began:.1f} s, done {seconds:.1f} s later")  # noqa: T201  (half of what it is for)
+    found = {each["message_id"]: each for each in of_run(stack, run)}
+    wrong = found.pop(poisoned["id"])
+    assert {each["outcome"] for each in found.values()} == {"applied"}
+    assert found.keys() == {message["id"] for message in messages if message is not poisoned}
+    assert (wrong["outcome"], wrong["reason"]) == ("parked", "unknown_record")
+    assert wrong["problems"] == [{"code": "unknown_record", "type": "company", "id": absent}]
+    assert stack.dead_letters() == 0
+
+
+def test_a_message_whose_record_comes_later_is_applied_by_itself(stack: StackProcess) -> None:
+    run, record = str(uuid.uuid4()), str(uuid.uuid4())
+    message = appended(record, run)
+    stack.send(message)
+    assert until(lambda: [each["reason"] for each in of_run(stack, run)] == ["unknown_record"])
+    # Long after the message is done, so that what settles each minute must find it again.
+    time.sleep(10)
+    told = upserted("company", record, workspace_id=demo_id("workspace", "c"), name="Came late")
+    stack.sqs(stack.facts["feed_queue_url"], "SendMessage", MessageBody=json.dumps(told))
+    came = time.monotonic()
+    assert until(lambda: [each["outcome"] for each in of_run(stack, run)] == ["applied"], 150)
+    seconds = time.monotonic() - came
+    print(f"\napplied {seconds:.1f} s after its record was sent")  # noqa: T201  (half of what it is for)
+    rows = stack.get(f"/v1/company-workspace-connectors?filter[company]={record}&include=sync_message", "pipeline").json
+    (row,), (wrote,) = rows["data"], rows["included"]
+    assert row["relationships"]["sync_message"]["data"] == {"type": "sync_message", "id": wrote["id"]}
+    assert wrote["attributes"]["message_id"] == message["id"]
+    assert wrote["attributes"]["counts"] == {"company": {"named": 1, "made": 0, "linked": 1, "ended": 0}}
 
 
 def test_make_release_tries_parked_messages_again_and_says_how_many_it_released(stack: StackProcess) -> None:

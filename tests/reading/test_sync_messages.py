@@ -110,6 +110,26 @@ def test_a_row_names_the_message_that_wrote_it_and_the_one_that_ended_it(
     assert {row["relationships"][name]["data"] for name in ("sync_message", "ended_by")} == {None}
 
 
+def test_each_row_of_a_sync_names_it(database: Database, ours: Tenant, world: World) -> None:
+    database.role = CONSUMER
+    records = [
+        record for type_ in ("account", "company", "people") for record in world.records(type_, ours.workspace, 3)
+    ]
+    body = synced(ours.connector, records)
+    assert consume(body, synced(ours.connector, records)) == []
+    (id_,) = _found(body["id"], ours.caller)
+    for type_ in ("account", "company", "people"):
+        url = f"/v1/{type_}-workspace-connectors?filter[workspace_connector]={ours.connector.id}&include=sync_message"
+        page = get(f"{url}&filter[sync_message]={id_}", ours.caller).document
+        named = {
+            (row["relationships"][type_]["data"]["id"], row["relationships"]["sync_message"]["data"]["id"])
+            for row in page["data"]
+        }
+        assert named == {(str(record.id), id_) for record in records if record.type == type_}
+        assert len(page["data"]) == 3
+        assert [found["id"] for found in page["included"]] == [id_]
+
+
 def _found(message_id: str, caller: Caller) -> list[str]:
     return [found["id"] for found in get(MESSAGES, caller).data if found["attributes"]["message_id"] == message_id]
 
