@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
+from wellspring.repositories.sync import making
 from wellspring.services import feed
 
 ATTRIBUTES: dict[str, dict[str, str | None]] = {
@@ -175,6 +177,30 @@ def test_two_connectors_that_make_the_same_records_at_once_both_succeed(
     assert sum(messages[body["id"]].counts["company"]["made"] for body in bodies) == 200
     assert ledger.live() == {row.id: 4 for row in rows}
     sums_are_right(ledger.database)
+
+
+def test_what_another_makes_between_the_look_and_the_lock_is_no_reason_to_park_a_message(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, own = new(), new("people")
+    body, other = bringing(ours.connector, both, own), bringing(ours.other_connector, both)
+    never_there = making.never_there
+    meanwhile: list[list[int]] = []
+
+    def overtaken(*asked: Any) -> Any:
+        if not meanwhile:
+            meanwhile.append([])
+            with ThreadPoolExecutor(1) as threads:
+                assert threads.submit(copy_context().run, consume, other).result(30) == []
+        return never_there(*asked)
+
+    monkeypatch.setattr(making, "never_there", overtaken)
+    assert consume(body) == []
+    assert meanwhile
+    messages = ledger.messages()
+    assert [messages[each["id"]].outcome for each in (other, body)] == ["applied", "applied"]
+    assert [messages[each["id"]].counts["company"]["made"] for each in (other, body)] == [1, 0]
+    assert ledger.live() == {both.id: 2, own.id: 1}
 
 
 @pytest.mark.parametrize(

@@ -143,9 +143,12 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
 
 
 def _makeable(
-    transaction: Transaction, changes: Mapping[int, Change], found: Mapping[int, Resolved]
+    transaction: Transaction, changes: Mapping[int, Change], found: dict[int, Resolved]
 ) -> dict[int, frozenset[Named]]:
-    """Return, of each message, the records that it misses and brings what they are made of, and that never were."""
+    """Return, of each message, the records that it misses and brings what they are made of, and that never were.
+
+    What was made by another transaction since the messages' records were looked up is looked up again, in `found`.
+    """
     missing: dict[int, set[Named]] = {}
     for number, item in changes.items():
         if isinstance(item, Synced) and item.attributes and found[number].parent_pk is not None:
@@ -158,6 +161,13 @@ def _makeable(
     if not named:
         return {}
     never = making.never_there(transaction, named)
+    # One that is there now, or gone: another message may have made it since it was looked up. Nobody can any more.
+    late = [number for number, records in missing.items() if not records <= never]
+    if late:
+        items = [changes[number] for number in late]
+        again = questions(items)
+        answers = together(transaction, list(again.values()))
+        found |= zip(late, resolved(items, dict(zip(again, answers, strict=True))), strict=True)
     return {number: frozenset(records & never) for number, records in missing.items()}
 
 
