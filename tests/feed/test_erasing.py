@@ -193,12 +193,27 @@ def test_of_a_person_who_was_never_seen_is_kept(tables: Tables, version: int) ->
     waits = upserted("workspace_membership", uuid4(), 1, workspace_id=workspace, people_id=person)
     assert statuses(waits) == ["waiting"]
     assert statuses(erased(person, version)) == ["applied"]
+    # What waits for nobody any more is settled as an ending.
+    assert settle() == 1
     assert tables.pending() == []
     assert statuses(upserted("people", person, 5, workspace_id=workspace, full_name=NAME)) == ["stale"]
     member = upserted("workspace_membership", membership, 1, workspace_id=workspace, people_id=person)
     assert statuses(member) == ["applied"]
     assert settle() == 0
     assert tables.resource("peoples", person) is None
+    assert tables.resource("workspace_memberships", membership) is None
+
+
+def test_keeps_the_version_of_what_waits_for_the_person(tables: Tables) -> None:
+    workspace, person, membership = uuid4(), uuid4(), uuid4()
+    apply(upserted("workspace", workspace))
+    other = person_of(tables, workspace)
+    waits = upserted("workspace_membership", membership, 7, workspace_id=workspace, people_id=person)
+    assert statuses(waits) == ["waiting"]
+    assert statuses(erased(person, 1)) == ["applied"]
+    assert settle() == 1
+    older = upserted("workspace_membership", membership, 3, workspace_id=workspace, people_id=other)
+    assert statuses(older) == ["stale"]
     assert tables.resource("workspace_memberships", membership) is None
 
 

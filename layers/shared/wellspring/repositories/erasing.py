@@ -51,9 +51,7 @@ UPDATE {parents.workspace_group_memberships}
  WHERE people_pk = :pk AND deleted_at IS NULL""")
 
 _FORGET_WAITING = text(f"""
-DELETE FROM {feed.pending_events}
- WHERE outcome = 'waiting'
-   AND (type = 'people' AND subject = :id OR missing_type = 'people' AND missing_key = CAST(:id AS text))""")
+DELETE FROM {feed.pending_events} WHERE outcome = 'waiting' AND type = 'people' AND subject = :id""")
 
 _FORGET_PARKED = text(f"""
 UPDATE {feed.pending_events}

@@ -28,7 +28,8 @@ SELECT source, event_id, event_type, type, subject, version, decode(digest, 'hex
     ON CONFLICT (digest) DO NOTHING""")
 
 # From one missing thing to the next by the index, so that a hundred thousand events that wait for one cost what one
-# costs. Two lookups for each thing that is missed, and at most `:things` of them.
+# costs. Two lookups for each thing that is missed, and at most `:things` of them. A person who was erased before they
+# came never will: what names them is applied as an ending, so that its version is kept.
 _READY = text(f"""
 WITH RECURSIVE missed AS (
   (SELECT missing_type, missing_key
@@ -48,8 +49,9 @@ SELECT missing_type, missing_key,
        CASE missing_type
 {
     "".join(
-        f"            WHEN '{type_}' THEN (SELECT true FROM {fed.table} AS found"
-        f" WHERE found.id = CAST(missing_key AS uuid)){chr(10)}"
+        f"            WHEN '{type_}' THEN coalesce((SELECT true FROM {fed.table} AS found"
+        f" WHERE found.id = CAST(missing_key AS uuid)), (SELECT true FROM {feed.tombstones} AS gone"
+        f" WHERE gone.type = '{type_}' AND gone.id = CAST(missing_key AS uuid) AND gone.erased_at IS NOT NULL)){chr(10)}"
         for type_, fed in FED.items()
     )
 }{
