@@ -50,8 +50,9 @@ SELECT missing_type, missing_key,
 {
     "".join(
         f"            WHEN '{type_}' THEN coalesce((SELECT true FROM {fed.table} AS found"
-        f" WHERE found.id = CAST(missing_key AS uuid)), (SELECT true FROM {feed.tombstones} AS gone"
-        f" WHERE gone.type = '{type_}' AND gone.id = CAST(missing_key AS uuid) AND gone.erased_at IS NOT NULL)){chr(10)}"
+        f" WHERE found.id = CAST(missing_key AS uuid)), (SELECT gone.erased_at IS NOT NULL"
+        f" FROM {feed.tombstones} AS gone"
+        f" WHERE gone.type = '{type_}' AND gone.id = CAST(missing_key AS uuid))){chr(10)}"
         for type_, fed in FED.items()
     )
 }{
