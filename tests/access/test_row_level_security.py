@@ -777,7 +777,9 @@ class TestTheCatalogue:
             **dict.fromkeys(("enter", "enter_within"), (*ROLES, CONSUMER, FEEDER, EXPORTER)),
             "exported": (EXPORTER,),
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller"), (*ROLES, CONSUMER)),
-            **dict.fromkeys(("direct_workspaces_of_caller", "place_of", "workspaces_left", *ANSWERING), ROLES),
+            **dict.fromkeys(
+                ("direct_workspaces_of_caller", "place_of", "leave_ids", "workspaces_left", *ANSWERING), ROLES
+            ),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
             "fold": (*ROLES, CONSUMER, FEEDER),
             "is_caller": (WRITER,),
