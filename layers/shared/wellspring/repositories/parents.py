@@ -27,7 +27,6 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from wellspring.access.predicates import CALLER, IDS, Visible, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
-from wellspring.database.flush import Answer, Asked, Question
 from wellspring.models import parents, table_of
 from wellspring.resources import resource_of
 
@@ -53,19 +52,6 @@ def visible_workspaces(transaction: Transaction, principal: Principal, ids: Sequ
     """Return those of `ids` that are live workspaces which the caller sees."""
     wanted = [("workspace", id_) for id_ in ids]
     return {id_ for _, id_ in find(transaction, principal, wanted)}
-
-
-def claimed(principal: Principal, ids: Sequence[UUID]) -> Question[set[UUID]]:
-    """Ask which of `ids`, one at least, are live workspaces that the caller sees."""
-    asked = Asked(
-        _find_statement(("workspace",), person=isinstance(principal, Person)),
-        {"workspace_ids": list(ids), **parameters(principal)},
-    )
-    return Question(asked, _ids)
-
-
-def _ids(answer: Answer) -> set[UUID]:
-    return {row.id for row in answer if row.id is not None}
 
 
 def find(
