@@ -211,12 +211,14 @@ def doors() -> Iterator[tuple[str, bool]]:
     yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
 
 
+@cache
 def behind_doors() -> set[str]:
     """Return every function that a door comes to, those themselves too."""
     public, uses = _calls()
     return {reached for name in public for reached in _reached(name, uses)}
 
 
+@cache
 def _calls() -> tuple[list[str], Mapping[str, set[str]]]:
     """Return the public functions that are doors, and what each function uses."""
     uses: dict[str, set[str]] = {}
@@ -282,6 +284,7 @@ def _short(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2] if known == module.__name__ else known
 
 
+@cache
 def _tree(module: ModuleType) -> ast.Module:
     return ast.parse(inspect.getsource(module))
 
