@@ -340,7 +340,7 @@ def members(value: Any) -> Any:
 def test_the_answer_on_the_first_screen_of_the_readme_has_the_members_of_a_real_one() -> None:
     shown = json.loads((ROOT / "README.md").read_text().partition("```json\n")[2].partition("```")[0])
     resource = resource_of("company_workspace_connector")
-    row = example_row(resource.type) | {"ended_by_id": None}
+    row = {**example_row(resource.type), "ended_by_id": None}
     page = Page([row], [examples.CURSOR], {"company": [example_row("company")]}, more_before=False, more_after=True)
     query = "page[size]=1&include=company"
     made = page_document(resource, page, View(("company",)), resource.route, query, names_profile=False)
