@@ -34,6 +34,12 @@ class Asked:
         return transaction.execute(self.statement, self.parameters)
 
 
+def rows_of(answer: Answer) -> list[dict[str, Any]]:
+    """Return the rows of an answer, each by the names of its columns."""
+    names = tuple(answer.keys())
+    return [dict(zip(names, row, strict=True)) for row in answer]
+
+
 @dataclass(frozen=True, slots=True)
 class Question[Result]:
     """One statement that reads, and what its answer says.
