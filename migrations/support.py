@@ -187,7 +187,8 @@ def _seen_parent(ledger: str, table: str, pk: str) -> str:
     Scalar sub-queries and not EXISTS, which the planner would rather answer from a hash of the whole table.
     """
     live = "(SELECT true FROM core_api.workspaces AS w WHERE w.pk = p.workspace_pk AND w.deleted_at IS NULL)"
-    seen = f"(p.workspace_pk = ANY {_WORKSPACES} OR {_IS_SERVICE} AND {live})"
+    own = f"coalesce(p.workspace_pk = ANY {_WORKSPACES}, wellspring.sees_workspace(p.workspace_pk))"
+    seen = f"({own} OR {_IS_SERVICE} AND {live})"
     outlived = f"(p.deleted_at IS NULL OR {ledger}.deleted_at IS NOT NULL)"
     return f"(SELECT {seen} FROM core_api.{table} AS p WHERE p.pk = {ledger}.{pk} AND {outlived})"
 

@@ -13,7 +13,7 @@ from alembic import op
 from migrations.support import CONSUMER, READER, WRITER, module_of
 
 revision = "0026"
-down_revision = "0022"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

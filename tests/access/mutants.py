@@ -99,7 +99,8 @@ UNASKED: Mapping[str, str] = {
     },
     "groups.lock_of_membership": "it shows nothing; who may not write comes no further than the row",
     "audit.add_all": "it shows nothing, and adds what the caller did",
-    "groups.linkage": "of groups that the caller has just been shown",
+    "ledger.left.leave": "it leaves ids that the caller has been shown, and shows nothing",
+    "ledger.linkage.linkage": "of groups that the caller has just been shown",
     "groups.make": "of workspaces that parents.find has found for the caller",
     "health.ping": "no row",
     "ledger.searching.searched": "of workspaces that parents.visible_workspaces has found for them, or for a service",
@@ -205,26 +206,34 @@ def sites() -> dict[str, set[Question]]:
 
 
 def doors() -> Iterator[tuple[str, bool]]:
-    """Return each public function of the repositories that takes a transaction, and whether it comes to a site."""
+    """Return each public function of the repositories that asks the database, and whether it comes to a site.
+
+    It takes a transaction, or returns a question for a flush.
+    """
     asking = sites()
     public, uses = _calls()
     yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
 
 
+@cache
 def behind_doors() -> set[str]:
-    """Return every function that a public one with a transaction comes to, those themselves too."""
+    """Return every function that a door comes to, those themselves too."""
     public, uses = _calls()
     return {reached for name in public for reached in _reached(name, uses)}
 
 
+@cache
 def _calls() -> tuple[list[str], Mapping[str, set[str]]]:
-    """Return the public functions that take a transaction, and what each function uses."""
+    """Return the public functions that are doors, and what each function uses."""
     uses: dict[str, set[str]] = {}
     public: list[str] = []
     for module in MODULES:
         prefix = f"{_short(module)}."
         for name, function in functions(module):
-            if not function.name.startswith("_") and "transaction" in {part.arg for part in function.args.args}:
+            asks = function.returns is not None and ast.unparse(function.returns).startswith("Question[")
+            if not function.name.startswith("_") and (
+                asks or "transaction" in {part.arg for part in function.args.args}
+            ):
                 public.append(name)
             # A class stands for all its methods: whoever makes one may call any.
             names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
@@ -279,6 +288,7 @@ def _short(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2] if known == module.__name__ else known
 
 
+@cache
 def _tree(module: ModuleType) -> ast.Module:
     return ast.parse(inspect.getsource(module))
 
@@ -477,7 +487,7 @@ _SOON: Mapping[str, Sequence[str]] = {
     "parents._find_one": ("gone_is_no_parent", "joins_a_group", "is_chosen"),
     "parents._roles": ("role_is_held", "is_chosen"),
     "parents.caller_pk": ("by_somebody_who_is_there",),
-    "groups._linkage_statement": ("names_its",),
+    "ledger.linkage._linkage_statement": ("names_its",),
     "idempotency.answer_of": ("kept_answer",),
     "idempotency.keep": ("kept_answer",),
     **dict.fromkeys(

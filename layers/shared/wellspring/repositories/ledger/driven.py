@@ -33,8 +33,9 @@ from sqlalchemy import (
 
 from wellspring.access.predicates import workspace_of
 from wellspring.models.walks import Walk, declared, pieces
-from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
+from wellspring.repositories.ledger.building import COUNTED, PageBuilder
 from wellspring.repositories.ledger.columns import LAST_CHARACTER, parent_filters, target_table
+from wellspring.repositories.ledger.left import ONE
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Relationship
 
