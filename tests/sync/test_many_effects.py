@@ -31,8 +31,8 @@ STEP = 50_000
 MOST_KIBIBYTES = 16 * 1024
 MANY_ROWS = text("""
 INSERT INTO core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)
-SELECT pks.many[1 + n % cardinality(pks.many)], :connector,
-       CAST(CASE n % 5 WHEN 0 THEN 'output' ELSE 'input' END AS core_api.direction_enum)
+SELECT pks.many[1 + mod(n, cardinality(pks.many))], :connector,
+       CAST(CASE mod(n, 5) WHEN 0 THEN 'output' ELSE 'input' END AS core_api.direction_enum)
   FROM generate_series(1, :rows) AS n, (SELECT CAST(:pks AS bigint[]) AS many) AS pks
 """)
 # How many rows are live, and which.
