@@ -4,8 +4,11 @@ A helper makes what the models say today. A revision that changes every table of
 IF NOT EXISTS where a table may come from the changed helper. Revisions 0001 to 0006 are older than these helpers.
 """
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from alembic import op
 
@@ -25,6 +28,17 @@ def outside_transaction() -> Iterator[None]:
     with op.get_context().autocommit_block():
         op.execute("COMMIT")
         yield
+
+
+def module_of(revision: str) -> Any:
+    """Return the module of another revision, by its file's name without the ending: what it made is replaced."""
+    path = Path(__file__).parent / "versions" / f"{revision}.py"
+    spec = importlib.util.spec_from_file_location(f"revision_{revision}", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def create_role(role: str) -> None:
@@ -174,7 +188,8 @@ def _seen_parent(ledger: str, table: str, pk: str) -> str:
     Scalar sub-queries and not EXISTS, which the planner would rather answer from a hash of the whole table.
     """
     live = "(SELECT true FROM core_api.workspaces AS w WHERE w.pk = p.workspace_pk AND w.deleted_at IS NULL)"
-    seen = f"(p.workspace_pk = ANY {_WORKSPACES} OR {_IS_SERVICE} AND {live})"
+    own = f"coalesce(p.workspace_pk = ANY {_WORKSPACES}, wellspring.sees_workspace(p.workspace_pk))"
+    seen = f"({own} OR {_IS_SERVICE} AND {live})"
     outlived = f"(p.deleted_at IS NULL OR {ledger}.deleted_at IS NOT NULL)"
     return f"(SELECT {seen} FROM core_api.{table} AS p WHERE p.pk = {ledger}.{pk} AND {outlived})"
 

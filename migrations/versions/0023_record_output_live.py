@@ -13,7 +13,7 @@ from alembic import op
 from migrations.support import outside_transaction
 
 revision = "0023"
-down_revision = "0022"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 

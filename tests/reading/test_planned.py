@@ -17,6 +17,7 @@ from tests.support.api import READER, Reply, get, person
 from tests.support.databases import FreshDatabase, engine_for
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
+from wellspring.database import Compiled
 from wellspring.database import engine as engines
 from wellspring.database.pipeline import PipelinedCursor
 from wellspring.database.planned import _FUNCTIONS, SCHEMA, name_of
@@ -101,12 +102,10 @@ def test_a_foreign_row_is_not_there_whoever_called_before(
 
 def test_the_policies_bind_a_call(fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant) -> None:
     """A forgotten predicate shows nothing: called with the parameters of one, in the scope of another."""
-    wanted = "retrieve company_workspace_connector"
-    ((statement, values),) = [
-        (name, (*(theirs.member.id, "active") * 3, theirs.provenance.id))
-        for name, said in named(fresh_database).items()
-        if said == wanted
-    ]
+    compiled = Compiled(dict(hot_statements())["retrieve company_workspace_connector"])
+    statement = name_of(compiled.text)
+    assert statement in named(fresh_database)
+    values = compiled.values({"caller_id": theirs.member.id, "id_eq": theirs.provenance.id})
     with fresh_database.engine("wellspring_reader").connect() as session:
         for scope, rows in (
             (scope_of(principal_of(theirs.caller.claims, CallerSettings())), 1),

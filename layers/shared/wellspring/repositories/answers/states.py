@@ -9,10 +9,12 @@ from sqlalchemy import Integer, Select, bindparam, func, literal_column, select
 
 from wellspring.access.predicates import IDS, Visible, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Transaction
+from wellspring.database import Compiled, Transaction
+from wellspring.database.flush import Answer, Asked, Question
 from wellspring.models import parents
 from wellspring.models.messages import connector_state
 from wellspring.queries import MAX_STATES
+from wellspring.repositories.ledger.left import PLACES, left
 from wellspring.resources import WORKSPACE_CONNECTOR
 
 type State = Mapping[Any, Any]
@@ -20,15 +22,21 @@ type State = Mapping[Any, Any]
 COUNTS = tuple(said.name for said in WORKSPACE_CONNECTOR.attributes if said.kept and said.kind == "count")
 
 
-def states(transaction: Transaction, principal: Principal, ids: Sequence[UUID]) -> dict[UUID, State]:
-    """Read what is kept about the workspace connectors that the caller sees, by their ids.
+def states(principal: Principal, places: Sequence[str]) -> Question[dict[UUID, State]]:
+    """Ask what is kept about the workspace connectors that the caller sees, by their ids.
 
-    Returns:
-        Of each its kept attributes: a time is None where it never happened.
+    Of each it is the kept attributes: a time is None where it never happened.
+
+    Args:
+        principal: the caller.
+        places: where their ids were left (`ledger.left`) by statements that come before.
     """
-    statement = _states_statement(person=isinstance(principal, Person))
-    rows = transaction.execute(statement, {"ids": list(ids), **parameters(principal)}).mappings()
-    return {row["id"]: {name: row[name] for name in WORKSPACE_CONNECTOR.kept} for row in rows}
+    statement = _states_compiled(person=isinstance(principal, Person))
+    return Question(Asked(statement, {PLACES: list(places), **parameters(principal)}), _by_id)
+
+
+def _by_id(answer: Answer) -> dict[UUID, State]:
+    return {row["id"]: {name: row[name] for name in WORKSPACE_CONNECTOR.kept} for row in answer.mappings()}
 
 
 def connectors_in(transaction: Transaction, workspaces: Sequence[UUID]) -> int:
@@ -50,6 +58,10 @@ def connectors_in(transaction: Transaction, workspaces: Sequence[UUID]) -> int:
 
 
 @lru_cache(maxsize=2)
+def _states_compiled(*, person: bool) -> Compiled:
+    return Compiled(_states_statement(person=person))
+
+
 def _states_statement(*, person: bool) -> Select[Any]:
     connector, state = parents.workspace_connectors, connector_state
     kept = [
@@ -60,7 +72,7 @@ def _states_statement(*, person: bool) -> Select[Any]:
         select(connector.c.id, *kept)
         .select_from(connector.outerjoin(state, state.c.workspace_connector_pk == connector.c.pk))
         .where(
-            connector.c.id == func.any(bindparam("ids", type_=IDS)),
+            connector.c.id == func.any(left()),
             Visible(person=person).workspace(connector.c.workspace_pk),
         )
     )
