@@ -143,6 +143,10 @@ EQUIVALENT: Mapping[str, str] = {
         "what is read has no live row of a dead connector"
     ),
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
+    **{
+        f"{function}(workspace_pk bigint) without 2. caller.deleted_at IS NULL": "who is gone has no workspace, so few"
+        for function in ("sees_workspace", "is_member_of")
+    },
     "workspace_group_workspaces_of_the_withdrawer shows everything": "the row must be shown by the other policy, too",
     **{
         f"{table}_of_the_feed shows everything": "it does as it is: what the feed keeps is all its own"
@@ -295,8 +299,8 @@ def answer_yes(site: str, question: Question) -> None:
     asked: Callable[..., Any] = getattr(Visible, question)
 
     @wraps(asked)
-    def answered(visible: Visible, *arguments: Any) -> Any:
-        return true() if who_asks() == site else asked(visible, *arguments)
+    def answered(visible: Visible, *arguments: Any, **options: Any) -> Any:
+        return true() if who_asks() == site else asked(visible, *arguments, **options)
 
     setattr(Visible, question, answered)
 
@@ -307,9 +311,9 @@ def watch(heard: set[str]) -> None:
         asked: Callable[..., Any] = getattr(Visible, question)
 
         @wraps(asked)
-        def overheard(visible: Visible, *arguments: Any, asked: Callable[..., Any] = asked) -> Any:
+        def overheard(visible: Visible, *arguments: Any, asked: Callable[..., Any] = asked, **options: Any) -> Any:
             heard.add(who_asks())
-            return asked(visible, *arguments)
+            return asked(visible, *arguments, **options)
 
         setattr(Visible, question, overheard)
 
@@ -440,7 +444,7 @@ def sql_functions() -> Mapping[str, str]:
 KEPT = ("sync_messages", "connector_state", "connector_rows", "connector_activity")
 # Records, and who else brings them in, are the second guard's alone; whose connector it is, both ask.
 ANSWERING = {"rows_of_record": slice(None), "rows_of_connector": slice(1), "sole_of": slice(1, None)}
-_SEEN = re.compile(r"\(parent\.workspace_pk = ANY .*? w\.deleted_at IS NULL\)\)")
+_SEEN = re.compile(r"\(coalesce\(parent\.workspace_pk = ANY .*? w\.deleted_at IS NULL\)\)")
 
 
 def _opened() -> Iterator[str]:
@@ -462,6 +466,7 @@ WITHOUT_SECOND = (*(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY" f
 _SQL_CONDITION = re.compile(
     r"[a-z]+\.deleted_at IS NULL|membership\.status = 'active'|caller\.id = wellspring\.caller\(\)"
     r"|[a-z._]*pk = ANY \(\(SELECT wellspring\.\w+\(\)\)::bigint\[\]\)|\(SELECT wellspring\.is_service\(\)\)"
+    r"|wellspring\.(?:sees_workspace|is_member_of)\([a-z._]+\)"
 )
 
 
@@ -495,7 +500,7 @@ _SOON: Mapping[str, Sequence[str]] = {
         ("answer_is_of", "live_rows_are_counted"),
     ),
     "answers.states._states_statement": ("kept_about",),
-    "predicates._joined": ("group_is_there",),
+    "predicates._held": ("group_is_there",),
     "predicates.Visible.group": ("group_is_there",),
     "predicates.Visible.workspace": ("claim_leaves",),
 }

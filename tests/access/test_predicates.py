@@ -29,7 +29,7 @@ of_each_ledger = pytest.mark.parametrize("resource", LEDGERS, ids=lambda resourc
 # Each sees something else; few enough to ask for every row one by one.
 SOME = ("owner of A", "foreigner", "member of A and B", "member of G", "member of F", "nobody we know", "service")
 # Who may choose providers for A.
-CHOOSERS = ("owner of A", "admin of A", "member of A", "member of A and B")
+CHOOSERS = ("owner of A", "admin of A", "member of A", "member of A and B", "member of A, and of many")
 
 
 def by_name[Seen](scene: Scene, look: Callable[[Who], Seen]) -> Mapping[str, Seen]:

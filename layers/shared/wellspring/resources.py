@@ -405,12 +405,14 @@ WORKSPACE_GROUP = Resource(
     },
 )
 
+# From the most to the least.
+ROLES = ("owner", "admin", "member", "guest")
 WORKSPACE_MEMBERSHIP = Resource(
     type="workspace_membership",
     table="workspace_memberships",
     route="/v1/workspace-memberships",
     attributes=(
-        Attribute("role", "text", required=True, example="owner"),
+        Attribute("role", "text", required=True, example="owner", choices=ROLES),
         Attribute("status", "text", required=True, example="active"),
         *TIMES,
     ),
@@ -534,8 +536,6 @@ SYNC_MESSAGE = Resource(
     times=("received_at", "occurred_at", "processed_at"),
 )
 
-# From the most to the least.
-ROLES = ("owner", "admin", "member", "guest")
 WORKSPACE_GROUP_MEMBERSHIP = Resource(
     type="workspace_group_membership",
     table="workspace_group_memberships",

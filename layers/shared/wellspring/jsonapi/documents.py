@@ -17,7 +17,7 @@ from wellspring.services.reading import Found, Included, Page, Row
 VERSION = {"version": "1.1"}
 TAG_BYTES = 12
 # Of types, and of the sets of fields that are asked for; the rest are rare, and made again.
-SHAPERS_KEPT = 256
+SHAPERS_KEPT = 128
 # What may stand in a query string as it is, percent signs of what is escaped already included.
 IN_QUERY = "%/?:@!$&'()*+,;="
 

@@ -184,7 +184,7 @@ def _shows_kept(resource: Resource, view: View, *, primary: bool) -> bool:
     return bool(resource.kept) and (primary if named is None else bool(named.intersection(resource.kept)))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _steps(resource: Resource, paths: tuple[str, ...]) -> tuple[Step, ...]:
     """Return the types that paths go through, each behind all that lead to it; a path includes its stops on the way."""
     found: dict[tuple[str, str, str], None] = {}
