@@ -11,7 +11,8 @@ down_revision = "0022"
 branch_labels = None
 depends_on = None
 
-READERS = "wellspring_reader, wellspring_writer"
+# Who answers over HTTP: a release is the consumer's or the feeder's, and shows what it released.
+READERS = "wellspring_reader, wellspring_writer, wellspring_consumer, wellspring_feeder"
 
 # Without a `search_path` of its own, so that it is inlined.
 LEAVE_IDS = """

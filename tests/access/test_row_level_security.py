@@ -779,13 +779,13 @@ class TestTheCatalogue:
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller", "sees_workspace"), (*ROLES, CONSUMER)),
             **dict.fromkeys(
                 (
-                    *("direct_workspaces_of_caller", "is_member_of", "place_of", "leave_ids", "workspaces_left"),
+                    *("direct_workspaces_of_caller", "is_member_of", "place_of", "workspaces_left"),
                     *ANSWERING,
                 ),
                 ROLES,
             ),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
-            "fold": (*ROLES, CONSUMER, FEEDER),
+            **dict.fromkeys(("fold", "leave_ids"), (*ROLES, CONSUMER, FEEDER)),
             "is_caller": (WRITER,),
             "shown_problems": (*ROLES, CONSUMER, EXPORTER),
             **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),

@@ -168,6 +168,10 @@ class Resource:
         fields: tuple[Attribute | Relationship, ...] = (*self.attributes, *self.relationships)
         object.__setattr__(self, "_by_name", {field.name: field for field in fields})
 
+    def __hash__(self) -> int:
+        """Return the hash of its name: what is kept by type is looked up several times in each request."""
+        return hash(self.type)
+
     def attribute(self, name: str) -> Attribute | None:
         """Return the attribute called `name`, if there is one."""
         found = self._by_name.get(name)

@@ -129,14 +129,15 @@ class Found:
         known: dict[str, Sequence[Row]] = {resource.type: shown}
         included: dict[str, list[Row]] = {}
         for step in self.beside.steps:
-            ids = {id_ for source, name in step.sources for row in known[source] for id_ in _linked(row, name)}
+            # Rows that were just written have ids, those that were read have their texts.
+            ids = {str(id_) for source, name in step.sources for row in known[source] for id_ in _linked(row, name)}
             pointed_to = [row for row in self.included[step.type].value if row["id"] in ids]
             known[step.type] = included[step.type] = self._with_kept(step.type, pointed_to)
         return shown, included
 
     def _with_kept(self, type_: str, rows: Sequence[Row]) -> list[Row]:
         kept = self.kept.get(type_)
-        return list(rows) if kept is None else [{**row, **kept.value.get(row["id"], {})} for row in rows]
+        return list(rows) if kept is None else [{**row, **kept.value.get(UUID(str(row["id"])), {})} for row in rows]
 
     def _with_linkage(self, transaction: Transaction, rows: Sequence[Row]) -> Sequence[Row]:
         """Add the ids behind the to-many relationships that the view asks for.
@@ -149,7 +150,7 @@ class Found:
             return rows
         share = ledger.share(len(rows))
         found = self.linkage.value
-        return [{**row, **self._share(transaction, found.get(row["id"], {}), share)} for row in rows]
+        return [{**row, **self._share(transaction, found.get(UUID(str(row["id"])), {}), share)} for row in rows]
 
     def _share(self, transaction: Transaction, linked: Mapping[str, list[Position]], share: int) -> dict[str, object]:
         resource, said = self.beside.resource, {name: linked.get(name, []) for name in self.beside.linked}
@@ -183,7 +184,7 @@ def _shows_kept(resource: Resource, view: View, *, primary: bool) -> bool:
     return bool(resource.kept) and (primary if named is None else bool(named.intersection(resource.kept)))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _steps(resource: Resource, paths: tuple[str, ...]) -> tuple[Step, ...]:
     """Return the types that paths go through, each behind all that lead to it; a path includes its stops on the way."""
     found: dict[tuple[str, str, str], None] = {}
@@ -206,7 +207,7 @@ def _steps(resource: Resource, paths: tuple[str, ...]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _linked(row: Row, name: str) -> Iterable[UUID]:
+def _linked(row: Row, name: str) -> Iterable[UUID | str]:
     if f"{name}_ids" in row:
         return list(row[f"{name}_ids"])
     id_ = row[f"{name}_id"]

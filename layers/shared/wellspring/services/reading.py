@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from wellspring.access.principal import Person, Principal
@@ -119,7 +120,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
             transaction,
             query.resource,
             query.sort,
-            (Position(row[query.sort.name], row["id"]) for row in slice_.rows),
+            (_place(query.sort, row) for row in slice_.rows),
         ),
         included=included,
         more_before=slice_.more_before,
@@ -127,6 +128,12 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         total=None if total is None else min(total.value, MAX_TOTAL),
         total_is_capped=total is not None and total.value > MAX_TOTAL,
     )
+
+
+def _place(sort: Sort, row: Row) -> Position:
+    """Return the place of a row, whose id and times are text (`ledger`)."""
+    at = row[sort.name]
+    return Position(at if sort.by_text else datetime.fromisoformat(at), UUID(row["id"]))
 
 
 def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:

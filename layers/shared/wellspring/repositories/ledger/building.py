@@ -27,6 +27,7 @@ from wellspring.models import listed_from, table_of
 from wellspring.models.walks import Walk, declared
 from wellspring.queries import MAX_TOTAL
 from wellspring.repositories.ledger.columns import (
+    as_text,
     attribute_column,
     is_walked,
     outlives,
@@ -75,7 +76,7 @@ class PageBuilder(ABC):
             columns.insert(0, behind.c.behind)
             source = behind.outerjoin(rows, true())
         order = self._order(rows.c[self.shape.sort.name], rows.c.pk, reverse=self.shape.backward)
-        return select(*columns).select_from(source).where(*conditions).order_by(*order)
+        return select(*as_text(columns)).select_from(source).where(*conditions).order_by(*order)
 
     def count(self) -> Select[Any]:
         """Return the statement that counts the list's rows, as far as they are counted."""

@@ -9,9 +9,9 @@ from sqlalchemy import Select, Table, func, select
 from wellspring.access.predicates import Visible, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled
-from wellspring.database.flush import Answer, Asked, Question
+from wellspring.database.flush import Answer, Asked, Question, rows_of
 from wellspring.models import listed_from, table_of
-from wellspring.repositories.ledger.columns import is_shown, own_columns, target_table
+from wellspring.repositories.ledger.columns import as_text, is_shown, own_columns, target_table
 from wellspring.repositories.ledger.left import PLACES, leaves, leaving, left
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import Resource
@@ -33,7 +33,7 @@ def related(principal: Principal, resource: Resource, places: Sequence[str]) -> 
 
 
 def _rows(answer: Answer) -> list[Row]:
-    return list(answer.mappings())
+    return list(rows_of(answer))
 
 
 @lru_cache(maxsize=64)
@@ -58,8 +58,7 @@ def _related_statement(resource: Resource, *, person: bool = False) -> Select[An
     if resource.tenancy == "membership":
         # A group is shown to who sees an enrolment in it, and can be retrieved by its members.
         statement = statement.add_columns(visible.through(row, table.name).label("is_retrievable"))
-    if not leaves(resource):
-        return statement.order_by(row.c.pk)
     shown = statement.add_columns(row.c.pk).cte("shown")
     columns = [column for column in shown.c if column.name != "pk"]
-    return select(*columns).where(leaving(resource, shown)).order_by(shown.c.pk)
+    left_behind = [leaving(resource, shown)] if leaves(resource) else []
+    return select(*as_text(columns)).where(*left_behind).order_by(shown.c.pk)

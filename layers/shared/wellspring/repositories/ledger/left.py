@@ -45,7 +45,8 @@ def _left_by(resource: Resource) -> Iterator[tuple[str, str]]:
         yield place(resource.type), "id"
     first = {path.partition(".")[0] for path in resource.includes}
     for relationship in resource.to_one:
-        if relationship.name in first:
+        # What has no route of its own is included by paths of others that go on from it.
+        if relationship.name in first or not resource.route:
             yield place(resource.type, relationship.name), f"{relationship.name}_id"
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Select
 
 from wellspring.access.principal import Principal
 from wellspring.database import Compiled
-from wellspring.database.flush import Answer, Asked, Question
+from wellspring.database.flush import Answer, Asked, Question, rows_of
 from wellspring.database.pipeline import STATEMENTS_KEPT
 from wellspring.queries import ListQuery, Position
 from wellspring.repositories.ledger import messages
@@ -52,7 +52,7 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
 
 
 def _slice(query: ListQuery, answer: Answer, *, of_cursor: bool) -> Slice:
-    rows: list[Row] = list(answer.mappings())
+    rows: list[Row] = list(rows_of(answer))
     # A page asked for by cursor always has one row, for `behind`; it is empty where nothing lies ahead.
     behind = bool(rows[0]["behind"]) if of_cursor else False
     rows = [row for row in rows if row["id"] is not None]

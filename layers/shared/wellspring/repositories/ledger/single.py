@@ -11,10 +11,10 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from wellspring.access.predicates import Visible, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
-from wellspring.database.flush import Answer, Asked, Question
+from wellspring.database.flush import Answer, Asked, Question, rows_of
 from wellspring.models import listed_from
 from wellspring.queries import Deleted
-from wellspring.repositories.ledger.columns import target_table, whole_columns
+from wellspring.repositories.ledger.columns import as_text, target_table, whole_columns
 from wellspring.repositories.ledger.left import leaves, leaving
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.repositories.ledger.visible import visible_rows
@@ -32,6 +32,8 @@ def one(
     lock: bool = False,
 ) -> Row | None:
     """Read one row, or None where there is none that `principal` sees.
+
+    Ids and times of a row that is locked, to be changed, are values; of another they are text (`columns.as_text`).
 
     Args:
         transaction: the scope to read in.
@@ -69,7 +71,7 @@ def _values(principal: Principal, ids: Mapping[str, UUID]) -> dict[str, object]:
 
 
 def _row(answer: Answer) -> Row | None:
-    return answer.mappings().first()
+    return next(iter(rows_of(answer)), None)
 
 
 @lru_cache(maxsize=64)
@@ -116,7 +118,6 @@ def _one_statement(
         statement = statement.order_by(row.c.pk.desc()).limit(1)
     if lock:
         return statement.with_for_update(of=row)
-    if not leaves(resource):
-        return statement
     found = statement.cte("found")
-    return select(found).where(leaving(resource, found))
+    left_behind = [leaving(resource, found)] if leaves(resource) else []
+    return select(*as_text(found.c)).where(*left_behind)
