@@ -102,17 +102,32 @@ class Visible:
         self._claimed = claimed
         self._direct = direct
         self._groups: CTE = _groups().cte("visible_groups")
+        pks = func.array(select(self._groups.c.pk).scalar_subquery())
+        self._own_groups: CTE = select(pks.label("pks")).cte("own_groups")
         all_of_them = union(*(_live(parents.workspaces, ways.subquery()) for ways in self._ways()))
         self._workspaces: CTE = all_of_them.cte("visible")
         self._few: CTE = self._as_few()
 
-    def _ways(self) -> list[Select[tuple[int]]]:
-        """Return the selects of the workspaces, live or not, that are opened to the caller: of each way one."""
+    def _ways(self, of: ColumnElement[int] | None = None) -> list[Select[tuple[int]]]:
+        """Return the selects of the workspaces, live or not, that are opened to the caller: of each way one.
+
+        Args:
+            of: the only workspace that is asked about; None for all.
+        """
         direct = _held(parents.workspace_memberships, "workspace_pk")
+        if of is not None:
+            # A range: else all members of the workspace might be read, and tell how many there are.
+            direct = direct.where(direct.selected_columns.pk.between(of, of))
         if self._direct:
             return [direct]
-        group_pk = workspace_group_workspaces.c.workspace_group_pk
-        return [direct, _enrolled().select_from(self._groups).where(group_pk == self._groups.c.pk)]
+        enrolment = workspace_group_workspaces
+        if of is None:
+            joined = self._groups.join(enrolment, enrolment.c.workspace_group_pk == self._groups.c.pk)
+            return [direct, _enrolled().select_from(joined)]
+        # By the workspace's own groups, which are few where the caller's may be hundreds.
+        is_of_caller = enrolment.c.workspace_group_pk == func.any(self._own_groups.c.pks)
+        opened = _enrolled().select_from(self._own_groups.join(enrolment, is_of_caller))
+        return [direct, opened.where(enrolment.c.workspace_pk == of)]
 
     def _as_few(self) -> CTE:
         """Return one row: the array of the workspaces that the caller sees, or null where they are not few."""
@@ -144,10 +159,9 @@ class Visible:
         The same is run for a workspace that is there and one that is not (a `pk` of 0), where they are not seen.
         """
         looked_up = []
-        for way in self._ways():
-            # OFFSET 0, and a range: beginning with the workspace, or with all its members, it would tell one that is
-            # there from one that is not.
-            opened = way.where(way.selected_columns.pk.between(pk, pk)).offset(literal_column("0", Integer))
+        for way in self._ways(of=pk):
+            # OFFSET 0: beginning with the workspace, it would tell one that is there from one that is not.
+            opened = way.offset(literal_column("0", Integer))
             if pk.table is not None:
                 opened = opened.correlate(pk.table)
             of = opened.subquery("opened_so")
