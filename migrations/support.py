@@ -12,7 +12,7 @@ from typing import Any
 
 from alembic import op
 
-from wellspring.models.walks import Walk, name_of, walks
+from wellspring.models.walks import DIRECTIONS, Walk, name_of, walks
 
 READER, WRITER, FEEDER = "wellspring_reader", "wellspring_writer", "wellspring_feeder"
 CONSUMER, EXPORTER = "wellspring_consumer", "wellspring_exporter"
@@ -103,11 +103,12 @@ def create_ledger(record: str, records: str) -> None:
     )
     op.execute(f"CREATE INDEX idx_{table}_record_created ON core_api.{table} ({record}_pk, created_at, pk)")
     _create_index(f"idx_{table}_record_created_dead", table, Walk(f"{record}_pk", "created_at", live=False))
-    op.execute(
-        f"CREATE INDEX idx_{table}_record_input_live ON core_api.{table}"
-        f" ({record}_pk, workspace_connector_pk, created_at, pk)"
-        " WHERE deleted_at IS NULL AND direction = 'input'"
-    )
+    for direction in DIRECTIONS:
+        op.execute(
+            f"CREATE INDEX idx_{table}_record_{direction}_live ON core_api.{table}"
+            f" ({record}_pk, workspace_connector_pk, created_at, pk)"
+            f" WHERE deleted_at IS NULL AND direction = '{direction}'"
+        )
     parent = "workspace_connector_pk"
     _create_index(f"idx_{table}_wc_created_at", table, Walk(parent, "created_at", live=True))
     for walk in walks(parent, directed=True):

@@ -78,6 +78,15 @@ class TestIncluding:
         reply = get(f"/v1/{type_}-workspace-connectors?include={type_}", ours.caller)
         assert [item["id"] for item in reply.document["included"]] == [str(ours.record.id)]
 
+    def test_shows_nothing_of_the_row_beyond_the_page(self, world: World, ours: Tenant) -> None:
+        """It is read, and leaves its ids, so that the page knows whether there are more."""
+        world.provenances(world.companies(ours.workspace, 3), ours.connector)
+        for query in ("", "&sort=created_at"):
+            reply = get(f"{COMPANIES}?page[size]=2&include=company.workspace{query}", ours.caller)
+            pointed_to = {item["relationships"]["company"]["data"]["id"] for item in reply.data}
+            included = [item["id"] for item in reply.document["included"] if item["type"] == "company"]
+            assert (len(included), set(included)) == (2, pointed_to)
+
     def test_nothing_by_default(self, ours: Tenant) -> None:
         assert "included" not in get(COMPANIES, ours.caller).document
 

@@ -45,13 +45,17 @@ IDS = ARRAY(PG_UUID(as_uuid=True))
 FEW = 16
 
 
-def _held(membership: Table, tenant_pk: str) -> Select[tuple[int]]:
-    """Select the pks of the tenants, workspaces or groups, live or not, of which the caller is an active member."""
+def _caller() -> Select[tuple[int]]:
+    """Select the pk of the caller, while they are there."""
     people = parents.peoples
-    caller = select(people.c.pk).where(
+    return select(people.c.pk).where(
         people.c.id == bindparam(CALLER, type_=PG_UUID(as_uuid=True)), people.c.deleted_at.is_(None)
     )
-    caller = caller.limit(literal_column("1", Integer))
+
+
+def _held(membership: Table, tenant_pk: str) -> Select[tuple[int]]:
+    """Select the pks of the tenants, workspaces or groups, live or not, of which the caller is an active member."""
+    caller = _caller().limit(literal_column("1", Integer))
     return select(membership.c[tenant_pk].label("pk")).where(
         membership.c.people_pk == caller.scalar_subquery(),
         membership.c.status == "active",
@@ -71,6 +75,12 @@ def _is_live(pks: FromClause) -> ColumnElement[bool]:
     workspace = parents.workspaces.alias("live")
     looked_up = select(true()).where(workspace.c.pk == pks.c.pk, workspace.c.deleted_at.is_(None))
     return looked_up.correlate(pks).scalar_subquery()
+
+
+def _enrolled() -> Select[tuple[int]]:
+    """Select the pks of the workspaces, live or not, of live enrolments."""
+    enrolment = workspace_group_workspaces
+    return select(enrolment.c.workspace_pk.label("pk")).where(enrolment.c.deleted_at.is_(None))
 
 
 def _groups() -> Select[tuple[int]]:
@@ -110,14 +120,13 @@ class Visible:
             direct = direct.where(direct.selected_columns.pk.between(of, of))
         if self._direct:
             return [direct]
-        enrolment = workspace_group_workspaces
-        through_groups = select(enrolment.c.workspace_pk.label("pk")).where(enrolment.c.deleted_at.is_(None))
+        enrolment, through_groups = workspace_group_workspaces, _enrolled()
         if of is None:
-            joined = self._groups.join(enrolment, enrolment.c.workspace_group_pk == self._groups.c.pk)
-            return [direct, through_groups.select_from(joined)]
+            in_them = enrolment.c.workspace_group_pk == self._groups.c.pk
+            return [direct, through_groups.select_from(self._groups).where(in_them)]
         # By the workspace's own groups, which are few where the caller's may be hundreds.
         is_of_caller = enrolment.c.workspace_group_pk == func.any(self._own_groups.c.pks)
-        opened = through_groups.select_from(self._own_groups.join(enrolment, is_of_caller))
+        opened = through_groups.select_from(self._own_groups).where(is_of_caller)
         return [direct, opened.where(enrolment.c.workspace_pk == of)]
 
     def _as_few(self) -> CTE:
@@ -128,9 +137,7 @@ class Visible:
         parts = [select(direct.subquery("some_direct"))]
         if not self._direct:
             enrolment = workspace_group_workspaces
-            some = select(enrolment.c.workspace_pk.label("pk")).where(
-                enrolment.c.workspace_group_pk == self._groups.c.pk, enrolment.c.deleted_at.is_(None)
-            )
+            some = _enrolled().where(enrolment.c.workspace_group_pk == self._groups.c.pk)
             of_group = some.order_by(enrolment.c.workspace_pk).limit(most).correlate(self._groups).lateral("of_group")
             through_groups = select(of_group.c.pk).select_from(self._groups.join(of_group, true())).limit(most)
             parts.append(select(through_groups.subquery("some_through_groups")))

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy import Connection, CursorResult, Executable, TextClause
 
 from wellspring.database.compiled import Compiled
+from wellspring.database.pipeline import STATEMENTS_KEPT
 
 # Rows of any columns.
 type Answer = CursorResult[*tuple[Any, ...]]
@@ -122,12 +124,30 @@ def together(transaction: Connection, asked: Sequence[Asked]) -> list[Answer]:
     # compiled it is known. All that SQLAlchemy does with a result is done here too.
     with driver.collecting() as questions:
         for each in asked:
-            if isinstance(each.statement, Compiled):
-                driver.note(each.statement.text, each.statement.values(each.parameters))
-            else:
-                transaction.execute(each.statement, each.parameters, execution_options=NOTED)
+            _note(transaction, driver, each)
     driver.together(questions)
     try:
         return [each.run(transaction) for each in asked]
     finally:
         driver.forget_answers()
+
+
+def _note(transaction: Connection, driver: Any, asked: Asked) -> None:
+    """Have the driver note a statement."""
+    statement = asked.statement
+    # SQLAlchemy makes the same of a text, in five times as long, and tells whoever listens.
+    if isinstance(statement, TextClause) and ";" not in statement.text and not _is_watched(transaction):
+        statement = _compiled(statement)
+    if isinstance(statement, Compiled):
+        driver.note(statement.text, statement.values(asked.parameters))
+    else:
+        transaction.execute(statement, asked.parameters, execution_options=NOTED)
+
+
+def _is_watched(transaction: Connection) -> bool:
+    return bool(transaction.dispatch.before_cursor_execute)
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _compiled(statement: TextClause) -> Compiled:
+    return Compiled(statement)

@@ -20,7 +20,11 @@ from sqlalchemy.exc import DBAPIError
 from wellspring.database.pipeline import STATEMENTS_KEPT
 
 SCHEMA = "planned"
-_FUNCTIONS = f"SELECT proname FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('{SCHEMA}')"
+# Those that this role may call.
+_FUNCTIONS = (
+    f"SELECT proname FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('{SCHEMA}')"
+    " AND has_function_privilege(oid, 'EXECUTE')"
+)
 # There is no such function any more, or it does not return what it did.
 STALE = ("42883", "42804")
 
