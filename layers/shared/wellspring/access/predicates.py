@@ -120,13 +120,13 @@ class Visible:
             direct = direct.where(direct.selected_columns.pk.between(of, of))
         if self._direct:
             return [direct]
-        enrolment = workspace_group_workspaces
+        enrolment, through_groups = workspace_group_workspaces, _enrolled()
         if of is None:
-            joined = self._groups.join(enrolment, enrolment.c.workspace_group_pk == self._groups.c.pk)
-            return [direct, _enrolled().select_from(joined)]
+            in_them = enrolment.c.workspace_group_pk == self._groups.c.pk
+            return [direct, through_groups.select_from(self._groups).where(in_them)]
         # By the workspace's own groups, which are few where the caller's may be hundreds.
         is_of_caller = enrolment.c.workspace_group_pk == func.any(self._own_groups.c.pks)
-        opened = _enrolled().select_from(self._own_groups.join(enrolment, is_of_caller))
+        opened = through_groups.select_from(self._own_groups).where(is_of_caller)
         return [direct, opened.where(enrolment.c.workspace_pk == of)]
 
     def _as_few(self) -> CTE:
