@@ -485,6 +485,7 @@ _SOON: Mapping[str, Sequence[str]] = {
         ("answer_is_of", "live_rows_are_counted"),
     ),
     "answers.states._states_statement": ("kept_about",),
+    "answers.states._last_failure": ("last_failure",),
     "predicates._joined": ("group_is_there",),
     "predicates.Visible.group": ("group_is_there",),
     "predicates.Visible.workspace": ("claim_leaves",),

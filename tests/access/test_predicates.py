@@ -364,8 +364,34 @@ def test_what_is_kept_about_a_connector_is_said_of_ones_own(scene: Scene) -> Non
     assert by_name(scene, kept) == by_name(scene, lambda who: {name for name in "ABC" if sees(who, name)})
     foreign = [row.id for row in scene.connectors.values()]
     principal = principal_of(scene.people["foreigner"].caller.claims, CallerSettings())
-    found = in_transaction(lambda transaction: states.states(transaction, principal, foreign), scope_of(principal))
+    found = in_transaction(
+        lambda transaction: states.states(transaction, principal, foreign, failures=True), scope_of(principal)
+    )
     assert found.keys() == {scene.connectors["B"].id}
+
+
+def test_the_last_failure_of_a_connector_is_a_message_that_one_sees(scene: Scene) -> None:
+    connectors = {str(row.id): name for name, row in scene.connectors.items()}
+    failed = {
+        str(scene.world.message(row, scene.workspaces[name], "parked", reason="malformed").id): name
+        for name, row in scene.connectors.items()
+    }
+    # No code writes it: a message of one workspace, on a connector of another.
+    foreign = scene.world.message(scene.connectors["A"], scene.workspaces["B"], "parked", reason="malformed")
+    failed[str(foreign.id)] = "A of B"
+
+    def shown(who: Who) -> dict[str, str]:
+        reply = get("/v1/workspace-connectors?include=last_failure&page[size]=500", who.caller)
+        linked = {item["id"]: item["relationships"]["last_failure"]["data"] for item in reply.data}
+        there = {item["id"] for item in reply.document["included"]}
+        assert there == {one["id"] for one in linked.values() if one}
+        return {connectors[id_]: failed[one["id"]] for id_, one in linked.items() if id_ in connectors}
+
+    def expected(who: Who) -> dict[str, str]:
+        newest = {"A": "A of B" if sees(who, "B") else "A"}
+        return {name: newest.get(name, name) for name in scene.workspaces if sees(who, name)}
+
+    assert by_name(scene, shown) == by_name(scene, expected)
 
 
 # ---- what a document or a path names --------------------------------------------------------------------

@@ -95,6 +95,8 @@ def proves(resource: Resource, relationship: Relationship, *, primary: bool) -> 
     Of an included row only the workspace has been looked at. Who sees an enrolment by either of its sides sees the
     workspace; by the workspace alone they do not see the group.
     """
+    if relationship.is_kept:
+        return True
     if relationship.target == "workspace":
         return relationship.required
     return primary and relationship.required and relationship.guards and resource.tenancy != "any"
@@ -190,7 +192,7 @@ def entity_tag(resource: Resource, found: Found, view: View, raw_query: str, bod
         (resource, found.row),
         *((resource_of(type_), row) for type_, rows in found.included.items() for row in rows),
     ]
-    if not any(name in row for of, row in shown for name in of.kept):
+    if not any(name in row for of, row in shown for name in _kept(of)):
         return f'"{version}.{_digest(body)}"'
     included = {
         type_: [_without_kept(resource_of(type_), row) for row in rows] for type_, rows in found.included.items()
@@ -199,8 +201,12 @@ def entity_tag(resource: Resource, found: Found, view: View, raw_query: str, bod
     return f'"{version}.{_digest(json.dumps(single_document(resource, lasting, view, raw_query)))}"'
 
 
+def _kept(resource: Resource) -> tuple[str, ...]:
+    return (*resource.kept, *(f"{name}_id" for name in resource.kept_links))
+
+
 def _without_kept(resource: Resource, row: Row) -> Row:
-    kept = resource.kept
+    kept = _kept(resource)
     return {name: value for name, value in row.items() if name not in kept} if kept else row
 
 

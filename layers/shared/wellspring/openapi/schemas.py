@@ -397,7 +397,8 @@ def _related(relationship: Relationship) -> Object:
         if relationship.many or (relationship.target and not resource_of(relationship.target).is_readable)
         else {"links": schema("RelatedLinks")}
     )
-    return narrowed(name, properties={**links, "data": data}, unevaluatedProperties=False)
+    told = {"description": relationship.description} if relationship.description else {}
+    return narrowed(name, properties={**links, "data": data}, unevaluatedProperties=False, **told)
 
 
 def _of_type(target: str) -> Object:

@@ -388,9 +388,13 @@ def _with_states(
         primary: whether the rows are what was asked for; what is included with it says it only where it is named.
     """
     named = view.fields.get(resource.type)
-    if not rows or not resource.kept or not (primary if named is None else named.intersection(resource.kept)):
+    links = set(resource.kept_links if primary else ()) if named is None else named.intersection(resource.kept_links)
+    # What is included is linked to, also where that is not shown.
+    links |= set(resource.kept_links).intersection((view.include or ()) if primary else ())
+    is_shown = primary if named is None else not named.isdisjoint(resource.kept)
+    if not rows or not (links or (is_shown and resource.kept)):
         return list(rows)
-    known = states.states(transaction, principal, [row["id"] for row in rows])
+    known = states.states(transaction, principal, [row["id"] for row in rows], failures=bool(links))
     return [{**row, **known.get(row["id"], {})} for row in rows]
 
 
