@@ -19,6 +19,8 @@ from tests.access.model import (
     Workspace,
     WorkspaceConnector,
     World,
+    groups_of,
+    linked,
     workspaces_of,
 )
 
@@ -419,6 +421,26 @@ class States:
 
 
 @dataclass(frozen=True)
+class WorkspacesOfGroup:
+    """The workspaces of a group, in the order of their enrolment."""
+
+    group: UUID
+
+    @property
+    def url(self) -> str:
+        return f"/v1/workspaces?filter[workspace_group]={self.group}&page[size]=500&page[total]=true"
+
+    def told(self, world: World, caller: Caller) -> Told:
+        group = next((row for row in groups_of(world, caller) if row.id == self.group), None)
+        found = [] if group is None else [str(row.id) for row in linked(world, group, "workspaces")]
+        return 200, [*found, len(found)] if found else []
+
+    def shown(self, document: Any) -> Any:
+        total = document["meta"]["page"]["total"]
+        return [*(item["id"] for item in document["data"]), total] if total else document["data"]
+
+
+@dataclass(frozen=True)
 class FeedStatus:
     """How far the feed is, which has told nothing in these worlds; for services."""
 
@@ -510,11 +532,11 @@ class Message:
 
 
 def _message_shown(item: Any) -> tuple[Any, ...]:
-    linked = (item["relationships"][name]["data"] for name in ("workspace_connector", "workspace"))
-    return item["id"], item["attributes"], *(to and to["id"] for to in linked)
+    ends = (item["relationships"][name]["data"] for name in ("workspace_connector", "workspace"))
+    return item["id"], item["attributes"], *(to and to["id"] for to in ends)
 
 
-type Question = Activity | Sources | Impact | SoleSource | States | FeedStatus | Messages | Message
+type Question = Activity | Sources | Impact | SoleSource | States | WorkspacesOfGroup | FeedStatus | Messages | Message
 
 
 def told(world: World, caller: Caller, question: Question) -> Told:
@@ -536,6 +558,7 @@ def questions(world: World, ids: Mapping[str, UUID]) -> list[Question]:
         asked += [Sources(type_, ids[type_]), SoleSource(type_, connector)]
     return [
         *asked,
+        WorkspacesOfGroup(ids["workspace_group"]),
         Message(ids["sync_message"]),
         Messages(workspace),
         Messages(connectors=every or (connector,), reason="unknown_record"),

@@ -211,6 +211,24 @@ def test_a_group_names_its_live_enrolments_and_members(scene: Scene) -> None:
     }
 
 
+def test_the_workspaces_of_a_group_are_listed_for_its_members(scene: Scene) -> None:
+    names = {row.id: name for name, row in scene.workspaces.items()}
+
+    def listed(who: Who) -> dict[str, str]:
+        found = {
+            name: get(f"/v1/workspaces?filter[workspace_group]={group.id}", who.caller).ids
+            for name, group in scene.groups.items()
+        }
+        return {group: "".join(names[id_] for id_ in ids) for group, ids in found.items()}
+
+    def expected(who: Who) -> dict[str, str]:
+        # One has left, one is gone, and so is a group.
+        there = {"G": "AC", "F": "A", "H": ""}
+        return {name: of if who.is_service or name in who.groups else "" for name, of in there.items()}
+
+    assert by_name(scene, listed) == by_name(scene, expected)
+
+
 # ---- single rows, and what is included -----------------------------------------------------------------
 @of_each_ledger
 def test_a_row_is_found_by_who_sees_it(scene: Scene, resource: Resource) -> None:

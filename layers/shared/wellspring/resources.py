@@ -148,6 +148,8 @@ class Resource:
         times: what a list is sorted by, and what ranges are of; the first where nothing is said.
         together: filters that may be asked for together, because an index has their rows in the list's order; None
             where any may.
+        enrolled_in: the type in which rows of it are enrolled: a filter called so lists those of one, in the order of
+            their enrolment. Empty for none.
     """
 
     type: str
@@ -165,6 +167,7 @@ class Resource:
     example: int = 1
     times: tuple[str, ...] = ("created_at", "updated_at", "deleted_at")
     together: tuple[frozenset[str], ...] | None = None
+    enrolled_in: str = ""
     # Found by name in every request; built once.
     _by_name: dict[str, Attribute | Relationship] = field(init=False, repr=False, compare=False, hash=False)
 
@@ -465,6 +468,7 @@ OWN_WORKSPACE = Resource(
     tenancy="itself",
     operations=READ,
     summaries={"list": "List the workspaces of the caller"},
+    enrolled_in="workspace_group",
 )
 CONNECTOR = Resource(
     type="connector",

@@ -311,9 +311,10 @@ def _related(
             said["meta"] = {"is_complete": False}
             cursor = row["capped"][relationship.name]
             if list_ and cursor:
-                # The linkage is in the order of this list.
+                # The linkage is in the order of this list; what is enrolled has no other.
                 path, _, query = list_.partition("?")
-                said["links"]["next"] = url_of(path, with_cursor(f"{query}&sort=created_at", "page[after]", cursor))
+                order = "" if resource_of(relationship.target).enrolled_in == resource.type else "&sort=created_at"
+                said["links"]["next"] = url_of(path, with_cursor(f"{query}{order}", "page[after]", cursor))
     return said
 
 
@@ -321,6 +322,8 @@ def list_of_related(resource: Resource, relationship: Relationship, id_: object)
     """Return the link to the list of what a to-many relationship of one row holds; empty where there is none."""
     target = resource_of(relationship.target)
     back = next((each.name for each in target.to_one if each.target == resource.type), "")
+    if target.enrolled_in == resource.type:
+        back = target.enrolled_in
     return url_of(target.route, f"filter[{back}]={id_}") if target.route and back else ""
 
 

@@ -8,6 +8,7 @@ from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden, InvalidCursor, InvalidQueryParameter, NotFound, WellspringError, raise_all
 from wellspring.queries import (
+    BY_ENROLMENT,
     MAX_SEARCHED,
     MAX_STATES,
     MAX_TOTAL,
@@ -110,6 +111,8 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         InvalidCursor: the query's cursor is not one of this list.
         InvalidQueryParameter: the query is of too many rows; or `Problems` of several.
     """
+    if query.enrolled_in is not None:
+        return _enrolled_page(transaction, principal, query)
     if query.sole_source is None:
         raise_all(_unbounded(principal, query))
     if query.workspaces:
@@ -162,6 +165,22 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
         more_before=ahead if query.backward else looked.behind,
         more_after=looked.behind if query.backward else ahead,
         ends=(first, last),
+    )
+
+
+def _enrolled_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
+    """Return the workspaces of a group, in the order of their enrolment."""
+    slice_ = groups.workspaces_page(transaction, principal, query, _position(transaction, query))
+    places = (Position(row["enrolled_at"], row["enrolment_id"]) for row in slice_.rows)
+    counted = groups.workspaces_counted(transaction, principal, query) if query.total else None
+    return Page(
+        rows=slice_.rows,
+        cursors=signed(transaction, query.resource, query.sort, places),
+        included=include(transaction, principal, query.resource, slice_.rows, query.view),
+        more_before=slice_.more_before,
+        more_after=slice_.more_after,
+        total=None if counted is None else min(counted, MAX_TOTAL),
+        total_is_capped=counted is not None and counted > MAX_TOTAL,
     )
 
 
@@ -399,19 +418,25 @@ def _with_states(
 
 
 def _share(
-    transaction: Transaction, resource: Resource, linked: Mapping[str, list[Position]], share: int
+    transaction: Transaction, resource: Resource, linked: Mapping[str, list[groups.Linked]], share: int
 ) -> dict[str, object]:
     capped: dict[str, str | None] = {}
-    for name, places in linked.items():
-        if len(places) > share:
-            relationship = resource.relationship(name)
-            target = None if relationship is None else resource_of(relationship.target)
-            is_listed = target is not None and any(back.target == resource.type for back in target.to_one)
-            order = Sort(descending=False)
-            capped[name] = (
-                signed(transaction, target, order, [places[share - 1]])[0] if target is not None and is_listed else None
-            )
+    for name, found in linked.items():
+        relationship = resource.relationship(name)
+        if len(found) > share and relationship is not None:
+            capped[name] = _cursor_of_list(transaction, resource, resource_of(relationship.target), found[share - 1])
     return {
-        **{f"{name}_ids": [place.id for place in places[:share]] for name, places in linked.items()},
+        **{f"{name}_ids": [each.id for each in found[:share]] for name, found in linked.items()},
         "capped": capped,
     }
+
+
+def _cursor_of_list(transaction: Transaction, resource: Resource, target: Resource, last: groups.Linked) -> str | None:
+    """Return the cursor of one of what a row holds in the list of that; None where there is no such list."""
+    if target.enrolled_in == resource.type:
+        order = Sort(BY_ENROLMENT, descending=False)
+    elif any(back.target == resource.type for back in target.to_one):
+        order = Sort(descending=False)
+    else:
+        return None
+    return signed(transaction, target, order, [last.place])[0]
