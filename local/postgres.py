@@ -103,11 +103,12 @@ class Cluster:
             raise
         return self
 
-    def stop(self) -> None:
-        """End the cluster: fast at first, by force when that takes longer than half a minute."""
+    def stop(self, *, is_forgotten: bool = False) -> None:
+        """End the cluster: fast at first, by force when that takes half a minute, or it is forgotten anyway."""
         process, self._process = self._process, None
         if process is not None:
-            for signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+            # The first writes all that is only in memory to the disk.
+            for signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)[is_forgotten:]:
                 if process.poll() is None:
                     process.send_signal(signum)
                 with suppress(subprocess.TimeoutExpired):
@@ -410,7 +411,10 @@ def temporary(*, durable: bool = False, port: int = 0, guests: tuple[str, str] |
     home = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
     try:
         with Cluster(home, durable=durable, port=port, guests=guests) as cluster:
-            yield cluster
+            try:
+                yield cluster
+            finally:
+                cluster.stop(is_forgotten=True)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

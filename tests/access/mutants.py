@@ -207,12 +207,14 @@ def doors() -> Iterator[tuple[str, bool]]:
     yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
 
 
+@cache
 def behind_doors() -> set[str]:
     """Return every function that a public one with a transaction comes to, those themselves too."""
     public, uses = _calls()
     return {reached for name in public for reached in _reached(name, uses)}
 
 
+@cache
 def _calls() -> tuple[list[str], Mapping[str, set[str]]]:
     """Return the public functions that take a transaction, and what each function uses."""
     uses: dict[str, set[str]] = {}
@@ -275,6 +277,7 @@ def _short(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2] if known == module.__name__ else known
 
 
+@cache
 def _tree(module: ModuleType) -> ast.Module:
     return ast.parse(inspect.getsource(module))
 

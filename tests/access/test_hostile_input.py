@@ -276,7 +276,12 @@ of_each_with_a_document = of_routes(WITH_DOCUMENT)
 of_each_without = of_routes(route for route in ROUTES if route.method not in {"POST", "PATCH"})
 # Which parts of these are read does not depend on the resource.
 of_each_operation = pytest.mark.parametrize(
-    "route", {(route.operation, bool(route.resource)): route for route in CLOSED}.values(), ids=named
+    "route",
+    [
+        pytest.param(route, marks=() if operation in {"list", "create"} else pytest.mark.long)
+        for (operation, _), route in {(route.operation, bool(route.resource)): route for route in CLOSED}.items()
+    ],
+    ids=named,
 )
 
 

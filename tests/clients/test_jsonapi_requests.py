@@ -364,7 +364,8 @@ def test_its_mapper_walks_relationships_without_another_request(models: Callable
     assert len(rows) == 4
     for row in rows:
         assert row.company.name
-        assert row.company.workspace.name == "Verdier Foods"
+        # The consumer may have brought in either's companies last.
+        assert row.company.workspace.name in {"Verdier Foods", "Verdier Logistics"}
         assert row.workspace_connector.status == "active"
 
 

@@ -50,7 +50,7 @@ def no_stall() -> Iterator[None]:
     stall.over()
 
 
-@pytest.fixture(params=["a list", "health", "a write"])
+@pytest.fixture(params=["a list", *(pytest.param(how, marks=pytest.mark.long) for how in ("health", "a write"))])
 def ask(request: pytest.FixtureRequest, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """A request, of which the context is still to be said."""
     # Health asks the database each time.
@@ -92,6 +92,7 @@ def test_a_database_that_says_nothing_is_503_before_lambda_ends_the_function(
     assert ask(Context()).status in {200, 201}
 
 
+@pytest.mark.long
 def test_what_was_waited_for_in_vain_is_not_waited_for_again_at_once(
     cluster: Cluster, ours: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

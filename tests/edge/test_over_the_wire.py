@@ -27,6 +27,8 @@ from tests.access.good_requests import secrets_in
 from tests.local.stack_process import Answer, StackProcess
 from tests.support.stack import running
 
+pytestmark = pytest.mark.long
+
 GROUPS = "/v1/workspace-groups"
 COMPANIES = "/v1/company-workspace-connectors"
 MEDIA = b"application/vnd.api+json"

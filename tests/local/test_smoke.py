@@ -10,6 +10,8 @@ from tests.local.stack_process import StackProcess
 from tests.support.stack import running
 from wellspring.example_ids import demo_id
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:

@@ -291,7 +291,7 @@ def expected(history: list[tuple[Row, dict[str, Any]]], query: str, *, is_person
     return [id_ for _, _, id_ in sorted(found, reverse=sort.startswith("-"))]
 
 
-@pytest.mark.parametrize("who", [PERSON, SERVICE])
+@pytest.mark.parametrize("who", [PERSON, pytest.param(SERVICE, marks=pytest.mark.long)])
 def test_a_list_is_what_a_model_says(ours: Tenant, history: list[tuple[Row, dict[str, Any]]], who: str) -> None:
     caller = ours.caller if who == PERSON else READER
     connectors = sorted({str(said["of"]) for _, said in history})

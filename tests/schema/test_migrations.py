@@ -59,6 +59,7 @@ def test_down_leaves_nothing_and_up_again_makes_the_same(empty_database: str, lo
     assert shape(look_into) == first
 
 
+@pytest.mark.long
 def test_every_step_down_and_up_again_is_the_same(empty_database: str, look_into: Catalogue) -> None:
     scripts = ScriptDirectory(str(ROOT / "migrations"))
     revisions = [script.revision for script in scripts.walk_revisions()][::-1]
@@ -110,6 +111,7 @@ class TestTheUniqueOfEnrolments:
         assert look_into.indexes(ENROLMENTS)[NEW_UNIQUE].startswith("UNIQUE (workspace_group_pk, workspace_pk)")
 
 
+@pytest.mark.long
 def test_two_migrations_at_the_same_time_do_not_clash(empty_database: str, look_into: Catalogue) -> None:
     # In processes: Alembic keeps its context in module globals.
     program = "import sys; from migrations import run; run.upgrade(sys.argv[1])"
@@ -131,6 +133,7 @@ def test_two_migrations_at_the_same_time_do_not_clash(empty_database: str, look_
     assert len(look_into.column("SELECT version_num FROM wellspring.alembic_version")) == 1
 
 
+@pytest.mark.long
 def test_a_migration_gives_up_on_a_lock_rather_than_queue_the_service_behind_it(
     empty_database: str, look_into: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

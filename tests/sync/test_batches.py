@@ -123,6 +123,7 @@ class TestStatements:
         assert units(statements) == 1
         assert ledger.live() == ids([row for records in large for row in records])
 
+    @pytest.mark.long
     def test_nor_are_more_needed_to_relink_them(
         self, ours: Tenant, ledger: Ledger, statements: Statements, large: list[list[Row]]
     ) -> None:

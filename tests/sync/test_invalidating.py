@@ -117,6 +117,7 @@ class TestWhatCanNeverSucceed:
         assert line["reason"] == "unknown_connector"
 
 
+@pytest.mark.long
 def test_ten_messages_of_three_thousand_records_are_one_statement(
     ours: Tenant, ledger: Ledger, world: World, statements: Statements
 ) -> None:

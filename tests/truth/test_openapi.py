@@ -329,6 +329,24 @@ def test_the_documents_that_the_service_makes_are_as_described(resource: Resourc
     several.validate(page_document(resource, Page([], [], {}, more_before=False, more_after=False), View(), "/", ""))
 
 
+def members(value: Any) -> Any:
+    """Return what stands where in a document, without the values."""
+    if isinstance(value, dict):
+        return {name: members(each) for name, each in value.items()}
+    return [members(each) for each in value] if isinstance(value, list) else None
+
+
+@pytest.mark.usefixtures("shown_as_they_are")
+def test_the_answer_on_the_first_screen_of_the_readme_has_the_members_of_a_real_one() -> None:
+    shown = json.loads((ROOT / "README.md").read_text().partition("```json\n")[2].partition("```")[0])
+    resource = resource_of("company_workspace_connector")
+    row = example_row(resource.type) | {"ended_by_id": None}
+    page = Page([row], [examples.CURSOR], {"company": [example_row("company")]}, more_before=False, more_after=True)
+    query = "page[size]=1&include=company"
+    made = page_document(resource, page, View(("company",)), resource.route, query, names_profile=False)
+    assert members(shown) == members(json.loads(json.dumps(made, default=str)))
+
+
 @pytest.mark.usefixtures("shown_as_they_are")
 @pytest.mark.parametrize("resource", [found for found in resources() if found.is_single], ids=lambda found: found.type)
 def test_what_there_is_one_of_is_as_described_and_as_in_its_example(resource: Resource) -> None:
