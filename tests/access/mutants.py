@@ -476,6 +476,7 @@ _SOON: Mapping[str, Sequence[str]] = {
     "parents._roles": ("role_is_held", "is_chosen"),
     "parents.caller_pk": ("by_somebody_who_is_there",),
     "groups._linkage_statement": ("names_its",),
+    **dict.fromkeys(("groups._enrolled", "groups._members"), ("names_its",)),
     **dict.fromkeys(("groups._in_order", "groups._seen_group"), ("workspaces_of_a_group_are",)),
     "idempotency.answer_of": ("kept_answer",),
     "idempotency.keep": ("kept_answer",),
