@@ -277,6 +277,9 @@ def ledger(cluster: Cluster, rows: int, say: Callable[[str], None]) -> Ledger:
         with psycopg.connect(cluster.url("postgres", SUPERUSER), autocommit=True) as connection:
             connection.execute(f"ALTER DATABASE {unfinished.name} RENAME TO {name}".encode())
         say(f"{rows:,} rows made in {time.perf_counter() - begin:.0f} s; they are kept in .local for the next run")
+    else:
+        # The statements that are planned once may be others than when it was made.
+        run.upgrade(cluster.url(name))
     cluster.let_in(*run.ROLES)
     return made
 

@@ -1,7 +1,8 @@
 """`python -m bench.messages`: how large the history of messages gets, and what forgetting and listing it cost then.
 
 Makes a table of so many messages, by the server itself, as a million a day would: of connectors of all sizes, evenly
-over the days for which they are kept. Then it forgets by the pruning's own function, and asks the history's lists
+over the days for which they are kept. What they are made of is computed: a server without OpenSSL opens a file for each
+random uuid. Then it forgets by the pruning's own function, and asks the history's lists
 through the functions; the same of a table of a hundredth, whose pages are the floor. Not a part of `make bench`: 30
 million messages take half an hour of a quiet machine, and 30 GB of disk while it runs.
 """
@@ -19,6 +20,8 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from bench import product
 from bench.data import READER, Ledger, tuned
 from bench.measure import milliseconds
@@ -26,7 +29,10 @@ from local.errors import Fault
 from local.postgres import Cluster
 from local.settings import make_state_folder, state_folder
 from migrations import run
+from wellspring.access.principal import principal_of, scope_of
+from wellspring.database import engine as engines
 from wellspring.services.pruning import CHUNK
+from wellspring.settings import CallerSettings
 
 ROWS = 30_000_000
 SMALLER = 100
@@ -57,24 +63,29 @@ SELECT workspace.pk, connector.pk, 'active'
 """
 _MESSAGES = """
 INSERT INTO wellspring.sync_messages
-       (id, message_id, subject_id, workspace_connector_pk, workspace_pk, group_id, message_type, direction, mode, run,
-        digest, occurred_at, sent_at, received_at, processed_at, counts, outcome, reason, problems, problem_count, body)
-SELECT uuidv7(told.at - now()), gen_random_uuid(), connector.id, connector.pk, connector.workspace_pk,
+       (pk, id, message_id, subject_id, workspace_connector_pk, workspace_pk, group_id, message_type, direction, mode,
+        run, digest, occurred_at, sent_at, received_at, processed_at, counts, outcome, reason, problems, problem_count,
+        body)
+SELECT told.n, (told.milliseconds || '7' || substr(told.digits, 1, 3) || '8' || right(told.digits, 15))::uuid,
+       told.digits::uuid, connector.id, connector.pk, connector.workspace_pk,
        connector.id::text, 'records.synced', 'input', 'append', to_char(told.at, 'YYYY-MM-DD') || '-nightly',
-       uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()),
+       sha256(int8send(told.n)),
        told.at - interval '5 seconds', told.at - interval '1 second', told.at,
        CASE told.outcome WHEN 'parked' THEN NULL ELSE told.at END,
        '{"company": {"named": 100, "made": 0, "linked": 100, "ended": 0}}', told.outcome,
        CASE WHEN told.outcome <> 'applied' THEN 'unknown_record' END,
        CASE WHEN told.outcome <> 'applied' THEN jsonb_build_array(jsonb_build_object(
-         'code', 'unknown_record', 'type', 'company', 'id', gen_random_uuid())) ELSE '[]' END,
+         'code', 'unknown_record', 'type', 'company', 'id', told.digits::uuid)) ELSE '[]' END,
        CASE WHEN told.outcome <> 'applied' THEN 1 ELSE 0 END,
        CASE WHEN told.outcome = 'parked' THEN repeat('x', 7000) END
-  FROM (SELECT n, now() + (n::float8 / %(rows)s - 1) * make_interval(days => %(days)s + 1) AS at,
+  FROM (SELECT n, at, md5(n::text) AS digits,
+               lpad(to_hex((1000 * extract(epoch FROM at))::bigint), 12, '0') AS milliseconds,
                CASE WHEN n %% 1000 < %(parked)s THEN 'parked'
                     WHEN n %% 1000 < %(parked)s + %(dismissed)s THEN 'dismissed' ELSE 'applied' END AS outcome,
                CASE WHEN hashint8(n) %% 5 = 0 THEN 0 ELSE abs(hashint8(n * 31)) %% %(connectors)s END AS place
-          FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n) AS told
+          FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
+         CROSS JOIN LATERAL (
+            SELECT now() + (n::float8 / %(rows)s - 1) * make_interval(days => %(days)s + 1) AS at) AS place) AS told
   JOIN (SELECT pk, id, workspace_pk, row_number() OVER (ORDER BY pk) - 1 AS place FROM core_api.workspace_connectors)
     AS connector USING (place)
  ORDER BY told.n
@@ -112,6 +123,8 @@ _LISTS = {
     "of everybody": ("service", ""),
     "of everybody, parked, oldest first": ("service", "filter[outcome]=parked&sort=received_at"),
 }
+# One of them by its id, asked as a list is.
+ONE = "one by its id"
 
 
 def main() -> int:
@@ -142,15 +155,18 @@ def measure(rows: int, say: Callable[[str], None]) -> dict[str, Any]:
             raise Fault(f"{rows:,} messages need {rows * BYTES / 1e9:.0f} GB of disk, and {free / 1e9:.0f} are free")
         small, large = (_filled(cluster, number, say) for number in (rows // SMALLER, rows))
         found: dict[str, Any] = {"rows": rows, "sizes": _sizes(large)}
-        lists: dict[str, dict[str, list[float]]] = {name: {"small": [], "large": []} for name in _LISTS}
+        lists: dict[str, dict[str, list[float]]] = {name: {"small": [], "large": []} for name in (*_LISTS, ONE)}
+        buffers: dict[str, dict[str, int]] = {name: {} for name in lists}
         for turn in range(TURNS):
             say(f"lists, {turn + 1} of {TURNS}")
             for size, place in (("small", small), ("large", large)):
-                for name, samples in _listed(place).items():
+                for name, (samples, looked_at) in _listed(place).items():
                     lists[name][size] += samples
+                    buffers[name][size] = looked_at
         found["lists"] = {
             name: {size: median(samples) for size, samples in each.items()} for name, each in lists.items()
         }
+        found["buffers"] = buffers
         say("forgetting")
         found["pruning"] = _pruned(large)
         return found
@@ -161,7 +177,7 @@ def _cluster() -> Iterator[Cluster]:
     make_state_folder(state_folder())
     home = Path(tempfile.mkdtemp(prefix="bench-messages-", dir=state_folder()))
     try:
-        with Cluster(home) as cluster:
+        with Cluster(home, durable=False) as cluster:
             yield tuned(cluster)
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -175,8 +191,9 @@ def _filled(cluster: Cluster, rows: int, say: Callable[[str], None]) -> Ledger:
     cluster.let_in(*run.ROLES)
     numbers = {"rows": rows, "days": DAYS, "connectors": CONNECTORS, "parked": PARKED, "dismissed": DISMISSED}
     with made.connect() as connection:
-        connection.autocommit = True
         connection.execute(_PARENTS.encode())
+        # Emptied and filled in one transaction it needs no write-ahead log (`wal_level = minimal`).
+        connection.execute("TRUNCATE wellspring.sync_messages CASCADE")
         indexes = connection.execute(_INDEXES.encode()).fetchall()
         for name, _ in indexes:
             connection.execute(f"DROP INDEX wellspring.{name}".encode())
@@ -186,6 +203,9 @@ def _filled(cluster: Cluster, rows: int, say: Callable[[str], None]) -> Ledger:
         for name, definition in indexes:
             connection.execute(definition.encode())
             say(f"index {name}")
+        connection.execute("SELECT setval('wellspring.sync_messages_pk_seq', %s)", (rows,))
+        connection.commit()
+        connection.autocommit = True
         connection.execute("VACUUM (ANALYZE) wellspring.sync_messages")
         connection.execute("ANALYZE")
     return made
@@ -196,23 +216,41 @@ def _sizes(ledger: Ledger) -> Mapping[str, int]:
         return dict(connection.execute(_SIZES.encode()).fetchall())
 
 
-def _listed(ledger: Ledger) -> Mapping[str, list[float]]:
-    """Return the milliseconds of some first pages of each list, through its function."""
+def _listed(ledger: Ledger) -> Mapping[str, tuple[list[float], int]]:
+    """Return of each list the milliseconds of some first pages, through its function, and the buffers of one."""
     named = _named(ledger)
-    with product.functions(ledger, READER):
-        handler = product.handler("sync_message.list")
-        return {
-            name: _samples(handler, _event(who, query.format(**named), named["person"]))
-            for name, (who, query) in _LISTS.items()
-        }
+    with product.functions(ledger, READER), ledger.connect(READER) as explaining:
+        found = {}
+        for name, (who, query) in _LISTS.items():
+            event = _event(who, query.format(**named), named["person"])
+            found[name] = _asked("sync_message.list", event, explaining)
+        event = _event("service", "", named["person"], named["message"])
+        found[ONE] = _asked("sync_message.retrieve", event, explaining)
+        return found
 
 
-def _samples(handler: product.Handler, event: Mapping[str, Any]) -> list[float]:
+def _asked(module: str, event: Mapping[str, Any], explaining: psycopg.Connection) -> tuple[list[float], int]:
+    handler = product.handler(module)
+
     def ask() -> None:
         product.body_of(handler(event, None))
 
-    ask()
-    return [milliseconds(ask) for _ in range(ROUNDS)]
+    with product.recorded(engines.engine()) as statements:
+        ask()
+    principal = principal_of(event["requestContext"]["authorizer"]["jwt"]["claims"], CallerSettings())
+    looked_at = sum(_buffers(explaining, statement, scope_of(principal)) for statement in statements)
+    return [milliseconds(ask) for _ in range(ROUNDS)], looked_at
+
+
+def _buffers(explaining: psycopg.Connection, statement: product.Sent, scope: str) -> int:
+    """Return how many buffers a statement looks at; what it looks at before it begins is not counted."""
+    explaining.execute(product.entering(scope).sql, (scope,))
+    explained = b"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS, FORMAT JSON) " + statement.sql
+    row = explaining.execute(explained, statement.parameters).fetchone()
+    explaining.commit()
+    assert row is not None
+    plan = row[0][0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
 def _named(ledger: Ledger) -> Mapping[str, str]:
@@ -225,19 +263,27 @@ def _named(ledger: Ledger) -> Mapping[str, str]:
         ).fetchone()
         times = connection.execute(
             "SELECT to_char(now() - interval '1 day', 'YYYY-MM-DD'),"
-            " to_char(now() - interval '1 day', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+            " to_char(now() - interval '1 day', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), id"
+            "  FROM wellspring.sync_messages WHERE pk = %s",
+            (ledger.rows // 2,),
         ).fetchone()
     assert row is not None
     assert times is not None
     connector, workspace, person = map(str, row)
-    day, since = times
-    return {"connector": connector, "workspace": workspace, "person": person, "run": f"{day}-nightly", "since": since}
+    day, since, message = times
+    return {
+        "connector": connector,
+        "workspace": workspace,
+        "person": person,
+        "run": f"{day}-nightly",
+        "since": since,
+        "message": str(message),
+    }
 
 
-def _event(who: str, query: str, person: str) -> Mapping[str, Any]:
-    event = product.get(UUID(person), query)
-    event["routeKey"] = event["requestContext"]["routeKey"] = f"GET {ROUTE}"
-    event["rawPath"] = event["requestContext"]["http"]["path"] = ROUTE
+def _event(who: str, query: str, person: str, id_: str | None = None) -> Mapping[str, Any]:
+    route = ROUTE if id_ is None else f"{ROUTE}/{{id}}"
+    event = product.asked(UUID(person), route, query, None if id_ is None else UUID(id_))
     if who == "service":
         claims = event["requestContext"]["authorizer"]["jwt"]["claims"]
         claims |= {"sub": "bench", "client_id": "bench", "scope": "system:read"}
@@ -247,20 +293,40 @@ def _event(who: str, query: str, person: str) -> Mapping[str, Any]:
 def _pruned(ledger: Ledger) -> Mapping[str, float]:
     """Forget the oldest messages, a step of pruning at a time; return what a step costs."""
     times: list[float] = []
+    buffers: list[int] = []
     forgotten = 0
+    left = "SELECT count(*) FROM wellspring.sync_messages WHERE received_at < now() - make_interval(days => %s)"
     with ledger.connect() as connection:
 
         def step() -> None:
-            nonlocal forgotten
+            # What a function looks at is counted as its caller's.
             row = connection.execute(
-                "SELECT wellspring.prune('sync_messages', make_interval(days => %s), %s)", (DAYS, CHUNK)
+                "EXPLAIN (ANALYZE, TIMING OFF, BUFFERS, FORMAT JSON)"
+                " SELECT wellspring.prune('sync_messages', make_interval(days => %s), %s)",
+                (DAYS, CHUNK),
             ).fetchone()
             connection.commit()
-            forgotten += row[0] if row else 0
+            assert row is not None
+            plan = row[0][0]["Plan"]
+            buffers.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
-        while len(times) < PRUNED and forgotten == len(times) * CHUNK:
+        before = _one(connection, left)
+        while not times or (len(times) < PRUNED and before - forgotten >= CHUNK):
             times.append(milliseconds(step))
-    return {"steps": len(times), "forgotten": forgotten, "median": median(times), "most": max(times)}
+            forgotten = before - _one(connection, left)
+    return {
+        "steps": len(times),
+        "forgotten": forgotten,
+        "median": median(times),
+        "most": max(times),
+        "buffers": median(buffers),
+    }
+
+
+def _one(connection: psycopg.Connection, counting: str) -> int:
+    row = connection.execute(counting.encode(), (DAYS,)).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _shown(found: Mapping[str, Any]) -> str:
@@ -271,17 +337,19 @@ def _shown(found: Mapping[str, Any]) -> str:
     lines += [
         _total(sizes, rows),
         "",
-        f"| list | {rows // SMALLER:,} | {rows:,} | ratio |",
-        "| --- | --: | --: | --: |",
+        f"| list | {rows // SMALLER:,} | {rows:,} | ratio | buffers |",
+        "| --- | --: | --: | --: | --: |",
     ]
     lines += [
         f"| {name} | {each['small']:.1f} ms | {each['large']:.1f} ms | {each['large'] / each['small']:.2f} x |"
+        f" {found['buffers'][name]['small']:,} and {found['buffers'][name]['large']:,} |"
         for name, each in found["lists"].items()
     ]
     pruning = found["pruning"]
     lines += [
         "",
         f"forgetting {CHUNK:,}: {pruning['median']:.0f} ms, {pruning['most']:.0f} at most ({pruning['steps']} steps)",
+        f"buffers of a step: {pruning['buffers']:,.0f}",
     ]
     return "\n".join(lines)
 

@@ -30,6 +30,7 @@ WIDTHS = (ONE, TWENTY, TWO_HUNDRED)
 GROWTH_AIM = 1.2
 DEPTH_AIM = 1.2
 WIDTH_AIM = 15.0
+TOMBSTONES_AIM = 1.5
 NAMES = (
     "page_by_rows",
     "page_growth",
@@ -159,7 +160,7 @@ def measure(run: Run) -> Iterator[Result | Curve]:
         ]
         run.say("pages: wide tenants and tombstones")
         wide = _pair(run, "page_width", big.middle(TWO_HUNDRED), big.middle(ONE), aim=WIDTH_AIM)
-        buried = _pair(run, "page_tombstones", big.first(GRAVEYARD), big.first(ONE))
+        buried = _pair(run, "page_tombstones", big.first(GRAVEYARD), big.first(ONE), aim=TOMBSTONES_AIM)
     yield Curve("page_by_rows", "rows", "ms", lines)
     yield worst("page_growth", [line for line in grown if not line.name.endswith("_server")])
     yield worst("page_spread", spreads)

@@ -160,6 +160,8 @@ class Recorder:
 
     def __call__(self, *call: Any) -> None:
         """Listen to SQLAlchemy's `before_cursor_execute`."""
+        if "wellspring_noted" in call[4].execution_options:
+            return
         sql, parameters = call[2], call[3]
         self.statements.append(Sent(sql.encode(), tuple(parameters)))
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from moto.sqs import models
+from moto.sqs.exceptions import ReceiptHandleIsInvalid
 from moto.sqs.models import DEDUPLICATION_TIME_IN_SECONDS, Message, SQSBackend, sqs_backends
 from moto.sqs.responses import SQSResponse
 from werkzeug.serving import make_server
@@ -74,11 +75,11 @@ CLOCK = Clock()
 
 
 class FifoBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
-    """moto's SQS, one request at a time, with four promises of a FIFO queue that moto 5 does not keep.
+    """moto's SQS, one request at a time, with five promises of a FIFO queue that moto 5 does not keep.
 
-    A group whose batch timed out comes back in order (moto hands out its second message first); a message id
-    for deduplication counts for five minutes, not for as long as the message is queued; sequence numbers grow;
-    a message moved to the dead-letter queue is never taken there for a duplicate and lost.
+    A group whose batch timed out comes back in order (moto hands out its second message first), also where who had
+    it answers late; a message id for deduplication counts for five minutes, not for as long as the message is queued;
+    sequence numbers grow; a message moved to the dead-letter queue is never taken there for a duplicate and lost.
     """
 
     __module__ = SQSBackend.__module__  # where moto looks for the service's URLs
@@ -163,8 +164,16 @@ class FifoBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
             self._announce()
 
     def change_message_visibility(self, queue_name: str, receipt_handle: str, visibility_timeout: int) -> None:
-        """Hide the received message for another `visibility_timeout` seconds from now."""
-        with self.changed:
+        """Hide the received message for another `visibility_timeout` seconds from now.
+
+        Who had it and comes too late is refused, as SQS refuses them: moto would hide the message, and hand out the
+        next one of its group.
+        """
+        with self.changed, CLOCK.stopped():
+            for message in self.get_queue(queue_name)._messages:  # noqa: SLF001  moto hides those in flight
+                is_held = not message.visible and message.receipt_handle == receipt_handle
+                if message.had_receipt_handle(receipt_handle) and not is_held:
+                    raise ReceiptHandleIsInvalid
             super().change_message_visibility(queue_name, receipt_handle, visibility_timeout)
             self._announce()
 

@@ -9,14 +9,18 @@ import re
 from typing import Any
 
 from pg8000.dbapi import convert_paramstyle
-from sqlalchemy import Connection, Select, text
+from sqlalchemy import Connection, Select, TextClause, text
 
 from wellspring.database.planned import SCHEMA, name_of
-from wellspring.repositories.ledger.hot import hot_statements
+from wellspring.repositories.ledger import hot as reading
+from wellspring.repositories.sync import hot as syncing
 
-ROLES = ("wellspring_reader", "wellspring_writer")
+# Who sends the statements that read, and who those of the sync queue.
+READERS: tuple[str, ...] = ("wellspring_reader", "wellspring_writer")
+CONSUMERS: tuple[str, ...] = ("wellspring_consumer",)
 # What is not known any more goes when it has not been for so long: no function of a release before lives then.
 KEPT = "1 day"
+type Planned = Select[Any] | TextClause
 _PROBE = "planned_probe"
 _SINCE = re.compile(r"unused since (.*)")
 
@@ -31,13 +35,14 @@ def make(owner: Connection) -> list[str]:
         The names of those that are there for the statements of today.
     """
     owner.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-    owner.exec_driver_sql(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {', '.join(ROLES)}")
+    owner.exec_driver_sql(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {', '.join((*READERS, *CONSUMERS))}")
     there = {row.proname: row.said for row in owner.execute(text(_THERE), {"schema": SCHEMA})}
-    wanted: dict[str, tuple[str, Select[Any], str]] = {}
-    for what, statement in hot_statements():
-        compiled = statement.compile(owner)
-        wanted[name_of(str(compiled))] = (what, statement, str(compiled))
-    for name, (what, statement, sent) in wanted.items():
+    wanted: dict[str, str] = {}
+    known: tuple[tuple[str, Planned], ...] = (*reading.hot_statements(), *syncing.hot_statements())
+    for what, statement in known:
+        sent = str(statement.compile(owner))
+        name = name_of(sent)
+        wanted[name] = what
         if name not in there:
             _create(owner, name, statement, sent)
         if there.get(name) != what:
@@ -64,7 +69,7 @@ SELECT proname, obj_description(oid, 'pg_proc') AS said
 _IS_OLD = "SELECT CAST(:since AS timestamptz) < now() - CAST(:kept AS interval)"
 
 
-def _create(owner: Connection, name: str, statement: Select[Any], sent: str) -> None:
+def _create(owner: Connection, name: str, statement: Planned, sent: str) -> None:
     body, _ = convert_paramstyle("format", sent, ())
     # What the server makes of it: the types of its values and of its columns.
     owner.exec_driver_sql(f"PREPARE {_PROBE} AS {body}")
@@ -73,23 +78,28 @@ def _create(owner: Connection, name: str, statement: Select[Any], sent: str) -> 
     )
     values, columns = owner.execute(types, {"name": _PROBE}).one()
     owner.exec_driver_sql(f"DEALLOCATE {_PROBE}")
-    parameters = ", ".join(values)
-    named = zip(statement.selected_columns, columns, strict=True)
-    returned = ", ".join(f'"{column.name}" {type_}' for column, type_ in named)
-    # STABLE: it reads in the snapshot of the call, as the statement would in its own. The generic plan from the first
-    # call on; a role's setting would hold for all statements.
+    # A text may write, and what it answers is read by place. The others read, in the snapshot of the call, as the
+    # statement would in its own.
+    if isinstance(statement, TextClause):
+        names, volatility, roles = [f"c{place}" for place in range(len(columns or ()))], "VOLATILE", CONSUMERS
+    else:
+        names, volatility, roles = statement.selected_columns.keys(), "STABLE", READERS
+    named = ", ".join(f'"{column}" {type_}' for column, type_ in zip(names, columns or (), strict=True))
+    # What answers nothing has no query to return.
+    returns, run = (f"TABLE ({named})", "RETURN QUERY ") if columns else ("void", "")
+    # The generic plan from the first call on; a role's setting would hold for all statements.
     owner.exec_driver_sql(
         f"""
-        CREATE FUNCTION {SCHEMA}.{name}({parameters}) RETURNS TABLE ({returned}) LANGUAGE plpgsql STABLE
+        CREATE FUNCTION {SCHEMA}.{name}({", ".join(values)}) RETURNS {returns} LANGUAGE plpgsql {volatility}
         SECURITY INVOKER SET search_path = '' SET plan_cache_mode = force_generic_plan AS $planned$
         #variable_conflict use_column
         BEGIN
-          RETURN QUERY {body};
+          {run}{body};
         END $planned$
         """
     )
     owner.exec_driver_sql(f"REVOKE ALL ON FUNCTION {SCHEMA}.{name} FROM PUBLIC")
-    owner.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION {SCHEMA}.{name} TO {', '.join(ROLES)}")
+    owner.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION {SCHEMA}.{name} TO {', '.join(roles)}")
 
 
 def _comment(owner: Connection, name: str, what: str) -> None:

@@ -4,12 +4,15 @@ A helper makes what the models say today. A revision that changes every table of
 IF NOT EXISTS where a table may come from the changed helper. Revisions 0001 to 0006 are older than these helpers.
 """
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from alembic import op
 
-from wellspring.models.walks import Walk, name_of, walks
+from wellspring.models.walks import DIRECTIONS, Walk, name_of, walks
 
 READER, WRITER, FEEDER = "wellspring_reader", "wellspring_writer", "wellspring_feeder"
 CONSUMER, EXPORTER = "wellspring_consumer", "wellspring_exporter"
@@ -25,6 +28,17 @@ def outside_transaction() -> Iterator[None]:
     with op.get_context().autocommit_block():
         op.execute("COMMIT")
         yield
+
+
+def module_of(revision: str) -> Any:
+    """Return the module of another revision, by its file's name without the ending: what it made is replaced."""
+    path = Path(__file__).parent / "versions" / f"{revision}.py"
+    spec = importlib.util.spec_from_file_location(f"revision_{revision}", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def create_role(role: str) -> None:
@@ -89,11 +103,12 @@ def create_ledger(record: str, records: str) -> None:
     )
     op.execute(f"CREATE INDEX idx_{table}_record_created ON core_api.{table} ({record}_pk, created_at, pk)")
     _create_index(f"idx_{table}_record_created_dead", table, Walk(f"{record}_pk", "created_at", live=False))
-    op.execute(
-        f"CREATE INDEX idx_{table}_record_input_live ON core_api.{table}"
-        f" ({record}_pk, workspace_connector_pk, created_at, pk)"
-        " WHERE deleted_at IS NULL AND direction = 'input'"
-    )
+    for direction in DIRECTIONS:
+        op.execute(
+            f"CREATE INDEX idx_{table}_record_{direction}_live ON core_api.{table}"
+            f" ({record}_pk, workspace_connector_pk, created_at, pk)"
+            f" WHERE deleted_at IS NULL AND direction = '{direction}'"
+        )
     parent = "workspace_connector_pk"
     _create_index(f"idx_{table}_wc_created_at", table, Walk(parent, "created_at", live=True))
     for walk in walks(parent, directed=True):
@@ -173,7 +188,8 @@ def _seen_parent(ledger: str, table: str, pk: str) -> str:
     Scalar sub-queries and not EXISTS, which the planner would rather answer from a hash of the whole table.
     """
     live = "(SELECT true FROM core_api.workspaces AS w WHERE w.pk = p.workspace_pk AND w.deleted_at IS NULL)"
-    seen = f"(p.workspace_pk = ANY {_WORKSPACES} OR {_IS_SERVICE} AND {live})"
+    own = f"coalesce(p.workspace_pk = ANY {_WORKSPACES}, wellspring.sees_workspace(p.workspace_pk))"
+    seen = f"({own} OR {_IS_SERVICE} AND {live})"
     outlived = f"(p.deleted_at IS NULL OR {ledger}.deleted_at IS NOT NULL)"
     return f"(SELECT {seen} FROM core_api.{table} AS p WHERE p.pk = {ledger}.{pk} AND {outlived})"
 

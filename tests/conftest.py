@@ -32,6 +32,7 @@ from tests.support.pooler import Pooler, run_pooler
 from tests.support.world import World
 from wellspring.database import engine as engines
 from wellspring.database import scope
+from wellspring.database.wire import Wire
 from wellspring.observability import logger
 
 TEMPLATE = "template_migrated"
@@ -149,3 +150,20 @@ def log() -> Iterator[list[dict[str, Any]]]:
     powertools.addHandler(keep)
     yield lines
     powertools._logger.removeHandler(keep)
+
+
+@pytest.fixture
+def flushes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is sent from now on: the kinds of the messages of each flush."""
+    seen: list[str] = []
+    flush = Wire.flush
+
+    def note(wire: Wire) -> None:
+        data, kinds = b"".join(wire._unsent), ""
+        while data:
+            kinds, data = kinds + data[:1].decode(), data[1 + int.from_bytes(data[1:5]) :]
+        seen.append(kinds)
+        flush(wire)
+
+    monkeypatch.setattr(Wire, "flush", note)
+    return seen

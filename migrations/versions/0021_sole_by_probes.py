@@ -45,14 +45,16 @@ BODY = """
     END $$
     """
 
+BY_PROBES = {
+    "options": " SET enable_seqscan = off SET enable_bitmapscan = off",
+    "shared": "",
+    "first": " LIMIT 1",
+    "is_sole": "coalesce(%3$s, %4$s) IS NULL",
+}
+
 
 def upgrade() -> None:
-    make(
-        options=" SET enable_seqscan = off SET enable_bitmapscan = off",
-        shared="",
-        first=" LIMIT 1",
-        is_sole="coalesce(%3$s, %4$s) IS NULL",
-    )
+    make(**BY_PROBES)
 
 
 def downgrade() -> None:

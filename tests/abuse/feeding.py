@@ -9,8 +9,8 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -170,9 +170,9 @@ class Feeding:
         did = Counter({"feed: bodies sent": len(self._plan.bodies) - self._unsent, "feed: redriven": self._redriven})
         for life in self._lives:
             lines = life.diary.read_text().splitlines() if life.diary.exists() else []
-            for said in _said(lines):
-                if "deed" in said:
-                    did[f"feed: {said['deed']} ({said['moment']})"] += 1
+            for deed in said(lines):
+                if "deed" in deed:
+                    did[f"feed: {deed['deed']} ({deed['moment']})"] += 1
         return +did
 
     def end(self) -> None:
@@ -221,15 +221,22 @@ class Feeding:
 
     def _errors(self) -> list[str]:
         lines = [line for life in self._lives for line in life.log.read_text(errors="replace").splitlines()]
-        return [f"says {said}" for said in _said(lines) if said.get("level") in {"ERROR", "CRITICAL"}]
+        return errors(said(lines))
 
 
-def _said(lines: Sequence[str]) -> list[Mapping[str, object]]:
-    """Return what is whole of lines of JSON: whoever is killed does not end its line."""
+def errors(lines: Iterable[Mapping[str, object]]) -> list[str]:
+    """Return what of a log is an error, and is none that must be said where Postgres is away for a moment."""
+    found = [line for line in lines if line.get("level") in {"ERROR", "CRITICAL"}]
+    # It is done at the next batch, or a minute later.
+    settling = {"message": "settling failed", "code": "SERVICE_UNAVAILABLE"}
+    return [f"says {line}" for line in found if not settling.items() <= line.items()]
+
+
+def said(lines: Sequence[str]) -> list[Mapping[str, object]]:
+    """Return what is whole of lines of JSON: whoever is killed does not end its line; a word of it is no line."""
     found: list[Mapping[str, object]] = []
     for line in lines:
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            whole = json.loads(line)
+            found += [whole] if isinstance(whole, dict) else []
     return found

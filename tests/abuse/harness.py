@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
@@ -94,6 +94,29 @@ class Delivery:
     def receives(self) -> int:
         """How often the most received message of it has been received."""
         return max(int(record["attributes"]["ApproximateReceiveCount"]) for record in self.event["Records"])
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids that SQS gave to its messages."""
+        return {record["messageId"] for record in self.event["Records"]}
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """A consumer that was frozen while it had a delivery in hand."""
+
+    delivery: Delivery
+    since: float
+    until: float
+
+    def was_overtaken(self, others: Iterable[Delivery]) -> bool:
+        """Say whether others were given some of its messages meanwhile, and it answered for them all the same."""
+        given = (other for other in others if self.since < other.at < self.until)
+        return self.delivery.failed is not None and any(self.delivery.ids & other.ids for other in given)
+
+
+# What is counted of these, and the least that a run must have to prove anything.
+OVERTAKEN = "consumers frozen until others had their messages"
 
 
 class Diary:
@@ -189,6 +212,8 @@ class Run:
         self._over = threading.Event()
         self._sending = threading.Lock()
         self._sleepers = Sleepers()
+        self._freezes: list[Freeze] = []
+        self._blows = 0
         self._producer: threading.Thread | None = None
 
     def run(self) -> Evidence:
@@ -223,6 +248,7 @@ class Run:
                 problems = self._feeding.finish()
             with self._timed("repeating"):
                 self._repeat_at_last()
+            self._did[OVERTAKEN] = self._overtaken()
             return Evidence(
                 sends=[*sends, *again],
                 sqs_ids=self._sqs_ids,
@@ -391,7 +417,15 @@ class Run:
                 return
 
     def _strike(self) -> None:
-        match self._chance.choice(BLOWS):
+        blow = self._chance.choice(BLOWS)
+        # Until it is proven that it was done for long enough, each third is this.
+        self._blows += 1
+        if self._blows % 3 == 1 and not self._overtaken():
+            deadline = time.monotonic() + min(CALM_SECONDS)
+            while not self._freeze_a_consumer(max(FROZEN_SECONDS)) and time.monotonic() < deadline:
+                self._tick()
+            return
+        match blow:
             case "frozen":
                 self._freeze_the_database(self._chance.choice(FROZEN_SECONDS))
             case "consumer":
@@ -419,13 +453,23 @@ class Run:
             freeze(process.pid, seconds, self._tick)
             self._did[f"Postgres frozen for {seconds:g} s"] += 1
 
-    def _freeze_a_consumer(self, seconds: float) -> None:
+    def _freeze_a_consumer(self, seconds: float) -> bool:
+        """Freeze one that has something in hand; say whether there was one."""
         for process, diary in self._consumers:
             last = diary.deliveries[-1] if diary.deliveries else None
-            is_abused = last is not None and last.failed is None and last.receives <= MOST_RECEIVES
-            if is_abused and process.pid is not None and self._sleepers.stop(process.pid, seconds):
+            if last is None or last.failed is not None or last.receives > MOST_RECEIVES:
+                continue
+            if process.pid is not None and self._sleepers.stop(process.pid, seconds):
                 self._did[f"consumers frozen for {seconds:g} s"] += 1
-                return
+                now = time.time()
+                self._freezes.append(Freeze(last, now, now + seconds))
+                return True
+        return False
+
+    def _overtaken(self) -> int:
+        """Return how many frozen consumers woke to find that others had been given what they had."""
+        deliveries = [delivery for diary in self._diaries for delivery in diary.deliveries]
+        return sum(freeze.was_overtaken(deliveries) for freeze in self._freezes)
 
     def _in_hand(self) -> Iterator[Delivery]:
         """Return the deliveries that are being worked on, as far as the diaries were read."""

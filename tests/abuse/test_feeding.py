@@ -1,6 +1,6 @@
 """What the harness tells the feed, and how it judges, are right when nothing goes wrong: no queue, no processes."""
 
-from tests.abuse.feeding import Plan, judge, plan
+from tests.abuse.feeding import Plan, errors, judge, plan, said
 from tests.support.databases import FEEDER, FreshDatabase
 from tests.support.feed import apply, settle
 
@@ -37,7 +37,7 @@ def test_what_is_wrong_is_found(fresh_database: FreshDatabase) -> None:
         apply(*body)
     settle()
     assert judge(told.told, fresh_database.url) == []
-    for wrong, said in (
+    for wrong, finding in (
         ("UPDATE core_api.companies SET name = 'Wrong' WHERE deleted_at IS NULL", "shows 'Wrong'"),
         ("UPDATE core_api.workspaces SET source_version = source_version - 1", "is at version"),
         ("UPDATE core_api.workspaces SET deleted_at = NULL", "is live, and it has ended"),
@@ -47,4 +47,15 @@ def test_what_is_wrong_is_found(fresh_database: FreshDatabase) -> None:
     ):
         assert fresh_database.owner.exec_driver_sql(wrong).rowcount
         fresh_database.commit()
-        assert any(said in problem for problem in judge(told.told, fresh_database.url)), wrong
+        assert any(finding in problem for problem in judge(told.told, fresh_database.url)), wrong
+
+
+def test_a_line_that_was_cut_says_nothing() -> None:
+    assert said(['{"level": "ERROR"}', '{"level": "ERR', '"level"', "7", "null", ""]) == [{"level": "ERROR"}]
+
+
+def test_settling_may_fail_where_postgres_is_away_and_nothing_else_may() -> None:
+    away = {"level": "ERROR", "message": "settling failed", "code": "SERVICE_UNAVAILABLE"}
+    assert errors([away, {"level": "INFO", "message": "applied"}]) == []
+    for other in ({"code": "INTERNAL_ERROR"}, {"message": "applying failed"}, {"level": "CRITICAL", "code": "BUG"}):
+        assert len(errors([away, away | other])) == 1

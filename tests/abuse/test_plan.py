@@ -1,11 +1,12 @@
 """What the harness sends, and what it expects, are right when nothing goes wrong. Quick: no queue, no processes."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from maintenance.settle import handler as settle
-from tests.abuse.harness import known_types
+from tests.abuse.harness import Delivery, Freeze, known_types
 from tests.abuse.ledger import Ledger, bring, populate
 from tests.abuse.plan import Author, Cast, Expected, Send, mended
 from tests.support.api import Context
@@ -116,3 +117,15 @@ def test_in_peace_the_ledger_is_as_expected_and_the_order_shows(database: FreshD
         assert send.body is not None
         reversed_.apply(send.body)
     assert after.rows != reversed_.rows
+
+
+def test_a_freeze_proves_something_where_others_had_its_messages_and_it_went_on_with_them() -> None:
+    def delivery(at: float, *ids: str, failed: set[str] | None) -> Delivery:
+        return Delivery(at, {"Records": [{"messageId": id_} for id_ in ids]}, failed)
+
+    mine, theirs = delivery(1, "a", "b", failed=set()), delivery(5, "b", failed=set())
+    assert Freeze(mine, since=2, until=6).was_overtaken([mine, theirs])
+    # Too soon over; of something else; and killed.
+    assert not Freeze(mine, since=2, until=4).was_overtaken([mine, theirs])
+    assert not Freeze(mine, since=2, until=6).was_overtaken([mine, delivery(5, "c", failed=set())])
+    assert not Freeze(replace(mine, failed=None), since=2, until=6).was_overtaken([theirs])

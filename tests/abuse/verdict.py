@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from tests.abuse.harness import Evidence
+from tests.abuse.harness import OVERTAKEN, Evidence
 from tests.abuse.plan import Expected, Place, Record, Rows, Send
 
 type Kind = Literal[
@@ -37,12 +37,14 @@ class Verdict:
     Attributes:
         findings: what is wrong, by kind; nothing, if all is well.
         found: what became of the messages, in numbers.
+        overtaken: how many consumers were frozen until others had their messages, and went on with them.
     """
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self.findings: dict[Kind, list[str]] = defaultdict(list)
         self.found: Counter[str] = Counter()
+        self.overtaken = evidence.did[OVERTAKEN]
         self._lines: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         self._applied: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()

@@ -99,7 +99,8 @@ UNASKED: Mapping[str, str] = {
     },
     "groups.lock_of_membership": "it shows nothing; who may not write comes no further than the row",
     "audit.add_all": "it shows nothing, and adds what the caller did",
-    "groups.linkage": "of groups that the caller has just been shown",
+    "ledger.left.leave": "it leaves ids that the caller has been shown, and shows nothing",
+    "ledger.linkage.linkage": "of groups that the caller has just been shown",
     "groups.make": "of workspaces that parents.find has found for the caller",
     "health.ping": "no row",
     "ledger.searching.searched": "of workspaces that parents.visible_workspaces has found for them, or for a service",
@@ -142,6 +143,10 @@ EQUIVALENT: Mapping[str, str] = {
         "what is read has no live row of a dead connector"
     ),
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
+    **{
+        f"{function}(workspace_pk bigint) without 2. caller.deleted_at IS NULL": "who is gone has no workspace, so few"
+        for function in ("sees_workspace", "is_member_of")
+    },
     "workspace_group_workspaces_of_the_withdrawer shows everything": "the row must be shown by the other policy, too",
     **{
         f"{table}_of_the_feed shows everything": "it does as it is: what the feed keeps is all its own"
@@ -201,7 +206,10 @@ def sites() -> dict[str, set[Question]]:
 
 
 def doors() -> Iterator[tuple[str, bool]]:
-    """Return each public function of the repositories that takes a transaction, and whether it comes to a site."""
+    """Return each public function of the repositories that asks the database, and whether it comes to a site.
+
+    It takes a transaction, or returns a question for a flush.
+    """
     asking = sites()
     public, uses = _calls()
     yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
@@ -209,20 +217,23 @@ def doors() -> Iterator[tuple[str, bool]]:
 
 @cache
 def behind_doors() -> set[str]:
-    """Return every function that a public one with a transaction comes to, those themselves too."""
+    """Return every function that a door comes to, those themselves too."""
     public, uses = _calls()
     return {reached for name in public for reached in _reached(name, uses)}
 
 
 @cache
 def _calls() -> tuple[list[str], Mapping[str, set[str]]]:
-    """Return the public functions that take a transaction, and what each function uses."""
+    """Return the public functions that are doors, and what each function uses."""
     uses: dict[str, set[str]] = {}
     public: list[str] = []
     for module in MODULES:
         prefix = f"{_short(module)}."
         for name, function in functions(module):
-            if not function.name.startswith("_") and "transaction" in {part.arg for part in function.args.args}:
+            asks = function.returns is not None and ast.unparse(function.returns).startswith("Question[")
+            if not function.name.startswith("_") and (
+                asks or "transaction" in {part.arg for part in function.args.args}
+            ):
                 public.append(name)
             # A class stands for all its methods: whoever makes one may call any.
             names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
@@ -288,8 +299,8 @@ def answer_yes(site: str, question: Question) -> None:
     asked: Callable[..., Any] = getattr(Visible, question)
 
     @wraps(asked)
-    def answered(visible: Visible, *arguments: Any) -> Any:
-        return true() if who_asks() == site else asked(visible, *arguments)
+    def answered(visible: Visible, *arguments: Any, **options: Any) -> Any:
+        return true() if who_asks() == site else asked(visible, *arguments, **options)
 
     setattr(Visible, question, answered)
 
@@ -300,9 +311,9 @@ def watch(heard: set[str]) -> None:
         asked: Callable[..., Any] = getattr(Visible, question)
 
         @wraps(asked)
-        def overheard(visible: Visible, *arguments: Any, asked: Callable[..., Any] = asked) -> Any:
+        def overheard(visible: Visible, *arguments: Any, asked: Callable[..., Any] = asked, **options: Any) -> Any:
             heard.add(who_asks())
-            return asked(visible, *arguments)
+            return asked(visible, *arguments, **options)
 
         setattr(Visible, question, overheard)
 
@@ -433,7 +444,7 @@ def sql_functions() -> Mapping[str, str]:
 KEPT = ("sync_messages", "connector_state", "connector_rows", "connector_activity")
 # Records, and who else brings them in, are the second guard's alone; whose connector it is, both ask.
 ANSWERING = {"rows_of_record": slice(None), "rows_of_connector": slice(1), "sole_of": slice(1, None)}
-_SEEN = re.compile(r"\(parent\.workspace_pk = ANY .*? w\.deleted_at IS NULL\)\)")
+_SEEN = re.compile(r"\(coalesce\(parent\.workspace_pk = ANY .*? w\.deleted_at IS NULL\)\)")
 
 
 def _opened() -> Iterator[str]:
@@ -455,6 +466,7 @@ WITHOUT_SECOND = (*(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY" f
 _SQL_CONDITION = re.compile(
     r"[a-z]+\.deleted_at IS NULL|membership\.status = 'active'|caller\.id = wellspring\.caller\(\)"
     r"|[a-z._]*pk = ANY \(\(SELECT wellspring\.\w+\(\)\)::bigint\[\]\)|\(SELECT wellspring\.is_service\(\)\)"
+    r"|wellspring\.(?:sees_workspace|is_member_of)\([a-z._]+\)"
 )
 
 
@@ -475,8 +487,8 @@ _SOON: Mapping[str, Sequence[str]] = {
     "parents._find_one": ("gone_is_no_parent", "joins_a_group", "is_chosen"),
     "parents._roles": ("role_is_held", "is_chosen"),
     "parents.caller_pk": ("by_somebody_who_is_there",),
-    "groups._linkage_statement": ("names_its",),
-    **dict.fromkeys(("groups._enrolled", "groups._members"), ("names_its",)),
+    "ledger.linkage._linkage_statement": ("names_its",),
+    **dict.fromkeys(("ledger.linkage._enrolled", "ledger.linkage._members"), ("names_its",)),
     **dict.fromkeys(("groups._in_order", "groups._seen_group"), ("workspaces_of_a_group_are",)),
     "idempotency.answer_of": ("kept_answer",),
     "idempotency.keep": ("kept_answer",),
@@ -491,7 +503,7 @@ _SOON: Mapping[str, Sequence[str]] = {
     ),
     "answers.states._states_statement": ("kept_about",),
     "answers.states._last_failure": ("last_failure",),
-    "predicates._joined": ("group_is_there",),
+    "predicates._held": ("group_is_there",),
     "predicates.Visible.group": ("group_is_there",),
     "predicates.Visible.workspace": ("claim_leaves",),
 }

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from tests.support.api import READER, Caller, get, person
 from tests.support.world import RECORDS, RecordType, Row, World
+from wellspring.access.predicates import FEW
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.routes import objects
 from wellspring.settings import CallerSettings
@@ -31,6 +32,7 @@ class Who:
         groups: those they are an active member of, by name.
         is_service: whether they see whatever is live.
         direct: the workspaces that they are a member of themselves, by name.
+        others: the keys of the workspaces that they are a member of besides, so many that they are not listed.
     """
 
     caller: Caller
@@ -38,6 +40,7 @@ class Who:
     groups: frozenset[str] = frozenset()
     is_service: bool = False
     direct: frozenset[str] = frozenset()
+    others: frozenset[int] = frozenset()
 
     @property
     def scope(self) -> str:
@@ -135,8 +138,16 @@ def walked(url: str, caller: Caller) -> list[UUID]:
 def _people(world: World, workspaces: Mapping[str, Row], groups: Mapping[str, Row]) -> dict[str, Who]:
     # They belong to a workspace that nobody sees: belonging to one is no membership of it.
     home = world.workspace("Home")
+    others = world.workspaces(FEW + 1)
 
-    def someone(of: str = "", sees: str = "", role: str = "member", status: str = "active", gone: str = "") -> Who:
+    def someone(
+        of: str = "",
+        sees: str = "",
+        role: str = "member",
+        status: str = "active",
+        gone: str = "",
+        besides: Sequence[int] = (),
+    ) -> Who:
         """Make a member of workspaces and groups by their names; `gone` is what of it is tombstoned."""
         row = world.people(home)
         memberships = [
@@ -147,9 +158,14 @@ def _people(world: World, workspaces: Mapping[str, Row], groups: Mapping[str, Ro
         ]
         for tombstoned in {"membership": memberships, "person": [row]}.get(gone, []):
             world.tombstone(tombstoned)
+        world.member_of_all(row, besides)
         seen = frozenset(sees)
         return Who(
-            person(row), seen & workspaces.keys(), seen & groups.keys(), direct=seen & workspaces.keys() & set(of)
+            person(row),
+            seen & workspaces.keys(),
+            seen & groups.keys(),
+            direct=seen & workspaces.keys() & set(of),
+            others=frozenset(besides),
         )
 
     roles = ("owner", "admin", "member", "guest")
@@ -170,6 +186,13 @@ def _people(world: World, workspaces: Mapping[str, Row], groups: Mapping[str, Ro
         "former member of G": someone("G", gone="membership"),
         "member of G who is gone": someone("G", gone="person"),
         "member of H, which is gone": someone("H"),
+        # What is seen of many is looked up, and not listed.
+        "member of A, and of many": someone("A", "A", besides=others),
+        "invited to A, member of many": someone("A", status="pending", besides=others),
+        "former member of A, member of many": someone("A", gone="membership", besides=others),
+        "member of D, which is gone, and of many": someone("D", besides=others),
+        "member of G, and of many": someone("G", "GAC", besides=others),
+        "member of F, and of many": someone("F", "FA", besides=others),
         "member of nothing": someone(),
         "nobody we know": Who(Caller({"sub": str(uuid4())})),
         "service": Who(READER, is_service=True),

@@ -14,9 +14,11 @@ from tests.access.scene import LEDGERS, PAIRS, Scene, Who, walked
 from tests.support.api import Caller, delete, draft, get, patch, person, post
 from tests.support.world import RECORDS, Row
 from wellspring.access.principal import principal_of, scope_of
-from wellspring.database import in_transaction
+from wellspring.database import Transaction, in_transaction
+from wellspring.database.flush import Flush
 from wellspring.models import table_of
 from wellspring.models.parents import workspace_group_memberships
+from wellspring.repositories import ledger
 from wellspring.repositories.answers import sole, states
 from wellspring.resources import Resource, resource_of
 from wellspring.settings import CallerSettings
@@ -27,7 +29,7 @@ of_each_ledger = pytest.mark.parametrize("resource", LEDGERS, ids=lambda resourc
 # Each sees something else; few enough to ask for every row one by one.
 SOME = ("owner of A", "foreigner", "member of A and B", "member of G", "member of F", "nobody we know", "service")
 # Who may choose providers for A.
-CHOOSERS = ("owner of A", "admin of A", "member of A", "member of A and B")
+CHOOSERS = ("owner of A", "admin of A", "member of A", "member of A and B", "member of A, and of many")
 
 
 def by_name[Seen](scene: Scene, look: Callable[[Who], Seen]) -> Mapping[str, Seen]:
@@ -382,10 +384,15 @@ def test_what_is_kept_about_a_connector_is_said_of_ones_own(scene: Scene) -> Non
     assert by_name(scene, kept) == by_name(scene, lambda who: {name for name in "ABC" if sees(who, name)})
     foreign = [row.id for row in scene.connectors.values()]
     principal = principal_of(scene.people["foreigner"].caller.claims, CallerSettings())
-    found = in_transaction(
-        lambda transaction: states.states(transaction, principal, foreign, failures=True), scope_of(principal)
-    )
-    assert found.keys() == {scene.connectors["B"].id}
+
+    def ask(transaction: Transaction) -> Mapping[UUID, object]:
+        flush = Flush(transaction)
+        flush.ask(ledger.leave({"workspace_connector": foreign}))
+        found = flush.ask(states.states(principal, ["workspace_connector"], failures=True))
+        flush.send()
+        return found.value
+
+    assert in_transaction(ask, scope_of(principal)).keys() == {scene.connectors["B"].id}
 
 
 def test_the_last_failure_of_a_connector_is_a_message_that_one_sees(scene: Scene) -> None:

@@ -259,7 +259,7 @@ def test_everything_in_a_view_of_parents_is_of_the_callers_workspaces(scene: Sce
     as_role(database, READER)
     for name, who in scene.people.items():
         of = who.direct if table == "workspace_memberships" else who.workspaces
-        seen = {scene.workspaces[workspace].pk for workspace in of}
+        seen = {scene.workspaces[workspace].pk for workspace in of} | who.others
         if who.is_service:
             seen = {workspace for _, workspace in rows if workspace != gone or table == "workspaces"}
         found = in_transaction(lambda transaction: set(transaction.execute(read).scalars()), who.scope)
@@ -748,7 +748,7 @@ class TestTheCatalogue:
         )
         assert {name for name, _ in definers} == {
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
-            "workspaces_left",
+            *("workspaces_left", "is_member_of", "sees_workspace"),
             *(
                 "lock_connectors",
                 "lock_connector_of",
@@ -776,10 +776,16 @@ class TestTheCatalogue:
             **dict.fromkeys(("is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)),
             **dict.fromkeys(("enter", "enter_within"), (*ROLES, CONSUMER, FEEDER, EXPORTER)),
             "exported": (EXPORTER,),
-            **dict.fromkeys(("groups_of_caller", "workspaces_of_caller"), (*ROLES, CONSUMER)),
-            **dict.fromkeys(("direct_workspaces_of_caller", "place_of", "workspaces_left", *ANSWERING), ROLES),
+            **dict.fromkeys(("groups_of_caller", "workspaces_of_caller", "sees_workspace"), (*ROLES, CONSUMER)),
+            **dict.fromkeys(
+                (
+                    *("direct_workspaces_of_caller", "is_member_of", "place_of", "workspaces_left"),
+                    *ANSWERING,
+                ),
+                ROLES,
+            ),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
-            "fold": (*ROLES, CONSUMER, FEEDER),
+            **dict.fromkeys(("fold", "leave_ids"), (*ROLES, CONSUMER, FEEDER)),
             "is_caller": (WRITER,),
             "shown_problems": (*ROLES, CONSUMER, EXPORTER),
             **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),

@@ -12,6 +12,7 @@ from tests.reading.conftest import Tenant, tenant
 from tests.support.api import get
 from tests.support.databases import FreshDatabase
 from tests.support.world import World
+from wellspring.access.predicates import FEW
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database.scope import enter
 from wellspring.settings import CallerSettings
@@ -70,9 +71,15 @@ def ran(database: FreshDatabase, url: str, caller: Tenant, status: int) -> list[
     ("url", "status"),
     [("/v1/workspaces/{id}/providers", 404), (COMPANIES + "?filter[workspace]={id}", 403)],
 )
+@pytest.mark.parametrize("others", [0, FEW + 1], ids=["few", "many"])
 def test_of_a_foreign_workspace_and_of_none_the_same_is_run(
-    fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant, url: str, status: int
+    fresh_database: FreshDatabase, world: World, ours: Tenant, theirs: Tenant, url: str, status: int, others: int
 ) -> None:
+    world.member_of_all(ours.member, world.workspaces(others))
+    # The planner's choice for large tables.
+    world.member_of_all(theirs.member, world.workspaces(500))
+    fresh_database.owner.exec_driver_sql("ANALYZE core_api.workspace_memberships")
+    fresh_database.commit()
     foreign, absent = (ran(fresh_database, url.format(id=id_), ours, status) for id_ in (theirs.workspace.id, uuid4()))
     assert foreign == absent
     assert any(read == "workspace_memberships" for _, read, _ in foreign[0])

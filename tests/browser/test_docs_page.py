@@ -229,6 +229,19 @@ def test_the_page_follows_the_colour_scheme(
     assert reference.watched.errors == []
 
 
+def test_on_a_phone_words_are_read_in_lines(reference: Reference) -> None:
+    page = reference.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator(".opblock-summary-control").first.click()
+    described = page.locator(".response-col_description").nth(1)
+    expect(described).to_be_visible()
+    for told in (page.locator(".opblock-tag small").first, described):
+        box = told.bounding_box()
+        assert box is not None
+        assert box["width"] > 250
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_a_person_who_may_not_write_sees_why(stack: StackProcess, reference: Reference) -> None:
     reference.authorize(stack.token("owner"))
     status, document = reference.execute(reference.operation("post", ROUTE))

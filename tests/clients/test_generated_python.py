@@ -11,7 +11,7 @@ import pytest
 from local.settings import ROOT
 from tests.clients.generated import DOCUMENT, cast, check
 from tests.local.stack_process import StackProcess
-from wellspring.resources import ANSWERS, resources
+from tests.support.classes import MOST_CLASSES, classes
 
 pytestmark = pytest.mark.outside
 
@@ -62,8 +62,7 @@ def test_its_models_are_of_the_types_and_not_of_each_operations_errors(generated
     # None is of one operation's error or parameter, nor one of several for the same words.
     assert [name for name in models if re.search(r"_response_[45]|_filter|_type_\d", name)] == []
     assert [name for name in models if "error" in name] != []
-    # Its document and collection, itself with attributes and relationships, what creates and what changes it.
-    assert len(models) < 10 * len((*resources(), *ANSWERS))
+    assert len(models) == len(classes(json.loads(DOCUMENT.read_text()))) <= MOST_CLASSES
 
 
 def test_its_parameters_can_be_read(generated: Path) -> None:

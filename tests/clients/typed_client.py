@@ -17,24 +17,20 @@ from ledger.api.provenance_of_companies import (
     update_company_workspace_connector,
 )
 from ledger.models import (
+    ChangedResource,
     Company,
     CompanyWorkspaceConnectorCollection,
-    CompanyWorkspaceConnectorCreateRequest,
-    CompanyWorkspaceConnectorCreateRequestData,
-    CompanyWorkspaceConnectorCreateRequestDataRelationships,
-    CompanyWorkspaceConnectorDocument,
-    CompanyWorkspaceConnectorUpdateRequest,
-    CompanyWorkspaceConnectorUpdateRequestData,
+    CreateRequest,
     Direction,
     ErrorDocument,
     GatewayError,
     Identifier,
-    LedgerCreateAttributes,
-    LedgerUpdateAttributes,
     Linkage,
-    WorkspaceGroupWorkspaceCreateRequest,
-    WorkspaceGroupWorkspaceCreateRequestData,
-    WorkspaceGroupWorkspaceCreateRequestDataRelationships,
+    NewResource,
+    ProvenanceDocument,
+    Relationships,
+    UpdateRequest,
+    WrittenAttributes,
 )
 from ledger.types import UNSET, Unset
 
@@ -77,26 +73,26 @@ def walk(client: AuthenticatedClient) -> dict[str, list[str]]:
 def write(client: AuthenticatedClient) -> dict[str, object]:
     made = create_company_workspace_connector.sync_detailed(
         client=client,
-        body=CompanyWorkspaceConnectorCreateRequest(
-            data=CompanyWorkspaceConnectorCreateRequestData(
+        body=CreateRequest(
+            data=NewResource(
                 type_="company_workspace_connector",
-                attributes=LedgerCreateAttributes(direction=Direction.INPUT),
-                relationships=CompanyWorkspaceConnectorCreateRequestDataRelationships(
+                attributes=WrittenAttributes(direction=Direction.INPUT),
+                relationships=Relationships(
                     company=to_one("company", CAST["company"]),
                     workspace_connector=to_one("workspace_connector", CAST["connector"]),
                 ),
             )
         ),
     )
-    assert isinstance(made.parsed, CompanyWorkspaceConnectorDocument), made
+    assert isinstance(made.parsed, ProvenanceDocument), made
     row = made.parsed.data
     assert row.attributes
     read = retrieve_company_workspace_connector.sync_detailed(id=row.id, client=client)
-    change = CompanyWorkspaceConnectorUpdateRequest(
-        data=CompanyWorkspaceConnectorUpdateRequestData(
+    change = UpdateRequest(
+        data=ChangedResource(
             type_="company_workspace_connector",
             id=row.id,
-            attributes=LedgerUpdateAttributes(deleted_at=datetime.now(UTC)),
+            attributes=WrittenAttributes(deleted_at=datetime.now(UTC)),
         )
     )
     first, stale = (
@@ -118,10 +114,10 @@ def write(client: AuthenticatedClient) -> dict[str, object]:
 def twice(client: AuthenticatedClient) -> dict[str, object]:
     answer = create_workspace_group_workspace.sync_detailed(
         client=client,
-        body=WorkspaceGroupWorkspaceCreateRequest(
-            data=WorkspaceGroupWorkspaceCreateRequestData(
+        body=CreateRequest(
+            data=NewResource(
                 type_="workspace_group_workspace",
-                relationships=WorkspaceGroupWorkspaceCreateRequestDataRelationships(
+                relationships=Relationships(
                     workspace_group=to_one("workspace_group", CAST["group"]),
                     workspace=to_one("workspace", CAST["workspace"]),
                 ),

@@ -15,7 +15,7 @@ from tests.support.databases import FEEDER, FreshDatabase
 from tests.support.feed import apply, settle, upserted
 from tests.support.world import World
 from wellspring.repositories import pending_events
-from wellspring.services.feed.settling import CHUNK
+from wellspring.services.feed.applying import CHUNK
 
 pytestmark = pytest.mark.long
 

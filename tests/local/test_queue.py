@@ -54,6 +54,25 @@ def test_a_group_that_timed_out_comes_back_in_order(sqs: Sqs) -> None:
     assert sqs.bodies(sqs.receive(wait=3)) == ["1", "2", "3"]
 
 
+def test_a_group_stays_in_order_when_its_consumer_answers_after_its_time(sqs: Sqs) -> None:
+    """As one does that was frozen: what it hands back is not its own any more."""
+    for body in ("1", "2"):
+        sqs.send("a", body)
+    (late,) = sqs.receive(most=1, hidden=1)
+    time.sleep(1.1)
+    again = [{"Id": "1", "ReceiptHandle": late["ReceiptHandle"], "VisibilityTimeout": 30}]
+    answer = sqs.api.change_message_visibility_batch(QueueUrl=sqs.url, Entries=again)
+    assert [failed["Id"] for failed in answer["Failed"]] == ["1"]
+    (held,) = sqs.receive(most=1)
+    assert held["Body"] == "1"
+    # Of who has it now it is, and stays so.
+    answer = sqs.api.change_message_visibility_batch(QueueUrl=sqs.url, Entries=again)
+    assert [failed["Id"] for failed in answer["Failed"]] == ["1"]
+    mine = [again[0] | {"ReceiptHandle": held["ReceiptHandle"]}]
+    assert len(sqs.api.change_message_visibility_batch(QueueUrl=sqs.url, Entries=mine)["Successful"]) == 1
+    assert sqs.receive() == []
+
+
 @pytest.mark.parametrize("phase", range(40))
 def test_a_group_whose_messages_come_back_one_by_one_comes_back_in_order(
     phase: int, monkeypatch: pytest.MonkeyPatch

@@ -25,6 +25,7 @@ from local.identity import Identity
 from local.processes import listen_on
 from local.settings import ROOT
 from tests.local.stack_process import StackProcess, call, command_line, descendants
+from tests.local.tasks import Terminal
 from tests.local.test_postgres import lives
 from tests.support.feed import Event, platform, upserted
 from wellspring.example_ids import demo_id, id_of
@@ -581,6 +582,10 @@ def test_what_a_page_of_duties_says_for_a_laptop_works_when_pasted(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('"applied": 1') == typed.count("make --silent load")
+
+
+def test_every_task_of_the_page_is_one_command_that_does_it(stack: StackProcess, tmp_path: Path) -> None:
+    Terminal(stack.facts, stack.environment, tmp_path, stack.token).do_all()
 
 
 def test_an_export_of_a_workspace_that_never_was_is_one_line(stack: StackProcess, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 from tests.support.databases import FreshDatabase, settings_for
 from wellspring.database.engine import connect
 from wellspring.database.pipeline import PipelinedConnection
-from wellspring.database.wire import Wire
 
 
 @pytest.fixture
@@ -24,20 +23,3 @@ def other(fresh_database: FreshDatabase) -> Iterator[PipelinedConnection]:
     with closing(connect(settings_for(fresh_database.url))) as connection:
         connection.autocommit = True
         yield connection
-
-
-@pytest.fixture
-def flushes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is sent from now on: the kinds of the messages of each flush."""
-    seen: list[str] = []
-    flush = Wire.flush
-
-    def note(wire: Wire) -> None:
-        data, kinds = b"".join(wire._unsent), ""
-        while data:
-            kinds, data = kinds + data[:1].decode(), data[1 + int.from_bytes(data[1:5]) :]
-        seen.append(kinds)
-        flush(wire)
-
-    monkeypatch.setattr(Wire, "flush", note)
-    return seen

@@ -84,7 +84,7 @@ def test_each_result_is_what_it_is_alone(transaction: Connection) -> None:
     assert (added.rowcount, counted.scalar_one(), none.all(), updated.rowcount) == (1, 1, [], 1)
     assert selected.mappings().one()["answer"] == "x"
     assert [row.n for row in ids] == [1, 2]
-    alone = transaction.execute(asked[-1].statement).one()
+    alone = asked[-1].run(transaction).one()
     assert kinds.one() == alone
     assert still_answers(transaction)
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.reading.conftest import Tenant, tenant
 from tests.support.api import READER, TYPES, get
-from tests.support.databases import Statements
+from tests.support.databases import FreshDatabase, Statements
 from tests.support.world import RecordType, World
 from wellspring.resources import resource_of
 
@@ -78,6 +78,15 @@ class TestIncluding:
         reply = get(f"/v1/{type_}-workspace-connectors?include={type_}", ours.caller)
         assert [item["id"] for item in reply.document["included"]] == [str(ours.record.id)]
 
+    def test_shows_nothing_of_the_row_beyond_the_page(self, world: World, ours: Tenant) -> None:
+        """It is read, and leaves its ids, so that the page knows whether there are more."""
+        world.provenances(world.companies(ours.workspace, 3), ours.connector)
+        for query in ("", "&sort=created_at"):
+            reply = get(f"{COMPANIES}?page[size]=2&include=company.workspace{query}", ours.caller)
+            pointed_to = {item["relationships"]["company"]["data"]["id"] for item in reply.data}
+            included = [item["id"] for item in reply.document["included"] if item["type"] == "company"]
+            assert (len(included), set(included)) == (2, pointed_to)
+
     def test_nothing_by_default(self, ours: Tenant) -> None:
         assert "included" not in get(COMPANIES, ours.caller).document
 
@@ -113,6 +122,33 @@ class TestStatements:
         query = f"?include={include}" if include else ""
         assert get(f"{COMPANIES}/{ours.provenance.id}{query}", ours.caller).status == 200
         assert len(statements) == expected
+
+
+def test_a_read_is_two_round_trips_whatever_it_includes(
+    fresh_database: FreshDatabase, ours: Tenant, flushes: list[str]
+) -> None:
+    """All statements together, and COMMIT (docs/adr/0041)."""
+    fresh_database.commit()
+    get(COMPANIES, ours.caller)  # the first answer of a process also reads the cursor keys
+    for query in (
+        "",
+        "include=company,workspace_connector",
+        "include=company.workspace,workspace_connector.connector,workspace_connector.workspace,sync_message",
+        "include=workspace_connector&fields[workspace_connector]=live_rows",
+    ):
+        for url in (
+            f"{COMPANIES}?{query}",
+            f"{COMPANIES}?page[total]=true&{query}".rstrip("&"),
+            f"{COMPANIES}/{ours.provenance.id}?{query}",
+        ):
+            flushes.clear()
+            reply = get(url, ours.caller)
+            assert reply.status == 200, reply.document
+            assert flushes[1:] == ["Q"], url
+    flushes.clear()
+    get(f"{COMPANIES}?include=company&filter[workspace]={ours.workspace.id}", ours.caller)
+    # A claim is looked at before anything is read for it: time tells nothing of others' workspaces.
+    assert len(flushes) == 3
 
 
 class TestFiltering:

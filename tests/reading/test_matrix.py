@@ -294,18 +294,24 @@ class Meter:
 
     def _asked(self, query: str, caller: Caller) -> Cell:
         sent: list[tuple[str, Any]] = []
-        fetched: list[int] = []
+        fetched = [0]
 
-        def before(connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
+        def begin(connection: Connection) -> None:
+            fetched.append(-self._fetched(connection))
+
+        def before(_connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
             if self._resource.table in statement:
                 sent.append((statement, values))
-                fetched.append(-self._fetched(connection))
 
-        def after(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-            if self._resource.table in statement:
-                fetched.append(self._fetched(connection))
+        def end(connection: Connection) -> None:
+            fetched.append(self._fetched(connection))
 
-        listeners: dict[str, Callable[..., None]] = {"before_cursor_execute": before, "after_cursor_execute": after}
+        listeners: dict[str, Callable[..., None]] = {
+            "begin": begin,
+            "before_cursor_execute": before,
+            "commit": end,
+            "rollback": end,
+        }
         for name, listener in listeners.items():
             event.listen(self._engine, name, listener)
         try:

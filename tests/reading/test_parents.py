@@ -130,15 +130,15 @@ def test_the_views_show_a_person_theirs_whatever_the_statement_asks(
 ) -> None:
     own, foreign = (one_of(world, tenant, resource.type) for tenant in (ours, theirs))
     with monkeypatch.context() as patch:
-        for cached in (pages._page_compiled, single._one_statement):
+        for cached in (pages._page_compiled, single._one_compiled):
             cached.cache_clear()
-        patch.setattr(Visible, "workspace", lambda self, pk: true())
+        patch.setattr(Visible, "workspace", lambda *_, **__: true())
         shown = get(f"{resource.route}?page[size]=500", ours.caller)
         assert own.id in shown.ids
         assert foreign.id not in shown.ids
         assert get(f"{resource.route}/{foreign.id}", ours.caller).status == 404
         patch.undo()
-        for cached in (pages._page_compiled, single._one_statement):
+        for cached in (pages._page_compiled, single._one_compiled):
             cached.cache_clear()
 
 

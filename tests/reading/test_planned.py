@@ -17,16 +17,19 @@ from tests.support.api import READER, Reply, get, person
 from tests.support.databases import FreshDatabase, engine_for
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
+from wellspring.database import Compiled
 from wellspring.database import engine as engines
 from wellspring.database.pipeline import PipelinedCursor
-from wellspring.database.planned import SCHEMA, name_of
+from wellspring.database.planned import _FUNCTIONS, SCHEMA, name_of
 from wellspring.database.scope import enter
 from wellspring.repositories.ledger.hot import hot_statements
+from wellspring.repositories.sync import hot as syncing
 from wellspring.settings import CallerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPANIES = "/v1/company-workspace-connectors"
 INCLUDES = "include=company,workspace_connector,workspace_connector.connector"
+OF_THE_QUEUE = {said for said, _ in syncing.hot_statements()}
 FUNCTIONS = f"SELECT proname FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace ORDER BY 1"
 # What a server connection may need beyond today's, with all of them called.
 MOST_MEBIBYTES = 12
@@ -99,12 +102,10 @@ def test_a_foreign_row_is_not_there_whoever_called_before(
 
 def test_the_policies_bind_a_call(fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant) -> None:
     """A forgotten predicate shows nothing: called with the parameters of one, in the scope of another."""
-    wanted = "retrieve company_workspace_connector"
-    ((statement, values),) = [
-        (name, (*(theirs.member.id, "active") * 3, theirs.provenance.id))
-        for name, said in named(fresh_database).items()
-        if said == wanted
-    ]
+    compiled = Compiled(dict(hot_statements())["retrieve company_workspace_connector"])
+    statement = name_of(compiled.text)
+    assert statement in named(fresh_database)
+    values = compiled.values({"caller_id": theirs.member.id, "id_eq": theirs.provenance.id})
     with fresh_database.engine("wellspring_reader").connect() as session:
         for scope, rows in (
             (scope_of(principal_of(theirs.caller.claims, CallerSettings())), 1),
@@ -153,21 +154,31 @@ def test_a_change_of_the_schema_is_no_error(fresh_database: FreshDatabase, ours:
 # ---- how they are made ---------------------------------------------------------------------------------
 
 
-def test_there_are_no_more_than_thirty_and_each_is_a_callers(fresh_database: FreshDatabase) -> None:
+def everything() -> list[tuple[str, Any]]:
+    """What the database plans once: what is read, and what the sync queue sends."""
+    return [*hot_statements(), *syncing.hot_statements()]
+
+
+def test_there_are_no_more_than_forty_and_each_is_its_callers(fresh_database: FreshDatabase) -> None:
     rows = fresh_database.owner.execute(
         text(
-            "SELECT proname, prosecdef, provolatile::text, proparallel::text, proconfig,"
+            "SELECT proname, obj_description(oid, 'pg_proc') AS said, prosecdef, provolatile::text,"
+            "       proparallel::text, proconfig,"
             "       (SELECT array_agg(grantee::regrole::text ORDER BY 1) FROM aclexplode(proacl)"
             "         WHERE grantee <> proowner) AS callers"
             f" FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace"
         )
     ).all()
-    assert 20 <= len(rows) <= 30
-    assert len(rows) == len(list(hot_statements()))
+    assert 20 <= len(rows) <= 40
+    assert len(rows) == len(everything())
     for row in rows:
-        assert (row.prosecdef, row.provolatile, row.proparallel) == (False, "s", "u")
+        # What writes sees what was written before it in its transaction, by a snapshot of its own.
+        is_of_the_queue = row.said in OF_THE_QUEUE
+        assert (row.prosecdef, row.provolatile, row.proparallel) == (False, "v" if is_of_the_queue else "s", "u")
         assert sorted(row.proconfig) == ["plan_cache_mode=force_generic_plan", 'search_path=""']
-        assert row.callers == ["wellspring_reader", "wellspring_writer"]
+        assert row.callers == (
+            ["wellspring_consumer"] if is_of_the_queue else ["wellspring_reader", "wellspring_writer"]
+        )
 
 
 def test_their_names_are_the_same_in_every_process(fresh_database: FreshDatabase) -> None:
@@ -175,7 +186,9 @@ def test_their_names_are_the_same_in_every_process(fresh_database: FreshDatabase
         "from sqlalchemy.dialects.postgresql import pg8000;"
         "from wellspring.database.planned import name_of;"
         "from wellspring.repositories.ledger.hot import hot_statements;"
-        "print(sorted(name_of(str(one.compile(dialect=pg8000.dialect()))) for _, one in hot_statements()))"
+        "from wellspring.repositories.sync import hot;"
+        "everything = [*hot_statements(), *hot.hot_statements()];"
+        "print(sorted(name_of(str(one.compile(dialect=pg8000.dialect()))) for _, one in everything))"
     )
     made = list(fresh_database.owner.exec_driver_sql(FUNCTIONS).scalars())
     for seed in ("0", "1"):
@@ -197,7 +210,7 @@ def test_what_a_release_does_not_know_goes_when_it_has_not_been_known_for_a_day(
     making.make(owner)
     owner.commit()
     assert "q_old" not in named(fresh_database)
-    assert len(named(fresh_database)) == len(list(hot_statements()))
+    assert len(named(fresh_database)) == len(everything())
 
 
 def test_a_function_that_is_known_again_is_kept(fresh_database: FreshDatabase) -> None:
@@ -236,3 +249,11 @@ def _values(compiled: Any, member: Row) -> tuple[Any, ...]:
     known = {"caller_id": member.id, "rows": 21, "ids": [member.id], "id_eq": member.id, "cursor_id": member.id}
     known |= {"cursor_at": "2026-05-10T12:00:00Z"}
     return tuple(known.get(name, compiled.params[name]) for name in compiled.positiontup)
+
+
+def test_a_role_is_told_of_what_it_may_call_alone(fresh_database: FreshDatabase) -> None:
+    of_the_queue = {name for name, said in named(fresh_database).items() if said in OF_THE_QUEUE}
+    with fresh_database.engine("wellspring_consumer").connect() as session:
+        assert set(session.exec_driver_sql(_FUNCTIONS).scalars()) == of_the_queue
+    with fresh_database.engine("wellspring_reader").connect() as session:
+        assert of_the_queue.isdisjoint(session.exec_driver_sql(_FUNCTIONS).scalars())

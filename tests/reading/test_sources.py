@@ -101,8 +101,8 @@ def test_the_connector_and_what_it_connects_to_are_included(ours: Tenant, statem
     statements.clear()
     included = get(url, ours.caller).document["included"]
     assert sorted(item["type"] for item in included) == ["connector", "workspace", "workspace_connector"]
-    # The record, its sources, and one for each included type.
-    assert len(statements) == 5
+    # The record, its sources, the ids that they leave, and one for each included type.
+    assert len(statements) == 6
 
 
 def test_a_connector_that_is_gone_is_a_source_of_its_dead_rows_and_no_link_leads_there(

@@ -166,6 +166,7 @@ CASE
 END)"""
 LIVE, DEAD = "(deleted_at IS NULL)", "(deleted_at IS NOT NULL)"
 INPUT = "(direction = 'input'::core_api.direction_enum)"
+OUTPUT = "(direction = 'output'::core_api.direction_enum)"
 
 
 def of_lists(prefix: str, parent: str, directions: Sequence[str]) -> dict[str, str]:
@@ -196,9 +197,12 @@ class TestProvenance:
             f"uq_{table}_id": "UNIQUE (id)",
             f"idx_{table}_record_created": f"({record}_pk, created_at, pk)",
             f"idx_{table}_record_created_dead": f"({record}_pk, created_at, pk) WHERE {DEAD}",
-            f"idx_{table}_record_input_live": (
-                f"({record}_pk, workspace_connector_pk, created_at, pk) WHERE ({LIVE} AND {INPUT})"
-            ),
+            **{
+                f"idx_{table}_record_{direction}_live": (
+                    f"({record}_pk, workspace_connector_pk, created_at, pk) WHERE ({LIVE} AND {of_direction})"
+                )
+                for direction, of_direction in (("input", INPUT), ("output", OUTPUT))
+            },
             # The live half of the seed's; the dead one is among the others.
             f"idx_{table}_wc_created_at": f"(workspace_connector_pk, created_at, pk) WHERE {LIVE}",
             **of_lists(f"idx_{table}", "", ()),

@@ -116,6 +116,19 @@ class World:
             **values,
         )
 
+    def workspaces(self, count: int) -> list[int]:
+        """Make so many workspaces that nothing is in, and return their keys."""
+        made = insert(parents.workspaces).returning(parents.workspaces.c.pk)
+        return list(self.database.owner.execute(made, [{"name": "Another"}] * count).scalars()) if count else []
+
+    def member_of_all(self, person: Row, workspaces: Sequence[int]) -> None:
+        """Make `person` an active member of workspaces by their keys."""
+        values = [
+            {"people_pk": person.pk, "workspace_pk": pk, "role": "member", "status": "active"} for pk in workspaces
+        ]
+        if values:
+            self.database.owner.execute(insert(parents.workspace_memberships), values)
+
     def group(self, created_by: Row | None = None, name: str = "Group", **values: Any) -> Row:
         """Make a group; its creator is not yet a member of it."""
         return self._insert(

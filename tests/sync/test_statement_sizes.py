@@ -42,8 +42,8 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
     written = effects([Effect(number, item, found) for number, item in enumerate(unit)])
     arrivals = [arrival("{}", group="group") for _ in unit]
     chunk = [end_rows(type_, 1, 1, {}, 5000) for type_ in types]
-    # The parents, then each type; each type twice, and the providers.
-    assert len(asked) == 3 + len(types)
+    # The providers, and each type; each type twice, and the providers.
+    assert len(asked) == 1 + len(types)
     assert len(written) == 1 + 2 * len(types)
     problems = (Problem("unknown_record", "company", str(uuid4())),)
     was = Known(
@@ -58,7 +58,7 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
     )
     entry = Entry(pk=1, arrival=arrivals[0], outcome="parked", connector_pk=1, problems=problems, was=was)
     noted = [known(arrivals), lock([str(uuid4())]), proceed(1, {}), *write([entry])]
-    # The row, what it waited for, what it waits for, and the connector's state.
-    assert len(noted) == 3 + 4
+    # The row with its connector's state, what it waited for, and what it waits for.
+    assert len(noted) == 3 + 3
     statements = [*asked.values(), *(each for _, each in written), *chunk, *noted]
     assert max(len(str(each.statement)) for each in statements) <= MOST_CHARACTERS

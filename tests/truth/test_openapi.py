@@ -19,6 +19,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from local.demo_data import rows
 from local.settings import ROOT
 from local.template import Template
+from tests.support.classes import MOST_CLASSES, classes
 from wellspring import errors
 from wellspring.errors import InvalidQueryParameter, Problems, WellspringError
 from wellspring.example_ids import id_of
@@ -157,6 +158,16 @@ def test_every_part_that_is_shared_is_used() -> None:
         for name in DOCUMENT["components"][kind]:
             # No path stands for $default.
             assert name.startswith("Default") or f'"#/components/{kind}/{name}"' in text, name
+
+
+def test_a_generated_client_has_few_classes_and_none_of_them_twice() -> None:
+    found = classes(DOCUMENT)
+    assert len(set(found)) == len(found) <= MOST_CLASSES, found
+
+
+def test_no_two_shared_schemas_say_the_same() -> None:
+    said = Counter(json.dumps(schema, sort_keys=True) for schema in DOCUMENT["components"]["schemas"].values())
+    assert [text for text, times in said.items() if times > 1] == []
 
 
 # ---- errors ---------------------------------------------------------------------------------------------
@@ -340,7 +351,7 @@ def members(value: Any) -> Any:
 def test_the_answer_on_the_first_screen_of_the_readme_has_the_members_of_a_real_one() -> None:
     shown = json.loads((ROOT / "README.md").read_text().partition("```json\n")[2].partition("```")[0])
     resource = resource_of("company_workspace_connector")
-    row = example_row(resource.type) | {"ended_by_id": None}
+    row = {**example_row(resource.type), "ended_by_id": None}
     page = Page([row], [examples.CURSOR], {"company": [example_row("company")]}, more_before=False, more_after=True)
     query = "page[size]=1&include=company"
     made = page_document(resource, page, View(("company",)), resource.route, query, names_profile=False)
@@ -367,6 +378,41 @@ def test_a_document_that_says_more_than_is_described_is_not_valid() -> None:
             part = part[step]
         part["pk"] = 7
         assert not checked.is_valid(spoilt), path
+
+
+@pytest.mark.parametrize(
+    ("type_", "other"),
+    [("company_workspace_connector", "account"), ("workspace_membership", "workspace_group"), ("people", "provider")],
+)
+def test_a_relationship_of_another_type_is_not_valid_though_they_share_a_schema(type_: str, other: str) -> None:
+    checked = validator({"$ref": f"#/components/schemas/{pascal(type_)}Document"})
+    made = examples.single_document(resource_of(type_), "/v1")
+    checked.validate(made)
+    made["data"]["relationships"][other] = {"data": {"type": other, "id": id_of(other)}}
+    assert not checked.is_valid(made)
+
+
+def test_what_another_type_takes_is_not_valid_in_a_request_though_they_share_a_schema() -> None:
+    every = {
+        "attributes": {said.name for known in resources() for said in known.attributes if said.written != "never"},
+        "relationships": {said.name for known in resources() for said in known.relationships},
+    }
+    tried = 0
+    for route in WRITING:
+        content = operation(route)["requestBody"]["content"][MEDIA_TYPE]
+        assert route.resource is not None
+        checked = validator(content["schema"])
+        for member, names in every.items():
+            own = route.resource.attributes if member == "attributes" else route.resource.relationships
+            takes = {said.name for said in own if said.written in {route.operation, "always"}}
+            for name in sorted(names - takes) if route.operation in {"create", "update"} else ():
+                body = json.loads(json.dumps(content["example"]))
+                body["data"].setdefault(member, {})["@comment"] = "ignored"
+                assert checked.is_valid(body)
+                body["data"][member][name] = {"data": None}
+                assert not checked.is_valid(body), (name_of(route), name)
+                tried += 1
+    assert tried > 100
 
 
 def test_an_attribute_that_is_never_null_has_such_a_column() -> None:

@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import re
+from html import escape
 from urllib.parse import quote
 
 from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, TASKS, page
@@ -53,7 +54,7 @@ def test_every_task_leads_to_an_operation_under_its_tag() -> None:
     }
     assert {operation: [tag] for _, tag, operation in TASKS}.items() <= described.items()
     for task, tag, operation in TASKS:
-        assert f'<li><a href="#/{quote(tag)}/{operation}">{task}</a></li>' in HTML
+        assert f'<li><a href="#/{quote(tag)}/{operation}">{escape(task)}</a></li>' in HTML
 
 
 def test_the_page_says_its_language_and_title_and_where_its_source_is_without_a_script() -> None:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from wellspring.jsonapi.values import parse_instant
+from wellspring.jsonapi.values import parse_instant, render_instant
 
 NOON = datetime(2026, 5, 10, 12, 0, tzinfo=UTC)
 FINE = (
@@ -39,3 +39,21 @@ def test_it_is_within_a_microsecond_of_what_is_written(digits: str) -> None:
 )
 def test_what_is_no_time_stays_none(text: str) -> None:
     assert parse_instant(text) is None
+
+
+@pytest.mark.parametrize(
+    ("of_postgres", "written"),
+    [
+        ("2026-05-10 08:14:22.123+00", "2026-05-10T08:14:22.123Z"),
+        ("2026-05-10 08:14:22.1+00", "2026-05-10T08:14:22.100Z"),
+        ("2026-05-10 08:14:22.02+00", "2026-05-10T08:14:22.020Z"),
+        ("2026-05-10 08:14:22+00", "2026-05-10T08:14:22.000Z"),
+        ("2026-05-10 08:14:22.123999+00", "2026-05-10T08:14:22.123Z"),
+        ("2026-05-10 08:14:22.12+02", "2026-05-10T06:14:22.120Z"),
+        ("2026-05-10 08:14:22.12+05:30", "2026-05-10T02:44:22.120Z"),
+        ("0001-01-02 00:00:00+00", "0001-01-02T00:00:00.000Z"),
+    ],
+)
+def test_a_time_of_postgres_is_written_as_the_time_that_it_is(of_postgres: str, written: str) -> None:
+    assert render_instant(of_postgres) == written
+    assert render_instant(datetime.fromisoformat(of_postgres)) == written

@@ -72,10 +72,10 @@ class TestTheForeignTenant:
 
 @pytest.mark.parametrize("type_", TYPES)
 class TestAProvenanceRow:
-    # The parents in one statement, then the row.
+    # The parents in one statement, then the row; where something is included, the ids that they leave, and each type.
     @pytest.mark.parametrize(
         ("query", "expected"),
-        [("", 2), ("?include=workspace_connector", 3), ("?include=workspace_connector.connector", 4)],
+        [("", 2), ("?include=workspace_connector", 4), ("?include=workspace_connector.connector", 5)],
     )
     def test_is_made(self, ours: Tenant, statements: Statements, type_: str, query: str, expected: int) -> None:
         url, document = route_of(type_) + query, ours.draft(type_)
@@ -130,7 +130,7 @@ class TestAnEnrolment:
 
 class TestAGroup:
     # The workspaces with the caller's roles, the caller's own row, the group, its owner, the enrolments; where they are
-    # asked for, the linkage and each included type.
+    # asked for, the id that the group leaves, the linkage and each included type.
     @pytest.mark.parametrize("workspaces", [1, 50])
     def test_is_made_with_any_number_of_workspaces(
         self, world: World, ours: Tenant, statements: Statements, workspaces: int
@@ -142,7 +142,7 @@ class TestAGroup:
         document = group_of(enrolled)
         assert sent(statements, lambda: post(GROUPS, ours.caller, document), 201) == 5
         included = f"{GROUPS}?include=workspaces,memberships,created_by"
-        assert sent(statements, lambda: post(included, ours.caller, document), 201) == 9
+        assert sent(statements, lambda: post(included, ours.caller, document), 201) == 10
 
     def test_is_made_with_none(self, ours: Tenant, statements: Statements) -> None:
         document = draft("workspace_group", {"name": "Holding"})

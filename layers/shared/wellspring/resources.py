@@ -176,6 +176,10 @@ class Resource:
         fields: tuple[Attribute | Relationship, ...] = (*self.attributes, *self.relationships)
         object.__setattr__(self, "_by_name", {field.name: field for field in fields})
 
+    def __hash__(self) -> int:
+        """Return the hash of its name: what is kept by type is looked up several times in each request."""
+        return hash(self.type)
+
     def attribute(self, name: str) -> Attribute | None:
         """Return the attribute called `name`, if there is one."""
         found = self._by_name.get(name)
@@ -414,12 +418,14 @@ WORKSPACE_GROUP = Resource(
     },
 )
 
+# From the most to the least.
+ROLES = ("owner", "admin", "member", "guest")
 WORKSPACE_MEMBERSHIP = Resource(
     type="workspace_membership",
     table="workspace_memberships",
     route="/v1/workspace-memberships",
     attributes=(
-        Attribute("role", "text", required=True, example="owner"),
+        Attribute("role", "text", required=True, example="owner", choices=ROLES),
         Attribute("status", "text", required=True, example="active"),
         *TIMES,
     ),
@@ -555,8 +561,6 @@ SYNC_MESSAGE = Resource(
     times=("received_at", "occurred_at", "processed_at"),
 )
 
-# From the most to the least.
-ROLES = ("owner", "admin", "member", "guest")
 WORKSPACE_GROUP_MEMBERSHIP = Resource(
     type="workspace_group_membership",
     table="workspace_group_memberships",

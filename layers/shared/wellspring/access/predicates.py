@@ -10,12 +10,15 @@ from uuid import UUID
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ColumnElement,
     FromClause,
     Integer,
     Select,
     Table,
     bindparam,
+    case,
+    cast,
     exists,
     func,
     literal_column,
@@ -23,6 +26,7 @@ from sqlalchemy import (
     select,
     true,
     union,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
@@ -36,41 +40,42 @@ CLAIMED = "claimed_workspaces"
 IDS = ARRAY(PG_UUID(as_uuid=True))
 
 
-def _joined(tenant: Table, membership: Table, tenant_pk: str) -> Select[tuple[int]]:
-    """Select the pks of the live tenants, workspaces or groups, of which the caller is an active member."""
+# What a caller of so few workspaces sees is compared as an array. Of more each row's workspace is looked up: what a row
+# costs must not grow with what else its reader sees (docs/adr/0042).
+FEW = 16
+
+
+def _held(membership: Table, tenant_pk: str) -> Select[tuple[int]]:
+    """Select the pks of the tenants, workspaces or groups, live or not, of which the caller is an active member."""
     people = parents.peoples
-    return (
-        select(tenant.c.pk)
-        .select_from(people)
-        .join(membership, membership.c.people_pk == people.c.pk)
-        .join(tenant, tenant.c.pk == membership.c[tenant_pk])
-        .where(
-            people.c.id == bindparam(CALLER, type_=PG_UUID(as_uuid=True)),
-            people.c.deleted_at.is_(None),
-            membership.c.status == "active",
-            membership.c.deleted_at.is_(None),
-            tenant.c.deleted_at.is_(None),
-        )
+    caller = select(people.c.pk).where(
+        people.c.id == bindparam(CALLER, type_=PG_UUID(as_uuid=True)), people.c.deleted_at.is_(None)
+    )
+    caller = caller.limit(literal_column("1", Integer))
+    return select(membership.c[tenant_pk].label("pk")).where(
+        membership.c.people_pk == caller.scalar_subquery(),
+        membership.c.status == "active",
+        membership.c.deleted_at.is_(None),
     )
 
 
-def _direct() -> Select[tuple[int]]:
-    return _joined(parents.workspaces, parents.workspace_memberships, "workspace_pk")
+def _live(tenant: Table, pks: FromClause) -> Select[tuple[int]]:
+    """Select those of `pks` whose tenants are live."""
+    return (
+        select(tenant.c.pk).select_from(pks).join(tenant, tenant.c.pk == pks.c.pk).where(tenant.c.deleted_at.is_(None))
+    )
+
+
+def _is_live(pks: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a workspace is live, looked up one by one: a join could read all there are."""
+    workspace = parents.workspaces.alias("live")
+    looked_up = select(true()).where(workspace.c.pk == pks.c.pk, workspace.c.deleted_at.is_(None))
+    return looked_up.correlate(pks).scalar_subquery()
 
 
 def _groups() -> Select[tuple[int]]:
-    return _joined(parents.workspace_groups, parents.workspace_group_memberships, "workspace_group_pk")
-
-
-def _through_groups() -> Select[tuple[int]]:
-    enrolment, workspace = workspace_group_workspaces, parents.workspaces
-    return (
-        _groups()
-        .join(enrolment, enrolment.c.workspace_group_pk == parents.workspace_groups.c.pk)
-        .join(workspace, workspace.c.pk == enrolment.c.workspace_pk)
-        .where(enrolment.c.deleted_at.is_(None), workspace.c.deleted_at.is_(None))
-        .with_only_columns(workspace.c.pk)
-    )
+    held = _held(parents.workspace_group_memberships, "workspace_group_pk")
+    return _live(parents.workspace_groups, held.subquery("held_groups"))
 
 
 class Visible:
@@ -80,79 +85,119 @@ class Visible:
         person: whether the caller is a person; else a service, which sees everything that is live.
         claimed: whether only the workspaces that the caller claims to work in are asked about.
         direct: whether a person sees only the workspaces that they are a member of, not those of their groups.
-
-    Attributes:
-        first: for a person what they see, as one row. Where an outer join begins with it, it is computed also where
-            nothing is found to compare it with: else the time tells what is there from what is not.
     """
 
     def __init__(self, *, person: bool, claimed: bool = False, direct: bool = False) -> None:
         self._person = person
         self._claimed = claimed
-        seen = _direct() if direct else union(_direct(), _through_groups())
-        self._workspaces: CTE = seen.cte("visible")
+        self._direct = direct
         self._groups: CTE = _groups().cte("visible_groups")
-        self.first: FromClause | None = None
+        all_of_them = union(*(_live(parents.workspaces, ways.subquery()) for ways in self._ways()))
+        self._workspaces: CTE = all_of_them.cte("visible")
+        self._few: CTE = self._as_few()
 
-    def at_first(self) -> FromClause | None:
-        """Have all conditions that are made from now on compare with `first`, and return it; None for a service."""
-        if self._person:
-            workspaces, groups = (
-                func.array(select(seen.c.pk).scalar_subquery()) for seen in (self._workspaces, self._groups)
+    def _ways(self) -> list[Select[tuple[int]]]:
+        """Return the selects of the workspaces, live or not, that are opened to the caller: of each way one."""
+        direct = _held(parents.workspace_memberships, "workspace_pk")
+        if self._direct:
+            return [direct]
+        enrolment = workspace_group_workspaces
+        through_groups = (
+            select(enrolment.c.workspace_pk.label("pk"))
+            .select_from(self._groups)
+            .join(enrolment, enrolment.c.workspace_group_pk == self._groups.c.pk)
+            .where(enrolment.c.deleted_at.is_(None))
+        )
+        return [direct, through_groups]
+
+    def _as_few(self) -> CTE:
+        """Return one row: the array of the workspaces that the caller sees, or null where they are not few."""
+        most = literal_column(str(FEW + 1), Integer)
+        # In the order of an index, so that no more than these are read.
+        direct = _held(parents.workspace_memberships, "workspace_pk").order_by(literal_column("pk")).limit(most)
+        parts = [select(direct.subquery("some_direct"))]
+        if not self._direct:
+            enrolment = workspace_group_workspaces
+            some = select(enrolment.c.workspace_pk.label("pk")).where(
+                enrolment.c.workspace_group_pk == self._groups.c.pk, enrolment.c.deleted_at.is_(None)
             )
-            # OFFSET 0: no expression to be put where it is needed, but a row.
-            row = select(workspaces.label("workspaces"), groups.label("groups")).offset(literal_column("0", Integer))
-            self.first = row.subquery("first")
-        return self.first
+            of_group = some.order_by(enrolment.c.workspace_pk).limit(most).correlate(self._groups).lateral("of_group")
+            through_groups = select(of_group.c.pk).select_from(self._groups.join(of_group, true())).limit(most)
+            parts.append(select(through_groups.subquery("some_through_groups")))
+        opened = union_all(*parts).cte("opened")
+        is_few = select(func.count()).select_from(opened).scalar_subquery() <= FEW
+        seen = func.array(select(opened.c.pk).where(_is_live(opened)).scalar_subquery())
+        return select(case((is_few, seen)).label("workspaces")).cte("few")
 
     def before_all(self) -> list[ColumnElement[bool]]:
         """Return conditions that compute what a person sees before any row is looked for; always true."""
         if not self._person:
             return []
-        counted = (select(func.count()).select_from(seen) for seen in (self._workspaces, self._groups))
-        return [number.scalar_subquery().is_not(None) for number in counted]
+        number = select(func.count()).select_from(self._groups).scalar_subquery()
+        return [number.is_not(None), self._sees(literal_column("0", BigInteger)).is_not(None)]
 
-    def workspace(self, pk: ColumnElement[int]) -> ColumnElement[bool]:
-        """Return the condition that the caller sees the workspace that `pk` points to."""
+    def _sees(self, pk: ColumnElement[int]) -> ColumnElement[bool]:
+        """Return the condition that a person sees the live workspace that `pk` points to.
+
+        The same is run for a workspace that is there and one that is not (a `pk` of 0), where they are not seen.
+        """
+        looked_up = []
+        for way in self._ways():
+            # OFFSET 0, and a range: beginning with the workspace, or with all its members, it would tell one that is
+            # there from one that is not.
+            opened = way.where(way.selected_columns.pk.between(pk, pk)).offset(literal_column("0", Integer))
+            if pk.table is not None:
+                opened = opened.correlate(pk.table)
+            of = opened.subquery("opened_so")
+            live = select(of.c.pk).where(_is_live(of)).limit(literal_column("1", Integer))
+            looked_up.append(live.correlate(None).scalar_subquery().is_not(None))
+        few = cast(select(self._few.c.workspaces).scalar_subquery(), ARRAY(BigInteger))
+        return func.coalesce(pk == func.any(few), or_(*looked_up))
+
+    def workspace(self, pk: ColumnElement[int], *, leads: bool = False) -> ColumnElement[bool]:
+        """Return the condition that the caller sees the workspace that `pk` points to.
+
+        Args:
+            pk: which.
+            leads: whether the rows are found by it: nothing that a request names leaves few of them.
+        """
         workspace = parents.workspaces.alias()
         claimed = workspace.c.id == func.any(bindparam(CLAIMED, type_=IDS))
         if not self._person:
             conditions = [workspace.c.pk == pk, workspace.c.deleted_at.is_(None)]
             return exists().where(*conditions, *([claimed] if self._claimed else []))
-        if self.first is not None:
-            return pk == func.any(self.first.c.workspaces)
         # An array, computed once for the statement: a sub-select would invite the planner to join from the
         # tenant's end, which reads the whole tenant for one page.
-        seen = select(self._workspaces.c.pk)
         if self._claimed:
-            seen = seen.join(workspace, workspace.c.pk == self._workspaces.c.pk).where(claimed)
-        return pk == func.any(func.array(seen.scalar_subquery()))
+            seen = select(workspace.c.pk).where(claimed, self._sees(workspace.c.pk))
+            return pk == func.any(func.array(seen.scalar_subquery()))
+        if leads:
+            return pk == func.any(func.array(select(self._workspaces.c.pk).scalar_subquery()))
+        return self._sees(pk)
 
     def group(self, pk: ColumnElement[int]) -> ColumnElement[bool]:
         """Return the condition that the caller is a member of the live group that `pk` points to."""
-        if self.first is not None:
-            return pk == func.any(self.first.c.groups)
         if self._person:
             return pk == func.any(func.array(select(self._groups.c.pk).scalar_subquery()))
         group = parents.workspace_groups.alias()
         return exists().where(group.c.pk == pk, group.c.deleted_at.is_(None))
 
-    def message(self, workspace_pk: ColumnElement[int]) -> ColumnElement[bool]:
+    def message(self, workspace_pk: ColumnElement[int], *, leads: bool = False) -> ColumnElement[bool]:
         """Return the condition that the caller sees a message of this workspace; of none, a service does."""
-        seen = self.workspace(workspace_pk)
+        seen = self.workspace(workspace_pk, leads=leads)
         return seen if self._person or self._claimed else or_(workspace_pk.is_(None), seen)
 
-    def through(self, parent: FromClause, table: str) -> ColumnElement[bool]:
+    def through(self, parent: FromClause, table: str, *, leads: bool = False) -> ColumnElement[bool]:
         """Return the condition that the caller sees the tenant of `parent`, a row of `table`.
 
-        What belongs to no tenant, such as the catalogue of providers, is for everybody.
+        `leads` is that of `workspace`. What belongs to no tenant, such as the catalogue of providers, is for everybody.
         """
         if table == "workspace_groups":
             return self.group(parent.c.pk)
         if table == "sync_messages":
-            return self.message(parent.c.workspace_pk)
+            return self.message(parent.c.workspace_pk, leads=leads)
         workspace = workspace_of(parent, table)
-        return true() if workspace is None else self.workspace(workspace)
+        return true() if workspace is None else self.workspace(workspace, leads=leads)
 
 
 def workspace_of(parent: FromClause, table: str) -> ColumnElement[int] | None:

@@ -33,30 +33,31 @@ nav a{color:var(--link)}
 .swagger-ui .parameters-more{margin:.75rem 20px 1rem;padding:.4rem .8rem;border:1px solid var(--line);border-radius:4px;
 background:none;color:inherit;font:inherit;cursor:pointer}
 .parameters-more:focus-visible,nav a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
+@media (max-width:40rem){body .swagger-ui .opblock-tag{flex-wrap:wrap}
+body .swagger-ui .opblock-tag>a{flex:1;min-width:0}
+body .swagger-ui .opblock-tag small{order:1;flex-basis:100%;padding:0 0 .5rem}
+body .swagger-ui .responses-table,body .swagger-ui .responses-table tbody{display:block}
+body .swagger-ui .responses-table thead,body .swagger-ui .response>td.response-col_links{display:none}
+body .swagger-ui .responses-table .response{display:block;padding-bottom:1rem}
+body .swagger-ui .responses-table .response>td{display:block;width:auto;padding:.25rem 0}}
 """
 # What people come for, and the tag and the operation that answer it.
 TASKS = (
-    (
-        "Where did this company come from, and where did it go?",
-        "Provenance of companies",
-        "list_company_workspace_connectors",
-    ),
-    (
-        "Which bank accounts did a connector bring in?",
-        "Provenance of bank accounts",
-        "list_account_workspace_connectors",
-    ),
+    ("Find my workspace", "Workspaces", "list_workspaces"),
+    ("Look a company up by its name", "Companies", "list_companys"),
+    ("Where did this company come from, and where did it go?", "Record sources", "company_sources"),
+    ("Did everything sync, and which connector is late?", "Workspace connectors", "list_workspace_connectors"),
+    ("What did last night's sync bring, and what failed?", "Sync messages", "list_sync_messages"),
+    ("Try a failed sync message again (a service)", "Sync messages", "sync_message_release"),
+    ("How much did a connector bring, by day?", "Connector activity", "list_connector_activity"),
+    ("What is lost if a connector is disconnected?", "Connector impacts", "workspace_connector_impact"),
     ("Which people came in or changed since yesterday?", "Provenance of people", "list_people_workspace_connectors"),
-    ("Which groups am I in?", "Groups", "list_workspace_groups"),
-    ("Make a group of workspaces", "Groups", "create_workspace_group"),
-    ("Which workspaces are in a group?", "Enrolments", "list_workspace_group_workspaces"),
-    ("Which providers has this workspace chosen?", "Provider choices", "workspace_list_providers"),
+    ("Record what a connector brought in (a service)", "Provenance of companies", "create_company_workspace_connector"),
+    ("See the catalogue of providers", "Providers", "list_providers"),
     ("Choose a provider for a workspace", "Provider choices", "workspace_select_provider"),
-    (
-        "Record what a connector brought in or took out (a service)",
-        "Provenance of companies",
-        "create_company_workspace_connector",
-    ),
+    ("Make a group of workspaces", "Groups", "create_workspace_group"),
+    ("Enrol a workspace in a group", "Enrolments", "workspace_group_enrol"),
+    ("Add a person to a group", "Members of groups", "create_workspace_group_membership"),
     ("Is the service ready?", "Service", "health_check"),
 )
 # More optional parameters than these are folded.

@@ -7,7 +7,7 @@ ten thousand objects, all of which a full garbage collection looks at; its text 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Select
+from sqlalchemy import Connection, CursorResult, Select, TextClause
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -27,18 +27,20 @@ class Compiled:
         statement: one whose text does not depend on its values, as a list within `IN` would make it.
     """
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[Any] | TextClause) -> None:
         compiled: SQLCompiler = statement.compile(dialect=_DIALECT)
         self.text = compiled.string
-        self._values: list[tuple[str, Any, _Process | None]] = []
+        self._parameters: list[tuple[str, Any, _Process | None]] = []
         for name in compiled.positiontup or ():
             bound = compiled.binds[name]
             process = bound.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-            self._values.append((bound.key, bound.effective_value, process))
+            self._parameters.append((bound.key, bound.effective_value, process))
 
     def execute(self, transaction: Connection, values: Mapping[str, object]) -> CursorResult[*tuple[Any, ...]]:
         """Run it; `values` are those of its parameters by their names, and may be more."""
-        found = ((values.get(name, constant), process) for name, constant, process in self._values)
-        return transaction.exec_driver_sql(
-            self.text, tuple(process(value) if process else value for value, process in found)
-        )
+        return transaction.exec_driver_sql(self.text, self.values(values))
+
+    def values(self, values: Mapping[str, object]) -> tuple[object, ...]:
+        """Return what the driver gets beside the text; `values` are as `execute` takes them."""
+        found = ((values.get(name, constant), process) for name, constant, process in self._parameters)
+        return tuple(process(value) if process else value for value, process in found)

@@ -124,6 +124,10 @@ class Question:
     oids: tuple[int, ...] = ()
 
 
+def _as_it_is(operation: str, _values: int) -> str:
+    return operation
+
+
 class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 ships no types
     """A connection that waits for the server once for each statement, and once for the end of a transaction.
 
@@ -136,6 +140,7 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
     Attributes:
         is_snapshot: whether the next transaction reads one state of the database, and changes nothing.
         before_each: called before each statement is sent; may have something sent `ahead` of it, or raise.
+        swapped: returns what cursors are given in the place of a statement with so many values (`planned.Swap`).
     """
 
     _usock: Any
@@ -150,6 +155,7 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         self._met: BaseException | None = None
         self.is_snapshot = False
         self.before_each: Callable[[], None] | None = None
+        self.swapped: Callable[[str, int], str] = _as_it_is
         try:
             super().__init__(**options)
         except OSError as error:
@@ -232,6 +238,17 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
             yield collected
         finally:
             self._collected = None
+
+    def note(self, operation: str, values: tuple[object, ...]) -> None:
+        """Note a statement, in `collecting`, as a cursor that runs it will send it.
+
+        Args:
+            operation: a single one, with `%s` for its values.
+            values: of any types that pg8000 can send.
+        """
+        if self._collected is None:
+            raise pg8000.InterfaceError("nothing is being collected")
+        self._collected.append(Question(_numbered(self.swapped(operation, len(values))), values))
 
     def together(self, questions: Sequence[Question]) -> None:
         """Send statements in one flush, and keep the answers: whoever then runs the same statements gets them.

@@ -20,7 +20,11 @@ from sqlalchemy.exc import DBAPIError
 from wellspring.database.pipeline import STATEMENTS_KEPT
 
 SCHEMA = "planned"
-_FUNCTIONS = f"SELECT proname FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('{SCHEMA}')"
+# Those that this role may call.
+_FUNCTIONS = (
+    f"SELECT proname FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('{SCHEMA}')"
+    " AND has_function_privilege(oid, 'EXECUTE')"
+)
 # There is no such function any more, or it does not return what it did.
 STALE = ("42883", "42804")
 
@@ -43,7 +47,9 @@ def is_stale(error: DBAPIError) -> bool:
 
 
 class Swap:
-    """Swaps the statements of one engine. Listens to `begin` or `savepoint`, `do_execute` and `handle_error`.
+    """Swaps the statements of one engine.
+
+    Listens to `connect`, `begin` or `savepoint`, `do_execute` and `handle_error`.
 
     Which functions there are is asked once, at the beginning of the engine's first transaction, and again when one of
     them has gone.
@@ -54,10 +60,15 @@ class Swap:
 
     def on(self, engine: Engine) -> None:
         """Begin to swap the statements of `engine`."""
+        event.listen(engine, "connect", self.connected)
         event.listen(engine, "begin", self.begin)
         event.listen(engine, "savepoint", self.begin)
         event.listen(engine, "do_execute", self.execute)
         event.listen(engine, "handle_error", self.failed)
+
+    def connected(self, driver: Any, *_: object) -> None:
+        """Tell a new connection what its cursors are given, for what is sent before a cursor has it."""
+        driver.swapped = self.swapped
 
     def begin(self, transaction: Connection, *_: object) -> None:
         """Find out which functions there are, unless that is known."""
@@ -76,10 +87,16 @@ class Swap:
 
     def execute(self, cursor: Any, statement: str, values: Sequence[object], _context: object) -> bool | None:
         """Send the call in the place of a known text. Return True where it was sent."""
-        if not self._known or name_of(statement) not in self._known:
+        swapped = self.swapped(statement, len(values))
+        if swapped is statement:
             return None
-        cursor.execute(_call(statement, len(values)), values)
+        cursor.execute(swapped, values)
         return True
+
+    def swapped(self, statement: str, values: int) -> str:
+        """Return the call in the place of a known text, or the text itself."""
+        is_known = self._known and name_of(statement) in self._known
+        return _call(statement, values) if is_known else statement
 
     def failed(self, context: Any) -> None:
         """Forget what is known where it turns out to be stale."""

@@ -3,24 +3,26 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
-from uuid import UUID
 
 from wellspring.jsonapi.query import with_cursor
 from wellspring.jsonapi.values import CURSOR_PAGINATION, render_instant
 from wellspring.queries import View
-from wellspring.resources import SINGLE, Attribute, Relationship, Resource, resource_of
+from wellspring.resources import ANY_RECORD, SINGLE, Attribute, Relationship, Resource, resource_of
 from wellspring.services.reading import Found, Included, Page, Row
 
 VERSION = {"version": "1.1"}
 TAG_BYTES = 12
+# Of types, and of the sets of fields that are asked for; the rest are rare, and made again.
+SHAPERS_KEPT = 128
 # What may stand in a query string as it is, percent signs of what is escaped already included.
 IN_QUERY = "%/?:@!$&'()*+,;="
 
 type Object = dict[str, Any]
-type Reachable = frozenset[tuple[str, UUID]]
+type Reachable = frozenset[tuple[str, str]]
 
 
 def resource_object(
@@ -39,24 +41,10 @@ def resource_object(
         resource: the row's declaration.
         row: what was read.
         fields: the only attributes and relationships to show; None for all.
-        reachable: the types and ids of what is included and has a URL.
+        reachable: the types and ids, as text, of what is included and has a URL.
         primary: whether it is what was asked for, and not included with it.
     """
-    document: Object = {"type": resource.type, "id": str(row["id"])}
-    attributes = attributes_of(resource, row, fields)
-    if attributes:
-        document["attributes"] = attributes
-    relationships = {
-        relationship.name: said
-        for relationship in resource.relationships
-        if (fields is None or relationship.name in fields)
-        and (said := _related(resource, relationship, row, reachable, primary=primary))
-    }
-    if relationships:
-        document["relationships"] = relationships
-    if is_retrievable(resource, row):
-        document["links"] = {"self": location(resource, row)}
-    return document
+    return _shaper(resource, fields, primary=primary).shape(row, reachable)
 
 
 def exported_object(resource: Resource, row: Row) -> Object:
@@ -76,12 +64,7 @@ def exported_object(resource: Resource, row: Row) -> Object:
 
 def attributes_of(resource: Resource, row: Row, fields: frozenset[str] | None = None) -> Object:
     """Return the attributes of one row as a document has them; `fields` as `resource_object` takes them."""
-    return {
-        attribute.name: _attribute(attribute, row[attribute.name])
-        for attribute in resource.attributes
-        if (fields is None or attribute.name in fields)
-        and (attribute.name in row or not (attribute.is_kept_back or attribute.kept))
-    }
+    return _shaper(resource, fields).attributes(row)
 
 
 def is_retrievable(resource: Resource, row: Row) -> bool:
@@ -252,70 +235,142 @@ def _with_included(document: Object, included: Included, view: View) -> Object:
 
 def _reachable(included: Included) -> Reachable:
     return frozenset(
-        (type_, row["id"])
+        (type_, str(row["id"]))
         for type_, rows in included.items()
         for row in rows
         if is_retrievable(resource_of(type_), row)
     )
 
 
-def _attribute(attribute: Attribute, value: Any) -> Any:
-    if value is None:
-        return None
+type _Render = Callable[[Any], Any]
+type _Say = Callable[[Row, Reachable], Object]
+
+
+def _instant(value: Any) -> str:
+    return render_instant(value)
+
+
+def _renderer(attribute: Attribute) -> _Render | None:
+    """Return how values of an attribute are written; None where they are as they come."""
     match attribute.kind:
         case "instant":
-            return render_instant(value)
+            return _instant
         # As CloudEvents have it: a number of 64 bits is more than JSON's readers agree on.
         case "uuid" | "version":
-            return str(value)
+            return str
         case "objects":
-            return [
-                {
-                    member.name: _attribute(member, each[member.name])
-                    for member in attribute.members
-                    if member.name in each
-                }
-                for each in value
+            members = [(member.name, _renderer(member)) for member in attribute.members]
+            return lambda value: [
+                {name: _rendered(render, each[name]) for name, render in members if name in each} for each in value
             ]
         case "date":
-            return value.isoformat()
+            return lambda value: value.isoformat()
         case _:
-            return value
+            return None
+
+
+def _rendered(render: _Render | None, value: Any) -> Any:
+    return value if value is None or render is None else render(value)
+
+
+class _Shaper:
+    """Shapes the rows of one type: what does not depend on the row is decided once.
+
+    Args:
+        resource: the rows' declaration.
+        fields: as `resource_object` takes them.
+        primary: as `resource_object` takes it.
+    """
+
+    def __init__(self, resource: Resource, fields: frozenset[str] | None, *, primary: bool) -> None:
+        self._resource = resource
+        shown = [each for each in resource.attributes if fields is None or each.name in fields]
+        # What is kept back, or kept about a row, is shown where it was read.
+        self._attributes = [(each.name, _renderer(each), each.is_kept_back or bool(each.kept)) for each in shown]
+        self._relationships: list[tuple[str, _Say]] = [
+            (each.name, _to_many(resource, each) if each.many else _to_one(resource, each, primary=primary))
+            for each in resource.relationships
+            if fields is None or each.name in fields
+        ]
+
+    def attributes(self, row: Row) -> Object:
+        """Return the attributes of one row."""
+        return {
+            name: None if value is None else value if render is None else render(value)
+            for name, render, may_lack in self._attributes
+            if not may_lack or name in row
+            for value in (row[name],)
+        }
+
+    def shape(self, row: Row, reachable: Reachable) -> Object:
+        """Return the resource object of one row."""
+        document: Object = {"type": self._resource.type, "id": str(row["id"])}
+        attributes = self.attributes(row)
+        if attributes:
+            document["attributes"] = attributes
+        relationships = {}
+        for name, say in self._relationships:
+            said = say(row, reachable)
+            if said:
+                relationships[name] = said
+        if relationships:
+            document["relationships"] = relationships
+        if is_retrievable(self._resource, row):
+            document["links"] = {"self": location(self._resource, row)}
+        return document
+
+
+@lru_cache(maxsize=SHAPERS_KEPT)
+def _shaper(resource: Resource, fields: frozenset[str] | None, *, primary: bool = True) -> _Shaper:
+    return _Shaper(resource, fields, primary=primary)
 
 
 def _key(relationship: Relationship) -> str:
     return f"{relationship.name}_ids" if relationship.many else f"{relationship.name}_id"
 
 
-def _related(
-    resource: Resource, relationship: Relationship, row: Row, reachable: Reachable, *, primary: bool
-) -> Object:
-    """Return the relationship object: linkage, and a link to what a GET would show; empty where nothing is to say."""
-    key = _key(relationship)
-    if not relationship.many:
+def _to_one(resource: Resource, relationship: Relationship, *, primary: bool) -> _Say:
+    """Return what says a to-one relationship: linkage, and a link to what a GET shows; nothing if it was not read."""
+    key, type_key = _key(relationship), f"{relationship.name}_type"
+    declared, proving = relationship.target, proves(resource, relationship, primary=primary)
+
+    def say(row: Row, reachable: Reachable) -> Object:
         if key not in row:
             return {}
-        value, type_ = row[key], row.get(f"{relationship.name}_type", relationship.target)
-        made: Object = {"data": None if value is None else _identifier(type_, value)}
-        if value is not None:
-            target = resource_of(type_)
-            proven = row.get("deleted_at") is None and proves(resource, relationship, primary=primary)
-            if target.is_readable and (proven or (target.type, value) in reachable):
-                made["links"] = {"related": f"{target.route}/{value}"}
-        return made
-    list_ = list_of_related(resource, relationship, row["id"])
-    said: Object = {"links": {"related": list_}} if list_ else {}
-    if key in row:
-        said["data"] = [_identifier(relationship.target, id_) for id_ in row[key]]
-        if relationship.name in row.get("capped", ()):
-            said["meta"] = {"is_complete": False}
-            cursor = row["capped"][relationship.name]
-            if list_ and cursor:
-                # The linkage is in the order of this list; what is enrolled has no other.
-                path, _, query = list_.partition("?")
-                order = "" if resource_of(relationship.target).enrolled_in == resource.type else "&sort=created_at"
-                said["links"]["next"] = url_of(path, with_cursor(f"{query}{order}", "page[after]", cursor))
-    return said
+        value = row[key]
+        if value is None:
+            return {"data": None}
+        type_ = declared if declared != ANY_RECORD else row[type_key]
+        id_, target = str(value), resource_of(type_)
+        said: Object = {"data": {"type": type_, "id": id_}}
+        is_proven = proving and row.get("deleted_at") is None
+        if target.is_readable and (is_proven or (type_, id_) in reachable):
+            said["links"] = {"related": f"{target.route}/{id_}"}
+        return said
+
+    return say
+
+
+def _to_many(resource: Resource, relationship: Relationship) -> _Say:
+    """Return what says a to-many relationship: a link to the list of what it holds, and the linkage that was read."""
+    key = _key(relationship)
+    order = "" if resource_of(relationship.target).enrolled_in == resource.type else "&sort=created_at"
+
+    def say(row: Row, _reachable: Reachable) -> Object:
+        list_ = list_of_related(resource, relationship, row["id"])
+        said: Object = {"links": {"related": list_}} if list_ else {}
+        if key in row:
+            said["data"] = [_identifier(relationship.target, id_) for id_ in row[key]]
+            if relationship.name in row.get("capped", ()):
+                said["meta"] = {"is_complete": False}
+                cursor = row["capped"][relationship.name]
+                if list_ and cursor:
+                    # The linkage is in the order of this list; what is enrolled has no other.
+                    path, _, query = list_.partition("?")
+                    said["links"]["next"] = url_of(path, with_cursor(f"{query}{order}", "page[after]", cursor))
+        return said
+
+    return say
 
 
 def list_of_related(resource: Resource, relationship: Relationship, id_: object) -> str:

@@ -7,6 +7,8 @@ MEDIA_TYPE = "application/vnd.api+json"
 CURSOR_PAGINATION = "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/"
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+# Milliseconds at most: what is finer is cut off by `isoformat`, not here.
+_OF_POSTGRES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,3})?\+00", re.ASCII)
 _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,](?P<fraction>\d++))?)?(Z|[+-]\d\d(:?\d\d)?)",
     re.IGNORECASE | re.ASCII,
@@ -56,6 +58,14 @@ def parse_day(text: str) -> date | None:
         return None
 
 
-def render_instant(value: datetime) -> str:
-    """Return `value` in UTC with milliseconds and `Z` (contract, section 4, "Times")."""
+def render_instant(value: datetime | str) -> str:
+    """Return `value` in UTC with milliseconds and `Z` (contract, section 4, "Times").
+
+    A text is a time as Postgres writes it. Where its zone is UTC and its year has four digits, nothing is parsed.
+    """
+    if isinstance(value, str):
+        if _OF_POSTGRES.fullmatch(value):
+            # 2026-05-10 08:14:22.12+00
+            return f"{value[:10]}T{value[11:19]}.{value[20:-3]:0<3}Z"
+        value = datetime.fromisoformat(value)
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

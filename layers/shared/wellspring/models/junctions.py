@@ -5,10 +5,8 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey,
 from wellspring.models import walks
 from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
 from wellspring.models.parents import LIVE, reference
-from wellspring.models.walks import Walk
+from wellspring.models.walks import DIRECTIONS, Walk
 from wellspring.resources import Resource, ledgers, resource_of
-
-INPUT_LIVE = "deleted_at IS NULL AND direction = 'input'::core_api.direction_enum"
 
 
 def provenance_table(ledger: Resource) -> Table:
@@ -36,11 +34,14 @@ def provenance_table(ledger: Resource) -> Table:
         Walk(record.column, "created_at").index(f"idx_{name}_record_created"),
         # Of a record's history the dead rows by themselves, which cost a sync nothing (docs/adr/0028).
         Walk(record.column, "created_at", live=False).index(f"idx_{name}_record_created_dead"),
-        # Whether somebody else brings a record in, however many dead rows it has.
-        Index(
-            f"idx_{name}_record_input_live",
-            *(record.column, connector.column, "created_at", "pk"),
-            postgresql_where=text(INPUT_LIVE),
+        # Whether somebody else brings a record in, and what a relink ends, however many dead rows the record has.
+        *(
+            Index(
+                f"idx_{name}_record_{direction}_live",
+                *(record.column, connector.column, "created_at", "pk"),
+                postgresql_where=text(f"deleted_at IS NULL AND direction = '{direction}'::core_api.direction_enum"),
+            )
+            for direction in DIRECTIONS
         ),
         # The live half of the seed's index; the dead one is among the others (docs/adr/0029).
         Walk(connector.column, "created_at", live=True).index(f"idx_{name}_wc_created_at"),

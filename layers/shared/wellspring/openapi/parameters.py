@@ -16,7 +16,7 @@ from wellspring.jsonapi.query import (
     is_of_workspaces,
 )
 from wellspring.openapi import examples
-from wellspring.openapi.naming import pascal, schema
+from wellspring.openapi.naming import schema
 from wellspring.openapi.schemas import choice, included_types, narrowed
 from wellspring.queries import (
     BY_SOLE_SOURCE,
@@ -43,18 +43,11 @@ WITH_VIEW = frozenset({"list", "retrieve", "create", "update", "answers", "answe
 _COMPARED = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
 
 
-_SORTED = [resource.sorted_by for resource in resources() if resource.sorted_by]
-
-
 def enumerations() -> dict[str, Object]:
     """Return the schemas of the values that parameters choose from, shared so that generated clients name each once."""
-    orders = [order for name in SORTABLE for order in (name, f"-{name}")]
-    own = {_order_of(resource): _orders(resource) for resource in resources() if resource.times != SORTABLE}
+    orders = dict.fromkeys(order for resource in resources() for order in _orders(resource))
     return {
-        "Order": {"type": "string", "enum": orders},
-        **{name: {"type": "string", "enum": said} for name, said in own.items() if said},
-        "OrderOrName": {"type": "string", "enum": [*orders, "name", "-name"]},
-        "OrderOrSync": {"type": "string", "enum": [*orders, *(sign + kept for kept in _SORTED for sign in ("", "-"))]},
+        "Order": {"type": "string", "enum": list(orders)},
         "DeletedRows": {"type": "string", "enum": list(DELETED)},
     }
 
@@ -117,7 +110,7 @@ def _key(name: str) -> str:
 def _list(resource: Resource, within: frozenset[str]) -> Iterator[tuple[str, Object]]:
     for parameter in (*_paging(), *_filters(resource, within)):
         yield _key(parameter["name"]), parameter
-    yield (f"sort.{_order_of(resource)}"), _sort(resource)
+    yield f"sort.{'.'.join(_orders(resource)[::2])}", _sort(resource)
     if "workspace" not in within and is_of_workspaces(resource):
         several = resource.relationship("workspace") is not None
         yield "filter.workspace.several" if several else "filter.workspace.one", _workspaces(several=several)
@@ -148,7 +141,7 @@ def _of_activity() -> Iterator[Object]:
         day: Object = {"type": "string", "format": "date"}
         yield _query(f"filter[date][{operator}]", description, day, examples.DAY)
     description = f"Adds all days of each connector up; a page has at most {MAX_SUMMED} of them then."
-    yield _query("sum[by]", description, {"type": "string", "enum": [BY_CONNECTOR]}, BY_CONNECTOR)
+    yield _query("sum[by]", description, {"type": "string", "const": BY_CONNECTOR}, BY_CONNECTOR)
 
 
 def _paging() -> Iterator[Object]:
@@ -164,17 +157,11 @@ def _paging() -> Iterator[Object]:
     yield _query("page[total]", total, {"type": "boolean"}, example=True)
 
 
-def _order_of(resource: Resource) -> str:
-    """Return the name of the enumeration of a list's orders."""
-    if resource.times != SORTABLE:
-        return f"OrderOf{pascal(resource.type)}"
-    if resource.sorted_by:
-        return "OrderOrSync"
-    return "OrderOrName" if resource.named else "Order"
-
-
 def _orders(resource: Resource) -> list[str]:
-    return [order for name in resource.times for order in (name, f"-{name}")]
+    """Return what a list is sorted by, each the one way and the other."""
+    by_name = ("name",) if resource.named else ()
+    kept = (resource.sorted_by,) if resource.sorted_by else ()
+    return [order for name in (*resource.times, *by_name, *kept) for order in (name, f"-{name}")]
 
 
 def _sort(resource: Resource) -> Object:
@@ -185,21 +172,21 @@ def _sort(resource: Resource) -> Object:
             f"The order, `-` for newest first; `-created_at` where it is not said. {dead} By `{resource.sorted_by}` "
             f"with `filter[workspace]`, among at most {MAX_STATES:,}: what never happened is older than all."
         )
-        return _query("sort", description, schema(_order_of(resource)), "-created_at")
+        return _query("sort", description, narrowed("Order", enum=_orders(resource)), "-created_at")
     if resource.times != SORTABLE:
         usual = f"-{resource.times[0]}"
         description = f"The order, `-` for newest first; `{usual}` where it is not said."
         if resource.tenancy == "message":
             description += " By another time only those that have it, and without a filter on outcome, reason or run."
-        return _query("sort", description, schema(_order_of(resource)), usual)
+        return _query("sort", description, narrowed("Order", enum=_orders(resource)), usual)
     if resource.named is None:
         description = f"The order, `-` for newest first; `-created_at` where it is not said. {dead}"
-        return _query("sort", description, schema(_order_of(resource)), "-created_at")
+        return _query("sort", description, narrowed("Order", enum=_orders(resource)), "-created_at")
     description = (
         "The order, `-` for the other way round; where it is not said `-created_at`, or `name` for what is found by "
         f"its name. Only live rows have the order of names, whose case does not count. {dead}"
     )
-    return _query("sort", description, schema(_order_of(resource)), "name")
+    return _query("sort", description, narrowed("Order", enum=_orders(resource)), "name")
 
 
 def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:

@@ -217,7 +217,7 @@ _OPEN: dict[str, Object] = {
     "openapi": {
         "description": "An OpenAPI 3.1 document.",
         "content": {
-            _JSON: {"schema": {"type": "object", "required": ["openapi"]}, "example": {"openapi": "3.1.1"}},
+            _JSON: {"schema": {"required": ["openapi"]}, "example": {"openapi": "3.1.1"}},
         },
     },
     "docs": {

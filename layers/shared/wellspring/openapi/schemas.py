@@ -5,7 +5,7 @@ declarations is seen by the tests that compare the two. Requests are described a
 relationship that is unknown or not the client's to say is refused, other members are ignored, as JSON:API demands.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
@@ -19,10 +19,14 @@ from wellspring.resources import (
     DIRECTIONS,
     MESSAGE_REASONS,
     SINGLE,
+    TIMES,
+    WORKSPACE_GROUP_MEMBERSHIP,
+    WORKSPACE_MEMBERSHIP,
     Attribute,
     Kind,
     Relationship,
     Resource,
+    ledgers,
     records,
     resource_of,
     resources,
@@ -37,8 +41,6 @@ RELEASED = ("matching", "released", "still_parked", "remaining")
 _BLANK = r"\t-\r\u001c- \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 TEXT_PATTERN = rf"^[^\u0000]*[^\u0000{_BLANK}][^\u0000]*$"
 NEVER: Object = {"not": {}}
-# JSON:API 1.1, "@-Members".
-_IGNORED: Object = {"patternProperties": {"^@": True}}
 
 
 def closed(properties: Object, *required: str) -> Object:
@@ -89,11 +91,7 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "enum": list(DIRECTIONS),
             "description": "`input`: the connector brought the record in; `output`: it carried it out.",
         },
-        **{
-            name: {"type": "string", "enum": list(choices)}
-            for choices, name in _names_of_choices().items()
-            if choices != DIRECTIONS
-        },
+        **{name: {"type": "string", "enum": list(choices)} for name, choices in _words().items()},
         "ByDirection": {
             **closed(dict.fromkeys(DIRECTIONS, _NUMBER), *DIRECTIONS),
             "description": "How many rows of each direction.",
@@ -157,42 +155,6 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "jsonapi",
             "meta",
         ),
-        "ReleaseRequest": open_(
-            {
-                "meta": open_(
-                    {
-                        "source": {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": TEXT_PATTERN},
-                        "reason": {"type": "string", "minLength": 1, "maxLength": 100, "pattern": TEXT_PATTERN},
-                        "dry_run": {"type": "boolean"},
-                    },
-                    "source",
-                    "reason",
-                )
-            },
-            "meta",
-        ),
-        "ReleaseMessagesRequest": open_(
-            {
-                "meta": open_(
-                    {
-                        "workspace_connector": {"type": "string", "format": "uuid"},
-                        "reason": schema(_names_of_choices()[MESSAGE_REASONS]),
-                        "dry_run": {"type": "boolean"},
-                    },
-                    "workspace_connector",
-                    "reason",
-                )
-            },
-            "meta",
-        ),
-        "DismissRequest": open_(
-            {
-                "meta": open_(
-                    {"note": {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": TEXT_PATTERN}}, "note"
-                )
-            },
-            "meta",
-        ),
         "GatewayError": {
             **open_({"message": {"type": "string"}}, "message"),
             "description": "What the gateway itself answers, before any function is called.",
@@ -201,7 +163,7 @@ def basics(codes: list[str]) -> dict[str, Object]:
             **closed({"self": schema("Link")}),
             "description": "Empty or left out where a GET would not show the resource, as of one that is tombstoned.",
         },
-        "RelatedLinks": closed({"related": schema("Link")}, "related"),
+        "RelatedLinks": closed({"related": schema("Link"), "next": schema("Link")}, "related"),
         "PageLinks": _links("self", "first", "prev", "next"),
         "ItemMeta": {
             **closed({"page": closed({"cursor": {"type": "string"}}, "cursor")}, "page"),
@@ -212,14 +174,12 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "description": "Only with `page[total]=true`.",
         },
         "Identifier": open_({"type": {"type": "string"}, "id": schema("Id")}, "type", "id"),
-        "Linkage": open_({"data": schema("Identifier")}, "data"),
-        "OptionalLinkage": open_({"data": _or_null(schema("Identifier"))}, "data"),
-        "Linkages": open_({"data": {"type": "array", "items": schema("Identifier")}}, "data"),
+        "Linkage": open_({"data": _or_null(schema("Identifier"))}, "data"),
         "ManyLinked": {
             **open_(
                 {
                     "data": {"type": "array", "items": schema("Identifier"), "maxItems": MOST_LINKED},
-                    "links": closed({"related": schema("Link"), "next": schema("Link")}, "related"),
+                    "links": schema("RelatedLinks"),
                     "meta": closed({"is_complete": {"const": False}}, "is_complete"),
                 }
             ),
@@ -240,8 +200,17 @@ def basics(codes: list[str]) -> dict[str, Object]:
             {name: {"type": "integer", "minimum": 0} for name in ("named", "made", "linked", "ended", "matched")}
         ),
         "Name": {"type": "string", "description": "Name of an attribute, a relationship or a path of relationships."},
-        "NoMembers": {**closed({}), **_IGNORED, "description": "There is nothing to say here."},
+        "Relationships": {
+            **open_({said.name: schema("ManyLinked" if said.many else "Linkage") for said in _every_relationship()}),
+            "description": "Every relationship that a resource may have; each type says which it has.",
+        },
+        **_of_requests(),
+        **_of_actions(),
     }
+
+
+def _text_of(most: int) -> Object:
+    return {"type": "string", "minLength": 1, "maxLength": most, "pattern": TEXT_PATTERN}
 
 
 _NUMBER: Object = {"type": "integer", "minimum": 0}
@@ -255,25 +224,75 @@ _TOTAL: Object = {
 def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
     """Yield the schemas of the resource object of a type and, where it has routes, of the documents around it."""
     name = pascal(resource.type)
+    family = _family_of(resource)
+    if family:
+        yield from _of_one_of(family, resource)
+        return
     yield name, _resource_object(resource)
     if resource.is_single or resource is CONNECTOR_IMPACT:
-        yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
+        yield (
+            f"{name}Document",
+            _document(included_types(resource), {"data": schema(name), "links": schema("SelfLinks")}),
+        )
     elif resource in ANSWERS:
         several = {"type": "array", "items": schema(name)}
-        yield f"{name}Collection", _document(resource, {"data": several, "links": schema("PageLinks")})
+        yield f"{name}Collection", _document(included_types(resource), {"data": several, "links": schema("PageLinks")})
     elif resource.route:
-        yield f"{name}Document", _document(resource, {"data": schema(name), "links": schema("SelfLinks")})
         yield (
-            f"{name}Collection",
-            _document(
-                resource,
-                {
-                    "data": {"type": "array", "items": schema(name)},
-                    "links": schema("PageLinks"),
-                    "meta": schema("ListMeta"),
-                },
-            ),
+            f"{name}Document",
+            _document(included_types(resource), {"data": schema(name), "links": schema("SelfLinks")}),
         )
+        yield f"{name}Collection", _collection(resource)
+
+
+# Types whose resource objects differ in their type and relationships alone; one class of a generated client each.
+def _families() -> dict[str, tuple[Resource, ...]]:
+    return {
+        "Provenance": tuple(ledgers().values()),
+        "Membership": (WORKSPACE_MEMBERSHIP, WORKSPACE_GROUP_MEMBERSHIP),
+    }
+
+
+def _family_of(resource: Resource) -> str:
+    return next((family for family, members in _families().items() if resource in members), "")
+
+
+def _of_families() -> Iterator[tuple[str, Object]]:
+    """Yield what the types of each family have in common."""
+    for family, members in _families().items():
+        first = members[0]
+        yield f"{family}Attributes", _all_shown(first)
+        targets = tuple(dict.fromkeys(target for member in members for target in included_types(member)))
+        told = " or ".join(f"`{member.type}`" for member in members)
+        properties = _resource_object(first)["properties"] | {
+            "type": {"type": "string", "description": f"{told}."},
+            "relationships": schema("Relationships"),
+        }
+        made = schema(family)
+        yield family, {**closed(properties, "type", "id"), "description": f"What {told} have in common."}
+        yield f"{family}Document", _document(targets, {"data": made, "links": schema("SelfLinks")})
+
+
+def _of_one_of(family: str, resource: Resource) -> Iterator[tuple[str, Object]]:
+    """Yield the schemas of one type of a family: those of the family, narrowed."""
+    name, whole = pascal(resource.type), _resource_object(resource)
+    own = {member: whole["properties"][member] for member in ("type", "attributes", "relationships")}
+    told = {member: whole[member] for member in ("description", "examples")}
+    yield name, narrowed(family, type="object", properties=own, required=["type", "id"], **told)
+    # Without its type: a TypeScript client would intersect two arrays, and read the wrong one.
+    included = {"items": _included(included_types(resource))["items"]}
+    document = {"data": schema(name), "included": included}
+    yield f"{name}Document", narrowed(f"{family}Document", type="object", properties=document, required=["data"])
+    yield f"{name}Collection", _collection(resource)
+
+
+def _collection(resource: Resource) -> Object:
+    members = {
+        "data": {"type": "array", "items": schema(pascal(resource.type))},
+        "links": schema("PageLinks"),
+        "meta": schema("ListMeta"),
+    }
+    return _document(included_types(resource), members)
 
 
 def _resource_object(resource: Resource) -> Object:
@@ -283,7 +302,8 @@ def _resource_object(resource: Resource) -> Object:
         "attributes": _attributes(resource),
     }
     if resource.relationships:
-        properties["relationships"] = closed({said.name: _related(said) for said in resource.relationships})
+        related = {said.name: _related(said) for said in resource.relationships}
+        properties["relationships"] = _only(narrowed("Relationships", type="object", properties=related), related)
     required = ["type", "id"]
     if resource in ANSWERS:
         properties["meta"] = schema("ItemMeta")
@@ -303,8 +323,15 @@ def _resource_object(resource: Resource) -> Object:
 
 
 def _attributes(resource: Resource) -> Object:
-    """Return the schema of a resource's attributes: one for all ledgers, which have the same."""
-    return schema("LedgerAttributes") if resource.policy == "provenance" else _all_shown(resource)
+    """Return the schema of a resource's attributes: one for those that have the same."""
+    family = _family_of(resource)
+    if family:
+        return schema(f"{family}Attributes")
+    return schema("NamedAttributes") if _is_named_only(resource) else _all_shown(resource)
+
+
+def _is_named_only(resource: Resource) -> bool:
+    return [said.name for said in resource.attributes if said not in TIMES] == ["name"]
 
 
 def _all_shown(resource: Resource) -> Object:
@@ -364,19 +391,25 @@ def _text(attribute: Attribute) -> Object:
 
 def choice(attribute: Attribute) -> Object:
     """Return the schema of a text of which there are a few, shared so that generated clients name it once."""
-    return schema(_names_of_choices()[attribute.choices])
+    return _of_words(attribute.name, attribute.choices)
 
 
-def _names_of_choices() -> dict[tuple[str, ...], str]:
-    """Return what the document calls each set of words that a text is one of: after the first that is declared."""
-    found: dict[tuple[str, ...], str] = {DIRECTIONS: "Direction"}
+def _of_words(name: str, choices: tuple[str, ...]) -> Object:
+    if choices == DIRECTIONS:
+        return schema("Direction")
+    words = _words()[pascal(name)]
+    return schema(pascal(name)) if list(choices) == words else narrowed(pascal(name), enum=list(choices))
+
+
+def _words() -> dict[str, list[str]]:
+    """Return all words that a text of some name is one of, whatever it is of, by what the document calls them."""
+    found: dict[str, dict[str, None]] = {}
     for resource in resources():
         for attribute in resource.attributes:
             for said in (attribute, *attribute.members):
-                name = said.name if said is attribute else f"{attribute.name}_{said.name}"
-                if said.choices:
-                    found.setdefault(said.choices, pascal(f"{resource.type}_{name}"))
-    return found
+                if said.choices and said.choices != DIRECTIONS:
+                    found.setdefault(pascal(said.name), {}).update(dict.fromkeys(said.choices))
+    return {name: list(words) for name, words in found.items()}
 
 
 def _or_null(known: Object) -> Object:
@@ -387,18 +420,27 @@ def _related(relationship: Relationship) -> Object:
     """Return the schema of a relationship in an answer: its linkage, and a link to what a GET would show."""
     known = narrowed("Identifier", properties=_of_type(relationship.target), unevaluatedProperties=False)
     if relationship.many:
-        name, data = "ManyLinked", {"type": "array", "items": known}
-    elif relationship.required:
-        name, data = "Linkage", known
+        data: Object = {"type": "array", "items": known}
     else:
-        name, data = "OptionalLinkage", _or_null(known)
+        data = known if relationship.required else _or_null(known)
     links = (
         {}
         if relationship.many or (relationship.target and not resource_of(relationship.target).is_readable)
         else {"links": schema("RelatedLinks")}
     )
+    name = "ManyLinked" if relationship.many else "Linkage"
     told = {"description": relationship.description} if relationship.description else {}
     return narrowed(name, properties={**links, "data": data}, unevaluatedProperties=False, **told)
+
+
+def _every_relationship() -> list[Relationship]:
+    return [said for resource in (*resources(), *ANSWERS) for said in resource.relationships]
+
+
+def _only(known: Object, names: Iterable[str], *, ignored: bool = False) -> Object:
+    """Return a schema of which no members but these are valid; those that JSON:API ignores where that is said."""
+    said: Object = {"enum": list(names)}
+    return {**known, "propertyNames": {"anyOf": [said, {"pattern": "^@"}]} if ignored else said}
 
 
 def _of_type(target: str) -> Object:
@@ -412,21 +454,24 @@ def _links(*names: str) -> Object:
     return closed(properties, *names)
 
 
-def _document(resource: Resource, members: Object) -> Object:
+def _document(targets: tuple[str, ...], members: Object) -> Object:
     properties: Object = {"jsonapi": schema("JsonApi"), **members}
-    targets = included_types(resource)
     if targets:
-        one_of = [schema(pascal(target)) for target in targets]
-        discriminator = {
-            "propertyName": "type",
-            "mapping": {target: schema(pascal(target))["$ref"] for target in targets},
-        }
-        properties["included"] = {
-            "type": "array",
-            "items": {"oneOf": one_of, "discriminator": discriminator},
-            "description": "What `include` asks for, each resource once.",
-        }
+        properties["included"] = _included(targets)
     return closed(properties, "jsonapi", "links", "data")
+
+
+def _included(targets: tuple[str, ...]) -> Object:
+    one_of = [schema(pascal(target)) for target in targets]
+    discriminator = {
+        "propertyName": "type",
+        "mapping": {target: schema(pascal(target))["$ref"] for target in targets},
+    }
+    return {
+        "type": "array",
+        "items": {"oneOf": one_of, "discriminator": discriminator},
+        "description": "What `include` asks for, each resource once.",
+    }
 
 
 def included_types(resource: Resource) -> tuple[str, ...]:
@@ -449,9 +494,64 @@ def request_name(resource: Resource, operation: str) -> str:
     return f"{pascal(resource.type)}{operation.capitalize()}Request"
 
 
+def _of_requests() -> dict[str, Object]:
+    """Return what all documents that create, and all that change something, have in common.
+
+    A generated client has one class for what there is to say, whatever the type: each type says which of it it takes.
+    """
+    attributes: Object = {}
+    for resource in resources():
+        for said in resource.attributes:
+            if said.written != "never":
+                known = _said(said)
+                attributes[said.name] = known if attributes.get(said.name, known) == known else {}
+    type_, written = {"type": "string"}, schema("WrittenAttributes")
+    created = open_({"type": type_, "attributes": written, "relationships": schema("Relationships")}, "type")
+    changed = open_({"type": type_, "id": schema("Id"), "attributes": written}, "type", "id")
+    return {
+        "WrittenAttributes": {
+            **open_(attributes),
+            "description": "Every attribute that a client may say; each type says which it takes.",
+        },
+        "NewResource": created,
+        "ChangedResource": changed,
+        "CreateRequest": open_({"data": schema("NewResource")}, "data"),
+        "UpdateRequest": open_({"data": schema("ChangedResource")}, "data"),
+    }
+
+
+def _of_actions() -> dict[str, Object]:
+    """Return the schemas of what releases several of what is kept and what dismisses one: by its `meta`."""
+    known: Object = {
+        "source": _text_of(2000),
+        "workspace_connector": {"type": "string", "format": "uuid"},
+        "reason": _text_of(100),
+        "dry_run": {"type": "boolean"},
+        "note": _text_of(2000),
+    }
+    takes = {
+        "ReleaseRequest": (("source", "reason"), ("dry_run",)),
+        "ReleaseMessagesRequest": (("workspace_connector", "reason"), ("dry_run",)),
+        "DismissRequest": (("note",), ()),
+    }
+    own: Object = {name: open_({said: known[said] for said in sum(said, ())}, *said[0]) for name, said in takes.items()}
+    own["ReleaseMessagesRequest"]["properties"]["reason"] = _of_words("reason", MESSAGE_REASONS)
+    return {
+        "ActionMeta": {
+            **open_(known),
+            "description": "All that may be said to what is kept; each request says what it takes.",
+        },
+        "ActionRequest": open_({"meta": schema("ActionMeta")}, "meta"),
+        **{
+            name: narrowed("ActionRequest", type="object", properties={"meta": said}, required=["meta"])
+            for name, said in own.items()
+        },
+    }
+
+
 def request(resource: Resource, operation: str) -> Object:
     """Return the schema of the documents that create or update a type, wherever they are sent."""
-    attributes = _written_attributes(resource, operation)
+    attributes = {said.name: _said(said) for said in resource.attributes if said.written in {operation, "always"}}
     relationships = {said.name: _pointed(said) for said in resource.relationships if said.written == operation}
     creating = operation == "create"
     needed = [said.name for said in resource.attributes if said.required and said.written != "never" and creating]
@@ -460,13 +560,16 @@ def request(resource: Resource, operation: str) -> Object:
         "id": {**NEVER, "description": "The server makes the ids."}
         if creating
         else {**schema("Id"), "description": "The id of the path."},
-        "attributes": schema(_written_name(operation))
-        if resource.policy == "provenance"
-        else _members(attributes, needed),
+        "attributes": _members(attributes, needed),
         "relationships": _members(relationships, []),
     }
     required = ["type", *(() if creating else ("id",)), *(("attributes",) if needed else ())]
-    return open_({"data": open_(data, *required)}, "data")
+    return narrowed(
+        f"{operation.capitalize()}Request",
+        type="object",
+        properties={"data": open_(data, *required)},
+        required=["data"],
+    )
 
 
 def request_to(route: Route, resource: Resource) -> Object:
@@ -491,14 +594,6 @@ def request_to(route: Route, resource: Resource) -> Object:
     return narrowed(request_name(resource, operation), properties={"data": data})
 
 
-def _written_name(operation: str) -> str:
-    return f"Ledger{operation.capitalize()}Attributes"
-
-
-def _written_attributes(resource: Resource, operation: str) -> Object:
-    return {said.name: _said(said) for said in resource.attributes if said.written in {operation, "always"}}
-
-
 def _said(attribute: Attribute) -> Object:
     """Return the schema of an attribute in a request."""
     match attribute.kind:
@@ -512,27 +607,29 @@ def _said(attribute: Attribute) -> Object:
         case _ if attribute.choices:
             return choice(attribute)
         case _:
-            return {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": TEXT_PATTERN}
+            return _text_of(MAX_TEXT)
 
 
 def _members(known: Object, needed: list[str]) -> Object:
-    return {**closed(known, *needed), **_IGNORED} if known else schema("NoMembers")
+    """Return the schema of an object of which a client may say these members, and what JSON:API ignores."""
+    if not known:
+        return {"type": "object", "propertyNames": {"pattern": "^@"}, "description": "There is nothing to say here."}
+    return _only(open_(known, *needed), known, ignored=True)
 
 
 def _pointed(relationship: Relationship) -> Object:
     known = narrowed("Identifier", properties=_of_type(relationship.target))
     if relationship.many:
-        return narrowed("Linkages", properties={"data": {"type": "array", "items": known, "maxItems": MAX_LINKAGES}})
-    return narrowed("Linkage", properties={"data": known})
+        several = {"type": "array", "items": known, "maxItems": MAX_LINKAGES}
+        return open_({"data": several}, "data")
+    return open_({"data": known}, "data")
 
 
 def all_answers() -> dict[str, Object]:
-    """Return the schemas of everything that answers hold, and of what ledgers have in common in requests."""
-    ledger, *_ = (resource for resource in resources() if resource.policy == "provenance")
-    needed = [said.name for said in ledger.attributes if said.required]
+    """Return the schemas of everything that answers hold."""
+    named = next(resource for resource in resources() if _is_named_only(resource))
     return {
-        "LedgerAttributes": _all_shown(ledger),
-        _written_name("create"): _members(_written_attributes(ledger, "create"), needed),
-        _written_name("update"): _members(_written_attributes(ledger, "update"), []),
+        "NamedAttributes": _all_shown(named),
+        **dict(_of_families()),
         **{name: made for resource in (*resources(), *ANSWERS) for name, made in answers(resource)},
     }

@@ -1,7 +1,6 @@
 """Workspace groups: making one with its owner and enrolments, and what its to-many relationships hold."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -9,12 +8,9 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    CompoundSelect,
-    FromClause,
     Integer,
     ScalarSelect,
     Select,
-    Text,
     bindparam,
     exists,
     func,
@@ -25,12 +21,11 @@ from sqlalchemy import (
     text,
     true,
     tuple_,
-    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from wellspring.access.predicates import IDS, Visible, parameters
+from wellspring.access.predicates import Visible, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.models import listed_from, parents
@@ -113,97 +108,6 @@ def end(transaction: Transaction, id_: UUID) -> None:
     """Tombstone the enrolments and memberships of a group whose row is locked."""
     for statement in _END:
         transaction.execute(statement, {"id": id_})
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """One of what a to-many relationship holds.
-
-    Attributes:
-        id: its public id.
-        place: where it stands in the list of them: of a workspace the place of its enrolment.
-    """
-
-    id: UUID
-    place: Position
-
-
-def linkage(
-    transaction: Transaction, ids: Sequence[UUID], names: Sequence[str], most: int
-) -> dict[UUID, dict[str, list[Linked]]]:
-    """Return, for each of these groups, what its to-many relationships hold, the oldest first, in one statement.
-
-    There is no predicate here: whoever sees a group sees its workspaces and members, and `ids` come from visible rows.
-
-    Args:
-        transaction: the scope to read in.
-        ids: the groups.
-        names: the relationships, `workspaces` or `memberships`.
-        most: how many of each relationship of each group are read.
-
-    Returns:
-        By group, for each of `names`, what it holds.
-    """
-    found: dict[UUID, dict[str, list[Linked]]] = {id_: {name: [] for name in names} for id_ in ids}
-    statement = _linkage_statement(tuple(sorted(names)))
-    for row in transaction.execute(statement, {"ids": list(ids), "most": most}):
-        found[row.group_id][row.relationship].append(Linked(row.id, Position(row.since, row.link_id)))
-    return found
-
-
-@lru_cache(maxsize=4)
-def _linkage_statement(names: tuple[str, ...]) -> CompoundSelect[Any]:
-    return union_all(*(_linked(name) for name in names)).order_by("since", "place")
-
-
-def _linked(name: str) -> Select[Any]:
-    group = parents.workspace_groups
-    source, link, id_, conditions = {"workspaces": _enrolled, "memberships": _members}[name]()
-    # A look-up for each group, which ends when it has found enough.
-    first = (
-        select(id_.label("id"), link.c.id.label("link_id"), link.c.created_at.label("since"), link.c.pk.label("place"))
-        .select_from(source)
-        .where(*conditions(group))
-        .correlate(group)
-        .order_by(link.c.created_at, link.c.pk)
-        .limit(bindparam("most", type_=Integer))
-        .lateral()
-    )
-    return (
-        select(group.c.id.label("group_id"), literal(name, Text).label("relationship"), *first.c)
-        .select_from(group.join(first, true()))
-        .where(group.c.id == func.any(bindparam("ids", type_=IDS)))
-    )
-
-
-type _Many = tuple[FromClause, FromClause, ColumnElement[UUID], Callable[[FromClause], list[ColumnElement[bool]]]]
-
-
-def _enrolled() -> _Many:
-    enrolment, workspace = workspace_group_workspaces, parents.workspaces
-
-    def conditions(group: FromClause) -> list[ColumnElement[bool]]:
-        return [
-            enrolment.c.workspace_group_pk == group.c.pk,
-            enrolment.c.deleted_at.is_(None),
-            workspace.c.deleted_at.is_(None),
-        ]
-
-    return (
-        enrolment.join(workspace, workspace.c.pk == enrolment.c.workspace_pk),
-        enrolment,
-        workspace.c.id,
-        conditions,
-    )
-
-
-def _members() -> _Many:
-    membership = parents.workspace_group_memberships
-
-    def conditions(group: FromClause) -> list[ColumnElement[bool]]:
-        return [membership.c.workspace_group_pk == group.c.pk, membership.c.deleted_at.is_(None)]
-
-    return membership, membership, membership.c.id, conditions
 
 
 def workspaces_page(

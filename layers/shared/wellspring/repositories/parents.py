@@ -10,12 +10,15 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     CompoundSelect,
+    Integer,
     Select,
     and_,
     bindparam,
     cast,
+    column,
     func,
     literal,
+    literal_column,
     null,
     select,
     union_all,
@@ -79,8 +82,8 @@ def find(
     return {
         (row.type, row.id): Parent(row.pk, row.id, row.workspace_pk, frozenset(row.roles))
         for row in transaction.execute(statement, values)
-        # Of a type that has none there is one row of nulls.
-        if row.id is not None
+        # Of what is for everybody, what is not there is asked for, too.
+        if row.pk
     }
 
 
@@ -94,29 +97,30 @@ def caller_pk(transaction: Transaction, caller: Person) -> int | None:
 @lru_cache(maxsize=64)
 def _find_statement(types: tuple[str, ...], *, person: bool) -> CompoundSelect[Any]:
     visible = Visible(person=person)
-    visible.at_first()
     return union_all(*(_find_one(type_, visible, person=person) for type_ in types))
 
 
 def _find_one(type_: str, visible: Visible, *, person: bool) -> Select[Any]:
     table = table_of(resource_of(type_).table)
-    row = table.alias()
-    workspace = workspace_of(row, table.name)
-    statement = select(
+    row, none = table.alias(), cast(null(), BigInteger)
+    workspace = [row.c.workspace_pk] if "workspace_pk" in table.c else []
+    id_ = column("id", PG_UUID(as_uuid=True))
+    wanted = func.unnest(bindparam(f"{type_}_ids", type_=IDS)).table_valued(id_).render_derived(name="wanted")
+    # Each id is asked about, whether anything has it: of what is not there, as of nobody's (OFFSET 0: before it is).
+    asked = (
+        select(wanted.c.id, *(func.coalesce(known, 0).label(known.name) for known in (row.c.pk, *workspace)))
+        .select_from(wanted.outerjoin(row, and_(row.c.id == wanted.c.id, row.c.deleted_at.is_(None))))
+        .offset(literal_column("0", Integer))
+        .subquery(f"asked_{type_}")
+    )
+    of = workspace_of(asked, table.name)
+    return select(
         literal(type_, SqlText).label("type"),
-        row.c.pk,
-        row.c.id,
-        (cast(null(), BigInteger) if workspace is None else workspace).label("workspace_pk"),
-        _roles(table.name, row.c.pk, person=person).label("roles"),
-    )
-    found = and_(
-        row.c.id == func.any(bindparam(f"{type_}_ids", type_=IDS)),
-        row.c.deleted_at.is_(None),
-        visible.through(row, table.name),
-    )
-    if visible.first is None:
-        return statement.where(found)
-    return statement.select_from(visible.first.outerjoin(row, found))
+        asked.c.pk,
+        asked.c.id,
+        (none if of is None else of).label("workspace_pk"),
+        _roles(table.name, asked.c.pk, person=person).label("roles"),
+    ).where(visible.through(asked, table.name))
 
 
 def _roles(table: str, pk: ColumnElement[int], *, person: bool) -> ColumnElement[Any]:

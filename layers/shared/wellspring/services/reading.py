@@ -1,18 +1,18 @@
 """Reading the ledger: lists and single rows, with what they include."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
-from wellspring.errors import Forbidden, InvalidCursor, InvalidQueryParameter, NotFound, WellspringError, raise_all
+from wellspring.database.flush import Flush
+from wellspring.errors import Forbidden, InvalidQueryParameter, NotFound, WellspringError, raise_all
 from wellspring.queries import (
-    BY_ENROLMENT,
     MAX_SEARCHED,
     MAX_STATES,
     MAX_TOTAL,
-    MOST_LINKED,
     Filter,
     ListQuery,
     Position,
@@ -20,11 +20,12 @@ from wellspring.queries import (
     View,
     parameter_of,
 )
-from wellspring.repositories import cursor_keys, groups, ledger, parents
+from wellspring.repositories import groups, ledger, parents
 from wellspring.repositories.answers import sole, states
 from wellspring.repositories.ledger import Row
-from wellspring.resources import Resource, resource_of
-from wellspring.services import cursors
+from wellspring.resources import Resource
+from wellspring.services.beside import Beside, Included
+from wellspring.services.positions import signed, verified
 
 __all__ = [
     "Found",
@@ -45,8 +46,6 @@ __all__ = [
 # Parents whose rows are read whole for one page, because no index has them in its order.
 MOST_UNSORTED = 10
 RANGES = ("gte", "gt", "lte", "lt")
-
-type Included = Mapping[str, list[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +87,6 @@ class Found:
     included: Included
 
 
-class _Keys:
-    """The cursor keys, read once for each process and again when a cursor of an unknown key turns up."""
-
-    def __init__(self) -> None:
-        self._known: tuple[bytes, ...] = ()
-
-    def all(self, transaction: Transaction, *, again: bool = False) -> tuple[bytes, ...]:
-        if again or not self._known:
-            self._known = cursor_keys.keys(transaction)
-        return self._known
-
-
-_keys = _Keys()
-
-
 def list_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
     """Return the page that `query` asks for, of the rows that `principal` sees.
 
@@ -116,6 +100,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     if query.sole_source is None:
         raise_all(_unbounded(principal, query))
     if query.workspaces:
+        # On its own: how long the page of a workspace takes would tell a foreign one from none.
         require_claimed(transaction, principal, query.workspaces)
     if query.sole_source is not None:
         return _sole_page(transaction, principal, query)
@@ -123,24 +108,34 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         _require_few(transaction, query)
     _require_searchable(transaction, principal, query)
     position = _position(transaction, query)
-    slice_ = ledger.page(transaction, principal, query, position)
-    rows = _with_linkage(transaction, query.resource, slice_.rows, query.view)
-    rows = _with_states(transaction, principal, query.resource, rows, query.view, primary=True)
-    counted = ledger.count(transaction, principal, query) if query.total else None
+    beside = Beside.of(query.resource, query.view)
+    flush = Flush(transaction)
+    page = flush.ask(ledger.page(principal, query, position))
+    found = beside.ask(flush, principal, query.size)
+    total = flush.ask(ledger.count(principal, query)) if query.total else None
+    flush.send()
+    slice_ = page.value
+    rows, included = found.shown(transaction, slice_.rows)
     return Page(
         rows=rows,
         cursors=signed(
             transaction,
             query.resource,
             query.sort,
-            (Position(row[query.sort.name], row["id"]) for row in slice_.rows),
+            (_place(query.sort, row) for row in slice_.rows),
         ),
-        included=include(transaction, principal, query.resource, rows, query.view),
+        included=included,
         more_before=slice_.more_before,
         more_after=slice_.more_after,
-        total=None if counted is None else min(counted, MAX_TOTAL),
-        total_is_capped=counted is not None and counted > MAX_TOTAL,
+        total=None if total is None else min(total.value, MAX_TOTAL),
+        total_is_capped=total is not None and total.value > MAX_TOTAL,
     )
+
+
+def _place(sort: Sort, row: Row) -> Position:
+    """Return the place of a row, whose id and times are text (`ledger`)."""
+    at = row[sort.name]
+    return Position(at if sort.by_text else datetime.fromisoformat(at), UUID(row["id"]))
 
 
 def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
@@ -269,17 +264,23 @@ def retrieve(transaction: Transaction, principal: Principal, resource: Resource,
     Raises:
         NotFound: there is no such row, or the caller may not see it.
     """
-    row = ledger.one(transaction, principal, resource, {"id": id_}) if id_ is not None else None
-    if row is None:
+    if id_ is None:
         raise absent(resource.type)
-    return found(transaction, principal, resource, row, view)
+    beside = Beside.of(resource, view)
+    flush = Flush(transaction)
+    row = flush.ask(ledger.live_row(principal, resource, id_))
+    read = beside.ask(flush, principal, 1)
+    flush.send()
+    if row.value is None:
+        raise absent(resource.type)
+    (shown,), included = read.shown(transaction, [row.value])
+    return Found(shown, included)
 
 
 def found(transaction: Transaction, principal: Principal, resource: Resource, row: Row, view: View) -> Found:
     """Return a row that was read or written, with its linkage and what it includes."""
-    (row,) = _with_linkage(transaction, resource, [row], view)
-    (row,) = _with_states(transaction, principal, resource, [row], view, primary=True)
-    return Found(row, include(transaction, principal, resource, [row], view))
+    (shown,), included = _with_beside(transaction, principal, resource, [row], view)
+    return Found(shown, included)
 
 
 def require_workspace(transaction: Transaction, principal: Principal, id_: UUID | None) -> None:
@@ -303,140 +304,21 @@ def _position(transaction: Transaction, query: ListQuery) -> Position | None:
     return verified(transaction, query.resource, query.sort, query.cursor, backward=query.backward)
 
 
-def signed(transaction: Transaction, resource: Resource, sort: Sort, positions: Iterable[Position]) -> list[str]:
-    """Return the cursors of positions in a list of `resource` under `sort`."""
-    key = _keys.all(transaction)[0]
-    return [cursors.sign(key, resource, sort, position) for position in positions]
-
-
-def verified(transaction: Transaction, resource: Resource, sort: Sort, cursor: str, *, backward: bool) -> Position:
-    """Return the position that a cursor stands for.
-
-    Raises:
-        InvalidCursor: it is not one of this list.
-    """
-    parameter = "page[before]" if backward else "page[after]"
-    try:
-        return cursors.verify(_keys.all(transaction), resource, sort, cursor, parameter)
-    except InvalidCursor:
-        # Its key may be newer than this process.
-        return cursors.verify(_keys.all(transaction, again=True), resource, sort, cursor, parameter)
-
-
 def include(
     transaction: Transaction, principal: Principal, resource: Resource, rows: Sequence[Row], view: View
-) -> dict[str, list[Row]]:
-    """Read what the view's paths name, with one query for each type that has rows.
-
-    A type is read when all the types that lead to it have been, so that it is read once whatever the paths.
-    """
-    included: dict[str, list[Row]] = {}
-    known: dict[str, Sequence[Row]] = {resource.type: rows}
-    steps = _steps(resource, view.include or ())
-    while steps:
-        waiting = {target for _, _, target in steps}
-        type_ = next(target for _, _, target in steps if not any(s in waiting for s, _, t in steps if t == target))
-        ids: dict[UUID, None] = {}
-        for source, name, target in steps:
-            if target == type_:
-                ids.update((id_, None) for row in known[source] for id_ in _linked(row, name))
-        known[type_] = ledger.related(transaction, principal, resource_of(type_), list(ids)) if ids else []
-        if ids:
-            included[type_] = _with_states(
-                transaction, principal, resource_of(type_), known[type_], view, primary=False
-            )
-        steps = [step for step in steps if step[2] != type_]
-    return included
+) -> Included:
+    """Read what the view's paths name of rows that are known already, in one flush."""
+    return _with_beside(transaction, principal, resource, rows, view)[1]
 
 
-def _steps(resource: Resource, paths: Iterable[str]) -> list[tuple[str, str, str]]:
-    """Return what the paths go through, each as (type, relationship, type); a path includes its intermediate stops."""
-    steps: dict[tuple[str, str, str], None] = {}
-    for path in paths:
-        source = resource
-        for name in path.split("."):
-            relationship = source.relationship(name)
-            if relationship is None:
-                raise KeyError(path)
-            steps[source.type, name, relationship.target] = None
-            source = resource_of(relationship.target)
-    return list(steps)
-
-
-def _linked(row: Row, name: str) -> Iterable[UUID]:
-    if f"{name}_ids" in row:
-        return list(row[f"{name}_ids"])
-    id_ = row[f"{name}_id"]
-    return [] if id_ is None else [id_]
-
-
-def _with_linkage(transaction: Transaction, resource: Resource, rows: Sequence[Row], view: View) -> list[Row]:
-    """Add the ids behind the to-many relationships that the view asks for, read in one statement for all rows.
-
-    An answer has at most `MOST_LINKED` of each relationship; the rows of a page share them evenly. A row that has more
-    than its share has the names of such relationships in `capped`, each with the cursor of what follows in the list of
-    what is at its other end, or None where no list is of one row's.
-    """
-    names = [relationship.name for relationship in resource.relationships if relationship.many]
-    asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
-    names = [name for name in names if name in asked]
-    if not rows or not names:
-        return list(rows)
-    share = max(1, MOST_LINKED // len(rows))
-    linked = groups.linkage(transaction, [row["id"] for row in rows], names, share + 1)
-    return [{**row, **_share(transaction, resource, linked[row["id"]], share)} for row in rows]
-
-
-def _with_states(
-    transaction: Transaction,
-    principal: Principal,
-    resource: Resource,
-    rows: Sequence[Row],
-    view: View,
-    *,
-    primary: bool,
-) -> list[Row]:
-    """Add what is kept about rows, read in one statement for all of them, where the view shows it.
-
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        resource: the rows' type.
-        rows: what was read.
-        view: what is shown.
-        primary: whether the rows are what was asked for; what is included with it says it only where it is named.
-    """
-    named = view.fields.get(resource.type)
-    links = set(resource.kept_links if primary else ()) if named is None else named.intersection(resource.kept_links)
-    # What is included is linked to, also where that is not shown.
-    links |= set(resource.kept_links).intersection((view.include or ()) if primary else ())
-    is_shown = primary if named is None else not named.isdisjoint(resource.kept)
-    if not rows or not (links or (is_shown and resource.kept)):
-        return list(rows)
-    known = states.states(transaction, principal, [row["id"] for row in rows], failures=bool(links))
-    return [{**row, **known.get(row["id"], {})} for row in rows]
-
-
-def _share(
-    transaction: Transaction, resource: Resource, linked: Mapping[str, list[groups.Linked]], share: int
-) -> dict[str, object]:
-    capped: dict[str, str | None] = {}
-    for name, found in linked.items():
-        relationship = resource.relationship(name)
-        if len(found) > share and relationship is not None:
-            capped[name] = _cursor_of_list(transaction, resource, resource_of(relationship.target), found[share - 1])
-    return {
-        **{f"{name}_ids": [each.id for each in found[:share]] for name, found in linked.items()},
-        "capped": capped,
-    }
-
-
-def _cursor_of_list(transaction: Transaction, resource: Resource, target: Resource, last: groups.Linked) -> str | None:
-    """Return the cursor of one of what a row holds in the list of that; None where there is no such list."""
-    if target.enrolled_in == resource.type:
-        order = Sort(BY_ENROLMENT, descending=False)
-    elif any(back.target == resource.type for back in target.to_one):
-        order = Sort(descending=False)
-    else:
-        return None
-    return signed(transaction, target, order, [last.place])[0]
+def _with_beside(
+    transaction: Transaction, principal: Principal, resource: Resource, rows: Sequence[Row], view: View
+) -> tuple[list[Row], Included]:
+    beside = Beside.of(resource, view)
+    flush = Flush(transaction)
+    if rows and beside.is_needed:
+        flush.ask(ledger.leave(beside.left_by(rows)))
+        read = beside.ask(flush, principal, len(rows))
+        flush.send()
+        return read.shown(transaction, rows)
+    return list(rows), {}

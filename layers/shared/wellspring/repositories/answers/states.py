@@ -12,33 +12,37 @@ from sqlalchemy import ColumnElement, FromClause, Integer, ScalarSelect, Select,
 
 from wellspring.access.predicates import IDS, Visible, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Transaction
+from wellspring.database import Compiled, Transaction
+from wellspring.database.flush import Answer, Asked, Question
 from wellspring.models import parents
 from wellspring.models.messages import connector_state, sync_messages
 from wellspring.queries import MAX_STATES
+from wellspring.repositories.ledger.left import PLACES, leave_each, left, place
 from wellspring.resources import WORKSPACE_CONNECTOR
 
 type State = Mapping[Any, Any]
 
+LAST_FAILURE = place(WORKSPACE_CONNECTOR.type, "last_failure")
 COUNTS = tuple(said.name for said in WORKSPACE_CONNECTOR.attributes if said.kept and said.kind == "count")
 
 
-def states(transaction: Transaction, principal: Principal, ids: Sequence[UUID], *, failures: bool) -> dict[UUID, State]:
-    """Read what is kept about the workspace connectors that the caller sees, by their ids.
+def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Question[dict[UUID, State]]:
+    """Ask what is kept about the workspace connectors that the caller sees, by their ids.
+
+    Of each it is the kept attributes: a time is None where it never happened. With `failures` also `last_failure_id`,
+    None where no message is parked; it leaves these ids.
 
     Args:
-        transaction: the scope to read in.
         principal: the caller.
-        ids: the connectors.
+        places: where their ids were left (`ledger.left`) by statements that come before.
         failures: whether to look for the newest message of each that is parked.
-
-    Returns:
-        Of each its kept attributes: a time is None where it never happened. With `failures` also `last_failure_id`,
-        None where no message is parked.
     """
-    statement = _states_statement(person=isinstance(principal, Person), failures=failures)
-    rows = transaction.execute(statement, {"ids": list(ids), **parameters(principal)}).mappings()
-    return {row["id"]: {name: value for name, value in row.items() if name != "id"} for row in rows}
+    statement = _states_compiled(person=isinstance(principal, Person), failures=failures)
+    return Question(Asked(statement, {PLACES: list(places), **parameters(principal)}), _by_id)
+
+
+def _by_id(answer: Answer) -> dict[UUID, State]:
+    return {row["id"]: {name: value for name, value in row.items() if name != "id"} for row in answer.mappings()}
 
 
 def connectors_in(transaction: Transaction, workspaces: Sequence[UUID]) -> int:
@@ -60,6 +64,10 @@ def connectors_in(transaction: Transaction, workspaces: Sequence[UUID]) -> int:
 
 
 @lru_cache(maxsize=4)
+def _states_compiled(*, person: bool, failures: bool) -> Compiled:
+    return Compiled(_states_statement(person=person, failures=failures))
+
+
 def _states_statement(*, person: bool, failures: bool) -> Select[Any]:
     connector, state, visible = parents.workspace_connectors, connector_state, Visible(person=person)
     kept: list[ColumnElement[Any]] = [
@@ -68,14 +76,18 @@ def _states_statement(*, person: bool, failures: bool) -> Select[Any]:
     ]
     if failures:
         kept.append(_last_failure(connector, visible).label("last_failure_id"))
-    return (
+    found = (
         select(connector.c.id, *kept)
         .select_from(connector.outerjoin(state, state.c.workspace_connector_pk == connector.c.pk))
         .where(
-            connector.c.id == func.any(bindparam("ids", type_=IDS)),
+            connector.c.id == func.any(left()),
             visible.workspace(connector.c.workspace_pk),
         )
     )
+    if not failures:
+        return found
+    rows = found.cte("kept")
+    return select(*rows.c).where(leave_each({LAST_FAILURE: func.array_agg(rows.c.last_failure_id)}, rows))
 
 
 def _last_failure(connector: FromClause, visible: Visible) -> ScalarSelect[UUID]:

@@ -27,6 +27,7 @@ from wellspring.models import listed_from, table_of
 from wellspring.models.walks import Walk, declared
 from wellspring.queries import MAX_TOTAL
 from wellspring.repositories.ledger.columns import (
+    as_text,
     attribute_column,
     is_walked,
     outlives,
@@ -35,10 +36,10 @@ from wellspring.repositories.ledger.columns import (
     shown_columns,
     target_table,
 )
+from wellspring.repositories.ledger.left import leaves, leaving
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Relationship
 
-ONE = literal_column("1", Integer)
 # How many rows are read to say that there are more than are counted.
 COUNTED = literal_column(str(MAX_TOTAL + 1), Integer)
 
@@ -57,20 +58,25 @@ class PageBuilder(ABC):
     def statement(self) -> Select[Any]:
         """Return the whole statement."""
         page = self.page()
-        order = self._order(page.c[self.shape.sort.name], page.c.pk, reverse=self.shape.backward)
         hidden = {"pk", *(trace.column for trace in self.resource.traces)}
         columns = [column for column in page.c if column.name not in hidden]
-        source: FromClause = page
-        if self.shape.cursor:
-            behind = select(exists(self.row_behind()).label("behind")).cte("behind")
-            columns.insert(0, behind.c.behind)
-            source = behind.outerjoin(page, true())
         # Behind the page: of the rows that are read for it most are not on it.
         for trace in self.resource.traces:
             message = target_table(trace).alias(trace.name)
             named = select(message.c.id).where(message.c.pk == page.c[trace.column]).correlate(page)
             columns.append(named.scalar_subquery().label(f"{trace.name}_id"))
-        return select(*columns).select_from(source).order_by(*order)
+        rows, conditions = page, []
+        if leaves(self.resource):
+            rows = select(page.c.pk, *columns).cte("shown")
+            columns = [column for column in rows.c if column.name != "pk"]
+            conditions.append(leaving(self.resource, rows))
+        source: FromClause = rows
+        if self.shape.cursor:
+            behind = select(exists(self.row_behind()).label("behind")).cte("behind")
+            columns.insert(0, behind.c.behind)
+            source = behind.outerjoin(rows, true())
+        order = self._order(rows.c[self.shape.sort.name], rows.c.pk, reverse=self.shape.backward)
+        return select(*as_text(columns)).select_from(source).where(*conditions).order_by(*order)
 
     def count(self) -> Select[Any]:
         """Return the statement that counts the list's rows, as far as they are counted."""

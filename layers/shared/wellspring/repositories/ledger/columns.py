@@ -1,9 +1,10 @@
 """What a row shows, and the conditions of a list on a row and on its parents."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, Text, bindparam, case, cast, func, literal_column
+from sqlalchemy import ColumnElement, DateTime, FromClause, Table, Text, bindparam, case, cast, func, literal_column
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import array
 
 from wellspring.access.predicates import IDS
@@ -43,6 +44,14 @@ def shown_columns(resource: Resource, row: FromClause, sort: str) -> list[Column
     """Return what a row of a list shows of itself, and what it is sorted by where that is not shown."""
     sorted_by = [] if resource.attribute(sort) else [row.c[sort].label(sort)]
     return [*own_columns(resource, row), *sorted_by]
+
+
+def as_text(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    """Return columns as documents are made of them: ids and times in Postgres's words, which nobody has to parse."""
+    return [
+        cast(column, Text).label(column.name) if isinstance(column.type, PG_UUID | DateTime) else column
+        for column in columns
+    ]
 
 
 def is_shown(row: FromClause, deleted: Deleted) -> list[ColumnElement[bool]]:

@@ -3,20 +3,21 @@
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import CursorResult, Select
 
 from wellspring.access.principal import Principal
-from wellspring.database import Compiled, Transaction
+from wellspring.database import Compiled
+from wellspring.database.flush import Asked, Question
 from wellspring.database.pipeline import STATEMENTS_KEPT
 from wellspring.queries import ListQuery
 from wellspring.repositories.ledger.pages import builder_of
 from wellspring.repositories.ledger.shapes import Shape, shape_of, values_of
 
 
-def count(transaction: Transaction, principal: Principal, query: ListQuery) -> int:
-    """Count the rows of the whole list; where there are more than `MAX_TOTAL`, return any number above it."""
+def count(principal: Principal, query: ListQuery) -> Question[int]:
+    """Ask how many rows the whole list has; where there are more than `MAX_TOTAL`, it is any number above it."""
     shape = shape_of(principal, query, cursor=False, backward=False)
-    return int(_count_compiled(shape).execute(transaction, values_of(principal, query)).scalar_one())
+    return Question(Asked(_count_compiled(shape), values_of(principal, query)), CursorResult.scalar_one)
 
 
 def _count_statement(shape: Shape) -> Select[Any]:

@@ -33,8 +33,9 @@ from sqlalchemy import (
 
 from wellspring.access.predicates import workspace_of
 from wellspring.models.walks import Walk, declared, pieces
-from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
+from wellspring.repositories.ledger.building import COUNTED, PageBuilder
 from wellspring.repositories.ledger.columns import LAST_CHARACTER, parent_filters, target_table
+from wellspring.repositories.ledger.left import ONE
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Relationship
 
@@ -130,6 +131,7 @@ class HeadsThenLateral(PageBuilder):
         table = target_table(self.leading)
         parent = table.alias(self.leading.name)
         conditions = parent_filters(self.leading, parent, self.shape.conditions)
+        leads = not conditions
         if self.leading.is_trace:
             # Forgotten it may be, but not tombstoned.
             where = [parent.c.workspace_connector_pk, parent.c.processed_at, literal_column("true").label("is_live")]
@@ -142,7 +144,7 @@ class HeadsThenLateral(PageBuilder):
             conditions += [parent.c.deleted_at.is_(None)]
         # A service sees the rows of a group that is gone, and all others.
         if self.shape.person or self.resource.tenancy != "any":
-            conditions.append(self.visible.through(parent, table.name))
+            conditions.append(self.visible.through(parent, table.name, leads=leads))
         source: FromClause = parent
         within: ColumnElement[Any] = cast(null(), BigInteger)
         if self.within is not None:
@@ -166,14 +168,15 @@ class HeadsThenLateral(PageBuilder):
         """
         opening, table = target_table(self._opening), target_table(self.leading)
         other, parent = opening.alias("opening"), table.alias(f"left_{self.leading.name}")
+        named = parent_filters(self._opening, other, self.shape.conditions)
         left = func.wellspring.workspaces_left(other.c.pk).table_valued(column("pk", BigInteger))
         left = left.render_derived(name="left_by")
         return (
             select(*self._of_driver(parent, other.c.pk))
             .select_from(other.join(left, true()).join(parent, parent.c.pk == left.c.pk))
             .where(
-                self.visible.through(other, opening.name),
-                *parent_filters(self._opening, other, self.shape.conditions),
+                self.visible.through(other, opening.name, leads=not named),
+                *named,
                 parent.c.deleted_at.is_(None),
                 not_(self.visible.through(parent, table.name)),
             )

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import CTE, ColumnElement, FromClause, Integer, Select, bindparam
 
 from wellspring.models.walks import Walk, declared, pieces
-from wellspring.repositories.ledger.building import COUNTED, ONE, PageBuilder
+from wellspring.repositories.ledger.building import COUNTED, PageBuilder
+from wellspring.repositories.ledger.left import ONE
 
 
 class Everywhere(PageBuilder):

@@ -1,13 +1,14 @@
 """One page of a list."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import Select
 
 from wellspring.access.principal import Principal
-from wellspring.database import Compiled, Transaction
+from wellspring.database import Compiled
+from wellspring.database.flush import Answer, Asked, Question, rows_of
 from wellspring.database.pipeline import STATEMENTS_KEPT
 from wellspring.queries import ListQuery, Position
 from wellspring.repositories.ledger import messages
@@ -34,11 +35,10 @@ class Slice:
     more_after: bool
 
 
-def page(transaction: Transaction, principal: Principal, query: ListQuery, position: Position | None) -> Slice:
-    """Read one page of the rows that `principal` sees, in one statement.
+def page(principal: Principal, query: ListQuery, position: Position | None) -> Question[Slice]:
+    """Ask for one page of the rows that `principal` sees, in one statement; it leaves ids (`left`).
 
     Args:
-        transaction: the scope to read in.
         principal: the caller.
         query: what is asked for; its cursor is ignored in favour of `position`.
         position: the row to continue from, or None for the end of the list.
@@ -47,9 +47,14 @@ def page(transaction: Transaction, principal: Principal, query: ListQuery, posit
     values = {"rows": query.size + 1, **values_of(principal, query)}
     if position is not None:
         values |= {"cursor_at": position.at, "cursor_id": position.id}
-    rows: list[Row] = list(_page_compiled(shape).execute(transaction, values).mappings())
+    read = partial(_slice, query, of_cursor=position is not None)
+    return Question(Asked(_page_compiled(shape), values), read)
+
+
+def _slice(query: ListQuery, answer: Answer, *, of_cursor: bool) -> Slice:
+    rows: list[Row] = list(rows_of(answer))
     # A page asked for by cursor always has one row, for `behind`; it is empty where nothing lies ahead.
-    behind = bool(rows[0]["behind"]) if position is not None else False
+    behind = bool(rows[0]["behind"]) if of_cursor else False
     rows = [row for row in rows if row["id"] is not None]
     ahead = len(rows) > query.size
     rows = rows[: query.size]

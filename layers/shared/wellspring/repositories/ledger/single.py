@@ -10,10 +10,12 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from wellspring.access.predicates import Visible, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Transaction
+from wellspring.database import Compiled, Transaction
+from wellspring.database.flush import Answer, Asked, Question, rows_of
 from wellspring.models import listed_from
 from wellspring.queries import Deleted
-from wellspring.repositories.ledger.columns import target_table, whole_columns
+from wellspring.repositories.ledger.columns import as_text, target_table, whole_columns
+from wellspring.repositories.ledger.left import leaves, leaving
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.repositories.ledger.visible import visible_rows
 from wellspring.resources import Resource
@@ -31,6 +33,8 @@ def one(
 ) -> Row | None:
     """Read one row, or None where there is none that `principal` sees.
 
+    Ids and times of a row that is locked, to be changed, are values; of another they are text (`columns.as_text`).
+
     Args:
         transaction: the scope to read in.
         principal: the caller.
@@ -42,14 +46,56 @@ def one(
         lock: whether to keep others from changing it until the transaction ends.
     """
     is_person = isinstance(principal, Person)
-    statement = _one_statement(resource, tuple(ids), deleted, live_parents=live_parents, lock=lock, person=is_person)
-    values = {f"{name}_eq": id_ for name, id_ in ids.items()}
-    return transaction.execute(statement, values | parameters(principal)).mappings().first()
+    statement = _one_compiled(resource, tuple(ids), deleted, live_parents=live_parents, lock=lock, person=is_person)
+    return _row(Asked(statement, _values(principal, ids)).run(transaction))
+
+
+def live_row(principal: Principal, resource: Resource, id_: UUID) -> Question[Row | None]:
+    """Ask for one live row by its public id; it is None where there is none that `principal` sees.
+
+    It leaves ids (`left`).
+
+    Args:
+        principal: the caller.
+        resource: the row's type.
+        id_: the public id.
+    """
+    statement = _one_compiled(
+        resource, ("id",), "exclude", live_parents=False, lock=False, person=isinstance(principal, Person)
+    )
+    return Question(Asked(statement, _values(principal, {"id": id_})), _row)
+
+
+def _values(principal: Principal, ids: Mapping[str, UUID]) -> dict[str, object]:
+    return {f"{name}_eq": id_ for name, id_ in ids.items()} | parameters(principal)
+
+
+def _row(answer: Answer) -> Row | None:
+    return next(iter(rows_of(answer)), None)
 
 
 @lru_cache(maxsize=64)
+def _one_compiled(
+    resource: Resource,
+    known_by: tuple[str, ...],
+    deleted: Deleted,
+    *,
+    person: bool,
+    live_parents: bool,
+    lock: bool,
+) -> Compiled:
+    statement = _one_statement(resource, known_by, deleted, person=person, live_parents=live_parents, lock=lock)
+    return Compiled(statement)
+
+
 def _one_statement(
-    resource: Resource, known_by: tuple[str, ...], deleted: Deleted, *, live_parents: bool, lock: bool, person: bool
+    resource: Resource,
+    known_by: tuple[str, ...],
+    deleted: Deleted,
+    *,
+    person: bool,
+    live_parents: bool,
+    lock: bool,
 ) -> Select[Any]:
     row = listed_from(resource).alias("row")
     visible = Visible(person=person, direct=resource.tenancy == "direct")
@@ -70,4 +116,8 @@ def _one_statement(
             )
     if "id" not in known_by:
         statement = statement.order_by(row.c.pk.desc()).limit(1)
-    return statement.with_for_update(of=row) if lock else statement
+    if lock:
+        return statement.with_for_update(of=row)
+    found = statement.cte("found")
+    left_behind = [leaving(resource, found)] if leaves(resource) else []
+    return select(*as_text(found.c)).where(*left_behind)

@@ -29,6 +29,7 @@ def visible_rows(
     direction: str | None = None,
     live_parents: bool = False,
     columns: Sequence[ColumnElement[Any]] | None = None,
+    leads: bool = False,
 ) -> Select[Any]:
     """Return the visible rows of a type: own columns and the parents' ids.
 
@@ -41,6 +42,7 @@ def visible_rows(
         direction: of which direction only.
         live_parents: whether dead rows, too, need live parents.
         columns: what to show of a row itself; None for what a list shows.
+        leads: whether the rows are found by what the caller sees (`Visible.workspace`).
     """
     statement = select(*(own_columns(resource, row) if columns is None else columns)).where(
         *is_shown(row, deleted), *has_direction(row, direction), *row_filters(resource, row, conditions)
@@ -62,6 +64,6 @@ def visible_rows(
                 statement = statement.where(outlives(parent, table, row.c.deleted_at))
             ways.append(visible.through(parent, table.name))
     if resource.tenancy in {"membership", "itself", "message"}:
-        ways.append(visible.through(row, resource.table))
+        ways.append(visible.through(row, resource.table, leads=leads))
     seen = [or_(*ways)] if resource.tenancy == "any" else ways
     return statement.select_from(source).where(*seen)

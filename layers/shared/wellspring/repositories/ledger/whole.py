@@ -37,5 +37,5 @@ class WholeSorted(PageBuilder):
     def _rows(self, row: FromClause) -> Select[Any]:
         shape = self.shape
         return visible_rows(
-            self.resource, row, self.visible, shape.conditions, shape.deleted, direction=shape.direction
+            self.resource, row, self.visible, shape.conditions, shape.deleted, direction=shape.direction, leads=True
         )

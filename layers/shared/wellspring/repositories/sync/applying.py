@@ -30,12 +30,12 @@ class Unit:
 
     Attributes:
         names: their ids and digests.
-        linked: the (connector, type, record) that they link.
+        linking: those that link records.
         made: the records that they may make, each with its connector.
     """
 
     names: set[str] = field(default_factory=set)
-    linked: set[tuple[str, str, str]] = field(default_factory=set)
+    linking: list[Synced] = field(default_factory=list)
     made: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def takes(self, arrival: Arrival) -> bool:
@@ -45,15 +45,23 @@ class Unit:
             return False
         item = arrival.work
         if isinstance(item, Synced | Invalidated):
-            named = {(item.workspace_connector_id, type_, id_) for type_, ids in item.records.items() for id_ in ids}
-            if (ends(item) and not self.linked.isdisjoint(named)) or self._is_made(item):
+            if (ends(item) and self._is_linked(item)) or self._is_made(item):
                 return False
             if isinstance(item, Synced):
-                self.linked |= named
+                self.linking.append(item)
                 for type_, said in item.attributes.items():
                     self.made |= {(type_, id_): item.workspace_connector_id for id_ in said}
         self.names |= names
         return True
+
+    def _is_linked(self, item: Synced | Invalidated) -> bool:
+        """Say whether a message names, of its connector, what an earlier one links."""
+        return any(
+            not set(ids).isdisjoint(earlier.records.get(type_, ()))
+            for earlier in self.linking
+            if earlier.workspace_connector_id == item.workspace_connector_id
+            for type_, ids in item.records.items()
+        )
 
     def _is_made(self, item: Synced | Invalidated) -> bool:
         """Say whether a message names what an earlier one may make: unless it would make the same, it comes after."""

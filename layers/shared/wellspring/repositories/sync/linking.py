@@ -33,7 +33,7 @@ class Linking:
 def link(type_: RecordType, linkings: Sequence[Linking]) -> Asked:
     """Make a row for each record of one type."""
     return Asked(
-        _statement(type_),
+        _link(type_),
         {
             "messages": array(linking.message_pk for linking in linkings),
             "connectors": array(linking.connector_pk for linking in linkings),
@@ -45,7 +45,7 @@ def link(type_: RecordType, linkings: Sequence[Linking]) -> Asked:
 
 # In the order of the records, so that the index on them, and the look at each parent, walk from page to page.
 @cache
-def _statement(type_: RecordType) -> TextClause:
+def _link(type_: RecordType) -> TextClause:
     return text(f"""
 INSERT INTO {RECORDS[type_].provenance} ({type_}_pk, workspace_connector_pk, direction, sync_message_pk)
 SELECT record.pk, message.connector_pk, message.direction, message.pk

@@ -89,7 +89,7 @@ def lock(connector_ids: Iterable[str]) -> Asked:
 
 
 _LOCK = text(f"""
-SELECT wellspring.lock_connectors(
+SELECT true FROM wellspring.lock_connectors(
   ARRAY(SELECT connector.pk FROM {workspace_connectors} AS connector WHERE connector.id = ANY (CAST(:ids AS uuid[]))),
   NULL)""")
 
@@ -161,8 +161,9 @@ def claiming() -> Iterator[None]:
 
 def write(entries: Sequence[Entry]) -> list[Asked]:
     """Write down messages, what they wait for, and what their connectors' state says of them."""
-    rows = json.dumps([_row(entry) for entry in entries])
-    asked = [Asked(_WRITE, {"rows": rows})]
+    states = [state for entry in entries if entry.connector_pk is not None if (state := _state(entry))]
+    rows = [_row(entry) for entry in entries]
+    asked = [Asked(_WRITE, {"rows": json.dumps(rows), "states": json.dumps(states)})]
     again = [entry.pk for entry in entries if entry.was.outcome == "parked"]
     if again:
         asked.append(Asked(_FORGET_WAITING, {"messages": array(again)}))
@@ -177,9 +178,6 @@ def write(entries: Sequence[Entry]) -> list[Asked]:
                 },
             )
         )
-    states = [state for entry in entries if entry.connector_pk is not None if (state := _state(entry))]
-    if states:
-        asked.append(Asked(_STATE, {"rows": json.dumps(states)}))
     return asked
 
 
@@ -227,7 +225,22 @@ _COLUMNS = (
     "pk, message_id, subject_id, workspace_connector_pk, workspace_pk, group_id, message_type, direction, mode, run,"
     " digest, occurred_at, sent_at, processed_at, counts, outcome, reason, problems, problem_count, body, progress"
 )
+# The state's rows are locked by now. They are looked up in an array: a join may read all of them.
 _WRITE = text(f"""
+WITH change AS MATERIALIZED (
+  SELECT connector_pk, sum(parked) AS parked, max(synced_at) AS synced_at, bool_or(has_failed) AS has_failed
+    FROM jsonb_to_recordset(CAST(:states AS jsonb))
+         AS entry (connector_pk bigint, parked integer, synced_at timestamptz, has_failed boolean)
+   GROUP BY connector_pk
+), stated AS (
+  UPDATE {connector_state} AS state
+     SET parked_messages = state.parked_messages + change.parked,
+         last_synced_at = greatest(state.last_synced_at, change.synced_at),
+         last_failed_at = CASE WHEN change.has_failed THEN now() ELSE state.last_failed_at END
+    FROM change
+   WHERE state.workspace_connector_pk = change.connector_pk
+     AND state.workspace_connector_pk = ANY (ARRAY(SELECT connector_pk FROM change))
+)
 INSERT INTO {sync_messages} AS message ({_COLUMNS})
 SELECT pk, message_id, subject_id, workspace_connector_pk, workspace_pk, group_id, message_type, direction, mode, run,
        decode(digest, 'hex'), occurred_at, to_timestamp(sent / 1000.0), CASE WHEN outcome <> 'parked' THEN now() END,
@@ -251,16 +264,6 @@ _WAIT = text(
     f"INSERT INTO {waiting_for} (message_pk, type, id) SELECT DISTINCT *"
     " FROM unnest(CAST(:messages AS bigint[]), CAST(:types AS text[]), CAST(:ids AS uuid[]))"
 )
-_STATE = text(f"""
-UPDATE {connector_state} AS state
-   SET parked_messages = state.parked_messages + change.parked,
-       last_synced_at = greatest(state.last_synced_at, change.synced_at),
-       last_failed_at = CASE WHEN change.has_failed THEN now() ELSE state.last_failed_at END
-  FROM (SELECT connector_pk, sum(parked) AS parked, max(synced_at) AS synced_at, bool_or(has_failed) AS has_failed
-          FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-               AS entry (connector_pk bigint, parked integer, synced_at timestamptz, has_failed boolean)
-         GROUP BY connector_pk) AS change
- WHERE state.workspace_connector_pk = change.connector_pk""")
 
 
 def _place(problem: Problem) -> tuple[bool, str, str]:

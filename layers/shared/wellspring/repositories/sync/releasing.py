@@ -142,8 +142,7 @@ def waiting(transaction: Transaction, after: int, most: int) -> Page:
 
     Raises SQLAlchemy's `DBAPIError`.
     """
-    asked = look(after, most)
-    rows = transaction.execute(asked.statement, asked.parameters).all()
+    rows = look(after, most).run(transaction).all()
     return Page([row.pk for row in rows if row.is_ready], rows[-1].pk if rows else None)
 
 

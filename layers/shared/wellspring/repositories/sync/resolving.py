@@ -40,18 +40,17 @@ class Resolved:
 def resolved(batch: Sequence[Change], answers: Mapping[str, Answer]) -> list[Resolved]:
     """Return what there is for each message of `batch`, from the answers to its `questions`."""
     parent_pks: dict[int, tuple[int, int]] = {}
-    for name in ("workspace_connector", "workspace"):
-        for number, pk, workspace_pk in answers.get(name, ()):
-            parent_pks[number] = (pk, workspace_pk)
     pks: defaultdict[int, dict[str, str]] = defaultdict(dict)
     problems: defaultdict[int, list[Problem]] = defaultdict(list)
+    for type_, answer in answers.items():
+        for number, parent_pk, workspace_pk, found, *wrong in answer:
+            if parent_pk is not None:
+                parent_pks[number] = (parent_pk, workspace_pk)
+            pks[number][type_] = found
+            problems[number] += _problems(type_, *wrong)
     for number, item in enumerate(batch):
         if number not in parent_pks:
             problems[number].append(_no_parent(item))
-    for type_ in answers.keys() - {"workspace_connector", "workspace"}:
-        for number, found, *wrong in answers[type_]:
-            pks[number][type_] = found
-            problems[number] += _problems(type_, *wrong)
     return [
         Resolved(
             parent_pk=parent_pks.get(number, (None, None))[0],
@@ -64,31 +63,16 @@ def resolved(batch: Sequence[Change], answers: Mapping[str, Answer]) -> list[Res
 
 
 def questions(batch: Sequence[Change]) -> dict[str, Asked]:
-    """Return what is to be asked for `batch`, by name: the parents, and each type of what is named."""
+    """Return what is to be asked for `batch`, by each type of what is named; each answer tells the parents, too."""
     of_connectors = [(number, item) for number, item in enumerate(batch) if not isinstance(item, Matched)]
     of_workspaces = [(number, item) for number, item in enumerate(batch) if isinstance(item, Matched)]
     asked: dict[str, Asked] = {}
-    if of_connectors:
-        asked["workspace_connector"] = Asked(
-            _CONNECTORS,
-            {
-                "numbers": array(number for number, _ in of_connectors),
-                "ids": array(item.workspace_connector_id for _, item in of_connectors),
-                "links": array(isinstance(item, Synced) for _, item in of_connectors),
-            },
-        )
     if of_workspaces:
-        asked["workspace"] = Asked(
-            _WORKSPACES,
-            {
-                "numbers": array(number for number, _ in of_workspaces),
-                "ids": array(item.workspace_id for _, item in of_workspaces),
-            },
-        )
         asked[PROVIDER] = Asked(
             _PROVIDERS,
             {
                 "numbers": array(number for number, _ in of_workspaces),
+                "workspaces": array(item.workspace_id for _, item in of_workspaces),
                 "named": array_of_arrays(array(item.provider_ids) for _, item in of_workspaces),
             },
         )
@@ -122,34 +106,24 @@ _ANY_CONNECTOR = text(
 )
 _ANY_WORKSPACE = text(f"SELECT pk, pk FROM {parents.workspaces} AS found WHERE found.id = CAST(:id AS uuid)")
 
-# What only ends rows may name a connector that is gone.
-_CONNECTORS = text(f"""
-SELECT message.number, connector.pk, connector.workspace_pk
-  FROM unnest(CAST(:numbers AS integer[]), CAST(:ids AS uuid[]), CAST(:links AS boolean[]))
-       AS message (number, connector_id, links)
- CROSS JOIN LATERAL (
-    SELECT found.pk, found.workspace_pk, found.deleted_at IS NULL AND workspace.deleted_at IS NULL AS is_live
-      FROM {parents.workspace_connectors} AS found
-      JOIN {parents.workspaces} AS workspace ON workspace.pk = found.workspace_pk
-     WHERE found.id = message.connector_id
-    OFFSET 0
-  ) AS connector
- WHERE connector.is_live OR NOT message.links""")
 
-_WORKSPACES = text(f"""
-SELECT message.number, workspace.pk, workspace.pk
-  FROM unnest(CAST(:numbers AS integer[]), CAST(:ids AS uuid[])) AS message (number, workspace_id)
-  JOIN {parents.workspaces} AS workspace ON workspace.id = message.workspace_id AND workspace.deleted_at IS NULL""")
-
-
-# Whether the record's own workspace is live need not be asked: a row is written only where it is the connector's.
+# What only ends rows may name a connector that is gone. Whether the record's own workspace is live need not be asked: a
+# row is written only where it is the connector's.
 @cache
 def _records(type_: RecordType) -> TextClause:
     return text(f"""
-SELECT message.number, found.pks, found.unknown, found.foreign_ids
+SELECT message.number, CASE WHEN connector.is_fit THEN connector.pk END,
+       CASE WHEN connector.is_fit THEN connector.workspace_pk END, found.pks, found.unknown, found.foreign_ids
   FROM unnest(CAST(:numbers AS integer[]), CAST(:connectors AS uuid[]), CAST(:links AS boolean[]),
               CAST(:named AS text[])) AS message (number, connector_id, links, named)
-  LEFT JOIN {parents.workspace_connectors} AS connector ON connector.id = message.connector_id
+  LEFT JOIN LATERAL (
+    SELECT known.pk, known.workspace_pk,
+           known.deleted_at IS NULL AND workspace.deleted_at IS NULL OR NOT message.links AS is_fit
+      FROM {parents.workspace_connectors} AS known
+      JOIN {parents.workspaces} AS workspace ON workspace.pk = known.workspace_pk
+     WHERE known.id = message.connector_id
+    OFFSET 0
+  ) AS connector ON true
  CROSS JOIN LATERAL (
     SELECT CAST(array_agg(record.pk) AS text) AS pks,
            CAST(array_agg(named.id) FILTER (WHERE record.is_known IS NOT TRUE) AS text[]) AS unknown,
@@ -166,8 +140,11 @@ SELECT message.number, found.pks, found.unknown, found.foreign_ids
 
 
 _PROVIDERS = text(f"""
-SELECT message.number, found.pks, found.unknown
-  FROM unnest(CAST(:numbers AS integer[]), CAST(:named AS text[])) AS message (number, named)
+SELECT message.number, workspace.pk, workspace.pk, found.pks, found.unknown
+  FROM unnest(CAST(:numbers AS integer[]), CAST(:workspaces AS uuid[]), CAST(:named AS text[]))
+       AS message (number, workspace_id, named)
+  LEFT JOIN {parents.workspaces} AS workspace
+    ON workspace.id = message.workspace_id AND workspace.deleted_at IS NULL
  CROSS JOIN LATERAL (
     SELECT CAST(array_agg(provider.pk) AS text) AS pks,
            CAST(array_agg(named.id) FILTER (WHERE provider.pk IS NULL) AS text[]) AS unknown

@@ -1,0 +1,240 @@
+"""What an answer shows beside its rows: what it includes, to-many linkage, and what is kept about rows.
+
+All of it is asked in the flush that asks for the rows (docs/adr/0041): what finds ids leaves them for what comes behind
+it. What comes back is looked through for what the shown rows point to: a page reads one row more than it shows.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from uuid import UUID
+
+from wellspring.access.principal import Principal
+from wellspring.database import Transaction
+from wellspring.database.flush import Answered, Flush, Question
+from wellspring.queries import BY_ENROLMENT, Sort, View
+from wellspring.repositories import ledger
+from wellspring.repositories.answers import states
+from wellspring.repositories.answers.states import State
+from wellspring.repositories.ledger import Row
+from wellspring.resources import Resource, resource_of
+from wellspring.services.positions import signed
+
+type Included = Mapping[str, list[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One type that paths lead to.
+
+    Attributes:
+        type: the type.
+        sources: what leads to it, each as type and relationship.
+    """
+
+    type: str
+    sources: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a view shows beside rows of a type.
+
+    Attributes:
+        resource: the type.
+        steps: the types to include, each behind all that lead to it.
+        linked: the to-many relationships whose linkage is shown.
+        kept: the types of which what is kept about rows is read; `resource` may be one.
+        kept_links: those of them whose kept relationships are read, too.
+    """
+
+    resource: Resource
+    steps: tuple[Step, ...]
+    linked: tuple[str, ...]
+    kept: frozenset[str]
+    kept_links: frozenset[str]
+
+    @classmethod
+    def of(cls, resource: Resource, view: View) -> "Beside":
+        """Return what a view shows beside rows of `resource`."""
+        steps = _steps(resource, view.include or ())
+        asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
+        linked = tuple(said.name for said in resource.relationships if said.many and said.name in asked)
+        kept = {step.type for step in steps if _shows_kept(resource_of(step.type), view, primary=False)}
+        if _shows_kept(resource, view, primary=True):
+            kept.add(resource.type)
+        links = {step.type for step in steps if _shows_kept_links(resource_of(step.type), view, primary=False)}
+        if _shows_kept_links(resource, view, primary=True):
+            links.add(resource.type)
+        return cls(resource, steps, linked, frozenset(kept | links), frozenset(links))
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.steps or self.linked or self.kept)
+
+    def left_by(self, rows: Sequence[Row]) -> dict[str, list[object]]:
+        """Return the ids that rows which are known already leave, by their places."""
+        left: dict[str, list[object]] = {}
+        if self.linked or self.resource.type in self.kept:
+            left[ledger.place(self.resource.type)] = [row["id"] for row in rows]
+        for relationship in self.resource.to_one:
+            key = f"{relationship.name}_id"
+            if any(source == (self.resource.type, relationship.name) for step in self.steps for source in step.sources):
+                left[ledger.place(self.resource.type, relationship.name)] = [row[key] for row in rows]
+        return left
+
+    def ask(self, flush: Flush, principal: Principal, most_rows: int) -> "Found":
+        """Have it asked behind what leaves the ids of the rows.
+
+        Args:
+            flush: what the rows' ids are left in.
+            principal: the caller.
+            most_rows: how many rows are shown at most.
+        """
+        found = Found(self)
+        if self.linked:
+            found.linkage = flush.ask(ledger.linkage(self.linked, most_rows))
+        if self.resource.type in self.kept:
+            found.kept[self.resource.type] = flush.ask(
+                self._states(principal, self.resource.type, [ledger.place(self.resource.type)])
+            )
+        for step in self.steps:
+            places = [ledger.place(*source) for source in step.sources]
+            included = ledger.related(principal, resource_of(step.type), places)
+            found.included[step.type] = flush.ask(included)
+            if step.type in self.kept:
+                found.kept[step.type] = flush.ask(self._states(principal, step.type, places))
+        return found
+
+    def _states(self, principal: Principal, type_: str, places: Sequence[str]) -> Question[dict[UUID, State]]:
+        return states.states(principal, places, failures=type_ in self.kept_links)
+
+
+@dataclass(slots=True)
+class Found:
+    """What is beside rows, once the flush was sent.
+
+    Attributes:
+        beside: what was asked for.
+        linkage: the to-many linkage.
+        included: rows by type.
+        kept: what is kept about rows, by type and id.
+    """
+
+    beside: Beside
+    linkage: Answered[ledger.Linkage] | None = None
+    included: dict[str, Answered[list[Row]]] = field(default_factory=dict)
+    kept: dict[str, Answered[dict[UUID, State]]] = field(default_factory=dict)
+
+    def shown(self, transaction: Transaction, rows: Sequence[Row]) -> tuple[list[Row], Included]:
+        """Return the rows that are shown with their linkage and what is kept about them, and what they include.
+
+        Args:
+            transaction: the scope to read a cursor key in, if there is none yet.
+            rows: what was found and is shown.
+        """
+        resource = self.beside.resource
+        shown = self._with_kept(resource.type, self._with_linkage(transaction, rows))
+        known: dict[str, Sequence[Row]] = {resource.type: shown}
+        included: dict[str, list[Row]] = {}
+        for step in self.beside.steps:
+            # Rows that were just written have ids, those that were read have their texts.
+            ids = {str(id_) for source, name in step.sources for row in known[source] for id_ in _linked(row, name)}
+            pointed_to = [row for row in self.included[step.type].value if row["id"] in ids]
+            known[step.type] = included[step.type] = self._with_kept(step.type, pointed_to)
+        return shown, included
+
+    def _with_kept(self, type_: str, rows: Sequence[Row]) -> list[Row]:
+        kept = self.kept.get(type_)
+        return list(rows) if kept is None else [{**row, **kept.value.get(UUID(str(row["id"])), {})} for row in rows]
+
+    def _with_linkage(self, transaction: Transaction, rows: Sequence[Row]) -> Sequence[Row]:
+        """Add the ids behind the to-many relationships that the view asks for.
+
+        An answer has at most `MOST_LINKED` of each relationship; the rows of a page share them evenly. A row that has
+        more than its share has the names of such relationships in `capped`, each with the cursor of what follows in the
+        list of what is at its other end, or None where no list is of one row's.
+        """
+        if self.linkage is None or not rows:
+            return rows
+        share = ledger.share(len(rows))
+        found = self.linkage.value
+        return [{**row, **self._share(transaction, found.get(UUID(str(row["id"])), {}), share)} for row in rows]
+
+    def _share(
+        self, transaction: Transaction, linked: Mapping[str, list[ledger.Linked]], share: int
+    ) -> dict[str, object]:
+        resource, said = self.beside.resource, {name: linked.get(name, []) for name in self.beside.linked}
+        capped: dict[str, str | None] = {}
+        for name, found in said.items():
+            relationship = resource.relationship(name)
+            if len(found) > share and relationship is not None:
+                target = resource_of(relationship.target)
+                capped[name] = _cursor_of_list(transaction, resource, target, found[share - 1])
+        return {
+            **{f"{name}_ids": [each.id for each in found[:share]] for name, found in said.items()},
+            "capped": capped,
+        }
+
+
+def _cursor_of_list(transaction: Transaction, resource: Resource, target: Resource, last: ledger.Linked) -> str | None:
+    """Return the cursor of one of what a row holds in the list of that; None where there is no such list."""
+    if target.enrolled_in == resource.type:
+        order = Sort(BY_ENROLMENT, descending=False)
+    elif any(back.target == resource.type for back in target.to_one):
+        order = Sort(descending=False)
+    else:
+        return None
+    return signed(transaction, target, order, [last.place])[0]
+
+
+def _shows_kept(resource: Resource, view: View, *, primary: bool) -> bool:
+    """Say whether a view shows what is kept about rows of a type.
+
+    Args:
+        resource: the rows' type.
+        view: what is shown.
+        primary: whether the rows are what was asked for; what is included with it says it only where it is named.
+    """
+    named = view.fields.get(resource.type)
+    return bool(resource.kept) and (primary if named is None else bool(named.intersection(resource.kept)))
+
+
+def _shows_kept_links(resource: Resource, view: View, *, primary: bool) -> bool:
+    """Say whether a view shows relationships that are kept about rows, or includes what they lead to."""
+    links = set(resource.kept_links)
+    named = view.fields.get(resource.type)
+    # What is included is linked to, also where that is not shown.
+    is_included = primary and not links.isdisjoint(view.include or ())
+    return bool(links) and (is_included or (primary if named is None else not links.isdisjoint(named)))
+
+
+@lru_cache(maxsize=128)
+def _steps(resource: Resource, paths: tuple[str, ...]) -> tuple[Step, ...]:
+    """Return the types that paths go through, each behind all that lead to it; a path includes its stops on the way."""
+    found: dict[tuple[str, str, str], None] = {}
+    for path in paths:
+        source = resource
+        for name in path.split("."):
+            relationship = source.relationship(name)
+            if relationship is None:
+                raise KeyError(path)
+            found[source.type, name, relationship.target] = None
+            source = resource_of(relationship.target)
+    steps: list[Step] = []
+    waiting = list(found)
+    while waiting:
+        targets = {target for _, _, target in waiting}
+        type_ = next(target for _, _, target in waiting if not any(s in targets for s, _, t in waiting if t == target))
+        sources = tuple((source, name) for source, name, target in waiting if target == type_)
+        steps.append(Step(type_, sources))
+        waiting = [step for step in waiting if step[2] != type_]
+    return tuple(steps)
+
+
+def _linked(row: Row, name: str) -> Iterable[UUID | str]:
+    if f"{name}_ids" in row:
+        return list(row[f"{name}_ids"])
+    id_ = row[f"{name}_id"]
+    return [] if id_ is None else [id_]

@@ -1,0 +1,45 @@
+"""Cursors of places in lists, signed with the keys that the database keeps."""
+
+from collections.abc import Iterable
+
+from wellspring.database import Transaction
+from wellspring.errors import InvalidCursor
+from wellspring.queries import Position, Sort
+from wellspring.repositories import cursor_keys
+from wellspring.resources import Resource
+from wellspring.services import cursors
+
+
+class _Keys:
+    """The cursor keys, read once for each process and again when a cursor of an unknown key turns up."""
+
+    def __init__(self) -> None:
+        self._known: tuple[bytes, ...] = ()
+
+    def all(self, transaction: Transaction, *, again: bool = False) -> tuple[bytes, ...]:
+        if again or not self._known:
+            self._known = cursor_keys.keys(transaction)
+        return self._known
+
+
+_keys = _Keys()
+
+
+def signed(transaction: Transaction, resource: Resource, sort: Sort, positions: Iterable[Position]) -> list[str]:
+    """Return the cursors of positions in a list of `resource` under `sort`."""
+    key = _keys.all(transaction)[0]
+    return [cursors.sign(key, resource, sort, position) for position in positions]
+
+
+def verified(transaction: Transaction, resource: Resource, sort: Sort, cursor: str, *, backward: bool) -> Position:
+    """Return the position that a cursor stands for.
+
+    Raises:
+        InvalidCursor: it is not one of this list.
+    """
+    parameter = "page[before]" if backward else "page[after]"
+    try:
+        return cursors.verify(_keys.all(transaction), resource, sort, cursor, parameter)
+    except InvalidCursor:
+        # Its key may be newer than this process.
+        return cursors.verify(_keys.all(transaction, again=True), resource, sort, cursor, parameter)

@@ -1,0 +1,155 @@
+"""docs/tasks.md, row by row: what is typed, and what must come of it."""
+
+import gzip
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local import demo_data
+from local.settings import ROOT
+from tests.support.feed import upserted
+from wellspring.example_ids import demo_id
+
+PAGE = (ROOT / "docs/tasks.md").read_text()
+ROWS: dict[str, str] = dict(re.findall(r"^\| ([^|]+?) \| `(.+)` \|$", PAGE, re.MULTILINE))
+(SHELL,) = re.findall(r"^```bash\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+# They start a stack of their own, or install a generator: each has a test of its own.
+ELSEWHERE = {
+    "See a 429": (
+        "local/test_gateway.py::test_beyond_its_rate_a_route_answers_429_as_the_gateway_does_and_others_are_not_held_up"
+    ),
+    "Let a page of another origin call": (
+        "browser/test_another_origin.py::test_a_page_of_an_allowed_origin_lists_and_posts"
+    ),
+    "A client in TypeScript": (
+        "clients/test_generated_typescript.py::test_its_client_compiles_strictly_walks_creates_and_understands_refusals"
+    ),
+    "A client in Python": (
+        "clients/test_generated_python.py::test_its_client_passes_mypy_walks_creates_and_understands_refusals"
+    ),
+}
+SECONDS = 30.0
+# Half a second of each row; the first one types it.
+TOKEN = '$(make --silent token AS="${WHO:-owner}")'
+
+type Check = Callable[[Any], bool]
+
+
+def _names(document: Any) -> set[str]:
+    return {each["attributes"].get("name") for each in (*document["data"], *document.get("included", ()))}
+
+
+def _providers(document: Any) -> set[str]:
+    return {each["relationships"]["provider"]["data"]["id"] for each in document["data"]}
+
+
+def _outcomes(document: Any) -> list[tuple[str, str | None]]:
+    return [(each["attributes"]["run"], each["attributes"]["reason"]) for each in document["data"]]
+
+
+STRIPE = demo_id("provider", "0", 47)
+# What the answer must show; of what is sent without an answer, what comes of it is seen in the row after it.
+CHECKS: Mapping[str, Check] = {
+    "Find my workspace's id": lambda said: {"Verdier Foods", "Verdier Logistics"} <= _names(said),
+    "Look a company up by its name": lambda said: "Alder Trading" in _names(said),
+    "Where did it come from, where did it go?": lambda said: {"Payments", "CRM"} <= _names(said),
+    "Did everything sync?": lambda said: len(said["data"]) == 5 and "Payroll" in _names(said),
+    "What would a disconnect lose?": lambda said: said["data"]["attributes"]["live_rows"]["people"]["input"] == 12,
+    "Poll for what has changed": lambda said: len(said["data"]) > 10,
+    "See the catalogue": lambda said: "Stripe" in _names(said),
+    "Select a provider": lambda said: said["data"]["attributes"]["is_selected"],
+    "Which are chosen?": lambda said: STRIPE in _providers(said),
+    "Make a group of a workspace": lambda said: said["data"]["attributes"]["name"] == "Verdier North",
+    "Enrol another workspace": lambda said: said["data"]["type"] == "workspace_group_workspace",
+    "Add a person": lambda said: said["data"]["attributes"]["role"] == "member",
+    "Rename it": lambda said: said["data"]["attributes"]["name"] == "Verdier South",
+    "What did last night's sync bring?": lambda said: ("nightly", "unknown_record") in _outcomes(said),
+    "Why did it fail?": lambda said: ("nightly", "unknown_record") in _outcomes(said),
+    "Tell of what it missed": lambda said: (said["outcome"], said["applied"]) == ("done", 1),
+    # It may have been released by itself.
+    "Release it now (it is within a minute by itself)": lambda said: said["meta"]["still_parked"] == 0,
+    "Load a file of events": lambda said: (said["outcome"], said["applied"]) == ("done", 1),
+    "Export a workspace": lambda said: re.fullmatch(r"\d{3,} lines in \S+\n", said) is not None,
+    "Erase a person": lambda said: said["outcome"] == "done",
+    "Look into the database": lambda said: "Verdier Foods" in said,
+    "Compare the sums with the rows": lambda said: said.endswith("(0 rows)\n\n"),
+    "A token of a person of mine": lambda said: said.count(".") == 2,
+    "A token of a service of mine": lambda said: said.count(".") == 2,
+    "See a 503": lambda said: "make resume-db" in said,
+    "End it": lambda said: said == "the functions reach the database again\n",
+}
+
+
+@dataclass
+class Terminal:
+    """A shell in the checkout, beside a running stack.
+
+    Attributes:
+        facts: what the stack says of itself.
+        environment: of the shell.
+        folder: where files are written.
+        token: makes a demo principal's token.
+        ids: what rows answered that others name.
+    """
+
+    facts: Mapping[str, str]
+    environment: Mapping[str, str]
+    folder: Path
+    token: Callable[[str], str]
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def typed(self, command: str) -> str:
+        """Type a command after what the page has one paste first; return what it printed."""
+        text = f"{SHELL}\n{command}".replace("http://127.0.0.1:3000", self.facts["api_url"])
+        text = text.replace("http://127.0.0.1:3001", self.facts["sqs_endpoint_url"])
+        assert TOKEN in text
+        if command != next(iter(ROWS.values())):
+            text = text.replace(TOKEN, self.token("pipeline" if command.startswith("WHO=pipeline ") else "owner"))
+        for name in ("ledger.jsonl", "platform.jsonl.gz"):
+            text = text.replace(name, str(self.folder / name))
+        done = subprocess.run(
+            ["bash", "-c", text],
+            cwd=ROOT,
+            env=os.environ | self.environment | self.ids,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def do(self, task: str) -> None:
+        """Do one task as its row says; a question is asked again until it shows what must come of the row before."""
+        command, check = ROWS[task], CHECKS.get(task, bool)
+        deadline = time.monotonic() + SECONDS
+        while True:
+            printed = self.typed(command)
+            said: Any = json.loads(printed) if printed.startswith("{") else printed
+            if command.startswith(("send ", "say DELETE")):
+                assert "<MessageId>" in printed if command.startswith("send ") else printed == "", printed
+                return
+            if check(said) or not command.startswith("ask ") or time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        assert check(said), f"{task}: {printed}"
+        if task == "Make a group of a workspace":
+            self.ids["GROUP"] = said["data"]["id"]
+        elif task == "Add a person":
+            self.ids["MEMBER"] = said["data"]["id"]
+
+    def do_all(self) -> None:
+        """Do every task that this stack can do, in the page's order."""
+        line = json.dumps(upserted("company", demo_id("company", "a", 0xF02), name="Loaded", workspace_id=WORKSPACE))
+        (self.folder / "platform.jsonl.gz").write_bytes(gzip.compress(line.encode()))
+        for task in ROWS:
+            if task not in ELSEWHERE:
+                self.do(task)
+
+
+WORKSPACE = demo_data.WORKSPACES[0].id

@@ -1,0 +1,138 @@
+"""What a row costs does not grow with what else its reader sees: with how many workspaces they are a member of."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from local.postgres import Cluster
+from tests.support.api import READER, Caller, get, person
+from tests.support.databases import FreshDatabase, OpenAt, Statements, fresh
+from tests.support.world import Row, World
+from wellspring.access.predicates import FEW
+from wellspring.access.principal import principal_of, scope_of
+from wellspring.database import scope
+from wellspring.settings import CallerSettings
+
+COMPANIES = "/v1/company-workspace-connectors"
+CHOICES = "/v1/workspace-providers"
+# Members of that many workspaces. `AT_MOST` are few, and the one above is the first of the many.
+ONE, AT_MOST, HUNDREDS, THOUSANDS = 1, FEW, 500, 5_000
+# To list the few, or to say that there are more, for the predicate and each policy; and to look one up by the group
+# that opens it, for each row of a page and each of its two parents.
+TO_LIST, OF_A_ROW = 16 * (FEW + 1), 40
+
+
+@dataclass(frozen=True)
+class Breadth:
+    """One tenant, and its members of ever more other workspaces.
+
+    Attributes:
+        database: where.
+        workspace: the tenant.
+        company: of it.
+        connector: of it, which has brought the company in many times.
+        row: one of its rows.
+        provider: one that all workspaces have chosen.
+        members: by the number of their workspaces; those of a group's, too.
+    """
+
+    database: FreshDatabase
+    workspace: Row
+    company: Row
+    connector: Row
+    row: Row
+    provider: Row
+    members: dict[int | str, Caller]
+
+
+@pytest.fixture(scope="module")
+def breadth(cluster: Cluster, template: str, open_at: OpenAt | None) -> Iterator[Breadth]:
+    with fresh(cluster, template, Statements(), open_at) as database, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scope, "connection", database.connection)
+        world = World(database)
+        workspace = world.workspace()
+        connector, company = world.workspace_connector(workspace), world.company(workspace)
+        rows = world.provenances([company] * 30, connector)
+        provider = world.provider("chosen")
+        world.choose(workspace, provider, is_matched=True)
+        members: dict[int | str, Caller] = {}
+        others = world.workspaces(THOUSANDS - 1)
+        for number in (ONE, AT_MOST, HUNDREDS, THOUSANDS):
+            member = world.people(workspace)
+            world.member(member, workspace)
+            world.member_of_all(member, others[: number - 1])
+            members[number] = person(member)
+        group, member = world.group(), world.people(workspace)
+        world.group_member(member, group)
+        world.enrol(group, workspace)
+        members["of a group"] = person(member)
+        for table, values in (
+            ("workspace_group_workspaces (workspace_group_pk, workspace_pk)", f"{group.pk}, pk"),
+            ("workspace_providers (provider_pk, workspace_pk, is_matched)", f"{provider.pk}, pk, true"),
+        ):
+            rest = f"FROM core_api.workspaces WHERE pk <> {workspace.pk}"
+            database.owner.exec_driver_sql(f"INSERT INTO core_api.{table} SELECT {values} {rest}")
+        database.commit()
+        database.owner.exec_driver_sql("ANALYZE")
+        database.commit()
+        # The first list of a process reads the cursor keys.
+        get(COMPANIES, READER)
+        yield Breadth(database, workspace, company, connector, rows[0], provider, members)
+
+
+def fetched(breadth: Breadth, url: str, caller: Caller) -> int:
+    """Ask for `url`; return how many pages of memory the plans of its statements look at."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
+        sent.append((statement, values))
+
+    engine = breadth.database.engine("wellspring_reader")
+    with engine.connect():
+        pass  # so that what SQLAlchemy asks a first connection is not among it
+    event.listen(engine, "before_cursor_execute", note)
+    reply = get(url, caller)
+    event.remove(engine, "before_cursor_execute", note)
+    assert reply.status == 200
+    assert reply.document["data"]
+    looked_at = 0
+    for statement, values in sent:
+        with engine.connect() as session:
+            scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())) or "")
+            explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
+            explained = session.exec_driver_sql(explain, values).scalar_one()
+        (plans,) = explained if isinstance(explained, list) else json.loads(explained)
+        looked_at += plans["Plan"]["Shared Hit Blocks"] + plans["Plan"]["Shared Read Blocks"]
+    return looked_at
+
+
+ASKED: dict[str, tuple[int, Callable[[Breadth], str]]] = {
+    "a row": (1, lambda made: f"{COMPANIES}/{made.row.id}"),
+    "a company": (1, lambda made: f"/v1/companies/{made.company.id}"),
+    "a workspace": (1, lambda made: f"/v1/workspaces/{made.workspace.id}"),
+    "rows of a connector": (20, lambda made: f"{COMPANIES}?filter[workspace_connector]={made.connector.id}"),
+    "rows of a record": (20, lambda made: f"{COMPANIES}?filter[company]={made.company.id}"),
+    "rows of a workspace": (20, lambda made: f"{COMPANIES}?filter[workspace]={made.workspace.id}"),
+    "choices of a workspace": (1, lambda made: f"/v1/workspaces/{made.workspace.id}/providers"),
+    "companies of a workspace": (1, lambda made: f"/v1/companies?filter[workspace]={made.workspace.id}"),
+}
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_what_is_asked_for_costs_the_same_whatever_else_is_seen(breadth: Breadth, what: str) -> None:
+    rows, url = ASKED[what]
+    cost = {number: fetched(breadth, url(breadth), caller) for number, caller in breadth.members.items()}
+    most = cost[ONE] + TO_LIST + OF_A_ROW * rows
+    assert cost == {number: found for number, found in cost.items() if found <= most}
+    # Ten times as many are no more; an index may be a page deeper.
+    assert cost[THOUSANDS] <= 1.15 * cost[HUNDREDS] + 10
+
+
+def test_a_services_filter_of_a_provider_is_read_by_the_provider(breadth: Breadth) -> None:
+    """All workspaces have chosen it: their rows are walked in the order of the list, until a page is full."""
+    plain = fetched(breadth, f"{CHOICES}?filter[workspace]={breadth.workspace.id}", READER)
+    assert fetched(breadth, f"{CHOICES}?filter[provider]={breadth.provider.id}", READER) <= plain + 20 * OF_A_ROW
