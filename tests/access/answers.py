@@ -19,6 +19,8 @@ from tests.access.model import (
     Workspace,
     WorkspaceConnector,
     World,
+    groups_of,
+    linked,
     workspaces_of,
 )
 
@@ -378,7 +380,8 @@ class States:
 
     @property
     def url(self) -> str:
-        return f"{CONNECTORS}?filter[workspace]={self.workspace}&sort=last_synced_at&page[size]=500"
+        asked = f"filter[workspace]={self.workspace}&sort=last_synced_at&include=last_failure"
+        return f"{CONNECTORS}?{asked}&page[size]=500"
 
     def told(self, world: World, caller: Caller) -> Told:
         if self.workspace not in {workspace.id for workspace in workspaces_of(world, caller)}:
@@ -386,19 +389,55 @@ class States:
         mine = [row for row in world.workspace_connectors if row.is_live and row.workspace.id == self.workspace]
         never = datetime(1, 1, 1, tzinfo=UTC)
         mine.sort(key=lambda row: (kept_of(row).last_synced_at or never, row.pk))
-        return 200, [
+        failures = {row.id: self._last_failure(world, caller, row) for row in mine}
+        # In the order of arrival.
+        why = sorted(filter(None, failures.values()), key=lambda message: message.pk)
+        said = [
             (
                 str(row.id),
                 instant(kept_of(row).last_synced_at),
                 kept_of(row).parked_messages,
                 sum(one.workspace_connector is row and one.is_live for type_ in TYPES for one in rows_of(world, type_)),
+                failed and str(failed.id),
             )
             for row in mine
+            for failed in (failures[row.id],)
         ]
+        return 200, [said, [message.shown_to(caller, alone=False) for message in why]] if said else []
+
+    def _last_failure(self, world: World, caller: Caller, connector: WorkspaceConnector) -> SyncMessage | None:
+        """Return the newest of a connector's messages that is parked."""
+        found = (message for message in messages_seen(world, caller) if message.connector is connector)
+        return next((message for message in found if message.outcome == "parked"), None)
 
     def shown(self, document: Any) -> Any:
         names = ("last_synced_at", "parked_messages", "live_rows")
-        return [(item["id"], *(item["attributes"][name] for name in names)) for item in document["data"]]
+        said = [
+            (item["id"], *(item["attributes"][name] for name in names), failed and failed["id"])
+            for item in document["data"]
+            for failed in (item["relationships"]["last_failure"]["data"],)
+        ]
+        return [said, [_message_shown(item) for item in document["included"]]] if said else []
+
+
+@dataclass(frozen=True)
+class WorkspacesOfGroup:
+    """The workspaces of a group, in the order of their enrolment."""
+
+    group: UUID
+
+    @property
+    def url(self) -> str:
+        return f"/v1/workspaces?filter[workspace_group]={self.group}&page[size]=500&page[total]=true"
+
+    def told(self, world: World, caller: Caller) -> Told:
+        group = next((row for row in groups_of(world, caller) if row.id == self.group), None)
+        found = [] if group is None else [str(row.id) for row in linked(world, group, "workspaces")]
+        return 200, [*found, len(found)] if found else []
+
+    def shown(self, document: Any) -> Any:
+        total = document["meta"]["page"]["total"]
+        return [*(item["id"] for item in document["data"]), total] if total else document["data"]
 
 
 @dataclass(frozen=True)
@@ -493,11 +532,11 @@ class Message:
 
 
 def _message_shown(item: Any) -> tuple[Any, ...]:
-    linked = (item["relationships"][name]["data"] for name in ("workspace_connector", "workspace"))
-    return item["id"], item["attributes"], *(to and to["id"] for to in linked)
+    ends = (item["relationships"][name]["data"] for name in ("workspace_connector", "workspace"))
+    return item["id"], item["attributes"], *(to and to["id"] for to in ends)
 
 
-type Question = Activity | Sources | Impact | SoleSource | States | FeedStatus | Messages | Message
+type Question = Activity | Sources | Impact | SoleSource | States | WorkspacesOfGroup | FeedStatus | Messages | Message
 
 
 def told(world: World, caller: Caller, question: Question) -> Told:
@@ -519,6 +558,7 @@ def questions(world: World, ids: Mapping[str, UUID]) -> list[Question]:
         asked += [Sources(type_, ids[type_]), SoleSource(type_, connector)]
     return [
         *asked,
+        WorkspacesOfGroup(ids["workspace_group"]),
         Message(ids["sync_message"]),
         Messages(workspace),
         Messages(connectors=every or (connector,), reason="unknown_record"),

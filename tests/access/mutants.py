@@ -494,6 +494,8 @@ _SOON: Mapping[str, Sequence[str]] = {
     "parents._roles": ("role_is_held", "is_chosen"),
     "parents.caller_pk": ("by_somebody_who_is_there",),
     "ledger.linkage._linkage_statement": ("names_its",),
+    **dict.fromkeys(("ledger.linkage._enrolled", "ledger.linkage._members"), ("names_its",)),
+    **dict.fromkeys(("groups._in_order", "groups._seen_group"), ("workspaces_of_a_group_are",)),
     "idempotency.answer_of": ("kept_answer",),
     "idempotency.keep": ("kept_answer",),
     **dict.fromkeys(
@@ -506,6 +508,7 @@ _SOON: Mapping[str, Sequence[str]] = {
         ("answer_is_of", "live_rows_are_counted"),
     ),
     "answers.states._states_statement": ("kept_about",),
+    "answers.states._last_failure": ("last_failure",),
     "predicates._held": ("group_is_there",),
     "predicates.Visible.group": ("group_is_there",),
     "predicates.Visible.workspace": ("claim_leaves",),

@@ -242,6 +242,7 @@ def parameters(route: Route) -> list[str]:
         return known
     known += ["sort", "page[size]", "page[after]", "page[before]", "page[total]"]
     known += ["filter[deleted]"] if route.resource.has_tombstones else []
+    known += [f"filter[{route.resource.enrolled_in}]"] if route.resource.enrolled_in else []
     known += [f"filter[{found.name}]" for found in route.resource.to_one if _is_filter(found, route)]
     known += [f"filter[{found.name}]" for found in route.resource.attributes if found.kind in {"boolean", "direction"}]
     ranges = zip(route.resource.times, ("gte", "gt", "lt"), strict=True)

@@ -213,6 +213,24 @@ def test_a_group_names_its_live_enrolments_and_members(scene: Scene) -> None:
     }
 
 
+def test_the_workspaces_of_a_group_are_listed_for_its_members(scene: Scene) -> None:
+    names = {row.id: name for name, row in scene.workspaces.items()}
+
+    def listed(who: Who) -> dict[str, str]:
+        found = {
+            name: get(f"/v1/workspaces?filter[workspace_group]={group.id}", who.caller).ids
+            for name, group in scene.groups.items()
+        }
+        return {group: "".join(names[id_] for id_ in ids) for group, ids in found.items()}
+
+    def expected(who: Who) -> dict[str, str]:
+        # One has left, one is gone, and so is a group.
+        there = {"G": "AC", "F": "A", "H": ""}
+        return {name: of if who.is_service or name in who.groups else "" for name, of in there.items()}
+
+    assert by_name(scene, listed) == by_name(scene, expected)
+
+
 # ---- single rows, and what is included -----------------------------------------------------------------
 @of_each_ledger
 def test_a_row_is_found_by_who_sees_it(scene: Scene, resource: Resource) -> None:
@@ -370,11 +388,35 @@ def test_what_is_kept_about_a_connector_is_said_of_ones_own(scene: Scene) -> Non
     def ask(transaction: Transaction) -> Mapping[UUID, object]:
         flush = Flush(transaction)
         flush.ask(ledger.leave({"workspace_connector": foreign}))
-        found = flush.ask(states.states(principal, ["workspace_connector"]))
+        found = flush.ask(states.states(principal, ["workspace_connector"], failures=True))
         flush.send()
         return found.value
 
     assert in_transaction(ask, scope_of(principal)).keys() == {scene.connectors["B"].id}
+
+
+def test_the_last_failure_of_a_connector_is_a_message_that_one_sees(scene: Scene) -> None:
+    connectors = {str(row.id): name for name, row in scene.connectors.items()}
+    failed = {
+        str(scene.world.message(row, scene.workspaces[name], "parked", reason="malformed").id): name
+        for name, row in scene.connectors.items()
+    }
+    # No code writes it: a message of one workspace, on a connector of another.
+    foreign = scene.world.message(scene.connectors["A"], scene.workspaces["B"], "parked", reason="malformed")
+    failed[str(foreign.id)] = "A of B"
+
+    def shown(who: Who) -> dict[str, str]:
+        reply = get("/v1/workspace-connectors?include=last_failure&page[size]=500", who.caller)
+        linked = {item["id"]: item["relationships"]["last_failure"]["data"] for item in reply.data}
+        there = {item["id"] for item in reply.document["included"]}
+        assert there == {one["id"] for one in linked.values() if one}
+        return {connectors[id_]: failed[one["id"]] for id_, one in linked.items() if id_ in connectors}
+
+    def expected(who: Who) -> dict[str, str]:
+        newest = {"A": "A of B" if sees(who, "B") else "A"}
+        return {name: newest.get(name, name) for name in scene.workspaces if sees(who, name)}
+
+    assert by_name(scene, shown) == by_name(scene, expected)
 
 
 # ---- what a document or a path names --------------------------------------------------------------------

@@ -99,6 +99,7 @@ def asked(story: Story) -> Iterator[tuple[Caller, Question]]:
     for number, (caller, _) in enumerate(story.asked):
         ids: dict[str, UUID] = {type_: picked(records_of(world, type_), number, ABSENT) for type_ in TYPES}
         ids["workspace"] = picked(world.workspaces, number, ABSENT)
+        ids["workspace_group"] = picked(world.workspace_groups, number, ABSENT)
         ids["workspace_connector"] = picked(world.workspace_connectors, number, ABSENT)
         # Neighbours of a list are often of one tenant.
         ids["sync_message"] = picked(messages_of(world), number * 5, ABSENT)
@@ -129,7 +130,7 @@ def test_each_question_is_answered_as_the_model_says(database: Database) -> None
 
     check()
     several = {"Activity": 403, "Sources": 404, "Impact": 404, "States": 403, "Messages": 403, "Message": 404}
-    everybody = {(name, who) for name in (*several, "SoleSource") for who in ("Person", "Service")}
+    everybody = {(name, who) for name in (*several, "SoleSource", "WorkspacesOfGroup") for who in ("Person", "Service")}
     assert {(name, who, 200) for name, who in everybody} <= reached
     assert {(name, "Person", status) for name, status in several.items()} <= reached
     assert {(name, "Service", 403) for name, _ in everybody} <= reached

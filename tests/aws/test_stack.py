@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -818,9 +819,37 @@ def test_who_may_send_events_may_put_files_to_load_and_nobody_else_may() -> None
         "Sid": "NobodyElse",
         "Effect": "Deny",
         "Principal": "*",
-        "Condition": {"ArnNotLike": {"aws:PrincipalArn": {"Ref": "FeedSenders"}}},
+        "Condition": {"ArnNotLike": {"aws:PrincipalArn": ANY}},
     }
     assert said(Stack(), "FeedBucketPolicy").keys() == {"TlsOnly"}
+
+
+def worked_out(value: Any, senders: list[str]) -> Any:
+    """Return what CloudFormation makes of lists that are joined and split."""
+    match value:
+        case {"Ref": "FeedSenders"}:
+            return senders
+        case {"Fn::Join": [between, several]}:
+            return between.join(worked_out(several, senders))
+        case {"Fn::Split": [between, text]}:
+            return worked_out(text, senders).split(between)
+    raise AssertionError(value)
+
+
+@pytest.mark.parametrize(
+    ("senders", "let"),
+    [
+        ([SENDERS["Feed"]], [SENDERS["Feed"]]),
+        (["arn:aws:iam::111122223333:root"], ["arn:aws:iam::111122223333:*"]),
+        (
+            ["arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:role/root", "arn:aws:iam::777788889999:root"],
+            ["arn:aws:iam::111122223333:*", "arn:aws:iam::444455556666:role/root", "arn:aws:iam::777788889999:*"],
+        ),
+    ],
+)
+def test_an_account_that_may_send_events_lets_each_of_its_roles_put_files(senders: list[str], let: list[str]) -> None:
+    refused = said(Stack(FeedSenders=",".join(senders)), "FeedBucketPolicy")["NobodyElse"]
+    assert worked_out(refused["Condition"]["ArnNotLike"]["aws:PrincipalArn"], senders) == let
 
 
 def test_the_bucket_is_tls_only_versioned_forgets_files_and_stays_when_the_stack_goes(stack: Stack) -> None:

@@ -232,6 +232,7 @@ def test_the_views_answer_in_words(console: Console) -> None:
     expect(console.lead).to_have_text(re.compile(r"^\d of 5 connectors of Verdier Foods need attention\.$"))
     row = console.page.get_by_role("row", name="Payments")
     expect(row).to_contain_text("3 parked")
+    expect(row).to_contain_text("It names a record that is not here yet.")
     row.get_by_role("link", name="3", exact=True).click()
     console.settle()
     expect(console.heading).to_have_text("Failures")

@@ -146,6 +146,8 @@ def _ask_for_what_goes_together(case: Case) -> None:
         case.query = query
     # It has an order of its own, and no filter beside it.
     query.pop("filter[sole_source]", None)
+    if case.path == "/v1/workspaces":
+        query.pop("filter[workspace_group]", None)
     if case.path == "/v1/connector-activity":
         for name in [found for found in query if found.startswith("filter[")]:
             del query[name]

@@ -216,7 +216,10 @@ def test_a_to_many_relationship_is_an_array_with_all_of_it(world: World, ours: T
         world.enrol(ours.group, other)
     relationships = get(f"{ours.url('workspace_group')}?{LINKED}", ours.caller).data["relationships"]
     expected = [{"type": "workspace", "id": str(row.id)} for row in (ours.workspace, *others)]
-    assert relationships["workspaces"] == {"data": expected}
+    assert relationships["workspaces"] == {
+        "data": expected,
+        "links": {"related": f"/v1/workspaces?filter%5Bworkspace_group%5D={ours.group.id}"},
+    }
     assert relationships["memberships"] == {
         "data": [{"type": "workspace_group_membership", "id": str(ours.parents["workspace_group_membership"].id)}],
         "links": {"related": f"/v1/workspace-group-memberships?filter%5Bworkspace_group%5D={ours.group.id}"},

@@ -74,9 +74,10 @@ def test_a_large_group_shows_the_first_of_its_linkage_and_says_that_there_is_mor
     check(reply.document)
     assert list(linked(reply.data)) == [("workspaces", MOST_LINKED, False), ("memberships", MOST_LINKED, False)]
     assert reply.data["relationships"]["workspaces"]["data"][0]["id"] == str(ours.workspace.id)
-    memberships = reply.data["relationships"]["memberships"]
-    (rest,) = get(memberships["links"]["next"], ours.caller).data
-    assert rest["id"] not in {linked["id"] for linked in memberships["data"]}
+    for name in ("workspaces", "memberships"):
+        related = reply.data["relationships"][name]
+        (rest,) = get(related["links"]["next"], ours.caller).data
+        assert rest["id"] not in {linked["id"] for linked in related["data"]}
 
 
 def test_the_groups_of_a_page_share_what_an_answer_links_to(world: World, ours: Tenant) -> None:

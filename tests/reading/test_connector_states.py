@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from tests.reading.conftest import Tenant
 from tests.reading.test_activity import walk
-from tests.support.api import READER, get
+from tests.support.api import READER, Caller, get
 from tests.support.databases import Database, Statements
 from tests.support.world import Row, World
 from wellspring.resources import WORKSPACE_CONNECTOR
@@ -82,27 +82,136 @@ def test_it_is_read_only_where_it_is_shown(ours: Tenant, statements: Statements)
     assert cost(f"{LEDGER}?include=workspace_connector&fields[workspace_connector]=live_rows") == 3
 
 
+# ---- why it fails ------------------------------------------------------------------------------------------
+def failed(world: World, connector: Row, workspace: Row, reason: str, *, minutes: int = 0, **values: Any) -> Row:
+    """Park a message of a connector, and return it."""
+    at = AT + timedelta(minutes=minutes)
+    return world.message(connector, workspace, **{"outcome": "parked", "reason": reason, "received_at": at, **values})
+
+
+def last_failure_of(item: Any) -> Any:
+    data = item["relationships"]["last_failure"]["data"]
+    return data and data["id"]
+
+
+def test_which_connectors_fail_and_why_is_one_request(world: World, ours: Tenant) -> None:
+    idle, other = (world.workspace_connector(ours.workspace) for _ in range(2))
+    problems = [{"code": "tenant_mismatch", "type": "company", "id": "1"}]
+    newest = failed(
+        world, ours.connector, ours.workspace, "tenant_mismatch", minutes=1, problems=problems, problem_count=1
+    )
+    failed(world, ours.connector, ours.workspace, "overtaken")
+    # What is applied or dismissed since then waits no more.
+    for minutes, outcome in enumerate(("applied", "dismissed", "in_progress"), 2):
+        failed(world, ours.connector, ours.workspace, "overtaken", minutes=minutes, outcome=outcome)
+    same = [failed(world, other, ours.workspace, "unknown_record") for _ in range(2)]
+    url = f"{URL}?filter[workspace]={ours.workspace.id}&sort=last_synced_at&include=last_failure"
+    expected = {ours.connector.id: newest.id, idle.id: None, other.id: same[1].id}
+    for caller, reason in ((ours.caller, "unknown_record"), (READER, "tenant_mismatch")):
+        reply = get(url, caller)
+        found = {item["id"]: last_failure_of(item) for item in reply.data}
+        assert found == {str(id_): to and str(to) for id_, to in expected.items()}
+        why = {item["id"]: item["attributes"] for item in reply.document["included"]}
+        assert why.keys() == {to for to in found.values() if to}
+        # To a person a tenant mismatch looks like an unknown record.
+        assert why[str(newest.id)]["reason"] == reason
+        assert why[str(newest.id)]["problems"][0]["code"] == reason
+        assert "body" not in why[str(newest.id)]
+    (item,) = (item for item in get(url, ours.caller).data if item["id"] == str(ours.connector.id))
+    assert item["relationships"]["last_failure"]["links"] == {"related": f"/v1/sync-messages/{newest.id}"}
+    assert get(item["relationships"]["last_failure"]["links"]["related"], ours.caller).status == 200
+
+
+def test_the_last_failure_is_linked_where_what_is_kept_is_shown(
+    world: World, ours: Tenant, statements: Statements
+) -> None:
+    newest = str(failed(world, ours.connector, ours.workspace, "unknown_record").id)
+
+    def linked(url: str) -> tuple[Any, int]:
+        get(url, ours.caller)
+        statements.clear()
+        document, cost = get(url, ours.caller).document, len(statements)
+        found = document["included"] if url.startswith(LEDGER) else document["data"]
+        item = found[0] if isinstance(found, list) else found
+        related = item.get("relationships", {}).get("last_failure")
+        return related and related["data"]["id"], cost
+
+    assert linked(URL) == linked(f"{URL}/{ours.connector.id}") == (newest, 2)
+    assert linked(f"{URL}?include=last_failure") == (newest, 3)
+    assert linked(f"{URL}?fields[workspace_connector]=last_failure") == (newest, 2)
+    assert linked(f"{URL}?fields[workspace_connector]=status&include=last_failure") == (None, 3)
+    assert linked(f"{URL}?fields[workspace_connector]=status") == (None, 1)
+    assert linked(f"{LEDGER}?include=workspace_connector") == (None, 2)
+    assert linked(f"{LEDGER}?include=workspace_connector&fields[workspace_connector]=live_rows") == (None, 3)
+    assert linked(f"{LEDGER}?include=workspace_connector&fields[workspace_connector]=last_failure") == (newest, 3)
+    hidden = get(f"{URL}?fields[workspace_connector]=status&include=last_failure", ours.caller).document
+    assert [item["id"] for item in hidden["included"]] == [newest]
+
+
+def test_the_last_failure_is_one_probe_however_many_messages_there_are(
+    world: World, database: Database, ours: Tenant
+) -> None:
+    failed(world, ours.connector, ours.workspace, "unknown_record")
+    many = (
+        "INSERT INTO wellspring.sync_messages (message_id, workspace_connector_pk, workspace_pk, outcome, received_at)"
+        " SELECT uuidv7(), :connector, :workspace, CASE WHEN mod(n, 2) = 0 THEN 'parked' ELSE 'applied' END, :at"
+        "  FROM generate_series(1, 2000) AS n"
+    )
+    read = (
+        "SELECT sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid)) FROM pg_class"
+        " WHERE oid = 'wellspring.sync_messages'::regclass"
+        " OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'wellspring.sync_messages'::regclass)"
+    )
+
+    def cost(caller: Caller) -> int:
+        before = database.owner.exec_driver_sql(read).scalar_one()
+        assert get(f"{URL}?fields[workspace_connector]=last_failure", caller).status == 200
+        return int(database.owner.exec_driver_sql(read).scalar_one() - before)
+
+    values = {"connector": ours.connector.pk, "workspace": ours.workspace.pk, "at": AT}
+    database.owner.execute(text(many), values)
+    database.owner.exec_driver_sql("ANALYZE wellspring.sync_messages")
+    database.commit()
+    assert [cost(caller) <= 10 for caller in (ours.caller, READER)] == [True, True]
+
+
+# ---- and no ETag tells of it -------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "url",
     [
         f"{URL}/{{connector}}",
         f"{URL}/{{connector}}?fields[workspace_connector]=last_synced_at",
+        f"{URL}/{{connector}}?fields[workspace_connector]=last_failure",
         f"{LEDGER}/{{row}}?include=workspace_connector&fields[workspace_connector]=last_synced_at",
+        f"{LEDGER}/{{row}}?include=workspace_connector&fields[workspace_connector]=last_failure",
     ],
 )
-def test_no_etag_tells_of_it(database: Database, ours: Tenant, url: str) -> None:
+def test_no_etag_tells_of_it(world: World, database: Database, ours: Tenant, url: str) -> None:
     path = url.format(connector=ours.connector.id, row=ours.provenance.id)
     before = get(path, ours.caller)
     synced(database, ours.connector, AT)
+    failed(world, ours.connector, ours.workspace, "unknown_record")
     after = get(path, ours.caller)
     assert before.body != after.body
     assert before.headers["etag"] == after.headers["etag"]
 
 
-def test_a_foreign_tenants_syncs_change_nothing(database: Database, ours: Tenant, theirs: Tenant) -> None:
-    before = get(URL, ours.caller).body
+def test_an_etag_with_a_query_tells_of_a_failure_that_is_included(world: World, ours: Tenant) -> None:
+    path = f"{URL}/{ours.connector.id}?include=last_failure"
+    before = get(path, ours.caller).headers["etag"]
+    failed(world, ours.connector, ours.workspace, "unknown_record")
+    after = get(path, ours.caller).headers["etag"]
+    assert after != before
+    # The version, which If-Match compares, is the connector's own.
+    assert after.partition(".")[0] == before.partition(".")[0]
+
+
+def test_a_foreign_tenants_syncs_change_nothing(world: World, database: Database, ours: Tenant, theirs: Tenant) -> None:
+    url = f"{URL}?include=last_failure"
+    before = get(url, ours.caller).body
     synced(database, theirs.connector, AT, parked_messages=3)
-    assert get(URL, ours.caller).body == before
+    failed(world, theirs.connector, theirs.workspace, "unknown_record")
+    assert get(url, ours.caller).body == before
     assert {item["id"]: kept_of(item)["parked_messages"] for item in get(URL, READER).data} == {
         str(ours.connector.id): 0,
         str(theirs.connector.id): 3,

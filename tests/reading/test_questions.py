@@ -59,12 +59,15 @@ def test_each_question_is_answered_by_one_request_that_shows_something() -> None
     assert day["attributes"]["linked"]["company"] == {"input": 72, "output": 0}
     assert day["attributes"]["linked"]["account"] == {"input": 6, "output": 0}
 
-    states = {
-        item["id"]: item["attributes"]
-        for item in found["Which connectors are stale or failing, the stalest first?"].data
-    }
+    connectors = found["Which connectors are stale or failing, and why, the stalest first?"].document
+    states = {item["id"]: item["attributes"] for item in connectors["data"]}
     assert (states[PAYMENTS]["last_synced_at"], states[PAYMENTS]["parked_messages"]) == (demo_data.OCCURRED_AT, 0)
     assert states[PAYROLL]["parked_messages"] == 1
+    failures = {item["id"]: item["relationships"]["last_failure"]["data"] for item in connectors["data"]}
+    (why,) = (item for item in connectors["included"] if item["type"] == "sync_message")
+    assert failures == dict.fromkeys(states) | {PAYROLL: {"type": "sync_message", "id": why["id"]}}
+    assert why["attributes"]["reason"] == "unknown_record"
+    assert why["attributes"]["problems"] == [{"code": "unknown_record", "type": "company", "id": NOBODY}]
     failed = found["What failed, of which connectors, and why?"].document
     assert [item["attributes"]["reason"] for item in failed["data"]] == ["unknown_record"]
     assert [(item["id"], item["attributes"]["parked_messages"]) for item in failed["included"]] == [(PAYROLL, 1)]

@@ -485,6 +485,8 @@ EXCLUDED = {
     "connector_activity": {"filter[workspace]", "filter[date][gt]", "filter[date][lt]"},
     # What one connector alone brings in has an order of its own.
     **{record.type: {"filter[sole_source]"} for record in records()},
+    # And so have the workspaces of a group.
+    "workspace": {"filter[workspace_group]"},
 }
 
 

@@ -43,6 +43,8 @@ MAX_NAME_FOLDED = 200
 
 # The order of what one connector alone brings in.
 BY_SOLE_SOURCE = "sole_source"
+# The order in which workspaces were enrolled in a group.
+BY_ENROLMENT = "enrolment"
 # The order of a record's sources.
 BY_SOURCE = "source"
 
@@ -134,6 +136,7 @@ class ListQuery:
         total: whether to count the whole list.
         view: what of each row to show.
         sole_source: the workspace connector without which nobody would have brought them in; None for any.
+        enrolled_in: what they are enrolled in (`Resource.enrolled_in`); None for anything.
     """
 
     resource: Resource
@@ -147,6 +150,7 @@ class ListQuery:
     total: bool = False
     view: View = field(default_factory=View)
     sole_source: UUID | None = None
+    enrolled_in: UUID | None = None
 
     @property
     def names_parents(self) -> bool:

@@ -100,6 +100,9 @@ class Relationship:
         is_trace: whether it is no parent of the row, but the message that wrote or ended it: without a foreign key, and
             null once that is forgotten.
         is_filter: whether there is a filter on it.
+        is_kept: whether it has no column but is looked up, shown as `Attribute.kept` is; whoever sees the row sees what
+            it leads to.
+        description: what it leads to, where its name does not say it.
     """
 
     name: str
@@ -111,6 +114,8 @@ class Relationship:
     guards: bool = True
     is_trace: bool = False
     is_filter: bool = True
+    is_kept: bool = False
+    description: str = ""
 
     @property
     def column(self) -> str:
@@ -143,6 +148,8 @@ class Resource:
         times: what a list is sorted by, and what ranges are of; the first where nothing is said.
         together: filters that may be asked for together, because an index has their rows in the list's order; None
             where any may.
+        enrolled_in: the type in which rows of it are enrolled: a filter called so lists those of one, in the order of
+            their enrolment. Empty for none.
     """
 
     type: str
@@ -160,6 +167,7 @@ class Resource:
     example: int = 1
     times: tuple[str, ...] = ("created_at", "updated_at", "deleted_at")
     together: tuple[frozenset[str], ...] | None = None
+    enrolled_in: str = ""
     # Found by name in every request; built once.
     _by_name: dict[str, Attribute | Relationship] = field(init=False, repr=False, compare=False, hash=False)
 
@@ -185,7 +193,7 @@ class Resource:
     @property
     def to_one(self) -> tuple[Relationship, ...]:
         """The relationships with a column."""
-        return tuple(relationship for relationship in self.relationships if not relationship.many)
+        return tuple(said for said in self.relationships if not (said.many or said.is_kept))
 
     @property
     def parents(self) -> tuple[Relationship, ...]:
@@ -211,6 +219,11 @@ class Resource:
     def kept(self) -> tuple[str, ...]:
         """The names of the attributes that are kept about its rows, and not in them."""
         return tuple(attribute.name for attribute in self.attributes if attribute.kept)
+
+    @property
+    def kept_links(self) -> tuple[str, ...]:
+        """The names of the relationships that are kept about its rows, and not in them."""
+        return tuple(relationship.name for relationship in self.relationships if relationship.is_kept)
 
     @property
     def sorted_by(self) -> str:
@@ -438,8 +451,19 @@ WORKSPACE_CONNECTOR = Resource(
         Attribute("parked_messages", "count", required=True, kept="shown"),
         Attribute("live_rows", "count", required=True, kept="shown"),
     ),
-    relationships=(OF_WORKSPACE, Relationship("connector", "connector", guards=False)),
-    includes=("workspace", "connector"),
+    relationships=(
+        OF_WORKSPACE,
+        Relationship("connector", "connector", guards=False),
+        Relationship(
+            "last_failure",
+            "sync_message",
+            required=False,
+            is_filter=False,
+            is_kept=True,
+            description="The newest of its messages that is parked, with the reason; null where none is.",
+        ),
+    ),
+    includes=("workspace", "connector", "last_failure"),
     operations=READ,
 )
 OWN_WORKSPACE = Resource(
@@ -450,6 +474,7 @@ OWN_WORKSPACE = Resource(
     tenancy="itself",
     operations=READ,
     summaries={"list": "List the workspaces of the caller"},
+    enrolled_in="workspace_group",
 )
 CONNECTOR = Resource(
     type="connector",

@@ -6,6 +6,7 @@ import { A_DAY, ago, daysBefore, number, plural } from "./format.js";
 import { html } from "./html.js";
 import { useDocument, useEvery, useList } from "./loading.js";
 import { AsOf, Attention, Choice, Direction, Empty, Loaded, More, Problem, Search, Table, Time, View } from "./parts.js";
+import { says } from "./reasons.js";
 import { fragment, refine } from "./route.js";
 
 // A connector that has synced and not for so long is said to be late; one that syncs less often, after its own time and a day.
@@ -77,7 +78,7 @@ export function byDay(rows, from, to, type) {
 export function Connectors({ workspaceId, workspace, query }) {
   const show = query.get("show") ?? "all";
   const text = query.get("q") ?? "";
-  const url = path("/v1/workspace-connectors", { "filter[workspace]": workspaceId, include: "connector", "page[size]": PAGE });
+  const url = path("/v1/workspace-connectors", { "filter[workspace]": workspaceId, include: "connector,last_failure", "page[size]": PAGE });
   const list = useList(url, { live: true });
   const [from, to] = [daysBefore(MONTH - 1), daysBefore(0)];
   const month = useEvery(list.pages.filter((page) => page.data.length).map((page) => path("/v1/connector-activity", {
@@ -89,7 +90,8 @@ export function Connectors({ workspaceId, workspace, query }) {
   const rows = list.rows.map((row) => {
     const activity = activityOf.get(row.id) ?? [];
     const { attributes } = row;
-    return { id: row.id, attributes, connector: related(row, "connector"), activity, complaints: complaints(attributes, lateness(activity)) };
+    const reason = related(row, "last_failure")?.attributes.reason;
+    return { id: row.id, attributes, connector: related(row, "connector"), reason, activity, complaints: complaints(attributes, lateness(activity)) };
   }).sort((a, b) => b.complaints.length - a.complaints.length || nameOf(a.connector).localeCompare(nameOf(b.connector)));
   const attention = rows.filter((row) => row.complaints.length);
   const chosen = rows
@@ -105,7 +107,7 @@ export function Connectors({ workspaceId, workspace, query }) {
     { name: "Connector", cell: (row) => html`<a href=${fragment(workspaceId, "connectors", [row.id])}>${nameOf(row.connector)}</a>` },
     { name: "Direction", cell: (row) => html`<${Direction} of=${row.connector?.attributes.direction} />` },
     { name: "State", cell: (row) => row.complaints.length
-        ? html`<${Attention}>${row.complaints.join(", ")}<//>`
+        ? html`<${Attention}>${row.complaints.join(", ")}<//>${row.reason && html`<br /><span class="quiet">${says(row.reason)}</span>`}`
         : html`<span class="quiet">${row.attributes.status}</span>` },
     knows(rows, "last_synced_at") && { name: "Last sync", cell: (row) => html`<${Time} at=${row.attributes.last_synced_at} />` },
     !month.error && { name: "30 days", cell: (row) => html`<${Month} row=${row} from=${from} to=${to} isWhole=${month.isWhole} />` },

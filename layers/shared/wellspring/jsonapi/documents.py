@@ -78,6 +78,8 @@ def proves(resource: Resource, relationship: Relationship, *, primary: bool) -> 
     Of an included row only the workspace has been looked at. Who sees an enrolment by either of its sides sees the
     workspace; by the workspace alone they do not see the group.
     """
+    if relationship.is_kept:
+        return True
     if relationship.target == "workspace":
         return relationship.required
     return primary and relationship.required and relationship.guards and resource.tenancy != "any"
@@ -173,7 +175,7 @@ def entity_tag(resource: Resource, found: Found, view: View, raw_query: str, bod
         (resource, found.row),
         *((resource_of(type_), row) for type_, rows in found.included.items() for row in rows),
     ]
-    if not any(name in row for of, row in shown for name in of.kept):
+    if not any(name in row for of, row in shown for name in _kept(of)):
         return f'"{version}.{_digest(body)}"'
     included = {
         type_: [_without_kept(resource_of(type_), row) for row in rows] for type_, rows in found.included.items()
@@ -182,8 +184,12 @@ def entity_tag(resource: Resource, found: Found, view: View, raw_query: str, bod
     return f'"{version}.{_digest(json.dumps(single_document(resource, lasting, view, raw_query)))}"'
 
 
+def _kept(resource: Resource) -> tuple[str, ...]:
+    return (*resource.kept, *(f"{name}_id" for name in resource.kept_links))
+
+
 def _without_kept(resource: Resource, row: Row) -> Row:
-    kept = resource.kept
+    kept = _kept(resource)
     return {name: value for name, value in row.items() if name not in kept} if kept else row
 
 
@@ -348,6 +354,7 @@ def _to_one(resource: Resource, relationship: Relationship, *, primary: bool) ->
 def _to_many(resource: Resource, relationship: Relationship) -> _Say:
     """Return what says a to-many relationship: a link to the list of what it holds, and the linkage that was read."""
     key = _key(relationship)
+    order = "" if resource_of(relationship.target).enrolled_in == resource.type else "&sort=created_at"
 
     def say(row: Row, _reachable: Reachable) -> Object:
         list_ = list_of_related(resource, relationship, row["id"])
@@ -358,9 +365,9 @@ def _to_many(resource: Resource, relationship: Relationship) -> _Say:
                 said["meta"] = {"is_complete": False}
                 cursor = row["capped"][relationship.name]
                 if list_ and cursor:
-                    # The linkage is in the order of this list.
+                    # The linkage is in the order of this list; what is enrolled has no other.
                     path, _, query = list_.partition("?")
-                    said["links"]["next"] = url_of(path, with_cursor(f"{query}&sort=created_at", "page[after]", cursor))
+                    said["links"]["next"] = url_of(path, with_cursor(f"{query}{order}", "page[after]", cursor))
         return said
 
     return say
@@ -370,6 +377,8 @@ def list_of_related(resource: Resource, relationship: Relationship, id_: object)
     """Return the link to the list of what a to-many relationship of one row holds; empty where there is none."""
     target = resource_of(relationship.target)
     back = next((each.name for each in target.to_one if each.target == resource.type), "")
+    if target.enrolled_in == resource.type:
+        back = target.enrolled_in
     return url_of(target.route, f"filter[{back}]={id_}") if target.route and back else ""
 
 

@@ -14,6 +14,7 @@ from wellspring.errors import InvalidQueryParameter, WellspringError, raise_all
 from wellspring.ids import parse_id
 from wellspring.jsonapi.values import CURSOR_PAGINATION, is_text, parse_boolean, parse_instant
 from wellspring.queries import (
+    BY_ENROLMENT,
     BY_SOLE_SOURCE,
     DEFAULT_PAGE_SIZE,
     MAX_NAME_FOLDED,
@@ -104,6 +105,7 @@ def parse_list(
         total=parser.total,
         view=View(include, asked.fields) if asked.include is None and include else asked,
         sole_source=parser.sole_source,
+        enrolled_in=parser.enrolled_in,
     )
 
 
@@ -145,6 +147,7 @@ class Parser:
         self.filters: list[Filter] = []
         self.workspaces: tuple[UUID, ...] = ()
         self.sole_source: UUID | None = None
+        self.enrolled_in: UUID | None = None
         self.deleted: Deleted = "exclude"
         self.sort = default_sort(resource)
         self.is_sorted = False
@@ -216,7 +219,7 @@ class Parser:
                 names.append((told, f"filter[{said.name}][{RANGE_OPERATORS[0]}]"))
             else:
                 filters.append(said.name)
-        filters += ["deleted", "workspace", BY_SOLE_SOURCE]
+        filters += ["deleted", "workspace", BY_SOLE_SOURCE, *filter(None, (self.resource.enrolled_in,))]
         names += [(f"filter[{name}]", f"filter[{name}]") for name in filters]
         return list(dict.fromkeys(names))
 
@@ -272,9 +275,8 @@ class Parser:
 
     def refuse_unbounded(self) -> None:
         """Refuse what would walk over any number of rows for one page: no index has them together."""
-        if self.sole_source is not None:
-            self._refuse_beside_sole_source()
-            self.sort = Sort(BY_SOLE_SOURCE)
+        if self.sole_source is not None or self.enrolled_in is not None:
+            self._refuse_beside_an_order()
             return
         if self.resource.tenancy == "message":
             self._refuse_unbounded_messages()
@@ -416,6 +418,8 @@ class Parser:
         readers: dict[str, Reader] = {"deleted": self._deleted} if self.resource.has_tombstones else {}
         if self.resource.type in ledgers():
             readers[BY_SOLE_SOURCE] = self._sole_source
+        if self.resource.enrolled_in:
+            readers[self.resource.enrolled_in] = self._enrolled_in
         if is_of_workspaces(self.resource):
             readers["workspace"] = self._workspaces
         return readers.get(name) or self._equality_reader(parameter, name)
@@ -486,15 +490,28 @@ class Parser:
         else:
             (self.sole_source,) = ids
 
-    def _refuse_beside_sole_source(self) -> None:
-        """Refuse what makes another list of the one that a connector's rows are the order of."""
+    def _enrolled_in(self, value: str) -> None:
+        ids = ids_of(value)
+        if not ids or len(ids) > 1:
+            self.refuse(f"filter[{self.resource.enrolled_in}]", "The value must be one uuid.")
+        else:
+            (self.enrolled_in,) = ids
+
+    def _refuse_beside_an_order(self) -> None:
+        """Refuse what makes another list of one that is in the order of its filter, and have it in that order."""
+        if self.sole_source is not None:
+            self.sort, order = Sort(BY_SOLE_SOURCE), "in which the connector brought its records in"
+            name, also, refused = "sole_source", "filter[workspace]", {"page[total]": self.total}
+        else:
+            self.sort, order = Sort(BY_ENROLMENT, descending=False), "of enrolment"
+            name, also, refused = self.resource.enrolled_in, "page[total]", {"filter[workspace]": bool(self.workspaces)}
         given = [parameter_of(self.resource, found) for found in self.filters]
-        said = {"filter[deleted]": self.deleted != "exclude", "sort": self.is_sorted, "page[total]": self.total}
+        said = {"filter[deleted]": self.deleted != "exclude", "sort": self.is_sorted, **refused}
         for parameter in (*given, *(name for name, is_given in said.items() if is_given)):
             self.refuse(
                 parameter,
-                "With filter[sole_source] a list is in the order in which the connector brought its records in: beside "
-                "it there are filter[workspace], page[size], page[after] and page[before].",
+                f"With filter[{name}] a list is in the order {order}: beside it there are {also}, page[size], "
+                "page[after] and page[before].",
             )
 
     def _workspaces(self, value: str) -> None:

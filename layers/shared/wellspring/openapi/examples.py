@@ -90,7 +90,8 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
             if not said.is_kept_back and (primary or not said.kept)
         },
     }
-    relationships = {said.name: _relationship(resource, said, primary=primary) for said in resource.to_one}
+    shown = (said for said in resource.relationships if not said.many and (primary or not said.is_kept))
+    relationships = {said.name: _relationship(resource, said, primary=primary) for said in shown}
     # A to-many's linkage is there where it is asked for.
     several = (said for said in resource.relationships if said.many)
     related = {said.name: list_of_related(resource, said, id_of(resource.type)) for said in several}

@@ -209,6 +209,13 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
             "the end. Beside it there is no other filter but `filter[workspace]`, no `sort` and no total."
         )
         yield _query(f"filter[{BY_SOLE_SOURCE}]", description, _UUID, id_of("workspace_connector"))
+    if resource.enrolled_in:
+        of = resource_of(resource.enrolled_in)
+        description = (
+            f"Only what is enrolled in this {of.name}, in the order of enrolment, the oldest first. Beside it there is "
+            "no other filter and no `sort`."
+        )
+        yield _query(f"filter[{of.type}]", description, _UUID, id_of(of.type))
     if resource.has_tombstones:
         yield _query(
             "filter[deleted]",

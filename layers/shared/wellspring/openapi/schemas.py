@@ -429,7 +429,8 @@ def _related(relationship: Relationship) -> Object:
         else {"links": schema("RelatedLinks")}
     )
     name = "ManyLinked" if relationship.many else "Linkage"
-    return narrowed(name, properties={**links, "data": data}, unevaluatedProperties=False)
+    told = {"description": relationship.description} if relationship.description else {}
+    return narrowed(name, properties={**links, "data": data}, unevaluatedProperties=False, **told)
 
 
 def _every_relationship() -> list[Relationship]:

@@ -1,23 +1,39 @@
 """Workspace groups: making one with its owner and enrolments, and what its to-many relationships hold."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
+    Integer,
+    ScalarSelect,
+    Select,
     bindparam,
+    exists,
     func,
     insert,
     literal,
+    literal_column,
     select,
     text,
+    true,
+    tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
+from wellspring.access.predicates import Visible, parameters
+from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
-from wellspring.models import parents
+from wellspring.models import listed_from, parents
+from wellspring.models.base import instant
 from wellspring.models.junctions import workspace_group_workspaces
-from wellspring.repositories.ledger import Row
+from wellspring.queries import MAX_TOTAL, ListQuery, Position
+from wellspring.repositories.ledger import Row, Slice, own_columns
+from wellspring.resources import OWN_WORKSPACE
 
 
 def make(transaction: Transaction, name: str, owner_pk: int, workspace_pks: Sequence[int]) -> Row:
@@ -92,3 +108,111 @@ def end(transaction: Transaction, id_: UUID) -> None:
     """Tombstone the enrolments and memberships of a group whose row is locked."""
     for statement in _END:
         transaction.execute(statement, {"id": id_})
+
+
+def workspaces_page(
+    transaction: Transaction, principal: Principal, query: ListQuery, position: Position | None
+) -> Slice:
+    """Read one page of the workspaces that are enrolled in the group that a query names, by their enrolment.
+
+    Args:
+        transaction: the scope to read in.
+        principal: the caller; of a group that they do not see there is nothing.
+        query: what is asked for.
+        position: the enrolment to continue from, or None for the end of the list.
+
+    Returns:
+        Workspaces, each with `enrolled_at` and `enrolment_id`, its place.
+    """
+    statement = _workspaces_statement(
+        person=isinstance(principal, Person), placed=position is not None, backward=query.backward
+    )
+    values: dict[str, object] = {"group": query.enrolled_in, "rows": query.size + 1, **parameters(principal)}
+    if position is not None:
+        values |= {"place_at": position.at, "place": position.id}
+    rows: list[Row] = list(transaction.execute(statement, values).mappings())
+    # A page asked for by cursor always has one row, for `behind`; it is empty where nothing lies ahead.
+    behind = position is not None and bool(rows[0]["behind"])
+    rows = [row for row in rows if row["id"] is not None]
+    ahead = len(rows) > query.size
+    rows = rows[: query.size]
+    if query.backward:
+        rows.reverse()
+        return Slice(rows, more_before=ahead, more_after=behind)
+    return Slice(rows, more_before=behind, more_after=ahead)
+
+
+def workspaces_counted(transaction: Transaction, principal: Principal, query: ListQuery) -> int:
+    """Count the workspaces of such a list, up to one more than `MAX_TOTAL`."""
+    statement = _workspaces_counted_statement(person=isinstance(principal, Person))
+    values = {"group": query.enrolled_in, **parameters(principal)}
+    return int(transaction.execute(statement, values).scalar_one())
+
+
+@lru_cache(maxsize=8)
+def _workspaces_statement(*, person: bool, placed: bool, backward: bool) -> Select[Any]:
+    visible = Visible(person=person)
+    group = _seen_group(visible)
+    page = _in_order(group, visible, placed=placed, ahead=True, backward=backward)
+    page_ = page.limit(bindparam("rows", type_=Integer)).cte("page")
+    order = _by_enrolment(page_.c.enrolled_at, page_.c.place, descending=backward)
+    if not placed:
+        return select(*page_.c).order_by(*order)
+    others = _in_order(group, visible, placed=True, ahead=False, backward=backward)
+    behind = select(exists(others.order_by(None)).label("behind")).cte("behind")
+    return select(behind.c.behind, *page_.c).select_from(behind.outerjoin(page_, true())).order_by(*order)
+
+
+@lru_cache(maxsize=2)
+def _workspaces_counted_statement(*, person: bool) -> Select[Any]:
+    visible = Visible(person=person)
+    rows = _in_order(_seen_group(visible), visible, placed=False, ahead=True, backward=False).order_by(None)
+    counted = rows.limit(literal_column(str(MAX_TOTAL + 1), Integer)).subquery("counted")
+    return select(func.count()).select_from(counted)
+
+
+def _seen_group(visible: Visible) -> ScalarSelect[int]:
+    """Return the group that a query names, where the caller sees it; what they see is computed at first."""
+    group = parents.workspace_groups
+    named = group.c.id == bindparam("group", type_=PG_UUID(as_uuid=True))
+    return select(group.c.pk).where(named, visible.group(group.c.pk), *visible.before_all()).scalar_subquery()
+
+
+def _in_order(group: ScalarSelect[int], visible: Visible, *, placed: bool, ahead: bool, backward: bool) -> Select[Any]:
+    """Return the workspaces of a group ahead of the place, or at and behind it, nearest first; all where there is none.
+
+    An index has a group's enrolments in this order. Each workspace is looked up (OFFSET 0), so that it stays the one.
+    """
+    enrolment = workspace_group_workspaces.alias("enrolment")
+    workspace = listed_from(OWN_WORKSPACE).alias("workspace")
+    looked_up = (
+        select(*own_columns(OWN_WORKSPACE, workspace))
+        .where(workspace.c.pk == enrolment.c.workspace_pk, visible.workspace(workspace.c.pk))
+        .correlate(enrolment)
+        .offset(literal_column("0", Integer))
+        .lateral("enrolled")
+    )
+    descending = backward is ahead
+    place = (enrolment.c.created_at, enrolment.c.pk)
+    columns = (place[0].label("enrolled_at"), enrolment.c.id.label("enrolment_id"), place[1].label("place"))
+    rows = (
+        select(*looked_up.c, *columns)
+        .select_from(enrolment.join(looked_up, true()))
+        .where(enrolment.c.workspace_group_pk == group, enrolment.c.deleted_at.is_(None))
+        .order_by(*_by_enrolment(*place, descending=descending))
+    )
+    if not placed:
+        return rows
+    # It is found also where the workspace has left since.
+    pk = func.wellspring.place_of(workspace_group_workspaces.name, bindparam("place", type_=PG_UUID(as_uuid=True)))
+    cursor = tuple_(bindparam("place_at", type_=instant), select(pk).scalar_subquery())
+    here = tuple_(*place)
+    if descending:
+        return rows.where(here < cursor if ahead else here <= cursor)
+    return rows.where(here > cursor if ahead else here >= cursor)
+
+
+def _by_enrolment(
+    at: ColumnElement[Any], pk: ColumnElement[Any], *, descending: bool
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    return (at.desc(), pk.desc()) if descending else (at.asc(), pk.asc())

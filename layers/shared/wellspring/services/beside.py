@@ -11,8 +11,8 @@ from uuid import UUID
 
 from wellspring.access.principal import Principal
 from wellspring.database import Transaction
-from wellspring.database.flush import Answered, Flush
-from wellspring.queries import Position, Sort, View
+from wellspring.database.flush import Answered, Flush, Question
+from wellspring.queries import BY_ENROLMENT, Sort, View
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import states
 from wellspring.repositories.answers.states import State
@@ -44,13 +44,15 @@ class Beside:
         resource: the type.
         steps: the types to include, each behind all that lead to it.
         linked: the to-many relationships whose linkage is shown.
-        kept: the types of which what is kept about rows is shown; `resource` may be one.
+        kept: the types of which what is kept about rows is read; `resource` may be one.
+        kept_links: those of them whose kept relationships are read, too.
     """
 
     resource: Resource
     steps: tuple[Step, ...]
     linked: tuple[str, ...]
     kept: frozenset[str]
+    kept_links: frozenset[str]
 
     @classmethod
     def of(cls, resource: Resource, view: View) -> "Beside":
@@ -61,7 +63,10 @@ class Beside:
         kept = {step.type for step in steps if _shows_kept(resource_of(step.type), view, primary=False)}
         if _shows_kept(resource, view, primary=True):
             kept.add(resource.type)
-        return cls(resource, steps, linked, frozenset(kept))
+        links = {step.type for step in steps if _shows_kept_links(resource_of(step.type), view, primary=False)}
+        if _shows_kept_links(resource, view, primary=True):
+            links.add(resource.type)
+        return cls(resource, steps, linked, frozenset(kept | links), frozenset(links))
 
     @property
     def is_needed(self) -> bool:
@@ -91,14 +96,19 @@ class Beside:
         if self.linked:
             found.linkage = flush.ask(ledger.linkage(self.linked, most_rows))
         if self.resource.type in self.kept:
-            found.kept[self.resource.type] = flush.ask(states.states(principal, [ledger.place(self.resource.type)]))
+            found.kept[self.resource.type] = flush.ask(
+                self._states(principal, self.resource.type, [ledger.place(self.resource.type)])
+            )
         for step in self.steps:
             places = [ledger.place(*source) for source in step.sources]
             included = ledger.related(principal, resource_of(step.type), places)
             found.included[step.type] = flush.ask(included)
             if step.type in self.kept:
-                found.kept[step.type] = flush.ask(states.states(principal, places))
+                found.kept[step.type] = flush.ask(self._states(principal, step.type, places))
         return found
+
+    def _states(self, principal: Principal, type_: str, places: Sequence[str]) -> Question[dict[UUID, State]]:
+        return states.states(principal, places, failures=type_ in self.kept_links)
 
 
 @dataclass(slots=True)
@@ -152,24 +162,31 @@ class Found:
         found = self.linkage.value
         return [{**row, **self._share(transaction, found.get(UUID(str(row["id"])), {}), share)} for row in rows]
 
-    def _share(self, transaction: Transaction, linked: Mapping[str, list[Position]], share: int) -> dict[str, object]:
+    def _share(
+        self, transaction: Transaction, linked: Mapping[str, list[ledger.Linked]], share: int
+    ) -> dict[str, object]:
         resource, said = self.beside.resource, {name: linked.get(name, []) for name in self.beside.linked}
         capped: dict[str, str | None] = {}
-        for name, places in said.items():
-            if len(places) > share:
-                relationship = resource.relationship(name)
-                target = None if relationship is None else resource_of(relationship.target)
-                is_listed = target is not None and any(back.target == resource.type for back in target.to_one)
-                order = Sort(descending=False)
-                capped[name] = (
-                    signed(transaction, target, order, [places[share - 1]])[0]
-                    if target is not None and is_listed
-                    else None
-                )
+        for name, found in said.items():
+            relationship = resource.relationship(name)
+            if len(found) > share and relationship is not None:
+                target = resource_of(relationship.target)
+                capped[name] = _cursor_of_list(transaction, resource, target, found[share - 1])
         return {
-            **{f"{name}_ids": [place.id for place in places[:share]] for name, places in said.items()},
+            **{f"{name}_ids": [each.id for each in found[:share]] for name, found in said.items()},
             "capped": capped,
         }
+
+
+def _cursor_of_list(transaction: Transaction, resource: Resource, target: Resource, last: ledger.Linked) -> str | None:
+    """Return the cursor of one of what a row holds in the list of that; None where there is no such list."""
+    if target.enrolled_in == resource.type:
+        order = Sort(BY_ENROLMENT, descending=False)
+    elif any(back.target == resource.type for back in target.to_one):
+        order = Sort(descending=False)
+    else:
+        return None
+    return signed(transaction, target, order, [last.place])[0]
 
 
 def _shows_kept(resource: Resource, view: View, *, primary: bool) -> bool:
@@ -182,6 +199,15 @@ def _shows_kept(resource: Resource, view: View, *, primary: bool) -> bool:
     """
     named = view.fields.get(resource.type)
     return bool(resource.kept) and (primary if named is None else bool(named.intersection(resource.kept)))
+
+
+def _shows_kept_links(resource: Resource, view: View, *, primary: bool) -> bool:
+    """Say whether a view shows relationships that are kept about rows, or includes what they lead to."""
+    links = set(resource.kept_links)
+    named = view.fields.get(resource.type)
+    # What is included is linked to, also where that is not shown.
+    is_included = primary and not links.isdisjoint(view.include or ())
+    return bool(links) and (is_included or (primary if named is None else not links.isdisjoint(named)))
 
 
 @lru_cache(maxsize=128)

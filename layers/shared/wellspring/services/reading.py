@@ -20,7 +20,7 @@ from wellspring.queries import (
     View,
     parameter_of,
 )
-from wellspring.repositories import ledger, parents
+from wellspring.repositories import groups, ledger, parents
 from wellspring.repositories.answers import sole, states
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource
@@ -95,6 +95,8 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         InvalidCursor: the query's cursor is not one of this list.
         InvalidQueryParameter: the query is of too many rows; or `Problems` of several.
     """
+    if query.enrolled_in is not None:
+        return _enrolled_page(transaction, principal, query)
     if query.sole_source is None:
         raise_all(_unbounded(principal, query))
     if query.workspaces:
@@ -158,6 +160,22 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
         more_before=ahead if query.backward else looked.behind,
         more_after=looked.behind if query.backward else ahead,
         ends=(first, last),
+    )
+
+
+def _enrolled_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
+    """Return the workspaces of a group, in the order of their enrolment."""
+    slice_ = groups.workspaces_page(transaction, principal, query, _position(transaction, query))
+    places = (Position(row["enrolled_at"], row["enrolment_id"]) for row in slice_.rows)
+    counted = groups.workspaces_counted(transaction, principal, query) if query.total else None
+    return Page(
+        rows=slice_.rows,
+        cursors=signed(transaction, query.resource, query.sort, places),
+        included=include(transaction, principal, query.resource, slice_.rows, query.view),
+        more_before=slice_.more_before,
+        more_after=slice_.more_after,
+        total=None if counted is None else min(counted, MAX_TOTAL),
+        total_is_capped=counted is not None and counted > MAX_TOTAL,
     )
 
 

@@ -1,42 +1,48 @@
-"""What is kept about connectors: when each was last synced, changed and failed, what of it is parked, what is live."""
+"""What is kept about connectors: when each was last synced, changed and failed, what of it is parked, what is live.
+
+And which message it failed with: the newest of those that are parked, one probe of an index for each connector.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Select, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Integer, ScalarSelect, Select, bindparam, func, literal_column, select
 
 from wellspring.access.predicates import IDS, Visible, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
 from wellspring.database.flush import Answer, Asked, Question
 from wellspring.models import parents
-from wellspring.models.messages import connector_state
+from wellspring.models.messages import connector_state, sync_messages
 from wellspring.queries import MAX_STATES
-from wellspring.repositories.ledger.left import PLACES, left
+from wellspring.repositories.ledger.left import PLACES, leave_each, left, place
 from wellspring.resources import WORKSPACE_CONNECTOR
 
 type State = Mapping[Any, Any]
 
+LAST_FAILURE = place(WORKSPACE_CONNECTOR.type, "last_failure")
 COUNTS = tuple(said.name for said in WORKSPACE_CONNECTOR.attributes if said.kept and said.kind == "count")
 
 
-def states(principal: Principal, places: Sequence[str]) -> Question[dict[UUID, State]]:
+def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Question[dict[UUID, State]]:
     """Ask what is kept about the workspace connectors that the caller sees, by their ids.
 
-    Of each it is the kept attributes: a time is None where it never happened.
+    Of each it is the kept attributes: a time is None where it never happened. With `failures` also `last_failure_id`,
+    None where no message is parked; it leaves these ids.
 
     Args:
         principal: the caller.
         places: where their ids were left (`ledger.left`) by statements that come before.
+        failures: whether to look for the newest message of each that is parked.
     """
-    statement = _states_compiled(person=isinstance(principal, Person))
+    statement = _states_compiled(person=isinstance(principal, Person), failures=failures)
     return Question(Asked(statement, {PLACES: list(places), **parameters(principal)}), _by_id)
 
 
 def _by_id(answer: Answer) -> dict[UUID, State]:
-    return {row["id"]: {name: row[name] for name in WORKSPACE_CONNECTOR.kept} for row in answer.mappings()}
+    return {row["id"]: {name: value for name, value in row.items() if name != "id"} for row in answer.mappings()}
 
 
 def connectors_in(transaction: Transaction, workspaces: Sequence[UUID]) -> int:
@@ -57,22 +63,45 @@ def connectors_in(transaction: Transaction, workspaces: Sequence[UUID]) -> int:
     return int(transaction.execute(counted, {"workspaces": list(workspaces)}).scalar_one())
 
 
-@lru_cache(maxsize=2)
-def _states_compiled(*, person: bool) -> Compiled:
-    return Compiled(_states_statement(person=person))
+@lru_cache(maxsize=4)
+def _states_compiled(*, person: bool, failures: bool) -> Compiled:
+    return Compiled(_states_statement(person=person, failures=failures))
 
 
-def _states_statement(*, person: bool) -> Select[Any]:
-    connector, state = parents.workspace_connectors, connector_state
-    kept = [
+def _states_statement(*, person: bool, failures: bool) -> Select[Any]:
+    connector, state, visible = parents.workspace_connectors, connector_state, Visible(person=person)
+    kept: list[ColumnElement[Any]] = [
         func.coalesce(state.c[name], 0).label(name) if name in COUNTS else state.c[name]
         for name in WORKSPACE_CONNECTOR.kept
     ]
-    return (
+    if failures:
+        kept.append(_last_failure(connector, visible).label("last_failure_id"))
+    found = (
         select(connector.c.id, *kept)
         .select_from(connector.outerjoin(state, state.c.workspace_connector_pk == connector.c.pk))
         .where(
             connector.c.id == func.any(left()),
-            Visible(person=person).workspace(connector.c.workspace_pk),
+            visible.workspace(connector.c.workspace_pk),
         )
+    )
+    if not failures:
+        return found
+    rows = found.cte("kept")
+    return select(*rows.c).where(leave_each({LAST_FAILURE: func.array_agg(rows.c.last_failure_id)}, rows))
+
+
+def _last_failure(connector: FromClause, visible: Visible) -> ScalarSelect[UUID]:
+    """Return the public id of the newest parked message of a connector: `idx_sync_messages_wc_outcome` has it first."""
+    message = sync_messages
+    return (
+        select(message.c.id)
+        .where(
+            message.c.workspace_connector_pk == connector.c.pk,
+            message.c.outcome == literal_column("'parked'"),
+            visible.message(message.c.workspace_pk),
+        )
+        .order_by(message.c.received_at.desc(), message.c.pk.desc())
+        .limit(literal_column("1", Integer))
+        .correlate(connector)
+        .scalar_subquery()
     )

@@ -9,7 +9,7 @@ from wellspring.repositories.ledger.columns import own_columns
 from wellspring.repositories.ledger.counts import count
 from wellspring.repositories.ledger.includes import related
 from wellspring.repositories.ledger.left import leave, place
-from wellspring.repositories.ledger.linkage import Linkage, linkage, share
+from wellspring.repositories.ledger.linkage import Linkage, Linked, linkage, share
 from wellspring.repositories.ledger.pages import Slice, is_sorted_by_an_index, page
 from wellspring.repositories.ledger.searching import searched
 from wellspring.repositories.ledger.shapes import Row
@@ -17,6 +17,7 @@ from wellspring.repositories.ledger.single import live_row, one
 
 __all__ = [
     "Linkage",
+    "Linked",
     "Row",
     "Slice",
     "count",

@@ -1,6 +1,7 @@
 """What the to-many relationships of groups hold."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -27,8 +28,22 @@ from wellspring.queries import MOST_LINKED, Position
 from wellspring.repositories.ledger.left import ONE, PLACES, leave_each, left, place
 from wellspring.resources import WORKSPACE_GROUP
 
-# By group, for each relationship, the ids of what it holds, each with the time since when.
-type Linkage = dict[UUID, dict[str, list[Position]]]
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """One of what a to-many relationship holds.
+
+    Attributes:
+        id: its public id.
+        place: where it stands in the list of them: of a workspace the place of its enrolment.
+    """
+
+    id: UUID
+    place: Position
+
+
+# By group, what each relationship holds.
+type Linkage = dict[UUID, dict[str, list[Linked]]]
 
 
 def share(rows: int) -> int:
@@ -54,7 +69,9 @@ def linkage(names: Sequence[str], most_rows: int) -> Question[Linkage]:
 def _by_group(answer: Answer) -> Linkage:
     found: Linkage = {}
     for row in answer:
-        found.setdefault(row.group_id, {}).setdefault(row.relationship, []).append(Position(row.since, row.id))
+        found.setdefault(row.group_id, {}).setdefault(row.relationship, []).append(
+            Linked(row.id, Position(row.since, row.link_id))
+        )
     return found
 
 
@@ -65,7 +82,7 @@ def _linkage_compiled(names: tuple[str, ...]) -> Compiled:
 
 def _linkage_statement(names: tuple[str, ...]) -> Select[Any]:
     held = union_all(*(_linked(name) for name in names)).cte("held")
-    columns = [held.c.group_id, held.c.relationship, held.c.id, held.c.since]
+    columns = [held.c.group_id, held.c.relationship, held.c.id, held.c.link_id, held.c.since]
     return select(*columns).where(_leaving(names, held)).order_by(held.c.since, held.c.place)
 
 
@@ -91,7 +108,7 @@ def _linked(name: str) -> Select[Any]:
     source, link, id_, conditions = {"workspaces": _enrolled, "memberships": _members}[name]()
     # A look-up for each group, which ends when it has found enough.
     first = (
-        select(id_.label("id"), link.c.created_at.label("since"), link.c.pk.label("place"))
+        select(id_.label("id"), link.c.id.label("link_id"), link.c.created_at.label("since"), link.c.pk.label("place"))
         .select_from(source)
         .where(*conditions(group))
         .correlate(group)
