@@ -1,6 +1,6 @@
 """Measures each promise beside its floor, in one run: `python -m bench`.
 
-docs/performance.md says what the names mean.
+docs/performance/tables.md says what the names mean.
 """
 
 import sys

@@ -99,7 +99,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS:,} rows, a third of the samples")
     parser.add_argument("--rows", type=int, help=f"rows of the big table, in whole thousands (default {ROWS:,})")
-    parser.add_argument("--markdown", action="store_true", help="print the table as docs/performance.md has it")
+    parser.add_argument("--markdown", action="store_true", help="print the table as docs/performance/tables.md has it")
     parser.add_argument("--plots", action="store_true", help=f"write the plots of docs/performance.md ({plots.FOLDER})")
     arguments = parser.parse_args()
     if arguments.rows is None:

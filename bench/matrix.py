@@ -41,7 +41,7 @@ class Matrix:
     """What each cell costs.
 
     Attributes:
-        name: as in docs/performance.md.
+        name: as in docs/performance/tables.md.
         cells: for each caller and query the milliseconds and buffers, and their ratios to the plain page's; or the
             reason why it is refused.
     """

@@ -19,7 +19,7 @@ class Result:
     """One line of the table.
 
     Attributes:
-        name: as in docs/performance.md.
+        name: as in docs/performance/tables.md.
         median: of the product's samples.
         p95: of the product's samples; 19 of 20 are not above it.
         unit: of `median`, `p95` and `floor`.
@@ -65,7 +65,7 @@ class Curve:
     """What grows with something, for a plot.
 
     Attributes:
-        name: as in docs/performance.md.
+        name: as in docs/performance/tables.md.
         of: what it grows with, such as records.
         unit: of medians and 95th percentiles.
         lines: for each line its points: how many of them, the median and the 95th percentile.

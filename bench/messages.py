@@ -128,7 +128,7 @@ ONE = "one by its id"
 
 
 def main() -> int:
-    """Measure, print the tables of docs/performance.md and write `.local/bench-messages.json`; return 0, or 1."""
+    """Measure, print tables for docs/performance/tables.md and write `.local/bench-messages.json`; return 0, or 1."""
     parser = argparse.ArgumentParser(prog="python -m bench.messages", description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help=f"messages in the table (default {ROWS:,})")
     rows = parser.parse_args().rows
@@ -330,7 +330,7 @@ def _one(connection: psycopg.Connection, counting: str) -> int:
 
 
 def _shown(found: Mapping[str, Any]) -> str:
-    """Return the tables as docs/performance.md has them."""
+    """Return the tables as docs/performance/tables.md has them."""
     rows, sizes = found["rows"], found["sizes"]
     lines = [f"| {rows:,} messages | GB | bytes a message |", "| --- | --: | --: |"]
     lines += [f"| `{name}` | {size / 1e9:.2f} | {size / rows:.0f} |" for name, size in sizes.items()]

@@ -38,7 +38,7 @@ class Load:
     """One operation under the load of so many clients.
 
     Attributes:
-        name: as in docs/performance.md.
+        name: as in docs/performance/tables.md.
         clients: connections that ask one thing after the other.
         servers: what each of them did.
     """

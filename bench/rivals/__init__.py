@@ -1,5 +1,5 @@
 """What a reader would compare the API with: two JSON:API frameworks from PyPI on the same tables.
 
 They run in a virtual environment of their own (local/requirements/rivals.txt) and are written as their documentation
-says. docs/performance.md says what each of them does less.
+says. docs/performance/tables.md says what each of them does less.
 """

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import ColumnElement, Select, select, true
+from sqlalchemy import ColumnElement, Select, Table, select, true
 from sqlalchemy.sql.elements import BooleanClauseList
 from sqlalchemy.sql.operators import and_
 
@@ -17,9 +17,9 @@ from tests.access.worlds import OPERATIONS
 from tests.support.databases import Database
 from wellspring.access import predicates
 from wellspring.access.predicates import Visible
+from wellspring.models import parents as models
 from wellspring.repositories import parents
 from wellspring.repositories.ledger import counts, includes, pages, single
-from wellspring.repositories.ledger.shapes import Shape
 from wellspring.services import policies
 
 pytestmark = pytest.mark.worlds
@@ -46,6 +46,21 @@ def _forgotten(module: Any, name: str, condition: str) -> Bug:
     return introduce
 
 
+def _forgotten_of(table: Table, name: str, condition: str) -> Bug:
+    """Return the same bug of what a function of the predicates builds for one table."""
+
+    def introduce(patch: pytest.MonkeyPatch) -> None:
+        build = getattr(predicates, name)
+
+        def built(of: Table, *arguments: Any) -> Select[Any]:
+            statement = build(of, *arguments)
+            return _without(statement, condition) if of is table else statement
+
+        patch.setattr(predicates, name, built)
+
+    return introduce
+
+
 def _without(statement: Select[Any], condition: str) -> Select[Any]:
     where = statement.whereclause
     assert where is not None
@@ -54,23 +69,29 @@ def _without(statement: Select[Any], condition: str) -> Select[Any]:
     return select(*statement.selected_columns).select_from(*statement.get_final_froms()).where(*kept)
 
 
-def _counts_ask_nobody(patch: pytest.MonkeyPatch) -> None:
-    build = counts._count_statement
+def _nobody_is_asked(module: Any, name: str) -> Bug:
+    """Return the bug that the statement which a function builds asks for no caller."""
 
-    def built(shape: Shape) -> Select[Any]:
-        with pytest.MonkeyPatch.context() as everything:
-            for question in ("workspace", "group"):
-                everything.setattr(Visible, question, lambda *_: true())
-            return build(shape)
+    def introduce(patch: pytest.MonkeyPatch) -> None:
+        build = getattr(module, name)
 
-    patch.setattr(counts, "_count_statement", built)
+        def built(*arguments: Any, **options: Any) -> Select[Any]:
+            with pytest.MonkeyPatch.context() as everything:
+                for question in ("workspace", "group"):
+                    everything.setattr(Visible, question, lambda *_, **__: true())
+                statement: Select[Any] = build(*arguments, **options)
+                return statement
+
+        patch.setattr(module, name, built)
+
+    return introduce
 
 
 def _services_see_what_is_gone(patch: pytest.MonkeyPatch) -> None:
     asked = Visible.workspace
 
-    def answered(visible: Visible, pk: ColumnElement[int]) -> ColumnElement[bool]:
-        return asked(visible, pk) if visible._person else true()
+    def answered(visible: Visible, pk: ColumnElement[int], *, leads: bool = False) -> ColumnElement[bool]:
+        return asked(visible, pk, leads=leads) if visible._person else true()
 
     patch.setattr(Visible, "workspace", answered)
 
@@ -86,20 +107,17 @@ def _guests_choose(patch: pytest.MonkeyPatch) -> None:
 
 # Each with the operation that shows it.
 BUGS: dict[str, tuple[str, Bug]] = {
-    "a pending membership counts": ("list", _forgotten(predicates, "_direct", ".status")),
-    "somebody who is gone still sees": ("list", _forgotten(predicates, "_direct", "peoples.deleted_at")),
-    "a tombstoned group opens its workspaces": (
+    "a pending membership counts": ("list", _forgotten_of(models.workspace_memberships, "_held", ".status")),
+    "somebody who is gone still sees": ("list", _forgotten(predicates, "_caller", "deleted_at")),
+    "a tombstoned group opens its workspaces": ("list", _forgotten_of(models.workspace_groups, "_live", "deleted_at")),
+    "a withdrawn enrolment opens its workspace": ("list", _forgotten(predicates, "_enrolled", "deleted_at")),
+    "an invitation to a group shows it": (
         "list",
-        _forgotten(predicates, "_through_groups", "workspace_groups.deleted_at"),
+        _forgotten_of(models.workspace_group_memberships, "_held", ".status"),
     ),
-    "a withdrawn enrolment opens its workspace": (
-        "list",
-        _forgotten(predicates, "_through_groups", "workspace_group_workspaces.deleted_at"),
-    ),
-    "an invitation to a group shows it": ("list", _forgotten(predicates, "_groups", ".status")),
     "the connectors of a tombstoned workspace count": ("list", _services_see_what_is_gone),
-    "a stranger is included": ("list", _forgotten(includes, "_related_statement", "workspace_pk")),
-    "the total counts foreign rows": ("list", _counts_ask_nobody),
+    "a stranger is included": ("list", _nobody_is_asked(includes, "_related_statement")),
+    "the total counts foreign rows": ("list", _nobody_is_asked(counts, "_count_statement")),
     "any member keeps a group": ("delete", _anybody_keeps_a_group),
     "a guest chooses": ("update", _guests_choose),
 }

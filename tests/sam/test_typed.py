@@ -4,6 +4,7 @@ The folder is a checkout's as `sam` sees it: this one's samconfig.toml and event
 """
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -80,6 +81,24 @@ def test_functions_of_each_kind_are_invoked_as_typed(folder: Path) -> None:
         assert done.stdout, done.stderr
         answer: Any = json.loads(done.stdout.splitlines()[-1])
         assert answer.items() >= wanted.items(), done.stderr
+
+
+def test_make_builds_and_invokes_one_function(deployed: Deployed) -> None:
+    """As README types it, in a copy of the checkout beside a running stack; its virtual environments are this one's."""
+    made = service.FOLDER / "made"
+    shutil.copytree(ROOT, made, ignore=shutil.ignore_patterns(".*", "__pycache__", "bench", "docs", "tests"))
+    state = made / ".local"
+    state.mkdir()
+    (made / ".venv").symlink_to(ROOT / ".venv")
+    (state / "sam-venv").symlink_to(service.PYTHON.parents[1])
+    (state / "stack.json").write_text("{}")
+    sam.write_parameters(state / "sam")
+    cluster = deployed.cluster
+    sam.write_environment(docker.door(), cluster.port, DATABASE, cluster.password, state / "sam")
+    done = typed(made, f"unset WELLSPRING_STATE; make {KEPT} sam-invoke FUNCTION=HealthFunction EVENT=health_check")
+    assert done.returncode == 0, done.stderr
+    answer: Any = json.loads(done.stdout.splitlines()[-1])
+    assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"status": "ok"})
 
 
 def test_make_says_what_it_lacks() -> None:

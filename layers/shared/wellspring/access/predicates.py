@@ -45,13 +45,17 @@ IDS = ARRAY(PG_UUID(as_uuid=True))
 FEW = 16
 
 
-def _held(membership: Table, tenant_pk: str) -> Select[tuple[int]]:
-    """Select the pks of the tenants, workspaces or groups, live or not, of which the caller is an active member."""
+def _caller() -> Select[tuple[int]]:
+    """Select the pk of the caller, while they are there."""
     people = parents.peoples
-    caller = select(people.c.pk).where(
+    return select(people.c.pk).where(
         people.c.id == bindparam(CALLER, type_=PG_UUID(as_uuid=True)), people.c.deleted_at.is_(None)
     )
-    caller = caller.limit(literal_column("1", Integer))
+
+
+def _held(membership: Table, tenant_pk: str) -> Select[tuple[int]]:
+    """Select the pks of the tenants, workspaces or groups, live or not, of which the caller is an active member."""
+    caller = _caller().limit(literal_column("1", Integer))
     return select(membership.c[tenant_pk].label("pk")).where(
         membership.c.people_pk == caller.scalar_subquery(),
         membership.c.status == "active",
@@ -73,6 +77,12 @@ def _is_live(pks: FromClause) -> ColumnElement[bool]:
     return looked_up.correlate(pks).scalar_subquery()
 
 
+def _enrolled() -> Select[tuple[int]]:
+    """Select the pks of the workspaces, live or not, of live enrolments."""
+    enrolment = workspace_group_workspaces
+    return select(enrolment.c.workspace_pk.label("pk")).where(enrolment.c.deleted_at.is_(None))
+
+
 def _groups() -> Select[tuple[int]]:
     held = _held(parents.workspace_group_memberships, "workspace_group_pk")
     return _live(parents.workspace_groups, held.subquery("held_groups"))
@@ -92,23 +102,32 @@ class Visible:
         self._claimed = claimed
         self._direct = direct
         self._groups: CTE = _groups().cte("visible_groups")
+        pks = func.array(select(self._groups.c.pk).scalar_subquery())
+        self._own_groups: CTE = select(pks.label("pks")).cte("own_groups")
         all_of_them = union(*(_live(parents.workspaces, ways.subquery()) for ways in self._ways()))
         self._workspaces: CTE = all_of_them.cte("visible")
         self._few: CTE = self._as_few()
 
-    def _ways(self) -> list[Select[tuple[int]]]:
-        """Return the selects of the workspaces, live or not, that are opened to the caller: of each way one."""
+    def _ways(self, of: ColumnElement[int] | None = None) -> list[Select[tuple[int]]]:
+        """Return the selects of the workspaces, live or not, that are opened to the caller: of each way one.
+
+        Args:
+            of: the only workspace that is asked about; None for all.
+        """
         direct = _held(parents.workspace_memberships, "workspace_pk")
+        if of is not None:
+            # A range: else all members of the workspace might be read, and tell how many there are.
+            direct = direct.where(direct.selected_columns.pk.between(of, of))
         if self._direct:
             return [direct]
-        enrolment = workspace_group_workspaces
-        through_groups = (
-            select(enrolment.c.workspace_pk.label("pk"))
-            .select_from(self._groups)
-            .join(enrolment, enrolment.c.workspace_group_pk == self._groups.c.pk)
-            .where(enrolment.c.deleted_at.is_(None))
-        )
-        return [direct, through_groups]
+        enrolment, through_groups = workspace_group_workspaces, _enrolled()
+        if of is None:
+            in_them = enrolment.c.workspace_group_pk == self._groups.c.pk
+            return [direct, through_groups.select_from(self._groups).where(in_them)]
+        # By the workspace's own groups, which are few where the caller's may be hundreds.
+        is_of_caller = enrolment.c.workspace_group_pk == func.any(self._own_groups.c.pks)
+        opened = through_groups.select_from(self._own_groups).where(is_of_caller)
+        return [direct, opened.where(enrolment.c.workspace_pk == of)]
 
     def _as_few(self) -> CTE:
         """Return one row: the array of the workspaces that the caller sees, or null where they are not few."""
@@ -118,9 +137,7 @@ class Visible:
         parts = [select(direct.subquery("some_direct"))]
         if not self._direct:
             enrolment = workspace_group_workspaces
-            some = select(enrolment.c.workspace_pk.label("pk")).where(
-                enrolment.c.workspace_group_pk == self._groups.c.pk, enrolment.c.deleted_at.is_(None)
-            )
+            some = _enrolled().where(enrolment.c.workspace_group_pk == self._groups.c.pk)
             of_group = some.order_by(enrolment.c.workspace_pk).limit(most).correlate(self._groups).lateral("of_group")
             through_groups = select(of_group.c.pk).select_from(self._groups.join(of_group, true())).limit(most)
             parts.append(select(through_groups.subquery("some_through_groups")))
@@ -142,10 +159,9 @@ class Visible:
         The same is run for a workspace that is there and one that is not (a `pk` of 0), where they are not seen.
         """
         looked_up = []
-        for way in self._ways():
-            # OFFSET 0, and a range: beginning with the workspace, or with all its members, it would tell one that is
-            # there from one that is not.
-            opened = way.where(way.selected_columns.pk.between(pk, pk)).offset(literal_column("0", Integer))
+        for way in self._ways(of=pk):
+            # OFFSET 0: beginning with the workspace, it would tell one that is there from one that is not.
+            opened = way.offset(literal_column("0", Integer))
             if pk.table is not None:
                 opened = opened.correlate(pk.table)
             of = opened.subquery("opened_so")
