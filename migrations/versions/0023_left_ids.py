@@ -6,7 +6,7 @@ session whose statement writes one. It is the caller's: whoever may call it may 
 
 from alembic import op
 
-revision = "0025"
+revision = "0023"
 down_revision = "0022"
 branch_labels = None
 depends_on = None

@@ -12,8 +12,8 @@ from alembic import op
 
 from migrations.support import outside_transaction
 
-revision = "0023"
-down_revision = "0026"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
