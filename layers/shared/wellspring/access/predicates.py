@@ -126,7 +126,7 @@ class Visible:
             return [direct, through_groups.select_from(self._groups).where(in_them)]
         # By the workspace's own groups, which are few where the caller's may be hundreds.
         is_of_caller = enrolment.c.workspace_group_pk == func.any(self._own_groups.c.pks)
-        opened = through_groups.select_from(self._own_groups).where(is_of_caller)
+        opened = through_groups.select_from(self._own_groups.join(enrolment, is_of_caller))
         return [direct, opened.where(enrolment.c.workspace_pk == of)]
 
     def _as_few(self) -> CTE:
