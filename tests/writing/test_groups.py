@@ -112,6 +112,7 @@ class TestANewGroup:
                 "attributes": {"name": "Holding", "created_at": at, "updated_at": at, "deleted_at": None},
                 "relationships": {
                     "created_by": {"data": identifier(ours.owner)},
+                    "workspaces": {"links": {"related": f"/v1/workspaces?filter%5Bworkspace_group%5D={id_}"}},
                     "memberships": {"links": {"related": f"{MEMBERSHIPS}?filter%5Bworkspace_group%5D={id_}"}},
                 },
                 "links": {"self": f"{GROUPS}/{id_}"},
