@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import update
 
-from tests.support.api import Caller, Reply, get, person
+from tests.support.api import Caller, Reply, get, one_of_each_kind, person
 from tests.support.world import RECORDS, Row, World
 from wellspring.models import table_of
 from wellspring.resources import Resource, resource_of, resources
@@ -20,7 +20,7 @@ from wellspring.resources import Resource, resource_of, resources
 ELSEWHERE = {"none", "feed", "member", "message"}
 LISTED = tuple(resource for resource in resources() if resource.route and resource.policy not in ELSEWHERE)
 PATHS = [(resource.type, path) for resource in LISTED for path in resource.includes]
-of_every_type = pytest.mark.parametrize("type_", [resource.type for resource in LISTED])
+of_every_type = pytest.mark.parametrize("type_", one_of_each_kind(resource.type for resource in LISTED))
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ LISTS: Mapping[str, tuple[Resource, Callable[[Tenant], str]]] = {
     **{resource.type: (resource, _route(resource)) for resource in LISTED},
     PROVIDERS: (resource_of("workspace_provider"), lambda ours: f"/v1/workspaces/{ours.workspace.id}/providers"),
 }
-of_every_list = pytest.mark.parametrize("name", LISTS)
+of_every_list = pytest.mark.parametrize("name", [*one_of_each_kind(resource.type for resource in LISTED), PROVIDERS])
 
 
 # Of lists that nothing is read from: what a query string says is settled before a connection is needed.

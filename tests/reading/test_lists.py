@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.reading.conftest import Tenant, tenant
-from tests.support.api import READER, TYPES, get
+from tests.support.api import READER, get, of_every_ledger
 from tests.support.databases import FreshDatabase, Statements
 from tests.support.world import RecordType, World
 from wellspring.resources import resource_of
@@ -21,7 +21,7 @@ def linked(type_: str, id_: UUID) -> dict[str, object]:
     return {"data": {"type": type_, "id": str(id_)}, "links": {"related": f"{resource_of(type_).route}/{id_}"}}
 
 
-@pytest.mark.parametrize("type_", TYPES)
+@of_every_ledger
 def test_a_row_looks_as_in_the_seed(world: World, type_: RecordType) -> None:
     ours = tenant(world, type_)
     at = datetime(2026, 5, 10, 8, 14, 22, 123000, tzinfo=UTC)
@@ -72,7 +72,7 @@ class TestIncluding:
         assert connector["attributes"]["status"] == "active"
         assert set(connector["relationships"]) == {"workspace", "connector"}
 
-    @pytest.mark.parametrize("type_", TYPES)
+    @of_every_ledger
     def test_every_record_type_can_be_included(self, world: World, type_: RecordType) -> None:
         ours = tenant(world, type_)
         reply = get(f"/v1/{type_}-workspace-connectors?include={type_}", ours.caller)

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.reading.conftest import Tenant, tenant
-from tests.support.api import PROVENANCE, READER, TYPES, Caller, get, person, service
+from tests.support.api import PROVENANCE, READER, TYPES, Caller, get, of_every_ledger, person, service
 from tests.support.world import RecordType, World
 from wellspring.resources import Resource
 
@@ -26,7 +26,7 @@ class TestWithoutClaims:
         assert get(resource.route, Caller(claims)).status == 401
 
 
-@pytest.mark.parametrize("type_", TYPES)
+@of_every_ledger
 class TestTheForeignTenant:
     def test_is_absent_from_the_list(self, world: World, type_: RecordType) -> None:
         ours, _theirs = tenant(world, type_), tenant(world, type_)

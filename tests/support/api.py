@@ -5,24 +5,40 @@ import gzip
 import importlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID, uuid4
+
+import pytest
 
 from local.gateway import Router
 from local.template import Template
 from tests.support.databases import role_of_call
 from tests.support.world import Row
 from wellspring.jsonapi.values import MEDIA_TYPE
-from wellspring.resources import ledgers
+from wellspring.resources import ledgers, resource_of
 
 TYPES = tuple(ledgers())
 TEMPLATE = Template()
 ROUTER = Router(TEMPLATE.routes)
 FUNCTIONS = {route.key: route.function for route in TEMPLATE.routes}
 PROVENANCE = tuple(ledgers().values())
+
+
+def one_of_each_kind(types: Iterable[str]) -> list[Any]:
+    """Return these types for a test's parameter: in `make test` one of each kind of object, in `make long` the others.
+
+    What is a rule of a kind is said at the kind (docs/architecture.md), and each gets what its declaration says
+    (tests/declaring).
+    """
+    kinds: dict[str, str] = {}
+    tried = [(type_, kinds.setdefault(resource_of(type_).policy, type_)) for type_ in types]
+    return [pytest.param(type_, marks=() if type_ == first else pytest.mark.long) for type_, first in tried]
+
+
+of_every_ledger = pytest.mark.parametrize("type_", one_of_each_kind(TYPES))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.api import ANONYMOUS, READER, TYPES, Context, Reply, call, draft, event, get, post, service
+from tests.support.api import ANONYMOUS, READER, Context, Reply, call, draft, event, get, of_every_ledger, post, service
 from tests.support.databases import WRITER, Database
 from tests.support.world import Row, World
 from tests.writing.conftest import (
@@ -54,7 +54,7 @@ def changed(ours: Tenant, change: Callable[[Any], object]) -> Any:
     return document
 
 
-@pytest.mark.parametrize("type_", TYPES)
+@of_every_ledger
 class TestWithoutClaims:
     def test_it_is_401(self, ours: Tenant, type_: str) -> None:
         reply = post(route_of(type_), ANONYMOUS, ours.draft(type_))
@@ -67,7 +67,7 @@ class TestWithoutClaims:
 class TestTheForeignTenant:
     """A service sees all tenants, and mixes no two of them."""
 
-    @pytest.mark.parametrize("type_", TYPES)
+    @of_every_ledger
     def test_gives_no_parent_to_a_row_of_ours(
         self, database: Database, ours: Tenant, theirs: Tenant, type_: str
     ) -> None:
@@ -83,7 +83,7 @@ class TestTheForeignTenant:
         assert post(COMPANIES, PIPELINE, theirs.draft()).status == 201
 
 
-@pytest.mark.parametrize("type_", TYPES)
+@of_every_ledger
 class TestARow:
     def test_is_made_and_shown(self, ours: Tenant, type_: str) -> None:
         reply = post(route_of(type_), PIPELINE, ours.draft(type_, "output"))
@@ -189,7 +189,7 @@ class TestIdentity:
 
 
 class TestARelatedResource:
-    @pytest.mark.parametrize("type_", TYPES)
+    @of_every_ledger
     @pytest.mark.parametrize("name", ["record", "connector"])
     def test_that_is_not_there_is_404_and_named(
         self, world: World, database: Database, ours: Tenant, type_: str, name: str

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import ANONYMOUS, TYPES, Reply, call, draft, get, post
+from tests.support.api import ANONYMOUS, Reply, call, draft, get, of_every_ledger, post
 from tests.support.databases import Statements
 from tests.support.world import Row, World
 from tests.writing.conftest import (
@@ -70,7 +70,7 @@ class TestTheForeignTenant:
             assert sent(statements, partial(call, "PATCH", url, ours.caller, document), 404) == 1
 
 
-@pytest.mark.parametrize("type_", TYPES)
+@of_every_ledger
 class TestAProvenanceRow:
     # The parents in one statement, then the row; where something is included, the ids that they leave, and each type.
     @pytest.mark.parametrize(

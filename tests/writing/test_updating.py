@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from tests.support.api import ANONYMOUS, READER, TYPES, Caller, Reply, call, draft, get, patch, person
+from tests.support.api import ANONYMOUS, READER, Caller, Reply, call, draft, get, of_every_ledger, patch, person
 from tests.support.databases import Database, FreshDatabase, Statements
 from tests.support.world import Row, World
 from tests.writing.conftest import (
@@ -69,7 +69,7 @@ def enrolment(world: World, ours: Tenant) -> Row:
 
 
 class TestWithoutClaims:
-    @pytest.mark.parametrize("type_", TYPES)
+    @of_every_ledger
     def test_a_provenance_row_is_401(self, world: World, ours: Tenant, type_: str) -> None:
         row = world.provenance(ours.records[type_], ours.connector)
         reply = change(row, ANONYMOUS, deleted_at=AT)
@@ -94,7 +94,7 @@ class TestTheForeignTenant:
         assert len({without_id(reply) for reply in replies}) == 1
 
 
-@pytest.mark.parametrize("type_", TYPES)
+@of_every_ledger
 class TestAProvenanceRow:
     @pytest.fixture
     def row(self, world: World, ours: Tenant, type_: str) -> Row:
@@ -299,7 +299,7 @@ class TestATime:
         ]
         assert change(row, deleted_at=now.isoformat()).status == 200
 
-    @pytest.mark.parametrize("type_", TYPES)
+    @of_every_ledger
     def test_of_a_row_that_was_just_made_is_its_first_moment(self, ours: Tenant, type_: str) -> None:
         made = call("POST", route_of(type_), PIPELINE, ours.draft(type_))
         row = Row(made.data["type"], 0, made.data["id"])
