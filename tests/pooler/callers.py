@@ -118,14 +118,18 @@ class Lines:
 
 
 class Kept(logging.Handler):
-    """Keeps the SQLSTATEs of what could not be answered."""
+    """Keeps the SQLSTATEs of what could not be answered, and what nobody foresaw."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.sqlstates: Counter[str] = Counter()
+        self.unforeseen: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.sqlstates[str(record.__dict__.get("sqlstate", "none"))] += 1
+        said = record.__dict__
+        self.sqlstates[str(said.get("sqlstate", "none"))] += 1
+        if "exception" in said or said.get("code") == InternalError.code:
+            _tell(self.unforeseen, f"the log: {record.getMessage()} {said}")
 
 
 def run(plan: Plan) -> Report:
@@ -143,7 +147,7 @@ def run(plan: Plan) -> Report:
     with ThreadPoolExecutor(len(callers)) as pool:
         reports = list(pool.map(_Caller.ask_all, callers))
     lines.close()
-    return sum(reports, Report(sqlstates=kept.sqlstates))
+    return sum(reports, Report(sqlstates=kept.sqlstates, faults=kept.unforeseen))
 
 
 def _once_unsafely[Result](

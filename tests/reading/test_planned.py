@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from migrations import planned as making
 from tests.reading.conftest import Tenant
-from tests.support.api import READER, Reply, get, person
+from tests.support.api import READER, Reply, call, draft, get, person
 from tests.support.databases import FreshDatabase, engine_for
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
@@ -138,6 +138,28 @@ def test_one_that_has_gone_is_asked_for_as_text(fresh_database: FreshDatabase, o
     sent.clear()
     assert documents(ours) == before
     assert calls(sent) == 0
+
+
+def test_a_request_is_answered_also_when_the_question_for_the_functions_is_ended(
+    fresh_database: FreshDatabase, ours: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody cancels the first statement that an environment sends: it is not the caller's, and ends a transaction."""
+    cancelled: list[str] = []
+    execute = PipelinedCursor.execute
+
+    def cancel_first(cursor: PipelinedCursor, operation: str, *arguments: Any, **options: Any) -> PipelinedCursor:
+        if operation == _FUNCTIONS and not cancelled:
+            cancelled.append(operation)
+            return execute(cursor, "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(5)")
+        return execute(cursor, operation, *arguments, **options)
+
+    monkeypatch.setattr(PipelinedCursor, "execute", cancel_first)
+    assert [reply.status for reply in asked(ours)] == [200, 200, 200]
+    assert cancelled
+    cancelled.clear()
+    document = draft("workspace_group", {"name": "Harbour Partners"})
+    assert call("POST", "/v1/workspace-groups", ours.caller, document).status == 201
+    assert cancelled
 
 
 def test_a_change_of_the_schema_is_no_error(fresh_database: FreshDatabase, ours: Tenant, sent: list[str]) -> None:

@@ -10,6 +10,7 @@ Nothing is prepared in a session, so that any pooler may stand between.
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -75,13 +76,15 @@ class Swap:
         if self._known is not None:
             return
         # Not through SQLAlchemy: it is nobody's statement.
-        cursor: Any = transaction.connection.cursor()
+        driver: Any = transaction.connection.dbapi_connection
+        cursor: Any = driver.cursor()
         try:
             cursor.execute(_FUNCTIONS)
             self._known = frozenset(row[0] for row in cursor.fetchall())
         except pg8000.Error:
-            # Whatever it is, the transaction's own first statement fails with it and says so.
-            return
+            # The transaction's own first statement begins one anew, as text; it says so where the server is gone.
+            with suppress(pg8000.Error):
+                driver.rollback()
         finally:
             cursor.close()
 
