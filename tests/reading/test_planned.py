@@ -143,7 +143,7 @@ def test_one_that_has_gone_is_asked_for_as_text(fresh_database: FreshDatabase, o
 def test_a_request_is_answered_also_when_the_question_for_the_functions_is_ended(
     fresh_database: FreshDatabase, ours: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody cancels the first statement that an environment sends: it is not the caller's, and ends a transaction."""
+    """Somebody cancels the first statement of an environment: it is not the caller's, and it ends a transaction."""
     cancelled: list[str] = []
     execute = PipelinedCursor.execute
 
