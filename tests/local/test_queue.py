@@ -129,6 +129,17 @@ def test_a_duplicate_is_answered_like_the_first_and_not_delivered(sqs: Sqs) -> N
     assert sqs.bodies(sqs.receive()) == ["once"]
 
 
+def test_a_correction_under_the_old_id_is_swallowed_and_nobody_sees_an_error(sqs: Sqs) -> None:
+    """docs/messages.md, "A correction needs a new id"; SQS guide, "Exactly-once processing"."""
+    wrong, right = json.dumps({"id": "one", "count": 0}), json.dumps({"id": "one", "count": 1})
+    first = sqs.send("a", wrong, "one")
+    assert sqs.send("a", right, "one") == first
+    assert sqs.bodies(sqs.receive()) == [wrong]
+    corrected = json.dumps({"id": "two", "count": 1})
+    assert sqs.send("b", corrected, "two") != first
+    assert sqs.bodies(sqs.receive()) == [corrected]
+
+
 def test_after_five_receives_a_message_is_a_dead_letter_and_its_group_goes_on(sqs: Sqs) -> None:
     sqs.send("a", "poison", "poison-id")
     sqs.send("a", "good")

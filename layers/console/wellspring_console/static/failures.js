@@ -81,7 +81,7 @@ function Group({ group, workspaceId, isWhole, done }) {
         <h2>${group.id ? html`<a href=${fragment(group.workspaceId ?? workspaceId, "connectors", [group.id])}>${group.name}</a>` : group.name}</h2>
         <div class="aside"><${Attention}>${plural(group.rows.length, "message")}${isWhole ? "" : " so far"}<//> <code>${group.reason}</code></div>
       </header>
-      <p>${says(group.reason)} <b>${advice(group.reason)}</b>${waits(group.reason) && html` Waiting since <${Time} at=${oldest} />.`}</p>
+      <p>${says(group.reason)} <b>${advice(group.reason)}</b>${waits(group.reason) && html` The oldest came <${Time} at=${oldest} />.`}</p>
       ${mayRelease() && group.id && group.rows.length > 1 && mayHelp(group.reason) && html`<${ReleaseMany} what="message" done=${done}
         ask=${(isDry) => send("POST", `${ROUTE}/release`, { meta: { workspace_connector: group.id, reason: group.reason, dry_run: isDry } })} />`}
       <ul class="messages">
