@@ -143,8 +143,7 @@ EQUIVALENT: Mapping[str, str] = {
         "what is read has no live row of a dead connector"
     ),
     "exporting._halves without 0. table.c.deleted_at.is_(None)": (
-        "one of two halves, live and dead, of one workspace; rows come twice then, which tests/reading/test_exporting.py"
-        " would not have"
+        "a half of two, live and dead, of one workspace: rows come twice then, and reading/test_exporting.py says so"
     ),
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
     **{
