@@ -192,6 +192,8 @@ def _filled(cluster: Cluster, rows: int, say: Callable[[str], None]) -> Ledger:
     numbers = {"rows": rows, "days": DAYS, "connectors": CONNECTORS, "parked": PARKED, "dismissed": DISMISSED}
     with made.connect() as connection:
         connection.execute(_PARENTS.encode())
+        # What they name is there, and the sums are not asked for: their triggers take four fifths of the time.
+        connection.execute("SET LOCAL session_replication_role = replica")
         # Emptied and filled in one transaction it needs no write-ahead log (`wal_level = minimal`).
         connection.execute("TRUNCATE wellspring.sync_messages CASCADE")
         indexes = connection.execute(_INDEXES.encode()).fetchall()
