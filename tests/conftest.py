@@ -37,6 +37,7 @@ from wellspring.observability import logger
 
 TEMPLATE = "template_migrated"
 SHARED = "shared"
+UNTOUCHED = "untouched"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -114,6 +115,20 @@ def database(
 
 
 @pytest.fixture
+def untouched_database(
+    cluster: Cluster, template: str, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Database]:
+    """As `database`, where no other test has been: for who counts what is read, dead entries of indexes included."""
+    cluster.create_database(UNTOUCHED, template)
+    engine = engine_for(cluster.url(UNTOUCHED))
+    with rolled_back(engine, cluster.url(UNTOUCHED), statements) as given:
+        monkeypatch.setattr(scope, "connection", given.connection)
+        yield given
+    engine.dispose()
+    cluster.drop_database(UNTOUCHED)
+
+
+@pytest.fixture
 def fresh_database(
     cluster: Cluster,
     template: str,
@@ -129,9 +144,9 @@ def fresh_database(
 
 @pytest.fixture
 def world(request: pytest.FixtureRequest) -> World:
-    """A builder of rows, in `fresh_database` where the test asks for that, else in `database`."""
+    """A builder of rows, in the database that the test asks for, else in `database`."""
     undecided = "fresh_database" if request.config.getoption("--pooler") else "database"
-    named = [name for name in ("fresh_database", "database") if name in request.fixturenames]
+    named = [name for name in ("fresh_database", "untouched_database", "database") if name in request.fixturenames]
     given: AnyDatabase = request.getfixturevalue((*named, undecided)[0])
     return World(given)
 
