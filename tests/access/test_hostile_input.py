@@ -421,7 +421,7 @@ def test_a_query_string_of_no_form_is_400_or_empty(requests: Requests, route: Ro
         assert spoilt(requests, good, name=True, query=query).status in {good.status, 400}
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.operation == "list"], ids=named)
+@of_routes(route for route in ROUTES if route.operation == "list")
 def test_the_first_and_the_last_times_there_are_are_times(requests: Requests, route: Route) -> None:
     good = requests.good(route)
     # A range is read in its own order, and that of the deleted has the deleted only.

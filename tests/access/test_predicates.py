@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.access.scene import LEDGERS, PAIRS, Scene, Who, walked
-from tests.support.api import Caller, delete, draft, get, patch, person, post
+from tests.support.api import Caller, delete, draft, get, one_of_each_kind, patch, person, post
 from tests.support.world import RECORDS, Row
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import Transaction, in_transaction
@@ -25,7 +25,14 @@ from wellspring.settings import CallerSettings
 
 CHOICES = "/v1/workspace-providers"
 GROUPS = "/v1/workspace-groups"
-of_each_ledger = pytest.mark.parametrize("resource", LEDGERS, ids=lambda resource: resource.type)
+of_each_ledger = pytest.mark.parametrize(
+    "resource",
+    [
+        pytest.param(resource_of(tried.values[0]), id=tried.values[0], marks=tried.marks)
+        for tried in one_of_each_kind(resource.type for resource in LEDGERS)
+    ],
+)
+of_each_record = pytest.mark.parametrize("type_", one_of_each_kind(RECORDS))
 # Each sees something else; few enough to ask for every row one by one.
 SOME = ("owner of A", "foreigner", "member of A and B", "member of G", "member of F", "nobody we know", "service")
 # Who may choose providers for A.
@@ -291,7 +298,7 @@ def test_an_answer_is_of_what_one_sees_by_day_and_in_all(scene: Scene, more: str
     assert by_name(scene, told) == by_name(scene, lambda who: {name for name in scene.workspaces if sees(who, name)})
 
 
-@pytest.mark.parametrize("type_", RECORDS)
+@of_each_record
 def test_an_answer_is_of_what_one_sees_of_a_record(scene: Scene, type_: str) -> None:
     names = {str(row.id): name for name, row in scene.connectors.items()}
     route = resource_of(type_).route
@@ -308,7 +315,7 @@ def test_an_answer_is_of_what_one_sees_of_a_record(scene: Scene, type_: str) -> 
     assert by_name(scene, told) == by_name(scene, expected)
 
 
-@pytest.mark.parametrize("type_", RECORDS)
+@of_each_record
 def test_an_answer_is_of_what_one_sees_alone(scene: Scene, type_: str) -> None:
     route, records = resource_of(type_).route, {str(row.id): name for name, row in scene.records[type_].items()}
 

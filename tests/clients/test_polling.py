@@ -17,6 +17,8 @@ from wellspring.example_ids import demo_id
 
 PATH = "/v1/company-workspace-connectors"
 MEDIA_TYPE = "application/vnd.api+json"
+pytestmark = pytest.mark.long
+
 WRITERS = 4
 INSERT = text("""
 INSERT INTO core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)

@@ -104,6 +104,7 @@ def test_whoever_calls_by_hand_is_told_at_once(rds: Cluster) -> None:
     assert (failed["Status"], sorted(failed)) == ("FAILED", ["Reason", "Status"])
 
 
+@pytest.mark.long
 def test_the_owners_chores_need_no_psql(rds: Cluster) -> None:
     """CloudShell in a VPC cannot upload, and forgets its files (AWS CloudShell user guide, "in Amazon VPC")."""
     handler = importlib.import_module("schema.migrate").handler
@@ -127,6 +128,7 @@ def test_the_owners_chores_need_no_psql(rds: Cluster) -> None:
     assert sizes["core_api.company_workspace_connectors"].keys() == {"Rows", "DeadRows", "Bytes"}
 
 
+@pytest.mark.long
 def test_a_chore_that_is_none_changes_nothing_and_says_so(rds: Cluster) -> None:
     handler = importlib.import_module("schema.migrate").handler
     handler({"RequestType": "Update"}, Context())
@@ -169,12 +171,14 @@ def test_a_server_that_does_not_answer_is_asked_once(
     assert asked == ["iam"]
 
 
+@pytest.mark.long
 def test_the_resource_keeps_its_physical_id_when_it_is_updated(cloudformation: CloudFormation) -> None:
     first = migrate(cloudformation)["PhysicalResourceId"]
     second = migrate(cloudformation, RequestType="Update", PhysicalResourceId=first)
     assert (second["Status"], second["PhysicalResourceId"]) == ("SUCCESS", first)
 
 
+@pytest.mark.long
 def test_deleting_the_resource_leaves_the_data_where_they_are(rds: Cluster, cloudformation: CloudFormation) -> None:
     migrate(cloudformation)
     answer = migrate(cloudformation, RequestType="Delete", PhysicalResourceId="MigratedSchema")
@@ -190,6 +194,7 @@ def test_deleting_needs_no_database(
     assert migrate(cloudformation, RequestType="Delete")["Status"] == "SUCCESS"
 
 
+@pytest.mark.long
 def test_a_release_that_is_rolled_back_leaves_the_newer_schema_alone(
     rds: Cluster, cloudformation: CloudFormation
 ) -> None:
@@ -215,6 +220,7 @@ def test_a_failure_is_answered_and_says_nothing_of_the_database(
         assert rds.password not in said
 
 
+@pytest.mark.long
 def test_a_failed_revision_is_rolled_back_and_the_next_deployment_goes_on(
     rds: Cluster, cloudformation: CloudFormation
 ) -> None:
@@ -229,6 +235,7 @@ def test_a_failed_revision_is_rolled_back_and_the_next_deployment_goes_on(
     assert answer["Data"]["Revision"] > reached
 
 
+@pytest.mark.long
 def test_another_migration_that_does_not_end_is_answered(
     rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

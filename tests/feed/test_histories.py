@@ -31,7 +31,7 @@ def empty(tables: Tables) -> None:
     tables.database.commit()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 # A membership that waits for a person who is erased before they come.
 @example(seed=135)

@@ -11,7 +11,8 @@ import pg8000
 import pytest
 from pg8000 import legacy
 
-from tests.support.databases import FreshDatabase, settings_for
+from local.postgres import Cluster
+from tests.support.databases import FreshDatabase, Statements, fresh, settings_for
 from wellspring.database import pipeline
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.database.wire import Wire
@@ -23,6 +24,20 @@ SIMPLE = "Q"
 PATIENCE_SECONDS = 20
 INBOX = "wellspring.sync_messages"
 ADD = f"INSERT INTO {INBOX} (message_id) VALUES (uuidv7())"
+
+
+@pytest.fixture(scope="module")
+def shared(cluster: Cluster, template: str) -> Iterator[FreshDatabase]:
+    with fresh(cluster, template, Statements()) as given:
+        yield given
+
+
+@pytest.fixture
+def fresh_database(shared: FreshDatabase) -> Iterator[FreshDatabase]:
+    """The same for all of them: what they leave behind is in one table."""
+    yield shared
+    shared.owner.exec_driver_sql(f"TRUNCATE {INBOX} CASCADE")
+    shared.commit()
 
 
 def ask(driver: PipelinedConnection, statement: str, *values: object) -> list[Any]:
