@@ -441,7 +441,7 @@ def test_an_idempotency_key_that_somebody_else_has_used_is_as_good_as_new(reques
 # ---- what others have changes no answer ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("route", [route for route in LISTS + ONES if route not in CATALOGUES], ids=named)
+@of_routes(route for route in LISTS + ONES if route not in CATALOGUES)
 def test_no_answer_changes_when_others_come(requests: Requests, statements: Statements, route: Route) -> None:
     good, resource = requests.good(route), _resource(route)
     everything = _includes(resource)

@@ -72,7 +72,7 @@ def dispose(database: FreshDatabase) -> None:
         database.engine(role).dispose()
 
 
-@pytest.mark.parametrize("how", ["warm", "cold"])
+@pytest.mark.parametrize("how", ["warm", pytest.param("cold", marks=pytest.mark.long)])
 def test_a_database_that_says_nothing_is_503_before_lambda_ends_the_function(
     cluster: Cluster, fresh_database: FreshDatabase, ask: Ask, how: str
 ) -> None:
@@ -109,7 +109,7 @@ def test_what_was_waited_for_in_vain_is_not_waited_for_again_at_once(
     assert _ask("GET", COMPANIES, ours, None, Context()).status == 200
 
 
-@pytest.mark.parametrize("how", ["warm", "cold"])
+@pytest.mark.parametrize("how", ["warm", pytest.param("cold", marks=pytest.mark.long)])
 def test_a_batch_that_meets_a_silent_database_is_handed_back_before_lambda_ends_the_function(
     cluster: Cluster, fresh_database: FreshDatabase, ours: Tenant, how: str
 ) -> None:

@@ -50,6 +50,7 @@ def test_pyenvs_own_is_found_behind_a_shim_that_does_not_run(fake: Path) -> None
     assert found.stdout == f"{folder / 'python3.13'}\n"
 
 
+@pytest.mark.long
 def test_an_environment_that_was_moved_or_lost_its_python_is_not_sound(tmp_path: Path) -> None:
     made, moved = tmp_path / "a folder" / "made", tmp_path / "moved"
     subprocess.run([sys.executable, "-m", "venv", made], check=True)
