@@ -21,6 +21,8 @@ from jsonapi_requests import Api, JsonApiObject
 from tests.clients.cast import COMPANY, CONNECTOR, FOREIGN_CONNECTOR, problems
 from tests.local.stack_process import Answer, StackProcess
 
+pytestmark = pytest.mark.long
+
 LEDGER = "/v1/company-workspace-connectors"
 MEDIA = "application/vnd.api+json"
 PROFILE = "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/"

@@ -7,7 +7,7 @@ import pytest
 
 from local.postgres import OWNER
 from local.settings import ROOT
-from local.template import Template
+from local.template import Function, Template
 from tests.support.databases import WRITER, Database
 from wellspring.database.scope import LONGEST_STATEMENT_SECONDS
 from wellspring.services.pruning import LEAST_AUDITED, LEAST_KEPT
