@@ -353,7 +353,7 @@ def test_an_unknown_parameter_is_its_own_error_with_our_400(connect: Connect) ->
 
 def test_it_follows_the_link_of_a_relationship_and_finds_what_is_related(connect: Connect) -> None:
     with connect("owner") as session:
-        (row, *_) = session.get(LEDGER, Modifier("page[size]=1")).resources
+        (row, *_) = session.get(LEDGER, Modifier(f"page[size]=1&filter[workspace]={WORKSPACE_A}")).resources
         related = row.relationships.company
         company = session.fetch_document_by_url(related.links.related.url).resource
         assert (company.type, company.links.self.href) == ("company", f"/v1/companies/{company.id}")
