@@ -32,7 +32,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from wellspring.access.principal import Person, Principal
-from wellspring.models import parents
+from wellspring.models import aliased, parents
 from wellspring.models.junctions import workspace_group_workspaces
 
 CALLER = "caller_id"
@@ -72,7 +72,7 @@ def _live(tenant: Table, pks: FromClause) -> Select[tuple[int]]:
 
 def _is_live(pks: FromClause) -> ColumnElement[bool]:
     """Return the condition that a workspace is live, looked up one by one: a join could read all there are."""
-    workspace = parents.workspaces.alias("live")
+    workspace = aliased(parents.workspaces, "live")
     looked_up = select(true()).where(workspace.c.pk == pks.c.pk, workspace.c.deleted_at.is_(None))
     return looked_up.correlate(pks).scalar_subquery()
 
@@ -177,6 +177,10 @@ class Visible:
             pk: which.
             leads: whether the rows are found by it: nothing that a request names leaves few of them.
         """
+        if self._person and not self._claimed:
+            if not leads:
+                return self._sees(pk)
+            return pk == func.any(func.array(select(self._workspaces.c.pk).scalar_subquery()))
         workspace = parents.workspaces.alias()
         claimed = workspace.c.id == func.any(bindparam(CLAIMED, type_=IDS))
         if not self._person:
@@ -184,12 +188,8 @@ class Visible:
             return exists().where(*conditions, *([claimed] if self._claimed else []))
         # An array, computed once for the statement: a sub-select would invite the planner to join from the
         # tenant's end, which reads the whole tenant for one page.
-        if self._claimed:
-            seen = select(workspace.c.pk).where(claimed, self._sees(workspace.c.pk))
-            return pk == func.any(func.array(seen.scalar_subquery()))
-        if leads:
-            return pk == func.any(func.array(select(self._workspaces.c.pk).scalar_subquery()))
-        return self._sees(pk)
+        seen = select(workspace.c.pk).where(claimed, self._sees(workspace.c.pk))
+        return pk == func.any(func.array(seen.scalar_subquery()))
 
     def group(self, pk: ColumnElement[int]) -> ColumnElement[bool]:
         """Return the condition that the caller is a member of the live group that `pk` points to."""

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from wellspring.access.predicates import Visible, workspace_of
-from wellspring.models import listed_from, table_of
+from wellspring.models import aliased, listed_from, table_of
 from wellspring.models.walks import Walk, declared
 from wellspring.queries import MAX_TOTAL
 from wellspring.repositories.ledger.columns import (
@@ -207,7 +207,7 @@ class PageBuilder(ABC):
             The look-up; whether there is no row without it.
         """
         table = target_table(relationship)
-        parent = table.alias(relationship.name)
+        parent = aliased(table, relationship.name)
         filters = parent_filters(relationship, parent, self.shape.conditions)
         statement = select(parent.c.id).where(parent.c.pk == row.c[relationship.column], *filters)
         if relationship.required and relationship.guards:

@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 
 from wellspring.access.predicates import workspace_of
+from wellspring.models import aliased
 from wellspring.models.walks import Walk, declared, pieces
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
 from wellspring.repositories.ledger.columns import LAST_CHARACTER, parent_filters, target_table
@@ -246,7 +247,7 @@ class HeadsThenLateral(PageBuilder):
         walked = []
         for walk in self.walks:
             of_named = self._of_named(driver)
-            row = self.rows.alias("row") if of_named is None else of_named
+            row = aliased(self.rows, "row") if of_named is None else of_named
             rows = self._of_driver_on(walk, row, driver, full=full)
             if reach is not None:
                 at = self._at(row)
