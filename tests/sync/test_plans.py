@@ -57,16 +57,16 @@ def companies(world: World, ours: Tenant) -> list[Row]:
 
 
 @pytest.fixture
-def ending(database: Database, ours: Tenant, companies: list[Row]) -> dict[str, Any]:
+def ending(untouched_database: Database, ours: Tenant, companies: list[Row]) -> dict[str, Any]:
     """The plan of what a relink of all of them does first."""
     pks = array(row.pk for row in companies)
-    return explained(database, end("company", [Ending(0, ours.connector.pk, "input", pks)]))
+    return explained(untouched_database, end("company", [Ending(0, ours.connector.pk, "input", pks)]))
 
 
 LEDGER = "company_workspace_connectors"
 
 
-def test_records_are_found_by_their_id_alone(database: Database, ours: Tenant, companies: list[Row]) -> None:
+def test_records_are_found_by_their_id_alone(untouched_database: Database, ours: Tenant, companies: list[Row]) -> None:
     message = Synced(
         id=str(uuid4()),
         group="group",
@@ -75,7 +75,7 @@ def test_records_are_found_by_their_id_alone(database: Database, ours: Tenant, c
         relink=True,
         records={"company": [str(row.id) for row in companies]},
     )
-    plan = list(nodes(explained(database, questions([message])["company"])))
+    plan = list(nodes(explained(untouched_database, questions([message])["company"])))
     assert indexes(plan) == {"uq_companies_id", "uq_workspace_connectors_id", "pk_workspaces"}
     assert ways_into(plan, "companies") == {"Index Scan"}
 
@@ -99,10 +99,10 @@ def test_what_a_relink_ends_is_joined_with_nothing(ending: dict[str, Any]) -> No
 
 
 def test_a_chunk_of_a_disconnect_walks_the_index_on_connectors_and_sorts_nothing(
-    database: Database, ours: Tenant, companies: list[Row]
+    untouched_database: Database, ours: Tenant, companies: list[Row]
 ) -> None:
     # Knowing whose rows they are, the planner would read and sort all of them, for each chunk.
-    found = part(explained(database, end_rows("company", 1, ours.connector.pk, {}, 5000)), "stale")
+    found = part(explained(untouched_database, end_rows("company", 1, ours.connector.pk, {}, 5000)), "stale")
     assert "idx_company_workspace_connectors_wc_created_at" in indexes(found)
     assert ways_into(found, LEDGER) <= {"Index Scan", "Index Only Scan"}
     assert not {node["Node Type"] for node in found} & {"Sort", "Incremental Sort"}
