@@ -177,6 +177,8 @@ class Visible:
             pk: which.
             leads: whether the rows are found by it: nothing that a request names leaves few of them.
         """
+        # An array, computed once for the statement: a sub-select would invite the planner to join from the
+        # tenant's end, which reads the whole tenant for one page.
         if self._person and not self._claimed:
             if not leads:
                 return self._sees(pk)
@@ -186,8 +188,6 @@ class Visible:
         if not self._person:
             conditions = [workspace.c.pk == pk, workspace.c.deleted_at.is_(None)]
             return exists().where(*conditions, *([claimed] if self._claimed else []))
-        # An array, computed once for the statement: a sub-select would invite the planner to join from the
-        # tenant's end, which reads the whole tenant for one page.
         seen = select(workspace.c.pk).where(claimed, self._sees(workspace.c.pk))
         return pk == func.any(func.array(seen.scalar_subquery()))
 

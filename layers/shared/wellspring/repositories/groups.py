@@ -131,15 +131,7 @@ def workspaces_page(
     if position is not None:
         values |= {"place_at": position.at, "place": position.id}
     rows: list[Row] = list(transaction.execute(statement, values).mappings())
-    # A page asked for by cursor always has one row, for `behind`; it is empty where nothing lies ahead.
-    behind = position is not None and bool(rows[0]["behind"])
-    rows = [row for row in rows if row["id"] is not None]
-    ahead = len(rows) > query.size
-    rows = rows[: query.size]
-    if query.backward:
-        rows.reverse()
-        return Slice(rows, more_before=ahead, more_after=behind)
-    return Slice(rows, more_before=behind, more_after=ahead)
+    return Slice.of_rows(rows, query, of_cursor=position is not None)
 
 
 def workspaces_counted(transaction: Transaction, principal: Principal, query: ListQuery) -> int:

@@ -8,6 +8,7 @@ from wellspring.database import Transaction
 from wellspring.queries import BY_SOURCE, ActivityQuery, AnswerQuery, Day, Position, Sort, Source
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import activity, sole, sources
+from wellspring.repositories.ledger import Slice
 from wellspring.resources import (
     CONNECTOR_ACTIVITY,
     DIRECTIONS,
@@ -38,16 +39,13 @@ def connector_activity(transaction: Transaction, principal: Principal, query: Ac
         at = verified(transaction, CONNECTOR_ACTIVITY, order, query.cursor, backward=query.backward)
         place = Day(at.id, at.at.date() if isinstance(at.at, datetime) else None)
     rows, behind = activity.activity(transaction, principal, query, place)
-    ahead = len(rows) > query.size
-    rows = rows[: query.size]
-    if query.backward:
-        rows.reverse()
+    page = Slice.cut(rows, query, behind=behind)
     return Page(
-        rows=[{**row, "id": _id_of(row)} for row in rows],
-        cursors=signed(transaction, CONNECTOR_ACTIVITY, order, map(_position_of, rows)),
+        rows=[{**row, "id": _id_of(row)} for row in page.rows],
+        cursors=signed(transaction, CONNECTOR_ACTIVITY, order, map(_position_of, page.rows)),
         included={},
-        more_before=ahead if query.backward else behind,
-        more_after=behind if query.backward else ahead,
+        more_before=page.more_before,
+        more_after=page.more_after,
     )
 
 
@@ -75,7 +73,7 @@ def record_sources(
         time_, _, direction = str(at.at).partition(" ")
         place = Source(datetime.fromisoformat(time_), at.id, direction)
     found, behind = sources.sources(transaction, principal, record, id_, query, place)
-    ahead = len(found) > query.size
+    page = Slice.cut(found, query, behind=behind)
     rows: list[Row] = [
         {
             **row,
@@ -83,10 +81,8 @@ def record_sources(
             "record_id": id_,
             "record_type": record.type,
         }
-        for row in found[: query.size]
+        for row in page.rows
     ]
-    if query.backward:
-        rows.reverse()
     places = (
         Position(f"{row['last_at'].isoformat()} {row['direction']}", row["workspace_connector_id"]) for row in rows
     )
@@ -94,8 +90,8 @@ def record_sources(
         rows=rows,
         cursors=signed(transaction, RECORD_SOURCE, SOURCES, places),
         included=include(transaction, principal, RECORD_SOURCE, rows, query.view),
-        more_before=ahead if query.backward else behind,
-        more_after=behind if query.backward else ahead,
+        more_before=page.more_before,
+        more_after=page.more_after,
     )
 
 

@@ -1,8 +1,9 @@
 """One page of a list."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Select
 
@@ -10,7 +11,7 @@ from wellspring.access.principal import Principal
 from wellspring.database import Compiled
 from wellspring.database.flush import Answer, Asked, Question, rows_of
 from wellspring.database.pipeline import STATEMENTS_KEPT
-from wellspring.queries import ListQuery, Position
+from wellspring.queries import AnswerQuery, ListQuery, Position
 from wellspring.repositories.ledger import messages
 from wellspring.repositories.ledger.building import PageBuilder
 from wellspring.repositories.ledger.by_state import SortedByState
@@ -34,6 +35,30 @@ class Slice:
     more_before: bool
     more_after: bool
 
+    @classmethod
+    def cut(cls, rows: Sequence[Row], query: ListQuery | AnswerQuery, *, behind: bool) -> Self:
+        """Return a page of the rows that were read for it: from its near end on, and one more where there is one more.
+
+        Args:
+            rows: in the order in which they were read, which a page before the cursor turns around.
+            query: what is asked for.
+            behind: whether rows stand on the near end's other side.
+        """
+        page, ahead = list(rows[: query.size]), len(rows) > query.size
+        if query.backward:
+            page.reverse()
+            return cls(page, more_before=ahead, more_after=behind)
+        return cls(page, more_before=behind, more_after=ahead)
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Row], query: ListQuery, *, of_cursor: bool) -> Self:
+        """Return a page of the rows of a statement that says in each whether there are rows `behind`.
+
+        A page asked for by cursor always has one row, for that; it is empty where nothing lies ahead.
+        """
+        behind = of_cursor and bool(rows[0]["behind"])
+        return cls.cut([row for row in rows if row["id"] is not None], query, behind=behind)
+
 
 def page(principal: Principal, query: ListQuery, position: Position | None) -> Question[Slice]:
     """Ask for one page of the rows that `principal` sees, in one statement; it leaves ids (`left`).
@@ -52,16 +77,7 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
 
 
 def _slice(query: ListQuery, answer: Answer, *, of_cursor: bool) -> Slice:
-    rows: list[Row] = list(rows_of(answer))
-    # A page asked for by cursor always has one row, for `behind`; it is empty where nothing lies ahead.
-    behind = bool(rows[0]["behind"]) if of_cursor else False
-    rows = [row for row in rows if row["id"] is not None]
-    ahead = len(rows) > query.size
-    rows = rows[: query.size]
-    if query.backward:
-        rows.reverse()
-        return Slice(rows, more_before=ahead, more_after=behind)
-    return Slice(rows, more_before=behind, more_after=ahead)
+    return Slice.of_rows(rows_of(answer), query, of_cursor=of_cursor)
 
 
 def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
