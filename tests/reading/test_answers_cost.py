@@ -12,17 +12,13 @@ from sqlalchemy import literal_column
 
 from tests.reading.conftest import Tenant, tenant
 from tests.support.api import READER, Caller, get
-from tests.support.databases import Database
+from tests.support.databases import Database, tuples_read
 from tests.support.world import World
 from wellspring.repositories.answers import sole, sources
 
 CAP, FEW, MANY = 20, 40, 1000
 # Of somebody else: in small tables it may be cheaper to read all there is.
 CROWD = 20_000
-READ = (
-    "SELECT sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid)) FROM pg_class"
-    " WHERE relnamespace IN ('core_api'::regnamespace, 'wellspring'::regnamespace)"
-)
 
 
 @contextmanager
@@ -84,7 +80,7 @@ def cost(database: Database, url: str, caller: Caller) -> int:
     """Return how many rows and entries an answer reads."""
 
     def read() -> int:
-        return int(database.owner.exec_driver_sql(READ).scalar_one())
+        return tuples_read(database.owner, "core_api", "wellspring").total()
 
     before = read()
     reply = get(url, caller)

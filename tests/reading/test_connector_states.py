@@ -10,7 +10,7 @@ from sqlalchemy import text
 from tests.reading.conftest import Tenant
 from tests.reading.test_activity import walk
 from tests.support.api import READER, Caller, get
-from tests.support.databases import Database, Statements
+from tests.support.databases import Database, Statements, tuples_read
 from tests.support.world import Row, World
 from wellspring.resources import WORKSPACE_CONNECTOR
 from wellspring.services import reading
@@ -157,16 +157,11 @@ def test_the_last_failure_is_one_probe_however_many_messages_there_are(
         " SELECT uuidv7(), :connector, :workspace, CASE WHEN mod(n, 2) = 0 THEN 'parked' ELSE 'applied' END, :at"
         "  FROM generate_series(1, 2000) AS n"
     )
-    read = (
-        "SELECT sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid)) FROM pg_class"
-        " WHERE oid = 'wellspring.sync_messages'::regclass"
-        " OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'wellspring.sync_messages'::regclass)"
-    )
 
     def cost(caller: Caller) -> int:
-        before = database.owner.exec_driver_sql(read).scalar_one()
+        before = tuples_read(database.owner, "wellspring.sync_messages")
         assert get(f"{URL}?fields[workspace_connector]=last_failure", caller).status == 200
-        return int(database.owner.exec_driver_sql(read).scalar_one() - before)
+        return (tuples_read(database.owner, "wellspring.sync_messages") - before).total()
 
     values = {"connector": ours.connector.pk, "workspace": ours.workspace.pk, "at": AT}
     database.owner.execute(text(many), values)

@@ -1,6 +1,5 @@
 """The workspaces of a group: a list in the order of their enrolment, to which the group's linkage leads."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -9,7 +8,7 @@ from sqlalchemy import text
 from tests.reading.conftest import Tenant
 from tests.reading.test_activity import walk
 from tests.support.api import READER, get
-from tests.support.databases import Database, Statements
+from tests.support.databases import Database, Statements, tuples_read
 from tests.support.world import Row, World
 from wellspring.services import reading
 
@@ -160,17 +159,8 @@ def test_a_page_is_one_statement_that_reads_so_many_enrolments(
     for path in (url(group, "&page[size]=10"), deep.replace("%5Bsize%5D=500", "%5Bsize%5D=10")):
         get(path, READER)
         statements.clear()
-        before = read(database)
+        before = tuples_read(database.owner, "core_api")
         assert len(get(path, READER).data) == 10
         assert len(statements) == 1
-        looked_at = read(database) - before
+        looked_at = tuples_read(database.owner, "core_api") - before
         assert looked_at.total() < 150, looked_at
-
-
-def read(database: Database) -> Counter[str]:
-    """Return how many tuples this session has read, by table and index."""
-    counted = database.owner.exec_driver_sql(
-        "SELECT relname, pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid) FROM pg_class"
-        " WHERE relnamespace = 'core_api'::regnamespace"
-    )
-    return Counter({name: int(tuples) for name, tuples in counted})

@@ -5,6 +5,7 @@ unchanged, as one of the two roles that the functions use.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, RootTransaction, event, make_url
+from sqlalchemy import Connection, Engine, RootTransaction, event, make_url, text
 
 from local.postgres import Cluster
 from wellspring.database.engine import make_engine
@@ -219,3 +220,28 @@ def fresh(
 
 
 type AnyDatabase = Database | FreshDatabase
+
+_TUPLES_READ = text("""
+SELECT relation.relname,
+       pg_stat_get_xact_tuples_returned(relation.oid) + pg_stat_get_xact_tuples_fetched(relation.oid)
+  FROM pg_class AS relation LEFT JOIN pg_index ON indexrelid = relation.oid
+ WHERE relation.relnamespace = ANY (CAST(:schemas AS regnamespace[]))
+    OR coalesce(indrelid, relation.oid) = ANY (CAST(:tables AS regclass[]))
+""")
+
+
+def tuples_read(session: Connection, *names: str) -> Counter[str]:
+    """Return how many rows and entries of indexes a transaction has read, its functions' too, which no plan shows.
+
+    Args:
+        session: where the transaction is.
+        names: of schemas, or of tables with their schema: the table's indexes are told, too.
+
+    Returns:
+        The number for each table and index.
+    """
+    asked = {
+        "schemas": [name for name in names if "." not in name],
+        "tables": [name for name in names if "." in name],
+    }
+    return Counter({name: int(tuples) for name, tuples in session.execute(_TUPLES_READ, asked)})
