@@ -30,6 +30,18 @@ def outside_transaction() -> Iterator[None]:
         yield
 
 
+def build_index(name: str, table: str, covers: str) -> None:
+    """Build an index without blocking writers, `outside_transaction`; one of its name was cut short, or is older.
+
+    Args:
+        name: of the index.
+        table: with its schema.
+        covers: columns and condition, as CREATE INDEX has them.
+    """
+    op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {table.partition('.')[0]}.{name}")
+    op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {table} {covers}")
+
+
 def module_of(revision: str) -> Any:
     """Return the module of another revision, by its file's name without the ending: what it made is replaced."""
     path = Path(__file__).parent / "versions" / f"{revision}.py"

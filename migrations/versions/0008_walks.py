@@ -14,7 +14,7 @@ from typing import Any
 
 from alembic import op
 
-from migrations.support import outside_transaction
+from migrations.support import build_index, outside_transaction
 
 revision = "0008"
 down_revision = "0007"
@@ -62,9 +62,7 @@ def indexes() -> Iterator[tuple[str, str, str, str]]:
 
 def build(name: str, table: str, columns: str, where: str) -> None:
     """Build an index; one of its name that is there was cut short, or is of a build before."""
-    op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS core_api.{name}")
-    predicate = f" WHERE {where}" if where else ""
-    op.execute(f"CREATE INDEX CONCURRENTLY {name} ON core_api.{table} ({columns}){predicate}")
+    build_index(name, f"core_api.{table}", f"({columns})" + (f" WHERE {where}" if where else ""))
 
 
 def replace(name: str, table: str, columns: str, where: str) -> None:

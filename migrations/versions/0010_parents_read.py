@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from alembic import op
 from sqlalchemy import text
 
-from migrations.support import outside_transaction
+from migrations.support import build_index, outside_transaction
 
 revision = "0010"
 down_revision = "0009"
@@ -141,9 +141,7 @@ def upgrade() -> None:
     with outside_transaction():
         fold_names()
         for name, table, columns, where in indexes():
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS core_api.{name}")
-            predicate = f" WHERE {where}" if where else ""
-            op.execute(f"CREATE INDEX CONCURRENTLY {name} ON core_api.{table} {columns}{predicate}")
+            build_index(name, f"core_api.{table}", columns + (f" WHERE {where}" if where else ""))
 
 
 def downgrade() -> None:

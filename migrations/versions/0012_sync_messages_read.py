@@ -6,7 +6,7 @@ without blocking writers, and anew where a build was cut short.
 
 from alembic import op
 
-from migrations.support import outside_transaction
+from migrations.support import build_index, outside_transaction
 
 revision = "0012"
 down_revision = "0011"
@@ -170,7 +170,6 @@ def downgrade() -> None:
 def _exchange(made: dict[str, str], dropped: dict[str, str]) -> None:
     with outside_transaction():
         for name, columns in made.items():
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS wellspring.idx_sync_messages_{name}")
-            op.execute(f"CREATE INDEX CONCURRENTLY idx_sync_messages_{name} ON wellspring.sync_messages {columns}")
+            build_index(f"idx_sync_messages_{name}", "wellspring.sync_messages", columns)
         for name in dropped:
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS wellspring.idx_sync_messages_{name}")

@@ -7,7 +7,7 @@ without blocking writers, and anew where a build was cut short.
 
 from alembic import op
 
-from migrations.support import outside_transaction
+from migrations.support import build_index, outside_transaction
 
 revision = "0013"
 down_revision = "0012"
@@ -123,8 +123,7 @@ def upgrade() -> None:
             table = f"{record}_workspace_connectors"
             index = f"idx_{table}_record_input_live"
             columns = f"{record}_pk, workspace_connector_pk, created_at, pk"
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS core_api.{index}")
-            op.execute(f"CREATE INDEX CONCURRENTLY {index} ON core_api.{table} ({columns}) WHERE {INPUT_LIVE}")
+            build_index(index, f"core_api.{table}", f"({columns}) WHERE {INPUT_LIVE}")
 
 
 def downgrade() -> None:

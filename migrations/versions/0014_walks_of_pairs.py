@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from alembic import op
 
-from migrations.support import outside_transaction
+from migrations.support import build_index, outside_transaction
 
 revision = "0014"
 down_revision = "0013"
@@ -66,8 +66,7 @@ def upgrade() -> None:
     op.execute(f"GRANT EXECUTE ON FUNCTION wellspring.workspaces_left TO {READERS}")
     with outside_transaction():
         for name, table, columns, where in indexes():
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS core_api.{name}")
-            op.execute(f"CREATE INDEX CONCURRENTLY {name} ON core_api.{table} ({columns}) WHERE {where}")
+            build_index(name, f"core_api.{table}", f"({columns}) WHERE {where}")
 
 
 def downgrade() -> None:

@@ -6,7 +6,7 @@ built without blocking writers, and anew where a build was cut short.
 
 from alembic import op
 
-from migrations.support import FEEDER, READER, outside_transaction
+from migrations.support import FEEDER, READER, build_index, outside_transaction
 
 revision = "0015"
 down_revision = "0014"
@@ -29,8 +29,7 @@ def build(indexes: dict[str, str], gone: dict[str, str]) -> None:
     """Build indexes of the events without blocking writers, and drop others."""
     with outside_transaction():
         for name, columns in indexes.items():
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS wellspring.{name}")
-            op.execute(f"CREATE INDEX CONCURRENTLY {name} ON wellspring.pending_events {columns}")
+            build_index(name, "wellspring.pending_events", columns)
         for name in gone:
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS wellspring.{name}")
 

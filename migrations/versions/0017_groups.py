@@ -7,7 +7,7 @@ one, and into no other. Indexes are built without blocking writers, and anew whe
 
 from alembic import op
 
-from migrations.support import FEEDER, READER, WRITER, outside_transaction
+from migrations.support import FEEDER, READER, WRITER, build_index, outside_transaction
 from wellspring.models.walks import name_of, walks
 
 revision = "0017"
@@ -44,9 +44,7 @@ def upgrade() -> None:
         for parent, short in (("workspace_group_pk", "group"), (None, "")):
             for walk in walks(parent, directed=False):
                 name = name_of(TABLE, short, walk)
-                op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS core_api.{name}")
-                columns = ", ".join(walk.columns)
-                op.execute(f"CREATE INDEX CONCURRENTLY {name} ON core_api.{TABLE} ({columns}) WHERE {walk.where}")
+                build_index(name, f"core_api.{TABLE}", f"({', '.join(walk.columns)}) WHERE {walk.where}")
 
 
 def downgrade() -> None:

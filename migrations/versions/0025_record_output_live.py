@@ -10,7 +10,7 @@ functions run: they ask for no index, and the sums are what they were.
 
 from alembic import op
 
-from migrations.support import outside_transaction
+from migrations.support import build_index, outside_transaction
 
 revision = "0025"
 down_revision = "0024"
@@ -90,8 +90,7 @@ def upgrade() -> None:
             table = f"{record}_workspace_connectors"
             index = f"idx_{table}_record_output_live"
             columns = f"{record}_pk, workspace_connector_pk, created_at, pk"
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS core_api.{index}")
-            op.execute(f"CREATE INDEX CONCURRENTLY {index} ON core_api.{table} ({columns}) WHERE {OUTPUT_LIVE}")
+            build_index(index, f"core_api.{table}", f"({columns}) WHERE {OUTPUT_LIVE}")
 
 
 def downgrade() -> None:
