@@ -95,6 +95,12 @@ SELECT number, home, place, pk
 INSERT INTO core_api.peoples (full_name, workspace_pk) SELECT 'Member ' || place, pk FROM workspace ORDER BY place;
 INSERT INTO core_api.workspace_memberships (people_pk, workspace_pk, role, status)
 SELECT pk, workspace_pk, 'member', 'active' FROM core_api.peoples ORDER BY pk;
+WITH wide AS (INSERT INTO core_api.peoples (full_name, workspace_pk)
+              SELECT 'Member of all the small ones', pk FROM workspace JOIN tenant USING (number)
+               WHERE tenant.name = '{SYNC}' RETURNING pk)
+INSERT INTO core_api.workspace_memberships (people_pk, workspace_pk, role, status)
+SELECT wide.pk, workspace.pk, 'member', 'active'
+  FROM wide, workspace JOIN tenant USING (number) WHERE tenant.workspaces > 1 ORDER BY workspace.pk;
 INSERT INTO core_api.connectors (name, provider)
 SELECT 'Connector ' || n, 'provider-' || n FROM generate_series(1, 50) AS n;
 INSERT INTO core_api.workspace_connectors (workspace_pk, connector_pk)
@@ -208,16 +214,25 @@ class Ledger:
         return self.cluster.url(self.name, user)
 
     def connect(self, user: str = SUPERUSER) -> psycopg.Connection:
-        """Return a psycopg connection that prepares no statements, as the product prepares none; TLS is off."""
-        return psycopg.connect(self.url(user), sslmode="disable", prepare_threshold=None)
+        """Return a psycopg connection that prepares no statements, as the product prepares none; TLS is off.
+
+        The reader's transactions read one state of the database, and change nothing, as the product's do.
+        """
+        connection = psycopg.connect(self.url(user), sslmode="disable", prepare_threshold=None)
+        return snapshots(connection) if user == READER else connection
 
     def member(self, tenant: Tenant) -> UUID:
         """Return the public id of the person who is a member of `tenant`."""
         return self.ids(
             "SELECT people.id FROM core_api.peoples AS people"
-            "  JOIN core_api.workspaces AS workspace ON workspace.pk = people.workspace_pk WHERE workspace.name = %s",
+            "  JOIN core_api.workspaces AS workspace ON workspace.pk = people.workspace_pk WHERE workspace.name = %s"
+            " ORDER BY people.pk",
             tenant.name,
         )[0]
+
+    def member_of_all(self) -> UUID:
+        """Return the public id of the person who is a member of all the small workspaces."""
+        return self.ids("SELECT id FROM core_api.peoples WHERE full_name = 'Member of all the small ones'")[0]
 
     def row_of(self, tenant: Tenant) -> UUID:
         """Return the public id of one of the tenant's live rows."""
@@ -234,6 +249,12 @@ class Ledger:
         with self.connect() as connection:
             # The queries are this package's own, written out beside their calls.
             return [row[0] for row in connection.execute(query.encode(), values)]
+
+
+def snapshots(connection: psycopg.Connection) -> psycopg.Connection:
+    """Return a connection whose transactions begin as the product begins them for a read."""
+    connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+    return connection
 
 
 def tuned(cluster: Cluster) -> Cluster:

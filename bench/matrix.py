@@ -91,7 +91,7 @@ def measure(run: Run) -> Iterator[Result | Matrix]:
     with ExitStack() as stack:
         engine = handlers.engine_of(ledger, READER)
         stack.callback(engine.dispose)
-        transaction = stack.enter_context(engine.connect())
+        transaction = handlers.snapshots(stack.enter_context(engine.connect()))
         callers = Callers(transaction, stack.enter_context(ledger.connect(READER)))
         cells: dict[str, Mapping[str, object]] = {}
         ratios, totals = [0.0], [0.0]

@@ -14,7 +14,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from bench import floor, product
-from bench.data import GRAVEYARD, ONE, READER, TWENTY, TWO_HUNDRED, Ledger, Tenant
+from bench.data import GRAVEYARD, ONE, OTHER, READER, TWENTY, TWO_HUNDRED, Ledger, Tenant
 from bench.measure import Curve, Result, Timed, compared, interleaved, point, timed, worst
 from bench.product import Sent
 from bench.run import Run
@@ -31,6 +31,7 @@ GROWTH_AIM = 1.2
 DEPTH_AIM = 1.2
 WIDTH_AIM = 15.0
 TOMBSTONES_AIM = 1.5
+WORKSPACES_AIM = 5.0
 NAMES = (
     "page_by_rows",
     "page_growth",
@@ -44,6 +45,8 @@ NAMES = (
     "page_width_server",
     "page_tombstones",
     "page_tombstones_server",
+    "page_workspaces",
+    "page_workspaces_server",
 )
 
 
@@ -74,6 +77,10 @@ class Reader:
         """Return the tenant's newest page, asked for without a cursor."""
         return self._page(tenant, None)
 
+    def of_all(self) -> Page:
+        """Return the newest page of who is a member of all the small workspaces."""
+        return self._page_of(Person(self._ledger.member_of_all()), None)
+
     def middle(self, tenant: Tenant) -> Page:
         """Return the page after the row that half of the tenant's rows are newer than."""
         return self._page(tenant, self._position(tenant, "ORDER BY row.created_at DESC, row.pk DESC OFFSET %(half)s"))
@@ -83,7 +90,9 @@ class Reader:
         return self._page(tenant, self._position(tenant, f"ORDER BY row.created_at, row.pk OFFSET {DEFAULT_PAGE_SIZE}"))
 
     def _page(self, tenant: Tenant, position: Position | None) -> Page:
-        person = Person(self._ledger.member(tenant))
+        return self._page_of(Person(self._ledger.member(tenant)), position)
+
+    def _page_of(self, person: Person, position: Position | None) -> Page:
         query = ListQuery(resource=COMPANY_WORKSPACE_CONNECTOR)
         if position is not None:
             key = cursor_keys.keys(self._transaction)[0]
@@ -161,6 +170,8 @@ def measure(run: Run) -> Iterator[Result | Curve]:
         run.say("pages: wide tenants and tombstones")
         wide = _pair(run, "page_width", big.middle(TWO_HUNDRED), big.middle(ONE), aim=WIDTH_AIM)
         buried = _pair(run, "page_tombstones", big.first(GRAVEYARD), big.first(ONE), aim=TOMBSTONES_AIM)
+        run.say("pages: of hundreds of workspaces, and of one")
+        many = _pair(run, "page_workspaces", big.of_all(), big.first(OTHER), aim=WORKSPACES_AIM)
     yield Curve("page_by_rows", "rows", "ms", lines)
     yield worst("page_growth", [line for line in grown if not line.name.endswith("_server")])
     yield worst("page_spread", spreads)
@@ -169,12 +180,13 @@ def measure(run: Run) -> Iterator[Result | Curve]:
     yield from deep
     yield from wide
     yield from buried
+    yield from many
 
 
 def _reader(stack: ExitStack, ledger: Ledger) -> Reader:
     engine = product.engine_of(ledger, READER)
     stack.callback(engine.dispose)
-    transaction = stack.enter_context(engine.connect())
+    transaction = product.snapshots(stack.enter_context(engine.connect()))
     # One transaction for all samples, which lies idle while others are taken; the role would end it.
     transaction.exec_driver_sql("SET idle_in_transaction_session_timeout = 0")
     transaction.commit()

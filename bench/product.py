@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from bench.data import Ledger
 from wellspring.database import engine as engines
@@ -60,6 +60,13 @@ def engine_of(ledger: Ledger, user: str) -> Engine:
             db_tls="off",
         )
     )
+
+
+def snapshots(transaction: Connection) -> Connection:
+    """Return a reader's connection whose transactions are as the product begins them for a read."""
+    driver: Any = transaction.connection.dbapi_connection
+    driver.is_snapshot = True
+    return transaction
 
 
 @contextmanager

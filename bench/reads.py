@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 
 from bench import floor, product
-from bench.data import READER, TWENTY, Ledger
+from bench.data import READER, TWENTY, Ledger, snapshots
 from bench.measure import Result, compared, interleaved, timed
 from bench.network import proxy
 from bench.product import Handler, Sent
@@ -133,7 +133,7 @@ def _read(name: str, module: str, person: UUID, event: dict[str, Any]) -> Read:
 def _preparing(ledger: Ledger) -> Iterator[psycopg.Connection]:
     """Give a connection that prepares what it sends, as psycopg does by itself from the fifth time on."""
     with psycopg.connect(ledger.url(READER), sslmode="disable", prepare_threshold=0) as connection:
-        yield connection
+        yield snapshots(connection)
 
 
 @contextmanager
@@ -141,4 +141,4 @@ def _at(ledger: Ledger, port: int) -> Iterator[psycopg.Connection]:
     with psycopg.connect(
         ledger.url(READER), host=HOST, port=port, sslmode="disable", prepare_threshold=None
     ) as connection:
-        yield connection
+        yield snapshots(connection)

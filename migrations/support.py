@@ -153,6 +153,7 @@ def create_ledger(record: str, records: str) -> None:
         " USING ((SELECT wellspring.is_pipeline()))"
     )
     export_ledger(record, records)
+    create_newest(record)
 
 
 def export_ledger(record: str, records: str) -> None:
@@ -174,8 +175,72 @@ def export_ledger(record: str, records: str) -> None:
     )
 
 
+def create_newest(record: str) -> None:
+    """Create the function that says when connectors of the caller's brought or took their last live rows.
+
+    Of all its rows: the caller may see none of that time, so it says how far to look and shows nothing. It answers
+    nothing where there is nothing to gain, and to whoever has more workspaces than are listed (docs/adr/0045).
+
+    To find a connector's last row is to read the page of its index down to the connector's first, so it is looked for
+    from a time on that some connectors have passed, a few of which are asked first. The others are not told of; the
+    time is, of no connector.
+
+    Args:
+        record: the record's JSON:API type.
+    """
+    table = ledger_of(record)
+    newest = f"""SELECT row.created_at, row.pk FROM core_api.{table} AS row
+                    WHERE row.workspace_connector_pk = connector.pk AND row.deleted_at IS NULL
+                      AND (row.created_at, row.pk) < ($2, $3){{}}
+                    ORDER BY row.created_at DESC, row.pk DESC LIMIT 1"""
+    op.execute(
+        f"""
+        CREATE OR REPLACE FUNCTION wellspring.newest_of_{table}(wanted integer, at timestamptz, pk bigint)
+        RETURNS TABLE (connector_pk bigint, newest_at timestamptz, newest_pk bigint)
+        LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 500 SET search_path = ''
+        SET plan_cache_mode = force_generic_plan AS $$
+        #variable_conflict use_column
+        DECLARE
+          own bigint[];
+          number bigint;
+          asked bigint;
+          since timestamptz;
+        BEGIN
+          IF wanted IS NULL THEN
+            RETURN;
+          END IF;
+          own := ARRAY(SELECT connector.pk FROM core_api.workspace_connectors AS connector
+                        WHERE connector.workspace_pk = ANY {_WORKSPACES} AND connector.deleted_at IS NULL);
+          number := cardinality(own);
+          asked := least({_ASKED_FIRST}, number / 8);
+          SELECT newest.created_at INTO since
+            FROM generate_series(1, asked) AS turn
+           CROSS JOIN LATERAL (SELECT own[1 + turn * {_STRIDE} % number] AS pk) AS connector
+           CROSS JOIN LATERAL ({newest.format("")}) AS newest
+           ORDER BY newest.created_at DESC OFFSET 1 + 2 * wanted * asked / greatest(number, 1) LIMIT 1;
+          RETURN QUERY
+          SELECT connector.pk, newest.created_at, newest.pk
+            FROM unnest(own) AS connector (pk)
+           CROSS JOIN LATERAL (
+                   {newest.format(" AND row.created_at >= coalesce(since, '-infinity')")}
+                 ) AS newest
+           UNION ALL
+          SELECT NULL, since, NULL WHERE since IS NOT NULL;
+        END $$
+        """
+    )
+    op.execute(f"REVOKE ALL ON FUNCTION wellspring.newest_of_{table} FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION wellspring.newest_of_{table} TO {READER}, {WRITER}")
+
+
+def drop_newest(record: str) -> None:
+    """Drop what `create_newest` made."""
+    op.execute(f"DROP FUNCTION wellspring.newest_of_{ledger_of(record)}")
+
+
 def drop_ledger(record: str, records: str) -> None:
     """Drop what `create_ledger` and `create_record` made, with all rows."""
+    drop_newest(record)
     op.execute(f"DROP TABLE core_api.{ledger_of(record)}")
     op.execute(f"DROP TABLE core_api.{records}")
 
@@ -185,6 +250,9 @@ def ledger_of(record: str) -> str:
     return f"{record}_workspace_connectors"
 
 
+# How many connectors are asked at the most when they brought their last row, before all are; and a prime, so that these
+# lie apart.
+_ASKED_FIRST, _STRIDE = 64, 7919
 # Each is computed once for a statement, not once for a row.
 _IS_SERVICE = "(SELECT wellspring.is_service())"
 _WORKSPACES = "((SELECT wellspring.workspaces_of_caller())::bigint[])"

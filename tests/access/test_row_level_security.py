@@ -5,6 +5,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -75,6 +76,21 @@ def everything(table: str) -> Callable[[Transaction], set[UUID]]:
     return lambda transaction: set(transaction.execute(statement).scalars())
 
 
+def listed[Result](work: Callable[[Transaction], Result]) -> Callable[[Transaction], Result]:
+    """Return the same reading in a transaction in which the policies list all workspaces of the caller."""
+
+    def work_so(transaction: Transaction) -> Result:
+        with transaction.begin_nested() as nested:
+            transaction.execute(text("SET LOCAL transaction_read_only TO on"))
+            for direct in ("true", "false"):
+                transaction.execute(text(f"SELECT wellspring.leave_workspaces({direct})"))
+            found = work(transaction)
+            nested.rollback()
+        return found
+
+    return work_so
+
+
 def tombstone_everything(table: str, *conditions: ColumnElement[bool]) -> Callable[[Transaction], int]:
     """Return the work of tombstoning a whole table, or what of it fulfils conditions, which counts the rows."""
     statement = update(table_of(table)).where(*conditions).values(deleted_at=text("now()"))
@@ -102,13 +118,15 @@ def refused(work: Callable[[Transaction], object], scope: str | None) -> bool:
 @of_each_ledger
 def test_everything_is_exactly_what_the_api_shows(scene: Scene, resource: Resource, role: Role) -> None:
     as_role(scene.world.database, role)
-    raw, shown, expected = {}, {}, {}
+    raw, at_once, shown, expected = {}, {}, {}, {}
     for name, who in scene.people.items():
         raw[name] = in_transaction(everything(resource.table), who.scope)
+        at_once[name] = in_transaction(listed(everything(resource.table)), who.scope)
         shown[name] = set(walked(f"{resource.route}?filter[deleted]=include&page[size]=11", who.caller))
         expected[name] = scene.seen(who, resource.type)
     assert raw == shown
     assert raw == expected
+    assert at_once == expected
 
 
 @of_each_role
@@ -262,8 +280,73 @@ def test_everything_in_a_view_of_parents_is_of_the_callers_workspaces(scene: Sce
         seen = {scene.workspaces[workspace].pk for workspace in of} | who.others
         if who.is_service:
             seen = {workspace for _, workspace in rows if workspace != gone or table == "workspaces"}
-        found = in_transaction(lambda transaction: set(transaction.execute(read).scalars()), who.scope)
-        assert (name, found) == (name, {pk for pk, workspace in rows if workspace in seen})
+
+        def pks(transaction: Transaction) -> set[int]:
+            return set(transaction.execute(read).scalars())
+
+        expected = {pk for pk, workspace in rows if workspace in seen}
+        assert (name, in_transaction(pks, who.scope)) == (name, expected)
+        assert (name, in_transaction(listed(pks), who.scope)) == (name, expected)
+
+
+@pytest.mark.parametrize("table", PROVENANCE)
+def test_everything_that_is_newest_is_of_the_callers_live_connectors(scene: Scene, table: str) -> None:
+    """When each brought its last live row, before any row that there is."""
+    owner, ledger = scene.world.database.owner, table_of(table)
+    times = sorted(owner.execute(select(ledger.c.created_at).distinct()).scalars())
+    live = owner.execute(
+        text(
+            "SELECT connector.workspace_pk, connector.pk, row.created_at"
+            "  FROM core_api.workspace_connectors AS connector"
+            f" JOIN core_api.{table} AS row ON row.workspace_connector_pk = connector.pk"
+            " WHERE connector.deleted_at IS NULL AND row.deleted_at IS NULL"
+        )
+    ).all()
+    asked = text(f"SELECT * FROM wellspring.newest_of_{table}(:wanted, CAST(:at AS timestamptz), 0)")
+    as_role(scene.world.database, READER)
+    for name, who in scene.people.items():
+        seen = {scene.workspaces[workspace].pk for workspace in who.workspaces}
+        for at in (*times, times[-1] + timedelta(seconds=1)):
+            newest = {
+                connector: max(made for _, other, made in live if other == connector and made < at)
+                for workspace, connector, made in live
+                if workspace in seen and made < at
+            }
+
+            def ask(
+                transaction: Transaction, *, wanted: int | None = 1, before: datetime = at
+            ) -> Mapping[int, datetime]:
+                said = transaction.execute(asked, {"wanted": wanted, "at": before.isoformat()})
+                return {row.connector_pk: row.newest_at for row in said}
+
+            # Of many workspaces only what is left to the policies is listed.
+            assert (name, in_transaction(ask, who.scope)) == (name, {} if who.others else newest)
+            assert (name, in_transaction(listed(ask), who.scope)) == (name, newest)
+            assert in_transaction(partial(ask, wanted=None), who.scope) == {}
+
+
+def test_what_was_left_is_believed_of_its_own_caller_and_where_nothing_is_changed(scene: Scene) -> None:
+    as_role(scene.world.database, READER)
+    kept = text("SELECT coalesce(current_setting('wellspring.workspaces', true), '')")
+    seen = text("SELECT wellspring.workspaces_of_caller()")
+    leave = text("SELECT wellspring.leave_workspaces(false)")
+    wide, narrow = scene.people["member of A, and of many"], scene.people["foreigner"]
+    theirs = {scene.workspaces["A"].pk} | wide.others
+
+    def read(transaction: Transaction) -> tuple[object, ...]:
+        own = transaction.execute(seen).scalar_one()
+        enter(transaction, narrow.scope)
+        other = transaction.execute(seen).scalar_one()
+        enter(transaction, wide.scope)
+        return set(own), other, set(transaction.execute(seen).scalar_one())
+
+    assert in_transaction(listed(read), wide.scope) == (theirs, [scene.workspaces["B"].pk], theirs)
+
+    def write(transaction: Transaction) -> tuple[object, ...]:
+        assert transaction.execute(leave).scalar_one()
+        return transaction.execute(kept).scalar_one(), transaction.execute(seen).scalar_one()
+
+    assert in_transaction(write, wide.scope) == ("", None)
 
 
 @pytest.mark.parametrize("table", PROVENANCE)
@@ -748,7 +831,8 @@ class TestTheCatalogue:
         )
         assert {name for name, _ in definers} == {
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
-            *("workspaces_left", "is_member_of", "sees_workspace"),
+            *("workspaces_left", "is_member_of", "sees_workspace", "leave_workspaces"),
+            *(f"newest_of_{table}" for table in PROVENANCE),
             *(
                 "lock_connectors",
                 "lock_connector_of",
@@ -780,12 +864,13 @@ class TestTheCatalogue:
             **dict.fromkeys(
                 (
                     *("direct_workspaces_of_caller", "is_member_of", "place_of", "workspaces_left"),
+                    *(f"newest_of_{table}" for table in PROVENANCE),
                     *ANSWERING,
                 ),
                 ROLES,
             ),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
-            **dict.fromkeys(("fold", "leave_ids"), (*ROLES, CONSUMER, FEEDER)),
+            **dict.fromkeys(("fold", "leave_ids", "leave_workspaces"), (*ROLES, CONSUMER, FEEDER)),
             "is_caller": (WRITER,),
             "shown_problems": (*ROLES, CONSUMER, EXPORTER),
             **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),

@@ -1,21 +1,17 @@
 """What a row costs does not grow with what else its reader sees: with how many workspaces they are a member of."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
 
 from local.postgres import Cluster
+from tests.reading.conftest import fetched
 from tests.support.api import READER, Caller, get, person
 from tests.support.databases import FreshDatabase, OpenAt, Statements, fresh
 from tests.support.world import Row, World
 from wellspring.access.predicates import FEW
-from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
-from wellspring.settings import CallerSettings
 
 COMPANIES = "/v1/company-workspace-connectors"
 CHOICES = "/v1/workspace-providers"
@@ -84,32 +80,6 @@ def breadth(cluster: Cluster, template: str, open_at: OpenAt | None) -> Iterator
         yield Breadth(database, workspace, company, connector, rows[0], provider, members)
 
 
-def fetched(breadth: Breadth, url: str, caller: Caller) -> int:
-    """Ask for `url`; return how many pages of memory the plans of its statements look at."""
-    sent: list[tuple[str, Any]] = []
-
-    def note(_connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
-        sent.append((statement, values))
-
-    engine = breadth.database.engine("wellspring_reader")
-    with engine.connect():
-        pass  # so that what SQLAlchemy asks a first connection is not among it
-    event.listen(engine, "before_cursor_execute", note)
-    reply = get(url, caller)
-    event.remove(engine, "before_cursor_execute", note)
-    assert reply.status == 200
-    assert reply.document["data"]
-    looked_at = 0
-    for statement, values in sent:
-        with engine.connect() as session:
-            scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())) or "")
-            explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
-            explained = session.exec_driver_sql(explain, values).scalar_one()
-        (plans,) = explained if isinstance(explained, list) else json.loads(explained)
-        looked_at += plans["Plan"]["Shared Hit Blocks"] + plans["Plan"]["Shared Read Blocks"]
-    return looked_at
-
-
 ASKED: dict[str, tuple[int, Callable[[Breadth], str]]] = {
     "a row": (1, lambda made: f"{COMPANIES}/{made.row.id}"),
     "a company": (1, lambda made: f"/v1/companies/{made.company.id}"),
@@ -125,7 +95,7 @@ ASKED: dict[str, tuple[int, Callable[[Breadth], str]]] = {
 @pytest.mark.parametrize("what", ASKED)
 def test_what_is_asked_for_costs_the_same_whatever_else_is_seen(breadth: Breadth, what: str) -> None:
     rows, url = ASKED[what]
-    cost = {number: fetched(breadth, url(breadth), caller) for number, caller in breadth.members.items()}
+    cost = {number: fetched(breadth.database, url(breadth), caller) for number, caller in breadth.members.items()}
     most = cost[ONE] + TO_LIST + OF_A_ROW * rows
     assert cost == {number: found for number, found in cost.items() if found <= most}
     # Ten times as many are no more; an index may be a page deeper.
@@ -134,5 +104,7 @@ def test_what_is_asked_for_costs_the_same_whatever_else_is_seen(breadth: Breadth
 
 def test_a_services_filter_of_a_provider_is_read_by_the_provider(breadth: Breadth) -> None:
     """All workspaces have chosen it: their rows are walked in the order of the list, until a page is full."""
-    plain = fetched(breadth, f"{CHOICES}?filter[workspace]={breadth.workspace.id}", READER)
-    assert fetched(breadth, f"{CHOICES}?filter[provider]={breadth.provider.id}", READER) <= plain + 20 * OF_A_ROW
+    plain = fetched(breadth.database, f"{CHOICES}?filter[workspace]={breadth.workspace.id}", READER)
+    assert (
+        fetched(breadth.database, f"{CHOICES}?filter[provider]={breadth.provider.id}", READER) <= plain + 20 * OF_A_ROW
+    )

@@ -11,15 +11,18 @@ from uuid import UUID
 from sqlalchemy import (
     CTE,
     BigInteger,
+    Boolean,
     ColumnElement,
     FromClause,
     Integer,
     Select,
     Table,
+    and_,
     bindparam,
     case,
     cast,
     exists,
+    false,
     func,
     literal_column,
     or_,
@@ -182,7 +185,10 @@ class Visible:
         if self._person and not self._claimed:
             if not leads:
                 return self._sees(pk)
-            return pk == func.any(func.array(select(self._workspaces.c.pk).scalar_subquery()))
+            # The policies will ask about each row that is found by all of them, so they are told to list them, too.
+            left = func.wellspring.leave_workspaces(true() if self._direct else false(), type_=Boolean)
+            listed = func.array(select(self._workspaces.c.pk).scalar_subquery())
+            return and_(select(left).scalar_subquery(), pk == func.any(listed))
         workspace = parents.workspaces.alias()
         claimed = workspace.c.id == func.any(bindparam(CLAIMED, type_=IDS))
         if not self._person:

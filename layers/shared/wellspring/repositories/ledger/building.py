@@ -106,13 +106,16 @@ class PageBuilder(ABC):
     def _at(self, row: FromClause) -> ColumnElement[Any]:
         return attribute_column(row, self.shape.sort.name)
 
-    def _beside_cursor(self, row: FromClause, *, reverse: bool, inclusive: bool) -> ColumnElement[bool]:
+    def _cursor(self, row: FromClause) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+        """Return the place of the cursor: what the list is sorted by, and the pk."""
         # The cursor carries the public id; its pk is looked up here, so that it never leaves the database. It is found
         # also where the caller no longer sees its row: a walk must not end because a company was tombstoned.
         found = func.wellspring.place_of(self.table.name, bindparam("cursor_id", type_=PG_UUID(as_uuid=True)))
-        pk = select(found).scalar_subquery()
-        place = tuple_(self._at(row), row.c.pk)
-        cursor = tuple_(bindparam("cursor_at", type_=row.c[self.shape.sort.name].type), pk)
+        at = bindparam("cursor_at", type_=row.c[self.shape.sort.name].type)
+        return at, select(found).scalar_subquery()
+
+    def _beside_cursor(self, row: FromClause, *, reverse: bool, inclusive: bool) -> ColumnElement[bool]:
+        place, cursor = tuple_(self._at(row), row.c.pk), tuple_(*self._cursor(row))
         if self._ascending(reverse=reverse):
             return place >= cursor if inclusive else place > cursor
         return place <= cursor if inclusive else place < cursor
