@@ -45,6 +45,9 @@ SELECT replace(replace(replace(found, :ledger, 'LEDGER'), :records, 'RECORDS'), 
   SELECT format('grant %s %s on its sequence', grantee::regrole, privilege_type) FROM pg_class, aclexplode(relacl)
    WHERE pg_class.oid = CAST(pg_get_serial_sequence(:table, 'pk') AS regclass)
    UNION ALL
+  SELECT format('function %s %s', pg_get_functiondef(oid), proacl) FROM pg_proc
+   WHERE pronamespace = 'wellspring'::regnamespace AND proname = 'newest_of_' || CAST(:name AS text)
+   UNION ALL
   SELECT format('grant %s %s on %s', grantee::regrole, privilege_type, attname) FROM pg_attribute, aclexplode(attacl)
    WHERE attrelid = CAST(:table AS regclass)
 ) AS shape (found) ORDER BY 1

@@ -13,8 +13,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import Table
 
+from migrations.support import create_newest
 from tests.jsonapi.conftest import Tenant, included
 from tests.jsonapi.structure import check
 from tests.support.api import READER, Caller, Context, Reply, call, draft, event, person, service
@@ -51,6 +54,8 @@ def vouchers(database: Database) -> Iterator[Table]:
             "GRANT INSERT, UPDATE (updated_at, deleted_at, ended_by_pk)"
             f" ON core_api.{ledger.table} TO wellspring_writer"
         )
+        with Operations.context(MigrationContext.configure(database.owner)):
+            create_newest(voucher.type)
         yield made[0]
     finally:
         for name in set(metadata.tables) - tables:
