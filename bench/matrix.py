@@ -126,6 +126,7 @@ def measure(run: Run) -> Iterator[Result | Matrix]:
 def _asking(ledger: Ledger) -> Iterator[tuple[str, Principal, Tenant]]:
     for tenant in TENANTS:
         yield tenant.name, Person(ledger.member(tenant)), tenant
+    yield "all the small ones", Person(ledger.member_of_all()), OTHER
     yield SERVICE_SCOPE, Service("bench", frozenset({"system:read"})), TWENTY
 
 

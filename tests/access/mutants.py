@@ -25,6 +25,7 @@ from migrations import run as migrations
 from wellspring import repositories
 from wellspring.access import predicates
 from wellspring.access.predicates import Visible
+from wellspring.resources import ledgers
 from wellspring.routes import objects
 
 type Guard = Literal["first", "second"]
@@ -145,6 +146,12 @@ EQUIVALENT: Mapping[str, str] = {
     "exporting._halves without 0. table.c.deleted_at.is_(None)": (
         "a half of two, live and dead, of one workspace: rows come twice then, and reading/test_exporting.py says so"
     ),
+    **{
+        f"newest_of_{ledger.table}(wanted integer, at timestamptz, pk bigint) without 3. row.deleted_at IS NULL": (
+            "it says from when on to look"
+        )
+        for ledger in ledgers().values()
+    },
     "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
     **{
         f"{function}(workspace_pk bigint) without 2. caller.deleted_at IS NULL": "who is gone has no workspace, so few"

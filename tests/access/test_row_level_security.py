@@ -5,7 +5,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from tests.access.scene import LEDGERS, Scene, Who, walked
 from tests.support.api import service
 from tests.support.databases import CONSUMER, EXPORTER, FEEDER, READER, WRITER, AnyDatabase, FreshDatabase, Role
+from tests.support.world import RecordType
 from wellspring.access.principal import (
     PIPELINE_SCOPE,
     SERVICE_SCOPE,
@@ -292,7 +293,14 @@ def test_everything_in_a_view_of_parents_is_of_the_callers_workspaces(scene: Sce
 @pytest.mark.parametrize("table", PROVENANCE)
 def test_everything_that_is_newest_is_of_the_callers_live_connectors(scene: Scene, table: str) -> None:
     """When each brought its last live row, before any row that there is."""
-    owner, ledger = scene.world.database.owner, table_of(table)
+    owner, ledger, type_ = scene.world.database.owner, table_of(table), table.removesuffix("_workspace_connectors")
+    record: RecordType = next(known for known in scene.records if known == type_)
+    noon = datetime(2026, 5, 10, 12, tzinfo=UTC)
+    for hour, deleted_at in enumerate((None, noon, None)):
+        at = noon + timedelta(hours=hour)
+        scene.world.provenance(
+            scene.records[record]["A"], scene.connectors["A"], created_at=at, deleted_at=deleted_at and at
+        )
     times = sorted(owner.execute(select(ledger.c.created_at).distinct()).scalars())
     live = owner.execute(
         text(
