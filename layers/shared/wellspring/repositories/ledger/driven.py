@@ -47,6 +47,8 @@ from wellspring.resources import Relationship
 
 # Of how many rows of each head's parent a large page finds out how far it reaches, at least.
 SAMPLED = 10
+# How many of the first heads' parents are read for how far another page reaches, and beside how many that pays.
+NEAREST, SPARED_FROM = 3, 8
 
 
 class HeadsThenLateral(PageBuilder):
@@ -107,7 +109,7 @@ class HeadsThenLateral(PageBuilder):
         heads = self._heads()
         # Before the rows of the k-th head stand k - 1 heads at least: so many fewer of them can be on the page.
         most = bindparam("rows", type_=Integer) - heads.c.place + 1
-        reach = self._reach(heads) if self.shape.large else None
+        reach = self._reach(heads) if self.shape.large or self.is_foreseen else None
         found = self._rows_of(heads, most, full=True, reach=reach)
         leading = [] if self.leading.is_trace else [heads.c.id.label(f"{self.leading.name}_id")]
         return (
@@ -232,7 +234,7 @@ class HeadsThenLateral(PageBuilder):
         near = self._heads_of(select(likely).where(likely.c.turn <= rows).cte("near")).cte("near_head")
         is_full = select(func.count()).select_from(near).scalar_subquery() == rows
         last = select(near.c.head_at, near.c.head_pk).where(is_full).order_by(near.c.head_at, near.c.head_pk).limit(ONE)
-        reach = last.cte("reach")
+        reach = last.cte("last_head")
         is_beyond = tuple_(likely.c.newest_at, likely.c.newest_pk) < tuple_(reach.c.head_at, reach.c.head_pk)
         within = not_(exists(select(reach.c.head_pk).where(is_beyond).correlate(likely)))
         others = select(*(likely.c[known.name] for known in driver.c)).where(likely.c.turn > rows, within)
@@ -266,18 +268,27 @@ class HeadsThenLateral(PageBuilder):
         )
 
     def _reach(self, heads: CTE) -> ColumnElement[Any]:
-        """Return a time that no row of the page lies beyond: as far as a page of some first rows of each head goes.
+        """Return a time that no row of the page lies beyond: as far as a page of some of its parents' first rows goes.
 
         They are real rows of the list: where they fill a page, no row beyond the last of that page is on the real one.
-        Without it a large page would read a page of each parent.
+        Without it a page would read as much of most parents. A large one asks for some rows of each, another for a page
+        of the first few, where there are so many more that this is less.
         """
         rows = bindparam("rows", type_=Integer)
-        parents = func.greatest(select(func.count()).select_from(heads).scalar_subquery(), 1)
-        sample = self._rows_of(heads, func.greatest(SAMPLED, 2 * rows / parents), full=False, name="sampled")
+        number = select(func.count()).select_from(heads).scalar_subquery()
+        sampled: CTE
+        limit: ColumnElement[int]
+        if self.shape.large:
+            sampled, limit = heads, func.greatest(SAMPLED, 2 * rows / func.greatest(number, 1))
+        else:
+            is_many = number > literal_column(str(SPARED_FROM), Integer)
+            some = heads.c.place <= literal_column(str(NEAREST), Integer)
+            sampled, limit = select(heads).where(is_many, some).cte("nearest"), rows
+        sample = self._rows_of(sampled, limit, full=False, name="sampled")
         at = sample.c[self.time]
         last = (
             select(at)
-            .select_from(heads.join(sample, true()))
+            .select_from(sampled.join(sample, true()))
             .order_by(*self._order(at, sample.c.pk, reverse=self.shape.backward))
             .offset(rows - 1)
             .limit(ONE)
