@@ -178,12 +178,13 @@ def export_ledger(record: str, records: str) -> None:
 def create_newest(record: str) -> None:
     """Create the function that says when connectors of the caller's brought or took their last live rows.
 
-    Of all its rows: the caller may see none of that time, so it says how far to look and shows nothing. It answers
-    nothing where there is nothing to gain, and to whoever has more workspaces than are listed (docs/adr/0045).
+    It is a bound, and shows nothing: of rows whose records the caller does not see it says when they are, too. It
+    answers nothing where there is nothing to gain, and to whoever has more workspaces than are listed (docs/adr/0045).
 
     To find a connector's last row is to read the page of its index down to the connector's first, so it is looked for
-    from a time on that some connectors have passed, a few of which are asked first. The others are not told of; the
-    time is, of no connector.
+    from a time on that some connectors have passed, a few of which are asked first. That time is in a row without a
+    connector: no connector that is not named has a row at or after it. Without such a row every connector that has
+    rows is named.
 
     Args:
         record: the record's JSON:API type.

@@ -113,6 +113,7 @@ def upgrade() -> None:
         op.execute(f"CREATE OR REPLACE FUNCTION wellspring.{signature} {body}")
     op.execute(f"CREATE FUNCTION wellspring.{LEAVE} {leaving()}")
     op.execute("REVOKE ALL ON FUNCTION wellspring.leave_workspaces FROM PUBLIC")
+    # Who answers over HTTP, as of the ids that a statement leaves (revision 0023).
     roles = f"{READER}, {WRITER}, {CONSUMER}, {FEEDER}"
     op.execute(f"GRANT EXECUTE ON FUNCTION wellspring.leave_workspaces TO {roles}")
     for record in RECORDS:

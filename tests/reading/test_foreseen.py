@@ -12,12 +12,15 @@ from tests.support.api import READER, Caller, get, person
 from tests.support.databases import FreshDatabase, engine_for
 from tests.support.world import RecordType, Row, World
 from wellspring.access.predicates import FEW
+from wellspring.access.principal import principal_of, scope_of
+from wellspring.database.scope import enter
+from wellspring.settings import CallerSettings
 
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
 # Of more the policies list none (revision 0026).
 MOST = 2000
 CONNECTORS, ROWS, MOMENTS = 30, 200, 15
-WORKSPACES, OF_EACH, OF_A_PAGE = 300, 3, 20
+WORKSPACES, OF_EACH, OF_A_PAGE, OF_ALL = 300, 3, 20, 64
 # To list the workspaces, by the predicate and for the policies; to find a connector, and when it brought its last row.
 OF_A_WORKSPACE, OF_A_CONNECTOR = 5, 5
 
@@ -47,8 +50,8 @@ def test_its_rows_are_those_of_the_whole_list_in_its_order(
     made: dict[datetime, list[Row]] = {}
     for number in sorted(chance.randrange(MOMENTS) for _ in range(ROWS)):
         at, connector = NOON + timedelta(minutes=number), chance.choice(connectors)
-        # What came last is hidden, of all but some connectors.
-        is_hidden = number > MOMENTS // 2 and connector not in connectors[:4]
+        # What came last is hidden, of all but some connectors; of some all is.
+        is_hidden = connector in connectors[-8:] or (number > MOMENTS // 2 and connector not in connectors[:4])
         row = world.provenance(hidden if is_hidden else shown, connector, created_at=at)
         if not is_hidden:
             made.setdefault(at, []).append(row)
@@ -113,3 +116,26 @@ def test_a_page_of_many_connectors_reads_little_more_than_the_page(fresh_databas
     get(url, READER)
     # 231 rows would be read otherwise, and looked at 1,203 pages of memory for; it is 673.
     assert fetched(fresh_database, url, caller) <= 900
+    assert len(walked(url, caller)) == CONNECTORS * OF_A_PAGE
+
+
+def test_of_connectors_that_are_not_told_of_no_row_is_as_new_as_is_said(fresh_database: FreshDatabase) -> None:
+    world = World(fresh_database)
+    home = world.workspace()
+    company = world.company(home)
+    times = {}
+    for number in range(OF_ALL):
+        connector = world.workspace_connector(home)
+        # Their last rows are in no order of theirs.
+        times[connector.pk] = NOON + timedelta(minutes=number * 37 % OF_ALL)
+        world.provenances([company] * 2, connector, created_at=[NOON - timedelta(days=1), times[connector.pk]])
+    scope = principal_of(member_of(world, home, []).claims, CallerSettings())
+    wanted = text("SELECT * FROM wellspring.newest_of_company_workspace_connectors(1, :before, 0)")
+    for before in (NOON + timedelta(days=1), NOON + timedelta(minutes=OF_ALL // 2)):
+        with fresh_database.engine("wellspring_reader").connect() as session:
+            enter(session, scope_of(scope) or "")
+            told = session.execute(wanted, {"before": before}).all()
+        (since,) = (row.newest_at for row in told if row.connector_pk is None)
+        newest = {row.connector_pk: row.newest_at for row in told if row.connector_pk is not None}
+        assert newest == {pk: at for pk, at in times.items() if since <= at < before}
+        assert 1 <= len(newest) < OF_ALL // 2

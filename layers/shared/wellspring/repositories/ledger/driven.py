@@ -211,9 +211,10 @@ class HeadsThenLateral(PageBuilder):
 
     @property
     def is_foreseen(self) -> bool:
-        """Whether it is said of each driver, before its head is looked up, when it brought or took its last row.
+        """Whether the page's heads are foreseen: a person's plain page of provenance, from its beginning or onwards.
 
-        Of what is asked for most, and planned once: the statement is longer, and takes longer to plan.
+        It is also what is planned once (`ledger.hot`). For others planning the longer statement would cost what it
+        spares.
         """
         shape = self.shape
         plain = (shape.conditions, shape.direction, shape.deleted, shape.sort) == ((), None, "exclude", Sort())
@@ -221,7 +222,7 @@ class HeadsThenLateral(PageBuilder):
         return self.resource.policy == "provenance" and shape.person and plain and not is_any
 
     def _foreseen(self) -> FromClause:
-        """Return the drivers that can have a head on the page, with its place in the list (docs/adr/0045).
+        """Return the drivers that can have a head on the page, each with its head's time and pk (docs/adr/0045).
 
         The database says of the drivers with the newest rows when these are, whoever sees them: no head is newer. So
         the heads of a page's worth of them are looked up, and of the others only those that may have a row as new as
@@ -233,14 +234,14 @@ class HeadsThenLateral(PageBuilder):
         likely = select(*driver.c, newest.c.newest_at, newest.c.newest_pk, turn).select_from(told).cte("likely")
         near = self._heads_of(select(likely).where(likely.c.turn <= rows).cte("near")).cte("near_head")
         is_full = select(func.count()).select_from(near).scalar_subquery() == rows
-        last = select(near.c.head_at, near.c.head_pk).where(is_full).order_by(near.c.head_at, near.c.head_pk).limit(ONE)
-        reach = last.cte("last_head")
-        is_beyond = tuple_(likely.c.newest_at, likely.c.newest_pk) < tuple_(reach.c.head_at, reach.c.head_pk)
-        within = not_(exists(select(reach.c.head_pk).where(is_beyond).correlate(likely)))
+        by_place = select(near.c.head_at, near.c.head_pk).order_by(near.c.head_at, near.c.head_pk)
+        furthest = by_place.where(is_full).limit(ONE).cte("furthest")
+        is_beyond = tuple_(likely.c.newest_at, likely.c.newest_pk) < tuple_(furthest.c.head_at, furthest.c.head_pk)
+        within = not_(exists(select(furthest.c.head_pk).where(is_beyond).correlate(likely)))
         others = select(*(likely.c[known.name] for known in driver.c)).where(likely.c.turn > rows, within)
         # What it does not tell of has no row that is as new as this.
         older = select(newest.c.newest_at).where(newest.c.connector_pk.is_(None)).scalar_subquery()
-        is_enough = select(exists(select(reach.c.head_pk).where(func.coalesce(reach.c.head_at >= older, true()))))
+        is_enough = select(exists(select(furthest.c.head_pk).where(func.coalesce(furthest.c.head_at >= older, true()))))
         untold = select(driver).where(not_(is_enough.scalar_subquery()), driver.c.pk.not_in(select(likely.c.pk)))
         far = union_all(others, untold).cte("far")
         return union_all(select(near), self._heads_of(far)).subquery("foreseen")
@@ -260,12 +261,10 @@ class HeadsThenLateral(PageBuilder):
         return select(newest.table_valued(*columns).render_derived()).cte("newest")
 
     def _heads_of(self, driver: CTE) -> Select[Any]:
-        """Return the drivers that have a head, each with its place in the list."""
+        """Return the drivers that have a head, each with its head's time and pk."""
         first = self._rows_of(driver, ONE, full=False)
-        place = [first.c[self.time].label("head_at"), first.c.pk.label("head_pk")]
-        return select(*(driver.c[known.name] for known in self.driver.c), *place).select_from(
-            driver.join(first, true())
-        )
+        head = [first.c[self.time].label("head_at"), first.c.pk.label("head_pk")]
+        return select(*(driver.c[known.name] for known in self.driver.c), *head).select_from(driver.join(first, true()))
 
     def _reach(self, heads: CTE) -> ColumnElement[Any]:
         """Return a time that no row of the page lies beyond: as far as a page of some of its parents' first rows goes.

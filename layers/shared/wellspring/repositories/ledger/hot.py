@@ -17,7 +17,8 @@ def hot_statements() -> Iterator[tuple[str, Select[Any]]]:
     """Yield the statements, each with what it does.
 
     Of each object of the ledger a person's read of one row and of the first page, and of what its rows point to; of
-    provenance, which programs read too, also a service's read of one row, and a person's next page.
+    provenance, which programs read too, also a service's read of one row, and a person's next page: the pages whose
+    heads are foreseen (`HeadsThenLateral.is_foreseen`).
     """
     objects = [*ledgers().values(), *map(resource_of, ("workspace_group_workspace", "workspace_provider"))]
     for resource in objects:

@@ -11,7 +11,8 @@ from wellspring.resources import Resource
 
 type Row = Mapping[Any, Any]
 
-# Up to this size a page is read without asking first how far it reaches.
+# Every larger page asks first, by all its heads' parents, how far it reaches; of others do those that are foreseen
+# (docs/adr/0045).
 SMALL_PAGE = 50
 
 
@@ -30,7 +31,7 @@ class Shape:
         sort: the order.
         cursor: whether the page continues from a row.
         backward: whether it ends there.
-        large: whether the page is large enough to find out first how far it reaches.
+        large: whether the page is so large that it finds out first, by all its heads' parents, how far it reaches.
     """
 
     resource: Resource
