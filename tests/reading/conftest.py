@@ -71,11 +71,13 @@ def fetched(database: FreshDatabase, url: str, caller: Caller) -> int:
         with engine.connect() as session:
             driver: Any = session.connection.dbapi_connection
             driver.is_snapshot = True
-            scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())) or "")
-            explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
-            session.exec_driver_sql(explain, values)  # for the first time functions are planned, too
-            explained = session.exec_driver_sql(explain, values).scalar_one()
-            driver.is_snapshot = False
+            try:
+                scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())) or "")
+                explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
+                session.exec_driver_sql(explain, values)  # for the first time functions are planned, too
+                explained = session.exec_driver_sql(explain, values).scalar_one()
+            finally:
+                driver.is_snapshot = False
         (plans,) = explained if isinstance(explained, list) else json.loads(explained)
         looked_at += plans["Plan"]["Shared Hit Blocks"] + plans["Plan"]["Shared Read Blocks"]
     return looked_at
