@@ -1,21 +1,16 @@
 """What is somebody else's takes the same work as what is not there. No clock is asked: Postgres says what it ran."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, event
 
 from tests.reading.conftest import Tenant, tenant
-from tests.support.api import get
 from tests.support.databases import FreshDatabase
+from tests.support.plans import asked, plan_of
 from tests.support.world import World
 from wellspring.access.predicates import FEW
-from wellspring.access.principal import principal_of, scope_of
-from wellspring.database.scope import enter
-from wellspring.settings import CallerSettings
 
 COMPANIES = "/v1/company-workspace-connectors"
 
@@ -46,25 +41,9 @@ def nodes(plan: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def ran(database: FreshDatabase, url: str, caller: Tenant, status: int) -> list[list[tuple[str, str, str]]]:
     """Ask for `url`; return for each statement that was sent what Postgres ran for it."""
-    sent: list[tuple[str, Any]] = []
-
-    def note(_connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
-        sent.append((statement, values))
-
-    engine = database.engine("wellspring_reader")
-    with engine.connect():
-        pass  # so that what SQLAlchemy asks a first connection is not among it
-    event.listen(engine, "before_cursor_execute", note)
-    assert get(url, caller.caller).status == status
-    event.remove(engine, "before_cursor_execute", note)
-    found = []
-    for statement, values in sent:
-        with engine.connect() as session:
-            enter(session, scope_of(principal_of(caller.caller.claims, CallerSettings())) or "")
-            explained = session.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values).scalar_one()
-        plans = explained if isinstance(explained, list) else json.loads(explained)
-        found.append(list(nodes(plans[0]["Plan"])))
-    return found
+    reply, sent = asked(database, url, caller.caller)
+    assert reply.status == status
+    return [list(nodes(plan_of(database, each, caller.caller))) for each in sent]
 
 
 @pytest.mark.parametrize(

@@ -4,21 +4,17 @@ The planner knows how many rows a connector has on average, and not that this te
 No time is asserted: the number of ledger rows that Postgres touched is.
 """
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import Connection, event
 
 from tests.reading.conftest import Tenant
 from tests.support.api import Caller, get, person
 from tests.support.databases import FreshDatabase
+from tests.support.plans import asked, plan_of
 from tests.support.world import Row, World
-from wellspring.access.principal import principal_of, scope_of
-from wellspring.database.scope import enter
-from wellspring.settings import CallerSettings
 
 COMPANIES = "/v1/company-workspace-connectors"
 LEDGER = "company_workspace_connectors"
@@ -64,21 +60,9 @@ def touched(plan: dict[str, Any], table: str = LEDGER) -> int:
 
 def explain(database: FreshDatabase, url: str, caller: Caller, table: str = LEDGER) -> tuple[int, Any]:
     """Ask for `url`, then have Postgres explain the page's statement; return the rows touched and the document."""
-    sent: list[tuple[str, Any]] = []
-
-    def note(_connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
-        sent.append((statement, values))
-
-    engine = database.engine("wellspring_reader")
-    event.listen(engine, "before_cursor_execute", note)
-    document = get(url, caller).document
-    event.remove(engine, "before_cursor_execute", note)
-    statement, values = next(pair for pair in sent if table in pair[0])
-    with engine.connect() as session:
-        enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
-        explained = session.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values).scalar_one()
-    plans = explained if isinstance(explained, list) else json.loads(explained)
-    return touched(plans[0]["Plan"], table), document
+    reply, sent = asked(database, url, caller)
+    plan = plan_of(database, next(each for each in sent if table in each[0]), caller)
+    return touched(plan, table), reply.document
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])

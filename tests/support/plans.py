@@ -1,0 +1,59 @@
+"""What Postgres says that the statements of a request run."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, event
+
+from tests.support.api import Caller, Reply, get
+from tests.support.databases import READER, FreshDatabase
+from wellspring.access.principal import principal_of, scope_of
+from wellspring.database import scope
+from wellspring.settings import CallerSettings
+
+# So often at most a session plans what its functions ask, before it keeps a plan: to plan is to look at the catalogue.
+PLANNED_ANEW = 6
+type Sent = tuple[str, Any]
+
+
+def asked(database: FreshDatabase, url: str, caller: Caller) -> tuple[Reply, list[Sent]]:
+    """Ask for `url`; return the answer, and the statements that were sent for it, each with its values."""
+    sent: list[Sent] = []
+
+    def note(_connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
+        sent.append((statement, values))
+
+    engine = database.engine(READER)
+    with engine.connect():
+        pass  # so that what SQLAlchemy asks a first connection is not among it
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        return get(url, caller), sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def plan_of(database: FreshDatabase, sent: Sent, caller: Caller, options: str = "ANALYZE") -> dict[str, Any]:
+    """Return the topmost node of the plan of a statement, explained in a transaction as a read of the caller has it.
+
+    Args:
+        database: where.
+        sent: the statement.
+        caller: for whom.
+        options: of EXPLAIN, beside its format.
+    """
+    statement, values = sent
+    with database.engine(READER).connect() as session:
+        driver: Any = session.connection.dbapi_connection
+        driver.is_snapshot = True
+        try:
+            scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
+            explain = f"EXPLAIN ({options}, FORMAT JSON) {statement}"
+            for _ in range(PLANNED_ANEW):
+                session.exec_driver_sql(explain, values)
+            explained = session.exec_driver_sql(explain, values).scalar_one()
+        finally:
+            driver.is_snapshot = False
+    plans = explained if isinstance(explained, list) else json.loads(explained)
+    plan: dict[str, Any] = plans[0]["Plan"]
+    return plan
