@@ -22,7 +22,7 @@ MOST = 2000
 CONNECTORS, ROWS, MOMENTS = 30, 200, 15
 WORKSPACES, OF_EACH, OF_A_PAGE, OF_ALL = 300, 3, 20, 64
 # To list the workspaces, by the predicate and for the policies; to find a connector, and when it brought its last row.
-OF_A_WORKSPACE, OF_A_CONNECTOR = 5, 5
+OF_A_WORKSPACE, OF_A_CONNECTOR = 8, 5
 
 
 def member_of(world: World, home: Row, workspaces: list[int]) -> Caller:
