@@ -5,8 +5,7 @@ Only they import this. The namespace is Wellspring, the one dimension the servic
 
 from collections.abc import Mapping
 
-from aws_lambda_powertools import Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 NAMESPACE = "Wellspring"
 
@@ -31,11 +30,12 @@ UNITS: Mapping[str, MetricUnit] = {
     "FeedOldestEventAge": MetricUnit.Seconds,
 }
 
-_metrics = Metrics(namespace=NAMESPACE)
-
 
 def emit(values: Mapping[str, float]) -> None:
     """Write one line with these metrics, by their names. Raises `KeyError` for a name that is not known."""
+    # Of its own: all `Metrics` of a process keep one set, and where two batches are worked on at once, each would write
+    # the other's numbers, or find none left.
+    line = EphemeralMetrics(namespace=NAMESPACE)
     for name, value in values.items():
-        _metrics.add_metric(name=name, unit=UNITS[name], value=value)
-    _metrics.flush_metrics()
+        line.add_metric(name=name, unit=UNITS[name], value=value)
+    line.flush_metrics()
