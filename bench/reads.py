@@ -35,7 +35,7 @@ AIMS = {
     "retrieve_prepared": 1.8,
     "list_prepared": 1.8,
 }
-TRIPS_AIM = 2.0
+TRIPS_AIM = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ MORE_WORLDS = 200
 TRIED = 12
 READS = tuple(asked for asked in OPERATIONS if asked[0] in {"list", "retrieve"})
 ENDED = BEGINNING.replace(hour=5)
-# Before the first, second or third flush of an answer. The last one is COMMIT, and most have two.
+# Before the first, second or third flush of an answer. Most have one; where there is none more, the row ends after it.
 MOMENTS = (1, 1, 2, 2, 2, 3)
 
 

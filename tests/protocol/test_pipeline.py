@@ -17,7 +17,7 @@ from wellspring.database import pipeline
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.database.wire import Wire
 
-BEGIN = AHEAD = "PBE"
+BEGIN = AHEAD = COMMIT = "PBE"
 STATEMENT = "PBDE"
 SYNC = "S"
 SIMPLE = "Q"
@@ -151,6 +151,91 @@ QUESTIONS: list[tuple[str, tuple[object, ...]]] = [
     ("EXPLAIN (COSTS off) SELECT %s", ("x",)),
     ("VALUES (1, %s), (2, NULL)", ("one",)),
 ]
+
+
+@pytest.fixture
+def reading(driver: PipelinedConnection) -> PipelinedConnection:
+    """A connection whose next transaction only reads."""
+    driver.is_snapshot = True
+    return driver
+
+
+def ask_last(driver: PipelinedConnection, statement: str, *values: object) -> list[Any]:
+    """Ask what is the last of its transaction."""
+    driver.is_last = True
+    try:
+        return ask(driver, statement, *values)
+    finally:
+        driver.is_last = False
+
+
+class TestTheLastOfATransactionThatOnlyReads:
+    def test_takes_the_commit_with_it(self, reading: PipelinedConnection, flushes: list[str]) -> None:
+        reading.ahead("SELECT wellspring.enter($1)", ("service",))
+        assert ask_last(reading, "SELECT current_setting(%s)", "wellspring.scope") == [["service"]]
+        reading.commit()
+        assert flushes == [BEGIN + AHEAD + STATEMENT + COMMIT + SYNC]
+        # Neither the transaction nor what was said for it is there any more.
+        assert ask(reading, "SELECT current_setting('wellspring.scope', true)") != [["service"]]
+        assert still_answers(reading)
+
+    def test_takes_it_also_where_others_went_before(self, reading: PipelinedConnection, flushes: list[str]) -> None:
+        ask(reading, "SELECT 1")
+        assert ask_last(reading, "SELECT g FROM generate_series(1, 3) AS g") == [[1], [2], [3]]
+        reading.commit()
+        assert flushes == [BEGIN + STATEMENT + SYNC, STATEMENT + COMMIT + SYNC]
+
+    def test_leaves_one_that_may_write_to_whoever_ends_it(
+        self, driver: PipelinedConnection, other: PipelinedConnection, flushes: list[str]
+    ) -> None:
+        driver.is_last = True
+        run(driver, ADD)
+        assert added(other) == 0
+        # It is the next one that only reads.
+        driver.is_snapshot = True
+        run(driver, ADD)
+        driver.rollback()
+        assert added(other) == 0
+        assert COMMIT + SYNC not in "".join(flushes).replace(BEGIN + STATEMENT, "")
+
+    def test_is_one_of_each_transaction(self, reading: PipelinedConnection, flushes: list[str]) -> None:
+        for _ in range(2):
+            assert ask_last(reading, "SELECT 1") == [[1]]
+            reading.commit()
+        assert flushes == [BEGIN + STATEMENT + COMMIT + SYNC] * 2
+
+    @pytest.mark.parametrize("end", ["commit", "rollback"])
+    def test_is_not_followed_by_another(self, reading: PipelinedConnection, flushes: list[str], end: str) -> None:
+        ask_last(reading, "SELECT 1")
+        for text in ("SELECT 2", "SELECT 2; SELECT 3"):
+            with pytest.raises(RuntimeError, match="the transaction has ended"):
+                ask(reading, text)
+        assert len(flushes) == 1
+        getattr(reading, end)()
+        assert still_answers(reading)
+
+    def test_is_not_followed_by_another_where_its_answer_could_not_be_read(
+        self, reading: PipelinedConnection, flushes: list[str]
+    ) -> None:
+        with pytest.raises(ValueError, match="isoformat"):
+            ask_last(reading, "SELECT CAST(%s AS timestamptz)", "10000-01-01 00:00:00+00")
+        with pytest.raises(RuntimeError, match="the transaction has ended"):
+            ask(reading, "SELECT 2")
+        assert len(flushes) == 1
+        assert still_answers(reading)
+
+    def test_fails_as_any_other(self, reading: PipelinedConnection, flushes: list[str]) -> None:
+        with pytest.raises(pg8000.ProgrammingError) as caught:
+            ask_last(reading, "SELECT 1 / CAST(%s AS int)", 0)
+        assert code(caught) == "22012"
+        reading.rollback()
+        assert flushes == [BEGIN + STATEMENT + COMMIT + SYNC, SIMPLE]
+        assert still_answers(reading)
+
+    def test_counts_its_own_rows(self, reading: PipelinedConnection) -> None:
+        reading.is_last = True
+        cursor = run(reading, "SELECT g FROM generate_series(1, 3) AS g")
+        assert (cursor.rowcount, list(cursor.fetchall())) == (3, [[1], [2], [3]])
 
 
 class TestWhatIsUnderstood:

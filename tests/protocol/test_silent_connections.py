@@ -6,6 +6,7 @@ Nobody waits beyond the deadline, what became of the transaction is said as it i
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,6 +16,7 @@ from tests.protocol.relay import Loss, Messages, Side, of, relay
 from tests.support.databases import WRITER, FreshDatabase, engine_for
 from wellspring.access.principal import SERVICE_SCOPE
 from wellspring.database import Deadline, Transaction, in_transaction
+from wellspring.database.flush import Asked, together
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable
 
 pytestmark = pytest.mark.long
@@ -47,12 +49,16 @@ class Runner:
         engine: Engine = self._own.engine
         return engine.connect()
 
-    def run(self, loss: Loss | None, *, is_read: bool = False) -> tuple[Outcome, Messages]:
+    def run(self, loss: Loss | None, *, is_read: bool = False, in_one_flush: int = 0) -> tuple[Outcome, Messages]:
         tries: list[None] = []
         id_ = uuid4()
 
         def work(transaction: Transaction) -> None:
             tries.append(None)
+            if in_one_flush:
+                found = together(transaction, [Asked(LOOK, {"id": id_})] * in_one_flush, is_last=True)
+                assert [each.scalar_one() for each in found] == [0] * in_one_flush
+                return
             if not is_read:
                 transaction.execute(ADD, {"id": id_})
             assert look(transaction, id_) == (0 if is_read else 1)
@@ -110,3 +116,34 @@ def test_a_read_whose_commit_is_lost_has_read_what_it_read(runner: Runner, side:
         loss = Loss(side, len(of(side, messages[0])) - back, is_silent=is_silent)
         outcome, _ = runner.run(loss, is_read=True)
         assert outcome == Outcome(None, 1, 0)
+
+
+@pytest.mark.parametrize("halved", [False, True], ids=["between", "within"])
+@pytest.mark.parametrize("side", ["client", "server"])
+@pytest.mark.parametrize("statements", [1, 2])
+def test_a_read_whose_connection_is_lost_is_read_once_more(
+    runner: Runner, side: Side, statements: int, *, halved: bool
+) -> None:
+    """COMMIT goes with the last statements, and as long as its answer has not come nothing was read."""
+    read = partial(runner.run, is_read=True, in_one_flush=statements)
+    whole, messages = read(None)
+    assert whole == Outcome(None, 1, 0)
+    kinds = of(side, messages[0])
+    assert kinds[-1] == {"client": "S", "server": "Z"}[side]
+    losses = [Loss(side, after, halved=halved) for after in range(len(kinds))]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for loss, (outcome, messages) in zip(losses, pool.map(read, losses), strict=True):
+            assert (outcome.raised, outcome.rows, len(messages)) == (None, 0, 2), loss
+            # Where it was lost before the work began, the work begins once.
+            assert outcome.tries == 2 or (outcome.tries == 1 and loss.after < len(kinds) - 3 * (statements + 2)), loss
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_read_whose_connection_goes_silent_with_its_last_flush_is_unavailable(runner: Runner, side: Side) -> None:
+    read = partial(runner.run, is_read=True, in_one_flush=2)
+    _, messages = read(None)
+    kinds = of(side, messages[0])
+    losses = [Loss(side, len(kinds) - back, is_silent=True) for back in (1, 2, 3)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for outcome, _ in pool.map(read, losses):
+            assert outcome == Outcome(DatabaseAway, 1, 0)

@@ -68,6 +68,7 @@ class Client:
         chance = random.Random(self.number)
         kinds: list[Callable[[str, UUID], None]] = [
             self.reads,
+            self.reads_in_one_flush,
             self.writes,
             self.takes_back,
             self.fails,
@@ -92,6 +93,14 @@ class Client:
         pid = first[0][2]
         self.servers.add(pid)
         self.expect(first + second, [[mine, mine, pid]] * 2)
+
+    def reads_in_one_flush(self, mine: str, _id: UUID) -> None:
+        self.driver.is_snapshot = self.driver.is_last = True
+        (seen,) = self.ask("SELECT %s, current_setting('wellspring.scope'), pg_backend_pid()", mine)
+        self.driver.is_snapshot = self.driver.is_last = False
+        self.driver.commit()
+        self.servers.add(seen[2])
+        self.expect(seen[:2], [mine, mine])
 
     def writes(self, mine: str, id_: UUID) -> None:
         self.expect(self.ask(ADD, id_), [[id_]])

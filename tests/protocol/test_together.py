@@ -11,7 +11,7 @@ from wellspring.database.flush import Asked, together
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.models.infrastructure import idempotency_keys
 
-BEGIN = AHEAD = "PBE"
+BEGIN = AHEAD = COMMIT = "PBE"
 STATEMENT = "PBDE"
 SYNC = "S"
 SIMPLE = "Q"
@@ -63,6 +63,46 @@ def test_none_and_one_need_no_flush_of_their_own(transaction: Connection, flushe
     results = together(transaction, [Asked(ECHO, {"value": "one"})] * number)
     assert [result.scalar_one() for result in results] == ["one"] * number
     assert len(flushes) == number
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_last_of_a_transaction_that_only_reads_end_it(
+    transaction: Connection, flushes: list[str], number: int
+) -> None:
+    driver_of(transaction).is_snapshot = True
+    results = together(transaction, [Asked(ECHO, {"value": "one"})] * number, is_last=True)
+    assert [result.scalar_one() for result in results] == ["one"] * number
+    transaction.commit()
+    assert flushes == [BEGIN + STATEMENT * number + COMMIT + SYNC]
+    assert still_answers(transaction)
+
+
+def test_those_that_are_not_the_last_of_it_do_not(transaction: Connection, flushes: list[str]) -> None:
+    driver_of(transaction).is_snapshot = True
+    together(transaction, [Asked(ECHO, {"value": "one"})], is_last=False)
+    together(transaction, [Asked(ECHO, {"value": "one"})] * 2, is_last=True)
+    transaction.commit()
+    assert flushes == [BEGIN + STATEMENT + SYNC, STATEMENT + STATEMENT + COMMIT + SYNC]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_is_asked_behind_the_last_is_refused(transaction: Connection, flushes: list[str], number: int) -> None:
+    driver_of(transaction).is_snapshot = True
+    together(transaction, [Asked(ECHO, {"value": "one"})] * number, is_last=True)
+    for more in ([Asked(ECHO, {"value": "two"})], [Asked(text("SET LOCAL work_mem = '1MB'"))] * 2):
+        with pytest.raises(RuntimeError, match="the transaction has ended"):
+            together(transaction, more)
+    assert len(flushes) == 1
+    assert still_answers(transaction)
+
+
+def test_a_failure_of_the_last_is_rolled_back(transaction: Connection, flushes: list[str]) -> None:
+    driver_of(transaction).is_snapshot = True
+    with pytest.raises(DBAPIError):
+        together(transaction, [Asked(ECHO, {"value": "one"}), Asked(text("SELECT 1/0"))], is_last=True)
+    transaction.rollback()
+    assert flushes == [BEGIN + STATEMENT + STATEMENT + COMMIT + SYNC, SIMPLE]
+    assert still_answers(transaction)
 
 
 def test_each_result_is_what_it_is_alone(transaction: Connection) -> None:

@@ -82,9 +82,9 @@ class Flush:
         self._asked.append((question, answered))
         return answered
 
-    def send(self) -> None:
-        """Send them in one flush. Raises what `together` raises."""
-        answers = together(self._transaction, [question.asked for question, _ in self._asked])
+    def send(self, *, is_last: bool = False) -> None:
+        """Send them in one flush; `is_last` is `together`'s. Raises what `together` raises."""
+        answers = together(self._transaction, [question.asked for question, _ in self._asked], is_last=is_last)
         for (question, answered), answer in zip(self._asked, answers, strict=True):
             answered.value = question.read(answer)
 
@@ -101,7 +101,7 @@ def ahead(transaction: Connection, statement: str, values: Sequence[object]) -> 
     driver.ahead(statement, values)
 
 
-def together(transaction: Connection, asked: Sequence[Asked]) -> list[Answer]:
+def together(transaction: Connection, asked: Sequence[Asked], *, is_last: bool = False) -> list[Answer]:
     """Run statements one after the other, sent in one flush; return the result of each.
 
     A statement sees what the ones before it have written, and none can take a value from another's result: what
@@ -110,16 +110,26 @@ def together(transaction: Connection, asked: Sequence[Asked]) -> list[Answer]:
     Args:
         transaction: the scope to run them in.
         asked: the statements, in their order. One that makes SQLAlchemy send a second one of its own will not do.
+        is_last: whether the work in this transaction asks nothing more. Where it only reads, it ends with them: COMMIT
+            takes no round trip of its own (docs/adr/0046), and whatever is asked all the same is refused.
 
     Raises:
         DBAPIError: SQLAlchemy's, for the statement that failed.
     """
-    if len(asked) < 2:  # noqa: PLR2004  (one statement is one flush anyway)
-        return [each.run(transaction) for each in asked]
     driver: Any = transaction.connection.dbapi_connection
     if not transaction.in_transaction():
         # As SQLAlchemy would with the first statement: what an engine asks then (`planned.Swap`) comes before all.
         transaction.begin()
+    driver.is_last = is_last
+    try:
+        return _together(transaction, driver, asked)
+    finally:
+        driver.is_last = False
+
+
+def _together(transaction: Connection, driver: Any, asked: Sequence[Asked]) -> list[Answer]:
+    if len(asked) < 2:  # noqa: PLR2004  (one statement is one flush anyway)
+        return [each.run(transaction) for each in asked]
     # SQLAlchemy makes of a statement what the driver gets, twice: to know it, then to take its answer. Of one that is
     # compiled it is known. All that SQLAlchemy does with a result is done here too.
     with driver.collecting() as questions:

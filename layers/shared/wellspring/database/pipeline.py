@@ -71,13 +71,14 @@ def _bind(values: Iterable[str | None], encoding: str) -> bytes:
     return _message(b"B", b"\0\0\0\0" + _COUNT.pack(len(parts)) + b"".join(parts) + b"\0\0")
 
 
-def _beginning(statement: str) -> bytes:
+def _bare(statement: str) -> bytes:
     return _parse(statement, (), "ascii") + _bind((), "ascii") + _EXECUTE
 
 
-_BEGIN = _beginning("begin")
+_BEGIN = _bare("begin")
 # All statements see one state of the database, and none changes it.
-_BEGIN_SNAPSHOT = _beginning("begin isolation level repeatable read read only")
+_BEGIN_SNAPSHOT = _bare("begin isolation level repeatable read read only")
+_COMMIT = _bare("commit")
 
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
@@ -131,6 +132,8 @@ def _as_it_is(operation: str, _values: int) -> str:
 class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 ships no types
     """A connection that waits for the server once for each statement, and once for the end of a transaction.
 
+    A transaction that only reads ends in the flush of its last statement, where it is known which that is (`is_last`).
+
     Of `legacy`, which SQLAlchemy knows. `options` are pg8000's. An answer is waited for no longer than
     `deadline.within` allows; a server that says nothing until then is a lost connection.
 
@@ -139,6 +142,8 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
 
     Attributes:
         is_snapshot: whether the next transaction reads one state of the database, and changes nothing.
+        is_last: whether what is asked next is the last of such a transaction: COMMIT goes with it. What is asked
+            after that, before the transaction was ended here as well, raises `RuntimeError`: it would be in another.
         before_each: called before each statement is sent; may have something sent `ahead` of it, or raise.
         swapped: returns what cursors are given in the place of a statement with so many values (`planned.Swap`).
     """
@@ -153,7 +158,9 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         self._wire: Wire | None = None
         # What the connection was given up for.
         self._met: BaseException | None = None
-        self.is_snapshot = False
+        self.is_snapshot = self.is_last = False
+        # Whether a transaction that only reads was begun, and has not been ended here.
+        self._only_reads = False
         self.before_each: Callable[[], None] | None = None
         self.swapped: Callable[[str, int], str] = _as_it_is
         try:
@@ -288,6 +295,9 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
             self._question(asked.statement, asked.values, asked.oids) + _DESCRIBE + _EXECUTE for asked in questions
         ]
         due = self._due()
+        if self.is_last and self._only_reads:
+            # It has no rows and no count; a failure of it is one of the last statement.
+            messages.append(_COMMIT)
         self._exchange(b"".join((*due, *messages, _SYNC)), contexts, ahead=len(due))
 
     def execute_simple(self, statement: str) -> Context:
@@ -300,11 +310,11 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         return context
 
     def commit(self) -> None:
-        """Commit. Where nothing was begun, nothing is sent."""
+        """Commit. Where nothing was begun, or it has ended with its last statement, nothing is sent."""
         self._end("commit")
 
     def rollback(self) -> None:
-        """Roll back. Where nothing was begun, nothing is sent."""
+        """Roll back. Where nothing was begun, or it has ended with its last statement, nothing is sent."""
         self._end("rollback")
 
     def close(self) -> None:
@@ -318,14 +328,22 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
     def _end(self, how: str) -> None:
         self._ahead.clear()
         self._answered.clear()
+        self._only_reads = False
         if self._in_transaction:
             self.execute_simple(how)
 
     def _due(self) -> list[bytes]:
-        # A lost connection says so, and not that the time is over in which it was lost.
-        if self._wire is not None and self.before_each is not None:
-            self.before_each()
-        begin = [] if self.autocommit or self._in_transaction else [_BEGIN_SNAPSHOT if self.is_snapshot else _BEGIN]
+        # A lost connection says so, and neither what follows nor that the time is over in which it was lost.
+        if self._wire is not None:
+            if self._only_reads and not self._in_transaction:
+                # In a transaction of its own, where nobody has said for whom it is asked.
+                raise RuntimeError("the transaction has ended with what was said to be its last statement")
+            if self.before_each is not None:
+                self.before_each()
+        begin = []
+        if not self.autocommit and not self._in_transaction:
+            self._only_reads = self.is_snapshot
+            begin = [_BEGIN_SNAPSHOT if self.is_snapshot else _BEGIN]
         due, self._ahead = begin + self._ahead, []
         return due
 

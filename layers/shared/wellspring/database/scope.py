@@ -1,4 +1,7 @@
-"""The one session scope: a request or a batch of messages is one transaction, committed here and nowhere else."""
+"""The one session scope: a request or a batch of messages is one transaction, committed here and nowhere else.
+
+What only reads may end before, with the last that it asks (`flush.together`).
+"""
 
 import time
 from collections.abc import Callable
@@ -105,10 +108,10 @@ def in_transaction[Result](
         deadline: of connecting, of all statements together and of their answers; None for what the role allows each.
         is_read: whether `work` only reads: all its statements see one state of the database, and none can change it.
 
-    When the connection is lost before the commit was sent, nothing has been changed for certain, and `work`
-    runs once more on a new connection, unless the time was spent in waiting for a silent server: it must have no other
-    effect than on the database. So it does when a function has gone in whose place its statement can be sent
-    (`database.planned`).
+    When the connection is lost before the commit was sent, or with the last flush of a read, nothing has been changed
+    for certain, and `work` runs once more on a new connection, unless the time was spent in waiting for a silent
+    server: it must have no other effect than on the database. So it does when a function has gone in whose place its
+    statement can be sent (`database.planned`).
 
     Raises:
         ServiceUnavailable: the database is away, or the transaction was refused and may be tried again.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from wellspring.database import Transaction
+from wellspring.database.flush import Answer, Flush, Question
 from wellspring.errors import InvalidCursor
 from wellspring.queries import Position, Sort
 from wellspring.repositories import cursor_keys
@@ -16,13 +17,31 @@ class _Keys:
     def __init__(self) -> None:
         self._known: tuple[bytes, ...] = ()
 
+    @property
+    def are_known(self) -> bool:
+        return bool(self._known)
+
+    def question(self) -> Question[tuple[bytes, ...]]:
+        """Return the question for them; its answer is kept."""
+        question = cursor_keys.keys()
+
+        def read(answer: Answer) -> tuple[bytes, ...]:
+            self._known = question.read(answer)
+            return self._known
+
+        return Question(question.asked, read)
+
     def all(self, transaction: Transaction, *, again: bool = False) -> tuple[bytes, ...]:
-        if again or not self._known:
-            self._known = cursor_keys.keys(transaction)
-        return self._known
+        return self.question().answer(transaction) if again or not self._known else self._known
 
 
 _keys = _Keys()
+
+
+def ask_for_keys(flush: Flush) -> None:
+    """Have the keys asked for with the rest, where this process does not know them: to sign asks nothing then."""
+    if not _keys.are_known:
+        flush.ask(_keys.question())
 
 
 def signed(transaction: Transaction, resource: Resource, sort: Sort, positions: Iterable[Position]) -> list[str]:

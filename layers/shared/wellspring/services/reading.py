@@ -25,7 +25,7 @@ from wellspring.repositories.answers import sole, states
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource
 from wellspring.services.beside import Beside, Included
-from wellspring.services.positions import signed, verified
+from wellspring.services.positions import ask_for_keys, signed, verified
 
 __all__ = [
     "Found",
@@ -113,7 +113,8 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     page = flush.ask(ledger.page(principal, query, position))
     found = beside.ask(flush, principal, query.size)
     total = flush.ask(ledger.count(principal, query)) if query.total else None
-    flush.send()
+    ask_for_keys(flush)
+    flush.send(is_last=True)
     slice_ = page.value
     rows, included = found.shown(transaction, slice_.rows)
     return Page(
@@ -270,7 +271,9 @@ def retrieve(transaction: Transaction, principal: Principal, resource: Resource,
     flush = Flush(transaction)
     row = flush.ask(ledger.live_row(principal, resource, id_))
     read = beside.ask(flush, principal, 1)
-    flush.send()
+    if beside.linked:
+        ask_for_keys(flush)
+    flush.send(is_last=True)
     if row.value is None:
         raise absent(resource.type)
     (shown,), included = read.shown(transaction, [row.value])
