@@ -101,7 +101,9 @@ class Reader:
 
         def read() -> service.Page:
             enter(self._transaction, scope_of(person))
-            return service.list_page(self._transaction, person, query)
+            page = service.list_page(self._transaction, person, query)
+            self._transaction.commit()
+            return page
 
         found = read()
         assert len(found.rows) == DEFAULT_PAGE_SIZE
