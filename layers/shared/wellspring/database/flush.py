@@ -128,7 +128,8 @@ def together(transaction: Connection, asked: Sequence[Asked], *, is_last: bool =
 
 
 def _together(transaction: Connection, driver: Any, asked: Sequence[Asked]) -> list[Answer]:
-    if len(asked) < 2:  # noqa: PLR2004  (one statement is one flush anyway)
+    if len(asked) <= 1:
+        # One statement is one flush anyway.
         return [each.run(transaction) for each in asked]
     # SQLAlchemy makes of a statement what the driver gets, twice: to know it, then to take its answer. Of one that is
     # compiled it is known. All that SQLAlchemy does with a result is done here too.

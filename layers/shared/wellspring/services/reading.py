@@ -272,6 +272,7 @@ def retrieve(transaction: Transaction, principal: Principal, resource: Resource,
     row = flush.ask(ledger.live_row(principal, resource, id_))
     read = beside.ask(flush, principal, 1)
     if beside.linked:
+        # Linkage that is cut off says where it goes on.
         ask_for_keys(flush)
     flush.send(is_last=True)
     if row.value is None:
