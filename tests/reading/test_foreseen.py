@@ -129,11 +129,11 @@ def test_of_connectors_that_are_not_told_of_no_row_is_as_new_as_is_said(fresh_da
         # Their last rows are in no order of theirs.
         times[connector.pk] = NOON + timedelta(minutes=number * 37 % OF_ALL)
         world.provenances([company] * 2, connector, created_at=[NOON - timedelta(days=1), times[connector.pk]])
-    scope = principal_of(member_of(world, home, []).claims, CallerSettings())
+    scope = scope_of(principal_of(member_of(world, home, []).claims, CallerSettings()))
     wanted = text("SELECT * FROM wellspring.newest_of_company_workspace_connectors(1, :before, 0)")
     for before in (NOON + timedelta(days=1), NOON + timedelta(minutes=OF_ALL // 2)):
         with fresh_database.engine("wellspring_reader").connect() as session:
-            enter(session, scope_of(scope) or "")
+            enter(session, scope)
             told = session.execute(wanted, {"before": before}).all()
         (since,) = (row.newest_at for row in told if row.connector_pk is None)
         newest = {row.connector_pk: row.newest_at for row in told if row.connector_pk is not None}

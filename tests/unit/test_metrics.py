@@ -11,7 +11,7 @@ from wellspring.metrics import emit
 class _Interrupted(dict[str, float]):
     """Numbers, between which another batch writes all of its own."""
 
-    def items(self) -> Iterable[tuple[str, float]]:  # type: ignore[override]
+    def items(self) -> Iterable[tuple[str, float]]:  # type: ignore[override]  # it is walked through, and no more
         for item in super().items():
             yield item
             emit({"Messages": 10})
