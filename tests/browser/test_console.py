@@ -6,10 +6,10 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 from local import large_data
 from local.settings import ROOT
 from tests.browser.conftest import Watched
-from tests.browser.lively import MARKUP, MARKUP_NAME, PAYMENTS, WORKSPACE, enliven
+from tests.browser.lively import CRM, MARKUP, MARKUP_NAME, PAYMENTS, WORKSPACE, enliven
 from tests.local.stack_process import StackProcess
 from tests.support.node import installed
 from tests.support.stack import running
@@ -67,20 +67,22 @@ NOT_THERE = {"status": "404", "title": "Not found", "detail": "There is no such 
 
 
 def tell_what_is_parked(stack: StackProcess) -> None:
-    """Have another source tell of two companies, and wait until both events are parked."""
-    for number in (11, 12):
+    """Have another source tell of two companies, move two to another workspace, and wait until all are parked."""
+    told = [("/well/crm-sync", number, WORKSPACE) for number in (11, 12)]
+    told += [("/well/demo", number, demo_id("workspace", "b")) for number in (13, 14)]
+    for source, number, workspace in told:
         event = {
             "specversion": "1.0",
-            "id": f"crm-{number}",
-            "source": "/well/crm-sync",
+            "id": f"parked-{number}",
+            "source": source,
             "type": "wellspring.company.upserted",
             "subject": demo_id("company", "a", number),
-            "sequence": "2",
-            "data": {"name": "Another's", "workspace_id": WORKSPACE},
+            "sequence": "9",
+            "data": {"name": "Another's", "workspace_id": workspace},
         }
         stack.sqs(stack.facts["feed_queue_url"], "SendMessage", MessageBody=json.dumps(event))
     until = time.monotonic() + SETTLED_SECONDS
-    while len(stack.get("/v1/feed-events?filter[outcome]=parked", "pipeline").json["data"]) < 2:
+    while len(stack.get("/v1/feed-events?filter[outcome]=parked", "pipeline").json["data"]) < len(told):
         assert time.monotonic() < until
         time.sleep(0.1)
 
@@ -229,14 +231,16 @@ def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(
 def test_the_views_answer_in_words(console: Console) -> None:
     console.sign_in("owner")
     console.show("connectors")
-    expect(console.lead).to_have_text(re.compile(r"^\d of 5 connectors of Verdier Foods need attention\.$"))
+    expect(console.lead).to_have_text(
+        re.compile(r"^\d of 5 connectors of Verdier Foods needs? attention; 1 is late\.$")
+    )
     row = console.page.get_by_role("row", name="Payments")
     expect(row).to_contain_text("3 parked")
-    expect(row).to_contain_text("It names a record that is not here yet.")
+    expect(row).to_contain_text("It names a record that is not in this workspace.")
     row.get_by_role("link", name="3", exact=True).click()
     console.settle()
     expect(console.heading).to_have_text("Failures")
-    expect(console.page.get_by_text("It names a record that is not here yet.")).to_be_visible()
+    expect(console.page.get_by_text("It names a record that is not in this workspace.")).to_be_visible()
     console.show(f"records/company/{COMPANY}")
     expect(console.lead).to_have_text(
         re.compile(r"^First seen \d+ \w+ \d{4} from \w+; last seen \d+ h ago from (Payments|Mail); sent to .*CRM.*\.$")
@@ -244,6 +248,170 @@ def test_the_views_answer_in_words(console: Console) -> None:
     console.show(f"connectors/{PAYMENTS}")
     expect(console.page.get_by_text("live rows would end.")).to_be_visible()
     expect(console.page.get_by_text(re.compile(r"In 30 days it brought [\d,]+ rows in\."))).to_be_visible()
+
+
+# ---- what is said is so ---------------------------------------------------------------------------------------------
+OTHER_WORKSPACE = demo_id("workspace", "b")
+
+
+class Condition(NamedTuple):
+    """A connector: the days since its last sync, and the days ago on which it did something."""
+
+    name: str
+    since: float
+    days: Sequence[int]
+    status: str = "active"
+    parked: int = 0
+
+
+CONDITIONS = (
+    Condition("Nightly", 0.1, range(30)),
+    Condition("Weekly", 5, (5, 12, 19, 26)),
+    Condition("Stopped", 5, range(5, 30)),
+    Condition("Let go", 20, range(20, 30), status="disconnected"),
+    Condition("Failing", 0.2, range(30), parked=2),
+)
+
+
+def answer_with_conditions(page: Page) -> None:
+    """Let the API answer with connectors of each condition; the other workspace has none that fails."""
+    now = datetime.now(UTC)
+    told = [
+        (of, demo_id("workspace_connector", letter, 3000 + number), each)
+        for of, letter, some in ((WORKSPACE, "a", CONDITIONS), (OTHER_WORKSPACE, "b", CONDITIONS[:-1]))
+        for number, each in enumerate(some)
+    ]
+
+    def connectors(route: Route) -> None:
+        url = route.request.url
+        rows = [
+            {
+                "type": "workspace_connector",
+                "id": id_,
+                "attributes": {
+                    "status": each.status,
+                    "created_at": (now - timedelta(days=60)).isoformat(),
+                    "last_synced_at": (now - timedelta(days=each.since)).isoformat(),
+                    "last_failed_at": None,
+                    "parked_messages": each.parked,
+                    "live_rows": 100,
+                },
+                "relationships": {
+                    "workspace": {"data": {"type": "workspace", "id": of}},
+                    "connector": {"data": {"type": "connector", "id": each.name}},
+                },
+            }
+            for of, id_, each in told
+            if "filter" not in url or of in url
+        ]
+        names = [
+            {"type": "connector", "id": each.name, "attributes": {"name": each.name, "direction": "input"}}
+            for each in CONDITIONS
+        ]
+        route.fulfill(json={"data": rows, "included": names, "links": {"next": None}})
+
+    def activity(route: Route) -> None:
+        rows = [
+            {
+                "type": "connector_activity",
+                "id": f"{id_}:{day}",
+                "attributes": {
+                    "date": (now - timedelta(days=day)).date().isoformat(),
+                    "linked": {"company": {"input": 5 + day}},
+                    "ended": {},
+                },
+                "relationships": {"workspace_connector": {"data": {"type": "workspace_connector", "id": id_}}},
+            }
+            for _, id_, each in told
+            for day in each.days
+            if id_ in route.request.url
+        ]
+        route.fulfill(json={"data": rows, "links": {"next": None}})
+
+    page.route("**/v1/workspace-connectors?*", connectors)
+    page.route("**/v1/connector-activity?*", activity)
+
+
+def test_all_is_well_only_where_no_connector_is_late(console: Console) -> None:
+    answer_with_conditions(console.page)
+    console.sign_in("owner")
+    console.settle()
+    expect(console.lead).to_have_text("1 of 2 workspaces needs attention: Verdier Foods. 1 more has late connectors.")
+    other = console.page.get_by_role("row", name="Verdier Logistics")
+    expect(other).to_contain_text("1 connector late")
+    expect(other).not_to_contain_text("all well")
+    # Each view says the same of the same connectors.
+    console.show("connectors", OTHER_WORKSPACE)
+    expect(console.lead).to_have_text(
+        "None of 4 connectors of Verdier Logistics needs attention; 1 is late and 1 is disconnected."
+    )
+
+
+def test_what_failed_what_is_late_and_what_is_disconnected_are_told_apart(console: Console) -> None:
+    answer_with_conditions(console.page)
+    console.sign_in("owner")
+    console.show("connectors")
+    styles = "element => [getComputedStyle(element).color, element.querySelector('svg').innerHTML]"
+    seen = {
+        words: console.page.get_by_role("row", name=name).get_by_text(words, exact=True).evaluate(styles)
+        for name, words in (("Failing", "2 parked"), ("Stopped", "late"), ("Let go", "disconnected"))
+    }
+    colours, signs = (list(each) for each in zip(*seen.values(), strict=True))
+    assert len(set(signs)) == len(set(colours)) == 3
+    own = """name => {
+        const element = document.body.appendChild(document.createElement("i"));
+        element.style.color = `var(${name})`;
+        return getComputedStyle(element).color;
+    }"""
+    assert colours == [console.page.evaluate(own, name) for name in ("--attention", "--text", "--quiet")]
+    expect(console.page.get_by_role("row", name="Weekly")).to_contain_text("active")
+    # What matters most stands first, and what is no fault last.
+    expect(console.page.locator("tbody th")).to_have_text(["Failing", "Stopped", "Nightly", "Weekly", "Let go"])
+    console.page.get_by_role("button", name="Late", exact=True).click()
+    expect(console.page.locator("tbody th")).to_have_text(["Stopped"])
+
+
+def test_what_only_carries_out_is_the_source_of_nothing(console: Console) -> None:
+    console.sign_in("owner")
+    console.show(f"connectors/{CRM}")
+    expect(console.page.get_by_text("CRM brings no record in, so none would lose a source.")).to_be_visible()
+    expect(console.page.get_by_role("main")).not_to_contain_text("another source")
+
+
+def test_what_is_anothers_and_what_is_unknown_read_the_same_to_a_person(console: Console) -> None:
+    promise = "It is applied by itself when the record arrives."
+    unknown, foreign = (console.page.locator(".failure", has_text=name) for name in ("Payments", "CRM"))
+    console.sign_in("owner")
+    console.show("failures")
+    words = [group.locator("p > b").first.inner_text() for group in (unknown, foreign)]
+    assert words[0] == words[1]
+    assert words[0].startswith("If the record is still to come, the message is applied by itself then. If not,")
+    expect(console.page.get_by_role("main")).not_to_contain_text(promise)
+    console.page.context.clear_cookies()
+    console.sign_in("pipeline")
+    console.show("failures")
+    expect(unknown).to_contain_text(promise)
+    expect(foreign).to_contain_text("The record belongs to another workspace.")
+    expect(foreign).not_to_contain_text(promise)
+
+
+def test_few_letters_find_how_a_name_begins_and_say_so(console: Console) -> None:
+    console.sign_in("owner")
+    console.show("records")
+    field = console.page.get_by_role("searchbox", name="Find by name")
+    field.fill("al")
+    expect(console.lead).to_have_text("Records of Verdier Foods have names that begin with “al”.")
+    expect(console.page.get_by_role("link", name="Alder Trading")).to_be_visible()
+    # "Alder" has it, but does not begin with it.
+    field.fill("ld")
+    expect(console.lead).to_have_text("No records of Verdier Foods have names that begin with “ld”.")
+    expect(console.page.get_by_text("Write 3 letters or more to find a part of a name.")).to_be_visible()
+    field.fill("lder")
+    expect(console.lead).to_have_text("Records of Verdier Foods have “lder” in their names.")
+    # Two characters, though four units of UTF-16.
+    field.fill("😀😀")
+    expect(console.lead).to_have_text("No records of Verdier Foods have names that begin with “😀😀”.")
+    expect(console.problem()).to_have_count(0)
 
 
 # ---- what one comes for, in clicks ----------------------------------------------------------------------------------
@@ -266,8 +434,10 @@ def test_why_a_sync_failed_is_one_click_away(console: Console) -> None:
     # The first click.
     row.get_by_role("link", name=re.compile(r"^\d$")).click()
     group = console.page.locator(".failure", has_text="Payments")
-    expect(group.get_by_text("It names a record that is not here yet.")).to_be_in_viewport()
-    expect(group.get_by_text("It is applied by itself when the record arrives.")).to_be_in_viewport()
+    expect(group.get_by_text("It names a record that is not in this workspace.")).to_be_in_viewport()
+    expect(
+        group.get_by_text("If the record is still to come, the message is applied by itself then.")
+    ).to_be_in_viewport()
 
 
 def test_what_disconnecting_would_lose_is_two_clicks_away(console: Console) -> None:
@@ -315,7 +485,7 @@ def test_each_time_names_the_message_that_linked_it_and_the_one_that_ended_it(co
     console.show(f"records/company/{ENDED}")
     table = console.page.get_by_role("table", name="Each time, the newest first")
     expect(table.get_by_role("row", name=re.compile("Payments .* Sync night-"))).not_to_have_count(0)
-    ended = table.get_by_role("row", name=re.compile("Mail .* by Ending of records tidied"))
+    ended = table.get_by_role("row", name=re.compile("Mail .* by Invalidation tidied"))
     expect(ended.first).to_be_visible()
     # What came over HTTP, or long ago, has no message.
     assert table.get_by_role("button", name="Copy the id of the message").count() >= ended.count()
@@ -455,9 +625,13 @@ def test_a_service_sees_the_feed_and_releases_and_dismisses_and_a_person_does_no
     expect(console.page.get_by_role("table", name="Workspaces").locator("tbody tr")).to_have_count(1)
     console.page.get_by_role("navigation", name="Views").get_by_role("link", name="Feed").click()
     console.settle()
-    group = console.page.locator(".failure", has_text="/well/crm-sync")
-    expect(group).to_contain_text("The resource belongs to another source.")
-    expect(console.lead).to_contain_text("2 events are parked")
+    expect(console.lead).to_contain_text("4 events are parked")
+    # What is another source's stays so: it is closed, or left alone.
+    hopeless = console.page.locator(".failure", has_text="/well/crm-sync")
+    expect(hopeless).to_contain_text("The resource belongs to another source.")
+    expect(hopeless.get_by_role("button", name="Dismiss")).to_have_count(2)
+    expect(hopeless.get_by_role("button", name=re.compile("Release"))).to_have_count(0)
+    group = console.page.locator(".failure", has_text="It would move a resource to another workspace.")
     group.get_by_role("button", name="Release all of them").click()
     expect(group.get_by_text("2 events would be tried")).to_be_visible()
     group.locator(".acts").first.get_by_role("button", name="Release", exact=True).click()
@@ -466,9 +640,9 @@ def test_a_service_sees_the_feed_and_releases_and_dismisses_and_a_person_does_no
     first.get_by_role("button", name="Release", exact=True).click()
     expect(first).to_contain_text("Tried, and still parked.")
     first.get_by_role("button", name="Dismiss").click()
-    first.get_by_label("Why it is dismissed, which cannot be undone").fill("Its own source tells of it")
+    first.get_by_label("Why it is dismissed, which cannot be undone").fill("It stays where it is")
     first.get_by_role("button", name="Dismiss it").click()
-    expect(console.lead).to_contain_text("1 event is parked")
+    expect(console.lead).to_contain_text("3 events are parked")
     expect(group.get_by_role("listitem")).to_have_count(1)
     console.page.get_by_role("button", name="Waiting").click()
     expect(console.page.get_by_text("No event waits.")).to_be_visible()

@@ -2,12 +2,12 @@
 
 import { included, path } from "./api.js";
 import { DayBars } from "./charts.js";
-import { byDay, complaints, faults, lateness, MONTH, nameOf } from "./connectors.js";
+import { byDay, conditionOf, lateness, MONTH, nameOf } from "./connectors.js";
 import { Message } from "./failures.js";
 import { ago, capital, capped, daysBefore, listed, number, plural, total, utcDay } from "./format.js";
 import { html } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { AsOf, Attention, Choice, Direction, Empty, Facts, Id, Loaded, More, Section, Table, Time, Twin, View } from "./parts.js";
+import { AsOf, Attention, Choice, Direction, Empty, Facts, Id, Late, Loaded, More, Off, Section, Table, Time, Twin, View } from "./parts.js";
 import { titleOf } from "./records.js";
 import { kindOf, says } from "./reasons.js";
 import { fragment, refine } from "./route.js";
@@ -29,7 +29,7 @@ export function Connector({ workspaceId, rest: [id], query }) {
       aside=${html`<${AsOf} at=${one.at} live=${!one.error} path=${url} />`}>
       <${Loaded} of=${one} what="the connector" lines=${3}>${() => html`
         <p class="under"><${Direction} of=${connector?.attributes.direction} />${connector?.attributes.provider && html` <span>${connector.attributes.provider}</span>`} <${Id} id=${id} /></p>
-        <${State} attributes=${row.attributes} activity=${activity} workspaceId=${workspaceId} id=${id} />
+        <${Condition} attributes=${row.attributes} activity=${activity} workspaceId=${workspaceId} id=${id} />
         <${Activity} activity=${activity} range=${range} query=${query} name=${name} />
         <${Impact} id=${id} name=${name} workspaceId=${workspaceId} query=${query} />
         <${Messages} id=${id} query=${query} name=${name} />`}<//>
@@ -45,12 +45,14 @@ function lead(name, attributes) {
   return `${listed(parts)}.`;
 }
 
-function State({ attributes, activity, workspaceId, id }) {
+function Condition({ attributes, activity, workspaceId, id }) {
   const since = daysBefore(MONTH - 1);
   const month = activity.document?.data.filter((row) => row.attributes.date >= since);
-  const wrong = month || activity.error ? complaints(attributes, lateness(month ?? [])) : faults(attributes);
+  const { attention, isLate, isOff } = conditionOf(attributes, month || activity.error ? lateness(month ?? []) : undefined);
   return html`
-    ${wrong.length > 0 && html`<p><${Attention}>Needs attention: ${wrong.join(", ")}.<//></p>`}
+    ${attention.length > 0 && html`<p><${Attention}>Needs attention: ${attention.join(", ")}.<//></p>`}
+    ${isLate && html`<p><${Late}>Late: it should have synced by now.<//></p>`}
+    ${isOff && html`<p><${Off}>Disconnected. It brings nothing until it is connected again.<//></p>`}
     <${Facts} of=${[
       ["Status", attributes.status],
       "last_synced_at" in attributes && ["Last sync", html`<${Time} at=${attributes.last_synced_at} />`],
@@ -152,7 +154,9 @@ function Impact({ id, name, workspaceId, query }) {
             ? `Nothing would be lost: ${name} holds no live row.`
             : html`${plural(total(live), "live row")} would end. ${lost.length
               ? html`<b>For ${listed(lost.map(([type, count]) => `${number(count)} ${records(type)}`))}, ${name} is the only source.</b>`
-              : "Each of its records has another source."}`}
+              : examined === 0
+                ? `${name} brings no record in, so none would lose a source.`
+                : isCapped ? "Each of those that were looked at has another source." : "Each of the records that it brings in has another source."}`}
             ${isCapped && ` Of its records, the newest ${number(examined)} were looked at.`}</p>
           ${total(live) > 0 && html`<${Table} caption="Live rows by type" rows=${Object.entries(live).filter(([, counts]) => Object.values(counts).some(Boolean))} keyOf=${([type]) => type} columns=${[
             { name: "Records", cell: ([type]) => capital(records(type)) },

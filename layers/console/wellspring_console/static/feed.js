@@ -5,8 +5,8 @@ import { number, plural } from "./format.js";
 import { html, useState } from "./html.js";
 import { useDocument, useList } from "./loading.js";
 import { Acts, ReleaseMany } from "./parked.js";
-import { AsOf, Attention, Choice, Empty, Id, Loaded, More, Section, Table, Time, View } from "./parts.js";
-import { adviceOfFeed, saysOfFeed } from "./reasons.js";
+import { AsOf, Attention, Choice, Empty, Id, Late, Loaded, More, Section, Table, Time, View } from "./parts.js";
+import { adviceOfFeed, mayHelpFeed, saysOfFeed } from "./reasons.js";
 import { refine } from "./route.js";
 import { mayRelease } from "./session.js";
 import { records } from "./settings.js";
@@ -83,10 +83,10 @@ function Group({ group: { source, reason, events }, isWhole, done }) {
     <section class="failure">
       <header class="section-head">
         <h3>${source ?? "No known source"}</h3>
-        <div class="aside"><${Attention}>${plural(events.length, "event")}${isWhole ? "" : " so far"}<//>${reason && html` <code>${reason}</code>`}</div>
+        <div class="aside"><${reason ? Attention : Late}>${plural(events.length, "event")}${isWhole ? "" : " so far"}<//>${reason && html` <code>${reason}</code>`}</div>
       </header>
       <p>${saysOfFeed(reason)} <b>${adviceOfFeed(reason)}</b></p>
-      ${mayRelease() && reason && source && events.length > 1 && html`<${ReleaseMany} what="event" done=${done}
+      ${mayRelease() && source && events.length > 1 && mayHelpFeed(reason) && html`<${ReleaseMany} what="event" done=${done}
         ask=${(isDry) => send("POST", `${EVENTS}/release`, { meta: { source, reason, dry_run: isDry } })} />`}
       <ul class="messages">${events.slice(0, shown).map((row) => html`<${Event} key=${row.id} row=${row} done=${done} />`)}</ul>
       ${events.length > shown && html`<button class="link" onClick=${() => setShown(shown + 20)}>Show ${number(Math.min(20, events.length - shown))} more of ${number(events.length)}</button>`}
@@ -94,7 +94,7 @@ function Group({ group: { source, reason, events }, isWhole, done }) {
 }
 
 function Event({ row, done }) {
-  const { event_type: type, event_id: event, subject, sequence, received_at: received, problems, outcome } = row.attributes;
+  const { event_type: type, event_id: event, subject, sequence, received_at: received, problems, outcome, reason } = row.attributes;
   return html`
     <li>
       <p><b>${type ?? "Not an event"}</b>${sequence && html`, sequence <code>${sequence}</code>`}, received <${Time} at=${received} /></p>
@@ -102,7 +102,7 @@ function Event({ row, done }) {
       ${event && html`<p class="quiet">Event <${Id} id=${event} /></p>`}
       ${(problems ?? []).filter((one) => one.pointer).map((one, index) => html`<p key=${index} class="quiet">At <code>${one.pointer}</code>: ${one.code}</p>`)}
       ${mayRelease() && outcome === "parked" && html`
-        <${Acts} url=${`${EVENTS}/${encodeURIComponent(row.id)}`} mayHelp=${true} says=${saysOfFeed} done=${done} />`}
+        <${Acts} url=${`${EVENTS}/${encodeURIComponent(row.id)}`} mayHelp=${mayHelpFeed(reason)} says=${saysOfFeed} done=${done} />`}
     </li>`;
 }
 
@@ -116,12 +116,12 @@ const Sources = ({ sources }) => sources.length === 0
       { name: "Events", kind: "number", cell: (one) => number(one.events) },
       { name: "Took effect", kind: "number", cell: (one) => number(one.applied) },
       { name: "Live", kind: "number", cell: (one) => number(one.live) },
-      { name: "Waiting", kind: "number", cell: (one) => countOrNone(one.waiting) },
-      { name: "Parked", kind: "number", cell: (one) => countOrNone(one.parked) },
+      { name: "Waiting", kind: "number", cell: (one) => countOrNone(one.waiting, Late) },
+      { name: "Parked", kind: "number", cell: (one) => countOrNone(one.parked, Attention) },
       { name: "Last came", cell: (one) => html`<${Time} at=${one.last_received_at} />` },
     ]} />`;
 
-const countOrNone = (count) => count ? html`<${Attention}>${countOf(count)}<//>` : html`<span class="quiet">none</span>`;
+const countOrNone = (count, As) => count ? html`<${As}>${countOf(count)}<//>` : html`<span class="quiet">none</span>`;
 
 const Files = ({ files }) => files.length === 0
   ? html`<${Empty}>No file has been loaded. The ten latest ones appear here.<//>`

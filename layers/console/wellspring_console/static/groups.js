@@ -181,7 +181,7 @@ function AddMember({ groupId, members, done }) {
     <div class="filters"><${Search} label="Add a person whose name begins with" value=${text} choose=${setText} /></div>
     ${found.error && html`<${Problem} error=${found.error} retry=${found.reload} />`}
     ${text.trim() && found.document && (people.length === 0
-      ? html`<p class="quiet">No other person whom you see is called so.</p>`
+      ? html`<p class="quiet">No other person whom you see has a name that begins so.</p>`
       : html`<ul class="names">${people.map((row) => html`
           <li key=${row.id}>${row.attributes.full_name} <button disabled=${action.busy} onClick=${() => action.run(row.id)}>Add<span class="unseen"> ${row.attributes.full_name}</span></button></li>`)}</ul>`)}
     ${action.error && html`<${Problem} error=${action.error} />`}`;

@@ -9,7 +9,7 @@ import { Flow } from "./flow.js";
 import { Group, Groups } from "./groups.js";
 import { Fragment, html, render, useEffect, useRef, useState } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { Loaded, Logo, More, Search } from "./parts.js";
+import { Loaded, Logo, More, Problem, Search } from "./parts.js";
 import { Providers } from "./providers.js";
 import { Record } from "./record.js";
 import { Records } from "./records.js";
@@ -73,7 +73,7 @@ function SignedOut({ problem }) {
     <main class="alone">
       <p class="brand"><${Logo} /> Wellspring</p>
       <h1>${error ? "Sign-in did not work" : "You are signed out"}</h1>
-      ${error ? html`<p role="alert">${error}</p>` : html`<p>Nothing of you is kept in this page.</p>`}
+      ${error ? html`<p role="alert">${error}</p>` : html`<p>This page keeps nothing about you.</p>`}
       <button class="first" onClick=${begin}>Sign in</button>
       <p class="quiet">at ${settings.issuer || "no issuer"}</p>
     </main>`;
@@ -153,7 +153,8 @@ function Expired() {
 function Switch({ list, workspace, view }) {
   const [isOpen, setOpen] = useState(false);
   const [text, setText] = useState("");
-  const found = useList(isOpen && text && list.next
+  const asked = Boolean(text && list.next);
+  const found = useList(isOpen && asked
     ? path("/v1/workspaces", { "filter[name][starts]": text, sort: "name", "page[size]": 50 }) : null);
   const box = useRef(null);
   useEffect(() => {
@@ -169,7 +170,7 @@ function Switch({ list, workspace, view }) {
     };
   }, [isOpen]);
   const here = list.rows.filter((row) => row.attributes.name.toLowerCase().includes(text.toLowerCase()));
-  const shown = text && list.next ? found.rows : here;
+  const shown = asked ? found.rows : here;
   return html`
     <div class="switch" ref=${box}>
       <button aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>
@@ -185,7 +186,8 @@ function Switch({ list, workspace, view }) {
               <li key=${row.id}><a href=${fragment(row.id, view)} aria-current=${row.id === workspace?.id ? "true" : undefined}
                 onClick=${() => setOpen(false)}>${row.attributes.name}</a></li>`)}
           </ul>
-          ${shown.length === 0 && html`<p class="quiet">No workspace is called so.</p>`}
+          ${shown.length === 0 && (!asked || found.document) && html`<p class="quiet">${asked ? "No workspace has a name that begins so." : "No workspace has that in its name."}</p>`}
+          ${asked && found.error && html`<${Problem} error=${found.error} retry=${found.reload} />`}
           ${!text && html`<${More} of=${list} />`}
         </div>`}
     </div>`;

@@ -111,14 +111,36 @@ export const Mark = ({ direction }) => html`
 export const Direction = ({ of }) =>
   of ? html`<span class="direction"><${Mark} direction=${of} />${way(of)}</span>` : html`<span class="quiet">unknown</span>`;
 
-/** The sign that goes with a word that wants attention. */
+// A diamond with a mark, a clock, a circle struck through: told apart by their forms.
+const SIGNS = {
+  attention: html`<rect x="1" y="1" width="10" height="10" transform="rotate(45 6 6) scale(.8) translate(1.5 1.5)" /><path d="M6 3.4v3.4M6 8.2v.9" />`,
+  late: html`<circle cx="6" cy="6" r="5" /><path d="M6 3v3.2l2.2 1.4" />`,
+  off: html`<circle cx="6" cy="6" r="5" /><path d="M2.5 9.5l7-7" />`,
+};
+
+/** The sign that goes with a word: "attention", "late" or "off". */
 export const Sign = ({ kind }) => html`
   <svg class=${`sign ${kind}`} viewBox="0 0 12 12" aria-hidden="true">
-    ${kind === "attention" ? html`<rect x="1" y="1" width="10" height="10" transform="rotate(45 6 6) scale(.8) translate(1.5 1.5)" /><path d="M6 3.4v3.4M6 8.2v.9" />` : html`<circle cx="6" cy="6" r="4.5" />`}
+    ${SIGNS[kind]}
   </svg>`;
 
-/** A word that wants attention. */
+/** A word that wants attention: the only one in vermilion. */
 export const Attention = ({ children }) => html`<span class="attention"><${Sign} kind="attention" /> ${children}</span>`;
+
+/** A word for what has not come yet. */
+export const Late = ({ children }) => html`<span class="late"><${Sign} kind="late" /> ${children}</span>`;
+
+/** A word for what somebody switched off, which is no fault. */
+export const Off = ({ children }) => html`<span class="quiet"><${Sign} kind="off" /> ${children}</span>`;
+
+/** What is the matter, in words: `attention`, `late` and `off`, each with its own sign; `well` where none of them is said. */
+export const State = ({ attention, late, off, well }) => html`
+  <span class="states">
+    ${attention && html`<${Attention}>${attention}<//>`}
+    ${late && html`<${Late}>${late}<//>`}
+    ${off && html`<${Off}>${off}<//>`}
+    ${!attention && !late && !off && html`<span class="quiet">${well}</span>`}
+  </span>`;
 
 /** A button that copies a text. */
 export function Copy({ text, label = "copy", what }) {

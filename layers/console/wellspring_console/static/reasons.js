@@ -1,5 +1,7 @@
 // Why a message is parked: what it says, and what to do about it.
 
+import { isPerson } from "./session.js";
+
 const WORDS = {
   unknown_record: ["It names a record that is not here yet.", "It is applied by itself when the record arrives."],
   unknown_connector: ["It names a connector that is not here, or is gone.", "Check that the connector has been sent by the platform's feed."],
@@ -9,24 +11,31 @@ const WORDS = {
   malformed: ["It is not a message.", "Mend the producer and send it with a new id."],
   overtaken: ["What came after it would be undone by applying it.", "Send anew with a new id, or dismiss."],
   reused_id: ["Its id was used before, for something else.", "The producer must make a new id for each message."],
-  wrong_group: ["It came in another connector's line.", "Set MessageGroupId to the connector's id, and send it with a new id."],
+  wrong_group: ["Its MessageGroupId is not its connector's id.", "Set MessageGroupId to the connector's id, and send it with a new id."],
   reverted_run: ["Its run was undone.", "Start a new run."],
   unexpected: ["We failed on it.", "Tell the maintainers; release it after the fix."],
   expired: ["It waited for 45 days, and its body is gone.", "Send anew with a new id, or dismiss."],
 };
+// A record of another workspace and one that nowhere is look the same to a person: only what holds for both is said.
+const WORDS_FOR_PEOPLE = {
+  unknown_record: ["It names a record that is not in this workspace.", "If the record is still to come, the message is applied by itself then. If not, its producer must send it without that record, with a new id."],
+};
 // What a message is, in a word; its type as it is where it has none here.
 const KINDS = {
   "records.synced": "Sync",
-  "records.invalidated": "Ending of records",
+  "records.invalidated": "Invalidation",
   "connector.disconnected": "Disconnection",
-  "run.reverted": "Undoing of a run",
+  "providers.matched": "Match of providers",
+  "sync.reverted": "Undo of a run",
 };
 // It waits by itself for what is missing, and then goes on.
 const WAITS = new Set(["unknown_record", "unknown_connector", "unknown_workspace", "unknown_provider"]);
 
+const wordsOf = (reason) => (isPerson() && WORDS_FOR_PEOPLE[reason]) || (WORDS[reason] ?? [`It is parked: ${reason}.`, "Look at its problems."]);
+
 export const kindOf = (type) => KINDS[type] ?? type ?? "Not a message";
-export const says = (reason) => WORDS[reason]?.[0] ?? `It is parked: ${reason}.`;
-export const advice = (reason) => WORDS[reason]?.[1] ?? "Look at its problems.";
+export const says = (reason) => wordsOf(reason)[0];
+export const advice = (reason) => wordsOf(reason)[1];
 export const waits = (reason) => WAITS.has(reason);
 /** Releasing it by hand could help: what it missed has come, or we have mended what failed. */
 export const mayHelp = (reason) => WAITS.has(reason) || reason === "unexpected";
@@ -35,13 +44,18 @@ export const mayHelp = (reason) => WAITS.has(reason) || reason === "unexpected";
 const FEED_WORDS = {
   malformed: ["It is not an event.", "Mend the producer and send it anew."],
   other_source: ["The resource belongs to another source.", "Agree on who tells of it, then send it from there."],
-  workspace_changed: ["It would move a resource to another workspace.", "Give the new resource an id of its own."],
+  workspace_changed: ["It would move a resource to another workspace.", "Give the new resource an id of its own; or give the old one's up, and release this."],
   unknown_reference: ["What it names has not come for a day.", "Send that: this one is applied by itself then."],
   unexpected: ["We failed on it.", "Tell the maintainers; release it after the fix."],
   expired: ["It was parked for 45 days, and its body is gone.", "Send anew, or dismiss."],
 };
 const WAITING = ["It names something that has not come yet.", "It is applied by itself within a minute after that has come."];
 
+// The others would be parked again: they are no event, another source's, or have no body any more.
+const MAY_HELP_FEED = new Set(["workspace_changed", "unknown_reference", "unexpected"]);
+
 const ofFeed = (reason) => (reason === null ? WAITING : (FEED_WORDS[reason] ?? [`It is parked: ${reason}.`, "Look at its problems."]));
 export const saysOfFeed = (reason) => ofFeed(reason)[0];
 export const adviceOfFeed = (reason) => ofFeed(reason)[1];
+/** Releasing it by hand could help: an id was given up, what it names has come, or we have mended what failed. */
+export const mayHelpFeed = (reason) => MAY_HELP_FEED.has(reason);

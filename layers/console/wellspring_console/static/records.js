@@ -19,9 +19,11 @@ export const titleOf = (record, type) => record.attributes[recordType(type).labe
 export function Records({ workspaceId, workspace, query }) {
   const one = recordType(query.get("type"));
   const text = (query.get("q") ?? "").trim();
+  // Counted as the API does, by characters.
+  const isPart = [...text].length >= PART;
   const url = (type) => path(type.route, {
     "filter[workspace]": workspaceId,
-    [text.length >= PART ? "filter[name][contains]" : "filter[name][starts]"]: text,
+    [isPart ? "filter[name][contains]" : "filter[name][starts]"]: text,
     sort: text ? "name" : "-created_at",
     "page[size]": one ? PAGE : OF_EACH,
   });
@@ -33,7 +35,7 @@ export function Records({ workspaceId, workspace, query }) {
   const isEmpty = isRead && lists.every(({ list }) => list.rows.length === 0);
   const names = one ? one.names : "records";
   const lead = text
-    ? !isRead ? undefined : (isEmpty ? `None of the ${names} of ${name} is called “${text}”.` : `${capital(names)} of ${name} that are called “${text}”.`)
+    ? !isRead ? undefined : `${isEmpty ? `No ${names}` : capital(names)} of ${name} ${isPart ? `have “${text}” in their names` : `have names that begin with “${text}”`}.`
     : `The newest ${names} of ${name}. Open one to see where it came from and where it went.`;
   const [first] = lists;
   return html`
@@ -44,7 +46,7 @@ export function Records({ workspaceId, workspace, query }) {
           options=${[["", "All types"], ...settings.records.map((type) => [type.type, capital(type.names)])]} />
       </div>
       ${isEmpty && html`<${Empty}>${text
-        ? "Try the beginning of the name, or another workspace."
+        ? isPart ? "Try another part of the name, or another workspace." : `Write ${PART} letters or more to find a part of a name.`
         : `${name} has none yet. A record appears here when the platform's feed or a sync brings it.`}<//>`}
       ${lists.map(({ type, list }) => html`<${Found} key=${type.type} type=${type} list=${list} workspaceId=${workspaceId} name=${name} isAlone=${Boolean(one)} />`)}
     <//>`;

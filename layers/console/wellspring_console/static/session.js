@@ -47,7 +47,7 @@ function scopes(claims = {}) {
   return [claims.scope, claims.scp].flat().flatMap((said) => (typeof said === "string" ? said.split(" ") : []));
 }
 
-/** Whether the bearer is a person: named by a uuid. The API decides; here it chooses words. */
+/** Whether the bearer seems to be a person. The API decides, by more than a uuid; here it chooses words. */
 export const isPerson = () => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(current?.claims[settings.person_claim] ?? "");
 
 /** The person's id; undefined for a service. */

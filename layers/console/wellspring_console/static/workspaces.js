@@ -2,18 +2,16 @@
 // workspaces of a platform the API searches none, so a service looks for a workspace.
 
 import { idOf, included, path } from "./api.js";
-import { faults } from "./connectors.js";
-import { A_DAY, capital, capped, listed, number, plural } from "./format.js";
+import { useConditions } from "./connectors.js";
+import { capital, capped, listed, number, plural } from "./format.js";
 import { html } from "./html.js";
 import { useList } from "./loading.js";
-import { AsOf, Attention, Empty, Loaded, More, Search, Table, Time, View } from "./parts.js";
+import { AsOf, Empty, Loaded, More, Problem, Search, State, Table, Time, View } from "./parts.js";
 import { fragment, refine } from "./route.js";
 import { titleOf } from "./records.js";
 import { isPerson } from "./session.js";
 import { settings } from "./settings.js";
 
-// The longest time between two syncs of a workspace that nobody asks about: a week, and a day.
-const LATE_MS = 8 * A_DAY;
 // So many are named in the first line.
 const NAMED = 3;
 // Of each type of record.
@@ -22,45 +20,63 @@ const OF_EACH = 10;
 /** `list`: the workspaces, as the frame has read them. */
 export function Workspaces({ list, query }) {
   const text = (query.get("q") ?? "").trim();
-  const url = path("/v1/workspace-connectors", { "page[size]": 500 });
-  const connectors = useList(list.rows.length ? url : null, { live: true });
+  // Who searches for a record is shown no states: their connectors are not read.
   const isSearch = Boolean(text) && isPerson();
-  const called = useList(text && !isPerson() ? path("/v1/workspaces", { "filter[name][starts]": text, sort: "name", "page[size]": 50 }) : null);
-  const chosen = text && !isPerson() ? called : list;
-  const of = list.document && list.rows.length === 0 ? list : chosen.document ? connectors : chosen;
+  const isNamed = Boolean(text) && !isPerson();
+  const called = useList(isNamed ? path("/v1/workspaces", { "filter[name][starts]": text, sort: "name", "page[size]": 50 }) : null);
+  const chosen = isNamed ? called : list;
+  // Of the workspaces that a name was found for, or of all.
+  const url = path("/v1/workspace-connectors", { "filter[workspace]": isNamed ? called.rows.map((row) => row.id).join(",") : "", "page[size]": 500 });
+  const connectors = useList(chosen.rows.length && !isSearch ? url : null, { live: true });
+  const month = useConditions(connectors.rows);
+  const read = month.isWhole || month.error ? connectors : { ...connectors, document: undefined };
+  const of = chosen.document && chosen.rows.length > 0 && !isSearch ? read : chosen;
   const mine = Map.groupBy(connectors.rows, (row) => idOf(row, "workspace"));
-  const rows = chosen.rows.map((workspace) => summed(workspace, mine.get(workspace.id) ?? []))
-    .sort((a, b) => b.wrong.length - a.wrong.length || a.name.localeCompare(b.name));
-  const wrong = rows.filter((row) => row.wrong.length);
+  const rows = chosen.rows.map((workspace) => summed(workspace, mine.get(workspace.id) ?? [], month.conditions))
+    .sort((a, b) => b.attention.length - a.attention.length || b.late - a.late || a.name.localeCompare(b.name));
   const isAll = !chosen.next && !connectors.next;
-  const lead = of.document && rows.length > 0 && (wrong.length
-    ? `${number(wrong.length)} of ${plural(rows.length, "workspace")}${isAll ? "" : " so far"} ${wrong.length === 1 ? "needs" : "need"} attention: ${named(wrong)}.`
-    : `All is well in ${rows.length === 1 ? "your workspace" : `your ${plural(rows.length, "workspace")}`}${isAll ? "" : " so far"}.`);
+  const lead = of.document && rows.length > 0 && (isSearch
+    ? `Records of ${rows.length === 1 ? "your workspace" : "all your workspaces"} whose names begin with “${text}”:`
+    : sentence(rows, isAll));
   return html`
-    <${View} title="Workspaces" lead=${lead} aside=${html`<${AsOf} at=${connectors.at} live=${!connectors.error} path=${url} />`}>
+    <${View} title="Workspaces" lead=${lead} aside=${html`<${AsOf} at=${connectors.at} live=${!connectors.error} path=${!isSearch && url} />`}>
       ${list.rows.length > 0 && html`
         <div class="filters">
           <${Search} label=${isPerson() ? "Find a record of any workspace" : "Find a workspace"} placeholder="Its name begins with" value=${query.get("q") ?? ""} choose=${(q) => refine({ q })} />
         </div>`}
-      ${isSearch && html`<${Found} key="found" text=${text} />`}
+      ${isSearch && list.rows.length > 0 && html`<${Found} key="found" text=${text} />`}
       <${Loaded} of=${list.error ? list : of} what="your workspaces" lines=${8}>${() =>
-        rows.length === 0 && text
-          ? html`<${Empty}>No workspace is called so.<//>`
+        rows.length === 0 && isNamed
+          ? html`<${Empty}>No workspace has a name that begins with “${text}”.<//>`
           : rows.length === 0
           ? html`<${Empty}>You are a member of no workspace. A workspace's owner can make you one; the platform tells this ledger of it.<//>`
           : !isSearch && html`<${Table} caption="Workspaces" rows=${rows} columns=${[
               { name: "Workspace", cell: (row) => html`<a href=${fragment(row.id, "connectors")}>${row.name}</a>` },
-              { name: "State", cell: (row) => row.wrong.length
-                  ? html`<${Attention}>${row.wrong.join(", ")}<//>`
-                  : html`<span class="quiet">${row.count ? "all well" : "no connector"}</span>` },
+              { name: "State", cell: (row) => html`<${State} attention=${row.attention.join(", ")}
+                  late=${row.late > 0 && `${plural(row.late, "connector")} late`} off=${row.off > 0 && `${plural(row.off, "connector")} disconnected`}
+                  well=${connectors.next ? "nothing wrong so far" : row.count ? "all well" : "no connector"} />` },
               { name: "Last sync", cell: (row) => html`<${Time} at=${row.synced} />` },
               { name: "Connectors", kind: "number", cell: (row) => capped(row.count, Boolean(connectors.next)) },
               { name: "Live rows", kind: "number", cell: (row) => capped(row.live, Boolean(connectors.next)) },
               { name: "Parked", kind: "number", cell: (row) => row.parked
                   ? html`<a href=${fragment(row.id, "failures")}>${number(row.parked)}</a>` : html`<span class="quiet">none</span>` },
             ]} />`}<//>
+      ${!isSearch && month.error && html`<${Problem} error=${month.error} />`}
       ${!isSearch && html`<${More} of=${connectors} what="connectors" /><${More} of=${chosen} what="workspaces" />`}
     <//>`;
+}
+
+function sentence(rows, isAll) {
+  const soFar = isAll ? "" : " so far";
+  const attention = rows.filter((row) => row.attention.length);
+  const late = rows.filter((row) => row.late && !row.attention.length);
+  const parts = [
+    attention.length && `${number(attention.length)} of ${plural(rows.length, "workspace")}${soFar} ${attention.length === 1 ? "needs" : "need"} attention: ${named(attention)}.`,
+    late.length && (attention.length
+      ? `${number(late.length)} more ${late.length === 1 ? "has" : "have"} late connectors.`
+      : `No workspace${soFar} needs attention. ${number(late.length)} of ${number(rows.length)} ${late.length === 1 ? "has" : "have"} late connectors: ${named(late)}.`),
+  ].filter(Boolean);
+  return parts.join(" ") || `All is well in ${rows.length === 1 ? "your workspace" : `your ${plural(rows.length, "workspace")}`}${soFar}.`;
 }
 
 function named(rows) {
@@ -68,12 +84,13 @@ function named(rows) {
   return listed(rows.length > NAMED ? [...names, `${number(rows.length - NAMED)} more`] : names);
 }
 
-function summed(workspace, connectors) {
+function summed(workspace, connectors, conditions) {
   const all = connectors.map((row) => row.attributes);
   const sum = (name) => all.reduce((so, one) => so + (one[name] ?? 0), 0);
   const parked = sum("parked_messages");
-  const others = Map.groupBy(all.filter((one) => one.status !== "active"), (one) => one.status);
-  const failing = all.filter((one) => one.status === "active" && !one.parked_messages && faults(one).length).length;
+  const states = connectors.map((row) => conditions.get(row.id));
+  const others = Map.groupBy(all.filter((one, index) => one.status !== "active" && !states[index].isOff), (one) => one.status);
+  const failing = all.filter((one, index) => one.status === "active" && !one.parked_messages && states[index].attention.length).length;
   const synced = all.map((one) => one.last_synced_at).filter(Boolean).sort().at(-1);
   return {
     id: workspace.id,
@@ -82,11 +99,12 @@ function summed(workspace, connectors) {
     live: sum("live_rows"),
     parked,
     synced,
-    wrong: [
+    late: states.filter((one) => one.isLate).length,
+    off: states.filter((one) => one.isOff).length,
+    attention: [
       parked && `${plural(parked, "message")} parked`,
       failing && `${plural(failing, "connector")} failed last`,
       ...[...others].map(([status, those]) => `${plural(those.length, "connector")} ${status}`),
-      synced && Date.now() - Date.parse(synced) > LATE_MS && "late",
     ].filter(Boolean),
   };
 }
