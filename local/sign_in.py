@@ -24,8 +24,8 @@ CODE_SECONDS = 60.0
 COOKIE = "demo_principal"
 AT_HOME = frozenset({"127.0.0.1", "localhost", "[::1]"})
 PRINCIPAL_WORDS = {
-    "owner": "Claire Verdier: owns Verdier Foods and the Verdier Group, member of Verdier Logistics",
-    "member": "Malik Haddad: member of Verdier Foods",
+    "owner": "Claire Verdier: owner of Verdier Foods and of the Verdier Group, admin of Verdier Logistics",
+    "member": "Malik Haddad: member of Verdier Foods and of the Verdier Group",
     "guest": "Greta Lindqvist: guest of Verdier Foods",
     "outsider": "Olga Brandt: member of Northwind Studio, which is in no group",
     "pipeline": "the sync pipeline, a service: reads all workspaces, writes provenance, releases messages",

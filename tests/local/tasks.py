@@ -71,9 +71,9 @@ CHECKS: Mapping[str, Check] = {
     "Rename it": lambda said: said["data"]["attributes"]["name"] == "Verdier South",
     "What did last night's sync bring?": lambda said: ("nightly", "unknown_record") in _outcomes(said),
     "Why did it fail?": lambda said: ("nightly", "unknown_record") in _outcomes(said),
-    "Tell of what it missed": lambda said: (said["outcome"], said["applied"]) == ("done", 1),
+    "Send what it missed, through the feed": lambda said: (said["outcome"], said["applied"]) == ("done", 1),
     # It may have been released by itself.
-    "Release it now (it is within a minute by itself)": lambda said: said["meta"]["still_parked"] == 0,
+    "Release it now (without this, it is released within a minute)": lambda said: said["meta"]["still_parked"] == 0,
     "Load a file of events": lambda said: (said["outcome"], said["applied"]) == ("done", 1),
     "Export a workspace": lambda said: re.fullmatch(r"\d{3,} lines in \S+\n", said) is not None,
     "Erase a person": lambda said: said["outcome"] == "done",

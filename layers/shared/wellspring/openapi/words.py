@@ -12,9 +12,10 @@ The ledger of connections: for every bank account, company and person, which con
 it out, and when; which workspaces belong to which group; which providers a workspace has chosen.
 It is [JSON:API 1.1](https://jsonapi.org/format/1.1/): clients of that standard work unchanged.
 
-**Who calls.** Send `Authorization: Bearer <JWT>`. A `sub` that is a uuid is a person, who sees the workspaces they are
-an active member of, directly or through a group; any other is a service, which may do what its `scope` says
-(`system:read`, `sync:write`, `providers:match`). What the caller may not see does not exist: 404, and absent from
+**Who calls.** Send `Authorization: Bearer <JWT>`. Where the token proves that a program calls, the caller is a service,
+which may do what its `scope` says (`system:read`, `sync:write`, `providers:match`). Else it is the person whose id the
+token holds, in the claim that this deployment reads, and who sees the workspaces they are an active member of, directly
+or through a group; a token that does neither is 401. What the caller may not see does not exist: 404, and absent from
 lists. Without a valid token the gateway itself answers 401 as `application/json`.
 
 **Media type.** Documents are `{MEDIA_TYPE}`, in requests (else 415) and in answers (406 if `Accept` rules it out).

@@ -1,0 +1,60 @@
+"""Statements of the pages that were false once: each is held against what it speaks of."""
+
+import re
+
+import pytest
+
+from local import demo_data
+from local.settings import ROOT
+from local.sign_in import PRINCIPAL_WORDS
+from local.template import Template
+from wellspring.queries import OF_NAMES
+from wellspring.resources import FEED_REASONS, MESSAGE_REASONS, MESSAGE_TYPES
+from wellspring.routes import routes
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+REASONS = (ROOT / "layers/console/wellspring_console/static/reasons.js").read_text()
+
+
+def words_of(table: str) -> set[str]:
+    """Return what a table of the console's reasons has words for."""
+    found = re.search(rf"^const {table} = {{$(.*?)^}};$", REASONS, re.MULTILINE | re.DOTALL)
+    assert found
+    return set(re.findall(r'^  "?([\w.]+)"?: ', found[1], re.MULTILINE))
+
+
+def test_the_console_has_words_for_each_reason_and_each_type_of_message() -> None:
+    assert words_of("WORDS") == set(MESSAGE_REASONS)
+    assert words_of("FEED_WORDS") == set(FEED_REASONS)
+    assert words_of("KINDS") == set(MESSAGE_TYPES)
+
+
+def test_every_page_that_tells_how_long_the_audit_is_kept_names_the_setting() -> None:
+    days = Template().document["Parameters"]["AuditDays"]["Default"]
+    lines = [line for page in PAGES for line in page.read_text().splitlines()]
+    rows = [line for line in lines if line.startswith("| the audit of writes")]
+    assert len(rows) >= 2
+    assert [row for row in rows if f"| `AuditDays` ({days}) |" not in row] == []
+
+
+@pytest.mark.parametrize("path", [route.path for route in routes() if route.open_to_all])
+def test_what_is_open_is_named_where_strangers_are_spoken_of(path: str) -> None:
+    stranger = (ROOT / "SECURITY.md").read_text().partition("**A stranger.**")[2].partition("\n- **")[0]
+    assert f"`{path}`" in stranger
+
+
+def test_the_readme_says_how_lists_are_sorted_and_searched_by_name() -> None:
+    lists = (ROOT / "README.md").read_text().partition("\n**Lists**")[2].partition("\n\n")[0]
+    forms = {"named": "filter[name]=", "starts": "filter[name][starts]=", "contains": "filter[name][contains]="}
+    assert forms.keys() == set(OF_NAMES)
+    assert [form for form in (*forms.values(), "sort=name") if f"`{form}`" not in lists] == []
+
+
+def test_who_signs_in_to_the_demo_is_told_what_they_are_there() -> None:
+    rows = demo_data.rows()
+    names = {row["id"]: row["name"] for row in rows["workspaces"]}
+    for name, words in PRINCIPAL_WORDS.items():
+        person = demo_data.PRINCIPALS[name].get("sub")
+        mine = [row for row in rows["workspace_memberships"] if row["people"] == person]
+        assert [row for row in mine if f"{row['role']} of {names[row['workspace']]}" not in words] == []
+        assert len(re.findall(r"\b(?:owner|admin|member|guest) of (?!the )", words)) == len(mine)
