@@ -124,7 +124,7 @@ export const Sign = ({ kind }) => html`
     ${SIGNS[kind]}
   </svg>`;
 
-/** A word that wants attention: the only one in vermilion. */
+/** A word that wants attention: the only one in red. */
 export const Attention = ({ children }) => html`<span class="attention"><${Sign} kind="attention" /> ${children}</span>`;
 
 /** A word for what has not come yet. */
