@@ -400,14 +400,14 @@ def test_few_letters_find_how_a_name_begins_and_say_so(console: Console) -> None
     console.show("records")
     field = console.page.get_by_role("searchbox", name="Find by name")
     field.fill("al")
-    expect(console.lead).to_have_text("Records of Verdier Foods have names that begin with “al”.")
+    expect(console.lead).to_have_text("Records of Verdier Foods whose names begin with “al”.")
     expect(console.page.get_by_role("link", name="Alder Trading")).to_be_visible()
     # "Alder" has it, but does not begin with it.
     field.fill("ld")
     expect(console.lead).to_have_text("No records of Verdier Foods have names that begin with “ld”.")
     expect(console.page.get_by_text("Write 3 letters or more to find a part of a name.")).to_be_visible()
     field.fill("lder")
-    expect(console.lead).to_have_text("Records of Verdier Foods have “lder” in their names.")
+    expect(console.lead).to_have_text("Records of Verdier Foods whose names contain “lder”.")
     # Two characters, though four units of UTF-16.
     field.fill("😀😀")
     expect(console.lead).to_have_text("No records of Verdier Foods have names that begin with “😀😀”.")

@@ -52,7 +52,7 @@ function Condition({ attributes, activity, workspaceId, id }) {
   return html`
     ${attention.length > 0 && html`<p><${Attention}>Needs attention: ${attention.join(", ")}.<//></p>`}
     ${isLate && html`<p><${Late}>Late: it should have synced by now.<//></p>`}
-    ${isOff && html`<p><${Off}>Disconnected. It brings nothing until it is connected again.<//></p>`}
+    ${isOff && html`<p><${Off}>Disconnected.<//></p>`}
     <${Facts} of=${[
       ["Status", attributes.status],
       "last_synced_at" in attributes && ["Last sync", html`<${Time} at=${attributes.last_synced_at} />`],

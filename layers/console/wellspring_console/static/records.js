@@ -35,7 +35,7 @@ export function Records({ workspaceId, workspace, query }) {
   const isEmpty = isRead && lists.every(({ list }) => list.rows.length === 0);
   const names = one ? one.names : "records";
   const lead = text
-    ? !isRead ? undefined : `${isEmpty ? `No ${names}` : capital(names)} of ${name} ${isPart ? `have “${text}” in their names` : `have names that begin with “${text}”`}.`
+    ? !isRead ? undefined : `${isEmpty ? `No ${names}` : capital(names)} of ${name} ${isEmpty ? "have names that" : "whose names"} ${isPart ? "contain" : "begin with"} “${text}”.`
     : `The newest ${names} of ${name}. Open one to see where it came from and where it went.`;
   const [first] = lists;
   return html`

@@ -36,7 +36,7 @@ export function Workspaces({ list, query }) {
     .sort((a, b) => b.attention.length - a.attention.length || b.late - a.late || a.name.localeCompare(b.name));
   const isAll = !chosen.next && !connectors.next;
   const lead = of.document && rows.length > 0 && (isSearch
-    ? `Records of ${rows.length === 1 ? "your workspace" : "all your workspaces"} whose names begin with “${text}”:`
+    ? `Records whose names begin with “${text}”, of ${rows.length === 1 ? "your workspace" : "all your workspaces"}:`
     : sentence(rows, isAll));
   return html`
     <${View} title="Workspaces" lead=${lead} aside=${html`<${AsOf} at=${connectors.at} live=${!connectors.error} path=${!isSearch && url} />`}>
