@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+import re
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -25,6 +26,10 @@ READING_SECONDS = 1.0
 KEPT = "public, max-age=300"
 # And what never changes under its name.
 KEPT_FOR_EVER = "public, max-age=31536000, immutable"
+# An element of `Accept-Encoding` and its weight (RFC 9110, sections 12.4.2 and 12.5.3); other forms say nothing.
+_CODING = re.compile(
+    r"(?:^|,)[ \t]*([^,; \t]+)[ \t]*(?:;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)[ \t]*)?(?=,|$)", re.ASCII
+)
 
 
 def health_check() -> LambdaHandler:
@@ -73,7 +78,7 @@ def openapi_document() -> LambdaHandler:
 
 
 def docs_page() -> LambdaHandler:
-    """Return the handler of `GET /docs`. It is sent packed only: it is 1.9 MB otherwise, for whoever asks."""
+    """Return the handler of `GET /docs`."""
     from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, page  # noqa: PLC0415  (no other function needs it)
 
     headers = {
@@ -81,7 +86,9 @@ def docs_page() -> LambdaHandler:
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
     }
-    return _kept(page(), headers, media_type="text/html; charset=utf-8")
+    packed = page()
+    plain = gzip.decompress(packed).decode()
+    return _kept(packed, headers, media_type="text/html; charset=utf-8", plain=plain)
 
 
 def console_page() -> LambdaHandler:
@@ -120,7 +127,7 @@ def console_asset() -> LambdaHandler:
 
 
 def _kept(
-    content: bytes, headers: Mapping[str, str], *, media_type: str, plain: str | None = None, kept: str = KEPT
+    content: bytes, headers: Mapping[str, str], *, media_type: str, plain: str, kept: str = KEPT
 ) -> LambdaHandler:
     """Return the handler of what changes with a release only; the arguments are those of `_Kept`."""
     return http_handler(_Kept(content, headers, media_type, plain=plain, kept=kept).answer)
@@ -133,48 +140,43 @@ class _Kept:
         content: packed with gzip.
         headers: beside those of caching.
         media_type: of what is packed.
-        plain: the same for who refuses gzip; where there is none, they are answered 406.
+        plain: the same for who does not ask for gzip.
         kept: how long caches may keep it.
     """
 
-    def __init__(
-        self, content: bytes, headers: Mapping[str, str], media_type: str, *, plain: str | None, kept: str
-    ) -> None:
+    def __init__(self, content: bytes, headers: Mapping[str, str], media_type: str, *, plain: str, kept: str) -> None:
         tag = hashlib.sha256(content).hexdigest()[:32]
         self._shared = {**headers, "vary": "accept-encoding", "cache-control": kept}
         coded = {**self._shared, "etag": f'"{tag}-gzip"', "content-encoding": "gzip"}
         body = base64.b64encode(content).decode()
         self._packed = Response(body, media_type=media_type, headers=coded, is_base64=True)
-        self._plain = (
-            None
-            if plain is None
-            else Response(plain, media_type=media_type, headers={**self._shared, "etag": f'"{tag}"'})
-        )
+        self._plain = Response(plain, media_type=media_type, headers={**self._shared, "etag": f'"{tag}"'})
 
     def answer(self, request: Request) -> Response:
         """Return the answer in the coding that the client takes, or 304. Raises `NotAcceptable`."""
-        response = self._packed if _takes_gzip(request.header("accept-encoding")) else self._plain
-        if response is None:
-            raise NotAcceptable("This page is sent packed only; ask for it with Accept-Encoding: gzip.")
+        coding = _coding_of(request.header("accept-encoding"))
+        if coding is None:
+            raise NotAcceptable("It is sent as it is, or coded with gzip.", header="Accept-Encoding")
+        response = self._packed if coding == "gzip" else self._plain
         if none_match(request.header("if-none-match"), response.headers["etag"]):
             return response
         return Response(status=HTTPStatus.NOT_MODIFIED, headers={**self._shared, "etag": response.headers["etag"]})
 
 
-def _takes_gzip(accepted: str | None) -> bool:
-    """Say whether a client that sends this `Accept-Encoding` can be sent gzip (RFC 9110, section 12.5.3).
+def _coding_of(accepted: str | None) -> str | None:
+    """Return the coding for a client that sends this `Accept-Encoding`: gzip, identity, or None where it takes neither.
 
-    "If no Accept-Encoding header field is in the request, any content coding is considered acceptable".
+    Nothing is coded for who did not ask: without the header "any content coding is considered acceptable", but what
+    does not send it (curl, Python's urllib) does not decode. Where there is one, the greater weight wins, and
+    `identity` "is always acceptable unless excluded by `identity;q=0` or by `*;q=0`" (RFC 9110, section 12.5.3).
     """
-    if accepted is None:
-        return True
-    weights: dict[str, str] = {}
-    for each in accepted.lower().split(","):
-        coding, _, weight = each.partition(";")
-        weights[coding.strip()] = weight.strip()
-    weight = next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), "q=0")
-    # No weight, or one that is not zero, in whatever number of zeros.
-    return not weight or bool(weight.strip("q=0. "))
+    weights = {coding: float(weight or 1) for coding, weight in _CODING.findall((accepted or "").lower())}
+    packed = next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), 0)
+    # Where it is not named, whatever is asked for comes before it.
+    plain = weights.get("identity", 0 if weights.get("*") == 0 else None)
+    if packed and (plain is None or packed >= plain):
+        return "gzip"
+    return None if plain == 0 else "identity"
 
 
 def no_route() -> LambdaHandler:
