@@ -4,6 +4,9 @@ The rules are API Gateway's: RS256 only, a key named by `kid`, the issuer and th
 token without `aud`, `client_id`), and `exp`, `nbf` and `iat` against the clock.
 """
 
+import base64
+import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +14,10 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 type FindKey = Callable[[str], RSAPublicKey | None]
+
+# RFC 7515, section 2: base64url "with all trailing '=' characters omitted ... and without the inclusion of any line
+# breaks, whitespace, or other additional characters". PyJWT takes them.
+_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*")
 
 
 class UnauthorizedError(Exception):
@@ -49,13 +56,18 @@ class JwtAuthorizer:
             raise UnauthorizedError(_reason(error)) from error
         if claims.get("iss") != self._issuer:
             raise UnauthorizedError("the token's iss is not the issuer of this API")
+        if not isinstance(claims.get("sub"), str | None):
+            # RFC 7519, section 4.1.2: "a case-sensitive string".
+            raise UnauthorizedError("the token's sub is not a text")
         audience = claims["aud"] if "aud" in claims else claims.get("client_id")
         named = audience if isinstance(audience, list) else [audience]
         if not any(isinstance(name, str) and name in self._audience for name in named):
             raise UnauthorizedError("the token does not have a valid audience")
-        return {name: as_text(value) for name, value in claims.items()}
+        # A claim that is null says nothing, and must not become the word.
+        return {name: as_text(value) for name, value in claims.items() if value is not None}
 
     def _verified(self, token: str) -> dict[str, Any]:
+        _check_form(token)
         kid = jwt.get_unverified_header(token).get("kid")
         key = self._find_key(kid) if isinstance(kid, str) else None
         if key is None:
@@ -74,6 +86,19 @@ class JwtAuthorizer:
             },
         )
         return claims
+
+
+def _check_form(token: str) -> None:
+    """Raise `ValueError` unless a token is of three parts in base64url, two of which are objects in UTF-8.
+
+    `json.loads` finds out by itself which encoding bytes are in; RFC 7519, sections 3 and 7.2, has UTF-8 alone.
+    """
+    parts = _COMPACT.fullmatch(token)
+    if not parts:
+        raise ValueError(token)
+    for part in parts.groups():
+        if not isinstance(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode()), dict):
+            raise TypeError(part)
 
 
 def _reason(error: Exception) -> str:

@@ -170,26 +170,29 @@ class Gateway:
             protocol=f"HTTP/{scope['http_version']}",
             source_ip=(scope.get("client") or ["127.0.0.1"])[0],
         )
-        without_route = _refused(request) or await self._issuer(request, receive)
-        if without_route:
-            return without_route, request.id
+        of_issuer = None if _refused(request) else await self._issuer(request, receive)
+        return of_issuer or self._shared(request, await self._answer(request, receive)), request.id
+
+    async def _answer(self, request: Request, receive: Receive) -> Response:
+        refused = _refused(request)
+        if refused:
+            return refused
         match = self._router.find(request.method, request.path)
         if match is None:
-            return self._preflight(request) or payload.message(404, "Not Found"), request.id
+            return self._preflight(request) or payload.message(404, "Not Found")
         try:
             claims = self._admit(match.route, request)
-        except RefusedError as refused:
-            return refused.response, request.id
+        except RefusedError as error:
+            return error.response
         # A route's authorizer comes before CORS: `$default` with one refuses every preflight that falls to it.
         preflight = self._preflight(request)
         if preflight:
-            return preflight, request.id
+            return preflight
         body = await _read(receive)
         if body is None:
-            return payload.message(413, "Request Entity Too Large"), request.id
+            return payload.message(413, "Request Entity Too Large")
         event = payload.to_event(replace(request, body=body), match.route.key, match.parameters, claims)
-        response = await self._integrate(match.route.function, event, receive)
-        return self._shared(request, response), request.id
+        return await self._integrate(match.route.function, event, receive)
 
     def _preflight(self, request: Request) -> Response | None:
         """Return the answer to a preflight where CORS is configured.
@@ -199,29 +202,41 @@ class Gateway:
         """
         if not self._cors or request.method != "OPTIONS" or not request.header("access-control-request-method"):
             return None
-        headers = [
+        if request.header("origin") not in self._cors.origins:
+            return Response(204, (), b"")
+        headers = (
             ("access-control-allow-methods", ",".join(self._cors.methods)),
             ("access-control-allow-headers", ",".join(self._cors.headers).lower()),
             ("access-control-max-age", str(self._cors.seconds)),
-        ]
-        return self._shared(request, Response(204, (), b""), *headers)
+        )
+        return Response(204, headers, b"")
 
-    def _shared(self, request: Request, response: Response, *headers: tuple[str, str]) -> Response:
+    def _shared(self, request: Request, response: Response) -> Response:
         """Return `response` with the headers by which a page of an origin that is allowed may read it.
 
-        "API Gateway ignores CORS headers returned from your backend integration" where CORS is configured.
+        "API Gateway ignores CORS headers returned from your backend integration" where CORS is configured, and adds its
+        own "to the response from an integration". It adds them to a 401 of its own, too: a browser says of a preflight
+        that an authorizer refuses "It does not have HTTP ok status", which it looks at after the origin (Fetch, "CORS-
+        preflight fetch", step 7), and aws-sam-cli issue 9087 asks for "CORS headers from the authorizer as with live
+        AWS http API Gateways". Of 413, 429, 431 and 5xx nothing is written; the same is taken for them.
         """
         if not self._cors:
             return response
-        own = tuple((name, value) for name, value in response.headers if not name.startswith("access-control-"))
         origin = request.header("origin")
         if origin not in self._cors.origins:
-            return replace(response, headers=own)
+            return response
         allowed = (
             ("access-control-allow-origin", origin),
             ("access-control-expose-headers", ",".join(self._cors.exposed).lower()),
         )
-        return replace(response, headers=(*own, *allowed, *headers))
+        return replace(response, headers=(*response.headers, *allowed))
+
+    def _without_cors(self, response: Response) -> Response:
+        """Return what a function answers without its own headers of CORS, where the gateway has some."""
+        if not self._cors:
+            return response
+        kept = tuple((name, value) for name, value in response.headers if not name.startswith("access-control-"))
+        return replace(response, headers=kept)
 
     def _admit(self, route: Route, request: Request) -> dict[str, str] | None:
         """Return the claims of the caller, None where the route needs none; raise RefusedError with the answer."""
@@ -267,7 +282,7 @@ class Gateway:
                 {answering, leaving}, timeout=INTEGRATION_SECONDS, return_when=asyncio.FIRST_COMPLETED
             )
             if answering in done:
-                return payload.from_answer(answering.result())
+                return self._without_cors(payload.from_answer(answering.result()))
             answering.cancel()
             if leaving in done:
                 raise ClientGoneError

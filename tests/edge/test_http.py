@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.reading.conftest import Tenant, tenant
-from tests.support.api import ANONYMOUS, READER, Caller, Context, event, get, person
+from tests.support.api import ANONYMOUS, READER, TEMPLATE, Caller, Context, call, event, get, person
 from tests.support.databases import Database, engine_for
 from tests.support.world import World
 from wellspring.database import Transaction
@@ -124,3 +124,18 @@ def test_claims_that_are_no_object_are_401() -> None:
     sent["requestContext"]["authorizer"]["jwt"]["claims"] = "sub"
     answer = jsonapi_handler(lambda _request: pytest.fail("it was let in"))(sent, Context())
     assert answer["statusCode"] == 401
+
+
+def test_every_answer_forbids_guessing_what_it_is(ours: Tenant) -> None:
+    asked = [call(route.method, route.path, ANONYMOUS) for route in TEMPLATE.routes if route.path != "$default"]
+    row = f"{COMPANIES}/{ours.provenance.id}"
+    tag = get(row, READER).headers["etag"]
+    asked += [get(COMPANIES, READER), get(f"{COMPANIES}?foo=1", READER), get(row, READER, if_none_match=tag)]
+    asked += [
+        get("/nowhere", READER),
+        get(f"{COMPANIES}/", READER),
+        get("/", ANONYMOUS),
+        call("OPTIONS", row, ANONYMOUS),
+    ]
+    assert {200, 204, 302, 304, 308, 400, 401, 404} <= {reply.status for reply in asked}
+    assert {reply.headers["x-content-type-options"] for reply in asked} == {"nosniff"}

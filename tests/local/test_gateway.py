@@ -225,6 +225,44 @@ def test_a_changed_token_is_refused(client: Client, identity: Identity) -> None:
     refused(client, f"Bearer {header}.{body}.{signature}", SIGNATURE)
 
 
+@pytest.mark.parametrize("name", ["sub", "client_id"])
+def test_a_claim_that_is_null_is_not_there(client: Client, identity: Identity, name: str) -> None:
+    assert client("/v1/things", token=identity.sign({**claims(identity), name: None})).status == 200
+    assert name not in client.events[0]["requestContext"]["authorizer"]["jwt"]["claims"]
+
+
+@pytest.mark.parametrize("sub", [5, True, ["me"], {"me": 1}])
+def test_a_subject_that_is_no_text_is_refused(client: Client, identity: Identity, sub: object) -> None:
+    refused(client, identity.sign(claims(identity, sub=sub)), "the token's sub is not a text")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda part: part + "=" * (-len(part) % 4),
+        lambda part: f"{part[:9]}!{part[9:]}",
+        lambda part: f"{part[:9]}\t{part[9:]}",
+    ],
+)
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_part_that_is_not_bare_base64url_is_refused(
+    client: Client, identity: Identity, number: int, spoil: Callable[[str], str]
+) -> None:
+    for filler in ("", "x", "xx", "xxx"):
+        parts = identity.sign(claims(identity, filler=filler)).split(".")
+        spoilt = spoil(parts[number])
+        if spoilt != parts[number]:
+            parts[number] = spoilt
+            assert client("/v1/things", token=".".join(parts)).status == 401
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be", "utf-8-sig"])
+def test_claims_in_another_encoding_than_utf_8_are_refused(client: Client, identity: Identity, encoding: str) -> None:
+    said = json.dumps(claims(identity)).encode(encoding)
+    # The issuer's own key: what is refused is the encoding, and not the signature.
+    refused(client, jwt.PyJWS().encode(said, identity._key, "RS256", headers={"kid": identity.key_id}), NO_JWT)
+
+
 def test_an_open_route_needs_no_token(client: Client) -> None:
     assert client("/health").status == 200
     assert "authorizer" not in client.events[0]["requestContext"]
@@ -334,7 +372,9 @@ def shared(client: Client) -> Client:
 def test_a_preflight_that_falls_to_a_default_route_with_an_authorizer_is_refused(shared: Client) -> None:
     answer = shared("/v1/things", "OPTIONS", more=preflight())
     assert answer.status == 401
-    assert "access-control-allow-origin" not in answer.headers
+    # The browser is told its origin, and refuses because of the status.
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert "access-control-allow-methods" not in answer.headers
 
 
 def test_an_open_options_route_has_the_gateway_answer_the_preflight(shared: Client) -> None:
@@ -363,6 +403,26 @@ def test_a_page_may_read_what_a_function_answers_and_the_functions_own_headers_o
     assert answer.headers["access-control-allow-origin"] == PAGE
     assert "etag" in answer.headers["access-control-expose-headers"].split(",")
     assert answer.headers["etag"] == '"1"'
+
+
+def test_a_page_may_read_what_the_gateway_answers_by_itself(shared: Client) -> None:
+    def failing(_: Mapping[str, Any]) -> Any:
+        raise InvocationError("Error", "it fails")
+
+    shared.answer = failing
+    shared.throttle = Throttle(1, 5)
+    large = (b"x" * (10 * 1024 * 1024), b"x")
+    asked = [
+        shared("/v1/things", more={"origin": PAGE}),
+        shared("/v1/things", "POST", chunks=large, more={"origin": PAGE}),
+        shared("/health", more={"origin": PAGE, "x-long": "x" * 10_240}),
+        shared("/health", more={"origin": PAGE}),
+    ]
+    shared.throttle = Throttle(1, 0)
+    asked.append(shared("/health", more={"origin": PAGE}))
+    assert [answer.status for answer in asked] == [401, 413, 431, 500, 429]
+    assert [answer.headers.get("access-control-allow-origin") for answer in asked] == [PAGE] * 5
+    assert "access-control-allow-origin" not in shared("/v1/things", more={"origin": "https://else.example"}).headers
 
 
 def test_without_a_configuration_options_is_a_method_like_any_other(client: Client) -> None:
@@ -462,6 +522,7 @@ class Wire:
     address: tuple[str, int]
     begun: list[str]
     let_go: threading.Event
+    server: gateway.Server
 
     def ask(self, path: str) -> socket.socket:
         asking = socket.create_connection(self.address, timeout=5)
@@ -486,25 +547,58 @@ def wire(identity: Identity) -> Iterator[Wire]:
         return {"statusCode": 200, "body": "done"}
 
     with ThreadPoolExecutor(1) as executor, socket.create_server(("127.0.0.1", 0)) as listening:
-        server = gateway.Server(Gateway((OPEN,), (), identity, invoke, executor))
+        server = gateway.Server(Gateway((OPEN, POST), (), identity, invoke, executor))
         serving = threading.Thread(target=server.run, args=([listening],))
         serving.start()
         try:
-            yield Wire(listening.getsockname(), begun, let_go)
+            yield Wire(listening.getsockname(), begun, let_go, server)
         finally:
             let_go.set()
             server.should_exit = True
             serving.join()
 
 
-def test_a_client_that_sends_no_more_gets_its_answer(wire: Wire) -> None:
-    with wire.ask("/health?half") as asking:
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_that_sends_no_more_gets_its_answer_and_nothing_before_it(wire: Wire, version: str) -> None:
+    with socket.create_connection(wire.address, timeout=5) as asking:
+        asking.sendall(f"GET /health?half HTTP/{version}\r\nhost: localhost\r\n\r\n".encode())
         wire.wait_for(1)
         asking.shutdown(socket.SHUT_WR)
+        time.sleep(2 * RESET_SECONDS)
         wire.let_go.set()
         answer = b"".join(iter(partial(asking.recv, 65536), b""))
-    assert answer.endswith(b"done")
-    assert b"HTTP/1.1 200 OK" in answer
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\ndone")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"",
+        b"GET /health HTTP/1.1\r\nhost: lo",
+        b"POST /v1/things HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nab",
+    ],
+)
+def test_a_connection_that_says_nothing_more_is_closed(
+    wire: Wire, beginning: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.half_closed.REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(wire.server.config, "timeout_keep_alive", 0.2)
+    with socket.create_connection(wire.address, timeout=3) as silent:
+        silent.sendall(beginning)
+        assert silent.recv(65536) == b""
+    assert wire.begun == []
+
+
+def test_a_function_may_take_longer_than_a_request(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.half_closed.REQUEST_SECONDS", 0.05)
+    monkeypatch.setattr(wire.server.config, "timeout_keep_alive", 0.05)
+    with wire.ask("/health") as asking:
+        wire.wait_for(1)
+        time.sleep(0.3)
+        wire.let_go.set()
+        assert asking.recv(65536).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_what_a_client_asked_for_that_is_gone_is_not_worked_off(wire: Wire) -> None:

@@ -221,6 +221,14 @@ def test_an_empty_list_of_proofs_lets_no_claim_make_a_service() -> None:
     )
 
 
+@pytest.mark.parametrize("claim", ["client_id", "azp", "cid"])
+@pytest.mark.parametrize("said", ["null", "<nil>", "true", "false", None, "", 5, ["x"]])
+def test_a_proof_compares_texts_that_are_there(said: object, claim: str) -> None:
+    """Whatever API Gateway writes for a claim that is null: two that are not there are not the same name."""
+    with pytest.raises(Unauthorized):
+        principal_of({"sub": said, claim: said, "scope": "system:read"}, DEFAULT)
+
+
 @pytest.mark.parametrize("sub", ["[a b]", "map[a:b]", " pipeline", "pipeline ", "a\tb", "~" * 256, "pipelin\xe9"])
 def test_what_can_be_no_subject_is_no_service(sub: str) -> None:
     with pytest.raises(Unauthorized):

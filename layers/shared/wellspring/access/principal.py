@@ -38,8 +38,8 @@ type Principal = Person | Service
 
 
 # OpenID Connect Core 1.0, section 2: "It MUST NOT exceed 255 ASCII characters in length." API Gateway writes an array
-# as `[a b c]` and an object as `map[a:b c:d]`: neither names anybody.
-_SUBJECT = re.compile(r"(?!\[|map\[)[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+# as `[a b c]` and an object as `map[a:b c:d]`: neither names anybody, nor does a null or a boolean.
+_SUBJECT = re.compile(r"(?!\[|map\[|(?:null|<nil>|true|false)\Z)[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
 def principal_of(claims: Mapping[str, object] | None, meaning: CallerSettings) -> Principal:

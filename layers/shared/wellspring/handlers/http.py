@@ -275,6 +275,8 @@ def _rendered(response: Response) -> Answer:
         "vary": "Accept",
         # An answer depends on who asks, and is a bank's data.
         "cache-control": "private, no-cache",
+        # No answer is what a browser makes of its first bytes ("MIME Sniffing", WHATWG).
+        "x-content-type-options": "nosniff",
         **response.headers,
     }
     if not response.body:

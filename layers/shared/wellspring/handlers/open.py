@@ -83,7 +83,6 @@ def docs_page() -> LambdaHandler:
 
     headers = {
         "content-security-policy": CONTENT_SECURITY_POLICY,
-        "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
     }
     packed = page()
@@ -98,7 +97,6 @@ def console_page() -> LambdaHandler:
     html, policy = page()
     headers = {
         "content-security-policy": policy,
-        "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
         # Who signs in elsewhere in another window gets no hold of this one.
         "cross-origin-opener-policy": "same-origin",
@@ -111,9 +109,8 @@ def console_asset() -> LambdaHandler:
     """Return the handler of `GET /console/{file}`: a file whose name holds its hash, to be kept for ever."""
     from wellspring_console.assets import by_served_name  # noqa: PLC0415  (only the console's functions carry it)
 
-    headers = {"x-content-type-options": "nosniff"}
     operations = {
-        name: _Kept(asset.packed, headers, asset.media_type, plain=asset.content.decode(), kept=KEPT_FOR_EVER).answer
+        name: _Kept(asset.packed, {}, asset.media_type, plain=asset.content.decode(), kept=KEPT_FOR_EVER).answer
         for name, asset in by_served_name().items()
     }
 
