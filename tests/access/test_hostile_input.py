@@ -592,7 +592,11 @@ def test_members_that_nobody_knows_are_ignored(requests: Requests, route: Route)
 
 def is_name(value: str) -> bool:
     """Say whether a value can be the name of a group."""
-    return value not in NO_TEXTS and "\x00" not in value and 0 < len(value.strip()) <= len(value) <= 255
+    return (
+        value not in NO_TEXTS
+        and not re.search(r"[\x00-\x1f\x7f-\x9f]", value)
+        and 0 < len(value.strip()) <= len(value) <= 500
+    )
 
 
 @of_each_with_a_document

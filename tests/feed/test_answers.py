@@ -7,12 +7,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.feed.conftest import Tables
-from tests.support.api import Caller, Reply, call, person, service
+from tests.support.api import Caller, Reply, call, person, post, service
 from tests.support.api import get as get_url
 from tests.support.databases import Statements
 from tests.support.feed import apply, upserted
 from tests.support.world import World
 from wellspring.repositories.feed_status import LOADS
+from wellspring.resources import FEED_REASONS
 
 EVENTS = "/v1/feed-events"
 STATUS = "/v1/feed-status"
@@ -178,6 +179,16 @@ def test_a_released_event_is_shown_as_it_is_now(world: World, tables: Tables) ->
     assert call("POST", f"{EVENTS}/{id_}/release", PIPELINE).codes == ["CONFLICT"]
     assert call("POST", f"{EVENTS}/{uuid4()}/release", PIPELINE).codes == ["FEED_EVENT_NOT_FOUND"]
     assert call("POST", f"{EVENTS}/{id_}/release?page[size]=1", PIPELINE).codes == ["INVALID_QUERY_PARAMETER"]
+
+
+def test_a_reason_that_the_feed_does_not_have_is_told() -> None:
+    for reason in ("other_sources", "tenant_mismatch", ""):
+        reply = post(f"{EVENTS}/release", PIPELINE, {"meta": {"source": "/well/test", "reason": reason}})
+        assert (reply.status, reply.sources) == (422, [{"pointer": "/meta/reason"}])
+        assert reply.error["detail"] == f"The value must be one of: {', '.join(FEED_REASONS)}."
+    for reason in FEED_REASONS:
+        meta = {"source": "/well/test", "reason": reason, "dry_run": True}
+        assert post(f"{EVENTS}/release", PIPELINE, {"meta": meta}).document["meta"]["matching"] == 0
 
 
 def test_a_dismissed_event_keeps_its_note_and_is_not_released(tables: Tables) -> None:

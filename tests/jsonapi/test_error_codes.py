@@ -51,7 +51,7 @@ from wellspring.errors import (
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.repositories import ledger
-from wellspring.resources import ledgers, resource_of
+from wellspring.resources import ledgers, resource_of, resources
 
 COMPANIES = "/v1/company-workspace-connectors"
 COMPANY = "company_workspace_connector"
@@ -602,6 +602,18 @@ def test_a_code_has_one_title_and_one_status_wherever_it_comes_from() -> None:
     for case in CASES:
         said.setdefault(case.code, set()).add((case.title, case.error.status))
     assert {code: len(found) for code, found in said.items()} == dict.fromkeys(said, 1)
+
+
+def test_two_that_are_absent_share_a_title_and_differ_in_detail(scene: Scene) -> None:
+    """JSON:API 1.1, "Error Objects": the title does not change from occurrence to occurrence, the detail is of one."""
+    for resource in (found for found in resources() if found.is_readable and found.policy != "feed"):
+        ids = [uuid4(), uuid4()]
+        errors_ = [get(f"{resource.route}/{id_}", READER).error for id_ in ids]
+        assert {error["status"] for error in errors_} == {"404"}
+        assert len({error["title"] for error in errors_}) == 1
+        assert [str(id_) in error["detail"] for id_, error in zip(ids, errors_, strict=True)] == [True, True]
+    # What is no id of ours is not repeated.
+    assert "quetzal" not in get("/v1/companies/quetzal", READER).error["detail"]
 
 
 def test_every_source_is_of_each_kind() -> None:

@@ -57,6 +57,31 @@ def test_a_stranger_filters_nothing(ours: Tenant, type_: str) -> None:
         assert get(f"{resource_of(type_).route}?filter[{relationship.name}]={uuid4()}").codes == ["UNAUTHORIZED"]
 
 
+def test_a_refusal_names_a_parameter_that_was_sent(world: World, ours: Tenant) -> None:
+    """Also where an order that a filter brings with it is the reason."""
+    bound = "2026-05-10T12:00:00Z"
+    for query in (
+        f"filter[last_synced_at][lt]={bound}",
+        f"filter[last_synced_at][gte]={bound}&filter[status]=active",
+        "sort=last_synced_at",
+        f"sort=created_at&filter[last_synced_at][lt]={bound}&filter[workspace]={ours.workspace.id}",
+    ):
+        for caller in (READER, ours.caller):
+            reply = get(f"/v1/workspace-connectors?{query}", caller)
+            assert reply.status == 400
+            assert {source["parameter"] for source in reply.sources} <= {
+                part.partition("=")[0] for part in query.split("&")
+            }
+
+
+def test_too_many_to_sort_are_told_by_the_filter_that_sorts_them(ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wellspring.services.reading.MAX_STATES", 0)
+    within = f"/v1/workspace-connectors?filter[workspace]={ours.workspace.id}"
+    lesser = get(f"{within}&filter[last_synced_at][lt]=2026-05-10T12:00:00Z", READER)
+    assert (lesser.status, lesser.sources) == (400, [{"parameter": "filter[last_synced_at][lt]"}])
+    assert get(f"{within}&sort=last_synced_at", READER).sources == [{"parameter": "sort"}]
+
+
 @of_every_object
 def test_a_filter_that_names_a_foreign_row_gives_an_empty_list(ours: Tenant, theirs: Tenant, type_: str) -> None:
     resource = resource_of(type_)

@@ -12,6 +12,7 @@ from tests.support.queue import Body, consume, disconnected, invalidated, synced
 from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
+from wellspring.resources import MESSAGE_REASONS
 from wellspring.services import releasing, sync
 
 PIPELINE = service("sync:write", "system:read")
@@ -181,6 +182,20 @@ def test_a_hundred_at_a_time_are_released(world: World, ours: Tenant, ledger: Le
         meta = release_many(ours.connector, "unknown_record").document["meta"]
         assert (meta["released"], meta["still_parked"], meta["remaining"]) == (released, 0, remaining)
     assert ledger.live() == {record.id: 110}
+
+
+@pytest.mark.parametrize("reason", ["unknown_records", "UNKNOWN_RECORD", "other_source", "", 5, ["malformed"]])
+def test_a_reason_that_there_is_not_is_told_and_the_reasons_there_are(ours: Tenant, reason: Any) -> None:
+    """A typo must not look as if nothing were parked."""
+    reply = release_many(ours.connector, reason, dry_run=True)
+    assert (reply.status, reply.codes) == (422, ["SCHEMA_VALIDATION_ERROR"])
+    assert reply.sources == [{"pointer": "/meta/reason"}]
+    assert reply.error["detail"] == f"The value must be one of: {', '.join(MESSAGE_REASONS)}."
+
+
+@pytest.mark.parametrize("reason", MESSAGE_REASONS)
+def test_every_reason_that_there_is_can_be_asked_for(ours: Tenant, reason: str) -> None:
+    assert release_many(ours.connector, reason, dry_run=True).document["meta"]["matching"] == 0
 
 
 @pytest.mark.parametrize("connector", ["00000000-0000-7000-8000-00000000dead", "no-uuid"])

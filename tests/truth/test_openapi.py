@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -444,10 +445,11 @@ TEXTS = {
 
 
 class Tried(NamedTuple):
-    """What became of the query parameters of a request: those that were refused, and those that are unknown."""
+    """What became of the query parameters of a request: which were refused, which are unknown, and what was said."""
 
     refused: set[str]
     unknown: set[str]
+    details: list[str]
 
 
 def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
@@ -477,6 +479,7 @@ def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
     return Tried(
         {problem.source["parameter"] for problem in problems},
         {problem.source["parameter"] for problem in problems if problem.detail.startswith(UNKNOWN)},
+        [problem.detail for problem in problems],
     )
 
 
@@ -494,7 +497,7 @@ EXCLUDED = {
 def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
     given = examples_in(route)
     for name in given:
-        assert try_query(route, *(with_its_order(route, name, given) | beside(route, name)).items()) == (set(), set())
+        assert try_query(route, *(with_its_order(route, name, given) | beside(route, name)).items()).refused == set()
     # All at once, but for what excludes another: a page is after a row or before one, and has one order.
     order = sort.removeprefix("-") if (sort := given.get("sort", "")).endswith("_at") else ""
     if "filter[run]" in given:
@@ -508,7 +511,44 @@ def test_every_parameter_is_accepted_as_in_its_example(route: Route) -> None:
         # Only live rows have the order of names.
         together.pop("filter[deleted]", None)
     excluded = {"page[before]", *EXCLUDED.get(route.resource.type if route.resource else "", ())}
-    assert try_query(route, *(pair for pair in together.items() if pair[0] not in excluded)) == (set(), set())
+    assert try_query(route, *(pair for pair in together.items() if pair[0] not in excluded)).refused == set()
+
+
+def told_in(detail: str, described: set[str]) -> set[str]:
+    """Return the parameters that a refusal says there are, each as it is written in a URL."""
+    if detail == f"{UNKNOWN} It takes none.":
+        return set()
+    found = set()
+    for told in detail.removeprefix(f"{UNKNOWN} There are: ").removesuffix(".").split(", "):
+        prefix, _, operators = told.removesuffix("]").rpartition("[")
+        if told == "fields[TYPE]":
+            found |= {name for name in described if name.startswith("fields[")}
+        elif "|" in operators:
+            found |= {f"{prefix}[{operator}]" for operator in operators.split("|")}
+        else:
+            found.add(told)
+    return found
+
+
+@pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
+def test_a_refusal_names_the_parameters_that_there_are_and_no_others(route: Route) -> None:
+    described = set(parameters(route, "query"))
+    (detail,) = try_query(route, ("quetzal", "1")).details[:1]
+    assert told_in(detail, described) == described
+    filters = {name for name in described if name.startswith("filter[")}
+    (detail,) = try_query(route, ("filter[quetzal]", "1")).details[:1]
+    assert told_in(detail, described) == (filters or described)
+
+
+@pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
+def test_a_refusal_names_a_parameter_that_was_sent(route: Route) -> None:
+    given = examples_in(route)
+    orders = [{"sort": order} for order in parameters(route, "query").get("sort", {}).get("schema", {}).get("enum", ())]
+    for name, more in product(given, ({}, {"filter[deleted]": "only"}, *orders)):
+        sent = {**{known: value for known, value in more.items() if known in given}, name: given[name]}
+        # Whose activity it is must be said, and is missed where it is not.
+        missed = {"filter[workspace_connector]"} if route.resource is CONNECTOR_ACTIVITY else set()
+        assert try_query(route, *sent.items()).refused - missed <= set(sent)
 
 
 def examples_in(route: Route) -> dict[str, str]:

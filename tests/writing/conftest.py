@@ -1,5 +1,6 @@
 """Two tenants with everything that is written to, and races that are no matter of luck."""
 
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -92,8 +93,8 @@ def linked(row: Row) -> dict[str, object]:
 
 
 def without_id(reply: Reply) -> str:
-    """Return the body as it would be in an answer to any other request like it."""
-    return reply.body.replace(reply.request_id, "")
+    """Return the body as it would be in an answer to any other request like it: also of another id."""
+    return re.sub(r"(?<=: )[0-9a-f-]{36}(?=\.)", "", reply.body.replace(reply.request_id, ""))
 
 
 def told(reply: Reply) -> list[tuple[str, str, object]]:

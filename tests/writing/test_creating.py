@@ -11,7 +11,20 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.api import ANONYMOUS, READER, Context, Reply, call, draft, event, get, of_every_ledger, post, service
+from tests.support.api import (
+    ANONYMOUS,
+    READER,
+    Context,
+    Reply,
+    call,
+    draft,
+    event,
+    get,
+    of_every_ledger,
+    patch,
+    post,
+    service,
+)
 from tests.support.databases import WRITER, Database
 from tests.support.world import Row, World
 from tests.writing.conftest import (
@@ -588,27 +601,49 @@ class TestSeveralProblems:
         assert (reply.status, reply.codes) == (403, ["FORBIDDEN", "SYSTEM_ATTRIBUTE"])
 
 
+NO_NAMES = (
+    *("", " ", "\u3000\u2003", "a\x00b", "\x00", "\ud800", "a\udfff", "\ude00\ud83d"),
+    *("x" * 501, "\U0001f600" * 501, "a\nb", "a\tb", "a\rb", "\x1b[2J", "a\x7fb", "a\x85b", "a\x9fb"),
+    *(None, 1, True, [], {}),
+)
+# Five hundred characters: not UTF-16 units, of which an emoji has two, nor bytes, of which it has four.
+NAMES = (
+    "x",
+    " x ",
+    "x" * 500,
+    "é" * 500,
+    "\U0001f600" * 500,
+    "'; DROP TABLE x --",
+    "%s :name $1 \\",
+    "a\u200fb\u2028c\xa0",
+)
+
+
+def renaming(id_: str, name: object) -> Any:
+    return {"data": {"type": "workspace_group", "id": id_, "attributes": {"name": name}}}
+
+
 class TestText:
     """A group's name is the only text that a client writes."""
 
-    @pytest.mark.parametrize(
-        "name",
-        ["", " ", "\u3000\n", "a\x00b", "\x00", "\ud800", "a\udfff", "\ude00\ud83d", "x" * 256, None, 1, True, [], {}],
-        ids=ascii,
-    )
+    @pytest.mark.parametrize("name", NO_NAMES, ids=ascii)
     def test_that_cannot_be_kept_does_not_validate(self, database: Database, ours: Tenant, name: object) -> None:
         reply = post(GROUPS, ours.caller, draft("workspace_group", {"name": name}))
         assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/name")]
         assert count(database, "workspace_groups") == 0
+        made = post(GROUPS, ours.caller, draft("workspace_group", {"name": "Before"}))
+        renamed = patch(made.headers["location"], ours.caller, renaming(made.data["id"], name))
+        assert told(renamed) == told(reply)
+        assert get(made.headers["location"], ours.caller).data["attributes"]["name"] == "Before"
 
-    @pytest.mark.parametrize(
-        "name",
-        ["x", " x ", "x" * 255, "é" * 255, "\U0001f600", "'; DROP TABLE x --", "%s :name $1 \\", "a\u200fb\x7f\x01"],
-    )
+    @pytest.mark.parametrize("name", NAMES, ids=ascii)
     def test_is_kept_as_it_is(self, ours: Tenant, name: str) -> None:
         made = post(GROUPS, ours.caller, draft("workspace_group", {"name": name}))
         assert (made.status, made.data["attributes"]["name"]) == (201, name)
         assert get(made.headers["location"], ours.caller).data["attributes"]["name"] == name
+        other = post(GROUPS, ours.caller, draft("workspace_group", {"name": "Before"}))
+        renamed = patch(other.headers["location"], ours.caller, renaming(other.data["id"], name))
+        assert (renamed.status, renamed.data["attributes"]["name"]) == (200, name)
 
     def test_of_an_escaped_pair_is_one_character(self, ours: Tenant) -> None:
         body = '{"data": {"type": "workspace_group", "attributes": {"name": "\\ud83d\\ude00"}}}'

@@ -21,7 +21,6 @@ from wellspring.services.reading import Found, Row
 
 # As long as other texts may be (contract, section 2).
 NOTE = MetaMember("note", "text", longest=2000)
-REASON = MetaMember("reason", "text", longest=100)
 DRY_RUN = MetaMember("dry_run", "boolean", required=False)
 
 # Does something to one that is kept, by its id; None where the path held something that is no uuid.
@@ -65,10 +64,13 @@ def release_many_of(resource: Resource, of: tuple[MetaMember, ...], release: OfM
         of: by what they are chosen, beside their reason.
         release: does it, told what the request's `meta` says.
     """
+    known = resource.attribute("reason")
+    # One that is none of them would look as if nothing were parked.
+    reason = MetaMember("reason", "text", choices=known.choices if known else ())
 
     def operation(request: Request) -> Response:
         permit(request.principal, resource.policy, "update")
-        released = release(request, _said(request, (*of, REASON, DRY_RUN)))
+        released = release(request, _said(request, (*of, reason, DRY_RUN)))
         meta = {
             "matching": released.matching,
             "released": released.released,

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from wellspring.errors import raise_all
-from wellspring.jsonapi.query import RANGE_OPERATORS, Parser, Reader, ids_of
+from wellspring.jsonapi.query import RANGE_OPERATORS, Parser, Reader, ids_of, with_operators
 from wellspring.jsonapi.values import parse_day
 from wellspring.queries import MAX_ACTIVE_CONNECTORS, MAX_DAYS, MAX_SUMMED, ActivityQuery, AnswerQuery
 from wellspring.resources import CONNECTOR_ACTIVITY, Resource
@@ -166,6 +166,5 @@ class ActivityParser(AnswerParser):
             self.refuse("sum[by]", f"The value must be {BY_CONNECTOR}.")
 
     def _names(self) -> list[tuple[str, str]]:
-        told = f"filter[date][{'|'.join(RANGE_OPERATORS)}]"
         more = [(name, name) for name in ("filter[workspace_connector]", "filter[workspace]", "sum[by]")]
-        return [*more, (told, f"filter[date][{RANGE_OPERATORS[0]}]"), *super()._names()]
+        return [*more, with_operators("date", RANGE_OPERATORS), *super()._names()]

@@ -24,12 +24,13 @@ from wellspring.errors import (
     raise_all,
 )
 from wellspring.ids import parse_id
-from wellspring.jsonapi.values import is_text, parse_instant
+from wellspring.jsonapi.values import is_printable, is_text, parse_instant
 from wellspring.queries import Draft, Reference
 from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource
 
 MAX_BODY_BYTES = 1024 * 1024
-MAX_TEXT = 255
+# A name, which is the only text that a client writes (contract, section 2).
+MAX_TEXT = 500
 MAX_LINKAGES = 500
 # Each that nobody knows is an error object of its own, and Lambda carries no answer of more than 6 MB.
 MAX_FIELDS = 100
@@ -98,12 +99,29 @@ class MetaMember:
         kind: what its value is.
         required: whether it must be there.
         longest: how many characters a text may have.
+        choices: the only values of a text; empty for any.
     """
 
     name: str
     kind: Literal["text", "boolean"]
     required: bool = True
     longest: int = MAX_TEXT
+    choices: tuple[str, ...] = ()
+
+    @property
+    def form(self) -> str:
+        """What its value must be, in words."""
+        if self.kind == "boolean":
+            return "true or false"
+        if self.choices:
+            return f"one of: {', '.join(self.choices)}"
+        return f"a text of 1 to {self.longest} characters, not all blank"
+
+    def takes(self, value: Any) -> bool:
+        """Say whether its value may be this."""
+        if self.kind == "boolean":
+            return isinstance(value, bool)
+        return value in self.choices if self.choices else _is_shown_text(value, self.longest)
 
 
 def parse_meta(
@@ -135,12 +153,10 @@ def parse_meta(
                 found.append(SchemaValidationError(f"The member {member.name} is missing.", pointer="/meta"))
             continue
         value = meta[member.name]
-        is_flag = member.kind == "boolean"
-        if isinstance(value, bool) if is_flag else _is_shown_text(value, member.longest):
+        if member.takes(value):
             said[member.name] = value
         else:
-            form = "true or false" if is_flag else f"a text of 1 to {member.longest} characters, not all blank"
-            found.append(SchemaValidationError(f"The value must be {form}.", pointer=pointer))
+            found.append(SchemaValidationError(f"The value must be {member.form}.", pointer=pointer))
     raise_all(found)
     return said
 
@@ -322,9 +338,9 @@ def _text_of(attribute: Attribute, value: Any) -> str:
         if value in attribute.choices:
             return str(value)
         raise ValueError(" or ".join(attribute.choices))
-    if _is_shown_text(value, MAX_TEXT):
+    if _is_shown_text(value, MAX_TEXT) and is_printable(value):
         return str(value)
-    raise ValueError(f"a text of 1 to {MAX_TEXT} characters that are not all blank, without NUL")
+    raise ValueError(f"a text of 1 to {MAX_TEXT} characters that are not all blank, none of them a control character")
 
 
 def _primary_data(document: Any) -> Mapping[str, Any]:

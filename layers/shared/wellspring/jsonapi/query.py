@@ -35,6 +35,7 @@ from wellspring.resources import DIRECTIONS, FOLDED, Resource, ledgers, resource
 # What most lists are sorted by. Dead rows can be sorted by the time of their deletion, too.
 SORTABLE = ("created_at", "updated_at", "deleted_at")
 RANGE_OPERATORS: tuple[Operator, ...] = ("gte", "gt", "lte", "lt")
+PARTS_OF_NAMES: tuple[Operator, ...] = ("starts", "contains")
 DELETED: tuple[Deleted, ...] = ("exclude", "include", "only")
 CURSORS = ("page[after]", "page[before]")
 MAX_PARAMETERS = 100
@@ -214,11 +215,13 @@ class Parser:
         names = [(name, name) for name in plain] + [("fields[TYPE]", f"fields[{self.resource.type}]")]
         filters = [said.name for said in self.resource.to_one if said.is_filter]
         for said in self.resource.attributes:
-            if said.kind == "instant" and (said.name in self.resource.times or said.kept == "sorted"):
-                told = f"filter[{said.name}][{'|'.join(RANGE_OPERATORS)}]"
-                names.append((told, f"filter[{said.name}][{RANGE_OPERATORS[0]}]"))
+            if said.found == "name":
+                filters.append("name")
+                names.append(with_operators("name", PARTS_OF_NAMES))
+            elif said.kind == "instant" and (said.name in self.resource.times or said.kept == "sorted"):
+                names.append(with_operators(said.name, RANGE_OPERATORS))
             else:
-                filters.append(said.name)
+                filters.append(said.filter or said.name)
         filters += ["deleted", "workspace", BY_SOLE_SOURCE, *filter(None, (self.resource.enrolled_in,))]
         names += [(f"filter[{name}]", f"filter[{name}]") for name in filters]
         return list(dict.fromkeys(names))
@@ -293,8 +296,9 @@ class Parser:
                 "Only live rows have the order of names: ask for another sort, or without filter[deleted].",
             )
         if self.sort.name == self.resource.sorted_by and not self.workspaces:
+            ranged = (parameter_of(self.resource, found) for found in self.filters if found.name == self.sort.name)
             self.refuse(
-                "sort" if self.is_sorted else f"filter[{self.sort.name}]",
+                next(ranged, "sort") if not self.is_sorted else "sort",
                 f"The order of {self.sort.name} is within workspaces: name them by filter[workspace].",
                 kind="unsupported-sort" if self.is_sorted else None,
             )
@@ -335,12 +339,16 @@ class Parser:
     def _refuse_together(self) -> None:
         """Refuse filters that no index has together."""
         allowed = self.resource.together
-        asked = {found.name for found in self.filters if found.operator not in RANGE_OPERATORS}
-        if allowed is None or not asked or asked in allowed:
+        asked = {
+            found.name: parameter_of(self.resource, found)
+            for found in self.filters
+            if found.operator not in RANGE_OPERATORS
+        }
+        if allowed is None or not asked or asked.keys() in allowed:
             return
         sets = "; ".join(" and ".join(f"filter[{name}]" for name in sorted(names)) for names in allowed)
-        for name in sorted(asked):
-            self.refuse(f"filter[{name}]", f"These filters are for one another, alone or together: {sets}.")
+        for parameter in sorted(asked.values()):
+            self.refuse(parameter, f"These filters are for one another, alone or together: {sets}.")
 
     def _include(self, value: str) -> None:
         paths = tuple(dict.fromkeys(value.split(","))) if value else ()
@@ -543,6 +551,11 @@ def default_sort(resource: Resource) -> Sort:
 def is_of_workspaces(resource: Resource) -> bool:
     """Say whether the rows of a type belong to workspaces, by which its list is narrowed."""
     return resource.tenancy not in {"membership", "everybody", "group", "services"}
+
+
+def with_operators(name: str, operators: tuple[Operator, ...]) -> tuple[str, str]:
+    """Return a filter that has operators: as it is told, and one way to write it."""
+    return f"filter[{name}][{'|'.join(operators)}]", f"filter[{name}][{operators[0]}]"
 
 
 _SOME_IDS = f"one to {MAX_FILTER_IDS} uuids, comma-separated"

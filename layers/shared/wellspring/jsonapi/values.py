@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 MEDIA_TYPE = "application/vnd.api+json"
 CURSOR_PAGINATION = "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/"
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # Milliseconds at most: what is finer is cut off by `isoformat`, not here.
 _OF_POSTGRES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,3})?\+00", re.ASCII)
@@ -29,6 +30,11 @@ def is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_printable(value: str) -> bool:
+    """Say whether `value` has no control character: Unicode's category Cc, NUL and line ends among them."""
+    return not _CONTROL.search(value)
 
 
 def parse_instant(text: str) -> datetime | None:

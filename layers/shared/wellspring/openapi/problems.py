@@ -33,6 +33,8 @@ from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
 
+# An id that no example has.
+NOBODYS = "01990000-0009-7000-8000-f00000000009"
 UNAUTHORIZED = Unauthorized("This operation needs a bearer token.")
 UNKNOWN_PATH = NotFound("There is no such path.")
 OTHER_METHOD = MethodNotAllowed("This path knows GET, POST.", allowed=["GET", "POST"])
@@ -136,7 +138,7 @@ def is_never_permitted(route: Route) -> bool:
 
 
 def _absent(type_: str, pointer: str | None = None) -> NotFound:
-    return NotFound(f"There is no such {type_}.", resource_type=type_, pointer=pointer)
+    return NotFound(f"There is no such {type_}: {NOBODYS}.", resource_type=type_, pointer=pointer)
 
 
 def _conditional() -> Iterator[WellspringError]:

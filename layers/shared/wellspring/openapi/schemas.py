@@ -17,6 +17,7 @@ from wellspring.resources import (
     ANSWERS,
     CONNECTOR_IMPACT,
     DIRECTIONS,
+    FEED_REASONS,
     MESSAGE_REASONS,
     SINGLE,
     TIMES,
@@ -40,6 +41,9 @@ RELEASED = ("matching", "released", "still_parked", "remaining")
 # What str.strip takes away, spelt out because regular expressions disagree about \s.
 _BLANK = r"\t-\r\u001c- \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 TEXT_PATTERN = rf"^[^\u0000]*[^\u0000{_BLANK}][^\u0000]*$"
+# A text that has no control characters either, of which blanks are some.
+_CONTROL = r"\u0000-\u001f\u007f-\u009f"
+NAME_PATTERN = rf"^[^{_CONTROL}]*[^{_CONTROL}{_BLANK}][^{_CONTROL}]*$"
 NEVER: Object = {"not": {}}
 
 
@@ -525,7 +529,7 @@ def _of_actions() -> dict[str, Object]:
     known: Object = {
         "source": _text_of(2000),
         "workspace_connector": {"type": "string", "format": "uuid"},
-        "reason": _text_of(100),
+        "reason": schema("Reason"),
         "dry_run": {"type": "boolean"},
         "note": _text_of(2000),
     }
@@ -535,7 +539,8 @@ def _of_actions() -> dict[str, Object]:
         "DismissRequest": (("note",), ()),
     }
     own: Object = {name: open_({said: known[said] for said in sum(said, ())}, *said[0]) for name, said in takes.items()}
-    own["ReleaseMessagesRequest"]["properties"]["reason"] = _of_words("reason", MESSAGE_REASONS)
+    for name, reasons in (("ReleaseRequest", FEED_REASONS), ("ReleaseMessagesRequest", MESSAGE_REASONS)):
+        own[name]["properties"]["reason"] = _of_words("reason", reasons)
     return {
         "ActionMeta": {
             **open_(known),
@@ -607,7 +612,7 @@ def _said(attribute: Attribute) -> Object:
         case _ if attribute.choices:
             return choice(attribute)
         case _:
-            return _text_of(MAX_TEXT)
+            return {**_text_of(MAX_TEXT), "pattern": NAME_PATTERN}
 
 
 def _members(known: Object, needed: list[str]) -> Object:

@@ -66,7 +66,7 @@ def record_sources(
         InvalidCursor: the query's cursor is not one of this list.
     """
     if id_ is None or ledger.one(transaction, principal, record, {"id": id_}) is None:
-        raise absent(record.type)
+        raise absent(record.type, id_)
     place = None
     if query.cursor is not None:
         at = verified(transaction, RECORD_SOURCE, SOURCES, query.cursor, backward=query.backward)
@@ -107,7 +107,7 @@ def connector_impact(transaction: Transaction, principal: Principal, id_: UUID |
         NotFound: there is no such connector, or the caller may not see it.
     """
     if id_ is None or ledger.one(transaction, principal, WORKSPACE_CONNECTOR, {"id": id_}) is None:
-        raise absent(WORKSPACE_CONNECTOR.type)
+        raise absent(WORKSPACE_CONNECTOR.type, id_)
     live = {record.type: dict.fromkeys(DIRECTIONS, 0) for record in records()}
     for sums in sole.live_rows(transaction, principal, id_):
         live[sums["type"]][sums["direction"]] = sums["live"]

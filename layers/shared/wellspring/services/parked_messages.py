@@ -134,7 +134,7 @@ def release_many(
     def look(transaction: Transaction) -> tuple[int, Sequence[UUID]]:
         connector_pk = releasing.connector(transaction, connector_id) if connector_id else None
         if connector_pk is None:
-            raise absent("workspace_connector", "/meta/workspace_connector")
+            raise absent("workspace_connector", connector_id, pointer="/meta/workspace_connector")
         return releasing.parked_for(transaction, connector_pk, reason, MOST_RELEASED)
 
     matching, ids = in_transaction(look, PIPELINE_SCOPE, deadline=deadline)
@@ -189,13 +189,13 @@ def _found(transaction: Transaction, principal: Principal, id_: UUID | None) -> 
     """Return a message that the caller sees. Raises `NotFound`."""
     seen = ledger.one(transaction, principal, SYNC_MESSAGE, {"id": id_}) if id_ is not None else None
     if seen is None:
-        raise absent(SYNC_MESSAGE.type)
+        raise absent(SYNC_MESSAGE.type, id_)
     return releasing.take(transaction, [UUID(seen["id"])])[0]
 
 
 def _now(transaction: Transaction, principal: Principal, id_: UUID) -> Row:
     row = ledger.one(transaction, principal, SYNC_MESSAGE, {"id": id_})
     if row is None:
-        raise absent(SYNC_MESSAGE.type)
+        raise absent(SYNC_MESSAGE.type, id_)
     # Its body is for who may read.
     return row if may_read(principal) else {name: value for name, value in row.items() if name != "body"}

@@ -198,7 +198,9 @@ def _require_few(transaction: Transaction, query: ListQuery) -> None:
     """
     if states.connectors_in(transaction, query.workspaces) > MAX_STATES:
         detail = f"Of more than {MAX_STATES:,} connectors there is no order of {query.sort.name}: ask for another sort."
-        raise InvalidQueryParameter(detail, parameter="sort")
+        # Where it was not asked for, a filter brings it.
+        brought = (parameter_of(query.resource, found) for found in query.filters if found.name == query.sort.name)
+        raise InvalidQueryParameter(detail, parameter=next(brought, "sort"))
 
 
 def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
@@ -266,7 +268,7 @@ def retrieve(transaction: Transaction, principal: Principal, resource: Resource,
         NotFound: there is no such row, or the caller may not see it.
     """
     if id_ is None:
-        raise absent(resource.type)
+        raise absent(resource.type, id_)
     beside = Beside.of(resource, view)
     flush = Flush(transaction)
     row = flush.ask(ledger.live_row(principal, resource, id_))
@@ -276,7 +278,7 @@ def retrieve(transaction: Transaction, principal: Principal, resource: Resource,
         ask_for_keys(flush)
     flush.send(is_last=True)
     if row.value is None:
-        raise absent(resource.type)
+        raise absent(resource.type, id_)
     (shown,), included = read.shown(transaction, [row.value])
     return Found(shown, included)
 
@@ -294,12 +296,20 @@ def require_workspace(transaction: Transaction, principal: Principal, id_: UUID 
         NotFound: there is no such workspace, or the caller may not see it.
     """
     if id_ is None or not parents.visible_workspaces(transaction, principal, [id_]):
-        raise absent("workspace")
+        raise absent("workspace", id_)
 
 
-def absent(type_: str, pointer: str | None = None) -> NotFound:
-    """Return the error of a resource that is not there, or that the caller may not see: the same for both."""
-    return NotFound(f"There is no such {type_}.", resource_type=type_, pointer=pointer)
+def absent(type_: str, *ids: UUID | None, pointer: str | None = None) -> NotFound:
+    """Return the error of a resource that is not there, or that the caller may not see: the same for both.
+
+    Args:
+        type_: its JSON:API type.
+        ids: its own, or those of the parents that it was looked for by; None for text that is none, which is not
+            repeated.
+        pointer: where the document names it.
+    """
+    named = ", ".join(str(id_) if id_ else "the id is no uuid" for id_ in ids)
+    return NotFound(f"There is no such {type_}: {named}.", resource_type=type_, pointer=pointer)
 
 
 def _position(transaction: Transaction, query: ListQuery) -> Position | None:

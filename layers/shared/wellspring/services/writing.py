@@ -73,7 +73,7 @@ def update(
         _lock_in_front(transaction, resource, id_)
     row = ledger.one(transaction, principal, resource, {"id": id_}, deleted=rules.updatable, lock=True) if id_ else None
     if row is None:
-        raise absent(resource.type)
+        raise absent(resource.type, id_)
     rules.guard(transaction, principal, row, draft)
     precondition(row)
     values = rules.changes(principal, row, draft)
@@ -137,7 +137,7 @@ def remove(
         _lock_in_front(transaction, resource, known["id"])
     row = ledger.one(transaction, principal, resource, known, lock=True) if len(known) == len(ids) else None
     if row is None:
-        raise absent(resource.type)
+        raise absent(resource.type, *ids.values())
     rules = RULES[resource.policy]
     rules.guard(transaction, principal, row, None)
     precondition(row)
@@ -158,8 +158,8 @@ def _parents(transaction: Transaction, principal: Principal, draft: Draft) -> di
             found.setdefault(reference.name, []).append(parent)
         elif reference.pointer is None:
             # The path leads nowhere: whatever the document says, it says it to nobody.
-            raise absent(reference.target)
+            raise absent(reference.target, reference.id)
         else:
-            problems.append(absent(reference.target, reference.pointer))
+            problems.append(absent(reference.target, reference.id, pointer=reference.pointer))
     raise_all(problems)
     return found

@@ -144,7 +144,7 @@ def _parked(transaction: Transaction, principal: Principal, id_: UUID | None) ->
     """Lock a parked event, and return it. Raises `NotFound` or `Conflict`."""
     row = ledger.one(transaction, principal, FEED_EVENT, {"id": id_}, lock=True) if id_ else None
     if row is None:
-        raise absent(FEED_EVENT.type)
+        raise absent(FEED_EVENT.type, id_)
     if row["outcome"] != "parked":
         raise Conflict(f"The event is not parked: it is {row['outcome']}.")
     return row
@@ -153,7 +153,7 @@ def _parked(transaction: Transaction, principal: Principal, id_: UUID | None) ->
 def _now(transaction: Transaction, principal: Principal, id_: UUID) -> Row:
     row = ledger.one(transaction, principal, FEED_EVENT, {"id": id_})
     if row is None:
-        raise absent(FEED_EVENT.type)
+        raise absent(FEED_EVENT.type, id_)
     return row
 
 
