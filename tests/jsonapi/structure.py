@@ -106,7 +106,11 @@ def check_identity(item: Mapping[str, Any]) -> None:
 def check_links(links: Any) -> None:
     assert isinstance(links, dict)
     for link in links.values():
-        assert link is None or URI.fullmatch(link), link
+        if isinstance(link, dict):
+            # "Link Objects"
+            assert {"href"} <= link.keys() <= {"href", "rel", "describedby", "title", "type", "hreflang", "meta"}
+        href = link["href"] if isinstance(link, dict) else link
+        assert href is None or URI.fullmatch(href), link
 
 
 def check_errors(errors: Any) -> None:

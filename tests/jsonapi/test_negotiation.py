@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.jsonapi.conftest import LISTED, LISTS, ROUTES, Tenant, list_url, of_every_type
+from tests.jsonapi.structure import check
 from tests.support.api import ANONYMOUS, READER, Reply, call, delete, draft, get, post, service
 from tests.support.databases import Database, engine_for
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
@@ -205,6 +206,10 @@ def test_a_list_applies_the_profile_that_is_asked_for_and_says_so(ours: Tenant, 
         reply = get(list_url(name, ours), ours.caller, accept=accept)
         assert reply.headers["content-type"] == PROFILED
         assert reply.document["jsonapi"] == {"version": "1.1", "profile": [CURSOR_PAGINATION]}
+        # "If a document has extensions or profiles applied to it, this link SHOULD be represented by a link object with
+        # the `type` target attribute specifying the JSON:API media type with all applicable parameters" ("Top Level").
+        assert reply.document["links"]["self"] == {"href": list_url(name, ours), "type": PROFILED}
+        check(reply.document)
 
 
 @pytest.mark.parametrize("accept", NOT_ASKING.values(), ids=NOT_ASKING)
@@ -213,6 +218,7 @@ def test_what_names_no_profile_in_its_type_names_none_in_itself(ours: Tenant, ac
         reply = get(list_url(name, ours), ours.caller, accept=accept)
         assert reply.headers["content-type"] == MEDIA_TYPE
         assert reply.document["jsonapi"] == {"version": "1.1"}
+        assert reply.document["links"]["self"] == list_url(name, ours)
 
 
 @of_every_type
@@ -226,6 +232,7 @@ def test_what_is_no_list_has_no_profile(ours: Tenant, type_: str) -> None:
 def test_the_list_is_the_same_with_the_profile_and_without(ours: Tenant) -> None:
     with_profile, without = (get(COMPANIES, ours.caller, accept=accept).document for accept in (PROFILED, MEDIA_TYPE))
     assert with_profile.pop("jsonapi") != without.pop("jsonapi")
+    assert with_profile["links"].pop("self")["href"] == without["links"].pop("self")
     assert with_profile == without
 
 

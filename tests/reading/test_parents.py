@@ -283,6 +283,10 @@ def test_providers_are_found_by_slug_category_and_country(world: World, ours: Te
         ("filter[country]=DE&sort=name", [bank, other]),
         ("filter[country]=DE&filter[category]=banking", [bank]),
         ("filter[country]=ES", []),
+        ("filter[country]=fr", [bank]),
+        ("filter[country]=ES,fr", [bank]),
+        ("filter[country]=FR,de&sort=name", [bank, other]),
+        ("filter[country]=es&filter[country]=Fr", [bank]),
     ):
         reply = get(f"/v1/providers?{query}", ours.caller)
         assert reply.status == 200, reply.body

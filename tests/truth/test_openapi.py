@@ -35,7 +35,16 @@ from wellspring.openapi.naming import pascal
 from wellspring.openapi.parameters import WITH_VIEW
 from wellspring.openapi.schemas import included_types
 from wellspring.queries import View
-from wellspring.resources import ANSWERS, CONNECTOR_ACTIVITY, RECORD_SOURCE, Resource, records, resource_of, resources
+from wellspring.resources import (
+    ANSWERS,
+    CONNECTOR_ACTIVITY,
+    RECORD_SOURCE,
+    Attribute,
+    Resource,
+    records,
+    resource_of,
+    resources,
+)
 from wellspring.routes import METHODS, Route, objects, routes
 from wellspring.services.reading import Found, Page, Row
 
@@ -619,3 +628,56 @@ def test_every_parameter_that_is_understood_is_described(route: Route) -> None:
 def test_the_path_has_the_parameters_that_its_route_has(route: Route) -> None:
     named = {step[1:-1] for step in route.path.split("/") if step.startswith("{")}
     assert set(parameters(route, "path")) == named
+
+
+# ---- attributes -----------------------------------------------------------------------------------------
+def declared_attributes() -> Iterator[tuple[str, Attribute]]:
+    for resource in (*resources(), *ANSWERS):
+        for attribute in resource.attributes:
+            yield resource.type, attribute
+            yield from ((f"{resource.type}.{attribute.name}", member) for member in attribute.members)
+
+
+def test_every_attribute_is_described_in_a_sentence_that_says_more_than_its_name() -> None:
+    small = {"a", "an", "and", "as", "at", "by", "has", "how", "in", "is", "it", "its", "many", "of", "or", "that"}
+    small |= {"the", "was", "were", "what", "when", "where", "which", "whether", "who"}
+    for type_, attribute in declared_attributes():
+        said = attribute.description
+        assert re.fullmatch(r"[A-Z].*[^.]\.", said), (type_, attribute.name)
+        told = set(re.findall(r"[a-z]+", said.lower())) - small
+        assert told - set(attribute.name.split("_")) - set(re.split(r"[_.]", type_)), (type_, attribute.name)
+
+
+def test_every_attribute_of_an_answer_has_its_description() -> None:
+    shown = DOCUMENT["components"]["schemas"]
+    for resource in (*resources(), *ANSWERS):
+        attributes = resource_schema(shown, resource)["properties"]
+        assert {name: attributes[name]["description"] for name in attributes} == {
+            attribute.name: attribute.description for attribute in resource.attributes
+        }
+
+
+def resource_schema(shown: Any, resource: Resource) -> Any:
+    """Return the schema of a resource's attributes, whichever types share it."""
+    attributes = shown[pascal(resource.type)]["properties"]["attributes"]
+    return shown[attributes["$ref"].rpartition("/")[2]] if "$ref" in attributes else attributes
+
+
+# ---- what generated clients call things -----------------------------------------------------------------
+def test_a_list_is_called_by_the_plural_of_its_path() -> None:
+    for route in OPERATIONS:
+        if route.operation == "list" and not route.within:
+            plural = route.path.rpartition("/")[2].replace("-", "_")
+            assert operation(route)["operationId"] == f"list_{plural}"
+
+
+def test_every_order_has_a_name_that_a_program_can_have() -> None:
+    order = DOCUMENT["components"]["schemas"]["Order"]
+    names = order["x-enum-varnames"]
+    assert len(set(names)) == len(order["enum"])
+    assert dict(zip(order["enum"], names, strict=True))["-created_at"] == "CREATED_AT_DESCENDING"
+    assert all(re.fullmatch("[A-Z][A-Z_]*", name) for name in names)
+    # Every other value makes a name by itself.
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        if name != "Order":
+            assert all(re.fullmatch(r"[A-Za-z][\w.]*", value) for value in schema.get("enum", ()))

@@ -601,7 +601,7 @@ class TestSeveralProblems:
         assert (reply.status, reply.codes) == (403, ["FORBIDDEN", "SYSTEM_ATTRIBUTE"])
 
 
-NO_NAMES = (
+NO_NAMES: tuple[object, ...] = (
     *("", " ", "\u3000\u2003", "a\x00b", "\x00", "\ud800", "a\udfff", "\ude00\ud83d"),
     *("x" * 501, "\U0001f600" * 501, "a\nb", "a\tb", "a\rb", "\x1b[2J", "a\x7fb", "a\x85b", "a\x9fb"),
     *(None, 1, True, [], {}),

@@ -51,7 +51,7 @@ BY_SOURCE = "source"
 type Operator = Literal["eq", "in", "gte", "gt", "lte", "lt", "among", "named", "starts", "contains"]
 # They are answered in the order of names.
 OF_NAMES: tuple[Operator, ...] = ("named", "starts", "contains")
-type FilterValue = str | bool | datetime | UUID | tuple[UUID, ...]
+type FilterValue = str | bool | datetime | UUID | tuple[UUID, ...] | tuple[str, ...]
 type Deleted = Literal["exclude", "include", "only"]
 
 
@@ -61,8 +61,8 @@ class Filter:
 
     Attributes:
         name: an attribute, or a relationship (then `operator` is `in` and `value` the ids).
-        operator: how to compare; `among`: with each of several values; `named`, `starts` and `contains`: a name
-            with a name, with its beginning or with a part of it, the latter two in any case.
+        operator: how to compare; `among`: whether one of its values is one of these; `named`, `starts` and `contains`:
+            a name with a name, with its beginning or with a part of it, the latter two in any case.
         value: what to compare with.
     """
 

@@ -61,6 +61,7 @@ class Attribute:
         column: the column behind it where that is not called as the attribute.
         choices: the only values of a text; empty for any.
         members: what each of its objects may have.
+        description: what it says, in one sentence of the API's description.
         whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
         is_kept_back: whether it is shown of a resource that a service asks for by its id, and nowhere else.
         kept: whether it is no column of the table but of what is kept about the row: shown in lists of the type and
@@ -78,6 +79,7 @@ class Attribute:
     column: str = ""
     choices: tuple[str, ...] = ()
     members: tuple["Attribute", ...] = ()
+    description: str = ""
     whole: str = ""
     is_kept_back: bool = False
     kept: Kept = ""
@@ -256,7 +258,14 @@ class Resource:
         return self.plural or f"{self.name}s"
 
 
-CREATED, UPDATED, DELETED = (Attribute(name, "instant") for name in ("created_at", "updated_at", "deleted_at"))
+CREATED, UPDATED, DELETED = (
+    Attribute(name, "instant", description=description)
+    for name, description in (
+        ("created_at", "When the row was made in this ledger."),
+        ("updated_at", "When the row last changed; until its first change, when it was made."),
+        ("deleted_at", "When the row was tombstoned; null while it is live."),
+    )
+)
 TIMES = (CREATED, UPDATED, DELETED)
 WORKSPACE = Relationship("workspace", "workspace")
 CREATED_BY = Relationship("created_by", "people", required=False)
@@ -304,10 +313,21 @@ def provenance(of: Resource, *deeper: str) -> Resource:
         table=f"{record}_workspace_connectors",
         route=f"/v1/{record.replace('_', '-')}-workspace-connectors",
         attributes=(
-            Attribute("direction", "direction", written="create", required=True),
+            Attribute(
+                "direction",
+                "direction",
+                written="create",
+                required=True,
+                description="Whether the connector brought the record in or carried it out.",
+            ),
             CREATED,
             UPDATED,
-            Attribute("deleted_at", "instant", written="update"),
+            Attribute(
+                "deleted_at",
+                "instant",
+                written="update",
+                description="When the row was tombstoned; null while it is live.",
+            ),
         ),
         relationships=(
             # One record has few rows, so a filter on it wins over one on the connector.
@@ -334,22 +354,41 @@ def provenance(of: Resource, *deeper: str) -> Resource:
 ACCOUNT = record(
     "account",
     "accounts",
-    Attribute("account_name", "text", required=True, example="Current EUR", found="name"),
-    Attribute("currency", "text", example="EUR"),
+    Attribute(
+        "account_name",
+        "text",
+        required=True,
+        example="Current EUR",
+        found="name",
+        description="The name of the account, as its bank or owner has it.",
+    ),
+    Attribute(
+        "currency",
+        "text",
+        example="EUR",
+        description="The currency that the account is kept in, usually as a code of ISO 4217.",
+    ),
     plural="bank accounts",
     route="/v1/accounts",
 )
 COMPANY = record(
     "company",
     "companies",
-    Attribute("name", "text", required=True, example="Alder Trading", found="name"),
+    Attribute("name", "text", required=True, example="Alder Trading", found="name", description="What people call it."),
     plural="companies",
     route="/v1/companies",
 )
 PEOPLE = record(
     "people",
     "peoples",
-    Attribute("full_name", "text", required=True, example="Claire Verdier", found="name"),
+    Attribute(
+        "full_name",
+        "text",
+        required=True,
+        example="Claire Verdier",
+        found="name",
+        description="The whole name of the person, as their source has it.",
+    ),
     plural="people",
     route="/v1/people",
     retrieve="Retrieve a person",
@@ -381,8 +420,18 @@ WORKSPACE_PROVIDER = Resource(
     table="workspace_providers",
     route="/v1/workspace-providers",
     attributes=(
-        Attribute("is_selected", "boolean", written="always"),
-        Attribute("is_matched", "boolean", written="always"),
+        Attribute(
+            "is_selected",
+            "boolean",
+            written="always",
+            description="Whether somebody of the workspace chose the provider; then it is matched, too.",
+        ),
+        Attribute(
+            "is_matched",
+            "boolean",
+            written="always",
+            description="Whether the provider was found to fit the workspace.",
+        ),
         *TIMES,
     ),
     relationships=(
@@ -399,7 +448,12 @@ WORKSPACE_GROUP = Resource(
     type="workspace_group",
     table="workspace_groups",
     route="/v1/workspace-groups",
-    attributes=(Attribute("name", "text", written="always", required=True, example="Verdier Group"), *TIMES),
+    attributes=(
+        Attribute(
+            "name", "text", written="always", required=True, example="Verdier Group", description="What people call it."
+        ),
+        *TIMES,
+    ),
     relationships=(
         CREATED_BY,
         Relationship("workspaces", "workspace", required=False, written="create", many=True),
@@ -425,8 +479,21 @@ WORKSPACE_MEMBERSHIP = Resource(
     table="workspace_memberships",
     route="/v1/workspace-memberships",
     attributes=(
-        Attribute("role", "text", required=True, example="owner", choices=ROLES),
-        Attribute("status", "text", required=True, example="active"),
+        Attribute(
+            "role",
+            "text",
+            required=True,
+            example="owner",
+            choices=ROLES,
+            description="How much the person may do: an owner the most, a guest only reads.",
+        ),
+        Attribute(
+            "status",
+            "text",
+            required=True,
+            example="active",
+            description="Whether the membership counts: only an `active` one opens anything.",
+        ),
         *TIMES,
     ),
     relationships=(
@@ -443,13 +510,47 @@ WORKSPACE_CONNECTOR = Resource(
     table="workspace_connectors",
     route="/v1/workspace-connectors",
     attributes=(
-        Attribute("status", "text", required=True, example="active", found="equal"),
+        Attribute(
+            "status",
+            "text",
+            required=True,
+            example="active",
+            found="equal",
+            description="The state of the connection as the platform tells it, such as `active`.",
+        ),
         *TIMES,
-        Attribute("last_synced_at", "instant", kept="sorted"),
-        Attribute("last_changed_at", "instant", kept="shown"),
-        Attribute("last_failed_at", "instant", kept="shown"),
-        Attribute("parked_messages", "count", required=True, kept="shown"),
-        Attribute("live_rows", "count", required=True, kept="shown"),
+        Attribute(
+            "last_synced_at",
+            "instant",
+            kept="sorted",
+            description="The latest `occurred_at` of a sync that was applied; null where there was none.",
+        ),
+        Attribute(
+            "last_changed_at",
+            "instant",
+            kept="shown",
+            description="When a sync last made or ended a row; null where none did.",
+        ),
+        Attribute(
+            "last_failed_at",
+            "instant",
+            kept="shown",
+            description="When a message was last parked; null where none was.",
+        ),
+        Attribute(
+            "parked_messages",
+            "count",
+            required=True,
+            kept="shown",
+            description="How many of its messages are parked now.",
+        ),
+        Attribute(
+            "live_rows",
+            "count",
+            required=True,
+            kept="shown",
+            description="How many of its provenance rows are not tombstoned.",
+        ),
     ),
     relationships=(
         OF_WORKSPACE,
@@ -470,7 +571,12 @@ OWN_WORKSPACE = Resource(
     type="workspace",
     table="workspaces",
     route="/v1/workspaces",
-    attributes=(Attribute("name", "text", required=True, example="Verdier Foods", found="name"), *TIMES),
+    attributes=(
+        Attribute(
+            "name", "text", required=True, example="Verdier Foods", found="name", description="What people call it."
+        ),
+        *TIMES,
+    ),
     tenancy="itself",
     operations=READ,
     summaries={"list": "List the workspaces of the caller"},
@@ -481,9 +587,20 @@ CONNECTOR = Resource(
     table="connectors",
     route="/v1/connectors",
     attributes=(
-        Attribute("name", "text", required=True, example="Payments", found="name"),
-        Attribute("provider", "text", example="stripe"),
-        Attribute("direction", "direction"),
+        Attribute(
+            "name",
+            "text",
+            required=True,
+            example="Payments",
+            found="name",
+            description="The name of the tool, or of what it is used for.",
+        ),
+        Attribute("provider", "text", example="stripe", description="The slug of whose tool it is."),
+        Attribute(
+            "direction",
+            "direction",
+            description="Whether the tool brings records in or carries them out; null where it does both.",
+        ),
         *TIMES,
     ),
     tenancy="everybody",
@@ -494,13 +611,43 @@ PROVIDER = Resource(
     table="providers",
     route="/v1/providers",
     attributes=(
-        Attribute("name", "text", required=True, example="Stripe", found="name"),
-        Attribute("slug", "text", required=True, example="stripe", found="equal"),
-        Attribute("category", "text", example="payments", found="equal"),
-        Attribute("url", "text", example="https://dashboard.stripe.com"),
-        Attribute("logo_url", "text", example="https://dashboard.stripe.com/logo.svg"),
-        Attribute("countries", "texts", required=True, found="among", filter="country"),
-        Attribute("skill_status", "text", example="ready"),
+        Attribute(
+            "name", "text", required=True, example="Stripe", found="name", description="What people call the provider."
+        ),
+        Attribute(
+            "slug",
+            "text",
+            required=True,
+            example="stripe",
+            found="equal",
+            description="A short name for URLs and programs, which no other provider has.",
+        ),
+        Attribute(
+            "category", "text", example="payments", found="equal", description="The part of the catalogue it stands in."
+        ),
+        Attribute(
+            "url",
+            "text",
+            example="https://dashboard.stripe.com",
+            description="Where its customers sign in or read about it.",
+        ),
+        Attribute(
+            "logo_url",
+            "text",
+            example="https://dashboard.stripe.com/logo.svg",
+            description="Where a picture of its mark is.",
+        ),
+        Attribute(
+            "countries",
+            "texts",
+            required=True,
+            found="among",
+            filter="country",
+            description="Where it is offered, as codes of ISO 3166-1 alpha-2; empty for everywhere.",
+        ),
+        Attribute(
+            "skill_status", "text", example="ready", description="How far the platform is with connecting to it."
+        ),
         *TIMES,
     ),
     tenancy="everybody",
@@ -536,19 +683,77 @@ SYNC_MESSAGE = Resource(
     table="sync_messages",
     route="/v1/sync-messages",
     attributes=(
-        Attribute("message_id", "uuid"),
-        Attribute("message_type", "text", choices=MESSAGE_TYPES, example="records.synced"),
-        Attribute("direction", "text", choices=DIRECTIONS, example="input"),
-        Attribute("mode", "text", choices=("append", "relink"), example="append"),
-        Attribute("run", "text", found="equal", example="2026-05-10-nightly"),
-        Attribute("occurred_at", "instant"),
-        Attribute("received_at", "instant", required=True),
-        Attribute("processed_at", "instant"),
-        Attribute("outcome", "text", required=True, found="equal", choices=MESSAGE_OUTCOMES, example="parked"),
-        Attribute("reason", "text", found="equal", choices=MESSAGE_REASONS, example="unknown_record"),
-        Attribute("problems", "problems", required=True, whole="all_problems"),
-        Attribute("counts", "counts", required=True),
-        Attribute("body", "text", example='{"type":"records.synced"}', is_kept_back=True),
+        Attribute("message_id", "uuid", description="The id that its producer gave it; null where none could be read."),
+        Attribute(
+            "message_type",
+            "text",
+            choices=MESSAGE_TYPES,
+            example="records.synced",
+            description="What it asks for; null where that could not be read.",
+        ),
+        Attribute(
+            "direction",
+            "text",
+            choices=DIRECTIONS,
+            example="input",
+            description="Whether its records were brought in or carried out; null for both, or where it has none.",
+        ),
+        Attribute(
+            "mode",
+            "text",
+            choices=("append", "relink"),
+            example="append",
+            description="Whether it adds rows (`append`) or takes the place of older ones (`relink`).",
+        ),
+        Attribute(
+            "run",
+            "text",
+            found="equal",
+            example="2026-05-10-nightly",
+            description="The producer's name for the sync that it is a part of.",
+        ),
+        Attribute("occurred_at", "instant", description="When it happened, by the clock of its producer."),
+        Attribute("received_at", "instant", required=True, description="When it came here for the first time."),
+        Attribute(
+            "processed_at", "instant", description="When it was applied, parked or dismissed; the latest of them."
+        ),
+        Attribute(
+            "outcome",
+            "text",
+            required=True,
+            found="equal",
+            choices=MESSAGE_OUTCOMES,
+            example="parked",
+            description="What became of it.",
+        ),
+        Attribute(
+            "reason",
+            "text",
+            found="equal",
+            choices=MESSAGE_REASONS,
+            example="unknown_record",
+            description="Why it is parked, as docs/messages.md explains; null where it is not.",
+        ),
+        Attribute(
+            "problems",
+            "problems",
+            required=True,
+            whole="all_problems",
+            description="What is wrong with it, each thing by itself: 5 in lists, all with one message.",
+        ),
+        Attribute(
+            "counts",
+            "counts",
+            required=True,
+            description="How many records of each type it named, made, linked and ended; and providers, matched.",
+        ),
+        Attribute(
+            "body",
+            "text",
+            example='{"type":"records.synced"}',
+            is_kept_back=True,
+            description="The message as it was sent, while that is kept; only for services that ask for one by its id.",
+        ),
     ),
     relationships=(
         Relationship("workspace_connector", "workspace_connector", required=False, drives="named", guards=False),
@@ -566,8 +771,22 @@ WORKSPACE_GROUP_MEMBERSHIP = Resource(
     table="workspace_group_memberships",
     route="/v1/workspace-group-memberships",
     attributes=(
-        Attribute("role", "text", written="always", required=True, example="owner", choices=ROLES),
-        Attribute("status", "text", required=True, example="active"),
+        Attribute(
+            "role",
+            "text",
+            written="always",
+            required=True,
+            example="owner",
+            choices=ROLES,
+            description="How much the person may do: an owner the most, a guest only reads.",
+        ),
+        Attribute(
+            "status",
+            "text",
+            required=True,
+            example="active",
+            description="Whether the membership counts: only an `active` one opens anything.",
+        ),
         *TIMES,
     ),
     relationships=(
@@ -600,7 +819,13 @@ READABLE_PARENTS = (
 
 FEED_REASONS = ("malformed", "other_source", "workspace_changed", "unknown_reference", "unexpected", "expired")
 FEED_OUTCOMES = ("waiting", "parked", "applied", "dismissed")
-_SOURCE = Attribute("source", "text", example="/well/companies", found="equal")
+_SOURCE = Attribute(
+    "source",
+    "text",
+    example="/well/companies",
+    found="equal",
+    description="Which system sent it, as CloudEvents names it.",
+)
 # Kept events of the platform's feed: what waits or is parked, and what became of what was (contract, section 6).
 FEED_EVENT = Resource(
     type="feed_event",
@@ -608,22 +833,61 @@ FEED_EVENT = Resource(
     route="/v1/feed-events",
     attributes=(
         _SOURCE,
-        Attribute("event_id", "text", example="42-7"),
-        Attribute("event_type", "text", example="wellspring.company.upserted"),
-        Attribute("subject", "uuid", example="01990000-0003-7000-8000-a00000000001", found="equal"),
-        Attribute("sequence", "version", example="1042", column="version"),
-        Attribute("received_at", "instant", required=True),
-        Attribute("outcome", "text", required=True, example="parked", found="equal", choices=FEED_OUTCOMES),
-        Attribute("reason", "text", example="other_source", found="equal", choices=FEED_REASONS),
+        Attribute("event_id", "text", example="42-7", description="The id that its source gave the event."),
+        Attribute(
+            "event_type",
+            "text",
+            example="wellspring.company.upserted",
+            description="What happened to which kind of resource.",
+        ),
+        Attribute(
+            "subject",
+            "uuid",
+            example="01990000-0003-7000-8000-a00000000001",
+            found="equal",
+            description="The id of the resource that it tells of.",
+        ),
+        Attribute(
+            "sequence",
+            "version",
+            example="1042",
+            column="version",
+            description="The version of the resource at its source: the higher one wins.",
+        ),
+        Attribute("received_at", "instant", required=True, description="When it came here for the first time."),
+        Attribute(
+            "outcome",
+            "text",
+            required=True,
+            example="parked",
+            found="equal",
+            choices=FEED_OUTCOMES,
+            description="What became of it.",
+        ),
+        Attribute(
+            "reason",
+            "text",
+            example="other_source",
+            found="equal",
+            choices=FEED_REASONS,
+            description="Why it is parked, as docs/feed.md explains; null where it is not.",
+        ),
         Attribute(
             "problems",
             "objects",
             required=True,
+            description="What is wrong with it, or what it waits for, each thing by itself.",
             members=(
-                Attribute("code", "text", required=True, example="other_source"),
-                Attribute("pointer", "text"),
-                Attribute("type", "text"),
-                Attribute("id", "text"),
+                Attribute(
+                    "code",
+                    "text",
+                    required=True,
+                    example="other_source",
+                    description="What is wrong, as a word for programs.",
+                ),
+                Attribute("pointer", "text", description="Where in the event it is wrong, as a JSON Pointer."),
+                Attribute("type", "text", description="What kind of resource is missing."),
+                Attribute("id", "text", description="Which resource is missing."),
             ),
         ),
     ),
@@ -644,36 +908,115 @@ FEED_STATUS = Resource(
     table="feed_sources",
     route="/v1/feed-status",
     attributes=(
-        Attribute("waiting", "number", required=True, example="3"),
-        Attribute("parked", "number", required=True, example="1"),
-        Attribute("lag_seconds", "number", required=True, example="12"),
+        Attribute(
+            "waiting",
+            "number",
+            required=True,
+            example="3",
+            description="How many events wait for a parent that is not there yet.",
+        ),
+        Attribute(
+            "parked",
+            "number",
+            required=True,
+            example="1",
+            description="How many events cannot be applied until somebody acts.",
+        ),
+        Attribute(
+            "lag_seconds",
+            "number",
+            required=True,
+            example="12",
+            description="For how many seconds the oldest event that waits has waited.",
+        ),
         Attribute(
             "loads",
             "objects",
             required=True,
+            description="The latest files that were loaded, and how far each is.",
             members=(
-                Attribute("name", "text", required=True, example="companies.jsonl.gz"),
-                Attribute("outcome", "text", required=True, example="done", choices=("in_progress", "done", "failed")),
-                Attribute("lines", "number", required=True, example="100000"),
-                Attribute("started_at", "instant", required=True),
-                Attribute("finished_at", "instant"),
+                Attribute(
+                    "name",
+                    "text",
+                    required=True,
+                    example="companies.jsonl.gz",
+                    description="The name of the file in the bucket.",
+                ),
+                Attribute(
+                    "outcome",
+                    "text",
+                    required=True,
+                    example="done",
+                    choices=("in_progress", "done", "failed"),
+                    description="How the loading ended, or that it goes on.",
+                ),
+                Attribute(
+                    "lines",
+                    "number",
+                    required=True,
+                    example="100000",
+                    description="How many lines have been read so far.",
+                ),
+                Attribute("started_at", "instant", required=True, description="When the loading began."),
+                Attribute("finished_at", "instant", description="When the loading ended; null while it goes on."),
             ),
         ),
         Attribute(
             "sources",
             "objects",
             required=True,
+            description="How far the feed is with each source and type.",
             members=(
-                Attribute("source", "text", required=True, example="/well/companies"),
-                Attribute("type", "text", required=True, example="company"),
-                Attribute("events", "number", required=True, example="1200"),
-                Attribute("applied", "number", required=True, example="1100"),
-                Attribute("live", "number", required=True, example="1000"),
-                Attribute("waiting", "number", required=True, example="3"),
-                Attribute("parked", "number", required=True, example="1"),
-                Attribute("last_sequence", "version", required=True, example="1042"),
-                Attribute("last_event_at", "instant"),
-                Attribute("last_received_at", "instant", required=True),
+                Attribute(
+                    "source",
+                    "text",
+                    required=True,
+                    example="/well/companies",
+                    description="Which system sends these, as CloudEvents names it.",
+                ),
+                Attribute(
+                    "type", "text", required=True, example="company", description="What kind of resource it sends."
+                ),
+                Attribute(
+                    "events", "number", required=True, example="1200", description="How many events came in all."
+                ),
+                Attribute(
+                    "applied", "number", required=True, example="1100", description="How many of them had an effect."
+                ),
+                Attribute(
+                    "live",
+                    "number",
+                    required=True,
+                    example="1000",
+                    description="How many resources of this kind are there now and belong to it.",
+                ),
+                Attribute(
+                    "waiting",
+                    "number",
+                    required=True,
+                    example="3",
+                    description="How many of its events wait for a parent.",
+                ),
+                Attribute(
+                    "parked",
+                    "number",
+                    required=True,
+                    example="1",
+                    description="How many of its events cannot be applied until somebody acts.",
+                ),
+                Attribute(
+                    "last_sequence",
+                    "version",
+                    required=True,
+                    example="1042",
+                    description="The highest version that came.",
+                ),
+                Attribute(
+                    "last_event_at",
+                    "instant",
+                    description="The latest `time` that its events say; null where none says one.",
+                ),
+                Attribute("last_received_at", "instant", required=True, description="When its latest event came here."),
             ),
         ),
     ),
@@ -687,7 +1030,15 @@ CONNECTOR_ACTIVITY = Resource(
     type="connector_activity",
     table="",
     route="/v1/connector-activity",
-    attributes=(Attribute("date", "date"), Attribute("linked", "by_direction"), Attribute("ended", "by_direction")),
+    attributes=(
+        Attribute("date", "date", description="The day, of UTC; null where all days are added up."),
+        Attribute(
+            "linked", "by_direction", description="How many rows were made that day, by record type and direction."
+        ),
+        Attribute(
+            "ended", "by_direction", description="How many rows were tombstoned that day, by record type and direction."
+        ),
+    ),
     relationships=(OF_CONNECTOR,),
     plural="connector activity",
 )
@@ -695,13 +1046,26 @@ RECORD_SOURCE = Resource(
     type="record_source",
     table="",
     attributes=(
-        Attribute("direction", "direction", required=True),
-        Attribute("first_at", "instant"),
-        Attribute("last_at", "instant"),
-        Attribute("last_occurred_at", "instant"),
-        Attribute("rows", "count"),
-        Attribute("live", "count"),
-        Attribute("rows_is_capped", "boolean"),
+        Attribute(
+            "direction",
+            "direction",
+            required=True,
+            description="Whether the connector brought the record in or carried it out.",
+        ),
+        Attribute("first_at", "instant", description="When the connector first named the record."),
+        Attribute("last_at", "instant", description="When the connector last named the record."),
+        Attribute(
+            "last_occurred_at",
+            "instant",
+            description="The latest `occurred_at` of the messages that named it; null where none says one.",
+        ),
+        Attribute("rows", "count", description="How often it was named: all rows, the tombstoned ones among them."),
+        Attribute("live", "count", description="How many of these rows are not tombstoned."),
+        Attribute(
+            "rows_is_capped",
+            "boolean",
+            description="Whether there are older rows than the record's newest 10,000, which alone are counted.",
+        ),
     ),
     relationships=(Relationship("record", ANY_RECORD), OF_CONNECTOR),
     includes=("workspace_connector", "workspace_connector.connector", "workspace_connector.workspace"),
@@ -710,10 +1074,16 @@ CONNECTOR_IMPACT = Resource(
     type="connector_impact",
     table="",
     attributes=(
-        Attribute("live_rows", "by_direction"),
-        Attribute("sole_source", "totals"),
-        Attribute("examined", "count"),
-        Attribute("is_capped", "boolean"),
+        Attribute(
+            "live_rows", "by_direction", description="How many rows would be tombstoned, by record type and direction."
+        ),
+        Attribute(
+            "sole_source",
+            "totals",
+            description="How many of the records that were looked at no other connector brings in, by type.",
+        ),
+        Attribute("examined", "count", description="How many of its newest live rows were looked at."),
+        Attribute("is_capped", "boolean", description="Whether there are more rows than were looked at."),
     ),
     relationships=(OF_CONNECTOR,),
 )

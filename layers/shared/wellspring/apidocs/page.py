@@ -44,7 +44,7 @@ body .swagger-ui .responses-table .response>td{display:block;width:auto;padding:
 # What people come for, and the tag and the operation that answer it.
 TASKS = (
     ("Find my workspace", "Workspaces", "list_workspaces"),
-    ("Look a company up by its name", "Companies", "list_companys"),
+    ("Look a company up by its name", "Companies", "list_companies"),
     ("Where did this company come from, and where did it go?", "Record sources", "company_sources"),
     ("Did everything sync, and which connector is late?", "Workspace connectors", "list_workspace_connectors"),
     ("What did last night's sync bring, and what failed?", "Sync messages", "list_sync_messages"),

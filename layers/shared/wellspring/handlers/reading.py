@@ -10,7 +10,7 @@ from wellspring.handlers.preconditions import none_match
 from wellspring.ids import parse_id
 from wellspring.jsonapi.documents import entity_tag, page_document, single_document, url_of
 from wellspring.jsonapi.query import parse_list, parse_view
-from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
+from wellspring.jsonapi.values import MEDIA_TYPE, PROFILED
 from wellspring.queries import View
 from wellspring.resources import Resource
 from wellspring.services import reading
@@ -48,8 +48,7 @@ def page_response(request: Request, resource: Resource, page: reading.Page, view
     """Return the answer that has a page of resources."""
     profiled = request.wants_profile
     document = page_document(resource, page, view, request.path, request.raw_query, names_profile=profiled)
-    profile = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
-    return Response(render(document), media_type=profile if profiled else MEDIA_TYPE)
+    return Response(render(document), media_type=PROFILED if profiled else MEDIA_TYPE)
 
 
 def retrieve_of(resource: Resource) -> LambdaHandler:

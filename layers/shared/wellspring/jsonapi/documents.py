@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from wellspring.jsonapi.query import with_cursor
-from wellspring.jsonapi.values import CURSOR_PAGINATION, render_instant
+from wellspring.jsonapi.values import CURSOR_PAGINATION, PROFILED, render_instant
 from wellspring.queries import View
 from wellspring.resources import ANY_RECORD, SINGLE, Attribute, Relationship, Resource, resource_of
 from wellspring.services.reading import Found, Included, Page, Row
@@ -136,7 +136,7 @@ def page_document(
         data.append(item)
     document: Object = {
         "jsonapi": {**VERSION, "profile": [CURSOR_PAGINATION]} if names_profile else VERSION,
-        "links": _page_links(page, path, raw_query),
+        "links": _page_links(page, path, raw_query, names_profile=names_profile),
         "data": data,
     }
     if page.total is not None:
@@ -209,13 +209,21 @@ def _digest(text: str) -> str:
     return base64.urlsafe_b64encode(digest).decode()
 
 
-def _page_links(page: Page, path: str, raw_query: str) -> dict[str, str | None]:
+def _page_links(page: Page, path: str, raw_query: str, *, names_profile: bool) -> Object:
+    """Return the links of a page.
+
+    "If a document has extensions or profiles applied to it, this link SHOULD be represented by a link object with the
+    `type` target attribute specifying the JSON:API media type with all applicable parameters" (JSON:API 1.1, "Top
+    Level", of `self`).
+    """
+
     def beside(parameter: str, cursor: str | None) -> str:
         return url_of(path, with_cursor(raw_query, parameter, cursor))
 
     first, last = page.ends or ((page.cursors[0], page.cursors[-1]) if page.cursors else (None, None))
+    url = url_of(path, raw_query)
     return {
-        "self": url_of(path, raw_query),
+        "self": {"href": url, "type": PROFILED} if names_profile else url,
         "first": beside("page[after]", None),
         "prev": beside("page[before]", first) if page.more_before and first else None,
         "next": beside("page[after]", last) if page.more_after and last else None,

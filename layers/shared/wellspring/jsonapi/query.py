@@ -42,6 +42,8 @@ MAX_PARAMETERS = 100
 # In all filters of a request together. API Gateway takes 10,240 bytes of request line and headers: these are 3,900 of
 # them when their commas are escaped, a cursor 1,200 at most, and the rest is for a token and a browser's headers.
 MAX_FILTER_IDS = 100
+# There are some 250 countries (ISO 3166).
+MAX_FILTER_CODES = 300
 # Of what is shorter nearly every name has some.
 MIN_SEARCHED = 3
 MAX_FILTER_TEXT = 2000
@@ -197,7 +199,8 @@ class Parser:
             return True
         filtered = name.removeprefix("filter[").removesuffix("]")
         relationship = self.resource.relationship(filtered)
-        return filtered == "workspace" or (relationship is not None and not relationship.many)
+        is_among = any(said.found == "among" and filtered == said.filter for said in self.resource.attributes)
+        return filtered == "workspace" or is_among or (relationship is not None and not relationship.many)
 
     def _advice(self, name: str, reader_of: Callable[[str], Reader | None]) -> str:
         """Return what to write instead of a parameter that is unknown."""
@@ -268,7 +271,7 @@ class Parser:
         counts = {
             parameter_of(self.resource, found): len(found.value)
             for found in self.filters
-            if isinstance(found.value, tuple)
+            if found.operator == "in" and isinstance(found.value, tuple)
         }
         if self.workspaces:
             counts["filter[workspace]"] = len(self.workspaces)
@@ -452,9 +455,12 @@ class Parser:
             choice = f"one of: {', '.join(known.choices)}"
             return lambda value: self._add(parameter, name, "eq", value if value in known.choices else None, choice)
         for attribute in self.resource.attributes:
-            if attribute.found in {"equal", "among"} and name == (attribute.filter or attribute.name):
-                operator: Operator = "eq" if attribute.found == "equal" else "among"
-                return partial(self._add_text, parameter, attribute.name, operator, (1, MAX_FILTER_TEXT), form)
+            if name != (attribute.filter or attribute.name):
+                continue
+            if attribute.found == "equal":
+                return partial(self._add_text, parameter, attribute.name, "eq", (1, MAX_FILTER_TEXT), form)
+            if attribute.found == "among":
+                return lambda value: self._add(parameter, attribute.name, "among", _codes_of(value), _SOME_CODES)
         return None
 
     def _name_reader(self, parameter: str, attribute: str, wanted: str = "") -> Reader | None:
@@ -559,6 +565,17 @@ def with_operators(name: str, operators: tuple[Operator, ...]) -> tuple[str, str
 
 
 _SOME_IDS = f"one to {MAX_FILTER_IDS} uuids, comma-separated"
+
+
+_SOME_CODES = f"one to {MAX_FILTER_CODES} codes, comma-separated"
+
+
+def _codes_of(value: str) -> tuple[str, ...] | None:
+    """Return the codes of a value in each way that a catalogue may write them; None where it has another form."""
+    codes = value.split(",")
+    if len(codes) > MAX_FILTER_CODES or not all(0 < len(code) <= MAX_FILTER_TEXT for code in codes):
+        return None
+    return tuple(dict.fromkeys(written for code in codes for written in (code, code.upper(), code.lower())))
 
 
 def _cursor(value: str) -> str:

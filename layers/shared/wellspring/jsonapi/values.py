@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 MEDIA_TYPE = "application/vnd.api+json"
 CURSOR_PAGINATION = "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/"
+PROFILED = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

@@ -30,7 +30,10 @@ def operation_id(route: Route) -> str:
         return f"list_{folder}"
     if operation not in METHOD_NAMES:
         return f"{folder}_{operation}"
-    return f"{operation}_{folder}s" if operation == "list" else f"{operation}_{folder}"
+    if operation == "list" and route.resource is not None:
+        # The path has the plural.
+        return f"list_{route.resource.route.rpartition('/')[2].replace('-', '_')}"
+    return f"{operation}_{folder}"
 
 
 _TAGS: Mapping[Policy, str] = {

@@ -8,6 +8,7 @@ from wellspring.example_ids import id_of
 from wellspring.jsonapi.answers import BY_CONNECTOR
 from wellspring.jsonapi.query import (
     DELETED,
+    MAX_FILTER_CODES,
     MAX_FILTER_IDS,
     MAX_FILTER_TEXT,
     MIN_SEARCHED,
@@ -47,9 +48,15 @@ def enumerations() -> dict[str, Object]:
     """Return the schemas of the values that parameters choose from, shared so that generated clients name each once."""
     orders = dict.fromkeys(order for resource in resources() for order in _orders(resource))
     return {
-        "Order": {"type": "string", "enum": list(orders)},
+        # What generators of clients call them: `-` has no place in a name.
+        "Order": {"type": "string", "enum": list(orders), "x-enum-varnames": [_name_of(order) for order in orders]},
         "DeletedRows": {"type": "string", "enum": list(DELETED)},
     }
+
+
+def _name_of(order: str) -> str:
+    """Return `CREATED_AT` for `created_at`, `CREATED_AT_DESCENDING` for `-created_at`."""
+    return order.removeprefix("-").upper() + ("_DESCENDING" if order.startswith("-") else "")
 
 
 # Of the console, whose page names them.
@@ -230,14 +237,17 @@ def _filters_of(attribute: Attribute, *, is_ranged: bool) -> Iterator[Object]:
     match attribute.found:
         case "name":
             yield from _filters_of_names(example)
-        case "equal" | "among":
+        case "among":
+            codes = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
+            told = f"Only rows that have one of these among their `{attribute.name}`, in any case."
+            yield _listed(name, told, codes, example[:1], minItems=1, maxItems=MAX_FILTER_CODES)
+        case "equal":
             text: Object = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
             if attribute.choices:
                 text = choice(attribute)
             elif attribute.kind == "uuid":
                 text = _UUID
-            found = example if attribute.found == "equal" else example[0]
-            yield _query(name, f"Only rows whose `{attribute.name}` is this, or has it among others.", text, found)
+            yield _query(name, f"Only rows whose `{attribute.name}` is this.", text, example)
     match attribute.kind:
         case "direction":
             yield _query(name, "Only rows of this direction.", schema("Direction"), example)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
-from wellspring.jsonapi.values import CURSOR_PAGINATION
+from wellspring.jsonapi.values import CURSOR_PAGINATION, PROFILED
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
 from wellspring.queries import MAX_TOTAL, MOST_LINKED, PROBLEMS_KEPT
@@ -168,6 +168,10 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "description": "Empty or left out where a GET would not show the resource, as of one that is tombstoned.",
         },
         "RelatedLinks": closed({"related": schema("Link"), "next": schema("Link")}, "related"),
+        "ProfiledLink": {
+            **closed({"href": schema("Link"), "type": {"const": PROFILED}}, "href", "type"),
+            "description": "Where the answer's own type names the profile.",
+        },
         "PageLinks": _links("self", "first", "prev", "next"),
         "ItemMeta": {
             **closed({"page": closed({"cursor": {"type": "string"}}, "cursor")}, "page"),
@@ -339,7 +343,14 @@ def _is_named_only(resource: Resource) -> bool:
 
 
 def _all_shown(resource: Resource) -> Object:
-    return closed({said.name: _shown(said) for said in resource.attributes})
+    return closed({said.name: _described(said) for said in resource.attributes})
+
+
+def _described(attribute: Attribute) -> Object:
+    """Return the schema of an attribute in an answer, with what it says."""
+    shown = _shown(attribute)
+    # Beside a reference some generators read nothing; one that is alone in `allOf` they take for itself.
+    return {**({"allOf": [shown]} if "$ref" in shown else shown), "description": attribute.description}
 
 
 def _shown(attribute: Attribute) -> Object:
@@ -384,7 +395,7 @@ def _id_of(resource: Resource) -> Object:
 def _member(attribute: Attribute) -> Object:
     """Return the schema of one of an attribute's objects."""
     needed = [member.name for member in attribute.members if member.required]
-    return closed({member.name: _shown(member) for member in attribute.members}, *needed)
+    return closed({member.name: _described(member) for member in attribute.members}, *needed)
 
 
 def _text(attribute: Attribute) -> Object:
@@ -452,9 +463,8 @@ def _of_type(target: str) -> Object:
 
 
 def _links(*names: str) -> Object:
-    properties: Object = {
-        name: schema("Link") if name in {"self", "first"} else _or_null(schema("Link")) for name in names
-    }
+    properties: Object = {name: schema("Link") if name == "first" else _or_null(schema("Link")) for name in names}
+    properties["self"] = {"anyOf": [schema("Link"), schema("ProfiledLink")]}
     return closed(properties, *names)
 
 

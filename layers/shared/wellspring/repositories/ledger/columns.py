@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, DateTime, FromClause, Table, Text, bindparam, case, cast, func, literal_column
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-from sqlalchemy.dialects.postgresql import array
 
 from wellspring.access.predicates import IDS
 from wellspring.models import table_of
@@ -111,8 +111,8 @@ def row_filters(
                 found.append(column < value)
             case "among":
                 # As the GIN index has it.
-                among = bindparam(parameter_name(name, operator), type_=Text)
-                found.append(row.c[name].contains(array([cast(among, Text)])))
+                among = bindparam(parameter_name(name, operator), type_=ARRAY(Text))
+                found.append(row.c[name].overlap(cast(among, ARRAY(Text))))
             case "named" | "starts" | "contains":
                 found += _by_name(row, name, operator)
             case _:
