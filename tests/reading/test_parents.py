@@ -13,6 +13,7 @@ from tests.support.databases import Database
 from tests.support.world import Row, World
 from wellspring.access.predicates import Visible
 from wellspring.repositories.ledger import pages, single
+from wellspring.repositories.ledger.catalogue import _statement as choices_statement
 from wellspring.resources import READABLE_PARENTS, Resource, records
 from wellspring.services import reading
 
@@ -273,6 +274,37 @@ def test_a_service_names_a_workspace_for_all_but_live_rows_by_their_making(ours:
 
 
 # ---- other filters -------------------------------------------------------------------------------------------
+def test_the_catalogue_tells_its_categories_and_countries_when_asked(world: World, ours: Tenant) -> None:
+    world.provider("a-bank", "A bank", category="banking", countries=["FR", "DE"])
+    world.provider("a-mail", "A mail", category="mail", countries=["DE"])
+    world.provider("another", "Another", category=None, countries=[])
+    world.tombstone(world.provider("gone", "Gone", category="gone", countries=["ES"]))
+    known = {"category": ["banking", "mail"], "country": ["DE", "FR"]}
+    for caller in (READER, ours.caller):
+        # Of the whole catalogue, whatever is listed of it.
+        for query in ("with_choices=true", "with_choices=true&filter[category]=mail&page[size]=1"):
+            assert get(f"/v1/providers?{query}", caller).document["meta"] == {"choices": known}
+        both = get("/v1/providers?with_choices=true&page[total]=true", caller)
+        assert both.document["meta"] == {"page": {"total": 3}, "choices": known}
+        for query in ("", "with_choices=false"):
+            assert "meta" not in get(f"/v1/providers?{query}", caller).document
+    refused = get("/v1/providers?with_choices=yes", ours.caller)
+    assert (refused.status, refused.error["source"]) == (400, {"parameter": "with_choices"})
+    assert get("/v1/connectors?with_choices=true", ours.caller).status == 400
+
+
+def test_the_choices_are_bounded(world: World, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        world.provider(f"p-{number}", f"P {number}", category=f"c-{number}", countries=["FR"])
+    monkeypatch.setattr("wellspring.repositories.ledger.catalogue.MAX_CHOICES", 2)
+    choices_statement.cache_clear()
+    assert get("/v1/providers?with_choices=true", ours.caller).document["meta"]["choices"] == {
+        "category": ["c-0", "c-1"],
+        "country": ["FR"],
+    }
+    choices_statement.cache_clear()
+
+
 def test_providers_are_found_by_slug_category_and_country(world: World, ours: Tenant) -> None:
     bank = world.provider("a-bank", "A bank", category="banking", countries=["FR", "DE"])
     other = world.provider("a-mail", "A mail", category="mail", countries=["DE"])

@@ -36,6 +36,8 @@ MAX_SUMMED = 100
 MAX_SOURCE_ROWS = 10_000
 MAX_EXAMINED = 10_000
 
+# How many values of a catalogue a list tells.
+MAX_CHOICES = 500
 # How far the names of a workspace are searched for a part of one: each is looked at.
 MAX_SEARCHED = 100_000
 # The longest beginning of a name that there is an order of.
@@ -134,6 +136,7 @@ class ListQuery:
         cursor: the opaque cursor to continue from, as the client sent it; None for an end of the list.
         backward: the page ends before the cursor (`page[before]`) instead of beginning after it.
         total: whether to count the whole list.
+        choices: whether to tell which values there are to filter by.
         view: what of each row to show.
         sole_source: the workspace connector without which nobody would have brought them in; None for any.
         enrolled_in: what they are enrolled in (`Resource.enrolled_in`); None for anything.
@@ -148,6 +151,7 @@ class ListQuery:
     cursor: str | None = None
     backward: bool = False
     total: bool = False
+    choices: bool = False
     view: View = field(default_factory=View)
     sole_source: UUID | None = None
     enrolled_in: UUID | None = None

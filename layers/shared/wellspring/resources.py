@@ -63,6 +63,7 @@ class Attribute:
         members: what each of its objects may have.
         description: what it says, in one sentence of the API's description.
         whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
+        is_told: whether a list tells, when asked, which values of it there are: of a catalogue, which is small.
         is_kept_back: whether it is shown of a resource that a service asks for by its id, and nowhere else.
         kept: whether it is no column of the table but of what is kept about the row: shown in lists of the type and
             with one of it, elsewhere where `fields` names it, and no part of its ETag. By one that is `sorted` the
@@ -81,6 +82,7 @@ class Attribute:
     members: tuple["Attribute", ...] = ()
     description: str = ""
     whole: str = ""
+    is_told: bool = False
     is_kept_back: bool = False
     kept: Kept = ""
 
@@ -226,6 +228,11 @@ class Resource:
     def kept_links(self) -> tuple[str, ...]:
         """The names of the relationships that are kept about its rows, and not in them."""
         return tuple(relationship.name for relationship in self.relationships if relationship.is_kept)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The filters of which a list tells, when asked, which values there are."""
+        return tuple(attribute.filter or attribute.name for attribute in self.attributes if attribute.is_told)
 
     @property
     def sorted_by(self) -> str:
@@ -623,7 +630,12 @@ PROVIDER = Resource(
             description="A short name for URLs and programs, which no other provider has.",
         ),
         Attribute(
-            "category", "text", example="payments", found="equal", description="The part of the catalogue it stands in."
+            "category",
+            "text",
+            example="payments",
+            found="equal",
+            is_told=True,
+            description="Its part of the catalogue.",
         ),
         Attribute(
             "url",
@@ -643,6 +655,7 @@ PROVIDER = Resource(
             required=True,
             found="among",
             filter="country",
+            is_told=True,
             description="Where it is offered, as codes of ISO 3166-1 alpha-2; empty for everywhere.",
         ),
         Attribute(

@@ -139,9 +139,13 @@ def page_document(
         "links": _page_links(page, path, raw_query, names_profile=names_profile),
         "data": data,
     }
+    meta: Object = {}
     if page.total is not None:
-        capped = {"total_is_capped": True} if page.total_is_capped else {}
-        document["meta"] = {"page": {"total": page.total, **capped}}
+        meta["page"] = {"total": page.total} | ({"total_is_capped": True} if page.total_is_capped else {})
+    if page.choices is not None:
+        meta["choices"] = page.choices
+    if meta:
+        document["meta"] = meta
     return _with_included(document, page.included, view)
 
 

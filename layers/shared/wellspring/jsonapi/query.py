@@ -37,6 +37,9 @@ SORTABLE = ("created_at", "updated_at", "deleted_at")
 RANGE_OPERATORS: tuple[Operator, ...] = ("gte", "gt", "lte", "lt")
 PARTS_OF_NAMES: tuple[Operator, ...] = ("starts", "contains")
 DELETED: tuple[Deleted, ...] = ("exclude", "include", "only")
+# A parameter of our own has a character that is no small letter (JSON:API 1.1, "Implementation-Specific Query
+# Parameters").
+WITH_CHOICES = "with_choices"
 CURSORS = ("page[after]", "page[before]")
 MAX_PARAMETERS = 100
 # In all filters of a request together. API Gateway takes 10,240 bytes of request line and headers: these are 3,900 of
@@ -106,6 +109,7 @@ def parse_list(
         cursor=parser.after if parser.before is None else parser.before,
         backward=parser.before is not None,
         total=parser.total,
+        choices=parser.choices,
         view=View(include, asked.fields) if asked.include is None and include else asked,
         sole_source=parser.sole_source,
         enrolled_in=parser.enrolled_in,
@@ -158,6 +162,7 @@ class Parser:
         self.after: str | None = None
         self.before: str | None = None
         self.total = False
+        self.choices = False
         self.include: tuple[str, ...] | None = None
         self.fields: dict[str, frozenset[str]] = {}
 
@@ -215,6 +220,7 @@ class Parser:
     def _names(self) -> list[tuple[str, str]]:
         """Return every parameter that some operation on the resource takes: as it is told, and one way to write it."""
         plain = ["include", "sort", "page[size]", "page[after]", "page[before]", "page[total]"]
+        plain += [WITH_CHOICES] if self.resource.choices else []
         names = [(name, name) for name in plain] + [("fields[TYPE]", f"fields[{self.resource.type}]")]
         filters = [said.name for said in self.resource.to_one if said.is_filter]
         for said in self.resource.attributes:
@@ -245,6 +251,7 @@ class Parser:
             "page[after]": self._after,
             "page[before]": self._before,
             "page[total]": self._total,
+            **({WITH_CHOICES: self._choices} if self.resource.choices else {}),
         }
         return readers.get(name) or self.view_reader(name)
 
@@ -412,11 +419,16 @@ class Parser:
         self.before = _cursor(value)
 
     def _total(self, value: str) -> None:
-        total = parse_boolean(value)
-        if total is None:
-            self.refuse("page[total]", "The value must be true or false.")
-        else:
-            self.total = total
+        self.total = self._truth("page[total]", value)
+
+    def _choices(self, value: str) -> None:
+        self.choices = self._truth(WITH_CHOICES, value)
+
+    def _truth(self, parameter: str, value: str) -> bool:
+        truth = parse_boolean(value)
+        if truth is None:
+            self.refuse(parameter, "The value must be true or false.")
+        return bool(truth)
 
     def _filter_reader(self, parameter: str) -> Reader | None:
         name, *rest = parameter.removeprefix("filter[").removesuffix("]").split("][")

@@ -14,6 +14,7 @@ from wellspring.jsonapi.query import (
     MIN_SEARCHED,
     RANGE_OPERATORS,
     SORTABLE,
+    WITH_CHOICES,
     is_of_workspaces,
 )
 from wellspring.openapi import examples
@@ -23,6 +24,7 @@ from wellspring.queries import (
     BY_SOLE_SOURCE,
     DEFAULT_PAGE_SIZE,
     MAX_ACTIVE_CONNECTORS,
+    MAX_CHOICES,
     MAX_DAYS,
     MAX_EXAMINED,
     MAX_NAME_FOLDED,
@@ -117,6 +119,10 @@ def _key(name: str) -> str:
 def _list(resource: Resource, within: frozenset[str]) -> Iterator[tuple[str, Object]]:
     for parameter in (*_paging(), *_filters(resource, within)):
         yield _key(parameter["name"]), parameter
+    if resource.choices:
+        filters = " and ".join(f"`filter[{name}]`" for name in resource.choices)
+        told = f"`true` tells in `meta.choices` which values there are for {filters}, at most {MAX_CHOICES} of each."
+        yield WITH_CHOICES, _query(WITH_CHOICES, told, {"type": "boolean"}, example=True)
     yield f"sort.{'.'.join(_orders(resource)[::2])}", _sort(resource)
     if "workspace" not in within and is_of_workspaces(resource):
         several = resource.relationship("workspace") is not None

@@ -12,7 +12,7 @@ from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
 from wellspring.jsonapi.values import CURSOR_PAGINATION, PROFILED
 from wellspring.openapi import examples
 from wellspring.openapi.naming import pascal, schema
-from wellspring.queries import MAX_TOTAL, MOST_LINKED, PROBLEMS_KEPT
+from wellspring.queries import MAX_CHOICES, MAX_TOTAL, MOST_LINKED, PROBLEMS_KEPT
 from wellspring.resources import (
     ANSWERS,
     CONNECTOR_IMPACT,
@@ -178,8 +178,8 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "description": "On an item of a list: its cursor, for `page[after]` and `page[before]`.",
         },
         "ListMeta": {
-            **closed({"page": closed(_TOTAL, "total")}, "page"),
-            "description": "Only with `page[total]=true`.",
+            **closed({"page": closed(_TOTAL, "total"), "choices": _choices()}),
+            "description": "`page` only with `page[total]=true`, `choices` only with `with_choices=true`.",
         },
         "Identifier": open_({"type": {"type": "string"}, "id": schema("Id")}, "type", "id"),
         "Linkage": open_({"data": _or_null(schema("Identifier"))}, "data"),
@@ -215,6 +215,13 @@ def basics(codes: list[str]) -> dict[str, Object]:
         **_of_requests(),
         **_of_actions(),
     }
+
+
+def _choices() -> Object:
+    """Return the schema of the values that a catalogue is filtered by."""
+    several: Object = {"type": "array", "items": {"type": "string"}, "maxItems": MAX_CHOICES}
+    filters = dict.fromkeys(name for resource in resources() for name in resource.choices)
+    return {**closed(dict.fromkeys(filters, several)), "description": "Values that there are for each filter."}
 
 
 def _text_of(most: int) -> Object:

@@ -1,6 +1,6 @@
 """Reading the ledger: lists and single rows, with what they include."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -62,6 +62,7 @@ class Page:
         total_is_capped: whether it has more than `total`.
         ends: the cursors that the page before and the page after it are asked for with, where it is not its first and
             its last row's.
+        choices: which values there are to filter by, by the filter; None where nobody asked.
     """
 
     rows: list[Row]
@@ -72,6 +73,7 @@ class Page:
     total: int | None = None
     total_is_capped: bool = False
     ends: tuple[str | None, str | None] | None = None
+    choices: Mapping[str, list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     page = flush.ask(ledger.page(principal, query, position))
     found = beside.ask(flush, principal, query.size)
     total = flush.ask(ledger.count(principal, query)) if query.total else None
+    choices = flush.ask(ledger.choices(query.resource)) if query.choices else None
     ask_for_keys(flush)
     flush.send(is_last=True)
     slice_ = page.value
@@ -130,6 +133,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         more_after=slice_.more_after,
         total=None if total is None else min(total.value, MAX_TOTAL),
         total_is_capped=total is not None and total.value > MAX_TOTAL,
+        choices=None if choices is None else choices.value,
     )
 
 

@@ -5,6 +5,7 @@ differ, `columns` and `visible` what they are made of. What rows point to is rea
 says how.
 """
 
+from wellspring.repositories.ledger.catalogue import choices
 from wellspring.repositories.ledger.columns import own_columns
 from wellspring.repositories.ledger.counts import count
 from wellspring.repositories.ledger.includes import related
@@ -20,6 +21,7 @@ __all__ = [
     "Linked",
     "Row",
     "Slice",
+    "choices",
     "count",
     "is_sorted_by_an_index",
     "leave",
