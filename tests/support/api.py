@@ -100,6 +100,10 @@ class Reply:
     request_id: str
     document: Any = field(default=None)
 
+    def without(self, id_: UUID) -> str:
+        """Return the body as it would be in the answer to another request, for another id."""
+        return self.body.replace(self.request_id, "").replace(str(id_), "")
+
     @property
     def error(self) -> Any:
         """The only error."""

@@ -615,7 +615,7 @@ def test_every_parameter_that_is_understood_is_described(route: Route) -> None:
     operators = (*RANGE_OPERATORS, "eq", "in", "starts", "contains", "ends")
     for field in (*fields, "country", "date", "deleted", "id", "pk", "sole_source"):
         names |= {f"filter[{field}]", *(f"filter[{field}][{operator}]" for operator in operators)}
-    names |= {"sum[by]", *(f"fields[{known.type}]" for known in (*resources(), *ANSWERS))}
+    names |= {"sum[by]", "with_choices", *(f"fields[{known.type}]" for known in (*resources(), *ANSWERS))}
     understood = {name for name in names if name not in try_query(route, (name, "")).unknown}
     if route.operation in WITH_VIEW:
         # It is no error to say something of a type that happens not to be in the answer.
