@@ -10,12 +10,14 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
+from moto.sqs import models
 from moto.sqs.exceptions import ReceiptHandleIsInvalid
 from moto.sqs.models import Message, SQSBackend, _filter_message_attributes, sqs_backends
 from moto.sqs.responses import SQSResponse
@@ -33,6 +35,12 @@ COUNTS = (
 LONGEST_SLEEP_SECONDS = 0.1
 
 
+# moto keeps all objects that it has ever made, for its dashboard, and makes out anew what each attribute of a queue is
+# called, dozens of times for a message.
+Message.instances_tracked = deque(maxlen=0)
+models.camelcase_to_underscores = cache(models.camelcase_to_underscores)
+
+
 class StoredBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
     """moto's SQS, whose messages are in a store; one request at a time."""
 
@@ -41,18 +49,21 @@ class StoredBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
     def __init__(self, region_name: str, account_id: str, store: MessageStore) -> None:
         super().__init__(region_name, account_id)
         self._store = store
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        # For each queue, so that nobody who waits at another wakes up.
+        self._changed: dict[str, threading.Condition] = {}
 
     def create_queue(self, name: str, tags: dict[str, str] | None = None, **attributes: Any) -> Any:
         """Create the queue; the messages that it held when the server last stopped are in it."""
-        with self._changed:
+        with self._lock:
             queue = super().create_queue(name, tags, **attributes)
             queue.BASE_ATTRIBUTES = [attribute for attribute in queue.BASE_ATTRIBUTES if attribute not in COUNTS]
+            self._changed.setdefault(name, threading.Condition(self._lock))
             return queue
 
     def get_queue_attributes(self, queue_name: str, attribute_names: list[str]) -> dict[str, Any]:
         """Return the attributes; messages are counted for those who ask how many there are."""
-        with self._changed:
+        with self._lock:
             others = [name for name in attribute_names if name not in COUNTS]
             attributes: dict[str, Any] = super().get_queue_attributes(queue_name, others)
             wanted = [name for name in COUNTS if name in attribute_names or "All" in attribute_names]
@@ -61,7 +72,7 @@ class StoredBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
 
     def send_message(self, queue_name: str, message_body: str, *rest: Any, **fields: Any) -> Any:
         """Queue the message; a duplicate of the last five minutes is answered like the first, and not queued."""
-        with self._changed:
+        with self._lock:
             queue = self.get_queue(queue_name)
             message = super().send_message(queue_name, message_body, *rest, **fields)
             queue._messages.clear()  # noqa: SLF001  moto, which has checked it, keeps none
@@ -73,9 +84,14 @@ class StoredBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
                 delay = fields.get("delay_seconds")
                 seconds = int(queue.delay_seconds if delay is None else delay)
                 sequence = self._store.add(queue_name, line, _fields(message), seconds)
-                self._changed.notify_all()
+                self._changed[queue_name].notify_all()
             message.sequence_number = _sequence_number(message, sequence)
             return message
+
+    def send_message_batch(self, queue_name: str, entries: dict[str, dict[str, Any]]) -> Any:
+        """Queue the messages, before anybody is given the first."""
+        with self._lock:
+            return super().send_message_batch(queue_name, entries)
 
     def receive_message(
         self,
@@ -87,34 +103,34 @@ class StoredBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
     ) -> list[Any]:
         """Return up to `count` messages, waiting for the first one up to `wait_seconds_timeout`."""
         deadline = time.monotonic() + wait_seconds_timeout
-        with self._changed:
+        with self._lock:
             queue = self.get_queue(queue_name)
             dead_letters = queue.dead_letter_queue if queue.redrive_policy else None
             while True:
                 if dead_letters and self._store.move_dead_letters(
                     queue_name, dead_letters.name, queue.redrive_policy["maxReceiveCount"]
                 ):
-                    self._changed.notify_all()
+                    self._changed[dead_letters.name].notify_all()
                 received = self._store.receive(queue_name, count, visibility_timeout)
                 left = deadline - time.monotonic()
                 if received or left <= 0:
                     return [_answer(each, message_attribute_names or []) for each in received]
                 # A message that becomes visible again announces nothing, so sleep no longer than a moment.
-                self._changed.wait(min(left, LONGEST_SLEEP_SECONDS))
+                self._changed[queue_name].wait(min(left, LONGEST_SLEEP_SECONDS))
 
     def delete_message(self, queue_name: str, receipt_handle: str) -> None:
         """Delete the message of that receipt."""
-        with self._changed:
+        with self._lock:
             self.get_queue(queue_name)
             try:
                 self._store.delete(queue_name, receipt_handle)
             except ValueError as error:
                 raise ReceiptHandleIsInvalid from error
-            self._changed.notify_all()
+            self._changed[queue_name].notify_all()
 
     def delete_message_batch(self, queue_name: str, receipts: list[dict[str, Any]]) -> Any:
         """Delete the messages of those receipts, before anybody is given what they held up."""
-        with self._changed:
+        with self._lock:
             return super().delete_message_batch(queue_name, receipts)
 
     def change_message_visibility(self, queue_name: str, receipt_handle: str, visibility_timeout: int) -> None:
@@ -122,7 +138,7 @@ class StoredBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
 
         Who had it and comes too late is refused, as SQS refuses them.
         """
-        with self._changed:
+        with self._lock:
             self.get_queue(queue_name)
             try:
                 is_hidden = self._store.hide(queue_name, receipt_handle, visibility_timeout)
@@ -130,11 +146,11 @@ class StoredBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
                 raise ReceiptHandleIsInvalid from error
             if not is_hidden:
                 raise ReceiptHandleIsInvalid
-            self._changed.notify_all()
+            self._changed[queue_name].notify_all()
 
     def purge_queue(self, queue_name: str) -> None:
         """Delete every message of the queue; here as often as one likes, not once a minute."""
-        with self._changed:
+        with self._lock:
             self.get_queue(queue_name)
             self._store.purge(queue_name)
 
