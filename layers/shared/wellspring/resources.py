@@ -536,7 +536,7 @@ SYNC_MESSAGE = Resource(
     table="sync_messages",
     route="/v1/sync-messages",
     attributes=(
-        Attribute("message_id", "uuid"),
+        Attribute("message_id", "uuid", found="equal"),
         Attribute("message_type", "text", choices=MESSAGE_TYPES, example="records.synced"),
         Attribute("direction", "text", choices=DIRECTIONS, example="input"),
         Attribute("mode", "text", choices=("append", "relink"), example="append"),
