@@ -543,7 +543,7 @@ def test_a_file_with_lines_that_are_rejected_is_loaded_and_says_which(stack: Sta
     summary = json.loads(done.stdout)
     assert done.returncode == 1
     assert (summary["outcome"], summary["applied"], summary["rejected"]) == ("done", 1, 1)
-    assert done.stderr == f"1 rejected and 0 parked of 2 lines: {summary['rejects']} says which, and why\n"
+    assert done.stderr.strip() == f"1 rejected and 0 parked of 2 lines: {summary['rejects']} says which, and why"
     (reject,) = Path(summary["rejects"]).read_text().splitlines()
     assert json.loads(reject)["line"] == 2
     nothing = make(stack, "load")
