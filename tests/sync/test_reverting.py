@@ -213,14 +213,15 @@ def test_records_that_a_message_made_stay_and_the_feed_may_end_them(
     fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
 ) -> None:
     """docs/messages.md, "Records stay"."""
-    made = {"type": "company", "id": str(uuid4()), "attributes": {"name": "Alder Trading"}}
+    id_ = str(uuid4())
+    made = {"type": "company", "id": id_, "attributes": {"name": "Alder Trading"}}
     body = synced(ours.connector, []) | {"records": [made]}
     applied(body, reverted(ours.connector, body["id"]))
     assert not ledger.live(ours.connector)
-    there = f"SELECT count(*) FROM core_api.companies WHERE id = '{made['id']}' AND deleted_at IS NULL"
+    there = f"SELECT count(*) FROM core_api.companies WHERE id = '{id_}' AND deleted_at IS NULL"
     assert world.database.owner.exec_driver_sql(there).scalar_one() == 1
     world.database.commit()
     world.database.role = FEEDER
-    assert statuses(deleted("company", made["id"], source="/anybody")) == ["applied"]
+    assert statuses(deleted("company", id_, source="/anybody")) == ["applied"]
     assert world.database.owner.exec_driver_sql(there).scalar_one() == 0
     world.database.commit()
