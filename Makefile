@@ -39,7 +39,7 @@ pause-db: stack-venv ## Takes the database away from the running stack's functio
 resume-db: stack-venv ## Gives it back
 	@$(PYTHON_IN) -m local resume-db
 
-load: stack-venv ## Loads a file of events (.jsonl, .jsonl.gz) into the running stack; FILE=…, or FILE=- for standard input
+load: stack-venv ## Loads a file of events (.jsonl, .jsonl.gz) into the running stack; FILE=…, or FILE=- for standard input; fails where lines were rejected
 	@$(PYTHON_IN) -m local load "$(FILE)"
 
 export: stack-venv ## Writes all that the running stack has of a workspace into a file; WORKSPACE=ID OUT=FILE (.jsonl, .jsonl.gz)
@@ -61,7 +61,7 @@ test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws and not sam and not price and not long" \
 		$(ARGS)
 
-long: dev-venv
+long: dev-venv ## Those of them that take long: the stack stopped and started, silence, large tables; ARGS goes to pytest
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m long $(ARGS)
 
 # CI runs the second and the third list side by side: the one computes, the other waits for containers, browsers and

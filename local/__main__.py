@@ -78,11 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         case "pause-db" | "resume-db":
             print(pause(settings, is_over=arguments.command == "resume-db"))
         case "load":
-            from local.load import load  # noqa: PLC0415  of this command only
-
-            summary = load(settings, arguments.file)
-            print_line(json.dumps(summary, indent=2))
-            return 0 if summary["outcome"] == "done" else 1
+            load(settings, arguments.file)
         case "export":
             from local.export import export  # noqa: PLC0415  of this command only
 
@@ -105,6 +101,16 @@ def run(arguments: argparse.Namespace) -> int:
                 stop_with_parent()
             Stack(settings).run()
     return 0
+
+
+def load(settings: Settings, file: str) -> None:
+    """Load a file of events and print its summary. Raises Fault where some of its lines were not applied."""
+    from local import load as loading  # noqa: PLC0415  of this command only
+
+    summary = loading.load(settings, file)
+    print_line(json.dumps(summary, indent=2))
+    if said := loading.complaint(summary):
+        raise Fault(said)
 
 
 def redrive(settings: Settings, _arguments: argparse.Namespace) -> str:

@@ -3,12 +3,12 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import pg8000.native
@@ -32,8 +32,12 @@ SELECT outcome, lines, applied, waiting, parked + rejected FROM wellspring.loads
 def load(settings: Settings, name: str) -> dict[str, Any]:
     """Load the file called `name`, `-` for standard input, and return its summary.
 
+    What became of each line that was not applied is in the file `rejects` of the summary; None where all were.
+
     Raises Fault when no stack runs, there is no such file, or loading comes no further.
     """
+    if not name:
+        raise Fault("say which file of events: make load FILE=companies.jsonl, or FILE=- for standard input")
     stack = facts(settings)
     s3 = client(stack["s3_endpoint_url"], "s3")
     with _file(name) as path:
@@ -41,9 +45,27 @@ def load(settings: Settings, name: str) -> dict[str, Any]:
         key = f"load/{uuid4()}-{path.name}"
         s3.upload_file(str(path), stack["bucket"], key)
     _wait(stack["database_url"], key, total)
-    result = f"results/{key.removeprefix('load/')}.summary.json"
-    summary: dict[str, Any] = json.loads(s3.get_object(Bucket=stack["bucket"], Key=result)["Body"].read())
-    return summary | {"rejects": f"s3://{stack['bucket']}/{quote(result.replace('.summary.json', '.rejects.jsonl'))}"}
+    result = f"results/{key.removeprefix('load/')}"
+    summary: dict[str, Any] = json.loads(
+        s3.get_object(Bucket=stack["bucket"], Key=f"{result}.summary.json")["Body"].read()
+    )
+    rejects = None
+    if summary["parked"] + summary["rejected"]:
+        # A file of this machine: what is in the bucket no local command opens.
+        rejects = settings.state / f"{result}.rejects.jsonl"
+        rejects.parent.mkdir(exist_ok=True)
+        s3.download_file(stack["bucket"], f"{result}.rejects.jsonl", str(rejects))
+    return summary | {"rejects": None if rejects is None else str(rejects)}
+
+
+def complaint(summary: Mapping[str, Any]) -> str | None:
+    """Return what to say of a load that did not apply every line; None where it did, or they wait."""
+    if summary["outcome"] != "done":
+        return f"loading {summary['outcome']} at line {summary['lines']:,}"
+    if summary["rejects"] is None:
+        return None
+    said = f"{summary['rejected']:,} rejected and {summary['parked']:,} parked of {summary['lines']:,} lines"
+    return f"{said}: {summary['rejects']} says which, and why"
 
 
 @contextmanager

@@ -137,7 +137,7 @@ class QueueServer:
             self._process.kill()
 
     def stop(self) -> None:
-        """End the process; it saves its messages first."""
+        """End the process."""
         process, self._process = self._process, None
         if process is None:
             return

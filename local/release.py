@@ -12,6 +12,7 @@ from local.errors import Fault
 from local.identity import Identity
 from local.running import facts
 from local.settings import Settings
+from wellspring.resources import MESSAGE_REASONS
 
 # What a release answers where the message stays parked, or somebody else was quicker.
 CONFLICT = 409
@@ -42,6 +43,8 @@ def of_running_stack(settings: Settings, connector: str, reason: str, *, is_dry:
     Raises Fault when no stack runs, or it refuses.
     """
     api = _Api(facts(settings)["api_url"], Identity(settings.state, settings.port).token("pipeline"))
+    if reason and reason not in MESSAGE_REASONS:
+        raise Fault(f"REASON={reason!r}: a message is parked for one of {', '.join(MESSAGE_REASONS)}")
     # All first: what is released leaves the list, and what is parked anew is its newest.
     ids = list(_parked(api, connector, reason))
     if is_dry:
@@ -54,16 +57,15 @@ def _parked(api: "_Api", connector: str, reason: str) -> Iterator[str]:
         "filter[outcome]": "parked",
         "sort": "received_at",
         "page[size]": "500",
-        "fields[sync_message]": "outcome",
+        "fields[sync_message]": "reason",
     }
     if connector:
         chosen["filter[workspace_connector]"] = connector
-    if reason:
-        chosen["filter[reason]"] = reason
     path: str | None = f"/v1/sync-messages?{urlencode(chosen)}"
     while path:
         page = api.call("GET", path)
-        yield from (row["id"] for row in page["data"])
+        # Here, because no index has the messages of a reason of all workspaces in this order: the API refuses to.
+        yield from (row["id"] for row in page["data"] if reason in {"", row["attributes"]["reason"]})
         path = page["links"]["next"]
 
 

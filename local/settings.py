@@ -74,4 +74,4 @@ class Settings:
     @property
     def queue_file(self) -> Path:
         """The file of the messages that nobody has taken yet."""
-        return self.state / "queue.json"
+        return self.state / "queue.sqlite"

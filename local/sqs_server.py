@@ -1,137 +1,97 @@
-"""The SQS and S3 process of the local stack: moto's server, held to what a FIFO consumer relies on.
+"""The SQS and S3 process of the local stack: moto's server, with a store of its own for the messages.
 
-Run as `python -m local.sqs_server PORT STATE_FILE`; it prints its port when it listens, and leaves when its
-standard input ends. moto keeps messages in memory, so they are written to STATE_FILE and read from it again. The
-bucket's files are gone when it stops.
+Run as `python -m local.sqs_server PORT STATE_FILE ACCOUNT REGION`; it prints its port when it listens, and leaves when
+its standard input ends. moto keeps messages in lists that it looks through for each request, and forgets them when it
+stops; here they are in STATE_FILE, and only the queues' settings are moto's. The bucket's files are gone when it stops.
 """
 
-import json
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections import deque
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from moto.sqs import models
 from moto.sqs.exceptions import ReceiptHandleIsInvalid
-from moto.sqs.models import DEDUPLICATION_TIME_IN_SECONDS, Message, SQSBackend, sqs_backends
+from moto.sqs.models import Message, SQSBackend, _filter_message_attributes, sqs_backends
 from moto.sqs.responses import SQSResponse
 from werkzeug.serving import make_server
 
+from local.message_store import MessageStore, receipt
 from local.settings import HOST
 
-SAVE_EVERY_SECONDS = 1.0
-# What moto counts anew, message by message, whenever it looks at any attribute of a queue: dozens of times for a send.
-COUNTS = {
-    "ApproximateNumberOfMessages": "approximate_number_of_messages",
-    "ApproximateNumberOfMessagesDelayed": "approximate_number_of_messages_delayed",
-    "ApproximateNumberOfMessagesNotVisible": "approximate_number_of_messages_not_visible",
-}
-LONGEST_SLEEP_SECONDS = 0.1
-KEPT = (
-    "id",
-    "body",
-    "message_attributes",
-    "system_attributes",
-    "group_id",
-    "deduplication_id",
-    "sequence_number",
-    "sent_timestamp",
-    "approximate_first_receive_timestamp",
-    "approximate_receive_count",
+# In the order of `MessageStore.counts`.
+COUNTS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
 )
+LONGEST_SLEEP_SECONDS = 0.1
 
 
-class Clock:
-    """The time in milliseconds since 1970, which stands still while the queue is looked through.
-
-    moto asks for it message by message. If it went on meanwhile, the third message of a group could come back into
-    sight when the first had just been passed over, and be handed out before it.
-    """
-
-    def __init__(self) -> None:
-        self._stopped: float | None = None
-
-    def __call__(self) -> float:
-        """Return it."""
-        return time.time() * 1000 if self._stopped is None else self._stopped
-
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """Stand still; for whoever holds the backend's lock."""
-        self._stopped = self()
-        try:
-            yield
-        finally:
-            self._stopped = None
+# moto keeps all objects that it has ever made, for its dashboard, and makes out anew what each attribute of a queue is
+# called, dozens of times for a message.
+Message.instances_tracked = deque(maxlen=0)
+models.camelcase_to_underscores = cache(models.camelcase_to_underscores)
 
 
-CLOCK = Clock()
-
-
-class FifoBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
-    """moto's SQS, one request at a time, with five promises of a FIFO queue that moto 5 does not keep.
-
-    A group whose batch timed out comes back in order (moto hands out its second message first), also where who had
-    it answers late; a message id for deduplication counts for five minutes, not for as long as the message is queued;
-    sequence numbers grow; a message moved to the dead-letter queue is never taken there for a duplicate and lost.
-    """
+class StoredBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
+    """moto's SQS, whose messages are in a store; one request at a time."""
 
     __module__ = SQSBackend.__module__  # where moto looks for the service's URLs
 
-    def __init__(self, region_name: str, account_id: str) -> None:
+    def __init__(self, region_name: str, account_id: str, store: MessageStore) -> None:
         super().__init__(region_name, account_id)
-        self.changed = threading.Condition(threading.RLock())
-        self.dirty = False
-        self.saved: dict[str, list[dict[str, Any]]] = {}
-        self._sequence = time.time_ns()
-        self._recent: dict[tuple[str, str, str], Any] = {}
+        self._store = store
+        self._lock = threading.RLock()
+        # For each queue, so that nobody who waits at another wakes up.
+        self._changed: dict[str, threading.Condition] = {}
 
     def create_queue(self, name: str, tags: dict[str, str] | None = None, **attributes: Any) -> Any:
-        """Create the queue, with the messages it held when the server last stopped."""
-        with self.changed:
+        """Create the queue; the messages that it held when the server last stopped are in it."""
+        with self._lock:
             queue = super().create_queue(name, tags, **attributes)
             queue.BASE_ATTRIBUTES = [attribute for attribute in queue.BASE_ATTRIBUTES if attribute not in COUNTS]
-            for fields in self.saved.pop(name, []):
-                message = Message(fields["id"], fields["body"])
-                vars(message).update(fields)
-                queue.add_message(message)
+            self._changed.setdefault(name, threading.Condition(self._lock))
             return queue
 
     def get_queue_attributes(self, queue_name: str, attribute_names: list[str]) -> dict[str, Any]:
         """Return the attributes; messages are counted for those who ask how many there are."""
-        with self.changed:
+        with self._lock:
             others = [name for name in attribute_names if name not in COUNTS]
             attributes: dict[str, Any] = super().get_queue_attributes(queue_name, others)
-            queue = self.get_queue(queue_name)
-            for name, count in COUNTS.items():
-                if name in attribute_names or "All" in attribute_names:
-                    attributes[name] = getattr(queue, count)
-            return attributes
+            wanted = [name for name in COUNTS if name in attribute_names or "All" in attribute_names]
+            counts = dict(zip(COUNTS, self._store.counts(queue_name), strict=True)) if wanted else {}
+            return attributes | {name: counts[name] for name in wanted}
 
     def send_message(self, queue_name: str, message_body: str, *rest: Any, **fields: Any) -> Any:
         """Queue the message; a duplicate of the last five minutes is answered like the first, and not queued."""
-        with self.changed:
-            duplicate = None
-            if fields.get("deduplication_id"):
-                key = (queue_name, fields["group_id"] or "", fields["deduplication_id"])
-                duplicate = self._recent.get(key)
-            if duplicate and time.time() - duplicate.sent_timestamp / 1000 < DEDUPLICATION_TIME_IN_SECONDS:
-                return duplicate
+        with self._lock:
+            queue = self.get_queue(queue_name)
             message = super().send_message(queue_name, message_body, *rest, **fields)
-            if message.group_id:
-                self._sequence += 1
-                message.sequence_number = f"{self._sequence:020d}"
-            if message.deduplication_id:
-                self._recent[(queue_name, message.group_id or "", message.deduplication_id)] = message
-            self._forget_old_duplicates()
-            self._announce()
+            queue._messages.clear()  # noqa: SLF001  moto, which has checked it, keeps none
+            line = message.group_id if queue.fifo_queue else message.id
+            first = message.deduplication_id and self._store.duplicate(queue_name, line, message.deduplication_id)
+            if first:
+                message.id, sequence = first
+            else:
+                delay = fields.get("delay_seconds")
+                seconds = int(queue.delay_seconds if delay is None else delay)
+                sequence = self._store.add(queue_name, line, _fields(message), seconds)
+                self._changed[queue_name].notify_all()
+            message.sequence_number = _sequence_number(message, sequence)
             return message
+
+    def send_message_batch(self, queue_name: str, entries: dict[str, dict[str, Any]]) -> Any:
+        """Queue the messages, before anybody is given the first."""
+        with self._lock:
+            return super().send_message_batch(queue_name, entries)
 
     def receive_message(
         self,
@@ -143,98 +103,87 @@ class FifoBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
     ) -> list[Any]:
         """Return up to `count` messages, waiting for the first one up to `wait_seconds_timeout`."""
         deadline = time.monotonic() + wait_seconds_timeout
-        with self.changed:
+        with self._lock:
+            queue = self.get_queue(queue_name)
+            dead_letters = queue.dead_letter_queue if queue.redrive_policy else None
             while True:
-                with CLOCK.stopped():
-                    self._put_back(queue_name)
-                    messages: list[Any] = super().receive_message(
-                        queue_name, count, 0, visibility_timeout, message_attribute_names
-                    )
+                if dead_letters and self._store.move_dead_letters(
+                    queue_name, dead_letters.name, queue.redrive_policy["maxReceiveCount"]
+                ):
+                    self._changed[dead_letters.name].notify_all()
+                received = self._store.receive(queue_name, count, visibility_timeout)
                 left = deadline - time.monotonic()
-                if messages or left <= 0:
-                    self.dirty = self.dirty or bool(messages)
-                    return messages
+                if received or left <= 0:
+                    return [_answer(each, message_attribute_names or []) for each in received]
                 # A message that becomes visible again announces nothing, so sleep no longer than a moment.
-                self.changed.wait(min(left, LONGEST_SLEEP_SECONDS))
+                self._changed[queue_name].wait(min(left, LONGEST_SLEEP_SECONDS))
 
     def delete_message(self, queue_name: str, receipt_handle: str) -> None:
         """Delete the message of that receipt."""
-        with self.changed:
-            super().delete_message(queue_name, receipt_handle)
-            self._announce()
+        with self._lock:
+            self.get_queue(queue_name)
+            try:
+                self._store.delete(queue_name, receipt_handle)
+            except ValueError as error:
+                raise ReceiptHandleIsInvalid from error
+            self._changed[queue_name].notify_all()
+
+    def delete_message_batch(self, queue_name: str, receipts: list[dict[str, Any]]) -> Any:
+        """Delete the messages of those receipts, before anybody is given what they held up."""
+        with self._lock:
+            return super().delete_message_batch(queue_name, receipts)
 
     def change_message_visibility(self, queue_name: str, receipt_handle: str, visibility_timeout: int) -> None:
         """Hide the received message for another `visibility_timeout` seconds from now.
 
-        Who had it and comes too late is refused, as SQS refuses them: moto would hide the message, and hand out the
-        next one of its group.
+        Who had it and comes too late is refused, as SQS refuses them.
         """
-        with self.changed, CLOCK.stopped():
-            for message in self.get_queue(queue_name)._messages:  # noqa: SLF001  moto hides those in flight
-                is_held = not message.visible and message.receipt_handle == receipt_handle
-                if message.had_receipt_handle(receipt_handle) and not is_held:
-                    raise ReceiptHandleIsInvalid
-            super().change_message_visibility(queue_name, receipt_handle, visibility_timeout)
-            self._announce()
+        with self._lock:
+            self.get_queue(queue_name)
+            try:
+                is_hidden = self._store.hide(queue_name, receipt_handle, visibility_timeout)
+            except ValueError as error:
+                raise ReceiptHandleIsInvalid from error
+            if not is_hidden:
+                raise ReceiptHandleIsInvalid
+            self._changed[queue_name].notify_all()
 
     def purge_queue(self, queue_name: str) -> None:
         """Delete every message of the queue; here as often as one likes, not once a minute."""
-        with self.changed:
-            super().purge_queue(queue_name)
-            self.get_queue(queue_name).last_purged_at = None
-            self._announce()
+        with self._lock:
+            self.get_queue(queue_name)
+            self._store.purge(queue_name)
 
-    def _announce(self) -> None:
-        self.dirty = True
-        self.changed.notify_all()
 
-    def _put_back(self, queue_name: str) -> None:
-        """Release every message whose time is over, all before any is handed out; move the hopeless ones away."""
-        queue = self.get_queue(queue_name)
-        for message in list(queue.pending_messages):
-            if message.visible:
-                queue.pending_messages.discard(message)
-        if queue.dead_letter_queue is None or not queue.redrive_policy:
-            return
-        held = queue.pending_message_groups
-        for message in queue.messages:
-            hopeless = message.approximate_receive_count >= queue.redrive_policy["maxReceiveCount"]
-            if hopeless and message not in queue.pending_messages and message.group_id not in held:
-                queue._messages.remove(message)  # noqa: SLF001  moto offers no way to move a message
-                queue.dead_letter_queue._messages.append(message)  # noqa: SLF001  the same
-                self._announce()
+def _fields(message: Any) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "body": message.body,
+        "attributes": message.message_attributes,
+        "system_attributes": message.system_attributes,
+        "group_id": message.group_id,
+        "deduplication_id": message.deduplication_id,
+    }
 
-    def _forget_old_duplicates(self) -> None:
-        oldest = (time.time() - DEDUPLICATION_TIME_IN_SECONDS) * 1000
-        for key, message in list(self._recent.items()):
-            if message.sent_timestamp >= oldest:
-                return  # in order of sending: the rest is younger
-            del self._recent[key]
 
-    # ---- keeping ----------------------------------------------------------------------------------------
-    def save(self, path: Path) -> None:
-        """Write the messages of every queue to `path`, whole or not at all, if any changed."""
-        with self.changed:
-            if not self.dirty:
-                return
-            self.dirty = False
-            messages = {
-                name: [{field: getattr(message, field) for field in KEPT} for message in queue._messages]  # noqa: SLF001  moto hides those in flight
-                for name, queue in self.queues.items()
-            }
-        unfinished = path.with_suffix(".unfinished")
-        # Binary attributes are text here: nothing of ours sends any.
-        unfinished.write_text(json.dumps(self.saved | messages, default=repr))
-        unfinished.replace(path)
+def _answer(stored: dict[str, Any], attribute_names: list[str]) -> Any:
+    """Return a stored message as moto answers with it, with the attributes that were asked for."""
+    message = Message(stored["id"], stored["body"], stored["system_attributes"])
+    message.message_attributes = stored["attributes"]
+    _filter_message_attributes(message, attribute_names)
+    message.receipt_handle = receipt(stored)
+    message.group_id = stored["group_id"]
+    message.deduplication_id = stored["deduplication_id"]
+    message.sequence_number = _sequence_number(message, stored["sequence"])
+    message.sent_timestamp = stored["sent_at"]
+    message.approximate_first_receive_timestamp = stored["first_received_at"]
+    message.approximate_receive_count = stored["receives"]
+    return message
 
-    def restore(self, path: Path) -> None:
-        """Remember what `path` holds until the queues are created; an unreadable file is set aside."""
-        try:
-            self.saved = json.loads(path.read_text())
-        except FileNotFoundError:
-            return
-        except ValueError:
-            path.replace(path.with_suffix(".unreadable"))
+
+def _sequence_number(message: Any, sequence: int) -> str | None:
+    """Return what tells the order of a group; a standard queue's message has none."""
+    return f"{sequence:020d}" if message.group_id else None
 
 
 def serving(sqs: Any, s3: Any) -> Any:
@@ -253,11 +202,9 @@ def serving(sqs: Any, s3: Any) -> Any:
 def main(port: int, path: Path, account_id: str, region: str) -> None:
     """Serve until standard input ends."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    sqs_backends.backend = FifoBackend
-    # moto asks for the time twice for each message that it passes over, by a clock that tests may stop.
-    models.unix_time_millis = CLOCK
+    store = MessageStore(path)
+    sqs_backends.backend = partial(StoredBackend, store=store)
     backend = sqs_backends[account_id][region]
-    backend.restore(path)
     # A client signs for the region of its own configuration; here there is one queue whatever that says.
     SQSResponse.sqs_backend = property(lambda _: backend)
     app = create_backend_app("sqs")
@@ -268,18 +215,9 @@ def main(port: int, path: Path, account_id: str, region: str) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)
 
-    ended = threading.Event()
-
-    def wait_for_the_end() -> None:
-        with suppress(OSError):
-            while os.read(0, 1024):
-                pass
-        ended.set()
-
-    threading.Thread(target=wait_for_the_end, daemon=True).start()
-    while not ended.wait(SAVE_EVERY_SECONDS):
-        backend.save(path)
-    backend.save(path)
+    with suppress(OSError):
+        while os.read(0, 1024):
+            pass
     os._exit(0)  # requests in a long poll would otherwise be waited for
 
 

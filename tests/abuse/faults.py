@@ -7,13 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from local.queue import QueueServer
-from local.sqs_server import SAVE_EVERY_SECONDS
 from tests.support.freezing import frozen
 
 # A moment; and longer than a delivery stays hidden, so that others have it meanwhile.
 FROZEN_SECONDS = (0.5, 4.2)
-# What the queue has taken is on the disk after so long. SQS itself forgets nothing that it has taken.
-SAVED_SECONDS = 2 * SAVE_EVERY_SECONDS + 0.2
 
 
 class Sleepers:
@@ -52,13 +49,8 @@ def freeze(pid: int, seconds: float, meanwhile: Callable[[], None]) -> None:
         _wait(seconds, meanwhile)
 
 
-def kill_the_queue(server: QueueServer, meanwhile: Callable[[], None]) -> None:
-    """Kill the queue's process when it has saved what it has taken, and start it again with what it had saved.
-
-    Nobody may send anything meanwhile. What was received or deleted in its last moments is forgotten, so that it is
-    delivered again: at least once is what is promised.
-    """
-    _wait(SAVED_SECONDS, meanwhile)
+def kill_the_queue(server: QueueServer) -> None:
+    """Kill the queue's process, and start it again with what it had: what it has answered is in its file."""
     server.kill()
     server.stop()
     server.start()

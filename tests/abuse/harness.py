@@ -432,7 +432,7 @@ class Run:
                 self._freeze_a_consumer(self._chance.choice(FROZEN_SECONDS))
             case "queue":
                 with self._sending:
-                    kill_the_queue(self._queue.server, self._tick)
+                    kill_the_queue(self._queue.server)
                 self._did["queue's processes killed"] += 1
             case "session":
                 self._end_a_session()

@@ -49,4 +49,4 @@ class Sqs:
 
 
 def serve(folder: Path) -> QueueServer:
-    return QueueServer(Template(), 0, folder / "queue.json", folder / "queue.log", RETRY)
+    return QueueServer(Template(), 0, folder / "queue.sqlite", folder / "queue.log", RETRY)

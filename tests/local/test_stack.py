@@ -474,6 +474,12 @@ def test_make_release_tries_parked_messages_again_and_says_how_many_it_released(
         "1 parked message would be tried again\n",
         "0 of 1 parked message released\n",
     ]
+    # A reason alone chooses among the messages of all connectors.
+    by_reason = [
+        make(stack, "release", f"REASON={reason}", "DRY_RUN=1").stdout for reason in ("malformed", "unknown_record")
+    ]
+    assert by_reason[0] == "0 parked messages would be tried again\n"
+    assert int(by_reason[1].split()[0]) >= 1
     # What settles each minute needs the feed to bring the record; here it is there before that comes round.
     record = waiting["records"][0]["id"]
     made = f"INSERT INTO core_api.companies (id, name, workspace_pk) SELECT '{record}', 'Came late', workspace_pk"
@@ -488,7 +494,8 @@ def test_make_release_tries_parked_messages_again_and_says_how_many_it_released(
     assert len(stack.get(f"{provenance}?filter[company]={record}", "pipeline").json["data"]) == 1
     refused = make(stack, "release", "REASON=bored")
     assert refused.returncode != 0
-    assert "was refused: " in refused.stderr
+    assert "REASON='bored': a message is parked for one of malformed, " in refused.stderr
+    assert "was refused: " in make(stack, "release", "CONNECTOR=none").stderr
     assert make(stack, "recount").stdout.endswith("(0 rows)\n\n")
 
 
@@ -526,6 +533,22 @@ def test_a_file_of_a_platform_is_loaded_by_one_command_and_its_people_see_what_i
     loads("shuffled.jsonl", random.Random(1).sample(events, len(events)))
     assert companies_seen() == len(own)
     assert len(call(rows, token=token).json["data"]) == 3
+
+
+def test_a_file_with_lines_that_are_rejected_is_loaded_and_says_which(stack: StackProcess, tmp_path: Path) -> None:
+    good = upserted("workspace", uuid.uuid4())
+    file = tmp_path / "faulty.jsonl"
+    file.write_text(f"{json.dumps(good)}\nno event\n")
+    done = stack.run("load", str(file))
+    summary = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (summary["outcome"], summary["applied"], summary["rejected"]) == ("done", 1, 1)
+    assert done.stderr.strip() == f"1 rejected and 0 parked of 2 lines: {summary['rejects']} says which, and why"
+    (reject,) = Path(summary["rejects"]).read_text().splitlines()
+    assert json.loads(reject)["line"] == 2
+    nothing = make(stack, "load")
+    assert nothing.returncode != 0
+    assert nothing.stderr.startswith("say which file of events: make load FILE=")
 
 
 # ---- what is rare on a laptop -------------------------------------------------------------------------

@@ -338,7 +338,14 @@ def test_a_page_leads_back_where_it_came_from(ours: Tenant, history: list[tuple[
         (PERSON, "filter[processed_at][gte]=2026-05-10T12:00:00Z", "filter[processed_at][gte]"),
         (PERSON, "filter[outcome]=lost", "filter[outcome]"),
         (PERSON, "filter[deleted]=include", "filter[deleted]"),
-        (PERSON, "filter[message_id]={connector}", "filter[message_id]"),
+        (PERSON, "filter[message_id]=one", "filter[message_id]"),
+        (PERSON, "filter[message_id]={connector}&filter[outcome]=parked", "filter[outcome]"),
+        (SERVICE, "filter[message_id]={connector}&sort=processed_at", "sort"),
+        (
+            SERVICE,
+            "filter[message_id]={connector}&filter[workspace_connector]={connector}",
+            "filter[workspace_connector]",
+        ),
         (PERSON, "sort=created_at", "sort"),
         (SERVICE, "filter[outcome]=applied", "filter[outcome]"),
         (SERVICE, "filter[reason]=overtaken", "filter[reason]"),
@@ -356,6 +363,28 @@ def test_what_no_index_has_together_is_refused_with_the_reason(
 def test_a_row_is_not_found_by_what_ended_it(ours: Tenant) -> None:
     reply = get(f"/v1/company-workspace-connectors?filter[ended_by]={uuid4()}", ours.caller)
     assert (reply.status, reply.error["source"]) == (400, {"parameter": "filter[ended_by]"})
+
+
+def test_a_message_is_found_by_the_id_that_its_producer_gave_it(
+    database: Database, ours: Tenant, theirs: Tenant, world: World
+) -> None:
+    database.role = CONSUMER
+    first, other = synced(ours.connector, [ours.record]), synced(ours.connector, [ours.record])
+    # The foreign tenant's producer took our id: its message is parked, and is theirs.
+    reused = synced(theirs.connector, [theirs.record], id_=first["id"])
+    assert consume(first, other, reused) == []
+    own = _found(first["id"], ours.caller)
+    foreign = _found(first["id"], theirs.caller)
+    assert len({*own, *foreign}) == 2
+    url, ours_only = f"filter[message_id]={first['id']}", f"&filter[workspace]={ours.workspace.id}"
+    for caller in (ours.caller, READER):
+        assert [str(id_) for id_ in listed(f"{url}{ours_only}", caller)] == own
+    assert [str(id_) for id_ in listed(url, ours.caller)] == own
+    assert [str(id_) for id_ in listed(url, theirs.caller)] == foreign
+    assert {str(id_) for id_ in listed(url, READER)} == {*own, *foreign}
+    page = get(f"{MESSAGES}?{url}&sort=received_at&page[total]=true", READER).document
+    assert page["meta"]["page"]["total"] == 2
+    assert listed(f"filter[message_id]={uuid4()}", ours.caller) == []
 
 
 def test_a_service_lists_what_waits_anywhere(ours: Tenant, theirs: Tenant, world: World) -> None:
@@ -397,6 +426,30 @@ def crowded(fresh_database: FreshDatabase, world: World) -> Tenant:
     owner.exec_driver_sql("ANALYZE")
     owner.commit()
     return ours
+
+
+@pytest.mark.parametrize("who", [PERSON, SERVICE])
+def test_a_message_id_is_looked_up_where_it_is_and_where_it_is_not(
+    fresh_database: FreshDatabase, crowded: Tenant, theirs: Tenant, world: World, who: str
+) -> None:
+    """A foreign id costs a person what an absent one costs, in the same plan."""
+    callers = {PERSON: crowded.caller, SERVICE: READER}
+    meter = Meter(fresh_database, SYNC_MESSAGE, callers)
+    owner = fresh_database.owner
+    own = (
+        owner.exec_driver_sql("SELECT message_id FROM wellspring.sync_messages ORDER BY pk OFFSET 15000")
+        .scalars()
+        .first()
+    )
+    foreign = world.message(theirs.connector, theirs.workspace, message_id=uuid4())
+    known = owner.exec_driver_sql("SELECT message_id FROM wellspring.sync_messages WHERE pk = %s", (foreign.pk,))
+    ids = {"own": own, "foreign": known.scalar_one(), "absent": uuid4()}
+    owner.commit()
+    cost = {name: meter.cost(f"filter[message_id]={id_}", who) for name, id_ in ids.items()}
+    assert len(get(f"{MESSAGES}?filter[message_id]={own}", callers[who]).ids) == 1
+    assert max(cost.values()) < 200, cost
+    if who == PERSON:
+        assert cost["foreign"] == cost["absent"]
 
 
 @pytest.mark.parametrize("who", [PERSON, SERVICE])

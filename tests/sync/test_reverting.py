@@ -7,7 +7,8 @@ import pytest
 
 from maintenance.settle import handler as settle
 from tests.support.api import Context
-from tests.support.databases import FreshDatabase
+from tests.support.databases import FEEDER, FreshDatabase
+from tests.support.feed import deleted, statuses
 from tests.support.queue import Body, consume, disconnected, invalidated, reverted, synced
 from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
@@ -206,3 +207,21 @@ def test_it_names_messages_or_a_run(ours: Tenant, ledger: Ledger, members: dict[
     body = {"type": "sync.reverted", "id": str(uuid4()), "workspace_connector_id": str(ours.connector.id), **members}
     assert consume(body) == []
     assert fate(ledger, body) == ("parked", "malformed")
+
+
+def test_records_that_a_message_made_stay_and_the_feed_may_end_them(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    """docs/messages.md, "Records stay"."""
+    id_ = str(uuid4())
+    made = {"type": "company", "id": id_, "attributes": {"name": "Alder Trading"}}
+    body = synced(ours.connector, []) | {"records": [made]}
+    applied(body, reverted(ours.connector, body["id"]))
+    assert not ledger.live(ours.connector)
+    there = f"SELECT count(*) FROM core_api.companies WHERE id = '{id_}' AND deleted_at IS NULL"
+    assert world.database.owner.exec_driver_sql(there).scalar_one() == 1
+    world.database.commit()
+    world.database.role = FEEDER
+    assert statuses(deleted("company", id_, source="/anybody")) == ["applied"]
+    assert world.database.owner.exec_driver_sql(there).scalar_one() == 0
+    world.database.commit()

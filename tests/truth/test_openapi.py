@@ -499,6 +499,8 @@ EXCLUDED = {
     **{record.type: {"filter[sole_source]"} for record in records()},
     # And so have the workspaces of a group.
     "workspace": {"filter[workspace_group]"},
+    # A message's id is asked for alone, or within a workspace.
+    "sync_message": {"filter[message_id]"},
 }
 
 

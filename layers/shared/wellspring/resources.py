@@ -696,7 +696,12 @@ SYNC_MESSAGE = Resource(
     table="sync_messages",
     route="/v1/sync-messages",
     attributes=(
-        Attribute("message_id", "uuid", description="The id that its producer gave it; null where none could be read."),
+        Attribute(
+            "message_id",
+            "uuid",
+            found="equal",
+            description="The id that its producer gave it; null where none could be read.",
+        ),
         Attribute(
             "message_type",
             "text",

@@ -83,6 +83,9 @@ sync_messages = Table(
         postgresql_where=text("reason IS NULL OR reason NOT IN ('malformed', 'reused_id')"),
     ),
     Index("uq_sync_messages_digest", "digest", unique=True, postgresql_where=text(UNMESSAGED)),
+    # By the producer's id, also of what took one that was another's. A person's is looked up in each workspace that
+    # they see, so that nothing depends on whether another has it.
+    Index("idx_sync_messages_message_id", "message_id", "workspace_pk", "received_at", "pk"),
     Index("idx_sync_messages_subject", "subject_id", "pk"),
     # A list without an outcome is those of the four outcomes, merged (docs/adr/0022).
     *(_of_parent(parent, "outcome", "received_at", "pk") for parent in PARENTS),

@@ -242,8 +242,9 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
 
 
 def _is_of_few_messages(resource: Resource, condition: Filter) -> bool:
-    """Say whether a filter is of an outcome that few messages have; those of all workspaces stand together."""
-    return resource.tenancy == "message" and condition.name == "outcome" and condition.value != "applied"
+    """Say whether a filter is of one id, or of an outcome that few messages have; those of all stand together."""
+    is_rare = condition.name == "message_id" or (condition.name == "outcome" and condition.value != "applied")
+    return resource.tenancy == "message" and is_rare
 
 
 def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:

@@ -9,7 +9,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Select, Text, bindparam, case, func, literal_column, select, true
+from sqlalchemy import (
+    CTE,
+    UUID,
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    true,
+)
 
 from wellspring.models.walks import Walk
 from wellspring.repositories.ledger.columns import parent_filters, row_filters, shown_columns, target_table
@@ -43,6 +56,9 @@ class Piece(Walk):
             for name, operator in shape.conditions
             if operator == "eq"
         }
+        if "message_id" in asked:
+            # Few, which are sorted.
+            yield row.c.message_id == bindparam(parameter_name("message_id", "eq"), type_=UUID)
         if self.outcome is not None:
             yield row.c.outcome == (literal_column(f"'{self.outcome}'") if self.outcome else asked["outcome"])
         if "run" in asked:
@@ -77,7 +93,7 @@ class OfParents(HeadsThenLateral):
     def _pieces(self) -> Iterator[Piece]:
         asked = {name for name, operator in self.shape.conditions if operator == "eq"}
         outcomes: tuple[str | None, ...] = MESSAGE_OUTCOMES
-        if self.time != ARRIVAL:
+        if self.time != ARRIVAL or "message_id" in asked:
             outcomes = (None,)
         elif "outcome" in asked:
             outcomes = ("",)
