@@ -123,7 +123,7 @@ class TestRecount:
 @pytest.mark.parametrize(
     ("event", "said"),
     [
-        ({"Verb": "Forget"}, "There is no verb 'Forget'; there are Release, Recount."),
+        ({"Verb": "Forget"}, "There is no verb 'Forget'; there are Release, Recount, MendTimes."),
         ({"Verb": "Recount", "Reason": "expired"}, "Recount does not take Reason; it takes After."),
         ({"Verb": "Release", "Reason": "bored"}, "There is no reason 'bored'"),
         ({"Verb": "Release", "DryRun": "yes"}, "DryRun is true or false."),

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from wellspring import strict_json
 from wellspring.messages import PRINTABLE, Id, Instant, Name, Words
 from wellspring.resources import Resource, ledgers, records
 from wellspring.services.feed import FeedEvent, Malformed, Told
@@ -230,10 +231,9 @@ _MEANINGS: Mapping[str, tuple[str, Literal["upsert", "delete", "erase"]]] = {
 
 def parse(body: str) -> list[Told]:
     """Return the events that a body holds: one, or a batch. What is no event stands among them as `Malformed`."""
-    # A lone surrogate, which Python's strings can hold, is invalid UTF-8.
     try:
-        content = json.loads(body.encode(errors="surrogatepass"))
-    except (ValueError, RecursionError):
+        content = strict_json.loads(body)
+    except ValueError:
         return [_no_event(body, "json_invalid", "")]
     if not isinstance(content, list):
         return [parse_event(content)]
@@ -245,13 +245,10 @@ def parse(body: str) -> list[Told]:
 def parse_line(line: bytes) -> Told:
     """Return the event that one line of a file holds."""
     try:
-        return _applicable(_event.validate_json(line))
-    except ValidationError as error:
-        try:
-            content = json.loads(line)
-        except (ValueError, RecursionError):
-            return _no_event(line.decode(errors="replace"), "json_invalid", "")
-        return _malformed(content, error)
+        content = strict_json.loads(line)
+    except ValueError:
+        return _no_event(line.decode(errors="replace"), "json_invalid", "")
+    return parse_event(content)
 
 
 def parse_event(content: object) -> Told:
