@@ -33,6 +33,10 @@ HIGHEST_SEQUENCE = 9223372036854775807
 # How many problems of one event are told.
 PROBLEMS_TOLD = 5
 
+# An index has it, and an entry of an index has at most 2,704 bytes (Postgres's documentation, "B-Tree", limits).
+type Category = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)]
+# Of twenty providers with as many as there may be, a page is still smaller than an answer may be.
+type Country = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=PRINTABLE)]
 type Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 
 
@@ -108,10 +112,10 @@ class ProviderData(_Data):
 
     name: Name
     slug: Name
-    category: Words | None = None
+    category: Category | None = None
     url: Words | None = None
     logo_url: Words | None = None
-    countries: Annotated[list[Word], Field(max_length=300)] = []
+    countries: Annotated[list[Country], Field(max_length=300)] = []
     skill_status: Words | None = None
 
 
