@@ -63,7 +63,7 @@ BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
 # A time that does not come while these tests run.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 # The first and the last that can be said: a list since the one is whole, and nothing has ended at either.
-FIRST, LAST = (edge.replace(tzinfo=UTC) for edge in (datetime.min, datetime.max))
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 # Before every key that the database gives out itself.
 FIRST_PK = -1000
 
