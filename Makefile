@@ -2,7 +2,7 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run load export demo feed-schema token psql pause-db resume-db redrive release recount test long check first computing waiting lint types imports template price worlds mutations outside pooler \
+.PHONY: help run load export demo feed-schema token psql pause-db resume-db redrive release recount mend-times test long check first computing waiting lint types imports template price worlds mutations outside pooler \
 	contract abuse openapi message-schema events docs pictures bench sam-test sam-image sam-invoke clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
@@ -56,6 +56,9 @@ release: stack-venv ## Tries the running stack's parked messages again, and says
 
 recount: stack-venv ## Compares the running stack's sums with its rows, and shows what differs
 	@$(PYTHON_IN) -m local psql -c "SELECT * FROM wellspring.recount(0, 9223372036854775807, false)"
+
+mend-times: stack-venv ## Mends times of the running stack's messages that nobody can show, or that are in the future
+	@$(PYTHON_IN) -m local psql -c "SELECT * FROM wellspring.mend_times(NULL, NULL) UNION ALL SELECT * FROM wellspring.mend_times(0, 9223372036854775807)"
 
 test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws and not sam and not price and not long" \

@@ -14,7 +14,17 @@ from uuid import UUID
 
 type Body = dict[str, Any]
 
-OCCURRED_AT = "2026-05-10T08:14:22.000Z"
+# When things happened: mostly in May, and at the ends of what is taken.
+OCCURRED_AT = ("2026-05-10T08:14:22.000Z",) * 5 + (
+    *("0001-01-01T00:00:00Z", "0001-01-01T14:00:00+14:00", "1969-12-31T23:59:59.999999-12:00"),
+)
+# And beside them.
+NEVER = (
+    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999-14:00", "9999-12-31T23:59:59.9999999Z"),
+    *("2999-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "infinity", "2026-02-30T00:00:00Z"),
+)
+# What is JSON to some readers.
+NO_JSON = ('"more":NaN', '"more":-Infinity', '"more":1e400', '"more":{"a":1,"a":2}', '"type":"sync.reverted"')
 DIRECTIONS = ("input", "output")
 # Of the messages that are no echo: how many can never succeed, and how many come again.
 POISONED = 0.04
@@ -23,9 +33,8 @@ ECHOED = 0.12
 LATEST_ECHO = 150
 # Groups of which nothing can succeed.
 NOBODYS = 2
-# A copy of a connector's messages goes to the group of each of these spellings of its id. To SQS they are groups of
-# their own, so several consumers have the same id at once.
-SPELLINGS = (str.lower, str.upper, str.title)
+# How often each message of a shared connector is sent, as by a producer whose retries SQS takes for new ones.
+COPIES = 3
 RUN_LENGTHS = (1, 1, 2, 3, 5, 8)
 # How many messages bring along what records are made of, and how many belong to a run.
 BRINGING = 0.15
@@ -33,11 +42,12 @@ OF_A_RUN = 0.4
 # How often a connector begins another run; and how often what belongs to a run is of one that was reverted.
 NEW_RUN = 0.15
 OF_A_REVERTED_RUN = 0.1
-# What a record is made of, by its type. Whoever says it says the same, so it does not matter who is first.
+# What a record is made of, by its type: the longest that there is. Whoever says it says the same, so it does not matter
+# who is first.
 ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
-    "company": {"name": "Brought along"},
-    "account": {"account_name": "Brought along"},
-    "people": {"full_name": "Brought along"},
+    "company": {"name": "\U0010ffff" * 500},
+    "account": {"account_name": "\u0390" * 500, "currency": '"' * 2000},
+    "people": {"full_name": "\u0130" * 500},
 }
 # What one message names: mostly little, so that thousands of them meet on the same records.
 RECORD_COUNTS = (1, 1, 2, 3, 5, 20)
@@ -53,7 +63,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A workspace: `connectors` have a group each; the messages of `shared` come in several groups, and only append."""
+    """A workspace: the messages of `shared` come several times at once, and only append."""
 
     workspace: str
     connectors: tuple[str, ...]
@@ -206,8 +216,7 @@ class Author:
         for tenant in self._cast.tenants:
             for connector in tenant.connectors:
                 groups += [Group((connector,), partial(self._any_of_connector, tenant, connector))]
-            copies = dict.fromkeys(spelling(tenant.shared) for spelling in SPELLINGS)
-            groups += [Group(tuple(copies), partial(self._synced, tenant, tenant.shared))]
+            groups += [Group((tenant.shared,) * COPIES, partial(self._synced, tenant, tenant.shared))]
             if "providers.matched" in self._types:
                 groups += [Group((tenant.workspace,), partial(self._matched, tenant))]
         for tenant in self._cast.tenants[:NOBODYS]:
@@ -243,7 +252,7 @@ class Author:
             return body | {"run": self._chance.choice(reverted)}
         if going_on and self._chance.random() >= NEW_RUN:
             return body | {"run": self._chance.choice(going_on)}
-        return body | {"run": f"run {self._id()}"}
+        return body | {"run": f"run {self._id()}".ljust(100, "\U0010ffff")}
 
     # ---- good ones --------------------------------------------------------------------------------------
     def _envelope(self, type_: str, **members: Any) -> Body:
@@ -255,7 +264,7 @@ class Author:
             workspace_connector_id=connector,
             direction=self._chance.choice(DIRECTIONS),
             records=[*self._records(tenant), *self._along(tenant)],
-            occurred_at=OCCURRED_AT,
+            occurred_at=self._chance.choice(OCCURRED_AT),
         )
 
     def _invalidated(self, tenant: Tenant, connector: str) -> Body:
@@ -307,6 +316,9 @@ class Author:
     def _poison(self, body: Body, group: str) -> Poison:
         """Return `body`, which `group` would get, spoilt in one way."""
         ways = [self._cut, self._of_no_type, self._without_a_member, self._of_nobody, self._in_a_wrong_group]
+        ways += [self._that_is_no_json]
+        if "occurred_at" in body:
+            ways += [self._that_never_was]
         # More often, for not every message can be spoilt so.
         if "records" in body:
             ways += 2 * [self._with_a_stranger, self._with_a_foreigner]
@@ -323,6 +335,12 @@ class Author:
     def _of_no_type(self, body: Body) -> Poison:
         return Poison("malformed", json.dumps(body | {"type": "records.lost"}))
 
+    def _that_is_no_json(self, body: Body) -> Poison:
+        return Poison("malformed", f"{json.dumps(body)[:-1]},{self._chance.choice(NO_JSON)}}}")
+
+    def _that_never_was(self, body: Body) -> Poison:
+        return Poison("malformed", json.dumps(body | {"occurred_at": self._chance.choice(NEVER)}))
+
     def _without_a_member(self, body: Body) -> Poison:
         left_out = self._chance.choice([name for name in body if name not in {"mode", "direction"}])
         return Poison("malformed", json.dumps({name: value for name, value in body.items() if name != left_out}))
@@ -334,8 +352,12 @@ class Author:
         return Poison("unknown_connector", json.dumps(body | {"workspace_connector_id": nobody}), nobody)
 
     def _in_a_wrong_group(self, body: Body) -> Poison:
-        """Send to the group of another connector: what is there goes on around it."""
+        """Send to the group of another connector, or of another spelling: what is there goes on around it."""
         own = body.get("workspace_connector_id")
+        if self._chance.random() < 0.5:
+            id_ = str(own or body["workspace_id"])
+            # What has no letter in it is spelt in one way.
+            return Poison("wrong_group", json.dumps(body), id_.upper() if id_.upper() != id_ else f"{id_}-")
         others = [name for tenant in self._cast.tenants for name in tenant.connectors if name != own]
         return Poison("wrong_group", json.dumps(body), self._chance.choice(others))
 

@@ -35,6 +35,8 @@ from wellspring.queries import Position, Sort
 from wellspring.resources import ledgers, resource_of
 from wellspring.services import cursors
 
+# As long as a name may be, of characters of four bytes each.
+_LONGEST = "rpad(id::text, 500, U&'\\+10FFFF')"
 # Columns that must be there, and that nobody's access depends on.
 _NAMES = {
     "workspaces": ("name",),
@@ -78,7 +80,7 @@ def _insert(table: str) -> str:
     columns, names = _columns(table), _NAMES.get(table, ())
     return (
         f"{table} AS (INSERT INTO core_api.{table} ({', '.join([*columns, *names])}) OVERRIDING SYSTEM VALUE"
-        f" SELECT {', '.join([*columns, *('id::text' for _ in names)])}"
+        f" SELECT {', '.join([*columns, *(_LONGEST for _ in names)])}"
         f" FROM jsonb_populate_recordset(NULL::core_api.{table}, (TABLE world) -> '{table}'))"
     )
 

@@ -846,6 +846,7 @@ class TestTheCatalogue:
                 "lock_connector_of",
                 "recount",
                 "recount_rows",
+                "mend_times",
                 "forget_in_answers",
                 "forget_in_messages",
             ),
@@ -882,6 +883,6 @@ class TestTheCatalogue:
             "is_caller": (WRITER,),
             "shown_problems": (*ROLES, CONSUMER, EXPORTER),
             **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),
-            **dict.fromkeys(("recount", "next_message", "lock_fed_types"), (CONSUMER,)),
+            **dict.fromkeys(("recount", "mend_times", "next_message", "lock_fed_types"), (CONSUMER,)),
         }
         assert set(grants) == {(name, role) for name, roles in needed.items() for role in roles}

@@ -62,6 +62,8 @@ ABSENT = UUID("00000000-0000-7000-8000-00000000dead")
 BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
 # A time that does not come while these tests run.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+# The first and the last that can be said: a list since the one is whole, and nothing has ended at either.
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 # Before every key that the database gives out itself.
 FIRST_PK = -1000
 
@@ -342,7 +344,7 @@ class _Asker:
             lambda _: {"deleted": dice.pick(("exclude", "only"))},
             lambda _: {"sort": dice.pick(("created_at", "updated_at")), "descending": dice.one_in(2)},
             lambda _: {"size": dice.pick((1, 2)), "cursor": self._cursor(type_), "backward": dice.one_in(2)},
-            lambda _: {"since": BEGINNING + timedelta(hours=1)},
+            lambda _: {"since": dice.pick((BEGINNING + timedelta(hours=1), FIRST, LAST))},
             lambda asked: {"related": _once(asked.related, self._related(type_))},
             lambda asked: {"equal": _once(asked.equal, self._equal(type_))},
             lambda asked: {} if asked.within else {"workspaces": self._claims(type_)},
@@ -451,7 +453,9 @@ class _Asker:
     def _update(self, type_: str) -> Update:
         said: tuple[tuple[str, object], ...] = ()
         if type_ in PROVENANCE:
-            said = (("deleted_at", self._dice.pick((None, BEGINNING + timedelta(hours=4), BEGINNING, NEVER))),)
+            said = (
+                ("deleted_at", self._dice.pick((None, BEGINNING + timedelta(hours=4), BEGINNING, NEVER, FIRST, LAST))),
+            )
         elif type_ == "workspace_provider":
             said = self._flags()
         return Update(type_, self._id(type_), said, self._include(type_))

@@ -268,3 +268,38 @@ def test_the_status_tells_what_each_source_told_and_what_waits(tables: Tables, s
 def test_the_status_of_a_feed_that_was_never_used_is_empty() -> None:
     said = get(STATUS, "", READER).data["attributes"]
     assert said == {"waiting": 0, "parked": 0, "lag_seconds": 0, "loads": [], "sources": []}
+
+
+def last_event_at(tables: Tables) -> str | None:
+    (source,) = get(STATUS, "", READER).data["attributes"]["sources"]
+    found: str | None = source["last_event_at"]
+    return found
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59.999-14:00", "0001-01-01T00:00:00+14:00"])
+def test_an_event_of_a_time_that_nobody_can_show_is_malformed(time: str) -> None:
+    (verdict,) = apply(upserted("workspace", uuid4()) | {"time": time})
+    assert (verdict.status, verdict.reason) == ("parked", "malformed")
+    assert verdict.problems == ({"code": "datetime_out_of_range", "pointer": "/time"},)
+    assert get(STATUS, "", READER).status == 200
+
+
+def test_a_time_far_ahead_changes_nothing_but_is_not_taken_for_when_a_source_told_last(tables: Tables) -> None:
+    ahead, first, later = (upserted("workspace", uuid4()) for _ in range(3))
+    (verdict,) = apply(ahead | {"time": "2999-01-01T00:00:00Z"})
+    assert (verdict.status, last_event_at(tables)) == ("applied", None)
+    apply(first, later | {"time": "2026-05-11T08:14:22Z"})
+    assert last_event_at(tables) == "2026-05-11T08:14:22.000Z"
+
+
+@pytest.mark.parametrize("stored", ["10000-01-01 13:59:59.999+00", "0001-12-31 10:00:00+00 BC", "infinity"])
+def test_a_stored_time_that_nobody_can_show_is_shown_as_the_nearest_until_the_source_tells_more(
+    tables: Tables, stored: str
+) -> None:
+    apply(upserted("workspace", uuid4()))
+    tables.database.owner.exec_driver_sql(f"UPDATE wellspring.feed_sources SET last_event_at = '{stored}'")
+    tables.database.commit()
+    nearest = "0001-01-01T00:00:00.000Z" if stored.endswith("BC") else "9999-12-31T23:59:59.999Z"
+    assert last_event_at(tables) == nearest
+    apply(upserted("workspace", uuid4()))
+    assert last_event_at(tables) == "2026-05-10T08:14:22.000Z"

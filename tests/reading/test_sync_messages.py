@@ -348,7 +348,7 @@ def test_a_page_leads_back_where_it_came_from(ours: Tenant, history: list[tuple[
         ),
         (PERSON, "sort=created_at", "sort"),
         (SERVICE, "filter[outcome]=applied", "filter[outcome]"),
-        (SERVICE, "filter[reason]=overtaken", "filter[reason]"),
+        (SERVICE, "filter[outcome]=applied&filter[reason]=overtaken", "filter[outcome]"),
         (SERVICE, "sort=processed_at", "sort"),
     ],
 )
@@ -392,6 +392,35 @@ def test_a_service_lists_what_waits_anywhere(ours: Tenant, theirs: Tenant, world
     parked.append(world.message(outcome="parked", reason="malformed"))
     world.message(ours.connector, ours.workspace)
     assert listed("filter[outcome]=parked&sort=received_at", READER) == [row.id for row in parked]
+
+
+def test_a_service_asks_for_a_reason_anywhere(ours: Tenant, theirs: Tenant, world: World) -> None:
+    spoilt = [
+        world.message(tenant.connector, tenant.workspace, "parked", reason="malformed") for tenant in (ours, theirs)
+    ]
+    spoilt.append(world.message(outcome="parked", reason="malformed"))
+    dismissed = world.message(outcome="dismissed", reason="malformed")
+    world.message(ours.connector, ours.workspace, "parked", reason="overtaken")
+    asked = "filter[reason]=malformed&sort=received_at"
+    assert listed(f"{asked}&filter[outcome]=parked", READER) == [row.id for row in spoilt]
+    assert listed(asked, READER) == [row.id for row in (*spoilt, dismissed)]
+
+
+def test_who_sees_a_connector_sees_what_was_malformed_of_it(database: Database, ours: Tenant, theirs: Tenant) -> None:
+    database.role = CONSUMER
+    spoilt = synced(ours.connector, [ours.record]) | {"direction": "sideways", "run": "nightly"}
+    foreign = synced(theirs.connector, [theirs.record]) | {"direction": "sideways"}
+    assert consume(spoilt, foreign, groups=[str(ours.connector.id)] * 2) == []
+    asked = f"{MESSAGES}?filter[reason]=malformed"
+    (row,) = get(asked, ours.caller).data
+    said = row["attributes"]
+    assert (said["message_id"], said["run"], said["message_type"]) == (spoilt["id"], "nightly", "records.synced")
+    assert row["relationships"]["workspace_connector"]["data"]["id"] == str(ours.connector.id)
+    assert "body" not in get(f"{MESSAGES}/{row['id']}", ours.caller).data["attributes"]
+    assert get(asked, theirs.caller).data == []
+    assert {each["attributes"]["message_id"] for each in get(asked, READER).data} == {spoilt["id"], foreign["id"]}
+    connector = get(f"/v1/workspace-connectors/{ours.connector.id}", ours.caller).data
+    assert connector["attributes"]["parked_messages"] == 1
 
 
 # ---- what a page costs ----------------------------------------------------------------------------------
@@ -458,6 +487,15 @@ def test_no_list_costs_more_than_ten_plain_pages(fresh_database: FreshDatabase, 
     scopes = [f"filter[workspace_connector]={crowded.connector.id}"]
     plain = meter.cost(scopes[0], who)
     dear = {}
+    if who == SERVICE:
+        # Of all workspaces.
+        for query in (
+            "filter[reason]=overtaken",
+            "filter[outcome]=parked&filter[reason]=overtaken",
+            "filter[reason]=expired",
+        ):
+            if (cost := meter.cost(query, who)) > max(10 * plain, 600):
+                dear[query] = cost
     for query in CELLS:
         within = scopes if "run" in query else [*scopes, f"filter[workspace]={crowded.workspace.id}"]
         for scope in within:

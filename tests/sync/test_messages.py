@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID, uuid4
@@ -17,10 +18,11 @@ from wellspring.messages import (
     RecordsInvalidated,
     RecordsSynced,
     SyncReverted,
+    arrival,
     parse,
 )
 from wellspring.metrics import UNITS
-from wellspring.work import Disconnected, Invalidated, Matched, Synced
+from wellspring.work import Arrival, Claim, Disconnected, Invalidated, Matched, Synced
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "messages.md").read_text()
 
@@ -59,6 +61,11 @@ MATCHED = {
 def body(**members: Any) -> str:
     """Return a whole body with `members` instead of its own, or without those that are GONE."""
     return json.dumps({name: value for name, value in (WHOLE | members).items() if value is not GONE})
+
+
+def ahead(**distance: int) -> str:
+    """Return a time so far ahead of our clock."""
+    return (datetime.now(UTC) + timedelta(**distance)).isoformat()
 
 
 def parsed(text: str) -> Synced:
@@ -135,6 +142,17 @@ def test_a_time_is_iso_8601_with_an_offset(occurred_at: str) -> None:
     parse(body(occurred_at=occurred_at))
 
 
+def test_a_time_is_taken_from_the_first_that_can_be_shown_to_a_day_ahead_of_our_clock() -> None:
+    assert parsed(body(occurred_at="0001-01-01T00:00:00Z")).occurred_at == "0001-01-01T00:00:00+00:00"
+    assert parsed(body(occurred_at="0001-01-01T14:00:00+14:00")).occurred_at == "0001-01-01T00:00:00+00:00"
+    parse(body(occurred_at=ahead(hours=23, minutes=59)))
+
+
+def test_of_a_time_is_kept_what_is_shown_so_that_nothing_is_rounded() -> None:
+    work = parsed(body(occurred_at="2026-05-10T10:14:22.9999999+02:00"))
+    assert work.occurred_at == "2026-05-10T08:14:22.999000+00:00"
+
+
 def test_as_many_records_as_the_contract_allows_are_taken() -> None:
     records = [{"type": "company", "id": str(uuid4())} for _ in range(MOST_RECORDS)]
     text = body(records=records)
@@ -167,7 +185,7 @@ def test_as_many_records_as_the_contract_allows_are_taken() -> None:
         ({"records": []}, "records.synced.records: too_short"),
         ({"records": {}}, "records.synced.records: list_type"),
         ({"records": [RECORD] * (MOST_RECORDS + 1)}, "records.synced.records: too_long"),
-        ({"records": [None]}, "records.synced.records.0: dict_type"),
+        ({"records": [None]}, "records.synced.records.0: model_attributes_type"),
         (
             {"records": [RECORD, {"type": "unheard_of", "id": RECORD["id"]}]},
             "records.synced.records.1: union_tag_invalid",
@@ -180,6 +198,11 @@ def test_as_many_records_as_the_contract_allows_are_taken() -> None:
         ({"occurred_at": 1778400862}, "records.synced.occurred_at: datetime_not_iso_8601"),
         ({"occurred_at": "1778400862"}, "records.synced.occurred_at: datetime_not_iso_8601"),
         ({"occurred_at": "2026-13-10T08:14:22Z"}, "records.synced.occurred_at: datetime_from_date_parsing"),
+        ({"occurred_at": "9999-12-31T23:59:59.999-14:00"}, "records.synced.occurred_at: datetime_out_of_range"),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "records.synced.occurred_at: datetime_out_of_range"),
+        ({"occurred_at": "0001-01-01T00:00:00+00:01"}, "records.synced.occurred_at: datetime_out_of_range"),
+        ({"occurred_at": "2999-01-01T00:00:00Z"}, "records.synced.occurred_at: datetime_in_the_future"),
+        ({"occurred_at": ahead(days=1, minutes=1)}, "records.synced.occurred_at: datetime_in_the_future"),
     ],
 )
 def test_a_malformed_message_is_refused_and_told_where(members: dict[str, Any], where: str) -> None:
@@ -228,6 +251,11 @@ def test_a_malformed_message_of_another_type_is_refused_and_told_where(members: 
         '{"records":' * 100_000,
         '{"id":' + "9" * 100_000 + "}",
         '{"type":NaN}',
+        body()[:-1] + ',"more":NaN}',
+        body()[:-1] + ',"more":-Infinity}',
+        body()[:-1] + ',"more":1e400}',
+        body()[:-1] + ',"mode":"append"}',
+        body()[:-1] + ',"more":{"a":1,"a":1}}',
         " " * 300_000,
     ],
     ids=lambda text: f"{text[:12]!a}+{len(text)}",
@@ -253,9 +281,53 @@ def test_only_the_first_few_problems_are_told_and_the_rest_counted() -> None:
 
 
 def test_a_refusal_knows_the_message_id_when_that_can_be_read() -> None:
-    assert refused(body(direction="sideways")).message_id == str(UUID(WHOLE["id"]))
-    assert refused(body(id="x")).message_id is None
-    assert refused("[]").message_id is None
+    assert came(body(direction="sideways")).message_id == str(UUID(WHOLE["id"]))
+    assert came(body(id="x")).message_id is None
+    assert came("[]").message_id is None
+
+
+CONNECTOR, WORKSPACE = WHOLE["workspace_connector_id"], MATCHED["workspace_id"]
+OF_CONNECTOR = {"workspace_connector_id": CONNECTOR}
+
+
+@pytest.mark.parametrize(
+    ("text", "group", "claim"),
+    [
+        (body(direction=None), CONNECTOR, Claim(type="records.synced", **OF_CONNECTOR)),
+        (
+            body(direction=None, run="nightly", workspace_connector_id=CONNECTOR.upper()),
+            CONNECTOR,
+            Claim(type="records.synced", run="nightly", **OF_CONNECTOR),
+        ),
+        (body(type="records.lost", run="\n"), CONNECTOR, Claim(**OF_CONNECTOR)),
+        (json.dumps(REVERTED | {"message_ids": []}), CONNECTOR, Claim(type="sync.reverted", **OF_CONNECTOR)),
+        (
+            json.dumps(MATCHED | {"provider_ids": []}),
+            WORKSPACE,
+            Claim(type="providers.matched", workspace_id=WORKSPACE),
+        ),
+        (json.dumps({"workspace_id": WORKSPACE}), WORKSPACE, Claim(workspace_id=WORKSPACE)),
+        # What says nothing of its connector that can be read is its group's.
+        ("not json", CONNECTOR, Claim(**OF_CONNECTOR)),
+        ("[]", CONNECTOR, Claim(**OF_CONNECTOR)),
+        (body(workspace_connector_id=7), CONNECTOR, Claim(type="records.synced", **OF_CONNECTOR)),
+        # What says that it is another's is nobody's.
+        (body(direction=None), WORKSPACE, Claim(type="records.synced")),
+        (body(direction=None), CONNECTOR.upper(), Claim(type="records.synced")),
+        (body(direction=None), "one-group", Claim(type="records.synced")),
+        (json.dumps(MATCHED | {"provider_ids": []} | OF_CONNECTOR), CONNECTOR, Claim(type="providers.matched")),
+        ("not json", CONNECTOR.upper(), Claim()),
+        ("not json", "one-group", Claim()),
+    ],
+)
+def test_of_a_malformed_message_is_kept_what_its_group_agrees_with(text: str, group: str, claim: Claim) -> None:
+    assert came(text, group).claim == claim
+
+
+def came(text: str, group: str = "group") -> Arrival:
+    arrived = arrival(text, group=group)
+    assert arrived.work is None
+    return arrived
 
 
 def section(type_: str) -> str:

@@ -1,12 +1,13 @@
 """Messages that are parked: for which reason, for how long, and whose they are."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
-from tests.support.queue import Body, consume, delivery, disconnected, invalidated, replay, synced
+from tests.support.queue import Body, consume, delivery, disconnected, invalidated, matched, replay, synced
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
 from wellspring.repositories.sync import applying
@@ -77,6 +78,73 @@ def test_a_parked_disconnect_is_its_connectors_and_counted_once(ours: Tenant, le
     assert consume(message) == []
     assert ledger.messages()[message["id"]].outcome == "applied"
     assert parked_of(world, ours.connector) == 0
+
+
+@pytest.mark.parametrize("spelling", [str.upper, str.title])
+def test_a_group_is_the_id_as_it_is_written_in_lower_case_for_sqs_takes_another_spelling_for_another_group(
+    ours: Tenant, ledger: Ledger, spelling: Callable[[str], str]
+) -> None:
+    message, choice = synced(ours.connector, ours.companies), matched(ours.workspace, [])
+    choice["provider_ids"] = [str(uuid4())]
+    groups = [spelling(str(row.id)) for row in (ours.connector, ours.workspace)]
+    assert groups[0] != str(ours.connector.id)
+    assert consume(message, choice, groups=groups) == []
+    assert not ledger.live()
+    assert ledger.messages()[message["id"]].reason == "wrong_group"
+
+
+class TestWhatIsMalformed:
+    def test_is_its_connectors_and_counted_once(self, ours: Tenant, ledger: Ledger, world: World) -> None:
+        message = synced(ours.connector, ours.companies) | {"direction": "sideways", "run": "nightly"}
+        for _ in range(2):
+            assert consume(message) == []
+            row = ledger.messages()[message["id"]]
+            assert (row.outcome, row.reason, row.run) == ("parked", "malformed", "nightly")
+            assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
+            assert parked_of(world, ours.connector) == 1
+
+    def test_is_of_the_group_that_it_came_in_where_nothing_else_can_be_read(
+        self, ours: Tenant, ledger: Ledger, world: World
+    ) -> None:
+        assert consume("no json", groups=[str(ours.connector.id)]) == []
+        (row,) = ledger.messages().values()
+        assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
+        assert parked_of(world, ours.connector) == 1
+
+    def test_is_its_workspaces_where_it_would_match_providers(self, ours: Tenant, ledger: Ledger) -> None:
+        assert consume(matched(ours.workspace, [])) == []
+        (row,) = ledger.messages().values()
+        assert (row.workspace_connector_pk, row.workspace_pk) == (None, ours.workspace.pk)
+
+    def test_is_nobodys_where_it_names_a_connector_that_is_not_its_group(
+        self, ours: Tenant, theirs: Tenant, ledger: Ledger
+    ) -> None:
+        spoilt = [synced(theirs.connector, theirs.companies) | {"direction": None} for _ in range(3)]
+        groups = [str(ours.connector.id), str(theirs.connector.id).upper(), "one-group"]
+        assert consume(*spoilt, groups=groups) == []
+        owners = {(row.workspace_connector_pk, row.workspace_pk) for row in ledger.messages().values()}
+        assert owners == {(None, None)}
+
+    def test_of_a_connector_that_is_not_there_is_nobodys(self, ledger: Ledger) -> None:
+        assert consume(disconnected(uuid4()) | {"id": "none"}) == []
+        (row,) = ledger.messages().values()
+        assert (row.workspace_connector_pk, row.workspace_pk, row.reason) == (None, None, "malformed")
+
+    def test_overtakes_nothing_that_waits(self, ours: Tenant, ledger: Ledger, world: World) -> None:
+        missing = Row("company", 0, uuid4())
+        message = synced(ours.connector, [missing], mode="relink")
+        assert consume(message, synced(ours.connector, ours.companies) | {"direction": None}) == []
+        world.company(ours.workspace, id=missing.id)
+        assert consume(message) == []
+        assert ledger.live() == ids([missing])
+
+    def test_takes_no_round_trip_of_its_own(self, ours: Tenant, flushes: list[str]) -> None:
+        good, bad = synced(ours.connector, ours.companies), synced(ours.connector, ours.companies) | {"direction": 1}
+        consume(good)
+        of_good = len(flushes)
+        flushes.clear()
+        consume(synced(ours.connector, ours.companies), bad)
+        assert len(flushes) == of_good
 
 
 def received(body: Body, times: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from wellspring import strict_json
 from wellspring.messages import PRINTABLE, Id, Instant, Name, Words
 from wellspring.resources import Resource, ledgers, records
 from wellspring.services.feed import FeedEvent, Malformed, Told
@@ -32,6 +33,10 @@ HIGHEST_SEQUENCE = 9223372036854775807
 # How many problems of one event are told.
 PROBLEMS_TOLD = 5
 
+# An index has it, and an entry of an index has at most 2,704 bytes (Postgres's documentation, "B-Tree", limits).
+type Category = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)]
+# Of twenty providers with as many as there may be, a page is still smaller than an answer may be.
+type Country = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=PRINTABLE)]
 type Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 
 
@@ -107,10 +112,10 @@ class ProviderData(_Data):
 
     name: Name
     slug: Name
-    category: Words | None = None
+    category: Category | None = None
     url: Words | None = None
     logo_url: Words | None = None
-    countries: Annotated[list[Word], Field(max_length=300)] = []
+    countries: Annotated[list[Country], Field(max_length=300)] = []
     skill_status: Words | None = None
 
 
@@ -230,10 +235,9 @@ _MEANINGS: Mapping[str, tuple[str, Literal["upsert", "delete", "erase"]]] = {
 
 def parse(body: str) -> list[Told]:
     """Return the events that a body holds: one, or a batch. What is no event stands among them as `Malformed`."""
-    # A lone surrogate, which Python's strings can hold, is invalid UTF-8.
     try:
-        content = json.loads(body.encode(errors="surrogatepass"))
-    except (ValueError, RecursionError):
+        content = strict_json.loads(body)
+    except ValueError:
         return [_no_event(body, "json_invalid", "")]
     if not isinstance(content, list):
         return [parse_event(content)]
@@ -245,13 +249,10 @@ def parse(body: str) -> list[Told]:
 def parse_line(line: bytes) -> Told:
     """Return the event that one line of a file holds."""
     try:
-        return _applicable(_event.validate_json(line))
-    except ValidationError as error:
-        try:
-            content = json.loads(line)
-        except (ValueError, RecursionError):
-            return _no_event(line.decode(errors="replace"), "json_invalid", "")
-        return _malformed(content, error)
+        content = strict_json.loads(line)
+    except ValueError:
+        return _no_event(line.decode(errors="replace"), "json_invalid", "")
+    return parse_event(content)
 
 
 def parse_event(content: object) -> Told:

@@ -8,12 +8,14 @@ may be ahead of us.
 import json
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from functools import reduce
 from hashlib import sha256
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, Self, TypedDict
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -26,9 +28,22 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from wellspring import strict_json
 from wellspring.errors import SchemaValidationError
 from wellspring.resources import Resource, records
-from wellspring.work import Arrival, Direction, Disconnected, Invalidated, Matched, RecordType, Reverted, Synced
+from wellspring.times import in_utc, is_ahead
+from wellspring.work import (
+    TYPES,
+    Arrival,
+    Claim,
+    Direction,
+    Disconnected,
+    Invalidated,
+    Matched,
+    RecordType,
+    Reverted,
+    Synced,
+)
 
 MOST_RECORDS = 3000
 MOST_REVERTED = 1000
@@ -50,19 +65,35 @@ def _written_as_a_date(value: object) -> object:
     raise PydanticCustomError("datetime_not_iso_8601", "must be ISO 8601 with an offset")
 
 
-type Instant = Annotated[AwareDatetime, BeforeValidator(_written_as_a_date)]
+def _in_range(instant: datetime) -> datetime:
+    """Return a time in UTC. One that would lie outside of what can be shown is none."""
+    moved = in_utc(instant)
+    if moved is None:
+        raise PydanticCustomError("datetime_out_of_range", "must be in the years 1 to 9999 in UTC")
+    return moved
+
+
+def _not_ahead(instant: datetime) -> datetime:
+    """Refuse what has not happened yet: a connector would seem to be synced until then."""
+    if is_ahead(instant):
+        raise PydanticCustomError("datetime_in_the_future", "must not be more than a day ahead")
+    return instant
+
+
+type Instant = Annotated[AwareDatetime, BeforeValidator(_written_as_a_date), AfterValidator(_in_range)]
+type PastInstant = Annotated[Instant, AfterValidator(_not_ahead)]
 
 
 class MalformedMessage(SchemaValidationError):
     """A body is not a message; it never will be one, so trying again is of no use.
 
     Attributes:
-        message_id: the message's own id, where at least that could be read.
+        members: of the body, where it is a JSON object.
     """
 
-    def __init__(self, detail: str, *, message_id: str | None) -> None:
+    def __init__(self, detail: str, members: Mapping[str, Any]) -> None:
         super().__init__(detail)
-        self.message_id = message_id
+        self.members = members
 
 
 # Neither control characters, NUL among them, nor anything that Postgres cannot hold.
@@ -149,7 +180,7 @@ class RecordsSynced(_Message):
     direction: Direction
     records: Records
     mode: Literal["append", "relink"] = "append"
-    occurred_at: Instant
+    occurred_at: PastInstant
     run: Run | None = None
 
     def work(self, group: str) -> Synced:
@@ -270,7 +301,8 @@ class ProvidersMatched(_Message):
 type Message = RecordsSynced | RecordsInvalidated | ConnectorDisconnected | ProvidersMatched | SyncReverted
 
 _message: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
-_envelope = TypeAdapter(_Message)
+_id: TypeAdapter[str] = TypeAdapter(Id)
+_run: TypeAdapter[str] = TypeAdapter(Run)
 
 
 def parse(body: str) -> Message:
@@ -279,12 +311,14 @@ def parse(body: str) -> Message:
     Raises:
         MalformedMessage: says where and what is wrong, never with a value of the body in it.
     """
-    # A lone surrogate, which Python's strings can hold, becomes invalid UTF-8 and is refused as such.
-    raw = body.encode(errors="surrogatepass")
     try:
-        return _message.validate_json(raw)
+        content = strict_json.loads(body)
+    except ValueError:
+        raise MalformedMessage("body: json_invalid", {}) from None
+    try:
+        return _message.validate_python(content)
     except ValidationError as error:
-        raise MalformedMessage(_told(error), message_id=_id_of(raw)) from None
+        raise MalformedMessage(_told(error), content if isinstance(content, dict) else {}) from None
 
 
 def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1) -> Arrival:
@@ -302,13 +336,14 @@ def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1) -> Arriv
     except MalformedMessage as error:
         return Arrival(
             work=None,
-            message_id=error.message_id,
+            message_id=_readable(_id, error.members, "id"),
             group=group,
             body=body,
             digest=digest,
             sent=sent,
             receives=receives,
             flaw=error.detail,
+            claim=_claim(error.members, group),
         )
     return Arrival(
         work=message.work(group),
@@ -331,9 +366,30 @@ def _told(error: ValidationError) -> str:
     return "; ".join(told)
 
 
-def _id_of(raw: bytes) -> str | None:
+def _claim(members: Mapping[str, Any], group: str) -> Claim:
+    """Return what a malformed body still says of itself, and what its group says of it.
+
+    It is shown to whom its connector or workspace belongs, so it must be the one of the group, as of every message: a
+    body that names another one is nobody's. Where it names none that can be read, the group stands for it.
+    """
+    type_ = members.get("type") if members.get("type") in TYPES.values() else None
+    connector, workspace = (_readable(_id, members, name) for name in ("workspace_connector_id", "workspace_id"))
+    is_of_workspace = type_ == "providers.matched" or (type_ is None and connector is None and workspace is not None)
+    of_group = _readable(_id, {"group": group}, "group") == group
+    named = (workspace if is_of_workspace else connector) or group
+    owner = named if of_group and named == group else None
+    return Claim(
+        type=type_,
+        # A revert names a run, and belongs to none.
+        run=_readable(_run, members, "run") if type_ != "sync.reverted" else None,
+        workspace_connector_id=None if is_of_workspace else owner,
+        workspace_id=owner if is_of_workspace else None,
+    )
+
+
+def _readable(adapter: TypeAdapter[str], members: Mapping[str, Any], name: str) -> str | None:
     try:
-        return _envelope.validate_json(raw).id
+        return adapter.validate_python(members.get(name))
     except ValidationError:
         return None
 

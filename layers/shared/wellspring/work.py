@@ -14,6 +14,23 @@ type Records = Mapping[RecordType, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a malformed message says of itself all the same; it names at most one of connector and workspace.
+
+    Attributes:
+        type: what it would have been.
+        run: the producer's name for the sync that it is part of.
+        workspace_connector_id: the connector that it is of.
+        workspace_id: the workspace that it is of.
+    """
+
+    type: str | None = None
+    run: str | None = None
+    workspace_connector_id: str | None = None
+    workspace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """A message as it came.
 
@@ -26,6 +43,7 @@ class Arrival:
         sent: when it was sent, in milliseconds since 1970; 0 where nobody says.
         receives: how many times it has been delivered by now.
         flaw: why it is malformed.
+        claim: what can be read of it where it is malformed; nothing that it has an effect by.
     """
 
     work: "Work | None"
@@ -36,18 +54,26 @@ class Arrival:
     sent: int = 0
     receives: int = 1
     flaw: str = ""
+    claim: Claim = Claim()
 
     @property
     def type(self) -> str | None:
         """The message's type."""
-        return TYPES[type(self.work)] if self.work else None
+        return TYPES[type(self.work)] if self.work else self.claim.type
 
     @property
     def subject_id(self) -> str | None:
-        """The connector or workspace whose order it is part of."""
+        """The connector or workspace whose order it is part of: what is malformed overtakes nothing."""
         if self.work is None:
             return None
         return self.work.workspace_id if isinstance(self.work, Matched) else self.work.workspace_connector_id
+
+    @property
+    def workspace_connector_id(self) -> str | None:
+        """The connector that it is of, and that counts it where it is parked."""
+        if self.work is None:
+            return self.claim.workspace_connector_id
+        return None if isinstance(self.work, Matched) else self.work.workspace_connector_id
 
     @property
     def direction(self) -> "Direction | None":
@@ -62,7 +88,7 @@ class Arrival:
     @property
     def run(self) -> str | None:
         """The producer's name for the sync that it is part of."""
-        return self.work.run if self.work else None
+        return self.work.run if self.work else self.claim.run
 
     @property
     def occurred_at(self) -> str | None:

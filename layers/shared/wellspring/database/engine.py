@@ -5,7 +5,6 @@ import os
 import ssl
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from wellspring.database.sqlstate import is_gone, is_refused
 from wellspring.database.token import token
 from wellspring.database.wire import dial
 from wellspring.settings import Settings, settings
+from wellspring.times import of_postgres
 
 # RDS Proxy closes idle clients after 30 minutes (its default); a connection is replaced well before.
 RECYCLE_SECONDS = 20 * 60
@@ -72,7 +72,7 @@ def connect(config: Settings) -> PipelinedConnection:
     with within(Deadline(CONNECT_SECONDS if left is None else min(CONNECT_SECONDS, left))):
         connection = _connect(config)
     # Twice as fast for a page as pg8000's strptime.
-    connection.register_in_adapter(TIMESTAMPTZ, datetime.fromisoformat)
+    connection.register_in_adapter(TIMESTAMPTZ, of_postgres)
     return connection
 
 

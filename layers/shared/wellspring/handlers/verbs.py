@@ -12,7 +12,7 @@ from wellspring.handlers.sync_messages import read_kept
 from wellspring.ids import parse_id
 from wellspring.observability import logger
 from wellspring.resources import MESSAGE_REASONS
-from wellspring.services import recounting, releasing
+from wellspring.services import mending, recounting, releasing
 from wellspring.services.recounting import Difference
 
 type Event = Mapping[str, Any]
@@ -72,6 +72,12 @@ def _recount(event: Event, deadline: Deadline) -> dict[str, object]:
     return said if done.is_all else said | {"after": str(done.last) if done.last else None}
 
 
+def _mend_times(event: Event, deadline: Deadline) -> dict[str, object]:
+    done = mending.mend_times(deadline, _connector(event, "After"))
+    said: dict[str, object] = {"messages": done.messages, "connectors": done.connectors, "is_all": done.is_all}
+    return said if done.is_all else said | {"after": str(done.last) if done.last else None}
+
+
 def _told(difference: Difference) -> dict[str, object]:
     """Return a difference as JSON has it."""
     told = asdict(difference) | {"connector_id": str(difference.connector_id)}
@@ -92,4 +98,5 @@ def _connector(event: Event, member: str) -> UUID | None:
 VERBS: Mapping[str, tuple[frozenset[str], Callable[[Event, Deadline], dict[str, object]]]] = {
     "Release": (frozenset({"Connector", "Reason", "DryRun"}), _release),
     "Recount": (frozenset({"After"}), _recount),
+    "MendTimes": (frozenset({"After"}), _mend_times),
 }

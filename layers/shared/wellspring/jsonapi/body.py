@@ -5,12 +5,12 @@ a type or id other than the URL's 409 (contract, section 4; JSON:API 1.1, "Creat
 Members that are neither attributes nor relationships of the resource object, and not known, are ignored: a MUST.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from wellspring import strict_json
 from wellspring.errors import (
     BadRequest,
     Conflict,
@@ -27,6 +27,7 @@ from wellspring.ids import parse_id
 from wellspring.jsonapi.values import is_printable, is_text, parse_instant
 from wellspring.queries import Draft, Reference
 from wellspring.resources import DIRECTIONS, Attribute, Relationship, Resource
+from wellspring.times import in_utc
 
 MAX_BODY_BYTES = 1024 * 1024
 # A name, which is the only text that a client writes (contract, section 2).
@@ -326,8 +327,7 @@ def _value(attribute: Attribute, value: Any) -> Value:
             instant = parse_instant(value) if isinstance(value, str) else None
             if instant is None:
                 raise ValueError("a time in ISO 8601 with an offset, or null")
-            # What is shown is what is stored. The database would round, and out of the last year that it can give back.
-            return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+            return in_utc(instant)
         case _:
             return _text_of(attribute, value)
 
@@ -357,18 +357,7 @@ def _json(body: bytes) -> Any:
     if len(body) > MAX_BODY_BYTES:
         raise PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")
     try:
-        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        return strict_json.loads(body)
+    except ValueError as error:
         # Its own message may repeat what was sent.
         raise InvalidJson("The body is not a JSON text in UTF-8 with each member of an object named once.") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member is named twice")
-    return members
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")

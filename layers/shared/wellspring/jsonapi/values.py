@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, date, datetime
 
+from wellspring.times import of_postgres
+
 MEDIA_TYPE = "application/vnd.api+json"
 CURSOR_PAGINATION = "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/"
 PROFILED = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
@@ -68,11 +70,12 @@ def parse_day(text: str) -> date | None:
 def render_instant(value: datetime | str) -> str:
     """Return `value` in UTC with milliseconds and `Z` (contract, section 4, "Times").
 
-    A text is a time as Postgres writes it. Where its zone is UTC and its year has four digits, nothing is parsed.
+    A text is a time as Postgres writes it. Where its zone is UTC and its year has four digits, nothing is parsed. One
+    that cannot be written so is the nearest that can: what was stored never makes a read fail.
     """
     if isinstance(value, str):
         if _OF_POSTGRES.fullmatch(value):
             # 2026-05-10 08:14:22.12+00
             return f"{value[:10]}T{value[11:19]}.{value[20:-3]:0<3}Z"
-        value = datetime.fromisoformat(value)
+        value = of_postgres(value)
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

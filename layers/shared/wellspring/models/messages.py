@@ -95,6 +95,14 @@ sync_messages = Table(
     Index("idx_sync_messages_reverted", "reverted_by_pk", "pk", postgresql_where=text("reverted_by_pk IS NOT NULL")),
     _of_parent("wc", "run", "outcome", "received_at", "pk", where="run IS NOT NULL"),
     Index("idx_sync_messages_received", "received_at", "pk"),
+    Index(
+        "idx_sync_messages_reason",
+        "reason",
+        "outcome",
+        "received_at",
+        "pk",
+        postgresql_where=text("reason IS NOT NULL"),
+    ),
     Index("idx_sync_messages_outcome", "outcome", "received_at", "pk", postgresql_where=text("outcome <> 'applied'")),
     schema=INFRASTRUCTURE,
 )

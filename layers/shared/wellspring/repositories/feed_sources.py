@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from wellspring.models import feed
 from wellspring.repositories.feed_work import FeedEvent, Verdict
+from wellspring.times import in_utc, is_ahead
 
 # The last statement of a transaction: whoever tells of the same type waits here until the commit, and no longer.
 _COUNT = text(f"""
@@ -20,7 +21,8 @@ SELECT source, type, events, applied, live, last_version, last_event_at
     ON CONFLICT (source, type) DO UPDATE
    SET events = old.events + excluded.events, applied = old.applied + excluded.applied,
        live = old.live + excluded.live, last_version = greatest(old.last_version, excluded.last_version),
-       last_event_at = greatest(old.last_event_at, excluded.last_event_at),
+       last_event_at = greatest(CASE WHEN old.last_event_at <= now() + interval '1 day' THEN old.last_event_at END,
+                                excluded.last_event_at),
        last_received_at = CASE WHEN excluded.events > 0 THEN now() ELSE old.last_received_at END""")
 
 
@@ -52,8 +54,10 @@ def count(
         entry["events"] += is_new
         entry["applied"] += verdict.status == "applied"
         entry["last_version"] = max(entry["last_version"], event.version)
-        if event.time is not None and (entry["last_event_at"] is None or entry["last_event_at"] < event.time):
-            entry["last_event_at"] = event.time
+        time = in_utc(event.time) if event.time is not None else None
+        # One event of a clock in the future would hide all later ones.
+        if time is not None and not is_ahead(time) and (entry["last_event_at"] or time) <= time:
+            entry["last_event_at"] = time
     for (source, type_), difference in live.items():
         of(source, type_)["live"] += difference
     if sums:

@@ -62,12 +62,17 @@ def place(transaction: Transaction, connector_id: UUID) -> int | None:
     return transaction.execute(_PLACE, {"id": connector_id}).scalar_one_or_none()
 
 
+def following(transaction: Transaction, after: int, most: int) -> list[tuple[int, UUID]]:
+    """Return pk and public id of the next connectors behind that of pk `after`, in ascending order."""
+    return [(row.pk, row.id) for row in transaction.execute(_NEXT, {"after": after, "most": most})]
+
+
 def recount(transaction: Transaction, after: int, most: int) -> Span:
     """Compare sums and rows of the next connectors behind that of pk `after`, at most so many; change nothing.
 
     Raises SQLAlchemy's `DBAPIError`.
     """
-    connectors = [(row.pk, row.id) for row in transaction.execute(_NEXT, {"after": after, "most": most})]
+    connectors = following(transaction, after, most)
     if not connectors:
         return Span((), ())
     found = transaction.execute(_RECOUNT, {"first": connectors[0][0], "last": connectors[-1][0]})

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from wellspring.access.principal import Person, Principal
@@ -26,6 +25,7 @@ from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource
 from wellspring.services.beside import Beside, Included
 from wellspring.services.positions import ask_for_keys, signed, verified
+from wellspring.times import of_postgres
 
 __all__ = [
     "Found",
@@ -140,7 +140,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
 def _place(sort: Sort, row: Row) -> Position:
     """Return the place of a row, whose id and times are text (`ledger`)."""
     at = row[sort.name]
-    return Position(at if sort.by_text else datetime.fromisoformat(at), UUID(row["id"]))
+    return Position(at if sort.by_text else of_postgres(at), UUID(row["id"]))
 
 
 def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
@@ -242,9 +242,13 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
 
 
 def _is_of_few_messages(resource: Resource, condition: Filter) -> bool:
-    """Say whether a filter is of one id, or of an outcome that few messages have; those of all stand together."""
-    is_rare = condition.name == "message_id" or (condition.name == "outcome" and condition.value != "applied")
-    return resource.tenancy == "message" and is_rare
+    """Say whether a filter is of what few messages have: one id, a reason, an outcome that is rare.
+
+    Those of all workspaces stand together.
+    """
+    if resource.tenancy != "message":
+        return False
+    return condition.name in {"message_id", "reason"} or (condition.name == "outcome" and condition.value != "applied")
 
 
 def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:

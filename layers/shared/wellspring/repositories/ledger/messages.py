@@ -133,8 +133,11 @@ class OfAll(Everywhere):
         return True
 
     def _pieces(self) -> list[Walk]:
-        asked = any(name == "outcome" for name, _ in self.shape.conditions)
-        return [Piece(None, self.shape.sort.name, outcome="" if asked else None)]
+        asked = {name for name, _ in self.shape.conditions}
+        outcomes: tuple[str | None, ...] = ("",) if "outcome" in asked else (None,)
+        if "reason" in asked and "outcome" not in asked:
+            outcomes = WITH_REASON
+        return [Piece(None, self.shape.sort.name, outcome=outcome) for outcome in outcomes]
 
     def _of_all_on(self, walk: Walk, row: FromClause, *, full: bool) -> Select[Any]:
         columns, source = _columns(self, row, full=full)

@@ -19,7 +19,7 @@ from wellspring.repositories.sync.linking import Linking, link
 from wellspring.repositories.sync.making import Making, Named
 from wellspring.repositories.sync.matching import Matching, match
 from wellspring.repositories.sync.messages import Entry, Known
-from wellspring.repositories.sync.resolving import PROVIDER, Resolved, parent, questions, resolved
+from wellspring.repositories.sync.resolving import PROVIDER, Resolved, claimants, parent, questions, resolved
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Arrival, Change, Disconnected, Invalidated, Matched, Outcome, Problem, Reverted, Synced
 
@@ -109,13 +109,16 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
         if arrival.work is not None and not isinstance(arrival.work, Disconnected | Reverted)
     }
     asked = questions(list(changes.values()))
-    connectors = {item.workspace_connector_id for item in changes.values() if not isinstance(item, Matched)}
+    claims = {number: arrival.claim for number, arrival in enumerate(unit) if arrival.work is None}
+    connectors = {id_ for arrival in unit if (id_ := arrival.workspace_connector_id)}
     # The lock first: what the other statements see is what it protects.
     _, known_rows, *rest = together(
-        transaction, [messages.lock(sorted(connectors)), messages.known(unit), *asked.values()]
+        transaction,
+        [messages.lock(sorted(connectors)), messages.known(unit), *asked.values(), *claimants(claims)],
     )
     known = [Known(*row) for row in known_rows]
-    found = dict(zip(changes, resolved(list(changes.values()), dict(zip(asked, rest, strict=True))), strict=True))
+    claimed = {number: parents for rows in rest[len(asked) :] for number, *parents in rows}
+    found = dict(zip(changes, resolved(list(changes.values()), dict(zip(asked, rest, strict=False))), strict=True))
     outcomes: dict[int, Outcome] = {}
     entries: list[Entry] = []
     applied: dict[int, Effect] = {}
@@ -130,7 +133,8 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
         if isinstance(verdict, Outcome):
             outcomes[number] = verdict
             if verdict.status == "parked":
-                entries.append(parked(arrival, was, verdict, (there.parent_pk, there.workspace_pk) if there else None))
+                of = (there.parent_pk, there.workspace_pk) if there else claimed.get(number)
+                entries.append(parked(arrival, was, verdict, of))
         elif there is not None:
             applied[number] = Effect(was.pk, changes[number], there, makes)
     made = _make(transaction, applied)
@@ -221,15 +225,16 @@ def park(transaction: Transaction, arrival: Arrival, reason: str) -> Outcome:
 
     Raises as `apply_unit` does.
     """
-    connector = [arrival.subject_id] if arrival.subject_id and not isinstance(arrival.work, Matched) else []
-    asked = [messages.lock(connector), messages.known([arrival])]
-    _, known_rows, *parents = together(transaction, [*asked, parent(arrival.work)] if arrival.work else asked)
+    connector = [arrival.workspace_connector_id] if arrival.workspace_connector_id else []
+    of = [parent(arrival.work)] if arrival.work else claimants({0: arrival.claim})
+    _, known_rows, *parents = together(transaction, [messages.lock(connector), messages.known([arrival]), *of])
     (was,) = (Known(*row) for row in known_rows)
     if was.outcome in {"applied", "dismissed"}:
         return Outcome(status="duplicate")
     problem = Problem(reason, "message", arrival.message_id or "")
     outcome = Outcome(status="parked", reason=reason, problems=(problem,), problem_count=1)
-    found = next((row for rows in parents for row in rows), None)
+    # What is malformed says which of the claims it is of, too.
+    found = next((row[-2:] for rows in parents for row in rows), None)
     with messages.claiming():
         together(transaction, messages.write([parked(arrival, was, outcome, found)]))
     return outcome

@@ -26,7 +26,8 @@ def judge(arrival: Arrival, was: Known, problems: Sequence[Problem]) -> Outcome 
     elif was.is_reverted:
         # Whatever else it may miss: it is not wanted any more.
         found = (Problem("reverted_run", "message", arrival.work.id),)
-    elif arrival.group.lower() != arrival.subject_id:
+    # SQS compares groups by their bytes: two spellings of an id are two groups, and between them there is no order.
+    elif arrival.group != arrival.subject_id:
         found = (Problem("wrong_group", "message", arrival.work.id),)
     elif was.is_overtaken and not found:
         found = (Problem("overtaken", "message", arrival.work.id),)

@@ -15,7 +15,7 @@ from wellspring.database.flush import Answer, Asked
 from wellspring.models import parents
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Change, Matched, Problem, RecordType, Synced, Work
+from wellspring.work import Change, Claim, Matched, Problem, RecordType, Synced, Work
 
 PROVIDER = "provider"
 
@@ -105,6 +105,40 @@ _ANY_CONNECTOR = text(
     f"SELECT pk, workspace_pk FROM {parents.workspace_connectors} AS found WHERE found.id = CAST(:id AS uuid)"
 )
 _ANY_WORKSPACE = text(f"SELECT pk, pk FROM {parents.workspaces} AS found WHERE found.id = CAST(:id AS uuid)")
+
+
+def claimants(claims: Mapping[int, Claim]) -> list[Asked]:
+    """Ask for what malformed messages are of, tombstoned or not; nothing where none says it.
+
+    Answered, for those that are there, with the number of the claim, the connector's pk and its workspace's.
+    """
+    said = {number: claim for number, claim in claims.items() if claim.workspace_connector_id or claim.workspace_id}
+    if not said:
+        return []
+    return [
+        Asked(
+            _CLAIMANTS,
+            {
+                "numbers": array(said),
+                "connectors": array(claim.workspace_connector_id for claim in said.values()),
+                "workspaces": array(claim.workspace_id for claim in said.values()),
+            },
+        )
+    ]
+
+
+_CLAIMANTS = text(f"""
+SELECT claim.number, connector.pk, coalesce(connector.workspace_pk, workspace.pk)
+  FROM unnest(CAST(:numbers AS integer[]), CAST(:connectors AS uuid[]), CAST(:workspaces AS uuid[]))
+       AS claim (number, connector_id, workspace_id)
+  LEFT JOIN LATERAL (
+    SELECT known.pk, known.workspace_pk FROM {parents.workspace_connectors} AS known
+     WHERE known.id = claim.connector_id
+    OFFSET 0
+  ) AS connector ON true
+  LEFT JOIN LATERAL (
+    SELECT known.pk FROM {parents.workspaces} AS known WHERE known.id = claim.workspace_id OFFSET 0
+  ) AS workspace ON true""")
 
 
 # What only ends rows may name a connector that is gone. Whether the record's own workspace is live need not be asked: a

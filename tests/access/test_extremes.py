@@ -1,0 +1,262 @@
+"""No accepted input may make a later read fail: the extremes of all that may be sent, and then every route is read.
+
+Messages go through the queue's function, events through the feed's, bodies through their routes. Whatever becomes of
+each, no list, no page of it and nothing that it links to may be answered with an error of ours.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+
+from tests.access import extremes
+from tests.access.good_requests import CLOSED, PIPELINE, ROUTES, WITH_DOCUMENT, Requests, named
+from tests.access.test_hostile_input import replaced
+from tests.support import feed as feeding
+from tests.support.api import Caller, Reply, get
+from tests.support.databases import CONSUMER, FEEDER
+from tests.support.queue import Body, consume, disconnected, invalidated, matched, reverted, synced
+from wellspring import feed_events, messages
+from wellspring.handlers.writing import _KEY
+from wellspring.resources import Resource, records
+from wellspring.routes import Route
+
+# By what was sent and where in it: how often it was accepted.
+type Accepted = Counter[tuple[str, str]]
+
+READS = tuple(route for route in CLOSED if route.method == "GET")
+MOST_PAGES = 300
+EVENTS = feed_events.schema()
+
+
+def place_of(path: extremes.Path) -> str:
+    return ".".join(str(step) for step in path)
+
+
+class Sent:
+    """All that is sent to a tenant, and what was accepted of it."""
+
+    def __init__(self, requests: Requests) -> None:
+        self.requests = requests
+        self.database = requests.database
+        self.accepted: Accepted = Counter()
+        # All that was tried, so that nothing is forgotten.
+        self.tried: Accepted = Counter()
+
+    def note(self, what: str, path: extremes.Path, *, is_accepted: bool) -> None:
+        self.tried[what, place_of(path)] += 1
+        self.accepted[what, place_of(path)] += is_accepted
+
+    # ---- the sync queue ---------------------------------------------------------------------------------
+    def messages(self) -> None:
+        """Send messages of every type: those that end rows before those that write them, so that rows are left."""
+        self.database.role = CONSUMER
+        schema = messages.schema()
+        models = {model["properties"]["type"]["const"]: model for model in _models(schema)}
+        bodies = self._bodies()
+        assert bodies.keys() == models.keys()
+        for type_, make in ((type_, make) for type_, makes in bodies.items() for make in makes):
+            tried = list(extremes.at_extremes(make(), models[type_], schema["$defs"]))
+            sent = [replaced(make(), path, value) for path, value in tried]
+            groups = [_group(make()) for _ in sent]
+            assert consume(*map(json.dumps, sent), groups=groups) == []
+            for (path, _), body in zip(tried, sent, strict=True):
+                self.note(type_, path, is_accepted=_is_message(body))
+
+    def _bodies(self) -> Mapping[str, Sequence[Callable[[], Body]]]:
+        """Return what makes good ones of each type, one for each form that it may have."""
+        connector, workspace = self.requests.connector, self.requests.workspace
+
+        def of_record(found: Resource) -> dict[str, Any]:
+            return {"type": found.type, "id": str(uuid4()), "attributes": {found.attributes[0].name: "New"}}
+
+        def making(found: Resource) -> Body:
+            # The extremes are those of the first record.
+            body = synced(connector, self.requests.records.values()) | {"run": "nightly"}
+            return body | {"records": [of_record(found), *body["records"]]}
+
+        def ending(found: Resource) -> Body:
+            known = {"id": str(self.requests.records[found.type].id)}
+            return invalidated(connector, ()) | {"records": [of_record(found) | known]}
+
+        return {
+            "sync.reverted": [
+                lambda: reverted(connector, run=str(uuid4())),
+                lambda: reverted(connector, str(uuid4())),
+            ],
+            "connector.disconnected": [lambda: disconnected(connector)],
+            "providers.matched": [lambda: matched(workspace, [self.requests.unchosen])],
+            "records.invalidated": [partial(ending, found) for found in records()],
+            "records.synced": [partial(making, found) for found in records()],
+        }
+
+    # ---- the feed ---------------------------------------------------------------------------------------
+    def events(self) -> None:
+        """Send events of every type, as a body and as the line of a file."""
+        self.database.role = FEEDER
+        for model in _models(EVENTS):
+            said = model["properties"]["type"]
+            for type_ in said.get("enum", [said.get("const")]):
+                tried = list(extremes.at_extremes(self._event(type_), model, EVENTS["$defs"]))
+                if "enum" in said:
+                    tried = [(path, value) for path, value in tried if path != ("type",)]
+                sent = [replaced(self._event(type_), path, value) for path, value in tried]
+                lines = [json.dumps(event) for event in sent]
+                told = [feed_events.parse_line(line.encode()) for line in lines]
+                assert told == [found for line in lines for found in feed_events.parse(line)]
+                verdicts = feeding.apply(*sent)
+                assert {verdict.status for verdict in verdicts} <= {"applied", "stale", "waiting", "parked"}
+                for (path, _), verdict in zip(tried, verdicts, strict=True):
+                    # Whatever is no event is malformed: nothing else may be wrong with what is one.
+                    assert verdict.reason in {None, "malformed", "other_source"}, (type_, path, verdict)
+                    self.note(type_, path, is_accepted=verdict.reason is None)
+
+    def _event(self, type_: str) -> feeding.Event:
+        _, of, what = type_.split(".")
+        subject = uuid4()
+        references: dict[str, Any] = {}
+        if what == "upserted":
+            named = {"workspace": self.requests.workspace, "people": self.requests.owner}
+            named |= {"connector": self.requests.bank}
+            wanted = EVENTS["$defs"][f"{of.title().replace('_', '')}Data"]["properties"]
+            references = {f"{name}_id": row for name, row in named.items() if f"{name}_id" in wanted}
+            return feeding.upserted(of, subject, **references)
+        return feeding.event(of, what, subject)
+
+    # ---- HTTP -------------------------------------------------------------------------------------------
+    def bodies(self) -> None:
+        """Send a document for every route that takes one, and a key for its answer."""
+        for route in WITH_DOCUMENT:
+            assert route.resource is not None
+            good = self.requests.good(route)
+            written = [found for found in route.resource.attributes if found.written in {route.operation, "always"}]
+            for attribute in written:
+                values: Mapping[str, Any] = {
+                    "instant": (*extremes.INSTANTS, None),
+                    "boolean": (True, False, None),
+                    "direction": ("input", "output", None),
+                }
+                path = ("data", "attributes", attribute.name)
+                for value in values.get(
+                    attribute.kind, (*attribute.choices, *extremes.texts(255), *extremes.texts(500))
+                ):
+                    reply = good.but(document=replaced(good.document, path, value)).ask()
+                    assert reply.status < 500, (route, path, ascii(value)[:80], reply.body)
+                    self.note(named(route), path, is_accepted=reply.status < 400)
+            if route.operation == "create":
+                for key in ("!", "~" * 255):
+                    assert _KEY.fullmatch(key)
+                    assert good.but(headers={"idempotency-key": key}).ask().status < 500
+
+    def notes(self) -> None:
+        """Close what is parked, with every note."""
+        for route in ROUTES:
+            if route.operation != "dismiss":
+                continue
+            for note in extremes.texts(255):
+                reply = self.requests.good(route).but(document={"meta": {"note": note}}).ask()
+                assert reply.status < 500, reply.body
+                self.note(named(route), ("meta", "note"), is_accepted=reply.status < 409)
+
+
+def _models(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [schema["$defs"][one["$ref"].rpartition("/")[2]] for one in schema["oneOf"]]
+
+
+def _group(body: Body) -> str:
+    return str(body.get("workspace_connector_id") or body["workspace_id"])
+
+
+def _is_message(body: Body) -> bool:
+    try:
+        messages.parse(json.dumps(body))
+    except messages.MalformedMessage:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def sent(made: Requests) -> Iterator[Sent]:
+    """The tenant of the good requests, to which all of it was sent."""
+    with made.undone():
+        sent = Sent(made)
+        sent.bodies()
+        sent.events()
+        sent.messages()
+        sent.notes()
+        yield sent
+
+
+def test_each_place_was_tried_and_takes_some_extreme(sent: Sent) -> None:
+    assert {where for where in sent.tried if not sent.accepted[where]} == set()
+    assert len(sent.accepted) > 100
+
+
+CALLERS: Mapping[str, Callable[[Requests], Caller]] = {
+    "owner": lambda requests: requests.caller,
+    "service": lambda _: PIPELINE,
+}
+
+
+@pytest.mark.parametrize("who", ["service", pytest.param("owner", marks=pytest.mark.long)])
+@pytest.mark.parametrize("route", READS, ids=named)
+def test_every_route_is_read_to_its_end_after_all_of_it(sent: Sent, route: Route, who: str) -> None:
+    caller = CALLERS[who](sent.requests)
+    good = sent.requests.good(route).but(caller=caller)
+    assert good.ask().status in {200, 403, 404}
+    path = quote(good.path)
+    if route.operation == "retrieve":
+        assert readable(path, caller).status in {200, 403, 404}
+        return
+    for query in queries(route, good.query):
+        read_to_the_end(f"{path}?{query}", caller)
+    reply = readable(f"{path}?{good.query}", caller)
+    for item in reply.data if reply.status == 200 and isinstance(reply.data, list) else ():
+        if own := item.get("links", {}).get("self"):
+            assert readable(own, caller).status == 200
+
+
+def queries(route: Route, given: str) -> Iterator[str]:
+    """Give the ways to ask for all of a list: in each order, with what it includes, and with what ended."""
+    yield given
+    if route.operation != "list" or route.resource is None:
+        return
+    resource = route.resource
+    usual = "&".join(filter(None, (given, "page[size]=100")))
+    sorts = [*resource.times, *(["name"] if resource.named else [])]
+    sorts += [found.name for found in resource.attributes if found.kept == "sorted"]
+    for sort in sorts:
+        yield f"{usual}&sort={sort}"
+        yield f"{usual}&sort=-{sort}"
+    if resource.includes:
+        yield f"{usual}&include={','.join(resource.includes)}"
+    if resource.has_tombstones:
+        yield f"{usual}&filter[deleted]=include"
+
+
+def readable(url: str, caller: Caller) -> Reply:
+    reply = get(url, caller)
+    assert reply.status < 500, f"{url}: {reply.body:.300}"
+    return reply
+
+
+def read_to_the_end(url: str, caller: Caller) -> None:
+    """Read a list page by page, to its end and a page back."""
+    reply = readable(url, caller)
+    if reply.status != 200 or not isinstance(reply.data, list):
+        return
+    for _ in range(MOST_PAGES):
+        following = reply.document["links"].get("next")
+        if following is None:
+            break
+        reply = readable(following, caller)
+        assert reply.status == 200, f"{following}: {reply.body:.300}"
+    else:
+        raise AssertionError(f"{url} has no end")
+    if before := reply.document["links"].get("prev"):
+        assert readable(before, caller).status == 200
