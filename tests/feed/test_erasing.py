@@ -23,7 +23,9 @@ def everything(tables: Tables) -> str:
         "SELECT oid::regclass::text AS name FROM pg_class WHERE relkind IN ('r', 'm')"
         " AND relnamespace::regnamespace::text !~ '^(pg_|information_schema$)'"
     )
-    return "\n".join(str(tables.rows(f"SELECT row_to_json(t)::text FROM {row.name} AS t")) for row in names)
+    # Text by text: what SQLAlchemy writes of a row is cut where it is long.
+    rows = (tables.rows(f"SELECT row_to_json(t)::text AS whole FROM {row.name} AS t") for row in names)
+    return "\n".join(row.whole for found in rows for row in found)
 
 
 def person_of(tables: Tables, workspace: UUID) -> UUID:

@@ -5,7 +5,9 @@ Each test looks for the name in every column of every table, and in the log (con
 
 import json
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
+from time import sleep
 from typing import Any, Literal, get_args
 from uuid import UUID, uuid4
 
@@ -15,12 +17,12 @@ from maintenance.settle import handler as settle
 from tests.feed.conftest import Tables
 from tests.feed.test_erasing import everything, person_of
 from tests.support.api import Context, call, service
-from tests.support.databases import CONSUMER, role_of_call
+from tests.support.databases import CONSUMER, FreshDatabase, role_of_call
 from tests.support.feed import Event, erased, statuses, told, upserted
 from tests.support.queue import Body, consume, disconnected, invalidated, synced
 from tests.support.world import Row, World
 from wellspring import messages
-from wellspring.repositories import pending_events
+from wellspring.repositories import feed_sources, pending_events
 from wellspring.repositories.feed_work import UNEXPECTED, parked
 
 NAME = 'Zoë "Quille" Forgotten'
@@ -190,6 +192,29 @@ def test_a_disconnect_goes_on_without_what_it_says_besides(tables: Tables, conne
     body = disconnected(uuid4()) | {"who": {"id": str(person.id), "name": NAME}}
     sync(body)
     assert kept(tables, body).reason == "unknown_connector"
+
+
+def test_a_message_that_is_parked_while_they_are_erased_waits_for_that(
+    fresh_database: FreshDatabase, tables: Tables, connector: Row, person: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = Row("company", 0, uuid4())
+    body = naming(invalidated(connector, [person, missing]))
+    count, parking = feed_sources.count, list[Future[None]]()
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+    def count_later(*counted: Any, **options: Any) -> None:
+        """Have the message come when the person is erased, and nobody can see it yet."""
+        if not parking:
+            parking.append(threads.submit(sync, body))
+            while not parking[0].done() and not tables.one(waiting)[0]:
+                sleep(0.01)
+        count(*counted, **options)
+
+    monkeypatch.setattr(feed_sources, "count", count_later)
+    with ThreadPoolExecutor(1) as threads:
+        assert statuses(erased(person, 9)) == ["applied"]
+        parking[0].result(30)
+    assert kept(tables, body).reason == "unknown_record"
 
 
 def test_what_another_source_tells_of_them_is_done_and_not_kept(tables: Tables, person: Row) -> None:
