@@ -92,11 +92,12 @@ CREATE TEMP TABLE workspace AS
 SELECT number, home, place, pk
   FROM home JOIN (SELECT pk, row_number() OVER (ORDER BY pk) AS place FROM core_api.workspaces) AS made USING (place);
 
-INSERT INTO core_api.peoples (full_name, workspace_pk) SELECT 'Member ' || place, pk FROM workspace ORDER BY place;
+INSERT INTO core_api.peoples (full_name, workspace_pk, source)
+SELECT 'Member ' || place, pk, '/bench' FROM workspace ORDER BY place;
 INSERT INTO core_api.workspace_memberships (people_pk, workspace_pk, role, status)
 SELECT pk, workspace_pk, 'member', 'active' FROM core_api.peoples ORDER BY pk;
-WITH wide AS (INSERT INTO core_api.peoples (full_name, workspace_pk)
-              SELECT 'Member of all the small ones', pk FROM workspace JOIN tenant USING (number)
+WITH wide AS (INSERT INTO core_api.peoples (full_name, workspace_pk, source)
+              SELECT 'Member of all the small ones', pk, '/bench' FROM workspace JOIN tenant USING (number)
                WHERE tenant.name = '{SYNC}' RETURNING pk)
 INSERT INTO core_api.workspace_memberships (people_pk, workspace_pk, role, status)
 SELECT wide.pk, workspace.pk, 'member', 'active'

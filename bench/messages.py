@@ -52,7 +52,7 @@ PARKED, DISMISSED = 2, 1
 # Every hundredth connector has a fifth of all; the others share the rest.
 _PARENTS = f"""
 INSERT INTO core_api.workspaces (name) SELECT 'Workspace ' || n FROM generate_series(1, {WORKSPACES}) AS n;
-INSERT INTO core_api.peoples (full_name, workspace_pk) SELECT name, pk FROM core_api.workspaces;
+INSERT INTO core_api.peoples (full_name, workspace_pk, source) SELECT name, pk, '/bench' FROM core_api.workspaces;
 INSERT INTO core_api.workspace_memberships (people_pk, workspace_pk, role, status)
 SELECT pk, workspace_pk, 'owner', 'active' FROM core_api.peoples;
 INSERT INTO core_api.connectors (name, provider, direction) VALUES ('Bank', 'bank', 'input');

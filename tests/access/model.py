@@ -78,7 +78,17 @@ class Tenanted(Row):
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class People(Tenanted):
+    """`source` says who has told of them; one of whom nobody did is a contact, and no token's."""
+
     type: str = field(default="people", init=False)
+    source: str | None
+
+    def values(self) -> Mapping[str, object]:
+        return {"source": self.source}
+
+    @property
+    def is_identity(self) -> bool:
+        return self.is_live and self.source is not None
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -439,7 +449,7 @@ def _is_active(membership: Membership | GroupMembership, caller: Caller) -> bool
     return (
         isinstance(caller, Person)
         and membership.people.id == caller.id
-        and membership.people.is_live
+        and membership.people.is_identity
         and membership.is_live
         and membership.status == "active"
     )
@@ -481,9 +491,12 @@ class Sight:
             case _:
                 return row.is_live
 
-    def shows(self, row: Row) -> bool:
+    def shows(self, row: Row, leading: Row) -> bool:
         """Whether a row may be included beside one that the caller sees and that leads to it."""
-        return row.is_live if isinstance(row, Group) else self.has(row)
+        if isinstance(row, Group):
+            # A withdrawn workspace's people are not told what the group is called by now.
+            return row.is_live and (leading.is_live or row in self.groups)
+        return self.has(row)
 
     def find(self, type_: str, id_: UUID) -> Row | None:
         """Return the parent of this type and id that a document or path of the caller's may name."""
@@ -524,7 +537,7 @@ def _included(sight: Sight, rows: Iterable[Row], paths: tuple[str, ...] | None) 
     for path in paths:
         here = list(rows)
         for name in path.split("."):
-            here = [other for row in here for other in linked(sight.world, row, name) if sight.shows(other)]
+            here = [other for row in here for other in linked(sight.world, row, name) if sight.shows(other, row)]
             found.extend(other for other in here if other not in found)
     # A row that two paths lead to is there once.
     return tuple(dict.fromkeys(found))
@@ -678,7 +691,7 @@ def _require_selector(world: World, caller: Caller, workspace: Workspace) -> Non
 
 def _caller_row(world: World, caller: Caller) -> People | None:
     for people in world.peoples:
-        if isinstance(caller, Person) and people.id == caller.id and people.is_live:
+        if isinstance(caller, Person) and people.id == caller.id and people.is_identity:
             return people
     return None
 

@@ -125,7 +125,7 @@ UNASKED: Mapping[str, str] = {
 }
 
 # What a condition is about that keeps rows from somebody.
-GUARDING = re.compile(r"deleted_at\.is_\(None\)|status == |\bCALLER\b|\bcaller\b|\bclaimed\b")
+GUARDING = re.compile(r"deleted_at\.is_\(None\)|source\.is_not\(None\)|status == |\bCALLER\b|\bcaller\b|\bclaimed\b")
 # `filter[deleted]` is a wish of the caller's.
 NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
@@ -152,10 +152,10 @@ EQUIVALENT: Mapping[str, str] = {
         )
         for ledger in ledgers().values()
     },
-    "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
     **{
-        f"{function}(workspace_pk bigint) without 2. caller.deleted_at IS NULL": "who is gone has no workspace, so few"
+        f"{function}(workspace_pk bigint) without {condition}": "who is nobody has no workspace, so few"
         for function in ("sees_workspace", "is_member_of")
+        for condition in ("2. caller.deleted_at IS NULL", "3. caller.source IS NOT NULL")
     },
     **dict.fromkeys(
         (
@@ -481,6 +481,7 @@ def _opened() -> Iterator[str]:
 WITHOUT_SECOND = (*(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY" for table in TABLES), *_opened())
 _SQL_CONDITION = re.compile(
     r"[a-z]+\.deleted_at IS NULL|membership\.status = 'active'|caller\.id = wellspring\.caller\(\)"
+    r"|caller\.source IS NOT NULL"
     r"|[a-z._]*pk = ANY \(\(SELECT wellspring\.\w+\(\)\)::bigint\[\]\)|\(SELECT wellspring\.is_service\(\)\)"
     r"|wellspring\.(?:sees_workspace|is_member_of)\([a-z._]+\)"
 )

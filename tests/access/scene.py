@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from tests.support.api import READER, Caller, get, person
-from tests.support.world import RECORDS, RecordType, Row, World
+from tests.support.world import FEED, RECORDS, RecordType, Row, World
 from wellspring.access.predicates import FEW
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.routes import objects
@@ -148,8 +148,11 @@ def _people(world: World, workspaces: Mapping[str, Row], groups: Mapping[str, Ro
         gone: str = "",
         besides: Sequence[int] = (),
     ) -> Who:
-        """Make a member of workspaces and groups by their names; `gone` is what of it is tombstoned."""
-        row = world.people(home)
+        """Make a member of workspaces and groups by their names.
+
+        `gone` is what of it is tombstoned, or `source` where only a sync has made the person.
+        """
+        row = world.people(home, source=None if gone == "source" else FEED)
         memberships = [
             world.member(row, workspaces[name], role, status)
             if name in workspaces
@@ -165,7 +168,7 @@ def _people(world: World, workspaces: Mapping[str, Row], groups: Mapping[str, Ro
             seen & workspaces.keys(),
             seen & groups.keys(),
             direct=seen & workspaces.keys() & set(of),
-            others=frozenset(besides),
+            others=frozenset(besides if gone != "source" else ()),
         )
 
     roles = ("owner", "admin", "member", "guest")
@@ -177,6 +180,7 @@ def _people(world: World, workspaces: Mapping[str, Row], groups: Mapping[str, Ro
         "invited to A": someone("A", status="pending"),
         "former member of A": someone("A", gone="membership"),
         "member of A who is gone": someone("A", gone="person"),
+        "member of A whom only a sync made": someone("A", gone="source"),
         "member of D, which is gone": someone("D"),
         "contact of A": Who(person(world.people(workspaces["A"]))),
         **{f"{role} of G": someone("G", "GAC", role=role) for role in roles},
@@ -185,11 +189,13 @@ def _people(world: World, workspaces: Mapping[str, Row], groups: Mapping[str, Ro
         "invited to G": someone("G", status="pending"),
         "former member of G": someone("G", gone="membership"),
         "member of G who is gone": someone("G", gone="person"),
+        "member of G whom only a sync made": someone("G", gone="source"),
         "member of H, which is gone": someone("H"),
         # What is seen of many is looked up, and not listed.
         "member of A, and of many": someone("A", "A", besides=others),
         "invited to A, member of many": someone("A", status="pending", besides=others),
         "former member of A, member of many": someone("A", gone="membership", besides=others),
+        "member of many whom only a sync made": someone("A", gone="source", besides=others),
         "member of D, which is gone, and of many": someone("D", besides=others),
         "member of G, and of many": someone("G", "GAC", besides=others),
         "member of F, and of many": someone("F", "FA", besides=others),

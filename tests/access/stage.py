@@ -60,6 +60,7 @@ _PARENTS = {
     "workspace_providers": ("workspace", "provider"),
 }
 _VALUES = {
+    "peoples": ("source",),
     "workspace_groups": ("name",),
     "workspace_memberships": ("role", "status"),
     "workspace_group_memberships": ("role", "status"),

@@ -12,7 +12,7 @@ import pytest
 from tests.access.good_requests import CLOSED, DEFAULT, Good, Requests, named
 from tests.support.api import ANONYMOUS, Caller, Reply, person, service
 from tests.support.databases import Database, Statements
-from tests.support.world import World
+from tests.support.world import FEED, World
 from tests.writing.test_who_may_write import CALLERS, OF_THEIR_OWN, OPERATIONS, VERDICTS
 from wellspring.resources import FEED_EVENT, SINGLE, Resource
 from wellspring.routes import Route, routes
@@ -29,12 +29,12 @@ def somebody(requests: Requests, workspace: str = "", group: str = "", *, gone: 
         requests: the tenant.
         workspace: their role in its workspace, or `pending`; empty for none.
         group: the same in its group.
-        gone: what is tombstoned: their `memberships`, or the `person`.
+        gone: what is tombstoned: their `memberships`, or the `person`; `source` where only a sync has made them.
         claims: what their token says besides.
     """
     world = requests.world
     home = world.workspace()
-    row = world.people(home)
+    row = world.people(home, source=None if gone == "source" else FEED)
     world.member(row, home, "owner")
     memberships = []
     for role, joined, parent in (
@@ -66,6 +66,7 @@ WHO: Mapping[str, Callable[[Requests], Caller]] = {
     "pending": lambda requests: somebody(requests, "pending", "pending"),
     "former": lambda requests: somebody(requests, "owner", "owner", gone="memberships"),
     "gone": lambda requests: somebody(requests, "owner", "owner", gone="person"),
+    "made by a sync": lambda requests: somebody(requests, "owner", "owner", gone="source"),
     "foreign with every scope": lambda requests: somebody(requests, scope=" ".join(SCOPES)),
     "guest": lambda requests: somebody(requests, "guest"),
     "member": lambda requests: somebody(requests, "member"),
@@ -108,6 +109,7 @@ TABLE = """
     pending                     404   none  404   none  404   403  404   none  403   200   rows     403
     former                      404   none  404   none  404   403  404   none  403   200   rows     403
     gone                        404   none  404   none  404   403  404   none  403   200   rows     403
+    made by a sync              404   none  404   none  404   403  404   none  403   200   rows     403
     foreign with every scope    404   none  404   none  404   403  404   none  403   200   rows     403
     guest                       200   rows  404   none  rows  rows  200   rows  rows  200   rows     403
     member                      200   rows  404   none  rows  rows  200   rows  rows  200   rows     403

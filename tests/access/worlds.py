@@ -199,7 +199,8 @@ class _Builder:
         return Workspace(**base)
 
     def _peoples(self, dice: Dice, base: dict[str, Any]) -> Row:
-        return People(workspace=dice.lean(self.world.workspaces), **base)
+        source = None if dice.one_in(6) else "/well/people"
+        return People(workspace=dice.lean(self.world.workspaces), source=source, **base)
 
     def _companies(self, dice: Dice, base: dict[str, Any]) -> Row:
         return Company(workspace=dice.lean(self.world.workspaces), **base)

@@ -60,7 +60,7 @@ def test_memberships_of_the_person_end_and_have_an_effect_when_they_are_sent_aga
     tables: Tables, world: World
 ) -> None:
     home = world.workspace()
-    person, other = world.people(world.workspace()), world.people(home)
+    person, other = world.people(world.workspace(), source=None), world.people(home)
     theirs, others = member_of(person, home), member_of(other, home)
     in_group = world.group_member(person, world.group(other))
     apply(theirs, others)

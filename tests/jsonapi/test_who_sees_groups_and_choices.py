@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.jsonapi.conftest import Tenant, walk, walked
-from tests.support.api import READER, Caller, get, person, service
+from tests.support.api import READER, Caller, Reply, get, person, service
 from tests.support.world import Row, World
 
 ENROLMENTS, GROUPS, PROVIDERS = "/v1/workspace-group-workspaces", "/v1/workspace-groups", "/v1/workspace-providers"
@@ -211,10 +211,32 @@ class TestAMemberOfTheWorkspaceOnly:
         assert get(ENROLMENTS, way.caller).ids == []
         assert get(f"{ENROLMENTS}?filter[deleted]=only", way.caller).ids == [ours.rows["workspace_group_workspace"].id]
 
+    def test_is_told_the_groups_name_by_a_live_enrolment_and_by_none_that_was_withdrawn(
+        self, world: World, ours: Tenant
+    ) -> None:
+        way = through_the_workspace(world, ours)
+        include = "include=workspace_group.created_by,workspace"
+        assert "workspace_group" in included(get(f"{ENROLMENTS}?{include}", way.caller))
+        world.tombstone(ours.rows["workspace_group_workspace"])
+        for deleted in ("include", "only"):
+            reply = get(f"{ENROLMENTS}?filter[deleted]={deleted}&{include}", way.caller)
+            # Which group it was is still said, by its id alone.
+            (row,) = reply.document["data"]
+            assert row["relationships"]["workspace_group"]["data"]["id"] == str(ours.group.id)
+            assert included(reply) == {"workspace"}
+        for member in (through_the_group(world, ours).caller, READER):
+            reply = get(f"{ENROLMENTS}?filter[deleted]=only&include=workspace_group", member)
+            assert included(reply) == {"workspace_group"}
+
     def test_does_not_see_the_other_workspaces_of_the_group(self, world: World, ours: Tenant) -> None:
         way = through_the_workspace(world, ours)
         world.enrol(ours.group, world.workspace())
         assert get(ENROLMENTS, way.caller).ids == [ours.rows["workspace_group_workspace"].id]
+
+
+def included(reply: Reply) -> set[str]:
+    """Return the types of what an answer includes."""
+    return {each["type"] for each in reply.document["included"]}
 
 
 def test_who_sees_an_enrolment_from_both_sides_sees_it_once(ours: Tenant) -> None:

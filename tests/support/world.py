@@ -15,6 +15,9 @@ from wellspring.resources import records, resource_of
 type Direction = Literal["input", "output"]
 type RecordType = str
 
+# Who tells of people, as `support.feed` does.
+FEED = "/well/test"
+
 # The table of each record type.
 RECORDS: dict[str, Table] = {record.type: table_of(record.table) for record in records()}
 
@@ -45,7 +48,8 @@ class World:
         return self._insert("workspace", parents.workspaces, name=name, **values)
 
     def people(self, workspace: Row, name: str = "Ada Example", **values: Any) -> Row:
-        return self.record("people", workspace, full_name=name, **values)
+        """Make a person of whom the platform's feed has told; with `source=None` one that only a sync made."""
+        return self.record("people", workspace, full_name=name, **{"source": FEED} | values)
 
     person = people
 

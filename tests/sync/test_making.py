@@ -4,12 +4,12 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from maintenance.settle import handler as settle
-from tests.support.api import Context
+from tests.support.api import Context, draft, get, person, post
 from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, role_of_call
 from tests.support.queue import Body, consume, invalidated, synced
 from tests.support.sums import sums_are_right
@@ -82,6 +82,31 @@ def test_a_record_that_was_never_there_is_made(
     again = bringing(ours.other_connector, row)
     assert consume(again) == []
     assert ledger.messages()[again["id"]].counts[type_]["made"] == 0
+
+
+def test_a_person_that_a_sync_made_is_nobodys_identity_until_the_feed_tells_of_them(ours: Tenant) -> None:
+    contact = new("people")
+    assert consume(bringing(ours.connector, contact)) == []
+    # They are there, so a membership that the feed tells of need not wait for them.
+    membership = {"people_id": str(contact.id), "workspace_id": str(ours.workspace.id)}
+    told(
+        type="wellspring.workspace_membership.upserted",
+        subject=str(uuid4()),
+        data={**membership, "role": "owner", "status": "active"},
+    )
+    group = draft("workspace_group", {"name": "New"})
+
+    def shown() -> tuple[list[UUID], list[UUID], int, int]:
+        companies, workspaces = get("/v1/companies", person(contact)), get("/v1/workspaces", person(contact))
+        one = get(f"/v1/workspaces/{ours.workspace.id}", person(contact))
+        return companies.ids, workspaces.ids, one.status, post("/v1/workspace-groups", person(contact), group).status
+
+    assert shown() == ([], [], 404, 403)
+    data = {"full_name": "Claire Verdier", "workspace_id": str(ours.workspace.id)}
+    told(type="wellspring.people.upserted", subject=str(contact.id), data=data)
+    companies, workspaces, one, made = shown()
+    assert (set(companies), workspaces) == ({row.id for row in ours.companies}, [ours.workspace.id])
+    assert (one, made) == (200, 201)
 
 
 @pytest.mark.parametrize("way", ["tombstoned", "buried", "erased", "foreign"])

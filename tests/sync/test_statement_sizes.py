@@ -58,7 +58,7 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
     )
     entry = Entry(pk=1, arrival=arrivals[0], outcome="parked", connector_pk=1, problems=problems, was=was)
     noted = [known(arrivals), lock([str(uuid4())]), proceed(1, {}), *write([entry])]
-    # The row with its connector's state, what it waited for, and what it waits for.
-    assert len(noted) == 3 + 3
+    # The lock of people, the row with its connector's state, what it waited for, and what it waits for.
+    assert len(noted) == 3 + 4
     statements = [*asked.values(), *(each for _, each in written), *chunk, *noted]
     assert max(len(str(each.statement)) for each in statements) <= MOST_CHARACTERS

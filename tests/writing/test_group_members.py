@@ -220,8 +220,9 @@ class TestRemoving:
     def test_the_last_owner_does_not(self, world: World, group: Row, member: Member) -> None:
         caller, own = member("owner")
         member("admin")
-        gone = world.people(world.workspace())
-        world.group_member(gone, group, "owner")
+        gone, contact = world.people(world.workspace()), world.people(world.workspace(), source=None)
+        for nobody in (gone, contact):
+            world.group_member(nobody, group, "owner")
         world.tombstone(gone)
         assert told(remove(own, caller)) == [("409", "CONFLICT", None)]
 

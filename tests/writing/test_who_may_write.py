@@ -14,7 +14,7 @@ from tests.support.api import ANONYMOUS, Caller, Reply, call, draft, get, person
 from tests.support.databases import Database, Statements
 from tests.support.feed import park
 from tests.support.queue import synced
-from tests.support.world import Row, World
+from tests.support.world import FEED, Row, World
 from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, MEMBERSHIPS, Tenant, count, tenant, told, without_id
 from wellspring.resources import FEED_EVENT, SYNC_MESSAGE, ledgers
 from wellspring.routes import routes
@@ -265,6 +265,7 @@ CALLERS = (
     "foreign",
     "contact",
     "unknown",
+    "made by a sync",
     "owner with every scope",
     "foreign with every scope",
     "service",
@@ -284,10 +285,15 @@ def caller_of(scene: Scene, name: str) -> Caller:
         return Caller({"sub": str(uuid4())})
     world, workspace, group = scene.world, scene.tenant.workspace, scene.group
     home = world.workspace()
-    somebody = world.people(workspace if kind == "contact" else home)
+    # One that only a sync made is a member of both, and nobody's identity.
+    source = None if kind == "made" else FEED
+    somebody = world.people(workspace if kind == "contact" else home, source=source)
     world.member(somebody, home, "owner")
     if kind == "group":
         world.group_member(somebody, group, rest)
+    elif kind == "made":
+        world.member(somebody, workspace, "owner")
+        world.group_member(somebody, group, "owner")
     elif kind == "pending":
         world.member(somebody, workspace, "owner", status="pending")
         world.group_member(somebody, group, "owner", status="pending")
@@ -298,18 +304,18 @@ def caller_of(scene: Scene, name: str) -> Caller:
 
 # What each of CALLERS is told, in their order: ok is the operation's own success.
 TABLE = {
-    #                       direct            | in the group      | nobody here       | scoped | services
-    "provenance": """          403 403 403 403   403 403 403 403   403 403 403 403   403 403   403 403  ok 403 ok""",
-    "make a group": """         ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok 403    ok  ok   403 403 403 403 403""",
-    "change an enrolment": """ 403 403 403 403   403 403 403 403   403 403 403 403   403 403   403 403 403 403 403""",
-    "withdraw": """             ok  ok 403 403    ok  ok 403 403   404 404 404 404    ok 404   403 403 403 403 403""",
-    "rename a group": """      404 404 404 404    ok  ok 403 403   404 404 404 404   404 404   403 403 403 403 403""",
-    "delete a group": """      404 404 404 404    ok 403 403 403   404 404 404 404   404 404   403 403 403 403 403""",
-    "keep a member": """       404 404 404 404    ok  ok 403 403   404 404 404 404   404 404   403 403 403 403 403""",
-    "choose": """               ok  ok  ok 403   403 403 403 403   404 404 404 404    ok 404   403 403 403  ok  ok""",
-    "change a choice": """      ok  ok  ok 403   403 403 403 403   404 404 404 404    ok 404   403 403 403  ok  ok""",
-    "remove a choice": """      ok  ok  ok 403   403 403 403 403   404 404 404 404    ok 404   403 403 403 403 403""",
-    "release": """             403 403 403 403   403 403 403 403   403 403 403 403   403 403   403 403  ok 403  ok""",
+    #                     direct            | in the group      | nobody here           | scoped | services
+    "provenance": """       403 403 403 403   403 403 403 403   403 403 403 403 403   403 403  403 403  ok 403 ok""",
+    "make a group": """      ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok 403 403    ok  ok  403 403 403 403 403""",
+    "change an enrolment": """403 403 403 403   403 403 403 403   403 403 403 403 403   403 403  403 403 403 403 403""",
+    "withdraw": """          ok  ok 403 403    ok  ok 403 403   404 404 404 404 404    ok 404  403 403 403 403 403""",
+    "rename a group": """   404 404 404 404    ok  ok 403 403   404 404 404 404 404   404 404  403 403 403 403 403""",
+    "delete a group": """   404 404 404 404    ok 403 403 403   404 404 404 404 404   404 404  403 403 403 403 403""",
+    "keep a member": """    404 404 404 404    ok  ok 403 403   404 404 404 404 404   404 404  403 403 403 403 403""",
+    "choose": """            ok  ok  ok 403   403 403 403 403   404 404 404 404 404    ok 404  403 403 403  ok  ok""",
+    "change a choice": """   ok  ok  ok 403   403 403 403 403   404 404 404 404 404    ok 404  403 403 403  ok  ok""",
+    "remove a choice": """   ok  ok  ok 403   403 403 403 403   404 404 404 404 404    ok 404  403 403 403 403 403""",
+    "release": """          403 403 403 403   403 403 403 403   403 403 403 403 403   403 403   403 403  ok 403  ok""",
 }
 VERDICTS = {rule: dict(zip(CALLERS, row.split(), strict=True)) for rule, row in TABLE.items()}
 

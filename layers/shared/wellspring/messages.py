@@ -321,7 +321,7 @@ def parse(body: str) -> Message:
         raise MalformedMessage(_told(error), content if isinstance(content, dict) else {}) from None
 
 
-def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1) -> Arrival:
+def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: str | None = None) -> Arrival:
     """Return what came: a message, or what is none and why.
 
     Args:
@@ -329,8 +329,9 @@ def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1) -> Arriv
         group: its FIFO group.
         sent: when it was sent, in milliseconds since 1970; 0 where nobody says.
         receives: how many times it has been delivered by now.
+        digest: of what was sent, where `body` is what is left of that; None where it is all of it.
     """
-    digest = sha256(body.encode(errors="surrogatepass")).hexdigest()
+    digest = digest or sha256(body.encode(errors="surrogatepass")).hexdigest()
     try:
         message = parse(body)
     except MalformedMessage as error:

@@ -39,7 +39,7 @@ class Arrival:
         message_id: the producer's id, where it could be read.
         group: its FIFO group.
         body: what was sent.
-        digest: SHA-256 of the body, in hexadecimal.
+        digest: SHA-256 of the body as it was sent first, in hexadecimal.
         sent: when it was sent, in milliseconds since 1970; 0 where nobody says.
         receives: how many times it has been delivered by now.
         flaw: why it is malformed.

@@ -48,12 +48,18 @@ IDS = ARRAY(PG_UUID(as_uuid=True))
 FEW = 16
 
 
+def identity(people: FromClause, id_: ColumnElement[UUID]) -> list[ColumnElement[bool]]:
+    """Return the conditions that a row of `peoples` is who is calling, while they are there.
+
+    One that only a sync made has no source: it is a contact, and nobody's identity (contract, section 3).
+    """
+    return [people.c.id == id_, people.c.deleted_at.is_(None), people.c.source.is_not(None)]
+
+
 def _caller() -> Select[tuple[int]]:
-    """Select the pk of the caller, while they are there."""
+    """Select the pk of the caller."""
     people = parents.peoples
-    return select(people.c.pk).where(
-        people.c.id == bindparam(CALLER, type_=PG_UUID(as_uuid=True)), people.c.deleted_at.is_(None)
-    )
+    return select(people.c.pk).where(*identity(people, bindparam(CALLER, type_=PG_UUID(as_uuid=True))))
 
 
 def _held(membership: Table, tenant_pk: str) -> Select[tuple[int]]:

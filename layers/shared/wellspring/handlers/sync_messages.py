@@ -51,6 +51,6 @@ def release_many() -> LambdaHandler:
     return kept.release_many_of(SYNC_MESSAGE, (CONNECTOR,), of_many)
 
 
-def read_kept(body: str, group: str) -> Arrival:
+def read_kept(body: str, group: str, digest: str | None) -> Arrival:
     """Return a message that was kept; it comes for the last time, as nobody counts how often it has been tried."""
-    return messages.arrival(body, group=group, receives=LAST_RECEIVE)
+    return messages.arrival(body, group=group, receives=LAST_RECEIVE, digest=digest)

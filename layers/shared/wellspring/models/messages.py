@@ -54,7 +54,8 @@ sync_messages = Table(
     Column("direction", direction_enum),
     Column("mode", Text),
     Column("run", Text),
-    # SHA-256 of the body; NULL of what was noted before there was this table.
+    # SHA-256 of the body as it was sent, whatever has gone from it since; NULL of what was noted before there was this
+    # table.
     Column("digest", LargeBinary),
     Column("occurred_at", instant),
     Column("sent_at", instant),

@@ -3,8 +3,6 @@
 One person is one transaction. Source: contract, section 6.
 """
 
-import json
-
 from sqlalchemy import Connection, text
 
 from wellspring.models import feed, parents
@@ -14,16 +12,18 @@ from wellspring.repositories.feed_work import APPLIED, OTHER_SOURCE, STALE, Feed
 # What is shown instead: a name has at least one character.
 ERASED = "Erased"
 
+# Whoever tells of a person, or makes one, waits for the lock of their type: neither changes any more.
 _LOOK = text(f"""
-SELECT source, erased_at IS NOT NULL AS is_erased FROM {parents.peoples} WHERE id = :id""")
+SELECT source, erased_at IS NOT NULL AS is_erased
+  FROM (SELECT 1 AS place, source, erased_at FROM {parents.peoples} WHERE id = :id
+         UNION ALL
+        SELECT 2, source, erased_at FROM {feed.tombstones} WHERE type = 'people' AND id = :id) AS found
+ ORDER BY place
+ LIMIT 1""")
 
 # Waits for whoever makes a membership of this person, and keeps others from it until all that there are have ended.
 _PERSON = text(f"""
-SELECT pk, full_name, source, deleted_at IS NULL AS is_live, erased_at IS NOT NULL AS is_erased
-  FROM {parents.peoples} WHERE id = :id FOR UPDATE""")
-
-_BURIED = text(f"""
-SELECT source, erased_at IS NOT NULL AS is_erased FROM {feed.tombstones} WHERE type = 'people' AND id = :id""")
+SELECT pk, source, deleted_at IS NULL AS is_live FROM {parents.peoples} WHERE id = :id FOR UPDATE""")
 
 _BURY = text(f"""
 INSERT INTO {feed.tombstones} AS old (type, id, source, source_version, erased_at)
@@ -59,22 +59,22 @@ UPDATE {feed.pending_events}
        outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
  WHERE subject = :id""")
 
-# What is no event, and so has no subject, may hold the id all the same: in a subject of another form, or in one of
-# several events of a body that is no JSON. Only those that were parked for it are looked through.
+# What is no event may hold the id all the same: in whatever member, in a subject of another form, or in one of several
+# events of a body that is no JSON. Only those that were parked for it are looked through.
 _FORGET_MALFORMED = text(f"""
 UPDATE {feed.pending_events}
    SET event = NULL, updated_at = now(), outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
- WHERE reason = 'malformed' AND subject IS NULL AND position(CAST(:id AS text) IN lower(event)) > 0""")
+ WHERE reason = 'malformed' AND event IS NOT NULL AND position(CAST(:id AS text) IN lower(event)) > 0""")
 
 _FORGET_MESSAGES = text("SELECT wellspring.forget_in_messages(CAST(:id AS uuid))")
 
-_FORGET_ANSWERS = text(
-    "SELECT wellspring.forget_in_answers(CAST(:id AS uuid), CAST(:written AS text[]), CAST(:instead AS text[]))"
-)
+_FORGET_ANSWERS = text("SELECT wellspring.forget_in_answers(CAST(:id AS uuid))")
 
 
 def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, dict[tuple[str, str], int]]:
     """Erase the person that `event` names, whatever its version; nobody can be erased twice.
+
+    Told again, an erasure takes away what names them by then: in a database that was restored, or was older.
 
     Returns:
         What became of the event, and how many more resources of a source and type are live now.
@@ -83,43 +83,26 @@ def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, dict[tupl
     """
     lock_types(transaction, (), exclusive=("people",))
     live: dict[tuple[str, str], int] = {}
-    named = {"id": event.subject, "source": event.source, "version": event.version}
-    looked = transaction.execute(_LOOK, {"id": event.subject}).one_or_none()
-    if looked is None or (looked.source in {None, event.source} and not looked.is_erased):
-        # Before the person, as a sync locks them: the message first, and then what it names.
-        transaction.execute(_FORGET_MESSAGES, {"id": event.subject})
-    person = transaction.execute(_PERSON, {"id": event.subject}).one_or_none()
-    before = person or transaction.execute(_BURIED, {"id": event.subject}).one_or_none()
-    if before is not None and before.source not in {None, event.source}:
+    before = transaction.execute(_LOOK, {"id": event.subject}).one_or_none()
+    is_erased = before is not None and before.is_erased
+    if before is not None and not is_erased and before.source not in {None, event.source}:
         return parked(OTHER_SOURCE, {"code": OTHER_SOURCE, "type": "people", "id": event.subject}), live
-    if before is not None and before.is_erased:
+    # Before the person, as a sync locks them: the message first, and then what it names.
+    for forget in (_FORGET_MESSAGES, _FORGET_ANSWERS, _FORGET_WAITING, _FORGET_PARKED, _FORGET_MALFORMED):
+        transaction.execute(forget, {"id": event.subject})
+    if is_erased:
         return STALE, live
+    person = transaction.execute(_PERSON, {"id": event.subject}).one_or_none()
     if person is None:
-        transaction.execute(_BURY, named)
-    else:
-        transaction.execute(_ERASE, {"pk": person.pk, "source": event.source, "version": event.version})
-        if person.is_live:
-            transaction.execute(_END_LEDGER, {"pk": person.pk})
-            if person.source is not None:
-                live[event.source, "people"] = -1
-        for (source,) in transaction.execute(_END_MEMBERSHIPS, {"pk": person.pk}):
-            if source is not None:
-                live[source, "workspace_membership"] = live.get((source, "workspace_membership"), 0) - 1
-        transaction.execute(_END_GROUP_MEMBERSHIPS, {"pk": person.pk})
-        written, instead = _written(person.full_name), _written(ERASED)
-        transaction.execute(_FORGET_ANSWERS, {"id": event.subject, "written": written, "instead": instead})
-    transaction.execute(_FORGET_WAITING, {"id": event.subject})
-    transaction.execute(_FORGET_PARKED, {"id": event.subject})
-    transaction.execute(_FORGET_MALFORMED, {"id": str(event.subject).lower()})
-    transaction.execute(_FORGET_MESSAGES, {"id": event.subject})
+        transaction.execute(_BURY, {"id": event.subject, "source": event.source, "version": event.version})
+        return APPLIED, live
+    transaction.execute(_ERASE, {"pk": person.pk, "source": event.source, "version": event.version})
+    if person.is_live:
+        transaction.execute(_END_LEDGER, {"pk": person.pk})
+        if person.source is not None:
+            live[event.source, "people"] = -1
+    for (source,) in transaction.execute(_END_MEMBERSHIPS, {"pk": person.pk}):
+        if source is not None:
+            live[source, "workspace_membership"] = live.get((source, "workspace_membership"), 0) - 1
+    transaction.execute(_END_GROUP_MEMBERSHIPS, {"pk": person.pk})
     return APPLIED, live
-
-
-def _written(name: str) -> list[str]:
-    """Return `name` as it may stand in a kept answer: a document in JSON, which may be a string of JSON itself."""
-    return [
-        text
-        for is_ascii in (True, False)
-        for quoted in (json.dumps(name, ensure_ascii=is_ascii),)
-        for text in (json.dumps(quoted, ensure_ascii=is_ascii)[1:-1], quoted)
-    ]

@@ -299,6 +299,7 @@ known AS MATERIALIZED (
 )"""
 
 
+# Whose a person is matters no more once they are erased: what is told of them is not even kept as another's.
 def _judged(type_: str, fed: Fed) -> str:
     waits, missing_types, missing_keys = [], [], []
     for name, to in fed.references.items():
@@ -318,8 +319,9 @@ def _judged(type_: str, fed: Fed) -> str:
     return f"""
 judged AS MATERIALIZED (
   SELECT known.*,
-         CASE WHEN source <> owner THEN '{OTHER_SOURCE}'
-              WHEN is_erased OR version <= version_there THEN 'stale'
+         CASE WHEN is_erased THEN 'stale'
+              WHEN source <> owner THEN '{OTHER_SOURCE}'
+              WHEN version <= version_there THEN 'stale'
               WHEN deletes THEN 'ready'
               {waiting} {moved}
               ELSE 'ready'

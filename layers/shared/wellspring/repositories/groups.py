@@ -73,13 +73,14 @@ _LOCK_OF_MEMBERSHIP = text("""
 SELECT pk FROM core_api.workspace_groups
  WHERE pk = (SELECT workspace_group_pk FROM core_api.workspace_group_memberships WHERE id = :id)
    FOR UPDATE""")
+# A contact may be added as an owner, and is nobody who could act as one (contract, section 3).
 _OWNERS = text("""
 SELECT count(*)
   FROM core_api.workspace_group_memberships AS membership
   JOIN core_api.workspace_groups AS team ON team.pk = membership.workspace_group_pk
   JOIN core_api.peoples AS owner ON owner.pk = membership.people_pk
  WHERE team.id = :id AND membership.id <> :besides AND membership.role = 'owner' AND membership.status = 'active'
-   AND membership.deleted_at IS NULL AND owner.deleted_at IS NULL""")
+   AND membership.deleted_at IS NULL AND owner.deleted_at IS NULL AND owner.source IS NOT NULL""")
 # The enrolment of a workspace that is gone stays as it is, out of everybody's sight, as the workspace does.
 _END = tuple(
     text(f"""

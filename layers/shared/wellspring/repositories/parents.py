@@ -27,7 +27,7 @@ from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from wellspring.access.predicates import CALLER, IDS, Visible, parameters, workspace_of
+from wellspring.access.predicates import CALLER, IDS, Visible, identity, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.models import parents, table_of
@@ -90,7 +90,7 @@ def find(
 def caller_pk(transaction: Transaction, caller: Person) -> int | None:
     """Return the key of the person who is calling, or None where the platform does not know them."""
     people = parents.peoples
-    statement = select(people.c.pk).where(people.c.id == caller.id, people.c.deleted_at.is_(None))
+    statement = select(people.c.pk).where(*identity(people, literal(caller.id, PG_UUID(as_uuid=True))))
     return transaction.execute(statement).scalar_one_or_none()
 
 
@@ -137,8 +137,7 @@ def _roles(table: str, pk: ColumnElement[int], *, person: bool) -> ColumnElement
         .select_from(people)
         .join(membership, membership.c.people_pk == people.c.pk)
         .where(
-            people.c.id == bindparam(CALLER, type_=PG_UUID(as_uuid=True)),
-            people.c.deleted_at.is_(None),
+            *identity(people, bindparam(CALLER, type_=PG_UUID(as_uuid=True))),
             membership.c[column] == pk,
             membership.c.status == "active",
             membership.c.deleted_at.is_(None),

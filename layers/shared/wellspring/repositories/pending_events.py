@@ -14,13 +14,15 @@ from wellspring.queries import MAX_TOTAL
 from wellspring.repositories.feed import FED
 from wellspring.repositories.feed_work import UNKNOWN_REFERENCE, FeedEvent, Told, Verdict, read
 
-# One that is there already stays as it is: dismissed, it is done; parked, it has been told.
+# One that is there already stays as it is: dismissed, it is done; parked, it has been told. What may name somebody who
+# was erased is kept without its text; of another type's event that is known, the text has ids and no name of a person.
 _KEEP = text(f"""
 INSERT INTO {feed.pending_events}
        (source, event_id, event_type, type, subject, version, digest, outcome, reason, problems,
         missing_type, missing_key, event)
 SELECT source, event_id, event_type, type, subject, version, decode(digest, 'hex'), outcome, reason, problems,
-       missing_type, missing_key, event
+       missing_type, missing_key,
+       CASE WHEN coalesce(type, 'people') <> 'people' OR wellspring.erased_in(event) IS NULL THEN event END
   FROM jsonb_to_recordset(CAST(:events AS jsonb))
     AS event (source text, event_id text, event_type text, type text, subject uuid, version bigint, digest text,
               outcome text, reason text, problems jsonb, missing_type text, missing_key text, event text)
@@ -140,7 +142,10 @@ class Pending:
 
 
 def keep(transaction: Connection, kept: Iterable[tuple[Told, Verdict]]) -> None:
-    """Keep events that wait or are parked, each once, however often it is sent."""
+    """Keep events that wait or are parked, each once, however often it is sent.
+
+    Where one of them is of a person, or is no event, people are locked (`feed.lock_types`): nobody is erased meanwhile.
+    """
     rows = []
     for told, verdict in kept:
         missing_type, missing_key = verdict.missing or (None, None)

@@ -23,8 +23,8 @@ from wellspring.services.reading import absent
 from wellspring.services.sync import apply_one
 from wellspring.work import Arrival, Outcome
 
-# Reads a body: the body, and its FIFO group.
-type Read = Callable[[str, str], Arrival]
+# Reads a body: the body, its FIFO group, and the digest of what was sent, where that is known.
+type Read = Callable[[str, str, str | None], Arrival]
 
 # What is left of the request's time when no more are begun: a transaction of a large message takes seconds.
 SPARED_SECONDS = 8.0
@@ -76,7 +76,7 @@ def release(principal: Principal, id_: UUID | None, deadline: Deadline, read: Re
     def give_up(transaction: Transaction) -> tuple[Outcome, Row]:
         held = _parked(transaction, principal, id_)
         _lock(transaction, held)
-        outcome = applying.park(transaction, read(held.body or "", held.group or ""), "unexpected")
+        outcome = applying.park(transaction, read(held.body or "", held.group or "", held.digest), "unexpected")
         return outcome, _now(transaction, principal, held.id)
 
     try:
@@ -158,7 +158,7 @@ def _alone(principal: Principal, id_: UUID, deadline: Deadline, read: Read) -> s
 def _try(transaction: Transaction, principal: Principal, held: Parked, read: Read) -> Outcome:
     """Apply a message that was parked a moment ago, and note who did it."""
     _lock(transaction, held)
-    outcome = apply_one(transaction, read(held.body or "", held.group or ""))
+    outcome = apply_one(transaction, read(held.body or "", held.group or "", held.digest))
     audit.note(transaction, principal, "release", SYNC_MESSAGE.type, held.id)
     return outcome
 

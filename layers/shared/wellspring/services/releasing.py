@@ -20,8 +20,8 @@ from wellspring.repositories.sync import releasing
 from wellspring.services import sync
 from wellspring.work import Arrival, Outcome
 
-# Reads a body: the body, and its FIFO group.
-type Read = Callable[[str, str], Arrival]
+# Reads a body: the body, its FIFO group, and the digest of what was sent, where that is known.
+type Read = Callable[[str, str, str | None], Arrival]
 
 # Messages that one statement looks at.
 PAGE = 500
@@ -142,7 +142,8 @@ def resume(deadline: Deadline, read: Read) -> Released:
     """
     work = partial(releasing.stalled, quiet=STALLED_SECONDS, most=TOGETHER)
     stalled = with_retries(work, PIPELINE_SCOPE, deadline)
-    outcomes = Counter(_apply([read(each.body, each.group) for each in stalled], deadline)) if stalled else Counter()
+    again = [read(each.body, each.group, each.digest) for each in stalled]
+    outcomes = Counter(_apply(again, deadline)) if again else Counter()
     return Released(outcomes, is_all=len(stalled) < TOGETHER and not outcomes.keys() & {"returned", "held"})
 
 
@@ -162,7 +163,7 @@ def _release(pks: Sequence[int], deadline: Deadline, read: Read) -> list[str]:
     if deadline.has_passed:
         return ["held"] * len(pks)
     kept = with_retries(partial(releasing.kept, pks=pks), PIPELINE_SCOPE, deadline)
-    return _apply([read(each.body, each.group) for each in kept], deadline)
+    return _apply([read(each.body, each.group, each.digest) for each in kept], deadline)
 
 
 def _apply(arrivals: list[Arrival], deadline: Deadline) -> list[str]:

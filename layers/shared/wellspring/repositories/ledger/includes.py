@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, Table, func, select
+from sqlalchemy import Select, Table, func, or_, select
 
-from wellspring.access.predicates import Visible, parameters, workspace_of
+from wellspring.access.predicates import IDS, Visible, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled
 from wellspring.database.flush import Answer, Asked, Question, rows_of
 from wellspring.models import listed_from, table_of
 from wellspring.repositories.ledger.columns import as_text, is_shown, own_columns, target_table
-from wellspring.repositories.ledger.left import PLACES, leaves, leaving, left
+from wellspring.repositories.ledger.left import ENDED, PLACES, leaves, leaving, left
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import Resource
 
@@ -45,19 +45,23 @@ def _related_statement(resource: Resource, *, person: bool = False) -> Select[An
     # Of messages each caller is shown as much as they may know, also where they are included.
     table: Table = listed_from(resource) if resource.tenancy == "message" else table_of(resource.table)
     row = table.alias("row")
-    statement = select(*own_columns(resource, row)).where(row.c.id == func.any(left()), *is_shown(row, "exclude"))
+    visible, found = Visible(person=person), left()
+    if resource.tenancy == "membership":
+        found = func.array_cat(found, left(ENDED), type_=IDS)
+    statement = select(*own_columns(resource, row)).where(row.c.id == func.any(found), *is_shown(row, "exclude"))
     for relationship in resource.to_one:
         parent = target_table(relationship).alias(relationship.name)
         statement = statement.outerjoin(parent, parent.c.pk == row.c[relationship.column]).add_columns(
             parent.c.id.label(f"{relationship.name}_id")
         )
-    visible = Visible(person=person)
     workspace = workspace_of(row, table.name)
     if workspace is not None:
         statement = statement.where(visible.workspace(workspace))
     if resource.tenancy == "membership":
-        # A group is shown to who sees an enrolment in it, and can be retrieved by its members.
-        statement = statement.add_columns(visible.through(row, table.name).label("is_retrievable"))
+        # A group is shown to who sees a live enrolment in it, and can be retrieved by its members: what a withdrawn
+        # workspace's people see of its past tells them nothing of the group's present (docs/adr/0008).
+        seen = visible.through(row, table.name)
+        statement = statement.add_columns(seen.label("is_retrievable")).where(or_(row.c.id == func.any(left()), seen))
     shown = statement.add_columns(row.c.pk).cte("shown")
     columns = [column for column in shown.c if column.name != "pk"]
     left_behind = [leaving(resource, shown)] if leaves(resource) else []

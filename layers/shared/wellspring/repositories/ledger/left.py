@@ -20,6 +20,7 @@ from sqlalchemy import (
     column,
     func,
     literal_column,
+    not_,
     select,
     true,
 )
@@ -27,7 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from wellspring.access.predicates import IDS
 from wellspring.database.flush import Answer, Asked, Question
-from wellspring.resources import Resource
+from wellspring.resources import Resource, resource_of
 
 PLACES = "places"
 ONE = literal_column("1", Integer)
@@ -37,6 +38,10 @@ _SETTING = literal_column("'wellspring.left_'", Text)
 def place(type_: str, relationship: str = "") -> str:
     """Return the place of what rows of a type point to by a relationship, or of the rows themselves."""
     return f"{type_}__{relationship}" if relationship else type_
+
+
+# Behind a place: what tombstoned rows point to, where who sees such a row need not see that.
+ENDED = "__ended"
 
 
 def _left_by(resource: Resource) -> Iterator[tuple[str, str]]:
@@ -57,7 +62,13 @@ def leaves(resource: Resource) -> bool:
 
 def leaving(resource: Resource, rows: FromClause) -> ColumnElement[bool]:
     """Return the condition that leaves the ids of `rows`; it is true, and looked at once before all rows."""
-    return leave_each({name: func.array_agg(rows.c[ids]) for name, ids in _left_by(resource)}, rows)
+    ids: dict[str, ColumnElement[Any]] = {name: func.array_agg(rows.c[ids]) for name, ids in _left_by(resource)}
+    for relationship in resource.to_one if resource.tenancy == "any" else ():
+        name = place(resource.type, relationship.name)
+        if resource_of(relationship.target).tenancy == "membership" and name in ids:
+            every, ended = ids[name], rows.c.deleted_at.is_not(None)
+            ids |= {name: every.filter(not_(ended)), f"{name}{ENDED}": every.filter(ended)}
+    return leave_each(ids, rows)
 
 
 def leave_each(ids: Mapping[str, ColumnElement[Any]], rows: FromClause) -> ColumnElement[bool]:
@@ -65,12 +76,15 @@ def leave_each(ids: Mapping[str, ColumnElement[Any]], rows: FromClause) -> Colum
     return select(and_(*(_leave(name, each) for name, each in ids.items()))).select_from(rows).scalar_subquery()
 
 
-def left() -> ColumnElement[Any]:
-    """Return the array of the ids that were left in the places of the parameter `PLACES`."""
+def left(behind: str = "") -> ColumnElement[Any]:
+    """Return the array of the ids that were left in the places of the parameter `PLACES`, or in those behind them."""
     named = func.unnest(bindparam(PLACES, type_=ARRAY(Text))).table_valued(column("name", Text))
     named = named.render_derived(name="place")
     # A setting of an earlier transaction of the session is empty afterwards, not null.
-    said = func.nullif(func.current_setting(_SETTING.concat(named.c.name), true()), literal_column("''"))
+    setting = _SETTING.concat(named.c.name)
+    if behind:
+        setting = setting.concat(literal_column(f"'{behind}'", Text))
+    said = func.nullif(func.current_setting(setting, true()), literal_column("''"))
     return func.array(select(func.unnest(cast(said, IDS))).select_from(named).scalar_subquery())
 
 

@@ -20,6 +20,7 @@ from wellspring.models.base import direction_enum
 from wellspring.models.messages import connector_state, reverted_runs, sync_messages, waiting_for
 from wellspring.models.parents import workspace_connectors
 from wellspring.queries import PROBLEMS_KEPT
+from wellspring.repositories.feed import FED
 from wellspring.repositories.sync.arrays import array
 from wellspring.work import Arrival, Problem
 
@@ -160,10 +161,14 @@ def claiming() -> Iterator[None]:
 
 
 def write(entries: Sequence[Entry]) -> list[Asked]:
-    """Write down messages, what they wait for, and what their connectors' state says of them."""
+    """Write down messages, what they wait for, and what their connectors' state says of them.
+
+    Of who was erased a body that is kept says no more than type and id. Nobody is erased meanwhile.
+    """
     states = [state for entry in entries if entry.connector_pk is not None if (state := _state(entry))]
     rows = [_row(entry) for entry in entries]
-    asked = [Asked(_WRITE, {"rows": json.dumps(rows), "states": json.dumps(states)})]
+    asked = [Asked(_LOCK_PEOPLE)] if any(row["body"] is not None for row in rows) else []
+    asked += [Asked(_WRITE, {"rows": json.dumps(rows), "states": json.dumps(states)})]
     again = [entry.pk for entry in entries if entry.was.outcome == "parked"]
     if again:
         asked.append(Asked(_FORGET_WAITING, {"messages": array(again)}))
@@ -225,6 +230,8 @@ _COLUMNS = (
     "pk, message_id, subject_id, workspace_connector_pk, workspace_pk, group_id, message_type, direction, mode, run,"
     " digest, occurred_at, sent_at, processed_at, counts, outcome, reason, problems, problem_count, body, progress"
 )
+# As whoever makes people does (`making`), and whoever erases one (`feed.lock_types`).
+_LOCK_PEOPLE = text(f"SELECT wellspring.lock_fed_types('{{{list(FED).index('people')}}}')")
 # The state's rows are locked by now. They are looked up in an array: a join may read all of them.
 _WRITE = text(f"""
 WITH change AS MATERIALIZED (
@@ -244,7 +251,8 @@ WITH change AS MATERIALIZED (
 INSERT INTO {sync_messages} AS message ({_COLUMNS})
 SELECT pk, message_id, subject_id, workspace_connector_pk, workspace_pk, group_id, message_type, direction, mode, run,
        decode(digest, 'hex'), occurred_at, to_timestamp(sent / 1000.0), CASE WHEN outcome <> 'parked' THEN now() END,
-       counts, outcome, reason, problems, problem_count, body, progress
+       counts, outcome, reason, problems, problem_count, wellspring.without_erased(body, message_type IS NOT NULL),
+       progress
   FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS entry (
          pk bigint, message_id uuid, subject_id uuid, workspace_connector_pk bigint, workspace_pk bigint,
          group_id text, message_type text, direction {direction_enum.schema}.{direction_enum.name}, mode text,

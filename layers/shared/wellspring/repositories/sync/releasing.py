@@ -38,11 +38,13 @@ class Kept:
 
     Attributes:
         group: its FIFO group.
-        body: what was sent.
+        body: what was sent, without what it said of who was erased since.
+        digest: of what was sent, in hexadecimal digits; None of what was noted before digests were.
     """
 
     group: str
     body: str
+    digest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Parked:
         connector_pk: the connector that it names, if that was there.
         group: its FIFO group.
         body: what was sent, where that is kept.
+        digest: as `Kept` has it.
     """
 
     pk: int
@@ -66,6 +69,7 @@ class Parked:
     connector_pk: int | None
     group: str | None
     body: str | None
+    digest: str | None
 
 
 # What a row is made of must be live; what only ends rows asks for things that there are, or were (`resolving`).
@@ -121,7 +125,7 @@ SELECT page.pk,
  ORDER BY page.pk""")
 
 _KEPT = text(f"""
-SELECT group_id, body
+SELECT group_id, body, encode(digest, 'hex')
   FROM {sync_messages}
  WHERE pk = ANY (CAST(:pks AS bigint[])) AND outcome = 'parked' AND body IS NOT NULL AND group_id IS NOT NULL
  ORDER BY pk""")
@@ -156,7 +160,7 @@ def kept(transaction: Transaction, pks: Sequence[int]) -> list[Kept]:
 
 # The next one is as good as any: what moves gets a new time with each chunk.
 _STALLED = text(f"""
-SELECT group_id, body
+SELECT group_id, body, encode(digest, 'hex')
   FROM {sync_messages}
  WHERE outcome = 'in_progress' AND body IS NOT NULL AND group_id IS NOT NULL
    AND processed_at < now() - make_interval(secs => :quiet)
@@ -190,7 +194,7 @@ SELECT count(*)
          LIMIT :most) AS long""")
 
 _TAKE = text(f"""
-SELECT pk, id, outcome, reason, workspace_connector_pk, group_id, body
+SELECT pk, id, outcome, reason, workspace_connector_pk, group_id, body, encode(digest, 'hex')
   FROM {sync_messages}
  WHERE id = ANY (:ids)
  ORDER BY received_at, pk""").bindparams(bindparam("ids", type_=IDS))

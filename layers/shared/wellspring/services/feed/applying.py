@@ -123,7 +123,7 @@ def _apply(
     transaction: Transaction, told: Sequence[Told], erased: dict[int, Verdict], exclusive: frozenset[str]
 ) -> list[Verdict]:
     events = {n: event for n, event in enumerate(told) if isinstance(event, FeedEvent) and n not in erased}
-    feed.lock_types(transaction, {event.type for event in events.values()}, exclusive)
+    feed.lock_types(transaction, _types(told), exclusive)
     change = feed.apply_events(transaction, events, exclusive)
     verdicts = [
         parked(MALFORMED, *event.problems) if isinstance(event, Malformed) else erased.get(n) or change.verdicts[n]
@@ -136,6 +136,11 @@ def _apply(
     )
     feed_sources.count(transaction, ((event, verdicts[n]) for n, event in events.items()), change.live, is_new=True)
     return verdicts
+
+
+def _types(told: Sequence[Told]) -> set[str]:
+    """Return the types to lock: what is no event may name people, and says nothing of those who were erased."""
+    return {event.type if isinstance(event, FeedEvent) else "people" for event in told}
 
 
 def _is_kept(verdict: Verdict) -> bool:
@@ -151,8 +156,13 @@ def _failed(event: Told, error: Exception, deadline: Deadline, *, is_last_try: b
     if not is_last_try:
         return returned
     verdict = parked(UNEXPECTED)
+
+    def keep(transaction: Transaction) -> None:
+        feed.lock_types(transaction, _types([event]))
+        pending_events.keep(transaction, [(event, verdict)])
+
     try:
-        with_retries(lambda transaction: pending_events.keep(transaction, [(event, verdict)]), None, deadline)
+        with_retries(keep, None, deadline)
     except WellspringError:
         return returned
     return Verdict("parked", reason=UNEXPECTED, evidence=evidence)
