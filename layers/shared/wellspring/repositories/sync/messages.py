@@ -251,8 +251,8 @@ WITH change AS MATERIALIZED (
 INSERT INTO {sync_messages} AS message ({_COLUMNS})
 SELECT pk, message_id, subject_id, workspace_connector_pk, workspace_pk, group_id, message_type, direction, mode, run,
        decode(digest, 'hex'), occurred_at, to_timestamp(sent / 1000.0), CASE WHEN outcome <> 'parked' THEN now() END,
-       counts, outcome, reason, problems, problem_count, wellspring.without_erased(body, message_type IS NOT NULL),
-       progress
+       counts, outcome, reason, problems, problem_count,
+       wellspring.without_erased(body, reason IS DISTINCT FROM 'malformed'), progress
   FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS entry (
          pk bigint, message_id uuid, subject_id uuid, workspace_connector_pk bigint, workspace_pk bigint,
          group_id text, message_type text, direction {direction_enum.schema}.{direction_enum.name}, mode text,
