@@ -28,7 +28,7 @@ def judge(arrival: Arrival, was: Known, problems: Sequence[Problem]) -> Outcome 
         found = (Problem("reverted_run", "message", arrival.work.id),)
     elif arrival.group.lower() != arrival.subject_id:
         found = (Problem("wrong_group", "message", arrival.work.id),)
-    elif was.is_overtaken and not found:
+    elif was.is_overtaken and was.outcome == "parked" and not found:
         found = (Problem("overtaken", "message", arrival.work.id),)
     if found:
         return Outcome(status="parked", reason=found[0].code, problems=found, problem_count=len(found))

@@ -163,7 +163,8 @@ SELECT group_id, body
  ORDER BY received_at, pk
  LIMIT :most""")
 
-# Further back there is none left: this is done each minute.
+# Further back there is none left: this is done each minute. What somebody releases at the moment is theirs: nobody
+# waits, and what was applied meanwhile is left as it is.
 _EXPIRE = text(f"""
 WITH expired AS (
   UPDATE {sync_messages}
@@ -173,7 +174,8 @@ WITH expired AS (
             WHERE outcome = 'parked' AND body IS NOT NULL AND received_at < now() - make_interval(days => :kept)
               AND received_at > now() - make_interval(days => 2 * :kept)
             ORDER BY received_at, pk
-            LIMIT :most))
+            LIMIT :most
+              FOR UPDATE SKIP LOCKED))
   RETURNING pk
 ),
 forgotten AS (
