@@ -70,9 +70,8 @@ class Side:
 
 def side(world: World, tenant: Tenant) -> Side:
     there = world.companies(tenant.workspace, RECORDS - len(LATE))
-    return Side(
-        world, tenant, world.workspace_connector(tenant.workspace), [*there, *(Row("company", 0, uuid4()) for _ in LATE)]
-    )
+    late = [Row("company", 0, uuid4()) for _ in LATE]
+    return Side(world, tenant, world.workspace_connector(tenant.workspace), [*there, *late])
 
 
 def schedule(chance: random.Random) -> tuple[list[Step], list[list[Step]]]:

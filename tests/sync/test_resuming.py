@@ -1,4 +1,4 @@
-"""What is applied in chunks and was left half-done is gone on with later: over newer messages, as if it had been first."""
+"""What is applied in chunks and was left half-done is gone on with later, and leaves what newer messages did."""
 
 import json
 from typing import Any
@@ -85,8 +85,8 @@ class TestADisconnect:
         rows = world.provenances(companies, ours.connector)
         world.tombstone(rows[-1])
         begin(disconnected(ours.connector))
-        restore = "UPDATE core_api.company_workspace_connectors SET deleted_at = NULL, updated_at = now() WHERE pk = :pk"
-        world.database.owner.execute(text(restore), {"pk": rows[-1].pk})
+        restore = "UPDATE core_api.company_workspace_connectors SET deleted_at = NULL, updated_at = now()"
+        world.database.owner.execute(text(f"{restore} WHERE pk = {rows[-1].pk}"))
         world.database.commit()
         settle()
         assert ledger.live(ours.connector) == ids(companies[-1:])

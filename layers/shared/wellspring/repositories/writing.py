@@ -41,9 +41,7 @@ from wellspring.repositories.ledger.columns import target_table
 from wellspring.resources import Resource
 
 
-def add(
-    transaction: Transaction, principal: Principal, resource: Resource, values: Mapping[str, object]
-) -> Row | None:
+def add(transaction: Transaction, principal: Principal, resource: Resource, values: Mapping[str, object]) -> Row | None:
     """Insert one row.
 
     Args:

@@ -146,6 +146,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
                 linked=effect.item.record_count if isinstance(effect.item, Synced) else 0,
                 ended=ended[effect.pk],
                 matched=matched[effect.pk],
+                made=made[effect.pk].total(),
             )
     return [outcomes[number] for number in range(len(unit))]
 

@@ -62,9 +62,7 @@ def end_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
     # How the message stands in the end is written behind what is ended.
     begun = messages.write([taken.entry])
     with messages.claiming():
-        results = together(
-            transaction, [*begun, *(end_rows(type_, was.pk, pk, progress, most) for type_ in RECORDS)]
-        )
+        results = together(transaction, [*begun, *(end_rows(type_, was.pk, pk, progress, most) for type_ in RECORDS)])
     ended, is_over = 0, True
     for type_, result in zip(RECORDS, results[len(begun) :], strict=True):
         for rows, time, place in result:

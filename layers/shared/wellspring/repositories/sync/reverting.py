@@ -256,7 +256,8 @@ restored AS (
    WHERE pk = ANY (ARRAY(SELECT wanted.pk FROM wanted)) AND deleted_at IS NOT NULL AND CAST(:restores AS boolean)
   RETURNING pk
 )
-SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM wanted), (SELECT count(*) FROM restored), CAST(gone.deleted_at AS text), gone.pk
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM wanted), (SELECT count(*) FROM restored),
+       CAST(gone.deleted_at AS text), gone.pk
   FROM gone
  ORDER BY gone.deleted_at DESC, gone.pk DESC
  LIMIT 1""")
