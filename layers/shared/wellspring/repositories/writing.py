@@ -134,7 +134,7 @@ def _are_seen(resource: Resource, pks: Mapping[str, ColumnElement[int]], *, pers
         person: whether the caller is one.
     """
     visible = Visible(person=person)
-    conditions = []
+    conditions: list[ColumnElement[bool]] = []
     for relationship in resource.parents:
         if relationship.column in pks and relationship.required:
             table = target_table(relationship)

@@ -182,7 +182,7 @@ def resume(deadline: Deadline, read: Read) -> Released:
     work = partial(releasing.stalled, quiet=STALLED_SECONDS, most=TOGETHER)
     stalled = with_retries(work, PIPELINE_SCOPE, deadline)
     arrivals = [read(each.body, each.group) for each in stalled]
-    outcomes = Counter(outcome.status for outcome in _apply(arrivals, deadline))
+    outcomes: Counter[str] = Counter(outcome.status for outcome in _apply(arrivals, deadline))
     return Released(outcomes, is_all=len(stalled) < TOGETHER and not outcomes.keys() & {"returned", "held"})
 
 
