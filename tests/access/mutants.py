@@ -163,8 +163,10 @@ EQUIVALENT: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "lock_group(team uuid) without 1. seen.pk = ANY ((SELECT wellspring.groups_of_caller())::bigint[])",
-            "lock_person(person uuid) without 1."
-            " seen.workspace_pk = ANY ((SELECT wellspring.workspaces_of_caller())::bigint[])",
+            (
+                "lock_person(person uuid) without 1."
+                " seen.workspace_pk = ANY ((SELECT wellspring.workspaces_of_caller())::bigint[])"
+            ),
             "lock_person(person uuid) without 2. wellspring.sees_workspace(seen.workspace_pk)",
         ),
         "it shows nothing; that others are not held is told by writing/test_looking_again.py",
