@@ -409,7 +409,7 @@ def test_a_function_without_a_user_in_the_database_has_a_role_without_one(stack:
         "WriterRole": {"wellspring_writer"},
         "ConsumerRole": {"wellspring_consumer"},
         "ReleaserRole": {"wellspring_consumer"},
-        "FeederRole": {"wellspring_feeder"},
+        "FeederRole": {"wellspring_feeder", "wellspring_consumer"},
         "FeedReleaserRole": {"wellspring_feeder"},
         "LoaderRole": {"wellspring_feeder"},
         "ExporterRole": {"wellspring_exporter"},

@@ -24,7 +24,7 @@ from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR
 from wellspring.settings import Settings
 
-# What a cache without a bound may depend on: words and parts of the declarations, roles, and the one file of authorities.
+# What a cache without a bound may depend on: words and parts of the declarations, roles, the one file of authorities.
 FEW = {"type_", "ledger", "direction", "section", "ca_file", "role"}
 # Statements of what is declared, times a handful of flags.
 MOST_KEPT = 128
