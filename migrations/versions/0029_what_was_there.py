@@ -10,7 +10,7 @@ from alembic import op
 from migrations.support import CONSUMER, FEEDER, WRITER, module_of
 
 revision = "0029"
-down_revision = "0026"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
