@@ -137,8 +137,8 @@ def create_ledger(record: str, records: str) -> None:
     op.execute(
         f"GRANT INSERT, UPDATE (updated_at, deleted_at, ended_by_pk) ON core_api.{table} TO {WRITER}, {CONSUMER}"
     )
-    # A revived parent notes the last row (docs/adr/0033).
-    op.execute(f"GRANT SELECT ON SEQUENCE core_api.{table}_pk_seq TO {FEEDER}")
+    # A revived parent notes the last row (docs/adr/0033), and so does a disconnect (docs/adr/0012).
+    op.execute(f"GRANT SELECT ON SEQUENCE core_api.{table}_pk_seq TO {FEEDER}, {CONSUMER}")
     visible = (
         f"{_seen_parent(table, 'workspace_connectors', 'workspace_connector_pk')}"
         f" AND {_seen_parent(table, records, f'{record}_pk')}"

@@ -11,12 +11,13 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Engine, RootTransaction, event, make_url, text
 
 from local.postgres import Cluster
 from wellspring.database.engine import make_engine
+from wellspring.database.role import role_now
 from wellspring.settings import Settings
 
 # Prepares a pooler for a database, and returns its URL through there.
@@ -115,7 +116,7 @@ class Database:
         self.owner.exec_driver_sql(
             "SELECT set_config('wellspring.scope', '', true), set_config('statement_timeout', '0', true)"
         )
-        self.owner.exec_driver_sql(f"SET LOCAL ROLE {role_of_call.get() or self.role}")
+        self.owner.exec_driver_sql(f"SET LOCAL ROLE {role_now() or role_of_call.get() or self.role}")
         self.statements.recording = True
         try:
             yield self.owner
@@ -170,7 +171,7 @@ class FreshDatabase:
     def connection(self) -> AbstractContextManager[Connection]:
         """Stand in for `scope.connection`."""
         self.statements.recording = True
-        return self.engine(role_of_call.get() or self.role).connect()
+        return self.engine(cast("Role | None", role_now()) or role_of_call.get() or self.role).connect()
 
     @contextmanager
     def session(self) -> Iterator[Connection]:

@@ -411,3 +411,23 @@ def test_a_look_at_what_waits_is_bounded_however_many_messages_and_records_there
     assert plan["Actual Rows"] == 10
     # A message, the next one, the first thing that it misses, and that this is not there: each some pages of an index.
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 10 * 15
+
+
+def test_what_is_released_while_its_body_expires_is_applied_and_not_expired(
+    fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger
+) -> None:
+    bodies = [synced(ours.connector, [later()]) for _ in range(2)]
+    consume(*bodies)
+    owner = fresh_database.owner
+    owner.execute(text("UPDATE wellspring.sync_messages SET received_at = now() - interval '50 days'"))
+    owner.commit()
+    # Somebody releases the first one, and has not committed yet.
+    released = (
+        "UPDATE wellspring.sync_messages SET outcome = 'applied', reason = NULL, body = NULL WHERE message_id = :id"
+    )
+    owner.execute(text(released), {"id": bodies[0]["id"]})
+    with ThreadPoolExecutor(1) as pool:
+        expired = pool.submit(releasing.expire, Deadline(20))
+        assert expired.result(20) == 1
+        owner.commit()
+    assert fates(ledger, *bodies) == [APPLIED, ("parked", "expired")]

@@ -4,7 +4,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
+from maintenance.prune import handler as prune
 from maintenance.settle import handler as settle
 from tests.support.api import Context
 from tests.support.databases import FEEDER, FreshDatabase
@@ -225,3 +227,25 @@ def test_records_that_a_message_made_stay_and_the_feed_may_end_them(
     assert statuses(deleted("company", id_, source="/anybody")) == ["applied"]
     assert world.database.owner.exec_driver_sql(there).scalar_one() == 0
     world.database.commit()
+
+
+def test_what_a_reverted_message_wrote_stays_ended_also_when_that_is_old(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    wrote = synced(ours.connector, ours.mixed)
+    ended = invalidated(ours.connector, ours.mixed)
+    undo = reverted(ours.connector, wrote["id"])
+    applied(wrote, ended, undo)
+    owner = world.database.owner
+    old = text("UPDATE wellspring.sync_messages SET received_at = now() - interval '91 days' WHERE message_id = :id")
+    owner.execute(old, {"id": wrote["id"]})
+    owner.commit()
+    prune({}, Context())
+    applied(reverted(ours.connector, ended["id"]))
+    assert not ledger.live()
+    # It goes with its revert: what may have ended its rows is older than that.
+    owner.execute(old, {"id": undo["id"]})
+    owner.commit()
+    for _ in range(2):
+        prune({}, Context())
+    assert not ledger.messages().keys() & {wrote["id"], undo["id"]}

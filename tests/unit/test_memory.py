@@ -24,8 +24,8 @@ from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR
 from wellspring.settings import Settings
 
-# What a cache without a bound may depend on: words and parts of the declarations, and the one file of authorities.
-FEW = {"type_", "ledger", "direction", "section", "ca_file"}
+# What a cache without a bound may depend on: words and parts of the declarations, roles, the one file of authorities.
+FEW = {"type_", "ledger", "direction", "section", "ca_file", "role"}
 # Statements of what is declared, times a handful of flags.
 MOST_KEPT = 128
 

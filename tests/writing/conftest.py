@@ -1,7 +1,7 @@
 """Two tenants with everything that is written to, and races that are no matter of luck."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
@@ -109,8 +109,16 @@ def count(database: AnyDatabase, table: str) -> int:
     return number
 
 
-def race(database: FreshDatabase, hold: Executable, *calls: Callable[[], Reply]) -> list[Reply]:
-    """Let requests meet: each waits for what `hold` holds in a transaction of the owner's, then all go on at once.
+def race[Result](
+    database: FreshDatabase, hold: Executable, *calls: Callable[[], Result], meanwhile: Sequence[Executable] = ()
+) -> list[Result]:
+    """Let requests meet: each waits for what `hold` holds in a transaction of the owner's, one behind the other.
+
+    Args:
+        database: where.
+        hold: what they wait for.
+        calls: the requests, in the order in which they begin to wait.
+        meanwhile: what the owner does before the others go on; without it, what held them is undone.
 
     Returns:
         The replies, in the order of `calls`.
@@ -118,9 +126,15 @@ def race(database: FreshDatabase, hold: Executable, *calls: Callable[[], Reply])
     database.engine(WRITER)  # made before several threads ask for it
     database.owner.execute(hold)
     with ThreadPoolExecutor(len(calls)) as pool:
-        replies = [pool.submit(call) for call in calls]
+        replies = []
         try:
-            _wait_until_all_wait(database, len(calls))
+            for number, request in enumerate(calls, 1):
+                replies.append(pool.submit(request))
+                _wait_until_all_wait(database, number)
+            for statement in meanwhile:
+                database.owner.execute(statement)
+            if meanwhile:
+                database.owner.commit()
         finally:
             database.owner.rollback()
         answers = [reply.result(PATIENCE_SECONDS) for reply in replies]

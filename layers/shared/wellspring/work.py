@@ -260,6 +260,7 @@ class Outcome:
         linked: how many rows it made.
         ended: how many rows it ended.
         matched: how many choices of providers it made or changed.
+        made: how many records it made.
         problems: the first few of a parked message's.
         problem_count: how many there are.
         reason: why it is parked, or was returned.
@@ -270,6 +271,7 @@ class Outcome:
     linked: int = 0
     ended: int = 0
     matched: int = 0
+    made: int = 0
     problems: tuple[Problem, ...] = ()
     problem_count: int = 0
     reason: str = ""

@@ -140,6 +140,6 @@ def make_engine(config: Settings, **options: Any) -> Engine:
 
 
 @cache
-def engine() -> Engine:
-    """Return this process's engine."""
-    return make_engine(settings())
+def engine(role: str | None = None) -> Engine:
+    """Return this process's engine, for whom the settings say or for another role."""
+    return make_engine(settings() if role is None else replace(settings(), db_user=role))

@@ -339,7 +339,10 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
                 # In a transaction of its own, where nobody has said for whom it is asked.
                 raise RuntimeError("the transaction has ended with what was said to be its last statement")
             if self.before_each is not None:
+                # In front of all: what is sent ahead may ask for whom the transaction works.
+                asked, self._ahead = self._ahead, []
                 self.before_each()
+                self._ahead += asked
         begin = []
         if not self.autocommit and not self._in_transaction:
             self._only_reads = self.is_snapshot

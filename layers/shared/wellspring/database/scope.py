@@ -15,6 +15,7 @@ from wellspring.database import stall
 from wellspring.database.deadline import Deadline, within
 from wellspring.database.engine import engine
 from wellspring.database.planned import is_stale
+from wellspring.database.role import role_now
 from wellspring.database.sqlstate import is_again, is_silent, translate
 from wellspring.errors import OutcomeUnknown, TimeExceeded, WellspringError
 
@@ -36,7 +37,8 @@ DRIFT_SECONDS = 0.1
 
 def connection() -> AbstractContextManager[Connection]:
     """Take the connection out of the pool. Tests put another in its place, to roll it back afterwards."""
-    return engine().connect()
+    role = role_now()
+    return (engine() if role is None else engine(role)).connect()
 
 
 def enter(transaction: Transaction, scope: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from wellspring import feed_events, metrics
 from wellspring.database.retry import Deadline
 from wellspring.errors import WellspringError
+from wellspring.handlers import after_batch
 from wellspring.handlers.deadline import deadline_of
 from wellspring.observability import describe, logger
 from wellspring.services import feed
@@ -86,16 +87,22 @@ def _told(records: Sequence[Event]) -> tuple[list[Told], list[int]]:
 
 
 def _settle_for(told: Sequence[Told], verdicts: Sequence[Verdict], deadline: Deadline) -> None:
-    """Apply what waited for what this batch has brought; what fails here is left to the schedule."""
+    """Apply what waited for what this batch has brought, and end what it ended; what fails is left to the schedule."""
     brought = {
         (event.type, event.subject): None
         for event, verdict in zip(told, verdicts, strict=True)
         if isinstance(event, FeedEvent) and event.action == "upsert" and verdict.status == "applied"
     }
+    there = list(brought)
     try:
-        feed.settle_for(list(brought), deadline)
+        there = feed.settle_for(there, deadline)
     except WellspringError as error:
         logger.warning("settling is left to the schedule", extra={"code": error.code} | error.evidence)
+    has_ended = any(
+        isinstance(event, FeedEvent) and event.action != "upsert" and verdict.status == "applied"
+        for event, verdict in zip(told, verdicts, strict=True)
+    )
+    after_batch.settle_for_feed(there, deadline, has_ended=has_ended)
 
 
 def _report(records: Sequence[Event], told: Sequence[Told], verdicts: Sequence[Verdict], seconds: float) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from wellspring import messages
 from wellspring.database.retry import Deadline
-from wellspring.handlers import queue
+from wellspring.handlers import after_batch, queue
 from wellspring.handlers.queue import Delivery, LambdaHandler
 from wellspring.handlers.sync_report import report
 from wellspring.services import sync
@@ -34,4 +34,5 @@ def _consume(deliveries: Sequence[Delivery], deadline: Deadline) -> list[bool]:
     ]
     outcomes = sync.apply(arrivals, deadline)
     report(deliveries, arrivals, outcomes, time.monotonic() - began)
+    after_batch.release_for(sync.made_by(arrivals, outcomes), deadline)
     return [outcome.is_done for outcome in outcomes]

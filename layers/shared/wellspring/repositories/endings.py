@@ -33,6 +33,16 @@ SELECT pk, type, of_pk, until, seen_at IS NULL AS is_new,
  ORDER BY pk LIMIT :most
    FOR UPDATE SKIP LOCKED""")
 
+# Among the last so many: what one batch has ended, however much else is open.
+_NEWEST = 1000
+_UNSEEN = text(f"""
+SELECT pk, type, of_pk, until, true AS is_new, false AS is_old, false AS is_quiet
+  FROM {feed.endings}
+ WHERE done_at IS NULL AND seen_at IS NULL AND pk > greatest(:after, coalesce((
+         SELECT last.pk FROM {feed.endings} AS last ORDER BY last.pk DESC OFFSET {_NEWEST} LIMIT 1), 0))
+ ORDER BY pk LIMIT :most
+   FOR UPDATE SKIP LOCKED""")
+
 _MARK = text(f"""
 UPDATE {feed.endings}
    SET seen_at = coalesce(seen_at, now()),
@@ -85,6 +95,11 @@ def open_endings(transaction: Connection, after: int, most: int, quiet: float) -
     """
     rows = transaction.execute(_OPEN, {"after": after, "most": most, "quiet": quiet})
     return [Ending(*row) for row in rows]
+
+
+def unseen_endings(transaction: Connection, after: int, most: int) -> list[Ending]:
+    """Lock endings that no sweep has seen, of the newest, as `open_endings` does."""
+    return [Ending(*row) for row in transaction.execute(_UNSEEN, {"after": after, "most": most})]
 
 
 def end_rows(transaction: Connection, endings: Sequence[Ending], places: Places, most: int) -> dict[int, int]:

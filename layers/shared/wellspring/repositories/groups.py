@@ -12,6 +12,7 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     bindparam,
+    column,
     exists,
     func,
     insert,
@@ -28,6 +29,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from wellspring.access.predicates import Visible, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
+from wellspring.database.flush import ahead
 from wellspring.models import listed_from, parents
 from wellspring.models.base import instant
 from wellspring.models.junctions import workspace_group_workspaces
@@ -36,17 +38,21 @@ from wellspring.repositories.ledger import Row, Slice, own_columns
 from wellspring.resources import OWN_WORKSPACE
 
 
-def make(transaction: Transaction, name: str, owner_pk: int, workspace_pks: Sequence[int]) -> Row:
+def make(
+    transaction: Transaction, principal: Principal, name: str, owner_pk: int, workspace_pks: Sequence[int]
+) -> Row | None:
     """Insert a group, its owner's membership, and the enrolments of workspaces.
 
     Args:
         transaction: the scope to write in.
+        principal: the caller.
         name: the group's name.
         owner_pk: the person who makes it and becomes its owner.
         workspace_pks: the workspaces to enrol.
 
     Returns:
-        The group's `id` and attributes.
+        The group's `id` and attributes; None where the caller does not see one of the workspaces any more, and then
+        this is to be rolled back.
     """
     group = parents.workspace_groups
     shown = (group.c.id, group.c.name, group.c.created_at, group.c.updated_at, group.c.deleted_at)
@@ -61,14 +67,17 @@ def make(transaction: Transaction, name: str, owner_pk: int, workspace_pks: Sequ
         )
     )
     if workspace_pks:
-        enrolled = func.unnest(bindparam("workspace_pks", list(workspace_pks), type_=ARRAY(BigInteger)))
-        values = select(literal(pk, BigInteger), enrolled, literal(owner_pk, BigInteger))
+        given = bindparam("workspace_pks", list(workspace_pks), type_=ARRAY(BigInteger))
+        enrolled = func.unnest(given).table_valued(column("pk", BigInteger)).render_derived(name="enrolled")
+        seen = Visible(person=isinstance(principal, Person)).workspace(enrolled.c.pk)
+        values = select(literal(pk, BigInteger), enrolled.c.pk, literal(owner_pk, BigInteger)).where(seen)
         columns = ["workspace_group_pk", "workspace_pk", "created_by_pk"]
-        transaction.execute(insert(workspace_group_workspaces).from_select(columns, values))
+        statement = insert(workspace_group_workspaces).from_select(columns, values)
+        if transaction.execute(statement, parameters(principal)).rowcount < len(workspace_pks):
+            return None
     return row
 
 
-_LOCK = text("SELECT pk FROM core_api.workspace_groups WHERE pk = :pk FOR UPDATE")
 _LOCK_OF_MEMBERSHIP = text("""
 SELECT pk FROM core_api.workspace_groups
  WHERE pk = (SELECT workspace_group_pk FROM core_api.workspace_group_memberships WHERE id = :id)
@@ -90,9 +99,12 @@ UPDATE core_api.{table} SET deleted_at = now(), updated_at = now()
 )
 
 
-def lock(transaction: Transaction, pk: int) -> None:
-    """Lock a group's row: who is a member of it, and as what, is decided behind it."""
-    transaction.execute(_LOCK, {"pk": pk})
+def lock(transaction: Transaction, id_: UUID) -> None:
+    """Lock a group's row in front of the next statement, where the caller is in the group.
+
+    Who is a member of it, and as what, and which workspaces are enrolled, is decided behind it.
+    """
+    ahead(transaction, "SELECT wellspring.lock_group($1::uuid)", (str(id_),))
 
 
 def lock_of_membership(transaction: Transaction, id_: UUID) -> None:

@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from wellspring.access.predicates import CALLER, IDS, Visible, identity, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
+from wellspring.database.flush import ahead
 from wellspring.models import parents, table_of
 from wellspring.resources import resource_of
 
@@ -87,8 +88,17 @@ def find(
     }
 
 
+def hold_person(transaction: Transaction, id_: UUID) -> None:
+    """Keep a person, where the caller sees them, from being erased until the transaction ends.
+
+    In front of the next statement. Whoever erases them waits, and ends what was made of them meanwhile.
+    """
+    ahead(transaction, "SELECT wellspring.lock_person($1::uuid)", (str(id_),))
+
+
 def caller_pk(transaction: Transaction, caller: Person) -> int | None:
-    """Return the key of the person who is calling, or None where the platform does not know them."""
+    """Return the key of the person who is calling, and hold them; None where the platform does not know them."""
+    hold_person(transaction, caller.id)
     people = parents.peoples
     statement = select(people.c.pk).where(*identity(people, literal(caller.id, PG_UUID(as_uuid=True))))
     return transaction.execute(statement).scalar_one_or_none()

@@ -1,4 +1,9 @@
-"""Writing the ledger's objects, one row at a time. The sync queue's many rows are `repositories.sync`'s."""
+"""Writing the ledger's objects, one row at a time. The sync queue's many rows are `repositories.sync`'s.
+
+Between the look at what a row points to and its insert somebody else may end that, and whoever waited for a lock is
+likely to meet it. So each statement looks again, and writes nothing where a parent is gone: Postgres would refuse the
+row (row-level security), or keep one of what is no more.
+"""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -8,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Insert,
     Update,
     and_,
@@ -17,89 +23,143 @@ from sqlalchemy import (
     func,
     literal_column,
     or_,
+    select,
     text,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import insert
 
+from wellspring.access.predicates import Visible, parameters
+from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.models import table_of
 from wellspring.models.junctions import workspace_providers
 from wellspring.repositories.ledger import Row, own_columns
+from wellspring.repositories.ledger.columns import target_table
 from wellspring.resources import Resource
 
 
-def add(transaction: Transaction, resource: Resource, values: Mapping[str, object]) -> Row:
+def add(transaction: Transaction, principal: Principal, resource: Resource, values: Mapping[str, object]) -> Row | None:
     """Insert one row.
 
     Args:
         transaction: the scope to write in.
+        principal: the caller.
         resource: its type.
         values: its columns, foreign keys among them.
 
     Returns:
-        Its `id` and attributes.
+        Its `id` and attributes; None, and nothing is inserted, where the caller does not see a parent any more.
     """
-    return transaction.execute(_add_statement(resource, tuple(values)), dict(values)).mappings().one()
+    statement = _add_statement(resource, tuple(values), person=isinstance(principal, Person))
+    return transaction.execute(statement, {**values, **parameters(principal)}).mappings().one_or_none()
 
 
-def change(transaction: Transaction, resource: Resource, id_: UUID, values: Mapping[str, object]) -> Row | None:
+def change(
+    transaction: Transaction, principal: Principal, resource: Resource, id_: UUID, values: Mapping[str, object]
+) -> Row | None:
     """Update one row, which the transaction holds.
 
     Args:
         transaction: the scope to write in.
+        principal: the caller.
         resource: its type.
         id_: its public id.
         values: the columns to change; `updated_at` changes with them.
 
     Returns:
         Its `id` and attributes; None, and nothing is changed, where it would end before it began, or in the future of
-        the database's clock.
+        the database's clock; where it would live again under a parent that is gone; and where nobody sees it any more.
     """
-    statement = _change_statement(resource, tuple(values), ends=values.get("deleted_at") is not None)
-    return transaction.execute(statement, {**values, "row_id": id_}).mappings().one_or_none()
+    ended = values.get("deleted_at")
+    statement = _change_statement(
+        resource,
+        tuple(values),
+        ends=ended is not None,
+        restores="deleted_at" in values and ended is None,
+        person=isinstance(principal, Person),
+    )
+    return transaction.execute(statement, {**values, "row_id": id_, **parameters(principal)}).mappings().one_or_none()
 
 
-def tombstone(transaction: Transaction, resource: Resource, id_: UUID, values: Mapping[str, object]) -> None:
-    """Stamp the deletion of one row, which the transaction holds, and change `values` with it."""
-    transaction.execute(_tombstone_statement(resource, tuple(values)), {**values, "row_id": id_})
+def tombstone(transaction: Transaction, resource: Resource, id_: UUID, values: Mapping[str, object]) -> bool:
+    """Stamp the deletion of one row, which the transaction holds, and change `values` with it.
+
+    Returns whether it did: nobody sees the row any more where a parent has gone since.
+    """
+    statement = _tombstone_statement(resource, tuple(values))
+    return transaction.execute(statement, {**values, "row_id": id_}).rowcount > 0
 
 
 def choose_provider(
     transaction: Transaction,
+    principal: Principal,
     resource: Resource,
     keys: Mapping[str, int],
     *,
     is_selected: bool | None,
     is_matched: bool | None,
-) -> tuple[Row, bool]:
+) -> tuple[Row, bool] | None:
     """Make the live row of a workspace and a provider, or change the one there is: race-free.
 
     Args:
         transaction: the scope to write in.
+        principal: the caller.
         resource: the workspace provider's declaration.
         keys: `workspace_pk` and `provider_pk`.
         is_selected: None leaves it as it is; in a new row, false.
         is_matched: the same; a selected provider is always matched.
 
     Returns:
-        The row's `id` and attributes; whether it was made.
+        The row's `id` and attributes; whether it was made. None, and nothing is written, where the caller does not see
+        the workspace any more, or the provider is gone.
     """
-    values = {**keys, "selected": is_selected, "matched": is_matched}
-    row = dict(transaction.execute(_choose_statement(resource), values).mappings().one())
+    values = {**keys, "selected": is_selected, "matched": is_matched, **parameters(principal)}
+    statement = _choose_statement(resource, person=isinstance(principal, Person))
+    chosen = transaction.execute(statement, values).mappings().one_or_none()
+    if chosen is None:
+        return None
+    row = dict(chosen)
     return row, bool(row.pop("is_new"))
 
 
+def _are_seen(resource: Resource, pks: Mapping[str, ColumnElement[int]], *, person: bool) -> list[ColumnElement[bool]]:
+    """Return the conditions that the parents of a row are live and that the caller sees them.
+
+    Args:
+        resource: the row's type.
+        pks: the columns, or values, of the foreign keys; of those that are not there nothing is asked.
+        person: whether the caller is one.
+    """
+    visible = Visible(person=person)
+    conditions: list[ColumnElement[bool]] = []
+    for relationship in resource.parents:
+        if relationship.column in pks and relationship.required:
+            table = target_table(relationship)
+            parent = table.alias()
+            seen = select(true()).where(
+                parent.c.pk == pks[relationship.column],
+                parent.c.deleted_at.is_(None),
+                visible.through(parent, table.name),
+            )
+            conditions.append(seen.scalar_subquery())
+    return conditions
+
+
 @lru_cache(maxsize=64)
-def _add_statement(resource: Resource, columns: tuple[str, ...]) -> Insert:
+def _add_statement(resource: Resource, columns: tuple[str, ...], *, person: bool) -> Insert:
     table = table_of(resource.table)
-    values = {name: bindparam(name, type_=table.c[name].type) for name in columns}
-    return insert(table).values(values).returning(*own_columns(resource, table))
+    values = {name: cast(bindparam(name, type_=table.c[name].type), table.c[name].type) for name in columns}
+    row = select(*values.values()).where(*_are_seen(resource, values, person=person))
+    return insert(table).from_select(list(columns), row).returning(*own_columns(resource, table))
 
 
 @lru_cache(maxsize=64)
-def _change_statement(resource: Resource, columns: tuple[str, ...], *, ends: bool) -> Update:
+def _change_statement(
+    resource: Resource, columns: tuple[str, ...], *, ends: bool, restores: bool, person: bool
+) -> Update:
     table = table_of(resource.table)
     values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in columns}
     statement = (
@@ -108,6 +168,9 @@ def _change_statement(resource: Resource, columns: tuple[str, ...], *, ends: boo
         .values(values | {"updated_at": func.now()})
         .returning(*own_columns(resource, table))
     )
+    if restores:
+        keys = {relationship.column: table.c[relationship.column] for relationship in resource.parents}
+        return statement.where(*_are_seen(resource, keys, person=person))
     if not ends:
         return statement
     # Now as it would be stored: in milliseconds.
@@ -127,7 +190,7 @@ def _tombstone_statement(resource: Resource, columns: tuple[str, ...]) -> Update
 
 
 @lru_cache(maxsize=4)
-def _choose_statement(resource: Resource) -> Insert:
+def _choose_statement(resource: Resource, *, person: bool) -> Insert:
     table = workspace_providers
     selected, matched = (bindparam(name, type_=Boolean) for name in ("selected", "matched"))
 
@@ -138,12 +201,12 @@ def _choose_statement(resource: Resource) -> Insert:
     new_selected, new_matched = chosen(literal_column("false"), literal_column("false"))
     now_selected, now_matched = chosen(table.c.is_selected, table.c.is_matched)
     same = and_(now_selected == table.c.is_selected, now_matched == table.c.is_matched)
-    statement = insert(table).values(
-        workspace_pk=bindparam("workspace_pk", type_=table.c.workspace_pk.type),
-        provider_pk=bindparam("provider_pk", type_=table.c.provider_pk.type),
-        is_selected=new_selected,
-        is_matched=new_matched,
-    )
+    keys = {
+        name: cast(bindparam(name, type_=table.c[name].type), table.c[name].type)
+        for name in ("workspace_pk", "provider_pk")
+    }
+    row = select(*keys.values(), new_selected, new_matched).where(*_are_seen(resource, keys, person=person))
+    statement = insert(table).from_select([*keys, "is_selected", "is_matched"], row)
     return statement.on_conflict_do_update(
         index_elements=["workspace_pk", "provider_pk"],
         index_where=text("deleted_at IS NULL"),

@@ -34,8 +34,12 @@ class Swept:
     is_all: bool
 
 
-def sweep(deadline: Deadline) -> Swept:
+def sweep(deadline: Deadline, *, only_new: bool = False) -> Swept:
     """End the rows of what the feed has ended, until there are none or the time is over.
+
+    Args:
+        deadline: when to stop.
+        only_new: whether only what no sweep has seen is looked at: what a batch has just ended.
 
     An ending is done with when a chunk finds nothing that began after every transaction was gone which could have seen
     the thing live; that takes a minute at least, so several sweeps.
@@ -48,7 +52,7 @@ def sweep(deadline: Deadline) -> Swept:
     page, is_left = PAGE, False
     while not deadline.has_passed:
         looked_at: list[int] = []
-        work = partial(_chunk, after=after, places=places, page=page, looked_at=looked_at)
+        work = partial(_chunk, after=after, places=places, page=page, looked_at=looked_at, only_new=only_new)
         try:
             chunk = with_retries(work, PIPELINE_SCOPE, deadline)
         except DatabaseBusy:
@@ -78,9 +82,14 @@ class _Chunk:
     last: int | None
 
 
-def _chunk(transaction: Transaction, after: int, places: Places, page: int, looked_at: list[int]) -> _Chunk:
+def _chunk(
+    transaction: Transaction, *, after: int, places: Places, page: int, looked_at: list[int], only_new: bool
+) -> _Chunk:
     is_first = not places
-    taken = endings.open_endings(transaction, after, page, QUIET_SECONDS)
+    if only_new:
+        taken = endings.unseen_endings(transaction, after, page)
+    else:
+        taken = endings.open_endings(transaction, after, page, QUIET_SECONDS)
     looked_at[:] = [ending.pk for ending in taken]
     reached = dict(places)
     ended = endings.end_rows(transaction, taken, reached, CHUNK)
@@ -90,7 +99,8 @@ def _chunk(transaction: Transaction, after: int, places: Places, page: int, look
     done = [ending.pk for ending in taken if is_whole and ending.is_quiet and ending.pk not in ended]
     endings.mark(
         transaction,
-        new=[ending.pk for ending in taken if ending.is_new],
+        # Those that are not through are found again as new.
+        new=[ending.pk for ending in taken if ending.is_new and (rows < CHUNK or not only_new)],
         old=[ending.pk for ending in taken if ending.is_old],
         done=done,
     )

@@ -44,8 +44,11 @@ class Rules(Protocol):
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool]:
-        """Write what a draft says. Return the row's `id` and attributes, and whether it is new."""
+    ) -> tuple[Row, bool] | None:
+        """Write what a draft says. Return the row's `id` and attributes, and whether it is new.
+
+        None where something that it names has gone since it was found; what was written is to be rolled back then.
+        """
 
     def guard(self, transaction: Transaction, principal: Principal, row: Row, draft: Draft | None) -> None:
         """Let through who may change this row as a draft says, or remove it where there is none. Raises `Forbidden`.
@@ -74,8 +77,8 @@ class Provenance(_EndsAlone):
     removal: ClassVar[Mapping[str, object]] = {}
 
     def create(
-        self, transaction: Transaction, _principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool]:
+        self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
+    ) -> tuple[Row, bool] | None:
         """Insert a row whose parents live in one workspace."""
         parent_of = {relationship: found[relationship.name][0] for relationship in resource.parents}
         if len({parent.workspace for parent in parent_of.values()}) > 1:
@@ -83,7 +86,7 @@ class Provenance(_EndsAlone):
             raise TenantMismatch(f"The {names} belong to different workspaces.", pointer="/data/relationships")
         keys = {relationship.column: parent.pk for relationship, parent in parent_of.items()}
         connector_state.lock(transaction, keys["workspace_connector_pk"])
-        return writing.add(transaction, resource, {**keys, **draft.attributes}), True
+        return _new(writing.add(transaction, principal, resource, {**keys, **draft.attributes}))
 
     def guard(self, _transaction: Transaction, _principal: Principal, _row: Row, _draft: Draft | None) -> None:
         """Ask for nothing beyond what `access.rules.permit` did."""
@@ -101,7 +104,7 @@ class Enrolment(_EndsAlone):
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool]:
+    ) -> tuple[Row, bool] | None:
         """Insert a row through both gates. A live one of the same pair violates the database's constraint."""
         (group,), (workspace,) = found["workspace_group"], found["workspace"]
         require_group_keeper(group.roles)
@@ -111,7 +114,7 @@ class Enrolment(_EndsAlone):
             "workspace_pk": workspace.pk,
             "created_by_pk": _caller(transaction, principal),
         }
-        return {**writing.add(transaction, resource, keys), "created_by_id": _id(principal)}, True
+        return _new(writing.add(transaction, principal, resource, keys), created_by_id=_id(principal))
 
     def guard(self, transaction: Transaction, principal: Principal, row: Row, _draft: Draft | None) -> None:
         """Ask for a keeper of the group or of the workspace; who sees the row through one may not see the other."""
@@ -133,22 +136,24 @@ class Selection(_EndsAlone):
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool]:
+    ) -> tuple[Row, bool] | None:
         """Insert or change the live row of the pair: a person selects by it, a service matches, unless they say."""
         (workspace,), (provider,) = found["workspace"], found["provider"]
         require_selector(principal, workspace.roles)
         if "is_selected" in draft.attributes:
             require_selecting(principal, SELECTED)
         said = {"is_selected" if isinstance(principal, Person) else "is_matched": True, **draft.attributes}
-        row, is_new = writing.choose_provider(
+        chosen = writing.choose_provider(
             transaction,
+            principal,
             resource,
             {"workspace_pk": workspace.pk, "provider_pk": provider.pk},
             is_selected=_flag(said, "is_selected"),
             is_matched=_flag(said, "is_matched"),
         )
-        _check_matched(said, row)
-        return row, is_new
+        if chosen is not None:
+            _check_matched(said, chosen[0])
+        return chosen
 
     def guard(self, transaction: Transaction, principal: Principal, row: Row, _draft: Draft | None) -> None:
         """Ask a person for a role in the workspace."""
@@ -174,7 +179,7 @@ class Group:
 
     def create(
         self, transaction: Transaction, principal: Principal, _resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool]:
+    ) -> tuple[Row, bool] | None:
         """Insert the group, its owner's membership and its enrolments, all or none."""
         workspaces = found.get("workspaces", ())
         roles: dict[object, frozenset[str]] = {workspace.id: workspace.roles for workspace in workspaces}
@@ -187,8 +192,8 @@ class Group:
         raise_all(problems)
         owner = _caller(transaction, principal)
         pks = list(dict.fromkeys(workspace.pk for workspace in workspaces))
-        row = groups.make(transaction, str(draft.attributes["name"]), owner, pks)
-        return {**row, "created_by_id": _id(principal)}, True
+        row = groups.make(transaction, principal, str(draft.attributes["name"]), owner, pks)
+        return _new(row, created_by_id=_id(principal))
 
     def guard(self, transaction: Transaction, principal: Principal, row: Row, draft: Draft | None) -> None:
         """Ask for a keeper to rename it, and for an owner to delete it; the group's row is locked."""
@@ -210,7 +215,7 @@ class Group:
 class Member(_EndsAlone):
     """Added, changed and removed by keepers of the group, who are no less than the member is or would be.
 
-    All of it is decided under the lock of the group's row: of two owners that leave at once, one stays.
+    All of it is decided under the lock of the group's row (`writing`): of two owners that leave at once, one stays.
     """
 
     updatable: ClassVar[Deleted] = "exclude"
@@ -218,15 +223,13 @@ class Member(_EndsAlone):
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool]:
+    ) -> tuple[Row, bool] | None:
         """Insert an active membership. A live one of the same pair violates the database's constraint."""
         (people,), (group,) = found["people"], found["workspace_group"]
-        groups.lock(transaction, group.pk)
-        roles = _roles_in_group(transaction, principal, group.id)
-        require_group_keeper(roles)
-        require_no_more(roles, str(draft.attributes["role"]), ROLE)
+        require_group_keeper(group.roles)
+        require_no_more(group.roles, str(draft.attributes["role"]), ROLE)
         keys = {"people_pk": people.pk, "workspace_group_pk": group.pk}
-        return writing.add(transaction, resource, {**keys, **draft.attributes, "status": "active"}), True
+        return _new(writing.add(transaction, principal, resource, {**keys, **draft.attributes, "status": "active"}))
 
     def guard(self, transaction: Transaction, principal: Principal, row: Row, draft: Draft | None) -> None:
         """Ask for a keeper who is no less than the member is, and is to be; all but the last owner may leave."""
@@ -254,6 +257,11 @@ RULES: Mapping[str, Rules] = {
     "group": Group(),
     "member": Member(),
 }
+
+
+def _new(row: Row | None, **also: object) -> tuple[Row, bool] | None:
+    """Return a row that was made, with what else is known of it; None where it was not."""
+    return None if row is None else ({**row, **also}, True)
 
 
 def _roles_in_group(transaction: Transaction, principal: Principal, id_: UUID) -> frozenset[str]:

@@ -96,6 +96,45 @@ def release(deadline: Deadline, read: Read) -> Released:
     return Released(outcomes, is_all=False)
 
 
+def any_waits(things: Sequence[tuple[str, str]], deadline: Deadline) -> bool:
+    """Say whether a parked message waits for one of these things; the feed's role may ask this.
+
+    Raises:
+        WellspringError: the database did not let it look.
+    """
+    return with_retries(partial(releasing.any_waits, things=things), None, deadline)
+
+
+def release_for(brought: Sequence[tuple[str, str]], deadline: Deadline, read: Read) -> Counter[str]:
+    """Apply the parked messages that waited for what a batch has brought, and for what they make in turn.
+
+    At most `PAGE` of them, and until the time is over: the others are left to `release`.
+
+    Args:
+        brought: types and ids of what is there now.
+        deadline: when to stop.
+        read: makes of a kept body what it asks for.
+
+    Returns:
+        What became of how many.
+
+    Raises:
+        WellspringError: the database did not let it look; what was applied before stays applied.
+    """
+    outcomes: Counter[str] = Counter()
+    tried: set[int] = set()
+    things = list(brought)
+    while things and len(tried) < PAGE and not deadline.has_passed:
+        pks = with_retries(partial(releasing.ready, things=things, most=PAGE), PIPELINE_SCOPE, deadline)
+        things = []
+        for some in batched([pk for pk in pks if pk not in tried], TOGETHER, strict=False):
+            tried.update(some)
+            arrivals, done = _released(some, deadline, read)
+            outcomes.update(outcome.status for outcome in done)
+            things += sync.made_by(arrivals, done)
+    return outcomes
+
+
 def release_by_hand(
     deadline: Deadline, read: Read, connector_id: UUID | None, reason: str | None, *, is_dry: bool
 ) -> ByHand:
@@ -142,8 +181,8 @@ def resume(deadline: Deadline, read: Read) -> Released:
     """
     work = partial(releasing.stalled, quiet=STALLED_SECONDS, most=TOGETHER)
     stalled = with_retries(work, PIPELINE_SCOPE, deadline)
-    again = [read(each.body, each.group, each.digest) for each in stalled]
-    outcomes = Counter(_apply(again, deadline)) if again else Counter()
+    arrivals = [read(each.body, each.group, each.digest) for each in stalled]
+    outcomes: Counter[str] = Counter(outcome.status for outcome in _apply(arrivals, deadline))
     return Released(outcomes, is_all=len(stalled) < TOGETHER and not outcomes.keys() & {"returned", "held"})
 
 
@@ -162,15 +201,20 @@ def _release(pks: Sequence[int], deadline: Deadline, read: Read) -> list[str]:
     """Apply those of these messages that are parked still; return what became of each."""
     if deadline.has_passed:
         return ["held"] * len(pks)
+    return [outcome.status for outcome in _released(pks, deadline, read)[1]]
+
+
+def _released(pks: Sequence[int], deadline: Deadline, read: Read) -> tuple[list[Arrival], list[Outcome]]:
     kept = with_retries(partial(releasing.kept, pks=pks), PIPELINE_SCOPE, deadline)
-    return _apply([read(each.body, each.group, each.digest) for each in kept], deadline)
+    arrivals = [read(each.body, each.group, each.digest) for each in kept]
+    return arrivals, _apply(arrivals, deadline)
 
 
-def _apply(arrivals: list[Arrival], deadline: Deadline) -> list[str]:
+def _apply(arrivals: list[Arrival], deadline: Deadline) -> list[Outcome]:
     outcomes = sync.apply(arrivals, deadline)
     for arrival, outcome in zip(arrivals, outcomes, strict=True):
         _log(arrival, outcome)
-    return [outcome.status for outcome in outcomes]
+    return outcomes
 
 
 def _log(arrival: Arrival, outcome: Outcome) -> None:

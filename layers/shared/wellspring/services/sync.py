@@ -17,7 +17,7 @@ from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable, 
 from wellspring.observability import describe
 from wellspring.repositories.sync import applying, disconnecting, reverting
 from wellspring.repositories.sync.applying import Unit
-from wellspring.work import HELD, Arrival, Disconnected, Outcome, Reverted
+from wellspring.work import HELD, Arrival, Disconnected, Outcome, Reverted, Synced
 
 # Rows of each type of records that one transaction ends: a tenth of a second of work (docs/adr/0012).
 CHUNK = 5000
@@ -37,6 +37,17 @@ def apply(batch: Sequence[Arrival], deadline: Deadline) -> list[Outcome]:
     not come back because of what was not.
     """
     return _Batch(batch, deadline).applied()
+
+
+def made_by(batch: Sequence[Arrival], outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+    """Return the records that messages may have made, by type and id: what they bring, of those that made any."""
+    return [
+        (type_, id_)
+        for arrival, outcome in zip(batch, outcomes, strict=True)
+        if outcome.made and isinstance(arrival.work, Synced)
+        for type_, said in arrival.work.attributes.items()
+        for id_ in said
+    ]
 
 
 class _Batch:

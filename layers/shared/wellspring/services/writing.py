@@ -7,7 +7,7 @@ from uuid import UUID
 from wellspring.access.principal import Principal
 from wellspring.access.rules import require_reading
 from wellspring.database import Transaction
-from wellspring.errors import Conflict, SchemaValidationError, raise_all
+from wellspring.errors import Conflict, SchemaValidationError, ServiceUnavailable, raise_all
 from wellspring.queries import Draft
 from wellspring.repositories import connector_state, groups, ledger, parents, writing
 from wellspring.repositories.ledger import Row
@@ -41,9 +41,16 @@ def create(transaction: Transaction, principal: Principal, resource: Resource, d
         WellspringError: the draft's problems and the related resources that are not there, all together.
         Forbidden: the caller sees the parents but has no role that may.
         Conflict: what is to be made contradicts what is.
+        ServiceUnavailable: what a draft names was gone for a moment.
     """
+    _lock_parents_in_front(transaction, resource, draft)
     found = _parents(transaction, principal, draft)
-    row, is_new = RULES[resource.policy].create(transaction, principal, resource, draft, found)
+    made = RULES[resource.policy].create(transaction, principal, resource, draft, found)
+    if made is None:
+        # What has gone meanwhile is told as what was never there.
+        _parents(transaction, principal, draft)
+        raise ServiceUnavailable("What the document names has changed meanwhile.")
+    row, is_new = made
     audit.note(transaction, principal, "create", resource.type, row["id"])
     linkage: dict[str, UUID | None] = {f"{relationship.name}_id": None for relationship in resource.to_one}
     linkage |= {f"{name}_id": several[0].id for name, several in found.items()}
@@ -84,12 +91,29 @@ def update(
         return row
     # Over HTTP no message ends a row, and one that lives again was ended by none.
     ended_by = {"ended_by_pk": None} if resource.policy == "provenance" else {}
-    changed = writing.change(transaction, resource, row["id"], {**values, **ended_by})
+    changed = writing.change(transaction, principal, resource, row["id"], {**values, **ended_by})
     if changed is None:
+        # Its parents may have gone since it was looked at.
+        if ledger.one(transaction, principal, resource, {"id": row["id"]}, deleted=rules.updatable) is None:
+            raise absent(resource.type)
+        if values.get("deleted_at", row["deleted_at"]) is None:
+            raise _parents_are_gone()
         detail = "The value must be a time from created_at until now, or null."
         raise SchemaValidationError(detail, pointer="/data/attributes/deleted_at")
     audit.note(transaction, principal, "update", resource.type, row["id"])
     return {**row, **changed, **({"ended_by_id": None} if ended_by else {})}
+
+
+def _lock_parents_in_front(transaction: Transaction, resource: Resource, draft: Draft) -> None:
+    """Lock the parents that decide whether a row may be made, before they are looked at.
+
+    Of what the caller does not see nothing is locked. A connector is locked behind the look (`policies.Provenance`).
+    """
+    ids = {reference.name: reference.id for reference in draft.references if reference.id is not None}
+    if resource.policy in {"enrolment", "member"} and "workspace_group" in ids:
+        groups.lock(transaction, ids["workspace_group"])
+    if resource.policy == "member" and "people" in ids:
+        parents.hold_person(transaction, ids["people"])
 
 
 def _lock_in_front(transaction: Transaction, resource: Resource, id_: UUID) -> None:
@@ -107,7 +131,11 @@ def _require_live_parents(transaction: Transaction, principal: Principal, resour
     """Let through a dead row that may live again: a live row asks for live parents (contract, section 3)."""
     known = {"id": row["id"]}
     if ledger.one(transaction, principal, resource, known, deleted="include", live_parents=True) is None:
-        raise Conflict("What it points to has been removed.", pointer="/data/attributes/deleted_at")
+        raise _parents_are_gone()
+
+
+def _parents_are_gone() -> Conflict:
+    return Conflict("What it points to has been removed.", pointer="/data/attributes/deleted_at")
 
 
 def remove(
@@ -142,7 +170,8 @@ def remove(
     rules.guard(transaction, principal, row, None)
     precondition(row)
     rules.end_with(transaction, row)
-    writing.tombstone(transaction, resource, row["id"], rules.removal)
+    if not writing.tombstone(transaction, resource, row["id"], rules.removal):
+        raise absent(resource.type)
     audit.note(transaction, principal, "delete", resource.type, row["id"])
 
 

@@ -116,7 +116,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
         transaction,
         [messages.lock(sorted(connectors)), messages.known(unit), *asked.values(), *claimants(claims)],
     )
-    known = [Known(*row) for row in known_rows]
+    known = _overtaken_here(unit, [Known(*row) for row in known_rows])
     claimed = {number: parents for rows in rest[len(asked) :] for number, *parents in rows}
     found = dict(zip(changes, resolved(list(changes.values()), dict(zip(asked, rest, strict=False))), strict=True))
     outcomes: dict[int, Outcome] = {}
@@ -150,8 +150,32 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
                 linked=effect.item.record_count if isinstance(effect.item, Synced) else 0,
                 ended=ended[effect.pk],
                 matched=matched[effect.pk],
+                made=made[effect.pk].total(),
             )
     return [outcomes[number] for number in range(len(unit))]
+
+
+def _overtaken_here(unit: Sequence[Arrival], known: Sequence[Known]) -> list[Known]:
+    """Return what is known of messages, each as if those before it in the unit were written down already.
+
+    One that was parked and is sent again behind what overtakes it is overtaken, as it is where each comes alone
+    (`messages.known` asks it of what is written down).
+    """
+    seen: list[Known] = []
+    # Of each connector or workspace: the highest pk of what only adds, and of what does not.
+    newest: dict[tuple[str, bool], int] = {}
+    for arrival, was in zip(unit, known, strict=True):
+        subject = arrival.subject_id
+        if subject is None:
+            seen.append(was)
+            continue
+        others = [newest.get((subject, False), 0), 0 if arrival.only_adds else newest.get((subject, True), 0)]
+        is_overtaken = was.is_overtaken or (was.outcome == "parked" and max(others) > was.pk)
+        seen.append(replace(was, is_overtaken=is_overtaken))
+        if was.outcome != "dismissed":
+            place = (subject, arrival.only_adds)
+            newest[place] = max(newest.get(place, 0), was.pk)
+    return seen
 
 
 def _makeable(

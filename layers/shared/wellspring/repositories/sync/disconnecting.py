@@ -1,7 +1,8 @@
 """Ending all rows of a connector, however many there are: one chunk is one transaction.
 
 How far it has come is in the message's row, under the lock of its connector: whoever takes the message up goes on from
-there, and what is ended already is not walked through again (docs/adr/0012, 0021).
+there, and what is ended already is not walked through again (docs/adr/0012, 0021). So is what was there when it was
+taken up first: whoever goes on later, perhaps behind newer messages, ends nothing of theirs.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,17 @@ from wellspring.work import Arrival, Disconnected, Outcome, RecordType
 # Nothing has been made before this, by no pk.
 _BEGINNING = ("-infinity", 0)
 
+# Asked behind the connector's lock: who writes rows of the connector later has a higher pk, and who brings one back
+# stamps it later. The stamp is rounded to milliseconds, so up.
+_THERE = text(
+    "SELECT CAST(date_trunc('milliseconds', clock_timestamp()) + interval '1 ms' AS text), jsonb_build_object("
+    + ", ".join(
+        f"'{type_}', (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {tables.provenance}_pk_seq)"
+        for type_, tables in RECORDS.items()
+    )
+    + ")"
+)
+
 
 def end_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
     """End the next rows of the connector that a message disconnects.
@@ -39,17 +51,18 @@ def end_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
     """
     if not isinstance(arrival.work, Disconnected):
         raise TypeError(arrival.type)
-    taken = take_up(transaction, arrival, arrival.work)
+    taken = take_up(transaction, arrival, arrival.work, Asked(_THERE))
     if isinstance(taken, Outcome):
         return taken
     was, pk = taken.was, taken.connector
+    progress = dict(was.progress)
+    if "there" not in progress:
+        ((at, last_pks),) = taken.answers[0]
+        progress["there"] = {"at": at, **last_pks}
     # How the message stands in the end is written behind what is ended.
     begun = messages.write([taken.entry])
     with messages.claiming():
-        results = together(
-            transaction, [*begun, *(end_rows(type_, was.pk, pk, was.progress, most) for type_ in RECORDS)]
-        )
-    progress = dict(was.progress)
+        results = together(transaction, [*begun, *(end_rows(type_, was.pk, pk, progress, most) for type_ in RECORDS)])
     ended, is_over = 0, True
     for type_, result in zip(RECORDS, results[len(begun) :], strict=True):
         for rows, time, place in result:
@@ -61,20 +74,30 @@ def end_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
 
 
 def end_rows(type_: RecordType, message_pk: int, connector_pk: int, progress: Mapping[str, Any], most: int) -> Asked:
-    """End the next rows of one type of records on a connector, at most so many.
+    """End the next rows of one type of records on a connector, at most so many, of those that were there.
 
     Answered with (how many, time and pk of the last); no row where there are none.
     """
     time, pk = progress.get(type_, _BEGINNING)
+    there = progress["there"]
     return Asked(
         _statement(type_),
-        {"message": message_pk, "connector": connector_pk, "time": time, "pk": pk, "most": most},
+        {
+            "message": message_pk,
+            "connector": connector_pk,
+            "time": time,
+            "pk": pk,
+            "there_at": there["at"],
+            "last_pk": there[type_],
+            "most": most,
+        },
     )
 
 
 # The planner does not see that this is one connector: it takes it for a good part of the table, and the limit, a
 # sub-query, for one that it cannot know. So it takes the index that gives the rows in their order, and stops where it
-# may. For "this connector's rows" it would believe in few, and read and sort all of them, for each chunk.
+# may. For "this connector's rows" it would believe in few, and read and sort all of them, for each chunk; so it would
+# for a third of them, which it believes to be on one side of a value. Of what is not unknown it believes nearly all.
 @cache
 def _statement(type_: RecordType) -> TextClause:
     provenance = RECORDS[type_].provenance
@@ -91,6 +114,8 @@ stale AS MATERIALIZED (
        WHERE (found.workspace_connector_pk, found.created_at, found.pk) > (place.connector_pk, place.time, place.pk)
          AND (found.workspace_connector_pk, found.created_at, found.pk) < (place.connector_pk + 1, '-infinity', 0)
          AND found.deleted_at IS NULL
+         AND nullif(found.pk <= CAST(:last_pk AS bigint)
+                    AND coalesce(found.updated_at <= CAST(:there_at AS timestamptz), true), false) IS NOT UNKNOWN
        ORDER BY found.workspace_connector_pk, found.created_at, found.pk
        LIMIT (SELECT CAST(:most AS integer))
     ) AS old

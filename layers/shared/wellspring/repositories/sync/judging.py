@@ -29,7 +29,7 @@ def judge(arrival: Arrival, was: Known, problems: Sequence[Problem]) -> Outcome 
     # SQS compares groups by their bytes: two spellings of an id are two groups, and between them there is no order.
     elif arrival.group != arrival.subject_id:
         found = (Problem("wrong_group", "message", arrival.work.id),)
-    elif was.is_overtaken and not found:
+    elif was.is_overtaken and was.outcome == "parked" and not found:
         found = (Problem("overtaken", "message", arrival.work.id),)
     if found:
         return Outcome(status="parked", reason=found[0].code, problems=found, problem_count=len(found))

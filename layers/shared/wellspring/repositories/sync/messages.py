@@ -40,7 +40,8 @@ class Known:
         reason: why that is parked.
         is_same: whether its id is not another body's.
         has_connector: whether its row knows its connector.
-        is_overtaken: whether what came later forbids that it is applied now.
+        is_overtaken: whether what came later forbids that it is applied now; of one that is in progress, that it
+            brings rows back.
         is_reverted: whether its run was reverted.
         progress: how far it has come.
     """
@@ -110,16 +111,19 @@ def known(arrivals: Sequence[Arrival]) -> Asked:
     )
 
 
-# What came later has a higher pk. An append or a match may come after others of these.
+# What came later has a higher pk. An append or a match may come after others of these; and what was being applied in
+# chunks when they came may bring rows back beside theirs. What is parked has ended nothing of those.
 _KNOWN = text(f"""
 SELECT CASE WHEN entry.is_same THEN entry.pk ELSE wellspring.next_message() END,
        CASE WHEN entry.is_same THEN entry.outcome END, CASE WHEN entry.is_same THEN entry.reason END,
        coalesce(entry.is_same, true), coalesce(entry.workspace_connector_pk IS NOT NULL, false),
-       coalesce(entry.is_same AND entry.outcome = 'parked', false) AND EXISTS (
+       coalesce(entry.is_same AND entry.outcome IN ('parked', 'in_progress'), false) AND EXISTS (
          SELECT FROM {sync_messages} AS later
           WHERE later.subject_id = input.subject_id AND later.pk > entry.pk AND later.outcome <> 'dismissed'
-            AND NOT (input.only_adds AND (later.mode IS NOT DISTINCT FROM 'append'
-                                          OR later.message_type = 'providers.matched'))),
+            AND NOT (entry.outcome = 'in_progress' AND later.outcome = 'parked')
+            AND NOT ((input.only_adds OR entry.outcome = 'in_progress')
+                     AND (later.mode IS NOT DISTINCT FROM 'append'
+                          OR later.message_type = 'providers.matched'))),
        input.run IS NOT NULL AND (
          SELECT true FROM {reverted_runs} AS reverted
           WHERE reverted.run = input.run AND reverted.workspace_connector_pk = (

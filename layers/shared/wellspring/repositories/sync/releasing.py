@@ -94,18 +94,7 @@ _THERE = "\n".join(
 
 # From one message to the next by the index, for one may wait for thousands of things. Scalar sub-queries and OFFSET 0,
 # which the planner cannot make a scan of a whole table of, whatever it believes of it.
-_WAITING = text(f"""
-WITH RECURSIVE waiting AS (
-  (SELECT message_pk AS pk FROM {waiting_for} WHERE message_pk > :after ORDER BY message_pk LIMIT 1)
-   UNION ALL
-  SELECT (SELECT next.message_pk FROM {waiting_for} AS next WHERE next.message_pk > waiting.pk
-           ORDER BY next.message_pk LIMIT 1)
-    FROM waiting
-   WHERE waiting.pk IS NOT NULL
-),
-page AS MATERIALIZED (
-  SELECT pk FROM waiting WHERE pk IS NOT NULL LIMIT :most
-)
+_ARE_READY = f"""
 SELECT page.pk,
        message.outcome = 'parked' AND message.has_body AND (
          SELECT true
@@ -122,7 +111,37 @@ SELECT page.pk,
      WHERE found.pk = page.pk
     OFFSET 0
   ) AS message
- ORDER BY page.pk""")
+ ORDER BY page.pk"""
+_WAITING = text(f"""
+WITH RECURSIVE waiting AS (
+  (SELECT message_pk AS pk FROM {waiting_for} WHERE message_pk > :after ORDER BY message_pk LIMIT 1)
+   UNION ALL
+  SELECT (SELECT next.message_pk FROM {waiting_for} AS next WHERE next.message_pk > waiting.pk
+           ORDER BY next.message_pk LIMIT 1)
+    FROM waiting
+   WHERE waiting.pk IS NOT NULL
+),
+page AS MATERIALIZED (
+  SELECT pk FROM waiting WHERE pk IS NOT NULL LIMIT :most
+){_ARE_READY}""")
+
+_COME = "unnest(CAST(:types AS text[]), CAST(:ids AS uuid[])) AS come (type, id)"
+_WAITING_FOR = text(f"""
+WITH page AS MATERIALIZED (
+  SELECT DISTINCT waiting.message_pk AS pk
+    FROM {_COME}
+   CROSS JOIN LATERAL (
+      SELECT found.message_pk FROM {waiting_for} AS found
+       WHERE found.type = come.type AND found.id = come.id
+       ORDER BY found.message_pk LIMIT (SELECT CAST(:most AS integer))
+    ) AS waiting
+   ORDER BY waiting.message_pk LIMIT :most
+){_ARE_READY}""")
+_ANY_WAITS = text(f"""
+SELECT (SELECT true
+          FROM {_COME}
+         WHERE (SELECT true FROM {waiting_for} AS found WHERE found.type = come.type AND found.id = come.id LIMIT 1)
+         LIMIT 1) IS NOT NULL""")
 
 _KEPT = text(f"""
 SELECT group_id, body, encode(digest, 'hex')
@@ -150,6 +169,29 @@ def waiting(transaction: Transaction, after: int, most: int) -> Page:
     return Page([row.pk for row in rows if row.is_ready], rows[-1].pk if rows else None)
 
 
+def any_waits(transaction: Transaction, things: Sequence[tuple[str, str]]) -> bool:
+    """Say whether a message waits for one of these things, by type and id. The feed's role may ask this."""
+    return bool(transaction.execute(_ANY_WAITS, _come(things)).scalar_one())
+
+
+def ready(transaction: Transaction, things: Sequence[tuple[str, str]], most: int) -> list[int]:
+    """Return those of the messages that wait for one of these things that miss nothing any more, in order of arrival.
+
+    Args:
+        transaction: the scope to read in.
+        things: what has come, by type and id.
+        most: how many messages to look at.
+
+    Raises SQLAlchemy's `DBAPIError`.
+    """
+    rows = transaction.execute(_WAITING_FOR, {**_come(things), "most": most})
+    return [row.pk for row in rows if row.is_ready]
+
+
+def _come(things: Sequence[tuple[str, str]]) -> dict[str, str]:
+    return {"types": array(type_ for type_, _ in things), "ids": array(id_ for _, id_ in things)}
+
+
 def kept(transaction: Transaction, pks: Sequence[int]) -> list[Kept]:
     """Return those of these messages that are parked still, in order of arrival.
 
@@ -167,7 +209,8 @@ SELECT group_id, body, encode(digest, 'hex')
  ORDER BY received_at, pk
  LIMIT :most""")
 
-# Further back there is none left: this is done each minute.
+# Further back there is none left: this is done each minute. What somebody releases at the moment is theirs: nobody
+# waits, and what was applied meanwhile is left as it is.
 _EXPIRE = text(f"""
 WITH expired AS (
   UPDATE {sync_messages}
@@ -177,7 +220,8 @@ WITH expired AS (
             WHERE outcome = 'parked' AND body IS NOT NULL AND received_at < now() - make_interval(days => :kept)
               AND received_at > now() - make_interval(days => 2 * :kept)
             ORDER BY received_at, pk
-            LIMIT :most))
+            LIMIT :most
+              FOR UPDATE SKIP LOCKED))
   RETURNING pk
 ),
 forgotten AS (

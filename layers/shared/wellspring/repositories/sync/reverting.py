@@ -3,10 +3,13 @@
 First all of them are marked, so that what one of them wrote never comes back because another had ended it. Then,
 message by message, the live rows that it wrote end, and those that it ended come back where record and connector are
 live. How far it has come is in the revert's own row, under the lock of its connector (docs/adr/0022).
+
+Whoever goes on with it behind newer messages that end rows brings none back: which of them those have ended, nobody
+knows any more. Where there are such, the revert is parked in the end as overtaken (docs/adr/0022).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -20,8 +23,9 @@ from wellspring.models.walks import DIRECTIONS
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.chunks import take_up
+from wellspring.repositories.sync.judging import parked
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Arrival, Outcome, RecordType, Reverted
+from wellspring.work import Arrival, Outcome, Problem, RecordType, Reverted
 
 # Messages that one transaction marks, and looks at.
 MARKED, LOOKED_AT = 1000, 50
@@ -52,7 +56,8 @@ def revert_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outco
 
     Returns:
         `in_progress` where there may be more to undo, or what became of the message; `ended` and `linked`, what came
-        back, are of this chunk.
+        back, are of this chunk. `parked` where rows were left that it would have brought back, had it not been
+        overtaken.
 
     Raises:
         ServiceUnavailable: another delivery of it was quicker; try again in a new transaction, which sees it.
@@ -68,28 +73,53 @@ def revert_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outco
     with messages.claiming():
         together(transaction, messages.write([taken.entry]))
     (lives,) = taken.answers
-    chunk = _Chunk(transaction, was.pk, taken.connector, most, is_live=bool(lives.scalar()))
+    chunk = _Chunk(
+        transaction, was.pk, taken.connector, most, is_live=bool(lives.scalar()), is_overtaken=was.is_overtaken
+    )
     progress = chunk.mark(item, was.progress) if "undone" not in was.progress else chunk.undo(was.progress)
-    asked = [Asked(_COUNT, {"message": was.pk, "type": type_, "ended": n}) for type_, n in chunk.ended.items() if n]
-    together(transaction, [*asked, messages.proceed(was.pk, progress)])
-    return Outcome(
+    done = [Asked(_COUNT, {"message": was.pk, "type": type_, "ended": n}) for type_, n in chunk.ended.items() if n]
+    left = was.progress.get("left", 0) + chunk.left
+    outcome = Outcome(
         status="applied" if progress is None else "in_progress",
         ended=sum(chunk.ended.values()),
         linked=chunk.restored,
     )
+    if progress is None and left:
+        problem = Problem("overtaken", "message", item.id)
+        outcome = replace(outcome, status="parked", reason=problem.code, problems=(problem,), problem_count=1)
+        outcome = replace(outcome, evidence={"left_ended": left})
+        place = (taken.connector, taken.entry.workspace_pk)
+        together(transaction, [*done, *messages.write([parked(arrival, was, outcome, place)])])
+        return outcome
+    if progress is not None:
+        progress = {**progress, "left": left}
+    together(transaction, [*done, messages.proceed(was.pk, progress)])
+    return outcome
 
 
 class _Chunk:
     """One transaction of a revert: what it does next, and what it has done."""
 
-    def __init__(self, transaction: Transaction, message: int, connector: int, most: int, *, is_live: bool) -> None:
+    def __init__(
+        self,
+        transaction: Transaction,
+        message: int,
+        connector: int,
+        most: int,
+        *,
+        is_live: bool,
+        is_overtaken: bool,
+    ) -> None:
         self._transaction = transaction
         self._message = message
         self._connector = connector
         self._most = most
         self._is_live = is_live
+        self._is_overtaken = is_overtaken
         self.ended: dict[RecordType, int] = dict.fromkeys(RECORDS, 0)
         self.restored = 0
+        # Rows that would have come back, had nothing come behind it.
+        self.left = 0
 
     def mark(self, item: Reverted, progress: Mapping[str, Any]) -> Mapping[str, Any]:
         """Mark the next messages as reverted; return how far it has come."""
@@ -124,7 +154,7 @@ class _Chunk:
         walks = [(type_, direction) for type_ in RECORDS for direction in DIRECTIONS] if self._is_live else []
         for type_, direction in walks:
             time, pk = places.get(f"{type_}:{direction}", (target.ended_from, 0))
-            place = {"time": time, "pk": pk, "until": target.wrote_at}
+            place = {"time": time, "pk": pk, "until": target.wrote_at, "restores": not self._is_overtaken}
             asked.append(Asked(_restore(type_, direction), {**of, **place}))
         answers = together(self._transaction, asked)
         is_over = True
@@ -134,8 +164,9 @@ class _Chunk:
             is_over = is_over and ended < self._most
         left = dict(places)
         for (type_, direction), rows in zip(walks, answers[len(RECORDS) :], strict=True):
-            for looked_at, restored, time, pk in rows:
+            for looked_at, wanted, restored, time, pk in rows:
                 self.restored += restored
+                self.left += wanted if self._is_overtaken else 0
                 left[f"{type_}:{direction}"] = [time, pk]
                 is_over = is_over and looked_at < self._most
         return None if is_over else left
@@ -222,10 +253,11 @@ wanted AS MATERIALIZED (
 restored AS (
   UPDATE {tables.provenance}
      SET deleted_at = NULL, updated_at = now(), ended_by_pk = NULL
-   WHERE pk = ANY (ARRAY(SELECT wanted.pk FROM wanted)) AND deleted_at IS NOT NULL
+   WHERE pk = ANY (ARRAY(SELECT wanted.pk FROM wanted)) AND deleted_at IS NOT NULL AND CAST(:restores AS boolean)
   RETURNING pk
 )
-SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM restored), CAST(gone.deleted_at AS text), gone.pk
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM wanted), (SELECT count(*) FROM restored),
+       CAST(gone.deleted_at AS text), gone.pk
   FROM gone
  ORDER BY gone.deleted_at DESC, gone.pk DESC
  LIMIT 1""")

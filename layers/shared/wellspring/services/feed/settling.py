@@ -83,24 +83,27 @@ def _take(transaction: Transaction, most: int, things: Sequence[tuple[str, str]]
     return pending_events.take(transaction, things, most), None
 
 
-def settle_for(brought: Sequence[tuple[str, str]], deadline: Deadline) -> int:
-    """Apply what waited for these resources, and for what is applied by that; return how many events were.
+def settle_for(brought: Sequence[tuple[str, str]], deadline: Deadline) -> list[tuple[str, str]]:
+    """Apply what waited for these resources, and for what is applied by that.
 
     Args:
         brought: types and ids of resources that are there now.
         deadline: what there is no time for is left to `settle`.
 
+    Returns:
+        All that is there now: `brought`, and the types and ids of what was applied.
+
     Raises what `settle` raises.
     """
-    applied = 0
+    there = list(brought)
     things = list(brought)
     while things and not deadline.has_passed:
         step = _step(partial(_take, things=things[:THINGS]), deadline)
-        applied += step.done
         if step.taken < CHUNK:
             del things[:THINGS]
         things += step.brought
-    return applied
+        there += step.brought
+    return there
 
 
 def apply_taken(

@@ -1,0 +1,188 @@
+"""What a batch itself brought is settled behind it, by both consumers; it fails no batch and asks little of others."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from feed.consume import handler as consume_feed
+from tests.feed.conftest import Tables
+from tests.support.api import Context
+from tests.support.databases import CONSUMER, FreshDatabase, Statements, role_of_call
+from tests.support.feed import Event, deleted, upserted
+from tests.support.queue import Body, consume, synced
+from tests.support.sums import sums_are_right
+from tests.support.world import Row, World
+from wellspring.errors import DatabaseAway
+from wellspring.handlers import after_batch
+from wellspring.services import endings, releasing
+
+type Log = list[dict[str, Any]]
+
+
+def sync(*bodies: Body) -> None:
+    """Have the sync consumer take messages, as its own role."""
+    token = role_of_call.set(CONSUMER)
+    try:
+        assert consume(*bodies) == []
+    finally:
+        role_of_call.reset(token)
+
+
+def tell(*events: Event) -> None:
+    """Have the feed's consumer take events, each a body of its own."""
+    records = [
+        {"messageId": str(uuid4()), "body": json.dumps(event), "attributes": {"ApproximateReceiveCount": "1"}}
+        for event in events
+    ]
+    assert consume_feed({"Records": records}, Context()) == {"batchItemFailures": []}
+
+
+class Stage:
+    def __init__(self, world: World) -> None:
+        self.workspace = world.workspace()
+        self.connector = world.workspace_connector(self.workspace)
+        self.company = world.company(self.workspace)
+
+
+@pytest.fixture
+def stage(fresh_database: FreshDatabase, world: World) -> Stage:
+    return Stage(world)
+
+
+@pytest.fixture
+def missing() -> Row:
+    return Row("company", 0, uuid4())
+
+
+def outcomes(tables: Tables) -> list[str]:
+    return [row.outcome for row in tables.rows("SELECT outcome FROM wellspring.sync_messages ORDER BY pk")]
+
+
+def live(tables: Tables) -> int:
+    return int(tables.one("SELECT count(*) FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL")[0])
+
+
+class TestTheFeed:
+    def test_releases_what_waited_for_what_it_brought(
+        self, fresh_database: FreshDatabase, tables: Tables, stage: Stage, missing: Row
+    ) -> None:
+        sync(synced(stage.connector, [missing, stage.company]))
+        assert outcomes(tables) == ["parked"]
+        tell(upserted("company", missing, workspace_id=stage.workspace))
+        assert outcomes(tables) == ["applied"]
+        assert live(tables) == 2
+        sums_are_right(fresh_database)
+
+    def test_releases_what_waited_for_what_an_event_that_waited_brought(
+        self, tables: Tables, stage: Stage, missing: Row
+    ) -> None:
+        workspace, connector = uuid4(), uuid4()
+        tell(upserted("company", missing, workspace_id=workspace))
+        tell(upserted("workspace_connector", connector, workspace_id=workspace, connector_id=uuid4()))
+        sync(synced(stage.connector, [missing]))
+        tell(upserted("workspace", workspace))
+        # It has come, of another workspace.
+        reasons = tables.rows("SELECT reason FROM wellspring.sync_messages")
+        assert [row.reason for row in reasons] == ["tenant_mismatch"]
+
+    def test_leaves_what_misses_more(self, tables: Tables, stage: Stage, missing: Row) -> None:
+        sync(synced(stage.connector, [missing, Row("people", 0, uuid4())]))
+        tell(upserted("company", missing, workspace_id=stage.workspace))
+        assert outcomes(tables) == ["parked"]
+
+    @pytest.mark.parametrize("kind", ["company", "workspace_connector"])
+    def test_ends_the_rows_of_what_it_ended(
+        self, fresh_database: FreshDatabase, world: World, tables: Tables, stage: Stage, kind: str
+    ) -> None:
+        world.provenances([stage.company] * 5, stage.connector)
+        tell(deleted(kind, {"company": stage.company, "workspace_connector": stage.connector}[kind]))
+        assert live(tables) == 0
+        assert tables.one("SELECT seen_at IS NOT NULL AND done_at IS NULL FROM wellspring.endings")[0]
+        sums_are_right(fresh_database)
+
+    def test_ends_them_in_chunks(
+        self, world: World, tables: Tables, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(endings, "CHUNK", 3)
+        world.provenances([stage.company] * 10, stage.connector)
+        tell(deleted("company", stage.company))
+        assert live(tables) == 0
+
+    def test_looks_at_no_ending_of_others(
+        self, fresh_database: FreshDatabase, world: World, tables: Tables, stage: Stage
+    ) -> None:
+        tell(deleted("company", stage.company))
+        other = world.company(stage.workspace)
+        seen = text("UPDATE wellspring.endings SET seen_at = '2026-01-01'")
+        fresh_database.owner.execute(seen)
+        fresh_database.commit()
+        tell(deleted("company", other))
+        kept = tables.rows("SELECT seen_at FROM wellspring.endings WHERE seen_at = '2026-01-01'")
+        assert len(kept) == 1
+
+    def test_asks_one_thing_more_where_nobody_waits(
+        self, stage: Stage, statements: Statements, missing: Row, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tell(upserted("company", uuid4(), workspace_id=stage.workspace))
+        statements.clear()
+        tell(upserted("company", missing, workspace_id=stage.workspace))
+        with_it = len(statements)
+        monkeypatch.setattr(after_batch, "settle_for_feed", lambda *_given, **_named: None)
+        statements.clear()
+        tell(upserted("company", uuid4(), workspace_id=stage.workspace))
+        assert with_it == len(statements) + 1
+
+
+class TestSyncs:
+    def test_release_what_waited_for_the_records_that_they_make(
+        self, fresh_database: FreshDatabase, tables: Tables, stage: Stage, missing: Row
+    ) -> None:
+        further = Row("company", 0, uuid4())
+        chained = synced(stage.connector, [missing, further])
+        chained["records"][1]["attributes"] = {"name": "Made by what was released"}
+        sync(synced(stage.connector, [further]), chained)
+        assert outcomes(tables) == ["parked", "parked"]
+        making = synced(stage.connector, [missing])
+        making["records"][0]["attributes"] = {"name": "Made"}
+        sync(making)
+        assert outcomes(tables) == ["applied"] * 3
+        sums_are_right(fresh_database)
+
+    def test_ask_nothing_where_they_make_nothing(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, tables: Tables, missing: Row
+    ) -> None:
+        def asked(*_given: object) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr(after_batch, "_settle", asked)
+        body = synced(stage.connector, [stage.company])
+        body["records"][0]["attributes"] = {"name": "There already"}
+        sync(body, synced(stage.connector, [missing]))
+        assert outcomes(tables) == ["applied", "parked"]
+
+
+@pytest.mark.parametrize("error", [DatabaseAway("away"), RuntimeError("a bug")])
+def test_a_failure_behind_a_batch_gives_nothing_back(
+    tables: Tables, stage: Stage, missing: Row, log: Log, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    sync(synced(stage.connector, [missing]))
+
+    def fails(*_given: object) -> None:
+        raise error
+
+    monkeypatch.setattr(releasing, "release_for", fails)
+    tell(upserted("company", missing, workspace_id=stage.workspace))
+    assert outcomes(tables) == ["parked"]
+    assert any("left to the schedule" in line["message"] for line in log)
+
+
+def test_a_batch_that_took_its_time_leaves_it_to_the_schedule(
+    tables: Tables, stage: Stage, missing: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(synced(stage.connector, [missing]))
+    monkeypatch.setattr(after_batch, "SECONDS", 0.5)
+    tell(upserted("company", missing, workspace_id=stage.workspace))
+    assert outcomes(tables) == ["parked"]

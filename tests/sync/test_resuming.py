@@ -1,0 +1,163 @@
+"""What is applied in chunks and was left half-done is gone on with later, and leaves what newer messages did."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from maintenance.settle import handler
+from tests.support.api import Context
+from tests.support.databases import FreshDatabase
+from tests.support.queue import Body, consume, disconnected, invalidated, reverted, synced
+from tests.support.sums import sums_are_right
+from tests.support.world import Row, World
+from tests.sync.conftest import Ledger, Tenant, ids
+from wellspring import messages
+from wellspring.access.principal import PIPELINE_SCOPE
+from wellspring.database.retry import Deadline, with_retries
+from wellspring.services import sync
+
+# Each message has a time of its own, by which a revert finds what it wrote.
+pytestmark = pytest.mark.usefixtures("fresh_database")
+
+CHUNK = 3
+type Log = list[dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk is three rows of each type, and what was left a moment ago is gone on with."""
+    monkeypatch.setattr("wellspring.services.sync.CHUNK", CHUNK)
+    monkeypatch.setattr("wellspring.services.releasing.STALLED_SECONDS", 0.0)
+
+
+@pytest.fixture
+def companies(fresh_database: FreshDatabase, world: World, ours: Tenant) -> list[Row]:
+    return world.companies(ours.workspace, 2 * CHUNK + 1)
+
+
+def begin(body: Body, chunks: int = 1) -> None:
+    """Apply the first chunks of a message, as a release by hand does with one, and a consumer that is lost then."""
+    arrival = messages.arrival(json.dumps(body), group=body["workspace_connector_id"], sent=0, receives=1)
+    for _ in range(chunks):
+        done = with_retries(lambda transaction: sync.apply_one(transaction, arrival), PIPELINE_SCOPE, Deadline(20))
+        assert done.status == "in_progress"
+
+
+def settle() -> None:
+    handler({}, Context())
+
+
+def fate(ledger: Ledger, body: Body) -> tuple[str, str | None]:
+    row = ledger.messages()[body["id"]]
+    return row.outcome, row.reason
+
+
+class TestADisconnect:
+    def test_ends_the_rest_of_what_was_there_and_nothing_newer(
+        self, world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
+    ) -> None:
+        consume(synced(ours.connector, companies))
+        over = disconnected(ours.connector)
+        begin(over)
+        newer = [companies[0], companies[-1], ours.accounts[0]]
+        assert consume(synced(ours.connector, newer)) == []
+        settle()
+        assert fate(ledger, over) == ("applied", None)
+        assert ledger.live(ours.connector) == ids(newer)
+        assert ledger.messages()[over["id"]].counts["company"] == {"ended": len(companies)}
+        sums_are_right(world.database)
+
+    def test_of_a_type_that_had_no_row_leaves_its_first_one(
+        self, ours: Tenant, ledger: Ledger, companies: list[Row]
+    ) -> None:
+        consume(synced(ours.connector, companies))
+        begin(disconnected(ours.connector))
+        consume(synced(ours.connector, ours.peoples[:1]))
+        settle()
+        assert ledger.live(ours.connector) == ids(ours.peoples[:1])
+
+    def test_leaves_what_was_brought_back_since(
+        self, world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
+    ) -> None:
+        rows = world.provenances(companies, ours.connector)
+        world.tombstone(rows[-1])
+        begin(disconnected(ours.connector))
+        restore = "UPDATE core_api.company_workspace_connectors SET deleted_at = NULL, updated_at = now()"
+        world.database.owner.execute(text(f"{restore} WHERE pk = {rows[-1].pk}"))
+        world.database.commit()
+        settle()
+        assert ledger.live(ours.connector) == ids(companies[-1:])
+
+    def test_that_nobody_interrupts_leaves_what_is_written_between_two_chunks(
+        self, ours: Tenant, ledger: Ledger, companies: list[Row]
+    ) -> None:
+        consume(synced(ours.connector, companies))
+        over = disconnected(ours.connector)
+        begin(over)
+        consume(synced(ours.connector, ours.mixed))
+        assert consume(over) == []
+        assert ledger.live(ours.connector) == ids(ours.mixed)
+
+
+class TestARevert:
+    @pytest.fixture
+    def undo(self, ours: Tenant, ledger: Ledger, companies: list[Row]) -> Body:
+        """Of a relink; half of the rows that it had ended are back."""
+        consume(synced(ours.connector, companies))
+        relink = synced(ours.connector, companies, mode="relink")
+        consume(relink)
+        undo = reverted(ours.connector, relink["id"])
+        begin(undo, chunks=2)
+        return undo
+
+    def test_goes_on_behind_appends(
+        self, world: World, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body
+    ) -> None:
+        consume(synced(ours.connector, companies[-1:]))
+        settle()
+        assert fate(ledger, undo) == ("applied", None)
+        assert ledger.live(ours.connector) == ids([*companies, companies[-1]])
+        sums_are_right(world.database)
+
+    @pytest.mark.parametrize("newer", ["invalidation", "relink", "disconnect"])
+    def test_brings_nothing_back_behind_what_ends_rows_and_says_so(
+        self, world: World, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body, log: Log, newer: str
+    ) -> None:
+        body = {
+            "invalidation": invalidated(ours.connector, companies),
+            "relink": synced(ours.connector, companies, mode="relink"),
+            "disconnect": disconnected(ours.connector),
+        }[newer]
+        assert consume(body) == []
+        settle()
+        assert fate(ledger, body) == ("applied", None)
+        assert ledger.live(ours.connector) == (ids(companies) if newer == "relink" else {})
+        assert fate(ledger, undo) == ("parked", "overtaken")
+        (told,) = [line for line in log if line.get("reason") == "overtaken"]
+        assert told["left_ended"] > 0
+        assert consume(undo) == []
+        assert ledger.live(ours.connector) == (ids(companies) if newer == "relink" else {})
+        sums_are_right(world.database)
+
+    def test_is_not_overtaken_by_what_is_parked(
+        self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body
+    ) -> None:
+        consume(invalidated(ours.connector, [Row("company", 0, uuid4())]))
+        settle()
+        assert fate(ledger, undo) == ("applied", None)
+        assert ledger.live(ours.connector) == ids(companies)
+
+    def test_that_has_nothing_to_bring_back_is_applied_behind_anything(
+        self, ours: Tenant, ledger: Ledger, companies: list[Row]
+    ) -> None:
+        wrote = synced(ours.connector, companies)
+        consume(wrote)
+        undo = reverted(ours.connector, wrote["id"])
+        begin(undo, chunks=2)
+        consume(invalidated(ours.connector, companies[:1]))
+        settle()
+        assert fate(ledger, undo) == ("applied", None)
+        assert not ledger.live()
