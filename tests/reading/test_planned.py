@@ -268,7 +268,7 @@ def test_a_server_connection_that_has_called_them_all_keeps_little(
 
 
 def _values(compiled: Any, member: Row) -> tuple[Any, ...]:
-    known = {"caller_id": member.id, "rows": 21, "ids": [member.id], "id_eq": member.id, "cursor_id": member.id}
+    known = {"caller_id": member.id, "rows": 21, "ids": [member.id], "id_eq": member.id, "cursor_pk": member.pk}
     known |= {"cursor_at": "2026-05-10T12:00:00Z"}
     return tuple(known.get(name, compiled.params[name]) for name in compiled.positiontup)
 

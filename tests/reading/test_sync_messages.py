@@ -365,6 +365,27 @@ def test_a_service_lists_what_waits_anywhere(ours: Tenant, theirs: Tenant, world
     assert listed("filter[outcome]=parked&sort=received_at", READER) == [row.id for row in parked]
 
 
+@pytest.mark.parametrize("sort", ["received_at", "-received_at", "-occurred_at"])
+def test_a_walk_goes_on_where_the_message_of_its_cursor_has_been_pruned_meanwhile(
+    world: World, ours: Tenant, sort: str
+) -> None:
+    """Ten came at the same time."""
+    made = [
+        world.message(ours.connector, ours.workspace, occurred_at=datetime(2026, 5, 1, tzinfo=UTC)) for _ in range(10)
+    ]
+    world.database.owner.exec_driver_sql("UPDATE wellspring.sync_messages SET received_at = now()")
+    first = get(f"{MESSAGES}?sort={sort}&page[size]=3", ours.caller)
+    world.database.owner.exec_driver_sql("DELETE FROM wellspring.sync_messages WHERE id = %s", (first.ids[-1],))
+    world.database.commit()
+    seen, following = list(first.ids), first.document["links"]["next"]
+    while following:
+        rest = get(following, ours.caller)
+        seen += rest.ids
+        following = rest.document["links"]["next"]
+    assert len(seen) == len(set(seen))
+    assert {row.id for row in made} <= {*seen}
+
+
 # ---- what a page costs ----------------------------------------------------------------------------------
 MANY, RARE = 20_000, 2000
 CELLS = [

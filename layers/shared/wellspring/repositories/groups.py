@@ -122,14 +122,14 @@ def workspaces_page(
         position: the enrolment to continue from, or None for the end of the list.
 
     Returns:
-        Workspaces, each with `enrolled_at` and `enrolment_id`, its place.
+        Workspaces, each with `enrolled_at`, `enrolment_id` and `place`: where it stands.
     """
     statement = _workspaces_statement(
         person=isinstance(principal, Person), placed=position is not None, backward=query.backward
     )
     values: dict[str, object] = {"group": query.enrolled_in, "rows": query.size + 1, **parameters(principal)}
     if position is not None:
-        values |= {"place_at": position.at, "place": position.id}
+        values |= {"place_at": position.at, "place": position.pk}
     rows: list[Row] = list(transaction.execute(statement, values).mappings())
     return Slice.of_rows(rows, query, of_cursor=position is not None)
 
@@ -195,9 +195,7 @@ def _in_order(group: ScalarSelect[int], visible: Visible, *, placed: bool, ahead
     )
     if not placed:
         return rows
-    # It is found also where the workspace has left since.
-    pk = func.wellspring.place_of(workspace_group_workspaces.name, bindparam("place", type_=PG_UUID(as_uuid=True)))
-    cursor = tuple_(bindparam("place_at", type_=instant), select(pk).scalar_subquery())
+    cursor = tuple_(bindparam("place_at", type_=instant), bindparam("place", type_=BigInteger))
     here = tuple_(*place)
     if descending:
         return rows.where(here < cursor if ahead else here <= cursor)
