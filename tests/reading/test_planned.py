@@ -197,7 +197,8 @@ def test_there_are_no_more_than_forty_and_each_is_its_callers(fresh_database: Fr
         # What writes sees what was written before it in its transaction, by a snapshot of its own.
         is_of_the_queue = row.said in OF_THE_QUEUE
         assert (row.prosecdef, row.provolatile, row.proparallel) == (False, "v" if is_of_the_queue else "s", "u")
-        assert sorted(row.proconfig) == ["plan_cache_mode=force_generic_plan", 'search_path=""']
+        never = [f"enable_{way}=off" for way in ("bitmapscan", "hashjoin", "mergejoin", "seqscan")]
+        assert sorted(row.proconfig) == [*never, "plan_cache_mode=force_generic_plan", 'search_path=""']
         assert row.callers == (
             ["wellspring_consumer"] if is_of_the_queue else ["wellspring_reader", "wellspring_writer"]
         )
