@@ -34,8 +34,9 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.dialects.postgresql import array
 
-from wellspring.access.predicates import IDS, Visible, parameters
+from wellspring.access.predicates import IDS, Visible, asked_about, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.models import parents, table_of
@@ -47,6 +48,7 @@ from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import Resource, ledgers, resource_of
 
 _CONNECTOR = bindparam("connector", type_=PG_UUID(as_uuid=True))
+_CONNECTORS: ColumnElement[Any] = array((_CONNECTOR,), type_=PG_UUID(as_uuid=True))
 _MOST = literal_column(str(MAX_EXAMINED), Integer)
 _MORE = literal_column(str(MAX_EXAMINED + 1), Integer)
 
@@ -107,7 +109,7 @@ def _examined_statement(*, person: bool) -> CompoundSelect[Any]:
     counted = []
     for type_ in ledgers():
         looked = [newest.c.type == literal(type_, Text), newest.c.number <= _MOST, newest.c.record_pk.is_not(None)]
-        told = _told(type_, select(newest.c.record_pk).where(*looked).distinct())
+        told = _told(type_, connector, select(newest.c.record_pk).where(*looked).distinct())
         counted.append(
             select(
                 literal(type_, Text).label("type"),
@@ -168,7 +170,7 @@ def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: 
         .scalar_subquery()
     )
     looked = [numbered.c.number <= _MOST, numbered.c.record_pk.is_not(None)]
-    told = _told(resource.type, select(numbered.c.record_pk).where(*looked).distinct())
+    told = _told(resource.type, connector, select(numbered.c.record_pk).where(*looked).distinct())
     # Each by its key: whatever the planner expects of a function, it does not read all records there are.
     record = (
         select(*own_columns(resource, table), workspace.c.id.label("workspace_id"))
@@ -215,16 +217,9 @@ def _placed(numbered: CTE) -> list[ColumnElement[Any]]:
 
 def _seen(visible: Visible) -> CTE:
     """Return the connector that a query names, where it is live and the caller sees it."""
-    connector = parents.workspace_connectors
-    return (
-        select(connector.c.pk)
-        .where(
-            connector.c.id == _CONNECTOR,
-            connector.c.deleted_at.is_(None),
-            visible.workspace(connector.c.workspace_pk),
-        )
-        .cte("connector")
-    )
+    connector = asked_about(parents.workspace_connectors, _CONNECTORS, "deleted_at")
+    seen = visible.workspace(connector.c.workspace_pk)
+    return select(connector.c.pk, connector.c.id).where(connector.c.deleted_at.is_(None), seen).cte("connector")
 
 
 def _newest(
@@ -259,8 +254,10 @@ def _newest(
     return select(rows).where(exists(select(connector.c.pk))).subquery()
 
 
-def _told(type_: str, pks: Select[Any]) -> TableValuedAlias:
+def _told(type_: str, connector: CTE, pks: Select[Any]) -> TableValuedAlias:
     """Return of each record whether nobody else brings it in, and the row by which the connector last did."""
-    return func.wellspring.sole_of(type_, _CONNECTOR, func.array(pks.scalar_subquery())).table_valued(
+    # Not the id of the request: of a connector that the caller does not see it looks as far as of none.
+    seen = select(connector.c.id).scalar_subquery()
+    return func.wellspring.sole_of(type_, seen, func.array(pks.scalar_subquery())).table_valued(
         column("record_pk", BigInteger), column("latest_pk", BigInteger), column("is_sole", Boolean)
     )
