@@ -220,7 +220,7 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
     asked = [
         parameter_of(query.resource, found)
         for found in query.filters
-        if found.operator not in RANGES and not _is_of_few_messages(query.resource, found)
+        if found.operator not in RANGES and not _is_of_few_messages(query, found)
     ]
     if query.resource.tenancy == "message" and query.sort.name != query.resource.times[0]:
         asked.append("sort")
@@ -235,9 +235,14 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
     return problems
 
 
-def _is_of_few_messages(resource: Resource, condition: Filter) -> bool:
-    """Say whether a filter is of an outcome that few messages have; those of all workspaces stand together."""
-    return resource.tenancy == "message" and condition.name == "outcome" and condition.value != "applied"
+def _is_of_few_messages(query: ListQuery, condition: Filter) -> bool:
+    """Say whether a filter is of an outcome that few messages have, or of the reason of such ones.
+
+    Those of all workspaces stand together.
+    """
+    outcome = next((found.value for found in query.filters if found.name == "outcome"), "applied")
+    is_of_few = query.resource.tenancy == "message" and outcome != "applied"
+    return is_of_few and condition.name in {"outcome", "reason"}
 
 
 def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:
