@@ -128,16 +128,16 @@ class Reader:
             JOIN core_api.workspaces AS workspace ON workspace.pk = connector.workspace_pk
            WHERE workspace.name = %(name)s AND row.deleted_at IS NULL
         """
-        query = f"SELECT row.created_at, row.id {mine} {place} LIMIT 1"
+        query = f"SELECT row.created_at, row.id, row.pk {mine} {place} LIMIT 1"
         values = {"name": tenant.name}
         with self._ledger.connect() as owner:
             counted = owner.execute(f"SELECT count(*) {mine}".encode(), values).fetchone()
             assert counted is not None
             row = owner.execute(query.encode(), values | {"half": counted[0] // 2}).fetchone()
         assert row is not None
-        at, id_ = row
+        at, id_, pk = row
         assert isinstance(id_, UUID)
-        return Position(at, id_)
+        return Position(at, id_, pk)
 
 
 def measure(run: Run) -> Iterator[Result | Curve]:

@@ -21,6 +21,9 @@ CONSUMERS: tuple[str, ...] = ("wellspring_consumer",)
 # What is not known any more goes when it has not been for so long: no function of a release before lives then.
 KEPT = "1 day"
 type Planned = Select[Any] | TextClause
+# A plan is kept from before ANALYZE, perhaps from when the tables were empty: to read a table whole, or to hash it,
+# looked as cheap then as to find rows by an index. Each of these statements has an index for whatever it looks up.
+_NEVER_WHOLE = " ".join(f"SET enable_{way} = off" for way in ("bitmapscan", "hashjoin", "mergejoin", "seqscan"))
 _PROBE = "planned_probe"
 _SINCE = re.compile(r"unused since (.*)")
 
@@ -91,7 +94,7 @@ def _create(owner: Connection, name: str, statement: Planned, sent: str) -> None
     owner.exec_driver_sql(
         f"""
         CREATE FUNCTION {SCHEMA}.{name}({", ".join(values)}) RETURNS {returns} LANGUAGE plpgsql {volatility}
-        SECURITY INVOKER SET search_path = '' SET plan_cache_mode = force_generic_plan AS $planned$
+        SECURITY INVOKER SET search_path = '' SET plan_cache_mode = force_generic_plan {_NEVER_WHOLE} AS $planned$
         #variable_conflict use_column
         BEGIN
           {run}{body};

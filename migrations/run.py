@@ -8,9 +8,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, pool
+from sqlalchemy import Connection, Engine, create_engine, pool
 
-from migrations import planned
+from migrations import planned, statistics
 from wellspring.models.base import INFRASTRUCTURE
 
 ROOT = Path(__file__).resolve().parent
@@ -26,13 +26,19 @@ def _config(**attributes: object) -> Config:
     return config
 
 
+def _after(owner: Connection) -> None:
+    """Make what each deployment makes anew, behind the revisions."""
+    planned.make(owner)
+    statistics.suppose(owner)
+
+
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring the database at `url` (`postgresql://user:password@host:port/name`) up to `revision`.
 
     Waits for another migration of the same database to end. Raises SQLAlchemy's `DBAPIError` when a lock or
     a statement takes longer than env.py allows; what a revision did before that is rolled back.
     """
-    after = planned.make if revision == "head" else None
+    after = _after if revision == "head" else None
     command.upgrade(_config(url=url, after=after), revision)
 
 
@@ -63,7 +69,7 @@ def deploy(connect: Callable[[], Any]) -> str:
         DBAPIError: SQLAlchemy's; of `upgrade`, or because the role `rds_iam` is not there.
     """
     engine = create_engine("postgresql+pg8000://", creator=connect, poolclass=pool.NullPool)
-    config = _config(engine=engine, after=planned.make)
+    config = _config(engine=engine, after=_after)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if _heads(engine) <= known:
         command.upgrade(config, "head")

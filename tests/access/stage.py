@@ -193,7 +193,7 @@ class Stage:
             row = request.cursor
             at = row.created_at if request.sort == "created_at" else row.last_updated_at
             sort = Sort(request.sort, descending=request.descending)
-            cursor = cursors.sign(self._key, resource_of(request.type), sort, Position(at, row.id))
+            cursor = cursors.sign(self._key, resource_of(request.type), sort, Position(at, row.id, row.pk))
             parameters["page[before]" if request.backward else "page[after]"] = cursor
         if request.total:
             parameters["page[total]"] = "true"

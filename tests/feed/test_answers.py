@@ -10,7 +10,7 @@ from tests.feed.conftest import Tables
 from tests.support.api import Caller, Reply, call, person, post, service
 from tests.support.api import get as get_url
 from tests.support.databases import Statements
-from tests.support.feed import apply, upserted
+from tests.support.feed import apply, settle, upserted
 from tests.support.world import World
 from wellspring.repositories.feed_status import LOADS
 from wellspring.resources import FEED_REASONS
@@ -86,6 +86,28 @@ def walk(sort: str) -> list[UUID]:
         found += ids(reply)
         query = (reply.document["links"]["next"] or "").partition("?")[2]
     return found
+
+
+@pytest.mark.parametrize("sort", ["received_at", "-received_at"])
+def test_a_walk_goes_on_where_the_event_of_its_cursor_has_been_applied_meanwhile(
+    tables: Tables, world: World, sort: str
+) -> None:
+    """Of ten that came at the same time, the last one of the first page has been applied, and its row deleted."""
+    awaited = [uuid4() for _ in range(10)]
+    apply(*(upserted("company", uuid4(), 1, workspace_id=id_) for id_ in awaited))
+    tables.database.owner.exec_driver_sql("UPDATE wellspring.pending_events SET received_at = now()")
+    query = f"filter[outcome]=waiting&sort={sort}&page[size]=3"
+    first = get(EVENTS, query, READER)
+    missed = tables.one("SELECT missing_key FROM wellspring.pending_events WHERE id = :id", id=first.ids[-1])
+    apply(upserted("workspace", missed[0], 1))
+    assert settle() == 1
+    seen, following = list(first.ids), first.document["links"]["next"]
+    while following:
+        page = get_url(following, READER)
+        assert page.document["links"]["prev"]
+        seen += page.ids
+        following = page.document["links"]["next"]
+    assert len(seen) == len(set(seen)) == 10
 
 
 @pytest.mark.parametrize(

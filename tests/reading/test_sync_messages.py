@@ -13,7 +13,7 @@ from tests.support.api import ANONYMOUS, READER, Caller, draft, get, patch, serv
 from tests.support.databases import CONSUMER, Database, FreshDatabase
 from tests.support.queue import consume, invalidated, synced
 from tests.support.world import Row, World
-from wellspring.resources import SYNC_MESSAGE
+from wellspring.resources import MESSAGE_REASONS, SYNC_MESSAGE
 
 MESSAGES = "/v1/sync-messages"
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -308,10 +308,9 @@ def test_a_list_is_what_a_model_says(
     for query in queries:
         scopes = [f"filter[workspace_connector]={connector}" for connector in connectors]
         scopes += [f"filter[workspace_connector]={','.join(connectors)}"]
-        if "run" not in query:
-            scopes += [f"filter[workspace]={ours.workspace.id}"]
-            scopes += [f"filter[workspace]={ours.workspace.id}&filter[workspace_connector]={connectors[0]}"]
-            scopes += [""] if who == PERSON else []
+        scopes += [f"filter[workspace]={ours.workspace.id}"]
+        scopes += [f"filter[workspace]={ours.workspace.id}&filter[workspace_connector]={connectors[0]}"]
+        scopes += [""] if who == PERSON else []
         for scope in scopes:
             whole = "&".join(part for part in (query, scope) if part)
             wanted = expected(history, whole, is_person=who == PERSON)
@@ -319,6 +318,21 @@ def test_a_list_is_what_a_model_says(
             page = get(f"{MESSAGES}?page[size]=1&page[total]=true&{whole}", caller).document
             assert page["meta"]["page"]["total"] == len(wanted), whole
         assert any(expected(history, query, is_person=True)) or "malformed" in query or "mismatch" in query
+
+
+def test_a_service_counts_what_is_parked_for_a_reason_in_all_workspaces(
+    ours: Tenant, history: list[tuple[Row, dict[str, Any]]]
+) -> None:
+    counted = 0
+    for reason in MESSAGE_REASONS:
+        query = f"filter[outcome]=parked&filter[reason]={reason}"
+        # Of each message of ours there is one like it of another tenant's.
+        mine = expected(history, query, is_person=False)
+        page = get(f"{MESSAGES}?page[size]=1&page[total]=true&{query}", READER).document
+        assert page["meta"]["page"]["total"] == 2 * len(mine)
+        counted += len(mine)
+        assert [id_ for id_ in listed(query, READER) if id_ in mine] == mine
+    assert counted
 
 
 def test_a_page_leads_back_where_it_came_from(ours: Tenant, history: list[tuple[Row, dict[str, Any]]]) -> None:
@@ -332,7 +346,6 @@ def test_a_page_leads_back_where_it_came_from(ours: Tenant, history: list[tuple[
 @pytest.mark.parametrize(
     ("who", "query", "parameter"),
     [
-        (PERSON, "filter[run]=one", "filter[run]"),
         (PERSON, "filter[workspace_connector]={connector}&filter[run]=one&filter[reason]=overtaken", "filter[reason]"),
         (PERSON, "filter[outcome]=parked&sort=occurred_at", "sort"),
         (PERSON, "filter[processed_at][gte]=2026-05-10T12:00:00Z", "filter[processed_at][gte]"),
@@ -349,6 +362,7 @@ def test_a_page_leads_back_where_it_came_from(ours: Tenant, history: list[tuple[
         (PERSON, "sort=created_at", "sort"),
         (SERVICE, "filter[outcome]=applied", "filter[outcome]"),
         (SERVICE, "filter[outcome]=applied&filter[reason]=overtaken", "filter[outcome]"),
+        (SERVICE, "filter[run]=one", "filter[run]"),
         (SERVICE, "sort=processed_at", "sort"),
     ],
 )
@@ -423,6 +437,27 @@ def test_who_sees_a_connector_sees_what_was_malformed_of_it(database: Database, 
     assert connector["attributes"]["parked_messages"] == 1
 
 
+@pytest.mark.parametrize("sort", ["received_at", "-received_at", "-occurred_at"])
+def test_a_walk_goes_on_where_the_message_of_its_cursor_has_been_pruned_meanwhile(
+    world: World, ours: Tenant, sort: str
+) -> None:
+    """Ten came at the same time."""
+    made = [
+        world.message(ours.connector, ours.workspace, occurred_at=datetime(2026, 5, 1, tzinfo=UTC)) for _ in range(10)
+    ]
+    world.database.owner.exec_driver_sql("UPDATE wellspring.sync_messages SET received_at = now()")
+    first = get(f"{MESSAGES}?sort={sort}&page[size]=3", ours.caller)
+    world.database.owner.exec_driver_sql("DELETE FROM wellspring.sync_messages WHERE id = %s", (first.ids[-1],))
+    world.database.commit()
+    seen, following = list(first.ids), first.document["links"]["next"]
+    while following:
+        rest = get(following, ours.caller)
+        seen += rest.ids
+        following = rest.document["links"]["next"]
+    assert len(seen) == len(set(seen))
+    assert {row.id for row in made} <= {*seen}
+
+
 # ---- what a page costs ----------------------------------------------------------------------------------
 MANY, RARE = 20_000, 2000
 CELLS = [
@@ -431,6 +466,8 @@ CELLS = [
     "filter[reason]=expired",
     "filter[run]=rare&filter[outcome]=applied",
     "sort=received_at&filter[outcome]=parked",
+    "filter[outcome]=parked&filter[reason]=overtaken",
+    "filter[outcome]=parked&filter[reason]=expired",
 ]
 
 
@@ -497,8 +534,10 @@ def test_no_list_costs_more_than_ten_plain_pages(fresh_database: FreshDatabase, 
             if (cost := meter.cost(query, who)) > max(10 * plain, 600):
                 dear[query] = cost
     for query in CELLS:
-        within = scopes if "run" in query else [*scopes, f"filter[workspace]={crowded.workspace.id}"]
-        for scope in within:
+        within = [*scopes, f"filter[workspace]={crowded.workspace.id}"]
+        # Of all workspaces, and of those that a person sees.
+        is_offered = who == PERSON or ("filter[outcome]=" in query and "applied" not in query and "run" not in query)
+        for scope in [*within, *([""] if is_offered else [])]:
             cost = meter.cost(f"{query}&{scope}".removeprefix("&"), who)
             if cost > max(10 * plain, 600):
                 dear[f"{query}&{scope}"] = cost

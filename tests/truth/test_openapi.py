@@ -587,8 +587,7 @@ def with_its_order(route: Route, name: str, given: Mapping[str, str]) -> dict[st
     order = {"sort": match[1]} if match else {}
     dead = {"filter[deleted]": "only"} if match and match[1] == "deleted_at" else {}
     within_one = name.endswith("[contains]") or (match is not None and match[1] == "last_synced_at")
-    scopes = {"filter[run]": ("filter[workspace_connector]",)}.get(name, ())
-    scopes = ("filter[workspace]",) if within_one else scopes
+    scopes = ("filter[workspace]",) if within_one else ()
     within = {scope: given[scope] for scope in scopes if scope in given}
     return {name: given[name]} | order | dead | within
 

@@ -12,14 +12,21 @@ from wellspring.errors import InvalidCursor
 from wellspring.jsonapi.documents import url_of
 from wellspring.jsonapi.query import MAX_FILTER_IDS, with_cursor
 from wellspring.queries import MAX_NAME_FOLDED, Position, Sort
-from wellspring.resources import ACCOUNT, ACCOUNT_WORKSPACE_CONNECTOR, COMPANY, COMPANY_WORKSPACE_CONNECTOR, FOLDED
-from wellspring.services.cursors import sign, verify
+from wellspring.resources import (
+    ACCOUNT,
+    ACCOUNT_WORKSPACE_CONNECTOR,
+    COMPANY,
+    COMPANY_WORKSPACE_CONNECTOR,
+    FOLDED,
+    Resource,
+)
+from wellspring.services.cursors import ID_BYTES, PK_BYTES, sign, verify
 
 BASE64 = f"{string.ascii_letters}{string.digits}-_"
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
 NEWEST, OLDEST = Sort("created_at", descending=True), Sort("created_at", descending=False)
 MOMENT = datetime(2026, 5, 10, 8, 14, 22, 123000, tzinfo=UTC)
-HERE = Position(MOMENT, UUID(int=2**127 + 5))
+HERE = Position(MOMENT, UUID(int=2**127 + 5), 2**40 + 3)
 
 
 def opened(cursor: str, *, sort: Sort = NEWEST, keys: tuple[bytes, ...] = (KEY,)) -> Position:
@@ -28,8 +35,19 @@ def opened(cursor: str, *, sort: Sort = NEWEST, keys: tuple[bytes, ...] = (KEY,)
 
 @pytest.mark.parametrize("year", [1901, 1969, 1970, 2026, 9999])
 def test_a_cursor_gives_back_its_place(year: int) -> None:
-    place = Position(MOMENT.replace(year=year), HERE.id)
+    place = Position(MOMENT.replace(year=year), HERE.id, HERE.pk)
     assert opened(sign(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, place)) == place
+
+
+def test_a_cursor_does_not_show_the_pk_and_no_two_rows_hide_theirs_alike() -> None:
+    def hidden(type_: Resource, sort: Sort, place: Position) -> int:
+        signed = base64.urlsafe_b64decode(sign(KEY, type_, sort, place) + "==")
+        return int.from_bytes(signed[ID_BYTES : ID_BYTES + PK_BYTES])
+
+    there = [(COMPANY, NEWEST, HERE), (COMPANY, OLDEST, HERE), (ACCOUNT, NEWEST, HERE)]
+    there.append((COMPANY, NEWEST, Position(MOMENT, UUID(int=7), HERE.pk)))
+    # What a pk is changed by; of another list or row it tells nothing.
+    assert len({hidden(*place) ^ HERE.pk for place in there} | {0}) == len(there) + 1
 
 
 @pytest.mark.parametrize("name", ["", "alder trading", "ärger & söhne", "名" * 200])
@@ -77,7 +95,7 @@ def test_a_cursor_is_bound_to_the_sort_and_the_type() -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["", "x", "abcd", "é", "\ud800", "=" * 9, "A" * 54, "A" * 5000, "-" * 54, "a b", "\x00"]
+    "cursor", ["", "x", "abcd", "é", "\ud800", "=" * 9, "A" * 64, "A" * 5000, "-" * 64, "a b", "\x00"]
 )
 def test_what_was_never_a_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidCursor) as caught:

@@ -103,10 +103,12 @@ class Position:
     Attributes:
         at: that row's value of the sorted attribute.
         id: that row's public id.
+        pk: that row's pk, which decides among those of the same `at`; 0 in a list that looks it up by the id.
     """
 
     at: datetime | str
     id: UUID
+    pk: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ the way closes it.
 """
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -21,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    column,
     exists,
     false,
     func,
@@ -226,6 +228,29 @@ class Visible:
             return self.message(parent.c.workspace_pk, leads=leads)
         workspace = workspace_of(parent, table)
         return true() if workspace is None else self.workspace(workspace, leads=leads)
+
+
+def asked_about(table: Table, ids: ColumnElement[Any], *columns: str) -> FromClause:
+    """Return the rows of `table` that have these ids, and for each id that none has a row of nobody's.
+
+    So the caller's sight of what is there and of what is not is computed alike, and time tells nothing (OFFSET 0:
+    before it is). The `pk` and the `workspace_pk` of what is not there are 0.
+
+    Args:
+        table: which; an alias of it is read.
+        ids: public ids.
+        columns: what is wanted of a row beside its `pk`, `id` and `workspace_pk`.
+    """
+    row = table.alias()
+    wanted = func.unnest(ids).table_valued(column("id", PG_UUID(as_uuid=True))).render_derived(name="wanted")
+    known = [row.c[name] for name in ("pk", "workspace_pk") if name in row.c]
+    shown = [*(func.coalesce(each, 0).label(each.name) for each in known), *(row.c[name] for name in columns)]
+    return (
+        select(wanted.c.id, *shown)
+        .select_from(wanted.outerjoin(row, row.c.id == wanted.c.id))
+        .offset(literal_column("0", Integer))
+        .subquery(f"asked_{table.name}")
+    )
 
 
 def workspace_of(parent: FromClause, table: str) -> ColumnElement[int] | None:

@@ -334,15 +334,11 @@ class Parser:
 
     def _refuse_unbounded_messages(self) -> None:
         equal = {found.name for found in self.filters if found.operator == "eq"}
-        has_connector = any(found.name == "workspace_connector" for found in self.filters)
         if "message_id" in equal:
             detail = "A message is found by its id alone, or by that within filter[workspace]."
             for found in self.filters:
                 if found.name != "message_id":
                     self.refuse(parameter_of(self.resource, found), detail)
-        if "run" in equal and not has_connector:
-            detail = "A run is one connector's: ask for filter[workspace_connector] with it."
-            self.refuse("filter[run]", detail)
         if {"run", "reason"} <= equal:
             detail = "A run's messages are found by their outcome: ask for filter[outcome]=parked instead."
             self.refuse("filter[reason]", detail)

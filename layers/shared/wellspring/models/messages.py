@@ -94,7 +94,7 @@ sync_messages = Table(
     *(_of_parent(parent, "occurred_at", "pk", where="occurred_at IS NOT NULL") for parent in PARENTS),
     *(_of_parent(parent, "processed_at", "pk", where="processed_at IS NOT NULL") for parent in PARENTS),
     Index("idx_sync_messages_reverted", "reverted_by_pk", "pk", postgresql_where=text("reverted_by_pk IS NOT NULL")),
-    _of_parent("wc", "run", "outcome", "received_at", "pk", where="run IS NOT NULL"),
+    *(_of_parent(parent, "run", "outcome", "received_at", "pk", where="run IS NOT NULL") for parent in PARENTS),
     Index("idx_sync_messages_received", "received_at", "pk"),
     Index(
         "idx_sync_messages_reason",

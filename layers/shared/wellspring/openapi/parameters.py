@@ -191,6 +191,10 @@ def _sort(resource: Resource) -> Object:
         description = f"The order, `-` for newest first; `{usual}` where it is not said."
         if resource.tenancy == "message":
             description += " By another time only those that have it, and without a filter on outcome, reason or run."
+            description += (
+                " A service that names no workspace and no connector has this order alone, and filters by an outcome "
+                "other than `applied`, with a reason or without; by a run it names one of them."
+            )
         return _query("sort", description, narrowed("Order", enum=_orders(resource)), usual)
     if resource.named is None:
         description = f"The order, `-` for newest first; `-created_at` where it is not said. {dead}"

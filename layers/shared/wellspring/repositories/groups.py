@@ -23,10 +23,10 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from wellspring.access.predicates import Visible, parameters
+from wellspring.access.predicates import Visible, asked_about, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.database.flush import ahead
@@ -135,14 +135,14 @@ def workspaces_page(
         position: the enrolment to continue from, or None for the end of the list.
 
     Returns:
-        Workspaces, each with `enrolled_at` and `enrolment_id`, its place.
+        Workspaces, each with `enrolled_at`, `enrolment_id` and `place`: where it stands.
     """
     statement = _workspaces_statement(
         person=isinstance(principal, Person), placed=position is not None, backward=query.backward
     )
     values: dict[str, object] = {"group": query.enrolled_in, "rows": query.size + 1, **parameters(principal)}
     if position is not None:
-        values |= {"place_at": position.at, "place": position.id}
+        values |= {"place_at": position.at, "place": position.pk}
     rows: list[Row] = list(transaction.execute(statement, values).mappings())
     return Slice.of_rows(rows, query, of_cursor=position is not None)
 
@@ -178,9 +178,9 @@ def _workspaces_counted_statement(*, person: bool) -> Select[Any]:
 
 def _seen_group(visible: Visible) -> ScalarSelect[int]:
     """Return the group that a query names, where the caller sees it; what they see is computed at first."""
-    group = parents.workspace_groups
-    named = group.c.id == bindparam("group", type_=PG_UUID(as_uuid=True))
-    return select(group.c.pk).where(named, visible.group(group.c.pk), *visible.before_all()).scalar_subquery()
+    ids: ColumnElement[Any] = array((bindparam("group", type_=PG_UUID(as_uuid=True)),), type_=PG_UUID(as_uuid=True))
+    group = asked_about(parents.workspace_groups, ids)
+    return select(group.c.pk).where(visible.group(group.c.pk), *visible.before_all()).scalar_subquery()
 
 
 def _in_order(group: ScalarSelect[int], visible: Visible, *, placed: bool, ahead: bool, backward: bool) -> Select[Any]:
@@ -208,9 +208,7 @@ def _in_order(group: ScalarSelect[int], visible: Visible, *, placed: bool, ahead
     )
     if not placed:
         return rows
-    # It is found also where the workspace has left since.
-    pk = func.wellspring.place_of(workspace_group_workspaces.name, bindparam("place", type_=PG_UUID(as_uuid=True)))
-    cursor = tuple_(bindparam("place_at", type_=instant), select(pk).scalar_subquery())
+    cursor = tuple_(bindparam("place_at", type_=instant), bindparam("place", type_=BigInteger))
     here = tuple_(*place)
     if descending:
         return rows.where(here < cursor if ahead else here <= cursor)

@@ -1,7 +1,8 @@
 """Page cursors: opaque, tamper-evident, bound to the type and the sort (contract, section 4, "Lists").
 
-A cursor is the row's public id and its time, or its name as it is sorted, signed with HMAC-SHA256. It gives away
-nothing that the answer beside it does not say.
+A cursor is the row's public id, its pk, and its time, or its name as it is sorted, signed with HMAC-SHA256. That is the
+whole position: nothing is looked up by it, so it holds when its row has been deleted since. It gives away nothing that
+the answer beside it does not say: the pk is encrypted (docs/adr/0005).
 """
 
 import base64
@@ -18,20 +19,31 @@ from wellspring.resources import Resource
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 ID_BYTES = 16
+PK_BYTES = 8
 TIME_BYTES = 8
 TAG_BYTES = 16
 
 
+def _digest(key: bytes, use: str, resource: Resource, sort: Sort, body: bytes) -> bytes:
+    bound = f"{use}:{resource.type}:{'-' if sort.descending else ''}{sort.name}:".encode()
+    return hmac.digest(key, bound + body, "sha256")
+
+
 def _tag(key: bytes, resource: Resource, sort: Sort, body: bytes) -> bytes:
-    bound = f"{resource.type}:{'-' if sort.descending else ''}{sort.name}:".encode()
-    return hmac.digest(key, bound + body, "sha256")[:TAG_BYTES]
+    return _digest(key, "cursor", resource, sort, body)[:TAG_BYTES]
+
+
+def _encrypted(key: bytes, resource: Resource, sort: Sort, row: bytes, pk: int) -> int:
+    """Return a pk encrypted, or decrypted: XOR with bits of which each row of a list has its own."""
+    return pk ^ int.from_bytes(_digest(key, "pk", resource, sort, row)[:PK_BYTES])
 
 
 def sign(key: bytes, resource: Resource, sort: Sort, position: Position) -> str:
     """Return the cursor of `position` in a list of `resource` under `sort`."""
     at = position.at
     place = at.encode() if isinstance(at, str) else ((at - EPOCH) // MILLISECOND).to_bytes(TIME_BYTES, signed=True)
-    body = position.id.bytes + place
+    row = position.id.bytes
+    body = row + _encrypted(key, resource, sort, row, position.pk).to_bytes(PK_BYTES) + place
     return _written(body + _tag(key, resource, sort, body))
 
 
@@ -61,10 +73,11 @@ def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, p
         signed = b""
     end = max(len(signed) - TAG_BYTES, 0)
     body, tag = signed[:end], signed[end:]
-    if not any(hmac.compare_digest(tag, _tag(key, resource, sort, body)) for key in keys):
+    signer = next((key for key in keys if hmac.compare_digest(tag, _tag(key, resource, sort, body))), None)
+    if signer is None:
         raise InvalidCursor(
             "The cursor is not one of this list in this order; begin again without it.", parameter=parameter
         )
-    place = body[ID_BYTES:]
+    row, pk, place = body[:ID_BYTES], body[ID_BYTES : ID_BYTES + PK_BYTES], body[ID_BYTES + PK_BYTES :]
     at = place.decode() if sort.by_text else EPOCH + int.from_bytes(place, signed=True) * MILLISECOND
-    return Position(at=at, id=UUID(bytes=body[:ID_BYTES]))
+    return Position(at, UUID(bytes=row), _encrypted(signer, resource, sort, row, int.from_bytes(pk)))

@@ -140,7 +140,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
 def _place(sort: Sort, row: Row) -> Position:
     """Return the place of a row, whose id and times are text (`ledger`)."""
     at = row[sort.name]
-    return Position(at if sort.by_text else of_postgres(at), UUID(row["id"]))
+    return Position(at if sort.by_text else of_postgres(at), UUID(row["id"]), row["pk"])
 
 
 def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
@@ -149,7 +149,7 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
     looked = sole.sole_page(transaction, principal, query, position)
     is_full = len(looked.rows) > query.size
     rows = looked.rows[: query.size]
-    places = [Position(row["at"], row["row_id"]) for row in rows]
+    places = [Position(row["at"], row["row_id"], row["row_pk"]) for row in rows]
     # As far as was looked: what lies beyond is another page, also where there is nothing to show on this one.
     near, far = looked.first, places[-1] if is_full else looked.last
     ahead = far is not None
@@ -171,7 +171,7 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
 def _enrolled_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
     """Return the workspaces of a group, in the order of their enrolment."""
     slice_ = groups.workspaces_page(transaction, principal, query, _position(transaction, query))
-    places = (Position(row["enrolled_at"], row["enrolment_id"]) for row in slice_.rows)
+    places = (Position(row["enrolled_at"], row["enrolment_id"], row["place"]) for row in slice_.rows)
     counted = groups.workspaces_counted(transaction, principal, query) if query.total else None
     return Page(
         rows=slice_.rows,

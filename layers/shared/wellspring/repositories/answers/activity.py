@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Date,
+    FromClause,
     Integer,
     MetaData,
     Select,
@@ -31,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from wellspring.access.predicates import IDS, Visible, parameters
+from wellspring.access.predicates import IDS, Visible, asked_about, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.models import parents
@@ -101,14 +102,16 @@ def _none() -> dict[str, dict[str, int]]:
 
 def _connectors(*, person: bool, by_workspace: bool) -> CTE:
     """Return the connectors that a query names and the caller sees, live or not: their sums outlive them."""
-    connector, workspace = parents.workspace_connectors, parents.workspaces
+    connector: FromClause = parents.workspace_connectors
+    named: list[ColumnElement[bool]] = []
     if by_workspace:
+        workspace = parents.workspaces
         wanted = select(workspace.c.pk).where(workspace.c.id == bindparam("workspace", type_=PG_UUID(as_uuid=True)))
-        named: ColumnElement[bool] = connector.c.workspace_pk == wanted.scalar_subquery()
+        named.append(connector.c.workspace_pk == wanted.scalar_subquery())
     else:
-        named = connector.c.id == func.any(bindparam("connectors", type_=IDS))
+        connector = asked_about(parents.workspace_connectors, bindparam("connectors", type_=IDS), "deleted_at")
     seen = Visible(person=person).workspace(connector.c.workspace_pk)
-    return select(connector.c.pk, connector.c.id, connector.c.deleted_at).where(named, seen).cte("named")
+    return select(connector.c.pk, connector.c.id, connector.c.deleted_at).where(*named, seen).cte("named")
 
 
 def _in_range() -> list[ColumnElement[bool]]:

@@ -34,8 +34,9 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.dialects.postgresql import array
 
-from wellspring.access.predicates import IDS, Visible, parameters
+from wellspring.access.predicates import IDS, Visible, asked_about, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.models import parents, table_of
@@ -47,6 +48,7 @@ from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import Resource, ledgers, resource_of
 
 _CONNECTOR = bindparam("connector", type_=PG_UUID(as_uuid=True))
+_CONNECTORS: ColumnElement[Any] = array((_CONNECTOR,), type_=PG_UUID(as_uuid=True))
 _MOST = literal_column(str(MAX_EXAMINED), Integer)
 _MORE = literal_column(str(MAX_EXAMINED + 1), Integer)
 
@@ -56,7 +58,7 @@ class Looked:
     """Records that nobody else brings in, and the rows that were looked at to find them.
 
     Attributes:
-        rows: the records, each with `at` and `row_id`, the place of its row of provenance.
+        rows: the records, each with `at`, `row_id` and `row_pk`, the place of its row of provenance.
         first: the place of the first row that was looked at; None where there was none.
         last: that of the last one, where there are more beyond it.
         behind: whether there are rows at and behind the place that the page was asked from.
@@ -107,7 +109,7 @@ def _examined_statement(*, person: bool) -> CompoundSelect[Any]:
     counted = []
     for type_ in ledgers():
         looked = [newest.c.type == literal(type_, Text), newest.c.number <= _MOST, newest.c.record_pk.is_not(None)]
-        told = _told(type_, select(newest.c.record_pk).where(*looked).distinct())
+        told = _told(type_, connector, select(newest.c.record_pk).where(*looked).distinct())
         counted.append(
             select(
                 literal(type_, Text).label("type"),
@@ -142,11 +144,11 @@ def sole_page(transaction: Transaction, principal: Principal, query: ListQuery, 
     values: dict[str, object] = {"connector": query.sole_source, "rows": query.size + 1, **parameters(principal)}
     values |= {"of_workspaces": list(query.workspaces)} if query.workspaces else {}
     if position is not None:
-        values |= {"place": position.id, "place_at": position.at}
+        values |= {"place": position.pk, "place_at": position.at}
     found = transaction.execute(statement, values).mappings().all()
     ends = found[0]
     first, last = (
-        Position(ends[f"{end}_at"], ends[f"{end}_id"]) if ends[f"{end}_id"] is not None else None
+        Position(ends[f"{end}_at"], ends[f"{end}_id"], ends[f"{end}_pk"]) if ends[f"{end}_id"] is not None else None
         for end in ("first", "last")
     )
     rows: list[Row] = [row for row in found if row["id"] is not None]
@@ -159,8 +161,7 @@ def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: 
     connector = _seen(visible)
     place: tuple[ColumnElement[Any], ...] = ()
     if placed:
-        place_pk = func.wellspring.place_of(ledger.name, bindparam("place", type_=PG_UUID(as_uuid=True)))
-        place = (bindparam("place_at", type_=instant), place_pk)
+        place = (bindparam("place_at", type_=instant), bindparam("place", type_=BigInteger))
     numbered = select(_newest(resource, connector, *place, backward=backward)).cte("numbered")
     table, workspace = table_of(resource.table), parents.workspaces
     of = func.array(
@@ -169,7 +170,7 @@ def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: 
         .scalar_subquery()
     )
     looked = [numbered.c.number <= _MOST, numbered.c.record_pk.is_not(None)]
-    told = _told(resource.type, select(numbered.c.record_pk).where(*looked).distinct())
+    told = _told(resource.type, connector, select(numbered.c.record_pk).where(*looked).distinct())
     # Each by its key: whatever the planner expects of a function, it does not read all records there are.
     record = (
         select(*own_columns(resource, table), workspace.c.id.label("workspace_id"))
@@ -185,7 +186,7 @@ def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: 
     )
     # A record that the connector brought in several times stands where it last did.
     found = (
-        select(*record.c, numbered.c.created_at.label("at"), numbered.c.id.label("row_id"), numbered.c.number)
+        select(*record.c, *_placed(numbered), numbered.c.number)
         .select_from(told.join(numbered, numbered.c.pk == told.c.latest_pk).join(record, true()))
         .where(told.c.is_sole, numbered.c.number <= _MOST)
         .order_by(numbered.c.number)
@@ -197,32 +198,28 @@ def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: 
     places = [
         select(numbered.c[name]).where(*which).scalar_subquery().label(f"{end}_{label}")
         for end, which in (("first", first), ("last", last))
-        for name, label in (("created_at", "at"), ("id", "id"))
+        for name, label in (("created_at", "at"), ("id", "id"), ("pk", "pk"))
     ]
     behind: list[ColumnElement[Any]] = []
     if placed:
         # The other way, and what is at the place itself.
         others = _newest(resource, connector, *place, backward=not backward, most=literal_column("1", Integer))
-        at_place = exists().where(
-            ledger.c.id == bindparam("place", type_=PG_UUID(as_uuid=True)), ledger.c.deleted_at.is_(None)
-        )
+        at_place = exists().where(ledger.c.pk == place[1], ledger.c.deleted_at.is_(None))
         behind = [or_(exists(select(others.c.pk)), at_place).label("behind")]
     ends = select(*places, *behind).cte("ends")
     return select(*ends.c, *found.c).select_from(ends.outerjoin(found, true())).order_by(found.c.number)
 
 
+def _placed(numbered: CTE) -> list[ColumnElement[Any]]:
+    """Return the place of a row of provenance."""
+    return [numbered.c[name].label(label) for name, label in (("created_at", "at"), ("id", "row_id"), ("pk", "row_pk"))]
+
+
 def _seen(visible: Visible) -> CTE:
     """Return the connector that a query names, where it is live and the caller sees it."""
-    connector = parents.workspace_connectors
-    return (
-        select(connector.c.pk)
-        .where(
-            connector.c.id == _CONNECTOR,
-            connector.c.deleted_at.is_(None),
-            visible.workspace(connector.c.workspace_pk),
-        )
-        .cte("connector")
-    )
+    connector = asked_about(parents.workspace_connectors, _CONNECTORS, "deleted_at")
+    seen = visible.workspace(connector.c.workspace_pk)
+    return select(connector.c.pk, connector.c.id).where(connector.c.deleted_at.is_(None), seen).cte("connector")
 
 
 def _newest(
@@ -257,8 +254,10 @@ def _newest(
     return select(rows).where(exists(select(connector.c.pk))).subquery()
 
 
-def _told(type_: str, pks: Select[Any]) -> TableValuedAlias:
+def _told(type_: str, connector: CTE, pks: Select[Any]) -> TableValuedAlias:
     """Return of each record whether nobody else brings it in, and the row by which the connector last did."""
-    return func.wellspring.sole_of(type_, _CONNECTOR, func.array(pks.scalar_subquery())).table_valued(
+    # Not the id of the request: of a connector that the caller does not see it looks as far as of none.
+    seen = select(connector.c.id).scalar_subquery()
+    return func.wellspring.sole_of(type_, seen, func.array(pks.scalar_subquery())).table_valued(
         column("record_pk", BigInteger), column("latest_pk", BigInteger), column("is_sole", Boolean)
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ColumnElement,
     FromClause,
     Integer,
@@ -20,7 +21,6 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from wellspring.access.predicates import Visible, workspace_of
 from wellspring.models import aliased, listed_from, table_of
@@ -58,7 +58,7 @@ class PageBuilder(ABC):
     def statement(self) -> Select[Any]:
         """Return the whole statement."""
         page = self.page()
-        hidden = {"pk", *(trace.column for trace in self.resource.traces)}
+        hidden = {trace.column for trace in self.resource.traces}
         columns = [column for column in page.c if column.name not in hidden]
         # Behind the page: of the rows that are read for it most are not on it.
         for trace in self.resource.traces:
@@ -67,8 +67,8 @@ class PageBuilder(ABC):
             columns.append(named.scalar_subquery().label(f"{trace.name}_id"))
         rows, conditions = page, []
         if leaves(self.resource):
-            rows = select(page.c.pk, *columns).cte("shown")
-            columns = [column for column in rows.c if column.name != "pk"]
+            rows = select(*columns).cte("shown")
+            columns = [*rows.c]
             conditions.append(leaving(self.resource, rows))
         source: FromClause = rows
         if self.shape.cursor:
@@ -108,11 +108,9 @@ class PageBuilder(ABC):
 
     def _cursor(self, row: FromClause) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         """Return the place of the cursor: what the list is sorted by, and the pk."""
-        # The cursor carries the public id; its pk is looked up here, so that it never leaves the database. It is found
-        # also where the caller no longer sees its row: a walk must not end because a company was tombstoned.
-        found = func.wellspring.place_of(self.table.name, bindparam("cursor_id", type_=PG_UUID(as_uuid=True)))
+        # Values, and nothing that is looked up: the cursor's row may be deleted, or not be seen any more.
         at = bindparam("cursor_at", type_=row.c[self.shape.sort.name].type)
-        return at, select(found).scalar_subquery()
+        return at, bindparam("cursor_pk", type_=BigInteger)
 
     def _beside_cursor(self, row: FromClause, *, reverse: bool, inclusive: bool) -> ColumnElement[bool]:
         place, cursor = tuple_(self._at(row), row.c.pk), tuple_(*self._cursor(row))

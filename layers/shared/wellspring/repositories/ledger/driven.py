@@ -34,7 +34,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from wellspring.access.predicates import workspace_of
+from wellspring.access.predicates import IDS, asked_about, workspace_of
 from wellspring.models import aliased
 from wellspring.models.base import instant
 from wellspring.models.walks import Walk, declared, pieces
@@ -42,7 +42,7 @@ from wellspring.queries import Sort
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
 from wellspring.repositories.ledger.columns import LAST_CHARACTER, parent_filters, target_table
 from wellspring.repositories.ledger.left import ONE
-from wellspring.repositories.ledger.shapes import Shape
+from wellspring.repositories.ledger.shapes import Shape, parameter_name
 from wellspring.resources import Relationship
 
 # Of how many rows of each head's parent a large page finds out how far it reaches, at least.
@@ -137,9 +137,11 @@ class HeadsThenLateral(PageBuilder):
         of such, and whether it is live, where dead rows are asked for, which outlive it.
         """
         table = target_table(self.leading)
-        parent = table.alias(self.leading.name)
+        parent: FromClause = table.alias(self.leading.name)
         conditions = parent_filters(self.leading, parent, self.shape.conditions)
         leads = not conditions
+        if not leads and self.shape.person:
+            parent, conditions = self._asked_about(self.leading), []
         if self.leading.is_trace:
             # Forgotten it may be, but not tombstoned.
             where = [parent.c.workspace_connector_pk, parent.c.processed_at, literal_column("true").label("is_live")]
@@ -156,11 +158,17 @@ class HeadsThenLateral(PageBuilder):
         source: FromClause = parent
         within: ColumnElement[Any] = cast(null(), BigInteger)
         if self.within is not None:
-            other = target_table(self.within).alias(f"within_{self.within.name}")
+            other = self._asked_about(self.within)
             source, within = parent.join(other, true()), other.c.pk
-            conditions += parent_filters(self.within, other, self.shape.conditions)
         whole = select(*self._of_driver(parent, within)).select_from(source).where(*conditions)
         return (union_all(whole, self._left()) if self.has_left else whole).cte("driver")
+
+    def _asked_about(self, relationship: Relationship) -> FromClause:
+        """Return the parents that a filter names, and somebody's that is nobody's for each that is not there."""
+        table = target_table(relationship)
+        ids = bindparam(parameter_name(relationship.name, "in"), type_=IDS)
+        wanted = ("deleted_at", "workspace_connector_pk", "processed_at")
+        return asked_about(table, ids, *(name for name in wanted if name in table.c))
 
     def _of_driver(self, parent: FromClause, within: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         """Return the columns of a driver."""

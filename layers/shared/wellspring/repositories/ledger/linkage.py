@@ -70,7 +70,7 @@ def _by_group(answer: Answer) -> Linkage:
     found: Linkage = {}
     for row in answer:
         found.setdefault(row.group_id, {}).setdefault(row.relationship, []).append(
-            Linked(row.id, Position(row.since, row.link_id))
+            Linked(row.id, Position(row.since, row.link_id, row.place))
         )
     return found
 
@@ -82,7 +82,7 @@ def _linkage_compiled(names: tuple[str, ...]) -> Compiled:
 
 def _linkage_statement(names: tuple[str, ...]) -> Select[Any]:
     held = union_all(*(_linked(name) for name in names)).cte("held")
-    columns = [held.c.group_id, held.c.relationship, held.c.id, held.c.link_id, held.c.since]
+    columns = [held.c.group_id, held.c.relationship, held.c.id, held.c.link_id, held.c.since, held.c.place]
     return select(*columns).where(_leaving(names, held)).order_by(held.c.since, held.c.place)
 
 

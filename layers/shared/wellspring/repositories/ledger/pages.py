@@ -71,7 +71,7 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
     shape = shape_of(principal, query, cursor=position is not None, backward=query.backward)
     values = {"rows": query.size + 1, **values_of(principal, query)}
     if position is not None:
-        values |= {"cursor_at": position.at, "cursor_id": position.id}
+        values |= {"cursor_at": position.at, "cursor_pk": position.pk}
     read = partial(_slice, query, of_cursor=position is not None)
     return Question(Asked(_page_compiled(shape), values), read)
 
