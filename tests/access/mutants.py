@@ -76,6 +76,9 @@ UNASKED: Mapping[str, str] = {
         f"recounting.{name}": "for operators, past HTTP; it compares sums of every tenant with its rows"
         for name in ("place", "recount")
     },
+    "recounting.following": "for operators, past HTTP; it tells connectors to go through, and shows nothing",
+    "mending.mend_times": "for operators, past HTTP; it mends times of messages, whoever's they are",
+    "ledger.catalogue.choices": "of the catalogue, which is everybody's",
     "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
     "sync.chunks.take_up": "for the queue, which is a service; of one connector that is named by its id",
     "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector's own messages",
@@ -171,7 +174,6 @@ EQUIVALENT: Mapping[str, str] = {
         ),
         "it shows nothing; that others are not held is told by writing/test_looking_again.py",
     ),
-    "parents._roles without 1. people.c.deleted_at.is_(None)": "who is gone sees nothing in which to hold a role",
     **{
         f"{function}(workspace_pk bigint) without {condition}": "who is nobody has no workspace, so few"
         for function in ("sees_workspace", "is_member_of")

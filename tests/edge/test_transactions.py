@@ -53,14 +53,14 @@ def test_what_returns_is_committed(fresh_database: FreshDatabase) -> None:
 @pytest.mark.parametrize(
     ("statement", "value"),
     [
-        ("SELECT CAST(:value AS timestamptz)", "10000-01-01 00:00:00+00"),  # no datetime of Python's
+        ("SELECT CAST(:value AS json)", "9" * 5000),  # no number that Python reads
         ("SELECT CAST(:value AS text)", "\ud800"),  # no UTF-8
     ],
 )
 def test_what_fails_within_the_driver_leaves_nothing_for_the_next_one(
     fresh_database: FreshDatabase, statement: str, value: str
 ) -> None:
-    with pytest.raises(ValueError, match=r"isoformat|surrogates"):
+    with pytest.raises(ValueError, match=r"4300 digits|surrogates"):
         in_transaction(lambda transaction: transaction.execute(text(statement), {"value": value}).all())
     for number in range(3):
         assert in_transaction(partial(answer_to, f"SELECT {number}")) == number

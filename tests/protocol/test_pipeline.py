@@ -217,8 +217,8 @@ class TestTheLastOfATransactionThatOnlyReads:
     def test_is_not_followed_by_another_where_its_answer_could_not_be_read(
         self, reading: PipelinedConnection, flushes: list[str]
     ) -> None:
-        with pytest.raises(ValueError, match="isoformat"):
-            ask_last(reading, "SELECT CAST(%s AS timestamptz)", "10000-01-01 00:00:00+00")
+        with pytest.raises(ValueError, match="4300 digits"):
+            ask_last(reading, "SELECT CAST(%s AS json)", "9" * 5000)
         with pytest.raises(RuntimeError, match="the transaction has ended"):
             ask(reading, "SELECT 2")
         assert len(flushes) == 1
@@ -413,8 +413,8 @@ class TestAFailure:
         assert still_answers(driver)
 
     def test_of_a_value_that_cannot_be_read_leaves_nothing_of_the_answer(self, driver: PipelinedConnection) -> None:
-        with pytest.raises(ValueError, match="isoformat"):
-            ask(driver, "SELECT CAST(%s AS timestamptz) FROM generate_series(1, 1000)", "10000-01-01 00:00:00+00")
+        with pytest.raises(ValueError, match="4300 digits"):
+            ask(driver, "SELECT CAST(%s AS json) FROM generate_series(1, 1000)", "9" * 5000)
         assert still_answers(driver)
 
     @pytest.mark.parametrize("moment", range(6))

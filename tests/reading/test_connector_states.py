@@ -258,7 +258,7 @@ def test_what_is_stale_is_found_with_what_never_synced_oldest_first(ours: Tenant
     ("query", "parameter"),
     [
         ("sort=last_synced_at", "sort"),
-        ("filter[last_synced_at][lt]=2026-03-05T00:00:00Z", "filter[last_synced_at]"),
+        ("filter[last_synced_at][lt]=2026-03-05T00:00:00Z", "filter[last_synced_at][lt]"),
         ("filter[workspace]={id}&sort=last_changed_at", "sort"),
         ("filter[workspace]={id}&filter[last_failed_at][lt]=2026-03-05T00:00:00Z", "filter[last_failed_at][lt]"),
         ("filter[workspace]={id}&filter[live_rows]=0", "filter[live_rows]"),

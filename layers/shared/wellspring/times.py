@@ -12,8 +12,8 @@ LATEST = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
 # How far a clock may be ahead of ours: clocks differ by minutes, and a local time that is sent as UTC by hours.
 MOST_AHEAD = timedelta(days=1)
 # Postgres's documentation, "Date/Time Output": the year is longer, or BC stands behind it.
-_BEFORE = re.compile(r"-infinity|.* BC")
-_AFTER = re.compile(r"infinity|\d{5,}-.*")
+_BEFORE = re.compile(r"-infinity|[^B]*+BC")
+_AFTER = re.compile(r"infinity|\d{5,}+-.*+")
 
 
 def in_utc(instant: datetime) -> datetime | None:

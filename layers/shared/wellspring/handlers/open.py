@@ -28,7 +28,7 @@ KEPT = "public, max-age=300"
 KEPT_FOR_EVER = "public, max-age=31536000, immutable"
 # An element of `Accept-Encoding` and its weight (RFC 9110, sections 12.4.2 and 12.5.3); other forms say nothing.
 _CODING = re.compile(
-    r"(?:^|,)[ \t]*([^,; \t]+)[ \t]*(?:;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)[ \t]*)?(?=,|$)", re.ASCII
+    r"(?:^|,)[ \t]*+([^,; \t]++)[ \t]*+(?:;[ \t]*+q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)[ \t]*+)?(?=,|$)", re.ASCII
 )
 
 
