@@ -843,6 +843,8 @@ class TestTheCatalogue:
             *(f"newest_of_{table}" for table in PROVENANCE),
             *(
                 "lock_connectors",
+                "lock_group",
+                "lock_person",
                 "lock_connector_of",
                 "recount",
                 "recount_rows",
@@ -880,7 +882,7 @@ class TestTheCatalogue:
             ),
             **dict.fromkeys(("lock_connectors", "lock_connector_of", "prune"), (WRITER, CONSUMER)),
             **dict.fromkeys(("fold", "leave_ids", "leave_workspaces"), (*ROLES, CONSUMER, FEEDER)),
-            "is_caller": (WRITER,),
+            **dict.fromkeys(("is_caller", "lock_group", "lock_person"), (WRITER,)),
             "shown_problems": (*ROLES, CONSUMER, EXPORTER),
             **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),
             **dict.fromkeys(("said_in", "erased_in"), (CONSUMER, FEEDER)),

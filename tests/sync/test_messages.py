@@ -202,7 +202,8 @@ def test_as_many_records_as_the_contract_allows_are_taken() -> None:
         ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "records.synced.occurred_at: datetime_out_of_range"),
         ({"occurred_at": "0001-01-01T00:00:00+00:01"}, "records.synced.occurred_at: datetime_out_of_range"),
         ({"occurred_at": "2999-01-01T00:00:00Z"}, "records.synced.occurred_at: datetime_in_the_future"),
-        ({"occurred_at": ahead(days=1, minutes=1)}, "records.synced.occurred_at: datetime_in_the_future"),
+        # Made when the tests are collected, an hour or so before it is sent.
+        ({"occurred_at": ahead(days=2)}, "records.synced.occurred_at: datetime_in_the_future"),
     ],
 )
 def test_a_malformed_message_is_refused_and_told_where(members: dict[str, Any], where: str) -> None:
@@ -253,7 +254,6 @@ def test_a_malformed_message_of_another_type_is_refused_and_told_where(members: 
         '{"type":NaN}',
         body()[:-1] + ',"more":NaN}',
         body()[:-1] + ',"more":-Infinity}',
-        body()[:-1] + ',"more":1e400}',
         body()[:-1] + ',"mode":"append"}',
         body()[:-1] + ',"more":{"a":1,"a":1}}',
         " " * 300_000,

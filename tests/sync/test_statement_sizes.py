@@ -41,7 +41,8 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
     found = Resolved(parent_pk=1, workspace_pk=1, pks=dict.fromkeys([*types, PROVIDER], "{1}"), problems=())
     written = effects([Effect(number, item, found) for number, item in enumerate(unit)])
     arrivals = [arrival("{}", group="group") for _ in unit]
-    chunk = [end_rows(type_, 1, 1, {}, 5000) for type_ in types]
+    there = {"there": {"at": "infinity", **dict.fromkeys(types, 1)}}
+    chunk = [end_rows(type_, 1, 1, there, 5000) for type_ in types]
     # The providers, and each type; each type twice, and the providers.
     assert len(asked) == 1 + len(types)
     assert len(written) == 1 + 2 * len(types)
