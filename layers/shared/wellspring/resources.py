@@ -216,6 +216,14 @@ class Resource:
         return tuple(relationship.name for relationship in self.to_one if relationship.drives)
 
     @property
+    def narrowing(self) -> tuple[str, ...]:
+        """The filters beside which a service asks for whatever a person does, which no index has of all rows."""
+        # A group and its members are of no workspace.
+        workspace = () if self.tenancy == "group" else ("workspace",)
+        driving = (found.name for found in self.to_one if found.drives and found.drives != "one_by_service")
+        return tuple(f"filter[{name}]" for name in dict.fromkeys((*workspace, *driving)))
+
+    @property
     def named(self) -> Attribute | None:
         """The attribute that is its name, by which it is found and sorted; None where it has none."""
         return next((attribute for attribute in self.attributes if attribute.found == "name"), None)

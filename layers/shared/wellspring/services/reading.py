@@ -234,7 +234,7 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
     ]
     if query.resource.tenancy == "message" and query.sort.name != query.resource.times[0]:
         asked.append("sort")
-    ways = _ways(query.resource)
+    ways = ", ".join(query.resource.narrowing)
     detail = f"This is not for the rows of all workspaces: ask for it with one of {ways}."
     problems: list[WellspringError] = [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
     if not problems and not ledger.is_sorted_by_an_index(principal, query):
@@ -258,7 +258,7 @@ def _named_by(query: ListQuery) -> tuple[bool, Filter | None]:
 
 def _unbounded_of_one(principal: Principal, query: ListQuery, named: Filter) -> list[WellspringError]:
     """Return what a service asks of the rows of one such parent in all workspaces, and that no index has together."""
-    parameter, ways = parameter_of(query.resource, named), _ways(query.resource)
+    parameter, ways = parameter_of(query.resource, named), ", ".join(query.resource.narrowing)
     detail = f"This is not for the rows of all workspaces beside {parameter}: ask for it with one of {ways}."
     problems: list[WellspringError] = [
         InvalidQueryParameter(detail, parameter=parameter_of(query.resource, found))
@@ -273,14 +273,6 @@ def _unbounded_of_one(principal: Principal, query: ListQuery, named: Filter) -> 
         by = "sort" if query.sort.name != Sort().name else "filter[deleted]"
         problems.append(InvalidQueryParameter(detail, parameter=by))
     return problems
-
-
-def _ways(resource: Resource) -> str:
-    """Return the filters beside which a service asks what is refused of all rows that there are."""
-    # A group and its members are of no workspace.
-    workspace = () if resource.tenancy == "group" else ("workspace",)
-    driving = (found.name for found in resource.to_one if found.drives not in {"", "one_by_service"})
-    return ", ".join(f"filter[{name}]" for name in dict.fromkeys((*workspace, *driving)))
 
 
 def _is_of_few_messages(resource: Resource, condition: Filter) -> bool:
