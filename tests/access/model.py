@@ -559,6 +559,8 @@ DRIVING: Mapping[str, frozenset[str]] = {
     "workspace_group_workspace": frozenset({"workspace_group", "workspace"}),
     "workspace_provider": frozenset({"workspace", "provider"}),
 }
+# Of one of which a service is told in all workspaces: what is live, in the order of its making.
+OF_ONE = {"workspace_group_workspace": "created_by"}
 
 
 def _require_bounded(caller: Caller, request: List) -> None:
@@ -566,6 +568,12 @@ def _require_bounded(caller: Caller, request: List) -> None:
     driving = DRIVING.get(request.type, frozenset())
     names_parents = request.within or request.workspaces or {name for name, _ in request.related} & driving
     if isinstance(caller, Service) and driving and not names_parents:
+        wanted = dict(request.related).get(OF_ONE.get(request.type, ""), ())
+        if len(set(wanted)) == 1 and not request.equal:
+            refused = "sort" if request.sort != "created_at" else "filter[deleted]"
+            if request.sort != "created_at" or request.deleted != "exclude":
+                raise Refused(400, ("INVALID_QUERY_PARAMETER", f"parameter {refused}"))
+            return
         asked = [f"filter[{name}]" for name, _ in (*request.related, *request.equal)]
         if asked:
             raise Refused(400, *(("INVALID_QUERY_PARAMETER", f"parameter {parameter}") for parameter in asked))

@@ -423,9 +423,14 @@ def test_what_is_refused_is_what_the_contract_leaves_out(meter: LedgerMeter) -> 
         unsorted = resource.policy == "provenance" and sort != "created_at" and records > MOST_UNSORTED
         refused = bool(ranges - {sort}) or by_deletion or unsorted
         for who in ("one", "service"):
-            wide = {"filter[direction]", "filter[is_selected]", "filter[is_matched]", "filter[created_by]"}
-            narrow = {"filter[workspace]", *(f"filter[{name}]" for name in resource.driving)}
-            of_all = who == "service" and bool(wide & names.keys()) and not narrow & names.keys()
+            wide = {"filter[direction]", "filter[is_selected]", "filter[is_matched]"}
+            drives = {f"filter[{found.name}]": found.drives for found in resource.to_one if found.drives}
+            narrow = {"filter[workspace]", *(name for name, how in drives.items() if how != "one_by_service")}
+            of_all = bool(wide & names.keys())
+            if any(how == "one_by_service" and name in names for name, how in drives.items()):
+                # Of one maker a service is told what is live, in the order of its making.
+                of_all = sort != "created_at" or names.get("filter[deleted]", "exclude") != "exclude"
+            of_all = of_all and who == "service" and not narrow & names.keys()
             assert meter.cell(query, who).status == (400 if refused or of_all else 200), (who, query)
 
 

@@ -6,7 +6,7 @@ Pure data. A record type that connectors sync is a `record(...)` and a `provenan
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 type Kind = Literal[
@@ -31,7 +31,7 @@ type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "member", "message", "feed"]
 type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "group", "message", "services"]
 type Found = Literal["", "equal", "among", "name"]
-type Drives = Literal["", "always", "named", "named_by_service"]
+type Drives = Literal["", "always", "named", "named_by_service", "one_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
 
 DIRECTIONS = ("input", "output")
@@ -97,7 +97,8 @@ class Relationship:
         required: whether it is never null.
         drives: when a page is read parent by parent, by an index on (parent, created_at, pk): `always`, unless a
             filter names another that drives; only where a filter has `named` it; or `named_by_service`, for a parent
-            of all tenants, by which a person would walk the rows of others. Empty where there is no such index.
+            of all tenants, by which a person would walk the rows of others; or `one_by_service`, where a service names
+            one such and has its rows in the order of their making only. Empty where there is no such index.
         written: whether a client says it at the creation; never afterwards.
         many: whether it is to-many; such a one is always optional.
         guards: whether a row is there only where this parent is live, and seen only by who sees it; of a required one.
@@ -213,6 +214,14 @@ class Resource:
     def driving(self) -> tuple[str, ...]:
         """The names of the relationships by whose parents its rows can be read."""
         return tuple(relationship.name for relationship in self.to_one if relationship.drives)
+
+    @property
+    def narrowing(self) -> tuple[str, ...]:
+        """The filters beside which a service asks for whatever a person does, which no index has of all rows."""
+        # A group and its members are of no workspace.
+        workspace = () if self.tenancy == "group" else ("workspace",)
+        driving = (found.name for found in self.to_one if found.drives and found.drives != "one_by_service")
+        return tuple(f"filter[{name}]" for name in dict.fromkeys((*workspace, *driving)))
 
     @property
     def named(self) -> Attribute | None:
@@ -413,7 +422,7 @@ WORKSPACE_GROUP_WORKSPACE = Resource(
     relationships=(
         Relationship("workspace_group", "workspace_group", drives="named", written="create"),
         Relationship("workspace", "workspace", drives="always", written="create"),
-        CREATED_BY,
+        replace(CREATED_BY, drives="one_by_service"),
     ),
     includes=("workspace_group", "workspace_group.created_by", "workspace", "created_by"),
     tenancy="any",
@@ -505,7 +514,7 @@ WORKSPACE_MEMBERSHIP = Resource(
     ),
     relationships=(
         # They may belong to a workspace that the caller does not see.
-        Relationship("people", "people", guards=False),
+        Relationship("people", "people", drives="one_by_service", guards=False),
         OF_WORKSPACE,
     ),
     includes=("people", "workspace"),
@@ -561,7 +570,7 @@ WORKSPACE_CONNECTOR = Resource(
     ),
     relationships=(
         OF_WORKSPACE,
-        Relationship("connector", "connector", guards=False),
+        Relationship("connector", "connector", drives="one_by_service", guards=False),
         Relationship(
             "last_failure",
             "sync_message",
@@ -809,7 +818,7 @@ WORKSPACE_GROUP_MEMBERSHIP = Resource(
     ),
     relationships=(
         # They may belong to a workspace that the caller does not see.
-        Relationship("people", "people", written="create", guards=False),
+        Relationship("people", "people", drives="one_by_service", written="create", guards=False),
         Relationship("workspace_group", "workspace_group", drives="always", written="create"),
     ),
     includes=("people", "workspace_group"),

@@ -79,6 +79,7 @@ workspace_group_workspaces = Table(
     *walks.indexes("workspace_group_workspaces", "workspace_pk", "workspace"),
     *walks.indexes("workspace_group_workspaces", "workspace_pk", "both", within="workspace_group_pk"),
     *walks.indexes("workspace_group_workspaces", None, ""),
+    *walks.of_one("workspace_group_workspaces", "created_by_pk", "created_by"),
     Index(None, "created_by_pk"),
     schema=SCHEMA,
 )

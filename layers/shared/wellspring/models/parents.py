@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.schema import SchemaItem
 
 from wellspring.models.base import SCHEMA, direction_enum, instant, metadata, standard_columns
-from wellspring.models.walks import Walk, everywhere, indexes
+from wellspring.models.walks import Walk, everywhere, indexes, of_one
 from wellspring.resources import FOLDED, Resource, records, resource_of
 
 LIVE = text("deleted_at IS NULL")
@@ -44,8 +44,10 @@ def listed(table: str, parent: str | None, *, named: bool = True) -> Iterator[Sc
         yield Walk(None, "created_at", live=True).index(f"idx_{table}_created_live")
     else:
         yield from everywhere(table)
+    if named and parent:
+        yield Walk(parent, FOLDED, live=True).index(f"idx_{table}_workspace_name_live")
     if named:
-        yield Walk(parent, FOLDED, live=True).index(f"idx_{table}_{'workspace_' if parent else ''}name_live")
+        yield Walk(None, FOLDED, live=True).index(f"idx_{table}_name_live")
 
 
 workspaces = Table(
@@ -111,6 +113,7 @@ workspace_connectors = Table(
     Index(None, "workspace_pk"),
     Index(None, "connector_pk"),
     *listed("workspace_connectors", "workspace_pk", named=False),
+    *of_one("workspace_connectors", "connector_pk", "connector"),
     schema=SCHEMA,
 )
 
@@ -145,6 +148,8 @@ workspace_memberships = Table(
     Index(None, "people_pk", "workspace_pk"),
     Index(None, "workspace_pk"),
     *listed("workspace_memberships", "workspace_pk", named=False),
+    # Who was a member is asked, too.
+    *of_one("workspace_memberships", "people_pk", "people", also_dead=True),
     schema=SCHEMA,
 )
 
@@ -164,6 +169,7 @@ workspace_group_memberships = Table(
     ),
     Index(None, "workspace_group_pk"),
     *indexes("workspace_group_memberships", "workspace_group_pk", "group"),
+    *of_one("workspace_group_memberships", "people_pk", "people", also_dead=True),
     *everywhere("workspace_group_memberships"),
     schema=SCHEMA,
 )

@@ -80,6 +80,13 @@ def indexes(
         yield walk.index(name_of(table, short, walk))
 
 
+def of_one(table: str, parent: str, short: str, *, also_dead: bool = False) -> Iterator[SchemaItem]:
+    """Yield the indexes by which a service lists what one parent has, of all workspaces: in the order of its making."""
+    for live in (True, False) if also_dead else (True,):
+        walk = Walk(parent, "created_at", live)
+        yield walk.index(name_of(table, short, walk))
+
+
 def everywhere(table: str) -> Iterator[SchemaItem]:
     """Yield the indexes by which all rows of a table are read, in either half and by any time."""
     for walk in walks(None, directed=False):

@@ -43,6 +43,8 @@ _UUID: Object = {"type": "string", "format": "uuid"}
 _TIME: Object = {"type": "string", "format": "date-time"}
 # Operations whose answer shows as much of a resource as a client asks for.
 WITH_VIEW = frozenset({"list", "retrieve", "create", "update", "answers", "answer"})
+# What no index of all rows has together.
+_OF_NO_ORDER = {f"filter[{name}]" for name in ("direction", "is_selected", "is_matched", "status")}
 _COMPARED = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
 
 
@@ -123,7 +125,8 @@ def _list(resource: Resource, within: frozenset[str]) -> Iterator[tuple[str, Obj
         filters = " and ".join(f"`filter[{name}]`" for name in resource.choices)
         told = f"`true` tells in `meta.choices` which values there are for {filters}, at most {MAX_CHOICES} of each."
         yield WITH_CHOICES, _query(WITH_CHOICES, told, {"type": "boolean"}, example=True)
-    yield f"sort.{'.'.join(_orders(resource)[::2])}", _sort(resource)
+    of = ".of_tenants" if _is_live_alone(resource) else ""
+    yield f"sort.{'.'.join(_orders(resource)[::2])}{of}", _sort(resource)
     if "workspace" not in within and is_of_workspaces(resource):
         several = resource.relationship("workspace") is not None
         yield "filter.workspace.several" if several else "filter.workspace.one", _workspaces(several=several)
@@ -180,6 +183,9 @@ def _orders(resource: Resource) -> list[str]:
 def _sort(resource: Resource) -> Object:
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
     dead = "By `deleted_at` with `filter[deleted]=only`."
+    if _is_live_alone(resource):
+        by = "`created_at` and `name`" if resource.named else "`created_at`"
+        dead += f" A service {_without(resource)} has no order but {by}, and of all rows the live ones."
     if resource.sorted_by:
         description = (
             f"The order, `-` for newest first; `-created_at` where it is not said. {dead} By `{resource.sorted_by}` "
@@ -209,16 +215,23 @@ def _sort(resource: Resource) -> Object:
 def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
     for relationship in resource.to_one:
         if relationship.is_filter and relationship.name not in within | {"workspace"}:
+            told = f"Only rows of these: one to {MAX_FILTER_IDS} ids of {resource_of(relationship.target).name}."
+            if relationship.drives == "one_by_service":
+                told += f" A service {_without(resource)} gives one id alone, in the order of `created_at`."
             yield _listed(
                 f"filter[{relationship.name}]",
-                f"Only rows of these: one to {MAX_FILTER_IDS} ids of {resource_of(relationship.target).name}.",
+                told,
                 _UUID,
                 [id_of(relationship.target)],
                 minItems=1,
                 maxItems=MAX_FILTER_IDS,
             )
     for attribute in resource.attributes:
-        yield from _filters_of(attribute, is_ranged=attribute.name in resource.times or attribute.kept == "sorted")
+        is_ranged = attribute.name in resource.times or attribute.kept == "sorted"
+        for parameter in _filters_of(attribute, is_ranged=is_ranged):
+            if resource.driving and resource.tenancy != "message" and parameter["name"] in _OF_NO_ORDER:
+                parameter["description"] += " Refused to a service that asks it of all workspaces."
+            yield parameter
     if resource.type in ledgers():
         description = (
             "Only what is brought in by this workspace connector and by no other, in the order in which it was, the "
@@ -240,6 +253,16 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
             schema("DeletedRows"),
             "include",
         )
+
+
+def _is_live_alone(resource: Resource) -> bool:
+    """Say whether there are indexes of all its rows by `created_at` and by name alone (`models.parents.listed`)."""
+    return resource.policy == "none" and bool(resource.driving)
+
+
+def _without(resource: Resource) -> str:
+    """Say of a service that it gives none of the filters beside which it asks for whatever a person does."""
+    return f"without {' or '.join(f'`{name}`' for name in resource.narrowing)}"
 
 
 def _filters_of(attribute: Attribute, *, is_ranged: bool) -> Iterator[Object]:

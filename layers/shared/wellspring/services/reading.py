@@ -45,7 +45,8 @@ __all__ = [
 
 # Parents whose rows are read whole for one page, because no index has them in its order.
 MOST_UNSORTED = 10
-RANGES = ("gte", "gt", "lte", "lt")
+# Filters whose rows stand together in the order that they are asked for in.
+IN_ORDER = ("gte", "gt", "lte", "lt", "named", "starts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,9 @@ def _require_few(transaction: Transaction, query: ListQuery) -> None:
 def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
     """Return what a service asks of all rows that there are, and that no index has together (docs/adr/0029)."""
     driving = query.resource.driving
+    leading, of_one = _named_by(query)
+    if of_one and not leading and not isinstance(principal, Person):
+        return _unbounded_of_one(principal, query, of_one)
     if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
         named = (found for found in query.filters if found.name in driving and isinstance(found.value, tuple))
         detail = (
@@ -222,22 +226,52 @@ def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
         ]
     if isinstance(principal, Person) or not driving or query.names_parents:
         return []
-    # A range is of the order's own time (`jsonapi.query`), which an index has.
+    # A range is of the order's own time, and what begins so of the order of names (`jsonapi.query`): an index has them.
     asked = [
         parameter_of(query.resource, found)
         for found in query.filters
-        if found.operator not in RANGES and not _is_of_few_messages(query.resource, found)
+        if found.operator not in IN_ORDER and not _is_of_few_messages(query.resource, found)
     ]
     if query.resource.tenancy == "message" and query.sort.name != query.resource.times[0]:
         asked.append("sort")
-    ways = ", ".join(f"filter[{name}]" for name in dict.fromkeys(("workspace", *driving)))
+    ways = ", ".join(query.resource.narrowing)
     detail = f"This is not for the rows of all workspaces: ask for it with one of {ways}."
     problems: list[WellspringError] = [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
-    # Names that are found come in their own order: where the filter is refused, so is that.
     if not problems and not ledger.is_sorted_by_an_index(principal, query):
         detail = f"The rows of all workspaces have no such order: ask for -created_at, or for it with one of {ways}."
         parameter = "sort" if query.sort != Sort() else "filter[deleted]"
         problems.append(InvalidQueryParameter(detail, parameter=parameter))
+    return problems
+
+
+def _named_by(query: ListQuery) -> tuple[bool, Filter | None]:
+    """Say whether a query names parents that have their rows in every order, and which it names that has not."""
+    leads, of_one = bool(query.workspaces), None
+    for found in query.filters:
+        relationship = query.resource.relationship(found.name)
+        if relationship is not None and relationship.drives == "one_by_service":
+            of_one = found
+        elif relationship is not None and relationship.drives:
+            leads = True
+    return leads, of_one
+
+
+def _unbounded_of_one(principal: Principal, query: ListQuery, named: Filter) -> list[WellspringError]:
+    """Return what a service asks of the rows of one such parent in all workspaces, and that no index has together."""
+    parameter, ways = parameter_of(query.resource, named), ", ".join(query.resource.narrowing)
+    detail = f"This is not for the rows of all workspaces beside {parameter}: ask for it with one of {ways}."
+    problems: list[WellspringError] = [
+        InvalidQueryParameter(detail, parameter=parameter_of(query.resource, found))
+        for found in query.filters
+        if found is not named and found.operator not in IN_ORDER
+    ]
+    if isinstance(named.value, tuple) and len(set(named.value)) > 1:
+        detail = f"This is not for the rows of all workspaces but with one id: ask for one, or with one of {ways}."
+        problems.append(InvalidQueryParameter(detail, parameter=parameter))
+    if not problems and not ledger.is_sorted_by_an_index(principal, query):
+        detail = f"The rows of all workspaces have no such order: ask for -created_at, or for it with one of {ways}."
+        by = "sort" if query.sort.name != Sort().name else "filter[deleted]"
+        problems.append(InvalidQueryParameter(detail, parameter=by))
     return problems
 
 

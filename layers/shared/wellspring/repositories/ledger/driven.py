@@ -43,10 +43,12 @@ from wellspring.repositories.ledger.building import COUNTED, PageBuilder
 from wellspring.repositories.ledger.columns import LAST_CHARACTER, parent_filters, target_table
 from wellspring.repositories.ledger.left import ONE
 from wellspring.repositories.ledger.shapes import Shape, parameter_name
-from wellspring.resources import Relationship
+from wellspring.resources import Drives, Relationship
 
 # Of how many rows of each head's parent a large page finds out how far it reaches, at least.
 SAMPLED = 10
+# Which of the parents that a request names leads to its rows: the first of these.
+_LEADING: tuple[Drives, ...] = ("named", "always", "named_by_service", "one_by_service")
 # How many of the first heads' parents are read for how far another page reaches, and beside how many that pays.
 NEAREST, SPARED_FROM = 3, 8
 
@@ -72,16 +74,18 @@ class HeadsThenLateral(PageBuilder):
         """Return by whose parents the page is read, and the named parents within which, if an index has both."""
         named = {name for name, _ in self.shape.conditions}
         drivers = [relationship for relationship in self.resource.to_one if relationship.drives]
-        # What is named has fewer rows than what always drives, whichever is declared first.
-        drivers.sort(key=lambda relationship: relationship.drives != "named")
+        # What is named has fewer rows than what always drives, whichever is declared first; that has every order.
+        drivers.sort(key=lambda relationship: _LEADING.index(relationship.drives))
         always = next(found for found in drivers if found.drives == "always")
         together = {(walk.parent, walk.within) for walk in declared(self.table)}
         for other in drivers:
             is_led = self.shape.person or always.name in named
             if is_led and other.name in named and (always.column, other.column) in together:
                 return always, other
+        # Not for a person: it is of all tenants, and theirs would lie behind the rows of others.
+        leading = (found for found in drivers if not (self.shape.person and found.drives == "one_by_service"))
         # The record comes first in a declaration, so a filter on it wins: one record has few rows.
-        return next((found for found in drivers if found.name in named), always), None
+        return next((found for found in leading if found.name in named), always), None
 
     def _walks(self) -> list[Walk]:
         shape, within = self.shape, None if self.within is None else self.within.column
@@ -97,11 +101,18 @@ class HeadsThenLateral(PageBuilder):
         return next(other for other in self.resource.to_one if other.drives and other is not self.leading)
 
     @property
+    def only_finds(self) -> bool:
+        """Whether the leading parent finds rows, and does not say whether they are there, nor who sees them."""
+        return self.leading.drives == "one_by_service"
+
+    @property
     def is_sorted(self) -> bool:
         """Whether some index has the rows of a parent in the list's order."""
         if self.leading.is_trace:
             return self.time == "created_at"
         there = declared(self.table)
+        if self.only_finds:
+            return all(walk in there for walk in self.walks)
         return any(walk.parent == self.column and walk.time == self.time for walk in there)
 
     def page(self) -> CTE:
@@ -150,10 +161,11 @@ class HeadsThenLateral(PageBuilder):
                 .where(self.visible.through(parent, table.name), *conditions)
                 .cte("driver")
             )
-        if (self.shape.deleted == "exclude" and self.leading.guards) or table.name == "workspaces":
+        guards = self.leading.guards and not self.only_finds
+        if (self.shape.deleted == "exclude" and guards) or table.name == "workspaces":
             conditions += [parent.c.deleted_at.is_(None)]
         # A service sees the rows of a group that is gone, and all others.
-        if self.shape.person or self.resource.tenancy != "any":
+        if not self.only_finds and (self.shape.person or self.resource.tenancy != "any"):
             conditions.append(self.visible.through(parent, table.name, leads=leads))
         source: FromClause = parent
         within: ColumnElement[Any] = cast(null(), BigInteger)
@@ -173,7 +185,8 @@ class HeadsThenLateral(PageBuilder):
     def _of_driver(self, parent: FromClause, within: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         """Return the columns of a driver."""
         workspace = workspace_of(parent, target_table(self.leading).name)
-        known: ColumnElement[Any] = cast(null(), BigInteger) if workspace is None else workspace
+        # Only what the caller is known to see: the workspace of a member may be gone.
+        known: ColumnElement[Any] = cast(null(), BigInteger) if workspace is None or self.only_finds else workspace
         is_live = parent.c.deleted_at.is_(None).label("is_live")
         return [parent.c.pk, parent.c.id, known.label("workspace_pk"), is_live, within.label("within_pk")]
 
@@ -396,7 +409,7 @@ class HeadsThenLateral(PageBuilder):
             rows = rows.where(row.c[walk.within] == driver.c.within_pk)
         elif self.has_left:
             rows = rows.where(driver.c.within_pk.is_(None))
-        if walk.live is not False and self.shape.deleted != "exclude":
+        if walk.live is not False and self.shape.deleted != "exclude" and not self.only_finds:
             dead = [] if walk.live else [row.c.deleted_at.is_not(None)]
             rows = rows.where(or_(driver.c.is_live, *dead))
         return rows
