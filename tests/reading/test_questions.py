@@ -85,7 +85,8 @@ def test_a_person_is_told_what_is_known_of_them_by_requests(database: Database) 
     (written,) = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     groups = found["Of which groups?"].document["included"]
     assert [group["attributes"]["name"] for group in groups] == ["Verdier Group"]
-    assert found["Which workspaces did they enrol in groups?"].ids == []
+    enrolled = found["Which workspaces did they enrol in groups?"].data
+    assert [item["relationships"]["created_by"]["data"]["id"] for item in enrolled] == [str(OWNER)] * 2
     # The demo's group was made by nobody.
     assert database.owner.execute(text(written)).all() == []
     assert [person["id"] for person in found["Who is called so, in any workspace?"].data] == [str(OWNER)]
