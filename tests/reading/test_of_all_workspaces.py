@@ -13,6 +13,9 @@ from tests.support.api import READER, Caller, get, person
 from tests.support.databases import FreshDatabase
 from tests.support.plans import asked, plan_of
 from tests.support.world import Row, World
+from wellspring.queries import Operator, Sort
+from wellspring.repositories.ledger.driven import HeadsThenLateral
+from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import ACCOUNT, COMPANY, PEOPLE, Resource, resource_of, resources
 
 OF_ONE = [
@@ -205,6 +208,25 @@ def test_what_a_service_is_advised_to_ask_for_is_there(world: World, resource: R
             of = world.workspace() if name == "filter[workspace]" else world.people(world.workspace())
             also = get(f"{resource.route}?{query}&{name}={of.id}", READER)
             assert also.status == 200, (query, name, also.body)
+
+
+@of_one
+@pytest.mark.parametrize("is_person", [True, False])
+def test_a_persons_page_is_never_read_by_what_is_of_all_tenants(type_: str, *, is_person: bool) -> None:
+    """Theirs would lie behind the rows of others, and time would tell how many."""
+    conditions: tuple[tuple[str, Operator], ...] = ((ONES[type_], "in"),)
+    shape = Shape(
+        resource_of(type_),
+        is_person,
+        conditions,
+        None,
+        "exclude",
+        claimed=False,
+        sort=Sort(),
+        cursor=False,
+        backward=False,
+    )
+    assert (HeadsThenLateral(shape).leading.name == ONES[type_]) is not is_person
 
 
 # ---- names -----------------------------------------------------------------------------------------------------

@@ -82,8 +82,11 @@ def test_a_person_is_told_what_is_known_of_them_by_requests(database: Database) 
     assert len(asked) > 5
     found = {question: get(url, READER) for question, url in asked}
     assert {question: reply.status for question, reply in found.items()} == dict.fromkeys(found, 200)
-    groups, written = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert [row.name for row in database.owner.execute(text(groups))] == ["Verdier Group"]
+    (written,) = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    groups = found["Of which groups?"].document["included"]
+    assert [group["attributes"]["name"] for group in groups] == ["Verdier Group"]
+    enrolled = found["Which workspaces did they enrol in groups?"].data
+    assert [item["relationships"]["created_by"]["data"]["id"] for item in enrolled] == [str(OWNER)] * 2
     # The demo's group was made by nobody.
     assert database.owner.execute(text(written)).all() == []
-    assert [person["id"] for person in found["Who of a workspace is called so?"].data] == [str(OWNER)]
+    assert [person["id"] for person in found["Who is called so, in any workspace?"].data] == [str(OWNER)]
