@@ -469,7 +469,7 @@ def test_a_roles_own_policies_name_each_action_and_its_resource(stack: Stack) ->
             assert statement.effect == "Allow"
             assert not [action for action in statement.actions if "*" in action], name
             # What follows a prefix of the bucket of files is the file's name, and the stack's name a function's.
-            prefixes = r'((load|results|exports)/|function:\$\{AWS::StackName\}-)\*'
+            prefixes = r"((load|results|exports)/|function:\$\{AWS::StackName\}-)\*"
             named = [re.sub(prefixes, "", json.dumps(each)) for each in statement.resources]
             assert "*" not in "".join(named), name
 
