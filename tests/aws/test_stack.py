@@ -125,8 +125,13 @@ def test_where_there_are_two_zones_there_are_two_subnets() -> None:
 
 
 def test_the_zones_may_be_picked() -> None:
-    for subnet in Stack(Zones="eu-west-1a,eu-west-1b,eu-west-1c").of_type("AWS::EC2::Subnet").values():
-        assert subnet["AvailabilityZone"]["Fn::Select"][1] == {"Ref": "Zones"}
+    """By id: what an account calls a, another calls c (EC2 guide, "Availability Zone IDs")."""
+    for subnet in Stack(Zones="euw1-az1,euw1-az2,euw1-az3").of_type("AWS::EC2::Subnet").values():
+        assert subnet["AvailabilityZoneId"]["Fn::Select"][1] == {"Ref": "Zones"}
+        assert "AvailabilityZone" not in subnet
+    rule = Stack().document["Rules"]["ZonesOfUsEast1"]
+    assert {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]} in rule["RuleCondition"]["Fn::And"]
+    assert "Zones" in json.dumps(rule["Assertions"])
 
 
 def test_database_proxy_and_functions_are_in_the_same_subnets(stack: Stack) -> None:
@@ -234,7 +239,8 @@ def test_a_deployment_may_not_replace_or_delete_the_database() -> None:
     assert set(denied["Action"]) == {"Update:Replace", "Update:Delete"}
     names = {resource.removeprefix("LogicalResourceId/") for resource in denied["Resource"]}
     assert names == {*databases(Stack()), *databases(Stack(DbEngine="aurora-postgresql"))}
-    assert "set-stack-policy" in (ROOT / ".github/workflows/deploy.yml").read_text()
+    assert "set_stack_policy" in (ROOT / "local/deploy.py").read_text()
+    assert "make deploy" in (ROOT / ".github/workflows/deploy.yml").read_text()
 
 
 def test_everything_follows_the_database_that_is_restored() -> None:
@@ -380,10 +386,16 @@ def test_only_the_loader_reads_files_and_only_the_exporter_has_to_do_with_export
         ("LoaderRole", "s3:GetObject", f"{bucket}/load/*"),
         ("LoaderRole", "s3:GetObjectVersion", f"{bucket}/load/*"),
         ("LoaderRole", "s3:PutObject", f"{bucket}/results/*"),
+        ("LoaderRole", "s3:ListBucket", bucket),
         ("ExporterRole", "s3:GetObject", f"{bucket}/exports/*"),
         ("ExporterRole", "s3:PutObject", f"{bucket}/exports/*"),
         ("ExporterRole", "s3:ListBucket", bucket),
     }
+
+
+def test_the_loader_may_tell_a_file_that_is_gone_from_one_that_it_may_not_read(stack: Stack) -> None:
+    (looks,) = (s for s in stack.statements("LoaderRole") if s.actions == ("s3:ListBucket",))
+    assert looks.condition == {"StringLike": {"s3:prefix": "load/*"}}
 
 
 def test_the_exporter_looks_for_exports_only_and_they_are_gone_after_two_weeks(stack: Stack) -> None:
@@ -527,7 +539,7 @@ def test_every_route_is_behind_the_authorizer_but_health_the_description_and_its
     found = operations(stack)
     assert {path for path, _ in found} == {route.path for route in routes()} | OPEN | {"/$default"}
     for (path, _), said in found.items():
-        # No security is nobody to ask; a scheme that is not declared would be a warning, and FailOnWarnings ends the import.
+        # No security is nobody to ask. A scheme that is not declared would be warned of, and FailOnWarnings ends that.
         assert said.get("security") == (None if path in OPEN else [{"Jwt": []}]), path
         declared = {parameter["name"] for parameter in said.get("parameters", [])}
         assert declared == set(re.findall(r"\{(\w+\+?)\}", path)), path
@@ -717,6 +729,14 @@ def test_the_same_code_is_no_release() -> None:
 def test_other_code_is_a_release_of_every_function(plain: Stack, code: str) -> None:
     versions, _ = changed(**{code: "other"})
     assert set(versions) == set(services(plain))
+
+
+def test_another_mark_of_the_parameters_is_a_release_of_every_function(plain: Stack) -> None:
+    """`make deploy` makes another mark for any other parameter (tests/unit/test_releasing_a_stage.py)."""
+    versions, called = changed(configuration="CONFIGURATION: '0123456789abcdef'")
+    assert (set(versions), called) == (set(services(plain)), False)
+    for name in services(plain):
+        assert "CONFIGURATION" in plain.functions[name]["Environment"]["Variables"]
 
 
 def test_another_revision_is_no_release_and_has_the_migration_called() -> None:
@@ -996,6 +1016,22 @@ def test_what_can_go_wrong_is_told_to_whom_it_concerns(stack: Stack) -> None:
         assert metric in [*measured, alarm.get("MetricName")]
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}]
         assert alarm["AlarmName"]["Fn::Sub"].startswith("${AWS::StackName}-")
+
+
+def test_no_alarm_tells_of_the_first_deployment_and_silence_is_told_once_there_was_something(stack: Stack) -> None:
+    """A new alarm has no data: with `breaching` that is an alarm, with `missing` the state in which it begins."""
+    told = {}
+    for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
+        assert alarm["TreatMissingData"] != "breaching", name
+        if alarm["TreatMissingData"] == "missing":
+            told[name] = alarm["InsufficientDataActions"] == alarm["AlarmActions"]
+    assert told == {"DatabaseCpuAlarm": True, "PruningAlarm": True, "SettlingAlarm": True}
+
+
+def test_what_is_replaced_by_a_restore_keeps_its_log(stack: Stack) -> None:
+    for name in ("DatabaseLogs", "AuroraLogs"):
+        if name in stack.resources:
+            assert stack.resources[name]["UpdateReplacePolicy"] == "Retain"
 
 
 def test_no_alarm_flaps_on_one_line_or_one_request(stack: Stack) -> None:

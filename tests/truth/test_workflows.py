@@ -27,7 +27,7 @@ def test_credentials_last_as_long_as_the_job_and_cloudformation_works_with_its_o
     text = path.read_text()
     (minutes,), (seconds,) = re.findall(r"timeout-minutes: (\d+)", text), re.findall(r"duration-seconds: (\d+)", text)
     assert int(seconds) >= int(minutes) * 60
-    assert '--role-arn "$SERVICE_ROLE"' in text
+    assert 'PARAMETERS=parameters.yaml ROLE="$SERVICE_ROLE"' in text
     assert re.search(r"^      id-token: write", text, re.MULTILINE)
 
 
@@ -42,7 +42,8 @@ def test_who_deploys_may_pass_one_role_to_cloudformation_alone() -> None:
 def test_a_deployment_is_tried_from_outside_and_a_rehearsal_is_torn_down() -> None:
     for path in (DEPLOY, REHEARSE):
         text = path.read_text()
-        assert text.index("deploy --config-env") < text.index("-m local.smoke")
-    assert text.index("-m local.smoke") < text.index("delete-stack")
+        assert text.index("make deploy") < text.index("-m local.smoke")
+    assert text.index("-m local.smoke") < text.index("make tear-down")
     assert re.search(r"Tear it down\n        if: always\(\)", text)
-    assert "DbDeletionProtection=false" in text
+    # The bucket that CloudFormation keeps has the name that the next one wants.
+    assert "make tear-down STAGE=rehearsal DATA=delete" in text
