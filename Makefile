@@ -102,9 +102,9 @@ clean: ## Remove all of .local, or of WELLSPRING_STATE: data, keys, logs, tools,
 	@python=$$(sh local/find-python) && "$$python" -m local clean
 
 # ---- a deployment on AWS (docs/operations.md); each with the shell's credentials --------------------------
-deploy: sam-venv ## Build and deploy a stage of samconfig.toml: STAGE=staging, PARAMETERS=file.yaml, ROLE=arn of CloudFormation's
+deploy: sam-venv ## Build and deploy a stage of samconfig.toml: STAGE=staging, PARAMETERS=file.yaml, ROLE=arn of CloudFormation's, TAGS="name=value"
 	@.local/sam-venv/bin/python -m local.deploy "$(STAGE)" $(if $(PARAMETERS),--parameters "$(PARAMETERS)") $(if $(ROLE),--role-arn "$(ROLE)") \
-		$(foreach one,$(SET),--set "$(one)")
+		$(foreach one,$(SET),--set "$(one)") $(if $(TAGS),--tags $(TAGS))
 
 releases: sam-venv ## The releases of a stage, and which one runs: STAGE=staging
 	@.local/sam-venv/bin/python -m local.rollback "$(STAGE)" --list

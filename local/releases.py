@@ -53,16 +53,34 @@ class Releases:
         return Release(at, versions)
 
 
-def find_bucket(cloudformation: Any, given: str | None) -> str:
-    """Return the artefacts' bucket: the one that is given, or SAM's own. Raises Fault where there is none."""
-    if given:
-        return given
+def _source_bucket(cloudformation: Any, stack: str) -> str | None:
     try:
-        (stack,) = cloudformation.describe_stacks(StackName=SAM_STACK)["Stacks"]
-    except cloudformation.exceptions.ClientError as error:
-        raise Fault(f"samconfig.toml names no s3_bucket, and the stack {SAM_STACK} is not there") from error
-    outputs: dict[str, str] = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except cloudformation.exceptions.ClientError:
+        return None
+    outputs: dict[str, str] = {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
     return outputs["SourceBucket"]
+
+
+def bucket_of_bootstrap(cloudformation: Any, stack: str) -> str | None:
+    """Return the artefacts' bucket of .github/bootstrap.yaml, where that has been made for the stack."""
+    return _source_bucket(cloudformation, f"{stack}-bootstrap")
+
+
+def find_bucket(cloudformation: Any, given: str | None, stack: str) -> str:
+    """Return the artefacts' bucket: the one that is given, the bootstrap's, or SAM's own. Raises Fault without any."""
+    found = given or bucket_of_bootstrap(cloudformation, stack) or _source_bucket(cloudformation, SAM_STACK)
+    if found is None:
+        raise Fault(f"samconfig.toml names no s3_bucket, and neither {stack}-bootstrap nor {SAM_STACK} is there")
+    return found
+
+
+def _arns(cloudformation: Any, stack: str, kind: str) -> Iterator[list[str]]:
+    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack):
+        for resource in page["StackResourceSummaries"]:
+            # A version that was replaced is kept, and its resource "DELETE_SKIPPED".
+            if resource["ResourceType"] == kind and not resource["ResourceStatus"].startswith("DELETE_"):
+                yield resource["PhysicalResourceId"].split(":")
 
 
 def live_versions(cloudformation: Any, functions: Any, stack: str) -> dict[str, str]:
@@ -73,12 +91,10 @@ def live_versions(cloudformation: Any, functions: Any, stack: str) -> dict[str, 
         functions: boto3's client of Lambda.
         stack: the stack's name.
     """
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
-    arns = (
-        resource["PhysicalResourceId"]
-        for page in pages
-        for resource in page["StackResourceSummaries"]
-        if resource["ResourceType"] == "AWS::Lambda::Alias" and resource["ResourceStatus"] != "DELETE_COMPLETE"
-    )
-    names = sorted(arn.split(":")[6] for arn in arns)
+    names = sorted(arn[6] for arn in _arns(cloudformation, stack, "AWS::Lambda::Alias"))
     return {name: functions.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"] for name in names}
+
+
+def stack_versions(cloudformation: Any, stack: str) -> dict[str, str]:
+    """Return the version of each function that the stack published last: an ARN that ends with name and version."""
+    return {arn[6]: arn[7] for arn in _arns(cloudformation, stack, "AWS::Lambda::Version")}

@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     stage = Stage.read(given.stage)
     session = stage.session()
     cloudformation, functions = session.client("cloudformation"), session.client("lambda")
-    releases = list(Releases(session.client("s3"), find_bucket(cloudformation, stage.bucket), stage.stack))
+    releases = list(Releases(session.client("s3"), find_bucket(cloudformation, stage.bucket, stage.stack), stage.stack))
     live = live_versions(cloudformation, functions, stage.stack)
     if given.list:
         for release in releases:

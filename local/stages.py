@@ -72,3 +72,12 @@ def parse(overrides: Any) -> dict[str, str]:
         else:
             found |= dict(word.split("=", 1) for word in shlex.split(part))
     return found
+
+
+def exists(cloudformation: Any, stack: str) -> bool:
+    """Whether there is a stack of that name."""
+    try:
+        cloudformation.describe_stacks(StackName=stack)
+    except cloudformation.exceptions.ClientError:
+        return False
+    return True

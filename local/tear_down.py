@@ -1,17 +1,19 @@
 """The end of a stack: `make tear-down STAGE=rehearsal`, with `DATA=delete` also of what CloudFormation keeps.
 
-It keeps what holds data: the bucket of files, the database's final snapshot, and its automated backups. As long as the
-bucket is there, a stack of the same name cannot be made.
+It keeps what holds data: the bucket of files, databases that a restore has replaced and their logs, the database's
+final snapshot, and its automated backups. As long as bucket, database or log is there, a stack of the same name cannot
+be made.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from local.errors import Fault
-from local.stages import Stage
+from local.stages import Stage, exists
 
 ANYTHING = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}]}
 # CloudFormation waits for the network interfaces of Lambda, which go when they like (operations.md, "Tear down").
@@ -27,7 +29,22 @@ KEPT = {
         *("describe_db_instance_automated_backups", "DBInstanceAutomatedBackups"),
         *("DBInstanceIdentifier", "DbiResourceId"),
     ),
+    "automated backup of a cluster": (
+        *("describe_db_cluster_automated_backups", "DBClusterAutomatedBackups"),
+        *("DBClusterIdentifier", "DbClusterResourceId"),
+    ),
 }
+# CloudFormation tags what it makes, and the tag stays with what is no longer the stack's.
+TAG = "aws:cloudformation:stack-name"
+
+
+@dataclass(frozen=True)
+class Clients:
+    """boto3's clients of those who keep something."""
+
+    s3: Any
+    rds: Any
+    logs: Any
 
 
 def resources(cloudformation: Any, stack: str) -> dict[str, tuple[str, str]]:
@@ -50,42 +67,73 @@ def unprotect(rds: Any, found: dict[str, tuple[str, str]]) -> None:
             rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
 
 
-def kept(s3: Any, rds: Any, bucket: str, databases: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Give what a deleted stack leaves: what it is, and its name.
+def replaced(rds: Any, stack: str) -> Iterator[tuple[str, str]]:
+    """Give the databases of a deleted stack that are still there: a restore left them."""
+    for page in rds.get_paginator("describe_db_instances").paginate():
+        for each in page["DBInstances"]:
+            # An instance of a cluster goes when it is replaced.
+            if {"Key": TAG, "Value": stack} in each["TagList"] and "DBClusterIdentifier" not in each:
+                yield "database", each["DBInstanceIdentifier"]
+    for page in rds.get_paginator("describe_db_clusters").paginate():
+        for each in page["DBClusters"]:
+            if {"Key": TAG, "Value": stack} in each["TagList"]:
+                yield "cluster", each["DBClusterIdentifier"]
+
+
+def kept(aws: Clients, bucket: str, databases: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Give what a deleted stack leaves beside databases: what it is, and its name.
 
     Args:
-        s3: boto3's client.
-        rds: boto3's client.
+        aws: boto3's clients.
         bucket: the name of its bucket of files.
-        databases: the names that its database had. Names, and no prefix: `wellspring` is one of `wellspring-staging`.
+        databases: the names that its databases had. Names, and no prefix: `wellspring` is one of `wellspring-staging`.
     """
-    if bucket in {each["Name"] for each in s3.list_buckets()["Buckets"]}:
+    if bucket in {each["Name"] for each in aws.s3.list_buckets()["Buckets"]}:
         yield "bucket", bucket
+    for database in sorted(databases):
+        for kind in ("instance", "cluster"):
+            name = f"/aws/rds/{kind}/{database}/postgresql"
+            found = aws.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+            if name in {each["logGroupName"] for each in found}:
+                yield "log group", name
     for what, (operation, key, of, name) in KEPT.items():
-        for page in rds.get_paginator(operation).paginate():
+        for page in aws.rds.get_paginator(operation).paginate():
             for each in page[key]:
-                # Of a database that runs, the backups are its own.
-                if each[of] in databases and each.get("Status") != "active":
+                # Of a database that runs, the backups are its own; automated snapshots go with the automated backup.
+                if each[of] in databases and each.get("Status") != "active" and each.get("SnapshotType") != "automated":
                     yield what, each[name]
 
 
-def delete(s3: Any, rds: Any, what: str, name: str) -> None:
+def delete(aws: Clients, what: str, name: str) -> None:
     """Delete one thing that was kept; of a bucket all versions of all files first."""
-    if what == "bucket":
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
-            objects = [
-                {"Key": each["Key"], "VersionId": each["VersionId"]}
-                for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
-            ]
-            if objects:
-                s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
-        s3.delete_bucket(Bucket=name)
-    elif what == "snapshot":
-        rds.delete_db_snapshot(DBSnapshotIdentifier=name)
-    elif what == "cluster snapshot":
-        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
-    else:
-        rds.delete_db_instance_automated_backup(DbiResourceId=name)
+    match what:
+        case "bucket":
+            for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=name):
+                objects = [
+                    {"Key": each["Key"], "VersionId": each["VersionId"]}
+                    for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+                ]
+                if objects:
+                    aws.s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
+            aws.s3.delete_bucket(Bucket=name)
+        case "log group":
+            aws.logs.delete_log_group(logGroupName=name)
+        case "database":
+            aws.rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+            aws.rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+            aws.rds.get_waiter("db_instance_deleted").wait(DBInstanceIdentifier=name)
+        case "cluster":
+            aws.rds.modify_db_cluster(DBClusterIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+            aws.rds.delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
+            aws.rds.get_waiter("db_cluster_deleted").wait(DBClusterIdentifier=name)
+        case "snapshot":
+            aws.rds.delete_db_snapshot(DBSnapshotIdentifier=name)
+        case "cluster snapshot":
+            aws.rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
+        case "automated backup":
+            aws.rds.delete_db_instance_automated_backup(DbiResourceId=name)
+        case _:
+            aws.rds.delete_db_cluster_automated_backup(DbClusterResourceId=name)
 
 
 def main(arguments: list[str]) -> int:
@@ -97,26 +145,37 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     stage = Stage.read(given.stage)
     session = stage.session()
-    cloudformation, s3, rds = (session.client(name) for name in ("cloudformation", "s3", "rds"))
+    cloudformation = session.client("cloudformation")
+    aws = Clients(*(session.client(name) for name in ("s3", "rds", "logs")))
     account = session.client("sts").get_caller_identity()["Account"]
-    try:
-        found = resources(cloudformation, stage.stack)
-    except cloudformation.exceptions.ClientError:
-        # A second call, for what a first one left.
-        found = {}
+    # A second call is for what a first one left.
+    found = resources(cloudformation, stage.stack) if exists(cloudformation, stage.stack) else {}
     if found:
+        cloudformation.update_termination_protection(StackName=stage.stack, EnableTerminationProtection=False)
         cloudformation.set_stack_policy(StackName=stage.stack, StackPolicyBody=json.dumps(ANYTHING))
-        unprotect(rds, found)
+        unprotect(aws.rds, found)
         role = {"RoleARN": given.role_arn} if given.role_arn else {}
         cloudformation.delete_stack(StackName=stage.stack, **role)
         waiter = cloudformation.get_waiter("stack_delete_complete")
         waiter.wait(StackName=stage.stack, WaiterConfig={"Delay": 30, "MaxAttempts": MINUTES * 2})
+    left = list(replaced(aws.rds, stage.stack))
     bucket = f"{stage.stack}-feed-{account}-{session.region_name}"
-    databases = {stage.stack, *(name for kind, name in found.values() if kind in DATABASES)}
-    for what, name in kept(s3, rds, bucket, databases):
+    databases = {
+        stage.stack,
+        *(name for kind, name in found.values() if kind in DATABASES),
+        *(name for _, name in left),
+    }
+
+    def tell(what: str, name: str) -> None:
         if given.data == "delete":
-            delete(s3, rds, what, name)
+            delete(aws, what, name)
         print("deleted" if given.data == "delete" else "kept", what, name)
+
+    # Databases first: while they are there, their backups are their own.
+    for each in left:
+        tell(*each)
+    for each in list(kept(aws, bucket, databases)):
+        tell(*each)
     return 0
 
 

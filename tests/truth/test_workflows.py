@@ -1,6 +1,5 @@
 """What the workflows that deploy must say: who may deploy what, with which role, and what is tried afterwards."""
 
-import json
 import re
 from pathlib import Path
 
@@ -29,14 +28,6 @@ def test_credentials_last_as_long_as_the_job_and_cloudformation_works_with_its_o
     assert int(seconds) >= int(minutes) * 60
     assert 'PARAMETERS=parameters.yaml ROLE="$SERVICE_ROLE"' in text
     assert re.search(r"^      id-token: write", text, re.MULTILINE)
-
-
-def test_who_deploys_may_pass_one_role_to_cloudformation_alone() -> None:
-    policy = json.loads((ROOT / ".github" / "deploy-policy.json").read_text())
-    passed = [each for each in policy["Statement"] if "iam:PassRole" in each["Action"]]
-    assert len(passed) == 1
-    assert "*" not in str(passed[0]["Resource"]).replace("arn:aws:iam::ACCOUNT", "")
-    assert passed[0]["Condition"] == {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
 
 
 def test_a_deployment_is_tried_from_outside_and_a_rehearsal_is_torn_down() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -76,13 +77,22 @@ class S3:
         )
 
 
-def cloudformation(functions: Lambda) -> Any:
-    """A stack that has the functions' aliases, and other things."""
+def cloudformation(functions: Lambda, **published: str) -> Any:
+    """A stack that has the functions' aliases and what it published last, and other things."""
     arns = [f"arn:aws:lambda:eu-west-1:123456789012:function:{name}:live" for name in functions.live]
     found = [
         {"ResourceType": "AWS::Lambda::Alias", "PhysicalResourceId": arn, "ResourceStatus": "UPDATE_COMPLETE"}
         for arn in arns
     ]
+    for status, versions in (("UPDATE_COMPLETE", published), ("DELETE_SKIPPED", dict.fromkeys(published, "1"))):
+        found += [
+            {
+                "ResourceType": "AWS::Lambda::Version",
+                "PhysicalResourceId": f"arn:aws:lambda:eu-west-1:123456789012:function:{name}:{version}",
+                "ResourceStatus": status,
+            }
+            for name, version in versions.items()
+        ]
     other = {"ResourceType": "AWS::SQS::Queue", "PhysicalResourceId": "queue", "ResourceStatus": "CREATE_COMPLETE"}
     return SimpleNamespace(get_paginator=lambda _name: Pages("StackResourceSummaries", [other, *found]))
 
@@ -132,10 +142,85 @@ def test_releases_are_listed_in_their_order_and_of_one_stack() -> None:
     ]
 
 
-def test_the_artefacts_bucket_is_the_one_that_is_named_or_sams() -> None:
-    outputs = [{"OutputKey": key, "OutputValue": key[:1]} for key in ("BucketArn", "SourceBucket")]
-    sams = SimpleNamespace(describe_stacks=lambda **_asked: {"Stacks": [{"Outputs": outputs}]})
-    assert (find_bucket(None, "mine"), find_bucket(sams, None)) == ("mine", "S")
+class NoStackError(Exception):
+    """What CloudFormation raises for a name that is nobody's."""
+
+
+def stacks(**buckets: str) -> Any:
+    """Stacks of which each has an output with its bucket."""
+
+    def describe_stacks(StackName: str) -> dict[str, Any]:  # noqa: N803
+        if StackName not in buckets:
+            raise NoStackError
+        outputs = [{"OutputKey": "Other", "OutputValue": ""}]
+        outputs.append({"OutputKey": "SourceBucket", "OutputValue": buckets[StackName]})
+        return {"Stacks": [{"Outputs": outputs}]}
+
+    return SimpleNamespace(describe_stacks=describe_stacks, exceptions=SimpleNamespace(ClientError=NoStackError))
+
+
+def test_the_artefacts_bucket_is_the_one_that_is_named_the_bootstraps_or_sams() -> None:
+    both = stacks(**{f"{STACK}-bootstrap": "bootstraps", "aws-sam-cli-managed-default": "sams"})
+    assert find_bucket(both, "mine", STACK) == "mine"
+    assert find_bucket(both, None, STACK) == "bootstraps"
+    assert find_bucket(both, None, "wellspring") == "sams"
+    with pytest.raises(Fault, match=f"{STACK}-bootstrap"):
+        find_bucket(stacks(), None, STACK)
+
+
+def test_a_deployment_puts_back_what_a_rollback_moved_and_the_release_did_not_touch() -> None:
+    """CloudFormation updates what differs from its last template, and knows nothing of an alias that somebody moved."""
+    functions = Lambda(Read="57", Write="60", Open="9")
+    assert deploy.settle(cloudformation(functions, Read="59", Write="60"), functions, STACK) == {"Read": "59"}
+    assert functions.live == {"Read": "59", "Write": "60", "Open": "9"}
+
+
+class Calls:
+    """An AWS client that takes every call and remembers it."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda **asked: self.made.append((name, asked))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_database_is_protected_again_after_a_deployment_even_one_that_failed(
+    monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """For a restore somebody lifts the stack's policy."""
+    calls = Calls()
+    clients = dict.fromkeys(("cloudformation", "lambda", "s3"), calls)
+
+    def sam(*_asked: Any) -> None:
+        calls.made.append(("sam", {}))
+        if fails:
+            raise subprocess.CalledProcessError(1, "sam")
+
+    for name, value in {
+        "exists": lambda *_asked: True,
+        "deploy": sam,
+        "bucket_of_bootstrap": lambda *_asked: None,
+        "find_bucket": lambda *_asked: "bucket",
+        "settle": lambda *_asked: {},
+        "live_versions": lambda *_asked: {"Read": "1"},
+    }.items():
+        monkeypatch.setattr(deploy, name, value)
+    monkeypatch.setattr(Stage, "session", lambda _stage: SimpleNamespace(client=clients.__getitem__))
+    if fails:
+        with pytest.raises(subprocess.CalledProcessError):
+            deploy.main(["staging"])
+    else:
+        assert deploy.main(["staging"]) == 0
+    names = [name for name, _ in calls.made]
+    after = names[names.index("sam") + 1 :]
+    assert after[:2] == ["set_stack_policy", "update_termination_protection"]
+    assert ("put_object" in after) is not fails
+    policy = json.loads(dict(calls.made)["set_stack_policy"]["StackPolicyBody"])
+    (denied,) = [each for each in policy["Statement"] if each["Effect"] == "Deny"]
+    assert denied["Action"] == ["Update:Replace", "Update:Delete"]
+    assert dict(calls.made)["update_termination_protection"]["EnableTerminationProtection"] is True
 
 
 # ---- parameters -------------------------------------------------------------------------------------------
@@ -209,13 +294,36 @@ class Kept:
     def list_buckets(self) -> dict[str, Any]:
         return {"Buckets": [{"Name": "wellspring-feed"}, {"Name": f"{STACK}-feed"}]}
 
+    def describe_log_groups(self, logGroupNamePrefix: str) -> dict[str, Any]:  # noqa: N803
+        # A prefix of both, as AWS answers.
+        names = [f"/aws/rds/instance/{STACK}/postgresql", f"/aws/rds/instance/{STACK}/postgresql-old"]
+        return {"logGroups": [{"logGroupName": name} for name in names if name.startswith(logGroupNamePrefix)]}
+
     def get_paginator(self, name: str) -> Pages:
         # The second stack's name is the beginning of the first's.
         both = (STACK, "wellspring")
         return {
+            "describe_db_instances": Pages(
+                "DBInstances",
+                [
+                    {"DBInstanceIdentifier": one, "TagList": [{"Key": tear_down.TAG, "Value": one}], **more}
+                    for one, more in ((STACK, {}), ("wellspring", {}), (STACK, {"DBClusterIdentifier": "of a cluster"}))
+                ],
+            ),
+            "describe_db_clusters": Pages("DBClusters", []),
+            "describe_db_cluster_automated_backups": Pages("DBClusterAutomatedBackups", []),
             "describe_db_snapshots": Pages(
                 "DBSnapshots",
-                [{"DBInstanceIdentifier": one, "DBSnapshotIdentifier": f"{one}-snapshot-database-x"} for one in both],
+                [
+                    {
+                        "DBInstanceIdentifier": one,
+                        "DBSnapshotIdentifier": f"{one}-snapshot-database-x",
+                        "SnapshotType": kind,
+                    }
+                    for one in both
+                    # An automated one cannot be deleted by itself.
+                    for kind in ("manual", "automated")
+                ],
             ),
             "describe_db_cluster_snapshots": Pages("DBClusterSnapshots", []),
             "describe_db_instance_automated_backups": Pages(
@@ -228,25 +336,33 @@ class Kept:
             "list_object_versions": Pages("Versions", [{"Key": "load/a", "VersionId": "1"}]),
         }[name]
 
+    def get_waiter(self, name: str) -> Any:
+        return SimpleNamespace(wait=lambda **_asked: self.deleted.append(f"wait {name}"))
+
     def __getattr__(self, name: str) -> Any:
         return lambda **asked: self.deleted.append(f"{name} {json.dumps(asked, sort_keys=True)}")
 
 
 def test_what_a_deleted_stack_leaves_is_told_and_nothing_of_another_stack() -> None:
     aws = Kept()
-    assert list(tear_down.kept(aws, aws, f"{STACK}-feed", {STACK})) == [
+    assert list(tear_down.replaced(aws, STACK)) == [("database", STACK)]
+    assert list(tear_down.kept(tear_down.Clients(aws, aws, aws), f"{STACK}-feed", {STACK})) == [
         ("bucket", f"{STACK}-feed"),
+        ("log group", f"/aws/rds/instance/{STACK}/postgresql"),
         ("snapshot", f"{STACK}-snapshot-database-x"),
         ("automated backup", "db-OLD"),
     ]
 
 
-def test_a_bucket_is_emptied_of_all_versions_before_it_goes() -> None:
+def test_a_bucket_is_emptied_of_all_versions_and_a_database_unprotected_before_it_goes() -> None:
     aws = Kept()
-    for what, name in tear_down.kept(aws, aws, f"{STACK}-feed", {STACK}):
-        tear_down.delete(aws, aws, what, name)
+    clients = tear_down.Clients(aws, aws, aws)
+    for what, name in (*tear_down.replaced(aws, STACK), *tear_down.kept(clients, f"{STACK}-feed", {STACK})):
+        tear_down.delete(clients, what, name)
     assert [call.split()[0] for call in aws.deleted] == [
-        *("delete_objects", "delete_bucket", "delete_db_snapshot", "delete_db_instance_automated_backup")
+        *("modify_db_instance", "delete_db_instance", "wait"),
+        *("delete_objects", "delete_bucket", "delete_log_group"),
+        *("delete_db_snapshot", "delete_db_instance_automated_backup"),
     ]
 
 
