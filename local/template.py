@@ -198,7 +198,9 @@ class Template:
     def _queue(self, logical_id: str, properties: dict[str, Any]) -> Queue:
         redrive = properties.get("RedrivePolicy", {})
         target = redrive.get("deadLetterTargetArn", {}).get("Fn::GetAtt", [None])[0]
-        apart = {"QueueName", "RedrivePolicy", "RedriveAllowPolicy", "Tags"}
+        # What encrypts it is a deployment's choice.
+        encryption = {"KmsMasterKeyId", "SqsManagedSseEnabled"}
+        apart = {"QueueName", "RedrivePolicy", "RedriveAllowPolicy", "Tags"} | encryption
         return Queue(
             logical_id=logical_id,
             name=self.resolve(properties["QueueName"]),

@@ -203,11 +203,23 @@ def actions_of(stack: Stack) -> Iterator[tuple[str, str]]:
                 yield from ((name, action) for action in statement.actions)
 
 
-# What AWS's own policies have that a role of the stack is given, as the reference of managed policies shows them.
+# What of AWS's own policies its services use for the stack, as the reference of managed policies shows them.
 OF_AWS = {
     "service-role/AmazonRDSEnhancedMonitoringRole": [
         *("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:CreateLogStream", "logs:PutLogEvents"),
         *("logs:DescribeLogStreams", "logs:GetLogEvents"),
+    ],
+    "service-role/AWSBackupServiceRolePolicyForBackup": [
+        *("rds:AddTagsToResource", "rds:ListTagsForResource", "rds:DescribeDBSnapshots", "rds:CreateDBSnapshot"),
+        *("rds:CopyDBSnapshot", "rds:DescribeDBInstances", "rds:CreateDBClusterSnapshot", "rds:DescribeDBClusters"),
+        *("rds:DescribeDBClusterSnapshots", "rds:CopyDBClusterSnapshot", "rds:DescribeDBClusterAutomatedBackups"),
+        *("rds:DeleteDBSnapshot", "rds:ModifyDBSnapshotAttribute", "rds:DeleteDBClusterSnapshot"),
+        *("rds:ModifyDBClusterSnapshotAttribute", "backup:DescribeBackupVault", "backup:CopyIntoBackupVault"),
+        *("backup:CopyFromBackupVault", "kms:DescribeKey", "kms:CreateGrant", "tag:GetResources"),
+    ],
+    "service-role/AWSCodeDeployRoleForLambdaLimited": [
+        *("cloudwatch:DescribeAlarms", "lambda:UpdateAlias", "lambda:GetAlias"),
+        "lambda:GetProvisionedConcurrencyConfig",
     ],
 }
 
