@@ -18,6 +18,8 @@ def choose(releases: list[Release], live: dict[str, str], to: str | None) -> Rel
 
     Raises Fault where there is no such release.
     """
+    # Of functions that are there: a stack of this name that was torn down had others.
+    releases = [release for release in releases if release.versions.keys() & live.keys()]
     if to is not None:
         found = [release for release in releases if release.at == to]
     else:
@@ -61,7 +63,7 @@ def main(arguments: list[str]) -> int:
     target = choose(releases, live, given.to or None)
     moved = roll_back(functions, live, target)
     print(f"{stage.stack} runs the release of {target.at}: {len(moved)} of {len(live)} functions moved")
-    print("Deploy the code of that release next: until then the stack and the aliases disagree.")
+    print("Deploy that code or a mended one next: until then the stack and the aliases disagree.")
     return 0
 
 

@@ -1040,6 +1040,16 @@ def test_no_alarm_tells_of_the_first_deployment_and_silence_is_told_once_there_w
     assert told == {"DatabaseCpuAlarm": True, "PruningAlarm": True, "SettlingAlarm": True}
 
 
+def test_a_cluster_has_its_parameters_in_the_clusters_group() -> None:
+    """Which "also contains the default settings for the DB parameter group of the DB instances" (Aurora user guide)."""
+    aurora = Stack(DbEngine="aurora-postgresql")
+    (made,) = aurora.of_type("AWS::RDS::DBClusterParameterGroup").values()
+    assert {"log_min_duration_statement", "shared_preload_libraries", "rds.force_ssl"} <= made["Parameters"].keys()
+    # An instance with a group of its own would take its settings from there.
+    assert not aurora.of_type("AWS::RDS::DBParameterGroup")
+    assert not [one for one in aurora.of_type("AWS::RDS::DBInstance").values() if "DBParameterGroupName" in one]
+
+
 def test_what_is_replaced_by_a_restore_keeps_its_log(stack: Stack) -> None:
     for name in ("DatabaseLogs", "AuroraLogs"):
         if name in stack.resources:

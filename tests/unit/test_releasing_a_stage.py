@@ -120,6 +120,12 @@ def test_a_rollback_that_broke_off_goes_on_when_the_release_is_named() -> None:
     assert roll_back(half, dict(half.live), choose([good, bad], half.live, good.at)) == {"Write": "58"}
 
 
+def test_a_release_of_a_stack_that_was_torn_down_is_none_to_go_back_to() -> None:
+    """Its functions had the same names but for what CloudFormation adds to them."""
+    with pytest.raises(Fault, match="no release before this one"):
+        choose([Release("1", {"Read-0ab1": "1"}), Release("2", {"Read-9xy8": "1"})], {"Read-9xy8": "1"}, None)
+
+
 def test_a_deployment_that_changed_nothing_is_no_step_of_a_rollback() -> None:
     first, second = Release("1", {"Read": "1"}), Release("2", {"Read": "2"})
     assert choose([first, second, Release("3", second.versions)], {"Read": "2"}, None) == first
