@@ -274,6 +274,12 @@ class Template:
             return tuple(str(self.resolve(several)).split(separator))
         return ()
 
+    @cached_property
+    def called(self) -> dict[str, Function]:
+        """Each function that a route, a queue or a schedule calls, by its logical id."""
+        routed = {route.function.name for route in self.routes}
+        return {name: function for name, function in self.functions.items() if function.events or name in routed}
+
     def cors(self, origins: Sequence[str]) -> Cors | None:
         """Return what the API allows pages of `origins`; None where there are none."""
         for _, properties in self._of_type(HTTP_API) if origins else ():
