@@ -21,7 +21,7 @@ def asked() -> Stack:
 
 def test_nothing_of_it_is_made_unless_somebody_asks(plain: Stack) -> None:
     assert not [name for name, each in plain.resources.items() if each["Type"].startswith(NEW)]
-    assert "KmsKeyArn" not in json.dumps(plain.resources)
+    assert json.dumps(KEY) not in json.dumps(plain.resources)
     assert len(plain.document["Resources"]) <= RESOURCES_AT_MOST
 
 
