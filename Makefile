@@ -2,7 +2,7 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run load export demo feed-schema token psql pause-db resume-db redrive release recount mend-times test long check first computing waiting lint types imports template price worlds mutations outside pooler \
+.PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release recount mend-times test long check first computing waiting lint types imports template price worlds mutations outside pooler \
 	contract abuse openapi message-schema events docs pictures bench sam-test sam-image sam-invoke clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
@@ -103,6 +103,20 @@ bench: dev-venv ## Measure each promise beside its floor; writes .local/bench.js
 
 clean: ## Remove all of .local, or of WELLSPRING_STATE: data, keys, logs, tools, bench data
 	@python=$$(sh local/find-python) && "$$python" -m local clean
+
+# ---- a deployment on AWS (docs/operations.md); each with the shell's credentials --------------------------
+deploy: sam-venv ## Build and deploy a stage of samconfig.toml: STAGE=staging, PARAMETERS=file.yaml, ROLE=arn of CloudFormation's, TAGS="name=value"
+	@.local/sam-venv/bin/python -m local.deploy "$(STAGE)" $(if $(PARAMETERS),--parameters "$(PARAMETERS)") $(if $(ROLE),--role-arn "$(ROLE)") \
+		$(foreach one,$(SET),--set "$(one)") $(if $(TAGS),--tags $(TAGS))
+
+releases: sam-venv ## The releases of a stage, and which one runs: STAGE=staging
+	@.local/sam-venv/bin/python -m local.rollback "$(STAGE)" --list
+
+rollback: sam-venv ## The code of a stage's release before, in seconds: STAGE=staging, TO=a release of `make releases`
+	@.local/sam-venv/bin/python -m local.rollback "$(STAGE)" --to "$(TO)"
+
+tear-down: sam-venv ## Delete a stage's stack and say what AWS keeps of it: STAGE=rehearsal, DATA=delete deletes that too
+	@.local/sam-venv/bin/python -m local.tear_down "$(STAGE)" --data "$(or $(DATA),keep)" $(if $(ROLE),--role-arn "$(ROLE)")
 
 # ---- the gates of `make check`, one by one ------------------------------------------------------------
 lint: dev-venv

@@ -140,7 +140,7 @@ class Stack:
         parts.callback(self._queue.stop)
         self._queue.start()
         # What nothing here calls, such as the migration of a deployment, needs no worker.
-        called = {name: function for name, function in self._template.functions.items() if function.events}
+        called = self._template.called
         lambdas = Lambdas(called, self._overrides(api_url), settings.logs / "functions.log")
         parts.callback(lambdas.stop)
         lambdas.warm()

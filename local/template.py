@@ -30,6 +30,8 @@ BUCKET = "AWS::S3::Bucket"
 # Of `rate(5 minutes)`.
 RATE_SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 HTTP_API = "AWS::Serverless::HttpApi"
+# The function whose alias an integration calls.
+CALLED = re.compile(r"/functions/\$\{(\w+)\.Alias\}/invocations$")
 
 
 class _Loader(yaml.CSafeLoader):
@@ -196,7 +198,9 @@ class Template:
     def _queue(self, logical_id: str, properties: dict[str, Any]) -> Queue:
         redrive = properties.get("RedrivePolicy", {})
         target = redrive.get("deadLetterTargetArn", {}).get("Fn::GetAtt", [None])[0]
-        apart = {"QueueName", "RedrivePolicy", "RedriveAllowPolicy", "Tags"}
+        # What encrypts it is a deployment's choice.
+        encryption = {"KmsMasterKeyId", "SqsManagedSseEnabled"}
+        apart = {"QueueName", "RedrivePolicy", "RedriveAllowPolicy", "Tags"} | encryption
         return Queue(
             logical_id=logical_id,
             name=self.resolve(properties["QueueName"]),
@@ -232,42 +236,49 @@ class Template:
             ),
         )
 
+    @property
+    def _api(self) -> dict[str, Any]:
+        """The HTTP API's description; empty where there is no API."""
+        for _, properties in self._of_type(HTTP_API):
+            body: dict[str, Any] = properties["DefinitionBody"]
+            return body
+        return {"paths": {}, "components": {"securitySchemes": {}}}
+
     @cached_property
     def routes(self) -> tuple[Route, ...]:
         """Every route of the HTTP API."""
         return tuple(
-            self._route(function, event.get("Properties", {}))
-            for function in self.functions.values()
-            for event in function.events
-            if event["Type"] == "HttpApi"
+            self._route(path, method, operation)
+            for path, operations in self._api["paths"].items()
+            for method, operation in operations.items()
         )
 
-    def _route(self, function: Function, event: dict[str, Any]) -> Route:
-        path, method = event.get("Path", "$default"), str(event.get("Method", "ANY")).upper()
-        authorizer = event.get("Auth", {}).get("Authorizer", self._default_authorizer)
+    def _route(self, path: str, method: str, operation: dict[str, Any]) -> Route:
+        is_default = operation.get("isDefaultRoute", False)
+        found = CALLED.search(operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"])
+        if found is None:
+            raise Fault(f"template.yaml: {method} {path} calls no function")
         return Route(
-            method="$default" if path == "$default" else method,
-            path=path,
-            function=function,
-            needs_token=authorizer not in {None, "NONE"},
+            method="$default" if is_default else method.upper(),
+            path="$default" if is_default else path,
+            function=self.functions[found[1]],
+            needs_token="security" in operation,
         )
-
-    @cached_property
-    def _default_authorizer(self) -> str | None:
-        for _, properties in self._of_type(HTTP_API):
-            name: str | None = properties.get("Auth", {}).get("DefaultAuthorizer")
-            return name
-        return None
 
     @cached_property
     def audience(self) -> tuple[str, ...]:
         """The audiences of which a token must name one."""
-        for _, properties in self._of_type(HTTP_API):
-            authorizers = properties.get("Auth", {}).get("Authorizers", {})
-            for authorizer in authorizers.values():
-                separator, several = authorizer["JwtConfiguration"]["audience"]["Fn::Split"]
-                return tuple(str(self.resolve(several)).split(separator))
+        for scheme in self._api["components"]["securitySchemes"].values():
+            configuration = scheme["x-amazon-apigateway-authorizer"]["jwtConfiguration"]
+            separator, several = configuration["audience"]["Fn::Split"]
+            return tuple(str(self.resolve(several)).split(separator))
         return ()
+
+    @cached_property
+    def called(self) -> dict[str, Function]:
+        """Each function that a route, a queue or a schedule calls, by its logical id."""
+        routed = {route.function.name for route in self.routes}
+        return {name: function for name, function in self.functions.items() if function.events or name in routed}
 
     def cors(self, origins: Sequence[str]) -> Cors | None:
         """Return what the API allows pages of `origins`; None where there are none."""

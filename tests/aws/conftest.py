@@ -24,6 +24,12 @@ CHOICES: dict[str, dict[str, str]] = {
         "SnapStart": "PublishedVersions",
         "Tracing": "Active",
     },
+    "as companies ask for": {
+        "DbKmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/11111111-1111-1111-1111-111111111111",
+        "KmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/22222222-2222-2222-2222-222222222222",
+        "BackupVaultArn": "arn:aws:backup:eu-west-1:999999999999:backup-vault:elsewhere",
+        "TrafficShift": "Canary10Percent5Minutes",
+    },
 }
 
 

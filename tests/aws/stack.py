@@ -10,18 +10,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from local import deploy
 from local.settings import ROOT
 
 PYTHON = ROOT / ".local" / "sam-venv" / "bin" / "python"
 NOTHING = object()
 # CloudFormation takes 500; what is between is for functions to come.
-RESOURCES_AT_MOST = 450
+RESOURCES_AT_MOST = 420
 REGION = "eu-west-1"
 
 
 def source(**changes: str) -> str:
     """Return template.yaml as `sam package` sends it, the code in a bucket; `changes` name other code."""
     text = (ROOT / "template.yaml").read_text()
+    text = text.replace(deploy.UNMARKED, changes.pop("configuration", deploy.UNMARKED))
     for folder in ("functions/", "layers/shared/", "layers/migrations/", "layers/console/"):
         name = folder.strip("/").replace("/", "_")
         text = text.replace(f"Uri: {folder}", f"Uri: s3://bucket/{changes.get(name, name)}")

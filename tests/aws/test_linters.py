@@ -19,9 +19,9 @@ CHECKOV = ROOT / ".local" / "checkov-venv" / "bin" / "checkov"
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a document for each kind of database; a parameter's default is what was chosen."""
+    """A folder with a document for each set of parameters; a parameter's default is what was chosen."""
     folder = tmp_path_factory.mktemp("translated")
-    for number, choice in enumerate((CHOICES["as it comes"], CHOICES["on Aurora"])):
+    for number, choice in enumerate(CHOICES.values()):
         document = translate(choice)
         for name, value in choice.items():
             document["Parameters"][name]["Default"] = value
@@ -41,8 +41,8 @@ def run(*command: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_cfn_lint_has_nothing_to_say(documents: Path) -> None:
-    # W2001: SAM has put the values of some parameters in.
-    said = run(CFN_LINT, "--ignore-checks", "W2001", "--", *sorted(documents.glob("*.json")))
+    # SAM has put in the values of some parameters (W2001) and of a mapping (W7001).
+    said = run(CFN_LINT, "--ignore-checks", "W2001,W7001", "--", *sorted(documents.glob("*.json")))
     assert (said.returncode, said.stdout) == (0, "")
 
 

@@ -23,6 +23,7 @@ UNKNOWN_TO_MOTO = {
     "AWS::Logs::MetricFilter",
     "AWS::RDS::DBProxy",
     "AWS::RDS::DBProxyTargetGroup",
+    "AWS::RDS::EventSubscription",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",

@@ -105,12 +105,17 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def template_with_invoices(template: str) -> str:
-    """Return the template with five more functions, each like a company's."""
-    begin = template.index("  CompanyWorkspaceConnector")
-    end = template.index("  # ---- ", begin)
-    block = template[begin:end]
-    invoices = block.replace("Company", "Invoice").replace("company", "invoice")
-    return template[:end] + invoices + template[end:]
+    """Return the template with five more routes and functions, each like a company's."""
+    for first, after in (
+        ("          /v1/company-workspace-connectors:", "          /v1/people-workspace-connectors:"),
+        ("  CompanyWorkspaceConnector", "  # ---- "),
+    ):
+        begin = template.index(first)
+        end = template.index(after, begin)
+        block = template[begin:end]
+        invoices = block.replace("Company", "Invoice").replace("company", "invoice")
+        template = template[:end] + invoices + template[end:]
+    return template
 
 
 def by_hand(folder: Path) -> dict[str, str]:

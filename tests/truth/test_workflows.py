@@ -1,6 +1,5 @@
 """What the workflows that deploy must say: who may deploy what, with which role, and what is tried afterwards."""
 
-import json
 import re
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from local.settings import ROOT
 
 WORKFLOWS = ROOT / ".github" / "workflows"
-DEPLOY, REHEARSE = (WORKFLOWS / f"{name}.yml" for name in ("deploy", "rehearse"))
+DEPLOY, REHEARSE, SECOND = (WORKFLOWS / f"{name}.yml" for name in ("deploy", "rehearse", "rehearse-second-deployment"))
 
 
 def test_production_is_deployed_from_the_default_branch_and_tags_only() -> None:
@@ -21,28 +20,38 @@ def test_production_is_deployed_from_the_default_branch_and_tags_only() -> None:
     )
 
 
-@pytest.mark.parametrize("path", [DEPLOY, REHEARSE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [DEPLOY, REHEARSE, SECOND], ids=lambda path: path.stem)
 def test_credentials_last_as_long_as_the_job_and_cloudformation_works_with_its_own_role(path: Path) -> None:
     """A session lasts an hour unless asked, and is not renewed (configure-aws-credentials#354, and its README)."""
     text = path.read_text()
     (minutes,), (seconds,) = re.findall(r"timeout-minutes: (\d+)", text), re.findall(r"duration-seconds: (\d+)", text)
     assert int(seconds) >= int(minutes) * 60
-    assert '--role-arn "$SERVICE_ROLE"' in text
+    by_command = 'PARAMETERS=parameters.yaml ROLE="$SERVICE_ROLE"' in text
+    by_environment = "ROLE: ${{ vars.CLOUDFORMATION_ROLE_ARN }}\n      PARAMETERS: parameters.yaml" in text
+    assert by_command or by_environment
+    # The role's sessions last at most as long as .github/bootstrap.yaml says.
+    (most,) = re.findall(r"MaxSessionDuration: (\d+)", (ROOT / ".github" / "bootstrap.yaml").read_text())
+    assert int(seconds) <= int(most)
     assert re.search(r"^      id-token: write", text, re.MULTILINE)
-
-
-def test_who_deploys_may_pass_one_role_to_cloudformation_alone() -> None:
-    policy = json.loads((ROOT / ".github" / "deploy-policy.json").read_text())
-    passed = [each for each in policy["Statement"] if "iam:PassRole" in each["Action"]]
-    assert len(passed) == 1
-    assert "*" not in str(passed[0]["Resource"]).replace("arn:aws:iam::ACCOUNT", "")
-    assert passed[0]["Condition"] == {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
 
 
 def test_a_deployment_is_tried_from_outside_and_a_rehearsal_is_torn_down() -> None:
     for path in (DEPLOY, REHEARSE):
         text = path.read_text()
-        assert text.index("deploy --config-env") < text.index("-m local.smoke")
-    assert text.index("-m local.smoke") < text.index("delete-stack")
+        assert text.index("make deploy") < text.index("-m local.smoke")
+    assert text.index("-m local.smoke") < text.index("make tear-down")
     assert re.search(r"Tear it down\n        if: always\(\)", text)
-    assert "DbDeletionProtection=false" in text
+    # The bucket that CloudFormation keeps has the name that the next one wants.
+    assert "make tear-down STAGE=rehearsal DATA=delete" in text
+
+
+def test_the_second_deployment_is_rehearsed_step_by_step_as_its_page_says_and_twice() -> None:
+    text, page = SECOND.read_text(), (ROOT / "docs" / "rehearsal.md").read_text()
+    steps = [name for name in re.findall(r"^      - name: (.+)$", text, re.MULTILINE) if name != "Write the parameters"]
+    assert steps == re.findall(r"^\| (\w.+?) \|", page, re.MULTILINE)[1:]
+    assert len(steps) == 9
+    assert "max-parallel: 1\n      matrix:\n        round: [first, second]" in text
+    assert re.search(r"A tear-down\n        if: always\(\)", text)
+    # Each ends with the stack answering from outside, but for the proxy's own and the end.
+    for step in re.split(r"^      - name: ", text, flags=re.MULTILINE)[2:-1]:
+        assert "-m local.smoke" in step, step.partition("\n")[0]

@@ -1,0 +1,115 @@
+"""A deployment: `make deploy STAGE=staging PARAMETERS=staging.yaml`.
+
+Builds, marks the template with a digest of the parameters, deploys, forbids to replace the database or to delete the
+stack, and writes down which version each alias is at. The mark is what makes SAM publish: it names a version by a hash
+of the function's text, in which a parameter is a name and not its value (samtranslator, `_construct_version`).
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.errors import Fault
+from local.releases import ALIAS, Releases, bucket_of_bootstrap, find_bucket, live_versions, stack_versions
+from local.settings import ROOT
+from local.stages import Stage, exists
+
+UNMARKED = "CONFIGURATION: none"
+BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
+SAM = Path(sys.executable).with_name("sam")
+
+
+def digest(parameters: Mapping[str, str]) -> str:
+    """Return a mark that is another one for other parameters."""
+    return hashlib.sha256(json.dumps(dict(parameters), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def mark(text: str, parameters: Mapping[str, str]) -> str:
+    """Return a template whose functions have the parameters' digest among their variables.
+
+    Raises Fault for a template that has no place for it.
+    """
+    if UNMARKED not in text:
+        raise Fault(f"the template has no line {UNMARKED!r}")
+    return text.replace(UNMARKED, f"CONFIGURATION: '{digest(parameters)}'")
+
+
+def deploy(stage: Stage, bucket: str | None, role: str | None, tags: list[str]) -> None:
+    """Build and deploy a stage, by way of `bucket` or else SAM's own. Raises CalledProcessError where SAM fails."""
+    file = ROOT / ".local" / "sam" / f"{stage.name}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(yaml.safe_dump(dict(stage.parameters)))
+    # Both get them: the architecture decides what is built.
+    given = ["--config-env", stage.name, "--parameter-overrides", f"file://{file.relative_to(ROOT)}"]
+    subprocess.run([SAM, "build", *given], cwd=ROOT, check=True)
+    BUILT.write_text(mark(BUILT.read_text(), stage.parameters))
+    # Both settings at once SAM refuses, and the stage's says `resolve_s3`.
+    more = ["--s3-bucket", bucket, "--no-resolve-s3"] if bucket else []
+    more += ["--role-arn", role] if role else []
+    more += ["--tags", *tags] if tags else []
+    subprocess.run([SAM, "deploy", *given, *more], cwd=ROOT, check=True)
+
+
+def protect(cloudformation: Any, stack: str) -> None:
+    """Forbid to replace or delete the database, and to delete the stack."""
+    cloudformation.set_stack_policy(StackName=stack, StackPolicyBody=(ROOT / "stack-policy.json").read_text())
+    cloudformation.update_termination_protection(StackName=stack, EnableTerminationProtection=True)
+
+
+def settle(cloudformation: Any, functions: Any, stack: str) -> dict[str, str]:
+    """Point each alias at the version that the stack says; return those that moved.
+
+    CloudFormation updates what differs from its own last template. An alias that a rollback moved, of a function that
+    the next release does not touch, would stay where the rollback put it.
+    """
+    live = live_versions(cloudformation, functions, stack)
+    wanted = stack_versions(cloudformation, stack)
+    moved = {name: wanted[name] for name, version in live.items() if wanted.get(name, version) != version}
+    for name, version in moved.items():
+        functions.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
+    return moved
+
+
+def main(arguments: list[str]) -> int:
+    """Deploy a stage, and write down what runs then."""
+    parser = argparse.ArgumentParser(prog="python -m local.deploy")
+    parser.add_argument("stage")
+    parser.add_argument("--parameters", type=Path, help="a YAML file of parameters")
+    parser.add_argument("--role-arn", help="the role that CloudFormation works with")
+    parser.add_argument("--tags", nargs="*", default=[], metavar="NAME=VALUE", help="tags of all that the stack makes")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one parameter more")
+    given = parser.parse_args(arguments)
+    files = [given.parameters] if given.parameters else []
+    stage = Stage.read(given.stage, *files, changes=dict(each.split("=", 1) for each in given.set))
+    session = stage.session()
+    cloudformation, functions = session.client("cloudformation"), session.client("lambda")
+    is_there = exists(cloudformation, stage.stack)
+    try:
+        deploy(stage, stage.bucket or bucket_of_bootstrap(cloudformation, stage.stack), given.role_arn, given.tags)
+    finally:
+        # After a restore that failed too, for which somebody had lifted the policy.
+        if is_there:
+            protect(cloudformation, stage.stack)
+    protect(cloudformation, stage.stack)
+    for name in settle(cloudformation, functions, stage.stack):
+        print(f"{name} was rolled back, and runs the stack's version again")
+    releases = Releases(session.client("s3"), find_bucket(cloudformation, stage.bucket, stage.stack), stage.stack)
+    release = releases.add(live_versions(cloudformation, functions, stage.stack))
+    print(f"{stage.stack} runs the release of {release.at}, {len(release.versions)} functions")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Fault as fault:
+        sys.exit(str(fault))
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)

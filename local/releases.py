@@ -1,0 +1,100 @@
+"""Releases of a stack: which version each function's alias `live` was at after a deployment, in the artefacts' bucket.
+
+`aws lambda list-versions-by-function` cannot tell: a deployment that does not touch a function publishes no version of
+it, and after a rollback the newest version is not the one that runs.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from local.errors import Fault
+
+ALIAS = "live"
+# The stack that `sam deploy --resolve-s3` makes for its bucket.
+SAM_STACK = "aws-sam-cli-managed-default"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One deployment: when it ended (`at`, UTC, as it sorts), and the version of each function."""
+
+    at: str
+    versions: Mapping[str, str]
+
+
+class Releases:
+    """The releases of one stack, oldest first.
+
+    Args:
+        s3: boto3's client.
+        bucket: the artefacts' bucket.
+        stack: the stack's name.
+    """
+
+    def __init__(self, s3: Any, bucket: str, stack: str) -> None:
+        self._s3, self._bucket, self._prefix = s3, bucket, f"releases/{stack}/"
+
+    def __iter__(self) -> Iterator[Release]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+        # S3 lists keys in the order of their bytes.
+        for key in [each["Key"] for page in pages for each in page.get("Contents", ())]:
+            body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            yield Release(key.removeprefix(self._prefix).removesuffix(".json"), json.loads(body))
+
+    def add(self, versions: Mapping[str, str], now: datetime | None = None) -> Release:
+        """Write down what runs now."""
+        at = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H-%M-%SZ")
+        self._s3.put_object(
+            Bucket=self._bucket, Key=f"{self._prefix}{at}.json", Body=json.dumps(versions, sort_keys=True).encode()
+        )
+        return Release(at, versions)
+
+
+def _source_bucket(cloudformation: Any, stack: str) -> str | None:
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except cloudformation.exceptions.ClientError:
+        return None
+    outputs: dict[str, str] = {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
+    return outputs["SourceBucket"]
+
+
+def bucket_of_bootstrap(cloudformation: Any, stack: str) -> str | None:
+    """Return the artefacts' bucket of .github/bootstrap.yaml, where that has been made for the stack."""
+    return _source_bucket(cloudformation, f"{stack}-bootstrap")
+
+
+def find_bucket(cloudformation: Any, given: str | None, stack: str) -> str:
+    """Return the artefacts' bucket: the one that is given, the bootstrap's, or SAM's own. Raises Fault without any."""
+    found = given or bucket_of_bootstrap(cloudformation, stack) or _source_bucket(cloudformation, SAM_STACK)
+    if found is None:
+        raise Fault(f"samconfig.toml names no s3_bucket, and neither {stack}-bootstrap nor {SAM_STACK} is there")
+    return found
+
+
+def _arns(cloudformation: Any, stack: str, kind: str) -> Iterator[list[str]]:
+    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack):
+        for resource in page["StackResourceSummaries"]:
+            # A version that was replaced is kept, and its resource "DELETE_SKIPPED".
+            if resource["ResourceType"] == kind and not resource["ResourceStatus"].startswith("DELETE_"):
+                yield resource["PhysicalResourceId"].split(":")
+
+
+def live_versions(cloudformation: Any, functions: Any, stack: str) -> dict[str, str]:
+    """Return the version of each function of the stack that its alias is at.
+
+    Args:
+        cloudformation: boto3's client.
+        functions: boto3's client of Lambda.
+        stack: the stack's name.
+    """
+    names = sorted(arn[6] for arn in _arns(cloudformation, stack, "AWS::Lambda::Alias"))
+    return {name: functions.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"] for name in names}
+
+
+def stack_versions(cloudformation: Any, stack: str) -> dict[str, str]:
+    """Return the version of each function that the stack published last: an ARN that ends with name and version."""
+    return {arn[6]: arn[7] for arn in _arns(cloudformation, stack, "AWS::Lambda::Version")}

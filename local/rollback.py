@@ -1,0 +1,74 @@
+"""Rollback of code: `make rollback STAGE=staging` points each alias at the version of the release before.
+
+It takes seconds and needs no build. Functions that the release did not touch stay as they are. `make releases` lists
+the releases, and `TO=2026-05-10T08-14-22Z` names one.
+"""
+
+import argparse
+import sys
+from typing import Any
+
+from local.errors import Fault
+from local.releases import ALIAS, Release, Releases, find_bucket, live_versions
+from local.stages import Stage
+
+
+def choose(releases: list[Release], live: dict[str, str], to: str | None) -> Release:
+    """Return the release to go back to: the one that is named, or the one before what runs now.
+
+    Raises Fault where there is no such release.
+    """
+    # Of functions that are there: a stack of this name that was torn down had others.
+    releases = [release for release in releases if release.versions.keys() & live.keys()]
+    if to is not None:
+        found = [release for release in releases if release.at == to]
+    else:
+        running = [number for number, release in enumerate(releases) if release.versions == live]
+        if not running:
+            raise Fault("what runs now is no release that was written down: name one with TO=…")
+        # The oldest: a deployment that changed nothing is no step.
+        found = releases[: running[0]][-1:]
+    if not found:
+        raise Fault(f"there is no release {to}" if to else "there is no release before this one")
+    return found[0]
+
+
+def roll_back(functions: Any, live: dict[str, str], target: Release) -> dict[str, str]:
+    """Point the aliases at the target's versions; return those that moved.
+
+    A function that the target did not have stays: no older route calls it. Said again after a failure, it goes on.
+    """
+    moved = {name: version for name, version in target.versions.items() if live.get(name, version) != version}
+    for name, version in moved.items():
+        functions.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
+    return moved
+
+
+def main(arguments: list[str]) -> int:
+    """Roll back, or list the releases."""
+    parser = argparse.ArgumentParser(prog="python -m local.rollback")
+    parser.add_argument("stage")
+    parser.add_argument("--to")
+    parser.add_argument("--list", action="store_true")
+    given = parser.parse_args(arguments)
+    stage = Stage.read(given.stage)
+    session = stage.session()
+    cloudformation, functions = session.client("cloudformation"), session.client("lambda")
+    releases = list(Releases(session.client("s3"), find_bucket(cloudformation, stage.bucket, stage.stack), stage.stack))
+    live = live_versions(cloudformation, functions, stage.stack)
+    if given.list:
+        for release in releases:
+            print(release.at, "  runs now" if release.versions == live else "")
+        return 0
+    target = choose(releases, live, given.to or None)
+    moved = roll_back(functions, live, target)
+    print(f"{stage.stack} runs the release of {target.at}: {len(moved)} of {len(live)} functions moved")
+    print("Deploy that code or a mended one next: until then the stack and the aliases disagree.")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Fault as fault:
+        sys.exit(str(fault))

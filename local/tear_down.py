@@ -1,0 +1,186 @@
+"""The end of a stack: `make tear-down STAGE=rehearsal`, with `DATA=delete` also of what CloudFormation keeps.
+
+It keeps what holds data: the bucket of files, databases that a restore has replaced and their logs, the database's
+final snapshot, and its automated backups. As long as bucket, database or log is there, a stack of the same name cannot
+be made.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from local.errors import Fault
+from local.stages import Stage, exists
+
+ANYTHING = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}]}
+# CloudFormation waits for the network interfaces of Lambda, which go when they like (operations.md, "Tear down").
+MINUTES = 90
+DATABASES = ("AWS::RDS::DBInstance", "AWS::RDS::DBCluster")
+# What RDS keeps: the operation that lists it, where the list is, whose it is, and its name.
+KEPT = {
+    "snapshot": ("describe_db_snapshots", "DBSnapshots", "DBInstanceIdentifier", "DBSnapshotIdentifier"),
+    "cluster snapshot": (
+        *("describe_db_cluster_snapshots", "DBClusterSnapshots", "DBClusterIdentifier", "DBClusterSnapshotIdentifier"),
+    ),
+    "automated backup": (
+        *("describe_db_instance_automated_backups", "DBInstanceAutomatedBackups"),
+        *("DBInstanceIdentifier", "DbiResourceId"),
+    ),
+    "automated backup of a cluster": (
+        *("describe_db_cluster_automated_backups", "DBClusterAutomatedBackups"),
+        *("DBClusterIdentifier", "DbClusterResourceId"),
+    ),
+}
+# CloudFormation tags what it makes, and the tag stays with what is no longer the stack's.
+TAG = "aws:cloudformation:stack-name"
+
+
+@dataclass(frozen=True)
+class Clients:
+    """boto3's clients of those who keep something."""
+
+    s3: Any
+    rds: Any
+    logs: Any
+
+
+def resources(cloudformation: Any, stack: str) -> dict[str, tuple[str, str]]:
+    """Return the type and the name of each resource by its logical id."""
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
+    return {
+        each["LogicalResourceId"]: (each["ResourceType"], each.get("PhysicalResourceId", ""))
+        for page in pages
+        for each in page["StackResourceSummaries"]
+    }
+
+
+def unprotect(rds: Any, found: dict[str, tuple[str, str]]) -> None:
+    """Let the database be deleted: the cluster, or the instance that is none of a cluster's."""
+    clusters = [name for kind, name in found.values() if kind == "AWS::RDS::DBCluster"]
+    for name in clusters:
+        rds.modify_db_cluster(DBClusterIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+    for kind, name in found.values() if not clusters else ():
+        if kind == "AWS::RDS::DBInstance":
+            rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+
+
+def replaced(rds: Any, stack: str) -> Iterator[tuple[str, str]]:
+    """Give the databases of a deleted stack that are still there: a restore left them."""
+    for page in rds.get_paginator("describe_db_instances").paginate():
+        for each in page["DBInstances"]:
+            # An instance of a cluster goes when it is replaced.
+            if {"Key": TAG, "Value": stack} in each["TagList"] and "DBClusterIdentifier" not in each:
+                yield "database", each["DBInstanceIdentifier"]
+    for page in rds.get_paginator("describe_db_clusters").paginate():
+        for each in page["DBClusters"]:
+            if {"Key": TAG, "Value": stack} in each["TagList"]:
+                yield "cluster", each["DBClusterIdentifier"]
+
+
+def kept(aws: Clients, bucket: str, databases: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Give what a deleted stack leaves beside databases: what it is, and its name.
+
+    Args:
+        aws: boto3's clients.
+        bucket: the name of its bucket of files.
+        databases: the names that its databases had. Names, and no prefix: `wellspring` is one of `wellspring-staging`.
+    """
+    if bucket in {each["Name"] for each in aws.s3.list_buckets()["Buckets"]}:
+        yield "bucket", bucket
+    for database in sorted(databases):
+        for kind in ("instance", "cluster"):
+            name = f"/aws/rds/{kind}/{database}/postgresql"
+            found = aws.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+            if name in {each["logGroupName"] for each in found}:
+                yield "log group", name
+    for what, (operation, key, of, name) in KEPT.items():
+        for page in aws.rds.get_paginator(operation).paginate():
+            for each in page[key]:
+                # Of a database that runs, the backups are its own; automated snapshots go with the automated backup.
+                if each[of] in databases and each.get("Status") != "active" and each.get("SnapshotType") != "automated":
+                    yield what, each[name]
+
+
+def delete(aws: Clients, what: str, name: str) -> None:
+    """Delete one thing that was kept; of a bucket all versions of all files first."""
+    match what:
+        case "bucket":
+            for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=name):
+                objects = [
+                    {"Key": each["Key"], "VersionId": each["VersionId"]}
+                    for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+                ]
+                if objects:
+                    aws.s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
+            aws.s3.delete_bucket(Bucket=name)
+        case "log group":
+            aws.logs.delete_log_group(logGroupName=name)
+        case "database":
+            aws.rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+            aws.rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+            aws.rds.get_waiter("db_instance_deleted").wait(DBInstanceIdentifier=name)
+        case "cluster":
+            aws.rds.modify_db_cluster(DBClusterIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+            aws.rds.delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
+            aws.rds.get_waiter("db_cluster_deleted").wait(DBClusterIdentifier=name)
+        case "snapshot":
+            aws.rds.delete_db_snapshot(DBSnapshotIdentifier=name)
+        case "cluster snapshot":
+            aws.rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
+        case "automated backup":
+            aws.rds.delete_db_instance_automated_backup(DbiResourceId=name)
+        case _:
+            aws.rds.delete_db_cluster_automated_backup(DbClusterResourceId=name)
+
+
+def main(arguments: list[str]) -> int:
+    """Delete a stage's stack, and say what is left of it or delete that too."""
+    parser = argparse.ArgumentParser(prog="python -m local.tear_down")
+    parser.add_argument("stage")
+    parser.add_argument("--role-arn", help="the role that CloudFormation works with")
+    parser.add_argument("--data", choices=["keep", "delete"], default="keep")
+    given = parser.parse_args(arguments)
+    stage = Stage.read(given.stage)
+    session = stage.session()
+    cloudformation = session.client("cloudformation")
+    aws = Clients(*(session.client(name) for name in ("s3", "rds", "logs")))
+    account = session.client("sts").get_caller_identity()["Account"]
+    # A second call is for what a first one left.
+    found = resources(cloudformation, stage.stack) if exists(cloudformation, stage.stack) else {}
+    if found:
+        cloudformation.update_termination_protection(StackName=stage.stack, EnableTerminationProtection=False)
+        cloudformation.set_stack_policy(StackName=stage.stack, StackPolicyBody=json.dumps(ANYTHING))
+        unprotect(aws.rds, found)
+        role = {"RoleARN": given.role_arn} if given.role_arn else {}
+        cloudformation.delete_stack(StackName=stage.stack, **role)
+        waiter = cloudformation.get_waiter("stack_delete_complete")
+        waiter.wait(StackName=stage.stack, WaiterConfig={"Delay": 30, "MaxAttempts": MINUTES * 2})
+    left = list(replaced(aws.rds, stage.stack))
+    bucket = f"{stage.stack}-feed-{account}-{session.region_name}"
+    databases = {
+        stage.stack,
+        *(name for kind, name in found.values() if kind in DATABASES),
+        *(name for _, name in left),
+    }
+
+    def tell(what: str, name: str) -> None:
+        if given.data == "delete":
+            delete(aws, what, name)
+        print("deleted" if given.data == "delete" else "kept", what, name)
+
+    # Databases first: while they are there, their backups are their own.
+    for each in left:
+        tell(*each)
+    for each in list(kept(aws, bucket, databases)):
+        tell(*each)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Fault as fault:
+        sys.exit(str(fault))

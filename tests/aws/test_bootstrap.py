@@ -1,0 +1,328 @@
+"""The roles of .github/bootstrap.yaml: they may do what a deployment asks, and give no role more than the boundary."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from local.settings import ROOT
+from local.template import _Loader
+from tests.aws.stack import PYTHON, Stack, Statement, sentences
+from tests.aws.test_linters import CFN_LINT, CHECKOV, run
+
+FILE = ROOT / ".github" / "bootstrap.yaml"
+STACK, ACCOUNT, REGION = "wellspring-staging", "123456789012", "eu-west-1"
+VALUES = {"StackName": STACK, "AWS::AccountId": ACCOUNT, "AWS::Partition": "aws", "AWS::Region": REGION}
+VALUES |= {"Repository": "owner/name", "Environment": "staging"}
+VALUES |= {"Artefacts.Arn": f"arn:aws:s3:::{STACK}-artefacts-{ACCOUNT}-{REGION}"}
+DOCUMENT: dict[str, Any] = yaml.load(FILE.read_text(), Loader=_Loader)  # noqa: S506  a safe loader with added tags
+RESOURCES = DOCUMENT["Resources"]
+
+
+def resolved(value: Any) -> Any:
+    """Return `value` with the names in it, as CloudFormation makes of them for one stage."""
+    match value:
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"\$\{([\w:.]+)\}", lambda name: VALUES[name[1]], text)
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return VALUES.get(f"{name}.{attribute}", f"{name}.{attribute}")
+        case {"Ref": str(name)}:
+            return VALUES.get(name, name)
+        case dict():
+            return {key: resolved(inner) for key, inner in value.items()}
+        case list():
+            return [resolved(inner) for inner in value]
+    return value
+
+
+def policy(*names: str) -> list[Statement]:
+    """Return the sentences of managed policies."""
+    return [each for name in names for each in sentences(resolved(RESOURCES[name]["Properties"]["PolicyDocument"]))]
+
+
+CLOUDFORMATION = policy("MakeTheStack", "MakeItsRoles")
+DEPLOYER, REHEARSER = policy("Deploy"), policy("Deploy", "DeleteData")
+BOUNDARY = policy("Boundary")
+
+
+def allowing(statements: list[Statement], action: str, arn: str = "*") -> list[Statement]:
+    """Return the sentences that allow an action, on a resource where one is named. Actions know no case."""
+    return [
+        each
+        for each in statements
+        if each.effect == "Allow"
+        and any(fnmatchcase(action.lower(), pattern.lower()) for pattern in each.actions)
+        and (arn == "*" or any(fnmatchcase(arn, str(resource)) for resource in each.resources))
+    ]
+
+
+# ---- CloudFormation ---------------------------------------------------------------------------------------
+# Of properties that the template does not set: the handler calls these for them alone.
+NOT_OURS = {
+    "AWS::ApiGatewayV2::Api": {"s3:getObject"},
+    "AWS::ApiGatewayV2::DomainName": {"s3:GetObject", "s3:GetObjectVersion"},
+    "AWS::EC2::VPCEndpoint": {"vpc-lattice:", "vpce:AllowMultiRegion"},
+    "AWS::EC2::VPC": {"ec2:CreateVpcEncryptionControl"},
+    # Roles name the policy, and not the policy them.
+    "AWS::IAM::ManagedPolicy": {"iam:Attach", "iam:Detach"},
+    # Nobody takes the boundary away.
+    "AWS::IAM::Role": {"iam:DeleteRolePermissionsBoundary"},
+    "AWS::Lambda::Function": {
+        "elasticfilesystem:",
+        "s3files:",
+        "lambda:PassCapacityProvider",
+        "lambda:GetCodeSigningConfig",
+    },
+    "AWS::Logs::LogGroup": {"firehose:", "s3:REST.PUT.OBJECT"},
+    "AWS::RDS::DBCluster": {"rds:DisableHttpEndpoint", "rds:EnableHttpEndpoint"},
+    "AWS::S3::Bucket": {"s3tables:", "iam:PassRole"},
+}
+
+
+@cache
+def handlers() -> dict[str, list[str]]:
+    """Return what CloudFormation's handler of each kind says it calls: cfn-lint has the registry's schemas."""
+    code = """
+import json, sys
+from pathlib import Path
+import cfnlint
+data = Path(cfnlint.__file__).parent / "data" / "schemas"
+kinds = json.loads((data / "providers" / "eu-west-1.json").read_text())
+def permissions(kind):
+    schema = json.loads((data / "resources" / f"{kinds[kind]}.json").read_text())
+    return sorted({each for one in schema["handlers"].values() for each in one["permissions"]})
+print(json.dumps({kind: permissions(kind) for kind in json.load(sys.stdin)}))
+"""
+    made = {each["Type"] for each in Stack().document["Resources"].values() if not each["Type"].startswith("Custom::")}
+    said = subprocess.run(
+        [PYTHON, "-c", code], input=json.dumps(sorted(made)), capture_output=True, text=True, check=True
+    )
+    found: dict[str, list[str]] = json.loads(said.stdout)
+    return found
+
+
+def test_cloudformation_may_do_what_the_handler_of_each_resource_says_it_does() -> None:
+    missing = {
+        f"{kind} {action}"
+        for kind, actions in handlers().items()
+        for action in actions
+        if not any(action.startswith(each) for each in NOT_OURS.get(kind, ())) and not allowing(CLOUDFORMATION, action)
+    }
+    assert missing == set()
+    assert len(handlers()) > 35
+
+
+def arn(service: str, resource: str, region: str = REGION, account: str = ACCOUNT) -> str:
+    return f"arn:aws:{service}:{region}:{account}:{resource}"
+
+
+# Where each is that is changed by name, as CloudFormation and the template call it.
+NAMED = {
+    "AWS::Lambda::Function": arn("lambda", f"function:{STACK}-HealthFunction-0aB1"),
+    "AWS::Lambda::Alias": arn("lambda", f"function:{STACK}-HealthFunction-0aB1:live"),
+    "AWS::Lambda::LayerVersion": arn("lambda", f"layer:{STACK}-shared:3"),
+    "AWS::Logs::LogGroup": arn("logs", f"log-group:/aws/rds/instance/{STACK}-point-20260510/postgresql:*"),
+    "AWS::Logs::MetricFilter": arn("logs", f"log-group:/wellspring/{STACK}/functions:*"),
+    "AWS::RDS::DBInstance": arn("rds", f"db:{STACK}-point-20260510"),
+    "AWS::RDS::DBCluster": arn("rds", f"cluster:{STACK}"),
+    "AWS::RDS::DBParameterGroup": arn("rds", f"pg:{STACK}-databaseparameters-0ab1"),
+    "AWS::RDS::DBClusterParameterGroup": arn("rds", f"cluster-pg:{STACK}-auroraparameters-0ab1"),
+    "AWS::RDS::DBSubnetGroup": arn("rds", f"subgrp:{STACK}-databasesubnets-0ab1"),
+    "AWS::RDS::DBProxy": arn("rds", "db-proxy:prx-0123456789abcdef0"),
+    "AWS::RDS::DBProxyTargetGroup": arn("rds", "target-group:prx-tg-0123456789abcdef0"),
+    "AWS::RDS::EventSubscription": arn("rds", f"es:{STACK}-database"),
+    "AWS::S3::Bucket": f"arn:aws:s3:::{STACK}-feed-{ACCOUNT}-{REGION}",
+    "AWS::S3::BucketPolicy": f"arn:aws:s3:::{STACK}-feed-{ACCOUNT}-{REGION}",
+    "AWS::SNS::Topic": arn("sns", f"{STACK}-alarms"),
+    "AWS::SQS::Queue": arn("sqs", f"{STACK}-sync.fifo"),
+    "AWS::Events::Rule": arn("events", f"rule/{STACK}-MaintenancePruneFunctionHourly-0aB1"),
+    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{STACK}-ReaderRole-0aB1",
+    "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/{STACK}-RunningPolicy-0aB1",
+    "AWS::CloudWatch::Alarm": arn("cloudwatch", f"alarm:{STACK}-api-failures"),
+    "AWS::CloudWatch::Dashboard": arn("cloudwatch", f"dashboard/{STACK}", region=""),
+}
+# Those that a handler asks of something else than its own resource.
+ELSEWHERE = re.compile(
+    r"(kms|ec2|codedeploy):|iam:(CreateServiceLinkedRole|PassRole|List(Roles|Policies))|secretsmanager:|s3:GetObject|logs:.*LogDelivery"
+    r"|logs:(Put|Delete|Describe)ResourcePol|.*:(Describe|List|Get)|sns:Unsubscribe|rds:(De)?[Rr]egisterDBProxy|rds:.*AutomatedBackupsReplication"
+)
+
+
+@pytest.mark.parametrize("kind", sorted(NAMED))
+def test_cloudformation_may_change_what_has_the_stacks_name(kind: str) -> None:
+    unused = NOT_OURS.get(kind, set())
+    asked = [
+        action
+        for action in handlers().get(kind, [])
+        if not ELSEWHERE.match(action) and not any(action.startswith(each) for each in unused)
+    ]
+    refused = [action for action in asked if not allowing(CLOUDFORMATION, action, NAMED[kind])]
+    assert refused == []
+
+
+def test_cloudformation_may_touch_nothing_of_another_stack() -> None:
+    for action, other in {
+        "lambda:UpdateFunctionCode": arn("lambda", "function:payroll-Pay-0aB1"),
+        "rds:DeleteDBInstance": arn("rds", "db:payroll"),
+        "s3:PutObject": "arn:aws:s3:::payroll-feed/x",
+        "s3:DeleteBucket": f"arn:aws:s3:::{STACK}-artefacts-{ACCOUNT}-{REGION}",
+        "sqs:DeleteQueue": arn("sqs", "payroll"),
+        "iam:PutRolePolicy": f"arn:aws:iam::{ACCOUNT}:role/payroll",
+        # Its own role and the deploying one: they have a path.
+        "iam:UpdateAssumeRolePolicy": f"arn:aws:iam::{ACCOUNT}:role/deploy/{STACK}-deploy",
+        "iam:CreatePolicyVersion": f"arn:aws:iam::{ACCOUNT}:policy/deploy/{STACK}-boundary",
+        "secretsmanager:GetSecretValue": arn("secretsmanager", "secret:rds!db-0"),
+    }.items():
+        assert not allowing(CLOUDFORMATION, action, other), (action, other)
+
+
+# ---- the boundary -----------------------------------------------------------------------------------------
+def test_no_role_is_made_or_given_anything_without_the_boundary() -> None:
+    for action in ("CreateRole", "PutRolePolicy", "AttachRolePolicy", "PutRolePermissionsBoundary"):
+        (given,) = allowing(CLOUDFORMATION, f"iam:{action}")
+        assert given.condition == {"StringEquals": {"iam:PermissionsBoundary": "Boundary"}}
+    assert not allowing(CLOUDFORMATION, "iam:DeleteRolePermissionsBoundary")
+    for statements in (CLOUDFORMATION, REHEARSER):
+        for each in allowing(statements, "iam:PassRole"):
+            assert each.condition["StringEquals"]["iam:PassedToService"]
+
+
+def actions_of(stack: Stack) -> Iterator[tuple[str, str]]:
+    for name in stack.of_type("AWS::IAM::Role"):
+        for statement in stack.statements(name):
+            yield from ((name, action) for action in statement.actions)
+    for name, made in stack.of_type("AWS::IAM::ManagedPolicy").items():
+        for statement in sentences(made["PolicyDocument"]):
+            if statement.effect == "Allow":
+                yield from ((name, action) for action in statement.actions)
+
+
+# What of AWS's own policies its services use for the stack, as the reference of managed policies shows them.
+OF_AWS = {
+    "service-role/AmazonRDSEnhancedMonitoringRole": [
+        *("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:CreateLogStream", "logs:PutLogEvents"),
+        *("logs:DescribeLogStreams", "logs:GetLogEvents"),
+    ],
+    "service-role/AWSBackupServiceRolePolicyForBackup": [
+        *("rds:AddTagsToResource", "rds:ListTagsForResource", "rds:DescribeDBSnapshots", "rds:CreateDBSnapshot"),
+        *("rds:CopyDBSnapshot", "rds:DescribeDBInstances", "rds:CreateDBClusterSnapshot", "rds:DescribeDBClusters"),
+        *("rds:DescribeDBClusterSnapshots", "rds:CopyDBClusterSnapshot", "rds:DescribeDBClusterAutomatedBackups"),
+        *("rds:DeleteDBSnapshot", "rds:ModifyDBSnapshotAttribute", "rds:DeleteDBClusterSnapshot"),
+        *("rds:ModifyDBClusterSnapshotAttribute", "backup:DescribeBackupVault", "backup:CopyIntoBackupVault"),
+        *("backup:CopyFromBackupVault", "kms:DescribeKey", "kms:CreateGrant", "tag:GetResources"),
+    ],
+    "service-role/AWSCodeDeployRoleForLambdaLimited": [
+        *("cloudwatch:DescribeAlarms", "lambda:UpdateAlias", "lambda:GetAlias"),
+        "lambda:GetProvisionedConcurrencyConfig",
+    ],
+}
+
+
+def test_the_boundary_allows_all_that_the_stacks_roles_are_given(stack: Stack) -> None:
+    refused = {f"{role} {action}" for role, action in actions_of(stack) if not allowing(BOUNDARY, action)}
+    assert refused == set()
+    for role in stack.of_type("AWS::IAM::Role").values():
+        for attached in role.get("ManagedPolicyArns", []):
+            if "Fn::Sub" in attached:
+                for action in OF_AWS[attached["Fn::Sub"].partition(":policy/")[2]]:
+                    assert allowing(BOUNDARY, action), action
+
+
+def test_the_boundary_lets_no_role_make_roles_or_read_other_secrets() -> None:
+    assert not any(allowing(BOUNDARY, action) for action in ("iam:PassRole", "iam:CreateRole", "sts:AssumeRole"))
+    assert not allowing(BOUNDARY, "secretsmanager:GetSecretValue", arn("secretsmanager", "secret:payroll"))
+    assert not allowing(BOUNDARY, "lambda:InvokeFunction", arn("lambda", "function:payroll"))
+
+
+# ---- who deploys ------------------------------------------------------------------------------------------
+def test_one_environment_of_one_repository_may_deploy() -> None:
+    (trusted,) = resolved(RESOURCES["DeployRole"]["Properties"]["AssumeRolePolicyDocument"])["Statement"]
+    assert trusted["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert trusted["Condition"] == {
+        "StringEquals": {
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+            "token.actions.githubusercontent.com:sub": "repo:owner/name:environment:staging",
+        }
+    }
+    (works,) = resolved(RESOURCES["CloudFormationRole"]["Properties"]["AssumeRolePolicyDocument"])["Statement"]
+    assert works["Principal"] == {"Service": "cloudformation.amazonaws.com"}
+    assert works["Condition"]["ArnLike"] == {"aws:SourceArn": arn("cloudformation", f"stack/{STACK}/*", region="*")}
+
+
+def test_who_deploys_may_pass_one_role_to_cloudformation_alone() -> None:
+    for statements in (DEPLOYER, REHEARSER):
+        (passed,) = allowing(statements, "iam:PassRole")
+        assert passed.resources == ("CloudFormationRole.Arn",)
+        assert passed.condition == {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
+
+
+# What SAM and our commands call, with what they call it on.
+CALLS = {
+    "cloudformation:CreateChangeSet": [
+        arn("cloudformation", f"stack/{STACK}/1"),
+        arn("cloudformation", "transform/Serverless-2016-10-31", account="aws"),
+    ],
+    **dict.fromkeys(
+        [
+            *("cloudformation:DescribeChangeSet", "cloudformation:ExecuteChangeSet", "cloudformation:DescribeStacks"),
+            *("cloudformation:DescribeStackEvents", "cloudformation:GetTemplate", "cloudformation:DeleteStack"),
+            *("cloudformation:ListStackResources", "cloudformation:SetStackPolicy"),
+            *("cloudformation:UpdateTerminationProtection", "cloudformation:DescribeStackResource"),
+        ],
+        (arn("cloudformation", f"stack/{STACK}/1"),),
+    ),
+    "cloudformation:GetTemplateSummary": ["*"],
+    "s3:PutObject": [VALUES["Artefacts.Arn"] + f"/releases/{STACK}/x.json", VALUES["Artefacts.Arn"] + f"/{STACK}/0"],
+    "s3:GetObject": [VALUES["Artefacts.Arn"] + f"/releases/{STACK}/x.json"],
+    "s3:ListBucket": [VALUES["Artefacts.Arn"]],
+    "lambda:GetAlias": [arn("lambda", f"function:{STACK}-HealthFunction-0aB1:live")],
+    "lambda:UpdateAlias": [arn("lambda", f"function:{STACK}-HealthFunction-0aB1")],
+    "rds:ModifyDBInstance": [arn("rds", f"db:{STACK}")],
+    "rds:ModifyDBCluster": [arn("rds", f"cluster:{STACK}")],
+    "rds:DescribeDBSnapshots": ["*"],
+    "s3:ListAllMyBuckets": ["*"],
+    "sqs:SendMessage": [arn("sqs", f"{STACK}-sync.fifo")],
+}
+DELETES = {
+    "s3:DeleteBucket": f"arn:aws:s3:::{STACK}-feed-{ACCOUNT}-{REGION}",
+    "s3:DeleteObjectVersion": f"arn:aws:s3:::{STACK}-feed-{ACCOUNT}-{REGION}/load/a",
+    "s3:ListBucketVersions": f"arn:aws:s3:::{STACK}-feed-{ACCOUNT}-{REGION}",
+    "rds:CreateDBSnapshot": arn("rds", f"snapshot:{STACK}-rehearsed"),
+    "rds:DeleteDBSnapshot": arn("rds", f"snapshot:{STACK}-snapshot-database-0ab1"),
+    "rds:DeleteDBInstance": arn("rds", f"db:{STACK}"),
+    "rds:DeleteDBInstanceAutomatedBackup": arn("rds", "auto-backup:ab-0"),
+    "logs:DeleteLogGroup": arn("logs", f"log-group:/aws/rds/instance/{STACK}/postgresql:*"),
+}
+
+
+def test_who_deploys_may_do_what_the_commands_call_and_deletes_data_only_where_somebody_said_so() -> None:
+    assert [
+        (action, on) for action, several in CALLS.items() for on in several if not allowing(DEPLOYER, action, on)
+    ] == []
+    for action, on in DELETES.items():
+        assert allowing(REHEARSER, action, on), action
+        assert not allowing(DEPLOYER, action, on), action
+    assert RESOURCES["DeleteData"]["Condition"] == "DeletesData"
+    assert DOCUMENT["Parameters"]["MayDeleteData"]["Default"] == "false"
+
+
+# ---- the document -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", [name for name, each in RESOURCES.items() if each["Type"].endswith("ManagedPolicy")])
+def test_a_policy_is_short_enough_for_iam(name: str) -> None:
+    """6,144 characters, white space not counted (IAM user guide, "IAM and AWS STS quotas")."""
+    text = json.dumps(resolved(RESOURCES[name]["Properties"]["PolicyDocument"]))
+    assert len(re.sub(r"\s", "", text.replace(STACK, "w" * 25))) <= 6144
+
+
+def test_cfn_lint_has_nothing_to_say_and_checkov_nothing_that_is_not_reasoned() -> None:
+    said = run(CFN_LINT, "--", FILE)
+    assert (said.returncode, said.stdout) == (0, "")
+    report = json.loads(run(CHECKOV, "--file", FILE, "--output", "json").stdout)
+    assert [f"{each['check_id']} {each['resource']}" for each in report["results"]["failed_checks"]] == []
+    assert report["summary"]["passed"] > 20

@@ -1,0 +1,126 @@
+"""What is off by default: a canary, a key of one's own, backups in another account."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.aws.conftest import CHOICES
+from tests.aws.stack import RESOURCES_AT_MOST, Stack
+
+VAULT = {"Ref": "BackupVaultArn"}
+KEY = {"Ref": "KmsKeyArn"}
+NEW = ("AWS::Backup::", "AWS::CodeDeploy::")
+
+
+@pytest.fixture(scope="module")
+def asked() -> Stack:
+    """The stack with all of it."""
+    return Stack(**CHOICES["as companies ask for"])
+
+
+def test_nothing_of_it_is_made_unless_somebody_asks(plain: Stack) -> None:
+    assert not [name for name, each in plain.resources.items() if each["Type"].startswith(NEW)]
+    assert json.dumps(KEY) not in json.dumps(plain.resources)
+    assert len(plain.document["Resources"]) <= RESOURCES_AT_MOST
+
+
+# ---- traffic ----------------------------------------------------------------------------------------------
+def test_codedeploy_shifts_the_traffic_of_every_alias_and_heeds_alarms_that_are_there(asked: Stack) -> None:
+    groups = asked.of_type("AWS::CodeDeploy::DeploymentGroup")
+    aliases = [each for each in asked.resources.values() if each["Type"] == "AWS::Lambda::Alias"]
+    assert len(groups) == len(aliases) > 80
+    assert all("CodeDeployLambdaAliasUpdate" in each["UpdatePolicy"] for each in aliases)
+    alarms = {each["AlarmName"]["Fn::Sub"] for each in asked.of_type("AWS::CloudWatch::Alarm").values()}
+    for group in groups.values():
+        named = {each["Name"]["Fn::Sub"] for each in group["AlarmConfiguration"]["Alarms"]}
+        assert named == {"${AWS::StackName}-api-failures", "${AWS::StackName}-error-lines"} <= alarms
+        assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+        # SAM's own role would be without the boundary.
+        assert group["ServiceRoleArn"] == {"Fn::GetAtt": ["TrafficRole", "Arn"]}
+    # The API calls the aliases, which wait for their groups: a group that waited for the API would be a circle.
+    assert "HttpApi" not in asked.needs("HealthFunctionDeploymentGroup")
+
+
+def test_a_canary_fits_into_a_stack(asked: Stack) -> None:
+    """CloudFormation takes 500."""
+    assert RESOURCES_AT_MOST < len(asked.document["Resources"]) <= 490
+
+
+# ---- encryption -------------------------------------------------------------------------------------------
+def test_one_key_encrypts_queues_files_logs_variables_and_the_owners_password(asked: Stack) -> None:
+    for name, queue in asked.of_type("AWS::SQS::Queue").items():
+        # SQS takes one or the other.
+        assert (queue["KmsMasterKeyId"], "SqsManagedSseEnabled" in queue) == (KEY, False), name
+    assert all(each["KmsKeyId"] == KEY for each in asked.of_type("AWS::Logs::LogGroup").values())
+    assert all(each["KmsKeyArn"] == KEY for each in asked.functions.values())
+    ((rule,),) = (
+        each["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        for each in asked.of_type("AWS::S3::Bucket").values()
+    )
+    assert rule == {
+        "BucketKeyEnabled": True,
+        "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
+    }
+    (database,) = asked.of_type("AWS::RDS::DBInstance").values()
+    assert database["MasterUserSecret"] == {"KmsKeyId": KEY}
+
+
+def test_without_a_key_of_ones_own_aws_encrypts_with_its(plain: Stack) -> None:
+    for queue in plain.of_type("AWS::SQS::Queue").values():
+        assert (queue["SqsManagedSseEnabled"], "KmsMasterKeyId" in queue) == (True, False)
+    (bucket,) = plain.of_type("AWS::S3::Bucket").values()
+    assert "AES256" in json.dumps(bucket["BucketEncryption"])
+    assert "MasterUserSecret" not in plain.of_type("AWS::RDS::DBInstance")["Database"]
+
+
+def test_functions_use_the_key_by_way_of_the_services_that_they_use(asked: Stack, plain: Stack) -> None:
+    def sentence(stack: Stack) -> list[Any]:
+        policy = stack.resources["RunningPolicy"]["Properties"]["PolicyDocument"]
+        return [each for each in policy["Statement"] if each["Sid"] == "UseTheKey"]
+
+    assert sentence(plain) == []
+    (given,) = sentence(asked)
+    assert (given["Action"], given["Resource"]) == (["kms:Decrypt", "kms:GenerateDataKey"], KEY)
+    by_way_of = {each["Fn::Sub"].partition(".")[0] for each in given["Condition"]["StringEquals"]["kms:ViaService"]}
+    assert by_way_of == {"s3", "secretsmanager", "sqs"}
+
+
+# ---- backups ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("engine", ["postgres", "aurora-postgresql"])
+def test_a_copy_of_each_day_goes_to_the_other_account(engine: str) -> None:
+    stack = Stack(**CHOICES["as companies ask for"], DbEngine=engine)
+    plan = stack.of_type("AWS::Backup::BackupPlan")["BackupPlan"]["BackupPlan"]
+    (rule,) = plan["BackupPlanRule"]
+    (copy,) = rule["CopyActions"]
+    assert copy == {"DestinationBackupVaultArn": VAULT, "Lifecycle": {"DeleteAfterDays": {"Ref": "BackupVaultDays"}}}
+    # Out of a vault with a key of its owner's, or it cannot be copied.
+    assert stack.of_type("AWS::Backup::BackupVault")["BackupVault"]["EncryptionKeyArn"] == {"Ref": "DbKmsKeyArn"}
+    assert stack.resources["BackupVault"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    selected = stack.of_type("AWS::Backup::BackupSelection")["BackupSelection"]["BackupSelection"]["Resources"]
+    database = "cluster:${AuroraCluster}" if engine.startswith("aurora") else "db:${Database}"
+    assert [each["Fn::Sub"].endswith(database) for each in selected] == [True]
+
+
+def test_a_vault_in_another_account_needs_a_key_of_ones_own(plain: Stack) -> None:
+    rule = plain.document["Rules"]["BackupsInAnotherAccount"]
+    assert "BackupVaultArn" in json.dumps(rule["RuleCondition"])
+    assert "DbKmsKeyArn" in json.dumps(rule["Assertions"])
+
+
+# ---- what RDS tells ---------------------------------------------------------------------------------------
+def test_rds_tells_of_failovers_failures_and_maintenance(stack: Stack) -> None:
+    events = stack.of_type("AWS::RDS::EventSubscription")["DatabaseEvents"]
+    assert {"failover", "failure", "maintenance"} <= set(events["EventCategories"])
+    assert events["SnsTopicArn"] == {"Ref": "NoticeTopic"}
+    source, name = ("db-instance", "Database") if stack.conditions["IsInstance"] else ("db-cluster", "AuroraCluster")
+    assert (events["SourceType"], events["SourceIds"]) == (source, [{"Ref": name}])
+    allowed = {
+        name: [
+            each["Action"]
+            for each in stack.resources[name]["Properties"][document]["Statement"]
+            if each["Principal"] == {"Service": "events.rds.amazonaws.com"}
+        ]
+        for name, document in (("NoticeTopicPolicy", "PolicyDocument"), ("AlarmKey", "KeyPolicy"))
+    }
+    assert allowed == {"NoticeTopicPolicy": ["sns:Publish"], "AlarmKey": [["kms:Decrypt", "kms:GenerateDataKey*"]]}

@@ -1,0 +1,137 @@
+"""What a second deployment changes, by the documents of both: versions, names and policies."""
+
+import json
+from typing import Any
+
+from local import deploy
+from tests.aws.stack import Stack, translate
+from tests.aws.test_stack import MIGRATION
+
+FIRST = {"Issuer": "https://issuer.example"}
+
+
+def marked(**parameters: str) -> Any:
+    """Return what SAM makes of the template that `make deploy` sends."""
+    given = FIRST | parameters
+    return translate(given, configuration=f"CONFIGURATION: '{deploy.digest(given)}'")["Resources"]
+
+
+def versions(resources: dict[str, Any]) -> dict[str, str]:
+    """Return the name that SAM gives the version of each function: another name publishes another one."""
+    return {
+        each["Properties"]["FunctionName"]["Ref"]: name
+        for name, each in resources.items()
+        if each["Type"] == "AWS::Lambda::Version"
+    }
+
+
+def differing(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    """Return the names of what is in one alone, or differs."""
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def kinds(resources: dict[str, Any], names: set[str]) -> set[str]:
+    return {resources[name]["Type"] for name in names if name in resources}
+
+
+def test_a_changed_parameter_publishes_every_function_that_traffic_meets_and_nothing_else() -> None:
+    before, after = marked(), marked(HistoryDays="60")
+    old, new = versions(before), versions(after)
+    assert old.keys() == new.keys()
+    assert [name for name in old if old[name] == new[name]] == []
+    assert kinds(before, differing(before, after)) == {
+        "AWS::Lambda::Function",
+        "AWS::Lambda::Version",
+        "AWS::Lambda::Alias",
+    }
+
+
+def test_a_deployment_that_changes_nothing_publishes_nothing() -> None:
+    assert differing(marked(), marked()) == set()
+
+
+def test_without_the_mark_a_changed_parameter_would_reach_no_traffic() -> None:
+    """SAM names a version by the function's text, in which a parameter is a name: the reason for the mark."""
+    assert differing(translate(FIRST)["Resources"], translate(FIRST | {"HistoryDays": "60"})["Resources"]) == set()
+
+
+def test_a_release_of_code_leaves_database_network_and_roles_as_they_are() -> None:
+    before, after = translate(FIRST)["Resources"], translate(FIRST, layers_shared="another")["Resources"]
+    assert kinds(before, differing(before, after)) <= {
+        *("AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::Lambda::LayerVersion"),
+    }
+    assert not set(versions(before).values()) & set(versions(after).values())
+
+
+def test_a_restore_makes_another_database_with_its_log_and_replaces_nothing_else() -> None:
+    before, after = Stack(), Stack(DbSnapshot="point-20260510")
+    changed = differing(before.resources, after.resources)
+    assert changed == {"Database", "DatabaseLogs"}
+    old, new = (each.resources["Database"]["Properties"] for each in (before, after))
+    assert (old["DBInstanceIdentifier"], new["DBInstanceIdentifier"]) == (
+        {"Ref": "AWS::StackName"},
+        {"Fn::Sub": "${AWS::StackName}-${DbSnapshot}"},
+    )
+    # What a snapshot brings.
+    assert old.keys() - new.keys() == {"AllocatedStorage", "DBName", "MasterUsername"}
+    assert new.keys() - old.keys() == {"DBSnapshotIdentifier"}
+
+
+def test_a_restored_database_reaches_all_that_refer_to_it(stack: Stack) -> None:
+    """By reference, which CloudFormation follows when the database is another one."""
+    database = "Database" if stack.conditions["IsInstance"] else "AuroraCluster"
+    for name in ("ProxyTargets", "ProxyRole", "MigrationRole", MIGRATION, "MigratedSchema", "DatabaseCpuAlarm"):
+        assert database in stack.needs(name), name
+    called = stack.resources["MigratedSchema"]["Properties"]
+    # The function, and not a version, which is of the database that was there when it was published.
+    assert called["ServiceToken"] == {"Fn::GetAtt": [MIGRATION, "Arn"]}
+    assert MIGRATION not in versions(stack.resources)
+    # And nothing that traffic meets: that goes by way of the proxy, whose address stays.
+    assert stack.functions["HealthFunction"]["Environment"]["Variables"]["DB_HOST"] == {
+        "Fn::GetAtt": ["Proxy", "Endpoint"]
+    }
+    assert database not in json.dumps(stack.resources["Proxy"])
+
+
+def test_a_major_upgrade_changes_engine_and_parameter_group_together(stack: Stack) -> None:
+    kind, engine, group = (
+        ("instance", "Database", "DatabaseParameters")
+        if stack.conditions["IsInstance"]
+        else ("cluster", "AuroraCluster", "AuroraParameters")
+    )
+    made, parameters = (stack.resources[name]["Properties"] for name in (engine, group))
+    assert made["EngineVersion"] == {"Ref": "DbMajorVersion"}
+    assert parameters["Family"]["Fn::Sub"].endswith("${DbMajorVersion}")
+    # Another family replaces the group, which therefore has no name of its own.
+    assert not [key for key in parameters if key.endswith("GroupName")], kind
+    if kind == "instance":
+        assert made["AllowMajorVersionUpgrade"] is True
+
+
+def test_a_minor_upgrade_by_aws_is_not_taken_back_by_the_next_deployment(stack: Stack) -> None:
+    """The template says the major version alone."""
+    assert stack.document["Parameters"]["DbMajorVersion"]["AllowedPattern"] == r"\d\d"
+    for instance in stack.of_type("AWS::RDS::DBInstance").values():
+        assert instance["AutoMinorVersionUpgrade"] is True
+
+
+def test_a_databases_name_is_the_stacks_and_its_snapshots_and_of_no_other_parameter(stack: Stack) -> None:
+    """A renamed database is another, empty one."""
+    name, key = (
+        ("Database", "DBInstanceIdentifier")
+        if stack.conditions["IsInstance"]
+        else ("AuroraCluster", "DBClusterIdentifier")
+    )
+    raw = json.dumps(stack.document["Resources"][name]["Properties"][key])
+    assert [each for each in stack.document["Parameters"] if each in raw] == ["DbSnapshot"]
+
+
+def test_what_is_named_and_kept_can_be_made_again_after_a_tear_down(stack: Stack) -> None:
+    """What stays and has a name is what `make tear-down DATA=delete` deletes, or the next stack meets it."""
+    kept = {
+        name
+        for name, each in stack.resources.items()
+        if each.get("DeletionPolicy") in {"Retain", "RetainExceptOnCreate", "Snapshot"}
+        and not each["Type"].startswith("AWS::Lambda::")
+    }
+    assert kept <= {"FeedBucket", "Database", "AuroraCluster", "BackupVault"}
