@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release recount mend-times test long check first computing waiting lint types imports template price worlds mutations outside pooler \
-	contract abuse openapi message-schema events docs pictures bench sam-test sam-image sam-invoke clean stack-venv dev-venv sam-venv checkov-venv
+	contract abuse openapi message-schema golden events docs pictures bench sam-test sam-image sam-invoke clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -84,6 +84,9 @@ openapi: stack-venv ## Write docs/openapi.json from the declarations
 
 message-schema: stack-venv ## Write docs/messages.schema.json from the messages' models
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.messages >docs/messages.schema.json
+
+golden: dev-venv ## Write the SQL of lists to tests/golden/lists
+	@PYTHONPATH=layers/shared:. $(PYTHON_IN) -m tests.golden
 
 events: stack-venv ## Write events/*.json from the declarations
 	@$(PYTHON_IN) -m local.generate.events

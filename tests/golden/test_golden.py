@@ -1,0 +1,28 @@
+"""The SQL of lists is what the golden files say: `make golden` writes them anew, and their diff is reviewed."""
+
+import pytest
+
+from tests.golden.layout import laid_out
+from tests.golden.rendering import FOLDER, files
+
+
+def test_the_statements_are_those_of_the_files() -> None:
+    written = {path.name: path.read_text() for path in FOLDER.iterdir()}
+    wanted = files()
+    differing = [name for name in sorted({*written, *wanted}) if written.get(name) != wanted.get(name)]
+    assert differing == [], "`make golden` writes them; read what has changed"
+
+
+@pytest.mark.parametrize(
+    ("statement", "lines"),
+    [
+        ("SELECT a.pk AS pk FROM a WHERE a.b = :c::UUID", ["SELECT a.pk AS pk", "FROM a", "WHERE a.b = :c::UUID"]),
+        ("SELECT 1 WHERE a BETWEEN b AND c AND (d OR e)", ["SELECT 1", "WHERE a BETWEEN b AND c", "  AND (d OR e)"]),
+        ("SELECT 'FROM  (', f(a) FROM b", ["SELECT 'FROM  (', f(a)", "FROM b"]),
+        ("WITH a AS (SELECT 1), b AS (SELECT 2) SELECT * FROM a JOIN b ON true LIMIT ALL OFFSET 0",
+         ["WITH a AS (", "  SELECT 1", "),", "b AS (", "  SELECT 2", ")", "SELECT *", "FROM a", "JOIN b ON true",
+          "LIMIT ALL OFFSET 0"]),
+    ],
+)  # fmt: skip
+def test_a_statement_is_laid_out_without_a_change_of_what_it_says(statement: str, lines: list[str]) -> None:
+    assert laid_out(statement).splitlines() == lines
