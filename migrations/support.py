@@ -84,6 +84,11 @@ def create_record(table: str, *columns: str) -> None:
     _create_table(table, *fed, *columns, _reference(table, "workspace_pk", "workspaces"))
     op.execute(f"CREATE INDEX idx_{table}_workspace_pk ON core_api.{table} (workspace_pk)")
     op.execute(f"GRANT SELECT ON core_api.{table} TO {READER}, {WRITER}, {CONSUMER}, {FEEDER}, {EXPORTER}")
+    op.execute(
+        f"CREATE TRIGGER workspace_is_immutable BEFORE UPDATE OF workspace_pk ON core_api.{table}"
+        " FOR EACH ROW WHEN (OLD.workspace_pk IS DISTINCT FROM NEW.workspace_pk)"
+        " EXECUTE FUNCTION core_api.refuse_change_of_workspace()"
+    )
     # A message may bring a record that was never there.
     op.execute(f"GRANT INSERT ON core_api.{table} TO {CONSUMER}")
     # A tenant never moves: the workspace is not among them.

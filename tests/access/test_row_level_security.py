@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from tests.access.scene import LEDGERS, Scene, Who, walked
 from tests.support.api import service
 from tests.support.databases import CONSUMER, EXPORTER, FEEDER, READER, WRITER, AnyDatabase, FreshDatabase, Role
-from tests.support.world import RecordType
+from tests.support.world import RECORDS, RecordType
 from wellspring.access.principal import (
     PIPELINE_SCOPE,
     SERVICE_SCOPE,
@@ -198,6 +198,20 @@ def test_everything_that_is_kept_is_of_the_callers_connectors(scene: Scene, tabl
         expected |= {None} if who.is_service and table == "sync_messages" else set()
         assert (name, in_transaction(connectors_of(table), who.scope)) == (name, expected)
     assert in_transaction(connectors_of(table)) == set()
+
+
+@of_each_role
+@pytest.mark.parametrize("type_", RECORDS)
+def test_a_row_of_two_workspaces_is_of_who_sees_both(scene: Scene, type_: RecordType, role: Role) -> None:
+    """No code writes one, and no tenant moves; policies look up both parents all the same."""
+    records, connectors = scene.records[type_], scene.connectors
+    pairs = ("AB", "BA", "AC", "CA", "AD", "DA")
+    mixed = {scene.world.provenance(records[pair[0]], connectors[pair[1]]).id: pair for pair in pairs}
+    as_role(scene.world.database, role)
+    for name, who in scene.people.items():
+        sees = "ABC" if who.is_service else who.workspaces
+        found = in_transaction(everything(f"{type_}_workspace_connectors"), who.scope) & mixed.keys()
+        assert (name, found) == (name, {id_ for id_, pair in mixed.items() if {*pair} <= {*sees} - {"D"}})
 
 
 def test_everything_of_idempotency_keys_is_the_callers_own(scene: Scene) -> None:

@@ -258,9 +258,11 @@ class _Builder:
         if not records or not connectors:
             return None
         record = dice.pick(records)
-        # The API writes rows of one workspace only; the database may hold others, for records may be moved.
+        # Rows are written within one workspace, and no tenant moves.
         its_own = [connector for connector in connectors if connector.workspace is record.workspace]
-        connector = dice.pick(connectors if dice.one_in(3) or not its_own else its_own)
+        if not its_own:
+            return None
+        connector = dice.pick(its_own)
         return Provenance(record=record, workspace_connector=connector, direction=dice.pick(DIRECTIONS), **base)
 
     def _workspace_group_workspaces(self, dice: Dice, base: dict[str, Any]) -> Row | None:

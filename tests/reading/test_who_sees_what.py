@@ -49,7 +49,7 @@ class TestTheForeignTenant:
 
 
 class TestBothParentsMustBeVisible:
-    """No code writes such rows, but the platform may move a record; the rule holds all the same."""
+    """No code writes such rows, and no tenant moves; the rule holds all the same."""
 
     def test_a_foreign_record_on_our_connector_is_hidden(self, world: World, ours: Tenant, theirs: Tenant) -> None:
         mixed = world.provenance(theirs.record, ours.connector)
@@ -63,11 +63,14 @@ class TestBothParentsMustBeVisible:
         assert get(f"{COMPANIES}/{mixed.id}", ours.caller).status == 404
         assert get(f"{COMPANIES}?filter[company]={ours.record.id}", ours.caller).ids == [ours.provenance.id]
 
-    def test_who_sees_both_workspaces_sees_it(self, world: World, ours: Tenant, theirs: Tenant) -> None:
+    def test_a_row_of_two_workspaces_is_nobodys(self, world: World, ours: Tenant, theirs: Tenant) -> None:
+        """What leads to it is asked about, and the rest must be of the same workspace (ADR 0002)."""
         mixed = world.provenance(ours.record, theirs.connector)
         world.member(ours.member, theirs.workspace)
-        assert mixed.id in get(COMPANIES, ours.caller).ids
-        assert get(f"{COMPANIES}/{mixed.id}", ours.caller).status == 200
+        assert {*get(COMPANIES, ours.caller).ids} == {ours.provenance.id, theirs.provenance.id}
+        assert get(f"{COMPANIES}/{mixed.id}", ours.caller).status == 404
+        for name, parent in (("company", ours.record), ("workspace_connector", theirs.connector)):
+            assert mixed.id not in get(f"{COMPANIES}?filter[{name}]={parent.id}", ours.caller).ids
 
 
 class TestMembership:

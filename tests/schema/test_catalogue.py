@@ -8,9 +8,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tests.schema.conftest import Catalogue
 from tests.support.databases import Database
-from tests.support.world import World
+from tests.support.world import RecordType, World
 from wellspring.database.sqlstate import constraint, sqlstate
-from wellspring.resources import ledgers, records
+from wellspring.models import table_of
+from wellspring.resources import ledgers, records, resource_of
 
 # Record types beside the contract's three have what they declare.
 DECLARED = {
@@ -455,6 +456,18 @@ class TestTheFunctionsRoles:
                     role=role,
                     table=f"core_api.{table}",
                 ) == [False]
+
+    @pytest.mark.parametrize("record", ["people", "company", "account"])
+    def test_a_tenant_never_moves_though_the_owner_asks(self, database: Database, record: RecordType) -> None:
+        world = World(database)
+        home, away = world.workspace(), world.workspace()
+        moving = [world.record(record, home), world.workspace_connector(home), world.member(world.people(home), home)]
+        for row in moving:
+            table = table_of(resource_of(row.type).table)
+            with pytest.raises(DBAPIError) as caught, database.owner.begin_nested():
+                database.owner.exec_driver_sql(f"UPDATE {table} SET workspace_pk = {away.pk} WHERE pk = {row.pk}")
+            assert constraint(caught.value) == "workspace_is_immutable"
+            database.owner.exec_driver_sql(f"UPDATE {table} SET workspace_pk = workspace_pk WHERE pk = {row.pk}")
 
     @pytest.mark.parametrize("role", ROLES)
     @pytest.mark.parametrize(

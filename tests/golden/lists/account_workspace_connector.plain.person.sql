@@ -1,5 +1,5 @@
 -- GET /v1/account-workspace-connectors, for a person.
--- 16,396 bytes as it is sent.
+-- 9,665 bytes as it is sent.
 
 WITH visible_groups AS (
   SELECT core_api.workspace_groups.pk AS pk
@@ -91,54 +91,6 @@ near AS (
   FROM likely
   WHERE likely.turn <= :rows::INTEGER
 ),
-opened AS (
-  SELECT some_direct.pk AS pk
-  FROM (
-    SELECT core_api.workspace_memberships.workspace_pk AS pk
-    FROM core_api.workspace_memberships
-    WHERE core_api.workspace_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_memberships.deleted_at IS NULL
-    ORDER BY pk
-    LIMIT 17
-  ) AS some_direct
-  UNION ALL
-  SELECT some_through_groups.pk AS pk
-  FROM (
-    SELECT of_group.pk AS pk
-    FROM visible_groups
-    JOIN LATERAL (
-      SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-      FROM core_api.workspace_group_workspaces
-      WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-        AND core_api.workspace_group_workspaces.workspace_group_pk = visible_groups.pk
-      ORDER BY core_api.workspace_group_workspaces.workspace_pk
-      LIMIT 17
-    ) AS of_group ON true
-    LIMIT 17
-  ) AS some_through_groups
-),
-few AS (
-  SELECT CASE WHEN ((SELECT count(*) AS count_1 FROM opened) <= 16::INTEGER) THEN array((
-      SELECT opened.pk
-      FROM opened
-      WHERE (
-        SELECT true AS anon_5
-        FROM core_api.workspaces AS live
-        WHERE live.pk = opened.pk
-          AND live.deleted_at IS NULL
-      )
-    )) END AS workspaces
-),
-own_groups AS (
-  SELECT array((SELECT visible_groups.pk FROM visible_groups)) AS pks
-),
 near_head AS (
   SELECT near.pk AS pk,
     near.id AS id,
@@ -156,49 +108,7 @@ near_head AS (
       FROM core_api.accounts AS account
       WHERE account.pk = row.account_pk
         AND account.deleted_at IS NULL
-        AND (account.workspace_pk = near.workspace_pk
-        OR coalesce(account.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-            SELECT opened_so.pk
-            FROM (
-              SELECT core_api.workspace_memberships.workspace_pk AS pk
-              FROM core_api.workspace_memberships
-              WHERE core_api.workspace_memberships.people_pk = (
-                SELECT core_api.peoples.pk
-                FROM core_api.peoples
-                WHERE core_api.peoples.id = :caller_id::UUID
-                  AND core_api.peoples.deleted_at IS NULL
-                LIMIT 1
-              )
-                AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                AND core_api.workspace_memberships.deleted_at IS NULL
-                AND core_api.workspace_memberships.workspace_pk BETWEEN account.workspace_pk AND account.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS opened_so
-            WHERE (
-              SELECT true AS anon_5
-              FROM core_api.workspaces AS live
-              WHERE live.pk = opened_so.pk
-                AND live.deleted_at IS NULL
-            )
-            LIMIT 1
-          ) IS NOT NULL OR (
-            SELECT opened_so.pk
-            FROM (
-              SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-              FROM own_groups
-              JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-              WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                AND core_api.workspace_group_workspaces.workspace_pk = account.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS opened_so
-            WHERE (
-              SELECT true AS anon_5
-              FROM core_api.workspaces AS live
-              WHERE live.pk = opened_so.pk
-                AND live.deleted_at IS NULL
-            )
-            LIMIT 1
-          ) IS NOT NULL))
+        AND account.workspace_pk = near.workspace_pk
       LIMIT ALL OFFSET 0
     ) AS seen_account ON true
     WHERE row.deleted_at IS NULL
@@ -210,7 +120,7 @@ near_head AS (
 furthest AS (
   SELECT near_head.head_at AS head_at, near_head.head_pk AS head_pk
   FROM near_head
-  WHERE (SELECT count(*) AS count_2 FROM near_head) = :rows::INTEGER
+  WHERE (SELECT count(*) AS count_1 FROM near_head) = :rows::INTEGER
   ORDER BY near_head.head_at, near_head.head_pk
   LIMIT 1
 ),
@@ -243,7 +153,7 @@ far AS (
           FROM newest
           WHERE newest.connector_pk IS NULL
         ), true)
-    ) AS anon_6
+    ) AS anon_5
   )
     AND (driver.pk NOT IN (SELECT likely.pk FROM likely))
 ),
@@ -280,49 +190,7 @@ head AS (
         FROM core_api.accounts AS account
         WHERE account.pk = row.account_pk
           AND account.deleted_at IS NULL
-          AND (account.workspace_pk = far.workspace_pk
-          OR coalesce(account.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-              SELECT opened_so.pk
-              FROM (
-                SELECT core_api.workspace_memberships.workspace_pk AS pk
-                FROM core_api.workspace_memberships
-                WHERE core_api.workspace_memberships.people_pk = (
-                  SELECT core_api.peoples.pk
-                  FROM core_api.peoples
-                  WHERE core_api.peoples.id = :caller_id::UUID
-                    AND core_api.peoples.deleted_at IS NULL
-                  LIMIT 1
-                )
-                  AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                  AND core_api.workspace_memberships.deleted_at IS NULL
-                  AND core_api.workspace_memberships.workspace_pk BETWEEN account.workspace_pk AND account.workspace_pk
-                LIMIT ALL OFFSET 0
-              ) AS opened_so
-              WHERE (
-                SELECT true AS anon_5
-                FROM core_api.workspaces AS live
-                WHERE live.pk = opened_so.pk
-                  AND live.deleted_at IS NULL
-              )
-              LIMIT 1
-            ) IS NOT NULL OR (
-              SELECT opened_so.pk
-              FROM (
-                SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                FROM own_groups
-                JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                  AND core_api.workspace_group_workspaces.workspace_pk = account.workspace_pk
-                LIMIT ALL OFFSET 0
-              ) AS opened_so
-              WHERE (
-                SELECT true AS anon_5
-                FROM core_api.workspaces AS live
-                WHERE live.pk = opened_so.pk
-                  AND live.deleted_at IS NULL
-              )
-              LIMIT 1
-            ) IS NOT NULL))
+          AND account.workspace_pk = far.workspace_pk
         LIMIT ALL OFFSET 0
       ) AS seen_account ON true
       WHERE row.deleted_at IS NULL
@@ -342,7 +210,7 @@ nearest AS (
     head.within_pk AS within_pk,
     head.place AS place
   FROM head
-  WHERE (SELECT count(*) AS count_3 FROM head) > 8
+  WHERE (SELECT count(*) AS count_2 FROM head) > 8
     AND head.place <= 3
 ),
 reach AS (
@@ -357,49 +225,7 @@ reach AS (
           FROM core_api.accounts AS account
           WHERE account.pk = row.account_pk
             AND account.deleted_at IS NULL
-            AND (account.workspace_pk = nearest.workspace_pk
-            OR coalesce(account.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN account.workspace_pk AND account.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_5
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = account.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_5
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND account.workspace_pk = nearest.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_account ON true
         WHERE row.deleted_at IS NULL
@@ -440,49 +266,7 @@ page AS (
       FROM core_api.accounts AS account
       WHERE account.pk = row.account_pk
         AND account.deleted_at IS NULL
-        AND (account.workspace_pk = head.workspace_pk
-        OR coalesce(account.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-            SELECT opened_so.pk
-            FROM (
-              SELECT core_api.workspace_memberships.workspace_pk AS pk
-              FROM core_api.workspace_memberships
-              WHERE core_api.workspace_memberships.people_pk = (
-                SELECT core_api.peoples.pk
-                FROM core_api.peoples
-                WHERE core_api.peoples.id = :caller_id::UUID
-                  AND core_api.peoples.deleted_at IS NULL
-                LIMIT 1
-              )
-                AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                AND core_api.workspace_memberships.deleted_at IS NULL
-                AND core_api.workspace_memberships.workspace_pk BETWEEN account.workspace_pk AND account.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS opened_so
-            WHERE (
-              SELECT true AS anon_5
-              FROM core_api.workspaces AS live
-              WHERE live.pk = opened_so.pk
-                AND live.deleted_at IS NULL
-            )
-            LIMIT 1
-          ) IS NOT NULL OR (
-            SELECT opened_so.pk
-            FROM (
-              SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-              FROM own_groups
-              JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-              WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                AND core_api.workspace_group_workspaces.workspace_pk = account.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS opened_so
-            WHERE (
-              SELECT true AS anon_5
-              FROM core_api.workspaces AS live
-              WHERE live.pk = opened_so.pk
-                AND live.deleted_at IS NULL
-            )
-            LIMIT 1
-          ) IS NOT NULL))
+        AND account.workspace_pk = head.workspace_pk
       LIMIT ALL OFFSET 0
     ) AS seen_account ON true
     WHERE row.deleted_at IS NULL
@@ -527,7 +311,7 @@ WHERE (
   SELECT wellspring.leave_ids('account_workspace_connector__account', array_agg(shown.account_id))
     AND wellspring.leave_ids('account_workspace_connector__workspace_connector', array_agg(shown.workspace_connector_id))
     AND wellspring.leave_ids('account_workspace_connector__sync_message', array_agg(shown.sync_message_id))
-    AND wellspring.leave_ids('account_workspace_connector__ended_by', array_agg(shown.ended_by_id)) AS anon_7
+    AND wellspring.leave_ids('account_workspace_connector__ended_by', array_agg(shown.ended_by_id)) AS anon_6
   FROM shown
 )
 ORDER BY shown.created_at DESC, shown.pk DESC

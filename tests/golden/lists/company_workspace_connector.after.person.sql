@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?page[after]=00000000-0000-0000-0000-000000000001, for a person.
--- 19,015 bytes as it is sent.
+-- 10,933 bytes as it is sent.
 
 WITH visible_groups AS (
   SELECT core_api.workspace_groups.pk AS pk
@@ -60,54 +60,6 @@ driver AS (
   )
     AND workspace_connector.workspace_pk = any(array((SELECT visible.pk FROM visible)))
 ),
-opened AS (
-  SELECT some_direct.pk AS pk
-  FROM (
-    SELECT core_api.workspace_memberships.workspace_pk AS pk
-    FROM core_api.workspace_memberships
-    WHERE core_api.workspace_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_memberships.deleted_at IS NULL
-    ORDER BY pk
-    LIMIT 17
-  ) AS some_direct
-  UNION ALL
-  SELECT some_through_groups.pk AS pk
-  FROM (
-    SELECT of_group.pk AS pk
-    FROM visible_groups
-    JOIN LATERAL (
-      SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-      FROM core_api.workspace_group_workspaces
-      WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-        AND core_api.workspace_group_workspaces.workspace_group_pk = visible_groups.pk
-      ORDER BY core_api.workspace_group_workspaces.workspace_pk
-      LIMIT 17
-    ) AS of_group ON true
-    LIMIT 17
-  ) AS some_through_groups
-),
-few AS (
-  SELECT CASE WHEN ((SELECT count(*) AS count_1 FROM opened) <= 16::INTEGER) THEN array((
-      SELECT opened.pk
-      FROM opened
-      WHERE (
-        SELECT true AS anon_3
-        FROM core_api.workspaces AS live
-        WHERE live.pk = opened.pk
-          AND live.deleted_at IS NULL
-      )
-    )) END AS workspaces
-),
-own_groups AS (
-  SELECT array((SELECT visible_groups.pk FROM visible_groups)) AS pks
-),
 behind AS (
   SELECT EXISTS (
     SELECT 1
@@ -120,49 +72,7 @@ behind AS (
         FROM core_api.companies AS company
         WHERE company.pk = row.company_pk
           AND company.deleted_at IS NULL
-          AND (company.workspace_pk = driver.workspace_pk
-          OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-              SELECT opened_so.pk
-              FROM (
-                SELECT core_api.workspace_memberships.workspace_pk AS pk
-                FROM core_api.workspace_memberships
-                WHERE core_api.workspace_memberships.people_pk = (
-                  SELECT core_api.peoples.pk
-                  FROM core_api.peoples
-                  WHERE core_api.peoples.id = :caller_id::UUID
-                    AND core_api.peoples.deleted_at IS NULL
-                  LIMIT 1
-                )
-                  AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                  AND core_api.workspace_memberships.deleted_at IS NULL
-                  AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                LIMIT ALL OFFSET 0
-              ) AS opened_so
-              WHERE (
-                SELECT true AS anon_3
-                FROM core_api.workspaces AS live
-                WHERE live.pk = opened_so.pk
-                  AND live.deleted_at IS NULL
-              )
-              LIMIT 1
-            ) IS NOT NULL OR (
-              SELECT opened_so.pk
-              FROM (
-                SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                FROM own_groups
-                JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                  AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                LIMIT ALL OFFSET 0
-              ) AS opened_so
-              WHERE (
-                SELECT true AS anon_3
-                FROM core_api.workspaces AS live
-                WHERE live.pk = opened_so.pk
-                  AND live.deleted_at IS NULL
-              )
-              LIMIT 1
-            ) IS NOT NULL))
+          AND company.workspace_pk = driver.workspace_pk
         LIMIT ALL OFFSET 0
       ) AS seen_company ON true
       WHERE row.deleted_at IS NULL
@@ -176,13 +86,13 @@ behind AS (
   ) AS behind
 ),
 newest AS (
-  SELECT anon_4.connector_pk AS connector_pk, anon_4.newest_at AS newest_at, anon_4.newest_pk AS newest_pk
+  SELECT anon_3.connector_pk AS connector_pk, anon_3.newest_at AS newest_at, anon_3.newest_pk AS newest_pk
   FROM wellspring.newest_of_company_workspace_connectors((
-      SELECT CASE WHEN (count(*) > 2 * :rows::INTEGER) THEN :rows::INTEGER END AS anon_5
+      SELECT CASE WHEN (count(*) > 2 * :rows::INTEGER) THEN :rows::INTEGER END AS anon_4
       FROM driver
     ), :cursor_at::TIMESTAMP WITH TIME ZONE, (
       SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_3
-    )) AS anon_4(connector_pk, newest_at, newest_pk)
+    )) AS anon_3(connector_pk, newest_at, newest_pk)
 ),
 likely AS (
   SELECT driver.pk AS pk,
@@ -225,49 +135,7 @@ near_head AS (
       FROM core_api.companies AS company
       WHERE company.pk = row.company_pk
         AND company.deleted_at IS NULL
-        AND (company.workspace_pk = near.workspace_pk
-        OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-            SELECT opened_so.pk
-            FROM (
-              SELECT core_api.workspace_memberships.workspace_pk AS pk
-              FROM core_api.workspace_memberships
-              WHERE core_api.workspace_memberships.people_pk = (
-                SELECT core_api.peoples.pk
-                FROM core_api.peoples
-                WHERE core_api.peoples.id = :caller_id::UUID
-                  AND core_api.peoples.deleted_at IS NULL
-                LIMIT 1
-              )
-                AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                AND core_api.workspace_memberships.deleted_at IS NULL
-                AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS opened_so
-            WHERE (
-              SELECT true AS anon_3
-              FROM core_api.workspaces AS live
-              WHERE live.pk = opened_so.pk
-                AND live.deleted_at IS NULL
-            )
-            LIMIT 1
-          ) IS NOT NULL OR (
-            SELECT opened_so.pk
-            FROM (
-              SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-              FROM own_groups
-              JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-              WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS opened_so
-            WHERE (
-              SELECT true AS anon_3
-              FROM core_api.workspaces AS live
-              WHERE live.pk = opened_so.pk
-                AND live.deleted_at IS NULL
-            )
-            LIMIT 1
-          ) IS NOT NULL))
+        AND company.workspace_pk = near.workspace_pk
       LIMIT ALL OFFSET 0
     ) AS seen_company ON true
     WHERE row.deleted_at IS NULL
@@ -282,7 +150,7 @@ near_head AS (
 furthest AS (
   SELECT near_head.head_at AS head_at, near_head.head_pk AS head_pk
   FROM near_head
-  WHERE (SELECT count(*) AS count_2 FROM near_head) = :rows::INTEGER
+  WHERE (SELECT count(*) AS count_1 FROM near_head) = :rows::INTEGER
   ORDER BY near_head.head_at, near_head.head_pk
   LIMIT 1
 ),
@@ -315,7 +183,7 @@ far AS (
           FROM newest
           WHERE newest.connector_pk IS NULL
         ), true)
-    ) AS anon_6
+    ) AS anon_5
   )
     AND (driver.pk NOT IN (SELECT likely.pk FROM likely))
 ),
@@ -352,49 +220,7 @@ head AS (
         FROM core_api.companies AS company
         WHERE company.pk = row.company_pk
           AND company.deleted_at IS NULL
-          AND (company.workspace_pk = far.workspace_pk
-          OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-              SELECT opened_so.pk
-              FROM (
-                SELECT core_api.workspace_memberships.workspace_pk AS pk
-                FROM core_api.workspace_memberships
-                WHERE core_api.workspace_memberships.people_pk = (
-                  SELECT core_api.peoples.pk
-                  FROM core_api.peoples
-                  WHERE core_api.peoples.id = :caller_id::UUID
-                    AND core_api.peoples.deleted_at IS NULL
-                  LIMIT 1
-                )
-                  AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                  AND core_api.workspace_memberships.deleted_at IS NULL
-                  AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                LIMIT ALL OFFSET 0
-              ) AS opened_so
-              WHERE (
-                SELECT true AS anon_3
-                FROM core_api.workspaces AS live
-                WHERE live.pk = opened_so.pk
-                  AND live.deleted_at IS NULL
-              )
-              LIMIT 1
-            ) IS NOT NULL OR (
-              SELECT opened_so.pk
-              FROM (
-                SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                FROM own_groups
-                JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                  AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                LIMIT ALL OFFSET 0
-              ) AS opened_so
-              WHERE (
-                SELECT true AS anon_3
-                FROM core_api.workspaces AS live
-                WHERE live.pk = opened_so.pk
-                  AND live.deleted_at IS NULL
-              )
-              LIMIT 1
-            ) IS NOT NULL))
+          AND company.workspace_pk = far.workspace_pk
         LIMIT ALL OFFSET 0
       ) AS seen_company ON true
       WHERE row.deleted_at IS NULL
@@ -417,7 +243,7 @@ nearest AS (
     head.within_pk AS within_pk,
     head.place AS place
   FROM head
-  WHERE (SELECT count(*) AS count_3 FROM head) > 8
+  WHERE (SELECT count(*) AS count_2 FROM head) > 8
     AND head.place <= 3
 ),
 reach AS (
@@ -432,49 +258,7 @@ reach AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND company.deleted_at IS NULL
-            AND (company.workspace_pk = nearest.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = nearest.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NULL
@@ -518,49 +302,7 @@ page AS (
       FROM core_api.companies AS company
       WHERE company.pk = row.company_pk
         AND company.deleted_at IS NULL
-        AND (company.workspace_pk = head.workspace_pk
-        OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-            SELECT opened_so.pk
-            FROM (
-              SELECT core_api.workspace_memberships.workspace_pk AS pk
-              FROM core_api.workspace_memberships
-              WHERE core_api.workspace_memberships.people_pk = (
-                SELECT core_api.peoples.pk
-                FROM core_api.peoples
-                WHERE core_api.peoples.id = :caller_id::UUID
-                  AND core_api.peoples.deleted_at IS NULL
-                LIMIT 1
-              )
-                AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                AND core_api.workspace_memberships.deleted_at IS NULL
-                AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS opened_so
-            WHERE (
-              SELECT true AS anon_3
-              FROM core_api.workspaces AS live
-              WHERE live.pk = opened_so.pk
-                AND live.deleted_at IS NULL
-            )
-            LIMIT 1
-          ) IS NOT NULL OR (
-            SELECT opened_so.pk
-            FROM (
-              SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-              FROM own_groups
-              JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-              WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS opened_so
-            WHERE (
-              SELECT true AS anon_3
-              FROM core_api.workspaces AS live
-              WHERE live.pk = opened_so.pk
-                AND live.deleted_at IS NULL
-            )
-            LIMIT 1
-          ) IS NOT NULL))
+        AND company.workspace_pk = head.workspace_pk
       LIMIT ALL OFFSET 0
     ) AS seen_company ON true
     WHERE row.deleted_at IS NULL
@@ -610,7 +352,7 @@ WHERE (
   SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(shown.company_id))
     AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(shown.workspace_connector_id))
     AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(shown.sync_message_id))
-    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(shown.ended_by_id)) AS anon_7
+    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(shown.ended_by_id)) AS anon_6
   FROM shown
 )
 ORDER BY shown.created_at DESC, shown.pk DESC

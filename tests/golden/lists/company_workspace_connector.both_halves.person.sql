@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[deleted]=include, for a person.
--- 19,490 bytes as it is sent.
+-- 10,057 bytes as it is sent.
 
 WITH visible_groups AS (
   SELECT core_api.workspace_groups.pk AS pk
@@ -59,54 +59,6 @@ driver AS (
   )
     AND workspace_connector.workspace_pk = any(array((SELECT visible.pk FROM visible)))
 ),
-opened AS (
-  SELECT some_direct.pk AS pk
-  FROM (
-    SELECT core_api.workspace_memberships.workspace_pk AS pk
-    FROM core_api.workspace_memberships
-    WHERE core_api.workspace_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_memberships.deleted_at IS NULL
-    ORDER BY pk
-    LIMIT 17
-  ) AS some_direct
-  UNION ALL
-  SELECT some_through_groups.pk AS pk
-  FROM (
-    SELECT of_group.pk AS pk
-    FROM visible_groups
-    JOIN LATERAL (
-      SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-      FROM core_api.workspace_group_workspaces
-      WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-        AND core_api.workspace_group_workspaces.workspace_group_pk = visible_groups.pk
-      ORDER BY core_api.workspace_group_workspaces.workspace_pk
-      LIMIT 17
-    ) AS of_group ON true
-    LIMIT 17
-  ) AS some_through_groups
-),
-few AS (
-  SELECT CASE WHEN ((SELECT count(*) AS count_1 FROM opened) <= 16::INTEGER) THEN array((
-      SELECT opened.pk
-      FROM opened
-      WHERE (
-        SELECT true AS anon_3
-        FROM core_api.workspaces AS live
-        WHERE live.pk = opened.pk
-          AND live.deleted_at IS NULL
-      )
-    )) END AS workspaces
-),
-own_groups AS (
-  SELECT array((SELECT visible_groups.pk FROM visible_groups)) AS pks
-),
 head AS (
   SELECT driver.pk AS pk,
     driver.id AS id,
@@ -127,49 +79,7 @@ head AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND company.deleted_at IS NULL
-            AND (company.workspace_pk = driver.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = driver.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NULL
@@ -188,49 +98,7 @@ head AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND (company.workspace_pk = driver.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = driver.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NOT NULL
@@ -249,49 +117,7 @@ head AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND (company.workspace_pk = driver.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = driver.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NOT NULL
@@ -355,49 +181,7 @@ page AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND company.deleted_at IS NULL
-            AND (company.workspace_pk = head.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = head.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NULL
@@ -432,49 +216,7 @@ page AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND (company.workspace_pk = head.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = head.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NOT NULL
@@ -509,49 +251,7 @@ page AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND (company.workspace_pk = head.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = head.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NOT NULL
@@ -600,7 +300,7 @@ WHERE (
   SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(shown.company_id))
     AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(shown.workspace_connector_id))
     AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(shown.sync_message_id))
-    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(shown.ended_by_id)) AS anon_4
+    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(shown.ended_by_id)) AS anon_3
   FROM shown
 )
 ORDER BY shown.created_at DESC, shown.pk DESC

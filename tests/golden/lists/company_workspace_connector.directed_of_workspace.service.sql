@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[direction]=output, for a service.
--- 4,446 bytes as it is sent.
+-- 4,072 bytes as it is sent.
 
 WITH driver AS (
   SELECT workspace_connector.pk AS pk,
@@ -33,14 +33,7 @@ head AS (
       FROM core_api.companies AS company
       WHERE company.pk = row.company_pk
         AND company.deleted_at IS NULL
-        AND (company.workspace_pk = driver.workspace_pk
-        OR (EXISTS (
-            SELECT *
-            FROM core_api.workspaces AS workspaces_2
-            WHERE workspaces_2.pk = company.workspace_pk
-              AND workspaces_2.deleted_at IS NULL
-              AND workspaces_2.id = any(:claimed_workspaces::UUID[])
-          )))
+        AND company.workspace_pk = driver.workspace_pk
       LIMIT ALL OFFSET 0
     ) AS seen_company ON true
     WHERE row.deleted_at IS NULL
@@ -80,14 +73,7 @@ page AS (
       FROM core_api.companies AS company
       WHERE company.pk = row.company_pk
         AND company.deleted_at IS NULL
-        AND (company.workspace_pk = head.workspace_pk
-        OR (EXISTS (
-            SELECT *
-            FROM core_api.workspaces AS workspaces_3
-            WHERE workspaces_3.pk = company.workspace_pk
-              AND workspaces_3.deleted_at IS NULL
-              AND workspaces_3.id = any(:claimed_workspaces::UUID[])
-          )))
+        AND company.workspace_pk = head.workspace_pk
       LIMIT ALL OFFSET 0
     ) AS seen_company ON true
     WHERE row.deleted_at IS NULL

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include&page[size]=500, for a person.
--- 36,056 bytes as it is sent.
+-- 18,517 bytes as it is sent.
 
 WITH visible_groups AS (
   SELECT core_api.workspace_groups.pk AS pk
@@ -59,54 +59,6 @@ driver AS (
   )
     AND workspace_connector.workspace_pk = any(array((SELECT visible.pk FROM visible)))
 ),
-opened AS (
-  SELECT some_direct.pk AS pk
-  FROM (
-    SELECT core_api.workspace_memberships.workspace_pk AS pk
-    FROM core_api.workspace_memberships
-    WHERE core_api.workspace_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_memberships.deleted_at IS NULL
-    ORDER BY pk
-    LIMIT 17
-  ) AS some_direct
-  UNION ALL
-  SELECT some_through_groups.pk AS pk
-  FROM (
-    SELECT of_group.pk AS pk
-    FROM visible_groups
-    JOIN LATERAL (
-      SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-      FROM core_api.workspace_group_workspaces
-      WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-        AND core_api.workspace_group_workspaces.workspace_group_pk = visible_groups.pk
-      ORDER BY core_api.workspace_group_workspaces.workspace_pk
-      LIMIT 17
-    ) AS of_group ON true
-    LIMIT 17
-  ) AS some_through_groups
-),
-few AS (
-  SELECT CASE WHEN ((SELECT count(*) AS count_1 FROM opened) <= 16::INTEGER) THEN array((
-      SELECT opened.pk
-      FROM opened
-      WHERE (
-        SELECT true AS anon_3
-        FROM core_api.workspaces AS live
-        WHERE live.pk = opened.pk
-          AND live.deleted_at IS NULL
-      )
-    )) END AS workspaces
-),
-own_groups AS (
-  SELECT array((SELECT visible_groups.pk FROM visible_groups)) AS pks
-),
 head AS (
   SELECT driver.pk AS pk,
     driver.id AS id,
@@ -128,49 +80,7 @@ head AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND company.deleted_at IS NULL
-            AND (company.workspace_pk = driver.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = driver.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NULL
@@ -193,49 +103,7 @@ head AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND company.deleted_at IS NULL
-            AND (company.workspace_pk = driver.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = driver.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NULL
@@ -258,49 +126,7 @@ head AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND (company.workspace_pk = driver.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = driver.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NOT NULL
@@ -322,49 +148,7 @@ head AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND (company.workspace_pk = driver.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = driver.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NOT NULL
@@ -399,49 +183,7 @@ reach AS (
               FROM core_api.companies AS company
               WHERE company.pk = row.company_pk
                 AND company.deleted_at IS NULL
-                AND (company.workspace_pk = head.workspace_pk
-                OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                    SELECT opened_so.pk
-                    FROM (
-                      SELECT core_api.workspace_memberships.workspace_pk AS pk
-                      FROM core_api.workspace_memberships
-                      WHERE core_api.workspace_memberships.people_pk = (
-                        SELECT core_api.peoples.pk
-                        FROM core_api.peoples
-                        WHERE core_api.peoples.id = :caller_id::UUID
-                          AND core_api.peoples.deleted_at IS NULL
-                        LIMIT 1
-                      )
-                        AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                        AND core_api.workspace_memberships.deleted_at IS NULL
-                        AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                      LIMIT ALL OFFSET 0
-                    ) AS opened_so
-                    WHERE (
-                      SELECT true AS anon_3
-                      FROM core_api.workspaces AS live
-                      WHERE live.pk = opened_so.pk
-                        AND live.deleted_at IS NULL
-                    )
-                    LIMIT 1
-                  ) IS NOT NULL OR (
-                    SELECT opened_so.pk
-                    FROM (
-                      SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                      FROM own_groups
-                      JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                      WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                        AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                      LIMIT ALL OFFSET 0
-                    ) AS opened_so
-                    WHERE (
-                      SELECT true AS anon_3
-                      FROM core_api.workspaces AS live
-                      WHERE live.pk = opened_so.pk
-                        AND live.deleted_at IS NULL
-                    )
-                    LIMIT 1
-                  ) IS NOT NULL))
+                AND company.workspace_pk = head.workspace_pk
               LIMIT ALL OFFSET 0
             ) AS seen_company ON true
             WHERE row.deleted_at IS NULL
@@ -451,7 +193,7 @@ reach AS (
               AND row.workspace_connector_pk = head.pk
               AND head.is_live
             ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_2 FROM head), 1::INTEGER) AS NUMERIC))
+            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_1 FROM head), 1::INTEGER) AS NUMERIC))
           ) AS walk_0
           UNION ALL
           SELECT walk_1.pk AS pk, walk_1.updated_at AS updated_at
@@ -464,49 +206,7 @@ reach AS (
               FROM core_api.companies AS company
               WHERE company.pk = row.company_pk
                 AND company.deleted_at IS NULL
-                AND (company.workspace_pk = head.workspace_pk
-                OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                    SELECT opened_so.pk
-                    FROM (
-                      SELECT core_api.workspace_memberships.workspace_pk AS pk
-                      FROM core_api.workspace_memberships
-                      WHERE core_api.workspace_memberships.people_pk = (
-                        SELECT core_api.peoples.pk
-                        FROM core_api.peoples
-                        WHERE core_api.peoples.id = :caller_id::UUID
-                          AND core_api.peoples.deleted_at IS NULL
-                        LIMIT 1
-                      )
-                        AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                        AND core_api.workspace_memberships.deleted_at IS NULL
-                        AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                      LIMIT ALL OFFSET 0
-                    ) AS opened_so
-                    WHERE (
-                      SELECT true AS anon_3
-                      FROM core_api.workspaces AS live
-                      WHERE live.pk = opened_so.pk
-                        AND live.deleted_at IS NULL
-                    )
-                    LIMIT 1
-                  ) IS NOT NULL OR (
-                    SELECT opened_so.pk
-                    FROM (
-                      SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                      FROM own_groups
-                      JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                      WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                        AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                      LIMIT ALL OFFSET 0
-                    ) AS opened_so
-                    WHERE (
-                      SELECT true AS anon_3
-                      FROM core_api.workspaces AS live
-                      WHERE live.pk = opened_so.pk
-                        AND live.deleted_at IS NULL
-                    )
-                    LIMIT 1
-                  ) IS NOT NULL))
+                AND company.workspace_pk = head.workspace_pk
               LIMIT ALL OFFSET 0
             ) AS seen_company ON true
             WHERE row.deleted_at IS NULL
@@ -516,7 +216,7 @@ reach AS (
               AND row.workspace_connector_pk = head.pk
               AND head.is_live
             ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_2 FROM head), 1::INTEGER) AS NUMERIC))
+            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_1 FROM head), 1::INTEGER) AS NUMERIC))
           ) AS walk_1
           UNION ALL
           SELECT walk_2.pk AS pk, walk_2.updated_at AS updated_at
@@ -529,49 +229,7 @@ reach AS (
               FROM core_api.companies AS company
               WHERE company.pk = row.company_pk
                 AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-                AND (company.workspace_pk = head.workspace_pk
-                OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                    SELECT opened_so.pk
-                    FROM (
-                      SELECT core_api.workspace_memberships.workspace_pk AS pk
-                      FROM core_api.workspace_memberships
-                      WHERE core_api.workspace_memberships.people_pk = (
-                        SELECT core_api.peoples.pk
-                        FROM core_api.peoples
-                        WHERE core_api.peoples.id = :caller_id::UUID
-                          AND core_api.peoples.deleted_at IS NULL
-                        LIMIT 1
-                      )
-                        AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                        AND core_api.workspace_memberships.deleted_at IS NULL
-                        AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                      LIMIT ALL OFFSET 0
-                    ) AS opened_so
-                    WHERE (
-                      SELECT true AS anon_3
-                      FROM core_api.workspaces AS live
-                      WHERE live.pk = opened_so.pk
-                        AND live.deleted_at IS NULL
-                    )
-                    LIMIT 1
-                  ) IS NOT NULL OR (
-                    SELECT opened_so.pk
-                    FROM (
-                      SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                      FROM own_groups
-                      JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                      WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                        AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                      LIMIT ALL OFFSET 0
-                    ) AS opened_so
-                    WHERE (
-                      SELECT true AS anon_3
-                      FROM core_api.workspaces AS live
-                      WHERE live.pk = opened_so.pk
-                        AND live.deleted_at IS NULL
-                    )
-                    LIMIT 1
-                  ) IS NOT NULL))
+                AND company.workspace_pk = head.workspace_pk
               LIMIT ALL OFFSET 0
             ) AS seen_company ON true
             WHERE row.deleted_at IS NOT NULL
@@ -580,7 +238,7 @@ reach AS (
             WITH TIME ZONE
               AND row.workspace_connector_pk = head.pk
             ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_2 FROM head), 1::INTEGER) AS NUMERIC))
+            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_1 FROM head), 1::INTEGER) AS NUMERIC))
           ) AS walk_2
           UNION ALL
           SELECT walk_3.pk AS pk, walk_3.updated_at AS updated_at
@@ -593,49 +251,7 @@ reach AS (
               FROM core_api.companies AS company
               WHERE company.pk = row.company_pk
                 AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-                AND (company.workspace_pk = head.workspace_pk
-                OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                    SELECT opened_so.pk
-                    FROM (
-                      SELECT core_api.workspace_memberships.workspace_pk AS pk
-                      FROM core_api.workspace_memberships
-                      WHERE core_api.workspace_memberships.people_pk = (
-                        SELECT core_api.peoples.pk
-                        FROM core_api.peoples
-                        WHERE core_api.peoples.id = :caller_id::UUID
-                          AND core_api.peoples.deleted_at IS NULL
-                        LIMIT 1
-                      )
-                        AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                        AND core_api.workspace_memberships.deleted_at IS NULL
-                        AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                      LIMIT ALL OFFSET 0
-                    ) AS opened_so
-                    WHERE (
-                      SELECT true AS anon_3
-                      FROM core_api.workspaces AS live
-                      WHERE live.pk = opened_so.pk
-                        AND live.deleted_at IS NULL
-                    )
-                    LIMIT 1
-                  ) IS NOT NULL OR (
-                    SELECT opened_so.pk
-                    FROM (
-                      SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                      FROM own_groups
-                      JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                      WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                        AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                      LIMIT ALL OFFSET 0
-                    ) AS opened_so
-                    WHERE (
-                      SELECT true AS anon_3
-                      FROM core_api.workspaces AS live
-                      WHERE live.pk = opened_so.pk
-                        AND live.deleted_at IS NULL
-                    )
-                    LIMIT 1
-                  ) IS NOT NULL))
+                AND company.workspace_pk = head.workspace_pk
               LIMIT ALL OFFSET 0
             ) AS seen_company ON true
             WHERE row.deleted_at IS NOT NULL
@@ -644,11 +260,11 @@ reach AS (
             WITH TIME ZONE
               AND row.workspace_connector_pk = head.pk
             ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_2 FROM head), 1::INTEGER) AS NUMERIC))
+            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_1 FROM head), 1::INTEGER) AS NUMERIC))
           ) AS walk_3
         ) AS walked
         ORDER BY walked.updated_at ASC, walked.pk ASC
-        LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_2 FROM head), 1::INTEGER) AS NUMERIC))
+        LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_1 FROM head), 1::INTEGER) AS NUMERIC))
       ) AS sampled ON true
       ORDER BY sampled.updated_at ASC, sampled.pk ASC
       LIMIT 1
@@ -703,49 +319,7 @@ page AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND company.deleted_at IS NULL
-            AND (company.workspace_pk = head.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = head.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NULL
@@ -784,49 +358,7 @@ page AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND company.deleted_at IS NULL
-            AND (company.workspace_pk = head.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = head.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NULL
@@ -865,49 +397,7 @@ page AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND (company.workspace_pk = head.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = head.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NOT NULL
@@ -945,49 +435,7 @@ page AS (
           FROM core_api.companies AS company
           WHERE company.pk = row.company_pk
             AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND (company.workspace_pk = head.workspace_pk
-            OR coalesce(company.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_memberships.workspace_pk AS pk
-                  FROM core_api.workspace_memberships
-                  WHERE core_api.workspace_memberships.people_pk = (
-                    SELECT core_api.peoples.pk
-                    FROM core_api.peoples
-                    WHERE core_api.peoples.id = :caller_id::UUID
-                      AND core_api.peoples.deleted_at IS NULL
-                    LIMIT 1
-                  )
-                    AND core_api.workspace_memberships.status = 'active'::VARCHAR
-                    AND core_api.workspace_memberships.deleted_at IS NULL
-                    AND core_api.workspace_memberships.workspace_pk BETWEEN company.workspace_pk AND company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL OR (
-                SELECT opened_so.pk
-                FROM (
-                  SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-                  FROM own_groups
-                  JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-                  WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-                    AND core_api.workspace_group_workspaces.workspace_pk = company.workspace_pk
-                  LIMIT ALL OFFSET 0
-                ) AS opened_so
-                WHERE (
-                  SELECT true AS anon_3
-                  FROM core_api.workspaces AS live
-                  WHERE live.pk = opened_so.pk
-                    AND live.deleted_at IS NULL
-                )
-                LIMIT 1
-              ) IS NOT NULL))
+            AND company.workspace_pk = head.workspace_pk
           LIMIT ALL OFFSET 0
         ) AS seen_company ON true
         WHERE row.deleted_at IS NOT NULL
@@ -1039,7 +487,7 @@ WHERE (
   SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(shown.company_id))
     AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(shown.workspace_connector_id))
     AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(shown.sync_message_id))
-    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(shown.ended_by_id)) AS anon_4
+    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(shown.ended_by_id)) AS anon_3
   FROM shown
 )
 ORDER BY shown.updated_at ASC, shown.pk ASC

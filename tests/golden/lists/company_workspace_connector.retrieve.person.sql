@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors/ID, for a person.
--- 7,839 bytes as it is sent.
+-- 6,501 bytes as it is sent.
 
 WITH visible_groups AS (
   SELECT core_api.workspace_groups.pk AS pk
@@ -127,48 +127,7 @@ found AS (
       )
       LIMIT 1
     ) IS NOT NULL)
-    AND coalesce(workspace_connector.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-      SELECT opened_so.pk
-      FROM (
-        SELECT core_api.workspace_memberships.workspace_pk AS pk
-        FROM core_api.workspace_memberships
-        WHERE core_api.workspace_memberships.people_pk = (
-          SELECT core_api.peoples.pk
-          FROM core_api.peoples
-          WHERE core_api.peoples.id = :caller_id::UUID
-            AND core_api.peoples.deleted_at IS NULL
-          LIMIT 1
-        )
-          AND core_api.workspace_memberships.status = 'active'::VARCHAR
-          AND core_api.workspace_memberships.deleted_at IS NULL
-          AND core_api.workspace_memberships.workspace_pk BETWEEN workspace_connector.workspace_pk AND workspace_connector.workspace_pk
-        LIMIT ALL OFFSET 0
-      ) AS opened_so
-      WHERE (
-        SELECT true AS anon_1
-        FROM core_api.workspaces AS live
-        WHERE live.pk = opened_so.pk
-          AND live.deleted_at IS NULL
-      )
-      LIMIT 1
-    ) IS NOT NULL OR (
-      SELECT opened_so.pk
-      FROM (
-        SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-        FROM own_groups
-        JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-        WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-          AND core_api.workspace_group_workspaces.workspace_pk = workspace_connector.workspace_pk
-        LIMIT ALL OFFSET 0
-      ) AS opened_so
-      WHERE (
-        SELECT true AS anon_1
-        FROM core_api.workspaces AS live
-        WHERE live.pk = opened_so.pk
-          AND live.deleted_at IS NULL
-      )
-      LIMIT 1
-    ) IS NOT NULL)
+    AND workspace_connector.workspace_pk = company.workspace_pk
     AND (SELECT count(*) AS count_2 FROM visible_groups) IS NOT NULL
     AND coalesce(0 = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
       SELECT opened_so.pk

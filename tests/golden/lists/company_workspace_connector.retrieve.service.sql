@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors/ID, for a service.
--- 2,076 bytes as it is sent.
+-- 1,976 bytes as it is sent.
 
 WITH found AS (
   SELECT row.id AS id,
@@ -25,12 +25,7 @@ WITH found AS (
       WHERE workspaces_1.pk = company.workspace_pk
         AND workspaces_1.deleted_at IS NULL
     ))
-    AND (EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_2
-      WHERE workspaces_2.pk = workspace_connector.workspace_pk
-        AND workspaces_2.deleted_at IS NULL
-    ))
+    AND workspace_connector.workspace_pk = company.workspace_pk
     AND row.id = :id_eq::UUID
 )
 SELECT CAST(found.id AS TEXT) AS id,

@@ -15,7 +15,6 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
-    or_,
     select,
     true,
     tuple_,
@@ -218,10 +217,10 @@ class PageBuilder(ABC):
             # Where any parent opens a row, the one that led to it has.
             workspace = workspace_of(parent, table.name)
             if self.resource.tenancy != "any" and workspace is not None:
-                seen = self.visible.workspace(workspace)
-                # Almost always the driver's own workspace, which is known to be visible.
-                known = [] if beside is None else [workspace == beside.c.workspace_pk]
-                statement = statement.where(or_(*known, seen))
+                # No tenant moves, so the parents of a row are of one workspace, and the driver's was asked about.
+                statement = statement.where(
+                    self.visible.workspace(workspace) if beside is None else workspace == beside.c.workspace_pk
+                )
         around = [row] if beside is None else [row, beside]
         looked_up = (
             statement.correlate(*around).offset(literal_column("0", Integer)).lateral(f"seen_{relationship.name}")

@@ -403,7 +403,10 @@ class HeadsThenLateral(PageBuilder):
 
     def _of_driver_on(self, walk: Walk, row: FromClause, driver: CTE, *, full: bool) -> Select[Any]:
         """Return the visible rows of one driver on one walk."""
-        rows = self._walked(walk, row, full=full, by=self.leading, beside=driver)
+        # A driver of no workspace, such as a provider, says nothing of that of its rows.
+        table = target_table(self.leading)
+        beside = None if workspace_of(table, table.name) is None else driver
+        rows = self._walked(walk, row, full=full, by=self.leading, beside=beside)
         rows = rows.where(*self._is_of_driver(row, driver), *self._is_of_messages(row))
         if walk.within is not None:
             rows = rows.where(row.c[walk.within] == driver.c.within_pk)

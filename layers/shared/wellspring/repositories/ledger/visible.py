@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, or_, select
 
-from wellspring.access.predicates import Visible
+from wellspring.access.predicates import Visible, workspace_of
 from wellspring.queries import Deleted, Operator
 from wellspring.repositories.ledger.columns import (
     has_direction,
@@ -49,6 +49,8 @@ def visible_rows(
     )
     source: FromClause = row
     ways = []
+    # The workspace of the row's first parent that has one: no tenant moves, so the others are of the same.
+    known: ColumnElement[int] | None = None
     for relationship in resource.to_one:
         table = target_table(relationship)
         parent = table.alias(relationship.name)
@@ -62,7 +64,12 @@ def visible_rows(
                 statement = statement.where(parent.c.deleted_at.is_(None))
             else:
                 statement = statement.where(outlives(parent, table, row.c.deleted_at))
-            ways.append(visible.through(parent, table.name))
+            workspace = workspace_of(parent, table.name)
+            if resource.tenancy == "every" and known is not None and workspace is not None:
+                ways.append(workspace == known)
+            else:
+                ways.append(visible.through(parent, table.name))
+                known = workspace
     if resource.tenancy in {"membership", "itself", "message"}:
         ways.append(visible.through(row, resource.table, leads=leads))
     seen = [or_(*ways)] if resource.tenancy == "any" else ways
