@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from pg8000.dbapi import convert_paramstyle
-from sqlalchemy import Connection, Select, TextClause, text
+from sqlalchemy import Connection, Select, TextClause, TextualSelect, text
 
 from wellspring.database.planned import SCHEMA, name_of
 from wellspring.repositories.ledger import hot as reading
@@ -20,7 +20,7 @@ READERS: tuple[str, ...] = ("wellspring_reader", "wellspring_writer")
 CONSUMERS: tuple[str, ...] = ("wellspring_consumer",)
 # What is not known any more goes when it has not been for so long: no function of a release before lives then.
 KEPT = "1 day"
-type Planned = Select[Any] | TextClause
+type Planned = Select[Any] | TextualSelect | TextClause
 # A plan is kept from before ANALYZE, perhaps from when the tables were empty: to read a table whole, or to hash it,
 # looked as cheap then as to find rows by an index. Each of these statements has an index for whatever it looks up.
 _NEVER_WHOLE = " ".join(f"SET enable_{way} = off" for way in ("bitmapscan", "hashjoin", "mergejoin", "seqscan"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from alembic import op
 
-from wellspring.models.walks import DIRECTIONS, Walk, name_of, walks
+from wellspring.models.walks import DIRECTIONS, ListIndex, name_of, walks
 
 READER, WRITER, FEEDER = "wellspring_reader", "wellspring_writer", "wellspring_feeder"
 CONSUMER, EXPORTER = "wellspring_consumer", "wellspring_exporter"
@@ -119,7 +119,7 @@ def create_ledger(record: str, records: str) -> None:
         " EXECUTE FUNCTION core_api.refuse_change_of_direction()"
     )
     op.execute(f"CREATE INDEX idx_{table}_record_created ON core_api.{table} ({record}_pk, created_at, pk)")
-    _create_index(f"idx_{table}_record_created_dead", table, Walk(f"{record}_pk", "created_at", live=False))
+    _create_index(f"idx_{table}_record_created_dead", table, ListIndex(f"{record}_pk", "created_at", live=False))
     for direction in DIRECTIONS:
         op.execute(
             f"CREATE INDEX idx_{table}_record_{direction}_live ON core_api.{table}"
@@ -127,7 +127,7 @@ def create_ledger(record: str, records: str) -> None:
             f" WHERE deleted_at IS NULL AND direction = '{direction}'"
         )
     parent = "workspace_connector_pk"
-    _create_index(f"idx_{table}_wc_created_at", table, Walk(parent, "created_at", live=True))
+    _create_index(f"idx_{table}_wc_created_at", table, ListIndex(parent, "created_at", live=True))
     for walk in walks(parent, directed=True):
         _create_index(name_of(table, "wc", walk), table, walk)
     for walk in walks(None, directed=False):
@@ -264,7 +264,7 @@ _IS_SERVICE = "(SELECT wellspring.is_service())"
 _WORKSPACES = "((SELECT wellspring.workspaces_of_caller())::bigint[])"
 
 
-def _create_index(name: str, table: str, walk: Walk) -> None:
+def _create_index(name: str, table: str, walk: ListIndex) -> None:
     op.execute(f"CREATE INDEX {name} ON core_api.{table} ({', '.join(walk.columns)}) WHERE {walk.where}")
 
 

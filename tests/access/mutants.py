@@ -105,7 +105,7 @@ UNASKED: Mapping[str, str] = {
     },
     "groups.lock_of_membership": "it shows nothing; who may not write comes no further than the row",
     "audit.add_all": "it shows nothing, and adds what the caller did",
-    "ledger.left.leave": "it leaves ids that the caller has been shown, and shows nothing",
+    "ledger.stored_ids.store": "it stores ids that the caller has been shown, and shows nothing",
     "ledger.linkage.linkage": "of groups that the caller has just been shown",
     "health.ping": "no row",
     "ledger.searching.searched": "of workspaces that parents.visible_workspaces has found for them, or for a service",
@@ -136,7 +136,7 @@ EQUIVALENT: Mapping[str, str] = {
     "ledger.searching._statement without 0. row.c.deleted_at.is_(None)": (
         "it says whether there are too many to be searched, and shows none"
     ),
-    "ledger.driven.HeadsThenLateral._driver asks for no group": (
+    "ledger.per_parent.PerParentMerge._driver asks for no group": (
         "a person's enrolments are read by their workspaces, and a service sees every live group"
     ),
     "answers.sole._sole_statement asks for no workspace": "what is read has records of the caller's alone",
@@ -517,12 +517,11 @@ def without_each(sql: str) -> Iterator[tuple[str, str]]:
 
 # ---- all of them -----------------------------------------------------------------------------------------
 _SOON: Mapping[str, Sequence[str]] = {
-    "ledger.single._one_statement": ("row_is_found", "group_is_there"),
+    "ledger.single.one_statement": ("row_is_found", "group_is_there"),
     "ledger.counts._count_statement": ("counted",),
-    "ledger.includes._related_statement": ("named_and_not_shown",),
+    "ledger.includes.related_statement": ("named_and_not_shown",),
     "ledger.whole.WholeSorted._rows": ("updated_at",),
-    "ledger.driven.HeadsThenLateral._driver": ("filter_that_names",),
-    "ledger.driven.HeadsThenLateral._other_parent": ("created_at",),
+    "ledger.per_parent.PerParentMerge._driver": ("filter_that_names",),
     "parents._find_one": ("gone_is_no_parent", "joins_a_group", "is_chosen"),
     "parents._roles": ("role_is_held", "is_chosen"),
     "parents.caller_pk": ("by_somebody_who_is_there",),

@@ -171,6 +171,25 @@ def test_no_statement_of_the_product_pins(scene_database: FreshDatabase, fresh_s
     assert sent.names == {""}
 
 
+@pytest.mark.parametrize("size", [20, 55, 500])
+def test_polling_with_many_rows_pins_nothing(
+    scene_database: FreshDatabase, fresh_scene: Scene, sent: Sent, size: int
+) -> None:
+    """What docs/polling.md recommends, on all its pages and back."""
+    world, ours = fresh_scene.world, fresh_scene.connectors["A"]
+    rows = [world.provenance(fresh_scene.records["company"]["A"], ours) for _ in range(size + 5)]
+    world.tombstone(rows[0])
+    world.database.commit()
+    since = "sort=updated_at&filter[updated_at][gte]=2020-01-01T00:00:00Z&filter[deleted]=include"
+    for caller in (fresh_scene.people["owner of A"].caller, fresh_scene.people["service"].caller):
+        for narrowed in ("", f"&filter[workspace]={fresh_scene.workspaces['A'].id}"):
+            page = well(get(f"/v1/company-workspace-connectors?{since}&page[size]={size}{narrowed}", caller))
+            following = well(get(page.document["links"]["next"], caller))
+            assert well(get(following.document["links"]["prev"], caller)).ids == page.ids
+    assert any("updated_at" in text for text in sent.texts)
+    assert {text[:300]: why for text in sent.texts if (why := pinning(text))} == {}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -394,7 +394,7 @@ def test_what_is_kept_about_a_connector_is_said_of_ones_own(scene: Scene) -> Non
 
     def ask(transaction: Transaction) -> Mapping[UUID, object]:
         flush = Flush(transaction)
-        flush.ask(ledger.leave({"workspace_connector": foreign}))
+        flush.ask(ledger.store({"workspace_connector": foreign}))
         found = flush.ask(states.states(principal, ["workspace_connector"], failures=True))
         flush.send()
         return found.value

@@ -116,7 +116,7 @@ BUGS: dict[str, tuple[str, Bug]] = {
         _forgotten_of(models.workspace_group_memberships, "_held", ".status"),
     ),
     "the connectors of a tombstoned workspace count": ("list", _services_see_what_is_gone),
-    "a stranger is included": ("list", _nobody_is_asked(includes, "_related_statement")),
+    "a stranger is included": ("list", _nobody_is_asked(includes, "related_statement")),
     "the total counts foreign rows": ("list", _nobody_is_asked(counts, "_count_statement")),
     "any member keeps a group": ("delete", _anybody_keeps_a_group),
     "a guest chooses": ("update", _guests_choose),

@@ -26,10 +26,12 @@ GENERATORS: Mapping[str, str] = {
     "wellspring.messages": "docs/messages.schema.json",
     "local.generate.events": "",
     "local.generate.docs": "",
+    "tests.golden": "",
 }
 # The copy's tests that say most about a new type, in the least time.
 AFFECTED = (
     "tests/declaring/test_every_ledger.py",
+    "tests/golden/test_golden.py",
     "tests/truth/test_generated.py",
     "tests/truth/test_documentation.py",
     "tests/truth/test_messages_schema.py",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 # What is longer than this is broken: a list of columns or conditions; and a query within another.
 WIDTH, SHORT = 110, 60
-_TOKEN = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\"[^\"]*\"|::|[A-Za-z_:$][\w.$]*|\d+|[(),\[\]]|[^\s\w'\"(),\[\]]+")
+_TOKEN = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\"[^\"]*\"|::|[A-Za-z_:$][\w.$]*\*?|\d+|[(),\[\]]|[^\s\w'\"(),\[\]]+")
 # What begins a line of a query; a key word of several words goes on after its first.
 _CLAUSES = frozenset({"SELECT", "FROM", "WHERE", "GROUP", "ORDER", "LIMIT", "OFFSET", "UNION", "FOR", "WITH"})
 _JOINS = frozenset({"JOIN", "LEFT", "OUTER", "CROSS"})
@@ -34,7 +34,9 @@ def _pieces(tokens: Sequence[str]) -> Iterator[str]:
             is_called = re.fullmatch(r"[\w.\"]+", before) is not None and _NO_CALLS.fullmatch(before) is None
             yield "(" if is_called or before in _CLOSE_BEHIND else " ("
             inner = tokens[at + 1 : closing[at]]
-            if inner[:1] == ["SELECT"] and (before == "AS" or len(" ".join(inner)) > SHORT):
+            if inner[:1] in (["SELECT"], ["WITH"]) and (
+                before in {"AS", "MATERIALIZED"} or len(" ".join(inner)) > SHORT
+            ):
                 around.append((True, depth + 1, False))
             else:
                 around.append((False, depth + 1, len(" ".join(inner)) > WIDTH and not is_called))

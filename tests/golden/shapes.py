@@ -65,7 +65,7 @@ def golden() -> Iterator[Golden]:
 
 def listed() -> Iterator[Resource]:
     """Yield the types whose lists the ledger reads."""
-    yield from (resource for resource in resources() if "list" in resource.operations and resource.policy != "feed")
+    yield from (resource for resource in resources() if "list" in resource.operations)
 
 
 def callers(resource: Resource) -> tuple[Principal, ...]:

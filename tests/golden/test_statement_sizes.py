@@ -39,15 +39,21 @@ def is_another_list(resource: Resource, name: str) -> bool:
 
 
 def together(resource: Resource, caller: Principal, order: Filters) -> Iterator[Filters]:
-    """Yield no filter, each by itself, and all that go together, as far as they do from the first and from the last."""
-    known = filters(resource)
+    """Yield no filter, each by itself, and all that go together, from each on.
+
+    And all ranges with each: a direction takes half of what is read away.
+    """
+    known = [each for each in filters(resource) if is_offered(resource, caller, (*order, each))]
+    ranges = tuple(each for each in known if each[0].count("[") > 1)
     yield ()
-    yield from ((each,) for each in known if is_offered(resource, caller, (*order, each)))
-    for several in (known, known[::-1]):
-        found: Filters = ()
-        for each in several:
-            if is_offered(resource, caller, (*order, *found, each)):
-                found = (*found, each)
+    yield ranges
+    for at, each in enumerate(known):
+        yield (each,)
+        found: Filters = (each, *(one for one in ranges if one != each))
+        yield found
+        for other in (*known[at + 1 :], *known[:at]):
+            if other not in found and is_offered(resource, caller, (*order, *found, other)):
+                found = (*found, other)
         yield found
 
 

@@ -14,7 +14,7 @@ from tests.support.databases import FreshDatabase
 from tests.support.plans import asked, plan_of
 from tests.support.world import Row, World
 from wellspring.queries import Operator, Sort
-from wellspring.repositories.ledger.driven import HeadsThenLateral
+from wellspring.repositories.ledger.per_parent import PerParentMerge
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import ACCOUNT, COMPANY, PEOPLE, Resource, resource_of, resources
 
@@ -226,7 +226,7 @@ def test_a_persons_page_is_never_read_by_what_is_of_all_tenants(type_: str, *, i
         cursor=False,
         backward=False,
     )
-    assert (HeadsThenLateral(shape).leading.name == ONES[type_]) is not is_person
+    assert (PerParentMerge(shape).leading.name == ONES[type_]) is not is_person
 
 
 # ---- names -----------------------------------------------------------------------------------------------------

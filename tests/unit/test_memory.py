@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Select
+from sqlalchemy import TextualSelect
 
 import wellspring
 from wellspring.database.engine import make_engine
@@ -78,14 +78,14 @@ def shape(number: int) -> Shape:
 
 
 def test_of_a_list_its_text_is_kept_and_no_tree(monkeypatch: pytest.MonkeyPatch) -> None:
-    trees: list[weakref.ref[Select[Any]]] = []
+    trees: list[weakref.ref[TextualSelect]] = []
 
-    def noted(build: Callable[[Shape], Select[Any]], asked: Shape) -> Select[Any]:
+    def noted(build: Callable[[Shape], TextualSelect], asked: Shape) -> TextualSelect:
         tree = build(asked)
         trees.append(weakref.ref(tree))
         return tree
 
-    monkeypatch.setattr(pages, "_page_statement", partial(noted, pages._page_statement))
+    monkeypatch.setattr(pages, "page_statement", partial(noted, pages.page_statement))
     monkeypatch.setattr(counts, "_count_statement", partial(noted, counts._count_statement))
     # Looked at is only what is made from now on.
     gc.collect()

@@ -1,252 +1,192 @@
 -- GET /v1/company-workspace-connectors?filter[deleted]=only, for a person.
--- 8,406 bytes as it is sent.
+-- 5,364 bytes as it is sent.
 
-WITH visible_groups AS (
-  SELECT core_api.workspace_groups.pk AS pk
-  FROM (
-    SELECT core_api.workspace_group_memberships.workspace_group_pk AS pk
-    FROM core_api.workspace_group_memberships
-    WHERE core_api.workspace_group_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_group_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_group_memberships.deleted_at IS NULL
-  ) AS held_groups
-  JOIN core_api.workspace_groups ON core_api.workspace_groups.pk = held_groups.pk
-  WHERE core_api.workspace_groups.deleted_at IS NULL
-),
-visible AS (
-  SELECT core_api.workspaces.pk AS pk
-  FROM (
-    SELECT core_api.workspace_memberships.workspace_pk AS pk
-    FROM core_api.workspace_memberships
-    WHERE core_api.workspace_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_memberships.deleted_at IS NULL
-  ) AS anon_1
-  JOIN core_api.workspaces ON core_api.workspaces.pk = anon_1.pk
-  WHERE core_api.workspaces.deleted_at IS NULL
-  UNION
-  SELECT core_api.workspaces.pk AS pk
-  FROM (
-    SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-    FROM visible_groups, core_api.workspace_group_workspaces
-    WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-      AND core_api.workspace_group_workspaces.workspace_group_pk = visible_groups.pk
-  ) AS anon_2
-  JOIN core_api.workspaces ON core_api.workspaces.pk = anon_2.pk
-  WHERE core_api.workspaces.deleted_at IS NULL
-),
-driver AS (
-  SELECT workspace_connector.pk AS pk,
-    workspace_connector.id AS id,
-    workspace_connector.workspace_pk AS workspace_pk,
-    workspace_connector.deleted_at IS NULL AS is_live,
-    CAST(NULL AS BIGINT) AS within_pk
-  FROM core_api.workspace_connectors AS workspace_connector
-  WHERE (
-    SELECT wellspring.leave_workspaces(false) AS leave_workspaces_1
+WITH driver AS (
+  WITH visible_groups AS (
+    SELECT tenant.pk
+    FROM (
+      SELECT membership.workspace_group_pk AS pk
+      FROM core_api.workspace_group_memberships AS membership
+      WHERE membership.people_pk = (
+        SELECT caller.pk
+        FROM core_api.peoples AS caller
+        WHERE caller.id = :caller_id::UUID
+          AND caller.deleted_at IS NULL
+          AND caller.source IS NOT NULL
+        LIMIT 1
+      )
+        AND membership.status = 'active'
+        AND membership.deleted_at IS NULL
+    ) AS held_groups
+    JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
+    WHERE tenant.deleted_at IS NULL
+  ),
+  visible AS (
+    SELECT tenant.pk
+    FROM (
+      SELECT membership.workspace_pk AS pk
+      FROM core_api.workspace_memberships AS membership
+      WHERE membership.people_pk = (
+        SELECT caller.pk
+        FROM core_api.peoples AS caller
+        WHERE caller.id = :caller_id::UUID
+          AND caller.deleted_at IS NULL
+          AND caller.source IS NOT NULL
+        LIMIT 1
+      )
+        AND membership.status = 'active'
+        AND membership.deleted_at IS NULL
+    ) AS anon_1
+    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_1.pk
+    WHERE tenant.deleted_at IS NULL
+    UNION
+    SELECT tenant.pk
+    FROM (
+      SELECT enrolment.workspace_pk AS pk
+      FROM visible_groups, core_api.workspace_group_workspaces AS enrolment
+      WHERE enrolment.deleted_at IS NULL
+        AND enrolment.workspace_group_pk = visible_groups.pk
+    ) AS anon_2
+    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_2.pk
+    WHERE tenant.deleted_at IS NULL
   )
-    AND workspace_connector.workspace_pk = any(array((SELECT visible.pk FROM visible)))
+  SELECT parent.pk, parent.id, parent.workspace_pk, parent.deleted_at IS NULL AS is_live
+  FROM core_api.workspace_connectors AS parent
+  WHERE (SELECT wellspring.leave_workspaces(false) AS done)
+    AND parent.workspace_pk = any(array((SELECT visible.pk FROM visible)))
 ),
 head AS (
-  SELECT driver.pk AS pk,
-    driver.id AS id,
-    driver.workspace_pk AS workspace_pk,
-    driver.is_live AS is_live,
-    driver.within_pk AS within_pk,
-    CAST(row_number() OVER (ORDER BY found.created_at DESC, found.pk DESC) AS INTEGER) AS place
+  SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
   FROM driver
-  JOIN LATERAL (
-    SELECT walked.pk AS pk, walked.created_at AS created_at
-    FROM (
-      SELECT walk_0.pk AS pk, walk_0.created_at AS created_at
-      FROM (
-        SELECT row.pk AS pk, row.created_at AS created_at
+  CROSS JOIN LATERAL (
+    SELECT *
+    FROM ((
+        SELECT row.created_at AS head_at, row.pk AS head_pk
         FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND company.workspace_pk = driver.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NOT NULL
-          AND row.direction = 'input'::core_api.direction_enum
-          AND row.workspace_connector_pk = driver.pk
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NOT NULL
+          AND row.direction = 'input'
         ORDER BY row.created_at DESC, row.pk DESC
         LIMIT 1
-      ) AS walk_0
-      UNION ALL
-      SELECT walk_1.pk AS pk, walk_1.created_at AS created_at
-      FROM (
-        SELECT row.pk AS pk, row.created_at AS created_at
+      ) UNION ALL (
+        SELECT row.created_at AS head_at, row.pk AS head_pk
         FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND company.workspace_pk = driver.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NOT NULL
-          AND row.direction = 'output'::core_api.direction_enum
-          AND row.workspace_connector_pk = driver.pk
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NOT NULL
+          AND row.direction = 'output'
         ORDER BY row.created_at DESC, row.pk DESC
         LIMIT 1
-      ) AS walk_1
-    ) AS walked
-    ORDER BY walked.created_at DESC, walked.pk DESC
+      )) AS merged
+    ORDER BY head_at DESC, head_pk DESC
     LIMIT 1
-  ) AS found ON true
-  ORDER BY found.created_at DESC, found.pk DESC
-  LIMIT :rows::INTEGER
+  ) AS head
+  ORDER BY head.head_at DESC, head.head_pk DESC
+  LIMIT :rows
 ),
 page AS (
-  SELECT found.pk AS pk,
-    found.id AS id,
-    found.direction AS direction,
-    found.created_at AS created_at,
-    found.updated_at AS updated_at,
-    found.deleted_at AS deleted_at,
-    found.company_id AS company_id,
-    found.sync_message_pk AS sync_message_pk,
-    found.ended_by_pk AS ended_by_pk,
-    head.id AS workspace_connector_id
-  FROM head
-  JOIN LATERAL (
-    SELECT walked.pk AS pk,
-      walked.id AS id,
-      walked.direction AS direction,
-      walked.created_at AS created_at,
-      walked.updated_at AS updated_at,
-      walked.deleted_at AS deleted_at,
-      walked.company_id AS company_id,
-      walked.sync_message_pk AS sync_message_pk,
-      walked.ended_by_pk AS ended_by_pk
-    FROM (
-      SELECT walk_0.pk AS pk,
-        walk_0.id AS id,
-        walk_0.direction AS direction,
-        walk_0.created_at AS created_at,
-        walk_0.updated_at AS updated_at,
-        walk_0.deleted_at AS deleted_at,
-        walk_0.company_id AS company_id,
-        walk_0.sync_message_pk AS sync_message_pk,
-        walk_0.ended_by_pk AS ended_by_pk
-      FROM (
-        SELECT row.pk AS pk,
-          row.id AS id,
-          row.direction AS direction,
-          row.created_at AS created_at,
+  SELECT found.*, driver.id AS workspace_connector_id
+  FROM head AS driver
+  CROSS JOIN LATERAL (
+    SELECT *
+    FROM ((
+        SELECT row.pk,
+          row.id,
+          row.direction,
+          row.created_at,
           CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-          row.deleted_at AS deleted_at,
-          seen_company.id AS company_id,
-          row.sync_message_pk AS sync_message_pk,
-          row.ended_by_pk AS ended_by_pk
+          row.deleted_at,
+          company.id AS company_id,
+          row.sync_message_pk,
+          row.ended_by_pk
         FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND company.workspace_pk = head.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NOT NULL
-          AND row.direction = 'input'::core_api.direction_enum
-          AND row.workspace_connector_pk = head.pk
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NOT NULL
+          AND row.direction = 'input'
         ORDER BY row.created_at DESC, row.pk DESC
-        LIMIT(:rows::INTEGER - head.place) + 1::INTEGER
-      ) AS walk_0
-      UNION ALL
-      SELECT walk_1.pk AS pk,
-        walk_1.id AS id,
-        walk_1.direction AS direction,
-        walk_1.created_at AS created_at,
-        walk_1.updated_at AS updated_at,
-        walk_1.deleted_at AS deleted_at,
-        walk_1.company_id AS company_id,
-        walk_1.sync_message_pk AS sync_message_pk,
-        walk_1.ended_by_pk AS ended_by_pk
-      FROM (
-        SELECT row.pk AS pk,
-          row.id AS id,
-          row.direction AS direction,
-          row.created_at AS created_at,
+        LIMIT :rows - driver.place + 1
+      ) UNION ALL (
+        SELECT row.pk,
+          row.id,
+          row.direction,
+          row.created_at,
           CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-          row.deleted_at AS deleted_at,
-          seen_company.id AS company_id,
-          row.sync_message_pk AS sync_message_pk,
-          row.ended_by_pk AS ended_by_pk
+          row.deleted_at,
+          company.id AS company_id,
+          row.sync_message_pk,
+          row.ended_by_pk
         FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND company.workspace_pk = head.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NOT NULL
-          AND row.direction = 'output'::core_api.direction_enum
-          AND row.workspace_connector_pk = head.pk
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NOT NULL
+          AND row.direction = 'output'
         ORDER BY row.created_at DESC, row.pk DESC
-        LIMIT(:rows::INTEGER - head.place) + 1::INTEGER
-      ) AS walk_1
-    ) AS walked
-    ORDER BY walked.created_at DESC, walked.pk DESC
-    LIMIT(:rows::INTEGER - head.place) + 1::INTEGER
-  ) AS found ON true
+        LIMIT :rows - driver.place + 1
+      )) AS merged
+    ORDER BY created_at DESC, pk DESC
+    LIMIT :rows - driver.place + 1
+  ) AS found
   ORDER BY found.created_at DESC, found.pk DESC
-  LIMIT :rows::INTEGER
+  LIMIT :rows
 ),
 shown AS (
-  SELECT page.pk AS pk,
-    page.id AS id,
-    page.direction AS direction,
-    page.created_at AS created_at,
-    page.updated_at AS updated_at,
-    page.deleted_at AS deleted_at,
-    page.company_id AS company_id,
-    page.workspace_connector_id AS workspace_connector_id, (
-    SELECT sync_message.id
-    FROM wellspring.sync_messages AS sync_message
-    WHERE sync_message.pk = page.sync_message_pk
+  SELECT *, (
+    SELECT id
+    FROM wellspring.sync_messages
+    WHERE pk = page.sync_message_pk
   ) AS sync_message_id, (
-    SELECT ended_by.id
-    FROM wellspring.sync_messages AS ended_by
-    WHERE ended_by.pk = page.ended_by_pk
+    SELECT id
+    FROM wellspring.sync_messages
+    WHERE pk = page.ended_by_pk
   ) AS ended_by_id
   FROM page
 )
-SELECT CAST(shown.id AS TEXT) AS id,
-  shown.direction,
-  CAST(shown.created_at AS TEXT) AS created_at,
-  CAST(shown.updated_at AS TEXT) AS updated_at,
-  CAST(shown.deleted_at AS TEXT) AS deleted_at,
-  CAST(shown.company_id AS TEXT) AS company_id,
-  CAST(shown.workspace_connector_id AS TEXT) AS workspace_connector_id,
-  CAST(shown.sync_message_id AS TEXT) AS sync_message_id,
-  CAST(shown.ended_by_id AS TEXT) AS ended_by_id
+SELECT pk,
+  id::text AS id,
+  direction,
+  created_at::text AS created_at,
+  updated_at::text AS updated_at,
+  deleted_at::text AS deleted_at,
+  company_id::text AS company_id,
+  workspace_connector_id::text AS workspace_connector_id,
+  sync_message_id::text AS sync_message_id,
+  ended_by_id::text AS ended_by_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(shown.company_id))
-    AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(shown.workspace_connector_id))
-    AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(shown.sync_message_id))
-    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(shown.ended_by_id)) AS anon_3
+  SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(company_id))
+    AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(sync_message_id))
+    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id)) AS anon_1
   FROM shown
 )
-ORDER BY shown.created_at DESC, shown.pk DESC
+ORDER BY shown.created_at DESC, pk DESC

@@ -1,645 +1,481 @@
 -- GET /v1/company-workspace-connectors?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include&page[size]=500&page[after]=00000000-0000-0000-0000-000000000001, for a person.
--- 25,263 bytes as it is sent.
+-- 12,280 bytes as it is sent.
 
-WITH visible_groups AS (
-  SELECT core_api.workspace_groups.pk AS pk
-  FROM (
-    SELECT core_api.workspace_group_memberships.workspace_group_pk AS pk
-    FROM core_api.workspace_group_memberships
-    WHERE core_api.workspace_group_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_group_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_group_memberships.deleted_at IS NULL
-  ) AS held_groups
-  JOIN core_api.workspace_groups ON core_api.workspace_groups.pk = held_groups.pk
-  WHERE core_api.workspace_groups.deleted_at IS NULL
-),
-visible AS (
-  SELECT core_api.workspaces.pk AS pk
-  FROM (
-    SELECT core_api.workspace_memberships.workspace_pk AS pk
-    FROM core_api.workspace_memberships
-    WHERE core_api.workspace_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_memberships.deleted_at IS NULL
-  ) AS anon_1
-  JOIN core_api.workspaces ON core_api.workspaces.pk = anon_1.pk
-  WHERE core_api.workspaces.deleted_at IS NULL
-  UNION
-  SELECT core_api.workspaces.pk AS pk
-  FROM (
-    SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-    FROM visible_groups, core_api.workspace_group_workspaces
-    WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-      AND core_api.workspace_group_workspaces.workspace_group_pk = visible_groups.pk
-  ) AS anon_2
-  JOIN core_api.workspaces ON core_api.workspaces.pk = anon_2.pk
-  WHERE core_api.workspaces.deleted_at IS NULL
-),
-driver AS (
-  SELECT workspace_connector.pk AS pk,
-    workspace_connector.id AS id,
-    workspace_connector.workspace_pk AS workspace_pk,
-    workspace_connector.deleted_at IS NULL AS is_live,
-    CAST(NULL AS BIGINT) AS within_pk
-  FROM core_api.workspace_connectors AS workspace_connector
-  WHERE (
-    SELECT wellspring.leave_workspaces(false) AS leave_workspaces_1
+WITH driver AS (
+  WITH visible_groups AS (
+    SELECT tenant.pk
+    FROM (
+      SELECT membership.workspace_group_pk AS pk
+      FROM core_api.workspace_group_memberships AS membership
+      WHERE membership.people_pk = (
+        SELECT caller.pk
+        FROM core_api.peoples AS caller
+        WHERE caller.id = :caller_id::UUID
+          AND caller.deleted_at IS NULL
+          AND caller.source IS NOT NULL
+        LIMIT 1
+      )
+        AND membership.status = 'active'
+        AND membership.deleted_at IS NULL
+    ) AS held_groups
+    JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
+    WHERE tenant.deleted_at IS NULL
+  ),
+  visible AS (
+    SELECT tenant.pk
+    FROM (
+      SELECT membership.workspace_pk AS pk
+      FROM core_api.workspace_memberships AS membership
+      WHERE membership.people_pk = (
+        SELECT caller.pk
+        FROM core_api.peoples AS caller
+        WHERE caller.id = :caller_id::UUID
+          AND caller.deleted_at IS NULL
+          AND caller.source IS NOT NULL
+        LIMIT 1
+      )
+        AND membership.status = 'active'
+        AND membership.deleted_at IS NULL
+    ) AS anon_1
+    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_1.pk
+    WHERE tenant.deleted_at IS NULL
+    UNION
+    SELECT tenant.pk
+    FROM (
+      SELECT enrolment.workspace_pk AS pk
+      FROM visible_groups, core_api.workspace_group_workspaces AS enrolment
+      WHERE enrolment.deleted_at IS NULL
+        AND enrolment.workspace_group_pk = visible_groups.pk
+    ) AS anon_2
+    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_2.pk
+    WHERE tenant.deleted_at IS NULL
   )
-    AND workspace_connector.workspace_pk = any(array((SELECT visible.pk FROM visible)))
+  SELECT parent.pk, parent.id, parent.workspace_pk, parent.deleted_at IS NULL AS is_live
+  FROM core_api.workspace_connectors AS parent
+  WHERE (SELECT wellspring.leave_workspaces(false) AS done)
+    AND parent.workspace_pk = any(array((SELECT visible.pk FROM visible)))
+),
+listed AS NOT MATERIALIZED(
+  SELECT *, CASE WHEN (updated_at IS NULL) THEN created_at ELSE updated_at END AS at
+  FROM core_api.company_workspace_connectors
+),
+head AS (
+  SELECT driver.*, row_number() OVER (ORDER BY head.head_at ASC, head.head_pk ASC) AS place
+  FROM driver
+  CROSS JOIN LATERAL (
+    SELECT *
+    FROM ((
+        SELECT row.at AS head_at, row.pk AS head_pk
+        FROM listed AS row
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND p.deleted_at IS NULL
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NULL
+          AND row.direction = 'input'
+          AND row.at >= :updated_at_gte
+          AND driver.is_live
+          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+        ORDER BY row.at ASC, row.pk ASC
+        LIMIT 1
+      ) UNION ALL (
+        SELECT row.at AS head_at, row.pk AS head_pk
+        FROM listed AS row
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND p.deleted_at IS NULL
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NULL
+          AND row.direction = 'output'
+          AND row.at >= :updated_at_gte
+          AND driver.is_live
+          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+        ORDER BY row.at ASC, row.pk ASC
+        LIMIT 1
+      ) UNION ALL (
+        SELECT row.at AS head_at, row.pk AS head_pk
+        FROM listed AS row
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NOT NULL
+          AND row.direction = 'input'
+          AND row.at >= :updated_at_gte
+          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+        ORDER BY row.at ASC, row.pk ASC
+        LIMIT 1
+      ) UNION ALL (
+        SELECT row.at AS head_at, row.pk AS head_pk
+        FROM listed AS row
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NOT NULL
+          AND row.direction = 'output'
+          AND row.at >= :updated_at_gte
+          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+        ORDER BY row.at ASC, row.pk ASC
+        LIMIT 1
+      )) AS merged
+    ORDER BY head_at ASC, head_pk ASC
+    LIMIT 1
+  ) AS head
+  ORDER BY head.head_at ASC, head.head_pk ASC
+  LIMIT :rows
+),
+reach AS (
+  SELECT coalesce((
+      SELECT sampled.head_at
+      FROM (
+        SELECT *
+        FROM head
+        WHERE (SELECT count(*) FROM head) > 3
+      ) AS driver
+      CROSS JOIN LATERAL (
+        SELECT *
+        FROM ((
+            SELECT row.at AS head_at, row.pk AS head_pk
+            FROM listed AS row
+            CROSS JOIN LATERAL (
+              SELECT p.id
+              FROM core_api.companies AS p
+              WHERE p.pk = row.company_pk
+                AND p.deleted_at IS NULL
+                AND p.workspace_pk = driver.workspace_pk
+              OFFSET 0
+            ) AS company
+            WHERE row.workspace_connector_pk = driver.pk
+              AND row.deleted_at IS NULL
+              AND row.direction = 'input'
+              AND row.at >= :updated_at_gte
+              AND driver.is_live
+              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+            ORDER BY row.at ASC, row.pk ASC
+            LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
+          ) UNION ALL (
+            SELECT row.at AS head_at, row.pk AS head_pk
+            FROM listed AS row
+            CROSS JOIN LATERAL (
+              SELECT p.id
+              FROM core_api.companies AS p
+              WHERE p.pk = row.company_pk
+                AND p.deleted_at IS NULL
+                AND p.workspace_pk = driver.workspace_pk
+              OFFSET 0
+            ) AS company
+            WHERE row.workspace_connector_pk = driver.pk
+              AND row.deleted_at IS NULL
+              AND row.direction = 'output'
+              AND row.at >= :updated_at_gte
+              AND driver.is_live
+              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+            ORDER BY row.at ASC, row.pk ASC
+            LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
+          ) UNION ALL (
+            SELECT row.at AS head_at, row.pk AS head_pk
+            FROM listed AS row
+            CROSS JOIN LATERAL (
+              SELECT p.id
+              FROM core_api.companies AS p
+              WHERE p.pk = row.company_pk
+                AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+                AND p.workspace_pk = driver.workspace_pk
+              OFFSET 0
+            ) AS company
+            WHERE row.workspace_connector_pk = driver.pk
+              AND row.deleted_at IS NOT NULL
+              AND row.direction = 'input'
+              AND row.at >= :updated_at_gte
+              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+            ORDER BY row.at ASC, row.pk ASC
+            LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
+          ) UNION ALL (
+            SELECT row.at AS head_at, row.pk AS head_pk
+            FROM listed AS row
+            CROSS JOIN LATERAL (
+              SELECT p.id
+              FROM core_api.companies AS p
+              WHERE p.pk = row.company_pk
+                AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+                AND p.workspace_pk = driver.workspace_pk
+              OFFSET 0
+            ) AS company
+            WHERE row.workspace_connector_pk = driver.pk
+              AND row.deleted_at IS NOT NULL
+              AND row.direction = 'output'
+              AND row.at >= :updated_at_gte
+              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+            ORDER BY row.at ASC, row.pk ASC
+            LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
+          )) AS merged
+        ORDER BY head_at ASC, head_pk ASC
+        LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
+      ) AS sampled
+      ORDER BY sampled.head_at ASC, sampled.head_pk ASC
+      OFFSET :rows - 1
+      LIMIT 1
+    ), 'infinity'::timestamptz) AS at
+),
+page AS (
+  SELECT found.*, driver.id AS workspace_connector_id
+  FROM head AS driver
+  CROSS JOIN LATERAL (
+    SELECT *
+    FROM ((
+        SELECT row.pk,
+          row.id,
+          row.direction,
+          row.created_at,
+          row.at AS updated_at,
+          row.deleted_at,
+          company.id AS company_id,
+          row.sync_message_pk,
+          row.ended_by_pk
+        FROM listed AS row
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND p.deleted_at IS NULL
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NULL
+          AND row.direction = 'input'
+          AND row.at >= :updated_at_gte
+          AND driver.is_live
+          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND row.at <= (SELECT reach.at FROM reach)
+        ORDER BY row.at ASC, row.pk ASC
+        LIMIT :rows - driver.place + 1
+      ) UNION ALL (
+        SELECT row.pk,
+          row.id,
+          row.direction,
+          row.created_at,
+          row.at AS updated_at,
+          row.deleted_at,
+          company.id AS company_id,
+          row.sync_message_pk,
+          row.ended_by_pk
+        FROM listed AS row
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND p.deleted_at IS NULL
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NULL
+          AND row.direction = 'output'
+          AND row.at >= :updated_at_gte
+          AND driver.is_live
+          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND row.at <= (SELECT reach.at FROM reach)
+        ORDER BY row.at ASC, row.pk ASC
+        LIMIT :rows - driver.place + 1
+      ) UNION ALL (
+        SELECT row.pk,
+          row.id,
+          row.direction,
+          row.created_at,
+          row.at AS updated_at,
+          row.deleted_at,
+          company.id AS company_id,
+          row.sync_message_pk,
+          row.ended_by_pk
+        FROM listed AS row
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NOT NULL
+          AND row.direction = 'input'
+          AND row.at >= :updated_at_gte
+          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND row.at <= (SELECT reach.at FROM reach)
+        ORDER BY row.at ASC, row.pk ASC
+        LIMIT :rows - driver.place + 1
+      ) UNION ALL (
+        SELECT row.pk,
+          row.id,
+          row.direction,
+          row.created_at,
+          row.at AS updated_at,
+          row.deleted_at,
+          company.id AS company_id,
+          row.sync_message_pk,
+          row.ended_by_pk
+        FROM listed AS row
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NOT NULL
+          AND row.direction = 'output'
+          AND row.at >= :updated_at_gte
+          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND row.at <= (SELECT reach.at FROM reach)
+        ORDER BY row.at ASC, row.pk ASC
+        LIMIT :rows - driver.place + 1
+      )) AS merged
+    ORDER BY updated_at ASC, pk ASC
+    LIMIT :rows - driver.place + 1
+  ) AS found
+  ORDER BY found.updated_at ASC, found.pk ASC
+  LIMIT :rows
 ),
 behind AS (
   SELECT EXISTS (
     SELECT 1
     FROM driver
-    JOIN LATERAL (
-      SELECT walked.pk AS pk, walked.updated_at AS updated_at
-      FROM (
-        SELECT walk_0.pk AS pk, walk_0.updated_at AS updated_at
-        FROM (
-          SELECT row.pk AS pk,
-            CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-          FROM core_api.company_workspace_connectors AS row
-          JOIN LATERAL (
-            SELECT company.id AS id
-            FROM core_api.companies AS company
-            WHERE company.pk = row.company_pk
-              AND company.deleted_at IS NULL
-              AND company.workspace_pk = driver.workspace_pk
-            LIMIT ALL OFFSET 0
-          ) AS seen_company ON true
-          WHERE row.deleted_at IS NULL
-            AND row.direction = 'input'::core_api.direction_enum
-            AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-          WITH TIME ZONE
-            AND row.workspace_connector_pk = driver.pk
+    CROSS JOIN LATERAL (
+      SELECT *
+      FROM ((
+          SELECT row.at AS head_at, row.pk AS head_pk
+          FROM listed AS row
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.companies AS p
+            WHERE p.pk = row.company_pk
+              AND p.deleted_at IS NULL
+              AND p.workspace_pk = driver.workspace_pk
+            OFFSET 0
+          ) AS company
+          WHERE row.workspace_connector_pk = driver.pk
+            AND row.deleted_at IS NULL
+            AND row.direction = 'input'
+            AND row.at >= :updated_at_gte
             AND driver.is_live
-            AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) <= (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-              SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_1
-            ))
-          ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END DESC, row.pk DESC
+            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+          ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
-        ) AS walk_0
-        UNION ALL
-        SELECT walk_1.pk AS pk, walk_1.updated_at AS updated_at
-        FROM (
-          SELECT row.pk AS pk,
-            CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-          FROM core_api.company_workspace_connectors AS row
-          JOIN LATERAL (
-            SELECT company.id AS id
-            FROM core_api.companies AS company
-            WHERE company.pk = row.company_pk
-              AND company.deleted_at IS NULL
-              AND company.workspace_pk = driver.workspace_pk
-            LIMIT ALL OFFSET 0
-          ) AS seen_company ON true
-          WHERE row.deleted_at IS NULL
-            AND row.direction = 'output'::core_api.direction_enum
-            AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-          WITH TIME ZONE
-            AND row.workspace_connector_pk = driver.pk
+        ) UNION ALL (
+          SELECT row.at AS head_at, row.pk AS head_pk
+          FROM listed AS row
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.companies AS p
+            WHERE p.pk = row.company_pk
+              AND p.deleted_at IS NULL
+              AND p.workspace_pk = driver.workspace_pk
+            OFFSET 0
+          ) AS company
+          WHERE row.workspace_connector_pk = driver.pk
+            AND row.deleted_at IS NULL
+            AND row.direction = 'output'
+            AND row.at >= :updated_at_gte
             AND driver.is_live
-            AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) <= (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-              SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_3
-            ))
-          ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END DESC, row.pk DESC
+            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+          ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
-        ) AS walk_1
-        UNION ALL
-        SELECT walk_2.pk AS pk, walk_2.updated_at AS updated_at
-        FROM (
-          SELECT row.pk AS pk,
-            CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-          FROM core_api.company_workspace_connectors AS row
-          JOIN LATERAL (
-            SELECT company.id AS id
-            FROM core_api.companies AS company
-            WHERE company.pk = row.company_pk
-              AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-              AND company.workspace_pk = driver.workspace_pk
-            LIMIT ALL OFFSET 0
-          ) AS seen_company ON true
-          WHERE row.deleted_at IS NOT NULL
-            AND row.direction = 'input'::core_api.direction_enum
-            AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-          WITH TIME ZONE
-            AND row.workspace_connector_pk = driver.pk
-            AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) <= (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-              SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_5
-            ))
-          ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END DESC, row.pk DESC
+        ) UNION ALL (
+          SELECT row.at AS head_at, row.pk AS head_pk
+          FROM listed AS row
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.companies AS p
+            WHERE p.pk = row.company_pk
+              AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+              AND p.workspace_pk = driver.workspace_pk
+            OFFSET 0
+          ) AS company
+          WHERE row.workspace_connector_pk = driver.pk
+            AND row.deleted_at IS NOT NULL
+            AND row.direction = 'input'
+            AND row.at >= :updated_at_gte
+            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+          ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
-        ) AS walk_2
-        UNION ALL
-        SELECT walk_3.pk AS pk, walk_3.updated_at AS updated_at
-        FROM (
-          SELECT row.pk AS pk,
-            CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-          FROM core_api.company_workspace_connectors AS row
-          JOIN LATERAL (
-            SELECT company.id AS id
-            FROM core_api.companies AS company
-            WHERE company.pk = row.company_pk
-              AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-              AND company.workspace_pk = driver.workspace_pk
-            LIMIT ALL OFFSET 0
-          ) AS seen_company ON true
-          WHERE row.deleted_at IS NOT NULL
-            AND row.direction = 'output'::core_api.direction_enum
-            AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-          WITH TIME ZONE
-            AND row.workspace_connector_pk = driver.pk
-            AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) <= (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-              SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_7
-            ))
-          ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END DESC, row.pk DESC
+        ) UNION ALL (
+          SELECT row.at AS head_at, row.pk AS head_pk
+          FROM listed AS row
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.companies AS p
+            WHERE p.pk = row.company_pk
+              AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+              AND p.workspace_pk = driver.workspace_pk
+            OFFSET 0
+          ) AS company
+          WHERE row.workspace_connector_pk = driver.pk
+            AND row.deleted_at IS NOT NULL
+            AND row.direction = 'output'
+            AND row.at >= :updated_at_gte
+            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+          ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
-        ) AS walk_3
-      ) AS walked
-      ORDER BY walked.updated_at DESC, walked.pk DESC
+        )) AS merged
+      ORDER BY head_at DESC, head_pk DESC
       LIMIT 1
-    ) AS behind_row ON true
+    ) AS nearest
   ) AS behind
 ),
-head AS (
-  SELECT driver.pk AS pk,
-    driver.id AS id,
-    driver.workspace_pk AS workspace_pk,
-    driver.is_live AS is_live,
-    driver.within_pk AS within_pk,
-    CAST(row_number() OVER (ORDER BY found.updated_at ASC, found.pk ASC) AS INTEGER) AS place
-  FROM driver
-  JOIN LATERAL (
-    SELECT walked.pk AS pk, walked.updated_at AS updated_at
-    FROM (
-      SELECT walk_0.pk AS pk, walk_0.updated_at AS updated_at
-      FROM (
-        SELECT row.pk AS pk,
-          CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-        FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND company.deleted_at IS NULL
-            AND company.workspace_pk = driver.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NULL
-          AND row.direction = 'input'::core_api.direction_enum
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-        WITH TIME ZONE
-          AND row.workspace_connector_pk = driver.pk
-          AND driver.is_live
-          AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-            SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_9
-          ))
-        ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-        LIMIT 1
-      ) AS walk_0
-      UNION ALL
-      SELECT walk_1.pk AS pk, walk_1.updated_at AS updated_at
-      FROM (
-        SELECT row.pk AS pk,
-          CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-        FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND company.deleted_at IS NULL
-            AND company.workspace_pk = driver.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NULL
-          AND row.direction = 'output'::core_api.direction_enum
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-        WITH TIME ZONE
-          AND row.workspace_connector_pk = driver.pk
-          AND driver.is_live
-          AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-            SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_11
-          ))
-        ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-        LIMIT 1
-      ) AS walk_1
-      UNION ALL
-      SELECT walk_2.pk AS pk, walk_2.updated_at AS updated_at
-      FROM (
-        SELECT row.pk AS pk,
-          CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-        FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND company.workspace_pk = driver.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NOT NULL
-          AND row.direction = 'input'::core_api.direction_enum
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-        WITH TIME ZONE
-          AND row.workspace_connector_pk = driver.pk
-          AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-            SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_13
-          ))
-        ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-        LIMIT 1
-      ) AS walk_2
-      UNION ALL
-      SELECT walk_3.pk AS pk, walk_3.updated_at AS updated_at
-      FROM (
-        SELECT row.pk AS pk,
-          CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-        FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND company.workspace_pk = driver.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NOT NULL
-          AND row.direction = 'output'::core_api.direction_enum
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-        WITH TIME ZONE
-          AND row.workspace_connector_pk = driver.pk
-          AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-            SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_15
-          ))
-        ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-        LIMIT 1
-      ) AS walk_3
-    ) AS walked
-    ORDER BY walked.updated_at ASC, walked.pk ASC
-    LIMIT 1
-  ) AS found ON true
-  ORDER BY found.updated_at ASC, found.pk ASC
-  LIMIT :rows::INTEGER
-),
-reach AS (
-  SELECT coalesce((
-      SELECT sampled.updated_at
-      FROM head
-      JOIN LATERAL (
-        SELECT walked.pk AS pk, walked.updated_at AS updated_at
-        FROM (
-          SELECT walk_0.pk AS pk, walk_0.updated_at AS updated_at
-          FROM (
-            SELECT row.pk AS pk,
-              CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-            FROM core_api.company_workspace_connectors AS row
-            JOIN LATERAL (
-              SELECT company.id AS id
-              FROM core_api.companies AS company
-              WHERE company.pk = row.company_pk
-                AND company.deleted_at IS NULL
-                AND company.workspace_pk = head.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS seen_company ON true
-            WHERE row.deleted_at IS NULL
-              AND row.direction = 'input'::core_api.direction_enum
-              AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-            WITH TIME ZONE
-              AND row.workspace_connector_pk = head.pk
-              AND head.is_live
-              AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-                SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_17
-              ))
-            ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_1 FROM head), 1::INTEGER) AS NUMERIC))
-          ) AS walk_0
-          UNION ALL
-          SELECT walk_1.pk AS pk, walk_1.updated_at AS updated_at
-          FROM (
-            SELECT row.pk AS pk,
-              CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-            FROM core_api.company_workspace_connectors AS row
-            JOIN LATERAL (
-              SELECT company.id AS id
-              FROM core_api.companies AS company
-              WHERE company.pk = row.company_pk
-                AND company.deleted_at IS NULL
-                AND company.workspace_pk = head.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS seen_company ON true
-            WHERE row.deleted_at IS NULL
-              AND row.direction = 'output'::core_api.direction_enum
-              AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-            WITH TIME ZONE
-              AND row.workspace_connector_pk = head.pk
-              AND head.is_live
-              AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-                SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_19
-              ))
-            ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_1 FROM head), 1::INTEGER) AS NUMERIC))
-          ) AS walk_1
-          UNION ALL
-          SELECT walk_2.pk AS pk, walk_2.updated_at AS updated_at
-          FROM (
-            SELECT row.pk AS pk,
-              CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-            FROM core_api.company_workspace_connectors AS row
-            JOIN LATERAL (
-              SELECT company.id AS id
-              FROM core_api.companies AS company
-              WHERE company.pk = row.company_pk
-                AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-                AND company.workspace_pk = head.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS seen_company ON true
-            WHERE row.deleted_at IS NOT NULL
-              AND row.direction = 'input'::core_api.direction_enum
-              AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-            WITH TIME ZONE
-              AND row.workspace_connector_pk = head.pk
-              AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-                SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_21
-              ))
-            ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_1 FROM head), 1::INTEGER) AS NUMERIC))
-          ) AS walk_2
-          UNION ALL
-          SELECT walk_3.pk AS pk, walk_3.updated_at AS updated_at
-          FROM (
-            SELECT row.pk AS pk,
-              CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at
-            FROM core_api.company_workspace_connectors AS row
-            JOIN LATERAL (
-              SELECT company.id AS id
-              FROM core_api.companies AS company
-              WHERE company.pk = row.company_pk
-                AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-                AND company.workspace_pk = head.workspace_pk
-              LIMIT ALL OFFSET 0
-            ) AS seen_company ON true
-            WHERE row.deleted_at IS NOT NULL
-              AND row.direction = 'output'::core_api.direction_enum
-              AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-            WITH TIME ZONE
-              AND row.workspace_connector_pk = head.pk
-              AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-                SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_23
-              ))
-            ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-            LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_1 FROM head), 1::INTEGER) AS NUMERIC))
-          ) AS walk_3
-        ) AS walked
-        ORDER BY walked.updated_at ASC, walked.pk ASC
-        LIMIT greatest(10::INTEGER, (2::INTEGER * :rows::INTEGER) / CAST(greatest((SELECT count(*) AS count_1 FROM head), 1::INTEGER) AS NUMERIC))
-      ) AS sampled ON true
-      ORDER BY sampled.updated_at ASC, sampled.pk ASC
-      LIMIT 1
-      OFFSET :rows::INTEGER - 1::INTEGER
-    ), 'infinity'::timestamptz) AS at
-),
-page AS (
-  SELECT found.pk AS pk,
-    found.id AS id,
-    found.direction AS direction,
-    found.created_at AS created_at,
-    found.updated_at AS updated_at,
-    found.deleted_at AS deleted_at,
-    found.company_id AS company_id,
-    found.sync_message_pk AS sync_message_pk,
-    found.ended_by_pk AS ended_by_pk,
-    head.id AS workspace_connector_id
-  FROM head
-  JOIN LATERAL (
-    SELECT walked.pk AS pk,
-      walked.id AS id,
-      walked.direction AS direction,
-      walked.created_at AS created_at,
-      walked.updated_at AS updated_at,
-      walked.deleted_at AS deleted_at,
-      walked.company_id AS company_id,
-      walked.sync_message_pk AS sync_message_pk,
-      walked.ended_by_pk AS ended_by_pk
-    FROM (
-      SELECT walk_0.pk AS pk,
-        walk_0.id AS id,
-        walk_0.direction AS direction,
-        walk_0.created_at AS created_at,
-        walk_0.updated_at AS updated_at,
-        walk_0.deleted_at AS deleted_at,
-        walk_0.company_id AS company_id,
-        walk_0.sync_message_pk AS sync_message_pk,
-        walk_0.ended_by_pk AS ended_by_pk
-      FROM (
-        SELECT row.pk AS pk,
-          row.id AS id,
-          row.direction AS direction,
-          row.created_at AS created_at,
-          CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-          row.deleted_at AS deleted_at,
-          seen_company.id AS company_id,
-          row.sync_message_pk AS sync_message_pk,
-          row.ended_by_pk AS ended_by_pk
-        FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND company.deleted_at IS NULL
-            AND company.workspace_pk = head.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NULL
-          AND row.direction = 'input'::core_api.direction_enum
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-        WITH TIME ZONE
-          AND row.workspace_connector_pk = head.pk
-          AND head.is_live
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END <= (SELECT reach.at FROM reach)
-          AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-            SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_25
-          ))
-        ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-        LIMIT(:rows::INTEGER - head.place) + 1::INTEGER
-      ) AS walk_0
-      UNION ALL
-      SELECT walk_1.pk AS pk,
-        walk_1.id AS id,
-        walk_1.direction AS direction,
-        walk_1.created_at AS created_at,
-        walk_1.updated_at AS updated_at,
-        walk_1.deleted_at AS deleted_at,
-        walk_1.company_id AS company_id,
-        walk_1.sync_message_pk AS sync_message_pk,
-        walk_1.ended_by_pk AS ended_by_pk
-      FROM (
-        SELECT row.pk AS pk,
-          row.id AS id,
-          row.direction AS direction,
-          row.created_at AS created_at,
-          CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-          row.deleted_at AS deleted_at,
-          seen_company.id AS company_id,
-          row.sync_message_pk AS sync_message_pk,
-          row.ended_by_pk AS ended_by_pk
-        FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND company.deleted_at IS NULL
-            AND company.workspace_pk = head.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NULL
-          AND row.direction = 'output'::core_api.direction_enum
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-        WITH TIME ZONE
-          AND row.workspace_connector_pk = head.pk
-          AND head.is_live
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END <= (SELECT reach.at FROM reach)
-          AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-            SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_27
-          ))
-        ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-        LIMIT(:rows::INTEGER - head.place) + 1::INTEGER
-      ) AS walk_1
-      UNION ALL
-      SELECT walk_2.pk AS pk,
-        walk_2.id AS id,
-        walk_2.direction AS direction,
-        walk_2.created_at AS created_at,
-        walk_2.updated_at AS updated_at,
-        walk_2.deleted_at AS deleted_at,
-        walk_2.company_id AS company_id,
-        walk_2.sync_message_pk AS sync_message_pk,
-        walk_2.ended_by_pk AS ended_by_pk
-      FROM (
-        SELECT row.pk AS pk,
-          row.id AS id,
-          row.direction AS direction,
-          row.created_at AS created_at,
-          CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-          row.deleted_at AS deleted_at,
-          seen_company.id AS company_id,
-          row.sync_message_pk AS sync_message_pk,
-          row.ended_by_pk AS ended_by_pk
-        FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND company.workspace_pk = head.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NOT NULL
-          AND row.direction = 'input'::core_api.direction_enum
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-        WITH TIME ZONE
-          AND row.workspace_connector_pk = head.pk
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END <= (SELECT reach.at FROM reach)
-          AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-            SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_29
-          ))
-        ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-        LIMIT(:rows::INTEGER - head.place) + 1::INTEGER
-      ) AS walk_2
-      UNION ALL
-      SELECT walk_3.pk AS pk,
-        walk_3.id AS id,
-        walk_3.direction AS direction,
-        walk_3.created_at AS created_at,
-        walk_3.updated_at AS updated_at,
-        walk_3.deleted_at AS deleted_at,
-        walk_3.company_id AS company_id,
-        walk_3.sync_message_pk AS sync_message_pk,
-        walk_3.ended_by_pk AS ended_by_pk
-      FROM (
-        SELECT row.pk AS pk,
-          row.id AS id,
-          row.direction AS direction,
-          row.created_at AS created_at,
-          CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-          row.deleted_at AS deleted_at,
-          seen_company.id AS company_id,
-          row.sync_message_pk AS sync_message_pk,
-          row.ended_by_pk AS ended_by_pk
-        FROM core_api.company_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT company.id AS id
-          FROM core_api.companies AS company
-          WHERE company.pk = row.company_pk
-            AND (company.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-            AND company.workspace_pk = head.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_company ON true
-        WHERE row.deleted_at IS NOT NULL
-          AND row.direction = 'output'::core_api.direction_enum
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-        WITH TIME ZONE
-          AND row.workspace_connector_pk = head.pk
-          AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END <= (SELECT reach.at FROM reach)
-          AND (CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END, row.pk) > (:cursor_at::TIMESTAMP WITH TIME ZONE, (
-            SELECT wellspring.place_of('company_workspace_connectors', :cursor_id::UUID) AS place_of_31
-          ))
-        ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-        LIMIT(:rows::INTEGER - head.place) + 1::INTEGER
-      ) AS walk_3
-    ) AS walked
-    ORDER BY walked.updated_at ASC, walked.pk ASC
-    LIMIT(:rows::INTEGER - head.place) + 1::INTEGER
-  ) AS found ON true
-  ORDER BY found.updated_at ASC, found.pk ASC
-  LIMIT :rows::INTEGER
-),
 shown AS (
-  SELECT page.pk AS pk,
-    page.id AS id,
-    page.direction AS direction,
-    page.created_at AS created_at,
-    page.updated_at AS updated_at,
-    page.deleted_at AS deleted_at,
-    page.company_id AS company_id,
-    page.workspace_connector_id AS workspace_connector_id, (
-    SELECT sync_message.id
-    FROM wellspring.sync_messages AS sync_message
-    WHERE sync_message.pk = page.sync_message_pk
+  SELECT *, (
+    SELECT id
+    FROM wellspring.sync_messages
+    WHERE pk = page.sync_message_pk
   ) AS sync_message_id, (
-    SELECT ended_by.id
-    FROM wellspring.sync_messages AS ended_by
-    WHERE ended_by.pk = page.ended_by_pk
+    SELECT id
+    FROM wellspring.sync_messages
+    WHERE pk = page.ended_by_pk
   ) AS ended_by_id
   FROM page
 )
-SELECT behind.behind,
-  CAST(shown.id AS TEXT) AS id,
-  shown.direction,
-  CAST(shown.created_at AS TEXT) AS created_at,
-  CAST(shown.updated_at AS TEXT) AS updated_at,
-  CAST(shown.deleted_at AS TEXT) AS deleted_at,
-  CAST(shown.company_id AS TEXT) AS company_id,
-  CAST(shown.workspace_connector_id AS TEXT) AS workspace_connector_id,
-  CAST(shown.sync_message_id AS TEXT) AS sync_message_id,
-  CAST(shown.ended_by_id AS TEXT) AS ended_by_id
+SELECT behind,
+  pk,
+  id::text AS id,
+  direction,
+  created_at::text AS created_at,
+  updated_at::text AS updated_at,
+  deleted_at::text AS deleted_at,
+  company_id::text AS company_id,
+  workspace_connector_id::text AS workspace_connector_id,
+  sync_message_id::text AS sync_message_id,
+  ended_by_id::text AS ended_by_id
 FROM behind
-LEFT OUTER JOIN shown ON true
+LEFT JOIN shown ON true
 WHERE (
-  SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(shown.company_id))
-    AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(shown.workspace_connector_id))
-    AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(shown.sync_message_id))
-    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(shown.ended_by_id)) AS anon_3
+  SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(company_id))
+    AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(sync_message_id))
+    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id)) AS anon_1
   FROM shown
 )
-ORDER BY shown.updated_at ASC, shown.pk ASC
+ORDER BY shown.updated_at ASC, pk ASC

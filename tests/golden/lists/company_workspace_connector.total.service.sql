@@ -1,36 +1,36 @@
 -- GET /v1/company-workspace-connectors?page[total]=true: the total, for a service.
--- 993 bytes as it is sent.
+-- 799 bytes as it is sent.
 
-SELECT count(*) AS count_1
+SELECT count(*)
 FROM (
-  SELECT row.pk AS pk, row.created_at AS created_at
+  SELECT row.created_at AS head_at, row.pk AS head_pk
   FROM core_api.company_workspace_connectors AS row
-  JOIN LATERAL (
-    SELECT company.id AS id
-    FROM core_api.companies AS company
-    WHERE company.pk = row.company_pk
-      AND company.deleted_at IS NULL
-      AND (EXISTS (
-        SELECT *
-        FROM core_api.workspaces AS workspaces_1
-        WHERE workspaces_1.pk = company.workspace_pk
-          AND workspaces_1.deleted_at IS NULL
-      ))
-    LIMIT ALL OFFSET 0
-  ) AS seen_company ON true
-  JOIN LATERAL (
-    SELECT workspace_connector.id AS id
-    FROM core_api.workspace_connectors AS workspace_connector
-    WHERE workspace_connector.pk = row.workspace_connector_pk
-      AND workspace_connector.deleted_at IS NULL
-      AND (EXISTS (
-        SELECT *
-        FROM core_api.workspaces AS workspaces_2
-        WHERE workspaces_2.pk = workspace_connector.workspace_pk
-          AND workspaces_2.deleted_at IS NULL
-      ))
-    LIMIT ALL OFFSET 0
-  ) AS seen_workspace_connector ON true
+  CROSS JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.companies AS p
+    WHERE p.pk = row.company_pk
+      AND p.deleted_at IS NULL
+      AND EXISTS (
+      SELECT *
+      FROM core_api.workspaces AS workspaces_1
+      WHERE workspaces_1.pk = p.workspace_pk
+        AND workspaces_1.deleted_at IS NULL
+    )
+    OFFSET 0
+  ) AS company
+  CROSS JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.workspace_connectors AS p
+    WHERE p.pk = row.workspace_connector_pk
+      AND p.deleted_at IS NULL
+      AND EXISTS (
+      SELECT *
+      FROM core_api.workspaces AS workspaces_1
+      WHERE workspaces_1.pk = p.workspace_pk
+        AND workspaces_1.deleted_at IS NULL
+    )
+    OFFSET 0
+  ) AS workspace_connector
   WHERE row.deleted_at IS NULL
   ORDER BY row.created_at DESC, row.pk DESC
   LIMIT 10001

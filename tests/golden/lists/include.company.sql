@@ -1,38 +1,40 @@
 -- include: the rows of type company that rows before it in the flush point to, for a person.
--- 4,266 bytes as it is sent.
+-- 3,825 bytes as it is sent.
 
 WITH visible_groups AS (
-  SELECT core_api.workspace_groups.pk AS pk
+  SELECT tenant.pk AS pk
   FROM (
-    SELECT core_api.workspace_group_memberships.workspace_group_pk AS pk
-    FROM core_api.workspace_group_memberships
-    WHERE core_api.workspace_group_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
+    SELECT membership.workspace_group_pk AS pk
+    FROM core_api.workspace_group_memberships AS membership
+    WHERE membership.people_pk = (
+      SELECT caller.pk
+      FROM core_api.peoples AS caller
+      WHERE caller.id = :caller_id::UUID
+        AND caller.deleted_at IS NULL
+        AND caller.source IS NOT NULL
       LIMIT 1
     )
-      AND core_api.workspace_group_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_group_memberships.deleted_at IS NULL
+      AND membership.status = 'active'::VARCHAR
+      AND membership.deleted_at IS NULL
   ) AS held_groups
-  JOIN core_api.workspace_groups ON core_api.workspace_groups.pk = held_groups.pk
-  WHERE core_api.workspace_groups.deleted_at IS NULL
+  JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
+  WHERE tenant.deleted_at IS NULL
 ),
 opened AS (
   SELECT some_direct.pk AS pk
   FROM (
-    SELECT core_api.workspace_memberships.workspace_pk AS pk
-    FROM core_api.workspace_memberships
-    WHERE core_api.workspace_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
+    SELECT membership.workspace_pk AS pk
+    FROM core_api.workspace_memberships AS membership
+    WHERE membership.people_pk = (
+      SELECT caller.pk
+      FROM core_api.peoples AS caller
+      WHERE caller.id = :caller_id::UUID
+        AND caller.deleted_at IS NULL
+        AND caller.source IS NOT NULL
       LIMIT 1
     )
-      AND core_api.workspace_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_memberships.deleted_at IS NULL
+      AND membership.status = 'active'::VARCHAR
+      AND membership.deleted_at IS NULL
     ORDER BY pk
     LIMIT 17
   ) AS some_direct
@@ -42,11 +44,11 @@ opened AS (
     SELECT of_group.pk AS pk
     FROM visible_groups
     JOIN LATERAL (
-      SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-      FROM core_api.workspace_group_workspaces
-      WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-        AND core_api.workspace_group_workspaces.workspace_group_pk = visible_groups.pk
-      ORDER BY core_api.workspace_group_workspaces.workspace_pk
+      SELECT enrolment.workspace_pk AS pk
+      FROM core_api.workspace_group_workspaces AS enrolment
+      WHERE enrolment.deleted_at IS NULL
+        AND enrolment.workspace_group_pk = visible_groups.pk
+      ORDER BY enrolment.workspace_pk
       LIMIT 17
     ) AS of_group ON true
     LIMIT 17
@@ -85,18 +87,19 @@ shown AS (
     AND coalesce(row.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
       SELECT opened_so.pk
       FROM (
-        SELECT core_api.workspace_memberships.workspace_pk AS pk
-        FROM core_api.workspace_memberships
-        WHERE core_api.workspace_memberships.people_pk = (
-          SELECT core_api.peoples.pk
-          FROM core_api.peoples
-          WHERE core_api.peoples.id = :caller_id::UUID
-            AND core_api.peoples.deleted_at IS NULL
+        SELECT membership.workspace_pk AS pk
+        FROM core_api.workspace_memberships AS membership
+        WHERE membership.people_pk = (
+          SELECT caller.pk
+          FROM core_api.peoples AS caller
+          WHERE caller.id = :caller_id::UUID
+            AND caller.deleted_at IS NULL
+            AND caller.source IS NOT NULL
           LIMIT 1
         )
-          AND core_api.workspace_memberships.status = 'active'::VARCHAR
-          AND core_api.workspace_memberships.deleted_at IS NULL
-          AND core_api.workspace_memberships.workspace_pk BETWEEN row.workspace_pk AND row.workspace_pk
+          AND membership.status = 'active'::VARCHAR
+          AND membership.deleted_at IS NULL
+          AND membership.workspace_pk BETWEEN row.workspace_pk AND row.workspace_pk
         LIMIT ALL OFFSET 0
       ) AS opened_so
       WHERE (
@@ -109,11 +112,11 @@ shown AS (
     ) IS NOT NULL OR (
       SELECT opened_so.pk
       FROM (
-        SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
+        SELECT enrolment.workspace_pk AS pk
         FROM own_groups
-        JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-        WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-          AND core_api.workspace_group_workspaces.workspace_pk = row.workspace_pk
+        JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = any(own_groups.pks)
+        WHERE enrolment.deleted_at IS NULL
+          AND enrolment.workspace_pk = row.workspace_pk
         LIMIT ALL OFFSET 0
       ) AS opened_so
       WHERE (

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-groups?include=workspaces,memberships: the linkage of the groups.
--- 2,976 bytes as it is sent.
+-- 2,988 bytes as it is sent.
 
 WITH held AS (
   SELECT core_api.workspace_groups.id AS group_id,
@@ -60,7 +60,7 @@ WITH held AS (
         FROM unnest(:places::TEXT[]) AS place(name)
       )))
 )
-SELECT held.group_id, held.relationship, held.id, held.link_id, held.since
+SELECT held.group_id, held.relationship, held.id, held.link_id, held.since, held.place
 FROM held
 WHERE (
   SELECT wellspring.leave_ids('workspace_group__memberships', array_agg(held.id) FILTER (WHERE held.relationship = 'memberships'))

@@ -1,317 +1,242 @@
 -- GET /v1/people-workspace-connectors, for a person.
--- 9,614 bytes as it is sent.
+-- 6,079 bytes as it is sent.
 
-WITH visible_groups AS (
-  SELECT core_api.workspace_groups.pk AS pk
-  FROM (
-    SELECT core_api.workspace_group_memberships.workspace_group_pk AS pk
-    FROM core_api.workspace_group_memberships
-    WHERE core_api.workspace_group_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_group_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_group_memberships.deleted_at IS NULL
-  ) AS held_groups
-  JOIN core_api.workspace_groups ON core_api.workspace_groups.pk = held_groups.pk
-  WHERE core_api.workspace_groups.deleted_at IS NULL
-),
-visible AS (
-  SELECT core_api.workspaces.pk AS pk
-  FROM (
-    SELECT core_api.workspace_memberships.workspace_pk AS pk
-    FROM core_api.workspace_memberships
-    WHERE core_api.workspace_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_memberships.deleted_at IS NULL
-  ) AS anon_1
-  JOIN core_api.workspaces ON core_api.workspaces.pk = anon_1.pk
-  WHERE core_api.workspaces.deleted_at IS NULL
-  UNION
-  SELECT core_api.workspaces.pk AS pk
-  FROM (
-    SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-    FROM visible_groups, core_api.workspace_group_workspaces
-    WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-      AND core_api.workspace_group_workspaces.workspace_group_pk = visible_groups.pk
-  ) AS anon_2
-  JOIN core_api.workspaces ON core_api.workspaces.pk = anon_2.pk
-  WHERE core_api.workspaces.deleted_at IS NULL
-),
-driver AS (
-  SELECT workspace_connector.pk AS pk,
-    workspace_connector.id AS id,
-    workspace_connector.workspace_pk AS workspace_pk,
-    workspace_connector.deleted_at IS NULL AS is_live,
-    CAST(NULL AS BIGINT) AS within_pk
-  FROM core_api.workspace_connectors AS workspace_connector
-  WHERE workspace_connector.deleted_at IS NULL
-    AND (
-    SELECT wellspring.leave_workspaces(false) AS leave_workspaces_1
+WITH driver AS (
+  WITH visible_groups AS (
+    SELECT tenant.pk
+    FROM (
+      SELECT membership.workspace_group_pk AS pk
+      FROM core_api.workspace_group_memberships AS membership
+      WHERE membership.people_pk = (
+        SELECT caller.pk
+        FROM core_api.peoples AS caller
+        WHERE caller.id = :caller_id::UUID
+          AND caller.deleted_at IS NULL
+          AND caller.source IS NOT NULL
+        LIMIT 1
+      )
+        AND membership.status = 'active'
+        AND membership.deleted_at IS NULL
+    ) AS held_groups
+    JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
+    WHERE tenant.deleted_at IS NULL
+  ),
+  visible AS (
+    SELECT tenant.pk
+    FROM (
+      SELECT membership.workspace_pk AS pk
+      FROM core_api.workspace_memberships AS membership
+      WHERE membership.people_pk = (
+        SELECT caller.pk
+        FROM core_api.peoples AS caller
+        WHERE caller.id = :caller_id::UUID
+          AND caller.deleted_at IS NULL
+          AND caller.source IS NOT NULL
+        LIMIT 1
+      )
+        AND membership.status = 'active'
+        AND membership.deleted_at IS NULL
+    ) AS anon_1
+    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_1.pk
+    WHERE tenant.deleted_at IS NULL
+    UNION
+    SELECT tenant.pk
+    FROM (
+      SELECT enrolment.workspace_pk AS pk
+      FROM visible_groups, core_api.workspace_group_workspaces AS enrolment
+      WHERE enrolment.deleted_at IS NULL
+        AND enrolment.workspace_group_pk = visible_groups.pk
+    ) AS anon_2
+    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_2.pk
+    WHERE tenant.deleted_at IS NULL
   )
-    AND workspace_connector.workspace_pk = any(array((SELECT visible.pk FROM visible)))
+  SELECT parent.pk, parent.id, parent.workspace_pk
+  FROM core_api.workspace_connectors AS parent
+  WHERE parent.deleted_at IS NULL
+    AND (SELECT wellspring.leave_workspaces(false) AS done)
+    AND parent.workspace_pk = any(array((SELECT visible.pk FROM visible)))
 ),
 newest AS (
-  SELECT anon_3.connector_pk AS connector_pk, anon_3.newest_at AS newest_at, anon_3.newest_pk AS newest_pk
+  SELECT *
   FROM wellspring.newest_of_people_workspace_connectors((
-      SELECT CASE WHEN (count(*) > 2 * :rows::INTEGER) THEN :rows::INTEGER END AS anon_4
+      SELECT CASE WHEN count(*) > 2 * :rows THEN CAST(:rows AS integer) END
       FROM driver
-    ), 'infinity'::timestamptz, 9223372036854775807) AS anon_3(connector_pk, newest_at, newest_pk)
+    ), 'infinity'::timestamptz, 9223372036854775807)
 ),
 likely AS (
-  SELECT driver.pk AS pk,
-    driver.id AS id,
-    driver.workspace_pk AS workspace_pk,
-    driver.is_live AS is_live,
-    driver.within_pk AS within_pk,
-    newest.newest_at AS newest_at,
-    newest.newest_pk AS newest_pk,
-    row_number() OVER (ORDER BY newest.newest_at DESC, newest.newest_pk DESC) AS turn
+  SELECT driver.*,
+    newest_at,
+    newest_pk,
+    row_number() OVER (ORDER BY newest_at DESC, newest_pk DESC) AS turn
   FROM driver
-  JOIN newest ON driver.pk = newest.connector_pk
+  JOIN newest ON newest.connector_pk = driver.pk
 ),
 near AS (
-  SELECT likely.pk AS pk,
-    likely.id AS id,
-    likely.workspace_pk AS workspace_pk,
-    likely.is_live AS is_live,
-    likely.within_pk AS within_pk,
-    likely.newest_at AS newest_at,
-    likely.newest_pk AS newest_pk,
-    likely.turn AS turn
-  FROM likely
-  WHERE likely.turn <= :rows::INTEGER
-),
-near_head AS (
-  SELECT near.pk AS pk,
-    near.id AS id,
-    near.workspace_pk AS workspace_pk,
-    near.is_live AS is_live,
-    near.within_pk AS within_pk,
-    found.created_at AS head_at,
-    found.pk AS head_pk
-  FROM near
-  JOIN LATERAL (
-    SELECT row.pk AS pk, row.created_at AS created_at
+  SELECT driver.*, head.*
+  FROM likely AS driver
+  CROSS JOIN LATERAL (
+    SELECT row.created_at AS head_at, row.pk AS head_pk
     FROM core_api.people_workspace_connectors AS row
-    JOIN LATERAL (
-      SELECT people.id AS id
-      FROM core_api.peoples AS people
-      WHERE people.pk = row.people_pk
-        AND people.deleted_at IS NULL
-        AND people.workspace_pk = near.workspace_pk
-      LIMIT ALL OFFSET 0
-    ) AS seen_people ON true
-    WHERE row.deleted_at IS NULL
-      AND row.workspace_connector_pk = near.pk
+    CROSS JOIN LATERAL (
+      SELECT p.id
+      FROM core_api.peoples AS p
+      WHERE p.pk = row.people_pk
+        AND p.deleted_at IS NULL
+        AND p.workspace_pk = driver.workspace_pk
+      OFFSET 0
+    ) AS people
+    WHERE row.workspace_connector_pk = driver.pk
+      AND row.deleted_at IS NULL
     ORDER BY row.created_at DESC, row.pk DESC
     LIMIT 1
-  ) AS found ON true
+  ) AS head
+  WHERE turn <= :rows
 ),
 furthest AS (
-  SELECT near_head.head_at AS head_at, near_head.head_pk AS head_pk
-  FROM near_head
-  WHERE (SELECT count(*) AS count_1 FROM near_head) = :rows::INTEGER
-  ORDER BY near_head.head_at, near_head.head_pk
+  SELECT head_at, head_pk
+  FROM near
+  WHERE (SELECT count(*) FROM near) = :rows
+  ORDER BY head_at, head_pk
   LIMIT 1
 ),
 far AS (
-  SELECT likely.pk AS pk,
-    likely.id AS id,
-    likely.workspace_pk AS workspace_pk,
-    likely.is_live AS is_live,
-    likely.within_pk AS within_pk
+  SELECT *
   FROM likely
-  WHERE likely.turn > :rows::INTEGER
-    AND NOT (EXISTS (
-      SELECT furthest.head_pk
-      FROM furthest
-      WHERE (likely.newest_at, likely.newest_pk) < (furthest.head_at, furthest.head_pk)
-    ))
+  WHERE turn > :rows
+    AND NOT EXISTS (
+    SELECT 1
+    FROM furthest
+    WHERE (newest_at, newest_pk) < (head_at, head_pk)
+  )
   UNION ALL
-  SELECT driver.pk AS pk,
-    driver.id AS id,
-    driver.workspace_pk AS workspace_pk,
-    driver.is_live AS is_live,
-    driver.within_pk AS within_pk
+  SELECT driver.*, NULL, NULL, NULL
   FROM driver
   WHERE NOT (
     SELECT EXISTS (
-      SELECT furthest.head_pk
+      SELECT 1
       FROM furthest
-      WHERE coalesce(furthest.head_at >= (
-          SELECT newest.newest_at
-          FROM newest
-          WHERE newest.connector_pk IS NULL
-        ), true)
-    ) AS anon_5
+      WHERE coalesce(head_at >= (SELECT newest_at FROM newest WHERE connector_pk IS NULL), true)
+    )
   )
-    AND (driver.pk NOT IN (SELECT likely.pk FROM likely))
+    AND driver.pk NOT IN (SELECT pk FROM likely)
 ),
 head AS (
-  SELECT foreseen.pk AS pk,
-    foreseen.id AS id,
-    foreseen.workspace_pk AS workspace_pk,
-    foreseen.is_live AS is_live,
-    foreseen.within_pk AS within_pk,
-    CAST(row_number() OVER (ORDER BY foreseen.head_at DESC, foreseen.head_pk DESC) AS INTEGER) AS place
+  SELECT driver.*, row_number() OVER (ORDER BY head_at DESC, head_pk DESC) AS place
   FROM (
-    SELECT near_head.pk AS pk,
-      near_head.id AS id,
-      near_head.workspace_pk AS workspace_pk,
-      near_head.is_live AS is_live,
-      near_head.within_pk AS within_pk,
-      near_head.head_at AS head_at,
-      near_head.head_pk AS head_pk
-    FROM near_head
+    SELECT *
+    FROM near
     UNION ALL
-    SELECT far.pk AS pk,
-      far.id AS id,
-      far.workspace_pk AS workspace_pk,
-      far.is_live AS is_live,
-      far.within_pk AS within_pk,
-      found.created_at AS head_at,
-      found.pk AS head_pk
-    FROM far
-    JOIN LATERAL (
-      SELECT row.pk AS pk, row.created_at AS created_at
+    SELECT driver.*, head.*
+    FROM far AS driver
+    CROSS JOIN LATERAL (
+      SELECT row.created_at AS head_at, row.pk AS head_pk
       FROM core_api.people_workspace_connectors AS row
-      JOIN LATERAL (
-        SELECT people.id AS id
-        FROM core_api.peoples AS people
-        WHERE people.pk = row.people_pk
-          AND people.deleted_at IS NULL
-          AND people.workspace_pk = far.workspace_pk
-        LIMIT ALL OFFSET 0
-      ) AS seen_people ON true
-      WHERE row.deleted_at IS NULL
-        AND row.workspace_connector_pk = far.pk
+      CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM core_api.peoples AS p
+        WHERE p.pk = row.people_pk
+          AND p.deleted_at IS NULL
+          AND p.workspace_pk = driver.workspace_pk
+        OFFSET 0
+      ) AS people
+      WHERE row.workspace_connector_pk = driver.pk
+        AND row.deleted_at IS NULL
       ORDER BY row.created_at DESC, row.pk DESC
       LIMIT 1
-    ) AS found ON true
-  ) AS foreseen
-  ORDER BY foreseen.head_at DESC, foreseen.head_pk DESC
-  LIMIT :rows::INTEGER
-),
-nearest AS (
-  SELECT head.pk AS pk,
-    head.id AS id,
-    head.workspace_pk AS workspace_pk,
-    head.is_live AS is_live,
-    head.within_pk AS within_pk,
-    head.place AS place
-  FROM head
-  WHERE (SELECT count(*) AS count_2 FROM head) > 8
-    AND head.place <= 3
+    ) AS head
+  ) AS driver
+  ORDER BY head_at DESC, head_pk DESC
+  LIMIT :rows
 ),
 reach AS (
   SELECT coalesce((
-      SELECT sampled.created_at
-      FROM nearest
-      JOIN LATERAL (
-        SELECT row.pk AS pk, row.created_at AS created_at
+      SELECT sampled.head_at
+      FROM (
+        SELECT *
+        FROM head
+        WHERE (SELECT count(*) FROM head) > 8
+          AND place <= 3
+      ) AS driver
+      CROSS JOIN LATERAL (
+        SELECT row.created_at AS head_at, row.pk AS head_pk
         FROM core_api.people_workspace_connectors AS row
-        JOIN LATERAL (
-          SELECT people.id AS id
-          FROM core_api.peoples AS people
-          WHERE people.pk = row.people_pk
-            AND people.deleted_at IS NULL
-            AND people.workspace_pk = nearest.workspace_pk
-          LIMIT ALL OFFSET 0
-        ) AS seen_people ON true
-        WHERE row.deleted_at IS NULL
-          AND row.workspace_connector_pk = nearest.pk
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.peoples AS p
+          WHERE p.pk = row.people_pk
+            AND p.deleted_at IS NULL
+            AND p.workspace_pk = driver.workspace_pk
+          OFFSET 0
+        ) AS people
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NULL
         ORDER BY row.created_at DESC, row.pk DESC
-        LIMIT :rows::INTEGER
-      ) AS sampled ON true
-      ORDER BY sampled.created_at DESC, sampled.pk DESC
+        LIMIT :rows
+      ) AS sampled
+      ORDER BY sampled.head_at DESC, sampled.head_pk DESC
+      OFFSET :rows - 1
       LIMIT 1
-      OFFSET :rows::INTEGER - 1::INTEGER
     ), '-infinity'::timestamptz) AS at
 ),
 page AS (
-  SELECT found.pk AS pk,
-    found.id AS id,
-    found.direction AS direction,
-    found.created_at AS created_at,
-    found.updated_at AS updated_at,
-    found.deleted_at AS deleted_at,
-    found.people_id AS people_id,
-    found.sync_message_pk AS sync_message_pk,
-    found.ended_by_pk AS ended_by_pk,
-    head.id AS workspace_connector_id
-  FROM head
-  JOIN LATERAL (
-    SELECT row.pk AS pk,
-      row.id AS id,
-      row.direction AS direction,
-      row.created_at AS created_at,
+  SELECT found.*, driver.id AS workspace_connector_id
+  FROM head AS driver
+  CROSS JOIN LATERAL (
+    SELECT row.pk,
+      row.id,
+      row.direction,
+      row.created_at,
       CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-      row.deleted_at AS deleted_at,
-      seen_people.id AS people_id,
-      row.sync_message_pk AS sync_message_pk,
-      row.ended_by_pk AS ended_by_pk
+      row.deleted_at,
+      people.id AS people_id,
+      row.sync_message_pk,
+      row.ended_by_pk
     FROM core_api.people_workspace_connectors AS row
-    JOIN LATERAL (
-      SELECT people.id AS id
-      FROM core_api.peoples AS people
-      WHERE people.pk = row.people_pk
-        AND people.deleted_at IS NULL
-        AND people.workspace_pk = head.workspace_pk
-      LIMIT ALL OFFSET 0
-    ) AS seen_people ON true
-    WHERE row.deleted_at IS NULL
-      AND row.workspace_connector_pk = head.pk
+    CROSS JOIN LATERAL (
+      SELECT p.id
+      FROM core_api.peoples AS p
+      WHERE p.pk = row.people_pk
+        AND p.deleted_at IS NULL
+        AND p.workspace_pk = driver.workspace_pk
+      OFFSET 0
+    ) AS people
+    WHERE row.workspace_connector_pk = driver.pk
+      AND row.deleted_at IS NULL
       AND row.created_at >= (SELECT reach.at FROM reach)
     ORDER BY row.created_at DESC, row.pk DESC
-    LIMIT(:rows::INTEGER - head.place) + 1::INTEGER
-  ) AS found ON true
+    LIMIT :rows - driver.place + 1
+  ) AS found
   ORDER BY found.created_at DESC, found.pk DESC
-  LIMIT :rows::INTEGER
+  LIMIT :rows
 ),
 shown AS (
-  SELECT page.pk AS pk,
-    page.id AS id,
-    page.direction AS direction,
-    page.created_at AS created_at,
-    page.updated_at AS updated_at,
-    page.deleted_at AS deleted_at,
-    page.people_id AS people_id,
-    page.workspace_connector_id AS workspace_connector_id, (
-    SELECT sync_message.id
-    FROM wellspring.sync_messages AS sync_message
-    WHERE sync_message.pk = page.sync_message_pk
+  SELECT *, (
+    SELECT id
+    FROM wellspring.sync_messages
+    WHERE pk = page.sync_message_pk
   ) AS sync_message_id, (
-    SELECT ended_by.id
-    FROM wellspring.sync_messages AS ended_by
-    WHERE ended_by.pk = page.ended_by_pk
+    SELECT id
+    FROM wellspring.sync_messages
+    WHERE pk = page.ended_by_pk
   ) AS ended_by_id
   FROM page
 )
-SELECT CAST(shown.id AS TEXT) AS id,
-  shown.direction,
-  CAST(shown.created_at AS TEXT) AS created_at,
-  CAST(shown.updated_at AS TEXT) AS updated_at,
-  CAST(shown.deleted_at AS TEXT) AS deleted_at,
-  CAST(shown.people_id AS TEXT) AS people_id,
-  CAST(shown.workspace_connector_id AS TEXT) AS workspace_connector_id,
-  CAST(shown.sync_message_id AS TEXT) AS sync_message_id,
-  CAST(shown.ended_by_id AS TEXT) AS ended_by_id
+SELECT pk,
+  id::text AS id,
+  direction,
+  created_at::text AS created_at,
+  updated_at::text AS updated_at,
+  deleted_at::text AS deleted_at,
+  people_id::text AS people_id,
+  workspace_connector_id::text AS workspace_connector_id,
+  sync_message_id::text AS sync_message_id,
+  ended_by_id::text AS ended_by_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('people_workspace_connector__people', array_agg(shown.people_id))
-    AND wellspring.leave_ids('people_workspace_connector__workspace_connector', array_agg(shown.workspace_connector_id))
-    AND wellspring.leave_ids('people_workspace_connector__sync_message', array_agg(shown.sync_message_id))
-    AND wellspring.leave_ids('people_workspace_connector__ended_by', array_agg(shown.ended_by_id)) AS anon_6
+  SELECT wellspring.leave_ids('people_workspace_connector__people', array_agg(people_id))
+    AND wellspring.leave_ids('people_workspace_connector__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('people_workspace_connector__sync_message', array_agg(sync_message_id))
+    AND wellspring.leave_ids('people_workspace_connector__ended_by', array_agg(ended_by_id)) AS anon_1
   FROM shown
 )
-ORDER BY shown.created_at DESC, shown.pk DESC
+ORDER BY shown.created_at DESC, pk DESC

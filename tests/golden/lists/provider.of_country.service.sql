@@ -1,35 +1,40 @@
 -- GET /v1/providers?filter[country]=FR, for a service.
--- 870 bytes as it is sent.
+-- 677 bytes as it is sent.
 
 WITH page AS (
-  SELECT row.pk AS pk,
-    row.id AS id,
-    row.name AS name,
-    row.slug AS slug,
-    row.category AS category,
-    row.url AS url,
-    row.logo_url AS logo_url,
-    row.countries AS countries,
-    row.skill_status AS skill_status,
-    row.created_at AS created_at,
+  SELECT row.pk,
+    row.id,
+    row.name,
+    row.slug,
+    row.category,
+    row.url,
+    row.logo_url,
+    row.countries,
+    row.skill_status,
+    row.created_at,
     CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-    row.deleted_at AS deleted_at
+    row.deleted_at
   FROM core_api.providers AS row
   WHERE row.deleted_at IS NULL
-    AND row.countries @> ARRAY[CAST(:countries_among::VARCHAR AS TEXT)]
+    AND row.countries && CAST(:countries_among::TEXT[] AS TEXT[])
   ORDER BY row.created_at DESC, row.pk DESC
-  LIMIT :rows::INTEGER
+  LIMIT :rows
+),
+shown AS (
+  SELECT *
+  FROM page
 )
-SELECT CAST(page.id AS TEXT) AS id,
-  page.name,
-  page.slug,
-  page.category,
-  page.url,
-  page.logo_url,
-  page.countries,
-  page.skill_status,
-  CAST(page.created_at AS TEXT) AS created_at,
-  CAST(page.updated_at AS TEXT) AS updated_at,
-  CAST(page.deleted_at AS TEXT) AS deleted_at
-FROM page
-ORDER BY page.created_at DESC, page.pk DESC
+SELECT pk,
+  id::text AS id,
+  name,
+  slug,
+  category,
+  url,
+  logo_url,
+  countries,
+  skill_status,
+  created_at::text AS created_at,
+  updated_at::text AS updated_at,
+  deleted_at::text AS deleted_at
+FROM shown
+ORDER BY shown.created_at DESC, pk DESC

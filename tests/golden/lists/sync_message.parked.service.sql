@@ -1,36 +1,36 @@
 -- GET /v1/sync-messages?filter[outcome]=parked, for a service.
--- 2,446 bytes as it is sent.
+-- 1,507 bytes as it is sent.
 
 WITH page AS (
-  SELECT row.pk AS pk,
-    row.id AS id,
-    row.message_id AS message_id,
-    row.message_type AS message_type,
-    row.direction AS direction,
-    row.mode AS mode,
-    row.run AS run,
-    row.occurred_at AS occurred_at,
-    row.received_at AS received_at,
-    row.processed_at AS processed_at,
-    row.outcome AS outcome,
-    row.reason AS reason,
-    row.problems AS problems,
-    row.counts AS counts,
-    seen_workspace_connector.id AS workspace_connector_id,
-    seen_workspace.id AS workspace_id
+  SELECT row.pk,
+    row.id,
+    row.message_id,
+    row.message_type,
+    row.direction,
+    row.mode,
+    row.run,
+    row.occurred_at,
+    row.received_at,
+    row.processed_at,
+    row.outcome,
+    row.reason,
+    row.problems,
+    row.counts,
+    workspace_connector.id AS workspace_connector_id,
+    workspace.id AS workspace_id
   FROM wellspring.sync_messages_of_caller AS row
-  LEFT OUTER JOIN LATERAL (
-    SELECT workspace_connector.id AS id
-    FROM core_api.workspace_connectors AS workspace_connector
-    WHERE workspace_connector.pk = row.workspace_connector_pk
-    LIMIT ALL OFFSET 0
-  ) AS seen_workspace_connector ON true
-  LEFT OUTER JOIN LATERAL (
-    SELECT workspace.id AS id
-    FROM core_api.workspaces AS workspace
-    WHERE workspace.pk = row.workspace_pk
-    LIMIT ALL OFFSET 0
-  ) AS seen_workspace ON true
+  LEFT JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.workspace_connectors AS p
+    WHERE p.pk = row.workspace_connector_pk
+    OFFSET 0
+  ) AS workspace_connector ON true
+  LEFT JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.workspaces AS p
+    WHERE p.pk = row.workspace_pk
+    OFFSET 0
+  ) AS workspace ON true
   WHERE row.outcome = :outcome_eq::VARCHAR
     AND (row.workspace_pk IS NULL
     OR (EXISTS (
@@ -39,48 +39,34 @@ WITH page AS (
         WHERE workspaces_1.pk = row.workspace_pk
           AND workspaces_1.deleted_at IS NULL
       )))
-    AND row.outcome != 'applied'::VARCHAR
+    AND row.outcome <> 'applied'
   ORDER BY row.received_at DESC, row.pk DESC
-  LIMIT :rows::INTEGER
+  LIMIT :rows
 ),
 shown AS (
-  SELECT page.pk AS pk,
-    page.id AS id,
-    page.message_id AS message_id,
-    page.message_type AS message_type,
-    page.direction AS direction,
-    page.mode AS mode,
-    page.run AS run,
-    page.occurred_at AS occurred_at,
-    page.received_at AS received_at,
-    page.processed_at AS processed_at,
-    page.outcome AS outcome,
-    page.reason AS reason,
-    page.problems AS problems,
-    page.counts AS counts,
-    page.workspace_connector_id AS workspace_connector_id,
-    page.workspace_id AS workspace_id
+  SELECT *
   FROM page
 )
-SELECT CAST(shown.id AS TEXT) AS id,
-  CAST(shown.message_id AS TEXT) AS message_id,
-  shown.message_type,
-  shown.direction,
-  shown.mode,
-  shown.run,
-  CAST(shown.occurred_at AS TEXT) AS occurred_at,
-  CAST(shown.received_at AS TEXT) AS received_at,
-  CAST(shown.processed_at AS TEXT) AS processed_at,
-  shown.outcome,
-  shown.reason,
-  shown.problems,
-  shown.counts,
-  CAST(shown.workspace_connector_id AS TEXT) AS workspace_connector_id,
-  CAST(shown.workspace_id AS TEXT) AS workspace_id
+SELECT pk,
+  id::text AS id,
+  message_id::text AS message_id,
+  message_type,
+  direction,
+  mode,
+  run,
+  occurred_at::text AS occurred_at,
+  received_at::text AS received_at,
+  processed_at::text AS processed_at,
+  outcome,
+  reason,
+  problems,
+  counts,
+  workspace_connector_id::text AS workspace_connector_id,
+  workspace_id::text AS workspace_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(shown.workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(shown.workspace_id)) AS anon_1
+  SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id)) AS anon_1
   FROM shown
 )
-ORDER BY shown.received_at DESC, shown.pk DESC
+ORDER BY shown.received_at DESC, pk DESC

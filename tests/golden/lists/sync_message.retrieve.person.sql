@@ -1,38 +1,40 @@
 -- GET /v1/sync-messages/ID, for a person.
--- 6,076 bytes as it is sent.
+-- 5,468 bytes as it is sent.
 
 WITH visible_groups AS (
-  SELECT core_api.workspace_groups.pk AS pk
+  SELECT tenant.pk AS pk
   FROM (
-    SELECT core_api.workspace_group_memberships.workspace_group_pk AS pk
-    FROM core_api.workspace_group_memberships
-    WHERE core_api.workspace_group_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
+    SELECT membership.workspace_group_pk AS pk
+    FROM core_api.workspace_group_memberships AS membership
+    WHERE membership.people_pk = (
+      SELECT caller.pk
+      FROM core_api.peoples AS caller
+      WHERE caller.id = :caller_id::UUID
+        AND caller.deleted_at IS NULL
+        AND caller.source IS NOT NULL
       LIMIT 1
     )
-      AND core_api.workspace_group_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_group_memberships.deleted_at IS NULL
+      AND membership.status = 'active'::VARCHAR
+      AND membership.deleted_at IS NULL
   ) AS held_groups
-  JOIN core_api.workspace_groups ON core_api.workspace_groups.pk = held_groups.pk
-  WHERE core_api.workspace_groups.deleted_at IS NULL
+  JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
+  WHERE tenant.deleted_at IS NULL
 ),
 opened AS (
   SELECT some_direct.pk AS pk
   FROM (
-    SELECT core_api.workspace_memberships.workspace_pk AS pk
-    FROM core_api.workspace_memberships
-    WHERE core_api.workspace_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
+    SELECT membership.workspace_pk AS pk
+    FROM core_api.workspace_memberships AS membership
+    WHERE membership.people_pk = (
+      SELECT caller.pk
+      FROM core_api.peoples AS caller
+      WHERE caller.id = :caller_id::UUID
+        AND caller.deleted_at IS NULL
+        AND caller.source IS NOT NULL
       LIMIT 1
     )
-      AND core_api.workspace_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_memberships.deleted_at IS NULL
+      AND membership.status = 'active'::VARCHAR
+      AND membership.deleted_at IS NULL
     ORDER BY pk
     LIMIT 17
   ) AS some_direct
@@ -42,11 +44,11 @@ opened AS (
     SELECT of_group.pk AS pk
     FROM visible_groups
     JOIN LATERAL (
-      SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-      FROM core_api.workspace_group_workspaces
-      WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-        AND core_api.workspace_group_workspaces.workspace_group_pk = visible_groups.pk
-      ORDER BY core_api.workspace_group_workspaces.workspace_pk
+      SELECT enrolment.workspace_pk AS pk
+      FROM core_api.workspace_group_workspaces AS enrolment
+      WHERE enrolment.deleted_at IS NULL
+        AND enrolment.workspace_group_pk = visible_groups.pk
+      ORDER BY enrolment.workspace_pk
       LIMIT 17
     ) AS of_group ON true
     LIMIT 17
@@ -89,18 +91,19 @@ found AS (
   WHERE coalesce(row.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
       SELECT opened_so.pk
       FROM (
-        SELECT core_api.workspace_memberships.workspace_pk AS pk
-        FROM core_api.workspace_memberships
-        WHERE core_api.workspace_memberships.people_pk = (
-          SELECT core_api.peoples.pk
-          FROM core_api.peoples
-          WHERE core_api.peoples.id = :caller_id::UUID
-            AND core_api.peoples.deleted_at IS NULL
+        SELECT membership.workspace_pk AS pk
+        FROM core_api.workspace_memberships AS membership
+        WHERE membership.people_pk = (
+          SELECT caller.pk
+          FROM core_api.peoples AS caller
+          WHERE caller.id = :caller_id::UUID
+            AND caller.deleted_at IS NULL
+            AND caller.source IS NOT NULL
           LIMIT 1
         )
-          AND core_api.workspace_memberships.status = 'active'::VARCHAR
-          AND core_api.workspace_memberships.deleted_at IS NULL
-          AND core_api.workspace_memberships.workspace_pk BETWEEN row.workspace_pk AND row.workspace_pk
+          AND membership.status = 'active'::VARCHAR
+          AND membership.deleted_at IS NULL
+          AND membership.workspace_pk BETWEEN row.workspace_pk AND row.workspace_pk
         LIMIT ALL OFFSET 0
       ) AS opened_so
       WHERE (
@@ -113,11 +116,11 @@ found AS (
     ) IS NOT NULL OR (
       SELECT opened_so.pk
       FROM (
-        SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
+        SELECT enrolment.workspace_pk AS pk
         FROM own_groups
-        JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-        WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-          AND core_api.workspace_group_workspaces.workspace_pk = row.workspace_pk
+        JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = any(own_groups.pks)
+        WHERE enrolment.deleted_at IS NULL
+          AND enrolment.workspace_pk = row.workspace_pk
         LIMIT ALL OFFSET 0
       ) AS opened_so
       WHERE (
@@ -132,18 +135,19 @@ found AS (
     AND coalesce(0 = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
       SELECT opened_so.pk
       FROM (
-        SELECT core_api.workspace_memberships.workspace_pk AS pk
-        FROM core_api.workspace_memberships
-        WHERE core_api.workspace_memberships.people_pk = (
-          SELECT core_api.peoples.pk
-          FROM core_api.peoples
-          WHERE core_api.peoples.id = :caller_id::UUID
-            AND core_api.peoples.deleted_at IS NULL
+        SELECT membership.workspace_pk AS pk
+        FROM core_api.workspace_memberships AS membership
+        WHERE membership.people_pk = (
+          SELECT caller.pk
+          FROM core_api.peoples AS caller
+          WHERE caller.id = :caller_id::UUID
+            AND caller.deleted_at IS NULL
+            AND caller.source IS NOT NULL
           LIMIT 1
         )
-          AND core_api.workspace_memberships.status = 'active'::VARCHAR
-          AND core_api.workspace_memberships.deleted_at IS NULL
-          AND core_api.workspace_memberships.workspace_pk BETWEEN 0 AND 0
+          AND membership.status = 'active'::VARCHAR
+          AND membership.deleted_at IS NULL
+          AND membership.workspace_pk BETWEEN 0 AND 0
         LIMIT ALL OFFSET 0
       ) AS opened_so
       WHERE (
@@ -156,11 +160,11 @@ found AS (
     ) IS NOT NULL OR (
       SELECT opened_so.pk
       FROM (
-        SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
+        SELECT enrolment.workspace_pk AS pk
         FROM own_groups
-        JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-        WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-          AND core_api.workspace_group_workspaces.workspace_pk = 0
+        JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = any(own_groups.pks)
+        WHERE enrolment.deleted_at IS NULL
+          AND enrolment.workspace_pk = 0
         LIMIT ALL OFFSET 0
       ) AS opened_so
       WHERE (

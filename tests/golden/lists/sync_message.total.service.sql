@@ -1,17 +1,17 @@
 -- GET /v1/sync-messages?page[total]=true: the total, for a service.
--- 377 bytes as it is sent.
+-- 362 bytes as it is sent.
 
-SELECT count(*) AS count_1
+SELECT count(*)
 FROM (
-  SELECT row.pk AS pk, row.received_at AS received_at
+  SELECT row.received_at AS head_at, row.pk AS head_pk
   FROM wellspring.sync_messages_of_caller AS row
-  WHERE row.workspace_pk IS NULL
+  WHERE (row.workspace_pk IS NULL
     OR (EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = row.workspace_pk
-        AND workspaces_1.deleted_at IS NULL
-    ))
+        SELECT *
+        FROM core_api.workspaces AS workspaces_1
+        WHERE workspaces_1.pk = row.workspace_pk
+          AND workspaces_1.deleted_at IS NULL
+      )))
   ORDER BY row.received_at DESC, row.pk DESC
   LIMIT 10001
 ) AS counted

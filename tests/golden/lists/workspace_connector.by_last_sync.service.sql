@@ -1,27 +1,27 @@
 -- GET /v1/workspace-connectors?filter[workspace]=00000000-0000-0000-0000-000000000001&sort=-last_synced_at, for a service.
--- 2,407 bytes as it is sent.
+-- 1,815 bytes as it is sent.
 
 WITH page AS (
-  SELECT row.id AS id,
-    row.status AS status,
-    row.created_at AS created_at,
+  SELECT row.id,
+    row.status,
+    row.created_at,
     CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-    row.deleted_at AS deleted_at,
+    row.deleted_at,
     workspace.id AS workspace_id,
     connector.id AS connector_id,
-    row.pk AS pk,
-    row.last_synced_at AS last_synced_at
+    row.pk,
+    row.last_synced_at
   FROM (
-    SELECT listed.pk AS pk,
-      listed.id AS id,
-      listed.created_at AS created_at,
-      listed.updated_at AS updated_at,
-      listed.deleted_at AS deleted_at,
-      listed.source AS source,
-      listed.source_version AS source_version,
-      listed.workspace_pk AS workspace_pk,
-      listed.connector_pk AS connector_pk,
-      listed.status AS status,
+    SELECT listed.pk,
+      listed.id,
+      listed.created_at,
+      listed.updated_at,
+      listed.deleted_at,
+      listed.source,
+      listed.source_version,
+      listed.workspace_pk,
+      listed.connector_pk,
+      listed.status,
       CASE WHEN (wellspring.connector_state.last_synced_at IS NULL) THEN '0001-01-02 00:00:00+00'::timestamptz ELSE wellspring.connector_state.last_synced_at END AS last_synced_at
     FROM wellspring.workspace_connectors_of_caller AS listed
     LEFT OUTER JOIN wellspring.connector_state ON wellspring.connector_state.workspace_connector_pk = listed.pk
@@ -38,33 +38,26 @@ WITH page AS (
         AND workspaces_1.deleted_at IS NULL
     ))
   ORDER BY row.last_synced_at DESC, row.pk DESC
-  LIMIT :rows::INTEGER
+  LIMIT :rows
 ),
 shown AS (
-  SELECT page.pk AS pk,
-    page.id AS id,
-    page.status AS status,
-    page.created_at AS created_at,
-    page.updated_at AS updated_at,
-    page.deleted_at AS deleted_at,
-    page.workspace_id AS workspace_id,
-    page.connector_id AS connector_id,
-    page.last_synced_at AS last_synced_at
+  SELECT *
   FROM page
 )
-SELECT CAST(shown.id AS TEXT) AS id,
-  shown.status,
-  CAST(shown.created_at AS TEXT) AS created_at,
-  CAST(shown.updated_at AS TEXT) AS updated_at,
-  CAST(shown.deleted_at AS TEXT) AS deleted_at,
-  CAST(shown.workspace_id AS TEXT) AS workspace_id,
-  CAST(shown.connector_id AS TEXT) AS connector_id,
-  CAST(shown.last_synced_at AS TEXT) AS last_synced_at
+SELECT pk,
+  id::text AS id,
+  status,
+  created_at::text AS created_at,
+  updated_at::text AS updated_at,
+  deleted_at::text AS deleted_at,
+  last_synced_at::text AS last_synced_at,
+  workspace_id::text AS workspace_id,
+  connector_id::text AS connector_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('workspace_connector', array_agg(shown.id))
-    AND wellspring.leave_ids('workspace_connector__workspace', array_agg(shown.workspace_id))
-    AND wellspring.leave_ids('workspace_connector__connector', array_agg(shown.connector_id)) AS anon_1
+  SELECT wellspring.leave_ids('workspace_connector', array_agg(id))
+    AND wellspring.leave_ids('workspace_connector__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('workspace_connector__connector', array_agg(connector_id)) AS anon_1
   FROM shown
 )
-ORDER BY shown.last_synced_at DESC, shown.pk DESC
+ORDER BY shown.last_synced_at DESC, pk DESC

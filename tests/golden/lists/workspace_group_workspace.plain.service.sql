@@ -1,63 +1,58 @@
 -- GET /v1/workspace-group-workspaces, for a service.
--- 2,085 bytes as it is sent.
+-- 1,636 bytes as it is sent.
 
 WITH page AS (
-  SELECT row.pk AS pk,
-    row.id AS id,
-    row.created_at AS created_at,
+  SELECT row.pk,
+    row.id,
+    row.created_at,
     CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-    row.deleted_at AS deleted_at,
-    seen_workspace_group.id AS workspace_group_id,
-    seen_workspace.id AS workspace_id,
-    seen_created_by.id AS created_by_id
+    row.deleted_at,
+    workspace_group.id AS workspace_group_id,
+    workspace.id AS workspace_id,
+    created_by.id AS created_by_id
   FROM core_api.workspace_group_workspaces AS row
-  JOIN LATERAL (
-    SELECT workspace_group.id AS id
-    FROM core_api.workspace_groups AS workspace_group
-    WHERE workspace_group.pk = row.workspace_group_pk
-      AND workspace_group.deleted_at IS NULL
-    LIMIT ALL OFFSET 0
-  ) AS seen_workspace_group ON true
-  JOIN LATERAL (
-    SELECT workspace.id AS id
-    FROM core_api.workspaces AS workspace
-    WHERE workspace.pk = row.workspace_pk
-      AND workspace.deleted_at IS NULL
-    LIMIT ALL OFFSET 0
-  ) AS seen_workspace ON true
-  LEFT OUTER JOIN LATERAL (
-    SELECT created_by.id AS id
-    FROM core_api.peoples AS created_by
-    WHERE created_by.pk = row.created_by_pk
-    LIMIT ALL OFFSET 0
-  ) AS seen_created_by ON true
+  CROSS JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.workspace_groups AS p
+    WHERE p.pk = row.workspace_group_pk
+      AND p.deleted_at IS NULL
+    OFFSET 0
+  ) AS workspace_group
+  CROSS JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.workspaces AS p
+    WHERE p.pk = row.workspace_pk
+      AND p.deleted_at IS NULL
+    OFFSET 0
+  ) AS workspace
+  LEFT JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.peoples AS p
+    WHERE p.pk = row.created_by_pk
+    OFFSET 0
+  ) AS created_by ON true
   WHERE row.deleted_at IS NULL
   ORDER BY row.created_at DESC, row.pk DESC
-  LIMIT :rows::INTEGER
+  LIMIT :rows
 ),
 shown AS (
-  SELECT page.pk AS pk,
-    page.id AS id,
-    page.created_at AS created_at,
-    page.updated_at AS updated_at,
-    page.deleted_at AS deleted_at,
-    page.workspace_group_id AS workspace_group_id,
-    page.workspace_id AS workspace_id,
-    page.created_by_id AS created_by_id
+  SELECT *
   FROM page
 )
-SELECT CAST(shown.id AS TEXT) AS id,
-  CAST(shown.created_at AS TEXT) AS created_at,
-  CAST(shown.updated_at AS TEXT) AS updated_at,
-  CAST(shown.deleted_at AS TEXT) AS deleted_at,
-  CAST(shown.workspace_group_id AS TEXT) AS workspace_group_id,
-  CAST(shown.workspace_id AS TEXT) AS workspace_id,
-  CAST(shown.created_by_id AS TEXT) AS created_by_id
+SELECT pk,
+  id::text AS id,
+  created_at::text AS created_at,
+  updated_at::text AS updated_at,
+  deleted_at::text AS deleted_at,
+  workspace_group_id::text AS workspace_group_id,
+  workspace_id::text AS workspace_id,
+  created_by_id::text AS created_by_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('workspace_group_workspace__workspace_group', array_agg(shown.workspace_group_id))
-    AND wellspring.leave_ids('workspace_group_workspace__workspace', array_agg(shown.workspace_id))
-    AND wellspring.leave_ids('workspace_group_workspace__created_by', array_agg(shown.created_by_id)) AS anon_1
+  SELECT wellspring.leave_ids('workspace_group_workspace__workspace_group', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NULL))
+    AND wellspring.leave_ids('workspace_group_workspace__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('workspace_group_workspace__created_by', array_agg(created_by_id))
+    AND wellspring.leave_ids('workspace_group_workspace__workspace_group__ended', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NOT NULL)) AS anon_1
   FROM shown
 )
-ORDER BY shown.created_at DESC, shown.pk DESC
+ORDER BY shown.created_at DESC, pk DESC

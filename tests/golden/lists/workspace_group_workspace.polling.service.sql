@@ -1,132 +1,102 @@
 -- GET /v1/workspace-group-workspaces?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include, for a service.
--- 4,459 bytes as it is sent.
+-- 2,516 bytes as it is sent.
 
-WITH page AS (
-  SELECT walked.pk AS pk,
-    walked.id AS id,
-    walked.created_at AS created_at,
-    walked.updated_at AS updated_at,
-    walked.deleted_at AS deleted_at,
-    walked.workspace_group_id AS workspace_group_id,
-    walked.workspace_id AS workspace_id,
-    walked.created_by_id AS created_by_id
-  FROM (
-    SELECT walk_0.pk AS pk,
-      walk_0.id AS id,
-      walk_0.created_at AS created_at,
-      walk_0.updated_at AS updated_at,
-      walk_0.deleted_at AS deleted_at,
-      walk_0.workspace_group_id AS workspace_group_id,
-      walk_0.workspace_id AS workspace_id,
-      walk_0.created_by_id AS created_by_id
-    FROM (
-      SELECT row.pk AS pk,
-        row.id AS id,
-        row.created_at AS created_at,
-        CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-        row.deleted_at AS deleted_at,
-        seen_workspace_group.id AS workspace_group_id,
-        seen_workspace.id AS workspace_id,
-        seen_created_by.id AS created_by_id
-      FROM core_api.workspace_group_workspaces AS row
-      JOIN LATERAL (
-        SELECT workspace_group.id AS id
-        FROM core_api.workspace_groups AS workspace_group
-        WHERE workspace_group.pk = row.workspace_group_pk
-          AND workspace_group.deleted_at IS NULL
-        LIMIT ALL OFFSET 0
-      ) AS seen_workspace_group ON true
-      JOIN LATERAL (
-        SELECT workspace.id AS id
-        FROM core_api.workspaces AS workspace
-        WHERE workspace.pk = row.workspace_pk
-          AND workspace.deleted_at IS NULL
-        LIMIT ALL OFFSET 0
-      ) AS seen_workspace ON true
-      LEFT OUTER JOIN LATERAL (
-        SELECT created_by.id AS id
-        FROM core_api.peoples AS created_by
-        WHERE created_by.pk = row.created_by_pk
-        LIMIT ALL OFFSET 0
-      ) AS seen_created_by ON true
+WITH listed AS NOT MATERIALIZED(
+  SELECT *, CASE WHEN (updated_at IS NULL) THEN created_at ELSE updated_at END AS at
+  FROM core_api.workspace_group_workspaces
+),
+page AS (
+  SELECT *
+  FROM ((
+      SELECT row.pk,
+        row.id,
+        row.created_at,
+        row.at AS updated_at,
+        row.deleted_at,
+        workspace_group.id AS workspace_group_id,
+        workspace.id AS workspace_id,
+        created_by.id AS created_by_id
+      FROM listed AS row
+      CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM core_api.workspace_groups AS p
+        WHERE p.pk = row.workspace_group_pk
+          AND p.deleted_at IS NULL
+        OFFSET 0
+      ) AS workspace_group
+      CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM core_api.workspaces AS p
+        WHERE p.pk = row.workspace_pk
+          AND p.deleted_at IS NULL
+        OFFSET 0
+      ) AS workspace
+      LEFT JOIN LATERAL (
+        SELECT p.id
+        FROM core_api.peoples AS p
+        WHERE p.pk = row.created_by_pk
+        OFFSET 0
+      ) AS created_by ON true
       WHERE row.deleted_at IS NULL
-        AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-      WITH TIME ZONE
-      ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-      LIMIT :rows::INTEGER
-    ) AS walk_0
-    UNION ALL
-    SELECT walk_1.pk AS pk,
-      walk_1.id AS id,
-      walk_1.created_at AS created_at,
-      walk_1.updated_at AS updated_at,
-      walk_1.deleted_at AS deleted_at,
-      walk_1.workspace_group_id AS workspace_group_id,
-      walk_1.workspace_id AS workspace_id,
-      walk_1.created_by_id AS created_by_id
-    FROM (
-      SELECT row.pk AS pk,
-        row.id AS id,
-        row.created_at AS created_at,
-        CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-        row.deleted_at AS deleted_at,
-        seen_workspace_group.id AS workspace_group_id,
-        seen_workspace.id AS workspace_id,
-        seen_created_by.id AS created_by_id
-      FROM core_api.workspace_group_workspaces AS row
-      JOIN LATERAL (
-        SELECT workspace_group.id AS id
-        FROM core_api.workspace_groups AS workspace_group
-        WHERE workspace_group.pk = row.workspace_group_pk
-          AND (workspace_group.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
-        LIMIT ALL OFFSET 0
-      ) AS seen_workspace_group ON true
-      JOIN LATERAL (
-        SELECT workspace.id AS id
-        FROM core_api.workspaces AS workspace
-        WHERE workspace.pk = row.workspace_pk
-          AND workspace.deleted_at IS NULL
-        LIMIT ALL OFFSET 0
-      ) AS seen_workspace ON true
-      LEFT OUTER JOIN LATERAL (
-        SELECT created_by.id AS id
-        FROM core_api.peoples AS created_by
-        WHERE created_by.pk = row.created_by_pk
-        LIMIT ALL OFFSET 0
-      ) AS seen_created_by ON true
+        AND row.at >= :updated_at_gte
+      ORDER BY row.at ASC, row.pk ASC
+      LIMIT :rows
+    ) UNION ALL (
+      SELECT row.pk,
+        row.id,
+        row.created_at,
+        row.at AS updated_at,
+        row.deleted_at,
+        workspace_group.id AS workspace_group_id,
+        workspace.id AS workspace_id,
+        created_by.id AS created_by_id
+      FROM listed AS row
+      CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM core_api.workspace_groups AS p
+        WHERE p.pk = row.workspace_group_pk
+          AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
+        OFFSET 0
+      ) AS workspace_group
+      CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM core_api.workspaces AS p
+        WHERE p.pk = row.workspace_pk
+          AND p.deleted_at IS NULL
+        OFFSET 0
+      ) AS workspace
+      LEFT JOIN LATERAL (
+        SELECT p.id
+        FROM core_api.peoples AS p
+        WHERE p.pk = row.created_by_pk
+        OFFSET 0
+      ) AS created_by ON true
       WHERE row.deleted_at IS NOT NULL
-        AND CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END >= :updated_at_gte::TIMESTAMP
-      WITH TIME ZONE
-      ORDER BY CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END ASC, row.pk ASC
-      LIMIT :rows::INTEGER
-    ) AS walk_1
-  ) AS walked
-  ORDER BY walked.updated_at ASC, walked.pk ASC
-  LIMIT :rows::INTEGER
+        AND row.at >= :updated_at_gte
+      ORDER BY row.at ASC, row.pk ASC
+      LIMIT :rows
+    )) AS merged
+  ORDER BY updated_at ASC, pk ASC
+  LIMIT :rows
 ),
 shown AS (
-  SELECT page.pk AS pk,
-    page.id AS id,
-    page.created_at AS created_at,
-    page.updated_at AS updated_at,
-    page.deleted_at AS deleted_at,
-    page.workspace_group_id AS workspace_group_id,
-    page.workspace_id AS workspace_id,
-    page.created_by_id AS created_by_id
+  SELECT *
   FROM page
 )
-SELECT CAST(shown.id AS TEXT) AS id,
-  CAST(shown.created_at AS TEXT) AS created_at,
-  CAST(shown.updated_at AS TEXT) AS updated_at,
-  CAST(shown.deleted_at AS TEXT) AS deleted_at,
-  CAST(shown.workspace_group_id AS TEXT) AS workspace_group_id,
-  CAST(shown.workspace_id AS TEXT) AS workspace_id,
-  CAST(shown.created_by_id AS TEXT) AS created_by_id
+SELECT pk,
+  id::text AS id,
+  created_at::text AS created_at,
+  updated_at::text AS updated_at,
+  deleted_at::text AS deleted_at,
+  workspace_group_id::text AS workspace_group_id,
+  workspace_id::text AS workspace_id,
+  created_by_id::text AS created_by_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('workspace_group_workspace__workspace_group', array_agg(shown.workspace_group_id))
-    AND wellspring.leave_ids('workspace_group_workspace__workspace', array_agg(shown.workspace_id))
-    AND wellspring.leave_ids('workspace_group_workspace__created_by', array_agg(shown.created_by_id)) AS anon_1
+  SELECT wellspring.leave_ids('workspace_group_workspace__workspace_group', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NULL))
+    AND wellspring.leave_ids('workspace_group_workspace__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('workspace_group_workspace__created_by', array_agg(created_by_id))
+    AND wellspring.leave_ids('workspace_group_workspace__workspace_group__ended', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NOT NULL)) AS anon_1
   FROM shown
 )
-ORDER BY shown.updated_at ASC, shown.pk ASC
+ORDER BY shown.updated_at ASC, pk ASC

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces/ID, for a service.
--- 1,719 bytes as it is sent.
+-- 1,918 bytes as it is sent.
 
 WITH found AS (
   SELECT row.id AS id,
@@ -39,8 +39,9 @@ SELECT CAST(found.id AS TEXT) AS id,
   CAST(found.created_by_id AS TEXT) AS created_by_id
 FROM found
 WHERE (
-  SELECT wellspring.leave_ids('workspace_group_workspace__workspace_group', array_agg(found.workspace_group_id))
+  SELECT wellspring.leave_ids('workspace_group_workspace__workspace_group', array_agg(found.workspace_group_id) FILTER (WHERE found.deleted_at IS NULL))
     AND wellspring.leave_ids('workspace_group_workspace__workspace', array_agg(found.workspace_id))
-    AND wellspring.leave_ids('workspace_group_workspace__created_by', array_agg(found.created_by_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_group_workspace__created_by', array_agg(found.created_by_id))
+    AND wellspring.leave_ids('workspace_group_workspace__workspace_group__ended', array_agg(found.workspace_group_id) FILTER (WHERE found.deleted_at IS NOT NULL)) AS anon_1
   FROM found
 )

@@ -1,97 +1,108 @@
 -- GET /v1/workspace-providers?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[provider]=00000000-0000-0000-0000-000000000001, for a person.
--- 6,472 bytes as it is sent.
+-- 5,295 bytes as it is sent.
 
-WITH visible_groups AS (
-  SELECT core_api.workspace_groups.pk AS pk
-  FROM (
-    SELECT core_api.workspace_group_memberships.workspace_group_pk AS pk
-    FROM core_api.workspace_group_memberships
-    WHERE core_api.workspace_group_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_group_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_group_memberships.deleted_at IS NULL
-  ) AS held_groups
-  JOIN core_api.workspace_groups ON core_api.workspace_groups.pk = held_groups.pk
-  WHERE core_api.workspace_groups.deleted_at IS NULL
-),
-opened AS (
-  SELECT some_direct.pk AS pk
-  FROM (
-    SELECT core_api.workspace_memberships.workspace_pk AS pk
-    FROM core_api.workspace_memberships
-    WHERE core_api.workspace_memberships.people_pk = (
-      SELECT core_api.peoples.pk
-      FROM core_api.peoples
-      WHERE core_api.peoples.id = :caller_id::UUID
-        AND core_api.peoples.deleted_at IS NULL
-      LIMIT 1
-    )
-      AND core_api.workspace_memberships.status = 'active'::VARCHAR
-      AND core_api.workspace_memberships.deleted_at IS NULL
-    ORDER BY pk
-    LIMIT 17
-  ) AS some_direct
-  UNION ALL
-  SELECT some_through_groups.pk AS pk
-  FROM (
-    SELECT of_group.pk AS pk
-    FROM visible_groups
-    JOIN LATERAL (
-      SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
-      FROM core_api.workspace_group_workspaces
-      WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-        AND core_api.workspace_group_workspaces.workspace_group_pk = visible_groups.pk
-      ORDER BY core_api.workspace_group_workspaces.workspace_pk
-      LIMIT 17
-    ) AS of_group ON true
-    LIMIT 17
-  ) AS some_through_groups
-),
-few AS (
-  SELECT CASE WHEN ((SELECT count(*) AS count_1 FROM opened) <= 16::INTEGER) THEN array((
-      SELECT opened.pk
-      FROM opened
-      WHERE (
-        SELECT true AS anon_1
-        FROM core_api.workspaces AS live
-        WHERE live.pk = opened.pk
-          AND live.deleted_at IS NULL
+WITH driver AS (
+  WITH visible_groups AS (
+    SELECT tenant.pk
+    FROM (
+      SELECT membership.workspace_group_pk AS pk
+      FROM core_api.workspace_group_memberships AS membership
+      WHERE membership.people_pk = (
+        SELECT caller.pk
+        FROM core_api.peoples AS caller
+        WHERE caller.id = :caller_id::UUID
+          AND caller.deleted_at IS NULL
+          AND caller.source IS NOT NULL
+        LIMIT 1
       )
-    )) END AS workspaces
-),
-own_groups AS (
-  SELECT array((SELECT visible_groups.pk FROM visible_groups)) AS pks
-),
-driver AS (
-  SELECT workspace.pk AS pk,
-    workspace.id AS id,
-    workspace.pk AS workspace_pk,
-    workspace.deleted_at IS NULL AS is_live,
-    within_provider.pk AS within_pk
-  FROM core_api.workspaces AS workspace
-  JOIN core_api.providers AS within_provider ON true
-  WHERE workspace.id = any(:workspace_in::UUID[])
-    AND workspace.deleted_at IS NULL
-    AND coalesce(workspace.pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
+        AND membership.status = 'active'
+        AND membership.deleted_at IS NULL
+    ) AS held_groups
+    JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
+    WHERE tenant.deleted_at IS NULL
+  ),
+  opened AS (
+    SELECT some_direct.pk
+    FROM (
+      SELECT membership.workspace_pk AS pk
+      FROM core_api.workspace_memberships AS membership
+      WHERE membership.people_pk = (
+        SELECT caller.pk
+        FROM core_api.peoples AS caller
+        WHERE caller.id = :caller_id::UUID
+          AND caller.deleted_at IS NULL
+          AND caller.source IS NOT NULL
+        LIMIT 1
+      )
+        AND membership.status = 'active'
+        AND membership.deleted_at IS NULL
+      ORDER BY pk
+      LIMIT 17
+    ) AS some_direct
+    UNION ALL
+    SELECT some_through_groups.pk
+    FROM (
+      SELECT of_group.pk
+      FROM visible_groups
+      JOIN LATERAL (
+        SELECT enrolment.workspace_pk AS pk
+        FROM core_api.workspace_group_workspaces AS enrolment
+        WHERE enrolment.deleted_at IS NULL
+          AND enrolment.workspace_group_pk = visible_groups.pk
+        ORDER BY enrolment.workspace_pk
+        LIMIT 17
+      ) AS of_group ON true
+      LIMIT 17
+    ) AS some_through_groups
+  ),
+  few AS (
+    SELECT CASE WHEN ((SELECT count(*) AS count_1 FROM opened) <= 16) THEN array((
+        SELECT opened.pk
+        FROM opened
+        WHERE (
+          SELECT true AS anon_1
+          FROM core_api.workspaces AS live
+          WHERE live.pk = opened.pk
+            AND live.deleted_at IS NULL
+        )
+      )) END AS workspaces
+  ),
+  own_groups AS (
+    SELECT array((SELECT visible_groups.pk FROM visible_groups)) AS pks
+  )
+  SELECT asked_workspaces.pk,
+    asked_workspaces.id,
+    asked_workspaces.pk AS workspace_pk,
+    asked_providers.pk AS within_pk
+  FROM (
+    SELECT wanted.id, coalesce(workspaces_1.pk, 0) AS pk, workspaces_1.deleted_at
+    FROM unnest(:workspace_in::UUID[]) AS wanted(id)
+    LEFT OUTER JOIN core_api.workspaces AS workspaces_1 ON workspaces_1.id = wanted.id
+    LIMIT ALL OFFSET 0
+  ) AS asked_workspaces
+  JOIN (
+    SELECT wanted.id, coalesce(providers_1.pk, 0) AS pk, providers_1.deleted_at
+    FROM unnest(:provider_in::UUID[]) AS wanted(id)
+    LEFT OUTER JOIN core_api.providers AS providers_1 ON providers_1.id = wanted.id
+    LIMIT ALL OFFSET 0
+  ) AS asked_providers ON true
+  WHERE asked_workspaces.deleted_at IS NULL
+    AND coalesce(asked_workspaces.pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
       SELECT opened_so.pk
       FROM (
-        SELECT core_api.workspace_memberships.workspace_pk AS pk
-        FROM core_api.workspace_memberships
-        WHERE core_api.workspace_memberships.people_pk = (
-          SELECT core_api.peoples.pk
-          FROM core_api.peoples
-          WHERE core_api.peoples.id = :caller_id::UUID
-            AND core_api.peoples.deleted_at IS NULL
+        SELECT membership.workspace_pk AS pk
+        FROM core_api.workspace_memberships AS membership
+        WHERE membership.people_pk = (
+          SELECT caller.pk
+          FROM core_api.peoples AS caller
+          WHERE caller.id = :caller_id::UUID
+            AND caller.deleted_at IS NULL
+            AND caller.source IS NOT NULL
           LIMIT 1
         )
-          AND core_api.workspace_memberships.status = 'active'::VARCHAR
-          AND core_api.workspace_memberships.deleted_at IS NULL
-          AND core_api.workspace_memberships.workspace_pk BETWEEN workspace.pk AND workspace.pk
+          AND membership.status = 'active'
+          AND membership.deleted_at IS NULL
+          AND membership.workspace_pk BETWEEN asked_workspaces.pk AND asked_workspaces.pk
         LIMIT ALL OFFSET 0
       ) AS opened_so
       WHERE (
@@ -104,11 +115,11 @@ driver AS (
     ) IS NOT NULL OR (
       SELECT opened_so.pk
       FROM (
-        SELECT core_api.workspace_group_workspaces.workspace_pk AS pk
+        SELECT enrolment.workspace_pk AS pk
         FROM own_groups
-        JOIN core_api.workspace_group_workspaces ON core_api.workspace_group_workspaces.workspace_group_pk = any(own_groups.pks)
-        WHERE core_api.workspace_group_workspaces.deleted_at IS NULL
-          AND core_api.workspace_group_workspaces.workspace_pk = workspace.pk
+        JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = any(own_groups.pks)
+        WHERE enrolment.deleted_at IS NULL
+          AND enrolment.workspace_pk = asked_workspaces.pk
         LIMIT ALL OFFSET 0
       ) AS opened_so
       WHERE (
@@ -119,98 +130,77 @@ driver AS (
       )
       LIMIT 1
     ) IS NOT NULL)
-    AND within_provider.id = any(:provider_in::UUID[])
 ),
 head AS (
-  SELECT driver.pk AS pk,
-    driver.id AS id,
-    driver.workspace_pk AS workspace_pk,
-    driver.is_live AS is_live,
-    driver.within_pk AS within_pk,
-    CAST(row_number() OVER (ORDER BY found.created_at DESC, found.pk DESC) AS INTEGER) AS place
+  SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
   FROM driver
-  JOIN LATERAL (
-    SELECT row.pk AS pk, row.created_at AS created_at
+  CROSS JOIN LATERAL (
+    SELECT row.created_at AS head_at, row.pk AS head_pk
     FROM core_api.workspace_providers AS row
-    JOIN LATERAL (
-      SELECT provider.id AS id
-      FROM core_api.providers AS provider
-      WHERE provider.pk = row.provider_pk
-        AND provider.id = any(:provider_in::UUID[])
-        AND provider.deleted_at IS NULL
-      LIMIT ALL OFFSET 0
-    ) AS seen_provider ON true
-    WHERE row.deleted_at IS NULL
-      AND row.workspace_pk = driver.pk
+    CROSS JOIN LATERAL (
+      SELECT p.id
+      FROM core_api.providers AS p
+      WHERE p.pk = row.provider_pk
+        AND p.id = any(:provider_in::UUID[])
+        AND p.deleted_at IS NULL
+      OFFSET 0
+    ) AS provider
+    WHERE row.workspace_pk = driver.pk
+      AND row.deleted_at IS NULL
       AND row.provider_pk = driver.within_pk
     ORDER BY row.created_at DESC, row.pk DESC
     LIMIT 1
-  ) AS found ON true
-  ORDER BY found.created_at DESC, found.pk DESC
-  LIMIT :rows::INTEGER
+  ) AS head
+  ORDER BY head.head_at DESC, head.head_pk DESC
+  LIMIT :rows
 ),
 page AS (
-  SELECT found.pk AS pk,
-    found.id AS id,
-    found.is_selected AS is_selected,
-    found.is_matched AS is_matched,
-    found.created_at AS created_at,
-    found.updated_at AS updated_at,
-    found.deleted_at AS deleted_at,
-    found.provider_id AS provider_id,
-    head.id AS workspace_id
-  FROM head
-  JOIN LATERAL (
-    SELECT row.pk AS pk,
-      row.id AS id,
-      row.is_selected AS is_selected,
-      row.is_matched AS is_matched,
-      row.created_at AS created_at,
+  SELECT found.*, driver.id AS workspace_id
+  FROM head AS driver
+  CROSS JOIN LATERAL (
+    SELECT row.pk,
+      row.id,
+      row.is_selected,
+      row.is_matched,
+      row.created_at,
       CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
-      row.deleted_at AS deleted_at,
-      seen_provider.id AS provider_id
+      row.deleted_at,
+      provider.id AS provider_id
     FROM core_api.workspace_providers AS row
-    JOIN LATERAL (
-      SELECT provider.id AS id
-      FROM core_api.providers AS provider
-      WHERE provider.pk = row.provider_pk
-        AND provider.id = any(:provider_in::UUID[])
-        AND provider.deleted_at IS NULL
-      LIMIT ALL OFFSET 0
-    ) AS seen_provider ON true
-    WHERE row.deleted_at IS NULL
-      AND row.workspace_pk = head.pk
-      AND row.provider_pk = head.within_pk
+    CROSS JOIN LATERAL (
+      SELECT p.id
+      FROM core_api.providers AS p
+      WHERE p.pk = row.provider_pk
+        AND p.id = any(:provider_in::UUID[])
+        AND p.deleted_at IS NULL
+      OFFSET 0
+    ) AS provider
+    WHERE row.workspace_pk = driver.pk
+      AND row.deleted_at IS NULL
+      AND row.provider_pk = driver.within_pk
     ORDER BY row.created_at DESC, row.pk DESC
-    LIMIT(:rows::INTEGER - head.place) + 1::INTEGER
-  ) AS found ON true
+    LIMIT :rows - driver.place + 1
+  ) AS found
   ORDER BY found.created_at DESC, found.pk DESC
-  LIMIT :rows::INTEGER
+  LIMIT :rows
 ),
 shown AS (
-  SELECT page.pk AS pk,
-    page.id AS id,
-    page.is_selected AS is_selected,
-    page.is_matched AS is_matched,
-    page.created_at AS created_at,
-    page.updated_at AS updated_at,
-    page.deleted_at AS deleted_at,
-    page.provider_id AS provider_id,
-    page.workspace_id AS workspace_id
+  SELECT *
   FROM page
 )
-SELECT CAST(shown.id AS TEXT) AS id,
-  shown.is_selected,
-  shown.is_matched,
-  CAST(shown.created_at AS TEXT) AS created_at,
-  CAST(shown.updated_at AS TEXT) AS updated_at,
-  CAST(shown.deleted_at AS TEXT) AS deleted_at,
-  CAST(shown.provider_id AS TEXT) AS provider_id,
-  CAST(shown.workspace_id AS TEXT) AS workspace_id
+SELECT pk,
+  id::text AS id,
+  is_selected,
+  is_matched,
+  created_at::text AS created_at,
+  updated_at::text AS updated_at,
+  deleted_at::text AS deleted_at,
+  workspace_id::text AS workspace_id,
+  provider_id::text AS provider_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('workspace_provider__workspace', array_agg(shown.workspace_id))
-    AND wellspring.leave_ids('workspace_provider__provider', array_agg(shown.provider_id)) AS anon_2
+  SELECT wellspring.leave_ids('workspace_provider__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('workspace_provider__provider', array_agg(provider_id)) AS anon_1
   FROM shown
 )
-ORDER BY shown.created_at DESC, shown.pk DESC
+ORDER BY shown.created_at DESC, pk DESC

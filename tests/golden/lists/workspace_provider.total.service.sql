@@ -1,30 +1,30 @@
 -- GET /v1/workspace-providers?page[total]=true: the total, for a service.
--- 752 bytes as it is sent.
+-- 614 bytes as it is sent.
 
-SELECT count(*) AS count_1
+SELECT count(*)
 FROM (
-  SELECT row.pk AS pk, row.created_at AS created_at
+  SELECT row.created_at AS head_at, row.pk AS head_pk
   FROM core_api.workspace_providers AS row
-  JOIN LATERAL (
-    SELECT workspace.id AS id
-    FROM core_api.workspaces AS workspace
-    WHERE workspace.pk = row.workspace_pk
-      AND workspace.deleted_at IS NULL
-      AND (EXISTS (
-        SELECT *
-        FROM core_api.workspaces AS workspaces_1
-        WHERE workspaces_1.pk = workspace.pk
-          AND workspaces_1.deleted_at IS NULL
-      ))
-    LIMIT ALL OFFSET 0
-  ) AS seen_workspace ON true
-  JOIN LATERAL (
-    SELECT provider.id AS id
-    FROM core_api.providers AS provider
-    WHERE provider.pk = row.provider_pk
-      AND provider.deleted_at IS NULL
-    LIMIT ALL OFFSET 0
-  ) AS seen_provider ON true
+  CROSS JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.workspaces AS p
+    WHERE p.pk = row.workspace_pk
+      AND p.deleted_at IS NULL
+      AND EXISTS (
+      SELECT *
+      FROM core_api.workspaces AS workspaces_1
+      WHERE workspaces_1.pk = p.pk
+        AND workspaces_1.deleted_at IS NULL
+    )
+    OFFSET 0
+  ) AS workspace
+  CROSS JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.providers AS p
+    WHERE p.pk = row.provider_pk
+      AND p.deleted_at IS NULL
+    OFFSET 0
+  ) AS provider
   WHERE row.deleted_at IS NULL
   ORDER BY row.created_at DESC, row.pk DESC
   LIMIT 10001

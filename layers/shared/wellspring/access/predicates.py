@@ -6,6 +6,7 @@ the way closes it.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +44,7 @@ from wellspring.models.junctions import workspace_group_workspaces
 CALLER = "caller_id"
 CLAIMED = "claimed_workspaces"
 IDS = ARRAY(PG_UUID(as_uuid=True))
+_ENROLMENT = aliased(workspace_group_workspaces, "enrolment")
 
 
 # What a caller of so few workspaces sees is compared as an array. Of more each row's workspace is looked up: what a row
@@ -60,13 +62,14 @@ def identity(people: FromClause, id_: ColumnElement[UUID]) -> list[ColumnElement
 
 def _caller() -> Select[tuple[int]]:
     """Select the pk of the caller."""
-    people = parents.peoples
+    people = aliased(parents.peoples, "caller")
     return select(people.c.pk).where(*identity(people, bindparam(CALLER, type_=PG_UUID(as_uuid=True))))
 
 
-def _held(membership: Table, tenant_pk: str) -> Select[tuple[int]]:
+def _held(membership: FromClause, tenant_pk: str) -> Select[tuple[int]]:
     """Select the pks of the tenants, workspaces or groups, live or not, of which the caller is an active member."""
     caller = _caller().limit(literal_column("1", Integer))
+    membership = aliased(membership, "membership")
     return select(membership.c[tenant_pk].label("pk")).where(
         membership.c.people_pk == caller.scalar_subquery(),
         membership.c.status == "active",
@@ -74,8 +77,9 @@ def _held(membership: Table, tenant_pk: str) -> Select[tuple[int]]:
     )
 
 
-def _live(tenant: Table, pks: FromClause) -> Select[tuple[int]]:
+def _live(tenant: FromClause, pks: FromClause) -> Select[tuple[int]]:
     """Select those of `pks` whose tenants are live."""
+    tenant = aliased(tenant, "tenant")
     return (
         select(tenant.c.pk).select_from(pks).join(tenant, tenant.c.pk == pks.c.pk).where(tenant.c.deleted_at.is_(None))
     )
@@ -90,8 +94,7 @@ def _is_live(pks: FromClause) -> ColumnElement[bool]:
 
 def _enrolled() -> Select[tuple[int]]:
     """Select the pks of the workspaces, live or not, of live enrolments."""
-    enrolment = workspace_group_workspaces
-    return select(enrolment.c.workspace_pk.label("pk")).where(enrolment.c.deleted_at.is_(None))
+    return select(_ENROLMENT.c.workspace_pk.label("pk")).where(_ENROLMENT.c.deleted_at.is_(None))
 
 
 def _groups() -> Select[tuple[int]]:
@@ -112,12 +115,20 @@ class Visible:
         self._person = person
         self._claimed = claimed
         self._direct = direct
-        self._groups: CTE = _groups().cte("visible_groups")
+
+    # Each of these stands once in a statement, whatever asks about it.
+    @cached_property
+    def _groups(self) -> CTE:
+        return _groups().cte("visible_groups")
+
+    @cached_property
+    def _own_groups(self) -> CTE:
         pks = func.array(select(self._groups.c.pk).scalar_subquery())
-        self._own_groups: CTE = select(pks.label("pks")).cte("own_groups")
-        all_of_them = union(*(_live(parents.workspaces, ways.subquery()) for ways in self._ways()))
-        self._workspaces: CTE = all_of_them.cte("visible")
-        self._few: CTE = self._as_few()
+        return select(pks.label("pks")).cte("own_groups")
+
+    @cached_property
+    def _workspaces(self) -> CTE:
+        return union(*(_live(parents.workspaces, ways.subquery()) for ways in self._ways())).cte("visible")
 
     def _ways(self, of: ColumnElement[int] | None = None) -> list[Select[tuple[int]]]:
         """Return the selects of the workspaces, live or not, that are opened to the caller: of each way one.
@@ -131,7 +142,7 @@ class Visible:
             direct = direct.where(direct.selected_columns.pk.between(of, of))
         if self._direct:
             return [direct]
-        enrolment, through_groups = workspace_group_workspaces, _enrolled()
+        enrolment, through_groups = _ENROLMENT, _enrolled()
         if of is None:
             in_them = enrolment.c.workspace_group_pk == self._groups.c.pk
             return [direct, through_groups.select_from(self._groups).where(in_them)]
@@ -140,14 +151,15 @@ class Visible:
         opened = through_groups.select_from(self._own_groups.join(enrolment, is_of_caller))
         return [direct, opened.where(enrolment.c.workspace_pk == of)]
 
-    def _as_few(self) -> CTE:
-        """Return one row: the array of the workspaces that the caller sees, or null where they are not few."""
+    @cached_property
+    def _few(self) -> CTE:
+        """One row: the array of the workspaces that the caller sees, or null where they are not few."""
         most = literal_column(str(FEW + 1), Integer)
         # In the order of an index, so that no more than these are read.
         direct = _held(parents.workspace_memberships, "workspace_pk").order_by(literal_column("pk")).limit(most)
         parts = [select(direct.subquery("some_direct"))]
         if not self._direct:
-            enrolment = workspace_group_workspaces
+            enrolment = _ENROLMENT
             some = _enrolled().where(enrolment.c.workspace_group_pk == self._groups.c.pk)
             of_group = some.order_by(enrolment.c.workspace_pk).limit(most).correlate(self._groups).lateral("of_group")
             through_groups = select(of_group.c.pk).select_from(self._groups.join(of_group, true())).limit(most)
@@ -194,7 +206,7 @@ class Visible:
             if not leads:
                 return self._sees(pk)
             # The policies will ask about each row that is found by all of them, so they are told to list them, too.
-            left = func.wellspring.leave_workspaces(true() if self._direct else false(), type_=Boolean)
+            left = func.wellspring.leave_workspaces(true() if self._direct else false(), type_=Boolean).label("done")
             listed = func.array(select(self._workspaces.c.pk).scalar_subquery())
             return and_(select(left).scalar_subquery(), pk == func.any(listed))
         workspace = parents.workspaces.alias()

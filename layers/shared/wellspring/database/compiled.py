@@ -7,7 +7,7 @@ ten thousand objects, all of which a full garbage collection looks at; its text 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Select, TextClause
+from sqlalchemy import Connection, CursorResult, Select, TextClause, TextualSelect
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -27,7 +27,7 @@ class Compiled:
         statement: one whose text does not depend on its values, as a list within `IN` would make it.
     """
 
-    def __init__(self, statement: Select[Any] | TextClause) -> None:
+    def __init__(self, statement: Select[Any] | TextClause | TextualSelect) -> None:
         compiled: SQLCompiler = statement.compile(dialect=_DIALECT)
         self.text = compiled.string
         self._parameters: list[tuple[str, Any, _Process | None]] = []

@@ -5,7 +5,7 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey,
 from wellspring.models import walks
 from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
 from wellspring.models.parents import LIVE, reference
-from wellspring.models.walks import DIRECTIONS, Walk
+from wellspring.models.walks import DIRECTIONS, ListIndex
 from wellspring.resources import Resource, ledgers, resource_of
 
 
@@ -31,9 +31,9 @@ def provenance_table(ledger: Resource) -> Table:
         # Which message wrote the row, and which one ended it: no foreign keys, for messages are forgotten.
         *(Column(trace.column, BigInteger) for trace in ledger.traces),
         # pk is the third column because a sync writes thousands of rows with one created_at.
-        Walk(record.column, "created_at").index(f"idx_{name}_record_created"),
+        ListIndex(record.column, "created_at").index(f"idx_{name}_record_created"),
         # Of a record's history the dead rows by themselves, which cost a sync nothing (docs/adr/0028).
-        Walk(record.column, "created_at", live=False).index(f"idx_{name}_record_created_dead"),
+        ListIndex(record.column, "created_at", live=False).index(f"idx_{name}_record_created_dead"),
         # Whether somebody else brings a record in, and what a relink ends, however many dead rows the record has.
         *(
             Index(
@@ -44,7 +44,7 @@ def provenance_table(ledger: Resource) -> Table:
             for direction in DIRECTIONS
         ),
         # The live half of the seed's index; the dead one is among the others (docs/adr/0029).
-        Walk(connector.column, "created_at", live=True).index(f"idx_{name}_wc_created_at"),
+        ListIndex(connector.column, "created_at", live=True).index(f"idx_{name}_wc_created_at"),
         *walks.indexes(name, connector.column, "wc", directed=True),
         *walks.indexes(name, None, ""),
         schema=SCHEMA,

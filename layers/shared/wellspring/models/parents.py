@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.schema import SchemaItem
 
 from wellspring.models.base import SCHEMA, direction_enum, instant, metadata, standard_columns
-from wellspring.models.walks import Walk, everywhere, indexes, of_one
+from wellspring.models.walks import ListIndex, everywhere, indexes, of_one
 from wellspring.resources import FOLDED, Resource, records, resource_of
 
 LIVE = text("deleted_at IS NULL")
@@ -41,13 +41,13 @@ def listed(table: str, parent: str | None, *, named: bool = True) -> Iterator[Sc
     """Yield the indexes that lists of a parent are read by: of some workspaces, or of all there are."""
     if parent:
         yield from indexes(table, parent, "workspace")
-        yield Walk(None, "created_at", live=True).index(f"idx_{table}_created_live")
+        yield ListIndex(None, "created_at", live=True).index(f"idx_{table}_created_live")
     else:
         yield from everywhere(table)
     if named and parent:
-        yield Walk(parent, FOLDED, live=True).index(f"idx_{table}_workspace_name_live")
+        yield ListIndex(parent, FOLDED, live=True).index(f"idx_{table}_workspace_name_live")
     if named:
-        yield Walk(None, FOLDED, live=True).index(f"idx_{table}_name_live")
+        yield ListIndex(None, FOLDED, live=True).index(f"idx_{table}_name_live")
 
 
 workspaces = Table(

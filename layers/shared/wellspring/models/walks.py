@@ -22,7 +22,7 @@ _KEY = "walk"
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class ListIndex:
     """What one index holds, in its order.
 
     Attributes:
@@ -83,7 +83,7 @@ def indexes(
 def of_one(table: str, parent: str, short: str, *, also_dead: bool = False) -> Iterator[SchemaItem]:
     """Yield the indexes by which a service lists what one parent has, of all workspaces: in the order of its making."""
     for live in (True, False) if also_dead else (True,):
-        walk = Walk(parent, "created_at", live)
+        walk = ListIndex(parent, "created_at", live)
         yield walk.index(name_of(table, short, walk))
 
 
@@ -93,7 +93,7 @@ def everywhere(table: str) -> Iterator[SchemaItem]:
         yield walk.index(name_of(table, "", walk))
 
 
-def walks(parent: str | None, *, directed: bool, within: str | None = None) -> Iterator[Walk]:
+def walks(parent: str | None, *, directed: bool, within: str | None = None) -> Iterator[ListIndex]:
     """Yield what `indexes` makes."""
     times = (
         ("created_at", True),
@@ -103,31 +103,33 @@ def walks(parent: str | None, *, directed: bool, within: str | None = None) -> I
         ("deleted_at", False),
     )
     for time, live in times:
-        yield from (Walk(parent, time, live, direction, within) for direction in (DIRECTIONS if directed else (None,)))
+        yield from (
+            ListIndex(parent, time, live, direction, within) for direction in (DIRECTIONS if directed else (None,))
+        )
 
 
-def name_of(table: str, short: str, walk: Walk) -> str:
+def name_of(table: str, short: str, walk: ListIndex) -> str:
     """Return the name of an index that `indexes` makes."""
     parts = [short, walk.time.removesuffix("_at"), "live" if walk.live else "dead", walk.direction]
     return f"idx_{table}_{'_'.join(part for part in parts if part)}"
 
 
-def declared(table: Table) -> dict[Walk, str]:
+def declared(table: Table) -> dict[ListIndex, str]:
     """Return the indexes of a table that lists are read by, each with its name."""
     return {index.info[_KEY]: str(index.name) for index in table.indexes if _KEY in index.info}
 
 
-def pieces(
+def covering_indexes(
     table: Table,
     parent: str | None,
     time: str,
     halves: Sequence[bool],
     direction: str | None,
     within: str | None = None,
-) -> list[Walk]:
-    """Return walks that together hold the rows of a list, each in the list's order.
+) -> list[ListIndex]:
+    """Return indexes that together hold the rows of a list, each in the list's order.
 
-    Where no index has the order, the pieces are the halves, and are sorted.
+    Where no index has the order, those are the halves, and are sorted.
 
     Args:
         table: whose rows.
@@ -138,13 +140,13 @@ def pieces(
         within: the column of a second parent.
     """
     there = declared(table)
-    found: list[Walk] = []
-    undivided = Walk(parent, time, None, direction, within)
+    found: list[ListIndex] = []
+    undivided = ListIndex(parent, time, None, direction, within)
     if {*halves} == {True, False} and undivided in there:
         return [undivided]
     for live in halves:
-        whole = Walk(parent, time, live, direction, within)
-        parts = [Walk(parent, time, live, part, within) for part in DIRECTIONS]
+        whole = ListIndex(parent, time, live, direction, within)
+        parts = [ListIndex(parent, time, live, part, within) for part in DIRECTIONS]
         divided = whole not in there and direction is None and all(part in there for part in parts)
         found += parts if divided else [whole]
     return found

@@ -73,7 +73,7 @@ class Beside:
         """Whether there is anything."""
         return bool(self.steps or self.linked or self.kept)
 
-    def left_by(self, rows: Sequence[Row]) -> dict[str, list[object]]:
+    def stored_by(self, rows: Sequence[Row]) -> dict[str, list[object]]:
         """Return the ids that rows which are known already leave, by their places."""
         left: dict[str, list[object]] = {}
         if self.linked or self.resource.type in self.kept:

@@ -374,7 +374,7 @@ def _with_beside(
     beside = Beside.of(resource, view)
     flush = Flush(transaction)
     if rows and beside.is_needed:
-        flush.ask(ledger.leave(beside.left_by(rows)))
+        flush.ask(ledger.store(beside.stored_by(rows)))
         read = beside.ask(flush, principal, len(rows))
         flush.send()
         return read.shown(transaction, rows)

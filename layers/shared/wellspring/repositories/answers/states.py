@@ -17,7 +17,7 @@ from wellspring.database.flush import Answer, Asked, Question
 from wellspring.models import parents
 from wellspring.models.messages import connector_state, sync_messages
 from wellspring.queries import MAX_STATES
-from wellspring.repositories.ledger.left import PLACES, leave_each, left, place
+from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
 from wellspring.resources import WORKSPACE_CONNECTOR
 
 type State = Mapping[Any, Any]
@@ -34,7 +34,7 @@ def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Qu
 
     Args:
         principal: the caller.
-        places: where their ids were left (`ledger.left`) by statements that come before.
+        places: where their ids were left (`ledger.stored_ids`) by statements that come before.
         failures: whether to look for the newest message of each that is parked.
     """
     statement = _states_compiled(person=isinstance(principal, Person), failures=failures)
@@ -80,14 +80,14 @@ def _states_statement(*, person: bool, failures: bool) -> Select[Any]:
         select(connector.c.id, *kept)
         .select_from(connector.outerjoin(state, state.c.workspace_connector_pk == connector.c.pk))
         .where(
-            connector.c.id == func.any(left()),
+            connector.c.id == func.any(stored_ids()),
             visible.workspace(connector.c.workspace_pk),
         )
     )
     if not failures:
         return found
     rows = found.cte("kept")
-    return select(*rows.c).where(leave_each({LAST_FAILURE: func.array_agg(rows.c.last_failure_id)}, rows))
+    return select(*rows.c).where(store_each({LAST_FAILURE: func.array_agg(rows.c.last_failure_id)}, rows))
 
 
 def _last_failure(connector: FromClause, visible: Visible) -> ScalarSelect[UUID]:

@@ -6,7 +6,7 @@ No index has that order; the service asks first how many connectors the workspac
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, case, literal_column, select
+from sqlalchemy import ColumnElement, case, literal_column, select
 
 from wellspring.models import listed_from
 from wellspring.models.messages import connector_state
@@ -27,5 +27,5 @@ class SortedByState(WholeSorted):
         beside = listed.outerjoin(state, state.c.workspace_connector_pk == listed.c.pk)
         self.rows = select(*listed.c, known).select_from(beside).subquery("with_state")
 
-    def _sorted_by(self, row: FromClause) -> list[ColumnElement[Any]]:
-        return [row.c[self.shape.sort.name]]
+    def _sorted_by(self) -> list[ColumnElement[Any]]:
+        return [self.row.c[self.shape.sort.name]]

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from wellspring.access.predicates import IDS
 from wellspring.models import table_of
-from wellspring.models.walks import Walk
+from wellspring.models.walks import ListIndex
 from wellspring.queries import MAX_NAME_FOLDED, Deleted, Operator
 from wellspring.repositories.ledger.shapes import parameter_name
 from wellspring.resources import FOLDED, Relationship, Resource, resource_of
@@ -67,19 +67,19 @@ def is_shown(row: FromClause, deleted: Deleted) -> list[ColumnElement[bool]]:
             return []
 
 
-def is_walked(row: FromClause, walk: Walk, *, by_its_index: bool) -> list[ColumnElement[bool]]:
-    """Return the conditions under which a row is on a walk.
+def is_in(row: FromClause, index: ListIndex, *, by_index: bool) -> list[ColumnElement[bool]]:
+    """Return the conditions under which a row is in an index.
 
-    Where no index is the walk's own, its half is said so that it proves no index's predicate: the planner would combine
+    Where there is no such index, its half is said so that it proves no index's predicate: the planner would combine
     a parent's rows with all dead rows that there are, once for each parent.
     """
-    if walk.live is None or "deleted_at" not in row.c:
+    if index.live is None or "deleted_at" not in row.c:
         half: list[ColumnElement[bool]] = []
-    elif by_its_index:
-        half = is_shown(row, "exclude" if walk.live else "only")
+    elif by_index:
+        half = is_shown(row, "exclude" if index.live else "only")
     else:
-        half = [case((row.c.deleted_at.is_(None), bool(walk.live)), else_=not walk.live)]
-    return [*half, *has_direction(row, walk.direction)]
+        half = [case((row.c.deleted_at.is_(None), bool(index.live)), else_=not index.live)]
+    return [*half, *has_direction(row, index.direction)]
 
 
 def has_direction(row: FromClause, direction: str | None) -> list[ColumnElement[bool]]:
@@ -87,7 +87,7 @@ def has_direction(row: FromClause, direction: str | None) -> list[ColumnElement[
     if direction is None:
         return []
     # One of two words of ours (`resources.DIRECTIONS`), never a client's.
-    return [row.c.direction == literal_column(f"'{direction}'::core_api.direction_enum")]
+    return [row.c.direction == literal_column(f"'{direction}'")]
 
 
 def row_filters(

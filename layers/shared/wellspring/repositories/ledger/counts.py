@@ -1,9 +1,8 @@
 """How many rows a list has."""
 
 from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import CursorResult, Select
+from sqlalchemy import CursorResult, TextualSelect
 
 from wellspring.access.principal import Principal
 from wellspring.database import Compiled
@@ -20,7 +19,7 @@ def count(principal: Principal, query: ListQuery) -> Question[int]:
     return Question(Asked(_count_compiled(shape), values_of(principal, query)), CursorResult.scalar_one)
 
 
-def _count_statement(shape: Shape) -> Select[Any]:
+def _count_statement(shape: Shape) -> TextualSelect:
     return builder_of(shape).count()
 
 

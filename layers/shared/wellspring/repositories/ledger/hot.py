@@ -3,22 +3,22 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import Select, TextualSelect
 
 from wellspring.queries import Sort
-from wellspring.repositories.ledger.includes import _related_statement
-from wellspring.repositories.ledger.pages import _page_statement
+from wellspring.repositories.ledger.includes import related_statement
+from wellspring.repositories.ledger.pages import page_statement
 from wellspring.repositories.ledger.shapes import Shape
-from wellspring.repositories.ledger.single import _one_statement
+from wellspring.repositories.ledger.single import one_statement
 from wellspring.resources import Resource, ledgers, resource_of
 
 
-def hot_statements() -> Iterator[tuple[str, Select[Any]]]:
+def hot_statements() -> Iterator[tuple[str, Select[Any] | TextualSelect]]:
     """Yield the statements, each with what it does.
 
     Of each object of the ledger a person's read of one row and of the first page, and of what its rows point to; of
-    provenance, which programs read too, also a service's read of one row, and a person's next page: the pages whose
-    heads are foreseen (`HeadsThenLateral.is_foreseen`).
+    provenance, which programs read too, also a service's read of one row, and a person's next page: the pages that
+    a bound of the newest rows serves (`newest_bound`).
     """
     objects = [*ledgers().values(), *map(resource_of, ("workspace_group_workspace", "workspace_provider"))]
     for resource in objects:
@@ -26,15 +26,15 @@ def hot_statements() -> Iterator[tuple[str, Select[Any]]]:
         yield f"retrieve {resource.type}", _one(resource, person=True)
         if is_provenance:
             yield f"retrieve {resource.type} for a service", _one(resource, person=False)
-        yield f"list {resource.type}", _page_statement(_plain(resource))
+        yield f"list {resource.type}", page_statement(_plain(resource))
         if is_provenance:
-            yield f"list {resource.type} onwards", _page_statement(_plain(resource, cursor=True))
+            yield f"list {resource.type} onwards", page_statement(_plain(resource, cursor=True))
     for type_ in _related_types(objects):
-        yield f"include {type_}", _related_statement(resource_of(type_), person=True)
+        yield f"include {type_}", related_statement(resource_of(type_), person=True)
 
 
 def _one(resource: Resource, *, person: bool) -> Select[Any]:
-    return _one_statement(resource, ("id",), "exclude", live_parents=False, lock=False, person=person)
+    return one_statement(resource, ("id",), "exclude", live_parents=False, lock=False, person=person)
 
 
 def _plain(resource: Resource, *, cursor: bool = False) -> Shape:

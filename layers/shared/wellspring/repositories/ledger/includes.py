@@ -12,8 +12,8 @@ from wellspring.database import Compiled
 from wellspring.database.flush import Answer, Asked, Question, rows_of
 from wellspring.models import listed_from, table_of
 from wellspring.repositories.ledger.columns import as_text, is_shown, own_columns, target_table
-from wellspring.repositories.ledger.left import ENDED, PLACES, leaves, leaving, left
 from wellspring.repositories.ledger.shapes import Row
+from wellspring.repositories.ledger.stored_ids import ENDED, PLACES, store_ids, stored_ids, stores
 from wellspring.resources import Resource
 
 
@@ -38,16 +38,17 @@ def _rows(answer: Answer) -> list[Row]:
 
 @lru_cache(maxsize=64)
 def _related_compiled(resource: Resource, *, person: bool) -> Compiled:
-    return Compiled(_related_statement(resource, person=person))
+    return Compiled(related_statement(resource, person=person))
 
 
-def _related_statement(resource: Resource, *, person: bool = False) -> Select[Any]:
+def related_statement(resource: Resource, *, person: bool = False) -> Select[Any]:
+    """Return the statement of included rows of a type."""
     # Of messages each caller is shown as much as they may know, also where they are included.
     table: Table = listed_from(resource) if resource.tenancy == "message" else table_of(resource.table)
     row = table.alias("row")
-    visible, found = Visible(person=person), left()
+    visible, found = Visible(person=person), stored_ids()
     if resource.tenancy == "membership":
-        found = func.array_cat(found, left(ENDED), type_=IDS)
+        found = func.array_cat(found, stored_ids(ENDED), type_=IDS)
     statement = select(*own_columns(resource, row)).where(row.c.id == func.any(found), *is_shown(row, "exclude"))
     for relationship in resource.to_one:
         parent = target_table(relationship).alias(relationship.name)
@@ -61,8 +62,10 @@ def _related_statement(resource: Resource, *, person: bool = False) -> Select[An
         # A group is shown to who sees a live enrolment in it, and can be retrieved by its members: what a withdrawn
         # workspace's people see of its past tells them nothing of the group's present (docs/adr/0008).
         seen = visible.through(row, table.name)
-        statement = statement.add_columns(seen.label("is_retrievable")).where(or_(row.c.id == func.any(left()), seen))
+        statement = statement.add_columns(seen.label("is_retrievable")).where(
+            or_(row.c.id == func.any(stored_ids()), seen)
+        )
     shown = statement.add_columns(row.c.pk).cte("shown")
     columns = [column for column in shown.c if column.name != "pk"]
-    left_behind = [leaving(resource, shown)] if leaves(resource) else []
+    left_behind = [store_ids(resource, shown)] if stores(resource) else []
     return select(*as_text(columns)).where(*left_behind).order_by(shown.c.pk)

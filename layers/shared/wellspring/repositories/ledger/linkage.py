@@ -25,7 +25,7 @@ from wellspring.database.flush import Answer, Asked, Question
 from wellspring.models import parents
 from wellspring.models.junctions import workspace_group_workspaces
 from wellspring.queries import MOST_LINKED, Position
-from wellspring.repositories.ledger.left import ONE, PLACES, leave_each, left, place
+from wellspring.repositories.ledger.stored_ids import ONE, PLACES, place, store_each, stored_ids
 from wellspring.resources import WORKSPACE_GROUP
 
 
@@ -93,12 +93,12 @@ def _leaving(names: Sequence[str], held: FromClause) -> ColumnElement[bool]:
         )
         for name in names
     }
-    return leave_each(ids, held)
+    return store_each(ids, held)
 
 
 def _share() -> ColumnElement[int]:
     """Return `share` of the groups that are shown: a page leaves one more, by which it knows that there are more."""
-    found = select(func.cardinality(left())).scalar_subquery()
+    found = select(func.cardinality(stored_ids())).scalar_subquery()
     shown = func.greatest(func.least(found, bindparam("most_rows", type_=Integer)), ONE)
     return func.greatest(literal_column(str(MOST_LINKED), Integer) // shown, ONE)
 
@@ -119,7 +119,7 @@ def _linked(name: str) -> Select[Any]:
     return (
         select(group.c.id.label("group_id"), literal_column(f"'{name}'", Text).label("relationship"), *first.c)
         .select_from(group.join(first, true()))
-        .where(group.c.id == func.any(left()))
+        .where(group.c.id == func.any(stored_ids()))
     )
 
 

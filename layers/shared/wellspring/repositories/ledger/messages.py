@@ -7,27 +7,14 @@ mismatches too, which look so to them.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import (
-    CTE,
-    UUID,
-    ColumnElement,
-    FromClause,
-    Select,
-    Text,
-    bindparam,
-    case,
-    func,
-    literal_column,
-    select,
-    true,
-)
+from sqlalchemy import UUID, ColumnElement, FromClause, Text, bindparam, case, func, literal_column, select
+from sqlalchemy.sql.expression import SelectBase
 
-from wellspring.models.walks import Walk
-from wellspring.repositories.ledger.columns import parent_filters, row_filters, shown_columns, target_table
-from wellspring.repositories.ledger.driven import HeadsThenLateral
+from wellspring.models.walks import ListIndex
+from wellspring.repositories.ledger.columns import parent_filters, row_filters, target_table
 from wellspring.repositories.ledger.everywhere import Everywhere
+from wellspring.repositories.ledger.per_parent import PerParentMerge
 from wellspring.repositories.ledger.shapes import Shape, parameter_name
 from wellspring.resources import MESSAGE_OUTCOMES
 
@@ -38,7 +25,7 @@ WITH_REASON = ("parked", "dismissed")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece(Walk):
+class MessageIndex(ListIndex):
     """Messages that stand together in an index.
 
     Attributes:
@@ -78,19 +65,15 @@ class Piece(Walk):
             yield row.c[self.time].is_not(None)
 
 
-class OfParents(HeadsThenLateral):
+class OfParents(PerParentMerge):
     """Reads the messages of connectors or workspaces, parent by parent."""
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__(shape)
-        self.walks = list(self._pieces())
 
     @property
     def is_sorted(self) -> bool:
         """Whether some index has a parent's messages in the list's order: each order that is offered has one."""
         return True
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _indexes(self) -> Iterator[MessageIndex]:
         asked = {name for name, operator in self.shape.conditions if operator == "eq"}
         outcomes: tuple[str | None, ...] = MESSAGE_OUTCOMES
         if self.time != ARRIVAL or "message_id" in asked:
@@ -101,9 +84,9 @@ class OfParents(HeadsThenLateral):
             outcomes = WITH_REASON
         for outcome in outcomes:
             for is_mismatch in (False, True) if self.shape.person and "reason" in asked else (False,):
-                yield Piece(self.column, self.time, outcome=outcome, is_mismatch=is_mismatch)
+                yield MessageIndex(self.column, self.time, outcome=outcome, is_mismatch=is_mismatch)
 
-    def _driver(self) -> CTE:
+    def _driver(self) -> SelectBase:
         driver = super()._driver()
         workspaces = next(each for each in self.resource.parents if each.target == "workspace")
         if self.leading is workspaces:
@@ -114,14 +97,15 @@ class OfParents(HeadsThenLateral):
         if not named:
             return driver
         pks = func.array(select(workspace.c.pk).where(*named).scalar_subquery())
-        return select(driver).where(driver.c.workspace_pk == func.any(pks)).cte("driver_of_claimed")
+        connectors = driver.subquery("connectors")
+        return select(connectors).where(connectors.c.workspace_pk == func.any(pks))
 
-    def _of_driver_on(self, walk: Walk, row: FromClause, driver: CTE, *, full: bool) -> Select[Any]:
-        """Return the messages of one driver that stand together."""
-        columns, source = _columns(self, row, full=full)
-        return (
-            select(*columns).select_from(source).where(*self._is_of_driver(row, driver), *_conditions(self, walk, row))
-        )
+    def _conditions(self, index: ListIndex) -> Iterator[str]:
+        yield from self._of_driver_conditions()
+        yield from map(self.sql.piece, _of_messages(index).conditions(self.shape, self.row))
+
+    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
+        return _parents(self, full=full)
 
 
 class OfAll(Everywhere):
@@ -132,40 +116,35 @@ class OfAll(Everywhere):
         """Whether indexes of all messages have them in the list's order: they do, for what a service may list."""
         return True
 
-    def _pieces(self) -> list[Walk]:
+    def _indexes(self) -> list[ListIndex]:
         asked = {name for name, _ in self.shape.conditions}
         outcomes: tuple[str | None, ...] = ("",) if "outcome" in asked else (None,)
         if "reason" in asked and "outcome" not in asked:
             outcomes = WITH_REASON
-        return [Piece(None, self.shape.sort.name, outcome=outcome) for outcome in outcomes]
+        return [MessageIndex(None, self.shape.sort.name, outcome=outcome) for outcome in outcomes]
 
-    def _of_all_on(self, walk: Walk, row: FromClause, *, full: bool) -> Select[Any]:
-        columns, source = _columns(self, row, full=full)
-        seen = self.visible.message(row.c.workspace_pk)
-        rows = select(*columns).select_from(source).where(*_conditions(self, walk, row), seen)
-        # The index has all but these, which are most; a service is refused a list of them (`services.reading`).
-        return rows.where(row.c.outcome != "applied") if isinstance(walk, Piece) and walk.outcome == "" else rows
+    def _conditions(self, index: ListIndex) -> Iterator[str]:
+        messages = _of_messages(index)
+        yield from map(self.sql.piece, messages.conditions(self.shape, self.row))
+        yield from self.sql.conditions(self.row, [self.visible.message(self.row.c.workspace_pk)])
+        if messages.outcome == "":
+            # The index has all but these, which are most; a service is refused a list of them (`services.reading`).
+            yield "row.outcome <> 'applied'"
 
-
-def _columns(builder: OfParents | OfAll, row: FromClause, *, full: bool) -> tuple[list[ColumnElement[Any]], FromClause]:
-    """Return what is shown of a message, and what it is read from: for a page with the ids of its parents."""
-    at = row.c[builder.shape.sort.name]
-    if not full:
-        return [row.c.pk, at.label(builder.shape.sort.name)], row
-    columns: list[ColumnElement[Any]] = [row.c.pk, *shown_columns(builder.resource, row, builder.shape.sort.name)]
-    source = row
-    for relationship in builder.resource.parents:
-        if isinstance(builder, OfParents) and relationship is builder.leading:
-            continue
-        parent = target_table(relationship).alias(relationship.name)
-        found = select(parent.c.id).where(parent.c.pk == row.c[relationship.column]).correlate(row)
-        looked_up = found.offset(literal_column("0")).lateral(f"seen_{relationship.name}")
-        source = source.join(looked_up, true(), isouter=True)
-        columns.append(looked_up.c.id.label(f"{relationship.name}_id"))
-    return columns, source
+    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
+        return _parents(self, full=full)
 
 
-def _conditions(builder: OfParents | OfAll, walk: Walk, row: FromClause) -> Iterator[ColumnElement[bool]]:
-    if not isinstance(walk, Piece):
-        raise TypeError(walk)
-    return walk.conditions(builder.shape, row)
+def _parents(builder: OfParents | OfAll, *, full: bool) -> Iterator[tuple[str, str]]:
+    """Yield the joins with the parents of a message, which open and close nothing: a page has their ids."""
+    for relationship in builder.resource.parents if full else ():
+        if relationship is not builder.known:
+            name, parents = relationship.name, target_table(relationship)
+            found = f"SELECT p.id FROM {parents} AS p WHERE p.pk = row.{relationship.column} OFFSET 0"
+            yield name, f"LEFT JOIN LATERAL ({found}) AS {name} ON true"
+
+
+def _of_messages(index: ListIndex) -> MessageIndex:
+    if not isinstance(index, MessageIndex):
+        raise TypeError(index)
+    return index

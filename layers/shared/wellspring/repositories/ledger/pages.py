@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Self
+from typing import Self
 
-from sqlalchemy import Select
+from sqlalchemy import TextualSelect
 
 from wellspring.access.principal import Principal
 from wellspring.database import Compiled
@@ -15,8 +15,8 @@ from wellspring.queries import AnswerQuery, ListQuery, Position
 from wellspring.repositories.ledger import messages
 from wellspring.repositories.ledger.building import PageBuilder
 from wellspring.repositories.ledger.by_state import SortedByState
-from wellspring.repositories.ledger.driven import HeadsThenLateral
 from wellspring.repositories.ledger.everywhere import Everywhere
+from wellspring.repositories.ledger.per_parent import PerParentMerge
 from wellspring.repositories.ledger.shapes import Row, Shape, shape_of, values_of
 from wellspring.repositories.ledger.whole import WholeSorted
 
@@ -61,7 +61,7 @@ class Slice:
 
 
 def page(principal: Principal, query: ListQuery, position: Position | None) -> Question[Slice]:
-    """Ask for one page of the rows that `principal` sees, in one statement; it leaves ids (`left`).
+    """Ask for one page of the rows that `principal` sees, in one statement; it stores ids (`stored_ids`).
 
     Args:
         principal: the caller.
@@ -83,9 +83,7 @@ def _slice(query: ListQuery, answer: Answer, *, of_cursor: bool) -> Slice:
 def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
     """Say whether the rows of the parents that a query is read by, or all, stand in its order in some index."""
     builder = builder_of(shape_of(principal, query, cursor=False, backward=False))
-    return isinstance(builder, WholeSorted) or (
-        isinstance(builder, HeadsThenLateral | Everywhere) and builder.is_sorted
-    )
+    return isinstance(builder, WholeSorted) or (isinstance(builder, PerParentMerge | Everywhere) and builder.is_sorted)
 
 
 def builder_of(shape: Shape) -> PageBuilder:
@@ -99,13 +97,14 @@ def builder_of(shape: Shape) -> PageBuilder:
         return WholeSorted(shape)
     if not resource.driving:
         return Everywhere(shape)
-    return HeadsThenLateral(shape) if shape.is_narrow else Everywhere(shape)
+    return PerParentMerge(shape) if shape.is_narrow else Everywhere(shape)
 
 
-def _page_statement(shape: Shape) -> Select[Any]:
+def page_statement(shape: Shape) -> TextualSelect:
+    """Return the statement of a page."""
     return builder_of(shape).statement()
 
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
 def _page_compiled(shape: Shape) -> Compiled:
-    return Compiled(_page_statement(shape))
+    return Compiled(page_statement(shape))

@@ -15,8 +15,8 @@ from wellspring.database.flush import Answer, Asked, Question, rows_of
 from wellspring.models import listed_from
 from wellspring.queries import Deleted
 from wellspring.repositories.ledger.columns import as_text, target_table, whole_columns
-from wellspring.repositories.ledger.left import leaves, leaving
 from wellspring.repositories.ledger.shapes import Row
+from wellspring.repositories.ledger.stored_ids import store_ids, stores
 from wellspring.repositories.ledger.visible import visible_rows
 from wellspring.resources import Resource
 
@@ -84,11 +84,11 @@ def _one_compiled(
     live_parents: bool,
     lock: bool,
 ) -> Compiled:
-    statement = _one_statement(resource, known_by, deleted, person=person, live_parents=live_parents, lock=lock)
+    statement = one_statement(resource, known_by, deleted, person=person, live_parents=live_parents, lock=lock)
     return Compiled(statement)
 
 
-def _one_statement(
+def one_statement(
     resource: Resource,
     known_by: tuple[str, ...],
     deleted: Deleted,
@@ -97,6 +97,7 @@ def _one_statement(
     live_parents: bool,
     lock: bool,
 ) -> Select[Any]:
+    """Return the statement of one row; the arguments are those of `one`."""
     row = listed_from(resource).alias("row")
     visible = Visible(person=person, direct=resource.tenancy == "direct")
     # Time does not tell a row of somebody else's from one that is not there.
@@ -119,5 +120,5 @@ def _one_statement(
     if lock:
         return statement.with_for_update(of=row)
     found = statement.cte("found")
-    left_behind = [leaving(resource, found)] if leaves(resource) else []
+    left_behind = [store_ids(resource, found)] if stores(resource) else []
     return select(*as_text(found.c)).where(*left_behind)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Integer, Select, bindparam
+from sqlalchemy import ColumnElement, Select, text
 
-from wellspring.repositories.ledger.building import PageBuilder
+from wellspring.repositories.ledger.building import COUNTED, PageBuilder
 from wellspring.repositories.ledger.visible import visible_rows
 from wellspring.resources import FOLDED
 
@@ -12,30 +12,34 @@ from wellspring.resources import FOLDED
 class WholeSorted(PageBuilder):
     """Reads all visible rows and sorts them."""
 
-    def page(self) -> CTE:
-        """Return the first rows of the sorted list, ahead of the cursor."""
-        row = self.rows.alias("row")
-        rows = self._rows(row).add_columns(row.c.pk, *self._sorted_by(row))
+    def page(self) -> str:
+        """Return the query of the first rows of the sorted list, ahead of the cursor."""
+        reverse = self.shape.backward
+        rows = self._rows().add_columns(self.row.c.pk, *self._sorted_by())
         if self.shape.cursor:
-            rows = rows.where(self._beside_cursor(row, reverse=self.shape.backward, inclusive=False))
-        order = self._order(self._at(row), row.c.pk, reverse=self.shape.backward)
-        return rows.order_by(*order).limit(bindparam("rows", type_=Integer)).cte("page")
+            rows = rows.where(text(self._beside_cursor(reverse=reverse, inclusive=False)))
+        return f"{self.sql.piece(rows)} ORDER BY {self._order(self._at, 'row.pk', reverse=reverse)} LIMIT :rows"
 
-    def row_behind(self) -> Select[Any]:
-        """Return the rows at and behind the cursor."""
-        row = self.rows.alias("row_behind")
-        beside = self._beside_cursor(row, reverse=not self.shape.backward, inclusive=True)
-        return self._rows(row).where(beside)
+    def row_behind(self) -> str:
+        """Return the query of the rows at and behind the cursor."""
+        beside = self._beside_cursor(reverse=not self.shape.backward, inclusive=True)
+        return self.sql.piece(self._rows().where(text(beside)))
 
-    def any_rows(self) -> Select[Any]:
-        """Return all visible rows."""
-        return self._rows(self.rows.alias("row"))
+    def any_rows(self) -> str:
+        """Return the query of visible rows."""
+        return f"{self.sql.piece(self._rows())} LIMIT {COUNTED}"
 
-    def _sorted_by(self, row: FromClause) -> list[ColumnElement[Any]]:
-        return [row.c[FOLDED]] if self.shape.sort.by_name else []
+    def _sorted_by(self) -> list[ColumnElement[Any]]:
+        return [self.row.c[FOLDED]] if self.shape.sort.by_name else []
 
-    def _rows(self, row: FromClause) -> Select[Any]:
+    def _rows(self) -> Select[Any]:
         shape = self.shape
         return visible_rows(
-            self.resource, row, self.visible, shape.conditions, shape.deleted, direction=shape.direction, leads=True
+            self.resource,
+            self.row,
+            self.visible,
+            shape.conditions,
+            shape.deleted,
+            direction=shape.direction,
+            leads=True,
         )

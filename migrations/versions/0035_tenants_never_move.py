@@ -6,8 +6,8 @@ workspace. Safe while old functions run: none of them changes a workspace.
 
 from alembic import op
 
-revision = "0033"
-down_revision = "0026"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,84 @@
+"""The plain page of who has hundreds of connectors, read by what each of them brought last (docs/adr/0045).
+
+This is for people of many workspaces alone: where `serves` says no, every driver's head is looked up, and the page is
+the same.
+"""
+
+from wellspring.queries import Sort
+from wellspring.repositories.ledger.shapes import Shape
+
+# What the database knows of the drivers' newest rows, whoever sees them: no head is newer. Without a driver, what the
+# newest rows of all others are older than. It says nothing where a page has room for half of them.
+NEWEST = """
+SELECT *
+  FROM wellspring.newest_of_{table}(
+         (SELECT CASE WHEN count(*) > 2 * :rows THEN CAST(:rows AS integer) END FROM driver), {before})
+"""
+LIKELY = """
+SELECT driver.*, newest_at, newest_pk, row_number() OVER (ORDER BY newest_at DESC, newest_pk DESC) AS turn
+  FROM driver
+  JOIN newest ON newest.connector_pk = driver.pk
+"""
+# The heads of a page's worth of them are looked up.
+NEAR = """
+SELECT driver.*, head.*
+  FROM likely AS driver
+ CROSS JOIN LATERAL ({first}) AS head
+ WHERE turn <= :rows
+"""
+# The last of these heads, where they fill a page: what is not as new is on no page.
+FURTHEST = """
+SELECT head_at, head_pk FROM near WHERE (SELECT count(*) FROM near) = :rows ORDER BY head_at, head_pk LIMIT 1
+"""
+# Of the others only those that may have a row as new; mostly none. And those that nothing was said of, unless all that
+# are omitted are known to be older.
+FAR = """
+SELECT *
+  FROM likely
+ WHERE turn > :rows
+   AND NOT EXISTS (SELECT 1 FROM furthest WHERE (newest_at, newest_pk) < (head_at, head_pk))
+ UNION ALL
+SELECT driver.*, NULL, NULL, NULL
+  FROM driver
+ WHERE NOT (SELECT EXISTS (
+             SELECT 1 FROM furthest
+              WHERE coalesce(head_at >= (SELECT newest_at FROM newest WHERE connector_pk IS NULL), true)))
+   AND driver.pk NOT IN (SELECT pk FROM likely)
+"""
+HEADS = """
+SELECT driver.*, row_number() OVER (ORDER BY head_at DESC, head_pk DESC) AS place
+  FROM (SELECT * FROM near
+         UNION ALL
+        SELECT driver.*, head.* FROM far AS driver CROSS JOIN LATERAL ({first}) AS head) AS driver
+ ORDER BY head_at DESC, head_pk DESC
+ LIMIT :rows
+"""
+
+
+def serves(shape: Shape) -> bool:
+    """Say whether a page is read so: a person's plain page of provenance, from its beginning or onwards.
+
+    It is also what is planned once (`ledger.hot`). For others planning the longer statement would cost what it spares.
+    """
+    plain = (shape.conditions, shape.direction, shape.deleted, shape.sort) == ((), None, "exclude", Sort())
+    is_any = shape.claimed or shape.backward or shape.large
+    return shape.resource.policy == "provenance" and shape.person and plain and not is_any
+
+
+def heads(first: str, *, is_after: bool, table: str) -> dict[str, str]:
+    """Return the queries of the drivers that can have rows on the page, the last of which is `head`.
+
+    Args:
+        first: the query of the first row of `driver`.
+        is_after: whether the page continues from a row.
+        table: of the rows.
+    """
+    before = ":cursor_at, :cursor_pk" if is_after else "'infinity'::timestamptz, 9223372036854775807"
+    return {
+        "newest": NEWEST.format(table=table, before=before),
+        "likely": LIKELY,
+        "near": NEAR.format(first=first),
+        "furthest": FURTHEST,
+        "far": FAR,
+        "head": HEADS.format(first=first),
+    }
