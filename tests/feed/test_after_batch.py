@@ -88,6 +88,21 @@ class TestTheFeed:
         reasons = tables.rows("SELECT reason FROM wellspring.sync_messages")
         assert [row.reason for row in reasons] == ["tenant_mismatch"]
 
+    def test_releases_what_waited_for_its_connector_and_makes_its_records(
+        self, fresh_database: FreshDatabase, tables: Tables, stage: Stage, missing: Row
+    ) -> None:
+        workspace, connector, software = uuid4(), uuid4(), uuid4()
+        making = synced(connector, [missing])
+        making["records"][0]["attributes"] = {"name": "Made when its connector came"}
+        sync(making)
+        tell(upserted("workspace_connector", connector, workspace_id=workspace, connector_id=software))
+        tell(upserted("workspace", workspace))
+        assert outcomes(tables) == ["parked"]
+        tell(upserted("connector", software))
+        assert outcomes(tables) == ["applied"]
+        assert live(tables) == 1
+        sums_are_right(fresh_database)
+
     def test_leaves_what_misses_more(self, tables: Tables, stage: Stage, missing: Row) -> None:
         sync(synced(stage.connector, [missing, Row("people", 0, uuid4())]))
         tell(upserted("company", missing, workspace_id=stage.workspace))

@@ -121,6 +121,48 @@ def test_a_message_of_an_unknown_connector_waits_for_it_and_for_its_records(
     assert ledger.live() == ids([company])
 
 
+def bringing(connector: Row, *records: Row) -> Body:
+    """Return a message that says of each of these records what it is made of."""
+    body = synced(connector.id, records)
+    for record in body["records"]:
+        record["attributes"] = {"name": "Brought along"}
+    return body
+
+
+def test_a_message_of_an_unknown_connector_does_not_wait_for_what_it_makes_itself(
+    world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    connector, made, missed = later("workspace_connector"), later(), later()
+    body = bringing(connector, made)
+    body["records"] += synced(connector.id, [missed])["records"]
+    consume(body)
+    come(world, connector, ours)
+    assert settle()["applied"] == 0
+    come(world, missed, ours)
+    assert settle()["applied"] == 1
+    assert ledger.live() == ids([made, missed])
+    assert ledger.messages()[body["id"]].counts["company"] == {"named": 2, "made": 1, "linked": 2, "ended": 0}
+
+
+def test_what_it_would_make_is_waited_for_from_then_on_where_it_turns_out_to_be_gone(
+    world: World, ours: Tenant, ledger: Ledger
+) -> None:
+    connector, company = later("workspace_connector"), later()
+    body = bringing(connector, company)
+    consume(body)
+    world.tombstone(come(world, company, ours))
+    come(world, connector, ours)
+    assert settle() == {"applied": 0, "parked": 1, "is_all": True}
+    assert fates(ledger, body) == [UNKNOWN]
+    assert waits(ledger) == 1
+    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
+    restore = f"UPDATE core_api.companies SET deleted_at = NULL WHERE id = '{company.id}'"
+    world.database.owner.execute(text(restore))
+    world.database.commit()
+    assert settle()["applied"] == 1
+    assert ledger.live() == ids([company])
+
+
 def test_a_disconnect_of_an_unknown_connector_is_applied_when_it_comes(
     world: World, ours: Tenant, ledger: Ledger
 ) -> None:

@@ -1,19 +1,21 @@
 """What is applied in chunks and was left half-done is gone on with later, and leaves what newer messages did."""
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from maintenance.settle import handler
-from tests.support.api import Context
-from tests.support.databases import FreshDatabase
+from tests.support.api import READER, Context, Reply, draft, get, patch
+from tests.support.databases import CONSUMER, WRITER, FreshDatabase, role_of_call
 from tests.support.queue import Body, consume, disconnected, invalidated, reverted, synced
 from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
+from tests.writing.conftest import PIPELINE, race
 from wellspring import messages
 from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database.retry import Deadline, with_retries
@@ -55,6 +57,23 @@ def fate(ledger: Ledger, body: Body) -> tuple[str, str | None]:
     return row.outcome, row.reason
 
 
+def held(connector: Row) -> TextClause:
+    return text(f"SELECT wellspring.lock_connectors(ARRAY[{connector.pk}]::bigint[], NULL)")
+
+
+def url_of(row: Row) -> str:
+    return f"/v1/{row.type.replace('_', '-')}s/{row.id}"
+
+
+def restore(row: Row) -> Reply:
+    """Bring a row back over HTTP."""
+    token = role_of_call.set(WRITER)
+    try:
+        return patch(url_of(row), PIPELINE, draft(row.type, {"deleted_at": None}, row.id))
+    finally:
+        role_of_call.reset(token)
+
+
 class TestADisconnect:
     def test_ends_the_rest_of_what_was_there_and_nothing_newer(
         self, world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
@@ -91,6 +110,26 @@ class TestADisconnect:
         settle()
         assert ledger.live(ours.connector) == ids(companies[-1:])
 
+    def test_leaves_what_a_request_brought_back_that_had_waited_for_its_first_chunk(
+        self, fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
+    ) -> None:
+        rows = world.provenances(companies, ours.connector)
+        world.tombstone(rows[-1])
+        fresh_database.engine(CONSUMER)
+        calls: list[Callable[[], Reply | None]] = [
+            lambda: begin(disconnected(ours.connector)),
+            lambda: restore(rows[-1]),
+        ]
+        _, restored = race(fresh_database, held(ours.connector), *calls)
+        assert restored is not None
+        assert restored.status == 200
+        settle()
+        assert ledger.live(ours.connector) == ids(companies[-1:])
+        # What was shown is what is stored, in milliseconds.
+        found = get(url_of(rows[-1]), READER).data["attributes"]
+        assert found == restored.data["attributes"]
+        assert found["updated_at"] > found["created_at"]
+
     def test_that_nobody_interrupts_leaves_what_is_written_between_two_chunks(
         self, ours: Tenant, ledger: Ledger, companies: list[Row]
     ) -> None:
@@ -100,6 +139,14 @@ class TestADisconnect:
         consume(synced(ours.connector, ours.mixed))
         assert consume(over) == []
         assert ledger.live(ours.connector) == ids(ours.mixed)
+
+
+def restored_rows(database: FreshDatabase) -> Sequence[Any]:
+    """Return the live rows that have changed since they were made."""
+    rows = "SELECT pk, updated_at FROM core_api.company_workspace_connectors"
+    found = database.owner.execute(text(f"{rows} WHERE deleted_at IS NULL AND updated_at > created_at")).all()
+    database.commit()
+    return found
 
 
 class TestARevert:
@@ -112,6 +159,19 @@ class TestARevert:
         undo = reverted(ours.connector, relink["id"])
         begin(undo, chunks=2)
         return undo
+
+    def test_stamps_what_it_brings_back_when_it_has_its_connector(
+        self, fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, undo: Body
+    ) -> None:
+        known = {row.pk for row in restored_rows(fresh_database)}
+        moment = f"UPDATE core_api.companies SET updated_at = clock_timestamp() WHERE pk = {ours.companies[0].pk}"
+        race(fresh_database, held(ours.connector), lambda: begin(undo), meanwhile=[text(moment)])
+        (at,) = fresh_database.owner.execute(
+            text(f"SELECT updated_at FROM core_api.companies WHERE pk = {ours.companies[0].pk}")
+        ).one()
+        stamped = [row.updated_at for row in restored_rows(fresh_database) if row.pk not in known]
+        assert len(stamped) == CHUNK
+        assert min(stamped) >= at
 
     def test_goes_on_behind_appends(
         self, world: World, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body

@@ -264,6 +264,7 @@ class Meeting:
         "removed provenance, record",
         "choice, workspace",
         "choice, provider",
+        "changed choice, workspace",
     ],
 )
 def test_whatever_ends_in_front_of_a_flush_is_no_failure_and_leaves_nothing_over(
@@ -282,6 +283,8 @@ def test_whatever_ends_in_front_of_a_flush_is_no_failure_and_leaves_nothing_over
         world.tombstone(row)
     url = f"{route_of('company')}/{row.id}"
     restored = draft(row.type, {"deleted_at": None}, row.id)
+    choice = world.choose(ours.workspace, world.provider("chosen"))
+    changed = draft(choice.type, {"is_matched": True}, choice.id)
     chosen = draft("workspace_provider", workspace=ours.workspace, provider=provider)
     requests: dict[str, Callable[[], Reply]] = {
         "enrolment": lambda: enrol(ours, group),
@@ -291,6 +294,7 @@ def test_whatever_ends_in_front_of_a_flush_is_no_failure_and_leaves_nothing_over
         "restored provenance": lambda: call("PATCH", url, PIPELINE, restored),
         "removed provenance": lambda: call("DELETE", url, PIPELINE),
         "choice": lambda: post(CHOICES, MATCHER, chosen),
+        "changed choice": lambda: call("PATCH", f"{CHOICES}/{choice.id}", MATCHER, changed),
     }
     others: dict[str, list[Executable]] = {
         "group": end_group(group),
@@ -304,4 +308,5 @@ def test_whatever_ends_in_front_of_a_flush_is_no_failure_and_leaves_nothing_over
     mine, _, theirs = pair.partition(", ")
     reply = Meeting(fresh_database, monkeypatch, others[theirs]).at(flush, requests[mine])
     assert reply.status in {200, 201, 204, 403, 404, 409}, reply.body
+    assert reply.status != 404 or ": ." not in reply.error["detail"], "it says of what there is none"
     nothing_is_left_over(fresh_database)

@@ -162,10 +162,13 @@ def _change_statement(
 ) -> Update:
     table = table_of(resource.table)
     values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in columns}
+    # A disconnect that is half done ends what was stamped before it began: a transaction that waited for it began
+    # before it, too (repositories/sync/disconnecting).
+    stamp = func.clock_timestamp() if restores else func.now()
     statement = (
         update(table)
         .where(table.c.id == bindparam("row_id", type_=PG_UUID(as_uuid=True)))
-        .values(values | {"updated_at": func.now()})
+        .values(values | {"updated_at": stamp})
         .returning(*own_columns(resource, table))
     )
     if restores:

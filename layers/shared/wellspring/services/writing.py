@@ -95,7 +95,7 @@ def update(
     if changed is None:
         # Its parents may have gone since it was looked at.
         if ledger.one(transaction, principal, resource, {"id": row["id"]}, deleted=rules.updatable) is None:
-            raise absent(resource.type)
+            raise absent(resource.type, row["id"])
         if values.get("deleted_at", row["deleted_at"]) is None:
             raise _parents_are_gone()
         detail = "The value must be a time from created_at until now, or null."
@@ -171,7 +171,7 @@ def remove(
     precondition(row)
     rules.end_with(transaction, row)
     if not writing.tombstone(transaction, resource, row["id"], rules.removal):
-        raise absent(resource.type)
+        raise absent(resource.type, row["id"])
     audit.note(transaction, principal, "delete", resource.type, row["id"])
 
 

@@ -23,7 +23,8 @@ from wellspring.work import Arrival, Disconnected, Outcome, RecordType
 _BEGINNING = ("-infinity", 0)
 
 # Asked behind the connector's lock: who writes rows of the connector later has a higher pk, and who brings one back
-# stamps it later. The stamp is rounded to milliseconds, so up.
+# stamps it later, with the clock behind that lock, whenever their transaction began. The stamp is rounded to
+# milliseconds, so up.
 _THERE = text(
     "SELECT CAST(date_trunc('milliseconds', clock_timestamp()) + interval '1 ms' AS text), jsonb_build_object("
     + ", ".join(

@@ -22,7 +22,7 @@ from wellspring.models.parents import workspace_connectors
 from wellspring.queries import PROBLEMS_KEPT
 from wellspring.repositories.feed import FED
 from wellspring.repositories.sync.arrays import array
-from wellspring.work import Arrival, Problem
+from wellspring.work import Arrival, Problem, Synced
 
 # Two deliveries of a message at the same time: the second one waits at these, and violates one when the first commits.
 _CLAIMED = ("uq_sync_messages_message_id", "uq_sync_messages_digest")
@@ -287,7 +287,12 @@ def _missing(entry: Entry) -> set[tuple[str, str]]:
     """Return what a parked message waits for; one that was overtaken waits for nothing."""
     if entry.outcome != "parked" or entry.reason == "overtaken":
         return set()
-    return {(problem.type, problem.id) for problem in entry.problems if problem.code.startswith("unknown_")}
+    waits = {(problem.type, problem.id) for problem in entry.problems if problem.code.startswith("unknown_")}
+    work = entry.arrival.work
+    if entry.connector_pk is not None or not isinstance(work, Synced):
+        return waits
+    # What it makes itself comes with its connector. What of that turns out to be gone then, it waits for from then on.
+    return {(type_, id_) for type_, id_ in waits if not work.can_make(type_, id_)}
 
 
 def _state(entry: Entry) -> dict[str, Any] | None:

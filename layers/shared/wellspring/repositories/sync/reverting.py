@@ -230,6 +230,7 @@ SELECT count(*) FROM ended""")
 
 # From one place to the next by the index of the dead, as a disconnect does by that of the live: what may not come back
 # is passed once. The comparison of rows leaves the planner no choice but that index (repositories/sync/disconnecting).
+# What comes back is stamped with the clock: the transaction may have begun before a disconnect that it waited for.
 @cache
 def _restore(type_: RecordType, direction: str) -> TextClause:
     tables = RECORDS[type_]
@@ -252,7 +253,7 @@ wanted AS MATERIALIZED (
 ),
 restored AS (
   UPDATE {tables.provenance}
-     SET deleted_at = NULL, updated_at = now(), ended_by_pk = NULL
+     SET deleted_at = NULL, updated_at = clock_timestamp(), ended_by_pk = NULL
    WHERE pk = ANY (ARRAY(SELECT wanted.pk FROM wanted)) AND deleted_at IS NOT NULL AND CAST(:restores AS boolean)
   RETURNING pk
 )
