@@ -1,4 +1,4 @@
-// All workspaces: where did something fail? And what of them is called so? A person looks for a record of any of them; of all
+// All workspaces: where did something fail? And which of them has this name? A person looks for a record of any of them; of all
 // workspaces of a platform the API searches none, so a service looks for a workspace.
 
 import { idOf, included, path } from "./api.js";
