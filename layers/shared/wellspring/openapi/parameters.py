@@ -231,6 +231,9 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
         for parameter in _filters_of(attribute, is_ranged=is_ranged):
             if resource.driving and resource.tenancy != "message" and parameter["name"] in _OF_NO_ORDER:
                 parameter["description"] += " Refused to a service that asks it of all workspaces."
+            if resource.tenancy == "message" and parameter["name"] == "filter[run]":
+                beside = " or ".join(f"`filter[{name}]`" for name in ("workspace", "workspace_connector"))
+                parameter["description"] += f" A service gives {beside} beside it."
             yield parameter
     if resource.type in ledgers():
         description = (
