@@ -26,8 +26,8 @@ pytestmark = pytest.mark.long
 
 MESSAGES = int(os.environ.get("STORM_MESSAGES", "1000"))
 CONNECTORS = min(500, MESSAGES // 10)
-# In so many seconds the large storm is over. The small one asserts no clock: a busy machine is no fault, and what a step
-# of the queue costs is in test_queue.py.
+# In so many seconds the large storm is over. The small one asserts no clock: a busy machine is no fault, and what a
+# step of the queue costs is in test_queue.py.
 LARGE = 100_000
 MOST_SECONDS = 600
 # What a queue cannot that keeps its messages in memory.
