@@ -21,7 +21,8 @@ MEMBERS = (
     *("id", "type", "workspace_connector_id", "direction", "records", "mode", "occurred_at", "run"),
     *("message_ids", "snapshot", "workspace_id", "provider_ids"),
 )
-# As it came, and as JSON has it: an id may be written with escapes, and a member may stand twice.
+# As it came, and as JSON has it: an id may be written with escapes, and a member may stand twice. What is no message
+# may write one without its hyphens, too.
 SAID_IN = """
 CREATE FUNCTION wellspring.said_in(body text)
 RETURNS text LANGUAGE plpgsql IMMUTABLE SET search_path = '' AS $$
@@ -36,7 +37,7 @@ CREATE FUNCTION wellspring.erased_in(body text)
 RETURNS uuid[] LANGUAGE sql STABLE SET search_path = '' AS $$
   SELECT array_agg(named.id)
     FROM (SELECT DISTINCT CAST(found[1] AS uuid) AS id
-            FROM regexp_matches(wellspring.said_in(body), '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'g') AS found
+            FROM regexp_matches(wellspring.said_in(body), '[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}', 'g') AS found
          ) AS named
    WHERE (SELECT person.erased_at FROM core_api.peoples AS person WHERE person.id = named.id) IS NOT NULL
       OR (SELECT gone.erased_at FROM wellspring.tombstones AS gone
@@ -84,13 +85,14 @@ CREATE OR REPLACE FUNCTION wellspring.forget_in_messages(person uuid)
 RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
   changed integer := 0;
+  digits text := replace(person::text, '-', '');
   kept record;
   rest text;
 BEGIN
   FOR kept IN SELECT pk, body, reason FROM wellspring.sync_messages
                WHERE outcome IN ('parked', 'in_progress') AND body IS NOT NULL
-                 AND (strpos(lower(body), person::text) > 0 OR strpos(body, '\\u00') > 0)
-                 AND strpos(wellspring.said_in(body), person::text) > 0
+                 AND (strpos(replace(lower(body), '-', ''), digits) > 0 OR strpos(body, '\\u00') > 0)
+                 AND strpos(replace(wellspring.said_in(body), '-', ''), digits) > 0
                ORDER BY pk FOR UPDATE LOOP
     rest := CASE WHEN kept.reason IS DISTINCT FROM 'malformed'
                  THEN wellspring.without_people(kept.body, ARRAY[person]) END;

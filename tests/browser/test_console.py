@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
@@ -22,6 +23,7 @@ from tests.local.stack_process import StackProcess
 from tests.support.node import installed
 from tests.support.stack import running
 from wellspring.example_ids import demo_id
+from wellspring.jsonapi.query import MAX_FILTER_IDS
 
 pytestmark = pytest.mark.outside
 
@@ -845,6 +847,42 @@ def test_three_hundred_connectors_come_by_pages(console: Console) -> None:
         more.click()
         expect(console.page.locator("tbody tr")).to_have_count(count)
     expect(more).to_have_count(0)
+
+
+def test_a_service_finds_more_workspaces_than_a_filter_takes_and_sees_the_connectors_of_all(console: Console) -> None:
+    def page_of(route: Route) -> None:
+        begin = int(route.request.url.partition("from=")[2] or 0)
+        rows = [
+            {
+                "type": "workspace",
+                "id": demo_id("workspace", "a", 1000 + number),
+                "attributes": {"name": f"Found {number:03}"},
+                "relationships": {},
+            }
+            for number in range(begin, begin + 50)
+        ]
+        further = f"/v1/workspaces?filter%5Bname%5D%5Bstarts%5D=Found&from={begin + 50}" if begin < 100 else None
+        route.fulfill(json={"data": rows, "links": {"next": further}})
+
+    def connectors_of(route: Route) -> None:
+        (ids,) = parse_qs(urlsplit(route.request.url).query)["filter[workspace]"]
+        many.append(ids.count(",") + 1)
+        route.fulfill(json={"data": [], "links": {"next": None}})
+
+    many = list[int]()
+    console.sign_in("pipeline")
+    console.page.route("**/v1/workspaces?filter%5Bname%5D%5Bstarts%5D=*", page_of)
+    console.page.route("**/v1/workspace-connectors?filter%5Bworkspace%5D=*", connectors_of)
+    console.page.get_by_role("searchbox", name="Find a workspace").fill("Found")
+    rows = console.page.get_by_role("table", name="Workspaces").locator("tbody tr")
+    expect(rows).to_have_count(50)
+    more = console.page.get_by_role("button", name="Load more")
+    for count in (100, 150):
+        more.click()
+        expect(rows).to_have_count(count)
+    # Of each page once: all of them together are more ids than a filter takes.
+    assert many == [50, 50, 50]
+    assert sum(many) > MAX_FILTER_IDS
 
 
 def longest_task(trace: bytes) -> float:

@@ -173,8 +173,9 @@ def test_wherever_a_message_says_it(
         # Deeper than Postgres reads JSON.
         '{{"id": "{id}", "name": "Forgotten", "deep": ' + "[" * 50_000 + "]" * 50_000 + "}}",
         '{{"id": "{id}", "name": "Forgotten \\u0000"}}',
+        '{{"type": "records.synced", "records": [{{"type": "people", "id": "{id.hex}", "name": "Forgotten"}}]}}',
     ],
-    ids=["no id", "cut short", "no object", "a member twice", "deep", "no text of Postgres"],
+    ids=["no id", "cut short", "no object", "a member twice", "deep", "no text of Postgres", "no hyphens"],
 )
 def test_what_is_no_message_and_names_them_is_kept_without_its_text(
     tables: Tables, person: Row, when: When, text: str
@@ -238,6 +239,7 @@ def malformed_of(person: UUID) -> list[Event]:
         upserted("people", person, 7, workspace_id="none", full_name=NAME),
         membership | {"data": membership["data"] | {"role": "king"}},
         membership | {"type": "wellspring.workspace_membership.crowned", "people": {"full_name": NAME}},
+        upserted("people", person, 7, workspace_id="none", full_name=NAME) | {"subject": person.hex},
     ]
 
 

@@ -26,8 +26,11 @@ pytestmark = pytest.mark.long
 
 MESSAGES = int(os.environ.get("STORM_MESSAGES", "1000"))
 CONNECTORS = min(500, MESSAGES // 10)
-# What a queue cannot that looks at all its messages for each of them, or keeps them in memory.
-LEAST_A_SECOND = 20
+# In so many seconds the large storm is over. The small one asserts no clock: a busy machine is no fault, and what a
+# step of the queue costs is in test_queue.py.
+LARGE = 100_000
+MOST_SECONDS = 600
+# What a queue cannot that keeps its messages in memory.
 MOST_GROWN_MEGABYTES = 40
 WORKSPACE, TOOL, COMPANY = UUID(int=1), UUID(int=2), UUID(int=3)
 LINKED = """
@@ -128,11 +131,11 @@ def test_a_storm_is_worked_off_in_flat_memory(stack: StackProcess, capsys: pytes
     samples.append(megabytes(stack))
     start, middle, end = samples[0], samples[len(samples) // 2], samples[-1]
     with capsys.disabled():
-        # Half of what it is for.
+        # The rate is what it is for, where nothing asserts it.
         print(f"\n{MESSAGES:,} messages in {seconds:.0f} s, {MESSAGES / seconds:.0f} a second")  # noqa: T201  see above
         print(f"MB at its start {start}, middle {middle}, end {end}")  # noqa: T201  the same
     assert linked(stack.facts["database_url"]) == (MESSAGES, MESSAGES)
     assert waiting(sqs, stack.facts["dlq_url"]) == 0
-    assert MESSAGES / seconds > LEAST_A_SECOND
+    assert MESSAGES < LARGE or seconds <= MOST_SECONDS
     assert all(end[name] - start[name] < MOST_GROWN_MEGABYTES for name in start), samples
     sqs.close()

@@ -89,4 +89,4 @@ def test_a_person_is_told_what_is_known_of_them_by_requests(database: Database) 
     assert [item["relationships"]["created_by"]["data"]["id"] for item in enrolled] == [str(OWNER)] * 2
     # The demo's group was made by nobody.
     assert database.owner.execute(text(written)).all() == []
-    assert [person["id"] for person in found["Who is called so, in any workspace?"].data] == [str(OWNER)]
+    assert [person["id"] for person in found["Whose name begins like this, in any workspace?"].data] == [str(OWNER)]

@@ -33,7 +33,7 @@ from wellspring.models import table_of
 from wellspring.openapi import document, examples
 from wellspring.openapi.naming import pascal
 from wellspring.openapi.parameters import WITH_VIEW
-from wellspring.openapi.schemas import included_types
+from wellspring.openapi.schemas import included_types, request_name
 from wellspring.queries import View
 from wellspring.resources import (
     ANSWERS,
@@ -656,6 +656,27 @@ def test_every_attribute_of_an_answer_has_its_description() -> None:
         assert {name: attributes[name]["description"] for name in attributes} == {
             attribute.name: attribute.description for attribute in resource.attributes
         }
+
+
+@pytest.mark.parametrize("route", WRITING, ids=name_of)
+def test_every_attribute_of_a_request_has_its_description(route: Route) -> None:
+    resource = route.resource
+    assert resource is not None
+    request = DOCUMENT["components"]["schemas"][request_name(resource, route.operation)]
+    attributes = request["properties"]["data"]["properties"]["attributes"].get("properties", {})
+    for name, said in attributes.items():
+        declared = resource.attribute(name)
+        assert declared is not None
+        # A time that is written tombstones or restores, which is more than it says where it is shown.
+        assert said["description"] == declared.description or declared.kind == "instant"
+
+
+def test_what_a_service_must_name_beside_a_run_is_said() -> None:
+    (route,) = (route for route in OPERATIONS if route.path == "/v1/sync-messages" and route.operation == "list")
+    told = parameters(route, "query")["filter[run]"]["description"]
+    assert "service" in told
+    assert "`filter[workspace]`" in told
+    assert "`filter[workspace_connector]`" in told
 
 
 def resource_schema(shown: Any, resource: Resource) -> Any:

@@ -153,7 +153,7 @@ class Resource:
         times: what a list is sorted by, and what ranges are of; the first where nothing is said.
         together: filters that may be asked for together, because an index has their rows in the list's order; None
             where any may.
-        enrolled_in: the type in which rows of it are enrolled: a filter called so lists those of one, in the order of
+        enrolled_in: the type in which rows of it are enrolled: a filter of its name lists those of one, in the order of
             their enrolment. Empty for none.
     """
 

@@ -84,10 +84,12 @@ export function useList(path, options) {
 }
 
 /**
- * Read several lists to their ends. Returns {rows, isWhole, error}; what has come is there at once.
+ * Read several lists to their ends. Returns {rows, isWhole, error, reload}; what has come is there at once, and `reload` reads
+ * what failed again.
  */
 export function useEvery(paths) {
   const [, redraw] = useState(0);
+  const [turn, setTurn] = useState(0);
   const read = useRef(new Map());
   const wanted = paths.join(" ");
   useEffect(() => {
@@ -112,12 +114,17 @@ export function useEvery(paths) {
     };
     for (const path of paths) if (!read.current.has(path)) readOne(path);
     return () => controller.abort();
-  }, [wanted]);
+  }, [wanted, turn]);
+  const reload = useCallback(() => {
+    for (const [path, one] of read.current) if (one.error) read.current.delete(path);
+    setTurn((count) => count + 1);
+  }, []);
   const found = paths.map((path) => read.current.get(path));
   return {
     rows: found.flatMap((one) => one?.rows ?? []),
     isWhole: found.every((one) => one?.isWhole),
     error: found.find((one) => one?.error)?.error,
+    reload,
   };
 }
 

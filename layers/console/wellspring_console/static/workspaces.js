@@ -1,11 +1,11 @@
-// All workspaces: where did something fail? And what of them is called so? A person looks for a record of any of them; of all
+// All workspaces: where did something fail? And which of them has this name? A person looks for a record of any of them; of all
 // workspaces of a platform the API searches none, so a service looks for a workspace.
 
 import { idOf, included, path } from "./api.js";
 import { useConditions } from "./connectors.js";
 import { capital, capped, listed, number, plural } from "./format.js";
 import { html } from "./html.js";
-import { useList } from "./loading.js";
+import { useEvery, useList } from "./loading.js";
 import { AsOf, Empty, Loaded, More, Problem, Search, State, Table, Time, View } from "./parts.js";
 import { fragment, refine } from "./route.js";
 import { titleOf } from "./records.js";
@@ -25,9 +25,13 @@ export function Workspaces({ list, query }) {
   const isNamed = Boolean(text) && !isPerson();
   const called = useList(isNamed ? path("/v1/workspaces", { "filter[name][starts]": text, sort: "name", "page[size]": 50 }) : null);
   const chosen = isNamed ? called : list;
-  // Of the workspaces that a name was found for, or of all.
-  const url = path("/v1/workspace-connectors", { "filter[workspace]": isNamed ? called.rows.map((row) => row.id).join(",") : "", "page[size]": 500 });
-  const connectors = useList(chosen.rows.length && !isSearch ? url : null, { live: true });
+  const url = path("/v1/workspace-connectors", { "page[size]": 500 });
+  const ofAll = useList(list.rows.length && !isNamed && !isSearch ? url : null, { live: true });
+  // Of the workspaces that a name was found for: page by page of them, because a filter takes 100 ids.
+  const ofNamed = useEvery(called.pages.filter((page) => page.data.length).map((page) => path("/v1/workspace-connectors", {
+    "filter[workspace]": page.data.map((row) => row.id).join(","), "page[size]": 500,
+  })));
+  const connectors = isNamed ? { ...ofNamed, document: ofNamed.isWhole ? called.document : undefined, at: called.at } : ofAll;
   const month = useConditions(connectors.rows);
   const read = month.isWhole || month.error ? connectors : { ...connectors, document: undefined };
   const of = chosen.document && chosen.rows.length > 0 && !isSearch ? read : chosen;
@@ -39,7 +43,7 @@ export function Workspaces({ list, query }) {
     ? `Records whose names begin with “${text}”, of ${rows.length === 1 ? "your workspace" : "all your workspaces"}:`
     : sentence(rows, isAll));
   return html`
-    <${View} title="Workspaces" lead=${lead} aside=${html`<${AsOf} at=${connectors.at} live=${!connectors.error} path=${!isSearch && url} />`}>
+    <${View} title="Workspaces" lead=${lead} aside=${html`<${AsOf} at=${connectors.at} live=${!isNamed && !connectors.error} path=${!isNamed && !isSearch && url} />`}>
       ${list.rows.length > 0 && html`
         <div class="filters">
           <${Search} label=${isPerson() ? "Find a record of any workspace" : "Find a workspace"} placeholder="Its name begins with" value=${query.get("q") ?? ""} choose=${(q) => refine({ q })} />

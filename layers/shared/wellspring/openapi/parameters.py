@@ -229,8 +229,7 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
     for attribute in resource.attributes:
         is_ranged = attribute.name in resource.times or attribute.kept == "sorted"
         for parameter in _filters_of(attribute, is_ranged=is_ranged):
-            if resource.driving and resource.tenancy != "message" and parameter["name"] in _OF_NO_ORDER:
-                parameter["description"] += " Refused to a service that asks it of all workspaces."
+            parameter["description"] += _of_services(resource, parameter["name"])
             yield parameter
     if resource.type in ledgers():
         description = (
@@ -253,6 +252,15 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
             schema("DeletedRows"),
             "include",
         )
+
+
+def _of_services(resource: Resource, name: str) -> str:
+    """Say of a filter what a service must name beside it; nothing where it may ask it of all workspaces."""
+    if resource.tenancy == "message":
+        beside = "`filter[workspace]` or `filter[workspace_connector]`"
+        return f" A service gives {beside} beside it." if name == "filter[run]" else ""
+    is_refused = resource.driving and name in _OF_NO_ORDER
+    return " Refused to a service that asks it of all workspaces." if is_refused else ""
 
 
 def _is_live_alone(resource: Resource) -> bool:

@@ -355,9 +355,12 @@ def _all_shown(resource: Resource) -> Object:
 
 def _described(attribute: Attribute) -> Object:
     """Return the schema of an attribute in an answer, with what it says."""
-    shown = _shown(attribute)
+    return _with_description(_shown(attribute), attribute)
+
+
+def _with_description(known: Object, attribute: Attribute) -> Object:
     # Beside a reference some generators read nothing; one that is alone in `allOf` they take for itself.
-    return {**({"allOf": [shown]} if "$ref" in shown else shown), "description": attribute.description}
+    return {**({"allOf": [known]} if "$ref" in known else known), "description": attribute.description}
 
 
 def _shown(attribute: Attribute) -> Object:
@@ -573,7 +576,8 @@ def _of_actions() -> dict[str, Object]:
 
 def request(resource: Resource, operation: str) -> Object:
     """Return the schema of the documents that create or update a type, wherever they are sent."""
-    attributes = {said.name: _said(said) for said in resource.attributes if said.written in {operation, "always"}}
+    written = [said for said in resource.attributes if said.written in {operation, "always"}]
+    attributes = {said.name: _described_to_write(said) for said in written}
     relationships = {said.name: _pointed(said) for said in resource.relationships if said.written == operation}
     creating = operation == "create"
     needed = [said.name for said in resource.attributes if said.required and said.written != "never" and creating]
@@ -614,6 +618,12 @@ def request_to(route: Route, resource: Resource) -> Object:
         **({"required": ["relationships"]} if linked else {}),
     }
     return narrowed(request_name(resource, operation), properties={"data": data})
+
+
+def _described_to_write(attribute: Attribute) -> Object:
+    """Return the schema of an attribute in a request of one type, with what it says; a time says what it does."""
+    known = _said(attribute)
+    return known if attribute.kind == "instant" else _with_description(known, attribute)
 
 
 def _said(attribute: Attribute) -> Object:

@@ -59,12 +59,13 @@ UPDATE {feed.pending_events}
        outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
  WHERE subject = :id""")
 
-# What is no event may hold the id all the same: in whatever member, in a subject of another form, or in one of several
+# What is no event may hold the id all the same: in whatever member, in a subject without hyphens, or in one of several
 # events of a body that is no JSON. Only those that were parked for it are looked through.
 _FORGET_MALFORMED = text(f"""
 UPDATE {feed.pending_events}
    SET event = NULL, updated_at = now(), outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
- WHERE reason = 'malformed' AND event IS NOT NULL AND position(CAST(:id AS text) IN lower(event)) > 0""")
+ WHERE reason = 'malformed' AND event IS NOT NULL
+   AND strpos(replace(lower(event), '-', ''), replace(CAST(:id AS text), '-', '')) > 0""")
 
 _FORGET_MESSAGES = text("SELECT wellspring.forget_in_messages(CAST(:id AS uuid))")
 
