@@ -33,9 +33,9 @@ def _tag(key: bytes, resource: Resource, sort: Sort, body: bytes) -> bytes:
     return _digest(key, "cursor", resource, sort, body)[:TAG_BYTES]
 
 
-def _encrypted(key: bytes, resource: Resource, sort: Sort, row: bytes, pk: int) -> int:
+def _encrypted(key: bytes, resource: Resource, sort: Sort, row: bytes, pk: bytes) -> bytes:
     """Return a pk encrypted, or decrypted: XOR with bits of which each row of a list has its own."""
-    return pk ^ int.from_bytes(_digest(key, "pk", resource, sort, row)[:PK_BYTES])
+    return bytes(one ^ other for one, other in zip(pk, _digest(key, "pk", resource, sort, row), strict=False))
 
 
 def sign(key: bytes, resource: Resource, sort: Sort, position: Position) -> str:
@@ -43,7 +43,7 @@ def sign(key: bytes, resource: Resource, sort: Sort, position: Position) -> str:
     at = position.at
     place = at.encode() if isinstance(at, str) else ((at - EPOCH) // MILLISECOND).to_bytes(TIME_BYTES, signed=True)
     row = position.id.bytes
-    body = row + _encrypted(key, resource, sort, row, position.pk).to_bytes(PK_BYTES) + place
+    body = row + _encrypted(key, resource, sort, row, position.pk.to_bytes(PK_BYTES, signed=True)) + place
     return _written(body + _tag(key, resource, sort, body))
 
 
@@ -80,4 +80,4 @@ def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, p
         )
     row, pk, place = body[:ID_BYTES], body[ID_BYTES : ID_BYTES + PK_BYTES], body[ID_BYTES + PK_BYTES :]
     at = place.decode() if sort.by_text else EPOCH + int.from_bytes(place, signed=True) * MILLISECOND
-    return Position(at, UUID(bytes=row), _encrypted(signer, resource, sort, row, int.from_bytes(pk)))
+    return Position(at, UUID(bytes=row), int.from_bytes(_encrypted(signer, resource, sort, row, pk), signed=True))
