@@ -41,8 +41,8 @@ def run(*command: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_cfn_lint_has_nothing_to_say(documents: Path) -> None:
-    # SAM has put in the values of some parameters (W2001) and of a mapping (W7001). What else a parameter may be is behind a
-    # condition (W1030).
+    # SAM has put in the values of some parameters (W2001) and of a mapping (W7001). What else a parameter may be is
+    # behind a condition (W1030).
     said = run(CFN_LINT, "--ignore-checks", "W1030,W2001,W7001", "--", *sorted(documents.glob("*.json")))
     assert (said.returncode, said.stdout) == (0, "")
 
