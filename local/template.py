@@ -31,7 +31,7 @@ BUCKET = "AWS::S3::Bucket"
 RATE_SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 HTTP_API = "AWS::Serverless::HttpApi"
 # The function whose alias an integration calls.
-CALLED = re.compile(r"/functions/\$\{(\w+)\.Alias\}/invocations$")
+CALLED = re.compile(r"/functions/\$\{(\w+)\.Arn\}:live/invocations$")
 
 
 class _Loader(yaml.CSafeLoader):
@@ -242,7 +242,7 @@ class Template:
         for _, properties in self._of_type(HTTP_API):
             body: dict[str, Any] = properties["DefinitionBody"]
             return body
-        return {"paths": {}, "components": {"securitySchemes": {}}}
+        return {"paths": {}}
 
     @cached_property
     def routes(self) -> tuple[Route, ...]:
@@ -268,10 +268,10 @@ class Template:
     @cached_property
     def audience(self) -> tuple[str, ...]:
         """The audiences of which a token must name one."""
-        for scheme in self._api["components"]["securitySchemes"].values():
-            configuration = scheme["x-amazon-apigateway-authorizer"]["jwtConfiguration"]
-            separator, several = configuration["audience"]["Fn::Split"]
-            return tuple(str(self.resolve(several)).split(separator))
+        for _, properties in self._of_type(HTTP_API):
+            for authorizer in properties.get("Auth", {}).get("Authorizers", {}).values():
+                separator, several = authorizer["JwtConfiguration"]["audience"]["Fn::Split"]
+                return tuple(str(self.resolve(several)).split(separator))
         return ()
 
     @cached_property

@@ -678,7 +678,7 @@ def test_pages_of_the_origins_that_an_operator_names_may_and_carry_no_cookies() 
 def test_api_gateway_calls_the_published_version_and_only_it_may(stack: Stack) -> None:
     for said in operations(stack).values():
         integration = said["x-amazon-apigateway-integration"]
-        assert "Aliaslive}" in integration["uri"]["Fn::Sub"]
+        assert ".Arn}:live/invocations" in integration["uri"]["Fn::Sub"]
         assert integration["credentials"] == {"Fn::GetAtt": ["ApiRole", "Arn"]}
     (may,) = stack.statements("ApiRole")
     assert may.actions == ("lambda:InvokeFunction",)
