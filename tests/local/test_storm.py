@@ -1,6 +1,6 @@
 """A storm of small messages through the whole local stack: how fast it is worked off, and in how much memory.
 
-`STORM_MESSAGES=100000 make long ARGS="-s tests/local/test_storm.py"` is the large one.
+`STORM_MESSAGES=100000 make long ARGS="-n 0 tests/local/test_storm.py"` is the large one, and shows its figures.
 """
 
 import itertools

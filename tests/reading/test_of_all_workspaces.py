@@ -286,7 +286,7 @@ def test_it_costs_what_it_shows_whoever_else_has_rows(
     one = world.connector() if name == "connector" else ours.member
     other = world.connector() if name == "connector" else world.people(ours.workspace)
     rare = world.connector() if name == "connector" else world.people(ours.workspace)
-    made_before: Callable[[str, str, str], str] = lambda of, at, gone: (  # noqa: E731
+    made_before: Callable[[str, str, str], str] = lambda of, at, gone: (  # noqa: E731  named where it is used
         f"INSERT INTO core_api.{table.replace(')', ', created_at, deleted_at)')}"
         f" SELECT {values.format(of=of, workspace='w.pk', group='g.pk')}, {at}, {gone} FROM"
         " (SELECT pk, row_number() OVER (ORDER BY pk) AS n FROM core_api.workspaces WHERE name = 'Another') AS w"
