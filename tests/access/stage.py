@@ -5,7 +5,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -153,9 +153,19 @@ class Stage:
         _agree("answer", _outcome(reply), {"status": answer.status, "problems": problems})
         if answer.made:
             self.compare_tables(world, answer.made)
+        if _restores(request) and not answer.problems:
+            self._learn_when(world, answer, reply)
         if not answer.problems:
             _agree("document", _said(reply), _expected(world, answer, getattr(request, "include", None) or ()))
         return answer
+
+    @staticmethod
+    def _learn_when(world: World, answer: Answer, reply: api.Reply) -> None:
+        """Take over the time of a restored row: that of the moment, where all else has the transaction's."""
+        (row,) = answer.rows
+        said = datetime.fromisoformat(reply.document["data"]["attributes"]["updated_at"])
+        if row.updated_at == world.now and world.now <= said <= datetime.now(UTC) + timedelta(seconds=1):
+            row.updated_at = said
 
     def ask(self, caller: Caller, request: Request) -> api.Reply:
         """Send a request to the function that the template has for it."""
@@ -241,6 +251,10 @@ def _content(stored: Mapping[str, Any]) -> str:
 
 
 # ---- what is asked, as HTTP ----------------------------------------------------------------------------
+
+
+def _restores(request: Request) -> bool:
+    return isinstance(request, Update) and ("deleted_at", None) in request.attributes
 
 
 def _route(type_: str) -> str:
