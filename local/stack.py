@@ -220,15 +220,21 @@ class Stack:
     def _migrate(self) -> None:
         # The revisions compare themselves with the models, which live in the layer.
         sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "shared")]
-        from migrations.run import ROLES, upgrade  # noqa: PLC0415  after the line above, and while the workers import too
+        from migrations import run  # noqa: PLC0415  after the line above, and while the workers import too
 
         if not self._cluster.has_database(DATABASE):
             self._cluster.create_database(DATABASE)
         if self._door:
             # For the migration function in a container.
             self._cluster.make_like_rds()
-        upgrade(self._database_url)
-        self._cluster.let_in(*ROLES)
+        try:
+            run.upgrade(self._database_url)
+        except run.OtherHistory as error:
+            raise Fault(
+                f"the database is of another release: nobody here knows its revision {error};"
+                " `make clean` removes it, and `make run` begins anew"
+            ) from error
+        self._cluster.let_in(*run.ROLES)
 
     def _load_demo(self, sqs: Any, lambdas: Lambdas) -> None:
         self._say("checking the demo data")

@@ -10,7 +10,7 @@ from wellspring.resources import records
 
 type Arguments = Mapping[str, Any]
 
-# As revision 0003 makes the first one.
+# As revision 0007 makes the first one.
 _NEW_CURSOR_KEY = """
     INSERT INTO wellspring.cursor_keys (key)
     SELECT key FROM (SELECT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) AS key) AS made

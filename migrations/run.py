@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, pool
+from sqlalchemy import Connection, Engine, create_engine, make_url, pool
 
 from migrations import planned, statistics
 from wellspring.models.base import INFRASTRUCTURE
@@ -16,6 +16,10 @@ from wellspring.models.base import INFRASTRUCTURE
 ROOT = Path(__file__).resolve().parent
 # The roles that the revisions make, without a password: how they sign in is the deployment's.
 ROLES = ("wellspring_reader", "wellspring_writer", "wellspring_consumer", "wellspring_feeder", "wellspring_exporter")
+
+
+class OtherHistory(Exception):
+    """The database is at a revision that this code does not know."""
 
 
 def _config(**attributes: object) -> Config:
@@ -36,10 +40,13 @@ def upgrade(url: str, revision: str = "head") -> None:
     """Bring the database at `url` (`postgresql://user:password@host:port/name`) up to `revision`.
 
     Waits for another migration of the same database to end. Raises SQLAlchemy's `DBAPIError` when a lock or
-    a statement takes longer than env.py allows; what a revision did before that is rolled back.
+    a statement takes longer than env.py allows; what a revision did before that is rolled back. Raises `OtherHistory`.
     """
-    after = _after if revision == "head" else None
-    command.upgrade(_config(url=url, after=after), revision)
+    config = _config(url=url, after=_after if revision == "head" else None)
+    engine = create_engine(make_url(url).set(drivername="postgresql+pg8000"), poolclass=pool.NullPool)
+    if unknown := _heads(engine) - _known(config):
+        raise OtherHistory(", ".join(sorted(unknown)))
+    command.upgrade(config, revision)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -70,12 +77,15 @@ def deploy(connect: Callable[[], Any]) -> str:
     """
     engine = create_engine("postgresql+pg8000://", creator=connect, poolclass=pool.NullPool)
     config = _config(engine=engine, after=_after)
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if _heads(engine) <= known:
+    if _heads(engine) <= _known(config):
         command.upgrade(config, "head")
     with engine.begin() as owner:
         owner.exec_driver_sql(f"GRANT rds_iam TO {', '.join(ROLES)}")
     return ", ".join(sorted(_heads(engine)))
+
+
+def _known(config: Config) -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
 
 
 def _heads(engine: Engine) -> set[str]:

@@ -2,7 +2,8 @@
 
 Before this is merged: every statement must be safe while the old and the new functions both run. Add a column
 nullable or with a constant default; add an index CONCURRENTLY in `migrations.support.outside_transaction()`; add a
-constraint NOT VALID and validate it in a later revision; drop nothing that the released functions still read.
+constraint NOT VALID and validate it in a later revision; drop nothing that the released functions still read. Import
+nothing but alembic, sqlalchemy and `migrations.support`. When it is done, freeze it: tests/schema/test_frozen.py says how.
 """
 
 from alembic import op

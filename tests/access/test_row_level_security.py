@@ -770,9 +770,9 @@ class TestTheCatalogue:
         of_pipeline: set[tuple[str, str, tuple[Role, ...], bool]] = {
             (table, "ALL", (CONSUMER, WRITER), True) for table in PROVENANCE
         }
-        # Who sweeps what has ended is the consumer (revision 0011).
+        # Who sweeps what has ended is the consumer (revision 0003).
         of_pipeline |= {("workspace_providers", "ALL", (CONSUMER, WRITER), True)}
-        # Who keeps a workspace withdraws it from a group that they are not in (revision 0017).
+        # Who keeps a workspace withdraws it from a group that they are not in (revision 0003).
         of_pipeline |= {("workspace_group_workspaces", "UPDATE", (WRITER,), False)}
         of_callers |= {(table, "SELECT", ROLES, True) for table in KEPT}
         of_callers |= {("idempotency_keys", "ALL", (WRITER,), True)}

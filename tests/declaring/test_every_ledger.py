@@ -112,7 +112,7 @@ def test_the_demo_brings_it_in_and_carries_it_out(type_: RecordType) -> None:
 
 
 def test_its_tables_are_those_that_a_revision_would_make_today(database: Database) -> None:
-    """A revision that changes all ledgers changes `create_ledger` too, or the next ledger is not like the others."""
+    """Who changes all ledgers adds a function that changes one, and it is called here and for each new one."""
     catalogue = Catalogue(database.owner)
     context = MigrationContext.configure(database.owner)
     with Operations.context(context):

@@ -27,6 +27,7 @@ GENERATORS: Mapping[str, str] = {
     "local.generate.events": "",
     "local.generate.docs": "",
     "tests.golden": "",
+    "tests.schema.test_frozen": "",
 }
 # The copy's tests that say most about a new type, in the least time.
 AFFECTED = (
@@ -36,6 +37,7 @@ AFFECTED = (
     "tests/truth/test_documentation.py",
     "tests/truth/test_messages_schema.py",
     "tests/schema/test_catalogue.py",
+    "tests/schema/test_frozen.py",
     "tests/schema/test_migrations.py::test_the_migrated_database_is_what_the_models_say",
     "tests/schema/test_migrations.py::test_down_leaves_nothing_and_up_again_makes_the_same",
     "tests/access/test_mutants.py",

@@ -792,6 +792,19 @@ def test_a_ctrl_c_before_anything_is_started_is_quiet(tmp_path: Path, imported: 
     assert "Traceback" not in starting.output
 
 
+def test_a_database_of_another_history_is_one_line_that_says_how_to_begin_anew(stack: StackProcess) -> None:
+    if not (stack.state / "stack.json").exists():
+        stack.start()
+    assert stack.run("psql", "-c", "UPDATE wellspring.alembic_version SET version_num = '0035x'").returncode == 0
+    assert stack.stop() == 0
+    assert stack.spawn().wait(60) == 1
+    assert stack.output.splitlines()[-1] == (
+        "the database is of another release: nobody here knows its revision 0035x; `make clean` removes it, and"
+        " `make run` begins anew"
+    )
+    assert "Traceback" not in stack.output
+
+
 def test_cleaned_it_is_forgotten(stack: StackProcess) -> None:
     assert stack.run("clean").returncode == 0
     assert not stack.state.exists()

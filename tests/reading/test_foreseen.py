@@ -17,7 +17,7 @@ from wellspring.database.scope import enter
 from wellspring.settings import CallerSettings
 
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
-# Of more the policies list none (revision 0026).
+# Of more the policies list none (revision 0003).
 MOST = 2000
 CONNECTORS, ROWS, MOMENTS = 30, 200, 15
 WORKSPACES, OF_EACH, OF_A_PAGE, OF_ALL = 300, 3, 20, 64

@@ -10,37 +10,13 @@ from sqlalchemy.exc import DBAPIError
 
 from migrations import run
 from tests.schema.conftest import Catalogue
+from tests.schema.everything import everything
 from tests.support.databases import engine_for
 
 ROOT = Path(__file__).parents[2]
 ENROLMENTS = "core_api.workspace_group_workspaces"
 OLD_UNIQUE = "workspace_group_workspaces_workspace_group_pk_wor_3c190_unique"
 NEW_UNIQUE = "workspace_group_workspaces_group_workspace_active_unique"
-
-
-def shape(catalogue: Catalogue) -> list[tuple[object, ...]]:
-    """Return every column, constraint, index and grant of our two schemas."""
-    return catalogue.rows(
-        """
-        WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname IN ('core_api', 'wellspring'))
-        SELECT 'column', attrelid::regclass::text, attname::text, format_type(atttypid, atttypmod),
-               concat(attnotnull, attidentity, pg_get_expr(adbin, adrelid))
-          FROM pg_attribute
-          JOIN pg_class ON pg_class.oid = attrelid AND relkind = 'r' AND relnamespace IN (SELECT oid FROM ours)
-          LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-         WHERE attnum > 0 AND NOT attisdropped
-         UNION ALL
-        SELECT 'constraint', conrelid::regclass::text, conname, contype::text, pg_get_constraintdef(oid)
-          FROM pg_constraint WHERE connamespace IN (SELECT oid FROM ours)
-         UNION ALL
-        SELECT 'index', tablename, indexname, '', indexdef FROM pg_indexes
-         WHERE schemaname IN ('core_api', 'wellspring')
-         UNION ALL
-        SELECT 'grant', pg_class.oid::regclass::text, grantee::regrole::text, privilege_type, ''
-          FROM pg_class, aclexplode(relacl) WHERE relnamespace IN (SELECT oid FROM ours) AND grantee <> relowner
-         ORDER BY 1, 2, 3, 4, 5
-        """
-    )
 
 
 def test_the_migrated_database_is_what_the_models_say(empty_database: str) -> None:
@@ -50,13 +26,13 @@ def test_the_migrated_database_is_what_the_models_say(empty_database: str) -> No
 
 def test_down_leaves_nothing_and_up_again_makes_the_same(empty_database: str, look_into: Catalogue) -> None:
     run.upgrade(empty_database)
-    first = shape(look_into)
+    first = everything(look_into)
     run.downgrade(empty_database, "base")
     assert look_into.tables() == set()
     assert look_into.tables("wellspring") <= {"alembic_version"}
     assert look_into.column("SELECT typname FROM pg_type WHERE typname = 'direction_enum'") == []
     run.upgrade(empty_database)
-    assert shape(look_into) == first
+    assert everything(look_into) == first
 
 
 @pytest.mark.long
@@ -66,17 +42,29 @@ def test_every_step_down_and_up_again_is_the_same(empty_database: str, look_into
     shapes = []
     for revision in revisions:
         run.upgrade(empty_database, revision)
-        shapes.append(shape(look_into))
+        shapes.append(everything(look_into))
     for revision, before in zip(reversed(revisions[:-1]), reversed(shapes[:-1]), strict=True):
         run.downgrade(empty_database, revision)
-        assert shape(look_into) == before
+        assert everything(look_into) == before
 
 
 def test_up_when_all_is_up_changes_nothing(empty_database: str, look_into: Catalogue) -> None:
     run.upgrade(empty_database)
-    before = shape(look_into)
+    before = everything(look_into)
     run.upgrade(empty_database)
-    assert shape(look_into) == before
+    assert everything(look_into) == before
+
+
+def test_a_database_of_another_history_is_left_as_it_is(empty_database: str, look_into: Catalogue) -> None:
+    run.upgrade(empty_database, "0001")
+    engine = engine_for(empty_database)
+    with engine.begin() as owner:
+        owner.exec_driver_sql("UPDATE wellspring.alembic_version SET version_num = '0035x'")
+    engine.dispose()
+    before = everything(look_into)
+    with pytest.raises(run.OtherHistory, match="0035x"):
+        run.upgrade(empty_database)
+    assert everything(look_into) == before
 
 
 class TestTheUniqueOfEnrolments:

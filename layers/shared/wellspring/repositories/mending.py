@@ -1,4 +1,4 @@
-"""Mending stored times that cannot be shown, or are in the future, some connectors at a time (revision 0028)."""
+"""Mending stored times that cannot be shown, or are in the future, some connectors at a time (revision 0004)."""
 
 from dataclasses import dataclass
 

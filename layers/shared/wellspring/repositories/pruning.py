@@ -9,7 +9,7 @@ from wellspring.database import Transaction
 
 type Pruned = Literal["sync_messages", "idempotency_keys", "audit"]
 
-# No role may delete rows; the function may, and knows how old they must be at the least (revision 0018).
+# No role may delete rows; the function may, and knows how old they must be at the least (revision 0007).
 _PRUNE = text("SELECT wellspring.prune(:remembered, make_interval(secs => CAST(:seconds AS integer)), :most)")
 
 

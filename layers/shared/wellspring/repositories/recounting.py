@@ -10,7 +10,7 @@ from sqlalchemy import text
 from wellspring.database import Transaction
 from wellspring.models.parents import workspace_connectors
 
-# The function may read what the role may not, and compares both sides at one moment (revisions 0009 and 0022).
+# The function may read what the role may not, and compares both sides at one moment (revision 0004).
 _NEXT = text(f"SELECT pk, id FROM {workspace_connectors} WHERE pk > :after ORDER BY pk LIMIT :most")
 _RECOUNT = text(f"""
 SELECT difference.name, connector.id, difference.date, difference.type, CAST(difference.direction AS text),

@@ -14,7 +14,7 @@ from wellspring.repositories.endings import Places
 CHUNK = 5000
 # Endings that one transaction looks at.
 PAGE = 500
-# Longer than any role's statement may take, lock and all (revisions 0003 and 0007): whatever ran when a sweep first saw
+# Longer than any role's statement may take, lock and all (revision 0003): whatever ran when a sweep first saw
 # an ending has an id by then, or is over.
 QUIET_SECONDS = 60.0
 

@@ -10,9 +10,9 @@ from wellspring.repositories.pruning import Pruned
 from wellspring.services import idempotency
 
 # Longer than a message that was applied can come again: 4 days in the queue, 14 among the dead letters, 4 days in the
-# queue again, and once more 14 and 4 (docs/adr/0014). Revision 0009 lets nobody forget one sooner.
+# queue again, and once more 14 and 4 (docs/adr/0014). Revision 0007 lets nobody forget one sooner.
 LEAST_KEPT = timedelta(days=45)
-# Revision 0018 lets nobody forget sooner who wrote what, whoever has stolen the credentials of a function.
+# Revision 0007 lets nobody forget sooner who wrote what, whoever has stolen the credentials of a function.
 LEAST_AUDITED = timedelta(days=90)
 # Rows that one transaction deletes: some tenths of a second.
 CHUNK = 10_000
