@@ -79,8 +79,8 @@ first: $(FIRST)
 waiting: $(WAITING)
 computing: $(COMPUTING)
 
-openapi: stack-venv ## Write docs/openapi.json from the declarations
-	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.openapi >docs/openapi.json
+openapi: stack-venv ## Write docs/openapi.json, and the file that the layer serves, from the declarations
+	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.openapi
 
 message-schema: stack-venv ## Write docs/messages.schema.json from the messages' models
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.messages >docs/messages.schema.json

@@ -1,8 +1,6 @@
-"""`python -m wellspring.openapi` prints the document, as docs/openapi.json holds it."""
+"""`python -m wellspring.openapi` writes the document where people read it and where the layer serves it."""
 
-import json
-import sys
+from wellspring.openapi.files import written
 
-from wellspring.openapi.document import document
-
-sys.stdout.write(json.dumps(document(), indent=2, ensure_ascii=False) + "\n")
+for path, text in written().items():
+    path.write_text(text)

@@ -1,0 +1,18 @@
+"""The files that hold the document: one for people, one that the layer serves."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from wellspring import apidocs
+from wellspring.handlers.http import render
+from wellspring.openapi.document import document
+
+READ = Path(__file__).parents[4] / "docs" / "openapi.json"
+SERVED = Path(apidocs.__file__).with_name("openapi.json")
+
+
+def written() -> Mapping[Path, str]:
+    """Return what each file holds."""
+    made = document()
+    return {READ: json.dumps(made, indent=2, ensure_ascii=False) + "\n", SERVED: render(made)}
