@@ -80,7 +80,7 @@ waiting: $(WAITING)
 computing: $(COMPUTING)
 
 openapi: stack-venv ## Write docs/openapi.json, and the file that the layer serves, from the declarations
-	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.openapi
+	@PYTHONPATH=layers/shared $(PYTHON_IN) -m local.openapi
 
 message-schema: stack-venv ## Write docs/messages.schema.json from the messages' models
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.messages >docs/messages.schema.json

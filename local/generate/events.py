@@ -16,8 +16,8 @@ from uuid import NAMESPACE_URL, uuid5
 from zlib import crc32
 
 from local.demo_data import PRINCIPALS, message
+from local.openapi.examples import META, request_document
 from wellspring.example_ids import demo_id, id_of
-from wellspring.openapi.examples import META, request_document
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
 

@@ -19,6 +19,7 @@ import pytest
 
 import wellspring
 from local.lambdas import LARGEST_PAYLOAD
+from local.openapi.parameters import WITH_VIEW
 from tests.access.good_requests import (
     CLOSED,
     FIRST_PK,
@@ -39,7 +40,6 @@ from wellspring.errors import AlreadyExists, NotFound, WellspringError
 from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_FIELDS
 from wellspring.jsonapi.query import CURSORS, RANGE_OPERATORS
 from wellspring.jsonapi.values import MEDIA_TYPE
-from wellspring.openapi.parameters import WITH_VIEW
 from wellspring.resources import Relationship, resources
 from wellspring.routes import Route
 

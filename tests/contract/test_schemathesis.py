@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from local.openapi.naming import operation_id
 from local.settings import ROOT
 from tests.local.stack_process import StackProcess
 from tests.support.stack import running
-from wellspring.openapi.naming import operation_id
 from wellspring.resources import ledgers
 from wellspring.routes import routes
 

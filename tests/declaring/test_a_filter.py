@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 import pytest
 
+from local.openapi.parameters import parameters
 from tests.support.api import Context, event, person
 from tests.support.databases import Database
 from tests.support.world import Row, World
 from wellspring.handlers.http import LambdaHandler
 from wellspring.handlers.reading import list_of
-from wellspring.openapi.parameters import parameters
 from wellspring.resources import ACCOUNT, Found, Resource
 from wellspring.routes import routes
 

@@ -22,7 +22,7 @@ MOST_LINES = 120
 pytestmark = pytest.mark.price
 
 GENERATORS: Mapping[str, str] = {
-    "wellspring.openapi": "",
+    "local.openapi": "",
     "wellspring.messages": "docs/messages.schema.json",
     "local.generate.events": "",
     "local.generate.docs": "",

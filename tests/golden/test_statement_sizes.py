@@ -6,13 +6,13 @@ from urllib.parse import urlencode
 
 import pytest
 
+from local.openapi.parameters import parameters
 from tests.golden.rendering import compiled, size
 from tests.golden.shapes import ID, PERSON, ask, callers, golden, listed
 from wellspring.access.principal import Principal
 from wellspring.database.flush import Question
 from wellspring.errors import WellspringError
 from wellspring.jsonapi.query import DELETED, parse_list, sorts_of
-from wellspring.openapi.parameters import parameters
 from wellspring.repositories import ledger
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR, Resource
 from wellspring.routes import routes

@@ -17,6 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Table
 
+from local.openapi import document
 from migrations.support import create_newest
 from tests.jsonapi.conftest import Tenant, included
 from tests.jsonapi.structure import check
@@ -29,7 +30,6 @@ from wellspring.handlers.reading import list_of, retrieve_of
 from wellspring.handlers.writing import create_of, delete_of, update_of
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.models import junctions, metadata, parents
-from wellspring.openapi import document
 from wellspring.resources import Attribute, provenance, record, register
 from wellspring.routes import objects, routes
 
@@ -349,7 +349,7 @@ def test_nothing_of_it_is_left_for_the_tests_that_follow(ours: Tenant) -> None:
     with pytest.raises(KeyError):
         declarations.resource_of("voucher")
     assert call("GET", ROUTE, ours.caller).codes == ["NOT_FOUND"]
-    assert "voucher" not in json.dumps(importlib.import_module("wellspring.openapi").document())
+    assert "voucher" not in json.dumps(importlib.import_module("local.openapi").document())
 
 
 def test_the_product_knows_nothing_of_vouchers() -> None:

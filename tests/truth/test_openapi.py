@@ -16,6 +16,11 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from local.demo_data import rows
+from local.openapi import document, examples
+from local.openapi.files import SERVED, written
+from local.openapi.naming import pascal
+from local.openapi.parameters import WITH_VIEW
+from local.openapi.schemas import included_types, request_name
 from local.settings import ROOT
 from local.template import Template
 from tests.support.classes import MOST_CLASSES, classes
@@ -28,11 +33,6 @@ from wellspring.jsonapi.documents import document_of_single, page_document, reso
 from wellspring.jsonapi.query import RANGE_OPERATORS, UNKNOWN, no_parameters, parse_list, parse_view
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.models import table_of
-from wellspring.openapi import document, examples
-from wellspring.openapi.files import SERVED, written
-from wellspring.openapi.naming import pascal
-from wellspring.openapi.parameters import WITH_VIEW
-from wellspring.openapi.schemas import included_types, request_name
 from wellspring.queries import View
 from wellspring.resources import (
     ANSWERS,

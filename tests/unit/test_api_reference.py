@@ -7,8 +7,8 @@ import re
 from html import escape
 from urllib.parse import quote
 
+from local.openapi import document
 from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, TASKS, page
-from wellspring.openapi import document
 
 HTML = gzip.decompress(page()).decode()
 LAMBDAS_LIMIT = 6 * 1024 * 1024

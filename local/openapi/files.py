@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from local.openapi.document import document
+from local.settings import ROOT
 from wellspring import apidocs
 from wellspring.handlers.http import render
-from wellspring.openapi.document import document
 
-READ = Path(__file__).parents[4] / "docs" / "openapi.json"
+READ = ROOT / "docs" / "openapi.json"
 SERVED = Path(apidocs.__file__).with_name("openapi.json")
 
 

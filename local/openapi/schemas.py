@@ -8,10 +8,10 @@ relationship that is unknown or not the client's to say is refused, other member
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from local.openapi import examples
+from local.openapi.naming import pascal, schema
 from wellspring.jsonapi.body import MAX_LINKAGES, MAX_TEXT
 from wellspring.jsonapi.values import CURSOR_PAGINATION, PROFILED
-from wellspring.openapi import examples
-from wellspring.openapi.naming import pascal, schema
 from wellspring.queries import MAX_CHOICES, MAX_TOTAL, MOST_LINKED, PROBLEMS_KEPT
 from wellspring.resources import (
     ANSWERS,

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from local.openapi import examples
+from local.openapi.naming import operation_id, ref, schema, tag
+from local.openapi.parameters import FILE, enumerations, parameters
+from local.openapi.problems import codes
+from local.openapi.responses import of_default, responses
+from local.openapi.schemas import all_answers, basics, request, request_name, request_to
+from local.openapi.words import DESCRIPTION, SIGNING_IN, TAGS, permission
 from wellspring.jsonapi.values import MEDIA_TYPE
-from wellspring.openapi import examples
-from wellspring.openapi.naming import operation_id, ref, schema, tag
-from wellspring.openapi.parameters import FILE, enumerations, parameters
-from wellspring.openapi.problems import codes
-from wellspring.openapi.responses import of_default, responses
-from wellspring.openapi.schemas import all_answers, basics, request, request_name, request_to
-from wellspring.openapi.words import DESCRIPTION, SIGNING_IN, TAGS, permission
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
 

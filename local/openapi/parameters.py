@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from local.openapi import examples
+from local.openapi.naming import schema
+from local.openapi.schemas import choice, included_types, narrowed
 from wellspring.example_ids import id_of
 from wellspring.jsonapi.answers import BY_CONNECTOR
 from wellspring.jsonapi.query import (
@@ -17,9 +20,6 @@ from wellspring.jsonapi.query import (
     WITH_CHOICES,
     is_of_workspaces,
 )
-from wellspring.openapi import examples
-from wellspring.openapi.naming import schema
-from wellspring.openapi.schemas import choice, included_types, narrowed
 from wellspring.queries import (
     BY_SOLE_SOURCE,
     DEFAULT_PAGE_SIZE,

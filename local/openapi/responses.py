@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from local.openapi import examples, problems
+from local.openapi.naming import operation_id, pascal, schema
+from local.openapi.schemas import narrowed
 from wellspring.errors import WellspringError
 from wellspring.example_ids import id_of
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
-from wellspring.openapi import examples, problems
-from wellspring.openapi.naming import operation_id, pascal, schema
-from wellspring.openapi.schemas import narrowed
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
 
