@@ -157,6 +157,17 @@ def ledger_of(record: str) -> str:
     return f"{record}_workspace_connectors"
 
 
+def add_attribute(table: str, definition: str) -> None:
+    """Add a column to a table of the catalogue, whose resources the platform's feed tells of.
+
+    Args:
+        table: its name (`providers`).
+        definition: of a column that may be null or has a constant default (`motto text`).
+    """
+    op.execute(f"ALTER TABLE core_api.{table} ADD COLUMN {definition}")
+    op.execute(f"GRANT UPDATE ({definition.split(maxsplit=1)[0]}) ON core_api.{table} TO {FEEDER}")
+
+
 def create_record(table: str, *columns: str) -> None:
     """Create the table of a record type, of a workspace; the functions read it, the platform's feed writes it.
 

@@ -3,10 +3,13 @@
 A marker is a line or a place in a line: `<!-- NAME -->` before, `<!-- /NAME -->` after.
 """
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from wellspring import reasons
+from wellspring.reasons import Reason
 from wellspring.resources import records
 from wellspring.routes import Route, routes
 
@@ -97,14 +100,44 @@ def record_types() -> str:
     return f"{', '.join(first)} or {last}"
 
 
+def reasons_table(of: tuple[Reason, ...], indent: str = "") -> str:
+    """Return the table of the reasons why something is parked, as it stands between markers that are lines."""
+    rows = [f"| `{each.code}` | {each.cause} | {each.advice} |" for each in of]
+    lines = ("| `reason` | cause | what to do |", "| --- | --- | --- |", *rows)
+    return "\n".join(("", *(f"{indent}{line}" for line in lines), indent))
+
+
+def reasons_script(of: tuple[Reason, ...], prefix: str = "", suffix: str = "") -> str:
+    """Return the console's words for the reasons, and which of them wait or may be helped, between comments."""
+    words = [f"  {each.code}: {json.dumps([each.says, each.advice], ensure_ascii=False)}," for each in of]
+    lines = ["", f"const {prefix}WORDS = {{", *words, "};"]
+    waiting = [each.code for each in of if each.waits]
+    if waiting:
+        lines += ["// It waits by itself for what is missing, and then goes on.", f"const WAITS = {_set(waiting)};"]
+    helped = [each.code for each in of if each.waits or each.mended]
+    lines += ["// The others would be parked again.", f"const MAY_HELP{suffix} = {_set(helped)};", "// "]
+    return "\n".join(lines)
+
+
+def _set(codes: list[str]) -> str:
+    return f"new Set({json.dumps(codes)})"
+
+
+CONSOLE = "layers/console/wellspring_console/static/reasons.js"
+DOCUMENTS = ("README.md", "docs/messages.md", "docs/feed.md", CONSOLE)
+
+
 def written(name: str) -> dict[str, str]:
     """Return what stands between the markers of a document, by the marker's name."""
-    return {"README.md": {"routes": f"\n{routes_table()}\n"}, "docs/messages.md": {"record types": record_types()}}[
-        name
-    ]
-
-
-DOCUMENTS = ("README.md", "docs/messages.md")
+    return {
+        "README.md": {"routes": f"\n{routes_table()}\n"},
+        "docs/messages.md": {"record types": record_types(), "reasons": reasons_table(reasons.MESSAGES, "  ")},
+        "docs/feed.md": {"reasons": reasons_table(reasons.EVENTS)},
+        CONSOLE: {
+            "reasons of messages": reasons_script(reasons.MESSAGES),
+            "reasons of events": reasons_script(reasons.EVENTS, "FEED_", "_FEED"),
+        },
+    }[name]
 
 
 def document(name: str, text: str) -> str:

@@ -1,7 +1,8 @@
-"""The price of a sixth junction, paid in a copy of the repository: what is written by hand there, and that it works.
+"""The price of what is new, paid in a copy of the repository: what is written by hand there, and that it works.
 
-`invoice` is a record type that the product does not know. `HAND_WRITTEN` and `INSERTED` are all that its author writes
-(docs/architecture.md, "Adding a junction object"); the generators write the rest, and the copy's own tests judge it.
+Of a sixth junction: `invoice` is a record type that the product does not know (docs/architecture.md, "Adding a junction
+object"). Of an attribute of the catalogue, and of a reason why a message is parked: docs/adding-an-attribute.md. The
+generators write the rest, and the copy's own tests judge it.
 """
 
 import os
@@ -18,6 +19,8 @@ from local.settings import ROOT
 
 MOST_FILES = 10
 MOST_LINES = 120
+MOST_OF_AN_ATTRIBUTE = (2, 25)
+MOST_OF_A_REASON = (1, 10)
 
 pytestmark = pytest.mark.price
 
@@ -26,6 +29,7 @@ GENERATORS: Mapping[str, str] = {
     "wellspring.messages": "docs/messages.schema.json",
     "local.generate.events": "",
     "local.generate.docs": "",
+    "wellspring.feed_events": "docs/feed.schema.json",
     "tests.golden": "",
     "tests.schema.test_frozen": "",
 }
@@ -89,11 +93,87 @@ DECLARED = (
     ("    SYNC_MESSAGE,\n", "    INVOICE,\n"),
 )
 
+PAGE = ROOT / "docs/adding-an-attribute.md"
+# In resources.py, behind the attributes of a provider.
+MOTTO = (
+    """        *TIMES,
+    ),
+    tenancy="everybody",
+    operations=READ,
+    example=47,
+""",
+    """        Attribute("motto", "text", example="Payments made plain", description="What it says of itself."),
+""",
+)
+OF_MOTTOS = '''"""Mottos of providers."""
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+from alembic import op
+
+from migrations.support import add_attribute
+
+revision = "{revision}"
+down_revision = "{before}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    add_attribute("providers", "motto text")
+
+
+def downgrade() -> None:
+    op.drop_column("providers", "motto", schema="core_api")
+'''
+TEST_OF_MOTTOS = '''"""A motto comes through the feed and is shown."""
+
+from tests.feed.conftest import Tables
+from tests.support.api import READER, get
+from tests.support.feed import statuses, upserted
+
+
+def test_it(tables: Tables) -> None:
+    provider = "01990000-0000-7000-8000-000000000001"
+    assert statuses(upserted("provider", provider, slug="qonto", motto="Plain")) == ["applied"]
+    assert get(f"/v1/providers/{provider}", READER).data["attributes"]["motto"] == "Plain"
+'''
+DESCRIBED = (
+    "tests/truth/test_generated.py",
+    "tests/truth/test_openapi.py::test_a_document_in_the_repository_is_the_one_that_the_declarations_make",
+    "tests/truth/test_openapi.py::test_the_document_is_valid",
+)
+AFFECTED_BY_ATTRIBUTES = (
+    *DESCRIBED,
+    "tests/feed/test_motto.py",
+    "tests/schema/test_catalogue.py",
+    "tests/schema/test_frozen.py",
+    "tests/schema/test_migrations.py::test_the_migrated_database_is_what_the_models_say",
+    "tests/truth/test_feed.py",
+)
+# In reasons.py, behind the reasons of messages.
+FULL_MOON = (
+    """)
+# Of the platform's feed (docs/feed.md).
+""",
+    """    Reason(
+        "full_moon",
+        "it came at full moon",
+        "It came at full moon.",
+        "Wait for the morning, and send it with a new id.",
+    ),
+""",
+)
+AFFECTED_BY_REASONS = (
+    *DESCRIBED,
+    "tests/sync/test_releasing_by_hand.py",
+    "tests/truth/test_corrections.py",
+    "tests/truth/test_statements.py",
+)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
     """What git knows of the repository, as it is in the working tree."""
-    folder = tmp_path_factory.mktemp("copy")
+    folder = tmp_path / "copy"
     known = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -130,16 +210,28 @@ def by_hand(folder: Path) -> dict[str, str]:
         )
         for operation, (kind, says) in FUNCTIONS.items()
     }
-    last = max(path.name[:4] for path in (folder / "migrations/versions").glob("[0-9]*.py"))
-    revision = f"{int(last) + 1:04}"
+    last, revision = revisions(folder)
     written[f"migrations/versions/{revision}_invoices.py"] = REVISION.format(revision=revision, before=last)
-    declared = (folder / "layers/shared/wellspring/resources.py").read_text()
-    for before, line in DECLARED:
-        assert declared.count(before) == 1, before
-        declared = declared.replace(before, f"{line}{before}")
-    written["layers/shared/wellspring/resources.py"] = declared
+    written["layers/shared/wellspring/resources.py"] = inserted(
+        folder / "layers/shared/wellspring/resources.py", *DECLARED
+    )
     written["template.yaml"] = template_with_invoices((folder / "template.yaml").read_text())
     return written
+
+
+def revisions(folder: Path) -> tuple[str, str]:
+    """Return the number of the last revision, and of the next one."""
+    last = max(path.name[:4] for path in (folder / "migrations/versions").glob("[0-9]*.py"))
+    return last, f"{int(last) + 1:04}"
+
+
+def inserted(path: Path, *lines: tuple[str, str]) -> str:
+    """Return the text of a file with lines written in, each before a text that is there once."""
+    text = path.read_text()
+    for before, line in lines:
+        assert text.count(before) == 1, before
+        text = text.replace(before, f"{line}{before}")
+    return text
 
 
 def added_lines(before: str, after: str) -> int:
@@ -159,26 +251,68 @@ def run(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_sixth_junction_with_a_new_parent_costs_ten_files_and_120_lines(
-    copy: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    written = by_hand(copy)
-    lines = {}
+def pay(copy: Path, written: Mapping[str, str], capsys: pytest.CaptureFixture[str]) -> tuple[int, int]:
+    """Write what an author writes, and let the generators write the rest; return how many files and lines that was."""
+    lines = 0
     for name, text in written.items():
         path = copy / name
-        lines[name] = added_lines(path.read_text() if path.exists() else "", text)
+        lines += added_lines(path.read_text() if path.exists() else "", text)
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    assert len(written) <= MOST_FILES
-    assert sum(lines.values()) <= MOST_LINES, lines
-    assert f"at most {MOST_FILES} files and {MOST_LINES} lines" in (ROOT / "docs/architecture.md").read_text()
     with capsys.disabled():
-        sys.stdout.write(f"by hand: {len(written)} files, {sum(lines.values())} lines\n")
+        sys.stdout.write(f"by hand: {len(written)} files, {lines} lines\n")
     for module, target in GENERATORS.items():
         said = run(copy, "-m", module)
         if target:
             (copy / target).write_text(said)
+    run(copy, "-m", "ruff", "check", "--no-cache", *(name for name in written if name.endswith(".py")))
+    return len(written), lines
+
+
+def judge(copy: Path, *tests: str) -> None:
+    """Run tests of the copy."""
+    run(copy, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", *tests)
+
+
+def test_a_sixth_junction_with_a_new_parent_costs_ten_files_and_120_lines(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, lines = pay(copy, by_hand(copy), capsys)
+    assert files <= MOST_FILES
+    assert lines <= MOST_LINES
+    assert f"at most {MOST_FILES} files and {MOST_LINES} lines" in (ROOT / "docs/architecture.md").read_text()
     assert "/v1/invoice-workspace-connectors" in (copy / "README.md").read_text()
     assert "`invoice`" in (copy / "docs/messages.md").read_text()
-    run(copy, "-m", "ruff", "check", "--no-cache", *(name for name in written if name.endswith(".py")))
-    run(copy, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", *AFFECTED)
+    judge(copy, *AFFECTED)
+
+
+def test_an_attribute_of_a_provider_costs_its_declaration_and_a_revision(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last, revision = revisions(copy)
+    declared = "layers/shared/wellspring/resources.py"
+    written = {
+        declared: inserted(copy / declared, MOTTO),
+        f"migrations/versions/{revision}_mottos.py": OF_MOTTOS.format(revision=revision, before=last),
+    }
+    files, lines = pay(copy, written, capsys)
+    most_files, most_lines = MOST_OF_AN_ATTRIBUTE
+    assert files <= most_files
+    assert lines <= most_lines
+    assert f"at most {most_files} files and {most_lines} lines" in PAGE.read_text()
+    for name in ("openapi.json", "feed.schema.json"):
+        assert '"motto"' in (copy / "docs" / name).read_text()
+    (copy / "tests/feed/test_motto.py").write_text(TEST_OF_MOTTOS)
+    judge(copy, *AFFECTED_BY_ATTRIBUTES)
+
+
+def test_a_reason_costs_its_declaration_and_its_words(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    declared = "layers/shared/wellspring/reasons.py"
+    files, lines = pay(copy, {declared: inserted(copy / declared, FULL_MOON)}, capsys)
+    most_files, most_lines = MOST_OF_A_REASON
+    assert files <= most_files
+    assert lines <= most_lines
+    assert f"at most {most_lines} lines of one file" in PAGE.read_text()
+    for name in ("docs/openapi.json", "docs/messages.md", "layers/console/wellspring_console/static/reasons.js"):
+        assert "full_moon" in (copy / name).read_text(), name
+    judge(copy, *AFFECTED_BY_REASONS)

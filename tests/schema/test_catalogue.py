@@ -11,13 +11,14 @@ from tests.support.databases import Database
 from tests.support.world import RecordType, World
 from wellspring.database.sqlstate import constraint, sqlstate
 from wellspring.models import table_of
-from wellspring.resources import ledgers, records, resource_of
+from wellspring.resources import CONNECTOR, PROVIDER, ledgers, records, resource_of
 
-# Record types beside the contract's three have what they declare.
+# Record types beside the contract's three have what they declare, and so has the catalogue beside what it says of it.
+TYPES = {"text": "text", "texts": "text[]", "direction": "core_api.direction_enum"}
 DECLARED = {
-    record.table: {"workspace_pk": "bigint!"}
-    | {said.name: "text!" if said.required else "text" for said in record.attributes if said.kind == "text"}
-    for record in records()
+    found.table: {f"{each.name}_pk": "bigint!" for each in found.to_one}
+    | {said.name: TYPES[said.kind] + "!" * said.required for said in found.told}
+    for found in (*records(), CONNECTOR, PROVIDER)
 }
 PARENTS = DECLARED | {
     "workspaces": {"name": "text!"},
@@ -49,6 +50,8 @@ PARENTS = DECLARED | {
         "skill_status": "text",
     },
 }
+for _table in ("connectors", "providers"):
+    PARENTS[_table] = DECLARED[_table] | PARENTS[_table]
 # Who tells of a parent, and at which version; groups and their memberships are told by nobody.
 FED = {"source": "text", "source_version": "bigint!"}
 for _table in PARENTS.keys() - {"workspace_groups", "workspace_group_memberships"}:

@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from wellspring import strict_json
 from wellspring.messages import PRINTABLE, Id, Instant, Name, Words
-from wellspring.resources import Resource, ledgers, records
+from wellspring.resources import CONNECTOR, DIRECTIONS, OWN_WORKSPACE, PROVIDER, Attribute, Resource, ledgers, records
 from wellspring.services.feed import FeedEvent, Malformed, Told
 
 MOST_EVENTS = 1000
@@ -55,39 +55,30 @@ class _Data(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class WorkspaceData(_Data):
-    """A workspace."""
+def _form_of(said: Attribute) -> Any:
+    """Return what an event may say of an attribute, and what it says where it leaves it out."""
+    match said.kind:
+        case "texts":
+            return Annotated[list[Country], Field(max_length=300)], []
+        case "direction":
+            return Literal[DIRECTIONS] | None, None
+        case _ if said.required:
+            return Name, ...
+        case _:
+            return (Category if said.found else Words) | None, None
 
-    name: Name
 
-
-def _data_of(record: Resource) -> type[_Data]:
-    """Return what is said of a record: its texts, as it is declared, and its workspace."""
-    texts: dict[str, Any] = {
-        said.name: (Name, ...) if said.required else (Words | None, None)
-        for said in record.attributes
-        if said.kind == "text"
-    }
-    made: type[_Data] = create_model(
-        f"{_title(record)}Data",
-        __base__=_Data,
-        __doc__=f"One of the {record.names} of a workspace.",
-        workspace_id=(Id, ...),
-        **texts,
-    )
+def _data_of(resource: Resource, meaning: str) -> type[_Data]:
+    """Return what is said of a resource: its attributes, as they are declared, and its workspace."""
+    workspace: dict[str, Any] = {"workspace_id": (Id, ...)} if resource.to_one else {}
+    told: dict[str, Any] = {said.name: _form_of(said) for said in resource.told}
+    name = f"{_title(resource)}Data"
+    made: type[_Data] = create_model(name, __base__=_Data, __doc__=meaning, **workspace, **told)
     return made
 
 
-def _title(record: Resource) -> str:
-    return record.type.title().replace("_", "")
-
-
-class ConnectorData(_Data):
-    """A connector of the catalogue, which workspaces connect to."""
-
-    name: Name
-    provider: Words | None = None
-    direction: Literal["input", "output"] | None = None
+def _title(resource: Resource) -> str:
+    return resource.type.title().replace("_", "")
 
 
 class WorkspaceConnectorData(_Data):
@@ -105,18 +96,6 @@ class WorkspaceMembershipData(_Data):
     workspace_id: Id
     role: Literal["owner", "admin", "member", "guest"]
     status: Literal["pending", "active"]
-
-
-class ProviderData(_Data):
-    """A provider of the global catalogue."""
-
-    name: Name
-    slug: Name
-    category: Category | None = None
-    url: Words | None = None
-    logo_url: Words | None = None
-    countries: Annotated[list[Country], Field(max_length=300)] = []
-    skill_status: Words | None = None
 
 
 class _Event(BaseModel):
@@ -140,20 +119,6 @@ class _Event(BaseModel):
     time: Instant | None = None
 
 
-class WorkspaceUpserted(_Event):
-    """A workspace is as `data` says."""
-
-    type: Literal["wellspring.workspace.upserted"]
-    data: WorkspaceData
-
-
-class ConnectorUpserted(_Event):
-    """A connector is as `data` says."""
-
-    type: Literal["wellspring.connector.upserted"]
-    data: ConnectorData
-
-
 class WorkspaceConnectorUpserted(_Event):
     """A workspace's connection is as `data` says."""
 
@@ -168,20 +133,20 @@ class WorkspaceMembershipUpserted(_Event):
     data: WorkspaceMembershipData
 
 
-class ProviderUpserted(_Event):
-    """A provider is as `data` says."""
+def _upserted(resource: Resource, meaning: str = "", said: str = "") -> type[_Event]:
+    """Return the event that tells of a resource whose members are its attributes.
 
-    type: Literal["wellspring.provider.upserted"]
-    data: ProviderData
-
-
-def _upserted(record: Resource) -> type[_Event]:
-    type_: Any = Literal[f"wellspring.{record.type}.upserted"]
-    data: Any = _data_of(record)
+    Args:
+        resource: a record, or of the catalogue.
+        meaning: what it is; of a record that is told from its declaration.
+        said: what the event says.
+    """
+    type_: Any = Literal[f"wellspring.{resource.type}.upserted"]
+    data: Any = _data_of(resource, meaning or f"One of the {resource.names} of a workspace.")
     made: type[_Event] = create_model(
-        f"{_title(record)}Upserted",
+        f"{_title(resource)}Upserted",
         __base__=_Event,
-        __doc__="A record is as `data` says.",
+        __doc__=said or "A record is as `data` says.",
         type=(type_, ...),
         data=(data, ...),
     )
@@ -210,12 +175,14 @@ class PeopleErased(_Event):
 
 
 _MODELS: tuple[type[_Event], ...] = (
-    WorkspaceUpserted,
+    _upserted(OWN_WORKSPACE, "A workspace.", "A workspace is as `data` says."),
     *map(_upserted, records()),
-    ConnectorUpserted,
+    _upserted(
+        CONNECTOR, "A connector of the catalogue, which workspaces connect to.", "A connector is as `data` says."
+    ),
     WorkspaceConnectorUpserted,
     WorkspaceMembershipUpserted,
-    ProviderUpserted,
+    _upserted(PROVIDER, "A provider of the global catalogue.", "A provider is as `data` says."),
     Deleted,
     PeopleErased,
 )

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from wellspring import reasons
+
 type Kind = Literal[
     "text",
     "texts",
@@ -227,6 +229,11 @@ class Resource:
     def named(self) -> Attribute | None:
         """The attribute that is its name, by which it is found and sorted; None where it has none."""
         return next((attribute for attribute in self.attributes if attribute.found == "name"), None)
+
+    @property
+    def told(self) -> tuple[Attribute, ...]:
+        """The attributes that the platform's feed tells: columns of its table that no clock writes."""
+        return tuple(attribute for attribute in self.attributes if attribute not in TIMES and not attribute.kept)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -686,20 +693,7 @@ MESSAGE_TYPES = (
     "sync.reverted",
 )
 MESSAGE_OUTCOMES = ("applied", "in_progress", "parked", "dismissed")
-MESSAGE_REASONS = (
-    "malformed",
-    "unknown_connector",
-    "unknown_record",
-    "unknown_workspace",
-    "unknown_provider",
-    "tenant_mismatch",
-    "overtaken",
-    "reused_id",
-    "wrong_group",
-    "reverted_run",
-    "unexpected",
-    "expired",
-)
+MESSAGE_REASONS = tuple(reason.code for reason in reasons.MESSAGES)
 SYNC_MESSAGE = Resource(
     type="sync_message",
     table="sync_messages",
@@ -844,7 +838,7 @@ READABLE_PARENTS = (
     WORKSPACE_MEMBERSHIP,
 )
 
-FEED_REASONS = ("malformed", "other_source", "workspace_changed", "unknown_reference", "unexpected", "expired")
+FEED_REASONS = tuple(reason.code for reason in reasons.EVENTS)
 FEED_OUTCOMES = ("waiting", "parked", "applied", "dismissed")
 _SOURCE = Attribute(
     "source",

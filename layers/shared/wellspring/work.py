@@ -239,8 +239,7 @@ class Problem:
     """Why a message can never succeed.
 
     Attributes:
-        code: what is wrong: `unknown_connector`, `unknown_record`, `tenant_mismatch`, `unknown_workspace` or
-            `unknown_provider`, or another reason to park a message.
+        code: what is wrong: a reason to park a message (`wellspring.reasons`).
         type: the JSON:API type of the thing at fault.
         id: its public id.
     """

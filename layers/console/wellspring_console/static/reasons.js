@@ -2,13 +2,14 @@
 
 import { isPerson } from "./session.js";
 
+// <!-- reasons of messages -->
 const WORDS = {
-  unknown_record: ["It names a record that is not here yet.", "It is applied by itself when the record arrives."],
+  malformed: ["It is not a message.", "Mend the producer and send it with a new id."],
   unknown_connector: ["It names a connector that is not here, or is gone.", "Check that the connector has been sent by the platform's feed."],
+  unknown_record: ["It names a record that is not here yet.", "It is applied by itself when the record arrives."],
   unknown_workspace: ["It names a workspace that is not here, or is gone.", "Check that the workspace has been sent by the platform's feed."],
   unknown_provider: ["It names a provider that is not here, or is gone.", "Check that the provider has been sent by the platform's feed."],
   tenant_mismatch: ["The record belongs to another workspace.", "The producer mixed up workspaces: it must send its own records, with a new id."],
-  malformed: ["It is not a message.", "Mend the producer and send it with a new id."],
   overtaken: ["What came after it would be undone by applying it.", "Send anew with a new id, or dismiss."],
   reused_id: ["Its id was used before, for something else.", "The producer must make a new id for each message."],
   wrong_group: ["Its MessageGroupId is not its connector's id.", "Set MessageGroupId to the connector's id, and send it with a new id."],
@@ -16,6 +17,11 @@ const WORDS = {
   unexpected: ["We failed on it.", "Tell the maintainers; release it after the fix."],
   expired: ["It waited for 45 days, and its body is gone.", "Send anew with a new id, or dismiss."],
 };
+// It waits by itself for what is missing, and then goes on.
+const WAITS = new Set(["unknown_connector", "unknown_record", "unknown_workspace", "unknown_provider"]);
+// The others would be parked again.
+const MAY_HELP = new Set(["unknown_connector", "unknown_record", "unknown_workspace", "unknown_provider", "unexpected"]);
+// <!-- /reasons of messages -->
 // A record of another workspace and one that nowhere is look the same to a person: only what holds for both is said.
 const WORDS_FOR_PEOPLE = {
   unknown_record: ["It names a record that is not in this workspace.", "If the record is still to come, the message is applied by itself then. If not, its producer must send it without that record, with a new id."],
@@ -28,8 +34,6 @@ const KINDS = {
   "providers.matched": "Match of providers",
   "sync.reverted": "Undo of a run",
 };
-// It waits by itself for what is missing, and then goes on.
-const WAITS = new Set(["unknown_record", "unknown_connector", "unknown_workspace", "unknown_provider"]);
 
 const wordsOf = (reason) => (isPerson() && WORDS_FOR_PEOPLE[reason]) || (WORDS[reason] ?? [`It is parked: ${reason}.`, "Look at its problems."]);
 
@@ -38,9 +42,10 @@ export const says = (reason) => wordsOf(reason)[0];
 export const advice = (reason) => wordsOf(reason)[1];
 export const waits = (reason) => WAITS.has(reason);
 /** Releasing it by hand could help: what it missed has come, or we have mended what failed. */
-export const mayHelp = (reason) => WAITS.has(reason) || reason === "unexpected";
+export const mayHelp = (reason) => MAY_HELP.has(reason);
 
 // The same of events of the platform's feed; null is one that waits.
+// <!-- reasons of events -->
 const FEED_WORDS = {
   malformed: ["It is not an event.", "Mend the producer and send it anew."],
   other_source: ["The resource belongs to another source.", "Agree on who tells of it, then send it from there."],
@@ -49,10 +54,11 @@ const FEED_WORDS = {
   unexpected: ["We failed on it.", "Tell the maintainers; release it after the fix."],
   expired: ["It was parked for 45 days, and its body is gone.", "Send anew, or dismiss."],
 };
+// The others would be parked again.
+const MAY_HELP_FEED = new Set(["workspace_changed", "unknown_reference", "unexpected"]);
+// <!-- /reasons of events -->
 const WAITING = ["It names something that has not come yet.", "It is applied by itself within a minute after that has come."];
 
-// The others would be parked again: they are no event, another source's, or have no body any more.
-const MAY_HELP_FEED = new Set(["workspace_changed", "unknown_reference", "unexpected"]);
 
 const ofFeed = (reason) => (reason === null ? WAITING : (FEED_WORDS[reason] ?? [`It is parked: ${reason}.`, "Look at its problems."]));
 export const saysOfFeed = (reason) => ofFeed(reason)[0];

@@ -1,17 +1,18 @@
-"""Tables that other parts of the platform own: record types from their declarations, others by hand.
+"""Tables that other parts of the platform own: what their declarations say, and what is never shown.
 
 Here they hold what the five objects, access and `include` need (contract, section 2, "Parents").
 """
 
 from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.schema import SchemaItem
 
 from wellspring.models.base import SCHEMA, direction_enum, instant, metadata, standard_columns
 from wellspring.models.walks import ListIndex, everywhere, indexes, of_one
-from wellspring.resources import FOLDED, Resource, records, resource_of
+from wellspring.resources import CONNECTOR, FOLDED, OWN_WORKSPACE, PROVIDER, Resource, records, resource_of
 
 LIVE = text("deleted_at IS NULL")
 
@@ -50,20 +51,40 @@ def listed(table: str, parent: str | None, *, named: bool = True) -> Iterator[Sc
         yield ListIndex(None, FOLDED, live=True).index(f"idx_{table}_name_live")
 
 
-workspaces = Table(
-    "workspaces",
-    metadata,
-    *standard_columns(),
-    *fed_columns(),
-    Column("name", Text, nullable=False),
-    folded_name(),
-    *listed("workspaces", None),
-    schema=SCHEMA,
+def told_columns(resource: Resource) -> list[Column[Any]]:
+    """Return fresh columns for what the feed tells of a resource, as its attributes are declared."""
+    return [
+        Column(said.name, ARRAY(Text), nullable=False, server_default=text("'{}'"))
+        if said.kind == "texts"
+        else Column(said.name, direction_enum if said.kind == "direction" else Text, nullable=not said.required)
+        for said in resource.told
+    ]
+
+
+def catalogue_table(resource: Resource, *own: SchemaItem) -> Table:
+    """Return the table of a named resource of no workspace: its attributes, and what is its `own`."""
+    return Table(
+        resource.table,
+        metadata,
+        *standard_columns(),
+        *fed_columns(),
+        *told_columns(resource),
+        folded_name(),
+        *own,
+        *listed(resource.table, None),
+        schema=SCHEMA,
+    )
+
+
+workspaces = catalogue_table(OWN_WORKSPACE)
+connectors = catalogue_table(CONNECTOR)
+providers = catalogue_table(
+    PROVIDER, UniqueConstraint("slug"), Index(None, "category"), Index(None, "countries", postgresql_using="gin")
 )
 
 
 def record_table(record: Resource, *own: Column[object]) -> Table:
-    """Return the table of a record type: a text for each attribute of its own, its parents, and `own` columns.
+    """Return the table of a record type: its attributes, its parents, and `own` columns.
 
     `migrations.support.create_record` makes it in a database.
     """
@@ -72,7 +93,7 @@ def record_table(record: Resource, *own: Column[object]) -> Table:
         metadata,
         *standard_columns(),
         *fed_columns(),
-        *(Column(said.name, Text, nullable=not said.required) for said in record.attributes if said.kind == "text"),
+        *told_columns(record),
         *own,
         *(reference(parent.column, resource_of(parent.target).table) for parent in record.to_one),
         *(Index(None, parent.column) for parent in record.to_one),
@@ -87,19 +108,6 @@ _own: dict[str, list[Column[object]]] = {"people": [Column("erased_at", instant)
 _tables = {record.type: record_table(record, *_own.get(record.type, ())) for record in records()}
 # Who calls is looked up here.
 peoples = _tables["people"]
-
-connectors = Table(
-    "connectors",
-    metadata,
-    *standard_columns(),
-    *fed_columns(),
-    Column("name", Text, nullable=False),
-    Column("provider", Text),
-    Column("direction", direction_enum),
-    folded_name(),
-    *listed("connectors", None),
-    schema=SCHEMA,
-)
 
 # Credentials are kept elsewhere, on purpose: no column here could leak them.
 workspace_connectors = Table(
@@ -171,24 +179,5 @@ workspace_group_memberships = Table(
     *indexes("workspace_group_memberships", "workspace_group_pk", "group"),
     *of_one("workspace_group_memberships", "people_pk", "people", also_dead=True),
     *everywhere("workspace_group_memberships"),
-    schema=SCHEMA,
-)
-
-providers = Table(
-    "providers",
-    metadata,
-    *standard_columns(),
-    *fed_columns(),
-    Column("name", Text, nullable=False),
-    Column("slug", Text, nullable=False, unique=True),
-    Column("category", Text),
-    Column("url", Text),
-    Column("logo_url", Text),
-    Column("countries", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    Column("skill_status", Text),
-    folded_name(),
-    Index(None, "category"),
-    Index(None, "countries", postgresql_using="gin"),
-    *listed("providers", None),
     schema=SCHEMA,
 )

@@ -24,9 +24,19 @@ from wellspring.repositories.feed_work import (
     Verdict,
     parked,
 )
-from wellspring.resources import ledgers, records
+from wellspring.resources import (
+    CONNECTOR,
+    OWN_WORKSPACE,
+    PROVIDER,
+    WORKSPACE_CONNECTOR,
+    WORKSPACE_MEMBERSHIP,
+    Resource,
+    ledgers,
+    records,
+)
 
 TEXT = "text"
+_TYPES = {"text": TEXT, "texts": "text[]", "direction": f"{direction_enum.schema}.{direction_enum.name}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +60,25 @@ class Fed:
 
 _OF_WORKSPACE = {"workspace": "workspace"}
 
+
+def _told(resource: Resource) -> Mapping[str, str]:
+    return {said.name: _TYPES[said.kind] for said in resource.told}
+
+
 # In the order in which they are written: what others name comes before them.
 FED: Mapping[str, Fed] = {
-    "workspace": Fed(parents.workspaces, {"name": TEXT}),
-    "connector": Fed(
-        parents.connectors,
-        {"name": TEXT, "provider": TEXT, "direction": f"{direction_enum.schema}.{direction_enum.name}"},
-    ),
+    "workspace": Fed(parents.workspaces, _told(OWN_WORKSPACE)),
+    "connector": Fed(parents.connectors, _told(CONNECTOR)),
     "provider": Fed(
         parents.providers,
-        {
-            "name": TEXT,
-            "slug": TEXT,
-            "category": TEXT,
-            "url": TEXT,
-            "logo_url": TEXT,
-            "countries": "text[]",
-            "skill_status": TEXT,
-        },
+        _told(PROVIDER),
         ledgers=("workspace_providers",),
         unique="slug",
     ),
     **{
         record.type: Fed(
             table_of(record.table),
-            {said.name: TEXT for said in record.attributes if said.kind == "text"},
+            _told(record),
             _OF_WORKSPACE,
             ledgers=(ledgers()[record.type].table,),
         )
@@ -82,13 +86,13 @@ FED: Mapping[str, Fed] = {
     },
     "workspace_connector": Fed(
         parents.workspace_connectors,
-        {"status": TEXT},
+        _told(WORKSPACE_CONNECTOR),
         _OF_WORKSPACE | {"connector": "connector"},
         ledgers=tuple(ledger.table for ledger in ledgers().values()),
     ),
     "workspace_membership": Fed(
         parents.workspace_memberships,
-        {"role": TEXT, "status": TEXT},
+        _told(WORKSPACE_MEMBERSHIP),
         _OF_WORKSPACE | {"people": "people"},
     ),
 }

@@ -1,0 +1,164 @@
+"""Why messages of syncs and events of the feed are parked: each reason's code, and its words for whoever reads of it.
+
+The API's words, the console's (static/reasons.js) and tables of docs/messages.md and docs/feed.md are made of these.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason, and what it says.
+
+    Attributes:
+        code: as the API has it.
+        cause: what brings it, for producers; a cell of a table.
+        says: the same in a sentence, for people.
+        advice: what to do about it, in a sentence or two.
+        waits: whether what it names may still come, and it is released by itself then.
+        mended: whether releasing it by hand helps where somebody has mended what failed.
+    """
+
+    code: str
+    cause: str
+    says: str
+    advice: str
+    waits: bool = False
+    mended: bool = False
+
+
+# Of the sync queue (docs/messages.md).
+MESSAGES = (
+    Reason(
+        "malformed",
+        (
+            "not JSON, or a member is missing or not of its form; `problems` says which and how, never its value. Its"
+            " connector, `run` and `message_type` are kept as far as they can be read; the connector must be its "
+            "group, and is taken from there where the body names none. It is counted and shown like any other, and "
+            "can never be released: one with a time in the future is not applied when that day has come; send it with"
+            " a new id"
+        ),
+        "It is not a message.",
+        "Mend the producer and send it with a new id.",
+    ),
+    Reason(
+        "unknown_connector",
+        "there is no such workspace connector; for `records.synced`, no live one of a live workspace",
+        "It names a connector that is not here, or is gone.",
+        "Check that the connector has been sent by the platform's feed.",
+        waits=True,
+    ),
+    Reason(
+        "unknown_record",
+        "there is no such record of that type; for `records.synced`, no live one",
+        "It names a record that is not here yet.",
+        "It is applied by itself when the record arrives.",
+        waits=True,
+    ),
+    Reason(
+        "unknown_workspace",
+        "there is no such live workspace",
+        "It names a workspace that is not here, or is gone.",
+        "Check that the workspace has been sent by the platform's feed.",
+        waits=True,
+    ),
+    Reason(
+        "unknown_provider",
+        "there is no such live provider in the catalogue",
+        "It names a provider that is not here, or is gone.",
+        "Check that the provider has been sent by the platform's feed.",
+        waits=True,
+    ),
+    Reason(
+        "tenant_mismatch",
+        "the record belongs to another workspace than the connector",
+        "The record belongs to another workspace.",
+        "The producer mixed up workspaces: it must send its own records, with a new id.",
+    ),
+    Reason(
+        "overtaken",
+        (
+            "it was parked, and what came after it would be undone by it: send anew, with a new id. Of a "
+            "`sync.reverted`: it was left half-done, what came after it ended rows, and so it brought no more back; "
+            "the next full sync does"
+        ),
+        "What came after it would be undone by applying it.",
+        "Send anew with a new id, or dismiss.",
+    ),
+    Reason(
+        "reused_id",
+        "another message had this id before",
+        "Its id was used before, for something else.",
+        "The producer must make a new id for each message.",
+    ),
+    Reason(
+        "wrong_group",
+        "the message group is not the connector's id in lower case, or the workspace's, in which order holds",
+        "Its MessageGroupId is not its connector's id.",
+        "Set MessageGroupId to the connector's id, and send it with a new id.",
+    ),
+    Reason(
+        "reverted_run",
+        "its run was reverted before it came",
+        "Its run was undone.",
+        "Start a new run.",
+    ),
+    Reason(
+        "unexpected",
+        "it failed for a reason of its own at its fourth receive",
+        "We failed on it.",
+        "Tell the maintainers; release it after the fix.",
+        mended=True,
+    ),
+    Reason(
+        "expired",
+        "it was parked for 45 days: its body is not kept any more, and only a new message brings what it said",
+        "It waited for 45 days, and its body is gone.",
+        "Send anew with a new id, or dismiss.",
+    ),
+)
+# Of the platform's feed (docs/feed.md).
+EVENTS = (
+    Reason(
+        "malformed",
+        "it is no event; `problems` says where",
+        "It is not an event.",
+        "Mend the producer and send it anew.",
+    ),
+    Reason(
+        "other_source",
+        "the resource is another source's",
+        "The resource belongs to another source.",
+        "Agree on who tells of it, then send it from there.",
+    ),
+    Reason(
+        "workspace_changed",
+        (
+            "a resource would move to another tenant; where a sync made the other one, [its id can be given "
+            "up](operations.md#feedworkspacechangedalarm)"
+        ),
+        "It would move a resource to another workspace.",
+        "Give the new resource an id of its own; or give the old one's up, and release this.",
+        mended=True,
+    ),
+    Reason(
+        "unknown_reference",
+        "what it names has not come for a day",
+        "What it names has not come for a day.",
+        "Send that: this one is applied by itself then.",
+        mended=True,
+    ),
+    Reason(
+        "unexpected",
+        "the database refused it, four times: look for the error lines",
+        "We failed on it.",
+        "Tell the maintainers; release it after the fix.",
+        mended=True,
+    ),
+    Reason(
+        "expired",
+        "it was parked for 45 days: its body is not kept any more",
+        "It was parked for 45 days, and its body is gone.",
+        "Send anew, or dismiss.",
+    ),
+)
