@@ -558,6 +558,14 @@ def test_every_route_is_behind_the_authorizer_but_health_the_description_and_its
         assert declared == set(re.findall(r"\{(\w+\+?)\}", path)), path
 
 
+def test_head_is_the_get_of_its_path(stack: Stack) -> None:
+    """The same function, authorizer and parameters (RFC 9110, section 9.3.2); "Routes per API: 300" (its quotas)."""
+    found = operations(stack)
+    assert {path for path, method in found if method == "get"} == {path for path, method in found if method == "head"}
+    assert all(said == found[path, "get"] for (path, method), said in found.items() if method == "head")
+    assert len(found) <= 300
+
+
 def test_a_preflight_meets_no_authorizer(stack: Stack) -> None:
     """`$default` has one, and would refuse every preflight: it catches OPTIONS where nothing else does."""
     said = operations(stack)["/{proxy+}", "options"]
@@ -604,7 +612,8 @@ def test_the_stage_throttles_and_logs_without_anything_of_the_caller(stack: Stac
 def test_what_needs_no_token_has_a_throttle_of_its_own(stack: Stack) -> None:
     """HTTP APIs limit routes, but no single caller, and have no cache (API Gateway guide, "Choose between")."""
     (stage,) = stack.of_type("AWS::ApiGatewayV2::Stage").values()
-    open_to_all = {f"{route.method} {route.path}" for route in routes() if route.open_to_all}
+    # Each of them a GET, and HEAD is another route of API Gateway's.
+    open_to_all = {f"{method} {route.path}" for route in routes() if route.open_to_all for method in ("GET", "HEAD")}
     assert set(stage["RouteSettings"]) == open_to_all
     rates = {route: settings["ThrottlingRateLimit"] for route, settings in stage["RouteSettings"].items()}
     # The console asks for all its files at once, and they ask nothing of the database.

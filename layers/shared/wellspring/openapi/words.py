@@ -39,6 +39,8 @@ was faster. Send it as `If-None-Match` with `GET`: 304 if nothing changed.
 **Limits.** A request document has at most {MAX_BODY_BYTES} bytes. Times are ISO 8601; answers are in UTC with
 milliseconds.
 
+**HEAD.** What answers `GET` answers `HEAD` with the same status and headers and no content.
+
 **Other paths.** What matches none of the paths below is answered, to a caller with a token, by
 `DefaultNotFound` (404), `DefaultMethodNotAllowed` (405 with `Allow`: the path exists for other methods) or
 `DefaultPermanentRedirect` (308: a slash too many at the end), which stand among the components.
