@@ -1014,6 +1014,7 @@ ALARMS = {
     "PinnedConnectionsAlarm": ("DatabaseConnectionsCurrentlySessionPinned", LATER),
     "DatabaseConnectionsAlarm": ("DatabaseConnections", NOW),
     "DatabaseStorageAlarm": ("FreeStorageSpace", NOW),
+    "ReaderLagAlarm": ("AuroraReplicaLagMaximum", LATER),
     "BorrowLatencyAlarm": ("DatabaseConnectionsBorrowLatency", LATER),
     "SignInsAlarm": ("ClientConnectionsSetupFailedAuth", NOW),
     "DatabaseCpuAlarm": ("CPUUtilization", LATER),
@@ -1032,8 +1033,9 @@ ALARMS = {
 
 def test_what_can_go_wrong_is_told_to_whom_it_concerns(stack: Stack) -> None:
     alarms = stack.of_type("AWS::CloudWatch::Alarm")
-    of_an_instance = {"DatabaseStorageAlarm", "CreditsAlarm"}
-    assert set(alarms) == set(ALARMS) - (set() if stack.conditions["IsInstance"] else of_an_instance)
+    of_some = {"IsInstance": {"DatabaseStorageAlarm", "CreditsAlarm"}, "HasReader": {"ReaderLagAlarm"}}
+    missing = {name for condition, names in of_some.items() if not stack.conditions[condition] for name in names}
+    assert set(alarms) == set(ALARMS) - missing
     for name, alarm in alarms.items():
         metric, topic = ALARMS[name]
         measured = [
@@ -1051,7 +1053,15 @@ def test_no_alarm_tells_of_the_first_deployment_and_silence_is_told_once_there_w
         assert alarm["TreatMissingData"] != "breaching", name
         if alarm["TreatMissingData"] == "missing":
             told[name] = alarm["InsufficientDataActions"] == alarm["AlarmActions"]
-    assert told == {"DatabaseCpuAlarm": True, "PruningAlarm": True, "SettlingAlarm": True}
+    readers = {"ReaderLagAlarm": True} if stack.conditions["HasReader"] else {}
+    assert told == {"DatabaseCpuAlarm": True, "PruningAlarm": True, "SettlingAlarm": True} | readers
+
+
+def test_the_processor_that_is_watched_is_the_one_that_writes(stack: Stack) -> None:
+    """Those of a cluster together are their average: a standby that idles would hide a writer that is busy."""
+    said = stack.resources["DatabaseCpuAlarm"]["Properties"]["Dimensions"]
+    roles = [each["Value"] for each in said if each["Name"] == "Role"]
+    assert roles == (["WRITER"] if stack.conditions["IsAurora"] else [])
 
 
 def test_a_cluster_has_its_parameters_in_the_clusters_group() -> None:
@@ -1155,8 +1165,9 @@ def test_an_address_is_told_of_the_alarms_of_its_topic(plain: Stack) -> None:
 def test_the_dashboard_is_json_and_names_only_what_is_there(stack: Stack) -> None:
     (dashboard,) = stack.of_type("AWS::CloudWatch::Dashboard").values()
     body, values = dashboard["DashboardBody"]["Fn::Sub"]
-    alarm = values["StorageAlarm"]
-    body = body.replace("${StorageAlarm}", alarm["Fn::Sub"] if alarm else "")
+    for name in ("StorageAlarm", "LagAlarm", "WriterRole"):
+        said = values[name]
+        body = body.replace(f"${{{name}}}", said["Fn::Sub"] if isinstance(said, dict) else said)
     first, *others = json.loads(body)["widgets"]
     for widget in (first, *others):
         assert widget["properties"]["title"]
