@@ -81,7 +81,9 @@ def test_the_reader_is_another_host_with_the_certificate_of_the_first(
     read = replace(ON_AWS, db_read_host="read.endpoint.proxy.example.internal")
     monkeypatch.setattr(module, "settings", lambda: read)
     module.reader_engine.cache_clear()
-    module.reader_engine().pool._creator()
+    with pytest.raises(AttributeError):
+        # What was opened is no connection.
+        module.reader_engine().connect()
     module.reader_engine.cache_clear()
     module.connect(read)
     assert [each["host"] for each in options] == ["read.endpoint.proxy.example.internal", "proxy.example.internal"]
