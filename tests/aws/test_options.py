@@ -43,8 +43,10 @@ def test_codedeploy_shifts_the_traffic_of_every_alias_and_heeds_alarms_that_are_
 
 
 def test_a_canary_fits_into_a_stack(asked: Stack) -> None:
-    """CloudFormation takes 500."""
+    """500, and "the maximum size for a processed stack template is [...] 1 MB" (CloudFormation user guide)."""
     assert RESOURCES_AT_MOST < len(asked.document["Resources"]) <= 490
+    # As it is shown, with an indent.
+    assert len(json.dumps(asked.document, indent=1)) < 900_000
 
 
 # ---- encryption -------------------------------------------------------------------------------------------
