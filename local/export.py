@@ -56,6 +56,7 @@ def _environment(stack: dict[str, str]) -> dict[str, str]:
     url = urlsplit(stack["database_url"])
     return {
         "DB_HOST": url.hostname or "",
+        "DB_READ_HOST": "",
         "DB_PORT": str(url.port),
         "DB_NAME": url.path.lstrip("/"),
         "DB_AUTH": "password",

@@ -158,7 +158,8 @@ class Gateway:
                 "headers": [(name.encode("latin-1"), _header_bytes(value)) for name, value in headers],
             }
         )
-        await send({"type": "http.response.body", "body": response.body})
+        # Headers as those of GET, and no content (RFC 9110, section 9.3.2).
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
 
     async def _respond(self, scope: Scope, receive: Receive) -> tuple[Response, str]:
         request = Request(

@@ -46,6 +46,7 @@ def write_environment(place: Door, port: int, database: str, password: str, fold
     """
     variables = {
         "DB_HOST": place.name,
+        "DB_READ_HOST": "",
         "DB_PORT": str(port),
         "DB_NAME": database,
         "DB_AUTH": "password",

@@ -1,12 +1,14 @@
 """The smoke test of a deployment, from outside: `python -m local.smoke STACK`.
 
-Health, one list, and where SMOKE_CONNECTOR and SMOKE_COMPANY name what the deployment has, one sync message and its
-effect. The token is of SMOKE_CLIENT_ID at SMOKE_TOKEN_URL (OAuth's client credentials); the client's secret is in
-Secrets Manager, in SMOKE_SECRET_ARN.
+Health by GET and by HEAD, one list, and where SMOKE_CONNECTOR and SMOKE_COMPANY name what the deployment has, one sync
+message and its effect. The token is of SMOKE_CLIENT_ID at SMOKE_TOKEN_URL (OAuth's client credentials); the client's
+secret is in Secrets Manager, in SMOKE_SECRET_ARN.
 """
 
 import json
 import os
+import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
@@ -56,11 +58,31 @@ def ask(url: str, *, token: str = "", form: Mapping[str, str] | None = None) -> 
             raise SmokeError(f"{error.code} from {url.partition('?')[0]}: {error.read(500)!r}") from error
 
 
+def look_at_head(api_url: str) -> None:
+    """Ask for health by HEAD. Raises `SmokeError` where content comes, or another length than GET's (docs/adr/0049).
+
+    By bytes: a client's library would not look at what comes behind the headers.
+    """
+    with urlopen(f"{api_url}/health", timeout=30) as response:
+        length = str(len(response.read()))
+    parts = urlsplit(f"{api_url}/health")
+    host, is_secure = parts.hostname or "", parts.scheme == "https"
+    connected = socket.create_connection((host, parts.port or (443 if is_secure else 80)), 30)
+    with ssl.create_default_context().wrap_socket(connected, server_hostname=host) if is_secure else connected as wire:
+        wire.sendall(f"HEAD {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: wire.recv(65536), b""))
+    head, _, content = answer.partition(b"\r\n\r\n")
+    said = dict(line.lower().split(": ", 1) for line in head.decode("latin-1").split("\r\n")[1:])
+    if content or said.get("content-length", length) != length or not head.startswith(b"HTTP/1.1 200"):
+        raise SmokeError(f"HEAD /health is not GET without its {length} bytes: {answer[:500]!r}")
+
+
 def check(deployment: Deployment, connector: str = "", company: str = "") -> list[str]:
     """Try a deployment; return what it did. Raises `SmokeError`."""
     if ask(f"{deployment.api_url}/health") != {"status": "ok"}:
         raise SmokeError("/health does not say ok")
-    done = ["health"]
+    look_at_head(deployment.api_url)
+    done = ["health", "head"]
     ask(f"{deployment.api_url}{LIST}", token=deployment.token)
     done.append("list")
     if connector and company:

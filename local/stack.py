@@ -194,6 +194,7 @@ class Stack:
         """Return, for each function, the environment variables that are different here."""
         here = {
             "DB_HOST": HOST,
+            "DB_READ_HOST": "",
             "DB_PORT": str(self._cluster.port),
             "DB_NAME": DATABASE,
             "DB_AUTH": "password",

@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import WaiterError
+
 from local.errors import Fault
 from local.stages import Stage, exists
 
@@ -65,6 +67,15 @@ def unprotect(rds: Any, found: dict[str, tuple[str, str]]) -> None:
     for kind, name in found.values() if not clusters else ():
         if kind == "AWS::RDS::DBInstance":
             rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+
+
+def wait_until_gone(cloudformation: Any, stack: str) -> None:
+    """Return when a stack has been deleted. Raises Fault when it could not be, or not yet."""
+    waiter = cloudformation.get_waiter("stack_delete_complete")
+    try:
+        waiter.wait(StackName=stack, WaiterConfig={"Delay": 30, "MaxAttempts": MINUTES * 2})
+    except WaiterError as error:
+        raise Fault(f"{stack} is not gone: {error}. Its events say what holds it; then say it again") from error
 
 
 def replaced(rds: Any, stack: str) -> Iterator[tuple[str, str]]:
@@ -156,8 +167,7 @@ def main(arguments: list[str]) -> int:
         unprotect(aws.rds, found)
         role = {"RoleARN": given.role_arn} if given.role_arn else {}
         cloudformation.delete_stack(StackName=stage.stack, **role)
-        waiter = cloudformation.get_waiter("stack_delete_complete")
-        waiter.wait(StackName=stage.stack, WaiterConfig={"Delay": 30, "MaxAttempts": MINUTES * 2})
+        wait_until_gone(cloudformation, stage.stack)
     left = list(replaced(aws.rds, stage.stack))
     bucket = f"{stage.stack}-feed-{account}-{session.region_name}"
     databases = {

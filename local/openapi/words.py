@@ -36,8 +36,14 @@ takes too long to read is 400, and says how to ask for less.
 **Safe changes.** One resource comes with an `ETag`. Send it as `If-Match` with `PATCH` and `DELETE`: 412 if somebody
 was faster. Send it as `If-None-Match` with `GET`: 304 if nothing changed.
 
+**Reads that may be older.** Where the deployment has readers, the answer to a write has a `Consistency-Token`. A `GET`
+that sends one may be answered by a reader, which then shows that write and all before it; with `0` it may show an older
+state. Without the header a read shows all that was written.
+
 **Limits.** A request document has at most {MAX_BODY_BYTES} bytes. Times are ISO 8601; answers are in UTC with
 milliseconds.
+
+**HEAD.** What answers `GET` answers `HEAD` with the same status and headers and no content.
 
 **Other paths.** What matches none of the paths below is answered, to a caller with a token, by
 `DefaultNotFound` (404), `DefaultMethodNotAllowed` (405 with `Allow`: the path exists for other methods) or

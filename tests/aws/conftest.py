@@ -10,6 +10,7 @@ CHOICES: dict[str, dict[str, str]] = {
     "as it comes": {},
     "in a network that is there": {"VpcId": "vpc-0123456789abcdef0", "SubnetIds": "subnet-a,subnet-b"},
     "on Aurora": {"DbEngine": "aurora-postgresql"},
+    "on Aurora, with readers": {"DbEngine": "aurora-postgresql", "DbReaders": "3"},
     "on Aurora, small, restored": {
         "DbEngine": "aurora-postgresql",
         "DbStandby": "false",

@@ -135,6 +135,7 @@ NAMED = {
     "AWS::RDS::DBClusterParameterGroup": arn("rds", f"cluster-pg:{STACK}-auroraparameters-0ab1"),
     "AWS::RDS::DBSubnetGroup": arn("rds", f"subgrp:{STACK}-databasesubnets-0ab1"),
     "AWS::RDS::DBProxy": arn("rds", "db-proxy:prx-0123456789abcdef0"),
+    "AWS::RDS::DBProxyEndpoint": arn("rds", "db-proxy-endpoint:prx-endpoint-0123456789abcdef0"),
     "AWS::RDS::DBProxyTargetGroup": arn("rds", "target-group:prx-tg-0123456789abcdef0"),
     "AWS::RDS::EventSubscription": arn("rds", f"es:{STACK}-database"),
     "AWS::S3::Bucket": f"arn:aws:s3:::{STACK}-feed-{ACCOUNT}-{REGION}",

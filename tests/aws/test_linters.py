@@ -24,7 +24,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, choice in enumerate(CHOICES.values()):
         document = translate(choice)
         for name, value in choice.items():
-            document["Parameters"][name]["Default"] = value
+            declared = document["Parameters"][name]
+            declared["Default"] = int(value) if declared["Type"] == "Number" else value
         (folder / f"{number}.json").write_text(json.dumps(document))
     return folder
 

@@ -1,4 +1,4 @@
-"""What is off by default: a canary, a key of one's own, backups in another account."""
+"""What is off by default: a canary, a key of one's own, backups in another account, readers."""
 
 import json
 from typing import Any
@@ -43,8 +43,10 @@ def test_codedeploy_shifts_the_traffic_of_every_alias_and_heeds_alarms_that_are_
 
 
 def test_a_canary_fits_into_a_stack(asked: Stack) -> None:
-    """CloudFormation takes 500."""
+    """500, and "the maximum size for a processed stack template is [...] 1 MB" (CloudFormation user guide)."""
     assert RESOURCES_AT_MOST < len(asked.document["Resources"]) <= 490
+    # As it is shown, with an indent.
+    assert len(json.dumps(asked.document, indent=1)) < 900_000
 
 
 # ---- encryption -------------------------------------------------------------------------------------------
@@ -124,3 +126,63 @@ def test_rds_tells_of_failovers_failures_and_maintenance(stack: Stack) -> None:
         for name, document in (("NoticeTopicPolicy", "PolicyDocument"), ("AlarmKey", "KeyPolicy"))
     }
     assert allowed == {"NoticeTopicPolicy": ["sns:Publish"], "AlarmKey": [["kms:Decrypt", "kms:GenerateDataKey*"]]}
+
+
+# ---- readers ----------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def read() -> Stack:
+    """The stack with readers."""
+    return Stack(**CHOICES["on Aurora, with readers"])
+
+
+def test_there_are_as_many_readers_as_somebody_asks_for_and_none_unless() -> None:
+    for asked_for in range(4):
+        stack = Stack(DbEngine="aurora-postgresql", DbReaders=str(asked_for))
+        instances = stack.of_type("AWS::RDS::DBInstance")
+        readers = {name: each for name, each in instances.items() if name.startswith("AuroraReader")}
+        assert len(readers) == asked_for
+        assert instances.keys() == {"AuroraWriter", "AuroraStandby", *readers}
+        # The standby keeps up with the writer, and these with what is read.
+        assert {each["PromotionTier"] for each in readers.values()} <= {2}
+        assert bool(stack.of_type("AWS::RDS::DBProxyEndpoint")) == bool(asked_for)
+    # On RDS, whatever is asked for: a rule refuses it before.
+    assert not Stack(DbReaders="2").of_type("AWS::RDS::DBProxyEndpoint")
+
+
+def test_readers_are_auroras_alone(plain: Stack) -> None:
+    rule = plain.document["Rules"]["ReadersOfAurora"]
+    assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DbReaders"}, 0]}]}
+    (assertion,) = rule["Assertions"]
+    assert assertion["Assert"] == {"Fn::Equals": [{"Ref": "DbEngine"}, "aurora-postgresql"]}
+
+
+def test_the_read_only_endpoint_is_the_proxys_in_its_network_once_there_is_a_reader(read: Stack) -> None:
+    (endpoint,) = read.of_type("AWS::RDS::DBProxyEndpoint").values()
+    (proxy,) = read.of_type("AWS::RDS::DBProxy").values()
+    assert (endpoint["DBProxyName"], endpoint["TargetRole"]) == ({"Ref": "Proxy"}, "READ_ONLY")
+    assert endpoint["VpcSubnetIds"] == proxy["VpcSubnetIds"]
+    # So the functions, which may open connections to the proxy's group alone, reach it.
+    assert endpoint["VpcSecurityGroupIds"] == proxy["VpcSecurityGroupIds"]
+    assert {"ProxyTargets", "AuroraReaderA"} <= read.needs("ReadEndpoint")
+
+
+def test_every_function_knows_the_reader_and_signs_in_to_it_with_no_other_permission(read: Stack, plain: Stack) -> None:
+    """A function that reads asks it, and one that writes gives tokens because it is there."""
+    for name, function in read.functions.items():
+        variables = function["Environment"]["Variables"]
+        assert variables["DB_READ_HOST"] == {"Fn::GetAtt": ["ReadEndpoint", "Endpoint"]}, name
+        assert plain.functions[name]["Environment"]["Variables"]["DB_READ_HOST"] == ""
+    aurora = Stack(DbEngine="aurora-postgresql")
+    for name in read.of_type("AWS::IAM::Role"):
+        assert read.resources[name] == aurora.resources[name]
+
+
+def test_a_page_of_another_origin_may_send_and_read_tokens(plain: Stack) -> None:
+    (api,) = plain.of_type("AWS::ApiGatewayV2::Api").values()
+    (cors,) = (
+        said["Fn::If"][1] if "Fn::If" in said else said
+        for name, said in plain.document["Resources"]["HttpApi"]["Properties"]["Body"].items()
+        if name == "x-amazon-apigateway-cors"
+    )
+    assert api["Body"]
+    assert json.dumps(cors).count("Consistency-Token") == 2

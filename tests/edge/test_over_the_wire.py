@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import jwt
 import pytest
@@ -278,6 +279,21 @@ def test_a_body_that_is_too_large_is_413_wherever_it_is_found_out(
 def test_a_large_body_that_nobody_reads_does_no_harm(wire: Wire, method: str) -> None:
     assert wire.ask(method, "/health", b"{" * 7_000_000).status in {405, 413}
     assert wire.ask(method, GROUPS, b"{" * 1_000_000).status in {200, 405}
+
+
+def test_head_sends_no_content_and_the_length_that_get_has(wire: Wire) -> None:
+    whole = wire.ask("GET", COMPANIES)
+    # Two on one connection: content of the first would stand before the second.
+    first = b"HEAD " + COMPANIES.encode() + b" HTTP/1.1\r\nHost: x\r\n" + wire.owner() + b"\r\n"
+    second = head(f"HEAD {COMPANIES}?foo=1") + wire.owner() + b"\r\n"
+    found, refused = wire.answers(first + second)
+    assert (found.status, refused.status, found.body, refused.body) == (200, 400, b"", b"")
+    assert found.headers["content-length"] == str(len(whole.body))
+    assert int(refused.headers["content-length"]) > 0
+    assert wire.ask("HEAD", f"{COMPANIES}/{uuid4()}").status == 404
+    # The gateway's own answer, to who has no token.
+    (stranger,) = wire.answers(head(f"HEAD {COMPANIES}") + b"\r\n")
+    assert (stranger.status, stranger.body) == (401, b"")
 
 
 def test_who_is_nobody_is_told_so_whatever_they_send(wire: Wire) -> None:

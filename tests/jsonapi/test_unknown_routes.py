@@ -12,7 +12,7 @@ from local.template import Template
 from tests.jsonapi.structure import check
 from tests.support.api import ANONYMOUS, READER, Caller, call, get, person, service
 from tests.support.world import Row
-from wellspring.routes import routes
+from wellspring.routes import Route, routes
 
 SOMEBODY = person(Row("people", 1, UUID(int=1)))
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
@@ -23,8 +23,13 @@ def is_of(path: str, pattern: str) -> bool:
     return re.fullmatch(re.sub(r"{\w+}", "[^/]+", pattern), path) is not None
 
 
+def methods_of(route: Route) -> tuple[str, ...]:
+    """Return the methods that a route is served for: with GET comes HEAD."""
+    return ("GET", "HEAD") if route.method == "GET" else (route.method,)
+
+
 ALLOWED: Mapping[str, list[str]] = {
-    path: list(dict.fromkeys(route.method for route in routes() if is_of(path, route.path)))
+    path: list(dict.fromkeys(method for route in routes() if is_of(path, route.path) for method in methods_of(route)))
     for path in (route.path for route in routes())
 }
 every_path = pytest.mark.parametrize("path", ALLOWED)
@@ -50,6 +55,7 @@ def test_a_stranger_is_told_401_and_nothing_of_the_paths(path: str, method: str)
 @pytest.mark.parametrize("caller", [ANONYMOUS, SOMEBODY])
 def test_the_root_leads_to_a_page_that_needs_no_token(caller: Caller) -> None:
     reply = get("/", caller)
+    assert call("HEAD", "/", caller).headers == reply.headers
     assert (reply.status, reply.body) == (302, "")
     page = "/console" if "/console" in ALLOWED else "/docs"
     assert reply.headers["location"] == page
@@ -58,7 +64,7 @@ def test_the_root_leads_to_a_page_that_needs_no_token(caller: Caller) -> None:
 
 def test_the_root_knows_no_other_method() -> None:
     for method in METHODS:
-        if method != "GET":
+        if method not in {"GET", "HEAD"}:
             assert call(method, "/", ANONYMOUS).status == 401
             assert call(method, "/", SOMEBODY).status == 404
 
@@ -66,8 +72,9 @@ def test_the_root_knows_no_other_method() -> None:
 @pytest.mark.parametrize("path", [route.path for route in routes() if route.open_to_all and "{" not in route.path])
 def test_an_open_path_with_a_slash_too_many_is_redirected_without_a_token(path: str) -> None:
     for slashes in ("/", "//"):
-        reply = get(f"{path}{slashes}", ANONYMOUS)
-        assert (reply.status, reply.headers["location"]) == (308, path)
+        for method in ("GET", "HEAD"):
+            reply = call(method, f"{path}{slashes}", ANONYMOUS)
+            assert (reply.status, reply.headers["location"]) == (308, path)
     assert call("DELETE", f"{path}/", ANONYMOUS).status == 401
 
 
@@ -110,7 +117,7 @@ def test_the_methods_are_those_of_the_template() -> None:
             served.setdefault(route.path, set()).add(route.method)
     declared: dict[str, set[str]] = {}
     for declaration in routes():
-        declared.setdefault(declaration.path, set()).add(declaration.method)
+        declared.setdefault(declaration.path, set()).update(methods_of(declaration))
     assert declared == served
 
 

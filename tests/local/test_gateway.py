@@ -346,6 +346,17 @@ def test_without_a_route_the_answer_is_404(client: Client) -> None:
     assert client("/health", "HEAD").status == 404
 
 
+def test_head_has_the_headers_of_get_and_no_content(client: Client) -> None:
+    client.routes = (*client.routes, Route("HEAD", "/health", FUNCTION, needs_token=False))
+    client.answer = lambda _: {"statusCode": 200, "headers": {"etag": '"1"'}, "body": '{"status":"ok"}'}
+    whole, head = client("/health"), client("/health", "HEAD")
+    assert (whole.status, whole.body) == (200, b'{"status":"ok"}')
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-length"] == "15"
+    # Each request has an id of its own.
+    assert head.headers | {"apigw-requestid": ""} == whole.headers | {"apigw-requestid": ""}
+
+
 # ---- pages of other origins ---------------------------------------------------------------------------
 PAGE = "https://page.example"
 DEFAULT = Route("$default", "$default", FUNCTION, needs_token=True)

@@ -1,11 +1,13 @@
 """The smoke test of deployments, against a stack that does what a deployment does, and against one that does not."""
 
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from local.smoke import Deployment, SmokeError, check
+from local.smoke import Deployment, SmokeError, check, look_at_head
 from tests.local.stack_process import StackProcess
 from tests.support.stack import running
 from wellspring.example_ids import demo_id
@@ -26,13 +28,46 @@ def deployment(stack: StackProcess, token: str) -> Deployment:
 def test_a_stack_that_works_passes(stack: StackProcess) -> None:
     tried = deployment(stack, stack.token("pipeline"))
     connector, company = demo_id("workspace_connector", "a", 1), demo_id("company", "a", 1)
-    assert check(tried, connector, company) == ["health", "list", "sync message"]
+    assert check(tried, connector, company) == ["health", "head", "list", "sync message"]
     # And once more: each run sends a message of its own.
-    assert check(tried, connector, company) == ["health", "list", "sync message"]
+    assert check(tried, connector, company) == ["health", "head", "list", "sync message"]
 
 
 def test_without_a_connector_no_message_is_sent(stack: StackProcess) -> None:
-    assert check(deployment(stack, stack.token("pipeline"))) == ["health", "list"]
+    assert check(deployment(stack, stack.token("pipeline"))) == ["health", "head", "list"]
+
+
+class OddHead(BaseHTTPRequestHandler):
+    """Answers HEAD with content, or says that GET had none: nobody has seen that API Gateway does neither."""
+
+    protocol_version = "HTTP/1.1"
+    content = b""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self.answer(b'{"status":"ok"}')
+
+    def do_HEAD(self) -> None:
+        self.answer(self.content)
+
+    def answer(self, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("content-length", str(len(content)))
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.wfile.write(content)
+
+
+@pytest.mark.parametrize("content", [b'{"status":"ok"}', b""])
+def test_a_gateway_that_sends_the_content_of_head_or_says_it_has_none_fails(content: bytes) -> None:
+    handler = type("Handler", (OddHead,), {"content": content})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(SmokeError, match="HEAD /health"):
+            look_at_head(f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
 
 
 def test_a_token_that_is_refused_fails(stack: StackProcess) -> None:

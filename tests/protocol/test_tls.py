@@ -209,6 +209,17 @@ def test_a_server_with_the_right_certificate_is_spoken_to_in_secret(
     assert given.received == [SSL_REQUEST]
 
 
+def test_a_reader_is_believed_by_the_name_of_the_proxy_that_it_belongs_to(
+    settings: Settings, trusted: Authority, tmp_path: Path
+) -> None:
+    """RDS Proxy's certificate has its own name, and not those of its further endpoints (`engine.reader_engine`)."""
+    with server(settings, tmp_path, trusted, x509.DNSName("proxy.example.test")) as (through, _):
+        with closing(connect(through, "proxy.example.test")) as connection:
+            assert isinstance(connection._usock, ssl.SSLSocket)
+        with pytest.raises(pg8000.InterfaceError):
+            connect(through, "another.example.test")
+
+
 class TestAServer:
     def refused(self, through: Settings) -> str:
         """Return why the server is not spoken to."""

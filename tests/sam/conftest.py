@@ -66,7 +66,13 @@ def deployed() -> Iterator[Deployed]:
     ):
         cluster.make_like_rds()
         cluster.create_database(DATABASE)
-        place = {"DB_HOST": door.name, "DB_PORT": str(cluster.port), "DB_NAME": DATABASE, "DB_TLS": "off"}
+        place = {
+            "DB_HOST": door.name,
+            "DB_READ_HOST": "",
+            "DB_PORT": str(cluster.port),
+            "DB_NAME": DATABASE,
+            "DB_TLS": "off",
+        }
         configured = service.configured(
             template,
             place | {"DB_AUTH": "password", "DB_PASSWORD": cluster.password},

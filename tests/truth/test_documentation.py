@@ -58,6 +58,13 @@ def test_a_handler_says_what_the_operation_is_and_nothing_else(path: Path) -> No
     assert all(name.startswith(("wellspring.handlers", "wellspring.resources")) for name in imported)
 
 
+def head_of(key: str) -> str:
+    """Return a route's key with HEAD for GET: whatever answers GET answers it (ADR 0049)."""
+    return re.sub("^GET ", "HEAD ", key)
+
+
+# HEAD has the function of GET, which the next test says once for all.
+BUT_HEAD = [route for route in TEMPLATE.routes if route.method != "HEAD"]
 # What answers where no operation does.
 FALLBACKS = ("$default", "OPTIONS /{proxy+}")
 
@@ -65,14 +72,16 @@ FALLBACKS = ("$default", "OPTIONS /{proxy+}")
 def test_every_declared_route_is_served_by_its_function_and_no_other() -> None:
     served = {route.key: route.function.handler for route in TEMPLATE.routes}
     declared = {f"{route.method} {route.path}": f"{route.function}.handler" for route in routes()}
-    assert served == declared | dict.fromkeys((*FALLBACKS, *FOR_BROWSERS), "default.answer.handler")
+    declared |= dict.fromkeys((*FALLBACKS, *FOR_BROWSERS), "default.answer.handler")
+    assert served == declared | {head_of(key): handler for key, handler in declared.items()}
 
 
 def test_what_is_open_is_declared_open() -> None:
     open_to_all = {f"{route.method} {route.path}" for route in routes() if route.open_to_all}
     # A preflight carries no token.
     without = open_to_all | {*FOR_BROWSERS, "OPTIONS /{proxy+}"}
-    assert {route.key for route in TEMPLATE.routes if not route.needs_token} == without
+    found = {route.key for route in TEMPLATE.routes if not route.needs_token}
+    assert found == without | {head_of(key) for key in without}
     assert open_to_all == {
         "GET /health",
         "GET /v1/openapi.json",
@@ -82,7 +91,7 @@ def test_what_is_open_is_declared_open() -> None:
     }
 
 
-@pytest.mark.parametrize("route", TEMPLATE.routes, ids=lambda route: route.key)
+@pytest.mark.parametrize("route", BUT_HEAD, ids=lambda route: route.key)
 def test_only_what_writes_logs_in_as_the_writer(route: Route) -> None:
     writes = route.method in {"POST", "PATCH", "DELETE"}
     # What is released writes what a queue's consumer writes, and nobody else.
@@ -91,7 +100,7 @@ def test_only_what_writes_logs_in_as_the_writer(route: Route) -> None:
     assert route.function.environment["DB_USER"] == (writer if writes else "wellspring_reader")
 
 
-@pytest.mark.parametrize("route", [route.key for route in TEMPLATE.routes])
+@pytest.mark.parametrize("route", [route.key for route in BUT_HEAD])
 def test_every_route_is_in_the_readme(route: str) -> None:
     method, _, path = route.partition(" ")
     assert re.search(rf"\|\s*`?{method}`?\s*\|\s*`{re.escape(path)}`\s*\|", read("README.md")) or (

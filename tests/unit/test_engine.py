@@ -1,11 +1,14 @@
 """How a connection is made: a fresh token for each on AWS. What TLS believes is in tests/protocol/test_tls.py."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from wellspring.database import engine as module
+from wellspring.database import scope
+from wellspring.database.consistency import at_reader
 from wellspring.settings import Settings
 
 ON_AWS = Settings(db_host="proxy.example.internal", db_user="wellspring_reader", aws_region="eu-west-3")
@@ -23,8 +26,8 @@ def options(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What connections were opened with, instead of opening them."""
     seen: list[dict[str, Any]] = []
 
-    def dial(host: str, port: int, tls: object) -> object:
-        seen.append({"host": host, "port": port, "tls": tls})
+    def dial(host: str, port: int, tls: object, certified: str) -> object:
+        seen.append({"host": host, "port": port, "tls": tls, "certified": certified})
         return seen[-1]
 
     def opened(**given: Any) -> Opened:
@@ -69,3 +72,36 @@ def test_a_pool_is_one_connection_that_is_replaced_before_the_proxy_closes_it() 
     pool = module.make_engine(ON_AWS).pool
     assert pool.size() == 1  # type: ignore[attr-defined]  # a QueuePool has it
     assert pool._recycle == 20 * 60
+
+
+def test_the_reader_is_another_host_with_the_certificate_of_the_first(
+    options: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy's own name is on its certificate, and that of an endpoint of it is not."""
+    read = replace(ON_AWS, db_read_host="read.endpoint.proxy.example.internal")
+    monkeypatch.setattr(module, "settings", lambda: read)
+    module.reader_engine.cache_clear()
+    with pytest.raises(AttributeError):
+        # What was opened is no connection.
+        module.reader_engine().connect()
+    module.reader_engine.cache_clear()
+    module.connect(read)
+    assert [each["host"] for each in options] == ["read.endpoint.proxy.example.internal", "proxy.example.internal"]
+    assert [each["certified"] for each in options] == ["proxy.example.internal", ""]
+    # A token is for the host that it is sent to.
+    assert options[0]["password"].startswith("read.endpoint.proxy.example.internal:5432/")
+
+
+def test_a_transaction_at_the_reader_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scope, "reader_engine", lambda: Leading("reader"))
+    monkeypatch.setattr(scope, "engine", lambda: Leading("writer"))
+    with at_reader():
+        assert str(scope.connection()) == "reader"
+    assert str(scope.connection()) == "writer"
+
+
+class Leading:
+    """An engine that says where it leads."""
+
+    def __init__(self, where: str) -> None:
+        self.connect = lambda: where

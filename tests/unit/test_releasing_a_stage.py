@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import WaiterError
 
 from local import deploy, stages, tear_down
 from local.errors import Fault
@@ -358,6 +359,18 @@ def test_what_a_deleted_stack_leaves_is_told_and_nothing_of_another_stack() -> N
         ("snapshot", f"{STACK}-snapshot-database-x"),
         ("automated backup", "db-OLD"),
     ]
+
+
+def test_a_stack_that_cannot_be_deleted_is_told_in_a_sentence() -> None:
+    class Stuck:
+        def get_waiter(self, _name: str) -> Any:
+            return self
+
+        def wait(self, **_asked: object) -> None:
+            raise WaiterError("StackDeleteComplete", "it is DELETE_FAILED", {})
+
+    with pytest.raises(Fault, match=rf"{STACK} is not gone: .*DELETE_FAILED.* say it again"):
+        tear_down.wait_until_gone(Stuck(), STACK)
 
 
 def test_a_bucket_is_emptied_of_all_versions_and_a_database_unprotected_before_it_goes() -> None:

@@ -27,6 +27,8 @@ class Settings:
         db_secret_arn: of a secret as RDS keeps them, an object with a `password`; only with `secret`.
         db_tls: `verify` demands a certificate that the host name and a known authority vouch for; `off` is for
             an address of this machine.
+        db_read_host: where reads may go that say how new they must be (docs/adr/0050); empty for nowhere else. Its
+            certificate is `db_host`'s.
         db_ca_file: a PEM file of the authorities to trust instead of Amazon's, to which RDS Proxy's certificates chain.
         aws_region: the region whose signature an IAM token carries; Lambda sets it.
     """
@@ -39,6 +41,7 @@ class Settings:
     db_password: str = ""
     db_secret_arn: str = ""
     db_tls: Literal["verify", "off"] = "verify"
+    db_read_host: str = ""
     db_ca_file: str = ""
     aws_region: str = ""
 
@@ -79,6 +82,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def settings() -> Settings:
     """Return this process's settings, read once. Raises `SettingsError`."""
     return read_settings(os.environ)
+
+
+def has_reader() -> bool:
+    """Say whether reads may go to a reader; for whoever needs no other setting of the database's."""
+    return bool(os.environ.get("DB_READ_HOST"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,23 +63,27 @@ def tls(config: Settings) -> ssl.SSLContext | None:
     return _verifying(config.db_ca_file or str(AMAZON_ROOT_CAS))
 
 
-def connect(config: Settings) -> PipelinedConnection:
+def connect(config: Settings, certified: str = "") -> PipelinedConnection:
     """Open one connection, within `CONNECT_SECONDS` and what the deadline leaves.
+
+    Args:
+        config: where, and as whom.
+        certified: the name that the server's certificate is for, where it is not `config.db_host`.
 
     Raises pg8000's `InterfaceError` or `DatabaseError`.
     """
     left = seconds_left()
     with within(Deadline(CONNECT_SECONDS if left is None else min(CONNECT_SECONDS, left))):
-        connection = _connect(config)
+        connection = _connect(config, certified)
     # Twice as fast for a page as pg8000's strptime.
     connection.register_in_adapter(TIMESTAMPTZ, of_postgres)
     return connection
 
 
-def _connect(config: Settings) -> PipelinedConnection:
+def _connect(config: Settings, certified: str) -> PipelinedConnection:
     password = _password(config)
     try:
-        dialled = dial(config.db_host, config.db_port, tls(config))
+        dialled = dial(config.db_host, config.db_port, tls(config), certified)
     except OSError as error:
         raise pg8000.InterfaceError("Can't create a connection to the server") from error
     try:
@@ -121,15 +125,15 @@ def _mark_gone(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def make_engine(config: Settings, **options: Any) -> Engine:
-    """Return an engine for `config`. It does not connect until it is used.
+def make_engine(config: Settings, *, certified: str = "", **options: Any) -> Engine:
+    """Return an engine for `config`. It does not connect until it is used; `certified` is `connect`'s.
 
     Never AUTOCOMMIT: behind a transaction pooler pg8000's statements would go to several server connections,
     and replies could reach another client (docs/adr/0003).
     """
     engine = create_engine(
         "postgresql+pg8000://",
-        creator=lambda: connect(config),
+        creator=lambda: connect(config, certified),
         query_cache_size=STATEMENTS_KEPT,
         **({"pool_size": 1, "max_overflow": 0, "pool_recycle": RECYCLE_SECONDS} | options),
     )
@@ -143,3 +147,15 @@ def make_engine(config: Settings, **options: Any) -> Engine:
 def engine(role: str | None = None) -> Engine:
     """Return this process's engine, for whom the settings say or for another role."""
     return make_engine(settings() if role is None else replace(settings(), db_user=role))
+
+
+@cache
+def reader_engine() -> Engine:
+    """Return this process's engine of the reader, RDS Proxy's read-only endpoint.
+
+    "RDS proxies serve wildcard certificates like this: *.proxy-<xxx>.<region>.rds.amazonaws.com. However the custom
+    endpoints have one extra level of subdomains [...] which will fail verify_full against the wildcard certificates.
+    Using proxy's default endpoint as server name as it should always succeed" (gravitational/teleport#9824).
+    """
+    config = settings()
+    return make_engine(replace(config, db_host=config.db_read_host), certified=config.db_host)

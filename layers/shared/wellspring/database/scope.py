@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from wellspring.database import stall
+from wellspring.database.consistency import is_at_reader, noted
 from wellspring.database.deadline import Deadline, within
-from wellspring.database.engine import engine
+from wellspring.database.engine import engine, reader_engine
 from wellspring.database.planned import is_stale
 from wellspring.database.role import role_now
 from wellspring.database.sqlstate import is_again, is_silent, translate
@@ -37,6 +38,8 @@ DRIFT_SECONDS = 0.1
 
 def connection() -> AbstractContextManager[Connection]:
     """Take the connection out of the pool. Tests put another in its place, to roll it back afterwards."""
+    if is_at_reader():
+        return reader_engine().connect()
     role = role_now()
     return (engine() if role is None else engine(role)).connect()
 
@@ -123,13 +126,16 @@ def in_transaction[Result](
         WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
     """
     limits = None if deadline is None else _Limits(scope or "", deadline)
+    if not is_read:
+        work = noted(work)
     with within(deadline):
         try:
             try:
                 result = _once(work, scope, limits, is_read=is_read)
             except DBAPIError as error:
                 may_pass = error.connection_invalidated or is_stale(error) or (is_read and is_again(error))
-                if is_silent(error) or not may_pass:
+                # What a reader cannot do the writer is asked for, at once (`readers`).
+                if is_silent(error) or not may_pass or is_at_reader():
                     raise
                 result = _once(work, scope, limits, is_read=is_read)
         except DBAPIError as error:

@@ -28,16 +28,17 @@ UNACKNOWLEDGED_MILLISECONDS = 3000
 BUFFER_BYTES = 65536
 
 
-def dial(host: str, port: int, tls: ssl.SSLContext | None) -> socket.socket:
+def dial(host: str, port: int, tls: ssl.SSLContext | None, certified: str = "") -> socket.socket:
     """Return a socket that leads to a server, past its handshake.
 
     pg8000 would leave a socket open whose handshake failed. It takes no longer than `deadline.within` allows: one
     address of several that is silent leaves the others their share of the time.
 
     Args:
-        host: the server's name; its certificate must be for it.
+        host: the server's name; its certificate must be for it, or for `certified`.
         port: TCP port.
         tls: verifies the certificate; None to speak in the clear.
+        certified: the name that the certificate must be for instead.
 
     Raises:
         OSError: the server is not there, speaks no TLS, or its certificate is not to be trusted.
@@ -53,7 +54,7 @@ def dial(host: str, port: int, tls: ssl.SSLContext | None) -> socket.socket:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MILLISECONDS)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
-        return connected if tls is None else _secured(connected, tls, host)
+        return connected if tls is None else _secured(connected, tls, certified or host)
     except BaseException:
         connected.close()
         raise

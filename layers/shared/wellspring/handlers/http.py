@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +12,9 @@ from typing import Any
 
 from wellspring.access.principal import Principal, name_of, principal_of, scope_of
 from wellspring.database import Deadline, Transaction, in_transaction, stall
+from wellspring.database.consistency import noting
+from wellspring.database.readers import Server
+from wellspring.database.readers import read as on_reader_or_writer
 from wellspring.errors import (
     AsksTooMuch,
     BadRequest,
@@ -26,7 +30,7 @@ from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.media import check_content_type, wants_cursor_profile
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.observability import describe, fingerprint, logger
-from wellspring.settings import caller_settings
+from wellspring.settings import caller_settings, has_reader
 
 type Event = Mapping[str, Any]
 type Answer = dict[str, Any]
@@ -38,6 +42,9 @@ LARGEST_ANSWER_BYTES = 6_000_000
 type LambdaHandler = Callable[[Event, object], Answer]
 
 WITH_DOCUMENT = frozenset({"POST", "PATCH"})
+# Of a write's answer, and of a read that must see the write (docs/adr/0050).
+TOKEN_HEADER = "Consistency-Token"  # noqa: S105  it opens nothing
+_TOKEN = re.compile(r"[0-9]{1,19}", re.ASCII)
 # RFC 9110, section 9.2.1.
 SAFE = frozenset({"GET", "HEAD"})
 
@@ -50,11 +57,13 @@ class Request:
         event: as API Gateway sent it.
         id: the request's id, in every log line and error object.
         deadline: when it must have been answered.
+        also_logged: what the line of its answer says beside the usual.
     """
 
     event: Event
     id: str
     deadline: Deadline
+    also_logged: dict[str, object] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -115,6 +124,14 @@ class Request:
         """For whom the transaction works; None where the operation did not ask who calls."""
         principal = self.known_principal
         return None if principal is None else scope_of(principal)
+
+    @property
+    def consistency_token(self) -> str | None:
+        """What a read must see at least; None for all that there is. Raises `BadRequest`."""
+        token = self.header(TOKEN_HEADER.lower())
+        if token is None or _TOKEN.fullmatch(token):
+            return token
+        raise BadRequest("The value must be a token of an answer, or 0.", header=TOKEN_HEADER)
 
     @cached_property
     def wants_profile(self) -> bool:
@@ -179,6 +196,16 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
     keep_imports()
 
     def handler(event: Event, context: object) -> Answer:
+        if not has_reader():
+            return answered(event, context)
+        with noting() as noted:
+            answer = answered(event, context)
+        if noted.token is not None:
+            # Also of a failure, before which something may have been committed.
+            answer["headers"][TOKEN_HEADER.lower()] = noted.token
+        return answer
+
+    def answered(event: Event, context: object) -> Answer:
         deadline = deadline_of(context, RESERVED_OF_A_REQUEST_SECONDS)
         request = Request(event, _request_id(event, context), deadline)
         logger.append_keys(request_id=request.id)
@@ -215,7 +242,10 @@ def jsonapi_handler[Result](operation: Callable[[Request], Plan[Result] | Respon
 def _carried_out[Result](plan: Plan[Result], request: Request) -> Response:
     stall.refuse()
     try:
-        result = in_transaction(plan.work, request.scope, deadline=request.deadline, is_read=request.method in SAFE)
+        if request.method in SAFE:
+            result = _read(plan, request)
+        else:
+            result = in_transaction(plan.work, request.scope, deadline=request.deadline)
     except TimeExceeded as error:
         if not plan.narrowing:
             raise
@@ -233,6 +263,16 @@ def _carried_out[Result](plan: Plan[Result], request: Request) -> Response:
     if plan.narrowing and _is_too_large(response.body):
         raise AsksTooMuch(f"The answer would be larger than {LARGEST_BODY_BYTES:,} bytes. {plan.narrowing}")
     return response
+
+
+def _read[Result](plan: Plan[Result], request: Request) -> Result:
+    token = request.consistency_token
+
+    def tell(server: Server) -> None:
+        if token is not None:
+            request.also_logged["server"] = server
+
+    return on_reader_or_writer(plan.work, request.scope, request.deadline, token, tell)
 
 
 def _is_too_large(body: str) -> bool:
@@ -258,7 +298,7 @@ def _said_of(request: Request) -> dict[str, object]:
     """Return what the log says of every request: its route, and who asked (contract, section 3)."""
     principal = request.known_principal
     caller = {} if principal is None else {"caller": fingerprint(name_of(principal))}
-    return {"route": request.event.get("routeKey"), **caller}
+    return {"route": request.event.get("routeKey"), **caller, **request.also_logged}
 
 
 def _failure(request: Request, error: WellspringError) -> Answer:

@@ -12,7 +12,7 @@ from pathlib import Path
 from wellspring import apidocs
 from wellspring.database import Deadline, in_transaction, stall
 from wellspring.errors import MethodNotAllowed, NotAcceptable, NotFound, WellspringError
-from wellspring.handlers.http import LambdaHandler, Request, Response, http_handler, render
+from wellspring.handlers.http import SAFE, LambdaHandler, Request, Response, http_handler, render
 from wellspring.handlers.preconditions import none_match
 from wellspring.jsonapi.documents import url_of
 from wellspring.routes import routes
@@ -197,7 +197,7 @@ def no_route() -> LambdaHandler:
             headers = {"allow": ", ".join([*methods, "OPTIONS"])} if methods else {}
             return Response(status=HTTPStatus.NO_CONTENT, headers=headers)
         stripped = request.path.rstrip("/")
-        if request.method == "GET" and request.path == "/":
+        if request.method in SAFE and request.path == "/":
             # 302: which page that is may change.
             return Response(status=HTTPStatus.FOUND, headers={"location": start})
         if stripped == request.path or not _is_open(request.method, stripped):
@@ -215,14 +215,19 @@ def no_route() -> LambdaHandler:
 
 
 def _is_open(method: str, path: str) -> bool:
-    return any(route.open_to_all and (route.method, route.path) == (method, path) for route in routes())
+    return any(route.open_to_all and route.path == path and method in _and_head(route.method) for route in routes())
 
 
 def _methods(path: str) -> list[str]:
     """Return the methods of a path, in the order of their declaration."""
     segments = path.split("/")
     found = (route.method for route in routes() if _matches(route.path.split("/"), segments))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(method for declared in found for method in _and_head(declared)))
+
+
+def _and_head(method: str) -> tuple[str, ...]:
+    """Return the methods that a route has: what knows GET knows HEAD (RFC 9110, section 9.3.2)."""
+    return ("GET", "HEAD") if method == "GET" else (method,)
 
 
 def _matches(pattern: list[str], segments: list[str]) -> bool:

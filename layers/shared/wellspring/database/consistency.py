@@ -1,0 +1,77 @@
+"""Consistency tokens: what a write gives its caller, with which a read sees it on whatever server (docs/adr/0050).
+
+A token is a transaction id: of those before it none is under way any more for whoever sees what its holder has seen.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from sqlalchemy import Connection, text
+
+# "All transaction IDs less than xmin are either committed and visible, or rolled back and dead" (PostgreSQL manual,
+# table "Snapshot Components"). The snapshot is that of all statements of the read, which this goes ahead of. Not
+# `pg_visible_in_snapshot`: a standby keeps what is under way in a part of the snapshot in which that does not look.
+# Where the reader is behind it fails, by a division by zero, and the read with it.
+NO_OLDER = "SELECT 1 / (pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8)::int"
+
+# A transaction that wrote nothing may show what others wrote.
+_SEEN = text(
+    "SELECT coalesce(pg_current_xact_id_if_assigned()::text::numeric + 1,"
+    " pg_snapshot_xmax(pg_current_snapshot())::text::numeric)::text"
+)
+
+_at_reader: ContextVar[bool] = ContextVar("at_reader", default=False)
+
+
+class Noted:
+    """What the transactions of an invocation gave.
+
+    Attributes:
+        token: the latest token; None where nothing was committed.
+    """
+
+    token: str | None = None
+
+
+_noted: ContextVar[Noted | None] = ContextVar("noted", default=None)
+
+
+@contextmanager
+def at_reader() -> Iterator[None]:
+    """Have the transactions that begin meanwhile connect to the reader."""
+    token = _at_reader.set(True)
+    try:
+        yield
+    finally:
+        _at_reader.reset(token)
+
+
+def is_at_reader() -> bool:
+    """Say whether a transaction that begins now is the reader's."""
+    return _at_reader.get()
+
+
+@contextmanager
+def noting() -> Iterator[Noted]:
+    """Have each transaction meanwhile that may write leave its token: one round trip before its commit."""
+    noted = Noted()
+    token = _noted.set(noted)
+    try:
+        yield noted
+    finally:
+        _noted.reset(token)
+
+
+def noted[Result](work: Callable[[Connection], Result]) -> Callable[[Connection], Result]:
+    """Return `work` that leaves the token of its transaction, where anybody asked for it."""
+    asked = _noted.get()
+    if asked is None:
+        return work
+
+    def leaving(transaction: Connection) -> Result:
+        result = work(transaction)
+        asked.token = str(transaction.execute(_SEEN).scalar_one())
+        return result
+
+    return leaving

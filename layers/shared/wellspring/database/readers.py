@@ -1,0 +1,82 @@
+"""Reads on a reader: where it has what the caller has seen, and else on the writer (docs/adr/0050)."""
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from sqlalchemy.exc import DBAPIError
+
+from wellspring.database import stall
+from wellspring.database.consistency import NO_OLDER, at_reader
+from wellspring.database.deadline import Deadline
+from wellspring.database.flush import ahead
+from wellspring.database.scope import Transaction, in_transaction
+from wellspring.database.sqlstate import ENDED, is_silent, sqlstate
+from wellspring.errors import DatabaseAway, WellspringError
+from wellspring.settings import has_reader
+
+type Server = Literal["reader", "writer"]
+
+# For so long a reader that was away is not looked for again: RDS Proxy waits 4 s for one (`ConnectionBorrowTimeout`).
+AWAY_SECONDS = 30.0
+
+_until = 0.0
+
+
+def read[Result](
+    work: Callable[[Transaction], Result],
+    scope: str | None,
+    deadline: Deadline,
+    token: str | None,
+    tell: Callable[[Server], None],
+) -> Result:
+    """Run `work`, which only reads, on a reader or on the writer.
+
+    A reader is asked where there is one and the request says how old its answer may be. What it cannot answer, because
+    it is behind, away, in conflict with what it replays or without what a migration made, the writer is asked for in
+    the time that is left. Not so what took its time on the reader: it would take it once more.
+
+    Args:
+        work: as `in_transaction` takes it.
+        scope: as `in_transaction` takes it.
+        deadline: of both together.
+        token: what the read must see; None for all that there is.
+        tell: is told which of them is asked, before it is.
+
+    Raises what `in_transaction` raises.
+    """
+    if token is not None and has_reader() and time.monotonic() >= _until:
+        tell("reader")
+        try:
+            return _at_reader(work, scope, deadline, token)
+        except WellspringError as error:
+            if not _may_be_the_writers(error):
+                raise
+    tell("writer")
+    return in_transaction(work, scope, deadline=deadline, is_read=True)
+
+
+def _at_reader[Result](
+    work: Callable[[Transaction], Result], scope: str | None, deadline: Deadline, token: str
+) -> Result:
+    def no_older(transaction: Transaction) -> Result:
+        ahead(transaction, NO_OLDER, (token,))
+        return work(transaction)
+
+    with at_reader():
+        return in_transaction(no_older, scope, deadline=deadline, is_read=True)
+
+
+def _may_be_the_writers(error: WellspringError) -> bool:
+    """Say whether the writer may have the answer that the reader has not, and note whether the reader is away."""
+    global _until  # noqa: PLW0603  (one reader for each process, and so one note)
+    met = error.__cause__
+    if not isinstance(met, DBAPIError):
+        return False
+    if isinstance(error, DatabaseAway):
+        _until = time.monotonic() + AWAY_SECONDS
+    if is_silent(met):
+        # It says nothing of the writer.
+        stall.over()
+        return False
+    return sqlstate(met) != ENDED

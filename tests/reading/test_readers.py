@@ -1,0 +1,301 @@
+"""Reads that a reader answers: whoever wrote sees it at once, and nobody sees half of anything (docs/adr/0050)."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from local.postgres import Cluster
+from migrations import run
+from tests.reading.conftest import Tenant, tenant
+from tests.support.api import READER, Caller, Reply, TickingContext, call, draft, person, service
+from tests.support.databases import Statements
+from tests.support.replicas import Replica, ReplicatedDatabase
+from tests.support.world import World
+from wellspring.database import readers, scope, stall
+
+NAME = "replicated"
+COMPANIES = "/v1/company-workspace-connectors"
+GROUPS = "/v1/workspace-groups"
+PIPELINE = service("system:read", "sync:write")
+ANY = "0"
+
+
+@pytest.fixture(scope="module")
+def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A migrated cluster that can be followed."""
+    with Cluster(tmp_path_factory.mktemp("primary") / "cluster") as cluster:
+        cluster.create_database(NAME)
+        run.upgrade(cluster.url(NAME))
+        cluster.let_in(*run.ROLES)
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def replica(primary: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
+    with Replica(tmp_path_factory.mktemp("replica") / "cluster", primary) as following:
+        yield following
+
+
+@pytest.fixture
+def database(
+    primary: Cluster, replica: Replica, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ReplicatedDatabase]:
+    given = ReplicatedDatabase(NAME, primary, replica, statements)
+    monkeypatch.setattr(scope, "connection", given.connection)
+    monkeypatch.setenv("DB_READ_HOST", "a reader")
+    monkeypatch.setattr(readers, "_until", 0.0)
+    yield given
+    replica.delay(0)
+    replica.resume()
+    given.close()
+    stall.over()
+
+
+@pytest.fixture
+def ours(database: ReplicatedDatabase) -> Tenant:
+    made = tenant(World(database), "company")
+    database.commit()
+    database.replica.catch_up()
+    return made
+
+
+def made_of(ours: Tenant) -> Any:
+    """Return the document of one more row."""
+    related = {"company": ours.record, "workspace_connector": ours.connector}
+    return draft("company_workspace_connector", {"direction": "input"}, **related)
+
+
+def write(ours: Tenant) -> tuple[UUID, str]:
+    """Make a row; return its id and the token of the answer."""
+    reply = call("POST", COMPANIES, PIPELINE, made_of(ours))
+    assert reply.status == 201, reply.body
+    return UUID(reply.data["id"]), reply.headers["consistency-token"]
+
+
+def read(url: str, token: str | None, caller: Caller = READER, seconds: float = 60) -> Reply:
+    """Read with a token; an empty header is none."""
+    context = TickingContext(milliseconds=int(seconds * 1000))
+    return call("GET", url, caller, headers={"consistency-token": token or ""}, context=context)
+
+
+def servers(log: list[dict[str, Any]]) -> list[str | None]:
+    """Return which server answered each read so far."""
+    found = [line.get("server") for line in log if line["message"] == "answered"]
+    log.clear()
+    return found
+
+
+# ---- whoever wrote --------------------------------------------------------------------------------------
+def test_whoever_wrote_sees_it_at_once_while_the_reader_is_behind_and_from_the_reader_once_it_is_not(
+    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
+) -> None:
+    database.replica.pause()
+    id_, token = write(ours)
+    log.clear()
+    assert read(f"{COMPANIES}/{id_}", token).status == 200
+    assert id_ in read(COMPANIES, token).ids
+    assert servers(log) == ["writer", "writer"]
+    database.replica.resume()
+    database.replica.catch_up()
+    assert read(f"{COMPANIES}/{id_}", token).status == 200
+    assert id_ in read(COMPANIES, token).ids
+    assert servers(log) == ["reader", "reader"]
+
+
+def test_with_a_delay_each_write_is_seen_at_once_by_its_writer_whoever_answers(
+    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
+) -> None:
+    database.replica.delay(150)
+    answered = set()
+    for _ in range(6):
+        id_, token = write(ours)
+        log.clear()
+        until = time.monotonic() + 0.4
+        while time.monotonic() < until:
+            assert read(f"{COMPANIES}/{id_}", token).status == 200
+        found = servers(log)
+        assert found[0] == "writer"
+        answered |= set(found)
+    assert answered == {"reader", "writer"}
+
+
+def test_of_a_change_and_of_an_end_the_writer_sees_the_last_state(ours: Tenant, database: ReplicatedDatabase) -> None:
+    id_, token = write(ours)
+    database.replica.catch_up()
+    database.replica.pause()
+    ended = call("DELETE", f"{COMPANIES}/{id_}", PIPELINE)
+    assert ended.status == 204
+    assert read(f"{COMPANIES}/{id_}", token).status == 200
+    assert read(f"{COMPANIES}/{id_}", ended.headers["consistency-token"]).status == 404
+    database.replica.resume()
+    database.replica.catch_up()
+    assert read(f"{COMPANIES}/{id_}", ended.headers["consistency-token"]).status == 404
+
+
+def test_a_later_token_stands_for_the_earlier_ones(ours: Tenant, database: ReplicatedDatabase) -> None:
+    database.replica.pause()
+    first, early = write(ours)
+    second, late = write(ours)
+    assert int(late) > int(early)
+    assert {first, second} <= set(read(COMPANIES, late).ids)
+
+
+def test_what_is_answered_again_by_its_key_has_a_token_with_which_it_is_seen(
+    ours: Tenant, database: ReplicatedDatabase
+) -> None:
+    database.replica.pause()
+    key = {"idempotency-key": "once"}
+    first = call("POST", COMPANIES, PIPELINE, made_of(ours), headers=key)
+    again = call("POST", COMPANIES, PIPELINE, made_of(ours), headers=key)
+    assert first.body == again.body
+    assert int(again.headers["consistency-token"]) >= int(first.headers["consistency-token"])
+    assert read(f"{COMPANIES}/{first.data['id']}", again.headers["consistency-token"]).status == 200
+
+
+def test_a_transaction_that_is_under_way_sends_newer_tokens_to_the_writer(
+    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
+) -> None:
+    """Which of those between xmin and xmax have ended, a standby's snapshot does not say."""
+    with database.session() as other:
+        other.exec_driver_sql("SELECT pg_current_xact_id()")
+        id_, token = write(ours)
+        database.replica.catch_up()
+        log.clear()
+        assert read(f"{COMPANIES}/{id_}", token).status == 200
+        assert servers(log) == ["writer"]
+        other.rollback()
+
+
+# ---- whoever did not ------------------------------------------------------------------------------------
+def test_who_names_no_token_is_answered_by_the_writer(
+    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
+) -> None:
+    database.replica.pause()
+    id_, _ = write(ours)
+    assert read(f"{COMPANIES}/{id_}", None).status == 200
+    assert database.asked_of_reader == 0
+    assert "server" not in log[-1]
+
+
+def test_another_may_see_what_was(ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]) -> None:
+    database.replica.pause()
+    id_, _ = write(ours)
+    log.clear()
+    assert read(f"{COMPANIES}/{id_}", ANY).status == 404
+    assert id_ not in read(COMPANIES, ANY).ids
+    assert servers(log) == ["reader", "reader"]
+
+
+def test_nobody_sees_half_of_what_was_written_together(ours: Tenant, database: ReplicatedDatabase) -> None:
+    world = World(database)
+    owner = person(founder := world.people(ours.workspace))
+    world.member(founder, ours.workspace, role="owner")
+    database.commit()
+    workspace = {"type": "workspace", "id": str(ours.workspace.id)}
+    document = {
+        "data": {
+            "type": "workspace_group",
+            "attributes": {"name": "Together"},
+            "relationships": {"workspaces": {"data": [workspace]}},
+        }
+    }
+    database.replica.delay(50)
+    seen = set()
+    for _ in range(5):
+        made = call("POST", GROUPS, owner, document)
+        assert made.status == 201, made.body
+        url = f"{GROUPS}/{made.data['id']}?include=workspaces,memberships"
+        until = time.monotonic() + 0.3
+        while time.monotonic() < until:
+            reply = read(url, ANY, owner)
+            included = {each["type"] for each in reply.document.get("included", [])}
+            seen.add((reply.status, frozenset(included)))
+    whole = frozenset({"workspace", "workspace_group_membership"})
+    assert seen == {(404, frozenset()), (200, whole)}
+
+
+def test_a_read_at_the_reader_takes_no_more_flushes(
+    ours: Tenant, database: ReplicatedDatabase, flushes: list[str]
+) -> None:
+    for url in (COMPANIES, f"{COMPANIES}/{ours.provenance.id}"):
+        read(url, ANY)
+        read(url, None)
+        flushes.clear()
+        read(url, None)
+        at_writer = len(flushes)
+        flushes.clear()
+        read(url, ANY)
+        assert len(flushes) == at_writer
+
+
+# ---- when the reader is not well ------------------------------------------------------------------------
+def test_a_reader_that_is_away_is_the_writers_and_not_looked_for_again_for_a_while(
+    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read(COMPANIES, ANY).status == 200
+    database.replica.stop()
+    try:
+        log.clear()
+        assert [read(COMPANIES, ANY).status for _ in range(3)] == [200, 200, 200]
+        assert servers(log) == ["writer"] * 3
+        # Once as it was, once more for the first that found it gone.
+        assert database.asked_of_reader == 2
+    finally:
+        database.replica.start()
+    monkeypatch.setattr(readers, "_until", 0.0)
+    # Another port.
+    database.close()
+    assert readers.AWAY_SECONDS > stall.SECONDS
+
+
+def test_a_reader_that_says_nothing_costs_one_request_its_time_and_no_other(
+    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
+) -> None:
+    assert read(COMPANIES, ANY).status == 200
+    with database.replica.silent():
+        log.clear()
+        began = time.monotonic()
+        first = read(COMPANIES, ANY, seconds=3)
+        assert (first.status, first.codes) == (503, ["SERVICE_UNAVAILABLE"])
+        assert time.monotonic() - began < 4
+        log.clear()
+        assert read(COMPANIES, ANY, seconds=3).status == 200
+        assert servers(log) == ["writer"]
+
+
+def test_a_token_of_a_database_that_was_restored_leads_to_the_writer(
+    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
+) -> None:
+    assert read(COMPANIES, "9000000000000000000").status == 200
+    assert servers(log) == ["writer"]
+
+
+# ---- headers --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("token", ["x", "-1", "1.5", "٣", "1" * 20, "0 OR 1"])
+def test_what_is_no_token_is_400(ours: Tenant, token: str) -> None:
+    reply = read(COMPANIES, token)
+    assert (reply.status, reply.error["source"]) == (400, {"header": "Consistency-Token"})
+
+
+def test_what_changed_nothing_gives_no_token(ours: Tenant) -> None:
+    for reply in (read(COMPANIES, None), read(COMPANIES, ANY), call("DELETE", f"{COMPANIES}/{UUID(int=1)}", PIPELINE)):
+        assert "consistency-token" not in reply.headers
+
+
+def test_without_a_reader_there_is_no_token_and_a_write_costs_what_it_did(
+    ours: Tenant, database: ReplicatedDatabase, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements.clear()
+    write(ours)
+    with_reader = len(statements)
+    monkeypatch.delenv("DB_READ_HOST")
+    statements.clear()
+    reply = call("POST", COMPANIES, PIPELINE, made_of(ours))
+    assert "consistency-token" not in reply.headers
+    assert len(statements) == with_reader - 1
+    # Whoever sends one all the same is answered.
+    assert read(COMPANIES, ANY).status == 200
+    assert database.asked_of_reader == 0
