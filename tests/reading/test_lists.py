@@ -9,6 +9,7 @@ import pytest
 from tests.reading.conftest import Tenant, tenant
 from tests.support.api import READER, get, of_every_ledger
 from tests.support.databases import FreshDatabase, Statements
+from tests.support.wire import Flushes
 from tests.support.world import RecordType, World
 from wellspring.resources import resource_of
 from wellspring.services import positions
@@ -126,7 +127,7 @@ class TestStatements:
 
 
 def test_a_read_is_one_round_trip_whatever_it_includes(
-    fresh_database: FreshDatabase, ours: Tenant, flushes: list[str]
+    fresh_database: FreshDatabase, ours: Tenant, flushes: Flushes
 ) -> None:
     """All statements together (docs/adr/0041), and COMMIT with them (docs/adr/0046)."""
     fresh_database.commit()
@@ -145,15 +146,15 @@ def test_a_read_is_one_round_trip_whatever_it_includes(
             flushes.clear()
             reply = get(url, ours.caller)
             assert reply.status == 200, reply.document
-            assert len(flushes) == 1, url
+            assert flushes.are(1), url
     flushes.clear()
     get(f"{COMPANIES}?include=company&filter[workspace]={ours.workspace.id}", ours.caller)
     # A claim is looked at before anything is read for it: time tells nothing of others' workspaces.
-    assert len(flushes) == 2
+    assert flushes.are(2)
 
 
 def test_so_is_the_first_of_a_process(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, flushes: list[str], monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase, world: World, ours: Tenant, flushes: Flushes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keys of cursors, which it does not know, are in it. On AWS a list and a retrieve are two functions."""
     monkeypatch.setattr("wellspring.services.beside.ledger.share", lambda _rows: 1)
@@ -173,7 +174,7 @@ def test_so_is_the_first_of_a_process(
         for time in ("first", "second"):
             flushes.clear()
             reply = get(url, ours.caller)
-            assert (reply.status, len(flushes)) == (200, 1), (url, time, reply.document)
+            assert (reply.status, flushes.are(1)) == (200, True), (url, time, reply.document)
     # More than it shows, whose cursor was signed.
     assert "meta" in reply.data["relationships"]["workspaces"]
 

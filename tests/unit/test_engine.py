@@ -1,6 +1,7 @@
 """How a connection is made: a fresh token for each on AWS. What TLS believes is in tests/protocol/test_tls.py."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -69,3 +70,12 @@ def test_a_pool_is_one_connection_that_is_replaced_before_the_proxy_closes_it() 
     pool = module.make_engine(ON_AWS).pool
     assert pool.size() == 1  # type: ignore[attr-defined]  # a QueuePool has it
     assert pool._recycle == 20 * 60
+
+
+@pytest.mark.parametrize("said", ["true", "false"])
+def test_statements_leave_together_unless_the_deployment_says_otherwise(
+    options: list[dict[str, Any]], said: Literal["true", "false"]
+) -> None:
+    module.connect(replace(ON_AWS, db_pipelining=said))
+    (given,) = options
+    assert given["pipelining"] is (said == "true")

@@ -28,6 +28,8 @@ class Settings:
         db_tls: `verify` demands a certificate that the host name and a known authority vouch for; `off` is for
             an address of this machine.
         db_ca_file: a PEM file of the authorities to trust instead of Amazon's, to which RDS Proxy's certificates chain.
+        db_pipelining: `true` sends what belongs together in one round trip; `false` each statement in one of its own,
+            for a proxy that does not carry several before one Sync.
         aws_region: the region whose signature an IAM token carries; Lambda sets it.
     """
 
@@ -40,6 +42,7 @@ class Settings:
     db_secret_arn: str = ""
     db_tls: Literal["verify", "off"] = "verify"
     db_ca_file: str = ""
+    db_pipelining: Literal["true", "false"] = "true"
     aws_region: str = ""
 
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from wellspring.access.principal import Principal, name_of, principal_of, scope_of
-from wellspring.database import Deadline, Transaction, in_transaction, stall
+from wellspring.database import Deadline, Transaction, circuit_breaker, in_transaction
 from wellspring.errors import (
     AsksTooMuch,
     BadRequest,
@@ -213,7 +213,7 @@ def jsonapi_handler[Result](operation: Callable[[Request], Plan[Result] | Respon
 
 
 def _carried_out[Result](plan: Plan[Result], request: Request) -> Response:
-    stall.refuse()
+    circuit_breaker.raise_if_open()
     try:
         result = in_transaction(plan.work, request.scope, deadline=request.deadline, is_read=request.method in SAFE)
     except TimeExceeded as error:

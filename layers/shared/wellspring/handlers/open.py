@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from wellspring.database import Deadline, in_transaction, stall
+from wellspring.database import Deadline, circuit_breaker, in_transaction
 from wellspring.errors import MethodNotAllowed, NotAcceptable, NotFound, WellspringError
 from wellspring.handlers.http import LambdaHandler, Request, Response, http_handler, render
 from wellspring.handlers.preconditions import none_match
@@ -58,7 +58,7 @@ class _Reading:
         """
         if time.monotonic() >= self._until:
             try:
-                stall.refuse()
+                circuit_breaker.raise_if_open()
                 in_transaction(health.check, deadline=deadline, is_read=True)
             except WellspringError as error:
                 self._problem = error
