@@ -1,13 +1,16 @@
 """Contract, section 4: lists, their filters, their order, what they include, and what they cost."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.reading.conftest import Tenant, tenant
+from tests.support import databases
 from tests.support.api import READER, get, of_every_ledger
+from tests.support.databases import READER as READER_ROLE
 from tests.support.databases import FreshDatabase, Statements
 from tests.support.wire import Flushes
 from tests.support.world import RecordType, World
@@ -151,6 +154,26 @@ def test_a_read_is_one_round_trip_whatever_it_includes(
     get(f"{COMPANIES}?include=company&filter[workspace]={ours.workspace.id}", ours.caller)
     # A claim is looked at before anything is read for it: time tells nothing of others' workspaces.
     assert flushes.are(2)
+
+
+def test_without_pipelining_each_statement_leaves_alone_and_the_answers_are_the_same(
+    fresh_database: FreshDatabase, ours: Tenant, flushes: Flushes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh_database.commit()
+    urls = [
+        f"{COMPANIES}?include=company,workspace_connector.connector&page[total]=true",
+        f"{COMPANIES}?filter[workspace]={ours.workspace.id}",
+        f"{COMPANIES}/{ours.provenance.id}?include=company",
+    ]
+    answers: dict[str, list[Any]] = {}
+    for mode in ("true", "false"):
+        monkeypatch.setattr(databases, "pipelining", mode)
+        fresh_database.engine(READER_ROLE).dispose()
+        fresh_database._engines.clear()
+        flushes.clear()
+        answers[mode] = [get(url, ours.caller).document for url in urls]
+    assert answers["false"] == answers["true"]
+    assert max(kinds.count("E") for kinds in flushes) == 1
 
 
 def test_so_is_the_first_of_a_process(
