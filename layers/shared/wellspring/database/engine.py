@@ -49,6 +49,10 @@ def _password(config: Settings) -> str:
 
 
 @cache
+def _verifying(ca_file: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca_file)
+
+
 def tls(config: Settings) -> ssl.SSLContext | None:
     """Return the context that verifies the server's certificate, or None where TLS is off.
 
@@ -56,7 +60,7 @@ def tls(config: Settings) -> ssl.SSLContext | None:
     """
     if config.db_tls == "off":
         return None
-    return ssl.create_default_context(cafile=config.db_ca_file or str(AMAZON_ROOT_CAS))
+    return _verifying(config.db_ca_file or str(AMAZON_ROOT_CAS))
 
 
 def connect(config: Settings, plan_cache: PlanCache | None = None) -> PipelinedConnection:

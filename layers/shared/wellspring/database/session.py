@@ -153,8 +153,8 @@ class Session:
         except pg8000.Error as error:
             if has_state(error, STALE) and self._plan_cache is not None:
                 self._plan_cache.forget()
-            if all(part.context.error is None for part in parts):
-                # Of what was ahead of them, or of the connection.
+            if isinstance(error, pg8000.InterfaceError) or all(part.context.error is None for part in parts):
+                # Of the connection, or of what was ahead of them.
                 parts[0].context.error = error
             raise
 
