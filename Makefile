@@ -2,7 +2,7 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release recount mend-times test long check first computing waiting lint types imports template price worlds mutations outside pooler \
+.PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release recount mend-times test long check first computing waiting lint types imports template price worlds mutations outside pooler unpipelined \
 	contract abuse openapi message-schema golden events docs pictures bench sam-test sam-image sam-invoke clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
@@ -72,7 +72,7 @@ long: dev-venv ## Those of them that take long: the stack stopped and started, s
 FIRST := lint types imports template
 COMPUTING := test contract
 WAITING := sam-test outside abuse
-IN_TURN := long worlds mutations pooler price
+IN_TURN := long worlds mutations pooler unpipelined price
 
 check: $(FIRST) $(COMPUTING) $(WAITING) $(IN_TURN) ## Every gate of CI
 first: $(FIRST)
@@ -168,6 +168,16 @@ pooler: dev-venv
 	@sh local/need-pgbouncer
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile --pooler -m "not worlds" \
 		--ignore tests/access/test_hostile_input.py --ignore tests/access/test_tokens.py tests/access $(ARGS)
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile --pooler --no-pipelining \
+		tests/access/test_row_level_security.py tests/access/test_pinning.py tests/protocol/test_through_a_pooler.py $(ARGS)
+
+# What speaks to the database in flushes of its own choice; tests/protocol has both ways in `make test`, but for losses.
+UNPIPELINED := tests/protocol/test_lost_connections.py tests/protocol/test_silent_connections.py tests/edge/test_deadlines.py \
+	tests/edge/test_transactions.py tests/reading/test_lists.py tests/reading/test_snapshots.py tests/reading/test_plan_cache.py \
+	tests/writing/test_creating.py tests/writing/test_looking_again.py tests/jsonapi/test_error_codes.py tests/sync
+
+unpipelined: dev-venv ## Tests of what speaks to the database, with each statement in a flush of its own; ARGS goes to pytest
+	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile --no-pipelining $(UNPIPELINED) $(ARGS)
 
 contract: dev-venv
 	@$(PYTHON_IN) -m pytest -m contract $(ARGS)

@@ -95,7 +95,7 @@ class Reader:
     def _page_of(self, person: Person, position: Position | None) -> Page:
         query = ListQuery(resource=COMPANY_WORKSPACE_CONNECTOR)
         if position is not None:
-            key = cursor_keys.keys().answer(self._transaction)[0]
+            key = cursor_keys.keys().run(self._transaction)[0]
             cursor = cursors.sign(key, query.resource, query.sort, position)
             query = ListQuery(resource=COMPANY_WORKSPACE_CONNECTOR, cursor=cursor)
 

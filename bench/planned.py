@@ -86,9 +86,9 @@ def _handled(module: str, event: dict[str, Any]) -> Callable[[], object]:
 
 @contextmanager
 def _backend(ledger: Ledger, *, planned: bool = False) -> Iterator[Backend]:
-    usual, engines.PLANNED = (scope.connection, engines.PLANNED), planned
+    usual, engines.USES_PLAN_CACHE = (scope.connection, engines.USES_PLAN_CACHE), planned
     engine = product.engine_of(ledger, READER)
-    engines.PLANNED = usual[1]
+    engines.USES_PLAN_CACHE = usual[1]
     try:
         yield Backend(engine)
     finally:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, event
 
 from bench.data import Ledger
 from wellspring.database import engine as engines
+from wellspring.database.session import session_of
 from wellspring.observability import logger
 from wellspring.settings import Settings, settings
 
@@ -64,8 +65,7 @@ def engine_of(ledger: Ledger, user: str) -> Engine:
 
 def snapshots(transaction: Connection) -> Connection:
     """Return a reader's connection whose transactions are as the product begins them for a read."""
-    driver: Any = transaction.connection.dbapi_connection
-    driver.is_snapshot = True
+    session_of(transaction).begin(is_read=True)
     return transaction
 
 
@@ -167,8 +167,6 @@ class Recorder:
 
     def __call__(self, *call: Any) -> None:
         """Listen to SQLAlchemy's `before_cursor_execute`."""
-        if "wellspring_noted" in call[4].execution_options:
-            return
         sql, parameters = call[2], call[3]
         self.statements.append(Sent(sql.encode(), tuple(parameters)))
 

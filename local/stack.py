@@ -203,6 +203,7 @@ class Stack:
             "DB_AUTH": "password",
             "DB_PASSWORD": self._cluster.password,
             "DB_TLS": "off",
+            "DB_PIPELINING": os.environ.get("DB_PIPELINING", "true"),
         }
         # Of the loader, and of those that share their workers with it.
         files = {

@@ -10,12 +10,16 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, make_url, pool
 
-from migrations import planned, statistics
+from migrations import statistics
 from wellspring.models.base import INFRASTRUCTURE
+from wellspring.plan_cache import functions
+from wellspring.repositories.ledger.hot import hot_statements as of_reads
+from wellspring.repositories.sync.hot import hot_statements as of_the_queue
 
 ROOT = Path(__file__).resolve().parent
 # The roles that the revisions make, without a password: how they sign in is the deployment's.
-ROLES = ("wellspring_reader", "wellspring_writer", "wellspring_consumer", "wellspring_feeder", "wellspring_exporter")
+READER, WRITER, CONSUMER = "wellspring_reader", "wellspring_writer", "wellspring_consumer"
+ROLES = (READER, WRITER, CONSUMER, "wellspring_feeder", "wellspring_exporter")
 
 
 class OtherHistory(Exception):
@@ -30,9 +34,14 @@ def _config(**attributes: object) -> Config:
     return config
 
 
+def make_functions(owner: Connection) -> list[str]:
+    """Make the functions of the plan cache, as `plan_cache.functions.make` does."""
+    return functions.make(owner, {(READER, WRITER): of_reads(), (CONSUMER,): of_the_queue()})
+
+
 def _after(owner: Connection) -> None:
     """Make what each deployment makes anew, behind the revisions."""
-    planned.make(owner)
+    make_functions(owner)
     statistics.suppose(owner)
 
 
@@ -51,8 +60,8 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 def downgrade(url: str, revision: str) -> None:
     """Take the database at `url` back down to `revision` (`base` for an empty one)."""
-    # The planned functions are of the newest schema, and depend on its types.
-    command.downgrade(_config(url=url, before=planned.drop), revision)
+    # The plan cache's functions are of the newest schema, and depend on its types.
+    command.downgrade(_config(url=url, before=functions.drop), revision)
 
 
 def check(url: str) -> None:

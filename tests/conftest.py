@@ -5,6 +5,8 @@ transactions must really commit or sessions meet. Both run product code as one o
 
 With `--pooler` product code reaches both through pgbouncer; and where a test does not say which of the two it wants,
 it gets the second: a transaction that is held open is lent one connection for all of its time.
+
+With `--no-pipelining` each statement leaves in a flush of its own (the setting `DB_PIPELINING`).
 """
 
 import json
@@ -18,6 +20,7 @@ from sqlalchemy import Engine
 
 from local.postgres import Cluster, temporary
 from migrations import run
+from tests.support import databases
 from tests.support.databases import (
     AnyDatabase,
     Database,
@@ -29,6 +32,7 @@ from tests.support.databases import (
     rolled_back,
 )
 from tests.support.pooler import Pooler, run_pooler
+from tests.support.wire import Flushes
 from tests.support.world import World
 from wellspring.database import engine as engines
 from wellspring.database import scope
@@ -42,12 +46,14 @@ UNTOUCHED = "untouched"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pooler", action="store_true", help="let product code reach Postgres through pgbouncer")
+    parser.addoption("--no-pipelining", action="store_true", help="send each statement in a flush of its own")
     parser.addoption("--as-text", action="store_true", help="send each statement as text, none as a planned function")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before any engine is made."""
-    engines.PLANNED = not config.getoption("--as-text")
+    engines.USES_PLAN_CACHE = not config.getoption("--as-text")
+    databases.pipelining = "false" if config.getoption("--no-pipelining") else "true"
 
 
 @pytest.fixture(scope="session")
@@ -168,9 +174,9 @@ def log() -> Iterator[list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def flushes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def flushes(monkeypatch: pytest.MonkeyPatch) -> Flushes:
     """What is sent from now on: the kinds of the messages of each flush."""
-    seen: list[str] = []
+    seen = Flushes()
     flush = Wire.flush
 
     def note(wire: Wire) -> None:

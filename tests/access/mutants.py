@@ -246,7 +246,7 @@ def sites() -> dict[str, set[Question]]:
 def doors() -> Iterator[tuple[str, bool]]:
     """Return each public function of the repositories that asks the database, and whether it comes to a site.
 
-    It takes a transaction, or returns a question for a flush.
+    It takes a transaction, or returns a query for a flush.
     """
     asking = sites()
     public, uses = _calls()
@@ -268,7 +268,7 @@ def _calls() -> tuple[list[str], Mapping[str, set[str]]]:
     for module in MODULES:
         prefix = f"{_short(module)}."
         for name, function in functions(module):
-            asks = function.returns is not None and ast.unparse(function.returns).startswith("Question[")
+            asks = function.returns is not None and ast.unparse(function.returns).startswith("Query[")
             if not function.name.startswith("_") and (
                 asks or "transaction" in {part.arg for part in function.args.args}
             ):

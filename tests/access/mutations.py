@@ -158,7 +158,7 @@ def test(mutant: Mutant, number: int, cluster: Cluster, built: Scene, answer: An
     watching.watch_for_invalid_sql()
     if mutant is ALONE:
         watch(asked)
-    # The migration has composed statements to plan them (`migrations.planned`): none of them has the hole.
+    # The migration has composed statements to plan them (`migrations.run`): none of them has the hole.
     for module in MODULES:
         for known in vars(module).values():
             if hasattr(known, "cache_clear"):

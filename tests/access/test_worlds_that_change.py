@@ -17,7 +17,7 @@ from tests.access.model import Caller, Request, Row, World
 from tests.access.stage import Stage
 from tests.access.worlds import BEGINNING, OPERATIONS, Story, stories, worlds
 from tests.support.databases import FreshDatabase
-from wellspring.database import pipeline
+from wellspring.database import session
 from wellspring.database.pipeline import PipelinedConnection
 
 pytestmark = pytest.mark.worlds
@@ -131,6 +131,6 @@ def test_an_answer_is_of_one_of_the_worlds_of_its_time(fresh_database: FreshData
 
 def test_answers_of_several_snapshots_are_found(fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """The race is of no use if it cannot tell."""
-    monkeypatch.setattr(pipeline, "_BEGIN_SNAPSHOT", pipeline._BEGIN)
+    monkeypatch.setattr(session, "BEGIN_READ", session.BEGIN)
     with pytest.raises(AssertionError):
         raced(fresh_database, MORE_WORLDS)

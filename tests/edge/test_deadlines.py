@@ -20,7 +20,7 @@ from tests.support.freezing import frozen
 from tests.support.queue import consume, synced
 from tests.support.world import World
 from tests.writing.conftest import PIPELINE, Tenant, count, tenant
-from wellspring.database import Deadline, Transaction, in_transaction, stall
+from wellspring.database import Deadline, Transaction, circuit_breaker, in_transaction
 from wellspring.database.pipeline import LOST, PipelinedConnection
 from wellspring.errors import TimeExceeded
 from wellspring.handlers.http import Plan, Request, Response, http_handler
@@ -47,7 +47,7 @@ def ours(fresh_database: FreshDatabase, world: World) -> Tenant:
 def no_stall() -> Iterator[None]:
     """Of a test that stalled, the next knows nothing."""
     yield
-    stall.over()
+    circuit_breaker.record_answer()
 
 
 @pytest.fixture(params=["a list", *(pytest.param(how, marks=pytest.mark.long) for how in ("health", "a write"))])
@@ -88,7 +88,7 @@ def test_a_database_that_says_nothing_is_503_before_lambda_ends_the_function(
     assert int(reply.headers["retry-after"]) > 0
     assert context.get_remaining_time_in_millis() > 0
     # The environment lives on; nobody need wait for what another waited for just now.
-    stall.over()
+    circuit_breaker.record_answer()
     assert ask(Context()).status in {200, 201}
 
 
@@ -104,7 +104,7 @@ def test_what_was_waited_for_in_vain_is_not_waited_for_again_at_once(
             patched.setattr("wellspring.database.scope.connection", lambda: pytest.fail("a connection was asked for"))
             reply = _ask("GET", COMPANIES, ours, None, TickingContext(milliseconds=MILLISECONDS))
         assert (reply.status, reply.codes) == (503, ["SERVICE_UNAVAILABLE"])
-        assert float(reply.headers["retry-after"]) >= stall.SECONDS
+        assert float(reply.headers["retry-after"]) >= circuit_breaker.SECONDS
     time.sleep(float(reply.headers["retry-after"]))
     assert _ask("GET", COMPANIES, ours, None, Context()).status == 200
 

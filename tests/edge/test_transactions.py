@@ -138,17 +138,17 @@ def test_a_connection_that_is_reset_before_its_answer_is_lost_like_any_other(
     fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_transaction(add)
-    read = Wire.read
+    message = Wire.message
     broken: list[Wire] = []
 
-    def reset(wire: Wire, size: int) -> bytes:
+    def reset(wire: Wire) -> tuple[bytes, bytes]:
         if not broken:
             broken.append(wire)
         if wire in broken:
             raise ConnectionResetError
-        return read(wire, size)
+        return message(wire)
 
-    monkeypatch.setattr(Wire, "read", reset)
+    monkeypatch.setattr(Wire, "message", reset)
     in_transaction(add)
     assert (len(broken), rows(fresh_database)) == (1, 2)
 

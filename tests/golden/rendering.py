@@ -7,15 +7,15 @@ from typing import Any
 from tests.golden.layout import laid_out
 from tests.golden.shapes import Golden, golden
 from wellspring.database import Compiled
-from wellspring.database.flush import Question
-from wellspring.database.pipeline import _numbered
+from wellspring.database.flush import Query
+from wellspring.plan_cache import numbered
 
 FOLDER = Path(__file__).parent / "lists"
 
 
-def compiled(question: Question[object]) -> Compiled:
+def compiled(question: Query[object]) -> Compiled:
     """Return the statement of a question."""
-    statement = question.asked.statement
+    statement = question.statement.statement
     assert isinstance(statement, Compiled)
     return statement
 
@@ -30,7 +30,7 @@ def rendered(shape: Golden) -> str:
 
 def size(statement: Compiled) -> int:
     """Return how many bytes of a statement are sent, its values apart."""
-    return len(_numbered(statement.text).encode())
+    return len(numbered(statement.text).encode())
 
 
 def _value(parameter: tuple[str, Any, object]) -> str:

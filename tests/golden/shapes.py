@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from wellspring.access.principal import Person, Principal, Service
-from wellspring.database.flush import Question
+from wellspring.database.flush import Query
 from wellspring.jsonapi.query import parse_list
 from wellspring.queries import Position
 from wellspring.repositories import ledger
@@ -31,7 +31,7 @@ class Golden:
 
     name: str
     says: str
-    question: Question[Any]
+    question: Query[Any]
 
 
 def golden() -> Iterator[Golden]:
@@ -73,7 +73,7 @@ def callers(resource: Resource) -> tuple[Principal, ...]:
     return (SERVICE,) if resource.tenancy == "services" else (PERSON, SERVICE)
 
 
-def ask(resource: Resource, caller: Principal, query: str) -> Question[ledger.Slice]:
+def ask(resource: Resource, caller: Principal, query: str) -> Query[ledger.Slice]:
     """Return the question for a page, from anywhere where the query has a cursor. Raises as `parse_list` does."""
     asked = parse_list(resource, query)
     position = None if asked.cursor is None else Position("a name" if asked.sort.by_text else AT, ID)

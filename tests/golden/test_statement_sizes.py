@@ -10,7 +10,7 @@ from local.openapi.parameters import parameters
 from tests.golden.rendering import compiled, size
 from tests.golden.shapes import ID, PERSON, ask, callers, golden, listed
 from wellspring.access.principal import Principal
-from wellspring.database.flush import Question
+from wellspring.database.flush import Query
 from wellspring.errors import WellspringError
 from wellspring.jsonapi.query import DELETED, parse_list, sorts_of
 from wellspring.repositories import ledger
@@ -89,7 +89,7 @@ def sizes(resource: Resource) -> Iterator[tuple[str, int]]:
                     yield query, bytes_of(ledger.count(caller, parse_list(resource, query)))
 
 
-def bytes_of(question: Question[object]) -> int:
+def bytes_of(question: Query[object]) -> int:
     return size(compiled(question))
 
 

@@ -69,6 +69,14 @@ def test_every_function_demands_verified_tls_and_no_function_but_the_migration_a
         assert asked == ("secret" if name == MIGRATION else "iam", "verify")
 
 
+def test_one_parameter_turns_pipelining_off_in_every_function(template: Template) -> None:
+    assert template.document["Parameters"]["DbPipelining"]["Default"] == "true"
+    variables = template.document["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["DB_PIPELINING"] == {"Ref": "DbPipelining"}
+    for function in template.functions.values():
+        assert function.environment["DB_PIPELINING"] == "true"
+
+
 def test_a_message_stays_hidden_for_six_times_the_consumers_time_limit(template: Template) -> None:
     for function, source in template.queue_sources:
         hidden = int(template.queues[source.queue].attributes["VisibilityTimeout"])

@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from tests.support import databases
 from tests.support.databases import FreshDatabase, settings_for
 from wellspring.database.engine import connect
 from wellspring.database.pipeline import PipelinedConnection
@@ -23,3 +24,10 @@ def other(fresh_database: FreshDatabase) -> Iterator[PipelinedConnection]:
     with closing(connect(settings_for(fresh_database.url))) as connection:
         connection.autocommit = True
         yield connection
+
+
+@pytest.fixture(params=["true", "false"], ids=["pipelined", "one by one"])
+def pipelining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether what belongs together leaves together, one way and the other."""
+    monkeypatch.setattr(databases, "pipelining", request.param)
+    return str(request.param)

@@ -20,7 +20,7 @@ from tests.protocol.relay import Loss, Messages, Side, of, relay
 from tests.support.databases import CONSUMER, FreshDatabase, engine_for
 from wellspring.access.principal import SERVICE_SCOPE
 from wellspring.database import Transaction, in_transaction
-from wellspring.database.flush import Asked, together
+from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable
 
@@ -46,7 +46,7 @@ def one_by_one(transaction: Transaction) -> None:
 
 
 def in_one_flush(transaction: Transaction) -> None:
-    added, scope = together(transaction, [Asked(ADD, {"value": "x"}), Asked(SCOPE)])
+    added, scope = execute_pipelined(transaction, [Statement(ADD, {"value": "x"}), Statement(SCOPE)])
     assert (added.scalar_one(), scope.scalar_one()) == ("x", SERVICE_SCOPE)
 
 
@@ -185,7 +185,7 @@ class TestAServerThatIsNoPostgres:
     def test_and_refuses_what_is_ahead_has_refused_the_statement(self) -> None:
         # So does a pooler that has no server to lend: in one answer, for all that came before the Sync.
         with answering(refusal("ERROR", "08000") + IDLE) as connection:
-            connection.ahead("SELECT 1")
+            connection.session.ahead("SELECT 1")
             with pytest.raises(pg8000.ProgrammingError) as caught:
                 connection.cursor().execute("SELECT %s", (1,))
             assert caught.value.args[0]["C"] == "08000"

@@ -13,9 +13,15 @@ from pg8000 import legacy
 
 from local.postgres import Cluster
 from tests.support.databases import FreshDatabase, Statements, fresh, settings_for
-from wellspring.database import pipeline
+from tests.support.wire import Flushes
+from wellspring import plan_cache
+from wellspring.database import session
 from wellspring.database.pipeline import PipelinedConnection
+from wellspring.database.session import WireStatement
 from wellspring.database.wire import Wire
+
+# Each of them with pipelining, and without.
+pytestmark = pytest.mark.usefixtures("pipelining")
 
 BEGIN = AHEAD = COMMIT = "PBE"
 STATEMENT = "PBDE"
@@ -68,58 +74,58 @@ def added(other: PipelinedConnection) -> int:
 
 class TestWhatIsSent:
     def test_is_one_flush_for_a_statement_and_one_for_the_end(
-        self, driver: PipelinedConnection, flushes: list[str]
+        self, driver: PipelinedConnection, flushes: Flushes
     ) -> None:
-        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+        driver.session.ahead("SELECT wellspring.enter($1)", "service")
         assert ask(driver, "SELECT current_setting(%s)", "wellspring.scope") == [["service"]]
         ask(driver, "SELECT 1")
         driver.commit()
         assert flushes == [BEGIN + AHEAD + STATEMENT + SYNC, STATEMENT + SYNC, SIMPLE]
 
-    def test_is_nothing_where_nothing_was_asked(self, driver: PipelinedConnection, flushes: list[str]) -> None:
-        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+    def test_is_nothing_where_nothing_was_asked(self, driver: PipelinedConnection, flushes: Flushes) -> None:
+        driver.session.ahead("SELECT wellspring.enter($1)", "service")
         driver.commit()
         driver.rollback()
         assert flushes == []
 
     @pytest.mark.parametrize("end", ["commit", "rollback"])
     def test_ahead_does_not_outlive_the_transaction(self, driver: PipelinedConnection, end: str) -> None:
-        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+        driver.session.ahead("SELECT wellspring.enter($1)", "service")
         getattr(driver, end)()
         assert ask(driver, "SELECT current_setting('wellspring.scope', true)") != [["service"]]
 
     def test_of_several_statements_in_one_text_waits_for_what_is_ahead(
-        self, driver: PipelinedConnection, flushes: list[str]
+        self, driver: PipelinedConnection, flushes: Flushes
     ) -> None:
-        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+        driver.session.ahead("SELECT wellspring.enter($1)", "service")
         assert ask(driver, "SELECT 1; SELECT current_setting('wellspring.scope')") == [[1], ["service"]]
         assert flushes == [BEGIN + AHEAD + SYNC, SIMPLE]
 
-    def test_holds_no_begin_in_autocommit(self, driver: PipelinedConnection, flushes: list[str]) -> None:
+    def test_holds_no_begin_in_autocommit(self, driver: PipelinedConnection, flushes: Flushes) -> None:
         driver.autocommit = True
         ask(driver, "SELECT %s", "x")
         ask(driver, "SELECT 1")
         assert flushes == [STATEMENT + SYNC, SIMPLE]
 
-    def test_holds_no_begin_once_it_was_sent(self, driver: PipelinedConnection, flushes: list[str]) -> None:
-        driver.begin()
-        driver.begin()
+    def test_holds_no_begin_once_it_was_sent(self, driver: PipelinedConnection, flushes: Flushes) -> None:
+        ask(driver, "SELECT 1; SELECT 2")
         ask(driver, "SELECT 1")
-        assert flushes == [BEGIN + SYNC, STATEMENT + SYNC]
+        assert flushes == [BEGIN + SYNC, SIMPLE, STATEMENT + SYNC]
 
     def test_is_parsed_for_placeholders_once(
-        self, driver: PipelinedConnection, monkeypatch: pytest.MonkeyPatch
+        self, driver: PipelinedConnection, pipelining: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         parsed: list[str] = []
+        statement = f"SELECT CAST(%s AS int) AS parsed_once_{pipelining}"
 
         def convert(style: str, statement: str, values: object) -> Any:
             parsed.append(statement)
             return legacy.convert_paramstyle(style, statement, values)
 
-        monkeypatch.setattr(pipeline, "convert_paramstyle", convert)
+        monkeypatch.setattr(plan_cache, "convert_paramstyle", convert)
         for number in range(3):
-            assert ask(driver, "SELECT CAST(%s AS int) AS parsed_once", number) == [[number]]
-        assert parsed == ["SELECT CAST(%s AS int) AS parsed_once"]
+            assert ask(driver, statement, number) == [[number]]
+        assert parsed == [statement]
 
 
 # What pg8000 itself makes of these is what SQLAlchemy's dialect was written for.
@@ -156,22 +162,23 @@ QUESTIONS: list[tuple[str, tuple[object, ...]]] = [
 @pytest.fixture
 def reading(driver: PipelinedConnection) -> PipelinedConnection:
     """A connection whose next transaction only reads."""
-    driver.is_snapshot = True
+    driver.session.begin(is_read=True)
     return driver
 
 
 def ask_last(driver: PipelinedConnection, statement: str, *values: object) -> list[Any]:
     """Ask what is the last of its transaction."""
-    driver.is_last = True
-    try:
-        return ask(driver, statement, *values)
-    finally:
-        driver.is_last = False
+    return list(run_last(driver, statement, *values).fetchall())
+
+
+def run_last(driver: PipelinedConnection, statement: str, *values: object) -> legacy.Cursor:
+    with driver.session.pipelined([WireStatement(statement, values)], is_last=True):
+        return run(driver, statement, *values)
 
 
 class TestTheLastOfATransactionThatOnlyReads:
-    def test_takes_the_commit_with_it(self, reading: PipelinedConnection, flushes: list[str]) -> None:
-        reading.ahead("SELECT wellspring.enter($1)", ("service",))
+    def test_takes_the_commit_with_it(self, reading: PipelinedConnection, flushes: Flushes) -> None:
+        reading.session.ahead("SELECT wellspring.enter($1)", "service")
         assert ask_last(reading, "SELECT current_setting(%s)", "wellspring.scope") == [["service"]]
         reading.commit()
         assert flushes == [BEGIN + AHEAD + STATEMENT + COMMIT + SYNC]
@@ -179,62 +186,63 @@ class TestTheLastOfATransactionThatOnlyReads:
         assert ask(reading, "SELECT current_setting('wellspring.scope', true)") != [["service"]]
         assert still_answers(reading)
 
-    def test_takes_it_also_where_others_went_before(self, reading: PipelinedConnection, flushes: list[str]) -> None:
+    def test_takes_it_also_where_others_went_before(self, reading: PipelinedConnection, flushes: Flushes) -> None:
         ask(reading, "SELECT 1")
         assert ask_last(reading, "SELECT g FROM generate_series(1, 3) AS g") == [[1], [2], [3]]
         reading.commit()
         assert flushes == [BEGIN + STATEMENT + SYNC, STATEMENT + COMMIT + SYNC]
 
     def test_leaves_one_that_may_write_to_whoever_ends_it(
-        self, driver: PipelinedConnection, other: PipelinedConnection, flushes: list[str]
+        self, driver: PipelinedConnection, other: PipelinedConnection, flushes: Flushes
     ) -> None:
-        driver.is_last = True
-        run(driver, ADD)
+        run_last(driver, ADD)
         assert added(other) == 0
         # It is the next one that only reads.
-        driver.is_snapshot = True
-        run(driver, ADD)
+        driver.session.begin(is_read=True)
+        run_last(driver, ADD)
         driver.rollback()
         assert added(other) == 0
-        assert COMMIT + SYNC not in "".join(flushes).replace(BEGIN + STATEMENT, "")
+        assert flushes == [BEGIN + STATEMENT + SYNC, SIMPLE, STATEMENT + SYNC, SIMPLE, SIMPLE]
 
-    def test_is_one_of_each_transaction(self, reading: PipelinedConnection, flushes: list[str]) -> None:
+    def test_is_one_of_each_transaction(self, reading: PipelinedConnection, flushes: Flushes) -> None:
         for _ in range(2):
             assert ask_last(reading, "SELECT 1") == [[1]]
             reading.commit()
         assert flushes == [BEGIN + STATEMENT + COMMIT + SYNC] * 2
 
     @pytest.mark.parametrize("end", ["commit", "rollback"])
-    def test_is_not_followed_by_another(self, reading: PipelinedConnection, flushes: list[str], end: str) -> None:
+    def test_is_not_followed_by_another(self, reading: PipelinedConnection, flushes: Flushes, end: str) -> None:
         ask_last(reading, "SELECT 1")
         for text in ("SELECT 2", "SELECT 2; SELECT 3"):
             with pytest.raises(RuntimeError, match="the transaction has ended"):
                 ask(reading, text)
-        assert len(flushes) == 1
+        assert flushes == [BEGIN + STATEMENT + COMMIT + SYNC]
         getattr(reading, end)()
         assert still_answers(reading)
 
+    # One by one, COMMIT is not sent before the answer was read: the scope gives the connection up.
+    @pytest.mark.parametrize("pipelining", ["true"], indirect=True)
     def test_is_not_followed_by_another_where_its_answer_could_not_be_read(
-        self, reading: PipelinedConnection, flushes: list[str]
+        self, reading: PipelinedConnection, flushes: Flushes
     ) -> None:
         with pytest.raises(ValueError, match="4300 digits"):
             ask_last(reading, "SELECT CAST(%s AS json)", "9" * 5000)
         with pytest.raises(RuntimeError, match="the transaction has ended"):
             ask(reading, "SELECT 2")
-        assert len(flushes) == 1
+        assert flushes == [BEGIN + STATEMENT + COMMIT + SYNC]
         assert still_answers(reading)
 
-    def test_fails_as_any_other(self, reading: PipelinedConnection, flushes: list[str]) -> None:
+    def test_fails_as_any_other(self, reading: PipelinedConnection, flushes: Flushes, pipelining: str) -> None:
         with pytest.raises(pg8000.ProgrammingError) as caught:
             ask_last(reading, "SELECT 1 / CAST(%s AS int)", 0)
         assert code(caught) == "22012"
         reading.rollback()
-        assert flushes == [BEGIN + STATEMENT + COMMIT + SYNC, SIMPLE]
+        # One by one, what follows a failure is not sent at all.
+        assert flushes == [BEGIN + STATEMENT + COMMIT * (pipelining == "true") + SYNC, SIMPLE]
         assert still_answers(reading)
 
     def test_counts_its_own_rows(self, reading: PipelinedConnection) -> None:
-        reading.is_last = True
-        cursor = run(reading, "SELECT g FROM generate_series(1, 3) AS g")
+        cursor = run_last(reading, "SELECT g FROM generate_series(1, 3) AS g")
         assert (cursor.rowcount, list(cursor.fetchall())) == (3, [[1], [2], [3]])
 
 
@@ -334,7 +342,7 @@ class TestAFailure:
     def test_of_what_is_ahead_keeps_the_statement_from_running(
         self, driver: PipelinedConnection, other: PipelinedConnection, statement: str
     ) -> None:
-        driver.ahead(statement)
+        driver.session.ahead(statement)
         with pytest.raises(pg8000.ProgrammingError) as caught:
             ask(driver, ADD)
         assert code(caught) in {"08P01", "42703", "22012"}
@@ -352,10 +360,9 @@ class TestAFailure:
         statement: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+        driver.session.ahead("SELECT wellspring.enter($1)", "service")
         with monkeypatch.context() as patched:
-            failing = pipeline._parse("begin transaction isolation level nonsense", (), "ascii")
-            patched.setattr(pipeline, "_BEGIN", failing + pipeline._BEGIN)
+            patched.setattr(session, "BEGIN", WireStatement("begin transaction isolation level nonsense"))
             with pytest.raises(pg8000.ProgrammingError) as caught:
                 ask(driver, statement)
         assert code(caught) == "42601"
@@ -396,7 +403,7 @@ class TestAFailure:
 
     def test_of_the_commit_itself_is_told(self, driver: PipelinedConnection, other: PipelinedConnection) -> None:
         add = f"INSERT INTO late SELECT 1 FROM {INBOX}"
-        run(other, "CREATE TABLE late (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        run(other, "CREATE TABLE IF NOT EXISTS late (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
         run(driver, f"{ADD}; {ADD}; {add}")
         with pytest.raises(pg8000.DatabaseError) as caught:
             driver.commit()
@@ -404,9 +411,7 @@ class TestAFailure:
         assert added(other) == 0
         assert still_answers(driver)
 
-    def test_of_a_value_that_cannot_be_sent_sends_nothing(
-        self, driver: PipelinedConnection, flushes: list[str]
-    ) -> None:
+    def test_of_a_value_that_cannot_be_sent_sends_nothing(self, driver: PipelinedConnection, flushes: Flushes) -> None:
         with pytest.raises(UnicodeEncodeError):
             ask(driver, "SELECT CAST(%s AS text)", "\ud800")
         assert flushes == []
@@ -458,7 +463,7 @@ class TestAStatementThatIsEnded:
         self, driver: PipelinedConnection, other: PipelinedConnection
     ) -> None:
         run(driver, "SET LOCAL statement_timeout = '20ms'")
-        driver.ahead("SELECT pg_sleep($1)", (PATIENCE_SECONDS,))
+        driver.session.ahead("SELECT pg_sleep($1)", PATIENCE_SECONDS)
         with pytest.raises(pg8000.ProgrammingError) as caught:
             ask(driver, ADD)
         assert code(caught) == "57014"
@@ -501,7 +506,7 @@ class TestCopy:
         return [f"0198f3a0-0000-7000-8000-{number:012}" for number in range(10)]
 
     def test_brings_rows_in(self, driver: PipelinedConnection, other: PipelinedConnection, ids: list[str]) -> None:
-        driver.ahead("SELECT wellspring.enter($1)", ("service",))
+        driver.session.ahead("SELECT wellspring.enter($1)", "service")
         cursor = driver.cursor()
         cursor.execute(self.COPY_IN, stream=io.BytesIO("\n".join(ids).encode()))
         assert cursor.rowcount == 10
@@ -530,7 +535,7 @@ class TestCopy:
 
     def test_behind_a_failure_does_not_begin(self, driver: PipelinedConnection, other: PipelinedConnection) -> None:
         stream = io.BytesIO(b"never read")
-        driver.ahead("SELECT 1/0")
+        driver.session.ahead("SELECT 1/0")
         with pytest.raises(pg8000.ProgrammingError) as caught:
             driver.cursor().execute(self.COPY_IN, stream=stream)
         assert code(caught) == "22012"

@@ -16,7 +16,7 @@ from tests.protocol.relay import Loss, Messages, Side, of, relay
 from tests.support.databases import WRITER, FreshDatabase, engine_for
 from wellspring.access.principal import SERVICE_SCOPE
 from wellspring.database import Deadline, Transaction, in_transaction
-from wellspring.database.flush import Asked, together
+from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable
 
 pytestmark = pytest.mark.long
@@ -56,7 +56,7 @@ class Runner:
         def work(transaction: Transaction) -> None:
             tries.append(None)
             if in_one_flush:
-                found = together(transaction, [Asked(LOOK, {"id": id_})] * in_one_flush, is_last=True)
+                found = execute_pipelined(transaction, [Statement(LOOK, {"id": id_})] * in_one_flush, is_last=True)
                 assert [each.scalar_one() for each in found] == [0] * in_one_flush
                 return
             if not is_read:

@@ -22,6 +22,7 @@ from tests.support.pooler import SERVERS_OF_A_ROLE, Pooler, run_pooler
 from wellspring.database.engine import connect
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.database.scope import ENTER
+from wellspring.database.session import WireStatement
 
 pytestmark = pytest.mark.outside
 
@@ -80,7 +81,7 @@ class Client:
         for turn in range(TRANSACTIONS):
             kind = chance.choice(kinds)
             mine = f"client {self.number}, turn {turn}"
-            self.driver.ahead(ENTER, (mine,))
+            self.driver.session.ahead(ENTER, mine)
             kind(mine, UUID(int=self.number << 32 | turn))
             self.done[kind.__name__] += 1
         return self
@@ -95,10 +96,13 @@ class Client:
         self.expect(first + second, [[mine, mine, pid]] * 2)
 
     def reads_in_one_flush(self, mine: str, _id: UUID) -> None:
-        self.driver.is_snapshot = self.driver.is_last = True
-        (seen,) = self.ask("SELECT %s, current_setting('wellspring.scope'), pg_backend_pid()", mine)
-        self.driver.is_snapshot = self.driver.is_last = False
+        self.driver.session.begin(is_read=True)
+        self.driver.session.ahead(ENTER, mine)
+        asked = WireStatement("SELECT %s, current_setting('wellspring.scope'), pg_backend_pid()", (mine,))
+        with self.driver.session.pipelined([asked], is_last=True):
+            (seen,) = self.ask(asked.text, *asked.values)
         self.driver.commit()
+        self.driver.session.begin()
         self.servers.add(seen[2])
         self.expect(seen[:2], [mine, mine])
 
@@ -118,7 +122,7 @@ class Client:
         self.driver.rollback()
 
     def fails_ahead(self, _mine: str, id_: UUID) -> None:
-        self.driver.ahead("SELECT 1/0")
+        self.driver.session.ahead("SELECT 1/0")
         self.refused("22012", ADD, id_)
         self.driver.rollback()
 

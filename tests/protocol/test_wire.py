@@ -58,7 +58,6 @@ def test_a_server_that_answers_before_it_has_read_all_is_read_meanwhile(
     assert wire.message() == (b"Z", b"I")
     serving_thread.join(PATIENCE_SECONDS)
     assert taken == [MUCH]
-    wire.close()
 
 
 def test_a_server_that_closes_meanwhile_is_lost(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -68,7 +67,6 @@ def test_a_server_that_closes_meanwhile_is_lost(ends: tuple[socket.socket, socke
     wire.write(bytes(MUCH))
     with pytest.raises(OSError, match=r".+"):
         wire.flush()
-    wire.close()
 
 
 def test_a_server_that_takes_no_more_is_waited_for_until_the_deadline(
@@ -79,4 +77,3 @@ def test_a_server_that_takes_no_more_is_waited_for_until_the_deadline(
     wire.write(bytes(MUCH))
     with within(Deadline(0.05)), pytest.raises(TimeoutError):
         wire.flush()
-    wire.close()

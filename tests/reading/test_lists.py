@@ -1,14 +1,18 @@
 """Contract, section 4: lists, their filters, their order, what they include, and what they cost."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.reading.conftest import Tenant, tenant
+from tests.support import databases
 from tests.support.api import READER, get, of_every_ledger
+from tests.support.databases import READER as READER_ROLE
 from tests.support.databases import FreshDatabase, Statements
+from tests.support.wire import Flushes
 from tests.support.world import RecordType, World
 from wellspring.resources import resource_of
 from wellspring.services import positions
@@ -126,7 +130,7 @@ class TestStatements:
 
 
 def test_a_read_is_one_round_trip_whatever_it_includes(
-    fresh_database: FreshDatabase, ours: Tenant, flushes: list[str]
+    fresh_database: FreshDatabase, ours: Tenant, flushes: Flushes
 ) -> None:
     """All statements together (docs/adr/0041), and COMMIT with them (docs/adr/0046)."""
     fresh_database.commit()
@@ -145,15 +149,35 @@ def test_a_read_is_one_round_trip_whatever_it_includes(
             flushes.clear()
             reply = get(url, ours.caller)
             assert reply.status == 200, reply.document
-            assert len(flushes) == 1, url
+            assert flushes.are(1), url
     flushes.clear()
     get(f"{COMPANIES}?include=company&filter[workspace]={ours.workspace.id}", ours.caller)
     # A claim is looked at before anything is read for it: time tells nothing of others' workspaces.
-    assert len(flushes) == 2
+    assert flushes.are(2)
+
+
+def test_without_pipelining_each_statement_leaves_alone_and_the_answers_are_the_same(
+    fresh_database: FreshDatabase, ours: Tenant, flushes: Flushes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh_database.commit()
+    urls = [
+        f"{COMPANIES}?include=company,workspace_connector.connector&page[total]=true",
+        f"{COMPANIES}?filter[workspace]={ours.workspace.id}",
+        f"{COMPANIES}/{ours.provenance.id}?include=company",
+    ]
+    answers: dict[str, list[Any]] = {}
+    for mode in ("true", "false"):
+        monkeypatch.setattr(databases, "pipelining", mode)
+        fresh_database.engine(READER_ROLE).dispose()
+        fresh_database._engines.clear()
+        flushes.clear()
+        answers[mode] = [get(url, ours.caller).document for url in urls]
+    assert answers["false"] == answers["true"]
+    assert max(kinds.count("E") for kinds in flushes) == 1
 
 
 def test_so_is_the_first_of_a_process(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, flushes: list[str], monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase, world: World, ours: Tenant, flushes: Flushes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keys of cursors, which it does not know, are in it. On AWS a list and a retrieve are two functions."""
     monkeypatch.setattr("wellspring.services.beside.ledger.share", lambda _rows: 1)
@@ -173,7 +197,7 @@ def test_so_is_the_first_of_a_process(
         for time in ("first", "second"):
             flushes.clear()
             reply = get(url, ours.caller)
-            assert (reply.status, len(flushes)) == (200, 1), (url, time, reply.document)
+            assert (reply.status, flushes.are(1)) == (200, True), (url, time, reply.document)
     # More than it shows, whose cursor was signed.
     assert "meta" in reply.data["relationships"]["workspaces"]
 

@@ -26,11 +26,11 @@ from tests.support.databases import Database, FreshDatabase, OpenAt, Statements,
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
-from wellspring.database.pipeline import PipelinedConnection
-from wellspring.database.planned import SCHEMA, name_of
+from wellspring.database.session import Session
 from wellspring.jsonapi.query import DELETED, RANGE_OPERATORS, SORTABLE
 from wellspring.models import table_of
 from wellspring.models.walks import declared
+from wellspring.plan_cache import SCHEMA, name_of
 from wellspring.queries import MAX_PAGE_SIZE, MAX_TOTAL
 from wellspring.resources import DIRECTIONS, Attribute, Resource, ledgers, resource_of
 from wellspring.routes import objects
@@ -318,8 +318,7 @@ class Meter:
         try:
             with pytest.MonkeyPatch.context() as patched:
                 # What was fetched is told in the transaction: it must not have ended with its statements.
-                never = property(lambda _: False, lambda *_: None)
-                patched.setattr(PipelinedConnection, "is_last", never, raising=False)
+                patched.setattr(Session, "_ends_with_its_last", False)
                 reply = get(f"{self._resource.route}?{query}", caller)
         finally:
             for name, listener in listeners.items():

@@ -17,10 +17,11 @@ from tests.support.api import READER, Caller, get
 from tests.support.databases import CONSUMER, FreshDatabase, Role
 from tests.support.databases import READER as READING
 from tests.support.queue import consume, synced
+from tests.support.wire import noted_on_the_wire
 from tests.support.world import Row, World
 from wellspring.database import engine as engines
-from wellspring.database.pipeline import PipelinedConnection, PipelinedCursor
-from wellspring.database.planned import SCHEMA
+from wellspring.database.session import Session
+from wellspring.plan_cache import SCHEMA
 from wellspring.resources import ledgers, resource_of
 
 pytestmark = pytest.mark.long
@@ -67,7 +68,7 @@ class Meter:
             event.listen(self._engine, name, listener)
         with pytest.MonkeyPatch.context() as patched:
             # What was fetched is told in the transaction: it must not have ended with its statements.
-            patched.setattr(PipelinedConnection, "is_last", property(lambda _: False, lambda *_: None), raising=False)
+            patched.setattr(Session, "_ends_with_its_last", False)
             yield found
         for name, listener in listeners.items():
             event.remove(self._engine, name, listener)
@@ -194,16 +195,8 @@ def _called(sent: list[str]) -> set[str]:
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the driver is given to send, in this test."""
-    found: list[str] = []
-    execute = PipelinedCursor.execute
-
-    def note(cursor: PipelinedCursor, operation: str, *arguments: Any, **options: Any) -> PipelinedCursor:
-        found.append(operation)
-        return execute(cursor, operation, *arguments, **options)
-
-    monkeypatch.setattr(PipelinedCursor, "execute", note)
-    monkeypatch.setattr(engines, "PLANNED", True)
-    return found
+    monkeypatch.setattr(engines, "USES_PLAN_CACHE", True)
+    return noted_on_the_wire(monkeypatch)
 
 
 @pytest.mark.parametrize("believed", [_never_analyzed, _analyzed_while_empty, _of_another_shape, _of_one_connector])

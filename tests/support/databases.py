@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, RootTransaction, event, make_url, tex
 
 from local.postgres import Cluster
 from wellspring.database.engine import make_engine
-from wellspring.database.role import role_now
+from wellspring.database.scope import role_now
 from wellspring.settings import Settings
 
 # Prepares a pooler for a database, and returns its URL through there.
@@ -35,6 +35,9 @@ EXPORTER: Role = "wellspring_exporter"
 # Whom the function that a test calls logs in as, by the template; None where no function is called.
 role_of_call: ContextVar[Role | None] = ContextVar("role_of_call", default=None)
 
+# The setting `DB_PIPELINING` of each connection that a test makes.
+pipelining: Literal["true", "false"] = "true"
+
 # What SQLAlchemy sends for `SavepointConnection.begin`; a function's own transaction is not counted either.
 SCOPE_STATEMENTS = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
 
@@ -50,6 +53,7 @@ def settings_for(url: str, *, user: str | None = None) -> Settings:
         db_auth="password",
         db_password=str(parts.password),
         db_tls="off",
+        db_pipelining=pipelining,
     )
 
 
@@ -78,8 +82,7 @@ class Statements:
         @event.listens_for(target, "before_cursor_execute")
         def record(*call: Any) -> None:
             statement: str = call[2]
-            noted: bool = call[4].execution_options.get("wellspring_noted", False)
-            if self.recording and not noted and not statement.startswith(SCOPE_STATEMENTS):
+            if self.recording and not statement.startswith(SCOPE_STATEMENTS):
                 self.sent.append(statement)
 
 

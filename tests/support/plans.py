@@ -9,6 +9,7 @@ from tests.support.api import Caller, Reply, get
 from tests.support.databases import READER, FreshDatabase
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
+from wellspring.database.session import session_of
 from wellspring.settings import CallerSettings
 
 # So often at most a session plans what its functions ask, before it keeps a plan: to plan is to look at the catalogue.
@@ -44,16 +45,13 @@ def plan_of(database: FreshDatabase, sent: Sent, caller: Caller, options: str = 
     """
     statement, values = sent
     with database.engine(READER).connect() as session:
-        driver: Any = session.connection.dbapi_connection
-        driver.is_snapshot = True
-        try:
-            scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
-            explain = f"EXPLAIN ({options}, FORMAT JSON) {statement}"
-            for _ in range(PLANNED_ANEW):
-                session.exec_driver_sql(explain, values)
-            explained = session.exec_driver_sql(explain, values).scalar_one()
-        finally:
-            driver.is_snapshot = False
+        session_of(session).begin(is_read=True)
+        scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
+        explain = f"EXPLAIN ({options}, FORMAT JSON) {statement}"
+        for _ in range(PLANNED_ANEW):
+            session.exec_driver_sql(explain, values)
+        explained = session.exec_driver_sql(explain, values).scalar_one()
+        session_of(session).begin()
     plans = explained if isinstance(explained, list) else json.loads(explained)
     plan: dict[str, Any] = plans[0]["Plan"]
     return plan

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, event, text
 
 from tests.support.databases import CONSUMER, FreshDatabase, Statements
 from tests.support.queue import Body, consume, disconnected, synced
+from tests.support.wire import before_each_flush
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, begins_a_chunk, chunks, ids, units
 from wellspring.database.retry import Deadline
@@ -235,23 +236,31 @@ def many(ours: Tenant, world: World) -> list[Row]:
     return companies
 
 
+def before_chunk(monkeypatch: pytest.MonkeyPatch, wanted: int, do: Callable[[int], object]) -> None:
+    """Call `do` with the server's process, once, before the `wanted`th chunk's first flush."""
+    seen = 0
+
+    def look(process: int, texts: list[str]) -> None:
+        nonlocal seen
+        seen += any(map(begins_a_chunk, texts))
+        if seen == wanted and any(map(begins_a_chunk, texts)):
+            do(process)
+
+    before_each_flush(monkeypatch, CONSUMER, look)
+
+
 def at_chunk(database: FreshDatabase, moment: str, wanted: int, do: Callable[[Connection], object]) -> None:
-    """Call `do` with the connection, once, at the `wanted`th chunk's `commit`, `before_…` or `after_cursor_execute`."""
+    """Call `do` with the connection, once, at the `wanted`th chunk's `commit` or `after_cursor_execute`."""
     seen = 0
 
     @event.listens_for(database.engine(CONSUMER), moment)
     def look(connection: Connection, *call: Any) -> None:
         nonlocal seen
-        if call and not (begins_a_chunk(call[1]) and _is_noted(call[3]) == (moment == "before_cursor_execute")):
+        if call and not begins_a_chunk(call[1]):
             return
         seen += 1
         if seen == wanted:
             do(connection)
-
-
-def _is_noted(context: Any) -> bool:
-    """Say whether a statement is only being noted, and will be sent together with others."""
-    return bool(context.execution_options.get("wellspring_noted"))
 
 
 def pid_of(connection: Connection) -> int:
@@ -260,26 +269,36 @@ def pid_of(connection: Connection) -> int:
 
 
 class TestACrash:
-    @pytest.mark.parametrize("moment", ["before_cursor_execute", "after_cursor_execute"])
+    @pytest.mark.parametrize("moment", ["before", "after"])
     def test_of_the_connection_in_a_chunk_is_got_over(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], log: Log, moment: str
+        self,
+        fresh: FreshDatabase,
+        ours: Tenant,
+        ledger: Ledger,
+        many: list[Row],
+        log: Log,
+        moment: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        at_chunk(fresh, moment, 4, lambda connection: fresh.end(pid_of(connection)))
+        if moment == "before":
+            before_chunk(monkeypatch, 4, fresh.end)
+        else:
+            at_chunk(fresh, "after_cursor_execute", 4, lambda connection: fresh.end(pid_of(connection)))
         message = disconnected(ours.connector)
         assert consume(message) == []
         assert not ledger.live()
         assert sum(line["tombstoned"] for line in log if "outcome" in line) == len(many)
 
     def test_of_the_consumer_between_two_chunks_leaves_the_rest_to_the_next_delivery(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row]
+        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class KilledError(BaseException):
             """Nothing in the consumer catches this, as nothing catches kill -9."""
 
-        def die(_: Connection) -> None:
+        def die(_: int) -> None:
             raise KilledError
 
-        at_chunk(fresh, "before_cursor_execute", 5, die)
+        before_chunk(monkeypatch, 5, die)
         message = disconnected(ours.connector)
         with pytest.raises(KilledError):
             consume(message)
@@ -299,15 +318,20 @@ def in_another_consumer(*batches: list[Body]) -> list[list[int]]:
 
 
 def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_message_was_done(
-    fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], log: Log
+    fresh: FreshDatabase,
+    ours: Tenant,
+    ledger: Ledger,
+    many: list[Row],
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     message = disconnected(ours.connector)
     meanwhile: list[list[int]] = []
 
-    def overtake(_: Connection) -> None:
+    def overtake(_: int) -> None:
         meanwhile.extend(in_another_consumer([message], [synced(ours.connector, many)]))
 
-    at_chunk(fresh, "before_cursor_execute", 3, overtake)
+    before_chunk(monkeypatch, 3, overtake)
     assert consume(message) == []
     assert meanwhile == [[], []]
     assert ledger.live() == ids(many)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.support.queue import Body, consume, delivery, disconnected, invalidated, matched, replay, synced
+from tests.support.wire import Flushes
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
 from wellspring.repositories.sync import applying
@@ -138,13 +139,13 @@ class TestWhatIsMalformed:
         assert consume(message) == []
         assert ledger.live() == ids([missing])
 
-    def test_takes_no_round_trip_of_its_own(self, ours: Tenant, flushes: list[str]) -> None:
+    def test_takes_no_round_trip_of_its_own(self, ours: Tenant, flushes: Flushes) -> None:
         good, bad = synced(ours.connector, ours.companies), synced(ours.connector, ours.companies) | {"direction": 1}
         consume(good)
         of_good = len(flushes)
         flushes.clear()
         consume(synced(ours.connector, ours.companies), bad)
-        assert len(flushes) == of_good
+        assert flushes.are(of_good)
 
 
 def received(body: Body, times: int) -> dict[str, Any]:

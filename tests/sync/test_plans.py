@@ -10,7 +10,7 @@ from sqlalchemy import text
 from tests.support.databases import Database
 from tests.support.world import Row, World
 from tests.sync.conftest import Tenant
-from wellspring.database.flush import Asked
+from wellspring.database.flush import Statement
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.disconnecting import end_rows
 from wellspring.repositories.sync.ending import Ending, end
@@ -18,7 +18,7 @@ from wellspring.repositories.sync.resolving import questions
 from wellspring.work import Synced
 
 
-def explained(database: Database, asked: Asked) -> dict[str, Any]:
+def explained(database: Database, asked: Statement) -> dict[str, Any]:
     """Return the plan of a statement."""
     with database.connection() as writer:
         (found,) = writer.execute(text(f"EXPLAIN (FORMAT JSON) {asked.statement}"), asked.parameters).scalar_one()

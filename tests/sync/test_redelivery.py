@@ -14,6 +14,7 @@ from sqlalchemy import Connection, event
 from tests.support.databases import CONSUMER, FreshDatabase, Statements, engine_for
 from tests.support.queue import consume, invalidated, synced
 from tests.support.sums import sums_are_right
+from tests.support.wire import before_each_flush
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids, tenant, units
 from wellspring.database.retry import TRIES
@@ -225,32 +226,44 @@ class TestTheSameMessageTwiceAtTheSameTime:
 
 
 class TestADatabaseThatGoesAway:
-    def _kill_when(self, database: FreshDatabase, moment: str, *, times: int = 1) -> list[int]:
-        """End the consumer's session at its next `times` `before_cursor_execute`, `after_…` or `commit`."""
+    def _kill_before_a_flush(
+        self, database: FreshDatabase, monkeypatch: pytest.MonkeyPatch, *, times: int = 1
+    ) -> list[int]:
+        """End the next `times` sessions of the consumer's, each before its first flush."""
         killed: list[int] = []
 
-        @event.listens_for(database.engine(CONSUMER), moment)
-        def kill(connection: Connection, *_call: object) -> None:
-            # Statements that leave together are one moment.
-            if len(killed) < times and pid_of(connection) not in killed:
-                killed.append(pid_of(connection))
-                database.end(killed[-1])
+        def kill(process: int, _: list[str]) -> None:
+            if len(killed) < times and process not in killed:
+                killed.append(process)
+                database.end(process)
 
+        before_each_flush(monkeypatch, CONSUMER, kill)
         return killed
 
     def test_before_the_statement_is_tried_once_more_with_one_effect(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, statements: Statements
+        self,
+        fresh: FreshDatabase,
+        ours: Tenant,
+        ledger: Ledger,
+        statements: Statements,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        killed = self._kill_when(fresh, "before_cursor_execute")
+        killed = self._kill_before_a_flush(fresh, monkeypatch)
         assert consume(synced(ours.connector, ours.mixed)) == []
         assert len(killed) == 1
         assert ledger.live() == ids(ours.mixed)
         assert units(statements) == 1
 
     def test_several_times_is_tried_again_with_one_effect(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, log: Log, no_pauses: list[float]
+        self,
+        fresh: FreshDatabase,
+        ours: Tenant,
+        ledger: Ledger,
+        log: Log,
+        no_pauses: list[float],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        killed = self._kill_when(fresh, "before_cursor_execute", times=5)
+        killed = self._kill_before_a_flush(fresh, monkeypatch, times=5)
         assert consume(synced(ours.connector, ours.mixed)) == []
         assert len(killed) == 5
         assert len(no_pauses) == 2
@@ -260,7 +273,7 @@ class TestADatabaseThatGoesAway:
     def test_in_the_commit_sends_the_whole_batch_back_with_a_warning_each(
         self, fresh: FreshDatabase, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log
     ) -> None:
-        self._kill_when(fresh, "commit")
+        event.listen(fresh.engine(CONSUMER), "commit", lambda connection: fresh.end(pid_of(connection)), once=True)
         batch = [synced(ours.connector, ours.mixed), synced(theirs.connector, theirs.mixed)]
         assert consume(*batch) == [0, 1]
         assert [(line["level"], line["message"]) for line in log if "outcome" in line] == [
@@ -271,9 +284,15 @@ class TestADatabaseThatGoesAway:
         assert ledger.live() == ids([*ours.mixed, *theirs.mixed])
 
     def test_again_and_again_sends_the_whole_batch_back(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, log: Log, no_pauses: list[float]
+        self,
+        fresh: FreshDatabase,
+        ours: Tenant,
+        ledger: Ledger,
+        log: Log,
+        no_pauses: list[float],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        killed = self._kill_when(fresh, "before_cursor_execute", times=2 * TRIES)
+        killed = self._kill_before_a_flush(fresh, monkeypatch, times=2 * TRIES)
         message, follower = synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)
         assert consume("not json", message, follower, groups=["a", *[str(ours.connector.id)] * 2]) == [0, 1, 2]
         assert len(killed) == 2 * TRIES

@@ -1,7 +1,7 @@
 """How a connection is made: a fresh token for each on AWS. What TLS believes is in tests/protocol/test_tls.py."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -105,3 +105,12 @@ class Leading:
 
     def __init__(self, where: str) -> None:
         self.connect = lambda: where
+
+
+@pytest.mark.parametrize("said", ["true", "false"])
+def test_statements_leave_together_unless_the_deployment_says_otherwise(
+    options: list[dict[str, Any]], said: Literal["true", "false"]
+) -> None:
+    module.connect(replace(ON_AWS, db_pipelining=said))
+    (given,) = options
+    assert given["pipelining"] is (said == "true")

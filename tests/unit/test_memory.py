@@ -14,10 +14,10 @@ from sqlalchemy import TextualSelect
 
 import wellspring
 from wellspring.database.engine import make_engine
-from wellspring.database.pipeline import STATEMENTS_KEPT
 from wellspring.handlers.http import Response, http_handler
 from wellspring.handlers.imports import keep_imports
 from wellspring.handlers.queue import consumer
+from wellspring.plan_cache import STATEMENTS_KEPT
 from wellspring.queries import Sort
 from wellspring.repositories.ledger import counts, pages
 from wellspring.repositories.ledger.shapes import Shape

@@ -11,7 +11,7 @@ def test_host_and_user_are_enough() -> None:
 
 def test_the_defaults_are_the_safe_ones() -> None:
     found = read_settings(LEAST)
-    assert (found.db_auth, found.db_tls) == ("iam", "verify")
+    assert (found.db_auth, found.db_tls, found.db_pipelining) == ("iam", "verify", "true")
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ def test_the_defaults_are_the_safe_ones() -> None:
         ({"DB_AUTH": "trust"}, "DB_AUTH must be one of iam, secret, password"),
         ({"DB_AUTH": "secret"}, "DB_SECRET_ARN is not set"),
         ({"DB_TLS": "maybe"}, "DB_TLS must be one of verify, off"),
+        ({"DB_PIPELINING": "no"}, "DB_PIPELINING must be one of true, false"),
     ],
 )
 def test_what_is_wrong_is_named_without_its_value(change: dict[str, str], message: str) -> None:

@@ -30,6 +30,8 @@ class Settings:
         db_read_host: where reads may go that say how new they must be (docs/adr/0050); empty for nowhere else. Its
             certificate is `db_host`'s.
         db_ca_file: a PEM file of the authorities to trust instead of Amazon's, to which RDS Proxy's certificates chain.
+        db_pipelining: `true` sends what belongs together in one round trip; `false` each statement in one of its own,
+            for a proxy that does not carry several before one Sync.
         aws_region: the region whose signature an IAM token carries; Lambda sets it.
     """
 
@@ -43,6 +45,7 @@ class Settings:
     db_tls: Literal["verify", "off"] = "verify"
     db_read_host: str = ""
     db_ca_file: str = ""
+    db_pipelining: Literal["true", "false"] = "true"
     aws_region: str = ""
 
 

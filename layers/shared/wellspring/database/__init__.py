@@ -1,7 +1,7 @@
 """Connections, the transaction scope, and what database errors mean. Everything else gets a `Connection`."""
 
-from wellspring.database.compiled import Compiled
 from wellspring.database.deadline import Deadline
 from wellspring.database.scope import Transaction, in_transaction
+from wellspring.plan_cache.compiled import Compiled
 
 __all__ = ["Compiled", "Deadline", "Transaction", "in_transaction"]

@@ -14,11 +14,7 @@ LEAST_SECONDS = 1.0
 
 
 class Deadline:
-    """The moment by which some work must end.
-
-    Args:
-        seconds: how far it is away now.
-    """
+    """The moment by which some work must end, so many seconds from now."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds

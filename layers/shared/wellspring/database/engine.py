@@ -14,11 +14,11 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from wellspring.database.deadline import Deadline, seconds_left, within
-from wellspring.database.pipeline import STATEMENTS_KEPT, PipelinedConnection
-from wellspring.database.planned import Swap
-from wellspring.database.sqlstate import is_gone, is_refused
+from wellspring.database.pipeline import PipelinedConnection
+from wellspring.database.sqlstate import GONE, REFUSED, has_state
 from wellspring.database.token import token
 from wellspring.database.wire import dial
+from wellspring.plan_cache import STATEMENTS_KEPT, PlanCache
 from wellspring.settings import Settings, settings
 from wellspring.times import of_postgres
 
@@ -27,8 +27,8 @@ RECYCLE_SECONDS = 20 * 60
 # For all of it: the name, TCP, TLS and the sign-in.
 CONNECT_SECONDS = 5.0
 TIMESTAMPTZ = 1184
-# Whether statements are swapped for the functions that the database has of them; tests turn it off.
-PLANNED = True
+# Whether statements are sent as calls of the functions that the database has of them; tests turn it off.
+USES_PLAN_CACHE = True
 # RDS Proxy has its certificates of AWS Certificate Manager, whose roots these are (RDS user guide, "Using TLS/SSL with
 # RDS Proxy"). A server without the proxy has one of an authority of RDS's own: DB_CA_FILE.
 AMAZON_ROOT_CAS = Path(__file__).with_name("amazon_root_cas.pem")
@@ -63,42 +63,41 @@ def tls(config: Settings) -> ssl.SSLContext | None:
     return _verifying(config.db_ca_file or str(AMAZON_ROOT_CAS))
 
 
-def connect(config: Settings, certified: str = "") -> PipelinedConnection:
+def connect(config: Settings, plan_cache: PlanCache | None = None, certified: str = "") -> PipelinedConnection:
     """Open one connection, within `CONNECT_SECONDS` and what the deadline leaves.
 
     Args:
         config: where, and as whom.
+        plan_cache: that of its engine.
         certified: the name that the server's certificate is for, where it is not `config.db_host`.
 
     Raises pg8000's `InterfaceError` or `DatabaseError`.
     """
     left = seconds_left()
     with within(Deadline(CONNECT_SECONDS if left is None else min(CONNECT_SECONDS, left))):
-        connection = _connect(config, certified)
+        password = _password(config)
+        try:
+            dialled = dial(config.db_host, config.db_port, tls(config), certified)
+        except OSError as error:
+            raise pg8000.InterfaceError("Can't create a connection to the server") from error
+        try:
+            connection = PipelinedConnection(
+                plan_cache=plan_cache,
+                pipelining=config.db_pipelining == "true",
+                user=config.db_user,
+                password=password,
+                database=config.db_name,
+                sock=dialled,
+                # pg8000 reads None as "encrypt if you like, verify nothing"; what there is to encrypt is encrypted.
+                ssl_context=False,
+                application_name="wellspring",
+            )
+        except BaseException:
+            dialled.close()
+            raise
     # Twice as fast for a page as pg8000's strptime.
     connection.register_in_adapter(TIMESTAMPTZ, of_postgres)
     return connection
-
-
-def _connect(config: Settings, certified: str) -> PipelinedConnection:
-    password = _password(config)
-    try:
-        dialled = dial(config.db_host, config.db_port, tls(config), certified)
-    except OSError as error:
-        raise pg8000.InterfaceError("Can't create a connection to the server") from error
-    try:
-        return PipelinedConnection(
-            user=config.db_user,
-            password=password,
-            database=config.db_name,
-            sock=dialled,
-            # pg8000 reads None as "encrypt if you like, verify nothing"; what there is to encrypt is encrypted by now.
-            ssl_context=False,
-            application_name="wellspring",
-        )
-    except BaseException:
-        dialled.close()
-        raise
 
 
 def connect_as_owner(config: Settings) -> PipelinedConnection:
@@ -106,22 +105,20 @@ def connect_as_owner(config: Settings) -> PipelinedConnection:
 
     RDS takes a token of whoever is a member of rds_iam, and then nothing else. At first the owner is none. Since
     Postgres 16 whoever makes a role is a member of it, so the owner becomes one through the roles of the functions
-    (docs/adr/0016). Raises as `connect` does.
-
-    Where `config` does not say `secret`, there is one way.
+    (docs/adr/0016). Where `config` does not say `secret`, there is one way. Raises as `connect` does.
     """
     if config.db_auth != "secret":
         return connect(config)
     try:
         return connect(replace(config, db_auth="iam"))
     except pg8000.DatabaseError as error:
-        if not is_refused(error):
+        if not has_state(error, REFUSED):
             raise
     return connect(config)
 
 
 def _mark_gone(context: ExceptionContext) -> None:
-    if is_gone(context.original_exception):
+    if has_state(context.original_exception, GONE):
         context.is_disconnect = True
 
 
@@ -131,15 +128,14 @@ def make_engine(config: Settings, *, certified: str = "", **options: Any) -> Eng
     Never AUTOCOMMIT: behind a transaction pooler pg8000's statements would go to several server connections,
     and replies could reach another client (docs/adr/0003).
     """
+    plan_cache = PlanCache() if USES_PLAN_CACHE else None
     engine = create_engine(
         "postgresql+pg8000://",
-        creator=lambda: connect(config, certified),
+        creator=lambda: connect(config, plan_cache, certified),
         query_cache_size=STATEMENTS_KEPT,
         **({"pool_size": 1, "max_overflow": 0, "pool_recycle": RECYCLE_SECONDS} | options),
     )
     event.listen(engine, "handle_error", _mark_gone)
-    if PLANNED:
-        Swap().on(engine)
     return engine
 
 

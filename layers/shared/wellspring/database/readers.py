@@ -6,11 +6,11 @@ from typing import Literal
 
 from sqlalchemy.exc import DBAPIError
 
-from wellspring.database import stall
+from wellspring.database import circuit_breaker
 from wellspring.database.consistency import NO_OLDER, at_reader
 from wellspring.database.deadline import Deadline
-from wellspring.database.flush import ahead
 from wellspring.database.scope import Transaction, in_transaction
+from wellspring.database.session import session_of
 from wellspring.database.sqlstate import ENDED, is_silent, sqlstate
 from wellspring.errors import DatabaseAway, WellspringError
 from wellspring.settings import has_reader
@@ -60,7 +60,7 @@ def _at_reader[Result](
     work: Callable[[Transaction], Result], scope: str | None, deadline: Deadline, token: str
 ) -> Result:
     def no_older(transaction: Transaction) -> Result:
-        ahead(transaction, NO_OLDER, (token,))
+        session_of(transaction).ahead(NO_OLDER, token)
         return work(transaction)
 
     with at_reader():
@@ -77,6 +77,6 @@ def _may_be_the_writers(error: WellspringError) -> bool:
         _until = time.monotonic() + AWAY_SECONDS
     if is_silent(met):
         # It says nothing of the writer.
-        stall.over()
+        circuit_breaker.record_answer()
         return False
     return sqlstate(met) != ENDED

@@ -29,12 +29,7 @@ def with_retries[Result](work: Callable[[Transaction], Result], scope: str | Non
     Between tries there is a pause of random length, so that those who met do not meet again (full jitter). What
     waited for too long is not tried again: it took its time. Nor is what may have been committed.
 
-    Args:
-        work: what to do; it must have no effect but on the database.
-        scope: for whom, as `in_transaction` takes it.
-        deadline: nothing is waited for beyond it.
-
-    Raises what `in_transaction` raises, after the last try.
+    Nothing is waited for beyond the deadline. Raises what `in_transaction` raises, after the last try.
     """
     number = 0
     while True:

@@ -1,23 +1,22 @@
 """The one session scope: a request or a batch of messages is one transaction, committed here and nowhere else.
 
-What only reads may end before, with the last that it asks (`flush.together`).
+What only reads may end before, with the last that it asks (`flush.execute_pipelined`).
 """
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from wellspring.database import stall
+from wellspring.database import circuit_breaker
 from wellspring.database.consistency import is_at_reader, noted
 from wellspring.database.deadline import Deadline, within
 from wellspring.database.engine import engine, reader_engine
-from wellspring.database.planned import is_stale
-from wellspring.database.role import role_now
-from wellspring.database.sqlstate import is_again, is_silent, translate
+from wellspring.database.session import WireStatement, session_of
+from wellspring.database.sqlstate import AGAIN, STALE, has_state, is_silent, translate
 from wellspring.errors import OutcomeUnknown, TimeExceeded, WellspringError
 
 type Transaction = Connection
@@ -35,6 +34,23 @@ ENDING_SECONDS = 0.5
 # before.
 DRIFT_SECONDS = 0.1
 
+_role: ContextVar[str | None] = ContextVar("role", default=None)
+
+
+@contextmanager
+def signed_in_as(role: str) -> Iterator[None]:
+    """Have the transactions that begin meanwhile sign in as `role`, on a connection of its own (docs/adr/0047)."""
+    token = _role.set(role)
+    try:
+        yield
+    finally:
+        _role.reset(token)
+
+
+def role_now() -> str | None:
+    """Return whom a transaction that begins now signs in as; None for whom the function does."""
+    return _role.get()
+
 
 def connection() -> AbstractContextManager[Connection]:
     """Take the connection out of the pool. Tests put another in its place, to roll it back afterwards."""
@@ -45,56 +61,44 @@ def connection() -> AbstractContextManager[Connection]:
 
 
 def enter(transaction: Transaction, scope: str) -> None:
-    """Have the next statement preceded by one that says for whom the transaction works: it costs no round trip.
-
-    Args:
-        transaction: where nothing was asked yet, or for somebody else.
-        scope: as `access.principal.scope_of` says it.
-    """
-    driver: Any = transaction.connection.dbapi_connection
-    driver.ahead(ENTER, (scope,))
+    """Have the next statement preceded by one that says for whom the transaction works: `access.principal.scope_of`."""
+    session_of(transaction).ahead(ENTER, scope)
 
 
 class _Limits:
-    """Says for whom a transaction works, and how long a statement of it may take, before the statement.
-
-    Args:
-        scope: as `access.principal.scope_of` says it.
-        deadline: of all statements together.
-    """
+    """Says for whom a transaction works, and how long a statement of it may take, in front of the statement."""
 
     def __init__(self, scope: str, deadline: Deadline) -> None:
-        self._scope = scope
-        self._deadline = deadline
-        self._driver: Any = None
-        # What the server was told last: how far from the deadline a statement may have begun at the latest.
+        self._scope, self._deadline = scope, deadline
+        # How long the server was told last that a statement may take, and when one began.
         self._told: float | None = None
         self._sent = 0.0
 
-    def on(self, driver: Any) -> None:
-        """Begin a transaction on a connection, which knows of no limit yet."""
-        self._driver, self._told = driver, None
-        driver.before_each = self
+    def begin(self) -> None:
+        """Begin a transaction, which knows of no limit yet."""
+        self._told = None
 
     def sending(self) -> None:
         """Note that something is sent whose limit the server knows."""
         self._sent = time.monotonic()
 
     @property
-    def are_kept(self) -> bool:
+    def within_timeout(self) -> bool:
         """Whether what was sent last has not taken as long yet as the server was told that it may."""
         return self._told is not None and time.monotonic() - self._sent < self._told
 
-    def __call__(self) -> None:
+    def in_front(self) -> WireStatement | None:
+        """Return what tells the server, unless it knows. Raises `TimeExceeded` where the time is over."""
         left = self._deadline.seconds - ENDING_SECONDS
         if left <= 0:
             raise TimeExceeded("The request took longer than it may; nothing was changed.")
         allowed = min(left, LONGEST_STATEMENT_SECONDS)
-        if self._told is None or self._told - allowed > DRIFT_SECONDS:
-            milliseconds = max(1, int(allowed * 1000))
-            self._told = milliseconds / 1000
-            self._driver.ahead(ENTER_WITHIN, (self._scope, milliseconds))
         self.sending()
+        if self._told is not None and self._told - allowed <= DRIFT_SECONDS:
+            return None
+        milliseconds = max(1, int(allowed * 1000))
+        self._told = milliseconds / 1000
+        return WireStatement(ENTER_WITHIN, (self._scope, milliseconds))
 
 
 def in_transaction[Result](
@@ -116,7 +120,7 @@ def in_transaction[Result](
     When the connection is lost before the commit was sent, or with the last flush of a read, nothing has been changed
     for certain, and `work` runs once more on a new connection, unless the time was spent in waiting for a silent
     server: it must have no other effect than on the database. So it does when a function has gone in whose place its
-    statement can be sent (`database.planned`).
+    statement can be sent (`plan_cache`).
 
     Raises:
         ServiceUnavailable: the database is away, or the transaction was refused and may be tried again.
@@ -133,16 +137,17 @@ def in_transaction[Result](
             try:
                 result = _once(work, scope, limits, is_read=is_read)
             except DBAPIError as error:
-                may_pass = error.connection_invalidated or is_stale(error) or (is_read and is_again(error))
+                passing = (*STALE, *AGAIN) if is_read else STALE
+                may_pass = error.connection_invalidated or has_state(error, passing)
                 # What a reader cannot do the writer is asked for, at once (`readers`).
                 if is_silent(error) or not may_pass or is_at_reader():
                     raise
                 result = _once(work, scope, limits, is_read=is_read)
         except DBAPIError as error:
             if is_silent(error):
-                stall.seen()
-            raise translate(error, within_its_time=limits is not None and limits.are_kept) from error
-    stall.over()
+                circuit_breaker.record_timeout()
+            raise translate(error, within_timeout=limits is not None and limits.within_timeout) from error
+    circuit_breaker.record_answer()
     return result
 
 
@@ -150,12 +155,12 @@ def _once[Result](
     work: Callable[[Transaction], Result], scope: str | None, limits: _Limits | None, *, is_read: bool
 ) -> Result:
     with connection() as held:
-        driver: Any = held.connection.dbapi_connection
-        # Before it begins: an engine's first transaction begins with a question of the engine's (`planned.Swap`).
-        driver.is_snapshot = is_read
+        session = session_of(held)
+        session.begin(is_read=is_read)
         transaction = held.begin()
         if limits is not None:
-            limits.on(driver)
+            limits.begin()
+            session.in_front_of_each(limits.in_front)
         elif scope is not None:
             enter(held, scope)
         try:
@@ -168,8 +173,7 @@ def _once[Result](
             transaction.rollback()
             raise
         finally:
-            driver.is_snapshot = False
-            driver.before_each = None
+            session.begin()
         if limits is not None:
             limits.sending()
         try:
@@ -177,7 +181,7 @@ def _once[Result](
         except DBAPIError as error:
             if error.connection_invalidated:
                 if is_silent(error):
-                    stall.seen()
+                    circuit_breaker.record_timeout()
                 if is_read:
                     # What was read was read; there is nothing that the commit could have lost.
                     return result

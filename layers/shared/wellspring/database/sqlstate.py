@@ -24,6 +24,8 @@ GONE = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
 REFUSED = "28"
 # Nothing was changed and the same transaction may succeed on a next try: deadlock, serialization failure.
 AGAIN = ("40001", "40P01")
+# A function of the plan cache is there no more, or does not return what it did.
+STALE = ("42883", "42804")
 # It waited for a lock for longer than it may: what it waits for may last.
 BUSY = "55P03"
 # It ran for longer than it may, or somebody has ended it: the server says which in words of its language alone.
@@ -55,19 +57,9 @@ def _field(error: BaseException, name: str) -> str:
     return str(fields.get(name, "")) if isinstance(fields, dict) else ""
 
 
-def is_gone(error: BaseException) -> bool:
-    """Say whether the server has closed, or is about to close, the connection."""
-    return sqlstate(error).startswith(GONE)
-
-
-def is_refused(error: BaseException) -> bool:
-    """Say whether the server does not believe that this is the user."""
-    return sqlstate(error).startswith(REFUSED)
-
-
-def is_again(error: BaseException) -> bool:
-    """Say whether nothing was changed and the same transaction may succeed at once."""
-    return sqlstate(error) in AGAIN
+def has_state(error: BaseException, states: str | tuple[str, ...]) -> bool:
+    """Say whether the server sent one of these codes, or one of these classes."""
+    return sqlstate(error).startswith(states)
 
 
 def is_silent(error: DBAPIError) -> bool:
@@ -81,15 +73,15 @@ def is_silent(error: DBAPIError) -> bool:
     return cause is not None and cause.errno is None
 
 
-def translate(error: DBAPIError, *, within_its_time: bool = False) -> WellspringError:
+def translate(error: DBAPIError, *, within_timeout: bool = False) -> WellspringError:
     """Return what the caller may know of `error`; the SQLSTATE, the constraint and the cause go to the log with it.
 
     Args:
         error: what SQLAlchemy raised.
-        within_its_time: whether the statement had not run for as long as it may. What ended then was ended by somebody,
+        within_timeout: whether the statement had not run for as long as it may. What ended then was ended by somebody,
             and may come again; what took its time would take it again.
     """
-    translated = _translate(error, sqlstate(error), within_its_time=within_its_time)
+    translated = _translate(error, sqlstate(error), within_timeout=within_timeout)
     translated.evidence = {"sqlstate": sqlstate(error), "constraint": constraint(error), "cause": _cause(error)}
     return translated
 
@@ -100,12 +92,12 @@ def _cause(error: DBAPIError) -> str:
     return str(getattr(cause, "verify_message", "") or type(cause).__name__) if isinstance(cause, OSError) else ""
 
 
-def _translate(error: DBAPIError, state: str, *, within_its_time: bool) -> WellspringError:
+def _translate(error: DBAPIError, state: str, *, within_timeout: bool) -> WellspringError:
     if error.connection_invalidated or not state or state.startswith(AWAY):
         # No SQLSTATE: the driver could not connect, or lost the connection.
         return DatabaseAway(NOT_NOW)
     if state in {BUSY, ENDED}:
-        return DatabaseBusy(NOT_NOW) if state == BUSY or within_its_time else TimeExceeded(TOO_SLOW)
+        return DatabaseBusy(NOT_NOW) if state == BUSY or within_timeout else TimeExceeded(TOO_SLOW)
     if state.startswith(AGAIN):
         return ServiceUnavailable(NOT_NOW)
     if state.startswith(UNHOLDABLE):

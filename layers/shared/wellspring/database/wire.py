@@ -1,16 +1,12 @@
 """The bytes between pg8000 and the server."""
 
-import io
 import select
 import socket
 import ssl
+from contextlib import suppress
 from struct import Struct
-from typing import TYPE_CHECKING
 
 from wellspring.database.deadline import Deadline, seconds_left
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _HEAD = Struct("!ci")
 # "Will you speak TLS?", before anything else is said.
@@ -18,14 +14,10 @@ _SSL_REQUEST = Struct("!ii").pack(8, 80877103)
 # What fits into the buffers on the way is sent without a look at what comes back meanwhile.
 _SENT_AT_ONCE = 32_768
 _READ_AT_ONCE = 65_536
-
-
 # An answer that takes longer than the longest statement may (revision 0003) does not come any more.
 SILENCE_SECONDS = 26.0
 # Of the kernel: what is sent and not acknowledged for so long has nobody at the other end.
 UNACKNOWLEDGED_MILLISECONDS = 3000
-# A read of a page takes a few of these.
-BUFFER_BYTES = 65536
 
 
 def dial(host: str, port: int, tls: ssl.SSLContext | None, certified: str = "") -> socket.socket:
@@ -62,22 +54,14 @@ def dial(host: str, port: int, tls: ssl.SSLContext | None, certified: str = "") 
 
 def _connected(host: str, port: int) -> socket.socket:
     """Try the host's addresses, one after the other; each has an equal share of the time that is left."""
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for number, (family, kind, protocol, _, address) in enumerate(addresses, 1):
+    addresses = [str(address[0]) for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    for remaining in range(len(addresses), 0, -1):
         left = _left(None)
-        tried = socket.socket(family, kind, protocol)
         try:
-            tried.settimeout(None if left is None else left / (len(addresses) - number + 1))
-            tried.connect(address)
+            return socket.create_connection((addresses[-remaining], port), left and left / remaining)
         except OSError:
-            tried.close()
-            if number == len(addresses):
+            if remaining == 1:
                 raise
-        except BaseException:
-            tried.close()
-            raise
-        else:
-            return tried
     raise OSError("the host has no address")
 
 
@@ -100,74 +84,53 @@ def _left(silence: Deadline | None) -> float | None:
     return left
 
 
-class _Incoming(io.RawIOBase):
-    """The bytes that come in: first what was taken in early, then what the socket has.
-
-    Each piece that arrives is waited for no longer than is left of the time.
-    """
-
-    def __init__(self, connected: socket.socket) -> None:
-        super().__init__()
-        self._socket = connected
-        self._early = bytearray()
-        self.silence: Deadline | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        into = memoryview(buffer)
-        if not self._early:
-            self._socket.settimeout(_left(self.silence))
-            return self._socket.recv_into(into)
-        size = min(len(into), len(self._early))
-        into[:size] = self._early[:size]
-        del self._early[:size]
-        return size
-
-    def receive(self) -> None:
-        """Take in what is there, without waiting. Raises `OSError`, also when the server has closed."""
-        try:
-            received = self._socket.recv(_READ_AT_ONCE)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return
-        if not received:
-            raise ConnectionAbortedError("the server has closed the connection")
-        self._early += received
-
-
 class Wire:
-    """What pg8000 writes to and reads from, in place of the socket's own file object.
+    """What pg8000 writes to and reads from, in place of the file object of a socket that is past its handshake.
 
     That object keeps what it could not send. When the server is gone, it tries to send it once more while it is
     being collected, and Python prints an exception that nobody can catch. This one forgets it.
 
     Nothing waits longer than `deadline.within` allows: a server that says nothing raises `TimeoutError`, an `OSError`.
-
-    Args:
-        connected: the socket, past its handshake.
     """
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        self._incoming = _Incoming(connected)
-        self._reader = io.BufferedReader(self._incoming, BUFFER_BYTES)
+        # What has come, and how far it was taken.
+        self._received, self._at = bytearray(), 0
         self._unsent: list[bytes] = []
+        self._silence: Deadline | None = None
 
     def read(self, size: int) -> bytes:
-        """Return `size` bytes, or fewer when the server has closed. Raises `OSError`."""
-        return self._reader.read(size)
+        """Return `size` bytes. Raises `OSError`, also when the server has closed."""
+        while len(self._received) - self._at < size:
+            self._wait()
+        self._at += size
+        return bytes(self._received[self._at - size : self._at])
 
     def message(self) -> tuple[bytes, bytes]:
-        """Return the server's next message: its kind and its content. Raises `OSError`, also when it has closed."""
-        head = self.read(_HEAD.size)
-        if len(head) == _HEAD.size:
-            kind, size = _HEAD.unpack(head)
-            # The size counts itself.
-            content = self.read(size - 4)
-            if len(content) == size - 4:
-                return kind, content
-        raise ConnectionAbortedError("the server has closed the connection")
+        """Return the server's next message: its kind and its content. Raises as `read` does."""
+        while True:
+            here = len(self._received) - self._at
+            if here >= _HEAD.size:
+                kind, size = _HEAD.unpack_from(self._received, self._at)
+                # The size counts itself, and not the kind.
+                if here > size:
+                    begin, self._at = self._at + _HEAD.size, self._at + 1 + size
+                    return kind, bytes(self._received[begin : self._at])
+            self._wait()
+
+    def _wait(self) -> None:
+        """Wait for some more, no longer than is left of the time."""
+        self._socket.settimeout(_left(self._silence))
+        self._receive()
+
+    def _receive(self) -> None:
+        received = self._socket.recv(_READ_AT_ONCE)
+        if not received:
+            raise ConnectionAbortedError("the server has closed the connection")
+        del self._received[: self._at]
+        self._at = 0
+        self._received += received
 
     def write(self, data: bytes) -> None:
         """Keep `data` until `flush`."""
@@ -181,7 +144,7 @@ class Wire:
         """
         data = b"".join(self._unsent)
         self._unsent.clear()
-        self._incoming.silence = Deadline(SILENCE_SECONDS)
+        self._silence = Deadline(SILENCE_SECONDS)
         if len(data) <= _SENT_AT_ONCE:
             self._socket.settimeout(_left(None))
             self._socket.sendall(data)
@@ -189,10 +152,6 @@ class Wire:
         # What reads next sets how long it waits.
         self._socket.settimeout(0)
         self._send_and_receive(memoryview(data))
-
-    def close(self) -> None:
-        """Give up the socket."""
-        self._reader.close()
 
     def _send_and_receive(self, data: memoryview) -> None:
         while data:
@@ -204,8 +163,9 @@ class Wire:
                 wants_to_write = []
             except (BlockingIOError, ssl.SSLWantWriteError):
                 pass
-            readable, writable, _ = select.select([self._socket], wants_to_write, [], _left(self._incoming.silence))
+            readable, writable, _ = select.select([self._socket], wants_to_write, [], _left(self._silence))
             if not readable and not writable:
                 raise TimeoutError("the server takes no more")
             if readable:
-                self._incoming.receive()
+                with suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    self._receive()

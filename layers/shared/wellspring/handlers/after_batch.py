@@ -7,7 +7,7 @@ queue because of it, and what is left over is the schedule's (contract, section 
 from collections.abc import Callable, Sequence
 
 from wellspring.database.retry import Deadline
-from wellspring.database.role import signed_in_as
+from wellspring.database.scope import signed_in_as
 from wellspring.errors import WellspringError
 from wellspring.handlers.sync_messages import read_kept
 from wellspring.observability import describe, logger

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from wellspring.access.principal import Principal, name_of, principal_of, scope_of
-from wellspring.database import Deadline, Transaction, in_transaction, stall
+from wellspring.database import Deadline, Transaction, circuit_breaker, in_transaction
 from wellspring.database.consistency import noting
 from wellspring.database.readers import Server
 from wellspring.database.readers import read as on_reader_or_writer
@@ -240,7 +240,7 @@ def jsonapi_handler[Result](operation: Callable[[Request], Plan[Result] | Respon
 
 
 def _carried_out[Result](plan: Plan[Result], request: Request) -> Response:
-    stall.refuse()
+    circuit_breaker.raise_if_open()
     try:
         if request.method in SAFE:
             result = _read(plan, request)

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from wellspring import apidocs
-from wellspring.database import Deadline, in_transaction, stall
+from wellspring.database import Deadline, circuit_breaker, in_transaction
 from wellspring.errors import MethodNotAllowed, NotAcceptable, NotFound, WellspringError
 from wellspring.handlers.http import SAFE, LambdaHandler, Request, Response, http_handler, render
 from wellspring.handlers.preconditions import none_match
@@ -61,7 +61,7 @@ class _Reading:
         """
         if time.monotonic() >= self._until:
             try:
-                stall.refuse()
+                circuit_breaker.raise_if_open()
                 in_transaction(health.check, deadline=deadline, is_read=True)
             except WellspringError as error:
                 self._problem = error

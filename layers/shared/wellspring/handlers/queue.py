@@ -13,8 +13,8 @@ from wellspring.handlers.imports import keep_imports
 from wellspring.observability import describe, logger
 
 type Event = Mapping[str, Any]
-type Answer = dict[str, list[dict[str, str]]]
-type LambdaHandler = Callable[[Event, object], Answer]
+type BatchResponse = dict[str, list[dict[str, str]]]
+type LambdaHandler = Callable[[Event, object], BatchResponse]
 # Takes a batch, and says of each delivery whether it is done; what is not comes again. It does not raise because of
 # one delivery: all of them would come again.
 type Consume = Callable[[Sequence["Delivery"], Deadline], Sequence[bool]]
@@ -46,7 +46,7 @@ def consumer(consume: Consume) -> LambdaHandler:
     """
     keep_imports()
 
-    def handler(event: Event, context: object) -> Answer:
+    def handler(event: Event, context: object) -> BatchResponse:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
         records: Sequence[Event] = event["Records"]
         try:
@@ -54,8 +54,8 @@ def consumer(consume: Consume) -> LambdaHandler:
         except Exception as error:  # noqa: BLE001  (the edge: whatever it is, no message may be lost)
             # The database knows what was done: the batch may come again either way.
             logger.error("unexpected exception, batch returned", extra={"messages": len(records)} | describe(error))
-            return _answer(record["messageId"] for record in records)
-        return _answer(record["messageId"] for record, is_done in zip(records, done, strict=True) if not is_done)
+            return _response(record["messageId"] for record in records)
+        return _response(record["messageId"] for record, is_done in zip(records, done, strict=True) if not is_done)
 
     return handler
 
@@ -71,5 +71,5 @@ def _delivery(record: Event) -> Delivery:
     )
 
 
-def _answer(sqs_ids: Iterable[str]) -> Answer:
+def _response(sqs_ids: Iterable[str]) -> BatchResponse:
     return {"batchItemFailures": [{"itemIdentifier": sqs_id} for sqs_id in sqs_ids]}

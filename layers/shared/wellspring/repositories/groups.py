@@ -29,7 +29,8 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from wellspring.access.predicates import Visible, asked_about, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
-from wellspring.database.flush import ahead
+from wellspring.database.flush import ValueRow
+from wellspring.database.session import session_of
 from wellspring.models import listed_from, parents
 from wellspring.models.base import instant
 from wellspring.models.junctions import workspace_group_workspaces
@@ -40,7 +41,7 @@ from wellspring.resources import OWN_WORKSPACE
 
 def make(
     transaction: Transaction, principal: Principal, name: str, owner_pk: int, workspace_pks: Sequence[int]
-) -> Row | None:
+) -> ValueRow | None:
     """Insert a group, its owner's membership, and the enrolments of workspaces.
 
     Args:
@@ -59,7 +60,7 @@ def make(
     made = transaction.execute(
         insert(group).values(name=name, created_by_pk=owner_pk).returning(group.c.pk, *shown)
     ).mappings()
-    row = dict(made.one())
+    row = ValueRow(made.one())
     pk = row.pop("pk")
     transaction.execute(
         insert(parents.workspace_group_memberships).values(
@@ -104,7 +105,7 @@ def lock(transaction: Transaction, id_: UUID) -> None:
 
     Who is a member of it, and as what, and which workspaces are enrolled, is decided behind it.
     """
-    ahead(transaction, "SELECT wellspring.lock_group($1::uuid)", (str(id_),))
+    session_of(transaction).ahead("SELECT wellspring.lock_group($1::uuid)", str(id_))
 
 
 def lock_of_membership(transaction: Transaction, id_: UUID) -> None:

@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from wellspring.access.predicates import CALLER, IDS, Visible, identity, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
-from wellspring.database.flush import ahead
+from wellspring.database.session import session_of
 from wellspring.models import parents, table_of
 from wellspring.resources import resource_of
 
@@ -93,7 +93,7 @@ def hold_person(transaction: Transaction, id_: UUID) -> None:
 
     In front of the next statement. Whoever erases them waits, and ends what was made of them meanwhile.
     """
-    ahead(transaction, "SELECT wellspring.lock_person($1::uuid)", (str(id_),))
+    session_of(transaction).ahead("SELECT wellspring.lock_person($1::uuid)", str(id_))
 
 
 def caller_pk(transaction: Transaction, caller: Person) -> int | None:

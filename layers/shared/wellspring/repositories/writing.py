@@ -34,14 +34,17 @@ from sqlalchemy.dialects.postgresql import insert
 from wellspring.access.predicates import Visible, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
+from wellspring.database.flush import ValueRow, value_row
 from wellspring.models import table_of
 from wellspring.models.junctions import workspace_providers
-from wellspring.repositories.ledger import Row, own_columns
+from wellspring.repositories.ledger import own_columns
 from wellspring.repositories.ledger.columns import target_table
 from wellspring.resources import Resource
 
 
-def add(transaction: Transaction, principal: Principal, resource: Resource, values: Mapping[str, object]) -> Row | None:
+def add(
+    transaction: Transaction, principal: Principal, resource: Resource, values: Mapping[str, object]
+) -> ValueRow | None:
     """Insert one row.
 
     Args:
@@ -54,12 +57,12 @@ def add(transaction: Transaction, principal: Principal, resource: Resource, valu
         Its `id` and attributes; None, and nothing is inserted, where the caller does not see a parent any more.
     """
     statement = _add_statement(resource, tuple(values), person=isinstance(principal, Person))
-    return transaction.execute(statement, {**values, **parameters(principal)}).mappings().one_or_none()
+    return value_row(transaction.execute(statement, {**values, **parameters(principal)}))
 
 
 def change(
     transaction: Transaction, principal: Principal, resource: Resource, id_: UUID, values: Mapping[str, object]
-) -> Row | None:
+) -> ValueRow | None:
     """Update one row, which the transaction holds.
 
     Args:
@@ -81,7 +84,7 @@ def change(
         restores="deleted_at" in values and ended is None,
         person=isinstance(principal, Person),
     )
-    return transaction.execute(statement, {**values, "row_id": id_, **parameters(principal)}).mappings().one_or_none()
+    return value_row(transaction.execute(statement, {**values, "row_id": id_, **parameters(principal)}))
 
 
 def tombstone(transaction: Transaction, resource: Resource, id_: UUID, values: Mapping[str, object]) -> bool:
@@ -101,7 +104,7 @@ def choose_provider(
     *,
     is_selected: bool | None,
     is_matched: bool | None,
-) -> tuple[Row, bool] | None:
+) -> tuple[ValueRow, bool] | None:
     """Make the live row of a workspace and a provider, or change the one there is: race-free.
 
     Args:
@@ -118,11 +121,8 @@ def choose_provider(
     """
     values = {**keys, "selected": is_selected, "matched": is_matched, **parameters(principal)}
     statement = _choose_statement(resource, person=isinstance(principal, Person))
-    chosen = transaction.execute(statement, values).mappings().one_or_none()
-    if chosen is None:
-        return None
-    row = dict(chosen)
-    return row, bool(row.pop("is_new"))
+    row = value_row(transaction.execute(statement, values))
+    return None if row is None else (row, bool(row.pop("is_new")))
 
 
 def _are_seen(resource: Resource, pks: Mapping[str, ColumnElement[int]], *, person: bool) -> list[ColumnElement[bool]]:

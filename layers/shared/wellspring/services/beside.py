@@ -11,7 +11,7 @@ from uuid import UUID
 
 from wellspring.access.principal import Principal
 from wellspring.database import Transaction
-from wellspring.database.flush import Answered, Flush, Question
+from wellspring.database.flush import Flush, Pending, Query, TextRow
 from wellspring.queries import BY_ENROLMENT, Sort, View
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import states
@@ -107,7 +107,7 @@ class Beside:
                 found.kept[step.type] = flush.ask(self._states(principal, step.type, places))
         return found
 
-    def _states(self, principal: Principal, type_: str, places: Sequence[str]) -> Question[dict[UUID, State]]:
+    def _states(self, principal: Principal, type_: str, places: Sequence[str]) -> Query[dict[UUID, State]]:
         return states.states(principal, places, failures=type_ in self.kept_links)
 
 
@@ -123,9 +123,9 @@ class Found:
     """
 
     beside: Beside
-    linkage: Answered[ledger.Linkage] | None = None
-    included: dict[str, Answered[list[Row]]] = field(default_factory=dict)
-    kept: dict[str, Answered[dict[UUID, State]]] = field(default_factory=dict)
+    linkage: Pending[ledger.Linkage] | None = None
+    included: dict[str, Pending[list[TextRow]]] = field(default_factory=dict)
+    kept: dict[str, Pending[dict[UUID, State]]] = field(default_factory=dict)
 
     def shown(self, transaction: Transaction, rows: Sequence[Row]) -> tuple[list[Row], Included]:
         """Return the rows that are shown with their linkage and what is kept about them, and what they include.

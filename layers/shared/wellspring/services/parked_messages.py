@@ -190,7 +190,7 @@ def _found(transaction: Transaction, principal: Principal, id_: UUID | None) -> 
     seen = ledger.one(transaction, principal, SYNC_MESSAGE, {"id": id_}) if id_ is not None else None
     if seen is None:
         raise absent(SYNC_MESSAGE.type, id_)
-    return releasing.take(transaction, [UUID(seen["id"])])[0]
+    return releasing.take(transaction, [UUID(str(seen["id"]))])[0]
 
 
 def _now(transaction: Transaction, principal: Principal, id_: UUID) -> Row:

@@ -18,10 +18,10 @@ from wellspring.access.rules import (
     require_withdrawer,
 )
 from wellspring.database import Transaction
+from wellspring.database.flush import ValueRow
 from wellspring.errors import Conflict, Forbidden, TenantMismatch, WellspringError, raise_all
 from wellspring.queries import Deleted, Draft
 from wellspring.repositories import connector_state, groups, parents, writing
-from wellspring.repositories.ledger import Row
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
 
@@ -44,29 +44,29 @@ class Rules(Protocol):
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool] | None:
+    ) -> tuple[ValueRow, bool] | None:
         """Write what a draft says. Return the row's `id` and attributes, and whether it is new.
 
         None where something that it names has gone since it was found; what was written is to be rolled back then.
         """
 
-    def guard(self, transaction: Transaction, principal: Principal, row: Row, draft: Draft | None) -> None:
+    def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, draft: Draft | None) -> None:
         """Let through who may change this row as a draft says, or remove it where there is none. Raises `Forbidden`.
 
         Raises `Conflict` where nobody may, as things stand.
         """
 
-    def changes(self, principal: Principal, row: Row, draft: Draft) -> Mapping[str, object]:
+    def changes(self, principal: Principal, row: ValueRow, draft: Draft) -> Mapping[str, object]:
         """Return the columns to change. Raises `WellspringError` where the outcome may not be."""
 
-    def end_with(self, transaction: Transaction, row: Row) -> None:
+    def end_with(self, transaction: Transaction, row: ValueRow) -> None:
         """End what ends with this row, which is about to be removed."""
 
 
 class _EndsAlone:
     """What nothing ends with."""
 
-    def end_with(self, _transaction: Transaction, _row: Row) -> None:
+    def end_with(self, _transaction: Transaction, _row: ValueRow) -> None:
         """End nothing else."""
 
 
@@ -78,7 +78,7 @@ class Provenance(_EndsAlone):
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool] | None:
+    ) -> tuple[ValueRow, bool] | None:
         """Insert a row whose parents live in one workspace."""
         parent_of = {relationship: found[relationship.name][0] for relationship in resource.parents}
         if len({parent.workspace for parent in parent_of.values()}) > 1:
@@ -88,10 +88,10 @@ class Provenance(_EndsAlone):
         connector_state.lock(transaction, keys["workspace_connector_pk"])
         return _new(writing.add(transaction, principal, resource, {**keys, **draft.attributes}))
 
-    def guard(self, _transaction: Transaction, _principal: Principal, _row: Row, _draft: Draft | None) -> None:
+    def guard(self, _transaction: Transaction, _principal: Principal, _row: ValueRow, _draft: Draft | None) -> None:
         """Ask for nothing beyond what `access.rules.permit` did."""
 
-    def changes(self, _principal: Principal, _row: Row, draft: Draft) -> Mapping[str, object]:
+    def changes(self, _principal: Principal, _row: ValueRow, draft: Draft) -> Mapping[str, object]:
         """Change what is said."""
         return draft.attributes
 
@@ -104,7 +104,7 @@ class Enrolment(_EndsAlone):
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool] | None:
+    ) -> tuple[ValueRow, bool] | None:
         """Insert a row through both gates. A live one of the same pair violates the database's constraint."""
         (group,), (workspace,) = found["workspace_group"], found["workspace"]
         require_group_keeper(group.roles)
@@ -116,14 +116,14 @@ class Enrolment(_EndsAlone):
         }
         return _new(writing.add(transaction, principal, resource, keys), created_by_id=_id(principal))
 
-    def guard(self, transaction: Transaction, principal: Principal, row: Row, _draft: Draft | None) -> None:
+    def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, _draft: Draft | None) -> None:
         """Ask for a keeper of the group or of the workspace; who sees the row through one may not see the other."""
         keys = [("workspace_group", row["workspace_group_id"]), ("workspace", row["workspace_id"])]
         found = parents.find(transaction, principal, keys)
         in_group, in_workspace = (found[key].roles if key in found else frozenset() for key in keys)
         require_withdrawer(in_group, in_workspace)
 
-    def changes(self, _principal: Principal, _row: Row, _draft: Draft) -> Mapping[str, object]:
+    def changes(self, _principal: Principal, _row: ValueRow, _draft: Draft) -> Mapping[str, object]:
         """Change nothing: `access.rules.permit` lets nobody come here."""
         raise Forbidden("An enrolment is never changed.")
 
@@ -136,7 +136,7 @@ class Selection(_EndsAlone):
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool] | None:
+    ) -> tuple[ValueRow, bool] | None:
         """Insert or change the live row of the pair: a person selects by it, a service matches, unless they say."""
         (workspace,), (provider,) = found["workspace"], found["provider"]
         require_selector(principal, workspace.roles)
@@ -155,13 +155,13 @@ class Selection(_EndsAlone):
             _check_matched(said, chosen[0])
         return chosen
 
-    def guard(self, transaction: Transaction, principal: Principal, row: Row, _draft: Draft | None) -> None:
+    def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, _draft: Draft | None) -> None:
         """Ask a person for a role in the workspace."""
         key = ("workspace", row["workspace_id"])
         workspace = parents.find(transaction, principal, [key]).get(key)
         require_selector(principal, workspace.roles if workspace else ())
 
-    def changes(self, principal: Principal, row: Row, draft: Draft) -> Mapping[str, object]:
+    def changes(self, principal: Principal, row: ValueRow, draft: Draft) -> Mapping[str, object]:
         """Select, match, or neither; selecting matches too."""
         said = draft.attributes
         if "is_selected" in said:
@@ -179,7 +179,7 @@ class Group:
 
     def create(
         self, transaction: Transaction, principal: Principal, _resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool] | None:
+    ) -> tuple[ValueRow, bool] | None:
         """Insert the group, its owner's membership and its enrolments, all or none."""
         workspaces = found.get("workspaces", ())
         roles: dict[object, frozenset[str]] = {workspace.id: workspace.roles for workspace in workspaces}
@@ -195,7 +195,7 @@ class Group:
         row = groups.make(transaction, principal, str(draft.attributes["name"]), owner, pks)
         return _new(row, created_by_id=_id(principal))
 
-    def guard(self, transaction: Transaction, principal: Principal, row: Row, draft: Draft | None) -> None:
+    def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, draft: Draft | None) -> None:
         """Ask for a keeper to rename it, and for an owner to delete it; the group's row is locked."""
         roles = _roles_in_group(transaction, principal, row["id"])
         if draft is None:
@@ -203,11 +203,11 @@ class Group:
         else:
             require_group_keeper(roles)
 
-    def changes(self, _principal: Principal, _row: Row, draft: Draft) -> Mapping[str, object]:
+    def changes(self, _principal: Principal, _row: ValueRow, draft: Draft) -> Mapping[str, object]:
         """Rename it."""
         return draft.attributes
 
-    def end_with(self, transaction: Transaction, row: Row) -> None:
+    def end_with(self, transaction: Transaction, row: ValueRow) -> None:
         """End its enrolments and memberships: whoever reads them needs a live group."""
         groups.end(transaction, row["id"])
 
@@ -223,7 +223,7 @@ class Member(_EndsAlone):
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[Row, bool] | None:
+    ) -> tuple[ValueRow, bool] | None:
         """Insert an active membership. A live one of the same pair violates the database's constraint."""
         (people,), (group,) = found["people"], found["workspace_group"]
         require_group_keeper(group.roles)
@@ -231,7 +231,7 @@ class Member(_EndsAlone):
         keys = {"people_pk": people.pk, "workspace_group_pk": group.pk}
         return _new(writing.add(transaction, principal, resource, {**keys, **draft.attributes, "status": "active"}))
 
-    def guard(self, transaction: Transaction, principal: Principal, row: Row, draft: Draft | None) -> None:
+    def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, draft: Draft | None) -> None:
         """Ask for a keeper who is no less than the member is, and is to be; all but the last owner may leave."""
         leaves = draft is None and isinstance(principal, Person) and row["people_id"] == principal.id
         role = row["role"] if draft is None else draft.attributes.get("role", row["role"])
@@ -245,7 +245,7 @@ class Member(_EndsAlone):
             if not others:
                 raise Conflict("The group would have no owner.", pointer=None if draft is None else ROLE)
 
-    def changes(self, _principal: Principal, _row: Row, draft: Draft) -> Mapping[str, object]:
+    def changes(self, _principal: Principal, _row: ValueRow, draft: Draft) -> Mapping[str, object]:
         """Change the role."""
         return draft.attributes
 
@@ -259,9 +259,9 @@ RULES: Mapping[str, Rules] = {
 }
 
 
-def _new(row: Row | None, **also: object) -> tuple[Row, bool] | None:
+def _new(row: ValueRow | None, **also: object) -> tuple[ValueRow, bool] | None:
     """Return a row that was made, with what else is known of it; None where it was not."""
-    return None if row is None else ({**row, **also}, True)
+    return None if row is None else (ValueRow({**row, **also}), True)
 
 
 def _roles_in_group(transaction: Transaction, principal: Principal, id_: UUID) -> frozenset[str]:

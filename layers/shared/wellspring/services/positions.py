@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from wellspring.database import Transaction
-from wellspring.database.flush import Answer, Flush, Question
+from wellspring.database.flush import Flush, Query, Result
 from wellspring.errors import InvalidCursor
 from wellspring.queries import Position, Sort
 from wellspring.repositories import cursor_keys
@@ -21,18 +21,18 @@ class _Keys:
     def are_known(self) -> bool:
         return bool(self._known)
 
-    def question(self) -> Question[tuple[bytes, ...]]:
-        """Return the question for them; its answer is kept."""
-        question = cursor_keys.keys()
+    def query(self) -> Query[tuple[bytes, ...]]:
+        """Return the query for them; what it finds is kept."""
+        query = cursor_keys.keys()
 
-        def read(answer: Answer) -> tuple[bytes, ...]:
-            self._known = question.read(answer)
+        def read(result: Result) -> tuple[bytes, ...]:
+            self._known = query.read(result)
             return self._known
 
-        return Question(question.asked, read)
+        return Query(query.statement, read)
 
     def all(self, transaction: Transaction, *, again: bool = False) -> tuple[bytes, ...]:
-        return self.question().answer(transaction) if again or not self._known else self._known
+        return self.query().run(transaction) if again or not self._known else self._known
 
 
 _keys = _Keys()
@@ -41,7 +41,7 @@ _keys = _Keys()
 def ask_for_keys(flush: Flush) -> None:
     """Have the keys asked for with the rest, where this process does not know them: to sign asks nothing then."""
     if not _keys.are_known:
-        flush.ask(_keys.question())
+        flush.ask(_keys.query())
 
 
 def signed(transaction: Transaction, resource: Resource, sort: Sort, positions: Iterable[Position]) -> list[str]:

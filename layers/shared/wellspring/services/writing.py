@@ -7,10 +7,10 @@ from uuid import UUID
 from wellspring.access.principal import Principal
 from wellspring.access.rules import require_reading
 from wellspring.database import Transaction
+from wellspring.database.flush import ValueRow
 from wellspring.errors import Conflict, SchemaValidationError, ServiceUnavailable, raise_all
 from wellspring.queries import Draft
 from wellspring.repositories import connector_state, groups, ledger, parents, writing
-from wellspring.repositories.ledger import Row
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
 from wellspring.services import audit
@@ -18,7 +18,7 @@ from wellspring.services.policies import RULES
 from wellspring.services.reading import absent
 
 # Raises where the caller knows another state of the row than this.
-type Precondition = Callable[[Row], None]
+type Precondition = Callable[[ValueRow], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Written:
         is_new: whether this made it.
     """
 
-    row: Row
+    row: ValueRow
     is_new: bool
 
 
@@ -54,7 +54,7 @@ def create(transaction: Transaction, principal: Principal, resource: Resource, d
     audit.note(transaction, principal, "create", resource.type, row["id"])
     linkage: dict[str, UUID | None] = {f"{relationship.name}_id": None for relationship in resource.to_one}
     linkage |= {f"{name}_id": several[0].id for name, several in found.items()}
-    return Written({**linkage, **row}, is_new)
+    return Written(ValueRow({**linkage, **row}), is_new)
 
 
 def update(
@@ -65,7 +65,7 @@ def update(
     draft: Draft,
     *,
     precondition: Precondition,
-) -> Row:
+) -> ValueRow:
     """Change one row as a draft says; where it says what is, nothing is written, and who may not read is refused.
 
     Raises:
@@ -78,7 +78,7 @@ def update(
     rules = RULES[resource.policy]
     if id_:
         _lock_in_front(transaction, resource, id_)
-    row = ledger.one(transaction, principal, resource, {"id": id_}, deleted=rules.updatable, lock=True) if id_ else None
+    row = ledger.locked(transaction, principal, resource, {"id": id_}, deleted=rules.updatable) if id_ else None
     if row is None:
         raise absent(resource.type, id_)
     rules.guard(transaction, principal, row, draft)
@@ -101,7 +101,7 @@ def update(
         detail = "The value must be a time from created_at until now, or null."
         raise SchemaValidationError(detail, pointer="/data/attributes/deleted_at")
     audit.note(transaction, principal, "update", resource.type, row["id"])
-    return {**row, **changed, **({"ended_by_id": None} if ended_by else {})}
+    return ValueRow({**row, **changed, **({"ended_by_id": None} if ended_by else {})})
 
 
 def _lock_parents_in_front(transaction: Transaction, resource: Resource, draft: Draft) -> None:
@@ -127,7 +127,7 @@ def _lock_in_front(transaction: Transaction, resource: Resource, id_: UUID) -> N
             return
 
 
-def _require_live_parents(transaction: Transaction, principal: Principal, resource: Resource, row: Row) -> None:
+def _require_live_parents(transaction: Transaction, principal: Principal, resource: Resource, row: ValueRow) -> None:
     """Let through a dead row that may live again: a live row asks for live parents (contract, section 3)."""
     known = {"id": row["id"]}
     if ledger.one(transaction, principal, resource, known, deleted="include", live_parents=True) is None:
@@ -163,7 +163,7 @@ def remove(
     known = {name: id_ for name, id_ in ids.items() if id_ is not None}
     if "id" in known:
         _lock_in_front(transaction, resource, known["id"])
-    row = ledger.one(transaction, principal, resource, known, lock=True) if len(known) == len(ids) else None
+    row = ledger.locked(transaction, principal, resource, known) if len(known) == len(ids) else None
     if row is None:
         raise absent(resource.type, *ids.values())
     rules = RULES[resource.policy]

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, FromClause, Integer, ScalarSelect, Select,
 from wellspring.access.predicates import IDS, Visible, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
-from wellspring.database.flush import Answer, Asked, Question
+from wellspring.database.flush import Query, Result, Statement
 from wellspring.models import parents
 from wellspring.models.messages import connector_state, sync_messages
 from wellspring.queries import MAX_STATES
@@ -26,7 +26,7 @@ LAST_FAILURE = place(WORKSPACE_CONNECTOR.type, "last_failure")
 COUNTS = tuple(said.name for said in WORKSPACE_CONNECTOR.attributes if said.kept and said.kind == "count")
 
 
-def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Question[dict[UUID, State]]:
+def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Query[dict[UUID, State]]:
     """Ask what is kept about the workspace connectors that the caller sees, by their ids.
 
     Of each it is the kept attributes: a time is None where it never happened. With `failures` also `last_failure_id`,
@@ -38,10 +38,10 @@ def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Qu
         failures: whether to look for the newest message of each that is parked.
     """
     statement = _states_compiled(person=isinstance(principal, Person), failures=failures)
-    return Question(Asked(statement, {PLACES: list(places), **parameters(principal)}), _by_id)
+    return Query(Statement(statement, {PLACES: list(places), **parameters(principal)}), _by_id)
 
 
-def _by_id(answer: Answer) -> dict[UUID, State]:
+def _by_id(answer: Result) -> dict[UUID, State]:
     return {row["id"]: {name: value for name, value in row.items() if name != "id"} for row in answer.mappings()}
 
 

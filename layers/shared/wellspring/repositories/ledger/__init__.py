@@ -14,7 +14,7 @@ from wellspring.repositories.ledger.linkage import Linkage, Linked, linkage, sha
 from wellspring.repositories.ledger.pages import Slice, is_sorted_by_an_index, page
 from wellspring.repositories.ledger.searching import searched
 from wellspring.repositories.ledger.shapes import Row
-from wellspring.repositories.ledger.single import live_row, one
+from wellspring.repositories.ledger.single import live_row, locked, one
 from wellspring.repositories.ledger.stored_ids import place, store
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "is_sorted_by_an_index",
     "linkage",
     "live_row",
+    "locked",
     "one",
     "own_columns",
     "page",

@@ -7,21 +7,21 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, Select, Subquery, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from wellspring.database.flush import Answer, Asked, Question
+from wellspring.database.flush import Query, Result, Statement
 from wellspring.models import table_of
 from wellspring.queries import MAX_CHOICES, MAX_EXAMINED
 from wellspring.resources import Attribute, Resource
 
 
-def choices(resource: Resource) -> Question[Mapping[str, list[str]]]:
+def choices(resource: Resource) -> Query[Mapping[str, list[str]]]:
     """Ask which values a catalogue's live rows have, by the filter that finds them, each list in its order.
 
     A catalogue is small: at most `MAX_EXAMINED` of its rows are looked at, and at most `MAX_CHOICES` values told.
     """
-    return Question(Asked(_statement(resource)), _read)
+    return Query(Statement(_statement(resource)), _read)
 
 
-def _read(answer: Answer) -> Mapping[str, list[str]]:
+def _read(answer: Result) -> Mapping[str, list[str]]:
     (row,) = answer.mappings()
     return {name: list(values or ()) for name, values in row.items()}
 

@@ -9,15 +9,14 @@ from sqlalchemy import Select, Table, func, or_, select
 from wellspring.access.predicates import IDS, Visible, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled
-from wellspring.database.flush import Answer, Asked, Question, rows_of
+from wellspring.database.flush import Query, Statement, TextRow, text_rows
 from wellspring.models import listed_from, table_of
 from wellspring.repositories.ledger.columns import as_text, is_shown, own_columns, target_table
-from wellspring.repositories.ledger.shapes import Row
 from wellspring.repositories.ledger.stored_ids import ENDED, PLACES, store_ids, stored_ids, stores
 from wellspring.resources import Resource
 
 
-def related(principal: Principal, resource: Resource, places: Sequence[str]) -> Question[list[Row]]:
+def related(principal: Principal, resource: Resource, places: Sequence[str]) -> Query[list[TextRow]]:
     """Ask for the live rows of a type that visible rows point to, in the order of their making.
 
     Whoever sees a row sees its parents, and what was left was left by visible rows: but a person who made something may
@@ -29,11 +28,7 @@ def related(principal: Principal, resource: Resource, places: Sequence[str]) -> 
         places: where ids of it were left (`left`) by statements that come before.
     """
     statement = _related_compiled(resource, person=isinstance(principal, Person))
-    return Question(Asked(statement, {PLACES: list(places), **parameters(principal)}), _rows)
-
-
-def _rows(answer: Answer) -> list[Row]:
-    return list(rows_of(answer))
+    return Query(Statement(statement, {PLACES: list(places), **parameters(principal)}), text_rows)
 
 
 @lru_cache(maxsize=64)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from wellspring.database import Compiled
-from wellspring.database.flush import Answer, Asked, Question
+from wellspring.database.flush import Query, Result, Statement
 from wellspring.models import parents
 from wellspring.models.junctions import workspace_group_workspaces
 from wellspring.queries import MOST_LINKED, Position
@@ -51,7 +51,7 @@ def share(rows: int) -> int:
     return max(1, MOST_LINKED // rows)
 
 
-def linkage(names: Sequence[str], most_rows: int) -> Question[Linkage]:
+def linkage(names: Sequence[str], most_rows: int) -> Query[Linkage]:
     """Ask what the to-many relationships of groups hold, the oldest first, in one statement.
 
     There is no predicate here: whoever sees a group sees its workspaces and members, and the groups' ids were left
@@ -63,10 +63,10 @@ def linkage(names: Sequence[str], most_rows: int) -> Question[Linkage]:
             share (`share`).
     """
     values = {PLACES: [place(WORKSPACE_GROUP.type)], "most_rows": most_rows}
-    return Question(Asked(_linkage_compiled(tuple(sorted(names))), values), _by_group)
+    return Query(Statement(_linkage_compiled(tuple(sorted(names))), values), _by_group)
 
 
-def _by_group(answer: Answer) -> Linkage:
+def _by_group(answer: Result) -> Linkage:
     found: Linkage = {}
     for row in answer:
         found.setdefault(row.group_id, {}).setdefault(row.relationship, []).append(

@@ -9,8 +9,8 @@ from sqlalchemy import TextualSelect
 
 from wellspring.access.principal import Principal
 from wellspring.database import Compiled
-from wellspring.database.flush import Answer, Asked, Question, rows_of
-from wellspring.database.pipeline import STATEMENTS_KEPT
+from wellspring.database.flush import Query, Result, Statement, text_rows
+from wellspring.plan_cache import STATEMENTS_KEPT
 from wellspring.queries import AnswerQuery, ListQuery, Position
 from wellspring.repositories.ledger import messages
 from wellspring.repositories.ledger.building import PageBuilder
@@ -60,7 +60,7 @@ class Slice:
         return cls.cut([row for row in rows if row["id"] is not None], query, behind=behind)
 
 
-def page(principal: Principal, query: ListQuery, position: Position | None) -> Question[Slice]:
+def page(principal: Principal, query: ListQuery, position: Position | None) -> Query[Slice]:
     """Ask for one page of the rows that `principal` sees, in one statement; it stores ids (`stored_ids`).
 
     Args:
@@ -73,11 +73,11 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
     if position is not None:
         values |= {"cursor_at": position.at, "cursor_pk": position.pk}
     read = partial(_slice, query, of_cursor=position is not None)
-    return Question(Asked(_page_compiled(shape), values), read)
+    return Query(Statement(_page_compiled(shape), values), read)
 
 
-def _slice(query: ListQuery, answer: Answer, *, of_cursor: bool) -> Slice:
-    return Slice.of_rows(rows_of(answer), query, of_cursor=of_cursor)
+def _slice(query: ListQuery, answer: Result, *, of_cursor: bool) -> Slice:
+    return Slice.of_rows(text_rows(answer), query, of_cursor=of_cursor)
 
 
 def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:

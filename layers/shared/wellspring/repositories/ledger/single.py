@@ -11,11 +11,10 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from wellspring.access.predicates import Visible, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
-from wellspring.database.flush import Answer, Asked, Question, rows_of
+from wellspring.database.flush import Query, Result, Statement, TextRow, ValueRow, text_rows, value_row
 from wellspring.models import listed_from
 from wellspring.queries import Deleted
 from wellspring.repositories.ledger.columns import as_text, target_table, whole_columns
-from wellspring.repositories.ledger.shapes import Row
 from wellspring.repositories.ledger.stored_ids import store_ids, stores
 from wellspring.repositories.ledger.visible import visible_rows
 from wellspring.resources import Resource
@@ -29,11 +28,8 @@ def one(
     *,
     deleted: Deleted = "exclude",
     live_parents: bool = False,
-    lock: bool = False,
-) -> Row | None:
+) -> TextRow | None:
     """Read one row, or None where there is none that `principal` sees.
-
-    Ids and times of a row that is locked, to be changed, are values; of another they are text (`columns.as_text`).
 
     Args:
         transaction: the scope to read in.
@@ -43,14 +39,27 @@ def one(
             rows that match, the latest is read.
         deleted: whether a tombstoned row is found.
         live_parents: whether such a one is found only where its parents are live.
-        lock: whether to keep others from changing it until the transaction ends.
     """
     is_person = isinstance(principal, Person)
-    statement = _one_compiled(resource, tuple(ids), deleted, live_parents=live_parents, lock=lock, person=is_person)
-    return _row(Asked(statement, _values(principal, ids)).run(transaction))
+    statement = _one_compiled(resource, tuple(ids), deleted, live_parents=live_parents, lock=False, person=is_person)
+    return _first(statement.execute(transaction, _values(principal, ids)))
 
 
-def live_row(principal: Principal, resource: Resource, id_: UUID) -> Question[Row | None]:
+def locked(
+    transaction: Transaction,
+    principal: Principal,
+    resource: Resource,
+    ids: Mapping[str, UUID],
+    *,
+    deleted: Deleted = "exclude",
+) -> ValueRow | None:
+    """Read one row as `one` does, as values, and keep others from changing it until the transaction ends."""
+    is_person = isinstance(principal, Person)
+    statement = _one_compiled(resource, tuple(ids), deleted, live_parents=False, lock=True, person=is_person)
+    return value_row(statement.execute(transaction, _values(principal, ids)))
+
+
+def live_row(principal: Principal, resource: Resource, id_: UUID) -> Query[TextRow | None]:
     """Ask for one live row by its public id; it is None where there is none that `principal` sees.
 
     It leaves ids (`left`).
@@ -63,15 +72,15 @@ def live_row(principal: Principal, resource: Resource, id_: UUID) -> Question[Ro
     statement = _one_compiled(
         resource, ("id",), "exclude", live_parents=False, lock=False, person=isinstance(principal, Person)
     )
-    return Question(Asked(statement, _values(principal, {"id": id_})), _row)
+    return Query(Statement(statement, _values(principal, {"id": id_})), _first)
 
 
 def _values(principal: Principal, ids: Mapping[str, UUID]) -> dict[str, object]:
     return {f"{name}_eq": id_ for name, id_ in ids.items()} | parameters(principal)
 
 
-def _row(answer: Answer) -> Row | None:
-    return next(iter(rows_of(answer)), None)
+def _first(result: Result) -> TextRow | None:
+    return next(iter(text_rows(result)), None)
 
 
 @lru_cache(maxsize=64)

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from wellspring.access.predicates import IDS
-from wellspring.database.flush import Answer, Asked, Question
+from wellspring.database.flush import Query, Result, Statement
 from wellspring.resources import Resource, resource_of
 
 PLACES = "places"
@@ -88,16 +88,16 @@ def stored_ids(behind: str = "") -> ColumnElement[Any]:
     return func.array(select(func.unnest(cast(said, IDS))).select_from(named).scalar_subquery())
 
 
-def store(ids: Mapping[str, Sequence[object]]) -> Question[None]:
+def store(ids: Mapping[str, Sequence[object]]) -> Query[None]:
     """Return the question that stores ids of rows that are known already, by their places."""
-    return Question(Asked(_store_statement(tuple(ids)), dict(ids)), _nothing)
+    return Query(Statement(_store_statement(tuple(ids)), dict(ids)), _nothing)
 
 
 def _store_statement(places: Sequence[str]) -> Select[bool]:
     return select(and_(*(_store(name, bindparam(name, type_=IDS)) for name in places)))
 
 
-def _nothing(_: Answer) -> None:
+def _nothing(_: Result) -> None:
     return None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wellspring.database import Transaction
-from wellspring.database.flush import Answer, Asked, together
+from wellspring.database.flush import Result, Statement, execute_pipelined
 from wellspring.errors import ServiceUnavailable
 from wellspring.repositories.sync import making, messages
 from wellspring.repositories.sync.ending import Ending, end
@@ -112,7 +112,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
     claims = {number: arrival.claim for number, arrival in enumerate(unit) if arrival.work is None}
     connectors = {id_ for arrival in unit if (id_ := arrival.workspace_connector_id)}
     # The lock first: what the other statements see is what it protects.
-    _, known_rows, *rest = together(
+    _, known_rows, *rest = execute_pipelined(
         transaction,
         [messages.lock(sorted(connectors)), messages.known(unit), *asked.values(), *claimants(claims)],
     )
@@ -142,7 +142,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
     if entries:
         written = [("message", each) for each in messages.write(entries)] + effects(list(applied.values()))
         with messages.claiming():
-            results = together(transaction, [each for _, each in written])
+            results = execute_pipelined(transaction, [each for _, each in written])
         ended, matched = _changed([name for name, _ in written], results)
         for number, effect in applied.items():
             outcomes[number] = Outcome(
@@ -202,7 +202,7 @@ def _makeable(
     if late:
         items = [changes[number] for number in late]
         again = questions(items)
-        answers = together(transaction, list(again.values()))
+        answers = execute_pipelined(transaction, list(again.values()))
         found |= zip(late, resolved(items, dict(zip(again, answers, strict=True))), strict=True)
     return {number: frozenset(records & never) for number, records in missing.items()}
 
@@ -232,7 +232,7 @@ def _make(transaction: Transaction, applied: dict[int, Effect]) -> dict[int, Cou
     items = [effect.item for effect in bringing.values()]
     again = questions(items)
     made = making.make(makings)
-    answers = together(transaction, [*(asked for _, asked in made), *again.values()])
+    answers = execute_pipelined(transaction, [*(asked for _, asked in made), *again.values()])
     for (type_, _), rows in zip(made, answers, strict=False):
         for row in rows:
             counts[first[type_, str(row.id)]][type_] += 1
@@ -251,7 +251,7 @@ def park(transaction: Transaction, arrival: Arrival, reason: str) -> Outcome:
     """
     connector = [arrival.workspace_connector_id] if arrival.workspace_connector_id else []
     of = [parent(arrival.work)] if arrival.work else claimants({0: arrival.claim})
-    _, known_rows, *parents = together(transaction, [messages.lock(connector), messages.known([arrival]), *of])
+    _, known_rows, *parents = execute_pipelined(transaction, [messages.lock(connector), messages.known([arrival]), *of])
     (was,) = (Known(*row) for row in known_rows)
     if was.outcome in {"applied", "dismissed"}:
         return Outcome(status="duplicate")
@@ -260,7 +260,7 @@ def park(transaction: Transaction, arrival: Arrival, reason: str) -> Outcome:
     # What is malformed says which of the claims it is of, too.
     found = next((row[-2:] for rows in parents for row in rows), None)
     with messages.claiming():
-        together(transaction, messages.write([parked(arrival, was, outcome, found)]))
+        execute_pipelined(transaction, messages.write([parked(arrival, was, outcome, found)]))
     return outcome
 
 
@@ -285,7 +285,7 @@ def _entry(arrival: Arrival, was: Known, effect: Effect, made: Mapping[str, int]
     )
 
 
-def _changed(names: Sequence[str], results: Sequence[Answer]) -> tuple[Counter[int], Counter[int]]:
+def _changed(names: Sequence[str], results: Sequence[Result]) -> tuple[Counter[int], Counter[int]]:
     """Return how many rows each message ended, and how many choices it made, from what each statement says of it."""
     ended: Counter[int] = Counter()
     matched: Counter[int] = Counter()
@@ -297,9 +297,9 @@ def _changed(names: Sequence[str], results: Sequence[Answer]) -> tuple[Counter[i
     return ended, matched
 
 
-def effects(applied: Sequence[Effect]) -> list[tuple[str, Asked]]:
+def effects(applied: Sequence[Effect]) -> list[tuple[str, Statement]]:
     """Return what is to be written for messages, in this order: one statement for each thing and type of records."""
-    asked: list[tuple[str, Asked]] = []
+    asked: list[tuple[str, Statement]] = []
     for type_ in RECORDS:
         endings: list[Ending] = []
         linkings: list[Linking] = []

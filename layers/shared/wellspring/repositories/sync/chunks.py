@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wellspring.database import Transaction
-from wellspring.database.flush import Answer, Asked, together
+from wellspring.database.flush import Result, Statement, execute_pipelined
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.judging import judge, parked
 from wellspring.repositories.sync.messages import Entry, Known
@@ -27,11 +27,11 @@ class TakenUp:
     was: Known
     connector: int
     entry: Entry
-    answers: Sequence[Answer]
+    answers: Sequence[Result]
 
 
 def take_up(
-    transaction: Transaction, arrival: Arrival, work: Disconnected | Reverted, *more: Asked
+    transaction: Transaction, arrival: Arrival, work: Disconnected | Reverted, *more: Statement
 ) -> TakenUp | Outcome:
     """Lock a message's connector, and find out how far the message has come.
 
@@ -45,7 +45,7 @@ def take_up(
         The message, or what became of it where there is nothing to do: it was done before, or is parked.
     """
     connector_id = work.workspace_connector_id
-    _, known_rows, connectors, *answers = together(
+    _, known_rows, connectors, *answers = execute_pipelined(
         transaction, [messages.lock([connector_id]), messages.known([arrival]), parent(work), *more]
     )
     (was,) = (Known(*row) for row in known_rows)
@@ -56,7 +56,7 @@ def take_up(
         outcome = verdict or Outcome(status="duplicate")
         if outcome.status == "parked":
             with messages.claiming():
-                together(transaction, messages.write([parked(arrival, was, outcome, connector)]))
+                execute_pipelined(transaction, messages.write([parked(arrival, was, outcome, connector)]))
         return outcome
     pk, workspace_pk = connector
     entry = Entry(

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 
 from wellspring.database import Transaction
-from wellspring.database.flush import Asked, together
+from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.chunks import take_up
 from wellspring.repositories.sync.messages import counted
@@ -52,7 +52,7 @@ def end_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
     """
     if not isinstance(arrival.work, Disconnected):
         raise TypeError(arrival.type)
-    taken = take_up(transaction, arrival, arrival.work, Asked(_THERE))
+    taken = take_up(transaction, arrival, arrival.work, Statement(_THERE))
     if isinstance(taken, Outcome):
         return taken
     was, pk = taken.was, taken.connector
@@ -63,25 +63,29 @@ def end_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
     # How the message stands in the end is written behind what is ended.
     begun = messages.write([taken.entry])
     with messages.claiming():
-        results = together(transaction, [*begun, *(end_rows(type_, was.pk, pk, progress, most) for type_ in RECORDS)])
+        results = execute_pipelined(
+            transaction, [*begun, *(end_rows(type_, was.pk, pk, progress, most) for type_ in RECORDS)]
+        )
     ended, is_over = 0, True
     for type_, result in zip(RECORDS, results[len(begun) :], strict=True):
         for rows, time, place in result:
             progress[type_] = [time, place]
             ended += rows
             is_over = is_over and rows < most
-    together(transaction, [messages.proceed(was.pk, None if is_over else progress)])
+    execute_pipelined(transaction, [messages.proceed(was.pk, None if is_over else progress)])
     return Outcome(status="applied" if is_over else "in_progress", ended=ended)
 
 
-def end_rows(type_: RecordType, message_pk: int, connector_pk: int, progress: Mapping[str, Any], most: int) -> Asked:
+def end_rows(
+    type_: RecordType, message_pk: int, connector_pk: int, progress: Mapping[str, Any], most: int
+) -> Statement:
     """End the next rows of one type of records on a connector, at most so many, of those that were there.
 
     Answered with (how many, time and pk of the last); no row where there are none.
     """
     time, pk = progress.get(type_, _BEGINNING)
     there = progress["there"]
-    return Asked(
+    return Statement(
         _statement(type_),
         {
             "message": message_pk,

@@ -6,7 +6,7 @@ from functools import cache
 
 from sqlalchemy import TextClause, text
 
-from wellspring.database.flush import Asked
+from wellspring.database.flush import Statement
 from wellspring.models.base import direction_enum
 from wellspring.models.walks import DIRECTIONS
 from wellspring.repositories.sync.arrays import array, array_of_arrays
@@ -32,10 +32,10 @@ class Ending:
     record_pks: str
 
 
-def end(type_: RecordType, endings: Sequence[Ending]) -> Asked:
+def end(type_: RecordType, endings: Sequence[Ending]) -> Statement:
     """End live rows of records of one type; answered with (pk of the message, how many rows it ended)."""
-    return Asked(
-        _end(type_),
+    return Statement(
+        end_statement(type_),
         {
             "messages": array(ending.message_pk for ending in endings),
             "connectors": array(ending.connector_pk for ending in endings),
@@ -51,7 +51,8 @@ def end(type_: RecordType, endings: Sequence[Ending]) -> Asked:
 # for each record (22 s instead of 0.1 s for 3,000). Nor is what ends joined: where they say that the table is empty, it
 # would compare each of its rows with each of these. So which message ends a row is looked up in sorted arrays.
 @cache
-def _end(type_: RecordType) -> TextClause:
+def end_statement(type_: RecordType) -> TextClause:
+    """Return the statement that ends rows of a record type."""
     provenance = RECORDS[type_].provenance
     pair = f"(found.{type_}_pk, found.workspace_connector_pk)"
     live = " UNION ALL ".join(

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 
 from sqlalchemy import TextClause
 
-from wellspring.repositories.sync.ending import _end
-from wellspring.repositories.sync.linking import _link
-from wellspring.repositories.sync.messages import _KNOWN, _LOCK, _WRITE
-from wellspring.repositories.sync.resolving import _records
+from wellspring.repositories.sync.ending import end_statement
+from wellspring.repositories.sync.linking import link_statement
+from wellspring.repositories.sync.messages import KNOWN, LOCK, WRITE
+from wellspring.repositories.sync.resolving import records_statement
 from wellspring.repositories.sync.tables import RECORDS
 
 
 def hot_statements() -> Iterator[tuple[str, TextClause]]:
     """Yield the statements, each with what it does: what a batch of records asks first, and what it writes."""
-    yield "lock connectors", _LOCK
-    yield "what is known of messages", _KNOWN
-    yield "write messages", _WRITE
+    yield "lock connectors", LOCK
+    yield "what is known of messages", KNOWN
+    yield "write messages", WRITE
     for type_ in RECORDS:
-        yield f"look up {type_}", _records(type_)
-        yield f"end {type_}", _end(type_)
-        yield f"link {type_}", _link(type_)
+        yield f"look up {type_}", records_statement(type_)
+        yield f"end {type_}", end_statement(type_)
+        yield f"link {type_}", link_statement(type_)

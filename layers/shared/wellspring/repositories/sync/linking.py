@@ -6,7 +6,7 @@ from functools import cache
 
 from sqlalchemy import TextClause, text
 
-from wellspring.database.flush import Asked
+from wellspring.database.flush import Statement
 from wellspring.models.base import direction_enum
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.tables import RECORDS
@@ -30,10 +30,10 @@ class Linking:
     record_pks: str
 
 
-def link(type_: RecordType, linkings: Sequence[Linking]) -> Asked:
+def link(type_: RecordType, linkings: Sequence[Linking]) -> Statement:
     """Make a row for each record of one type."""
-    return Asked(
-        _link(type_),
+    return Statement(
+        link_statement(type_),
         {
             "messages": array(linking.message_pk for linking in linkings),
             "connectors": array(linking.connector_pk for linking in linkings),
@@ -45,7 +45,8 @@ def link(type_: RecordType, linkings: Sequence[Linking]) -> Asked:
 
 # In the order of the records, so that the index on them, and the look at each parent, walk from page to page.
 @cache
-def _link(type_: RecordType) -> TextClause:
+def link_statement(type_: RecordType) -> TextClause:
+    """Return the statement that links records of a type."""
     return text(f"""
 INSERT INTO {RECORDS[type_].provenance} ({type_}_pk, workspace_connector_pk, direction, sync_message_pk)
 SELECT record.pk, message.connector_pk, message.direction, message.pk

@@ -13,7 +13,7 @@ from functools import cache
 from sqlalchemy import TextClause, text
 
 from wellspring.database import Transaction
-from wellspring.database.flush import Asked, together
+from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.models import feed
 from wellspring.repositories.feed import FED
 from wellspring.repositories.sync.arrays import array
@@ -47,15 +47,15 @@ def never_there(transaction: Transaction, named: set[Named]) -> set[Named]:
     Raises SQLAlchemy's `DBAPIError`.
     """
     types = [type_ for type_ in RECORDS if any(found == type_ for found, _ in named)]
-    asked = [Asked(_LOCK, {"numbers": array(number for number, type_ in enumerate(FED) if type_ in types)})]
+    asked = [Statement(_LOCK, {"numbers": array(number for number, type_ in enumerate(FED) if type_ in types)})]
     for type_ in types:
         ids = sorted(id_ for found, id_ in named if found == type_)
-        asked.append(Asked(_absent(type_), {"ids": array(ids)}))
-    _, *answers = together(transaction, asked)
+        asked.append(Statement(_absent(type_), {"ids": array(ids)}))
+    _, *answers = execute_pipelined(transaction, asked)
     return {(type_, str(row.id)) for type_, rows in zip(types, answers, strict=True) for row in rows}
 
 
-def make(makings: Sequence[Making]) -> list[tuple[RecordType, Asked]]:
+def make(makings: Sequence[Making]) -> list[tuple[RecordType, Statement]]:
     """Make records that were never there; answered with the ids of those that nobody else made meanwhile."""
     asked = []
     for type_ in RECORDS:
@@ -66,7 +66,7 @@ def make(makings: Sequence[Making]) -> list[tuple[RecordType, Asked]]:
             if making.type == type_
         ]
         if rows:
-            asked.append((type_, Asked(_made(type_), {"rows": json.dumps(rows)})))
+            asked.append((type_, Statement(_made(type_), {"rows": json.dumps(rows)})))
     return asked
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from wellspring.database.flush import Asked
+from wellspring.database.flush import Statement
 from wellspring.models.junctions import workspace_providers
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.messages import counted
@@ -26,9 +26,9 @@ class Matching:
     provider_pks: str
 
 
-def match(matchings: Sequence[Matching]) -> Asked:
+def match(matchings: Sequence[Matching]) -> Statement:
     """Match providers; answered with (pk of the message, how many choices it made or changed)."""
-    return Asked(
+    return Statement(
         _STATEMENT,
         {
             "messages": array(matching.message_pk for matching in matchings),

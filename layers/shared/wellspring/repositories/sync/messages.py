@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from wellspring.database.flush import Asked
+from wellspring.database.flush import Statement
 from wellspring.database.sqlstate import constraint
 from wellspring.errors import ServiceUnavailable
 from wellspring.models.base import direction_enum
@@ -85,21 +85,21 @@ class Entry:
     was: Known
 
 
-def lock(connector_ids: Iterable[str]) -> Asked:
+def lock(connector_ids: Iterable[str]) -> Statement:
     """Lock the state of these connectors, in ascending order: whoever writes rows of a connector does that first."""
-    return Asked(_LOCK, {"ids": array(connector_ids)})
+    return Statement(LOCK, {"ids": array(connector_ids)})
 
 
-_LOCK = text(f"""
+LOCK = text(f"""
 SELECT true FROM wellspring.lock_connectors(
   ARRAY(SELECT connector.pk FROM {workspace_connectors} AS connector WHERE connector.id = ANY (CAST(:ids AS uuid[]))),
   NULL)""")
 
 
-def known(arrivals: Sequence[Arrival]) -> Asked:
+def known(arrivals: Sequence[Arrival]) -> Statement:
     """Ask what is known of messages; answered for each, in their order, with the values of a `Known`."""
-    return Asked(
-        _KNOWN,
+    return Statement(
+        KNOWN,
         {
             "ids": array(arrival.message_id for arrival in arrivals),
             "digests": array(arrival.digest for arrival in arrivals),
@@ -113,7 +113,7 @@ def known(arrivals: Sequence[Arrival]) -> Asked:
 
 # What came later has a higher pk. An append or a match may come after others of these; and what was being applied in
 # chunks when they came may bring rows back beside theirs. What is parked has ended nothing of those.
-_KNOWN = text(f"""
+KNOWN = text(f"""
 SELECT CASE WHEN entry.is_same THEN entry.pk ELSE wellspring.next_message() END,
        CASE WHEN entry.is_same THEN entry.outcome END, CASE WHEN entry.is_same THEN entry.reason END,
        coalesce(entry.is_same, true), coalesce(entry.workspace_connector_pk IS NOT NULL, false),
@@ -164,22 +164,22 @@ def claiming() -> Iterator[None]:
         raise ServiceUnavailable("Another delivery of the same messages was quicker.") from error
 
 
-def write(entries: Sequence[Entry]) -> list[Asked]:
+def write(entries: Sequence[Entry]) -> list[Statement]:
     """Write down messages, what they wait for, and what their connectors' state says of them.
 
     Of who was erased a body that is kept says no more than type and id. Nobody is erased meanwhile.
     """
     states = [state for entry in entries if entry.connector_pk is not None if (state := _state(entry))]
     rows = [_row(entry) for entry in entries]
-    asked = [Asked(_LOCK_PEOPLE)] if any(row["body"] is not None for row in rows) else []
-    asked += [Asked(_WRITE, {"rows": json.dumps(rows), "states": json.dumps(states)})]
+    asked = [Statement(_LOCK_PEOPLE)] if any(row["body"] is not None for row in rows) else []
+    asked += [Statement(WRITE, {"rows": json.dumps(rows), "states": json.dumps(states)})]
     again = [entry.pk for entry in entries if entry.was.outcome == "parked"]
     if again:
-        asked.append(Asked(_FORGET_WAITING, {"messages": array(again)}))
+        asked.append(Statement(_FORGET_WAITING, {"messages": array(again)}))
     waits = [(entry.pk, *missing) for entry in entries for missing in sorted(_missing(entry))]
     if waits:
         asked.append(
-            Asked(
+            Statement(
                 _WAIT,
                 {
                     name: array(values)
@@ -190,9 +190,9 @@ def write(entries: Sequence[Entry]) -> list[Asked]:
     return asked
 
 
-def proceed(message_pk: int, progress: Mapping[str, Any] | None) -> Asked:
+def proceed(message_pk: int, progress: Mapping[str, Any] | None) -> Statement:
     """Write down how far a message that is in progress has come; None: it is applied."""
-    return Asked(_PROCEED, {"message": message_pk, "progress": None if progress is None else json.dumps(progress)})
+    return Statement(_PROCEED, {"message": message_pk, "progress": None if progress is None else json.dumps(progress)})
 
 
 _PROCEED = text(f"""
@@ -237,7 +237,7 @@ _COLUMNS = (
 # As whoever makes people does (`making`), and whoever erases one (`feed.lock_types`).
 _LOCK_PEOPLE = text(f"SELECT wellspring.lock_fed_types('{{{list(FED).index('people')}}}')")
 # The state's rows are locked by now. They are looked up in an array: a join may read all of them.
-_WRITE = text(f"""
+WRITE = text(f"""
 WITH change AS MATERIALIZED (
   SELECT connector_pk, sum(parked) AS parked, max(synced_at) AS synced_at, bool_or(has_failed) AS has_failed
     FROM jsonb_to_recordset(CAST(:states AS jsonb))

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, text
 
 from wellspring.access.predicates import IDS
 from wellspring.database import Transaction
-from wellspring.database.flush import Asked
+from wellspring.database.flush import Statement
 from wellspring.models import parents
 from wellspring.models.messages import connector_state, sync_messages, waiting_for
 from wellspring.repositories.sync.arrays import array
@@ -150,9 +150,9 @@ SELECT group_id, body, encode(digest, 'hex')
  ORDER BY pk""")
 
 
-def look(after: int, most: int) -> Asked:
+def look(after: int, most: int) -> Statement:
     """Return the statement of `waiting`; answered with a pk, and whether it misses nothing any more, for each."""
-    return Asked(_WAITING, {"after": after, "most": most})
+    return Statement(_WAITING, {"after": after, "most": most})
 
 
 def waiting(transaction: Transaction, after: int, most: int) -> Page:

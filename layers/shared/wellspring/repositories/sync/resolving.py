@@ -11,7 +11,7 @@ from functools import cache
 
 from sqlalchemy import TextClause, text
 
-from wellspring.database.flush import Answer, Asked
+from wellspring.database.flush import Result, Statement
 from wellspring.models import parents
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.tables import RECORDS
@@ -37,7 +37,7 @@ class Resolved:
     problems: tuple[Problem, ...]
 
 
-def resolved(batch: Sequence[Change], answers: Mapping[str, Answer]) -> list[Resolved]:
+def resolved(batch: Sequence[Change], answers: Mapping[str, Result]) -> list[Resolved]:
     """Return what there is for each message of `batch`, from the answers to its `questions`."""
     parent_pks: dict[int, tuple[int, int]] = {}
     pks: defaultdict[int, dict[str, str]] = defaultdict(dict)
@@ -62,13 +62,13 @@ def resolved(batch: Sequence[Change], answers: Mapping[str, Answer]) -> list[Res
     ]
 
 
-def questions(batch: Sequence[Change]) -> dict[str, Asked]:
+def questions(batch: Sequence[Change]) -> dict[str, Statement]:
     """Return what is to be asked for `batch`, by each type of what is named; each answer tells the parents, too."""
     of_connectors = [(number, item) for number, item in enumerate(batch) if not isinstance(item, Matched)]
     of_workspaces = [(number, item) for number, item in enumerate(batch) if isinstance(item, Matched)]
-    asked: dict[str, Asked] = {}
+    asked: dict[str, Statement] = {}
     if of_workspaces:
-        asked[PROVIDER] = Asked(
+        asked[PROVIDER] = Statement(
             _PROVIDERS,
             {
                 "numbers": array(number for number, _ in of_workspaces),
@@ -79,8 +79,8 @@ def questions(batch: Sequence[Change]) -> dict[str, Asked]:
     for type_ in RECORDS:
         naming = [(number, item) for number, item in of_connectors if type_ in item.records]
         if naming:
-            asked[type_] = Asked(
-                _records(type_),
+            asked[type_] = Statement(
+                records_statement(type_),
                 {
                     "numbers": array(number for number, _ in naming),
                     "connectors": array(item.workspace_connector_id for _, item in naming),
@@ -91,14 +91,14 @@ def questions(batch: Sequence[Change]) -> dict[str, Asked]:
     return asked
 
 
-def parent(item: Work) -> Asked:
+def parent(item: Work) -> Statement:
     """Ask for what a message is of, its connector or its workspace, tombstoned or not.
 
     Answered with its pk and its workspace's.
     """
     if isinstance(item, Matched):
-        return Asked(_ANY_WORKSPACE, {"id": item.workspace_id})
-    return Asked(_ANY_CONNECTOR, {"id": item.workspace_connector_id})
+        return Statement(_ANY_WORKSPACE, {"id": item.workspace_id})
+    return Statement(_ANY_CONNECTOR, {"id": item.workspace_connector_id})
 
 
 _ANY_CONNECTOR = text(
@@ -107,7 +107,7 @@ _ANY_CONNECTOR = text(
 _ANY_WORKSPACE = text(f"SELECT pk, pk FROM {parents.workspaces} AS found WHERE found.id = CAST(:id AS uuid)")
 
 
-def claimants(claims: Mapping[int, Claim]) -> list[Asked]:
+def claimants(claims: Mapping[int, Claim]) -> list[Statement]:
     """Ask for what malformed messages are of, tombstoned or not; nothing where none says it.
 
     Answered, for those that are there, with the number of the claim, the connector's pk and its workspace's.
@@ -116,7 +116,7 @@ def claimants(claims: Mapping[int, Claim]) -> list[Asked]:
     if not said:
         return []
     return [
-        Asked(
+        Statement(
             _CLAIMANTS,
             {
                 "numbers": array(said),
@@ -144,7 +144,8 @@ SELECT claim.number, connector.pk, coalesce(connector.workspace_pk, workspace.pk
 # What only ends rows may name a connector that is gone. Whether the record's own workspace is live need not be asked: a
 # row is written only where it is the connector's.
 @cache
-def _records(type_: RecordType) -> TextClause:
+def records_statement(type_: RecordType) -> TextClause:
+    """Return the statement that looks up records of a type."""
     return text(f"""
 SELECT message.number, CASE WHEN connector.is_fit THEN connector.pk END,
        CASE WHEN connector.is_fit THEN connector.workspace_pk END, found.pks, found.unknown, found.foreign_ids

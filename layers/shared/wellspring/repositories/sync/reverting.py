@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 
 from wellspring.database import Transaction
-from wellspring.database.flush import Asked, together
+from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.models import parents
 from wellspring.models.messages import reverted_runs, sync_messages
 from wellspring.models.walks import DIRECTIONS
@@ -66,18 +66,18 @@ def revert_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outco
     item = arrival.work
     if not isinstance(item, Reverted):
         raise TypeError(arrival.type)
-    taken = take_up(transaction, arrival, item, Asked(_IS_LIVE, {"id": item.workspace_connector_id}))
+    taken = take_up(transaction, arrival, item, Statement(_IS_LIVE, {"id": item.workspace_connector_id}))
     if isinstance(taken, Outcome):
         return taken
     was = taken.was
     with messages.claiming():
-        together(transaction, messages.write([taken.entry]))
+        execute_pipelined(transaction, messages.write([taken.entry]))
     (lives,) = taken.answers
     chunk = _Chunk(
         transaction, was.pk, taken.connector, most, is_live=bool(lives.scalar()), is_overtaken=was.is_overtaken
     )
     progress = chunk.mark(item, was.progress) if "undone" not in was.progress else chunk.undo(was.progress)
-    done = [Asked(_COUNT, {"message": was.pk, "type": type_, "ended": n}) for type_, n in chunk.ended.items() if n]
+    done = [Statement(_COUNT, {"message": was.pk, "type": type_, "ended": n}) for type_, n in chunk.ended.items() if n]
     left = was.progress.get("left", 0) + chunk.left
     outcome = Outcome(
         status="applied" if progress is None else "in_progress",
@@ -89,11 +89,11 @@ def revert_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outco
         outcome = replace(outcome, status="parked", reason=problem.code, problems=(problem,), problem_count=1)
         outcome = replace(outcome, evidence={"left_ended": left})
         place = (taken.connector, taken.entry.workspace_pk)
-        together(transaction, [*done, *messages.write([parked(arrival, was, outcome, place)])])
+        execute_pipelined(transaction, [*done, *messages.write([parked(arrival, was, outcome, place)])])
         return outcome
     if progress is not None:
         progress = {**progress, "left": left}
-    together(transaction, [*done, messages.proceed(was.pk, progress)])
+    execute_pipelined(transaction, [*done, messages.proceed(was.pk, progress)])
     return outcome
 
 
@@ -150,13 +150,13 @@ class _Chunk:
     def _undo(self, target: Target, places: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Undo the next rows of a message; return where it goes on, None where it is undone."""
         of = {"message": self._message, "target": target.pk, "connector": self._connector, "most": self._most}
-        asked = [Asked(_end(type_), {**of, "at": target.wrote_at}) for type_ in RECORDS]
+        asked = [Statement(_end(type_), {**of, "at": target.wrote_at}) for type_ in RECORDS]
         walks = [(type_, direction) for type_ in RECORDS for direction in DIRECTIONS] if self._is_live else []
         for type_, direction in walks:
             time, pk = places.get(f"{type_}:{direction}", (target.ended_from, 0))
             place = {"time": time, "pk": pk, "until": target.wrote_at, "restores": not self._is_overtaken}
-            asked.append(Asked(_restore(type_, direction), {**of, **place}))
-        answers = together(self._transaction, asked)
+            asked.append(Statement(_restore(type_, direction), {**of, **place}))
+        answers = execute_pipelined(self._transaction, asked)
         is_over = True
         for type_, rows in zip(RECORDS, answers, strict=False):
             (ended,) = rows.scalars()

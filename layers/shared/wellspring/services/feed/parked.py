@@ -6,6 +6,7 @@ from uuid import UUID
 
 from wellspring.access.principal import Principal, scope_of
 from wellspring.database import Deadline, Transaction, in_transaction
+from wellspring.database.flush import TextRow, ValueRow
 from wellspring.errors import Conflict, InternalError
 from wellspring.queries import MOST_RELEASED
 from wellspring.repositories import ledger, pending_events
@@ -140,9 +141,9 @@ def _done(verdicts: list[Verdict]) -> int:
     return sum(verdict.status in DONE for verdict in verdicts)
 
 
-def _parked(transaction: Transaction, principal: Principal, id_: UUID | None) -> Row:
+def _parked(transaction: Transaction, principal: Principal, id_: UUID | None) -> ValueRow:
     """Lock a parked event, and return it. Raises `NotFound` or `Conflict`."""
-    row = ledger.one(transaction, principal, FEED_EVENT, {"id": id_}, lock=True) if id_ else None
+    row = ledger.locked(transaction, principal, FEED_EVENT, {"id": id_}) if id_ else None
     if row is None:
         raise absent(FEED_EVENT.type, id_)
     if row["outcome"] != "parked":
@@ -150,7 +151,7 @@ def _parked(transaction: Transaction, principal: Principal, id_: UUID | None) ->
     return row
 
 
-def _now(transaction: Transaction, principal: Principal, id_: UUID) -> Row:
+def _now(transaction: Transaction, principal: Principal, id_: UUID) -> TextRow:
     row = ledger.one(transaction, principal, FEED_EVENT, {"id": id_})
     if row is None:
         raise absent(FEED_EVENT.type, id_)

@@ -7,9 +7,13 @@ from sqlalchemy import Connection, bindparam, column, func, select, text, values
 from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound, ProgrammingError
 
 from tests.support.databases import FreshDatabase, engine_for
-from wellspring.database.flush import Asked, together
-from wellspring.database.pipeline import PipelinedConnection
+from tests.support.wire import Flushes
+from wellspring.database.flush import Statement, execute_pipelined
+from wellspring.database.session import session_of
 from wellspring.models.infrastructure import idempotency_keys
+
+# Each of them with pipelining, and without.
+pytestmark = pytest.mark.usefixtures("pipelining")
 
 BEGIN = AHEAD = COMMIT = "PBE"
 STATEMENT = "PBDE"
@@ -33,12 +37,6 @@ def transaction(fresh_database: FreshDatabase) -> Iterator[Connection]:
     engine.dispose()
 
 
-def driver_of(transaction: Connection) -> PipelinedConnection:
-    driver = transaction.connection.dbapi_connection
-    assert isinstance(driver, PipelinedConnection)
-    return driver
-
-
 def still_answers(transaction: Connection) -> bool:
     """Say whether each of the next questions gets the answer that belongs to it."""
     transaction.rollback()
@@ -48,78 +46,78 @@ def still_answers(transaction: Connection) -> bool:
 
 
 def test_statements_leave_in_one_flush_with_what_begins_the_transaction(
-    transaction: Connection, flushes: list[str]
+    transaction: Connection, flushes: Flushes
 ) -> None:
-    driver_of(transaction).ahead("SELECT wellspring.enter($1)", ("service",))
+    session_of(transaction).ahead("SELECT wellspring.enter($1)", "service")
     scope = text("SELECT current_setting('wellspring.scope')")
-    first, second = together(transaction, [Asked(ECHO, {"value": "one"}), Asked(scope)])
+    first, second = execute_pipelined(transaction, [Statement(ECHO, {"value": "one"}), Statement(scope)])
     transaction.commit()
     assert (first.scalar_one(), second.scalar_one()) == ("one", "service")
     assert flushes == [BEGIN + AHEAD + STATEMENT + STATEMENT + SYNC, SIMPLE]
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_none_and_one_need_no_flush_of_their_own(transaction: Connection, flushes: list[str], number: int) -> None:
-    results = together(transaction, [Asked(ECHO, {"value": "one"})] * number)
+def test_none_and_one_need_no_flush_of_their_own(transaction: Connection, flushes: Flushes, number: int) -> None:
+    results = execute_pipelined(transaction, [Statement(ECHO, {"value": "one"})] * number)
     assert [result.scalar_one() for result in results] == ["one"] * number
-    assert len(flushes) == number
+    assert flushes == ([BEGIN + STATEMENT + SYNC] if number else [])
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_last_of_a_transaction_that_only_reads_end_it(
-    transaction: Connection, flushes: list[str], number: int
+    transaction: Connection, flushes: Flushes, number: int
 ) -> None:
-    driver_of(transaction).is_snapshot = True
-    results = together(transaction, [Asked(ECHO, {"value": "one"})] * number, is_last=True)
+    session_of(transaction).begin(is_read=True)
+    results = execute_pipelined(transaction, [Statement(ECHO, {"value": "one"})] * number, is_last=True)
     assert [result.scalar_one() for result in results] == ["one"] * number
     transaction.commit()
     assert flushes == [BEGIN + STATEMENT * number + COMMIT + SYNC]
     assert still_answers(transaction)
 
 
-def test_those_that_are_not_the_last_of_it_do_not(transaction: Connection, flushes: list[str]) -> None:
-    driver_of(transaction).is_snapshot = True
-    together(transaction, [Asked(ECHO, {"value": "one"})], is_last=False)
-    together(transaction, [Asked(ECHO, {"value": "one"})] * 2, is_last=True)
+def test_those_that_are_not_the_last_of_it_do_not(transaction: Connection, flushes: Flushes) -> None:
+    session_of(transaction).begin(is_read=True)
+    execute_pipelined(transaction, [Statement(ECHO, {"value": "one"})], is_last=False)
+    execute_pipelined(transaction, [Statement(ECHO, {"value": "one"})] * 2, is_last=True)
     transaction.commit()
     assert flushes == [BEGIN + STATEMENT + SYNC, STATEMENT + STATEMENT + COMMIT + SYNC]
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_what_is_asked_behind_the_last_is_refused(transaction: Connection, flushes: list[str], number: int) -> None:
-    driver_of(transaction).is_snapshot = True
-    together(transaction, [Asked(ECHO, {"value": "one"})] * number, is_last=True)
-    for more in ([Asked(ECHO, {"value": "two"})], [Asked(text("SET LOCAL work_mem = '1MB'"))] * 2):
+def test_what_is_asked_behind_the_last_is_refused(transaction: Connection, flushes: Flushes, number: int) -> None:
+    session_of(transaction).begin(is_read=True)
+    execute_pipelined(transaction, [Statement(ECHO, {"value": "one"})] * number, is_last=True)
+    for more in ([Statement(ECHO, {"value": "two"})], [Statement(text("SET LOCAL work_mem = '1MB'"))] * 2):
         with pytest.raises(RuntimeError, match="the transaction has ended"):
-            together(transaction, more)
-    assert len(flushes) == 1
+            execute_pipelined(transaction, more)
+    assert flushes == [BEGIN + STATEMENT * number + COMMIT + SYNC]
     assert still_answers(transaction)
 
 
-def test_a_failure_of_the_last_is_rolled_back(transaction: Connection, flushes: list[str]) -> None:
-    driver_of(transaction).is_snapshot = True
+def test_a_failure_of_the_last_is_rolled_back(transaction: Connection, flushes: Flushes, pipelining: str) -> None:
+    session_of(transaction).begin(is_read=True)
     with pytest.raises(DBAPIError):
-        together(transaction, [Asked(ECHO, {"value": "one"}), Asked(text("SELECT 1/0"))], is_last=True)
+        execute_pipelined(transaction, [Statement(ECHO, {"value": "one"}), Statement(text("SELECT 1/0"))], is_last=True)
     transaction.rollback()
-    assert flushes == [BEGIN + STATEMENT + STATEMENT + COMMIT + SYNC, SIMPLE]
+    assert flushes == [BEGIN + STATEMENT + STATEMENT + COMMIT * (pipelining == "true") + SYNC, SIMPLE]
     assert still_answers(transaction)
 
 
 def test_each_result_is_what_it_is_alone(transaction: Connection) -> None:
     listed = values(column("n"), name="listed").data([(1,), (2,)])
     asked = [
-        Asked(text("SELECT n FROM generate_series(1, CAST(:most AS int)) AS n"), {"most": 2500}),
-        Asked(KEY, {"key": "a"}),
-        Asked(KEYS),
-        Asked(text("SELECT 1 WHERE false")),
-        Asked(
+        Statement(text("SELECT n FROM generate_series(1, CAST(:most AS int)) AS n"), {"most": 2500}),
+        Statement(KEY, {"key": "a"}),
+        Statement(KEYS),
+        Statement(text("SELECT 1 WHERE false")),
+        Statement(
             text("UPDATE wellspring.idempotency_keys SET answer = 'x' WHERE key = ANY (:keys)"), {"keys": ["a", "b"]}
         ),
-        Asked(select(idempotency_keys).where(idempotency_keys.c.key.in_(bindparam("k", expanding=True))), {"k": ["a"]}),
-        Asked(select(func.uuidv7().label("id"), listed.c.n)),
-        Asked(text("SELECT now(), CAST('{\"a\": [1]}' AS jsonb), 1.5, NULL")),
+        Statement(select(idempotency_keys).where(idempotency_keys.c.key == bindparam("k")), {"k": "a"}),
+        Statement(select(func.uuidv7().label("id"), listed.c.n)),
+        Statement(text("SELECT now(), CAST('{\"a\": [1]}' AS jsonb), 1.5, NULL")),
     ]
-    many, added, counted, none, updated, selected, ids, kinds = together(transaction, asked)
+    many, added, counted, none, updated, selected, ids, kinds = execute_pipelined(transaction, asked)
     assert many.scalars().all() == list(range(1, 2501))
     assert (added.rowcount, counted.scalar_one(), none.all(), updated.rowcount) == (1, 1, [], 1)
     assert selected.mappings().one()["answer"] == "x"
@@ -130,13 +128,19 @@ def test_each_result_is_what_it_is_alone(transaction: Connection) -> None:
 
 
 def test_the_same_statement_twice_has_two_answers(transaction: Connection) -> None:
-    results = together(transaction, [Asked(ECHO, {"value": str(number)}) for number in range(50)])
+    results = execute_pipelined(transaction, [Statement(ECHO, {"value": str(number)}) for number in range(50)])
     assert [result.scalar_one() for result in results] == [str(number) for number in range(50)]
 
 
 def test_a_statement_sees_what_the_ones_before_it_wrote(transaction: Connection) -> None:
-    asked = [Asked(KEYS), Asked(KEY, {"key": "a"}), Asked(KEYS), Asked(KEY, {"key": "b"}), Asked(KEYS)]
-    results = together(transaction, asked)
+    asked = [
+        Statement(KEYS),
+        Statement(KEY, {"key": "a"}),
+        Statement(KEYS),
+        Statement(KEY, {"key": "b"}),
+        Statement(KEYS),
+    ]
+    results = execute_pipelined(transaction, asked)
     assert [results[number].scalar_one() for number in (0, 2, 4)] == [0, 1, 2]
 
 
@@ -147,10 +151,10 @@ def test_a_statement_sees_what_the_ones_before_it_wrote(transaction: Connection)
 def test_the_first_failure_is_that_of_all(
     transaction: Connection, fresh_database: FreshDatabase, statement: str, state: str, at: int
 ) -> None:
-    asked = [Asked(KEY, {"key": "a"}), Asked(KEY, {"key": "b"})]
-    asked.insert(at, Asked(text(statement), {"n": 0}))
+    asked = [Statement(KEY, {"key": "a"}), Statement(KEY, {"key": "b"})]
+    asked.insert(at, Statement(text(statement), {"n": 0}))
     with pytest.raises(ProgrammingError) as caught:
-        together(transaction, asked)
+        execute_pipelined(transaction, asked)
     assert caught.value.orig is not None
     assert caught.value.orig.args[0]["C"] == state
     # The statement that failed is told, not the first or the last.
@@ -164,36 +168,38 @@ def test_the_first_failure_is_that_of_all(
 
 def test_a_violated_constraint_has_its_class(transaction: Connection) -> None:
     with pytest.raises(IntegrityError, match="pk_idempotency_keys"):
-        together(transaction, [Asked(KEY, {"key": "a"}), Asked(KEY, {"key": "a"}), Asked(KEYS)])
+        execute_pipelined(transaction, [Statement(KEY, {"key": "a"}), Statement(KEY, {"key": "a"}), Statement(KEYS)])
     assert still_answers(transaction)
 
 
 def test_what_is_ahead_and_fails_keeps_all_of_them_from_running(
     transaction: Connection, fresh_database: FreshDatabase
 ) -> None:
-    driver_of(transaction).ahead("SELECT 1/0")
+    session_of(transaction).ahead("SELECT 1/0")
     with pytest.raises(ProgrammingError):
-        together(transaction, [Asked(KEY, {"key": "a"}), Asked(KEYS)])
+        execute_pipelined(transaction, [Statement(KEY, {"key": "a"}), Statement(KEYS)])
     assert still_answers(transaction)
     assert fresh_database.owner.execute(KEYS).scalar_one() == 0
 
 
-def test_a_value_that_cannot_be_sent_sends_nothing(transaction: Connection, flushes: list[str]) -> None:
+def test_a_value_that_cannot_be_sent_sends_nothing(transaction: Connection, flushes: Flushes) -> None:
     with pytest.raises(UnicodeEncodeError):
-        together(transaction, [Asked(KEY, {"key": "a"}), Asked(ECHO, {"value": "\ud800"})])
+        execute_pipelined(transaction, [Statement(KEY, {"key": "a"}), Statement(ECHO, {"value": "\ud800"})])
     assert flushes == []
     assert still_answers(transaction)
 
 
-def test_two_statements_in_one_text_are_refused(transaction: Connection, flushes: list[str]) -> None:
-    with pytest.raises(DBAPIError, match="several statements"):
-        together(transaction, [Asked(KEYS), Asked(text("SELECT 1; SELECT 2"))])
+def test_two_statements_in_one_text_are_refused(transaction: Connection, flushes: Flushes) -> None:
+    with pytest.raises(ValueError, match="several statements"):
+        execute_pipelined(transaction, [Statement(KEYS), Statement(text("SELECT 1; SELECT 2"))])
     assert flushes == []
     assert still_answers(transaction)
 
 
 def test_a_result_that_is_none_leaves_nothing_behind(transaction: Connection) -> None:
-    first, _ = together(transaction, [Asked(text("SELECT 1 WHERE false")), Asked(ECHO, {"value": "x"})])
+    first, _ = execute_pipelined(
+        transaction, [Statement(text("SELECT 1 WHERE false")), Statement(ECHO, {"value": "x"})]
+    )
     with pytest.raises(NoResultFound):
         first.one()
     assert still_answers(transaction)
@@ -203,21 +209,20 @@ def test_long_answers_and_long_questions_do_not_wait_for_each_other(transaction:
     # The server answers the first while the second is being sent: both are longer than what the sockets hold.
     value = "x" * MANY
     asked = [
-        Asked(text("SELECT repeat('y', CAST(:size AS int))"), {"size": MANY}),
-        Asked(text("SELECT length(CAST(:value AS text))"), {"value": value}),
-        Asked(ECHO, {"value": value}),
+        Statement(text("SELECT repeat('y', CAST(:size AS int))"), {"size": MANY}),
+        Statement(text("SELECT length(CAST(:value AS text))"), {"value": value}),
+        Statement(ECHO, {"value": value}),
     ]
-    first, second, third = together(transaction, asked)
+    first, second, third = execute_pipelined(transaction, asked)
     assert (len(first.scalar_one()), second.scalar_one(), len(third.scalar_one())) == (MANY, MANY, MANY)
     assert still_answers(transaction)
 
 
 def test_another_statement_than_the_next_gets_no_answer(transaction: Connection) -> None:
-    driver = driver_of(transaction)
-    with driver.collecting() as questions:
-        for number in range(2):
-            transaction.execute(ECHO, {"value": str(number)})
-    driver.together(questions)
-    with pytest.raises(DBAPIError, match="another statement"):
+    statements = [Statement(ECHO, {"value": str(number)}).on_the_wire() for number in range(2)]
+    with (
+        session_of(transaction).pipelined(statements),
+        pytest.raises(DBAPIError, match="another statement"),
+    ):
         transaction.execute(ECHO, {"value": "1"})
     assert still_answers(transaction)

@@ -1,4 +1,4 @@
-"""Statements that the database has planned before: the same answers, by a call in the place of the text."""
+"""The server-side plan cache: the same answers, by a call in the place of the text."""
 
 import json
 import os
@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from migrations import planned as making
+from migrations.run import make_functions
 from tests.reading.conftest import Tenant
 from tests.support.api import READER, Reply, call, draft, get, person
 from tests.support.databases import FreshDatabase, engine_for
+from tests.support.wire import noted_on_the_wire
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
-from wellspring.database import Compiled
 from wellspring.database import engine as engines
-from wellspring.database.pipeline import PipelinedCursor
-from wellspring.database.planned import _FUNCTIONS, SCHEMA, name_of
+from wellspring.database.pipeline import Part, PipelinedConnection
 from wellspring.database.scope import enter
+from wellspring.database.session import WireStatement
+from wellspring.plan_cache import FUNCTIONS, SCHEMA, name_of
+from wellspring.plan_cache.compiled import Compiled
 from wellspring.repositories.ledger.hot import hot_statements
 from wellspring.repositories.sync import hot as syncing
 from wellspring.settings import CallerSettings
@@ -30,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPANIES = "/v1/company-workspace-connectors"
 INCLUDES = "include=company,workspace_connector,workspace_connector.connector"
 OF_THE_QUEUE = {said for said, _ in syncing.hot_statements()}
-FUNCTIONS = f"SELECT proname FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace ORDER BY 1"
+MADE = f"SELECT proname FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace ORDER BY 1"
 # What a server connection may need beyond today's, with all of them called.
 MOST_MEBIBYTES = 12
 
@@ -38,21 +40,13 @@ MOST_MEBIBYTES = 12
 @pytest.fixture(autouse=True)
 def swapping(monkeypatch: pytest.MonkeyPatch) -> None:
     """On, also where the other tests run without."""
-    monkeypatch.setattr(engines, "PLANNED", True)
+    monkeypatch.setattr(engines, "USES_PLAN_CACHE", True)
 
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the driver is given to send, in this test."""
-    found: list[str] = []
-    execute = PipelinedCursor.execute
-
-    def note(cursor: PipelinedCursor, operation: str, *arguments: Any, **options: Any) -> PipelinedCursor:
-        found.append(operation)
-        return execute(cursor, operation, *arguments, **options)
-
-    monkeypatch.setattr(PipelinedCursor, "execute", note)
-    return found
+    return noted_on_the_wire(monkeypatch)
 
 
 def calls(sent: list[str]) -> int:
@@ -77,7 +71,7 @@ def test_a_read_is_a_call_and_answers_as_its_text_does(
     sent.clear()
     fresh_database.engine("wellspring_reader").dispose()
     fresh_database._engines.clear()
-    monkeypatch.setattr(engines, "PLANNED", False)
+    monkeypatch.setattr(engines, "USES_PLAN_CACHE", False)
     by_text = documents(ours)
     assert calls(sent) == 0
     assert by_call == by_text
@@ -145,15 +139,15 @@ def test_a_request_is_answered_also_when_the_question_for_the_functions_is_ended
 ) -> None:
     """Somebody cancels the first statement of an environment: it is not the caller's, and it ends a transaction."""
     cancelled: list[str] = []
-    execute = PipelinedCursor.execute
+    part = PipelinedConnection.part
 
-    def cancel_first(cursor: PipelinedCursor, operation: str, *arguments: Any, **options: Any) -> PipelinedCursor:
-        if operation == _FUNCTIONS and not cancelled:
-            cancelled.append(operation)
-            return execute(cursor, "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(5)")
-        return execute(cursor, operation, *arguments, **options)
+    def cancel_first(connection: PipelinedConnection, statement: WireStatement, **options: Any) -> Part:
+        if statement.text == FUNCTIONS and not cancelled:
+            cancelled.append(statement.text)
+            statement = WireStatement("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(5)")
+        return part(connection, statement, **options)
 
-    monkeypatch.setattr(PipelinedCursor, "execute", cancel_first)
+    monkeypatch.setattr(PipelinedConnection, "part", cancel_first)
     assert [reply.status for reply in asked(ours)] == [200, 200, 200]
     assert cancelled
     cancelled.clear()
@@ -207,13 +201,13 @@ def test_there_are_no_more_than_forty_and_each_is_its_callers(fresh_database: Fr
 def test_their_names_are_the_same_in_every_process(fresh_database: FreshDatabase) -> None:
     program = (
         "from sqlalchemy.dialects.postgresql import pg8000;"
-        "from wellspring.database.planned import name_of;"
+        "from wellspring.plan_cache import name_of;"
         "from wellspring.repositories.ledger.hot import hot_statements;"
         "from wellspring.repositories.sync import hot;"
         "everything = [*hot_statements(), *hot.hot_statements()];"
         "print(sorted(name_of(str(one.compile(dialect=pg8000.dialect()))) for _, one in everything))"
     )
-    made = list(fresh_database.owner.exec_driver_sql(FUNCTIONS).scalars())
+    made = list(fresh_database.owner.exec_driver_sql(MADE).scalars())
     for seed in ("0", "1"):
         environment = {"PYTHONPATH": str(ROOT / "layers/shared"), "PYTHONHASHSEED": seed, "PATH": os.environ["PATH"]}
         command = [sys.executable, "-c", program]
@@ -226,11 +220,11 @@ def test_what_a_release_does_not_know_goes_when_it_has_not_been_known_for_a_day(
     owner.exec_driver_sql(f"CREATE FUNCTION {SCHEMA}.q_old() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
     owner.commit()
     for _ in range(2):
-        making.make(owner)
+        make_functions(owner)
         owner.commit()
         assert named(fresh_database)["q_old"].startswith("unused since ")
     owner.exec_driver_sql(f"COMMENT ON FUNCTION {SCHEMA}.q_old() IS 'unused since 2026-01-01 00:00:00+00'")
-    making.make(owner)
+    make_functions(owner)
     owner.commit()
     assert "q_old" not in named(fresh_database)
     assert len(named(fresh_database)) == len(everything())
@@ -240,7 +234,7 @@ def test_a_function_that_is_known_again_is_kept(fresh_database: FreshDatabase) -
     owner = fresh_database.owner
     name, said = next(iter(named(fresh_database).items()))
     owner.exec_driver_sql(f"COMMENT ON FUNCTION {SCHEMA}.{name} IS 'unused since 2026-01-01 00:00:00+00'")
-    making.make(owner)
+    make_functions(owner)
     owner.commit()
     assert named(fresh_database)[name] == said
 
@@ -277,6 +271,6 @@ def _values(compiled: Any, member: Row) -> tuple[Any, ...]:
 def test_a_role_is_told_of_what_it_may_call_alone(fresh_database: FreshDatabase) -> None:
     of_the_queue = {name for name, said in named(fresh_database).items() if said in OF_THE_QUEUE}
     with fresh_database.engine("wellspring_consumer").connect() as session:
-        assert set(session.exec_driver_sql(_FUNCTIONS).scalars()) == of_the_queue
+        assert set(session.exec_driver_sql(FUNCTIONS).scalars()) == of_the_queue
     with fresh_database.engine("wellspring_reader").connect() as session:
-        assert of_the_queue.isdisjoint(session.exec_driver_sql(_FUNCTIONS).scalars())
+        assert of_the_queue.isdisjoint(session.exec_driver_sql(FUNCTIONS).scalars())

@@ -7,7 +7,7 @@ ten thousand objects, all of which a full garbage collection looks at; its text 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Select, TextClause, TextualSelect
+from sqlalchemy import Connection, CursorResult, Executable
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -27,9 +27,11 @@ class Compiled:
         statement: one whose text does not depend on its values, as a list within `IN` would make it.
     """
 
-    def __init__(self, statement: Select[Any] | TextClause | TextualSelect) -> None:
-        compiled: SQLCompiler = statement.compile(dialect=_DIALECT)
+    def __init__(self, statement: Executable) -> None:
+        compiled: SQLCompiler = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]  # of every clause
         self.text = compiled.string
+        if compiled.post_compile_params:
+            raise ValueError(f"the text depends on its values: {self.text}")
         self._parameters: list[tuple[str, Any, _Process | None]] = []
         for name in compiled.positiontup or ():
             bound = compiled.binds[name]

@@ -1,4 +1,4 @@
-"""The functions that hold the statements sent most often, made with the schema (docs/adr/0030).
+"""The functions of the plan cache, which a deployment makes with the schema (docs/adr/0030).
 
 Each is made from the SQLAlchemy statement itself, as the driver would get it, and is named by its text's hash: code and
 function cannot disagree. What a release does not know any more stays for the functions of the release before, which run
@@ -6,21 +6,18 @@ on for a while.
 """
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pg8000.dbapi import convert_paramstyle
 from sqlalchemy import Connection, Select, TextClause, TextualSelect, text
 
-from wellspring.database.planned import SCHEMA, name_of
-from wellspring.repositories.ledger import hot as reading
-from wellspring.repositories.sync import hot as syncing
+from wellspring.plan_cache import SCHEMA, name_of, numbered
 
-# Who sends the statements that read, and who those of the sync queue.
-READERS: tuple[str, ...] = ("wellspring_reader", "wellspring_writer")
-CONSUMERS: tuple[str, ...] = ("wellspring_consumer",)
 # What is not known any more goes when it has not been for so long: no function of a release before lives then.
 KEPT = "1 day"
-type Planned = Select[Any] | TextualSelect | TextClause
+type Cached = Select[Any] | TextualSelect | TextClause
+# Statements, each with what it does, by the roles that send them.
+type Statements = Mapping[tuple[str, ...], Iterable[tuple[str, Cached]]]
 # A plan is kept from before ANALYZE, perhaps from when the tables were empty: to read a table whole, or to hash it,
 # looked as cheap then as to find rows by an index. Each of these statements has an index for whatever it looks up.
 _NEVER_WHOLE = " ".join(f"SET enable_{way} = off" for way in ("bitmapscan", "hashjoin", "mergejoin", "seqscan"))
@@ -28,28 +25,29 @@ _PROBE = "planned_probe"
 _SINCE = re.compile(r"unused since (.*)")
 
 
-def make(owner: Connection) -> list[str]:
+def make(owner: Connection, statements: Statements) -> list[str]:
     """Make the functions that are missing, and drop those that nobody knows any more.
 
     Args:
         owner: a transaction of the schema's owner, past the proxy.
+        statements: what is to be a function.
 
     Returns:
         The names of those that are there for the statements of today.
     """
     owner.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-    owner.exec_driver_sql(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {', '.join((*READERS, *CONSUMERS))}")
     there = {row.proname: row.said for row in owner.execute(text(_THERE), {"schema": SCHEMA})}
     wanted: dict[str, str] = {}
-    known: tuple[tuple[str, Planned], ...] = (*reading.hot_statements(), *syncing.hot_statements())
-    for what, statement in known:
-        sent = str(statement.compile(owner))
-        name = name_of(sent)
-        wanted[name] = what
-        if name not in there:
-            _create(owner, name, statement, sent)
-        if there.get(name) != what:
-            _comment(owner, name, what)
+    for roles, cached in statements.items():
+        owner.exec_driver_sql(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {', '.join(roles)}")
+        for what, statement in cached:
+            sent = str(statement.compile(owner))
+            name = name_of(sent)
+            wanted[name] = what
+            if name not in there:
+                _create(owner, name, statement, sent, roles)
+            if there.get(name) != what:
+                _comment(owner, name, what)
     for name in there.keys() - wanted.keys():
         since = _SINCE.fullmatch(there[name] or "")
         if since is None:
@@ -72,8 +70,8 @@ SELECT proname, obj_description(oid, 'pg_proc') AS said
 _IS_OLD = "SELECT CAST(:since AS timestamptz) < now() - CAST(:kept AS interval)"
 
 
-def _create(owner: Connection, name: str, statement: Planned, sent: str) -> None:
-    body, _ = convert_paramstyle("format", sent, ())
+def _create(owner: Connection, name: str, statement: Cached, sent: str, roles: Sequence[str]) -> None:
+    body = numbered(sent)
     # What the server makes of it: the types of its values and of its columns.
     owner.exec_driver_sql(f"PREPARE {_PROBE} AS {body}")
     types = text(
@@ -84,9 +82,9 @@ def _create(owner: Connection, name: str, statement: Planned, sent: str) -> None
     # A text may write, and what it answers is read by place. The others read, in the snapshot of the call, as the
     # statement would in its own.
     if isinstance(statement, TextClause):
-        names, volatility, roles = [f"c{place}" for place in range(len(columns or ()))], "VOLATILE", CONSUMERS
+        names, volatility = [f"c{place}" for place in range(len(columns or ()))], "VOLATILE"
     else:
-        names, volatility, roles = statement.selected_columns.keys(), "STABLE", READERS
+        names, volatility = statement.selected_columns.keys(), "STABLE"
     named = ", ".join(f'"{column}" {type_}' for column, type_ in zip(names, columns or (), strict=True))
     # What answers nothing has no query to return.
     returns, run = (f"TABLE ({named})", "RETURN QUERY ") if columns else ("void", "")
