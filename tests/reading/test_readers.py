@@ -14,7 +14,7 @@ from tests.support.api import READER, Caller, Reply, TickingContext, call, draft
 from tests.support.databases import Statements
 from tests.support.replicas import Replica, ReplicatedDatabase
 from tests.support.world import World
-from wellspring.database import readers, scope, stall
+from wellspring.database import circuit_breaker, readers, scope
 
 NAME = "replicated"
 COMPANIES = "/v1/company-workspace-connectors"
@@ -51,7 +51,7 @@ def database(
     replica.delay(0)
     replica.resume()
     given.close()
-    stall.over()
+    circuit_breaker.record_answer()
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def test_a_reader_that_is_away_is_the_writers_and_not_looked_for_again_for_a_whi
     monkeypatch.setattr(readers, "_until", 0.0)
     # Another port.
     database.close()
-    assert readers.AWAY_SECONDS > stall.SECONDS
+    assert readers.AWAY_SECONDS > circuit_breaker.SECONDS
 
 
 def test_a_reader_that_says_nothing_costs_one_request_its_time_and_no_other(
