@@ -1,60 +1,45 @@
 -- GET /v1/account-workspace-connectors, for a person.
--- 6,106 bytes as it is sent.
+-- 5,782 bytes as it is sent.
 
-WITH driver AS (
-  WITH visible_groups AS (
-    SELECT tenant.pk
-    FROM (
-      SELECT membership.workspace_group_pk AS pk
-      FROM core_api.workspace_group_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-    ) AS held_groups
-    JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
-    WHERE tenant.deleted_at IS NULL
-  ),
-  visible AS (
-    SELECT tenant.pk
-    FROM (
-      SELECT membership.workspace_pk AS pk
-      FROM core_api.workspace_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-    ) AS anon_1
-    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_1.pk
-    WHERE tenant.deleted_at IS NULL
+WITH caller AS (
+  SELECT caller.pk
+  FROM core_api.peoples AS caller
+  WHERE caller.id = :caller_id::UUID
+    AND caller.deleted_at IS NULL
+    AND caller.source IS NOT NULL
+),
+visible_groups AS (
+  SELECT team.pk
+  FROM core_api.workspace_group_memberships AS membership
+  JOIN core_api.workspace_groups AS team ON team.pk = membership.workspace_group_pk
+  WHERE membership.people_pk = (SELECT pk FROM caller)
+    AND membership.status = 'active'
+    AND membership.deleted_at IS NULL
+    AND team.deleted_at IS NULL
+),
+visible AS (
+  SELECT workspace.pk
+  FROM (
+    SELECT membership.workspace_pk AS pk
+    FROM core_api.workspace_memberships AS membership
+    WHERE membership.people_pk = (SELECT pk FROM caller)
+      AND membership.status = 'active'
+      AND membership.deleted_at IS NULL
     UNION
-    SELECT tenant.pk
-    FROM (
-      SELECT enrolment.workspace_pk AS pk
-      FROM visible_groups, core_api.workspace_group_workspaces AS enrolment
-      WHERE enrolment.deleted_at IS NULL
-        AND enrolment.workspace_group_pk = visible_groups.pk
-    ) AS anon_2
-    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_2.pk
-    WHERE tenant.deleted_at IS NULL
-  )
+    SELECT enrolment.workspace_pk AS pk
+    FROM visible_groups
+    JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = visible_groups.pk
+    WHERE enrolment.deleted_at IS NULL
+  ) AS way
+  JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
+  WHERE workspace.deleted_at IS NULL
+),
+driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk
   FROM core_api.workspace_connectors AS parent
   WHERE parent.deleted_at IS NULL
-    AND (SELECT wellspring.leave_workspaces(false) AS done)
-    AND parent.workspace_pk = any(array((SELECT visible.pk FROM visible)))
+    AND (SELECT wellspring.leave_workspaces(false))
+    AND parent.workspace_pk = ANY(ARRAY(SELECT pk FROM visible))
 ),
 newest AS (
   SELECT *
@@ -186,7 +171,7 @@ page AS (
       row.id,
       row.direction,
       row.created_at,
-      CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+      CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
       row.deleted_at,
       account.id AS account_id,
       row.sync_message_pk,
@@ -236,7 +221,7 @@ WHERE (
   SELECT wellspring.leave_ids('account_workspace_connector__account', array_agg(account_id))
     AND wellspring.leave_ids('account_workspace_connector__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('account_workspace_connector__sync_message', array_agg(sync_message_id))
-    AND wellspring.leave_ids('account_workspace_connector__ended_by', array_agg(ended_by_id)) AS anon_1
+    AND wellspring.leave_ids('account_workspace_connector__ended_by', array_agg(ended_by_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

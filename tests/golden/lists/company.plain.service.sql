@@ -1,12 +1,12 @@
 -- GET /v1/companies, for a service.
--- 948 bytes as it is sent.
+-- 908 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
     row.id,
     row.name,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
     workspace.id AS workspace_id
   FROM wellspring.companies_of_caller AS row
@@ -16,10 +16,10 @@ WITH page AS (
     WHERE p.pk = row.workspace_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS workspace
@@ -40,7 +40,7 @@ SELECT pk,
   workspace_id::text AS workspace_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('company__workspace', array_agg(workspace_id)) AS leave_ids_1
+  SELECT wellspring.leave_ids('company__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

@@ -1,12 +1,12 @@
 -- GET /v1/company-workspace-connectors?page[before]=00000000-0000-0000-0000-000000000001, for a service.
--- 2,892 bytes as it is sent.
+-- 2,788 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
     row.id,
     row.direction,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
     company.id AS company_id,
     workspace_connector.id AS workspace_connector_id,
@@ -19,10 +19,10 @@ WITH page AS (
     WHERE p.pk = row.company_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.workspace_pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.workspace_pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS company
@@ -32,10 +32,10 @@ WITH page AS (
     WHERE p.pk = row.workspace_connector_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.workspace_pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.workspace_pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS workspace_connector
@@ -54,10 +54,10 @@ behind AS (
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
         AND EXISTS (
-        SELECT *
-        FROM core_api.workspaces AS workspaces_1
-        WHERE workspaces_1.pk = p.workspace_pk
-          AND workspaces_1.deleted_at IS NULL
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
       )
       OFFSET 0
     ) AS company
@@ -67,10 +67,10 @@ behind AS (
       WHERE p.pk = row.workspace_connector_pk
         AND p.deleted_at IS NULL
         AND EXISTS (
-        SELECT *
-        FROM core_api.workspaces AS workspaces_1
-        WHERE workspaces_1.pk = p.workspace_pk
-          AND workspaces_1.deleted_at IS NULL
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
       )
       OFFSET 0
     ) AS workspace_connector
@@ -109,7 +109,7 @@ WHERE (
   SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(company_id))
     AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(sync_message_id))
-    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id)) AS anon_1
+    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id))
   FROM shown
 )
 ORDER BY shown.created_at ASC, pk ASC

@@ -1,8 +1,8 @@
 -- GET /v1/company-workspace-connectors?sort=-updated_at, for a service.
--- 2,026 bytes as it is sent.
+-- 1,968 bytes as it is sent.
 
 WITH listed AS NOT MATERIALIZED(
-  SELECT *, CASE WHEN (updated_at IS NULL) THEN created_at ELSE updated_at END AS at
+  SELECT *, CASE WHEN updated_at IS NULL THEN created_at ELSE updated_at END AS at
   FROM core_api.company_workspace_connectors
 ),
 page AS (
@@ -23,10 +23,10 @@ page AS (
     WHERE p.pk = row.company_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.workspace_pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.workspace_pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS company
@@ -36,10 +36,10 @@ page AS (
     WHERE p.pk = row.workspace_connector_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.workspace_pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.workspace_pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS workspace_connector
@@ -74,7 +74,7 @@ WHERE (
   SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(company_id))
     AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(sync_message_id))
-    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id)) AS anon_1
+    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id))
   FROM shown
 )
 ORDER BY shown.updated_at DESC, pk DESC

@@ -1,17 +1,17 @@
 -- GET /v1/company-workspace-connectors?filter[company]=00000000-0000-0000-0000-000000000001&filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a service.
--- 2,839 bytes as it is sent.
+-- 2,797 bytes as it is sent.
 
 WITH driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk
   FROM core_api.companies AS parent
-  WHERE parent.id = any(:company_in::UUID[])
+  WHERE parent.id = ANY(:company_in::UUID[])
     AND parent.deleted_at IS NULL
-    AND (EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = parent.workspace_pk
-        AND workspaces_1.deleted_at IS NULL
-    ))
+    AND EXISTS (
+    SELECT
+    FROM core_api.workspaces AS there
+    WHERE there.pk = parent.workspace_pk
+      AND there.deleted_at IS NULL
+  )
 ),
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
@@ -23,13 +23,13 @@ head AS (
       SELECT p.id
       FROM core_api.workspace_connectors AS p
       WHERE p.pk = row.workspace_connector_pk
-        AND p.id = any(:workspace_connector_in::UUID[])
+        AND p.id = ANY(:workspace_connector_in::UUID[])
         AND p.deleted_at IS NULL
         AND p.workspace_pk = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.company_pk = driver.pk
-      AND CASE WHEN (row.deleted_at IS NULL) THEN True ELSE False END
+      AND CASE WHEN row.deleted_at IS NULL THEN true ELSE false END
     ORDER BY row.created_at DESC, row.pk DESC
     LIMIT 1
   ) AS head
@@ -44,7 +44,7 @@ page AS (
       row.id,
       row.direction,
       row.created_at,
-      CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+      CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
       row.deleted_at,
       workspace_connector.id AS workspace_connector_id,
       row.sync_message_pk,
@@ -54,13 +54,13 @@ page AS (
       SELECT p.id
       FROM core_api.workspace_connectors AS p
       WHERE p.pk = row.workspace_connector_pk
-        AND p.id = any(:workspace_connector_in::UUID[])
+        AND p.id = ANY(:workspace_connector_in::UUID[])
         AND p.deleted_at IS NULL
         AND p.workspace_pk = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.company_pk = driver.pk
-      AND CASE WHEN (row.deleted_at IS NULL) THEN True ELSE False END
+      AND CASE WHEN row.deleted_at IS NULL THEN true ELSE false END
     ORDER BY row.created_at DESC, row.pk DESC
     LIMIT :rows - driver.place + 1
   ) AS found
@@ -94,7 +94,7 @@ WHERE (
   SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(company_id))
     AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(sync_message_id))
-    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id)) AS anon_1
+    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

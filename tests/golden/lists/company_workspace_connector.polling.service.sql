@@ -1,8 +1,8 @@
 -- GET /v1/company-workspace-connectors?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include&page[size]=500, for a service.
--- 3,080 bytes as it is sent.
+-- 2,976 bytes as it is sent.
 
 WITH listed AS NOT MATERIALIZED(
-  SELECT *, CASE WHEN (updated_at IS NULL) THEN created_at ELSE updated_at END AS at
+  SELECT *, CASE WHEN updated_at IS NULL THEN created_at ELSE updated_at END AS at
   FROM core_api.company_workspace_connectors
 ),
 page AS (
@@ -25,10 +25,10 @@ page AS (
         WHERE p.pk = row.company_pk
           AND p.deleted_at IS NULL
           AND EXISTS (
-          SELECT *
-          FROM core_api.workspaces AS workspaces_1
-          WHERE workspaces_1.pk = p.workspace_pk
-            AND workspaces_1.deleted_at IS NULL
+          SELECT
+          FROM core_api.workspaces AS there
+          WHERE there.pk = p.workspace_pk
+            AND there.deleted_at IS NULL
         )
         OFFSET 0
       ) AS company
@@ -38,10 +38,10 @@ page AS (
         WHERE p.pk = row.workspace_connector_pk
           AND p.deleted_at IS NULL
           AND EXISTS (
-          SELECT *
-          FROM core_api.workspaces AS workspaces_1
-          WHERE workspaces_1.pk = p.workspace_pk
-            AND workspaces_1.deleted_at IS NULL
+          SELECT
+          FROM core_api.workspaces AS there
+          WHERE there.pk = p.workspace_pk
+            AND there.deleted_at IS NULL
         )
         OFFSET 0
       ) AS workspace_connector
@@ -67,10 +67,10 @@ page AS (
         WHERE p.pk = row.company_pk
           AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           AND EXISTS (
-          SELECT *
-          FROM core_api.workspaces AS workspaces_1
-          WHERE workspaces_1.pk = p.workspace_pk
-            AND workspaces_1.deleted_at IS NULL
+          SELECT
+          FROM core_api.workspaces AS there
+          WHERE there.pk = p.workspace_pk
+            AND there.deleted_at IS NULL
         )
         OFFSET 0
       ) AS company
@@ -80,10 +80,10 @@ page AS (
         WHERE p.pk = row.workspace_connector_pk
           AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           AND EXISTS (
-          SELECT *
-          FROM core_api.workspaces AS workspaces_1
-          WHERE workspaces_1.pk = p.workspace_pk
-            AND workspaces_1.deleted_at IS NULL
+          SELECT
+          FROM core_api.workspaces AS there
+          WHERE there.pk = p.workspace_pk
+            AND there.deleted_at IS NULL
         )
         OFFSET 0
       ) AS workspace_connector
@@ -122,7 +122,7 @@ WHERE (
   SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(company_id))
     AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(sync_message_id))
-    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id)) AS anon_1
+    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id))
   FROM shown
 )
 ORDER BY shown.updated_at ASC, pk ASC

@@ -1,5 +1,5 @@
 -- GET /v1/connectors, for a service.
--- 544 bytes as it is sent.
+-- 542 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
@@ -8,7 +8,7 @@ WITH page AS (
     row.provider,
     row.direction,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at
   FROM core_api.connectors AS row
   WHERE row.deleted_at IS NULL

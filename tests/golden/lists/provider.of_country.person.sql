@@ -1,5 +1,5 @@
 -- GET /v1/providers?filter[country]=FR, for a person.
--- 677 bytes as it is sent.
+-- 659 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
@@ -12,11 +12,11 @@ WITH page AS (
     row.countries,
     row.skill_status,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at
   FROM core_api.providers AS row
   WHERE row.deleted_at IS NULL
-    AND row.countries && CAST(:countries_among::TEXT[] AS TEXT[])
+    AND row.countries && :countries_among::TEXT[]
   ORDER BY row.created_at DESC, row.pk DESC
   LIMIT :rows
 ),

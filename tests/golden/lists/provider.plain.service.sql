@@ -1,5 +1,5 @@
 -- GET /v1/providers, for a service.
--- 629 bytes as it is sent.
+-- 627 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
@@ -12,7 +12,7 @@ WITH page AS (
     row.countries,
     row.skill_status,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at
   FROM core_api.providers AS row
   WHERE row.deleted_at IS NULL

@@ -1,16 +1,16 @@
 -- GET /v1/sync-messages?filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a service.
--- 4,560 bytes as it is sent.
+-- 4,522 bytes as it is sent.
 
 WITH driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk
   FROM core_api.workspace_connectors AS parent
-  WHERE parent.id = any(:workspace_connector_in::UUID[])
-    AND (EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = parent.workspace_pk
-        AND workspaces_1.deleted_at IS NULL
-    ))
+  WHERE parent.id = ANY(:workspace_connector_in::UUID[])
+    AND EXISTS (
+    SELECT
+    FROM core_api.workspaces AS there
+    WHERE there.pk = parent.workspace_pk
+      AND there.deleted_at IS NULL
+  )
 ),
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
@@ -195,7 +195,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id)) AS anon_1
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

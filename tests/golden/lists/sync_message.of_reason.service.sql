@@ -1,17 +1,17 @@
 -- GET /v1/sync-messages?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[reason]=unknown_record, for a service.
--- 3,187 bytes as it is sent.
+-- 3,149 bytes as it is sent.
 
 WITH driver AS (
   SELECT parent.pk, parent.id, parent.pk AS workspace_pk
   FROM core_api.workspaces AS parent
-  WHERE parent.id = any(:workspace_in::UUID[])
+  WHERE parent.id = ANY(:workspace_in::UUID[])
     AND parent.deleted_at IS NULL
-    AND (EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = parent.pk
-        AND workspaces_1.deleted_at IS NULL
-    ))
+    AND EXISTS (
+    SELECT
+    FROM core_api.workspaces AS there
+    WHERE there.pk = parent.pk
+      AND there.deleted_at IS NULL
+  )
 ),
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
@@ -132,7 +132,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id)) AS anon_1
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[outcome]=parked, for a service.
--- 1,507 bytes as it is sent.
+-- 1,472 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
@@ -33,12 +33,12 @@ WITH page AS (
   ) AS workspace ON true
   WHERE row.outcome = :outcome_eq::VARCHAR
     AND (row.workspace_pk IS NULL
-    OR (EXISTS (
-        SELECT *
-        FROM core_api.workspaces AS workspaces_1
-        WHERE workspaces_1.pk = row.workspace_pk
-          AND workspaces_1.deleted_at IS NULL
-      )))
+    OR EXISTS (
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = row.workspace_pk
+        AND there.deleted_at IS NULL
+    ))
     AND row.outcome <> 'applied'
   ORDER BY row.received_at DESC, row.pk DESC
   LIMIT :rows
@@ -66,7 +66,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id)) AS anon_1
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

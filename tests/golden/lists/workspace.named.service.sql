@@ -1,18 +1,18 @@
 -- GET /v1/workspaces?filter[name][starts]=alder, for a service.
--- 655 bytes as it is sent.
+-- 651 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
     row.id,
     row.name,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
     row.folded_name
   FROM wellspring.workspaces_of_caller AS row
   WHERE row.deleted_at IS NULL
     AND row.folded_name >= wellspring.fold(:name_starts::VARCHAR)
-    AND row.folded_name < (wellspring.fold(:name_starts::VARCHAR) || chr(1114111))
+    AND row.folded_name < wellspring.fold(:name_starts::VARCHAR) || chr(1114111)
   ORDER BY row.folded_name ASC, row.pk ASC
   LIMIT :rows
 ),

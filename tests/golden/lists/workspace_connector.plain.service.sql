@@ -1,12 +1,12 @@
 -- GET /v1/workspace-connectors, for a service.
--- 1,298 bytes as it is sent.
+-- 1,263 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
     row.id,
     row.status,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
     workspace.id AS workspace_id,
     connector.id AS connector_id
@@ -17,10 +17,10 @@ WITH page AS (
     WHERE p.pk = row.workspace_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS workspace
@@ -50,7 +50,7 @@ FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_connector', array_agg(id))
     AND wellspring.leave_ids('workspace_connector__workspace', array_agg(workspace_id))
-    AND wellspring.leave_ids('workspace_connector__connector', array_agg(connector_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_connector__connector', array_agg(connector_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

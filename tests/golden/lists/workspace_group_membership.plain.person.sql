@@ -1,30 +1,27 @@
 -- GET /v1/workspace-group-memberships, for a person.
--- 2,419 bytes as it is sent.
+-- 2,350 bytes as it is sent.
 
-WITH driver AS (
-  WITH visible_groups AS (
-    SELECT tenant.pk
-    FROM (
-      SELECT membership.workspace_group_pk AS pk
-      FROM core_api.workspace_group_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-    ) AS held_groups
-    JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
-    WHERE tenant.deleted_at IS NULL
-  )
+WITH caller AS (
+  SELECT caller.pk
+  FROM core_api.peoples AS caller
+  WHERE caller.id = :caller_id::UUID
+    AND caller.deleted_at IS NULL
+    AND caller.source IS NOT NULL
+),
+visible_groups AS (
+  SELECT team.pk
+  FROM core_api.workspace_group_memberships AS membership
+  JOIN core_api.workspace_groups AS team ON team.pk = membership.workspace_group_pk
+  WHERE membership.people_pk = (SELECT pk FROM caller)
+    AND membership.status = 'active'
+    AND membership.deleted_at IS NULL
+    AND team.deleted_at IS NULL
+),
+driver AS (
   SELECT parent.pk, parent.id
   FROM core_api.workspace_groups AS parent
   WHERE parent.deleted_at IS NULL
-    AND parent.pk = any(array((SELECT visible_groups.pk FROM visible_groups)))
+    AND parent.pk = ANY(ARRAY(SELECT pk FROM visible_groups))
 ),
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
@@ -55,7 +52,7 @@ page AS (
       row.role,
       row.status,
       row.created_at,
-      CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+      CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
       row.deleted_at,
       people.id AS people_id
     FROM wellspring.workspace_group_memberships_of_caller AS row
@@ -89,7 +86,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_group_membership__people', array_agg(people_id))
-    AND wellspring.leave_ids('workspace_group_membership__workspace_group', array_agg(workspace_group_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_group_membership__workspace_group', array_agg(workspace_group_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

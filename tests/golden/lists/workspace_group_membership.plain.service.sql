@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-memberships, for a service.
--- 1,171 bytes as it is sent.
+-- 1,159 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
@@ -7,7 +7,7 @@ WITH page AS (
     row.role,
     row.status,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
     people.id AS people_id,
     workspace_group.id AS workspace_group_id
@@ -45,7 +45,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_group_membership__people', array_agg(people_id))
-    AND wellspring.leave_ids('workspace_group_membership__workspace_group', array_agg(workspace_group_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_group_membership__workspace_group', array_agg(workspace_group_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

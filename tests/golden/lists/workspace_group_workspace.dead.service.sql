@@ -1,11 +1,11 @@
 -- GET /v1/workspace-group-workspaces?filter[deleted]=only, for a service.
--- 1,672 bytes as it is sent.
+-- 1,660 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
     row.id,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
     workspace_group.id AS workspace_group_id,
     workspace.id AS workspace_id,
@@ -52,7 +52,7 @@ WHERE (
   SELECT wellspring.leave_ids('workspace_group_workspace__workspace_group', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NULL))
     AND wellspring.leave_ids('workspace_group_workspace__workspace', array_agg(workspace_id))
     AND wellspring.leave_ids('workspace_group_workspace__created_by', array_agg(created_by_id))
-    AND wellspring.leave_ids('workspace_group_workspace__workspace_group__ended', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NOT NULL)) AS anon_1
+    AND wellspring.leave_ids('workspace_group_workspace__workspace_group__ended', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NOT NULL))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

@@ -1,8 +1,8 @@
 -- GET /v1/workspace-group-workspaces?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include, for a service.
--- 2,516 bytes as it is sent.
+-- 2,504 bytes as it is sent.
 
 WITH listed AS NOT MATERIALIZED(
-  SELECT *, CASE WHEN (updated_at IS NULL) THEN created_at ELSE updated_at END AS at
+  SELECT *, CASE WHEN updated_at IS NULL THEN created_at ELSE updated_at END AS at
   FROM core_api.workspace_group_workspaces
 ),
 page AS (
@@ -96,7 +96,7 @@ WHERE (
   SELECT wellspring.leave_ids('workspace_group_workspace__workspace_group', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NULL))
     AND wellspring.leave_ids('workspace_group_workspace__workspace', array_agg(workspace_id))
     AND wellspring.leave_ids('workspace_group_workspace__created_by', array_agg(created_by_id))
-    AND wellspring.leave_ids('workspace_group_workspace__workspace_group__ended', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NOT NULL)) AS anon_1
+    AND wellspring.leave_ids('workspace_group_workspace__workspace_group__ended', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NOT NULL))
   FROM shown
 )
 ORDER BY shown.updated_at ASC, pk ASC

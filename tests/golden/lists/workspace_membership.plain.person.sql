@@ -1,31 +1,31 @@
 -- GET /v1/workspace-memberships, for a person.
--- 2,380 bytes as it is sent.
+-- 2,376 bytes as it is sent.
 
-WITH driver AS (
-  WITH visible AS (
-    SELECT tenant.pk
-    FROM (
-      SELECT membership.workspace_pk AS pk
-      FROM core_api.workspace_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-    ) AS anon_1
-    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_1.pk
-    WHERE tenant.deleted_at IS NULL
-  )
+WITH caller AS (
+  SELECT caller.pk
+  FROM core_api.peoples AS caller
+  WHERE caller.id = :caller_id::UUID
+    AND caller.deleted_at IS NULL
+    AND caller.source IS NOT NULL
+),
+visible AS (
+  SELECT workspace.pk
+  FROM (
+    SELECT membership.workspace_pk AS pk
+    FROM core_api.workspace_memberships AS membership
+    WHERE membership.people_pk = (SELECT pk FROM caller)
+      AND membership.status = 'active'
+      AND membership.deleted_at IS NULL
+  ) AS way
+  JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
+  WHERE workspace.deleted_at IS NULL
+),
+driver AS (
   SELECT parent.pk, parent.id, parent.pk AS workspace_pk
   FROM core_api.workspaces AS parent
   WHERE parent.deleted_at IS NULL
-    AND (SELECT wellspring.leave_workspaces(true) AS done)
-    AND parent.pk = any(array((SELECT visible.pk FROM visible)))
+    AND (SELECT wellspring.leave_workspaces(true))
+    AND parent.pk = ANY(ARRAY(SELECT pk FROM visible))
 ),
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
@@ -56,7 +56,7 @@ page AS (
       row.role,
       row.status,
       row.created_at,
-      CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+      CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
       row.deleted_at,
       people.id AS people_id
     FROM wellspring.workspace_memberships_of_caller AS row
@@ -90,7 +90,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_membership__people', array_agg(people_id))
-    AND wellspring.leave_ids('workspace_membership__workspace', array_agg(workspace_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_membership__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

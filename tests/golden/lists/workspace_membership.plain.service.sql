@@ -1,5 +1,5 @@
 -- GET /v1/workspace-memberships, for a service.
--- 1,227 bytes as it is sent.
+-- 1,192 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
@@ -7,7 +7,7 @@ WITH page AS (
     row.role,
     row.status,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
     people.id AS people_id,
     workspace.id AS workspace_id
@@ -24,10 +24,10 @@ WITH page AS (
     WHERE p.pk = row.workspace_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS workspace
@@ -51,7 +51,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_membership__people', array_agg(people_id))
-    AND wellspring.leave_ids('workspace_membership__workspace', array_agg(workspace_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_membership__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

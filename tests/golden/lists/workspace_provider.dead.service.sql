@@ -1,5 +1,5 @@
 -- GET /v1/workspace-providers?filter[deleted]=only, for a service.
--- 1,310 bytes as it is sent.
+-- 1,275 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
@@ -7,7 +7,7 @@ WITH page AS (
     row.is_selected,
     row.is_matched,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
     workspace.id AS workspace_id,
     provider.id AS provider_id
@@ -18,10 +18,10 @@ WITH page AS (
     WHERE p.pk = row.workspace_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS workspace
@@ -52,7 +52,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_provider__workspace', array_agg(workspace_id))
-    AND wellspring.leave_ids('workspace_provider__provider', array_agg(provider_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_provider__provider', array_agg(provider_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

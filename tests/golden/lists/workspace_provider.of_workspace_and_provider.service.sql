@@ -1,23 +1,23 @@
 -- GET /v1/workspace-providers?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[provider]=00000000-0000-0000-0000-000000000001, for a service.
--- 2,434 bytes as it is sent.
+-- 2,327 bytes as it is sent.
 
 WITH driver AS (
-  SELECT parent.pk, parent.id, parent.pk AS workspace_pk, asked_providers.pk AS within_pk
+  SELECT parent.pk, parent.id, parent.pk AS workspace_pk, other.pk AS within_pk
   FROM core_api.workspaces AS parent
-  JOIN (
-    SELECT wanted.id, coalesce(providers_1.pk, 0) AS pk, providers_1.deleted_at
+  CROSS JOIN (
+    SELECT wanted.id, coalesce(row.pk, 0) AS pk, row.deleted_at
     FROM unnest(:provider_in::UUID[]) AS wanted(id)
-    LEFT OUTER JOIN core_api.providers AS providers_1 ON providers_1.id = wanted.id
-    LIMIT ALL OFFSET 0
-  ) AS asked_providers ON true
-  WHERE parent.id = any(:workspace_in::UUID[])
+    LEFT JOIN core_api.providers AS row ON row.id = wanted.id
+    OFFSET 0
+  ) AS other
+  WHERE parent.id = ANY(:workspace_in::UUID[])
     AND parent.deleted_at IS NULL
-    AND (EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = parent.pk
-        AND workspaces_1.deleted_at IS NULL
-    ))
+    AND EXISTS (
+    SELECT
+    FROM core_api.workspaces AS there
+    WHERE there.pk = parent.pk
+      AND there.deleted_at IS NULL
+  )
 ),
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
@@ -29,7 +29,7 @@ head AS (
       SELECT p.id
       FROM core_api.providers AS p
       WHERE p.pk = row.provider_pk
-        AND p.id = any(:provider_in::UUID[])
+        AND p.id = ANY(:provider_in::UUID[])
         AND p.deleted_at IS NULL
       OFFSET 0
     ) AS provider
@@ -51,7 +51,7 @@ page AS (
       row.is_selected,
       row.is_matched,
       row.created_at,
-      CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+      CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
       row.deleted_at,
       provider.id AS provider_id
     FROM core_api.workspace_providers AS row
@@ -59,7 +59,7 @@ page AS (
       SELECT p.id
       FROM core_api.providers AS p
       WHERE p.pk = row.provider_pk
-        AND p.id = any(:provider_in::UUID[])
+        AND p.id = ANY(:provider_in::UUID[])
         AND p.deleted_at IS NULL
       OFFSET 0
     ) AS provider
@@ -88,7 +88,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_provider__workspace', array_agg(workspace_id))
-    AND wellspring.leave_ids('workspace_provider__provider', array_agg(provider_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_provider__provider', array_agg(provider_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

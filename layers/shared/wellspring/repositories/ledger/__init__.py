@@ -6,15 +6,13 @@ what they are made of, and `composing` puts their text together. What rows point
 flush: `stored_ids` says how.
 """
 
-from wellspring.repositories.ledger.catalogue import choices
 from wellspring.repositories.ledger.columns import own_columns
-from wellspring.repositories.ledger.counts import count
+from wellspring.repositories.ledger.counts import choices, searched
 from wellspring.repositories.ledger.includes import related
 from wellspring.repositories.ledger.linkage import Linkage, Linked, linkage, share
-from wellspring.repositories.ledger.pages import Slice, is_sorted_by_an_index, page
-from wellspring.repositories.ledger.searching import searched
+from wellspring.repositories.ledger.pages import Slice, count, is_sorted_by_an_index, page
+from wellspring.repositories.ledger.rows import live_row, one
 from wellspring.repositories.ledger.shapes import Row
-from wellspring.repositories.ledger.single import live_row, one
 from wellspring.repositories.ledger.stored_ids import place, store
 
 __all__ = [
