@@ -1,6 +1,7 @@
 -- GET /v1/companies?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[name]=Alder, for a person.
 -- 3,927 bytes as it is sent.
 
+-- Who is calling, while they are there.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -8,6 +9,7 @@ WITH caller AS (
     AND caller.deleted_at IS NULL
     AND caller.source IS NOT NULL
 ),
+-- The live groups of which the caller is an active member.
 visible_groups AS (
   SELECT team.pk
   FROM core_api.workspace_group_memberships AS membership
@@ -17,9 +19,11 @@ visible_groups AS (
     AND membership.deleted_at IS NULL
     AND team.deleted_at IS NULL
 ),
+-- The same, as an array.
 own_groups AS (
   SELECT ARRAY(SELECT pk FROM visible_groups) AS pks
 ),
+-- Some of the workspaces that are opened to the caller, live or not: enough to know whether they are few.
 opened AS ((
     SELECT membership.workspace_pk AS pk
     FROM core_api.workspace_memberships AS membership
@@ -41,6 +45,7 @@ opened AS ((
     ) AS of_group
     LIMIT 17
   )),
+-- They as an array; null where they are not few, and each row's workspace is looked up (docs/adr/0042).
 few AS (
   SELECT CASE WHEN (SELECT count(*) FROM opened) <= 16 THEN ARRAY(
     SELECT opened.pk
@@ -53,6 +58,9 @@ few AS (
     )
   ) END AS workspaces
 ),
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
 driver AS (
   SELECT parent.pk, parent.id, parent.pk AS workspace_pk
   FROM (
@@ -99,6 +107,9 @@ driver AS (
       LIMIT 1
     ) IS NOT NULL)
 ),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at ASC, head.head_pk ASC) AS place
   FROM driver
@@ -115,6 +126,10 @@ head AS (
   ORDER BY head.head_at ASC, head.head_pk ASC
   LIMIT :rows
 ),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 page AS (
   SELECT found.*, driver.id AS workspace_id
   FROM head AS driver
@@ -137,10 +152,13 @@ page AS (
   ORDER BY found.folded_name ASC, found.pk ASC
   LIMIT :rows
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *
   FROM page
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT pk,
   id::text AS id,
   name,

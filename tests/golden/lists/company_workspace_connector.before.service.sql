@@ -1,6 +1,10 @@
 -- GET /v1/company-workspace-connectors?page[before]=00000000-0000-0000-0000-000000000001, for a service.
 -- 2,788 bytes as it is sent.
 
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 WITH page AS (
   SELECT row.pk,
     row.id,
@@ -44,6 +48,7 @@ WITH page AS (
   ORDER BY row.created_at ASC, row.pk ASC
   LIMIT :rows
 ),
+-- Whether there are rows on the cursor's other side.
 behind AS (
   SELECT EXISTS (
     SELECT row.created_at AS head_at, row.pk AS head_pk
@@ -80,6 +85,7 @@ behind AS (
     LIMIT 1
   ) AS behind
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *, (
     SELECT id
@@ -92,6 +98,8 @@ shown AS (
   ) AS ended_by_id
   FROM page
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT behind,
   pk,
   id::text AS id,

@@ -1,6 +1,7 @@
 -- GET /v1/company-workspace-connectors?filter[deleted]=only, for a person.
 -- 5,053 bytes as it is sent.
 
+-- Who is calling, while they are there.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -8,6 +9,7 @@ WITH caller AS (
     AND caller.deleted_at IS NULL
     AND caller.source IS NOT NULL
 ),
+-- The live groups of which the caller is an active member.
 visible_groups AS (
   SELECT team.pk
   FROM core_api.workspace_group_memberships AS membership
@@ -17,6 +19,7 @@ visible_groups AS (
     AND membership.deleted_at IS NULL
     AND team.deleted_at IS NULL
 ),
+-- All live workspaces that the caller sees: as a member, or by an enrolment in one of the groups.
 visible AS (
   SELECT workspace.pk
   FROM (
@@ -34,12 +37,18 @@ visible AS (
   JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
   WHERE workspace.deleted_at IS NULL
 ),
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
 driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk, parent.deleted_at IS NULL AS is_live
   FROM core_api.workspace_connectors AS parent
   WHERE (SELECT wellspring.leave_workspaces(false))
     AND parent.workspace_pk = ANY(ARRAY(SELECT pk FROM visible))
 ),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
   FROM driver
@@ -84,6 +93,10 @@ head AS (
   ORDER BY head.head_at DESC, head.head_pk DESC
   LIMIT :rows
 ),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 page AS (
   SELECT found.*, driver.id AS workspace_connector_id
   FROM head AS driver
@@ -144,6 +157,7 @@ page AS (
   ORDER BY found.created_at DESC, found.pk DESC
   LIMIT :rows
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *, (
     SELECT id
@@ -156,6 +170,8 @@ shown AS (
   ) AS ended_by_id
   FROM page
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT pk,
   id::text AS id,
   direction,

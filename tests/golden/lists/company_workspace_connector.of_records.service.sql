@@ -1,6 +1,9 @@
 -- GET /v1/company-workspace-connectors?filter[company]=00000000-0000-0000-0000-000000000001, for a service.
 -- 2,741 bytes as it is sent.
 
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
 WITH driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk
   FROM core_api.companies AS parent
@@ -13,6 +16,9 @@ WITH driver AS (
       AND there.deleted_at IS NULL
   )
 ),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
   FROM driver
@@ -35,6 +41,10 @@ head AS (
   ORDER BY head.head_at DESC, head.head_pk DESC
   LIMIT :rows
 ),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 page AS (
   SELECT found.*, driver.id AS company_id
   FROM head AS driver
@@ -65,6 +75,7 @@ page AS (
   ORDER BY found.created_at DESC, found.pk DESC
   LIMIT :rows
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *, (
     SELECT id
@@ -77,6 +88,8 @@ shown AS (
   ) AS ended_by_id
   FROM page
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT pk,
   id::text AS id,
   direction,

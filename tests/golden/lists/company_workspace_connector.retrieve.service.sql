@@ -1,6 +1,7 @@
 -- GET /v1/company-workspace-connectors/ID, for a service.
 -- 1,729 bytes as it is sent.
 
+-- The row, where it is there and the caller sees it. What they see is computed first, whatever is asked.
 WITH found AS (
   SELECT row.id,
     row.direction,
@@ -28,6 +29,8 @@ WITH found AS (
   )
     AND workspace_connector.workspace_pk = company.workspace_pk
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT id::text AS id,
   direction,
   created_at::text AS created_at,

@@ -1,6 +1,7 @@
 -- include: the rows of type connector that rows before it in the flush point to, for a person.
 -- 592 bytes as it is sent.
 
+-- The rows, and what is shown with them.
 WITH shown AS (
   SELECT row.id,
     row.name,
@@ -17,6 +18,7 @@ WITH shown AS (
     ))
     AND row.deleted_at IS NULL
 )
+-- What is answered, ids and times as text.
 SELECT id::text AS id,
   name,
   provider,

@@ -1,12 +1,14 @@
 -- GET /v1/workspace-groups?include=workspaces,memberships: the linkage of the groups.
 -- 1,824 bytes as it is sent.
 
+-- How many of each relationship are read of each group.
 WITH share AS (
   SELECT greatest(500 / greatest(least(cardinality(ARRAY(
             SELECT unnest(nullif(current_setting('wellspring.left_' || place.name, true), '')::uuid[])
             FROM unnest(:places::TEXT[]) AS place(name)
           )), :most_rows::INTEGER), 1), 1) + 1 AS rows
 ),
+-- The first of each relationship of each group.
 held AS (
   SELECT team.id AS group_id, 'memberships' AS relationship, first.*
   FROM core_api.workspace_groups AS team
@@ -40,6 +42,8 @@ held AS (
       FROM unnest(:places::TEXT[]) AS place(name)
     ))
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT group_id, relationship, id, link_id, since, place
 FROM held
 WHERE (

@@ -1,6 +1,7 @@
 -- include: the rows of type workspace_group that rows before it in the flush point to, for a person.
 -- 1,795 bytes as it is sent.
 
+-- Who is calling, while they are there.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -8,6 +9,7 @@ WITH caller AS (
     AND caller.deleted_at IS NULL
     AND caller.source IS NOT NULL
 ),
+-- The live groups of which the caller is an active member.
 visible_groups AS (
   SELECT team.pk
   FROM core_api.workspace_group_memberships AS membership
@@ -17,6 +19,7 @@ visible_groups AS (
     AND membership.deleted_at IS NULL
     AND team.deleted_at IS NULL
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT row.id,
     row.name,
@@ -42,6 +45,8 @@ shown AS (
       ))
     OR row.pk = ANY(ARRAY(SELECT pk FROM visible_groups)))
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT id::text AS id,
   name,
   created_at::text AS created_at,

@@ -1,6 +1,7 @@
 -- GET /v1/workspaces?filter[name][starts]=alder, for a person.
 -- 1,775 bytes as it is sent.
 
+-- Who is calling, while they are there.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -8,6 +9,7 @@ WITH caller AS (
     AND caller.deleted_at IS NULL
     AND caller.source IS NOT NULL
 ),
+-- The live groups of which the caller is an active member.
 visible_groups AS (
   SELECT team.pk
   FROM core_api.workspace_group_memberships AS membership
@@ -17,6 +19,7 @@ visible_groups AS (
     AND membership.deleted_at IS NULL
     AND team.deleted_at IS NULL
 ),
+-- All live workspaces that the caller sees: as a member, or by an enrolment in one of the groups.
 visible AS (
   SELECT workspace.pk
   FROM (
@@ -34,6 +37,10 @@ visible AS (
   JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
   WHERE workspace.deleted_at IS NULL
 ),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 page AS (
   SELECT row.pk,
     row.id,
@@ -51,10 +58,12 @@ page AS (
   ORDER BY row.folded_name ASC, row.pk ASC
   LIMIT :rows
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *
   FROM page
 )
+-- What is answered, ids and times as text.
 SELECT pk,
   id::text AS id,
   name,

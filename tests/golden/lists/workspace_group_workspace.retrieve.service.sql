@@ -1,6 +1,7 @@
 -- GET /v1/workspace-group-workspaces/ID, for a service.
 -- 1,653 bytes as it is sent.
 
+-- The row, where it is there and the caller sees it. What they see is computed first, whatever is asked.
 WITH found AS (
   SELECT row.id,
     row.created_at,
@@ -30,6 +31,8 @@ WITH found AS (
         AND there.deleted_at IS NULL
     ))
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT id::text AS id,
   created_at::text AS created_at,
   updated_at::text AS updated_at,

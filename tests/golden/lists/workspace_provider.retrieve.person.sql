@@ -1,6 +1,7 @@
 -- GET /v1/workspace-providers/ID, for a person.
 -- 4,137 bytes as it is sent.
 
+-- Who is calling, while they are there.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -8,6 +9,7 @@ WITH caller AS (
     AND caller.deleted_at IS NULL
     AND caller.source IS NOT NULL
 ),
+-- The live groups of which the caller is an active member.
 visible_groups AS (
   SELECT team.pk
   FROM core_api.workspace_group_memberships AS membership
@@ -17,9 +19,11 @@ visible_groups AS (
     AND membership.deleted_at IS NULL
     AND team.deleted_at IS NULL
 ),
+-- The same, as an array.
 own_groups AS (
   SELECT ARRAY(SELECT pk FROM visible_groups) AS pks
 ),
+-- Some of the workspaces that are opened to the caller, live or not: enough to know whether they are few.
 opened AS ((
     SELECT membership.workspace_pk AS pk
     FROM core_api.workspace_memberships AS membership
@@ -41,6 +45,7 @@ opened AS ((
     ) AS of_group
     LIMIT 17
   )),
+-- They as an array; null where they are not few, and each row's workspace is looked up (docs/adr/0042).
 few AS (
   SELECT CASE WHEN (SELECT count(*) FROM opened) <= 16 THEN ARRAY(
     SELECT opened.pk
@@ -53,6 +58,7 @@ few AS (
     )
   ) END AS workspaces
 ),
+-- The row, where it is there and the caller sees it. What they see is computed first, whatever is asked.
 found AS (
   SELECT row.id,
     row.is_selected,
@@ -144,6 +150,8 @@ found AS (
     ) IS NOT NULL)
     AND true
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT id::text AS id,
   is_selected,
   is_matched,

@@ -1,6 +1,7 @@
 -- GET /v1/workspace-providers/ID, for a service.
 -- 1,075 bytes as it is sent.
 
+-- The row, where it is there and the caller sees it. What they see is computed first, whatever is asked.
 WITH found AS (
   SELECT row.id,
     row.is_selected,
@@ -25,6 +26,8 @@ WITH found AS (
   )
     AND true
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT id::text AS id,
   is_selected,
   is_matched,

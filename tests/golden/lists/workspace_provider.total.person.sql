@@ -1,6 +1,7 @@
 -- GET /v1/workspace-providers?page[total]=true: the total, for a person.
 -- 1,708 bytes as it is sent.
 
+-- Who is calling, while they are there.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -8,6 +9,7 @@ WITH caller AS (
     AND caller.deleted_at IS NULL
     AND caller.source IS NOT NULL
 ),
+-- The live groups of which the caller is an active member.
 visible_groups AS (
   SELECT team.pk
   FROM core_api.workspace_group_memberships AS membership
@@ -17,6 +19,7 @@ visible_groups AS (
     AND membership.deleted_at IS NULL
     AND team.deleted_at IS NULL
 ),
+-- All live workspaces that the caller sees: as a member, or by an enrolment in one of the groups.
 visible AS (
   SELECT workspace.pk
   FROM (
@@ -34,6 +37,9 @@ visible AS (
   JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
   WHERE workspace.deleted_at IS NULL
 ),
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
 driver AS (
   SELECT parent.pk, parent.id, parent.pk AS workspace_pk
   FROM core_api.workspaces AS parent
@@ -41,6 +47,7 @@ driver AS (
     AND (SELECT wellspring.leave_workspaces(false))
     AND parent.pk = ANY(ARRAY(SELECT pk FROM visible))
 )
+-- What is answered, ids and times as text.
 SELECT count(*)
 FROM (
   SELECT 1
