@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?page[after]=00000000-0000-0000-0000-000000000001, for a person.
--- 6,484 bytes as it is sent.
+-- 6,641 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -55,7 +55,7 @@ newest AS (
   FROM wellspring.newest_of_company_workspace_connectors((
       SELECT CASE WHEN count(*) > 2 * :rows THEN CAST(:rows AS integer) END
       FROM driver
-    ), :cursor_at, :cursor_pk)
+    ), :cursor_at, least(:cursor_pk, 9223372036854775806) + 1)
 ),
 -- The drivers that it knows of, the newest first.
 likely AS (
@@ -83,7 +83,7 @@ near AS (
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk
       AND row.deleted_at IS NULL
-      AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
+      AND (row.created_at, row.pk) <= (:cursor_at, :cursor_pk)
     ORDER BY row.created_at DESC, row.pk DESC
     LIMIT 1
   ) AS head
@@ -143,7 +143,7 @@ head AS (
       ) AS company
       WHERE row.workspace_connector_pk = driver.pk
         AND row.deleted_at IS NULL
-        AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
+        AND (row.created_at, row.pk) <= (:cursor_at, :cursor_pk)
       ORDER BY row.created_at DESC, row.pk DESC
       LIMIT 1
     ) AS head
@@ -175,7 +175,7 @@ reach AS (
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
           AND row.deleted_at IS NULL
-          AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
+          AND (row.created_at, row.pk) <= (:cursor_at, :cursor_pk)
         ORDER BY row.created_at DESC, row.pk DESC
         LIMIT :rows
       ) AS sampled
@@ -212,7 +212,7 @@ page AS (
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk
       AND row.deleted_at IS NULL
-      AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
+      AND (row.created_at, row.pk) <= (:cursor_at, :cursor_pk)
       AND row.created_at >= (SELECT reach.at FROM reach)
     ORDER BY row.created_at DESC, row.pk DESC
     LIMIT :rows - driver.place + 1
@@ -223,6 +223,11 @@ page AS (
 -- Whether there are rows on the cursor's other side.
 behind AS (
   SELECT EXISTS (
+    SELECT
+    FROM page
+    WHERE (page.created_at, page.pk) = (:cursor_at, :cursor_pk)
+  )
+    OR EXISTS (
     SELECT 1
     FROM driver
     CROSS JOIN LATERAL (
@@ -238,7 +243,7 @@ behind AS (
       ) AS company
       WHERE row.workspace_connector_pk = driver.pk
         AND row.deleted_at IS NULL
-        AND (row.created_at, row.pk) >= (:cursor_at, :cursor_pk)
+        AND (row.created_at, row.pk) > (:cursor_at, :cursor_pk)
       ORDER BY row.created_at ASC, row.pk ASC
       LIMIT 1
     ) AS nearest
@@ -256,6 +261,7 @@ shown AS (
     WHERE pk = page.ended_by_pk
   ) AS ended_by_id
   FROM page
+  WHERE (page.created_at, page.pk) <> (:cursor_at, :cursor_pk)
 )
 -- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
 -- what is included with them.

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?page[after]=00000000-0000-0000-0000-000000000001, for a service.
--- 2,790 bytes as it is sent.
+-- 2,908 bytes as it is sent.
 
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
@@ -44,13 +44,18 @@ WITH page AS (
     OFFSET 0
   ) AS workspace_connector
   WHERE row.deleted_at IS NULL
-    AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
+    AND (row.created_at, row.pk) <= (:cursor_at, :cursor_pk)
   ORDER BY row.created_at DESC, row.pk DESC
   LIMIT :rows
 ),
 -- Whether there are rows on the cursor's other side.
 behind AS (
   SELECT EXISTS (
+    SELECT
+    FROM page
+    WHERE (page.created_at, page.pk) = (:cursor_at, :cursor_pk)
+  )
+    OR EXISTS (
     SELECT row.created_at AS head_at, row.pk AS head_pk
     FROM core_api.company_workspace_connectors AS row
     CROSS JOIN LATERAL (
@@ -80,7 +85,7 @@ behind AS (
       OFFSET 0
     ) AS workspace_connector
     WHERE row.deleted_at IS NULL
-      AND (row.created_at, row.pk) >= (:cursor_at, :cursor_pk)
+      AND (row.created_at, row.pk) > (:cursor_at, :cursor_pk)
     ORDER BY row.created_at ASC, row.pk ASC
     LIMIT 1
   ) AS behind
@@ -97,6 +102,7 @@ shown AS (
     WHERE pk = page.ended_by_pk
   ) AS ended_by_id
   FROM page
+  WHERE (page.created_at, page.pk) <> (:cursor_at, :cursor_pk)
 )
 -- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
 -- what is included with them.

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[deleted]=include, for a person.
--- 6,108 bytes as it is sent.
+-- 5,880 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -77,7 +77,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -93,7 +92,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -157,7 +155,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -181,7 +178,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[deleted]=only, for a person.
--- 5,053 bytes as it is sent.
+-- 4,825 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -61,7 +61,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -77,7 +76,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -117,7 +115,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -141,7 +138,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[deleted]=only, for a service.
--- 1,991 bytes as it is sent.
+-- 1,877 bytes as it is sent.
 
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
@@ -21,7 +21,6 @@ WITH page AS (
     SELECT p.id
     FROM core_api.companies AS p
     WHERE p.pk = row.company_pk
-      AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
       AND EXISTS (
       SELECT
       FROM core_api.workspaces AS there
@@ -34,7 +33,6 @@ WITH page AS (
     SELECT p.id
     FROM core_api.workspace_connectors AS p
     WHERE p.pk = row.workspace_connector_pk
-      AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
       AND EXISTS (
       SELECT
       FROM core_api.workspaces AS there

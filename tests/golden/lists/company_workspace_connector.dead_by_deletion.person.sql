@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[deleted]=only&sort=-deleted_at&filter[deleted_at][gte]=2026-05-10T00:00:00Z, for a person.
--- 5,154 bytes as it is sent.
+-- 4,926 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -61,7 +61,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -78,7 +77,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -119,7 +117,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -144,7 +141,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include&page[size]=500, for a person.
--- 9,479 bytes as it is sent.
+-- 9,137 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -102,7 +102,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -119,7 +118,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -191,7 +189,6 @@ reach AS (
               SELECT p.id
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
-                AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
                 AND p.workspace_pk = driver.workspace_pk
               OFFSET 0
             ) AS company
@@ -208,7 +205,6 @@ reach AS (
               SELECT p.id
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
-                AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
                 AND p.workspace_pk = driver.workspace_pk
               OFFSET 0
             ) AS company
@@ -305,7 +301,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -331,7 +326,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include&page[size]=500, for a service.
--- 2,976 bytes as it is sent.
+-- 2,862 bytes as it is sent.
 
 -- The table with the order of the list as a column; planned where it is read.
 WITH listed AS NOT MATERIALIZED(
@@ -70,7 +70,6 @@ page AS (
         SELECT p.id
         FROM core_api.companies AS p
         WHERE p.pk = row.company_pk
-          AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           AND EXISTS (
           SELECT
           FROM core_api.workspaces AS there
@@ -83,7 +82,6 @@ page AS (
         SELECT p.id
         FROM core_api.workspace_connectors AS p
         WHERE p.pk = row.workspace_connector_pk
-          AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           AND EXISTS (
           SELECT
           FROM core_api.workspaces AS there

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include&page[size]=500&page[after]=00000000-0000-0000-0000-000000000001, for a person.
--- 11,968 bytes as it is sent.
+-- 11,642 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -75,7 +75,7 @@ head AS (
           AND row.direction = 'input'
           AND row.at >= :updated_at_gte
           AND driver.is_live
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT 1
       ) UNION ALL (
@@ -94,7 +94,7 @@ head AS (
           AND row.direction = 'output'
           AND row.at >= :updated_at_gte
           AND driver.is_live
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT 1
       ) UNION ALL (
@@ -104,7 +104,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -112,7 +111,7 @@ head AS (
           AND row.deleted_at IS NOT NULL
           AND row.direction = 'input'
           AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT 1
       ) UNION ALL (
@@ -122,7 +121,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -130,7 +128,7 @@ head AS (
           AND row.deleted_at IS NOT NULL
           AND row.direction = 'output'
           AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT 1
       )) AS merged
@@ -168,7 +166,7 @@ reach AS (
               AND row.direction = 'input'
               AND row.at >= :updated_at_gte
               AND driver.is_live
-              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+              AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
             ORDER BY row.at ASC, row.pk ASC
             LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
           ) UNION ALL (
@@ -187,7 +185,7 @@ reach AS (
               AND row.direction = 'output'
               AND row.at >= :updated_at_gte
               AND driver.is_live
-              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+              AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
             ORDER BY row.at ASC, row.pk ASC
             LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
           ) UNION ALL (
@@ -197,7 +195,6 @@ reach AS (
               SELECT p.id
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
-                AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
                 AND p.workspace_pk = driver.workspace_pk
               OFFSET 0
             ) AS company
@@ -205,7 +202,7 @@ reach AS (
               AND row.deleted_at IS NOT NULL
               AND row.direction = 'input'
               AND row.at >= :updated_at_gte
-              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+              AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
             ORDER BY row.at ASC, row.pk ASC
             LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
           ) UNION ALL (
@@ -215,7 +212,6 @@ reach AS (
               SELECT p.id
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
-                AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
                 AND p.workspace_pk = driver.workspace_pk
               OFFSET 0
             ) AS company
@@ -223,7 +219,7 @@ reach AS (
               AND row.deleted_at IS NOT NULL
               AND row.direction = 'output'
               AND row.at >= :updated_at_gte
-              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+              AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
             ORDER BY row.at ASC, row.pk ASC
             LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
           )) AS merged
@@ -268,7 +264,7 @@ page AS (
           AND row.direction = 'input'
           AND row.at >= :updated_at_gte
           AND driver.is_live
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
           AND row.at <= (SELECT reach.at FROM reach)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT :rows - driver.place + 1
@@ -296,7 +292,7 @@ page AS (
           AND row.direction = 'output'
           AND row.at >= :updated_at_gte
           AND driver.is_live
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
           AND row.at <= (SELECT reach.at FROM reach)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT :rows - driver.place + 1
@@ -315,7 +311,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -323,7 +318,7 @@ page AS (
           AND row.deleted_at IS NOT NULL
           AND row.direction = 'input'
           AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
           AND row.at <= (SELECT reach.at FROM reach)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT :rows - driver.place + 1
@@ -342,7 +337,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -350,7 +344,7 @@ page AS (
           AND row.deleted_at IS NOT NULL
           AND row.direction = 'output'
           AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
           AND row.at <= (SELECT reach.at FROM reach)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT :rows - driver.place + 1
@@ -364,6 +358,11 @@ page AS (
 -- Whether there are rows on the cursor's other side.
 behind AS (
   SELECT EXISTS (
+    SELECT
+    FROM page
+    WHERE (page.updated_at, page.pk) = (:cursor_at, :cursor_pk)
+  )
+    OR EXISTS (
     SELECT 1
     FROM driver
     CROSS JOIN LATERAL (
@@ -384,7 +383,7 @@ behind AS (
             AND row.direction = 'input'
             AND row.at >= :updated_at_gte
             AND driver.is_live
-            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
           ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
         ) UNION ALL (
@@ -403,7 +402,7 @@ behind AS (
             AND row.direction = 'output'
             AND row.at >= :updated_at_gte
             AND driver.is_live
-            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
           ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
         ) UNION ALL (
@@ -413,7 +412,6 @@ behind AS (
             SELECT p.id
             FROM core_api.companies AS p
             WHERE p.pk = row.company_pk
-              AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
               AND p.workspace_pk = driver.workspace_pk
             OFFSET 0
           ) AS company
@@ -421,7 +419,7 @@ behind AS (
             AND row.deleted_at IS NOT NULL
             AND row.direction = 'input'
             AND row.at >= :updated_at_gte
-            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
           ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
         ) UNION ALL (
@@ -431,7 +429,6 @@ behind AS (
             SELECT p.id
             FROM core_api.companies AS p
             WHERE p.pk = row.company_pk
-              AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
               AND p.workspace_pk = driver.workspace_pk
             OFFSET 0
           ) AS company
@@ -439,7 +436,7 @@ behind AS (
             AND row.deleted_at IS NOT NULL
             AND row.direction = 'output'
             AND row.at >= :updated_at_gte
-            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
           ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
         )) AS merged
@@ -460,6 +457,7 @@ shown AS (
     WHERE pk = page.ended_by_pk
   ) AS ended_by_id
   FROM page
+  WHERE (page.updated_at, page.pk) <> (:cursor_at, :cursor_pk)
 )
 -- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
 -- what is included with them.

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces?page[after]=00000000-0000-0000-0000-000000000001, for a person.
--- 4,099 bytes as it is sent.
+-- 4,222 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -65,7 +65,7 @@ head AS (
     ) AS workspace_group
     WHERE row.workspace_pk = driver.pk
       AND row.deleted_at IS NULL
-      AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
+      AND (row.created_at, row.pk) <= (:cursor_at, :cursor_pk)
     ORDER BY row.created_at DESC, row.pk DESC
     LIMIT 1
   ) AS head
@@ -103,7 +103,7 @@ page AS (
     ) AS created_by ON true
     WHERE row.workspace_pk = driver.pk
       AND row.deleted_at IS NULL
-      AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
+      AND (row.created_at, row.pk) <= (:cursor_at, :cursor_pk)
     ORDER BY row.created_at DESC, row.pk DESC
     LIMIT :rows - driver.place + 1
   ) AS found
@@ -113,6 +113,11 @@ page AS (
 -- Whether there are rows on the cursor's other side.
 behind AS (
   SELECT EXISTS (
+    SELECT
+    FROM page
+    WHERE (page.created_at, page.pk) = (:cursor_at, :cursor_pk)
+  )
+    OR EXISTS (
     SELECT 1
     FROM driver
     CROSS JOIN LATERAL (
@@ -127,7 +132,7 @@ behind AS (
       ) AS workspace_group
       WHERE row.workspace_pk = driver.pk
         AND row.deleted_at IS NULL
-        AND (row.created_at, row.pk) >= (:cursor_at, :cursor_pk)
+        AND (row.created_at, row.pk) > (:cursor_at, :cursor_pk)
       ORDER BY row.created_at ASC, row.pk ASC
       LIMIT 1
     ) AS nearest
@@ -137,6 +142,7 @@ behind AS (
 shown AS (
   SELECT *
   FROM page
+  WHERE (page.created_at, page.pk) <> (:cursor_at, :cursor_pk)
 )
 -- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
 -- what is included with them.

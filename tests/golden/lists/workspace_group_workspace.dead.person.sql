@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces?filter[deleted]=only, for a person.
--- 7,230 bytes as it is sent.
+-- 7,002 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -152,7 +152,6 @@ head AS (
           SELECT p.id
           FROM core_api.workspace_groups AS p
           WHERE p.pk = row.workspace_group_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           OFFSET 0
         ) AS workspace_group
         WHERE row.workspace_pk = driver.pk
@@ -167,7 +166,6 @@ head AS (
           SELECT p.id
           FROM core_api.workspace_groups AS p
           WHERE p.pk = row.workspace_group_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           OFFSET 0
         ) AS workspace_group
         WHERE row.workspace_pk = driver.pk
@@ -204,7 +202,6 @@ page AS (
           SELECT p.id
           FROM core_api.workspace_groups AS p
           WHERE p.pk = row.workspace_group_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           OFFSET 0
         ) AS workspace_group
         LEFT JOIN LATERAL (
@@ -231,7 +228,6 @@ page AS (
           SELECT p.id
           FROM core_api.workspace_groups AS p
           WHERE p.pk = row.workspace_group_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           OFFSET 0
         ) AS workspace_group
         LEFT JOIN LATERAL (

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include, for a person.
--- 8,177 bytes as it is sent.
+-- 7,949 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -174,7 +174,6 @@ head AS (
           SELECT p.id
           FROM core_api.workspace_groups AS p
           WHERE p.pk = row.workspace_group_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           OFFSET 0
         ) AS workspace_group
         WHERE row.workspace_pk = driver.pk
@@ -190,7 +189,6 @@ head AS (
           SELECT p.id
           FROM core_api.workspace_groups AS p
           WHERE p.pk = row.workspace_group_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           OFFSET 0
         ) AS workspace_group
         WHERE row.workspace_pk = driver.pk
@@ -257,7 +255,6 @@ page AS (
           SELECT p.id
           FROM core_api.workspace_groups AS p
           WHERE p.pk = row.workspace_group_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           OFFSET 0
         ) AS workspace_group
         LEFT JOIN LATERAL (
@@ -285,7 +282,6 @@ page AS (
           SELECT p.id
           FROM core_api.workspace_groups AS p
           WHERE p.pk = row.workspace_group_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
           OFFSET 0
         ) AS workspace_group
         LEFT JOIN LATERAL (

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include, for a service.
--- 2,504 bytes as it is sent.
+-- 2,447 bytes as it is sent.
 
 -- The table with the order of the list as a column; planned where it is read.
 WITH listed AS NOT MATERIALIZED(
@@ -60,7 +60,6 @@ page AS (
         SELECT p.id
         FROM core_api.workspace_groups AS p
         WHERE p.pk = row.workspace_group_pk
-          AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
         OFFSET 0
       ) AS workspace_group
       CROSS JOIN LATERAL (

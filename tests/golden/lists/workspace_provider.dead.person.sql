@@ -1,5 +1,5 @@
 -- GET /v1/workspace-providers?filter[deleted]=only, for a person.
--- 3,076 bytes as it is sent.
+-- 2,962 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -60,7 +60,6 @@ head AS (
       SELECT p.id
       FROM core_api.providers AS p
       WHERE p.pk = row.provider_pk
-        AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
       OFFSET 0
     ) AS provider
     WHERE row.workspace_pk = driver.pk
@@ -92,7 +91,6 @@ page AS (
       SELECT p.id
       FROM core_api.providers AS p
       WHERE p.pk = row.provider_pk
-        AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
       OFFSET 0
     ) AS provider
     WHERE row.workspace_pk = driver.pk

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-providers?filter[deleted]=only, for a service.
--- 1,275 bytes as it is sent.
+-- 1,218 bytes as it is sent.
 
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
@@ -33,7 +33,6 @@ WITH page AS (
     SELECT p.id
     FROM core_api.providers AS p
     WHERE p.pk = row.provider_pk
-      AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
     OFFSET 0
   ) AS provider
   WHERE row.deleted_at IS NOT NULL

@@ -44,8 +44,14 @@ LOOKUP = "{join} LATERAL (SELECT p.id FROM {parents} AS p WHERE {conditions} OFF
 IS_LIVE = "p.deleted_at IS NULL"
 # The page as documents are made of it. The messages of a row are found here: of the rows that are read for a page most
 # are not on it. WHERE: the ids that its rows point to are stored for what is included with it (docs/adr/0041).
-SHOWN = "SELECT *{messages} FROM page"
+SHOWN = "SELECT *{messages} FROM page{ahead}"
 MESSAGE = ", (SELECT id FROM {messages} WHERE pk = page.{column}) AS {name}_id"
+# A page that continues from a row is read from that row on: where it is there still, something lies behind the page,
+# and no other row is looked for.
+AHEAD = " WHERE (page.{at}, page.pk) <> (:cursor_at, :cursor_pk)"
+BEHIND = """
+SELECT EXISTS (SELECT FROM page WHERE (page.{at}, page.pk) = (:cursor_at, :cursor_pk)) OR EXISTS ({rows}) AS behind
+"""
 PAGE_OF_DOCUMENTS = "SELECT {columns} FROM {source} {storing} ORDER BY {order}"
 COUNT = "SELECT count(*) FROM ({rows}) AS counted"
 
@@ -88,13 +94,14 @@ class PageBuilder:
         self.parts["page"] = self.page()
         source, known = "shown", ["pk"]
         if self.shape.cursor:
-            self.parts["behind"] = f"SELECT EXISTS ({self.row_behind()}) AS behind"
+            self.parts["behind"] = BEHIND.format(at=self.shape.sort.name, rows=self.row_behind())
             source, known = "behind LEFT JOIN shown ON true", ["behind", "pk"]
         messages = (
             MESSAGE.format(messages=target_table(trace), column=trace.column, name=trace.name)
             for trace in self.resource.traces
         )
-        self.parts["shown"] = SHOWN.format(messages="".join(messages))
+        ahead = AHEAD.format(at=self.shape.sort.name) if self.shape.cursor else ""
+        self.parts["shown"] = SHOWN.format(messages="".join(messages), ahead=ahead)
         types = types_of(self.resource, self.shown, self.columns)
         storing = store_ids(self.resource, "shown")
         order = self._order(f"shown.{self.shape.sort.name}", "pk", reverse=self.shape.backward)
@@ -160,11 +167,11 @@ class PageBuilder:
             indexes: which.
             limit: how many rows.
             full: all columns of the page; or only `head_at` and `head_pk`, a row's place.
-            behind: the rows on the other side of the cursor, it included, instead of those ahead of it.
+            behind: the rows on the other side of the cursor instead of itself and those ahead of it.
             reach: a time beyond which no row is wanted; empty for none.
         """
         reverse = self.shape.backward is not behind
-        beside = [self._beside_cursor(reverse=reverse, inclusive=behind)] if self.shape.cursor else []
+        beside = [self._beside_cursor(reverse=reverse, inclusive=not behind)] if self.shape.cursor else []
         if reach:
             beside.append(f"{self.at} {'<=' if self._ascending(reverse=reverse) else '>='} {reach}")
         found = []
@@ -226,7 +233,9 @@ class PageBuilder:
 
     def _guards(self, index: ListIndex, table: Table) -> Iterator[str]:
         """Yield the conditions on a parent without whom a row is not there, and whose workspace it is of."""
-        yield IS_LIVE if index.live else outlives("p", table)
+        # Of a dead row only its workspaces are asked for.
+        if index.live is not False or table.name == "workspaces":
+            yield IS_LIVE if index.live else outlives("p", table)
         workspace = workspace_of("p", table)
         # Where any parent opens a row, the one that led to it has.
         if workspace and self.resource.tenancy != "any":

@@ -20,6 +20,9 @@ SELECT *
             FROM driver), -- nothing where a page has room for half of them
          {before})
 """
+FROM_THE_NEWEST = "'infinity'::timestamptz, 9223372036854775807"
+# The cursor's own row is read, too, whatever pk it has.
+FROM_CURSOR = ":cursor_at, least(:cursor_pk, 9223372036854775806) + 1"
 LIKELY = """
 SELECT driver.*, newest_at, newest_pk, row_number() OVER (ORDER BY newest_at DESC, newest_pk DESC) AS turn
   FROM driver
@@ -80,7 +83,7 @@ def heads(first: str, *, is_after: bool, table: str) -> dict[str, str]:
         is_after: whether the page continues from a row.
         table: of the rows.
     """
-    before = ":cursor_at, :cursor_pk" if is_after else "'infinity'::timestamptz, 9223372036854775807"
+    before = FROM_CURSOR if is_after else FROM_THE_NEWEST
     return {
         "newest": NEWEST.format(table=table, before=before),
         "likely": LIKELY,

@@ -69,7 +69,8 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
     shape = shape_of(principal, query, cursor=position is not None, backward=query.backward)
     values = {"rows": query.size + 1, **values_of(principal, query)}
     if position is not None:
-        values |= {"cursor_at": position.at, "cursor_pk": position.pk}
+        # The row that it continues from is read, too (`building.BEHIND`).
+        values |= {"rows": query.size + 2, "cursor_at": position.at, "cursor_pk": position.pk}
     read = partial(_slice, query, of_cursor=position is not None)
     return Question(Asked(_page_compiled(shape), values), read)
 

@@ -50,7 +50,7 @@ NAMED = "SELECT {name}.pk FROM {parents} AS {name} WHERE {conditions}"
 AMONG_NAMED = "row.{column} = ANY (ARRAY(SELECT pk FROM named_{name}))"
 
 # ---- head: of the drivers that have a row ahead of the cursor those with the first such rows ---------------
-# No others can have rows on the page.
+# From the cursor on, its own row included. No others can have rows on the page.
 HEADS = """
 SELECT driver.*, row_number() OVER (ORDER BY {order}) AS place
   FROM driver
@@ -188,7 +188,7 @@ class PerParentMerge(PageBuilder):
         return PAGE.format(leading=leading, found=found, order=order)
 
     def row_behind(self) -> str:
-        """Return the query of the nearest row of each driver at and behind the cursor."""
+        """Return the query of the nearest row of each driver behind the cursor."""
         return ROW_BEHIND.format(nearest=self._first_rows(self.indexes, "1", full=False, behind=True))
 
     def any_rows(self) -> str:

@@ -30,14 +30,14 @@ class WholeSorted(PageBuilder):
         self.source = str(self.rows)
 
     def page(self) -> str:
-        """Return the query of the first rows of the sorted list, ahead of the cursor."""
+        """Return the query of the first rows of the sorted list, from the cursor on."""
         reverse = self.shape.backward
-        beside = [self._beside_cursor(reverse=reverse, inclusive=False)] if self.shape.cursor else []
+        beside = [self._beside_cursor(reverse=reverse, inclusive=True)] if self.shape.cursor else []
         return f"{self._rows(*beside)} ORDER BY {self._order(self.at, 'row.pk', reverse=reverse)} LIMIT :rows"
 
     def row_behind(self) -> str:
-        """Return the query of the rows at and behind the cursor."""
-        return self._rows(self._beside_cursor(reverse=not self.shape.backward, inclusive=True))
+        """Return the query of the rows behind the cursor."""
+        return self._rows(self._beside_cursor(reverse=not self.shape.backward, inclusive=False))
 
     def any_rows(self) -> str:
         """Return the query of visible rows."""
