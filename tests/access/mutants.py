@@ -533,7 +533,7 @@ def _opened() -> Iterator[str]:
 WITHOUT_SECOND = (*(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY" for table in TABLES), *_opened())
 _SQL_CONDITION = re.compile(
     r"(?:[a-z]+|\{parent\})\.deleted_at IS NULL|membership\.status = 'active'|caller\.id = wellspring\.caller\(\)"
-    r"|caller\.id = :caller_id|membership\.people_pk = \(SELECT pk FROM caller\)"
+    r"|membership\.people_pk = \(SELECT pk FROM caller\)"
     r"|there\.id = ANY \(:claimed_workspaces\)"
     r"|caller\.source IS NOT NULL"
     r"|[a-z._]*pk = ANY \(\(SELECT wellspring\.\w+\(\)\)::bigint\[\]\)|\(SELECT wellspring\.is_service\(\)\)"
