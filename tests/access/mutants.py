@@ -19,12 +19,11 @@ from typing import Any, Literal
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import true
 
 from migrations import run as migrations
 from wellspring import repositories
-from wellspring.access import predicates
-from wellspring.access.predicates import Visible
+from wellspring.access import elements, predicates
+from wellspring.access.predicates import Visibility
 from wellspring.resources import ledgers
 from wellspring.routes import objects
 
@@ -36,7 +35,7 @@ MODULES = tuple(
     importlib.import_module(found.name) for found in walk_packages(repositories.__path__, f"{repositories.__name__}.")
 )
 
-# What a call of `Visible` asks in the end.
+# What a call of `Visibility` asks in the end.
 ASKED: Mapping[str, Sequence[Question]] = {
     "workspace": ("workspace",),
     "group": ("group",),
@@ -44,7 +43,7 @@ ASKED: Mapping[str, Sequence[Question]] = {
     "message": ("workspace",),
 }
 # It asks for whoever called it.
-ASKS_FOR_ITS_CALLER = "ledger.visible.visible_rows"
+ASKS_FOR_ITS_CALLER = "ledger.rows.visible_rows"
 
 # Tables of the feed that services are shown.
 OF_FEED = ("pending_events", "feed_sources", "loads")
@@ -78,7 +77,7 @@ UNASKED: Mapping[str, str] = {
     },
     "recounting.following": "for operators, past HTTP; it tells connectors to go through, and shows nothing",
     "mending.mend_times": "for operators, past HTTP; it mends times of messages, whoever's they are",
-    "ledger.catalogue.choices": "of the catalogue, which is everybody's",
+    "ledger.counts.choices": "of the catalogue, which is everybody's",
     "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
     "sync.chunks.take_up": "for the queue, which is a service; of one connector that is named by its id",
     "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector's own messages",
@@ -108,7 +107,7 @@ UNASKED: Mapping[str, str] = {
     "ledger.stored_ids.store": "it stores ids that the caller has been shown, and shows nothing",
     "ledger.linkage.linkage": "of groups that the caller has just been shown",
     "health.ping": "no row",
-    "ledger.searching.searched": "of workspaces that parents.visible_workspaces has found for them, or for a service",
+    "ledger.counts.searched": "of workspaces that parents.visible_workspaces has found for them, or for a service",
     "idempotency.answer_of": "the caller is half of the key",
     "idempotency.claim": "the caller is half of the key",
     "idempotency.keep": "the caller is half of the key",
@@ -133,7 +132,7 @@ NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, and why.
 EQUIVALENT: Mapping[str, str] = {
     "ledger.whole.WholeSorted._rows asks for no workspace": "workspaces are read by a view that asks for itself",
-    "ledger.searching._statement without 0. row.c.deleted_at.is_(None)": (
+    "ledger.counts.SEARCHED without 1. row.deleted_at IS NULL": (
         "it says whether there are too many to be searched, and shows none"
     ),
     "ledger.per_parent.PerParentMerge._driver asks for no group": (
@@ -227,7 +226,7 @@ def functions(module: ModuleType) -> Iterator[tuple[str, ast.FunctionDef]]:
 
 
 def sites() -> dict[str, set[Question]]:
-    """Return which functions of the repositories ask `Visible` for a condition, and what they ask."""
+    """Return which functions of the repositories ask `Visibility` for a condition, and what they ask."""
     found: dict[str, set[Question]] = {}
     for module in MODULES:
         for name, function in functions(module):
@@ -310,6 +309,25 @@ def conditions(module: ModuleType) -> Iterator[tuple[str, int, str]]:
                     yield name, number, text
 
 
+def texts(module: ModuleType) -> Iterator[tuple[str, Sequence[str]]]:
+    """Return each text of SQL that a module names, by `module.NAME`, or that one of its mappings has by a key."""
+    for node in _tree(module).body:
+        target = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", node))
+        known = getattr(module, target, None)
+        if isinstance(known, str):
+            yield f"{_short(module)}.{target}", [target]
+        elif isinstance(known, Mapping):
+            yield from ((f"{_short(module)}.{target}[{key}]", [target, key]) for key in known)
+
+
+def within_functions(module: ModuleType) -> Iterator[str]:
+    """Return the functions of a module that have a text with a condition of their own, which `texts` does not find."""
+    for name, function in functions(module):
+        said = [node.value for node in ast.walk(function) if isinstance(node, ast.Constant)]
+        if name not in NO_CONDITION and any(isinstance(text, str) and _SQL_CONDITION.search(text) for text in said):
+            yield name
+
+
 def _conditions(function: ast.FunctionDef) -> Iterator[tuple[list[ast.expr], int]]:
     for node in ast.walk(function):
         hosts: list[ast.expr] = []
@@ -333,31 +351,31 @@ def _tree(module: ModuleType) -> ast.Module:
 
 # ---- the predicates: what is done to it -----------------------------------------------------------------
 def answer_yes(site: str, question: Question) -> None:
-    """Let `Visible` say of every row that the caller sees it, where one site asks."""
-    asked: Callable[..., Any] = getattr(Visible, question)
+    """Let `Visibility` say of every row that the caller sees it, where one site asks."""
+    asked: Callable[..., Any] = getattr(Visibility, question)
 
     @wraps(asked)
-    def answered(visible: Visible, *arguments: Any, **options: Any) -> Any:
-        return true() if who_asks() == site else asked(visible, *arguments, **options)
+    def answered(visible: Visibility, *arguments: Any, **options: Any) -> Any:
+        return "true" if who_asks() == site else asked(visible, *arguments, **options)
 
-    setattr(Visible, question, answered)
+    setattr(Visibility, question, answered)
 
 
 def watch(heard: set[str]) -> None:
-    """Collect the functions of the repositories that ask `Visible` while tests run."""
+    """Collect the functions of the repositories that ask `Visibility` while tests run."""
     for question in ("workspace", "group"):
-        asked: Callable[..., Any] = getattr(Visible, question)
+        asked: Callable[..., Any] = getattr(Visibility, question)
 
         @wraps(asked)
-        def overheard(visible: Visible, *arguments: Any, asked: Callable[..., Any] = asked, **options: Any) -> Any:
+        def overheard(visible: Visibility, *arguments: Any, asked: Callable[..., Any] = asked, **options: Any) -> Any:
             heard.add(who_asks())
             return asked(visible, *arguments, **options)
 
-        setattr(Visible, question, overheard)
+        setattr(Visibility, question, overheard)
 
 
 def who_asks() -> str:
-    """Return which function of the repositories asks `Visible`, as `module.qualified_name`."""
+    """Return which function of the repositories asks `Visibility`, as `module.qualified_name`."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and not frame.f_globals["__name__"].startswith(f"{repositories.__name__}."):
         frame = frame.f_back
@@ -389,6 +407,18 @@ def drop_condition(module: ModuleType, name: str, number: int) -> None:
     for other in MODULES:
         for known in [known for known, value in vars(other).items() if value is whole]:
             setattr(other, known, made[path[-1]])
+
+
+def drop_from_text(module: ModuleType, path: Sequence[str], rest: str) -> None:
+    """Put a text without one of its conditions in the place of a text, wherever it is known."""
+    name, *key = path
+    whole = getattr(module, name)
+    if key:
+        whole[key[0]] = rest
+        return
+    for other in (predicates, *MODULES):
+        for known in [known for known, value in vars(other).items() if value is whole]:
+            setattr(other, known, rest)
 
 
 # ---- row-level security ------------------------------------------------------------------------------------
@@ -502,7 +532,9 @@ def _opened() -> Iterator[str]:
 
 WITHOUT_SECOND = (*(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY" for table in TABLES), *_opened())
 _SQL_CONDITION = re.compile(
-    r"[a-z]+\.deleted_at IS NULL|membership\.status = 'active'|caller\.id = wellspring\.caller\(\)"
+    r"(?:[a-z]+|\{parent\})\.deleted_at IS NULL|membership\.status = 'active'|caller\.id = wellspring\.caller\(\)"
+    r"|membership\.people_pk = \(SELECT pk FROM caller\)"
+    r"|there\.id = ANY \(:claimed_workspaces\)"
     r"|caller\.source IS NOT NULL"
     r"|[a-z._]*pk = ANY \(\(SELECT wellspring\.\w+\(\)\)::bigint\[\]\)|\(SELECT wellspring\.is_service\(\)\)"
     r"|wellspring\.(?:sees_workspace|is_member_of)\([a-z._]+\)"
@@ -517,16 +549,15 @@ def without_each(sql: str) -> Iterator[tuple[str, str]]:
 
 # ---- all of them -----------------------------------------------------------------------------------------
 _SOON: Mapping[str, Sequence[str]] = {
-    "ledger.single.one_statement": ("row_is_found", "group_is_there"),
-    "ledger.counts._count_statement": ("counted",),
+    "ledger.rows.one_statement": ("row_is_found", "group_is_there"),
+    "ledger.pages._count_statement": ("counted",),
     "ledger.includes.related_statement": ("named_and_not_shown",),
     "ledger.whole.WholeSorted._rows": ("updated_at",),
     "ledger.per_parent.PerParentMerge._driver": ("filter_that_names",),
     "parents._find_one": ("gone_is_no_parent", "joins_a_group", "is_chosen"),
     "parents._roles": ("role_is_held", "is_chosen"),
     "parents.caller_pk": ("by_somebody_who_is_there",),
-    "ledger.linkage._linkage_statement": ("names_its",),
-    **dict.fromkeys(("ledger.linkage._enrolled", "ledger.linkage._members"), ("names_its",)),
+    **dict.fromkeys(("ledger.linkage.FIRST[workspaces]", "ledger.linkage.FIRST[memberships]"), ("names_its",)),
     **dict.fromkeys(("groups._in_order", "groups._seen_group"), ("workspaces_of_a_group_are",)),
     "idempotency.answer_of": ("kept_answer",),
     "idempotency.keep": ("kept_answer",),
@@ -541,9 +572,8 @@ _SOON: Mapping[str, Sequence[str]] = {
     ),
     "answers.states._states_statement": ("kept_about",),
     "answers.states._last_failure": ("last_failure",),
-    "predicates._held": ("group_is_there",),
-    "predicates.Visible.group": ("group_is_there",),
-    "predicates.Visible.workspace": ("claim_leaves",),
+    **dict.fromkeys(("predicates.GROUPS", "predicates.GROUP_IS_THERE"), ("group_is_there",)),
+    "predicates.CLAIM": ("claim_leaves",),
 }
 
 
@@ -556,7 +586,14 @@ def _first() -> Iterator[Mutant]:
             spoil = partial(answer_yes, site, question)
             name = f"{site} asks for no {question}"
             yield Mutant(name, "first", (*of_groups, *soon), WITHOUT_SECOND, spoil)
-    for module in (predicates, *MODULES):
+    # The queue's texts are for a service, which sees all.
+    for module in (predicates, *(module for module in MODULES if ".sync." not in module.__name__)):
+        for name, path in texts(module):
+            whole = getattr(module, path[0]) if len(path) == 1 else getattr(module, path[0])[path[1]]
+            for text, rest in without_each(whole) if isinstance(whole, str) else ():
+                spoil = partial(drop_from_text, module, path, rest)
+                yield Mutant(f"{name} without {text}", "first", _SOON.get(name, ()), WITHOUT_SECOND, spoil)
+    for module in (elements, *MODULES):
         for name, number, text in conditions(module):
             spoil = partial(drop_condition, module, name, number)
             yield Mutant(f"{name} without {number}. {text}", "first", _SOON.get(name, ()), WITHOUT_SECOND, spoil)

@@ -1,6 +1,7 @@
 """A question's statement as a golden file has it: laid out, with the names of its values."""
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,56 @@ from tests.golden.layout import laid_out
 from tests.golden.shapes import Golden, golden
 from wellspring.database import Compiled
 from wellspring.database.flush import Query
-from wellspring.plan_cache import numbered
 
 FOLDER = Path(__file__).parent / "lists"
+_QUERY = re.compile(r"^(?:WITH )?(\w+) AS (?:NOT MATERIALIZED)?\s*\(", re.MULTILINE)
+_LAST = re.compile(r"^SELECT", re.MULTILINE)
+# What each query of a statement is, for who reads it the first time; docs/adr/0002 says why.
+QUERIES = {
+    "caller": "Who is calling, while they are there.",
+    "visible_groups": "The live groups of which the caller is an active member.",
+    "own_groups": "The same, as an array.",
+    "visible": "All live workspaces that the caller sees: as a member, or by an enrolment in one of the groups.",
+    "opened": "Some of the workspaces that are opened to the caller, live or not: enough to know whether they are few.",
+    "few": "They as an array; null where they are not few, and each row's workspace is looked up (docs/adr/0042).",
+    "driver": (
+        "The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees. "
+        "Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies "
+        "list the workspaces, too, where they would look each row's up."
+    ),
+    "newest": (
+        "From here to `far` only time is spared (docs/adr/0045). Of many drivers, when each had its newest row at "
+        "the latest; of few, and of those that have had none for long, nothing. Without a driver: none of those has "
+        "a newer row than this."
+    ),
+    "likely": "The drivers that it knows of, the newest first.",
+    "near": "The first row of each of these that the page can hold, a page's worth of them.",
+    "furthest": "The oldest of these first rows, where they fill a page: no older row is on the page.",
+    "far": (
+        "The other drivers that may have a row as new as that: mostly none; all of them, where `newest` has nothing."
+    ),
+    "head": (
+        "The drivers with the first rows, and the place of each among them: the first row of each is one look-up in "
+        "an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has "
+        "n rows before its own first."
+    ),
+    "reach": (
+        "A time that no row of the page lies beyond: where the first rows of some drivers fill a page, that page's "
+        "last. Infinite, where asking costs more than it spares."
+    ),
+    "page": (
+        "The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + "
+        "1 rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that "
+        "is read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would "
+        "read and sort all."
+    ),
+    "behind": "Whether there are rows on the cursor's other side.",
+    "shown": "The rows, and what is shown with them.",
+    "listed": "The table with the order of the list as a column; planned where it is read.",
+    "found": "The row, where it is there and the caller sees it. What they see is computed first, whatever is asked.",
+    "share": "How many of each relationship are read of each group.",
+    "held": "The first of each relationship of each group.",
+}
 
 
 def compiled(question: Query[object]) -> Compiled:
@@ -25,12 +73,32 @@ def rendered(shape: Golden) -> str:
     statement = compiled(shape.question)
     names = iter(map(_value, statement._parameters))
     text = re.sub(r"%s", lambda _: next(names), statement.text)
-    return f"-- {shape.says}.\n-- {size(statement):,} bytes as it is sent.\n\n{laid_out(text)}"
+    return f"-- {shape.says}.\n-- {size(statement):,} bytes as it is sent.\n\n{explained(laid_out(text))}"
+
+
+def explained(statement: str) -> str:
+    """Return a statement with a comment before each of its queries."""
+    whole = _QUERY.sub(lambda found: f"{comment(said_of(found[1]))}\n{found[0]}", statement)
+    storing = " WHERE is true: it stores the ids of what the rows point to, for what is included with them."
+    last = comment(f"What is answered, ids and times as text.{storing if 'leave_ids' in whole else ''}")
+    return _LAST.sub(f"{last}\nSELECT", whole, count=1) if whole != statement else whole
+
+
+def comment(said: str) -> str:
+    """Return a comment, in lines."""
+    return textwrap.fill(said, 110, initial_indent="-- ", subsequent_indent="-- ")
+
+
+def said_of(query: str) -> str:
+    """Return what a query is, by its name."""
+    return f"Those that the filter {query[6:]} names." if query.startswith("named_") else QUERIES[query]
 
 
 def size(statement: Compiled) -> int:
-    """Return how many bytes of a statement are sent, its values apart."""
-    return len(numbered(statement.text).encode())
+    """Return how many bytes of a statement are sent, its values apart: as the driver numbers them, without its work."""
+    places = statement.text.count("%s")
+    numbers = sum(len(f"${number}") for number in range(1, places + 1))
+    return len(statement.text.replace("%s", "").replace("%%", "%").encode()) + numbers
 
 
 def _value(parameter: tuple[str, Any, object]) -> str:

@@ -1,9 +1,11 @@
 """The SQL of lists is what the golden files say: `make golden` writes them anew, and their diff is reviewed."""
 
+import re
+
 import pytest
 
 from tests.golden.layout import laid_out
-from tests.golden.rendering import FOLDER, files
+from tests.golden.rendering import FOLDER, QUERIES, files
 
 
 def test_the_statements_are_those_of_the_files() -> None:
@@ -11,6 +13,13 @@ def test_the_statements_are_those_of_the_files() -> None:
     wanted = files()
     differing = [name for name in sorted({*written, *wanted}) if written.get(name) != wanted.get(name)]
     assert differing == [], "`make golden` writes them; read what has changed"
+
+
+def test_each_query_of_a_statement_is_explained() -> None:
+    plain = (FOLDER / "company_workspace_connector.plain.person.sql").read_text()
+    assert {"driver", "head", "reach", "page", "shown"} < {name for name in QUERIES if QUERIES[name][:60] in plain}
+    named = {name for path in FOLDER.iterdir() for name in re.findall(r"(?m)^(?:WITH )?(\w+) AS ", path.read_text())}
+    assert {name for name in named if not name.startswith("named_")} == QUERIES.keys()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from tests.support.world import Row, World
 from wellspring import errors
 from wellspring.errors import (
     AlreadyExists,
-    AsksTooMuch,
     BadRequest,
     Conflict,
     DatabaseAway,
@@ -39,6 +38,7 @@ from wellspring.errors import (
     PayloadTooLarge,
     PreconditionFailed,
     Problems,
+    QueryTooExpensive,
     SchemaValidationError,
     ServiceUnavailable,
     SystemAttribute,
@@ -452,7 +452,7 @@ CASES = [
         ][1],
         {"header": "Idempotency-Key"},
     ),
-    of_class("a list that takes too long", AsksTooMuch, too_long),
+    of_class("a list that takes too long", QueryTooExpensive, too_long),
     # ---- 500, 503
     of_class("code that is wrong", InternalError, broken),
     of_class("a database that refuses", InternalError, refused),

@@ -214,10 +214,10 @@ def test_a_reader_is_believed_by_the_name_of_the_proxy_that_it_belongs_to(
 ) -> None:
     """RDS Proxy's certificate has its own name, and not those of its further endpoints (`engine.reader_engine`)."""
     with server(settings, tmp_path, trusted, x509.DNSName("proxy.example.test")) as (through, _):
-        with closing(connect(through, "proxy.example.test")) as connection:
+        with closing(connect(through, certified="proxy.example.test")) as connection:
             assert isinstance(connection._usock, ssl.SSLSocket)
         with pytest.raises(pg8000.InterfaceError):
-            connect(through, "another.example.test")
+            connect(through, certified="another.example.test")
 
 
 class TestAServer:

@@ -180,7 +180,7 @@ def test_so_is_the_first_of_a_process(
     fresh_database: FreshDatabase, world: World, ours: Tenant, flushes: Flushes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keys of cursors, which it does not know, are in it. On AWS a list and a retrieve are two functions."""
-    monkeypatch.setattr("wellspring.services.beside.ledger.share", lambda _rows: 1)
+    monkeypatch.setattr("wellspring.services.including.ledger.share", lambda _rows: 1)
     group = world.group(ours.member)
     world.group_member(ours.member, group)
     for workspace in (ours.workspace, world.workspace()):

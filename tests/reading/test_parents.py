@@ -5,15 +5,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import true
 
 from tests.reading.conftest import Tenant
 from tests.support.api import Caller, Reply, get, person, service
 from tests.support.databases import Database
 from tests.support.world import Row, World
-from wellspring.access.predicates import Visible
-from wellspring.repositories.ledger import pages, single
-from wellspring.repositories.ledger.catalogue import _statement as choices_statement
+from wellspring.access.predicates import Visibility
+from wellspring.repositories.ledger import pages, rows
+from wellspring.repositories.ledger.counts import _choices_statement as choices_statement
 from wellspring.resources import READABLE_PARENTS, Resource, records
 from wellspring.services import reading
 
@@ -131,15 +130,15 @@ def test_the_views_show_a_person_theirs_whatever_the_statement_asks(
 ) -> None:
     own, foreign = (one_of(world, tenant, resource.type) for tenant in (ours, theirs))
     with monkeypatch.context() as patch:
-        for cached in (pages._page_compiled, single._one_compiled):
+        for cached in (pages._page_compiled, rows._one_compiled):
             cached.cache_clear()
-        patch.setattr(Visible, "workspace", lambda *_, **__: true())
+        patch.setattr(Visibility, "workspace", lambda *_, **__: "true")
         shown = get(f"{resource.route}?page[size]=500", ours.caller)
         assert own.id in shown.ids
         assert foreign.id not in shown.ids
         assert get(f"{resource.route}/{foreign.id}", ours.caller).status == 404
         patch.undo()
-        for cached in (pages._page_compiled, single._one_compiled):
+        for cached in (pages._page_compiled, rows._one_compiled):
             cached.cache_clear()
 
 
@@ -292,7 +291,7 @@ def test_the_catalogue_tells_its_categories_and_countries_when_asked(world: Worl
 def test_the_choices_are_bounded(world: World, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         world.provider(f"p-{number}", f"P {number}", category=f"c-{number}", countries=["FR"])
-    monkeypatch.setattr("wellspring.repositories.ledger.catalogue.MAX_CHOICES", 2)
+    monkeypatch.setattr("wellspring.repositories.ledger.counts.MAX_CHOICES", 2)
     choices_statement.cache_clear()
     assert get("/v1/providers?with_choices=true", ours.caller).document["meta"]["choices"] == {
         "category": ["c-0", "c-1"],

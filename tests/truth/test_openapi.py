@@ -45,7 +45,7 @@ from wellspring.resources import (
     resources,
 )
 from wellspring.routes import METHODS, Route, objects, routes
-from wellspring.services.reading import Found, Page, Row
+from wellspring.services.reading import Page, Row, RowWithIncludes
 
 FILE = ROOT / "docs/openapi.json"
 DOCUMENT = document()
@@ -346,7 +346,7 @@ def test_the_documents_that_the_service_makes_are_as_described(resource: Resourc
     several = validator({"$ref": f"#/components/schemas/{pascal(resource.type)}Collection"})
     including = (View(()), View(resource.includes)) if resource.includes else ()
     for view in (View(), *including, View(None, {resource.type: frozenset()})):
-        single.validate(single_document(resource, Found(row, included), view, f"{resource.route}/1?include="))
+        single.validate(single_document(resource, RowWithIncludes(row, included), view, f"{resource.route}/1?include="))
         page = Page([row], [examples.CURSOR], included, more_before=True, more_after=False, total=7)
         for asked in (True, False):
             several.validate(page_document(resource, page, view, resource.route, "include=", names_profile=asked))

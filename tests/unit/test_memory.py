@@ -19,7 +19,7 @@ from wellspring.handlers.imports import keep_imports
 from wellspring.handlers.queue import consumer
 from wellspring.plan_cache import STATEMENTS_KEPT
 from wellspring.queries import Sort
-from wellspring.repositories.ledger import counts, pages
+from wellspring.repositories.ledger import pages
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR
 from wellspring.settings import Settings
@@ -86,11 +86,11 @@ def test_of_a_list_its_text_is_kept_and_no_tree(monkeypatch: pytest.MonkeyPatch)
         return tree
 
     monkeypatch.setattr(pages, "page_statement", partial(noted, pages.page_statement))
-    monkeypatch.setattr(counts, "_count_statement", partial(noted, counts._count_statement))
+    monkeypatch.setattr(pages, "_count_statement", partial(noted, pages._count_statement))
     # Looked at is only what is made from now on.
     gc.collect()
     gc.freeze()
-    kept = [(pages._page_compiled(shape(number)), counts._count_compiled(shape(number))) for number in range(40, 43)]
+    kept = [(pages._page_compiled(shape(number)), pages._count_compiled(shape(number))) for number in range(40, 43)]
     gc.collect()
     gc.unfreeze()
     assert len({compiled.text for compiled, _ in kept}) == 3

@@ -4,7 +4,7 @@
     ├── BadRequest                  400 BAD_REQUEST
     │   ├── InvalidJson             400 INVALID_JSON
     │   ├── InvalidQueryParameter   400 INVALID_QUERY_PARAMETER
-    │   ├── AsksTooMuch             400 BAD_REQUEST
+    │   ├── QueryTooExpensive       400 BAD_REQUEST
     │   └── InvalidCursor           400 INVALID_CURSOR
     ├── Unauthorized                401 UNAUTHORIZED
     ├── Forbidden                   403 FORBIDDEN
@@ -105,7 +105,7 @@ class InvalidQueryParameter(BadRequest):
     title = "Invalid query parameter"
 
 
-class AsksTooMuch(BadRequest):
+class QueryTooExpensive(BadRequest):
     """What is asked for cannot be read in the time there is; it would not be the next time either."""
 
 

@@ -1,12 +1,16 @@
 -- GET /v1/company-workspace-connectors?page[before]=00000000-0000-0000-0000-000000000001, for a service.
--- 2,892 bytes as it is sent.
+-- 2,906 bytes as it is sent.
 
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 WITH page AS (
   SELECT row.pk,
     row.id,
     row.direction,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
     company.id AS company_id,
     workspace_connector.id AS workspace_connector_id,
@@ -19,10 +23,10 @@ WITH page AS (
     WHERE p.pk = row.company_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.workspace_pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.workspace_pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS company
@@ -32,20 +36,26 @@ WITH page AS (
     WHERE p.pk = row.workspace_connector_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.workspace_pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.workspace_pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS workspace_connector
   WHERE row.deleted_at IS NULL
-    AND (row.created_at, row.pk) > (:cursor_at, :cursor_pk)
+    AND (row.created_at, row.pk) >= (:cursor_at, :cursor_pk)
   ORDER BY row.created_at ASC, row.pk ASC
   LIMIT :rows
 ),
+-- Whether there are rows on the cursor's other side.
 behind AS (
   SELECT EXISTS (
+    SELECT
+    FROM page
+    WHERE (page.created_at, page.pk) = (:cursor_at, :cursor_pk)
+  )
+    OR EXISTS (
     SELECT row.created_at AS head_at, row.pk AS head_pk
     FROM core_api.company_workspace_connectors AS row
     CROSS JOIN LATERAL (
@@ -54,10 +64,10 @@ behind AS (
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
         AND EXISTS (
-        SELECT *
-        FROM core_api.workspaces AS workspaces_1
-        WHERE workspaces_1.pk = p.workspace_pk
-          AND workspaces_1.deleted_at IS NULL
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
       )
       OFFSET 0
     ) AS company
@@ -67,19 +77,20 @@ behind AS (
       WHERE p.pk = row.workspace_connector_pk
         AND p.deleted_at IS NULL
         AND EXISTS (
-        SELECT *
-        FROM core_api.workspaces AS workspaces_1
-        WHERE workspaces_1.pk = p.workspace_pk
-          AND workspaces_1.deleted_at IS NULL
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
       )
       OFFSET 0
     ) AS workspace_connector
     WHERE row.deleted_at IS NULL
-      AND (row.created_at, row.pk) <= (:cursor_at, :cursor_pk)
+      AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
     ORDER BY row.created_at DESC, row.pk DESC
     LIMIT 1
   ) AS behind
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *, (
     SELECT id
@@ -91,7 +102,10 @@ shown AS (
     WHERE pk = page.ended_by_pk
   ) AS ended_by_id
   FROM page
+  WHERE (page.created_at, page.pk) <> (:cursor_at, :cursor_pk)
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT behind,
   pk,
   id::text AS id,
@@ -109,7 +123,7 @@ WHERE (
   SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(company_id))
     AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(sync_message_id))
-    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id)) AS anon_1
+    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id))
   FROM shown
 )
 ORDER BY shown.created_at ASC, pk ASC

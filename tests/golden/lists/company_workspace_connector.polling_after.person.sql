@@ -1,64 +1,59 @@
 -- GET /v1/company-workspace-connectors?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include&page[size]=500&page[after]=00000000-0000-0000-0000-000000000001, for a person.
--- 12,280 bytes as it is sent.
+-- 11,642 bytes as it is sent.
 
-WITH driver AS (
-  WITH visible_groups AS (
-    SELECT tenant.pk
-    FROM (
-      SELECT membership.workspace_group_pk AS pk
-      FROM core_api.workspace_group_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-    ) AS held_groups
-    JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
-    WHERE tenant.deleted_at IS NULL
-  ),
-  visible AS (
-    SELECT tenant.pk
-    FROM (
-      SELECT membership.workspace_pk AS pk
-      FROM core_api.workspace_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-    ) AS anon_1
-    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_1.pk
-    WHERE tenant.deleted_at IS NULL
+-- Who is calling, while they are there.
+WITH caller AS (
+  SELECT caller.pk
+  FROM core_api.peoples AS caller
+  WHERE caller.id = :caller_id::UUID
+    AND caller.deleted_at IS NULL
+    AND caller.source IS NOT NULL
+),
+-- The live groups of which the caller is an active member.
+visible_groups AS (
+  SELECT team.pk
+  FROM core_api.workspace_group_memberships AS membership
+  JOIN core_api.workspace_groups AS team ON team.pk = membership.workspace_group_pk
+  WHERE membership.people_pk = (SELECT pk FROM caller)
+    AND membership.status = 'active'
+    AND membership.deleted_at IS NULL
+    AND team.deleted_at IS NULL
+),
+-- All live workspaces that the caller sees: as a member, or by an enrolment in one of the groups.
+visible AS (
+  SELECT workspace.pk
+  FROM (
+    SELECT membership.workspace_pk AS pk
+    FROM core_api.workspace_memberships AS membership
+    WHERE membership.people_pk = (SELECT pk FROM caller)
+      AND membership.status = 'active'
+      AND membership.deleted_at IS NULL
     UNION
-    SELECT tenant.pk
-    FROM (
-      SELECT enrolment.workspace_pk AS pk
-      FROM visible_groups, core_api.workspace_group_workspaces AS enrolment
-      WHERE enrolment.deleted_at IS NULL
-        AND enrolment.workspace_group_pk = visible_groups.pk
-    ) AS anon_2
-    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_2.pk
-    WHERE tenant.deleted_at IS NULL
-  )
+    SELECT enrolment.workspace_pk AS pk
+    FROM visible_groups
+    JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = visible_groups.pk
+    WHERE enrolment.deleted_at IS NULL
+  ) AS way
+  JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
+  WHERE workspace.deleted_at IS NULL
+),
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
+driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk, parent.deleted_at IS NULL AS is_live
   FROM core_api.workspace_connectors AS parent
-  WHERE (SELECT wellspring.leave_workspaces(false) AS done)
-    AND parent.workspace_pk = any(array((SELECT visible.pk FROM visible)))
+  WHERE (SELECT wellspring.leave_workspaces(false))
+    AND parent.workspace_pk = ANY(ARRAY(SELECT pk FROM visible))
 ),
+-- The table with the order of the list as a column; planned where it is read.
 listed AS NOT MATERIALIZED(
-  SELECT *, CASE WHEN (updated_at IS NULL) THEN created_at ELSE updated_at END AS at
+  SELECT *, CASE WHEN updated_at IS NULL THEN created_at ELSE updated_at END AS at
   FROM core_api.company_workspace_connectors
 ),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at ASC, head.head_pk ASC) AS place
   FROM driver
@@ -80,7 +75,7 @@ head AS (
           AND row.direction = 'input'
           AND row.at >= :updated_at_gte
           AND driver.is_live
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT 1
       ) UNION ALL (
@@ -99,7 +94,7 @@ head AS (
           AND row.direction = 'output'
           AND row.at >= :updated_at_gte
           AND driver.is_live
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT 1
       ) UNION ALL (
@@ -109,7 +104,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -117,7 +111,7 @@ head AS (
           AND row.deleted_at IS NOT NULL
           AND row.direction = 'input'
           AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT 1
       ) UNION ALL (
@@ -127,7 +121,6 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -135,7 +128,7 @@ head AS (
           AND row.deleted_at IS NOT NULL
           AND row.direction = 'output'
           AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT 1
       )) AS merged
@@ -145,6 +138,8 @@ head AS (
   ORDER BY head.head_at ASC, head.head_pk ASC
   LIMIT :rows
 ),
+-- A time that no row of the page lies beyond: where the first rows of some drivers fill a page, that page's
+-- last. Infinite, where asking costs more than it spares.
 reach AS (
   SELECT coalesce((
       SELECT sampled.head_at
@@ -171,7 +166,7 @@ reach AS (
               AND row.direction = 'input'
               AND row.at >= :updated_at_gte
               AND driver.is_live
-              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+              AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
             ORDER BY row.at ASC, row.pk ASC
             LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
           ) UNION ALL (
@@ -190,7 +185,7 @@ reach AS (
               AND row.direction = 'output'
               AND row.at >= :updated_at_gte
               AND driver.is_live
-              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+              AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
             ORDER BY row.at ASC, row.pk ASC
             LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
           ) UNION ALL (
@@ -200,7 +195,6 @@ reach AS (
               SELECT p.id
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
-                AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
                 AND p.workspace_pk = driver.workspace_pk
               OFFSET 0
             ) AS company
@@ -208,7 +202,7 @@ reach AS (
               AND row.deleted_at IS NOT NULL
               AND row.direction = 'input'
               AND row.at >= :updated_at_gte
-              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+              AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
             ORDER BY row.at ASC, row.pk ASC
             LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
           ) UNION ALL (
@@ -218,7 +212,6 @@ reach AS (
               SELECT p.id
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
-                AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
                 AND p.workspace_pk = driver.workspace_pk
               OFFSET 0
             ) AS company
@@ -226,7 +219,7 @@ reach AS (
               AND row.deleted_at IS NOT NULL
               AND row.direction = 'output'
               AND row.at >= :updated_at_gte
-              AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+              AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
             ORDER BY row.at ASC, row.pk ASC
             LIMIT greatest(10, 2 * :rows / greatest((SELECT count(*) FROM head), 1))
           )) AS merged
@@ -238,6 +231,10 @@ reach AS (
       LIMIT 1
     ), 'infinity'::timestamptz) AS at
 ),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 page AS (
   SELECT found.*, driver.id AS workspace_connector_id
   FROM head AS driver
@@ -267,7 +264,7 @@ page AS (
           AND row.direction = 'input'
           AND row.at >= :updated_at_gte
           AND driver.is_live
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
           AND row.at <= (SELECT reach.at FROM reach)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT :rows - driver.place + 1
@@ -295,7 +292,7 @@ page AS (
           AND row.direction = 'output'
           AND row.at >= :updated_at_gte
           AND driver.is_live
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
           AND row.at <= (SELECT reach.at FROM reach)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT :rows - driver.place + 1
@@ -314,7 +311,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -322,7 +318,7 @@ page AS (
           AND row.deleted_at IS NOT NULL
           AND row.direction = 'input'
           AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
           AND row.at <= (SELECT reach.at FROM reach)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT :rows - driver.place + 1
@@ -341,7 +337,6 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
             AND p.workspace_pk = driver.workspace_pk
           OFFSET 0
         ) AS company
@@ -349,7 +344,7 @@ page AS (
           AND row.deleted_at IS NOT NULL
           AND row.direction = 'output'
           AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) > (:cursor_at, :cursor_pk)
+          AND (row.at, row.pk) >= (:cursor_at, :cursor_pk)
           AND row.at <= (SELECT reach.at FROM reach)
         ORDER BY row.at ASC, row.pk ASC
         LIMIT :rows - driver.place + 1
@@ -360,8 +355,14 @@ page AS (
   ORDER BY found.updated_at ASC, found.pk ASC
   LIMIT :rows
 ),
+-- Whether there are rows on the cursor's other side.
 behind AS (
   SELECT EXISTS (
+    SELECT
+    FROM page
+    WHERE (page.updated_at, page.pk) = (:cursor_at, :cursor_pk)
+  )
+    OR EXISTS (
     SELECT 1
     FROM driver
     CROSS JOIN LATERAL (
@@ -382,7 +383,7 @@ behind AS (
             AND row.direction = 'input'
             AND row.at >= :updated_at_gte
             AND driver.is_live
-            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
           ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
         ) UNION ALL (
@@ -401,7 +402,7 @@ behind AS (
             AND row.direction = 'output'
             AND row.at >= :updated_at_gte
             AND driver.is_live
-            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
           ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
         ) UNION ALL (
@@ -411,7 +412,6 @@ behind AS (
             SELECT p.id
             FROM core_api.companies AS p
             WHERE p.pk = row.company_pk
-              AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
               AND p.workspace_pk = driver.workspace_pk
             OFFSET 0
           ) AS company
@@ -419,7 +419,7 @@ behind AS (
             AND row.deleted_at IS NOT NULL
             AND row.direction = 'input'
             AND row.at >= :updated_at_gte
-            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
           ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
         ) UNION ALL (
@@ -429,7 +429,6 @@ behind AS (
             SELECT p.id
             FROM core_api.companies AS p
             WHERE p.pk = row.company_pk
-              AND (p.deleted_at IS NULL OR row.deleted_at IS NOT NULL)
               AND p.workspace_pk = driver.workspace_pk
             OFFSET 0
           ) AS company
@@ -437,7 +436,7 @@ behind AS (
             AND row.deleted_at IS NOT NULL
             AND row.direction = 'output'
             AND row.at >= :updated_at_gte
-            AND (row.at, row.pk) <= (:cursor_at, :cursor_pk)
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
           ORDER BY row.at DESC, row.pk DESC
           LIMIT 1
         )) AS merged
@@ -446,6 +445,7 @@ behind AS (
     ) AS nearest
   ) AS behind
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *, (
     SELECT id
@@ -457,7 +457,10 @@ shown AS (
     WHERE pk = page.ended_by_pk
   ) AS ended_by_id
   FROM page
+  WHERE (page.updated_at, page.pk) <> (:cursor_at, :cursor_pk)
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT behind,
   pk,
   id::text AS id,
@@ -475,7 +478,7 @@ WHERE (
   SELECT wellspring.leave_ids('company_workspace_connector__company', array_agg(company_id))
     AND wellspring.leave_ids('company_workspace_connector__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('company_workspace_connector__sync_message', array_agg(sync_message_id))
-    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id)) AS anon_1
+    AND wellspring.leave_ids('company_workspace_connector__ended_by', array_agg(ended_by_id))
   FROM shown
 )
 ORDER BY shown.updated_at ASC, pk ASC

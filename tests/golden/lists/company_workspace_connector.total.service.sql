@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?page[total]=true: the total, for a service.
--- 799 bytes as it is sent.
+-- 753 bytes as it is sent.
 
 SELECT count(*)
 FROM (
@@ -11,10 +11,10 @@ FROM (
     WHERE p.pk = row.company_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.workspace_pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.workspace_pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS company
@@ -24,10 +24,10 @@ FROM (
     WHERE p.pk = row.workspace_connector_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.workspace_pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.workspace_pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS workspace_connector

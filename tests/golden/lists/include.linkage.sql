@@ -1,70 +1,54 @@
 -- GET /v1/workspace-groups?include=workspaces,memberships: the linkage of the groups.
--- 2,988 bytes as it is sent.
+-- 1,824 bytes as it is sent.
 
-WITH held AS (
-  SELECT core_api.workspace_groups.id AS group_id,
-    'memberships' AS relationship,
-    anon_1.id AS id,
-    anon_1.link_id AS link_id,
-    anon_1.since AS since,
-    anon_1.place AS place
-  FROM core_api.workspace_groups
-  JOIN LATERAL (
-    SELECT core_api.workspace_group_memberships.id AS id,
-      core_api.workspace_group_memberships.id AS link_id,
-      core_api.workspace_group_memberships.created_at AS since,
-      core_api.workspace_group_memberships.pk AS place
-    FROM core_api.workspace_group_memberships
-    WHERE core_api.workspace_group_memberships.workspace_group_pk = core_api.workspace_groups.pk
-      AND core_api.workspace_group_memberships.deleted_at IS NULL
-    ORDER BY core_api.workspace_group_memberships.created_at, core_api.workspace_group_memberships.pk
-    LIMIT greatest(FLOOR(500 / greatest(least((
-              SELECT cardinality(array((
-                    SELECT unnest(CAST(nullif(current_setting('wellspring.left_' || place.name, true), '') AS UUID[])) AS unnest_1
-                    FROM unnest(:places::TEXT[]) AS place(name)
-                  ))) AS cardinality_1
-            ), :most_rows::INTEGER), 1)), 1) + 1
-  ) AS anon_1 ON true
-  WHERE core_api.workspace_groups.id = any(array((
-        SELECT unnest(CAST(nullif(current_setting('wellspring.left_' || place.name, true), '') AS UUID[])) AS unnest_2
-        FROM unnest(:places::TEXT[]) AS place(name)
-      )))
+-- How many of each relationship are read of each group.
+WITH share AS (
+  SELECT greatest(500 / greatest(least(cardinality(ARRAY(
+            SELECT unnest(nullif(current_setting('wellspring.left_' || place.name, true), '')::uuid[])
+            FROM unnest(:places::TEXT[]) AS place(name)
+          )), :most_rows::INTEGER), 1), 1) + 1 AS rows
+),
+-- The first of each relationship of each group.
+held AS (
+  SELECT team.id AS group_id, 'memberships' AS relationship, first.*
+  FROM core_api.workspace_groups AS team
+  CROSS JOIN LATERAL (
+    SELECT link.id, link.id AS link_id, link.created_at AS since, link.pk AS place
+    FROM core_api.workspace_group_memberships AS link
+    WHERE link.workspace_group_pk = team.pk
+      AND link.deleted_at IS NULL
+    ORDER BY link.created_at, link.pk
+    LIMIT(SELECT rows FROM share)
+  ) AS first
+  WHERE team.id = ANY(ARRAY(
+      SELECT unnest(nullif(current_setting('wellspring.left_' || place.name, true), '')::uuid[])
+      FROM unnest(:places::TEXT[]) AS place(name)
+    ))
   UNION ALL
-  SELECT core_api.workspace_groups.id AS group_id,
-    'workspaces' AS relationship,
-    anon_2.id AS id,
-    anon_2.link_id AS link_id,
-    anon_2.since AS since,
-    anon_2.place AS place
-  FROM core_api.workspace_groups
-  JOIN LATERAL (
-    SELECT core_api.workspaces.id AS id,
-      core_api.workspace_group_workspaces.id AS link_id,
-      core_api.workspace_group_workspaces.created_at AS since,
-      core_api.workspace_group_workspaces.pk AS place
-    FROM core_api.workspace_group_workspaces
-    JOIN core_api.workspaces ON core_api.workspaces.pk = core_api.workspace_group_workspaces.workspace_pk
-    WHERE core_api.workspace_group_workspaces.workspace_group_pk = core_api.workspace_groups.pk
-      AND core_api.workspace_group_workspaces.deleted_at IS NULL
-      AND core_api.workspaces.deleted_at IS NULL
-    ORDER BY core_api.workspace_group_workspaces.created_at, core_api.workspace_group_workspaces.pk
-    LIMIT greatest(FLOOR(500 / greatest(least((
-              SELECT cardinality(array((
-                    SELECT unnest(CAST(nullif(current_setting('wellspring.left_' || place.name, true), '') AS UUID[])) AS unnest_3
-                    FROM unnest(:places::TEXT[]) AS place(name)
-                  ))) AS cardinality_2
-            ), :most_rows::INTEGER), 1)), 1) + 1
-  ) AS anon_2 ON true
-  WHERE core_api.workspace_groups.id = any(array((
-        SELECT unnest(CAST(nullif(current_setting('wellspring.left_' || place.name, true), '') AS UUID[])) AS unnest_4
-        FROM unnest(:places::TEXT[]) AS place(name)
-      )))
+  SELECT team.id AS group_id, 'workspaces' AS relationship, first.*
+  FROM core_api.workspace_groups AS team
+  CROSS JOIN LATERAL (
+    SELECT workspace.id, link.id AS link_id, link.created_at AS since, link.pk AS place
+    FROM core_api.workspace_group_workspaces AS link
+    JOIN core_api.workspaces AS workspace ON workspace.pk = link.workspace_pk
+    WHERE link.workspace_group_pk = team.pk
+      AND link.deleted_at IS NULL
+      AND workspace.deleted_at IS NULL
+    ORDER BY link.created_at, link.pk
+    LIMIT(SELECT rows FROM share)
+  ) AS first
+  WHERE team.id = ANY(ARRAY(
+      SELECT unnest(nullif(current_setting('wellspring.left_' || place.name, true), '')::uuid[])
+      FROM unnest(:places::TEXT[]) AS place(name)
+    ))
 )
-SELECT held.group_id, held.relationship, held.id, held.link_id, held.since, held.place
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
+SELECT group_id, relationship, id, link_id, since, place
 FROM held
 WHERE (
-  SELECT wellspring.leave_ids('workspace_group__memberships', array_agg(held.id) FILTER (WHERE held.relationship = 'memberships'))
-    AND wellspring.leave_ids('workspace_group__workspaces', array_agg(held.id) FILTER (WHERE held.relationship = 'workspaces')) AS anon_3
+  SELECT wellspring.leave_ids('workspace_group__memberships', array_agg(id) FILTER (WHERE relationship = 'memberships'))
+    AND wellspring.leave_ids('workspace_group__workspaces', array_agg(id) FILTER (WHERE relationship = 'workspaces'))
   FROM held
 )
-ORDER BY held.since, held.place
+ORDER BY since, place

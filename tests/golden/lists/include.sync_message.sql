@@ -1,161 +1,146 @@
 -- include: the rows of type sync_message that rows before it in the flush point to, for a person.
--- 4,468 bytes as it is sent.
+-- 3,490 bytes as it is sent.
 
-WITH visible_groups AS (
-  SELECT tenant.pk AS pk
-  FROM (
-    SELECT membership.workspace_group_pk AS pk
-    FROM core_api.workspace_group_memberships AS membership
-    WHERE membership.people_pk = (
-      SELECT caller.pk
-      FROM core_api.peoples AS caller
-      WHERE caller.id = :caller_id::UUID
-        AND caller.deleted_at IS NULL
-        AND caller.source IS NOT NULL
-      LIMIT 1
-    )
-      AND membership.status = 'active'::VARCHAR
-      AND membership.deleted_at IS NULL
-  ) AS held_groups
-  JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
-  WHERE tenant.deleted_at IS NULL
+-- Who is calling, while they are there.
+WITH caller AS (
+  SELECT caller.pk
+  FROM core_api.peoples AS caller
+  WHERE caller.id = :caller_id::UUID
+    AND caller.deleted_at IS NULL
+    AND caller.source IS NOT NULL
 ),
-opened AS (
-  SELECT some_direct.pk AS pk
-  FROM (
+-- The live groups of which the caller is an active member.
+visible_groups AS (
+  SELECT team.pk
+  FROM core_api.workspace_group_memberships AS membership
+  JOIN core_api.workspace_groups AS team ON team.pk = membership.workspace_group_pk
+  WHERE membership.people_pk = (SELECT pk FROM caller)
+    AND membership.status = 'active'
+    AND membership.deleted_at IS NULL
+    AND team.deleted_at IS NULL
+),
+-- The same, as an array.
+own_groups AS (
+  SELECT ARRAY(SELECT pk FROM visible_groups) AS pks
+),
+-- Some of the workspaces that are opened to the caller, live or not: enough to know whether they are few.
+opened AS ((
     SELECT membership.workspace_pk AS pk
     FROM core_api.workspace_memberships AS membership
-    WHERE membership.people_pk = (
-      SELECT caller.pk
-      FROM core_api.peoples AS caller
-      WHERE caller.id = :caller_id::UUID
-        AND caller.deleted_at IS NULL
-        AND caller.source IS NOT NULL
-      LIMIT 1
-    )
-      AND membership.status = 'active'::VARCHAR
+    WHERE membership.people_pk = (SELECT pk FROM caller)
+      AND membership.status = 'active'
       AND membership.deleted_at IS NULL
     ORDER BY pk
     LIMIT 17
-  ) AS some_direct
-  UNION ALL
-  SELECT some_through_groups.pk AS pk
-  FROM (
-    SELECT of_group.pk AS pk
+  ) UNION ALL (
+    SELECT of_group.pk
     FROM visible_groups
-    JOIN LATERAL (
+    CROSS JOIN LATERAL (
       SELECT enrolment.workspace_pk AS pk
       FROM core_api.workspace_group_workspaces AS enrolment
       WHERE enrolment.deleted_at IS NULL
         AND enrolment.workspace_group_pk = visible_groups.pk
       ORDER BY enrolment.workspace_pk
       LIMIT 17
-    ) AS of_group ON true
+    ) AS of_group
     LIMIT 17
-  ) AS some_through_groups
-),
+  )),
+-- They as an array; null where they are not few, and each row's workspace is looked up (docs/adr/0042).
 few AS (
-  SELECT CASE WHEN ((SELECT count(*) AS count_1 FROM opened) <= 16::INTEGER) THEN array((
-      SELECT opened.pk
-      FROM opened
-      WHERE (
-        SELECT true AS anon_1
-        FROM core_api.workspaces AS live
-        WHERE live.pk = opened.pk
-          AND live.deleted_at IS NULL
-      )
-    )) END AS workspaces
+  SELECT CASE WHEN (SELECT count(*) FROM opened) <= 16 THEN ARRAY(
+    SELECT opened.pk
+    FROM opened
+    WHERE (
+      SELECT true
+      FROM core_api.workspaces AS live
+      WHERE live.pk = opened.pk
+        AND live.deleted_at IS NULL
+    )
+  ) END AS workspaces
 ),
-own_groups AS (
-  SELECT array((SELECT visible_groups.pk FROM visible_groups)) AS pks
-),
+-- The rows, and what is shown with them.
 shown AS (
-  SELECT row.id AS id,
-    row.message_id AS message_id,
-    row.message_type AS message_type,
-    row.direction AS direction,
-    row.mode AS mode,
-    row.run AS run,
-    row.occurred_at AS occurred_at,
-    row.received_at AS received_at,
-    row.processed_at AS processed_at,
-    row.outcome AS outcome,
-    row.reason AS reason,
-    row.problems AS problems,
-    row.counts AS counts,
+  SELECT row.id,
+    row.message_id,
+    row.message_type,
+    row.direction,
+    row.mode,
+    row.run,
+    row.occurred_at,
+    row.received_at,
+    row.processed_at,
+    row.outcome,
+    row.reason,
+    row.problems,
+    row.counts,
     workspace_connector.id AS workspace_connector_id,
     workspace.id AS workspace_id,
-    row.pk AS pk
+    row.pk
   FROM wellspring.sync_messages_of_caller AS row
-  LEFT OUTER JOIN core_api.workspace_connectors AS workspace_connector ON workspace_connector.pk = row.workspace_connector_pk
-  LEFT OUTER JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
-  WHERE row.id = any(array((
-        SELECT unnest(CAST(nullif(current_setting('wellspring.left_' || place.name, true), '') AS UUID[])) AS unnest_1
-        FROM unnest(:places::TEXT[]) AS place(name)
-      )))
-    AND coalesce(row.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-      SELECT opened_so.pk
+  LEFT JOIN core_api.workspace_connectors AS workspace_connector ON workspace_connector.pk = row.workspace_connector_pk
+  LEFT JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
+  WHERE row.id = ANY(ARRAY(
+      SELECT unnest(nullif(current_setting('wellspring.left_' || place.name, true), '')::uuid[])
+      FROM unnest(:places::TEXT[]) AS place(name)
+    ))
+    AND coalesce(row.workspace_pk = ANY((SELECT workspaces FROM few)::bigint[]), (
+      SELECT way.pk
       FROM (
         SELECT membership.workspace_pk AS pk
         FROM core_api.workspace_memberships AS membership
-        WHERE membership.people_pk = (
-          SELECT caller.pk
-          FROM core_api.peoples AS caller
-          WHERE caller.id = :caller_id::UUID
-            AND caller.deleted_at IS NULL
-            AND caller.source IS NOT NULL
-          LIMIT 1
-        )
-          AND membership.status = 'active'::VARCHAR
+        WHERE membership.people_pk = (SELECT pk FROM caller)
+          AND membership.status = 'active'
           AND membership.deleted_at IS NULL
           AND membership.workspace_pk BETWEEN row.workspace_pk AND row.workspace_pk
-        LIMIT ALL OFFSET 0
-      ) AS opened_so
+        OFFSET 0
+      ) AS way
       WHERE (
-        SELECT true AS anon_1
+        SELECT true
         FROM core_api.workspaces AS live
-        WHERE live.pk = opened_so.pk
+        WHERE live.pk = way.pk
           AND live.deleted_at IS NULL
       )
       LIMIT 1
     ) IS NOT NULL OR (
-      SELECT opened_so.pk
+      SELECT way.pk
       FROM (
         SELECT enrolment.workspace_pk AS pk
         FROM own_groups
-        JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = any(own_groups.pks)
+        JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = ANY(own_groups.pks)
         WHERE enrolment.deleted_at IS NULL
           AND enrolment.workspace_pk = row.workspace_pk
-        LIMIT ALL OFFSET 0
-      ) AS opened_so
+        OFFSET 0
+      ) AS way
       WHERE (
-        SELECT true AS anon_1
+        SELECT true
         FROM core_api.workspaces AS live
-        WHERE live.pk = opened_so.pk
+        WHERE live.pk = way.pk
           AND live.deleted_at IS NULL
       )
       LIMIT 1
     ) IS NOT NULL)
 )
-SELECT CAST(shown.id AS TEXT) AS id,
-  CAST(shown.message_id AS TEXT) AS message_id,
-  shown.message_type,
-  shown.direction,
-  shown.mode,
-  shown.run,
-  CAST(shown.occurred_at AS TEXT) AS occurred_at,
-  CAST(shown.received_at AS TEXT) AS received_at,
-  CAST(shown.processed_at AS TEXT) AS processed_at,
-  shown.outcome,
-  shown.reason,
-  shown.problems,
-  shown.counts,
-  CAST(shown.workspace_connector_id AS TEXT) AS workspace_connector_id,
-  CAST(shown.workspace_id AS TEXT) AS workspace_id
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
+SELECT id::text AS id,
+  message_id::text AS message_id,
+  message_type,
+  direction,
+  mode,
+  run,
+  occurred_at::text AS occurred_at,
+  received_at::text AS received_at,
+  processed_at::text AS processed_at,
+  outcome,
+  reason,
+  problems,
+  counts,
+  workspace_connector_id::text AS workspace_connector_id,
+  workspace_id::text AS workspace_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(shown.workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(shown.workspace_id)) AS anon_2
+  SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.pk

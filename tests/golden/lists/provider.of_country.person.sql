@@ -1,6 +1,10 @@
 -- GET /v1/providers?filter[country]=FR, for a person.
--- 677 bytes as it is sent.
+-- 659 bytes as it is sent.
 
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 WITH page AS (
   SELECT row.pk,
     row.id,
@@ -12,18 +16,20 @@ WITH page AS (
     row.countries,
     row.skill_status,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at
   FROM core_api.providers AS row
   WHERE row.deleted_at IS NULL
-    AND row.countries && CAST(:countries_among::TEXT[] AS TEXT[])
+    AND row.countries && :countries_among::TEXT[]
   ORDER BY row.created_at DESC, row.pk DESC
   LIMIT :rows
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *
   FROM page
 )
+-- What is answered, ids and times as text.
 SELECT pk,
   id::text AS id,
   name,

@@ -1,127 +1,115 @@
 -- GET /v1/sync-messages?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[reason]=unknown_record, for a person.
--- 8,162 bytes as it is sent.
+-- 7,486 bytes as it is sent.
 
-WITH driver AS (
-  WITH visible_groups AS (
-    SELECT tenant.pk
-    FROM (
-      SELECT membership.workspace_group_pk AS pk
-      FROM core_api.workspace_group_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-    ) AS held_groups
-    JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
-    WHERE tenant.deleted_at IS NULL
-  ),
-  opened AS (
-    SELECT some_direct.pk
-    FROM (
-      SELECT membership.workspace_pk AS pk
-      FROM core_api.workspace_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-      ORDER BY pk
+-- Who is calling, while they are there.
+WITH caller AS (
+  SELECT caller.pk
+  FROM core_api.peoples AS caller
+  WHERE caller.id = :caller_id::UUID
+    AND caller.deleted_at IS NULL
+    AND caller.source IS NOT NULL
+),
+-- The live groups of which the caller is an active member.
+visible_groups AS (
+  SELECT team.pk
+  FROM core_api.workspace_group_memberships AS membership
+  JOIN core_api.workspace_groups AS team ON team.pk = membership.workspace_group_pk
+  WHERE membership.people_pk = (SELECT pk FROM caller)
+    AND membership.status = 'active'
+    AND membership.deleted_at IS NULL
+    AND team.deleted_at IS NULL
+),
+-- The same, as an array.
+own_groups AS (
+  SELECT ARRAY(SELECT pk FROM visible_groups) AS pks
+),
+-- Some of the workspaces that are opened to the caller, live or not: enough to know whether they are few.
+opened AS ((
+    SELECT membership.workspace_pk AS pk
+    FROM core_api.workspace_memberships AS membership
+    WHERE membership.people_pk = (SELECT pk FROM caller)
+      AND membership.status = 'active'
+      AND membership.deleted_at IS NULL
+    ORDER BY pk
+    LIMIT 17
+  ) UNION ALL (
+    SELECT of_group.pk
+    FROM visible_groups
+    CROSS JOIN LATERAL (
+      SELECT enrolment.workspace_pk AS pk
+      FROM core_api.workspace_group_workspaces AS enrolment
+      WHERE enrolment.deleted_at IS NULL
+        AND enrolment.workspace_group_pk = visible_groups.pk
+      ORDER BY enrolment.workspace_pk
       LIMIT 17
-    ) AS some_direct
-    UNION ALL
-    SELECT some_through_groups.pk
-    FROM (
-      SELECT of_group.pk
-      FROM visible_groups
-      JOIN LATERAL (
-        SELECT enrolment.workspace_pk AS pk
-        FROM core_api.workspace_group_workspaces AS enrolment
-        WHERE enrolment.deleted_at IS NULL
-          AND enrolment.workspace_group_pk = visible_groups.pk
-        ORDER BY enrolment.workspace_pk
-        LIMIT 17
-      ) AS of_group ON true
-      LIMIT 17
-    ) AS some_through_groups
-  ),
-  few AS (
-    SELECT CASE WHEN ((SELECT count(*) AS count_1 FROM opened) <= 16) THEN array((
-        SELECT opened.pk
-        FROM opened
-        WHERE (
-          SELECT true AS anon_1
-          FROM core_api.workspaces AS live
-          WHERE live.pk = opened.pk
-            AND live.deleted_at IS NULL
-        )
-      )) END AS workspaces
-  ),
-  own_groups AS (
-    SELECT array((SELECT visible_groups.pk FROM visible_groups)) AS pks
-  )
-  SELECT asked_workspaces.pk, asked_workspaces.id, asked_workspaces.pk AS workspace_pk
+    ) AS of_group
+    LIMIT 17
+  )),
+-- They as an array; null where they are not few, and each row's workspace is looked up (docs/adr/0042).
+few AS (
+  SELECT CASE WHEN (SELECT count(*) FROM opened) <= 16 THEN ARRAY(
+    SELECT opened.pk
+    FROM opened
+    WHERE (
+      SELECT true
+      FROM core_api.workspaces AS live
+      WHERE live.pk = opened.pk
+        AND live.deleted_at IS NULL
+    )
+  ) END AS workspaces
+),
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
+driver AS (
+  SELECT parent.pk, parent.id, parent.pk AS workspace_pk
   FROM (
-    SELECT wanted.id, coalesce(workspaces_1.pk, 0) AS pk, workspaces_1.deleted_at
+    SELECT wanted.id, coalesce(row.pk, 0) AS pk, row.deleted_at
     FROM unnest(:workspace_in::UUID[]) AS wanted(id)
-    LEFT OUTER JOIN core_api.workspaces AS workspaces_1 ON workspaces_1.id = wanted.id
-    LIMIT ALL OFFSET 0
-  ) AS asked_workspaces
-  WHERE asked_workspaces.deleted_at IS NULL
-    AND coalesce(asked_workspaces.pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
-      SELECT opened_so.pk
+    LEFT JOIN core_api.workspaces AS row ON row.id = wanted.id
+    OFFSET 0
+  ) AS parent
+  WHERE parent.deleted_at IS NULL
+    AND coalesce(parent.pk = ANY((SELECT workspaces FROM few)::bigint[]), (
+      SELECT way.pk
       FROM (
         SELECT membership.workspace_pk AS pk
         FROM core_api.workspace_memberships AS membership
-        WHERE membership.people_pk = (
-          SELECT caller.pk
-          FROM core_api.peoples AS caller
-          WHERE caller.id = :caller_id::UUID
-            AND caller.deleted_at IS NULL
-            AND caller.source IS NOT NULL
-          LIMIT 1
-        )
+        WHERE membership.people_pk = (SELECT pk FROM caller)
           AND membership.status = 'active'
           AND membership.deleted_at IS NULL
-          AND membership.workspace_pk BETWEEN asked_workspaces.pk AND asked_workspaces.pk
-        LIMIT ALL OFFSET 0
-      ) AS opened_so
+          AND membership.workspace_pk BETWEEN parent.pk AND parent.pk
+        OFFSET 0
+      ) AS way
       WHERE (
-        SELECT true AS anon_1
+        SELECT true
         FROM core_api.workspaces AS live
-        WHERE live.pk = opened_so.pk
+        WHERE live.pk = way.pk
           AND live.deleted_at IS NULL
       )
       LIMIT 1
     ) IS NOT NULL OR (
-      SELECT opened_so.pk
+      SELECT way.pk
       FROM (
         SELECT enrolment.workspace_pk AS pk
         FROM own_groups
-        JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = any(own_groups.pks)
+        JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = ANY(own_groups.pks)
         WHERE enrolment.deleted_at IS NULL
-          AND enrolment.workspace_pk = asked_workspaces.pk
-        LIMIT ALL OFFSET 0
-      ) AS opened_so
+          AND enrolment.workspace_pk = parent.pk
+        OFFSET 0
+      ) AS way
       WHERE (
-        SELECT true AS anon_1
+        SELECT true
         FROM core_api.workspaces AS live
-        WHERE live.pk = opened_so.pk
+        WHERE live.pk = way.pk
           AND live.deleted_at IS NULL
       )
       LIMIT 1
     ) IS NOT NULL)
 ),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
   FROM driver
@@ -140,7 +128,7 @@ head AS (
         FROM wellspring.sync_messages_of_caller AS row
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
-          AND row.kept_reason = CASE WHEN (:reason_eq::VARCHAR = 'unknown_record') THEN 'tenant_mismatch' END
+          AND row.kept_reason = CASE WHEN :reason_eq::VARCHAR = 'unknown_record' THEN 'tenant_mismatch' END
         ORDER BY row.received_at DESC, row.pk DESC
         LIMIT 1
       ) UNION ALL (
@@ -156,7 +144,7 @@ head AS (
         FROM wellspring.sync_messages_of_caller AS row
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
-          AND row.kept_reason = CASE WHEN (:reason_eq::VARCHAR = 'unknown_record') THEN 'tenant_mismatch' END
+          AND row.kept_reason = CASE WHEN :reason_eq::VARCHAR = 'unknown_record' THEN 'tenant_mismatch' END
         ORDER BY row.received_at DESC, row.pk DESC
         LIMIT 1
       )) AS merged
@@ -166,6 +154,10 @@ head AS (
   ORDER BY head.head_at DESC, head.head_pk DESC
   LIMIT :rows
 ),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 page AS (
   SELECT found.*, driver.id AS workspace_id
   FROM head AS driver
@@ -224,7 +216,7 @@ page AS (
         ) AS workspace_connector ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
-          AND row.kept_reason = CASE WHEN (:reason_eq::VARCHAR = 'unknown_record') THEN 'tenant_mismatch' END
+          AND row.kept_reason = CASE WHEN :reason_eq::VARCHAR = 'unknown_record' THEN 'tenant_mismatch' END
         ORDER BY row.received_at DESC, row.pk DESC
         LIMIT :rows - driver.place + 1
       ) UNION ALL (
@@ -280,7 +272,7 @@ page AS (
         ) AS workspace_connector ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
-          AND row.kept_reason = CASE WHEN (:reason_eq::VARCHAR = 'unknown_record') THEN 'tenant_mismatch' END
+          AND row.kept_reason = CASE WHEN :reason_eq::VARCHAR = 'unknown_record' THEN 'tenant_mismatch' END
         ORDER BY row.received_at DESC, row.pk DESC
         LIMIT :rows - driver.place + 1
       )) AS merged
@@ -290,10 +282,13 @@ page AS (
   ORDER BY found.received_at DESC, found.pk DESC
   LIMIT :rows
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *
   FROM page
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT pk,
   id::text AS id,
   message_id::text AS message_id,
@@ -313,7 +308,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id)) AS anon_1
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

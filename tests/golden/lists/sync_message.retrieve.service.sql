@@ -1,54 +1,57 @@
 -- GET /v1/sync-messages/ID, for a service.
--- 1,623 bytes as it is sent.
+-- 1,254 bytes as it is sent.
 
+-- The row, where it is there and the caller sees it. What they see is computed first, whatever is asked.
 WITH found AS (
-  SELECT row.id AS id,
-    row.message_id AS message_id,
-    row.message_type AS message_type,
-    row.direction AS direction,
-    row.mode AS mode,
-    row.run AS run,
-    row.occurred_at AS occurred_at,
-    row.received_at AS received_at,
-    row.processed_at AS processed_at,
-    row.outcome AS outcome,
-    row.reason AS reason,
+  SELECT row.id,
+    row.message_id,
+    row.message_type,
+    row.direction,
+    row.mode,
+    row.run,
+    row.occurred_at,
+    row.received_at,
+    row.processed_at,
+    row.outcome,
+    row.reason,
     row.all_problems AS problems,
-    row.counts AS counts,
-    row.body AS body,
+    row.counts,
+    row.body,
     workspace_connector.id AS workspace_connector_id,
     workspace.id AS workspace_id
   FROM wellspring.sync_messages_of_caller AS row
-  LEFT OUTER JOIN core_api.workspace_connectors AS workspace_connector ON workspace_connector.pk = row.workspace_connector_pk
-  LEFT OUTER JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
-  WHERE (row.workspace_pk IS NULL
-    OR (EXISTS (
-        SELECT *
-        FROM core_api.workspaces AS workspaces_1
-        WHERE workspaces_1.pk = row.workspace_pk
-          AND workspaces_1.deleted_at IS NULL
-      )))
-    AND row.id = :id_eq::UUID
+  LEFT JOIN core_api.workspace_connectors AS workspace_connector ON workspace_connector.pk = row.workspace_connector_pk
+  LEFT JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
+  WHERE row.id = :id_eq::UUID
+    AND (row.workspace_pk IS NULL
+    OR EXISTS (
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = row.workspace_pk
+        AND there.deleted_at IS NULL
+    ))
 )
-SELECT CAST(found.id AS TEXT) AS id,
-  CAST(found.message_id AS TEXT) AS message_id,
-  found.message_type,
-  found.direction,
-  found.mode,
-  found.run,
-  CAST(found.occurred_at AS TEXT) AS occurred_at,
-  CAST(found.received_at AS TEXT) AS received_at,
-  CAST(found.processed_at AS TEXT) AS processed_at,
-  found.outcome,
-  found.reason,
-  found.problems,
-  found.counts,
-  found.body,
-  CAST(found.workspace_connector_id AS TEXT) AS workspace_connector_id,
-  CAST(found.workspace_id AS TEXT) AS workspace_id
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
+SELECT id::text AS id,
+  message_id::text AS message_id,
+  message_type,
+  direction,
+  mode,
+  run,
+  occurred_at::text AS occurred_at,
+  received_at::text AS received_at,
+  processed_at::text AS processed_at,
+  outcome,
+  reason,
+  problems,
+  counts,
+  body,
+  workspace_connector_id::text AS workspace_connector_id,
+  workspace_id::text AS workspace_id
 FROM found
 WHERE (
-  SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(found.workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(found.workspace_id)) AS anon_1
+  SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
   FROM found
 )

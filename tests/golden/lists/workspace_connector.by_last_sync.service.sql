@@ -1,49 +1,47 @@
 -- GET /v1/workspace-connectors?filter[workspace]=00000000-0000-0000-0000-000000000001&sort=-last_synced_at, for a service.
--- 1,815 bytes as it is sent.
+-- 1,553 bytes as it is sent.
 
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 WITH page AS (
-  SELECT row.id,
+  SELECT row.pk,
+    row.id,
     row.status,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
+    row.last_synced_at,
     workspace.id AS workspace_id,
-    connector.id AS connector_id,
-    row.pk,
-    row.last_synced_at
+    connector.id AS connector_id
   FROM (
-    SELECT listed.pk,
-      listed.id,
-      listed.created_at,
-      listed.updated_at,
-      listed.deleted_at,
-      listed.source,
-      listed.source_version,
-      listed.workspace_pk,
-      listed.connector_pk,
-      listed.status,
-      CASE WHEN (wellspring.connector_state.last_synced_at IS NULL) THEN '0001-01-02 00:00:00+00'::timestamptz ELSE wellspring.connector_state.last_synced_at END AS last_synced_at
+    SELECT listed.*,
+      CASE WHEN state.last_synced_at IS NULL THEN '0001-01-02 00:00:00+00'::timestamptz ELSE state.last_synced_at END AS last_synced_at
     FROM wellspring.workspace_connectors_of_caller AS listed
-    LEFT OUTER JOIN wellspring.connector_state ON wellspring.connector_state.workspace_connector_pk = listed.pk
+    LEFT JOIN wellspring.connector_state AS state ON state.workspace_connector_pk = listed.pk
   ) AS row
   JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
   JOIN core_api.connectors AS connector ON connector.pk = row.connector_pk
   WHERE row.deleted_at IS NULL
-    AND workspace.id = any(:workspace_in::UUID[])
+    AND workspace.id = ANY(:workspace_in::UUID[])
     AND workspace.deleted_at IS NULL
-    AND (EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = workspace.pk
-        AND workspaces_1.deleted_at IS NULL
-    ))
+    AND EXISTS (
+    SELECT
+    FROM core_api.workspaces AS there
+    WHERE there.pk = workspace.pk
+      AND there.deleted_at IS NULL
+  )
   ORDER BY row.last_synced_at DESC, row.pk DESC
   LIMIT :rows
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *
   FROM page
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT pk,
   id::text AS id,
   status,
@@ -57,7 +55,7 @@ FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_connector', array_agg(id))
     AND wellspring.leave_ids('workspace_connector__workspace', array_agg(workspace_id))
-    AND wellspring.leave_ids('workspace_connector__connector', array_agg(connector_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_connector__connector', array_agg(connector_id))
   FROM shown
 )
 ORDER BY shown.last_synced_at DESC, pk DESC

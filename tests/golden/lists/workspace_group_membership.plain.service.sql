@@ -1,13 +1,17 @@
 -- GET /v1/workspace-group-memberships, for a service.
--- 1,171 bytes as it is sent.
+-- 1,159 bytes as it is sent.
 
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 WITH page AS (
   SELECT row.pk,
     row.id,
     row.role,
     row.status,
     row.created_at,
-    CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+    CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
     people.id AS people_id,
     workspace_group.id AS workspace_group_id
@@ -29,10 +33,13 @@ WITH page AS (
   ORDER BY row.created_at DESC, row.pk DESC
   LIMIT :rows
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *
   FROM page
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT pk,
   id::text AS id,
   role,
@@ -45,7 +52,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_group_membership__people', array_agg(people_id))
-    AND wellspring.leave_ids('workspace_group_membership__workspace_group', array_agg(workspace_group_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_group_membership__workspace_group', array_agg(workspace_group_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

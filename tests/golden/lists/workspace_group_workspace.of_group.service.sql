@@ -1,12 +1,18 @@
 -- GET /v1/workspace-group-workspaces?filter[workspace_group]=00000000-0000-0000-0000-000000000001, for a service.
--- 2,354 bytes as it is sent.
+-- 2,339 bytes as it is sent.
 
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
 WITH driver AS (
   SELECT parent.pk, parent.id
   FROM core_api.workspace_groups AS parent
-  WHERE parent.id = any(:workspace_group_in::UUID[])
+  WHERE parent.id = ANY(:workspace_group_in::UUID[])
     AND parent.deleted_at IS NULL
 ),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
   FROM driver
@@ -28,6 +34,10 @@ head AS (
   ORDER BY head.head_at DESC, head.head_pk DESC
   LIMIT :rows
 ),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 page AS (
   SELECT found.*, driver.id AS workspace_group_id
   FROM head AS driver
@@ -35,7 +45,7 @@ page AS (
     SELECT row.pk,
       row.id,
       row.created_at,
-      CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+      CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
       row.deleted_at,
       workspace.id AS workspace_id,
       created_by.id AS created_by_id
@@ -61,10 +71,13 @@ page AS (
   ORDER BY found.created_at DESC, found.pk DESC
   LIMIT :rows
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *
   FROM page
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT pk,
   id::text AS id,
   created_at::text AS created_at,
@@ -78,7 +91,7 @@ WHERE (
   SELECT wellspring.leave_ids('workspace_group_workspace__workspace_group', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NULL))
     AND wellspring.leave_ids('workspace_group_workspace__workspace', array_agg(workspace_id))
     AND wellspring.leave_ids('workspace_group_workspace__created_by', array_agg(created_by_id))
-    AND wellspring.leave_ids('workspace_group_workspace__workspace_group__ended', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NOT NULL)) AS anon_1
+    AND wellspring.leave_ids('workspace_group_workspace__workspace_group__ended', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NOT NULL))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

@@ -1,61 +1,53 @@
 -- GET /v1/workspace-group-workspaces?page[total]=true: the total, for a person.
--- 2,029 bytes as it is sent.
+-- 1,736 bytes as it is sent.
 
-WITH driver AS (
-  WITH visible_groups AS (
-    SELECT tenant.pk
-    FROM (
-      SELECT membership.workspace_group_pk AS pk
-      FROM core_api.workspace_group_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-    ) AS held_groups
-    JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
-    WHERE tenant.deleted_at IS NULL
-  ),
-  visible AS (
-    SELECT tenant.pk
-    FROM (
-      SELECT membership.workspace_pk AS pk
-      FROM core_api.workspace_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-    ) AS anon_1
-    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_1.pk
-    WHERE tenant.deleted_at IS NULL
+-- Who is calling, while they are there.
+WITH caller AS (
+  SELECT caller.pk
+  FROM core_api.peoples AS caller
+  WHERE caller.id = :caller_id::UUID
+    AND caller.deleted_at IS NULL
+    AND caller.source IS NOT NULL
+),
+-- The live groups of which the caller is an active member.
+visible_groups AS (
+  SELECT team.pk
+  FROM core_api.workspace_group_memberships AS membership
+  JOIN core_api.workspace_groups AS team ON team.pk = membership.workspace_group_pk
+  WHERE membership.people_pk = (SELECT pk FROM caller)
+    AND membership.status = 'active'
+    AND membership.deleted_at IS NULL
+    AND team.deleted_at IS NULL
+),
+-- All live workspaces that the caller sees: as a member, or by an enrolment in one of the groups.
+visible AS (
+  SELECT workspace.pk
+  FROM (
+    SELECT membership.workspace_pk AS pk
+    FROM core_api.workspace_memberships AS membership
+    WHERE membership.people_pk = (SELECT pk FROM caller)
+      AND membership.status = 'active'
+      AND membership.deleted_at IS NULL
     UNION
-    SELECT tenant.pk
-    FROM (
-      SELECT enrolment.workspace_pk AS pk
-      FROM visible_groups, core_api.workspace_group_workspaces AS enrolment
-      WHERE enrolment.deleted_at IS NULL
-        AND enrolment.workspace_group_pk = visible_groups.pk
-    ) AS anon_2
-    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_2.pk
-    WHERE tenant.deleted_at IS NULL
-  )
+    SELECT enrolment.workspace_pk AS pk
+    FROM visible_groups
+    JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = visible_groups.pk
+    WHERE enrolment.deleted_at IS NULL
+  ) AS way
+  JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
+  WHERE workspace.deleted_at IS NULL
+),
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
+driver AS (
   SELECT parent.pk, parent.id, parent.pk AS workspace_pk
   FROM core_api.workspaces AS parent
   WHERE parent.deleted_at IS NULL
-    AND (SELECT wellspring.leave_workspaces(false) AS done)
-    AND parent.pk = any(array((SELECT visible.pk FROM visible)))
+    AND (SELECT wellspring.leave_workspaces(false))
+    AND parent.pk = ANY(ARRAY(SELECT pk FROM visible))
 )
+-- What is answered, ids and times as text.
 SELECT count(*)
 FROM (
   SELECT 1

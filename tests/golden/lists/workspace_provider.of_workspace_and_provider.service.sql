@@ -1,24 +1,30 @@
 -- GET /v1/workspace-providers?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[provider]=00000000-0000-0000-0000-000000000001, for a service.
--- 2,434 bytes as it is sent.
+-- 2,327 bytes as it is sent.
 
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
 WITH driver AS (
-  SELECT parent.pk, parent.id, parent.pk AS workspace_pk, asked_providers.pk AS within_pk
+  SELECT parent.pk, parent.id, parent.pk AS workspace_pk, other.pk AS within_pk
   FROM core_api.workspaces AS parent
-  JOIN (
-    SELECT wanted.id, coalesce(providers_1.pk, 0) AS pk, providers_1.deleted_at
+  CROSS JOIN (
+    SELECT wanted.id, coalesce(row.pk, 0) AS pk, row.deleted_at
     FROM unnest(:provider_in::UUID[]) AS wanted(id)
-    LEFT OUTER JOIN core_api.providers AS providers_1 ON providers_1.id = wanted.id
-    LIMIT ALL OFFSET 0
-  ) AS asked_providers ON true
-  WHERE parent.id = any(:workspace_in::UUID[])
+    LEFT JOIN core_api.providers AS row ON row.id = wanted.id
+    OFFSET 0
+  ) AS other
+  WHERE parent.id = ANY(:workspace_in::UUID[])
     AND parent.deleted_at IS NULL
-    AND (EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = parent.pk
-        AND workspaces_1.deleted_at IS NULL
-    ))
+    AND EXISTS (
+    SELECT
+    FROM core_api.workspaces AS there
+    WHERE there.pk = parent.pk
+      AND there.deleted_at IS NULL
+  )
 ),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
   FROM driver
@@ -29,7 +35,7 @@ head AS (
       SELECT p.id
       FROM core_api.providers AS p
       WHERE p.pk = row.provider_pk
-        AND p.id = any(:provider_in::UUID[])
+        AND p.id = ANY(:provider_in::UUID[])
         AND p.deleted_at IS NULL
       OFFSET 0
     ) AS provider
@@ -42,6 +48,10 @@ head AS (
   ORDER BY head.head_at DESC, head.head_pk DESC
   LIMIT :rows
 ),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 page AS (
   SELECT found.*, driver.id AS workspace_id
   FROM head AS driver
@@ -51,7 +61,7 @@ page AS (
       row.is_selected,
       row.is_matched,
       row.created_at,
-      CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+      CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
       row.deleted_at,
       provider.id AS provider_id
     FROM core_api.workspace_providers AS row
@@ -59,7 +69,7 @@ page AS (
       SELECT p.id
       FROM core_api.providers AS p
       WHERE p.pk = row.provider_pk
-        AND p.id = any(:provider_in::UUID[])
+        AND p.id = ANY(:provider_in::UUID[])
         AND p.deleted_at IS NULL
       OFFSET 0
     ) AS provider
@@ -72,10 +82,13 @@ page AS (
   ORDER BY found.created_at DESC, found.pk DESC
   LIMIT :rows
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *
   FROM page
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT pk,
   id::text AS id,
   is_selected,
@@ -88,7 +101,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_provider__workspace', array_agg(workspace_id))
-    AND wellspring.leave_ids('workspace_provider__provider', array_agg(provider_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_provider__provider', array_agg(provider_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

@@ -1,61 +1,55 @@
 -- GET /v1/workspace-providers, for a person.
--- 3,275 bytes as it is sent.
+-- 2,966 bytes as it is sent.
 
-WITH driver AS (
-  WITH visible_groups AS (
-    SELECT tenant.pk
-    FROM (
-      SELECT membership.workspace_group_pk AS pk
-      FROM core_api.workspace_group_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-    ) AS held_groups
-    JOIN core_api.workspace_groups AS tenant ON tenant.pk = held_groups.pk
-    WHERE tenant.deleted_at IS NULL
-  ),
-  visible AS (
-    SELECT tenant.pk
-    FROM (
-      SELECT membership.workspace_pk AS pk
-      FROM core_api.workspace_memberships AS membership
-      WHERE membership.people_pk = (
-        SELECT caller.pk
-        FROM core_api.peoples AS caller
-        WHERE caller.id = :caller_id::UUID
-          AND caller.deleted_at IS NULL
-          AND caller.source IS NOT NULL
-        LIMIT 1
-      )
-        AND membership.status = 'active'
-        AND membership.deleted_at IS NULL
-    ) AS anon_1
-    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_1.pk
-    WHERE tenant.deleted_at IS NULL
+-- Who is calling, while they are there.
+WITH caller AS (
+  SELECT caller.pk
+  FROM core_api.peoples AS caller
+  WHERE caller.id = :caller_id::UUID
+    AND caller.deleted_at IS NULL
+    AND caller.source IS NOT NULL
+),
+-- The live groups of which the caller is an active member.
+visible_groups AS (
+  SELECT team.pk
+  FROM core_api.workspace_group_memberships AS membership
+  JOIN core_api.workspace_groups AS team ON team.pk = membership.workspace_group_pk
+  WHERE membership.people_pk = (SELECT pk FROM caller)
+    AND membership.status = 'active'
+    AND membership.deleted_at IS NULL
+    AND team.deleted_at IS NULL
+),
+-- All live workspaces that the caller sees: as a member, or by an enrolment in one of the groups.
+visible AS (
+  SELECT workspace.pk
+  FROM (
+    SELECT membership.workspace_pk AS pk
+    FROM core_api.workspace_memberships AS membership
+    WHERE membership.people_pk = (SELECT pk FROM caller)
+      AND membership.status = 'active'
+      AND membership.deleted_at IS NULL
     UNION
-    SELECT tenant.pk
-    FROM (
-      SELECT enrolment.workspace_pk AS pk
-      FROM visible_groups, core_api.workspace_group_workspaces AS enrolment
-      WHERE enrolment.deleted_at IS NULL
-        AND enrolment.workspace_group_pk = visible_groups.pk
-    ) AS anon_2
-    JOIN core_api.workspaces AS tenant ON tenant.pk = anon_2.pk
-    WHERE tenant.deleted_at IS NULL
-  )
+    SELECT enrolment.workspace_pk AS pk
+    FROM visible_groups
+    JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = visible_groups.pk
+    WHERE enrolment.deleted_at IS NULL
+  ) AS way
+  JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
+  WHERE workspace.deleted_at IS NULL
+),
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
+driver AS (
   SELECT parent.pk, parent.id, parent.pk AS workspace_pk
   FROM core_api.workspaces AS parent
   WHERE parent.deleted_at IS NULL
-    AND (SELECT wellspring.leave_workspaces(false) AS done)
-    AND parent.pk = any(array((SELECT visible.pk FROM visible)))
+    AND (SELECT wellspring.leave_workspaces(false))
+    AND parent.pk = ANY(ARRAY(SELECT pk FROM visible))
 ),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
 head AS (
   SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
   FROM driver
@@ -77,6 +71,10 @@ head AS (
   ORDER BY head.head_at DESC, head.head_pk DESC
   LIMIT :rows
 ),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
 page AS (
   SELECT found.*, driver.id AS workspace_id
   FROM head AS driver
@@ -86,7 +84,7 @@ page AS (
       row.is_selected,
       row.is_matched,
       row.created_at,
-      CASE WHEN (row.updated_at IS NULL) THEN row.created_at ELSE row.updated_at END AS updated_at,
+      CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
       row.deleted_at,
       provider.id AS provider_id
     FROM core_api.workspace_providers AS row
@@ -105,10 +103,13 @@ page AS (
   ORDER BY found.created_at DESC, found.pk DESC
   LIMIT :rows
 ),
+-- The rows, and what is shown with them.
 shown AS (
   SELECT *
   FROM page
 )
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
 SELECT pk,
   id::text AS id,
   is_selected,
@@ -121,7 +122,7 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_provider__workspace', array_agg(workspace_id))
-    AND wellspring.leave_ids('workspace_provider__provider', array_agg(provider_id)) AS anon_1
+    AND wellspring.leave_ids('workspace_provider__provider', array_agg(provider_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

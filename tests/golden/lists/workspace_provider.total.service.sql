@@ -1,5 +1,5 @@
 -- GET /v1/workspace-providers?page[total]=true: the total, for a service.
--- 614 bytes as it is sent.
+-- 591 bytes as it is sent.
 
 SELECT count(*)
 FROM (
@@ -11,10 +11,10 @@ FROM (
     WHERE p.pk = row.workspace_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT *
-      FROM core_api.workspaces AS workspaces_1
-      WHERE workspaces_1.pk = p.pk
-        AND workspaces_1.deleted_at IS NULL
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.pk
+        AND there.deleted_at IS NULL
     )
     OFFSET 0
   ) AS workspace

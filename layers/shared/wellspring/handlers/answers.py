@@ -15,7 +15,7 @@ from wellspring.jsonapi.query import parse_view
 from wellspring.queries import ActivityQuery, AnswerQuery
 from wellspring.resources import CONNECTOR_ACTIVITY, CONNECTOR_IMPACT, RECORD_SOURCE, Resource
 from wellspring.services import answers
-from wellspring.services.reading import Found, Page
+from wellspring.services.reading import Page, RowWithIncludes
 
 
 def activity() -> LambdaHandler:
@@ -39,13 +39,13 @@ def sources_of(record: Resource) -> LambdaHandler:
 def impact() -> LambdaHandler:
     """Return the handler of `GET /v1/workspace-connectors/{id}/impact`."""
 
-    def operation(request: Request) -> Plan[Found]:
+    def operation(request: Request) -> Plan[RowWithIncludes]:
         permit(request.principal, CONNECTOR_IMPACT.policy, "read")
         view, problems = parse_view(CONNECTOR_IMPACT, request.raw_query)
         raise_all(problems)
         id_ = _id_of(request)
 
-        def answer(found: Found) -> Response:
+        def answer(found: RowWithIncludes) -> Response:
             url = url_of(request.path, request.raw_query)
             return Response(render(single_document(CONNECTOR_IMPACT, found, view, url)))
 

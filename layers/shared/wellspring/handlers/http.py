@@ -16,11 +16,11 @@ from wellspring.database.consistency import noting
 from wellspring.database.readers import Server
 from wellspring.database.readers import read as on_reader_or_writer
 from wellspring.errors import (
-    AsksTooMuch,
     BadRequest,
     InternalError,
     OutcomeUnknown,
     Problems,
+    QueryTooExpensive,
     TimeExceeded,
     WellspringError,
 )
@@ -211,13 +211,13 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
         logger.append_keys(request_id=request.id)
         try:
             planned = operation(request)
-            response = _carried_out(planned, request) if isinstance(planned, Plan) else planned
+            response = _execute(planned, request) if isinstance(planned, Plan) else planned
         except WellspringError as error:
             return _failure(request, error)
         except Exception as error:  # noqa: BLE001  (the edge: whatever it is, the caller gets an error document)
             logger.error("unexpected exception", extra=describe(error))
             return _failure(request, InternalError("The request could not be completed."))
-        logger.info("answered", extra={"status": int(response.status), **_said_of(request)})
+        logger.info("answered", extra={"status": int(response.status), **_log_fields(request)})
         return _rendered(response)
 
     return handler
@@ -239,7 +239,7 @@ def jsonapi_handler[Result](operation: Callable[[Request], Plan[Result] | Respon
     return http_handler(understood)
 
 
-def _carried_out[Result](plan: Plan[Result], request: Request) -> Response:
+def _execute[Result](plan: Plan[Result], request: Request) -> Response:
     circuit_breaker.raise_if_open()
     try:
         if request.method in SAFE:
@@ -250,7 +250,7 @@ def _carried_out[Result](plan: Plan[Result], request: Request) -> Response:
         if not plan.narrowing:
             raise
         detail = f"The request asks for more than can be read in the time there is. {plan.narrowing}"
-        raise _instead(error, AsksTooMuch(detail)) from error
+        raise _instead(error, QueryTooExpensive(detail)) from error
     except OutcomeUnknown as error:
         what_next = (
             "Repeat the request with the same Idempotency-Key."
@@ -261,7 +261,7 @@ def _carried_out[Result](plan: Plan[Result], request: Request) -> Response:
         raise _instead(error, OutcomeUnknown(detail, is_repeatable=plan.is_repeatable)) from error
     response = plan.answer(result)
     if plan.narrowing and _is_too_large(response.body):
-        raise AsksTooMuch(f"The answer would be larger than {LARGEST_BODY_BYTES:,} bytes. {plan.narrowing}")
+        raise QueryTooExpensive(f"The answer would be larger than {LARGEST_BODY_BYTES:,} bytes. {plan.narrowing}")
     return response
 
 
@@ -294,7 +294,7 @@ def _request_id(event: Event, context: object) -> str:
     return str(event.get("requestContext", {}).get("requestId") or getattr(context, "aws_request_id", ""))
 
 
-def _said_of(request: Request) -> dict[str, object]:
+def _log_fields(request: Request) -> dict[str, object]:
     """Return what the log says of every request: its route, and who asked (contract, section 3)."""
     principal = request.known_principal
     caller = {} if principal is None else {"caller": fingerprint(name_of(principal))}
@@ -304,7 +304,7 @@ def _said_of(request: Request) -> dict[str, object]:
 def _failure(request: Request, error: WellspringError) -> Answer:
     log = logger.error if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
     codes = sorted({problem.code for problem in error.problems}) if isinstance(error, Problems) else [error.code]
-    said = {"status": int(error.status), "code": ", ".join(codes), **_said_of(request)}
+    said = {"status": int(error.status), "code": ", ".join(codes), **_log_fields(request)}
     log("answered", extra=said | error.evidence)
     return _rendered(Response(render(error_document(error, request.id)), error.status, headers=error.headers))
 

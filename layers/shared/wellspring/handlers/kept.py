@@ -17,7 +17,7 @@ from wellspring.jsonapi.documents import entity_tag, location, single_document
 from wellspring.jsonapi.query import no_parameters
 from wellspring.queries import View
 from wellspring.resources import Resource
-from wellspring.services.reading import Found, Row
+from wellspring.services.reading import Row, RowWithIncludes
 
 # As long as other texts may be (contract, section 2).
 NOTE = MetaMember("note", "text", longest=2000)
@@ -90,7 +90,7 @@ def _of_one(
     def operation(request: Request) -> Response:
         permit(request.principal, resource.policy, "update")
         row = work(request, _said(request, members))
-        found, view = Found(row, {}), View()
+        found, view = RowWithIncludes(row, {}), View()
         body = render(single_document(resource, found, view, location(resource, row)))
         return Response(body, headers={"etag": entity_tag(resource, found, view, "", body)})
 

@@ -54,13 +54,13 @@ def page_response(request: Request, resource: Resource, page: reading.Page, view
 def retrieve_of(resource: Resource) -> LambdaHandler:
     """Return the handler of `GET <route>/{id}`."""
 
-    def operation(request: Request) -> Plan[reading.Found]:
+    def operation(request: Request) -> Plan[reading.RowWithIncludes]:
         permit(request.principal, resource.policy, "read")
         view, problems = parse_view(resource, request.raw_query)
         raise_all(problems)
         id_ = parse_id(request.path_parameters["id"])
 
-        def answer(found: reading.Found) -> Response:
+        def answer(found: reading.RowWithIncludes) -> Response:
             body = render(single_document(resource, found, view, url_of(request.path, request.raw_query)))
             headers = {"etag": entity_tag(resource, found, view, request.raw_query, body)}
             return _unless_known(request, Response(body, headers=headers))

@@ -64,7 +64,7 @@ def create_of(resource: Resource, within: Within | None = None) -> LambdaHandler
 def update_of(resource: Resource) -> LambdaHandler:
     """Return the handler of `PATCH <route>/{id}`."""
 
-    def operation(request: Request) -> Plan[reading.Found]:
+    def operation(request: Request) -> Plan[reading.RowWithIncludes]:
         permit(request.principal, resource.policy, "update")
         view, problems = parse_view(resource, request.raw_query)
         permit_include(request.principal, view.include)
@@ -74,11 +74,11 @@ def update_of(resource: Resource) -> LambdaHandler:
         raise_all(draft.problems)
         id_ = parse_id(path_id)
 
-        def work(transaction: Transaction) -> reading.Found:
+        def work(transaction: Transaction) -> reading.RowWithIncludes:
             row = writing.update(transaction, request.principal, resource, id_, draft, precondition=precondition)
             return reading.found(transaction, request.principal, resource, row, view)
 
-        def answer(found: reading.Found) -> Response:
+        def answer(found: reading.RowWithIncludes) -> Response:
             return _document(resource, found, view, request.path, request.raw_query, HTTPStatus.OK)
 
         return Plan(work, answer)
@@ -111,7 +111,7 @@ def delete_of(resource: Resource, within: Within | None = None) -> LambdaHandler
 
 
 def _document(
-    resource: Resource, found: reading.Found, view: View, path: str, raw_query: str, status: HTTPStatus
+    resource: Resource, found: reading.RowWithIncludes, view: View, path: str, raw_query: str, status: HTTPStatus
 ) -> Response:
     body = render(single_document(resource, found, view, url_of(path, raw_query)))
     headers = {"etag": entity_tag(resource, found, view, raw_query, body)}

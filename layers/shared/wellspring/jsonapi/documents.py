@@ -12,7 +12,7 @@ from wellspring.jsonapi.query import with_cursor
 from wellspring.jsonapi.values import CURSOR_PAGINATION, PROFILED, render_instant
 from wellspring.queries import View
 from wellspring.resources import ANY_RECORD, SINGLE, Attribute, Relationship, Resource, resource_of
-from wellspring.services.reading import Found, Included, Page, Row
+from wellspring.services.reading import Included, Page, Row, RowWithIncludes
 
 VERSION = {"version": "1.1"}
 TAG_BYTES = 12
@@ -90,7 +90,7 @@ def location(resource: Resource, row: Row) -> str:
     return f"{resource.route}/{row['id']}"
 
 
-def single_document(resource: Resource, found: Found, view: View, url: str) -> Object:
+def single_document(resource: Resource, found: RowWithIncludes, view: View, url: str) -> Object:
     """Return the document of one row.
 
     Args:
@@ -159,7 +159,7 @@ def version_of(resource: Resource, row: Row) -> str:
     return _digest(json.dumps(resource_object(resource, own), separators=(",", ":")))
 
 
-def entity_tag(resource: Resource, found: Found, view: View, raw_query: str, body: str) -> str:
+def entity_tag(resource: Resource, found: RowWithIncludes, view: View, raw_query: str, body: str) -> str:
     """Return the strong validator of a single resource's document (RFC 9110, section 8.8.3).
 
     Its first part is the row's version, which `If-Match` compares; an answer with a query has a second part, for what
@@ -184,7 +184,7 @@ def entity_tag(resource: Resource, found: Found, view: View, raw_query: str, bod
     included = {
         type_: [_without_kept(resource_of(type_), row) for row in rows] for type_, rows in found.included.items()
     }
-    lasting = Found(_without_kept(resource, found.row), included)
+    lasting = RowWithIncludes(_without_kept(resource, found.row), included)
     return f'"{version}.{_digest(json.dumps(single_document(resource, lasting, view, raw_query)))}"'
 
 

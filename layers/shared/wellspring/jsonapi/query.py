@@ -95,7 +95,7 @@ def parse_list(
     parser.refuse_range_of_pages()
     parser.settle_order()
     parser.refuse_too_many_ids()
-    parser.refuse_unbounded()
+    parser.reject_unindexed()
     raise_all(parser.problems)
     settled = tuple(Filter(name, "in", (id_,)) for name, id_ in within.items())
     asked = parser.view
@@ -286,7 +286,7 @@ class Parser:
             for parameter in counts:
                 self.refuse(parameter, f"All filters of a request together name at most {MAX_FILTER_IDS} ids.")
 
-    def refuse_unbounded(self) -> None:
+    def reject_unindexed(self) -> None:
         """Refuse what would walk over any number of rows for one page: no index has them together."""
         if self.sole_source is not None or self.enrolled_in is not None:
             self._refuse_beside_an_order()

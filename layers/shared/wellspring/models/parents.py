@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.schema import SchemaItem
 
 from wellspring.models.base import SCHEMA, direction_enum, instant, metadata, standard_columns
-from wellspring.models.walks import ListIndex, everywhere, indexes, of_one
+from wellspring.models.walks import ListIndex, indexes, of_one
 from wellspring.resources import CONNECTOR, FOLDED, OWN_WORKSPACE, PROVIDER, Resource, records, resource_of
 
 LIVE = text("deleted_at IS NULL")
@@ -44,7 +44,7 @@ def listed(table: str, parent: str | None, *, named: bool = True) -> Iterator[Sc
         yield from indexes(table, parent, "workspace")
         yield ListIndex(None, "created_at", live=True).index(f"idx_{table}_created_live")
     else:
-        yield from everywhere(table)
+        yield from indexes(table, None, "")
     if named and parent:
         yield ListIndex(parent, FOLDED, live=True).index(f"idx_{table}_workspace_name_live")
     if named:
@@ -178,6 +178,6 @@ workspace_group_memberships = Table(
     Index(None, "workspace_group_pk"),
     *indexes("workspace_group_memberships", "workspace_group_pk", "group"),
     *of_one("workspace_group_memberships", "people_pk", "people", also_dead=True),
-    *everywhere("workspace_group_memberships"),
+    *indexes("workspace_group_memberships", None, ""),
     schema=SCHEMA,
 )

@@ -19,6 +19,14 @@ DIRECTIONS = ("input", "output")
 UPDATED = "\nCASE\n    WHEN updated_at IS NULL THEN created_at\n    ELSE updated_at\nEND"
 _COLUMNS = {"updated_at": f"({UPDATED})"}
 _KEY = "walk"
+# Each order with the half that it is of.
+_TIMES = (
+    ("created_at", True),
+    ("created_at", False),
+    ("updated_at", True),
+    ("updated_at", False),
+    ("deleted_at", False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +95,11 @@ def of_one(table: str, parent: str, short: str, *, also_dead: bool = False) -> I
         yield walk.index(name_of(table, short, walk))
 
 
-def everywhere(table: str) -> Iterator[SchemaItem]:
-    """Yield the indexes by which all rows of a table are read, in either half and by any time."""
-    for walk in walks(None, directed=False):
-        yield walk.index(name_of(table, "", walk))
-
-
 def walks(parent: str | None, *, directed: bool, within: str | None = None) -> Iterator[ListIndex]:
     """Yield what `indexes` makes."""
-    times = (
-        ("created_at", True),
-        ("created_at", False),
-        ("updated_at", True),
-        ("updated_at", False),
-        ("deleted_at", False),
-    )
-    for time, live in times:
-        yield from (
-            ListIndex(parent, time, live, direction, within) for direction in (DIRECTIONS if directed else (None,))
-        )
+    for time, live in _TIMES:
+        for direction in DIRECTIONS if directed else (None,):
+            yield ListIndex(parent, time, live, direction, within)
 
 
 def name_of(table: str, short: str, walk: ListIndex) -> str:

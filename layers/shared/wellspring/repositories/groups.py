@@ -23,10 +23,11 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, array
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from wellspring.access.predicates import Visible, asked_about, parameters
+from wellspring.access.elements import Visible, asked_about
+from wellspring.access.predicates import parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.database.flush import ValueRow
@@ -179,8 +180,7 @@ def _workspaces_counted_statement(*, person: bool) -> Select[Any]:
 
 def _seen_group(visible: Visible) -> ScalarSelect[int]:
     """Return the group that a query names, where the caller sees it; what they see is computed at first."""
-    ids: ColumnElement[Any] = array((bindparam("group", type_=PG_UUID(as_uuid=True)),), type_=PG_UUID(as_uuid=True))
-    group = asked_about(parents.workspace_groups, ids)
+    group = asked_about(parents.workspace_groups, bindparam("group", type_=PG_UUID(as_uuid=True)))
     return select(group.c.pk).where(visible.group(group.c.pk), *visible.before_all()).scalar_subquery()
 
 

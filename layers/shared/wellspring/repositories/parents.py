@@ -27,7 +27,8 @@ from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from wellspring.access.predicates import CALLER, IDS, Visible, identity, parameters, workspace_of
+from wellspring.access.elements import Visible, identity, workspace_of
+from wellspring.access.predicates import CALLER, IDS, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.database.session import session_of
@@ -123,14 +124,14 @@ def _find_one(type_: str, visible: Visible, *, person: bool) -> Select[Any]:
         .offset(literal_column("0", Integer))
         .subquery(f"asked_{type_}")
     )
-    of = workspace_of(asked, table.name)
+    of = workspace_of(asked, table)
     return select(
         literal(type_, SqlText).label("type"),
         asked.c.pk,
         asked.c.id,
         (none if of is None else of).label("workspace_pk"),
         _roles(table.name, asked.c.pk, person=person).label("roles"),
-    ).where(visible.through(asked, table.name))
+    ).where(visible.through(asked, table))
 
 
 def _roles(table: str, pk: ColumnElement[int], *, person: bool) -> ColumnElement[Any]:

@@ -31,7 +31,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import insert
 
-from wellspring.access.predicates import Visible, parameters
+from wellspring.access.elements import Visible
+from wellspring.access.predicates import parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.database.flush import ValueRow, value_row
@@ -142,7 +143,7 @@ def _are_seen(resource: Resource, pks: Mapping[str, ColumnElement[int]], *, pers
             seen = select(true()).where(
                 parent.c.pk == pks[relationship.column],
                 parent.c.deleted_at.is_(None),
-                visible.through(parent, table.name),
+                visible.through(parent, table),
             )
             conditions.append(seen.scalar_subquery())
     return conditions

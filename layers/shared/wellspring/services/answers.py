@@ -17,7 +17,7 @@ from wellspring.resources import (
     Resource,
     records,
 )
-from wellspring.services.reading import Found, Page, Row, absent, include, require_claimed, signed, verified
+from wellspring.services.reading import Page, Row, RowWithIncludes, absent, include, require_claimed, signed, verified
 
 SOURCES = Sort(BY_SOURCE)
 # What a cursor of one list is not taken for in the other.
@@ -95,7 +95,7 @@ def record_sources(
     )
 
 
-def connector_impact(transaction: Transaction, principal: Principal, id_: UUID | None) -> Found:
+def connector_impact(transaction: Transaction, principal: Principal, id_: UUID | None) -> RowWithIncludes:
     """Return what is lost if a connector is disconnected.
 
     Args:
@@ -112,7 +112,7 @@ def connector_impact(transaction: Transaction, principal: Principal, id_: UUID |
     for sums in sole.live_rows(transaction, principal, id_):
         live[sums["type"]][sums["direction"]] = sums["live"]
     looked = sole.examined(transaction, principal, id_)
-    return Found(
+    return RowWithIncludes(
         {
             "id": id_,
             "workspace_connector_id": id_,

@@ -23,15 +23,15 @@ from wellspring.repositories import groups, ledger, parents
 from wellspring.repositories.answers import sole, states
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource
-from wellspring.services.beside import Beside, Included
+from wellspring.services.including import Included, IncludePlan
 from wellspring.services.positions import ask_for_keys, signed, verified
 from wellspring.times import of_postgres
 
 __all__ = [
-    "Found",
     "Included",
     "Page",
     "Row",
+    "RowWithIncludes",
     "absent",
     "found",
     "include",
@@ -78,7 +78,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RowWithIncludes:
     """One row.
 
     Attributes:
@@ -101,7 +101,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     if query.enrolled_in is not None:
         return _enrolled_page(transaction, principal, query)
     if query.sole_source is None:
-        raise_all(_unbounded(principal, query))
+        raise_all(_unindexed(principal, query))
     if query.workspaces:
         # On its own: how long the page of a workspace takes would tell a foreign one from none.
         require_claimed(transaction, principal, query.workspaces)
@@ -111,10 +111,10 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
         _require_few(transaction, query)
     _require_searchable(transaction, principal, query)
     position = _position(transaction, query)
-    beside = Beside.of(query.resource, query.view)
+    plan = IncludePlan.of(query.resource, query.view)
     flush = Flush(transaction)
     page = flush.ask(ledger.page(principal, query, position))
-    found = beside.ask(flush, principal, query.size)
+    found = plan.ask(flush, principal, query.size)
     total = flush.ask(ledger.count(principal, query)) if query.total else None
     choices = flush.ask(ledger.choices(query.resource)) if query.choices else None
     ask_for_keys(flush)
@@ -208,12 +208,12 @@ def _require_few(transaction: Transaction, query: ListQuery) -> None:
         raise InvalidQueryParameter(detail, parameter=next(brought, "sort"))
 
 
-def _unbounded(principal: Principal, query: ListQuery) -> list[WellspringError]:
+def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
     """Return what a service asks of all rows that there are, and that no index has together (docs/adr/0029)."""
     driving = query.resource.driving
     leading, of_one = _named_by(query)
     if of_one and not leading and not isinstance(principal, Person):
-        return _unbounded_of_one(principal, query, of_one)
+        return _unindexed_of_one(principal, query, of_one)
     if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
         named = (found for found in query.filters if found.name in driving and isinstance(found.value, tuple))
         detail = (
@@ -256,7 +256,7 @@ def _named_by(query: ListQuery) -> tuple[bool, Filter | None]:
     return leads, of_one
 
 
-def _unbounded_of_one(principal: Principal, query: ListQuery, named: Filter) -> list[WellspringError]:
+def _unindexed_of_one(principal: Principal, query: ListQuery, named: Filter) -> list[WellspringError]:
     """Return what a service asks of the rows of one such parent in all workspaces, and that no index has together."""
     parameter, ways = parameter_of(query.resource, named), ", ".join(query.resource.narrowing)
     detail = f"This is not for the rows of all workspaces beside {parameter}: ask for it with one of {ways}."
@@ -297,7 +297,9 @@ def _require_searchable(transaction: Transaction, principal: Principal, query: L
         raise InvalidQueryParameter(detail, parameter="filter[name][contains]")
 
 
-def retrieve(transaction: Transaction, principal: Principal, resource: Resource, id_: UUID | None, view: View) -> Found:
+def retrieve(
+    transaction: Transaction, principal: Principal, resource: Resource, id_: UUID | None, view: View
+) -> RowWithIncludes:
     """Return one live row and what it includes.
 
     Args:
@@ -312,24 +314,24 @@ def retrieve(transaction: Transaction, principal: Principal, resource: Resource,
     """
     if id_ is None:
         raise absent(resource.type, id_)
-    beside = Beside.of(resource, view)
+    plan = IncludePlan.of(resource, view)
     flush = Flush(transaction)
     row = flush.ask(ledger.live_row(principal, resource, id_))
-    read = beside.ask(flush, principal, 1)
-    if beside.linked:
+    read = plan.ask(flush, principal, 1)
+    if plan.linked:
         # Linkage that is cut off says where it goes on.
         ask_for_keys(flush)
     flush.send(is_last=True)
     if row.value is None:
         raise absent(resource.type, id_)
     (shown,), included = read.shown(transaction, [row.value])
-    return Found(shown, included)
+    return RowWithIncludes(shown, included)
 
 
-def found(transaction: Transaction, principal: Principal, resource: Resource, row: Row, view: View) -> Found:
+def found(transaction: Transaction, principal: Principal, resource: Resource, row: Row, view: View) -> RowWithIncludes:
     """Return a row that was read or written, with its linkage and what it includes."""
-    (shown,), included = _with_beside(transaction, principal, resource, [row], view)
-    return Found(shown, included)
+    (shown,), included = _with_includes(transaction, principal, resource, [row], view)
+    return RowWithIncludes(shown, included)
 
 
 def require_workspace(transaction: Transaction, principal: Principal, id_: UUID | None) -> None:
@@ -365,17 +367,17 @@ def include(
     transaction: Transaction, principal: Principal, resource: Resource, rows: Sequence[Row], view: View
 ) -> Included:
     """Read what the view's paths name of rows that are known already, in one flush."""
-    return _with_beside(transaction, principal, resource, rows, view)[1]
+    return _with_includes(transaction, principal, resource, rows, view)[1]
 
 
-def _with_beside(
+def _with_includes(
     transaction: Transaction, principal: Principal, resource: Resource, rows: Sequence[Row], view: View
 ) -> tuple[list[Row], Included]:
-    beside = Beside.of(resource, view)
+    plan = IncludePlan.of(resource, view)
     flush = Flush(transaction)
-    if rows and beside.is_needed:
-        flush.ask(ledger.store(beside.stored_by(rows)))
-        read = beside.ask(flush, principal, len(rows))
+    if rows and plan.is_needed:
+        flush.ask(ledger.store(plan.stored_by(rows)))
+        read = plan.ask(flush, principal, len(rows))
         flush.send()
         return read.shown(transaction, rows)
     return list(rows), {}

@@ -34,9 +34,9 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-from sqlalchemy.dialects.postgresql import array
 
-from wellspring.access.predicates import IDS, Visible, asked_about, parameters
+from wellspring.access.elements import Visible, asked_about
+from wellspring.access.predicates import IDS, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.models import parents, table_of
@@ -48,7 +48,6 @@ from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import Resource, ledgers, resource_of
 
 _CONNECTOR = bindparam("connector", type_=PG_UUID(as_uuid=True))
-_CONNECTORS: ColumnElement[Any] = array((_CONNECTOR,), type_=PG_UUID(as_uuid=True))
 _MOST = literal_column(str(MAX_EXAMINED), Integer)
 _MORE = literal_column(str(MAX_EXAMINED + 1), Integer)
 
@@ -217,7 +216,7 @@ def _placed(numbered: CTE) -> list[ColumnElement[Any]]:
 
 def _seen(visible: Visible) -> CTE:
     """Return the connector that a query names, where it is live and the caller sees it."""
-    connector = asked_about(parents.workspace_connectors, _CONNECTORS, "deleted_at")
+    connector = asked_about(parents.workspace_connectors, _CONNECTOR, "deleted_at")
     seen = visible.workspace(connector.c.workspace_pk)
     return select(connector.c.pk, connector.c.id).where(connector.c.deleted_at.is_(None), seen).cte("connector")
 

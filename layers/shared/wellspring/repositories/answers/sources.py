@@ -25,7 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from wellspring.access.predicates import Visible, parameters
+from wellspring.access.elements import Visible
+from wellspring.access.predicates import parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.models import parents

@@ -8,33 +8,50 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Integer, ScalarSelect, Select, bindparam, func, literal_column, select
+from sqlalchemy import Integer, TextualSelect, bindparam, func, literal_column, select
 
-from wellspring.access.predicates import IDS, Visible, parameters
+from wellspring.access.predicates import IDS, Visibility, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
 from wellspring.database.flush import Query, Result, Statement
 from wellspring.models import parents
-from wellspring.models.messages import connector_state, sync_messages
 from wellspring.queries import MAX_STATES
+from wellspring.repositories.ledger.composing import Composer
 from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
 from wellspring.resources import WORKSPACE_CONNECTOR
 
 type State = Mapping[Any, Any]
 
 LAST_FAILURE = place(WORKSPACE_CONNECTOR.type, "last_failure")
+LAST_FAILURE_ID = "last_failure_id"
+KEPT = WORKSPACE_CONNECTOR.kept
 COUNTS = tuple(said.name for said in WORKSPACE_CONNECTOR.attributes if said.kept and said.kind == "count")
+
+STATES = """
+SELECT connector.id, {kept}
+  FROM core_api.workspace_connectors AS connector
+  LEFT JOIN wellspring.connector_state AS state ON state.workspace_connector_pk = connector.pk
+ WHERE connector.id = ANY ({stored}) AND {seen}
+"""
+# The newest parked message of a connector: `idx_sync_messages_wc_outcome` has it first.
+FAILURE = """
+(SELECT message.id
+   FROM wellspring.sync_messages AS message
+  WHERE message.workspace_connector_pk = connector.pk AND message.outcome = 'parked' AND {seen}
+  ORDER BY message.received_at DESC, message.pk DESC
+  LIMIT 1) AS last_failure_id
+"""
 
 
 def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Query[dict[UUID, State]]:
     """Ask what is kept about the workspace connectors that the caller sees, by their ids.
 
     Of each it is the kept attributes: a time is None where it never happened. With `failures` also `last_failure_id`,
-    None where no message is parked; it leaves these ids.
+    None where no message is parked; it stores these ids.
 
     Args:
         principal: the caller.
-        places: where their ids were left (`ledger.stored_ids`) by statements that come before.
+        places: where their ids were stored (`ledger.stored_ids`) by statements that come before.
         failures: whether to look for the newest message of each that is parked.
     """
     statement = _states_compiled(person=isinstance(principal, Person), failures=failures)
@@ -68,40 +85,15 @@ def _states_compiled(*, person: bool, failures: bool) -> Compiled:
     return Compiled(_states_statement(person=person, failures=failures))
 
 
-def _states_statement(*, person: bool, failures: bool) -> Select[Any]:
-    connector, state, visible = parents.workspace_connectors, connector_state, Visible(person=person)
-    kept: list[ColumnElement[Any]] = [
-        func.coalesce(state.c[name], 0).label(name) if name in COUNTS else state.c[name]
-        for name in WORKSPACE_CONNECTOR.kept
-    ]
+def _states_statement(*, person: bool, failures: bool) -> TextualSelect:
+    sql, visible = Composer(), Visibility(person=person)
+    kept = [f"coalesce(state.{name}, 0) AS {name}" if name in COUNTS else f"state.{name}" for name in KEPT]
+    columns = ["id", *KEPT, *([LAST_FAILURE_ID] if failures else [])]
     if failures:
-        kept.append(_last_failure(connector, visible).label("last_failure_id"))
-    found = (
-        select(connector.c.id, *kept)
-        .select_from(connector.outerjoin(state, state.c.workspace_connector_pk == connector.c.pk))
-        .where(
-            connector.c.id == func.any(stored_ids()),
-            visible.workspace(connector.c.workspace_pk),
-        )
-    )
+        kept.append(FAILURE.format(seen=visible.message("message.workspace_pk")))
+    seen = visible.workspace("connector.workspace_pk")
+    found = STATES.format(kept=", ".join(kept), stored=stored_ids(sql), seen=seen)
     if not failures:
-        return found
-    rows = found.cte("kept")
-    return select(*rows.c).where(store_each({LAST_FAILURE: func.array_agg(rows.c.last_failure_id)}, rows))
-
-
-def _last_failure(connector: FromClause, visible: Visible) -> ScalarSelect[UUID]:
-    """Return the public id of the newest parked message of a connector: `idx_sync_messages_wc_outcome` has it first."""
-    message = sync_messages
-    return (
-        select(message.c.id)
-        .where(
-            message.c.workspace_connector_pk == connector.c.pk,
-            message.c.outcome == literal_column("'parked'"),
-            visible.message(message.c.workspace_pk),
-        )
-        .order_by(message.c.received_at.desc(), message.c.pk.desc())
-        .limit(literal_column("1", Integer))
-        .correlate(connector)
-        .scalar_subquery()
-    )
+        return sql.statement(visible.queries, found, columns)
+    storing = store_each({LAST_FAILURE: f"array_agg({LAST_FAILURE_ID})"}, "kept")
+    return sql.statement({**visible.queries, "kept": found}, f"SELECT * FROM kept WHERE {storing}", columns)

@@ -1,28 +1,80 @@
-"""How many rows a list has."""
+"""What is told of a list beside its rows: values to filter by, and how many names a search would look at."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
-from sqlalchemy import CursorResult, TextualSelect
+from sqlalchemy import TextClause, TextualSelect, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from wellspring.access.principal import Principal
-from wellspring.database import Compiled
-from wellspring.database.flush import Query, Statement
-from wellspring.plan_cache import STATEMENTS_KEPT
-from wellspring.queries import ListQuery
-from wellspring.repositories.ledger.pages import builder_of
-from wellspring.repositories.ledger.shapes import Shape, shape_of, values_of
+from wellspring.access.predicates import IDS
+from wellspring.access.principal import Person, Principal
+from wellspring.database import Transaction
+from wellspring.database.flush import Query, Result, Statement
+from wellspring.models import listed_from, table_of
+from wellspring.queries import MAX_CHOICES, MAX_EXAMINED, MAX_SEARCHED, ListQuery
+from wellspring.repositories.ledger.composing import Composer
+from wellspring.resources import Attribute, Resource
+
+SEARCHED = """
+SELECT count(*)
+  FROM (SELECT row.pk FROM {rows} AS row WHERE row.deleted_at IS NULL{within} LIMIT {most}) AS searched
+"""
+WITHIN = " AND row.workspace_pk = (SELECT pk FROM core_api.workspaces WHERE id = ANY (:workspaces))"
+# A catalogue is small: no more of its rows than this are looked at.
+SEEN = "SELECT {columns} FROM {rows} AS row WHERE row.deleted_at IS NULL LIMIT {most}"
+VALUES = """
+(SELECT array_agg(value)
+   FROM (SELECT DISTINCT {value} AS value FROM seen ORDER BY value LIMIT {most}) AS known
+  WHERE value IS NOT NULL) AS {name}
+"""
 
 
-def count(principal: Principal, query: ListQuery) -> Query[int]:
-    """Ask how many rows the whole list has; where there are more than `MAX_TOTAL`, it is any number above it."""
-    shape = shape_of(principal, query, cursor=False, backward=False)
-    return Query(Statement(_count_compiled(shape), values_of(principal, query)), CursorResult.scalar_one)
+def searched(transaction: Transaction, principal: Principal, query: ListQuery) -> int:
+    """Count the live rows that a query names the workspace of, or all there are of what belongs to none.
+
+    Returns:
+        Their number; where there are more than `MAX_SEARCHED`, any number above it.
+    """
+    resource = query.resource
+    # A person's workspaces are as few as their memberships.
+    if resource.tenancy == "itself" and isinstance(principal, Person):
+        return 0
+    statement = _searched_statement(resource, within=resource.relationship("workspace") is not None)
+    return int(transaction.execute(statement, {"workspaces": list(query.workspaces)}).scalar_one())
 
 
-def _count_statement(shape: Shape) -> TextualSelect:
-    return builder_of(shape).count()
+@lru_cache(maxsize=16)
+def _searched_statement(resource: Resource, *, within: bool) -> TextClause:
+    rows, most = listed_from(resource), MAX_SEARCHED + 1
+    statement = text(SEARCHED.format(rows=rows, within=WITHIN if within else "", most=most))
+    return statement.bindparams(bindparam("workspaces", type_=IDS)) if within else statement
 
 
-@lru_cache(maxsize=STATEMENTS_KEPT)
-def _count_compiled(shape: Shape) -> Compiled:
-    return Compiled(_count_statement(shape))
+def choices(resource: Resource) -> Query[Mapping[str, list[str]]]:
+    """Ask which values a catalogue's live rows have, by the filter that finds them, each list in its order.
+
+    A catalogue is small: at most `MAX_EXAMINED` of its rows are looked at, and at most `MAX_CHOICES` values told.
+    """
+    return Query(Statement(_choices_statement(resource)), _choices)
+
+
+def _choices(answer: Result) -> Mapping[str, list[str]]:
+    (row,) = answer.mappings()
+    return {name: list(values or ()) for name, values in row.items()}
+
+
+@lru_cache(maxsize=16)
+def _choices_statement(resource: Resource) -> TextualSelect:
+    table = table_of(resource.table)
+    told = {attribute.filter or attribute.name: attribute for attribute in resource.attributes if attribute.is_told}
+
+    def values(name: str, attribute: Attribute) -> str:
+        is_array = isinstance(table.c[attribute.name].type, ARRAY)
+        value = f"unnest({attribute.name})" if is_array else attribute.name
+        return VALUES.format(value=value, name=name, most=MAX_CHOICES)
+
+    columns = ", ".join(attribute.name for attribute in told.values())
+    query = f"SELECT {', '.join(values(name, attribute) for name, attribute in told.items())}"
+    return Composer().statement(
+        {"seen": SEEN.format(columns=columns, rows=table, most=MAX_EXAMINED)}, query, list(told)
+    )

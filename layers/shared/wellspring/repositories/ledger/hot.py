@@ -1,19 +1,18 @@
 """The statements of the ledger that are sent most often, which the database plans once (docs/adr/0030)."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from sqlalchemy import Select, TextualSelect
+from sqlalchemy import TextualSelect
 
 from wellspring.queries import Sort
 from wellspring.repositories.ledger.includes import related_statement
 from wellspring.repositories.ledger.pages import page_statement
+from wellspring.repositories.ledger.rows import one_statement
 from wellspring.repositories.ledger.shapes import Shape
-from wellspring.repositories.ledger.single import one_statement
 from wellspring.resources import Resource, ledgers, resource_of
 
 
-def hot_statements() -> Iterator[tuple[str, Select[Any] | TextualSelect]]:
+def hot_statements() -> Iterator[tuple[str, TextualSelect]]:
     """Yield the statements, each with what it does.
 
     Of each object of the ledger a person's read of one row and of the first page, and of what its rows point to; of
@@ -23,18 +22,14 @@ def hot_statements() -> Iterator[tuple[str, Select[Any] | TextualSelect]]:
     objects = [*ledgers().values(), *map(resource_of, ("workspace_group_workspace", "workspace_provider"))]
     for resource in objects:
         is_provenance = resource.policy == "provenance"
-        yield f"retrieve {resource.type}", _one(resource, person=True)
+        yield f"retrieve {resource.type}", one_statement(resource, person=True)
         if is_provenance:
-            yield f"retrieve {resource.type} for a service", _one(resource, person=False)
+            yield f"retrieve {resource.type} for a service", one_statement(resource, person=False)
         yield f"list {resource.type}", page_statement(_plain(resource))
         if is_provenance:
             yield f"list {resource.type} onwards", page_statement(_plain(resource, cursor=True))
     for type_ in _related_types(objects):
         yield f"include {type_}", related_statement(resource_of(type_), person=True)
-
-
-def _one(resource: Resource, *, person: bool) -> Select[Any]:
-    return one_statement(resource, ("id",), "exclude", live_parents=False, lock=False, person=person)
 
 
 def _plain(resource: Resource, *, cursor: bool = False) -> Shape:

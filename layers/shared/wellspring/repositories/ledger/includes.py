@@ -2,30 +2,35 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import Select, Table, func, or_, select
+from sqlalchemy import TextualSelect
 
-from wellspring.access.predicates import IDS, Visible, parameters, workspace_of
+from wellspring.access.predicates import Visibility, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled
 from wellspring.database.flush import Query, Statement, TextRow, text_rows
 from wellspring.models import listed_from, table_of
-from wellspring.repositories.ledger.columns import as_text, is_shown, own_columns, target_table
-from wellspring.repositories.ledger.stored_ids import ENDED, PLACES, store_ids, stored_ids, stores
+from wellspring.repositories.ledger.columns import as_text, is_shown, selected, shown_in_lists, target_table, types_of
+from wellspring.repositories.ledger.composing import Composer, all_of
+from wellspring.repositories.ledger.rows import PARENT
+from wellspring.repositories.ledger.stored_ids import ENDED, PLACES, store_ids, stored_ids
 from wellspring.resources import Resource
+
+SHOWN = "SELECT {columns}, row.pk FROM {rows} AS row {parents} WHERE {conditions}"
+# In the order of their making; what is included with them in turn is stored.
+INCLUDED = "SELECT {columns} FROM shown {storing} ORDER BY shown.pk"
 
 
 def related(principal: Principal, resource: Resource, places: Sequence[str]) -> Query[list[TextRow]]:
     """Ask for the live rows of a type that visible rows point to, in the order of their making.
 
-    Whoever sees a row sees its parents, and what was left was left by visible rows: but a person who made something may
-    belong to a workspace that the caller does not see, and is left out then.
+    Whoever sees a row sees its parents, and what is stored was stored by visible rows: but a person who made something
+    may belong to a workspace that the caller does not see, and is left out then.
 
     Args:
         principal: the caller.
         resource: the type.
-        places: where ids of it were left (`left`) by statements that come before.
+        places: where ids of it were stored (`stored_ids`) by statements that come before.
     """
     statement = _related_compiled(resource, person=isinstance(principal, Person))
     return Query(Statement(statement, {PLACES: list(places), **parameters(principal)}), text_rows)
@@ -36,31 +41,36 @@ def _related_compiled(resource: Resource, *, person: bool) -> Compiled:
     return Compiled(related_statement(resource, person=person))
 
 
-def related_statement(resource: Resource, *, person: bool = False) -> Select[Any]:
+def related_statement(resource: Resource, *, person: bool = False) -> TextualSelect:
     """Return the statement of included rows of a type."""
     # Of messages each caller is shown as much as they may know, also where they are included.
-    table: Table = listed_from(resource) if resource.tenancy == "message" else table_of(resource.table)
-    row = table.alias("row")
-    visible, found = Visible(person=person), stored_ids()
-    if resource.tenancy == "membership":
-        found = func.array_cat(found, stored_ids(ENDED), type_=IDS)
-    statement = select(*own_columns(resource, row)).where(row.c.id == func.any(found), *is_shown(row, "exclude"))
-    for relationship in resource.to_one:
-        parent = target_table(relationship).alias(relationship.name)
-        statement = statement.outerjoin(parent, parent.c.pk == row.c[relationship.column]).add_columns(
-            parent.c.id.label(f"{relationship.name}_id")
-        )
-    workspace = workspace_of(row, table.name)
-    if workspace is not None:
-        statement = statement.where(visible.workspace(workspace))
+    table = listed_from(resource) if resource.tenancy == "message" else table_of(resource.table)
+    sql, visible, columns = Composer(), Visibility(person=person), {column.name: column.type for column in table.c}
+    shown, found = shown_in_lists(resource), stored_ids(sql)
+    types = types_of(resource, shown, columns)
+    names = [*selected(shown), *(f"{parent.name}.id AS {parent.name}_id" for parent in resource.to_one)]
+    last = as_text(types)
     if resource.tenancy == "membership":
         # A group is shown to who sees a live enrolment in it, and can be retrieved by its members: what a withdrawn
         # workspace's people see of its past tells them nothing of the group's present (docs/adr/0008).
-        seen = visible.through(row, table.name)
-        statement = statement.add_columns(seen.label("is_retrievable")).where(
-            or_(row.c.id == func.any(stored_ids()), seen)
-        )
-    shown = statement.add_columns(row.c.pk).cte("shown")
-    columns = [column for column in shown.c if column.name != "pk"]
-    left_behind = [store_ids(resource, shown)] if stores(resource) else []
-    return select(*as_text(columns)).where(*left_behind).order_by(shown.c.pk)
+        seen = visible.through("row", table)
+        names.append(f"{seen} AS is_retrievable")
+        last.append("is_retrievable")
+        conditions = [
+            f"row.id = ANY (array_cat({found}, {stored_ids(sql, ENDED)}))",
+            *is_shown(columns, "exclude"),
+            f"(row.id = ANY ({found}) OR {seen})",
+        ]
+    else:
+        workspace = workspace_of("row", table)
+        conditions = [f"row.id = ANY ({found})", *is_shown(columns, "exclude")]
+        conditions += [visible.workspace(workspace)] if workspace else []
+    parents = (
+        PARENT.format(join="LEFT JOIN", parents=target_table(parent), name=parent.name, column=parent.column)
+        for parent in resource.to_one
+    )
+    part = SHOWN.format(columns=", ".join(names), rows=table, parents=" ".join(parents), conditions=all_of(conditions))
+    storing = store_ids(resource, "shown")
+    query = INCLUDED.format(columns=", ".join(last), storing=f"WHERE {storing}" if storing else "")
+    names_of = [*types, *(["is_retrievable"] if resource.tenancy == "membership" else [])]
+    return sql.statement({**visible.queries, "shown": part}, query, names_of)

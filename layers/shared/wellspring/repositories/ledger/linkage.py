@@ -1,31 +1,17 @@
 """What the to-many relationships of groups hold."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    FromClause,
-    Integer,
-    Select,
-    Text,
-    bindparam,
-    func,
-    literal_column,
-    select,
-    true,
-    union_all,
-)
+from sqlalchemy import Integer, TextualSelect
 
 from wellspring.database import Compiled
 from wellspring.database.flush import Query, Result, Statement
-from wellspring.models import parents
-from wellspring.models.junctions import workspace_group_workspaces
 from wellspring.queries import MOST_LINKED, Position
-from wellspring.repositories.ledger.stored_ids import ONE, PLACES, place, store_each, stored_ids
+from wellspring.repositories.ledger.composing import Composer
+from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
 from wellspring.resources import WORKSPACE_GROUP
 
 
@@ -45,6 +31,32 @@ class Linked:
 # By group, what each relationship holds.
 type Linkage = dict[UUID, dict[str, list[Linked]]]
 
+# The share of each relationship of the groups that are shown (`share`), and one more: a page stores one group more than
+# it shows, by which it knows that there are more.
+SHARE = """
+SELECT greatest({most_linked} / greatest(least(cardinality({stored}), {most_rows}), 1), 1) + 1 AS rows
+"""
+# For each group a look-up, which ends when it has found enough.
+HELD = """
+SELECT team.id AS group_id, '{name}' AS relationship, first.*
+  FROM core_api.workspace_groups AS team
+ CROSS JOIN LATERAL ({first} ORDER BY link.created_at, link.pk LIMIT (SELECT rows FROM share)) AS first
+ WHERE team.id = ANY ({stored})
+"""
+FIRST: Mapping[str, str] = {
+    "workspaces": """
+        SELECT workspace.id, link.id AS link_id, link.created_at AS since, link.pk AS place
+          FROM core_api.workspace_group_workspaces AS link
+          JOIN core_api.workspaces AS workspace ON workspace.pk = link.workspace_pk
+         WHERE link.workspace_group_pk = team.pk AND link.deleted_at IS NULL AND workspace.deleted_at IS NULL""",
+    "memberships": """
+        SELECT link.id, link.id AS link_id, link.created_at AS since, link.pk AS place
+          FROM core_api.workspace_group_memberships AS link
+         WHERE link.workspace_group_pk = team.pk AND link.deleted_at IS NULL""",
+}
+COLUMNS = ("group_id", "relationship", "id", "link_id", "since", "place")
+LINKAGE = "SELECT {columns} FROM held WHERE {storing} ORDER BY since, place"
+
 
 def share(rows: int) -> int:
     """Return how many of each relationship each of so many rows may show; an answer has `MOST_LINKED` of each."""
@@ -54,8 +66,8 @@ def share(rows: int) -> int:
 def linkage(names: Sequence[str], most_rows: int) -> Query[Linkage]:
     """Ask what the to-many relationships of groups hold, the oldest first, in one statement.
 
-    There is no predicate here: whoever sees a group sees its workspaces and members, and the groups' ids were left
-    (`left`) by the statement that found them for the caller. It leaves the ids that it finds.
+    There is no predicate here: whoever sees a group sees its workspaces and members, and the groups' ids were stored
+    (`stored_ids`) by the statement that found them for the caller. It stores the ids that it finds.
 
     Args:
         names: the relationships, `workspaces` or `memberships`.
@@ -80,74 +92,17 @@ def _linkage_compiled(names: tuple[str, ...]) -> Compiled:
     return Compiled(_linkage_statement(names))
 
 
-def _linkage_statement(names: tuple[str, ...]) -> Select[Any]:
-    held = union_all(*(_linked(name) for name in names)).cte("held")
-    columns = [held.c.group_id, held.c.relationship, held.c.id, held.c.link_id, held.c.since, held.c.place]
-    return select(*columns).where(_leaving(names, held)).order_by(held.c.since, held.c.place)
-
-
-def _leaving(names: Sequence[str], held: FromClause) -> ColumnElement[bool]:
-    ids = {
-        place(WORKSPACE_GROUP.type, name): func.array_agg(held.c.id).filter(
-            held.c.relationship == literal_column(f"'{name}'", Text)
-        )
-        for name in names
+def _linkage_statement(names: tuple[str, ...]) -> TextualSelect:
+    sql = Composer()
+    stored = stored_ids(sql)
+    most_rows = sql.value("most_rows", Integer())
+    held = (HELD.format(name=name, first=FIRST[name], stored=stored) for name in names)
+    parts = {
+        "share": SHARE.format(most_linked=MOST_LINKED, stored=stored, most_rows=most_rows),
+        "held": " UNION ALL ".join(held),
     }
-    return store_each(ids, held)
-
-
-def _share() -> ColumnElement[int]:
-    """Return `share` of the groups that are shown: a page leaves one more, by which it knows that there are more."""
-    found = select(func.cardinality(stored_ids())).scalar_subquery()
-    shown = func.greatest(func.least(found, bindparam("most_rows", type_=Integer)), ONE)
-    return func.greatest(literal_column(str(MOST_LINKED), Integer) // shown, ONE)
-
-
-def _linked(name: str) -> Select[Any]:
-    group = parents.workspace_groups
-    source, link, id_, conditions = {"workspaces": _enrolled, "memberships": _members}[name]()
-    # A look-up for each group, which ends when it has found enough.
-    first = (
-        select(id_.label("id"), link.c.id.label("link_id"), link.c.created_at.label("since"), link.c.pk.label("place"))
-        .select_from(source)
-        .where(*conditions(group))
-        .correlate(group)
-        .order_by(link.c.created_at, link.c.pk)
-        .limit(_share() + ONE)
-        .lateral()
-    )
-    return (
-        select(group.c.id.label("group_id"), literal_column(f"'{name}'", Text).label("relationship"), *first.c)
-        .select_from(group.join(first, true()))
-        .where(group.c.id == func.any(stored_ids()))
-    )
-
-
-type _Many = tuple[FromClause, FromClause, ColumnElement[UUID], Callable[[FromClause], list[ColumnElement[bool]]]]
-
-
-def _enrolled() -> _Many:
-    enrolment, workspace = workspace_group_workspaces, parents.workspaces
-
-    def conditions(group: FromClause) -> list[ColumnElement[bool]]:
-        return [
-            enrolment.c.workspace_group_pk == group.c.pk,
-            enrolment.c.deleted_at.is_(None),
-            workspace.c.deleted_at.is_(None),
-        ]
-
-    return (
-        enrolment.join(workspace, workspace.c.pk == enrolment.c.workspace_pk),
-        enrolment,
-        workspace.c.id,
-        conditions,
-    )
-
-
-def _members() -> _Many:
-    membership = parents.workspace_group_memberships
-
-    def conditions(group: FromClause) -> list[ColumnElement[bool]]:
-        return [membership.c.workspace_group_pk == group.c.pk, membership.c.deleted_at.is_(None)]
-
-    return membership, membership, membership.c.id, conditions
+    each = {
+        place(WORKSPACE_GROUP.type, name): f"array_agg(id) FILTER (WHERE relationship = '{name}')" for name in names
+    }
+    query = LINKAGE.format(columns=", ".join(COLUMNS), storing=store_each(each, "held"))
+    return sql.statement(parts, query, COLUMNS)

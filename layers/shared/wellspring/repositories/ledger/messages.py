@@ -5,23 +5,37 @@ is one of those. Reasons and runs have indexes of the same kind. A person who as
 mismatches too, which look so to them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
-from sqlalchemy import UUID, ColumnElement, FromClause, Text, bindparam, case, func, literal_column, select
-from sqlalchemy.sql.expression import SelectBase
+from sqlalchemy import Text
 
+from wellspring.access.predicates import ID
 from wellspring.models.walks import ListIndex
-from wellspring.repositories.ledger.columns import parent_filters, row_filters, target_table
-from wellspring.repositories.ledger.everywhere import Everywhere
+from wellspring.repositories.ledger.building import PageBuilder
+from wellspring.repositories.ledger.columns import row_filters, target_table
+from wellspring.repositories.ledger.composing import all_of
 from wellspring.repositories.ledger.per_parent import PerParentMerge
-from wellspring.repositories.ledger.shapes import Shape, parameter_name
+from wellspring.repositories.ledger.shapes import parameter_name
 from wellspring.resources import MESSAGE_OUTCOMES
 
 ARRIVAL = "received_at"
 MISMATCH, UNKNOWN = "tenant_mismatch", "unknown_record"
 # Only these have a reason.
 WITH_REASON = ("parked", "dismissed")
+# What a person takes for an unknown record may be a tenant mismatch, of which they are not told.
+REASON = "row.kept_reason = {reason}"
+REASON_OF_PERSON = f"row.kept_reason = nullif({{reason}}, '{MISMATCH}')"
+REASON_OF_MISMATCH = f"row.kept_reason = CASE WHEN {{reason}} = '{UNKNOWN}' THEN '{MISMATCH}' END"
+# A message is of its connector's workspace: where that is not the one asked for, none of them is looked at.
+OF_WORKSPACES = """
+SELECT *
+  FROM ({driver}) AS connectors
+ WHERE workspace_pk = ANY (ARRAY(SELECT workspace.pk FROM {workspaces} AS workspace WHERE {named}))
+"""
+# The parents of a message open and close nothing: a page has their ids.
+PARENT = "LEFT JOIN LATERAL (SELECT p.id FROM {parents} AS p WHERE p.pk = row.{column} OFFSET 0) AS {name} ON true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,44 +50,14 @@ class MessageIndex(ListIndex):
     outcome: str | None = None
     is_mismatch: bool = False
 
-    def conditions(self, shape: Shape, row: FromClause) -> Iterator[ColumnElement[bool]]:
-        """Yield what a row is that stands there."""
-        asked = {
-            name: bindparam(parameter_name(name, operator), type_=Text)
-            for name, operator in shape.conditions
-            if operator == "eq"
-        }
-        if "message_id" in asked:
-            # Few, which are sorted.
-            yield row.c.message_id == bindparam(parameter_name("message_id", "eq"), type_=UUID)
-        if self.outcome is not None:
-            yield row.c.outcome == (literal_column(f"'{self.outcome}'") if self.outcome else asked["outcome"])
-        if "run" in asked:
-            yield row.c.run == asked["run"]
-        if "reason" in asked:
-            reason = asked["reason"]
-            if not shape.person:
-                yield row.c.kept_reason == reason
-            elif self.is_mismatch:
-                yield row.c.kept_reason == case((reason == UNKNOWN, MISMATCH))
-            else:
-                yield row.c.kept_reason == func.nullif(reason, MISMATCH)
-        ranges = [(name, operator) for name, operator in shape.conditions if operator not in {"eq", "in"}]
-        yield from row_filters(shape.resource, row, ranges)
-        if self.time != ARRIVAL:
-            # Where there is no such time the index has no such message.
-            yield row.c[self.time].is_not(None)
-
 
 class OfParents(PerParentMerge):
     """Reads the messages of connectors or workspaces, parent by parent."""
 
-    @property
-    def is_sorted(self) -> bool:
-        """Whether some index has a parent's messages in the list's order: each order that is offered has one."""
-        return True
+    # Each order that is offered has an index.
+    is_sorted = True
 
-    def _indexes(self) -> Iterator[MessageIndex]:
+    def _indexes(self) -> Sequence[MessageIndex]:
         asked = {name for name, operator in self.shape.conditions if operator == "eq"}
         outcomes: tuple[str | None, ...] = MESSAGE_OUTCOMES
         if self.time != ARRIVAL or "message_id" in asked:
@@ -82,41 +66,32 @@ class OfParents(PerParentMerge):
             outcomes = ("",)
         elif "reason" in asked:
             outcomes = WITH_REASON
-        for outcome in outcomes:
-            for is_mismatch in (False, True) if self.shape.person and "reason" in asked else (False,):
-                yield MessageIndex(self.column, self.time, outcome=outcome, is_mismatch=is_mismatch)
+        mismatches = (False, True) if self.shape.person and "reason" in asked else (False,)
+        kinds = product(outcomes, mismatches)
+        return [MessageIndex(self.column, self.time, outcome=each, is_mismatch=is_) for each, is_ in kinds]
 
-    def _driver(self) -> SelectBase:
-        driver = super()._driver()
+    def _driver(self) -> str:
         workspaces = next(each for each in self.resource.parents if each.target == "workspace")
-        if self.leading is workspaces:
-            return driver
-        # A message is of its connector's workspace: where that is not the one asked for, none of them is looked at.
-        workspace = target_table(workspaces).alias("claimed")
-        named = parent_filters(workspaces, workspace, self.shape.conditions)
+        named = [] if self.leading is workspaces else self._filters(workspaces, "workspace")
         if not named:
-            return driver
-        pks = func.array(select(workspace.c.pk).where(*named).scalar_subquery())
-        connectors = driver.subquery("connectors")
-        return select(connectors).where(connectors.c.workspace_pk == func.any(pks))
+            return super()._driver()
+        return OF_WORKSPACES.format(driver=super()._driver(), workspaces=target_table(workspaces), named=all_of(named))
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         yield from self._of_driver_conditions()
-        yield from map(self.sql.piece, _of_messages(index).conditions(self.shape, self.row))
+        yield from _conditions(self, index)
 
     def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
         return _parents(self, full=full)
 
 
-class OfAll(Everywhere):
+class OfAll(PageBuilder):
     """Reads the messages of all workspaces, and of none, for a service."""
 
-    @property
-    def is_sorted(self) -> bool:
-        """Whether indexes of all messages have them in the list's order: they do, for what a service may list."""
-        return True
+    # What a service may list has indexes of all messages.
+    is_sorted = True
 
-    def _indexes(self) -> list[ListIndex]:
+    def _indexes(self) -> Sequence[MessageIndex]:
         asked = {name for name, _ in self.shape.conditions}
         outcomes: tuple[str | None, ...] = ("",) if "outcome" in asked else (None,)
         if "reason" in asked and "outcome" not in asked:
@@ -124,10 +99,9 @@ class OfAll(Everywhere):
         return [MessageIndex(None, self.shape.sort.name, outcome=outcome) for outcome in outcomes]
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
-        messages = _of_messages(index)
-        yield from map(self.sql.piece, messages.conditions(self.shape, self.row))
-        yield from self.sql.conditions(self.row, [self.visible.message(self.row.c.workspace_pk)])
-        if messages.outcome == "":
+        yield from _conditions(self, index)
+        yield self.visible.message("row.workspace_pk")
+        if isinstance(index, MessageIndex) and index.outcome == "":
             # The index has all but these, which are most; a service is refused a list of them (`services.reading`).
             yield "row.outcome <> 'applied'"
 
@@ -135,16 +109,32 @@ class OfAll(Everywhere):
         return _parents(self, full=full)
 
 
-def _parents(builder: OfParents | OfAll, *, full: bool) -> Iterator[tuple[str, str]]:
-    """Yield the joins with the parents of a message, which open and close nothing: a page has their ids."""
+def _conditions(builder: PageBuilder, index: ListIndex) -> Iterator[str]:
+    """Yield what a message is that stands in an index."""
+    if not isinstance(index, MessageIndex):
+        raise TypeError(index)
+    shape, sql = builder.shape, builder.sql
+    asked = {name: parameter_name(name, operator) for name, operator in shape.conditions if operator == "eq"}
+    if "message_id" in asked:
+        # Few, which are sorted.
+        yield f"row.message_id = {sql.value(asked['message_id'], ID)}"
+    if index.outcome is not None:
+        outcome = f"'{index.outcome}'" if index.outcome else sql.value(asked["outcome"], Text())
+        yield f"row.outcome = {outcome}"
+    if "run" in asked:
+        yield f"row.run = {sql.value(asked['run'], Text())}"
+    if "reason" in asked:
+        of_person = REASON_OF_MISMATCH if index.is_mismatch else REASON_OF_PERSON
+        yield (of_person if shape.person else REASON).format(reason=sql.value(asked["reason"], Text()))
+    ranges = [(name, operator) for name, operator in shape.conditions if operator not in {"eq", "in"}]
+    yield from row_filters(sql, shape.resource, builder.columns, ranges)
+    if index.time != ARRIVAL:
+        # Where there is no such time the index has no such message.
+        yield f"row.{index.time} IS NOT NULL"
+
+
+def _parents(builder: PageBuilder, *, full: bool) -> Iterator[tuple[str, str]]:
     for relationship in builder.resource.parents if full else ():
         if relationship is not builder.known:
             name, parents = relationship.name, target_table(relationship)
-            found = f"SELECT p.id FROM {parents} AS p WHERE p.pk = row.{relationship.column} OFFSET 0"
-            yield name, f"LEFT JOIN LATERAL ({found}) AS {name} ON true"
-
-
-def _of_messages(index: ListIndex) -> MessageIndex:
-    if not isinstance(index, MessageIndex):
-        raise TypeError(index)
-    return index
+            yield name, PARENT.format(parents=parents, column=relationship.column, name=name)

@@ -1,47 +1,57 @@
 """The plain page of who has hundreds of connectors, read by what each of them brought last (docs/adr/0045).
 
 This is for people of many workspaces alone: where `serves` says no, every driver's head is looked up, and the page is
-the same.
+the same. Taken away, with its two uses in `per_parent`, nothing but time is lost.
 """
 
 from wellspring.queries import Sort
 from wellspring.repositories.ledger.shapes import Shape
 
+# How many of the first heads' parents are read for how far the page reaches, and beside how many that pays.
+NEAREST, SPARED_FROM = 3, 8
+OF_NEAREST = f"(SELECT * FROM head WHERE (SELECT count(*) FROM head) > {SPARED_FROM} AND place <= {NEAREST})"
+
 # What the database knows of the drivers' newest rows, whoever sees them: no head is newer. Without a driver, what the
-# newest rows of all others are older than. It says nothing where a page has room for half of them.
+# newest rows of all others are older than.
 NEWEST = """
 SELECT *
   FROM wellspring.newest_of_{table}(
-         (SELECT CASE WHEN count(*) > 2 * :rows THEN CAST(:rows AS integer) END FROM driver), {before})
+         (SELECT CASE WHEN count(*) > 2 * :rows THEN CAST(:rows AS integer) END
+            FROM driver), -- nothing where a page has room for half of them
+         {before})
 """
+FROM_THE_NEWEST = "'infinity'::timestamptz, 9223372036854775807"
+# The cursor's own row is read, too, whatever pk it has.
+FROM_CURSOR = ":cursor_at, least(:cursor_pk, 9223372036854775806) + 1"
 LIKELY = """
 SELECT driver.*, newest_at, newest_pk, row_number() OVER (ORDER BY newest_at DESC, newest_pk DESC) AS turn
   FROM driver
   JOIN newest ON newest.connector_pk = driver.pk
 """
-# The heads of a page's worth of them are looked up.
 NEAR = """
 SELECT driver.*, head.*
   FROM likely AS driver
  CROSS JOIN LATERAL ({first}) AS head
- WHERE turn <= :rows
+ WHERE turn <= :rows -- the heads of a page's worth of them are looked up
 """
-# The last of these heads, where they fill a page: what is not as new is on no page.
+# What is not as new as the last of these heads is on no page.
 FURTHEST = """
-SELECT head_at, head_pk FROM near WHERE (SELECT count(*) FROM near) = :rows ORDER BY head_at, head_pk LIMIT 1
+SELECT head_at, head_pk
+  FROM near
+ WHERE (SELECT count(*) FROM near) = :rows -- they fill a page
+ ORDER BY head_at, head_pk
+ LIMIT 1
 """
-# Of the others only those that may have a row as new; mostly none. And those that nothing was said of, unless all that
-# are omitted are known to be older.
 FAR = """
 SELECT *
   FROM likely
- WHERE turn > :rows
+ WHERE turn > :rows -- of the others those that may have a row as new; mostly none
    AND NOT EXISTS (SELECT 1 FROM furthest WHERE (newest_at, newest_pk) < (head_at, head_pk))
  UNION ALL
 SELECT driver.*, NULL, NULL, NULL
   FROM driver
  WHERE NOT (SELECT EXISTS (
-             SELECT 1 FROM furthest
+             SELECT 1 FROM furthest -- and those omitted, unless none of them has a row newer than this
               WHERE coalesce(head_at >= (SELECT newest_at FROM newest WHERE connector_pk IS NULL), true)))
    AND driver.pk NOT IN (SELECT pk FROM likely)
 """
@@ -73,7 +83,7 @@ def heads(first: str, *, is_after: bool, table: str) -> dict[str, str]:
         is_after: whether the page continues from a row.
         table: of the rows.
     """
-    before = ":cursor_at, :cursor_pk" if is_after else "'infinity'::timestamptz, 9223372036854775807"
+    before = FROM_CURSOR if is_after else FROM_THE_NEWEST
     return {
         "newest": NEWEST.format(table=table, before=before),
         "likely": LIKELY,

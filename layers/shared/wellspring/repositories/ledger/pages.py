@@ -1,11 +1,11 @@
-"""One page of a list."""
+"""One page of a list, and how many rows the list has."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Self
 
-from sqlalchemy import TextualSelect
+from sqlalchemy import CursorResult, TextualSelect
 
 from wellspring.access.principal import Principal
 from wellspring.database import Compiled
@@ -14,11 +14,9 @@ from wellspring.plan_cache import STATEMENTS_KEPT
 from wellspring.queries import AnswerQuery, ListQuery, Position
 from wellspring.repositories.ledger import messages
 from wellspring.repositories.ledger.building import PageBuilder
-from wellspring.repositories.ledger.by_state import SortedByState
-from wellspring.repositories.ledger.everywhere import Everywhere
 from wellspring.repositories.ledger.per_parent import PerParentMerge
 from wellspring.repositories.ledger.shapes import Row, Shape, shape_of, values_of
-from wellspring.repositories.ledger.whole import WholeSorted
+from wellspring.repositories.ledger.whole import SortedByState, WholeSorted
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,8 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
     shape = shape_of(principal, query, cursor=position is not None, backward=query.backward)
     values = {"rows": query.size + 1, **values_of(principal, query)}
     if position is not None:
-        values |= {"cursor_at": position.at, "cursor_pk": position.pk}
+        # The row that it continues from is read, too (`building.BEHIND`).
+        values |= {"rows": query.size + 2, "cursor_at": position.at, "cursor_pk": position.pk}
     read = partial(_slice, query, of_cursor=position is not None)
     return Query(Statement(_page_compiled(shape), values), read)
 
@@ -82,8 +81,7 @@ def _slice(query: ListQuery, answer: Result, *, of_cursor: bool) -> Slice:
 
 def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
     """Say whether the rows of the parents that a query is read by, or all, stand in its order in some index."""
-    builder = builder_of(shape_of(principal, query, cursor=False, backward=False))
-    return isinstance(builder, WholeSorted) or (isinstance(builder, PerParentMerge | Everywhere) and builder.is_sorted)
+    return builder_of(shape_of(principal, query, cursor=False, backward=False)).is_sorted
 
 
 def builder_of(shape: Shape) -> PageBuilder:
@@ -95,9 +93,13 @@ def builder_of(shape: Shape) -> PageBuilder:
         return SortedByState(shape)
     if resource.tenancy == "membership" or (resource.tenancy == "itself" and (shape.person or shape.claimed)):
         return WholeSorted(shape)
-    if not resource.driving:
-        return Everywhere(shape)
-    return PerParentMerge(shape) if shape.is_narrow else Everywhere(shape)
+    return PerParentMerge(shape) if resource.driving and shape.is_narrow else PageBuilder(shape)
+
+
+def count(principal: Principal, query: ListQuery) -> Query[int]:
+    """Ask how many rows the whole list has; where there are more than `MAX_TOTAL`, it is any number above it."""
+    shape = shape_of(principal, query, cursor=False, backward=False)
+    return Query(Statement(_count_compiled(shape), values_of(principal, query)), CursorResult.scalar_one)
 
 
 def page_statement(shape: Shape) -> TextualSelect:
@@ -108,3 +110,12 @@ def page_statement(shape: Shape) -> TextualSelect:
 @lru_cache(maxsize=STATEMENTS_KEPT)
 def _page_compiled(shape: Shape) -> Compiled:
     return Compiled(page_statement(shape))
+
+
+def _count_statement(shape: Shape) -> TextualSelect:
+    return builder_of(shape).count()
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _count_compiled(shape: Shape) -> Compiled:
+    return Compiled(_count_statement(shape))

@@ -9,33 +9,16 @@ Where no single index holds the list's rows (live and dead ones, both directions
 as far, and their rows merged (docs/adr/0029).
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    FromClause,
-    Select,
-    bindparam,
-    cast,
-    column,
-    func,
-    literal_column,
-    not_,
-    null,
-    select,
-    true,
-    union_all,
-)
-from sqlalchemy.sql.expression import SelectBase
+from sqlalchemy import Table
 
 from wellspring.access.predicates import IDS, asked_about, workspace_of
-from wellspring.models import aliased
 from wellspring.models.walks import ListIndex, covering_indexes, declared
 from wellspring.repositories.ledger import newest_bound
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
 from wellspring.repositories.ledger.columns import LAST_CHARACTER, parent_filters, target_table
+from wellspring.repositories.ledger.composing import all_of
 from wellspring.repositories.ledger.shapes import Shape, parameter_name
 from wellspring.resources import Drives, Relationship
 
@@ -43,24 +26,43 @@ from wellspring.resources import Drives, Relationship
 SAMPLED = 10
 # Which of the parents that a request names leads to its rows: the first of these.
 _LEADING: tuple[Drives, ...] = ("named", "always", "named_by_service", "one_by_service")
-# How many of the first heads' parents are read for how far another page reaches, and beside how many that pays. Of no
-# more parents than the former a large page needs not find it out.
-NEAREST, SPARED_FROM = 3, 8
+# Of no more parents a large page needs not find it out.
+TOO_FEW = 3
 
-# Of the drivers that have a row ahead of the cursor those with the first such rows, their heads: no others can have
-# rows on the page.
+# ---- driver: the parents that can have rows which the caller sees and the filters leave --------------------
+DRIVER = """
+SELECT {columns} -- what their rows need to know
+  FROM {parents}
+ WHERE {conditions} -- live, named by the filters, and seen: who sees what is asked of the drivers, and of nothing else
+"""
+IS_LIVE = "parent.deleted_at IS NULL"
+# The drivers that the caller does not see and that have had rows within parents that the caller sees. A workspace that
+# has left a group: its enrolment in that group is the group's, too.
+WITHDRAWN = """
+SELECT {columns}
+  FROM {others} AS opening
+  JOIN wellspring.workspaces_left(opening.pk) AS left_by (pk) ON true
+  JOIN {parents} AS parent ON parent.pk = left_by.pk
+ WHERE {opened} AND parent.deleted_at IS NULL AND NOT ({seen})
+"""
+# The messages that a filter names, where another parent drives; or parents that guard nothing.
+NAMED = "SELECT {name}.pk FROM {parents} AS {name} WHERE {conditions}"
+AMONG_NAMED = "row.{column} = ANY (ARRAY(SELECT pk FROM named_{name}))"
+
+# ---- head: of the drivers that have a row ahead of the cursor those with the first such rows ---------------
+# From the cursor on, its own row included. No others can have rows on the page.
 HEADS = """
 SELECT driver.*, row_number() OVER (ORDER BY {order}) AS place
   FROM driver
- CROSS JOIN LATERAL ({first}) AS head
+ CROSS JOIN LATERAL ({first}) AS head -- one look-up in the index of each
  ORDER BY {order}
  LIMIT :rows
 """
 
-# A time that no row of the page lies beyond: as far as a page of some of its parents' first rows goes. They are real
-# rows of the list: where they fill a page, no row beyond the last of that page is on the real one. Without it a page
-# would read as much of most parents. In a query of its own: a coalesce() beside a row's column would keep the index
-# from being used.
+# ---- reach: a time that no row of the page lies beyond -----------------------------------------------------
+# As far as a page of some of its parents' first rows goes. They are real rows of the list: where they fill a page, no
+# row beyond the last of that page is on the real one. Without it a page would read as much of most parents. In a query
+# of its own: a coalesce() beside a row's column would keep the index from being used.
 REACH = """
 SELECT coalesce((SELECT sampled.head_at
                    FROM {some} AS driver
@@ -69,21 +71,26 @@ SELECT coalesce((SELECT sampled.head_at
                  OFFSET :rows - 1
                   LIMIT 1), {beyond}) AS at
 """
-# A large page asks for some rows of each parent, two pages in all; another for a page of the first few. Each where
-# there are so many more parents that this is less than a page of each.
+# A large page asks for some rows of each parent, two pages in all, where there are so many that this is less than a
+# page of each.
 OF_EACH = f"greatest({SAMPLED}, 2 * :rows / greatest((SELECT count(*) FROM head), 1))"
-ALL_HEADS = f"(SELECT * FROM head WHERE (SELECT count(*) FROM head) > {NEAREST})"
-OF_NEAREST = f"(SELECT * FROM head WHERE (SELECT count(*) FROM head) > {SPARED_FROM} AND place <= {NEAREST})"
+ALL_HEADS = f"(SELECT * FROM head WHERE (SELECT count(*) FROM head) > {TOO_FEW})"
 
-# Before the rows of the k-th head stand k - 1 heads at least: so many fewer of them can be on the page.
+# ---- page: the rows of those drivers, merged ---------------------------------------------------------------
 PAGE = """
 SELECT found.*{leading}
   FROM head AS driver
- CROSS JOIN LATERAL ({found}) AS found
+ CROSS JOIN LATERAL ({found}) AS found -- each driver is read along the index, at most MOST_OF_HEAD rows
  ORDER BY {order}
  LIMIT :rows
 """
+# Before the rows of the k-th head stand k - 1 heads at least: so many fewer of them can be on the page.
 MOST_OF_HEAD = ":rows - driver.place + 1"
+# Whether rows stand on the cursor's other side: the nearest of each driver.
+ROW_BEHIND = "SELECT 1 FROM driver CROSS JOIN LATERAL ({nearest}) AS nearest"
+ANY_ROWS = f"SELECT 1 FROM driver CROSS JOIN LATERAL ({{first}}) AS found LIMIT {COUNTED}"
+# Few, found by their parents (OFFSET 0): a walk would pass all the driver's others, or sort what stands together.
+FEW_ROWS = "(SELECT * FROM {source} WHERE {conditions} OFFSET 0) AS row"
 
 
 class PerParentMerge(PageBuilder):
@@ -107,12 +114,12 @@ class PerParentMerge(PageBuilder):
         self.time = shape.sort.name
         self.known, parents = self.leading, target_table(self.leading)
         # Only what the caller is known to see: a provider has no workspace, and that of a member may be gone.
-        has_tenant = workspace_of(parents, parents.name) is not None and not self.only_finds
+        has_tenant = bool(workspace_of("driver", parents)) and not self.only_finds
         self.tenant = "driver.workspace_pk" if has_tenant else ""
-        named = {name for name, _ in shape.conditions}
+        self.named = {name for name, _ in shape.conditions}
         any_way = self.resource.tenancy == "any" and shape.person
-        self.includes_withdrawn = any_way and shape.deleted != "exclude" and self.leading.name not in named
-        self.indexes = list(self._indexes())
+        self.includes_withdrawn = any_way and shape.deleted != "exclude" and self.leading.name not in self.named
+        self.indexes = self._indexes()
 
     def _parents(self) -> tuple[Relationship, Relationship | None]:
         """Return by whose parents the page is read, and the named parents within which, if an index has both."""
@@ -131,7 +138,7 @@ class PerParentMerge(PageBuilder):
         # The record comes first in a declaration, so a filter on it wins: one record has few rows.
         return next((found for found in leading if found.name in named), always), None
 
-    def _indexes(self) -> Iterable[ListIndex]:
+    def _indexes(self) -> Sequence[ListIndex]:
         shape, within = self.shape, None if self.within is None else self.within.column
         if self.leading.is_trace and not self.is_sorted:
             # They are sorted anyway: once, whatever halves and directions.
@@ -141,7 +148,7 @@ class PerParentMerge(PageBuilder):
         if self.includes_withdrawn:
             opening = self._opening.column
             found += covering_indexes(self.table, self.column, self.time, (False,), shape.direction, opening)
-        return dict.fromkeys(found)
+        return list(dict.fromkeys(found))
 
     @property
     def _opening(self) -> Relationship:
@@ -166,11 +173,12 @@ class PerParentMerge(PageBuilder):
     def page(self) -> str:
         """Return the query of the first rows of the drivers whose heads come first."""
         reverse, reach = self.shape.backward, ""
+        first = self._first_rows(self.indexes, "1", full=False)
         if newest_bound.serves(self.shape):
-            self.parts |= newest_bound.heads(self._head(), is_after=self.shape.cursor, table=self.table.name)
+            self.parts |= newest_bound.heads(first, is_after=self.shape.cursor, table=self.table.name)
         else:
             order = self._order("head.head_at", "head.head_pk", reverse=reverse)
-            self.parts["head"] = HEADS.format(order=order, first=self._head())
+            self.parts["head"] = HEADS.format(order=order, first=first)
         if self.shape.large or newest_bound.serves(self.shape):
             self.parts["reach"] = self._reach()
             reach = "(SELECT reach.at FROM reach)"
@@ -180,121 +188,99 @@ class PerParentMerge(PageBuilder):
         return PAGE.format(leading=leading, found=found, order=order)
 
     def row_behind(self) -> str:
-        """Return the query of the nearest row of each driver at and behind the cursor."""
-        nearest = self._first_rows(self.indexes, "1", full=False, behind=True)
-        return f"SELECT 1 FROM driver CROSS JOIN LATERAL ({nearest}) AS nearest"
+        """Return the query of the nearest row of each driver behind the cursor."""
+        return ROW_BEHIND.format(nearest=self._first_rows(self.indexes, "1", full=False, behind=True))
 
     def any_rows(self) -> str:
         """Return the query of the first rows of each driver."""
-        first = self._first_rows(self.indexes, COUNTED, full=False)
-        return f"SELECT 1 FROM driver CROSS JOIN LATERAL ({first}) AS found LIMIT {COUNTED}"
+        return ANY_ROWS.format(first=self._first_rows(self.indexes, COUNTED, full=False))
 
     def _begin(self) -> None:
         super()._begin()
-        self.parts["driver"] = self.sql.piece(self._driver())
-        self._name_messages()
-
-    def _head(self) -> str:
-        """Return the query of the first row of `driver`."""
-        return self._first_rows(self.indexes, "1", full=False)
+        self.parts["driver"] = self._driver()
+        for trace in self.resource.traces:
+            if trace.name in self.named and trace is not self.leading:
+                self._find_named(trace, self.visible.message(f"{trace.name}.workspace_pk"))
 
     def _reach(self) -> str:
         ascending = self._ascending(reverse=self.shape.backward)
         if self.shape.sort.by_name:
-            beyond = f"chr({LAST_CHARACTER})" if ascending else "''"
+            beyond = LAST_CHARACTER if ascending else "''"
         else:
             beyond = f"'{'' if ascending else '-'}infinity'::timestamptz"
-        some, limit = (ALL_HEADS, OF_EACH) if self.shape.large else (OF_NEAREST, ":rows")
+        some, limit = (ALL_HEADS, OF_EACH) if self.shape.large else (newest_bound.OF_NEAREST, ":rows")
         sampled = self._first_rows(self.indexes, limit, full=False)
         order = self._order("sampled.head_at", "sampled.head_pk", reverse=self.shape.backward)
         return REACH.format(some=some, sampled=sampled, order=order, beyond=beyond)
 
-    def _driver(self) -> SelectBase:
-        """Return the query of the parents that can have rows the caller sees and the filters leave.
-
-        Beside its keys each has what its rows need to know: its workspace, the parent within which they are, if it is
-        of such, and whether it is live, where dead rows are asked for, which outlive it.
-        """
+    def _driver(self) -> str:
         table = target_table(self.leading)
-        parent: FromClause = aliased(table, "parent")
-        conditions = parent_filters(self.leading, parent, self.shape.conditions)
-        leads = not conditions
-        if not leads and self.shape.person:
-            parent, conditions = self._asked_about(self.leading), []
+        parents, is_named = f"{table} AS parent", self.leading.name in self.named
+        conditions = self._filters(self.leading, "parent")
+        if is_named and self.shape.person:
+            parents, conditions = self._asked_about(self.leading, "parent"), []
         if self.leading.is_trace:
             # Forgotten it may be, but not tombstoned.
-            where = [parent.c.workspace_connector_pk, parent.c.processed_at, literal_column("true").label("is_live")]
-            return select(parent.c.pk, parent.c.id, parent.c.workspace_pk, *where).where(
-                self.visible.through(parent, table.name), *conditions
-            )
+            columns = "parent.pk, parent.id, parent.workspace_pk, parent.workspace_connector_pk, parent.processed_at"
+            conditions.append(self.visible.through("parent", table))
+            return DRIVER.format(columns=f"{columns}, true AS is_live", parents=parents, conditions=all_of(conditions))
         guards = self.leading.guards and not self.only_finds
         if (self.shape.deleted == "exclude" and guards) or table.name == "workspaces":
-            conditions += [parent.c.deleted_at.is_(None)]
+            conditions.append(IS_LIVE)
         # A service sees the rows of a group that is gone, and all others.
         if not self.only_finds and (self.shape.person or self.resource.tenancy != "any"):
-            conditions.append(self.visible.through(parent, table.name, leads=leads))
-        source: FromClause = parent
-        within: ColumnElement[Any] | None = None
+            conditions.append(self.visible.through("parent", table, leads=not is_named))
+        within = "NULL::bigint"
         if self.within is not None:
-            other = self._asked_about(self.within)
-            source, within = parent.join(other, true()), other.c.pk
-        whole = select(*self._of_driver(parent, within)).select_from(source).where(*conditions)
-        return union_all(whole, self._withdrawn()) if self.includes_withdrawn else whole
+            parents += f" CROSS JOIN {self._asked_about(self.within, 'other')}"
+            within = "other.pk"
+        columns = self._of_driver(table, within)
+        whole = DRIVER.format(columns=columns, parents=parents, conditions=all_of(conditions))
+        return f"{whole} UNION ALL {self._withdrawn(table)}" if self.includes_withdrawn else whole
 
-    def _asked_about(self, relationship: Relationship) -> FromClause:
+    def _filters(self, relationship: Relationship, parent: str) -> list[str]:
+        return parent_filters(self.sql, relationship, parent, self.shape.conditions)
+
+    def _asked_about(self, relationship: Relationship, name: str) -> str:
         """Return the parents that a filter names, and somebody's that is nobody's for each that is not there."""
         table = target_table(relationship)
-        ids = bindparam(parameter_name(relationship.name, "in"), type_=IDS)
-        wanted = ("deleted_at", "workspace_connector_pk", "processed_at")
-        return asked_about(table, ids, *(name for name in wanted if name in table.c))
+        wanted = [known for known in ("deleted_at", "workspace_connector_pk", "processed_at") if known in table.c]
+        ids = self.sql.value(parameter_name(relationship.name, "in"), IDS)
+        return f"({asked_about(table, ids, *wanted)}) AS {name}"
 
-    def _of_driver(self, parent: FromClause, within: ColumnElement[Any] | None) -> list[ColumnElement[Any]]:
-        """Return the columns of a driver: what its rows need to know."""
-        columns: list[ColumnElement[Any]] = [parent.c.pk, parent.c.id]
-        workspace = workspace_of(parent, target_table(self.leading).name)
-        if workspace is not None:
-            columns.append(workspace.label("workspace_pk"))
-        if self.shape.deleted != "exclude":
-            columns.append(parent.c.deleted_at.is_(None).label("is_live"))
-        if self.includes_withdrawn or self.within is not None:
-            columns.append((cast(null(), BigInteger) if within is None else within).label("within_pk"))
-        return columns
+    def _of_driver(self, table: Table, within: str) -> str:
+        """Return the columns of a driver: its keys, its workspace, whether it is live, and the parent within which.
 
-    def _withdrawn(self) -> Select[Any]:
-        """Return the drivers that the caller does not see and that have had rows within parents that the caller sees.
-
-        A workspace that has left a group: its enrolment in that group is the group's, too.
+        Dead rows outlive it. Only some rows are within a parent.
         """
-        opening, table = target_table(self._opening), target_table(self.leading)
-        other, parent = opening.alias("opening"), table.alias(f"left_{self.leading.name}")
-        named = parent_filters(self._opening, other, self.shape.conditions)
-        left = func.wellspring.workspaces_left(other.c.pk).table_valued(column("pk", BigInteger))
-        left = left.render_derived(name="left_by")
-        return (
-            select(*self._of_driver(parent, other.c.pk))
-            .select_from(other.join(left, true()).join(parent, parent.c.pk == left.c.pk))
-            .where(
-                self.visible.through(other, opening.name, leads=not named),
-                *named,
-                parent.c.deleted_at.is_(None),
-                not_(self.visible.through(parent, table.name)),
-            )
+        columns, workspace = ["parent.pk", "parent.id"], workspace_of("parent", table)
+        columns += [f"{workspace} AS workspace_pk"] if workspace else []
+        columns += [f"{IS_LIVE} AS is_live"] if self.shape.deleted != "exclude" else []
+        columns += [f"{within} AS within_pk"] if self.includes_withdrawn or self.within is not None else []
+        return ", ".join(columns)
+
+    def _withdrawn(self, table: Table) -> str:
+        others, named = target_table(self._opening), self._filters(self._opening, "opening")
+        return WITHDRAWN.format(
+            columns=self._of_driver(table, "opening.pk"),
+            others=others,
+            parents=table,
+            opened=all_of((self.visible.through("opening", others, leads=not named), *named)),
+            seen=self.visible.through("parent", table),
         )
 
-    def _name_messages(self) -> None:
-        """Find the messages that a filter names, where another parent drives."""
-        for trace in self.resource.traces:
-            message = target_table(trace).alias(trace.name)
-            named = parent_filters(trace, message, self.shape.conditions)
-            if named and trace is not self.leading:
-                seen = self.visible.message(message.c.workspace_pk)
-                self.parts[f"named_{trace.name}"] = self.sql.piece(select(message.c.pk).where(*named, seen))
+    def _find_named(self, relationship: Relationship, *conditions: str) -> None:
+        name = relationship.name
+        self.parts[f"named_{name}"] = NAMED.format(
+            name=name,
+            parents=target_table(relationship),
+            conditions=all_of((*self._filters(relationship, name), *conditions)),
+        )
 
     def _source(self) -> str:
         """Return the rows on an index; or the driver's of the parents that a filter names, where these guard nothing.
 
-        Such are few, and found by their parents (OFFSET 0): a walk would pass all the driver's others. And a message's
-        are no more than one transaction wrote: they are found by its time, and then sorted.
+        And a message's rows are no more than one transaction wrote: they are found by its time, and then sorted.
         """
         names = {name for name, operator in self.shape.conditions if operator == "in"}
         others = (other for other in self.resource.parents if other is not self.leading)
@@ -303,27 +289,26 @@ class PerParentMerge(PageBuilder):
             return super()._source()
         where = list(self._of_driver_conditions())
         for relationship in named:
-            parent = target_table(relationship).alias(relationship.name)
-            pks = select(parent.c.pk).where(*parent_filters(relationship, parent, self.shape.conditions))
-            self.parts.setdefault(f"named_{relationship.name}", self.sql.piece(pks))
-            where.append(f"row.{relationship.column} = ANY (ARRAY(SELECT pk FROM named_{relationship.name}))")
-        return f"(SELECT * FROM {super()._source()} WHERE {' AND '.join(where)} OFFSET 0) AS row"
+            self._find_named(relationship)
+            where.append(AMONG_NAMED.format(column=relationship.column, name=relationship.name))
+        return FEW_ROWS.format(source=super()._source(), conditions=all_of(where))
 
-    def _of_driver_conditions(self) -> Iterator[str]:
-        """Yield the conditions that a row belongs to a driver."""
+    def _of_driver_conditions(self) -> Sequence[str]:
+        """Return the conditions that a row belongs to a driver."""
         if not self.leading.is_trace:
-            yield f"row.{self.column} = driver.pk"
-            return
-        yield f"row.{self.column} = driver.workspace_connector_pk"
-        yield "row.created_at = driver.processed_at"
-        yield f"row.{self.leading.column} = driver.pk"
+            return [f"row.{self.column} = driver.pk"]
+        return [
+            f"row.{self.column} = driver.workspace_connector_pk",
+            "row.created_at = driver.processed_at",
+            f"row.{self.leading.column} = driver.pk",
+        ]
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         yield from self._of_driver_conditions()
         yield from super()._conditions(index)
         for trace in self.resource.traces:
             if f"named_{trace.name}" in self.parts:
-                yield f"row.{trace.column} = ANY (ARRAY(SELECT pk FROM named_{trace.name}))"
+                yield AMONG_NAMED.format(column=trace.column, name=trace.name)
         if index.within is not None:
             yield f"row.{index.within} = driver.within_pk"
         elif self.includes_withdrawn:

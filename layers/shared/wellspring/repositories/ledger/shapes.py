@@ -1,6 +1,6 @@
 """What makes one statement about the ledger differ from another, and the values that it is executed with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,24 +78,18 @@ def shape_of(principal: Principal, query: ListQuery, *, cursor: bool, backward: 
 
 def values_of(principal: Principal, query: ListQuery) -> dict[str, object]:
     """Return what a statement of a query's shape needs bound."""
-    bound = [found for found in query.filters if not _is_direction(query.resource, found)]
-    values = parameters(principal, query.workspaces) | filter_values(bound)
-    return values | ({parameter_name("workspace", "in"): list(query.workspaces)} if query.workspaces else {})
+    bound = {
+        parameter_name(found.name, found.operator): list(found.value) if isinstance(found.value, tuple) else found.value
+        for found in query.filters
+        if not _is_direction(query.resource, found)
+    }
+    claimed = {parameter_name("workspace", "in"): list(query.workspaces)} if query.workspaces else {}
+    return parameters(principal, query.workspaces) | bound | claimed
 
 
 def _is_direction(resource: Resource, condition: Filter) -> bool:
     attribute = resource.attribute(condition.name)
     return attribute is not None and attribute.kind == "direction"
-
-
-def filter_values(filters: Sequence[Filter]) -> dict[str, object]:
-    """Return the values of conditions, by the names of their parameters."""
-    return {
-        parameter_name(condition.name, condition.operator): (
-            list(condition.value) if isinstance(condition.value, tuple) else condition.value
-        )
-        for condition in filters
-    }
 
 
 def parameter_name(name: str, operator: Operator) -> str:

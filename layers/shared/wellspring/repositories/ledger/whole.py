@@ -1,45 +1,75 @@
-"""Pages of what no parent drives: all visible rows are read and sorted."""
+"""Pages of all visible rows, sorted: of what nobody sees many of."""
 
-from typing import Any
-
-from sqlalchemy import ColumnElement, Select, text
-
+from wellspring.models.messages import connector_state
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
-from wellspring.repositories.ledger.visible import visible_rows
-from wellspring.resources import FOLDED
+from wellspring.repositories.ledger.columns import has_direction, is_shown, row_filters
+from wellspring.repositories.ledger.rows import visible_rows
+from wellspring.repositories.ledger.shapes import Shape
+
+# Before every time that a message may tell: what never happened is older than all.
+NEVER = "'0001-01-02 00:00:00+00'::timestamptz"
+# Connectors beside what is kept about them, by which they are sorted.
+WITH_STATE = f"""
+(SELECT listed.*, CASE WHEN state.{{name}} IS NULL THEN {NEVER} ELSE state.{{name}} END AS {{name}}
+   FROM {{rows}} AS listed
+   LEFT JOIN {connector_state} AS state ON state.workspace_connector_pk = listed.pk)
+"""
 
 
 class WholeSorted(PageBuilder):
-    """Reads all visible rows and sorts them."""
+    """Reads all visible rows and sorts them.
+
+    Attributes:
+        source: what rows are read from.
+    """
+
+    is_sorted = True
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.source = str(self.rows)
 
     def page(self) -> str:
-        """Return the query of the first rows of the sorted list, ahead of the cursor."""
+        """Return the query of the first rows of the sorted list, from the cursor on."""
         reverse = self.shape.backward
-        rows = self._rows().add_columns(self.row.c.pk, *self._sorted_by())
-        if self.shape.cursor:
-            rows = rows.where(text(self._beside_cursor(reverse=reverse, inclusive=False)))
-        return f"{self.sql.piece(rows)} ORDER BY {self._order(self._at, 'row.pk', reverse=reverse)} LIMIT :rows"
+        beside = [self._beside_cursor(reverse=reverse, inclusive=True)] if self.shape.cursor else []
+        return f"{self._rows(*beside)} ORDER BY {self._order(self.at, 'row.pk', reverse=reverse)} LIMIT :rows"
 
     def row_behind(self) -> str:
-        """Return the query of the rows at and behind the cursor."""
-        beside = self._beside_cursor(reverse=not self.shape.backward, inclusive=True)
-        return self.sql.piece(self._rows().where(text(beside)))
+        """Return the query of the rows behind the cursor."""
+        return self._rows(self._beside_cursor(reverse=not self.shape.backward, inclusive=False))
 
     def any_rows(self) -> str:
         """Return the query of visible rows."""
-        return f"{self.sql.piece(self._rows())} LIMIT {COUNTED}"
+        return f"{self._rows()} LIMIT {COUNTED}"
 
-    def _sorted_by(self) -> list[ColumnElement[Any]]:
-        return [self.row.c[FOLDED]] if self.shape.sort.by_name else []
-
-    def _rows(self) -> Select[Any]:
-        shape = self.shape
+    def _rows(self, *beside: str) -> str:
+        filters = (
+            *has_direction(self.shape.direction),
+            *row_filters(self.sql, self.resource, self.columns, self.shape.conditions),
+        )
         return visible_rows(
+            self.sql,
             self.resource,
-            self.row,
             self.visible,
-            shape.conditions,
-            shape.deleted,
-            direction=shape.direction,
+            {"pk": "pk", **self.shown},
+            source=self.source,
+            where=(*is_shown(self.columns, self.shape.deleted), *filters, *beside),
+            parents=self.shape.conditions,
+            outlived=self.shape.deleted != "exclude",
             leads=True,
         )
+
+
+class SortedByState(WholeSorted):
+    """Reads all visible connectors of the workspaces that a query names, and sorts them by what is kept about them.
+
+    No index has that order; the service asks first how many connectors the workspaces have (docs/adr/0025).
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        name = shape.sort.name
+        self.columns[name] = connector_state.c[name].type
+        self.shown[name] = name
+        self.source = WITH_STATE.format(name=name, rows=self.rows)

@@ -1,6 +1,6 @@
 """What an answer shows beside its rows: what it includes, to-many linkage, and what is kept about rows.
 
-All of it is asked in the flush that asks for the rows (docs/adr/0041): what finds ids leaves them for what comes behind
+All of it is asked in the flush that asks for the rows (docs/adr/0041): what finds ids stores them for what comes behind
 it. What comes back is looked through for what the shown rows point to: a page reads one row more than it shows.
 """
 
@@ -37,7 +37,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class IncludePlan:
     """What a view shows beside rows of a type.
 
     Attributes:
@@ -55,7 +55,7 @@ class Beside:
     kept_links: frozenset[str]
 
     @classmethod
-    def of(cls, resource: Resource, view: View) -> "Beside":
+    def of(cls, resource: Resource, view: View) -> "IncludePlan":
         """Return what a view shows beside rows of `resource`."""
         steps = _steps(resource, view.include or ())
         asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
@@ -74,25 +74,25 @@ class Beside:
         return bool(self.steps or self.linked or self.kept)
 
     def stored_by(self, rows: Sequence[Row]) -> dict[str, list[object]]:
-        """Return the ids that rows which are known already leave, by their places."""
-        left: dict[str, list[object]] = {}
+        """Return the ids that rows which are known already store, by their places."""
+        stored: dict[str, list[object]] = {}
         if self.linked or self.resource.type in self.kept:
-            left[ledger.place(self.resource.type)] = [row["id"] for row in rows]
+            stored[ledger.place(self.resource.type)] = [row["id"] for row in rows]
         for relationship in self.resource.to_one:
             key = f"{relationship.name}_id"
             if any(source == (self.resource.type, relationship.name) for step in self.steps for source in step.sources):
-                left[ledger.place(self.resource.type, relationship.name)] = [row[key] for row in rows]
-        return left
+                stored[ledger.place(self.resource.type, relationship.name)] = [row[key] for row in rows]
+        return stored
 
-    def ask(self, flush: Flush, principal: Principal, most_rows: int) -> "Found":
-        """Have it asked behind what leaves the ids of the rows.
+    def ask(self, flush: Flush, principal: Principal, most_rows: int) -> "IncludedRows":
+        """Have it asked behind what stores the ids of the rows.
 
         Args:
-            flush: what the rows' ids are left in.
+            flush: what the rows' ids are stored in.
             principal: the caller.
             most_rows: how many rows are shown at most.
         """
-        found = Found(self)
+        found = IncludedRows(self)
         if self.linked:
             found.linkage = flush.ask(ledger.linkage(self.linked, most_rows))
         if self.resource.type in self.kept:
@@ -112,17 +112,17 @@ class Beside:
 
 
 @dataclass(slots=True)
-class Found:
-    """What is beside rows, once the flush was sent.
+class IncludedRows:
+    """What a view shows beside rows, once the flush was sent.
 
     Attributes:
-        beside: what was asked for.
+        plan: what was asked for.
         linkage: the to-many linkage.
         included: rows by type.
         kept: what is kept about rows, by type and id.
     """
 
-    beside: Beside
+    plan: IncludePlan
     linkage: Pending[ledger.Linkage] | None = None
     included: dict[str, Pending[list[TextRow]]] = field(default_factory=dict)
     kept: dict[str, Pending[dict[UUID, State]]] = field(default_factory=dict)
@@ -134,11 +134,11 @@ class Found:
             transaction: the scope to read a cursor key in, if there is none yet.
             rows: what was found and is shown.
         """
-        resource = self.beside.resource
+        resource = self.plan.resource
         shown = self._with_kept(resource.type, self._with_linkage(transaction, rows))
         known: dict[str, Sequence[Row]] = {resource.type: shown}
         included: dict[str, list[Row]] = {}
-        for step in self.beside.steps:
+        for step in self.plan.steps:
             # Rows that were just written have ids, those that were read have their texts.
             ids = {str(id_) for source, name in step.sources for row in known[source] for id_ in _linked(row, name)}
             pointed_to = [row for row in self.included[step.type].value if row["id"] in ids]
@@ -165,7 +165,7 @@ class Found:
     def _share(
         self, transaction: Transaction, linked: Mapping[str, list[ledger.Linked]], share: int
     ) -> dict[str, object]:
-        resource, said = self.beside.resource, {name: linked.get(name, []) for name in self.beside.linked}
+        resource, said = self.plan.resource, {name: linked.get(name, []) for name in self.plan.linked}
         capped: dict[str, str | None] = {}
         for name, found in said.items():
             relationship = resource.relationship(name)
