@@ -82,6 +82,32 @@ def test_a_page_touches_what_it_shows_at_any_depth(fresh_database: FreshDatabase
         assert deep < ENOUGH
 
 
+def reads(plan: dict[str, Any]) -> int:
+    """Return how many reads of the ledger a plan ran."""
+    own = plan.get("Relation Name") == LEDGER and plan["Actual Loops"] > 0
+    return own + sum(reads(child) for child in plan.get("Plans", []))
+
+
+def test_a_page_looks_behind_its_cursor_only_where_that_row_has_gone(
+    fresh_database: FreshDatabase, giant: Tenant
+) -> None:
+    first = get(COMPANIES, giant.caller)
+    after = first.document["links"]["next"]
+
+    def read() -> tuple[list[str], int]:
+        reply, sent = asked(fresh_database, after, giant.caller)
+        assert reply.document["links"]["prev"]
+        (page,) = (each for each in sent if "behind" in each[0])
+        return reply.ids, reads(plan_of(fresh_database, page, giant.caller))
+
+    ids, before = read()
+    fresh_database.owner.exec_driver_sql(
+        f"UPDATE core_api.{LEDGER} SET deleted_at = now() WHERE id = %s", (first.ids[-1],)
+    )
+    fresh_database.owner.commit()
+    assert read() == (ids, before + 1)
+
+
 def test_a_page_of_one_record_touches_what_it_shows(fresh_database: FreshDatabase, world: World, giant: Tenant) -> None:
     often = world.company(giant.workspace)
     world.provenances([often] * 3000, giant.connector)
