@@ -150,7 +150,7 @@ sam-test: dev-venv sam-venv ## Every function in Lambda's own runtime, where Doc
 		echo "sam-test is skipped: $$found"; \
 	fi
 
-price: dev-venv ## What one more record type costs by hand: declares it in a copy, whose tests run
+price: dev-venv ## What one more record type, attribute or reason costs by hand: declares it in a copy, whose tests run
 	@$(PYTHON_IN) -m pytest -m price tests/declaring $(ARGS)
 
 worlds: dev-venv
