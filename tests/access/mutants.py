@@ -479,7 +479,7 @@ def sql_functions() -> Mapping[str, str]:
 
 
 # What answers are read from, whose guards stand beside the policies: of each function the conditions of the caller.
-KEPT = ("sync_messages", "connector_state", "connector_rows", "connector_activity")
+KEPT = ("sync_messages", "sync_runs", "connector_state", "connector_rows", "connector_activity")
 # Records, and who else brings them in, are the second guard's alone; whose connector it is, both ask.
 ANSWERING = {"rows_of_record": slice(None), "rows_of_connector": slice(1), "sole_of": slice(1, None)}
 _SEEN = re.compile(r"\(coalesce\(parent\.workspace_pk = ANY .*? w\.deleted_at IS NULL\)\)")

@@ -1,5 +1,5 @@
 -- include: the rows of type sync_message that rows before it in the flush point to, for a person.
--- 4,468 bytes as it is sent.
+-- 4,707 bytes as it is sent.
 
 WITH visible_groups AS (
   SELECT tenant.pk AS pk
@@ -85,10 +85,12 @@ shown AS (
     row.counts AS counts,
     workspace_connector.id AS workspace_connector_id,
     workspace.id AS workspace_id,
+    sync_run.id AS sync_run_id,
     row.pk AS pk
   FROM wellspring.sync_messages_of_caller AS row
   LEFT OUTER JOIN core_api.workspace_connectors AS workspace_connector ON workspace_connector.pk = row.workspace_connector_pk
   LEFT OUTER JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
+  LEFT OUTER JOIN wellspring.sync_runs AS sync_run ON sync_run.pk = row.sync_run_pk
   WHERE row.id = any(array((
         SELECT unnest(CAST(nullif(current_setting('wellspring.left_' || place.name, true), '') AS UUID[])) AS unnest_1
         FROM unnest(:places::TEXT[]) AS place(name)
@@ -151,11 +153,13 @@ SELECT CAST(shown.id AS TEXT) AS id,
   shown.problems,
   shown.counts,
   CAST(shown.workspace_connector_id AS TEXT) AS workspace_connector_id,
-  CAST(shown.workspace_id AS TEXT) AS workspace_id
+  CAST(shown.workspace_id AS TEXT) AS workspace_id,
+  CAST(shown.sync_run_id AS TEXT) AS sync_run_id
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(shown.workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(shown.workspace_id)) AS anon_2
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(shown.workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(shown.sync_run_id)) AS anon_2
   FROM shown
 )
 ORDER BY shown.pk

@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a person.
--- 7,628 bytes as it is sent.
+-- 8,333 bytes as it is sent.
 
 WITH driver AS (
   WITH visible_groups AS (
@@ -184,7 +184,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -192,6 +193,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'applied'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -211,7 +218,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -219,6 +227,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'in_progress'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -238,7 +252,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -246,6 +261,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'parked'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -265,7 +286,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -273,6 +295,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'dismissed'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -303,11 +331,13 @@ SELECT pk,
   problems,
   counts,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id)) AS anon_1
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id)) AS anon_1
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

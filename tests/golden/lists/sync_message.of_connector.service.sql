@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a service.
--- 4,560 bytes as it is sent.
+-- 5,265 bytes as it is sent.
 
 WITH driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk
@@ -72,7 +72,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -80,6 +81,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'applied'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -99,7 +106,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -107,6 +115,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'in_progress'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -126,7 +140,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -134,6 +149,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'parked'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -153,7 +174,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -161,6 +183,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'dismissed'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -191,11 +219,13 @@ SELECT pk,
   problems,
   counts,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id)) AS anon_1
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id)) AS anon_1
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[outcome]=parked, for a service.
--- 1,507 bytes as it is sent.
+-- 1,765 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
@@ -17,7 +17,8 @@ WITH page AS (
     row.problems,
     row.counts,
     workspace_connector.id AS workspace_connector_id,
-    workspace.id AS workspace_id
+    workspace.id AS workspace_id,
+    sync_run.id AS sync_run_id
   FROM wellspring.sync_messages_of_caller AS row
   LEFT JOIN LATERAL (
     SELECT p.id
@@ -31,6 +32,12 @@ WITH page AS (
     WHERE p.pk = row.workspace_pk
     OFFSET 0
   ) AS workspace ON true
+  LEFT JOIN LATERAL (
+    SELECT p.id
+    FROM wellspring.sync_runs AS p
+    WHERE p.pk = row.sync_run_pk
+    OFFSET 0
+  ) AS sync_run ON true
   WHERE row.outcome = :outcome_eq::VARCHAR
     AND (row.workspace_pk IS NULL
     OR (EXISTS (
@@ -62,11 +69,13 @@ SELECT pk,
   problems,
   counts,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id)) AS anon_1
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id)) AS anon_1
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

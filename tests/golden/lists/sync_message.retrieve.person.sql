@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages/ID, for a person.
--- 5,468 bytes as it is sent.
+-- 5,707 bytes as it is sent.
 
 WITH visible_groups AS (
   SELECT tenant.pk AS pk
@@ -84,10 +84,12 @@ found AS (
     row.all_problems AS problems,
     row.counts AS counts,
     workspace_connector.id AS workspace_connector_id,
-    workspace.id AS workspace_id
+    workspace.id AS workspace_id,
+    sync_run.id AS sync_run_id
   FROM wellspring.sync_messages_of_caller AS row
   LEFT OUTER JOIN core_api.workspace_connectors AS workspace_connector ON workspace_connector.pk = row.workspace_connector_pk
   LEFT OUTER JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
+  LEFT OUTER JOIN wellspring.sync_runs AS sync_run ON sync_run.pk = row.sync_run_pk
   WHERE coalesce(row.workspace_pk = any(CAST((SELECT few.workspaces FROM few) AS BIGINT[])), (
       SELECT opened_so.pk
       FROM (
@@ -191,10 +193,12 @@ SELECT CAST(found.id AS TEXT) AS id,
   found.problems,
   found.counts,
   CAST(found.workspace_connector_id AS TEXT) AS workspace_connector_id,
-  CAST(found.workspace_id AS TEXT) AS workspace_id
+  CAST(found.workspace_id AS TEXT) AS workspace_id,
+  CAST(found.sync_run_id AS TEXT) AS sync_run_id
 FROM found
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(found.workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(found.workspace_id)) AS anon_2
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(found.workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(found.sync_run_id)) AS anon_2
   FROM found
 )

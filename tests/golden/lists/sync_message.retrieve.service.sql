@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages/ID, for a service.
--- 1,623 bytes as it is sent.
+-- 1,862 bytes as it is sent.
 
 WITH found AS (
   SELECT row.id AS id,
@@ -17,10 +17,12 @@ WITH found AS (
     row.counts AS counts,
     row.body AS body,
     workspace_connector.id AS workspace_connector_id,
-    workspace.id AS workspace_id
+    workspace.id AS workspace_id,
+    sync_run.id AS sync_run_id
   FROM wellspring.sync_messages_of_caller AS row
   LEFT OUTER JOIN core_api.workspace_connectors AS workspace_connector ON workspace_connector.pk = row.workspace_connector_pk
   LEFT OUTER JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
+  LEFT OUTER JOIN wellspring.sync_runs AS sync_run ON sync_run.pk = row.sync_run_pk
   WHERE (row.workspace_pk IS NULL
     OR (EXISTS (
         SELECT *
@@ -45,10 +47,12 @@ SELECT CAST(found.id AS TEXT) AS id,
   found.counts,
   found.body,
   CAST(found.workspace_connector_id AS TEXT) AS workspace_connector_id,
-  CAST(found.workspace_id AS TEXT) AS workspace_id
+  CAST(found.workspace_id AS TEXT) AS workspace_id,
+  CAST(found.sync_run_id AS TEXT) AS sync_run_id
 FROM found
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(found.workspace_connector_id))
-    AND wellspring.leave_ids('sync_message__workspace', array_agg(found.workspace_id)) AS anon_1
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(found.workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(found.sync_run_id)) AS anon_1
   FROM found
 )

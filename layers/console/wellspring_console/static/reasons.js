@@ -13,6 +13,9 @@ const WORDS = {
   reused_id: ["Its id was used before, for something else.", "The producer must make a new id for each message."],
   wrong_group: ["Its MessageGroupId is not its connector's id.", "Set MessageGroupId to the connector's id, and send it with a new id."],
   reverted_run: ["Its run was undone.", "Start a new run."],
+  completed_run: ["Its run was over before it came.", "Send it with a new id, in a new run."],
+  incomplete_run: ["Its run is said to be over, and misses messages.", "It is applied by itself when they are: send or mend those that are named."],
+  too_many_endings: ["Its snapshot would end more records than it may unasked.", "Look at the source. If they are gone there, release it; if it was read badly, dismiss it."],
   unexpected: ["We failed on it.", "Tell the maintainers; release it after the fix."],
   expired: ["It waited for 45 days, and its body is gone.", "Send anew with a new id, or dismiss."],
 };
@@ -26,10 +29,11 @@ const KINDS = {
   "records.invalidated": "Invalidation",
   "connector.disconnected": "Disconnection",
   "providers.matched": "Match of providers",
+  "run.completed": "End of a run",
   "sync.reverted": "Undo of a run",
 };
 // It waits by itself for what is missing, and then goes on.
-const WAITS = new Set(["unknown_record", "unknown_connector", "unknown_workspace", "unknown_provider"]);
+const WAITS = new Set(["unknown_record", "unknown_connector", "unknown_workspace", "unknown_provider", "incomplete_run"]);
 
 const wordsOf = (reason) => (isPerson() && WORDS_FOR_PEOPLE[reason]) || (WORDS[reason] ?? [`It is parked: ${reason}.`, "Look at its problems."]);
 
@@ -38,7 +42,9 @@ export const says = (reason) => wordsOf(reason)[0];
 export const advice = (reason) => wordsOf(reason)[1];
 export const waits = (reason) => WAITS.has(reason);
 /** Releasing it by hand could help: what it missed has come, or we have mended what failed. */
-export const mayHelp = (reason) => WAITS.has(reason) || reason === "unexpected";
+export const mayHelp = (reason) => WAITS.has(reason) || reason === "unexpected" || asksFirst(reason);
+/** It is carried out for nobody but who has looked at how much it ends, one by one. */
+export const asksFirst = (reason) => reason === "too_many_endings";
 
 // The same of events of the platform's feed; null is one that waits.
 const FEED_WORDS = {

@@ -68,8 +68,8 @@ def _resume(deadline: Deadline, read: Read) -> Done:
 
 
 def _expire(deadline: Deadline, _read: Read) -> Done:
-    expired = releasing.expire(deadline)
-    return Done({"expired": expired}, expired < releasing.PAGE)
+    expired, runs = releasing.expire(deadline), releasing.expire_runs(deadline)
+    return Done({"expired": expired, "runs_expired": runs}, max(expired, runs) < releasing.PAGE)
 
 
 def _sweep(deadline: Deadline, _read: Read) -> Done:

@@ -218,7 +218,7 @@ class PageBuilder(ABC):
             filters = parent_filters(relationship, parent, self.shape.conditions)
             where = [f"p.pk = row.{relationship.column}", *self.sql.conditions(parent, filters)]
             if relationship.required and relationship.guards:
-                if index.live:
+                if index.live or not self.resource.has_tombstones:
                     where.append("p.deleted_at IS NULL")
                 else:
                     where.append(self.sql.piece(outlives(parent, parents, self.row.c.deleted_at)))

@@ -1,0 +1,231 @@
+-- GET /v1/sync-messages?filter[sync_run]=00000000-0000-0000-0000-000000000001, for a service.
+-- 5,369 bytes as it is sent.
+
+WITH driver AS (
+  SELECT parent.pk, parent.id, parent.workspace_pk
+  FROM wellspring.sync_runs AS parent
+  WHERE parent.id = any(:sync_run_in::UUID[])
+    AND (EXISTS (
+      SELECT *
+      FROM core_api.workspaces AS workspaces_1
+      WHERE workspaces_1.pk = parent.workspace_pk
+        AND workspaces_1.deleted_at IS NULL
+    ))
+),
+head AS (
+  SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
+  FROM driver
+  CROSS JOIN LATERAL (
+    SELECT *
+    FROM ((
+        SELECT row.received_at AS head_at, row.pk AS head_pk
+        FROM wellspring.sync_messages_of_caller AS row
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'applied'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT 1
+      ) UNION ALL (
+        SELECT row.received_at AS head_at, row.pk AS head_pk
+        FROM wellspring.sync_messages_of_caller AS row
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'in_progress'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT 1
+      ) UNION ALL (
+        SELECT row.received_at AS head_at, row.pk AS head_pk
+        FROM wellspring.sync_messages_of_caller AS row
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'parked'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT 1
+      ) UNION ALL (
+        SELECT row.received_at AS head_at, row.pk AS head_pk
+        FROM wellspring.sync_messages_of_caller AS row
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'dismissed'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT 1
+      )) AS merged
+    ORDER BY head_at DESC, head_pk DESC
+    LIMIT 1
+  ) AS head
+  ORDER BY head.head_at DESC, head.head_pk DESC
+  LIMIT :rows
+),
+page AS (
+  SELECT found.*, driver.id AS sync_run_id
+  FROM head AS driver
+  CROSS JOIN LATERAL (
+    SELECT *
+    FROM ((
+        SELECT row.pk,
+          row.id,
+          row.message_id,
+          row.message_type,
+          row.direction,
+          row.mode,
+          row.run,
+          row.occurred_at,
+          row.received_at,
+          row.processed_at,
+          row.outcome,
+          row.reason,
+          row.problems,
+          row.counts,
+          workspace_connector.id AS workspace_connector_id,
+          workspace.id AS workspace_id
+        FROM wellspring.sync_messages_of_caller AS row
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspace_connectors AS p
+          WHERE p.pk = row.workspace_connector_pk
+          OFFSET 0
+        ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspaces AS p
+          WHERE p.pk = row.workspace_pk
+          OFFSET 0
+        ) AS workspace ON true
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'applied'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT :rows - driver.place + 1
+      ) UNION ALL (
+        SELECT row.pk,
+          row.id,
+          row.message_id,
+          row.message_type,
+          row.direction,
+          row.mode,
+          row.run,
+          row.occurred_at,
+          row.received_at,
+          row.processed_at,
+          row.outcome,
+          row.reason,
+          row.problems,
+          row.counts,
+          workspace_connector.id AS workspace_connector_id,
+          workspace.id AS workspace_id
+        FROM wellspring.sync_messages_of_caller AS row
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspace_connectors AS p
+          WHERE p.pk = row.workspace_connector_pk
+          OFFSET 0
+        ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspaces AS p
+          WHERE p.pk = row.workspace_pk
+          OFFSET 0
+        ) AS workspace ON true
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'in_progress'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT :rows - driver.place + 1
+      ) UNION ALL (
+        SELECT row.pk,
+          row.id,
+          row.message_id,
+          row.message_type,
+          row.direction,
+          row.mode,
+          row.run,
+          row.occurred_at,
+          row.received_at,
+          row.processed_at,
+          row.outcome,
+          row.reason,
+          row.problems,
+          row.counts,
+          workspace_connector.id AS workspace_connector_id,
+          workspace.id AS workspace_id
+        FROM wellspring.sync_messages_of_caller AS row
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspace_connectors AS p
+          WHERE p.pk = row.workspace_connector_pk
+          OFFSET 0
+        ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspaces AS p
+          WHERE p.pk = row.workspace_pk
+          OFFSET 0
+        ) AS workspace ON true
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'parked'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT :rows - driver.place + 1
+      ) UNION ALL (
+        SELECT row.pk,
+          row.id,
+          row.message_id,
+          row.message_type,
+          row.direction,
+          row.mode,
+          row.run,
+          row.occurred_at,
+          row.received_at,
+          row.processed_at,
+          row.outcome,
+          row.reason,
+          row.problems,
+          row.counts,
+          workspace_connector.id AS workspace_connector_id,
+          workspace.id AS workspace_id
+        FROM wellspring.sync_messages_of_caller AS row
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspace_connectors AS p
+          WHERE p.pk = row.workspace_connector_pk
+          OFFSET 0
+        ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspaces AS p
+          WHERE p.pk = row.workspace_pk
+          OFFSET 0
+        ) AS workspace ON true
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'dismissed'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT :rows - driver.place + 1
+      )) AS merged
+    ORDER BY received_at DESC, pk DESC
+    LIMIT :rows - driver.place + 1
+  ) AS found
+  ORDER BY found.received_at DESC, found.pk DESC
+  LIMIT :rows
+),
+shown AS (
+  SELECT *
+  FROM page
+)
+SELECT pk,
+  id::text AS id,
+  message_id::text AS message_id,
+  message_type,
+  direction,
+  mode,
+  run,
+  occurred_at::text AS occurred_at,
+  received_at::text AS received_at,
+  processed_at::text AS processed_at,
+  outcome,
+  reason,
+  problems,
+  counts,
+  workspace_connector_id::text AS workspace_connector_id,
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
+FROM shown
+WHERE (
+  SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id)) AS anon_1
+  FROM shown
+)
+ORDER BY shown.received_at DESC, pk DESC

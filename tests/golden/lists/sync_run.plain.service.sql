@@ -1,0 +1,67 @@
+-- GET /v1/sync-runs, for a service.
+-- 1,371 bytes as it is sent.
+
+WITH page AS (
+  SELECT row.pk,
+    row.id,
+    row.run,
+    row.state,
+    row.messages_expected,
+    row.messages_applied,
+    row.messages_parked,
+    row.snapshot,
+    row.counts,
+    row.occurred_at,
+    row.started_at,
+    row.completed_at,
+    workspace_connector.id AS workspace_connector_id,
+    workspace.id AS workspace_id
+  FROM wellspring.sync_runs AS row
+  CROSS JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.workspace_connectors AS p
+    WHERE p.pk = row.workspace_connector_pk
+    OFFSET 0
+  ) AS workspace_connector
+  CROSS JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.workspaces AS p
+    WHERE p.pk = row.workspace_pk
+      AND p.deleted_at IS NULL
+      AND EXISTS (
+      SELECT *
+      FROM core_api.workspaces AS workspaces_1
+      WHERE workspaces_1.pk = p.pk
+        AND workspaces_1.deleted_at IS NULL
+    )
+    OFFSET 0
+  ) AS workspace
+  WHERE true
+  ORDER BY row.started_at DESC, row.pk DESC
+  LIMIT :rows
+),
+shown AS (
+  SELECT *
+  FROM page
+)
+SELECT pk,
+  id::text AS id,
+  run,
+  state,
+  messages_expected,
+  messages_applied,
+  messages_parked,
+  snapshot,
+  counts,
+  occurred_at::text AS occurred_at,
+  started_at::text AS started_at,
+  completed_at::text AS completed_at,
+  workspace_connector_id::text AS workspace_connector_id,
+  workspace_id::text AS workspace_id
+FROM shown
+WHERE (
+  SELECT wellspring.leave_ids('sync_run__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('sync_run__workspace', array_agg(workspace_id)) AS anon_1
+  FROM shown
+)
+ORDER BY shown.started_at DESC, pk DESC
