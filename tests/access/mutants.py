@@ -62,6 +62,7 @@ UNASKED: Mapping[str, str] = {
             "connector",
             "dismiss",
             "expire",
+            "expire_runs",
             "kept",
             "parked_for",
             "parked_for_long",
@@ -81,6 +82,7 @@ UNASKED: Mapping[str, str] = {
     "ledger.catalogue.choices": "of the catalogue, which is everybody's",
     "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
     "sync.chunks.take_up": "for the queue, which is a service; of one connector that is named by its id",
+    "sync.completing.complete_chunk": "for the queue, which is a service; of one connector's own run",
     "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector's own messages",
     "audit.add": "of what the caller has just written; it shows nothing",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
@@ -145,7 +147,7 @@ EQUIVALENT: Mapping[str, str] = {
     "answers.sources._sources without 3. or_(connector.c.deleted_at.is_(None), newest.c.deleted_at.is_not(None))": (
         "what is read has no live row of a dead connector"
     ),
-    "exporting._halves without 0. table.c.deleted_at.is_(None)": (
+    "exporting._halves without 1. table.c.deleted_at.is_(None)": (
         "a half of two, live and dead, of one workspace: rows come twice then, and reading/test_exporting.py says so"
     ),
     **{

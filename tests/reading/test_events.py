@@ -5,7 +5,7 @@ import gzip
 import json
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
@@ -173,7 +173,7 @@ def test_an_event_of_messages_and_runs_is_answered_with_what_came(world: World, 
     type_, _, operation = name.rpartition("_")
     wanted = event(f"{type_}_retrieve")["pathParameters"]["id"]
     connector = world.workspace_connector(workspace)
-    run = world.run(connector, workspace, **({"id": UUID(wanted)} if type_ == "sync_run" else {}))
+    run = world.run(connector, workspace, id=UUID(wanted) if type_ == "sync_run" else uuid4())
     if type_ == "sync_message":
         world.message(connector, workspace, id=UUID(wanted), sync_run_pk=run.pk)
     document = answered(name)
