@@ -44,6 +44,8 @@ KINDS: Mapping[tuple[str, str], str] = {
     ("member", "delete"): "removes a member, or leaves the group",
     ("message", "list"): "a page of the sync messages that the caller sees: what syncs brought, what failed and why",
     ("message", "retrieve"): "one of them, with all its problems",
+    ("run", "list"): "a page of the runs that the caller sees: which syncs came whole, and what their snapshots ended",
+    ("run", "retrieve"): "one of them",
     ("feed", "list"): "a page of the feed's events that wait or are parked; for services",
     ("feed", "retrieve"): "one of them",
     ("none", "list"): "a page of the {names} that the caller sees",

@@ -294,6 +294,19 @@ def _invalidated(number: int, direction: str | None, *records: tuple[str, str, i
     return RecordsInvalidated(id=_about(number), workspace_connector_id=connector, **of).members()
 
 
+def _completed(number: int, run: str, *numbers: int, types: tuple[str, ...] = ()) -> Event:
+    snapshot = {"direction": "input", "types": list(types), "read_since": "2026-05-10T08:00:00.000Z"}
+    return {
+        "type": "run.completed",
+        "id": _about(number),
+        "workspace_connector_id": demo_id("workspace_connector", "a"),
+        "run": run,
+        "message_ids": [_about(each) for each in numbers],
+        "snapshot": snapshot if types else None,
+        "occurred_at": "2026-05-10T08:14:22.000Z",
+    }
+
+
 def _matched(number: int, letter: str, *providers: tuple[str, int]) -> Event:
     named = [demo_id("provider", *provider) for provider in providers]
     workspace = demo_id("workspace", letter)
@@ -338,6 +351,14 @@ BATCHES: Mapping[str, tuple[Event | str, ...]] = {
     "unknown_record": (_synced(19, _A1, ("company", "a", 1), ("company", "d", 1)),),
     "unknown_workspace": (_matched(20, "d", ("0", 1)),),
     "unknown_provider": (_matched(21, "a", ("0", 1), ("d", 1)),),
+    "complete": (
+        _synced(22, _A1, ("company", "a", 1), ("company", "a", 2), run="2026-05-10-events"),
+        _completed(23, "2026-05-10-events", 22),
+    ),
+    "incomplete": (
+        _synced(24, _A1, ("company", "a", 1), run="2026-05-11-events"),
+        _completed(25, "2026-05-11-events", 24, 26, types=("company",)),
+    ),
 }
 
 

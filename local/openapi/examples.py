@@ -35,6 +35,7 @@ _VALUES: Mapping[str, Any] = {
     "texts": ["FR"],
     "date": DAY,
     "count": 12,
+    "optional_count": 12,
     "uuid": demo_id("message", "a"),
     "problems": [{"code": "unknown_record", "type": "company", "id": id_of("company")}],
     "counts": {"company": {"named": 1, "made": 0, "linked": 0, "ended": 0}},
@@ -61,8 +62,9 @@ def attribute(said: Attribute) -> Any:
     match said.kind:
         case "instant":
             return None if said.name == "deleted_at" else MADE_AT
-        case "objects":
-            return [{member.name: attribute(member) for member in said.members if member.required}]
+        case "object" | "objects":
+            made = {member.name: attribute(member) for member in said.members if member.required}
+            return made if said.kind == "object" else [made]
         case "number":
             return int(said.example)
         case "text" | "version":
@@ -71,7 +73,7 @@ def attribute(said: Attribute) -> Any:
             each = 12 if said.kind == "totals" else {"input": 12, "output": 0}
             return {record.type: each for record in records()}
         case _:
-            return _VALUES[said.kind]
+            return [said.example] if said.kind == "texts" and said.example else _VALUES[said.kind]
 
 
 def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = False) -> Object:

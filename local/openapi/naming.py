@@ -42,6 +42,7 @@ _TAGS: Mapping[Policy, str] = {
     "group": "Groups",
     "member": "Members of groups",
     "message": "Sync messages",
+    "run": "Sync runs",
     "feed": "The platform's feed",
 }
 

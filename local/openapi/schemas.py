@@ -371,6 +371,8 @@ def _shown(attribute: Attribute) -> Object:
             return schema("Instant") if is_there else _or_null(schema("Instant"))
         case "direction" | "date":
             return _OF_KINDS[attribute.kind] if attribute.required else _or_null(_OF_KINDS[attribute.kind])
+        case "object":
+            return _or_null(_member(attribute))
         case "objects":
             return {"type": "array", "items": _member(attribute)}
         case "text" | "version":
@@ -385,6 +387,7 @@ _OF_KINDS: Mapping[Kind, Object] = {
     "boolean": {"type": "boolean"},
     "number": {"type": "integer", "minimum": 0},
     "count": _NUMBER,
+    "optional_count": {**_NUMBER, "type": ["integer", "null"]},
     "texts": {"type": "array", "items": {"type": "string"}},
     "uuid": {"type": ["string", "null"], "format": "uuid"},
     "problems": {"type": "array", "items": schema("Problem"), "maxItems": PROBLEMS_KEPT},

@@ -63,6 +63,7 @@ TAGS: Mapping[Policy, str] = {
     "group": "Groups of workspaces.",
     "member": "Who belongs to which group, and as what.",
     "message": "What syncs brought: each message of the sync queue, what it did, or why it waits.",
+    "run": "Whether a sync came whole, and what its snapshot ended.",
     "feed": "What the platform's feed brought that waits or is parked, and how far it is; for services.",
     "none": "The service itself.",
 }
@@ -128,6 +129,8 @@ _PERMISSIONS: Mapping[tuple[str, str], str] = {
         f"For services with `sync:write`. Tries the oldest {MOST_RELEASED} messages again of a connector that are "
         "parked for one reason, as far as there is time; `dry_run` only counts them."
     ),
+    ("run", "list"): f"{_READ} Of all workspaces a service lists them by their start, and filters by one state.",
+    ("run", "retrieve"): _READ,
     ("feed", "list"): (
         "For services with `system:read`. One that waited and was applied is not kept. Beside a range of `received_at` "
         "there are `filter[outcome]`, alone or with `filter[reason]` or `filter[source]`, and `filter[subject]`."

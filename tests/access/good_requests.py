@@ -160,6 +160,7 @@ class Requests:
             group_id=str(self.connector.id),
             digest=sha256(b"none").digest(),
         )
+        self.run = world.run(self.connector, self.workspace)
         self.provenance = {name: world.provenance(row, self.connector) for name, row in self.records.items()}
         self.parked = park(database, SOURCE)
         database.commit()
@@ -181,6 +182,7 @@ class Requests:
             self.bank,
             self.provider,
             self.message,
+            self.run,
             self.parked,
         )
         return {row.type: row for row in found}

@@ -61,6 +61,7 @@ UNASKED: Mapping[str, str] = {
             "connector",
             "dismiss",
             "expire",
+            "expire_runs",
             "kept",
             "parked_for",
             "parked_for_long",
@@ -80,6 +81,7 @@ UNASKED: Mapping[str, str] = {
     "ledger.counts.choices": "of the catalogue, which is everybody's",
     "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
     "sync.chunks.take_up": "for the queue, which is a service; of one connector that is named by its id",
+    "sync.completing.complete_chunk": "for the queue, which is a service; of one connector's own run",
     "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector's own messages",
     "audit.add": "of what the caller has just written; it shows nothing",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
@@ -144,7 +146,7 @@ EQUIVALENT: Mapping[str, str] = {
     "answers.sources._sources without 3. or_(connector.c.deleted_at.is_(None), newest.c.deleted_at.is_not(None))": (
         "what is read has no live row of a dead connector"
     ),
-    "exporting._halves without 0. table.c.deleted_at.is_(None)": (
+    "exporting._halves without 1. table.c.deleted_at.is_(None)": (
         "a half of two, live and dead, of one workspace: rows come twice then, and reading/test_exporting.py says so"
     ),
     **{
@@ -509,7 +511,7 @@ def sql_functions() -> Mapping[str, str]:
 
 
 # What answers are read from, whose guards stand beside the policies: of each function the conditions of the caller.
-KEPT = ("sync_messages", "connector_state", "connector_rows", "connector_activity")
+KEPT = ("sync_messages", "sync_runs", "connector_state", "connector_rows", "connector_activity")
 # Records, and who else brings them in, are the second guard's alone; whose connector it is, both ask.
 ANSWERING = {"rows_of_record": slice(None), "rows_of_connector": slice(1), "sole_of": slice(1, None)}
 _SEEN = re.compile(r"\(coalesce\(parent\.workspace_pk = ANY .*? w\.deleted_at IS NULL\)\)")

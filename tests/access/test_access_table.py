@@ -154,7 +154,7 @@ def rule_of(route: Route) -> str:
 
 
 def _kind(resource: Resource) -> str:
-    return resource.tenancy if resource.policy in {"none", "message"} else resource.policy
+    return resource.tenancy if resource.policy in {"none", "message", "run"} else resource.policy
 
 
 READING = tuple(route for route in CLOSED if route.method == "GET" and route is not DEFAULT)

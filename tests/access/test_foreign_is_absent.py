@@ -139,6 +139,7 @@ def _tenant(world: World, name: str) -> dict[str, list[Row]]:
         world.enrol(group, workspace, owner),
         world.choose(workspace, provider, is_matched=True),
         world.message(connector, workspace),
+        world.run(connector, workspace),
     ]
     return {row.type: [row] for row in rows}
 
@@ -451,8 +452,8 @@ def test_no_answer_changes_when_others_come(requests: Requests, statements: Stat
         dead = "filter[deleted]=include" if resource.has_tombstones else ""
         whole = "&".join(filter(None, ("page[total]=true", dead, everything)))
         queries += ["page[total]=true"]
-        first, second, *_ = resource.times
-        queries += [whole, *(f"{whole}&{more}" for more in (f"sort={second}", "page[size]=1", f"sort={first}"))]
+        sorts = [f"sort={time}" for time in reversed(resource.times[:2])]
+        queries += [whole, *(f"{whole}&{more}" for more in (*sorts, "page[size]=1"))]
         queries += [
             f"{whole}&filter[{name}]={found['data']['id']}"
             for name, found in _row_of(requests, good).get("relationships", {}).items()

@@ -245,7 +245,8 @@ def parameters(route: Route) -> list[str]:
     known += [f"filter[{route.resource.enrolled_in}]"] if route.resource.enrolled_in else []
     known += [f"filter[{found.name}]" for found in route.resource.to_one if _is_filter(found, route)]
     known += [f"filter[{found.name}]" for found in route.resource.attributes if found.kind in {"boolean", "direction"}]
-    ranges = zip(route.resource.times, ("gte", "gt", "lt"), strict=True)
+    # Of runs there is one time.
+    ranges = zip(route.resource.times, ("gte", "gt", "lt"), strict=False)
     known += [f"filter[{name}][{operator}]" for name, operator in ranges]
     of_members = route.resource.tenancy == "membership" or route.within
     return known if of_members or "filter[workspace]" in known else [*known, "filter[workspace]"]

@@ -43,6 +43,7 @@ OF_PIPELINE = (*PROVENANCE, "workspace_providers")
 # What is kept of each connector, and shown with it (contract, section 7).
 KEPT = {
     "sync_messages": "(workspace_connector_pk, workspace_pk) SELECT pk, workspace_pk",
+    "sync_runs": "(workspace_connector_pk, workspace_pk, run) SELECT pk, workspace_pk, 'nightly'",
     "connector_state": "(workspace_connector_pk) SELECT pk",
     "connector_rows": "(workspace_connector_pk, type, direction) SELECT pk, 'company', 'input'",
     "connector_activity": "(workspace_connector_pk, date, type, direction) SELECT pk, '2026-01-01', 'company', 'input'",
@@ -261,7 +262,7 @@ def test_everything_of_the_feed_is_for_services_and_for_the_feed_itself(scene: S
     assert in_transaction(kept) == 1
 
 
-@pytest.mark.parametrize("table", [*TABLES, "sync_messages"])
+@pytest.mark.parametrize("table", [*TABLES, "sync_messages", "sync_runs"])
 def test_an_export_sees_the_workspace_that_it_names_and_nothing_else(scene: Scene, table: str) -> None:
     keep(scene)
     database, tenant = scene.world.database, "SELECT workspace_pk FROM core_api"
@@ -781,7 +782,7 @@ class TestTheCatalogue:
         of_feed = {(table, "SELECT", (READER,), True) for table in OF_FEED}
         of_feed |= {(table, "ALL", (FEEDER,), True) for table in OF_FEED}
         of_export: set[tuple[str, str, tuple[Role, ...], bool]]
-        of_export = {(table, "SELECT", (EXPORTER,), True) for table in (*TABLES, "sync_messages")}
+        of_export = {(table, "SELECT", (EXPORTER,), True) for table in (*TABLES, "sync_messages", "sync_runs")}
         expected = {
             (table, "PERMISSIVE", command, roles, False, same)
             for table, command, roles, same in of_callers | of_pipeline | of_feed | of_export

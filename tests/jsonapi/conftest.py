@@ -15,9 +15,9 @@ from wellspring.resources import Resource, resource_of, resources
 
 # The parents that can be read have tests of their own (tests/reading/test_parents.py).
 # So has the feed (tests/feed/test_answers.py).
-# And messages (tests/reading/test_sync_messages.py).
+# And messages and runs (tests/reading/test_sync_messages.py, tests/reading/test_sync_runs.py).
 # And members of groups (tests/writing/test_group_members.py).
-ELSEWHERE = {"none", "feed", "member", "message"}
+ELSEWHERE = {"none", "feed", "member", "message", "run"}
 LISTED = tuple(resource for resource in resources() if resource.route and resource.policy not in ELSEWHERE)
 PATHS = [(resource.type, path) for resource in LISTED for path in resource.includes]
 of_every_type = pytest.mark.parametrize("type_", one_of_each_kind(resource.type for resource in LISTED))

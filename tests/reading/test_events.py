@@ -5,7 +5,7 @@ import gzip
 import json
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
@@ -60,8 +60,10 @@ PROVENANCE_LISTS = {f"{type_}_workspace_connector_list": type_ for type_ in TYPE
 PROVENANCE_ROWS = {f"{type_}_workspace_connector_retrieve": type_ for type_ in TYPES}
 # Messages are of no demo: the types that are included.
 MESSAGES: dict[str, set[str]] = {
-    "sync_message_list": {"workspace_connector", "workspace"},
+    "sync_message_list": {"workspace_connector", "workspace", "sync_run"},
     "sync_message_retrieve": {"workspace_connector"},
+    "sync_run_list": {"workspace_connector", "workspace"},
+    "sync_run_retrieve": {"workspace_connector"},
 }
 SOURCES = {f"{record.type}_sources": record.type for record in records() if record.is_readable}
 ANSWERS = ("connector_activity_list", "workspace_connector_impact", *SOURCES)
@@ -165,13 +167,17 @@ def test_a_retrieve_event_of_a_parent_is_answered_with_its_row(database: Databas
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_an_event_of_messages_is_answered_with_what_came(world: World, name: str) -> None:
+def test_an_event_of_messages_and_runs_is_answered_with_what_came(world: World, name: str) -> None:
     workspace = world.workspace()
     world.member(world.people(workspace, id=subject_of(name)), workspace)
-    wanted = event("sync_message_retrieve")["pathParameters"]["id"]
-    world.message(world.workspace_connector(workspace), workspace, id=UUID(wanted))
+    type_, _, operation = name.rpartition("_")
+    wanted = event(f"{type_}_retrieve")["pathParameters"]["id"]
+    connector = world.workspace_connector(workspace)
+    run = world.run(connector, workspace, id=UUID(wanted) if type_ == "sync_run" else uuid4())
+    if type_ == "sync_message":
+        world.message(connector, workspace, id=UUID(wanted), sync_run_pk=run.pk)
     document = answered(name)
-    found = document["data"] if name == "sync_message_list" else [document["data"]]
+    found = document["data"] if operation == "list" else [document["data"]]
     assert [item["id"] for item in found] == [wanted]
     assert included_in(document) == MESSAGES[name]
 

@@ -13,13 +13,13 @@ from local.settings import ROOT
 from tests.support.api import READER, Caller, get
 from tests.support.databases import CONSUMER, Database
 from tests.support.events import load_demo
-from tests.support.queue import consume, disconnected
+from tests.support.queue import completed, consume, disconnected
 from wellspring.example_ids import demo_id
 from wellspring.routes import routes
 
 TABLE = re.compile(r"^\| ([A-Z][^|]*\?) \| `ask '([^']+)'` \|$", re.MULTILINE)
 PAGE = (ROOT / "docs/a-person-asks.md").read_text()
-PAYMENTS, MAIL, PAYROLL = (demo_id("workspace_connector", "a", number) for number in (1, 2, 3))
+PAYMENTS, MAIL, PAYROLL, CRM = (demo_id("workspace_connector", "a", number) for number in (1, 2, 3, 4))
 NOBODY = demo_id("message", "a", 99)
 QUESTIONS = TABLE.findall((ROOT / "README.md").read_text())
 
@@ -42,6 +42,17 @@ def synced_demo(database: Database) -> None:
     unknown = [{"type": "company", "id": NOBODY}]
     failed = demo_data.message(NOBODY, PAYROLL, "input", unknown)
     assert consume(*demo_data.messages(), failed, disconnected(UUID(MAIL))) == []
+    # A run that is whole, and a snapshot that would end all that a connector holds: its producer read nothing.
+    whole = completed(UUID(PAYMENTS), "2026-05-10-nightly")
+    soon = database.owner.exec_driver_sql("SELECT to_json(now() + interval '1 hour')").scalar_one()
+    empty = completed(
+        UUID(CRM),
+        "2026-05-10-nightly",
+        types=["company"],
+        direction="output",
+        read_since=soon,
+    )
+    assert consume(whole, empty) == []
 
 
 @pytest.mark.usefixtures("synced_demo")
@@ -64,13 +75,20 @@ def test_each_question_is_answered_by_one_request_that_shows_something() -> None
     assert (states[PAYMENTS]["last_synced_at"], states[PAYMENTS]["parked_messages"]) == (demo_data.OCCURRED_AT, 0)
     assert states[PAYROLL]["parked_messages"] == 1
     failures = {item["id"]: item["relationships"]["last_failure"]["data"] for item in connectors["data"]}
-    (why,) = (item for item in connectors["included"] if item["type"] == "sync_message")
-    assert failures == dict.fromkeys(states) | {PAYROLL: {"type": "sync_message", "id": why["id"]}}
-    assert why["attributes"]["reason"] == "unknown_record"
+    whys = {item["attributes"]["reason"]: item for item in connectors["included"] if item["type"] == "sync_message"}
+    why, end = whys["unknown_record"], whys["too_many_endings"]
+    parked = {of: {"type": "sync_message", "id": item["id"]} for of, item in ((PAYROLL, why), (CRM, end))}
+    assert failures == dict.fromkeys(states) | parked
     assert why["attributes"]["problems"] == [{"code": "unknown_record", "type": "company", "id": NOBODY}]
     failed = found["What failed, of which connectors, and why?"].document
-    assert [item["attributes"]["reason"] for item in failed["data"]] == ["unknown_record"]
-    assert [(item["id"], item["attributes"]["parked_messages"]) for item in failed["included"]] == [(PAYROLL, 1)]
+    assert {item["attributes"]["reason"] for item in failed["data"]} == {"unknown_record", "too_many_endings"}
+    assert {item["id"]: item["attributes"]["parked_messages"] for item in failed["included"]} == {PAYROLL: 1, CRM: 1}
+
+    (run,) = found["Did last night's sync come whole?"].data
+    assert (run["attributes"]["run"], run["attributes"]["state"]) == ("2026-05-10-nightly", "complete")
+    (run,) = found["What would this snapshot end?"].data
+    (ends,) = run["attributes"]["snapshot"]["endings"]
+    assert ends["records"] == ends["live"] > 0
 
     lost = found["What is lost if a connector is disconnected?"].data["attributes"]
     assert (lost["live_rows"]["company"]["input"], lost["sole_source"]["company"]) == (72, 72)

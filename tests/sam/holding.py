@@ -30,6 +30,14 @@ def write_provenance(owner: FreshDatabase) -> None:
         " SELECT %s::uuid, uuidv7(), pk, workspace_pk FROM core_api.workspace_connectors WHERE id = %s::uuid",
         (event("sync_message_retrieve")["pathParameters"]["id"], demo_id("workspace_connector", "a")),
     )
+    owner.owner.exec_driver_sql(
+        "INSERT INTO wellspring.sync_runs (id, workspace_connector_pk, workspace_pk, run)"
+        " SELECT %s::uuid, pk, workspace_pk, 'nightly' FROM core_api.workspace_connectors WHERE id = %s::uuid",
+        (event("sync_run_retrieve")["pathParameters"]["id"], demo_id("workspace_connector", "a")),
+    )
+    owner.owner.exec_driver_sql(
+        "UPDATE wellspring.sync_messages SET sync_run_pk = (SELECT pk FROM wellspring.sync_runs)"
+    )
     owner.commit()
 
 

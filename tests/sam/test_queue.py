@@ -88,7 +88,10 @@ def test_the_prune_event_forgets_what_is_old_and_nothing_else(deployed: Deployed
     memory.remember(3, "400 days")
     memory.remember(2, "1 minute")
     answer = deployed.lambdas.invoke(function_of("maintenance_prune").name, event("maintenance_prune"))
-    assert answer == {"deleted": {"sync_messages": 3, "idempotency_keys": 3, "audit": 3}, "is_all": True}
+    assert answer == {
+        "deleted": {"sync_messages": 3, "sync_runs": 0, "idempotency_keys": 3, "audit": 3},
+        "is_all": True,
+    }
     assert memory.left() == (2, 2, 2)
 
 

@@ -435,14 +435,15 @@ class TestTheFunctionsRoles:
 
     def test_may_write_messages_and_make_records_as_consumer_only(self, catalogue: Catalogue) -> None:
         ledgers = {f"core_api.{table}" for table in PROVENANCE} | {"core_api.workspace_providers"}
-        messages = {f"wellspring.{table}" for table in ("sync_messages", "waiting_for", "reverted_runs")}
+        messages = {f"wellspring.{table}" for table in ("sync_messages", "waiting_for")}
+        runs = {"wellspring.sync_runs"}
         sums = {f"wellspring.{table}" for table in ("connector_state", "connector_rows", "connector_activity")}
         made = {f"core_api.{record.table}" for record in records()}
-        assert self.granted(catalogue, "wellspring_consumer", "INSERT") == ledgers | messages | sums | made | {
+        assert self.granted(catalogue, "wellspring_consumer", "INSERT") == ledgers | messages | runs | sums | made | {
             "wellspring.audit"
         }
         swept = {"wellspring.endings"}
-        assert self.granted(catalogue, "wellspring_consumer", "UPDATE") == ledgers | messages | sums | swept
+        assert self.granted(catalogue, "wellspring_consumer", "UPDATE") == ledgers | messages | runs | sums | swept
         assert self.granted(catalogue, "wellspring_consumer", "DELETE") == messages
 
     @pytest.mark.parametrize(

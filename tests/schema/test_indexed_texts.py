@@ -24,7 +24,8 @@ BOUNDS: dict[str, tuple[int, int]] = {
     # A slug, or an id.
     "pending_events.missing_key": NAME,
     "sync_messages.run": (100, 4),
-    "reverted_runs.run": (100, 4),
+    "sync_runs.run": (100, 4),
+    "sync_runs.state": CODE,
     "idempotency_keys.key": (255, 1),
     # The subject of a token, which the issuer bounds: API Gateway takes 10,240 bytes of headers in all.
     "idempotency_keys.caller": (1024, 1),

@@ -56,6 +56,27 @@ def reverted(connector: Row | UUID, *message_ids: str, run: str | None = None, i
     return SyncReverted(id=id_ or uuid4(), workspace_connector_id=_id(connector), **which).members()
 
 
+def completed(
+    connector: Row | UUID,
+    run: str,
+    *message_ids: str,
+    types: Iterable[str] = (),
+    read_since: str = OCCURRED_AT,
+    direction: Direction = "input",
+) -> Body:
+    """Return the body of a `run.completed` message, of these messages; with `types` it is of a snapshot of these."""
+    snapshot = {"direction": direction, "types": list(types), "read_since": read_since}
+    return {
+        "type": "run.completed",
+        "id": str(uuid4()),
+        "workspace_connector_id": str(connector.id if isinstance(connector, Row) else connector),
+        "run": run,
+        "message_ids": list(message_ids),
+        "snapshot": snapshot if snapshot["types"] else None,
+        "occurred_at": OCCURRED_AT,
+    }
+
+
 def matched(workspace: Row | UUID, providers: Iterable[Row | UUID], *, id_: UUID | str | None = None) -> Body:
     """Return the body of a `providers.matched` message."""
     named = [_id(provider) for provider in providers]

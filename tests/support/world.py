@@ -246,6 +246,17 @@ class World:
             **{"message_id": uuid4(), **values},
         )
 
+    def run(self, connector: Row, workspace: Row, name: str = "nightly", **values: Any) -> Row:
+        """Write down a run of a connector."""
+        return self._insert(
+            "sync_run",
+            table_of("sync_runs"),
+            workspace_connector_pk=connector.pk,
+            workspace_pk=workspace.pk,
+            run=name,
+            **values,
+        )
+
     def tombstone(self, row: Row, at: datetime | None = None) -> None:
         """Stamp `deleted_at` of any row."""
         table = _table(row.type)

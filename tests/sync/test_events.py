@@ -32,6 +32,8 @@ REPLAYED: dict[str, tuple[list[int], int]] = {
     "unknown_record": ([], 0),
     "unknown_workspace": ([], 0),
     "unknown_provider": ([], 0),
+    "complete": ([], 2),
+    "incomplete": ([], 1),
 }
 
 
@@ -106,6 +108,7 @@ def test_the_match_event_matches_two_providers(demo: dict[str, Row], ledger: Led
         ("unknown_record", "unknown_record"),
         ("unknown_workspace", "unknown_workspace"),
         ("unknown_provider", "unknown_provider"),
+        ("incomplete", "incomplete_run"),
     ],
 )
 def test_there_is_an_event_of_every_failure(
@@ -119,5 +122,5 @@ def test_every_event_is_replayed() -> None:
     assert {
         name.removeprefix("sync_")
         for name in (path.stem for path in EVENTS.glob("sync_*.json"))
-        if not name.startswith("sync_message_")
+        if not name.startswith(("sync_message_", "sync_run_"))
     } == set(REPLAYED)

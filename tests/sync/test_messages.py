@@ -50,6 +50,12 @@ REVERTED = {name: WHOLE[name] for name in ("id", "workspace_connector_id")} | {
     "type": "sync.reverted",
     "run": "2026-05-10-nightly",
 }
+COMPLETED = {name: WHOLE[name] for name in ("id", "workspace_connector_id", "occurred_at")} | {
+    "type": "run.completed",
+    "run": "2026-05-10-nightly",
+    "message_ids": ["0190a6f0-5d6e-7c3a-9b1e-2f4a6c8d0e15"],
+    "snapshot": {"direction": "input", "types": ["company"], "read_since": WHOLE["occurred_at"]},
+}
 MATCHED = {
     "type": "providers.matched",
     "id": WHOLE["id"],

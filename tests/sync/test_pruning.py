@@ -112,9 +112,11 @@ def test_a_chunk_is_one_statement(memory: Memory, statements: Statements, log: L
     memory.remember(rows, "400 days")
     memory.remember(2, "1 minute")
     answer = handler({}, Context())
-    assert len(statements) == 3 * each
+    # And one of runs, of which there are none.
+    assert len(statements) == 3 * each + 1
     assert memory.left() == (2, 2, 2)
-    assert answer == {"deleted": {"sync_messages": rows, "idempotency_keys": rows, "audit": rows}, "is_all": True}
+    deleted = {"sync_messages": rows, "sync_runs": 0, "idempotency_keys": rows, "audit": rows}
+    assert answer == {"deleted": deleted, "is_all": True}
     (line,) = log
     assert (line["message"], line["deleted"], line["is_all"]) == ("pruned", answer["deleted"], True)
 
@@ -166,14 +168,21 @@ def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledge
 def test_the_event_is_replayed(memory: Memory) -> None:
     memory.remember(1, "400 days")
     assert events.replay("maintenance_prune") == {
-        "deleted": {"sync_messages": 1, "idempotency_keys": 1, "audit": 1},
+        "deleted": {"sync_messages": 1, "sync_runs": 0, "idempotency_keys": 1, "audit": 1},
         "is_all": True,
     }
 
 
 @pytest.mark.parametrize(
     ("table", "days"),
-    [("sync_messages", 44), ("sync_messages", 0), ("idempotency_keys", 0), ("audit", 89), ("cursor_keys", 50)],
+    [
+        ("sync_messages", 44),
+        ("sync_messages", 0),
+        ("sync_runs", 44),
+        ("idempotency_keys", 0),
+        ("audit", 89),
+        ("cursor_keys", 50),
+    ],
 )
 def test_what_may_still_matter_cannot_be_deleted_even_by_mistake(
     memory: Memory, world: World, table: Any, days: int
@@ -204,7 +213,7 @@ class TestAFailure:
         self, memory: Memory, world: World, no_pauses: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         memory.remember(1, "95 days")
-        failures: Iterator[bool] = iter([True, True, False, False, False])
+        failures: Iterator[bool] = iter([True, True, False, False, False, False])
 
         def refuse(*_: object) -> int:
             if next(failures):

@@ -428,6 +428,7 @@ def test_the_event_is_answered_by_the_role_of_the_template() -> None:
         "resume": {"applied": 0, "is_all": True},
         "sweep": {"rows": 0, "done": 0, "is_all": True},
         "expire": {"expired": 0, "is_all": True},
+        "expire_runs": {"expired": 0, "is_all": True},
         "count": {"parked_too_long": 0, "is_all": True},
     }
 

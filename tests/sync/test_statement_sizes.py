@@ -54,7 +54,7 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
         is_same=True,
         has_connector=False,
         is_overtaken=False,
-        is_reverted=False,
+        run_state=None,
         progress={},
     )
     entry = Entry(pk=1, arrival=arrivals[0], outcome="parked", connector_pk=1, problems=problems, was=was)

@@ -12,14 +12,15 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
 from local import demo_data
 from local.settings import ROOT
-from tests.sync.test_messages import DISCONNECTED, GUIDE, INVALIDATED, MATCHED, REVERTED, WHOLE
+from tests.sync.test_messages import COMPLETED, DISCONNECTED, GUIDE, INVALIDATED, MATCHED, REVERTED, WHOLE
 from wellspring.messages import MalformedMessage, parse, schema
 
 FILE = ROOT / "docs/messages.schema.json"
 VALIDATOR = OAS31Validator(json.loads(FILE.read_text()), format_checker=oas31_format_checker)
 # Those of messages over HTTP are requests.
-EVENTS = [path for path in sorted((ROOT / "events").glob("sync_*.json")) if not path.name.startswith("sync_message_")]
-BODIES = [WHOLE, INVALIDATED, DISCONNECTED, MATCHED, REVERTED]
+OF_HTTP = ("sync_message_", "sync_run_")
+EVENTS = [path for path in sorted((ROOT / "events").glob("sync_*.json")) if not path.name.startswith(OF_HTTP)]
+BODIES = [WHOLE, INVALIDATED, DISCONNECTED, MATCHED, COMPLETED, REVERTED]
 
 
 def is_understood(text: str) -> bool:

@@ -36,17 +36,20 @@ from wellspring.work import (
     TYPES,
     Arrival,
     Claim,
+    Completed,
     Direction,
     Disconnected,
     Invalidated,
     Matched,
     RecordType,
     Reverted,
+    Snapshot,
     Synced,
 )
 
 MOST_RECORDS = 3000
 MOST_REVERTED = 1000
+MOST_OF_RUN = 5000
 # How many problems of one body are told: enough to find the cause, too few to fill a log.
 PROBLEMS_TOLD = 5
 
@@ -128,7 +131,10 @@ if TYPE_CHECKING:
         id: Id
         attributes: NotRequired[Mapping[str, str | None]]
 
+    type TypeOfRecord = RecordType
+
 else:
+    TypeOfRecord = Literal[*(record.type for record in records())]
     # Dictionaries and not models: a batch has thirty thousand of them. Not `type`: what is declared is asked for now.
     RecordReference = Annotated[reduce(or_, map(_reference_of, records())), Field(discriminator="type")]
 
@@ -277,6 +283,64 @@ class SyncReverted(_Message):
         )
 
 
+class SnapshotOfRun(BaseModel):
+    """The run named every record of these types that the source has; what it did not name is gone there.
+
+    Attributes:
+        direction: of which rows.
+        types: of which records.
+        read_since: when reading the source began, by the producer's clock; what changed here since then stays.
+    """
+
+    model_config = ConfigDict(frozen=True, title="Snapshot")
+
+    direction: Direction
+    types: Annotated[list[TypeOfRecord], Field(min_length=1, max_length=len(records()))]
+    read_since: PastInstant
+
+
+class RunCompleted(_Message):
+    """A run is over: these were its messages. Until all of them are applied it is parked, and then released by itself.
+
+    Attributes:
+        id: the message's own; a second message with the same id has no effect.
+        run: the run's name; a later message of it is parked.
+        message_ids: all other messages of the run.
+        snapshot: what the run says is all there is: what it did not name is tombstoned; null for a part.
+        occurred_at: when the sync was over at the producer's.
+    """
+
+    type: Literal["run.completed"]
+    workspace_connector_id: Id
+    run: Run
+    message_ids: Annotated[list[Id], Field(max_length=MOST_OF_RUN)]
+    snapshot: SnapshotOfRun | None = None
+    occurred_at: PastInstant
+
+    @model_validator(mode="after")
+    def _names_others(self) -> Self:
+        if self.id in self.message_ids:
+            raise PydanticCustomError("names_itself", "must name the run's other messages")
+        return self
+
+    def work(self, group: str) -> Completed:
+        """Return what is to be done. `group` is the message's FIFO group."""
+        said = self.snapshot
+        snapshot = None
+        if said is not None:
+            types, read_since = tuple(dict.fromkeys(said.types)), said.read_since.isoformat()
+            snapshot = Snapshot(direction=said.direction, types=types, read_since=read_since)
+        return Completed(
+            id=self.id,
+            group=group,
+            workspace_connector_id=self.workspace_connector_id,
+            run=self.run,
+            message_ids=tuple(dict.fromkeys(self.message_ids)),
+            snapshot=snapshot,
+            occurred_at=self.occurred_at.isoformat(),
+        )
+
+
 class ProvidersMatched(_Message):
     """Providers suit a workspace: they are matched to it, and none is selected.
 
@@ -298,7 +362,9 @@ class ProvidersMatched(_Message):
         )
 
 
-type Message = RecordsSynced | RecordsInvalidated | ConnectorDisconnected | ProvidersMatched | SyncReverted
+type Message = (
+    RecordsSynced | RecordsInvalidated | ConnectorDisconnected | ProvidersMatched | RunCompleted | SyncReverted
+)
 
 _message: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 _id: TypeAdapter[str] = TypeAdapter(Id)

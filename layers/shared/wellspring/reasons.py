@@ -104,6 +104,31 @@ MESSAGES = (
         "Start a new run.",
     ),
     Reason(
+        "completed_run",
+        "its run was complete, or about to be, before it came: send it with another `run`, and a new id",
+        "Its run was over before it came.",
+        "Send it with a new id, in a new run.",
+    ),
+    Reason(
+        "incomplete_run",
+        (
+            "a `run.completed` of which a message is not applied, or an id was another's: `problems` names them. It is "
+            "released by itself once they are applied, or dismissed"
+        ),
+        "Its run is said to be over, and misses messages.",
+        "It is applied by itself when they are: send or mend those that are named.",
+        waits=True,
+    ),
+    Reason(
+        "too_many_endings",
+        (
+            "[a snapshot](#snapshots) that would end more than it may unasked; `problems` says how many of how many. "
+            "Only a release by its id carries it out"
+        ),
+        "Its snapshot would end more records than it may unasked.",
+        "Look at the source. If they are gone there, release it; if it was read badly, dismiss it.",
+    ),
+    Reason(
         "unexpected",
         "it failed for a reason of its own at its fourth receive",
         "We failed on it.",
@@ -112,7 +137,10 @@ MESSAGES = (
     ),
     Reason(
         "expired",
-        "it was parked for 45 days: its body is not kept any more, and only a new message brings what it said",
+        (
+            "it was parked for 45 days: its body is not kept any more, and only a new message brings what it said. Of "
+            "a `run.completed`: its run was not complete within 30 days"
+        ),
         "It waited for 45 days, and its body is gone.",
         "Send anew with a new id, or dismiss.",
     ),

@@ -22,6 +22,8 @@ type Kind = Literal[
     "number",
     "version",
     "count",
+    "optional_count",
+    "object",
     "objects",
     "problems",
     "counts",
@@ -30,7 +32,7 @@ type Kind = Literal[
 ]
 type Kept = Literal["", "shown", "sorted"]
 type Written = Literal["never", "create", "update", "always"]
-type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "member", "message", "feed"]
+type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "member", "message", "run", "feed"]
 type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "group", "message", "services"]
 type Found = Literal["", "equal", "among", "name"]
 type Drives = Literal["", "always", "named", "named_by_service", "one_by_service"]
@@ -62,9 +64,11 @@ class Attribute:
         filter: what the filter is called where it is not called as the attribute.
         column: the column behind it where that is not called as the attribute.
         choices: the only values of a text; empty for any.
-        members: what each of its objects may have.
+        members: what its object, or each of its objects, may have.
         description: what it says, in one sentence of the API's description.
         whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
+        is_everywhere: whether an index has all rows of one value of it together, in the list's order, so that a service
+            filters by it without naming a parent.
         is_told: whether a list tells, when asked, which values of it there are: of a catalogue, which is small.
         is_kept_back: whether it is shown of a resource that a service asks for by its id, and nowhere else.
         kept: whether it is no column of the table but of what is kept about the row: shown in lists of the type and
@@ -84,6 +88,7 @@ class Attribute:
     members: tuple["Attribute", ...] = ()
     description: str = ""
     whole: str = ""
+    is_everywhere: bool = False
     is_told: bool = False
     is_kept_back: bool = False
     kept: Kept = ""
@@ -690,6 +695,7 @@ MESSAGE_TYPES = (
     "records.invalidated",
     "connector.disconnected",
     "providers.matched",
+    "run.completed",
     "sync.reverted",
 )
 MESSAGE_OUTCOMES = ("applied", "in_progress", "parked", "dismissed")
@@ -722,9 +728,10 @@ SYNC_MESSAGE = Resource(
         Attribute(
             "mode",
             "text",
-            choices=("append", "relink"),
+            choices=("append", "relink", "snapshot"),
             example="append",
-            description="Whether it adds rows (`append`) or takes the place of older ones (`relink`).",
+            description="Whether it adds rows (`append`), takes the place of older ones (`relink`), or says that its "
+            "run named all there is (`snapshot`).",
         ),
         Attribute(
             "run",
@@ -779,12 +786,122 @@ SYNC_MESSAGE = Resource(
     relationships=(
         Relationship("workspace_connector", "workspace_connector", required=False, drives="named", guards=False),
         Relationship("workspace", "workspace", required=False, drives="always"),
+        Relationship(
+            "sync_run",
+            "sync_run",
+            required=False,
+            drives="named",
+            guards=False,
+            description="The run that it names; null for a message of none, or of a connector that is not there.",
+        ),
     ),
-    includes=("workspace_connector", "workspace"),
+    includes=("workspace_connector", "workspace", "sync_run"),
     tenancy="message",
     policy="message",
     operations=READ,
     times=("received_at", "occurred_at", "processed_at"),
+)
+
+RUN_STATES = ("open", "incomplete", "completing", "complete", "reverted", "expired")
+_READ_SINCE = "When reading the source began, by the clock of its producer."
+SYNC_RUN = Resource(
+    type="sync_run",
+    table="sync_runs",
+    route="/v1/sync-runs",
+    attributes=(
+        Attribute(
+            "run",
+            "text",
+            required=True,
+            example="2026-05-10-nightly",
+            description="The producer's name for it, which its connector uses once.",
+        ),
+        Attribute(
+            "state",
+            "text",
+            required=True,
+            found="equal",
+            is_everywhere=True,
+            choices=RUN_STATES,
+            example="complete",
+            description="Whether it came whole: `complete`; `incomplete` while it is said to be over and misses a "
+            "message, or would end too much.",
+        ),
+        Attribute(
+            "messages_expected",
+            "optional_count",
+            description="How many messages its `run.completed` names; null until that has come.",
+        ),
+        Attribute(
+            "messages_applied",
+            "count",
+            required=True,
+            description="How many of them have had their effect; its end is not counted.",
+        ),
+        Attribute(
+            "messages_parked",
+            "count",
+            required=True,
+            description="How many of them wait for something, or for somebody; its end is not counted.",
+        ),
+        Attribute(
+            "snapshot",
+            "object",
+            description="What it says is all there is, and what of ours was not among it; null where it says nothing "
+            "of that, or not yet.",
+            members=(
+                Attribute(
+                    "direction",
+                    "direction",
+                    required=True,
+                    description="Of which rows: those that were brought in, or carried out.",
+                ),
+                Attribute("types", "texts", required=True, example="company", description="Of which types of records."),
+                Attribute("read_since", "instant", required=True, description=_READ_SINCE),
+                Attribute(
+                    "endings",
+                    "objects",
+                    required=True,
+                    description="What it ends, or would end where it is parked; empty until all its messages are "
+                    "applied.",
+                    members=(
+                        Attribute(
+                            "type", "text", required=True, example="company", description="The type of the records."
+                        ),
+                        Attribute(
+                            "records",
+                            "count",
+                            required=True,
+                            description="How many records it did not name, and are to end.",
+                        ),
+                        Attribute(
+                            "live",
+                            "count",
+                            required=True,
+                            description="Of how many that were live on the connector then.",
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        Attribute(
+            "counts",
+            "counts",
+            required=True,
+            description="How many records of each type its messages named, made, linked and ended.",
+        ),
+        Attribute("occurred_at", "instant", description="When it was over, by the clock of its producer."),
+        Attribute("started_at", "instant", required=True, description="When its first message came."),
+        Attribute("completed_at", "instant", description="When it was complete here; null until then."),
+    ),
+    relationships=(
+        Relationship("workspace_connector", "workspace_connector", drives="named", guards=False),
+        OF_WORKSPACE,
+    ),
+    includes=("workspace_connector", "workspace"),
+    policy="run",
+    operations=READ,
+    times=("started_at",),
 )
 
 WORKSPACE_GROUP_MEMBERSHIP = Resource(
@@ -1131,6 +1248,7 @@ register(
     *READABLE_PARENTS,
     WORKSPACE_GROUP_MEMBERSHIP,
     SYNC_MESSAGE,
+    SYNC_RUN,
     FEED_EVENT,
     FEED_STATUS,
 )

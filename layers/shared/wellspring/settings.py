@@ -92,6 +92,10 @@ def has_reader() -> bool:
     return bool(os.environ.get("DB_READ_HOST"))
 
 
+# More than half of the records are never ended unasked (contract, section 5).
+MOST_PERCENT = 50
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruningSettings:
     """What the function that prunes keeps.
@@ -115,6 +119,28 @@ def pruning_settings() -> PruningSettings:
         if raw:
             said[name] = int(raw)
     return PruningSettings(**said)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineSettings:
+    """What the functions that apply sync messages may do by themselves.
+
+    Attributes:
+        snapshot_end_limit: the part of a type's live records on a connector, in percent, that a snapshot may end
+            without being asked for by hand.
+    """
+
+    snapshot_end_limit: int = 15
+
+
+def pipeline_settings() -> PipelineSettings:
+    """Return what this process may do by itself. Raises `SettingsError`."""
+    raw = os.environ.get("SNAPSHOT_END_LIMIT", "")
+    if not raw:
+        return PipelineSettings()
+    if not (raw.isascii() and raw.isdigit()) or int(raw) > MOST_PERCENT:
+        raise SettingsError(f"SNAPSHOT_END_LIMIT must be a whole number up to {MOST_PERCENT}")
+    return PipelineSettings(snapshot_end_limit=int(raw))
 
 
 # In the place of a value: the token's own `sub`.

@@ -44,6 +44,7 @@ class Arrival:
         receives: how many times it has been delivered by now.
         flaw: why it is malformed.
         claim: what can be read of it where it is malformed; nothing that it has an effect by.
+        is_confirmed: whether a caller has asked for this one by its id, and was told how much it would end.
     """
 
     work: "Work | None"
@@ -55,6 +56,7 @@ class Arrival:
     receives: int = 1
     flaw: str = ""
     claim: Claim = Claim()
+    is_confirmed: bool = False
 
     @property
     def type(self) -> str | None:
@@ -78,11 +80,15 @@ class Arrival:
     @property
     def direction(self) -> "Direction | None":
         """Of which rows."""
+        if isinstance(self.work, Completed):
+            return self.work.snapshot.direction if self.work.snapshot else None
         return self.work.direction if isinstance(self.work, Synced | Invalidated) else None
 
     @property
     def mode(self) -> str | None:
-        """Of a `records.synced`."""
+        """Of a `records.synced`; `snapshot` of a `run.completed` that has one."""
+        if isinstance(self.work, Completed) and self.work.snapshot:
+            return "snapshot"
         return ("relink" if self.work.relink else "append") if isinstance(self.work, Synced) else None
 
     @property
@@ -221,9 +227,40 @@ class Reverted(_Work):
     of_run: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """That a run named all there is: what it did not name is gone at its source.
+
+    Attributes:
+        direction: of which rows.
+        types: of which records, each once.
+        read_since: when reading the source began, by the clock of its producer.
+    """
+
+    direction: Direction
+    types: Sequence[RecordType]
+    read_since: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed(_Work):
+    """What one `run.completed` message asks for.
+
+    Attributes:
+        workspace_connector_id: the connector whose run it is.
+        message_ids: all other messages of the run, each once.
+        snapshot: what the run says is all there is; None where it says nothing of that.
+    """
+
+    workspace_connector_id: str
+    run: str
+    message_ids: Sequence[str]
+    snapshot: Snapshot | None = None
+
+
 # What a statement does at once; the rows of a connector, or of a run, may be too many for that.
 type Change = Synced | Invalidated | Matched
-type InChunks = Disconnected | Reverted
+type InChunks = Disconnected | Reverted | Completed
 type Work = Change | InChunks
 TYPES: Mapping[type, str] = {
     Synced: "records.synced",
@@ -231,6 +268,7 @@ TYPES: Mapping[type, str] = {
     Matched: "providers.matched",
     Disconnected: "connector.disconnected",
     Reverted: "sync.reverted",
+    Completed: "run.completed",
 }
 
 
@@ -264,6 +302,7 @@ class Outcome:
         problem_count: how many there are.
         reason: why it is parked, or was returned.
         evidence: what the log may say beside the reason.
+        is_awaited: whether a `run.completed` waits for messages of its run.
     """
 
     status: Literal["applied", "duplicate", "parked", "in_progress", "held", "returned"]
@@ -275,6 +314,7 @@ class Outcome:
     problem_count: int = 0
     reason: str = ""
     evidence: Mapping[str, object] = field(default_factory=dict)
+    is_awaited: bool = False
 
     @property
     def is_done(self) -> bool:

@@ -1,5 +1,5 @@
 -- include: the rows of type sync_message that rows before it in the flush point to, for a person.
--- 3,490 bytes as it is sent.
+-- 3,703 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -75,10 +75,12 @@ shown AS (
     row.counts,
     workspace_connector.id AS workspace_connector_id,
     workspace.id AS workspace_id,
+    sync_run.id AS sync_run_id,
     row.pk
   FROM wellspring.sync_messages_of_caller AS row
   LEFT JOIN core_api.workspace_connectors AS workspace_connector ON workspace_connector.pk = row.workspace_connector_pk
   LEFT JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
+  LEFT JOIN wellspring.sync_runs AS sync_run ON sync_run.pk = row.sync_run_pk
   WHERE row.id = ANY(ARRAY(
       SELECT unnest(nullif(current_setting('wellspring.left_' || place.name, true), '')::uuid[])
       FROM unnest(:places::TEXT[]) AS place(name)
@@ -136,11 +138,13 @@ SELECT id::text AS id,
   problems,
   counts,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id))
   FROM shown
 )
 ORDER BY shown.pk

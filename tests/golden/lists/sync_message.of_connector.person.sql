@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a person.
--- 6,831 bytes as it is sent.
+-- 7,536 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -176,7 +176,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -184,6 +185,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'applied'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -203,7 +210,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -211,6 +219,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'in_progress'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -230,7 +244,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -238,6 +253,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'parked'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -257,7 +278,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -265,6 +287,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'dismissed'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -298,11 +326,13 @@ SELECT pk,
   problems,
   counts,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id))
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

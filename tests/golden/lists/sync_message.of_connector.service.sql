@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a service.
--- 4,522 bytes as it is sent.
+-- 5,227 bytes as it is sent.
 
 -- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
 -- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
@@ -82,7 +82,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -90,6 +91,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'applied'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -109,7 +116,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -117,6 +125,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'in_progress'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -136,7 +150,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -144,6 +159,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'parked'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -163,7 +184,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id
+          workspace.id AS workspace_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -171,6 +193,12 @@ page AS (
           WHERE p.pk = row.workspace_pk
           OFFSET 0
         ) AS workspace ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_connector_pk = driver.pk
           AND row.outcome = 'dismissed'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -204,11 +232,13 @@ SELECT pk,
   problems,
   counts,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id))
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[reason]=unknown_record, for a person.
--- 7,486 bytes as it is sent.
+-- 8,191 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -178,7 +178,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id
+          workspace_connector.id AS workspace_connector_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -186,6 +187,12 @@ page AS (
           WHERE p.pk = row.workspace_connector_pk
           OFFSET 0
         ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
           AND row.kept_reason = nullif(:reason_eq::VARCHAR, 'tenant_mismatch')
@@ -206,7 +213,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id
+          workspace_connector.id AS workspace_connector_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -214,6 +222,12 @@ page AS (
           WHERE p.pk = row.workspace_connector_pk
           OFFSET 0
         ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
           AND row.kept_reason = CASE WHEN :reason_eq::VARCHAR = 'unknown_record' THEN 'tenant_mismatch' END
@@ -234,7 +248,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id
+          workspace_connector.id AS workspace_connector_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -242,6 +257,12 @@ page AS (
           WHERE p.pk = row.workspace_connector_pk
           OFFSET 0
         ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
           AND row.kept_reason = nullif(:reason_eq::VARCHAR, 'tenant_mismatch')
@@ -262,7 +283,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id
+          workspace_connector.id AS workspace_connector_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -270,6 +292,12 @@ page AS (
           WHERE p.pk = row.workspace_connector_pk
           OFFSET 0
         ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
           AND row.kept_reason = CASE WHEN :reason_eq::VARCHAR = 'unknown_record' THEN 'tenant_mismatch' END
@@ -304,11 +332,13 @@ SELECT pk,
   problems,
   counts,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id))
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

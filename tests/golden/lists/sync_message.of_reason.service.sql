@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[reason]=unknown_record, for a service.
--- 3,149 bytes as it is sent.
+-- 3,556 bytes as it is sent.
 
 -- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
 -- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
@@ -71,7 +71,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id
+          workspace_connector.id AS workspace_connector_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -79,6 +80,12 @@ page AS (
           WHERE p.pk = row.workspace_connector_pk
           OFFSET 0
         ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
           AND row.kept_reason = :reason_eq::VARCHAR
@@ -99,7 +106,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id
+          workspace_connector.id AS workspace_connector_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -107,6 +115,12 @@ page AS (
           WHERE p.pk = row.workspace_connector_pk
           OFFSET 0
         ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
           AND row.kept_reason = :reason_eq::VARCHAR
@@ -141,11 +155,13 @@ SELECT pk,
   problems,
   counts,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id))
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

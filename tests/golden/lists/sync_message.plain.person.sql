@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages, for a person.
--- 5,632 bytes as it is sent.
+-- 6,337 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -114,7 +114,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id
+          workspace_connector.id AS workspace_connector_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -122,6 +123,12 @@ page AS (
           WHERE p.pk = row.workspace_connector_pk
           OFFSET 0
         ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'applied'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -141,7 +148,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id
+          workspace_connector.id AS workspace_connector_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -149,6 +157,12 @@ page AS (
           WHERE p.pk = row.workspace_connector_pk
           OFFSET 0
         ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'in_progress'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -168,7 +182,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id
+          workspace_connector.id AS workspace_connector_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -176,6 +191,12 @@ page AS (
           WHERE p.pk = row.workspace_connector_pk
           OFFSET 0
         ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -195,7 +216,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id
+          workspace_connector.id AS workspace_connector_id,
+          sync_run.id AS sync_run_id
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -203,6 +225,12 @@ page AS (
           WHERE p.pk = row.workspace_connector_pk
           OFFSET 0
         ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM wellspring.sync_runs AS p
+          WHERE p.pk = row.sync_run_pk
+          OFFSET 0
+        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -236,11 +264,13 @@ SELECT pk,
   problems,
   counts,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id))
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages, for a service.
--- 1,413 bytes as it is sent.
+-- 1,671 bytes as it is sent.
 
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
@@ -21,7 +21,8 @@ WITH page AS (
     row.problems,
     row.counts,
     workspace_connector.id AS workspace_connector_id,
-    workspace.id AS workspace_id
+    workspace.id AS workspace_id,
+    sync_run.id AS sync_run_id
   FROM wellspring.sync_messages_of_caller AS row
   LEFT JOIN LATERAL (
     SELECT p.id
@@ -35,6 +36,12 @@ WITH page AS (
     WHERE p.pk = row.workspace_pk
     OFFSET 0
   ) AS workspace ON true
+  LEFT JOIN LATERAL (
+    SELECT p.id
+    FROM wellspring.sync_runs AS p
+    WHERE p.pk = row.sync_run_pk
+    OFFSET 0
+  ) AS sync_run ON true
   WHERE (row.workspace_pk IS NULL
     OR EXISTS (
       SELECT
@@ -67,11 +74,13 @@ SELECT pk,
   problems,
   counts,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id))
   FROM shown
 )
 ORDER BY shown.received_at DESC, pk DESC

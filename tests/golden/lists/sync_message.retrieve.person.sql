@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages/ID, for a person.
--- 4,282 bytes as it is sent.
+-- 4,495 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -74,10 +74,12 @@ found AS (
     row.all_problems AS problems,
     row.counts,
     workspace_connector.id AS workspace_connector_id,
-    workspace.id AS workspace_id
+    workspace.id AS workspace_id,
+    sync_run.id AS sync_run_id
   FROM wellspring.sync_messages_of_caller AS row
   LEFT JOIN core_api.workspace_connectors AS workspace_connector ON workspace_connector.pk = row.workspace_connector_pk
   LEFT JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
+  LEFT JOIN wellspring.sync_runs AS sync_run ON sync_run.pk = row.sync_run_pk
   WHERE (SELECT count(*) FROM visible_groups) IS NOT NULL
     AND coalesce(0 = ANY((SELECT workspaces FROM few)::bigint[]), (
       SELECT way.pk
@@ -169,10 +171,12 @@ SELECT id::text AS id,
   problems,
   counts,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM found
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id))
   FROM found
 )

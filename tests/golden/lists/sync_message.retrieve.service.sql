@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages/ID, for a service.
--- 1,254 bytes as it is sent.
+-- 1,467 bytes as it is sent.
 
 -- The row, where it is there and the caller sees it. What they see is computed first, whatever is asked.
 WITH found AS (
@@ -18,10 +18,12 @@ WITH found AS (
     row.counts,
     row.body,
     workspace_connector.id AS workspace_connector_id,
-    workspace.id AS workspace_id
+    workspace.id AS workspace_id,
+    sync_run.id AS sync_run_id
   FROM wellspring.sync_messages_of_caller AS row
   LEFT JOIN core_api.workspace_connectors AS workspace_connector ON workspace_connector.pk = row.workspace_connector_pk
   LEFT JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
+  LEFT JOIN wellspring.sync_runs AS sync_run ON sync_run.pk = row.sync_run_pk
   WHERE row.id = :id_eq::UUID
     AND (row.workspace_pk IS NULL
     OR EXISTS (
@@ -48,10 +50,12 @@ SELECT id::text AS id,
   counts,
   body,
   workspace_connector_id::text AS workspace_connector_id,
-  workspace_id::text AS workspace_id
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
 FROM found
 WHERE (
   SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
     AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id))
   FROM found
 )

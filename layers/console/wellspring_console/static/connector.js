@@ -10,6 +10,7 @@ import { useDocument, useList } from "./loading.js";
 import { AsOf, Attention, Choice, Direction, Empty, Facts, Id, Late, Loaded, More, Off, Section, Table, Time, Twin, View } from "./parts.js";
 import { titleOf } from "./records.js";
 import { kindOf, says } from "./reasons.js";
+import { Runs } from "./runs.js";
 import { fragment, refine } from "./route.js";
 import { records, recordType, settings } from "./settings.js";
 
@@ -32,6 +33,7 @@ export function Connector({ workspaceId, rest: [id], query }) {
         <${Condition} attributes=${row.attributes} activity=${activity} workspaceId=${workspaceId} id=${id} />
         <${Activity} activity=${activity} range=${range} query=${query} name=${name} />
         <${Impact} id=${id} name=${name} workspaceId=${workspaceId} query=${query} />
+        <${Runs} id=${id} query=${query} name=${name} workspaceId=${workspaceId} />
         <${Messages} id=${id} query=${query} name=${name} />`}<//>
     <//>`;
 }

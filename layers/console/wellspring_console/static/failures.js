@@ -7,7 +7,7 @@ import { html, useState } from "./html.js";
 import { useDocument, useList } from "./loading.js";
 import { Acts, ReleaseMany } from "./parked.js";
 import { AsOf, Attention, Choice, Empty, Id, Loaded, More, Time, View } from "./parts.js";
-import { advice, kindOf, mayHelp, says, waits } from "./reasons.js";
+import { advice, asksFirst, kindOf, mayHelp, says, waits } from "./reasons.js";
 import { fragment, refine } from "./route.js";
 import { isPerson, mayRelease } from "./session.js";
 import { recordType } from "./settings.js";
@@ -82,7 +82,7 @@ function Group({ group, workspaceId, isWhole, done }) {
         <div class="aside"><${Attention}>${plural(group.rows.length, "message")}${isWhole ? "" : " so far"}<//> <code>${group.reason}</code></div>
       </header>
       <p>${says(group.reason)} <b>${advice(group.reason)}</b>${waits(group.reason) && html` The oldest came <${Time} at=${oldest} />.`}</p>
-      ${mayRelease() && group.id && group.rows.length > 1 && mayHelp(group.reason) && html`<${ReleaseMany} what="message" done=${done}
+      ${mayRelease() && group.id && group.rows.length > 1 && mayHelp(group.reason) && !asksFirst(group.reason) && html`<${ReleaseMany} what="message" done=${done}
         ask=${(isDry) => send("POST", `${ROUTE}/release`, { meta: { workspace_connector: group.id, reason: group.reason, dry_run: isDry } })} />`}
       <ul class="messages">
         ${group.rows.slice(0, shown).map((row) => html`<${Message} key=${row.id} row=${row} done=${done} />`)}
@@ -100,9 +100,14 @@ export function Message({ row, done }) {
       ${id && html`<p class="quiet">Message <${Id} id=${id} /></p>`}
       ${(problems ?? []).length > 0 && html`<ul class="problems">${problems.map((problem, index) => html`<li key=${index}><${What} problem=${problem} /></li>`)}</ul>`}
       ${mayRelease() && row.attributes.outcome === "parked" && html`
-        <${Acts} url=${`${ROUTE}/${encodeURIComponent(row.id)}`} mayHelp=${mayHelp(row.attributes.reason)} says=${says} done=${done} />`}
+        <${Acts} url=${`${ROUTE}/${encodeURIComponent(row.id)}`} mayHelp=${mayHelp(row.attributes.reason)} says=${says} done=${done}
+          warning=${asksFirst(row.attributes.reason) && warningOf(problems ?? [])} />`}
     </li>`;
 }
+
+// What is ended is repeated where it is agreed to.
+const warningOf = (problems) => `This ends ${problems.map(endingOf).join(", ")}.`;
+const endingOf = ({ type, id }) => `${id.replace(/\d+/g, (digits) => number(Number(digits)))} ${recordType(type)?.names ?? type}`;
 
 // When it happened is said where that is another time.
 const isOlder = (occurred, received) => occurred && Date.parse(received) - Date.parse(occurred) > 3_600_000;
@@ -111,6 +116,7 @@ const isOlder = (occurred, received) => occurred && Date.parse(received) - Date.
 function What({ problem }) {
   if (typeof problem !== "object" || problem === null) return String(problem);
   const { type, id, detail, title, pointer, source, code, ...rest } = problem;
+  if (asksFirst(code)) return `This sync would remove ${endingOf(problem)}.`;
   const at = pointer ?? source?.pointer;
   const more = Object.entries(rest).filter(([, value]) => typeof value !== "object");
   return html`

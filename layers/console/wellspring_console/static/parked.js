@@ -8,10 +8,11 @@ import { Copy, Problem } from "./parts.js";
 
 /**
  * The buttons of one that is parked. `url`: its own; `mayHelp`: whether trying it again could; `says(reason)`: why it is still
- * parked; `done`: what follows.
+ * parked; `done`: what follows; `warning`: what is to be agreed to before it is released.
  */
-export function Acts({ url, mayHelp, says, done }) {
+export function Acts({ url, mayHelp, says, done, warning }) {
   const [note, setNote] = useState(null);
+  const [asked, setAsked] = useState(false);
   const [said, setSaid] = useState("");
   const release = useAction(() => send("POST", `${url}/release`), (answer) => {
     const { outcome, reason } = answer.data.attributes;
@@ -26,7 +27,11 @@ export function Acts({ url, mayHelp, says, done }) {
   };
   return html`
     <div class="acts">
-      ${mayHelp && html`<button disabled=${busy} onClick=${() => release.run()}>Release</button> `}
+      ${mayHelp && !asked && html`<button disabled=${busy} onClick=${() => (warning ? setAsked(true) : release.run())}>Release</button> `}
+      ${asked && html`
+        <span role="status">${warning} </span>
+        <button class="grave" disabled=${busy} onClick=${() => release.run()}>Release it all the same</button>
+        <button disabled=${busy} onClick=${() => setAsked(false)}>Leave it</button> `}
       ${note === null
         ? html`<button disabled=${busy} onClick=${() => setNote("")}>Dismiss</button>`
         : html`

@@ -14,13 +14,16 @@ const WORDS = {
   reused_id: ["Its id was used before, for something else.", "The producer must make a new id for each message."],
   wrong_group: ["Its MessageGroupId is not its connector's id.", "Set MessageGroupId to the connector's id, and send it with a new id."],
   reverted_run: ["Its run was undone.", "Start a new run."],
+  completed_run: ["Its run was over before it came.", "Send it with a new id, in a new run."],
+  incomplete_run: ["Its run is said to be over, and misses messages.", "It is applied by itself when they are: send or mend those that are named."],
+  too_many_endings: ["Its snapshot would end more records than it may unasked.", "Look at the source. If they are gone there, release it; if it was read badly, dismiss it."],
   unexpected: ["We failed on it.", "Tell the maintainers; release it after the fix."],
   expired: ["It waited for 45 days, and its body is gone.", "Send anew with a new id, or dismiss."],
 };
 // It waits by itself for what is missing, and then goes on.
-const WAITS = new Set(["unknown_connector", "unknown_record", "unknown_workspace", "unknown_provider"]);
+const WAITS = new Set(["unknown_connector", "unknown_record", "unknown_workspace", "unknown_provider", "incomplete_run"]);
 // The others would be parked again.
-const MAY_HELP = new Set(["unknown_connector", "unknown_record", "unknown_workspace", "unknown_provider", "unexpected"]);
+const MAY_HELP = new Set(["unknown_connector", "unknown_record", "unknown_workspace", "unknown_provider", "incomplete_run", "unexpected"]);
 // <!-- /reasons of messages -->
 // A record of another workspace and one that nowhere is look the same to a person: only what holds for both is said.
 const WORDS_FOR_PEOPLE = {
@@ -32,6 +35,7 @@ const KINDS = {
   "records.invalidated": "Invalidation",
   "connector.disconnected": "Disconnection",
   "providers.matched": "Match of providers",
+  "run.completed": "End of a run",
   "sync.reverted": "Undo of a run",
 };
 
@@ -42,7 +46,9 @@ export const says = (reason) => wordsOf(reason)[0];
 export const advice = (reason) => wordsOf(reason)[1];
 export const waits = (reason) => WAITS.has(reason);
 /** Releasing it by hand could help: what it missed has come, or we have mended what failed. */
-export const mayHelp = (reason) => MAY_HELP.has(reason);
+export const mayHelp = (reason) => MAY_HELP.has(reason) || asksFirst(reason);
+/** It is carried out for nobody but who has looked at how much it ends, one by one. */
+export const asksFirst = (reason) => reason === "too_many_endings";
 
 // The same of events of the platform's feed; null is one that waits.
 // <!-- reasons of events -->

@@ -270,11 +270,13 @@ def _renderer(attribute: Attribute) -> _Render | None:
         # As CloudEvents have it: a number of 64 bits is more than JSON's readers agree on.
         case "uuid" | "version":
             return str
-        case "objects":
+        case "object" | "objects":
             members = [(member.name, _renderer(member)) for member in attribute.members]
-            return lambda value: [
-                {name: _rendered(render, each[name]) for name, render in members if name in each} for each in value
-            ]
+
+            def shown(each: Any) -> Any:
+                return {name: _rendered(render, each[name]) for name, render in members if name in each}
+
+            return shown if attribute.kind == "object" else lambda value: list(map(shown, value))
         case "date":
             return lambda value: value.isoformat()
         case _:

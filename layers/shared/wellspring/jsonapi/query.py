@@ -339,10 +339,15 @@ class Parser:
             for found in self.filters:
                 if found.name != "message_id":
                     self.refuse(parameter_of(self.resource, found), detail)
-        if {"run", "reason"} <= equal:
+        names_runs = any(found.name == "sync_run" for found in self.filters)
+        if names_runs:
+            detail = "The messages of a run are found by it alone, or by their outcome."
+            for name in sorted({"run", "reason"} & equal):
+                self.refuse(f"filter[{name}]", detail)
+        elif {"run", "reason"} <= equal:
             detail = "A run's messages are found by their outcome: ask for filter[outcome]=parked instead."
             self.refuse("filter[reason]", detail)
-        if equal and self.sort.name != self.resource.times[0]:
+        if (equal or names_runs) and self.sort.name != self.resource.times[0]:
             known = self.resource.times[0]
             detail = f"What is filtered so has the order of {known} alone: ask for sort={known} or sort=-{known}."
             self.refuse("sort", detail, kind="unsupported-sort")

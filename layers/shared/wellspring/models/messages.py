@@ -3,6 +3,8 @@
 Contract, sections 5 and 7; docs/adr/0021.
 """
 
+from collections.abc import Iterator
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -21,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from wellspring.models.base import INFRASTRUCTURE, direction_enum, instant, metadata
+from wellspring.models.walks import ListIndex
 
 # What a list of messages is of, and how the indexes' names call it.
 PARENTS = {"wc": "workspace_connector_pk", "workspace": "workspace_pk"}
@@ -75,6 +78,8 @@ sync_messages = Table(
     Column("progress", JSONB),
     # Which message has undone it.
     Column("reverted_by_pk", BigInteger),
+    # Of whoever names a run of a connector that is there.
+    Column("sync_run_pk", BigInteger),
     CheckConstraint("outcome IN ('applied', 'in_progress', 'parked', 'dismissed')", name="outcome"),
     # One id has one effect. What took an id that was another's, or was no message, is known by its digest.
     Index(
@@ -95,6 +100,14 @@ sync_messages = Table(
     *(_of_parent(parent, "processed_at", "pk", where="processed_at IS NOT NULL") for parent in PARENTS),
     Index("idx_sync_messages_reverted", "reverted_by_pk", "pk", postgresql_where=text("reverted_by_pk IS NOT NULL")),
     *(_of_parent(parent, "run", "outcome", "received_at", "pk", where="run IS NOT NULL") for parent in PARENTS),
+    Index(
+        "idx_sync_messages_sync_run_outcome",
+        "sync_run_pk",
+        "outcome",
+        "received_at",
+        "pk",
+        postgresql_where=text("sync_run_pk IS NOT NULL"),
+    ),
     Index("idx_sync_messages_received", "received_at", "pk"),
     Index(
         "idx_sync_messages_reason",
@@ -132,6 +145,7 @@ sync_messages_of_caller = Table(
     Column("all_problems", JSONB),
     Column("counts", JSONB),
     Column("body", Text),
+    Column("sync_run_pk", BigInteger),
     schema=INFRASTRUCTURE,
 )
 
@@ -148,13 +162,48 @@ waiting_for = Table(
     schema=INFRASTRUCTURE,
 )
 
-# Runs of which later messages are parked.
-reverted_runs = Table(
-    "reverted_runs",
+
+def _runs_of(parent: str) -> Iterator[Index]:
+    """Yield the indexes of the runs of one parent, or of all where there is none."""
+    columns, short = ([PARENTS[parent]], f"{parent}_") if parent else ([], "")
+    found = ListIndex(columns[0] if columns else None, "started_at")
+    yield found.index(f"idx_sync_runs_{short}started")
+    yield Index(f"idx_sync_runs_{short}state", *columns, "state", "started_at", "pk")
+
+
+# What a producer calls one sync of many messages: made by the first of them, under the connector's lock.
+sync_runs = Table(
+    "sync_runs",
     metadata,
-    Column("workspace_connector_pk", BigInteger, primary_key=True, autoincrement=False),
-    Column("run", Text, primary_key=True),
-    Column("message_pk", BigInteger, nullable=False),
+    Column("pk", BigInteger, Identity(always=True), primary_key=True),
+    Column("id", UUID(as_uuid=True), nullable=False, unique=True, server_default=text("uuidv7()")),
+    Column("workspace_connector_pk", BigInteger, nullable=False),
+    Column("workspace_pk", BigInteger, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'open'")),
+    # How many others its `run.completed` names; NULL until that has come.
+    Column("messages_expected", Integer),
+    # Of the others, without its `run.completed`.
+    _count("messages_applied"),
+    _count("messages_parked"),
+    # By type: named, made, linked, ended; what its snapshot ended is among these.
+    Column("counts", JSONB, nullable=False, server_default=text("'{}'")),
+    # As it is shown; NULL where its `run.completed` has none, or has not come.
+    Column("snapshot", JSONB),
+    Column("occurred_at", instant),
+    Column("started_at", instant, nullable=False, server_default=text("now()")),
+    Column("completed_at", instant),
+    # By record type the last row that was there when its first message came, and when that was (`at`).
+    Column("noted", JSONB, nullable=False, server_default=text("'{}'")),
+    # Its latest `run.completed`, and which message has undone it.
+    Column("completed_by_pk", BigInteger),
+    Column("reverted_by_pk", BigInteger),
+    CheckConstraint(
+        "state IN ('open', 'incomplete', 'completing', 'complete', 'reverted', 'expired')",
+        name="state",
+    ),
+    Index("uq_sync_runs_workspace_connector_pk_run", "workspace_connector_pk", "run", unique=True),
+    *(index for parent in (*PARENTS, "") for index in _runs_of(parent)),
     schema=INFRASTRUCTURE,
 )
 

@@ -136,7 +136,8 @@ def covering_indexes(
     there = declared(table)
     found: list[ListIndex] = []
     undivided = ListIndex(parent, time, None, direction, within)
-    if {*halves} == {True, False} and undivided in there:
+    has_halves = "deleted_at" in table.c
+    if (not has_halves or {*halves} == {True, False}) and undivided in there:
         return [undivided]
     for live in halves:
         whole = ListIndex(parent, time, live, direction, within)

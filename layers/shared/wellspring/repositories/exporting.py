@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
+    true,
     tuple_,
     union,
     union_all,
@@ -91,7 +92,7 @@ class Page:
 def sections() -> tuple[Section, ...]:
     """Return the sections of an export, in their order: what a row names is of a later one."""
     of_workspace = (
-        *("workspace_group_workspace", "workspace_provider", "workspace_membership", "sync_message"),
+        *("workspace_group_workspace", "workspace_provider", "workspace_membership", "sync_message", "sync_run"),
         *(record.type for record in records()),
         "workspace_connector",
     )
@@ -167,7 +168,7 @@ def _statement(section: Section) -> Select[Any]:
         *(column.label(name) for name, column in _attributes(resource, row)),
         *(column.label(f"{name}_id") for name, column in _linkage(section, row)),
     ]
-    made = row.c.received_at if "created_at" not in table.c else row.c.created_at
+    made = row.c[resource.times[0]]
     return select(row.c.id, *columns, cast(made, Text).label("walk_time"), row.c.pk.label("walk_pk")).order_by(
         *([] if section.walked == "named" else [made]), row.c.pk
     )
@@ -175,8 +176,8 @@ def _statement(section: Section) -> Select[Any]:
 
 def _halves(section: Section, table: Table) -> Select[Any]:
     """Select the next rows of a parent: of each half that an index has by itself as many, and of those the first."""
-    is_message = "received_at" in table.c
-    made = table.c.received_at if is_message else table.c.created_at
+    is_message, time_of = "received_at" in table.c, section.resource.times[0]
+    made = table.c[time_of]
     of: ColumnElement[bool]
     if section.walked == "connector":
         record = section.resource.parents[0]
@@ -188,17 +189,17 @@ def _halves(section: Section, table: Table) -> Select[Any]:
         of = table.c.workspace_pk == _OF_WORKSPACE
     time = cast(bindparam("time", type_=Text), TIMESTAMP(timezone=True))
     behind = tuple_(made, table.c.pk) > tuple_(time, _PK)
-    halves = (
-        [table.c.outcome == literal_column(f"'{outcome}'") for outcome in MESSAGE_OUTCOMES]
-        if is_message
-        else [table.c.deleted_at.is_(None), table.c.deleted_at.is_not(None)]
-    )
+    halves: list[ColumnElement[bool]] = [true()]
+    if is_message:
+        halves = [table.c.outcome == literal_column(f"'{outcome}'") for outcome in MESSAGE_OUTCOMES]
+    elif section.resource.has_tombstones:
+        halves = [table.c.deleted_at.is_(None), table.c.deleted_at.is_not(None)]
     pieces = [
         select(select(table).where(of, half, behind).order_by(made, table.c.pk).limit(_MOST).subquery())
         for half in halves
     ]
     both = union_all(*pieces).subquery("both")
-    walked = both.c.received_at if is_message else both.c.created_at
+    walked = both.c[time_of]
     return select(both).order_by(walked, both.c.pk).limit(_MOST)
 
 

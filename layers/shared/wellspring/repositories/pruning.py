@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from wellspring.database import Transaction
 
-type Pruned = Literal["sync_messages", "idempotency_keys", "audit"]
+type Pruned = Literal["sync_messages", "sync_runs", "idempotency_keys", "audit"]
 
 # No role may delete rows; the function may, and knows how old they must be at the least (revision 0007).
 _PRUNE = text("SELECT wellspring.prune(:remembered, make_interval(secs => CAST(:seconds AS integer)), :most)")
@@ -19,7 +19,7 @@ def delete_oldest(transaction: Transaction, table: Pruned, kept: timedelta, most
     Args:
         transaction: the scope to write in.
         table: which.
-        kept: how old a row may become: 45 days at least of messages, 90 of the audit, a day of kept answers.
+        kept: how old a row may become: 45 days at least of messages and runs, 90 of the audit, a day of kept answers.
         most: how many rows to delete at most.
 
     Returns:

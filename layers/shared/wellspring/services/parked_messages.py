@@ -5,7 +5,7 @@ became of it meanwhile, and whether it was overtaken, is asked behind the lock o
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from wellspring.access.principal import PIPELINE_SCOPE, Principal
@@ -52,7 +52,9 @@ class Released:
         return max(0, self.matching - self.released - self.still_parked)
 
 
-def release(principal: Principal, id_: UUID | None, deadline: Deadline, read: Read) -> Row:
+def release(
+    principal: Principal, id_: UUID | None, deadline: Deadline, read: Read, *, is_confirmed: bool = True
+) -> Row:
     """Try a parked message again, and return it as it is now: applied, or still parked with its reason.
 
     Args:
@@ -60,6 +62,7 @@ def release(principal: Principal, id_: UUID | None, deadline: Deadline, read: Re
         id_: of the message; None where the path held something that is no uuid.
         deadline: no statement runs beyond it.
         read: makes of a kept body what it asks for.
+        is_confirmed: whether it was asked for by its id: a snapshot that would end too much is carried out then.
 
     Raises:
         NotFound: there is no such message.
@@ -70,7 +73,7 @@ def release(principal: Principal, id_: UUID | None, deadline: Deadline, read: Re
 
     def work(transaction: Transaction) -> tuple[Outcome, Row]:
         held = _parked(transaction, principal, id_)
-        outcome = _try(transaction, principal, held, read)
+        outcome = _try(transaction, principal, held, read, is_confirmed=is_confirmed)
         return outcome, _now(transaction, principal, held.id)
 
     def give_up(transaction: Transaction) -> tuple[Outcome, Row]:
@@ -150,15 +153,16 @@ def release_many(
 
 def _alone(principal: Principal, id_: UUID, deadline: Deadline, read: Read) -> str:
     try:
-        return str(release(principal, id_, deadline, read)["outcome"])
+        return str(release(principal, id_, deadline, read, is_confirmed=False)["outcome"])
     except Conflict:
         return "parked"
 
 
-def _try(transaction: Transaction, principal: Principal, held: Parked, read: Read) -> Outcome:
+def _try(transaction: Transaction, principal: Principal, held: Parked, read: Read, *, is_confirmed: bool) -> Outcome:
     """Apply a message that was parked a moment ago, and note who did it."""
     _lock(transaction, held)
-    outcome = apply_one(transaction, read(held.body or "", held.group or "", held.digest))
+    arrival = read(held.body or "", held.group or "", held.digest)
+    outcome = apply_one(transaction, replace(arrival, is_confirmed=is_confirmed))
     audit.note(transaction, principal, "release", SYNC_MESSAGE.type, held.id)
     return outcome
 

@@ -44,6 +44,8 @@ def prune(deadline: Deadline, history: timedelta, audited: timedelta) -> Forgott
     """
     ages: Mapping[Pruned, timedelta] = {
         "sync_messages": max(history, LEAST_KEPT),
+        # Behind the messages: a run goes with its last one.
+        "sync_runs": max(history, LEAST_KEPT),
         "idempotency_keys": idempotency.KEPT,
         "audit": max(audited, LEAST_AUDITED),
     }

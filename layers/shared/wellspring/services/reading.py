@@ -230,7 +230,9 @@ def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
     asked = [
         parameter_of(query.resource, found)
         for found in query.filters
-        if found.operator not in IN_ORDER and not _is_of_few_messages(query.resource, found)
+        if found.operator not in IN_ORDER
+        and not _is_everywhere(query.resource, found)
+        and not _is_of_few_messages(query.resource, found)
     ]
     if query.resource.tenancy == "message" and query.sort.name != query.resource.times[0]:
         asked.append("sort")
@@ -273,6 +275,12 @@ def _unindexed_of_one(principal: Principal, query: ListQuery, named: Filter) -> 
         by = "sort" if query.sort.name != Sort().name else "filter[deleted]"
         problems.append(InvalidQueryParameter(detail, parameter=by))
     return problems
+
+
+def _is_everywhere(resource: Resource, condition: Filter) -> bool:
+    """Say whether all rows of what a filter asks for stand together."""
+    attribute = resource.attribute(condition.name)
+    return attribute is not None and attribute.is_everywhere
 
 
 def _is_of_few_messages(resource: Resource, condition: Filter) -> bool:

@@ -191,6 +191,11 @@ def expire(deadline: Deadline) -> int:
     return with_retries(partial(releasing.expire, kept_days=BODY_DAYS, most=PAGE), PIPELINE_SCOPE, deadline)
 
 
+def expire_runs(deadline: Deadline) -> int:
+    """Write down which runs are not complete for too long: nothing completes them any more. Return how many."""
+    return with_retries(partial(releasing.expire_runs, most=PAGE), PIPELINE_SCOPE, deadline)
+
+
 def parked_too_long(deadline: Deadline) -> int:
     """Return how many messages are parked for more than 15 minutes, up to 10,000."""
     work = partial(releasing.parked_for_long, seconds=TOO_LONG_SECONDS, most=BY_HAND)

@@ -72,6 +72,11 @@ def _expire(deadline: Deadline, _read: Read) -> Done:
     return Done({"expired": expired}, expired < releasing.PAGE)
 
 
+def _expire_runs(deadline: Deadline, _read: Read) -> Done:
+    expired = releasing.expire_runs(deadline)
+    return Done({"expired": expired}, expired < releasing.PAGE)
+
+
 def _sweep(deadline: Deadline, _read: Read) -> Done:
     swept = endings.sweep(deadline)
     return Done({"rows": swept.rows, "done": swept.done}, swept.is_all)
@@ -87,6 +92,7 @@ STEPS: tuple[Step, ...] = (
     Step("resume", _resume),
     Step("sweep", _sweep),
     Step("expire", _expire),
+    Step("expire_runs", _expire_runs),
     # Behind what releases, so that nobody is told of what was released a moment later.
     Step("count", _count),
 )

@@ -15,9 +15,11 @@ from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable, WellspringError
 from wellspring.observability import describe
-from wellspring.repositories.sync import applying, disconnecting, reverting
+from wellspring.repositories.sync import applying, completing, disconnecting, reverting
 from wellspring.repositories.sync.applying import Unit
-from wellspring.work import HELD, Arrival, Disconnected, Outcome, Reverted, Synced
+from wellspring.repositories.sync.completing import Limits
+from wellspring.settings import pipeline_settings
+from wellspring.work import HELD, Arrival, Completed, Disconnected, Outcome, Reverted, Synced
 
 # Rows of each type of records that one transaction ends: a tenth of a second of work (docs/adr/0012).
 CHUNK = 5000
@@ -40,14 +42,18 @@ def apply(batch: Sequence[Arrival], deadline: Deadline) -> list[Outcome]:
 
 
 def made_by(batch: Sequence[Arrival], outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
-    """Return the records that messages may have made, by type and id: what they bring, of those that made any."""
-    return [
-        (type_, id_)
-        for arrival, outcome in zip(batch, outcomes, strict=True)
-        if outcome.made and isinstance(arrival.work, Synced)
-        for type_, said in arrival.work.attributes.items()
-        for id_ in said
-    ]
+    """Return what others may have waited for, by type and id.
+
+    Records that messages may have made: what they bring, of those that made any. And messages, of those that are
+    applied now and of which a `run.completed` waits for some.
+    """
+    things: list[tuple[str, str]] = []
+    for arrival, outcome in zip(batch, outcomes, strict=True):
+        if outcome.made and isinstance(arrival.work, Synced):
+            things += [(type_, id_) for type_, said in arrival.work.attributes.items() for id_ in said]
+        if outcome.is_awaited and arrival.work is not None:
+            things.append(("message", arrival.work.id))
+    return things
 
 
 class _Batch:
@@ -184,11 +190,14 @@ def apply_one(transaction: Transaction, arrival: Arrival) -> Outcome:
 
 
 def _is_in_chunks(arrival: Arrival) -> bool:
-    return isinstance(arrival.work, Disconnected | Reverted)
+    return isinstance(arrival.work, Disconnected | Reverted | Completed)
 
 
 def _chunk(transaction: Transaction, arrival: Arrival) -> Outcome:
     """Do the next part of a message that is applied in chunks."""
+    if isinstance(arrival.work, Completed):
+        limits = Limits(percent=pipeline_settings().snapshot_end_limit)
+        return completing.complete_chunk(transaction, arrival, CHUNK, limits)
     do = reverting.revert_chunk if isinstance(arrival.work, Reverted) else disconnecting.end_chunk
     return do(transaction, arrival, CHUNK)
 

@@ -235,7 +235,7 @@ class PageBuilder:
         """Yield the conditions on a parent without whom a row is not there, and whose workspace it is of."""
         # Of a dead row only its workspaces are asked for.
         if index.live is not False or table.name == "workspaces":
-            yield IS_LIVE if index.live else outlives("p", table)
+            yield IS_LIVE if index.live or not self.resource.has_tombstones else outlives("p", table)
         workspace = workspace_of("p", table)
         # Where any parent opens a row, the one that led to it has.
         if workspace and self.resource.tenancy != "any":

@@ -21,7 +21,18 @@ from wellspring.repositories.sync.matching import Matching, match
 from wellspring.repositories.sync.messages import Entry, Known
 from wellspring.repositories.sync.resolving import PROVIDER, Resolved, claimants, parent, questions, resolved
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Arrival, Change, Disconnected, Invalidated, Matched, Outcome, Problem, Reverted, Synced
+from wellspring.work import (
+    Arrival,
+    Change,
+    Completed,
+    Disconnected,
+    Invalidated,
+    Matched,
+    Outcome,
+    Problem,
+    Reverted,
+    Synced,
+)
 
 
 @dataclass(slots=True)
@@ -106,7 +117,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
     changes = {
         number: arrival.work
         for number, arrival in enumerate(unit)
-        if arrival.work is not None and not isinstance(arrival.work, Disconnected | Reverted)
+        if arrival.work is not None and not isinstance(arrival.work, Disconnected | Reverted | Completed)
     }
     asked = questions(list(changes.values()))
     claims = {number: arrival.claim for number, arrival in enumerate(unit) if arrival.work is None}
@@ -151,6 +162,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
                 ended=ended[effect.pk],
                 matched=matched[effect.pk],
                 made=made[effect.pk].total(),
+                is_awaited=known[number].run_state == "incomplete",
             )
     return [outcomes[number] for number in range(len(unit))]
 

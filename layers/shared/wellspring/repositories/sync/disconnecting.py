@@ -22,17 +22,7 @@ from wellspring.work import Arrival, Disconnected, Outcome, RecordType
 # Nothing has been made before this, by no pk.
 _BEGINNING = ("-infinity", 0)
 
-# Asked behind the connector's lock: who writes rows of the connector later has a higher pk, and who brings one back
-# stamps it later, with the clock behind that lock, whenever their transaction began. The stamp is rounded to
-# milliseconds, so up.
-_THERE = text(
-    "SELECT CAST(date_trunc('milliseconds', clock_timestamp()) + interval '1 ms' AS text), jsonb_build_object("
-    + ", ".join(
-        f"'{type_}', (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {tables.provenance}_pk_seq)"
-        for type_, tables in RECORDS.items()
-    )
-    + ")"
-)
+_THERE = text(messages.THERE)
 
 
 def end_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:

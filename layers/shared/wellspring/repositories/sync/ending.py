@@ -10,7 +10,7 @@ from wellspring.database.flush import Statement
 from wellspring.models.base import direction_enum
 from wellspring.models.walks import DIRECTIONS
 from wellspring.repositories.sync.arrays import array, array_of_arrays
-from wellspring.repositories.sync.messages import counted
+from wellspring.repositories.sync.messages import counted_with_run
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Direction, RecordType
 
@@ -84,4 +84,5 @@ ended AS (
    WHERE old.pk = ANY (ARRAY(SELECT stale.pk FROM stale)) AND old.deleted_at IS NULL
   RETURNING old.ended_by_pk AS message_pk
 ),
-{counted(type_, "ended")}""")
+{counted_with_run(type_, "ended")}
+SELECT pk, number FROM in_message""")

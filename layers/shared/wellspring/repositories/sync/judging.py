@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 
 from wellspring.repositories.sync.messages import Entry, Known
-from wellspring.work import Arrival, Matched, Outcome, Problem
+from wellspring.work import Arrival, Completed, Matched, Outcome, Problem
+
+# What a message of a run is parked for that is over.
+OVER = {"reverted": "reverted_run", "completing": "completed_run", "complete": "completed_run"}
 
 
 def judge(arrival: Arrival, was: Known, problems: Sequence[Problem]) -> Outcome | None:
@@ -19,17 +22,21 @@ def judge(arrival: Arrival, was: Known, problems: Sequence[Problem]) -> Outcome 
         return Outcome(status="duplicate")
     # What misses something stays parked for that, whatever came behind it: its reason says what is to be mended.
     found = tuple(problems)
+    of_run = None
+    if was.outcome != "in_progress":
+        is_too_old = was.run_state == "expired" and isinstance(arrival.work, Completed)
+        of_run = "expired" if is_too_old else OVER.get(was.run_state or "")
     if arrival.work is None:
         found = (Problem("malformed", "message", arrival.flaw),)
     elif not was.is_same:
         found = (Problem("reused_id", "message", arrival.work.id),)
-    elif was.is_reverted:
+    elif of_run is not None:
         # Whatever else it may miss: it is not wanted any more.
-        found = (Problem("reverted_run", "message", arrival.work.id),)
+        found = (Problem(of_run, "message", arrival.work.id),)
     # SQS compares groups by their bytes: two spellings of an id are two groups, and between them there is no order.
     elif arrival.group != arrival.subject_id:
         found = (Problem("wrong_group", "message", arrival.work.id),)
-    elif was.is_overtaken and was.outcome == "parked" and not found:
+    elif was.is_overtaken and was.outcome == "parked" and not found and not isinstance(arrival.work, Completed):
         found = (Problem("overtaken", "message", arrival.work.id),)
     if found:
         return Outcome(status="parked", reason=found[0].code, problems=found, problem_count=len(found))

@@ -17,17 +17,21 @@ from wellspring.database.flush import Statement
 from wellspring.database.sqlstate import constraint
 from wellspring.errors import ServiceUnavailable
 from wellspring.models.base import direction_enum
-from wellspring.models.messages import connector_state, reverted_runs, sync_messages, waiting_for
+from wellspring.models.messages import connector_state, sync_messages, sync_runs, waiting_for
 from wellspring.models.parents import workspace_connectors
 from wellspring.queries import PROBLEMS_KEPT
 from wellspring.repositories.feed import FED
 from wellspring.repositories.sync.arrays import array
-from wellspring.work import Arrival, Problem, Synced
+from wellspring.repositories.sync.tables import RECORDS
+from wellspring.work import Arrival, Completed, Problem, Synced
 
 # Two deliveries of a message at the same time: the second one waits at these, and violates one when the first commits.
 _CLAIMED = ("uq_sync_messages_message_id", "uq_sync_messages_digest")
 # Told by their digests, for their ids are nobody's or another's.
 _ODD = "('malformed', 'reused_id')"
+IS_MESSAGE = f"(message.reason IS NULL OR message.reason NOT IN {_ODD})"
+# The beginnings of the codes of what a message waits for.
+_IS_MISSING = ("unknown_", "incomplete_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Known:
         has_connector: whether its row knows its connector.
         is_overtaken: whether what came later forbids that it is applied now; of one that is in progress, that it
             brings rows back.
-        is_reverted: whether its run was reverted.
+        run_state: of its run; None where there is no row of that.
         progress: how far it has come.
     """
 
@@ -52,7 +56,7 @@ class Known:
     is_same: bool
     has_connector: bool
     is_overtaken: bool
-    is_reverted: bool
+    run_state: str | None
     progress: Mapping[str, Any]
 
 
@@ -111,8 +115,15 @@ def known(arrivals: Sequence[Arrival]) -> Statement:
     )
 
 
+# How long a run may take (contract, section 5); `settle` writes it down.
+RUN_DAYS = 30
+RUN_STATE = f"""
+CASE WHEN of_run.state IN ('open', 'incomplete') AND of_run.started_at < now() - interval '{RUN_DAYS} days'
+     THEN 'expired' ELSE of_run.state END"""
+
 # What came later has a higher pk. An append or a match may come after others of these; and what was being applied in
-# chunks when they came may bring rows back beside theirs. What is parked has ended nothing of those.
+# chunks when they came may bring rows back beside theirs. What is parked has ended nothing of those. That a run is
+# complete overtakes nobody while it is parked; without a snapshot it ends nothing, as an append.
 KNOWN = text(f"""
 SELECT CASE WHEN entry.is_same THEN entry.pk ELSE wellspring.next_message() END,
        CASE WHEN entry.is_same THEN entry.outcome END, CASE WHEN entry.is_same THEN entry.reason END,
@@ -120,15 +131,18 @@ SELECT CASE WHEN entry.is_same THEN entry.pk ELSE wellspring.next_message() END,
        coalesce(entry.is_same AND entry.outcome IN ('parked', 'in_progress'), false) AND EXISTS (
          SELECT FROM {sync_messages} AS later
           WHERE later.subject_id = input.subject_id AND later.pk > entry.pk AND later.outcome <> 'dismissed'
-            AND NOT (entry.outcome = 'in_progress' AND later.outcome = 'parked')
+            AND NOT ((entry.outcome = 'in_progress' OR later.message_type IS NOT DISTINCT FROM 'run.completed')
+                     AND later.outcome = 'parked')
             AND NOT ((input.only_adds OR entry.outcome = 'in_progress')
                      AND (later.mode IS NOT DISTINCT FROM 'append'
-                          OR later.message_type = 'providers.matched'))),
-       input.run IS NOT NULL AND (
-         SELECT true FROM {reverted_runs} AS reverted
-          WHERE reverted.run = input.run AND reverted.workspace_connector_pk = (
+                          OR later.message_type = 'providers.matched'
+                          OR (later.message_type = 'run.completed' AND later.mode IS NULL)))),
+       CASE WHEN input.run IS NOT NULL THEN (
+         SELECT {RUN_STATE}
+           FROM {sync_runs} AS of_run
+          WHERE of_run.run = input.run AND of_run.workspace_connector_pk = (
             SELECT connector.pk FROM {workspace_connectors} AS connector WHERE connector.id = input.subject_id)
-       ) IS NOT NULL,
+       ) END,
        coalesce(entry.progress, '{{}}')
   FROM (SELECT number, CAST(:runs AS jsonb) ->> CAST(number - 1 AS integer) AS run,
                id, decode(digest, 'hex') AS digest, subject_id, only_adds
@@ -172,7 +186,9 @@ def write(entries: Sequence[Entry]) -> list[Statement]:
     states = [state for entry in entries if entry.connector_pk is not None if (state := _state(entry))]
     rows = [_row(entry) for entry in entries]
     asked = [Statement(_LOCK_PEOPLE)] if any(row["body"] is not None for row in rows) else []
-    asked += [Statement(WRITE, {"rows": json.dumps(rows), "states": json.dumps(states)})]
+    if runs := _runs(entries):
+        asked.append(Statement(_COUNT_IN_RUNS, {"runs": json.dumps(runs)}))
+    asked.append(Statement(WRITE, {"rows": json.dumps(rows), "states": json.dumps(states)}))
     again = [entry.pk for entry in entries if entry.was.outcome == "parked"]
     if again:
         asked.append(Statement(_FORGET_WAITING, {"messages": array(again)}))
@@ -205,7 +221,8 @@ UPDATE {sync_messages} AS message
 
 def _row(entry: Entry) -> dict[str, Any]:
     arrival = entry.arrival
-    is_parked = entry.outcome == "parked"
+    # What is too old is not tried again.
+    is_kept = entry.outcome == "in_progress" or (entry.outcome == "parked" and entry.reason != "expired")
     return {
         "pk": entry.pk,
         "message_id": arrival.message_id,
@@ -225,14 +242,15 @@ def _row(entry: Entry) -> dict[str, Any]:
         "reason": entry.reason,
         "problems": [asdict(problem) for problem in sorted(entry.problems, key=_place)[:PROBLEMS_KEPT]],
         "problem_count": len(entry.problems),
-        "body": arrival.storable_body if is_parked or entry.outcome == "in_progress" else None,
+        "body": arrival.storable_body if is_kept else None,
         "progress": entry.progress,
     }
 
 
 _COLUMNS = (
     "pk, message_id, subject_id, workspace_connector_pk, workspace_pk, group_id, message_type, direction, mode, run,"
-    " digest, occurred_at, sent_at, processed_at, counts, outcome, reason, problems, problem_count, body, progress"
+    " digest, occurred_at, sent_at, processed_at, counts, outcome, reason, problems, problem_count, body, progress,"
+    " sync_run_pk"
 )
 # As whoever makes people does (`making`), and whoever erases one (`feed.lock_types`).
 _LOCK_PEOPLE = text(f"SELECT wellspring.lock_fed_types('{{{list(FED).index('people')}}}')")
@@ -256,7 +274,10 @@ INSERT INTO {sync_messages} AS message ({_COLUMNS})
 SELECT pk, message_id, subject_id, workspace_connector_pk, workspace_pk, group_id, message_type, direction, mode, run,
        decode(digest, 'hex'), occurred_at, to_timestamp(sent / 1000.0), CASE WHEN outcome <> 'parked' THEN now() END,
        counts, outcome, reason, problems, problem_count,
-       wellspring.without_erased(body, reason IS DISTINCT FROM 'malformed'), progress
+       wellspring.without_erased(body, reason IS DISTINCT FROM 'malformed'), progress,
+       CASE WHEN run IS NOT NULL THEN (
+         SELECT of_run.pk FROM {sync_runs} AS of_run
+          WHERE of_run.workspace_connector_pk = entry.workspace_connector_pk AND of_run.run = entry.run) END
   FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS entry (
          pk bigint, message_id uuid, subject_id uuid, workspace_connector_pk bigint, workspace_pk bigint,
          group_id text, message_type text, direction {direction_enum.schema}.{direction_enum.name}, mode text,
@@ -266,10 +287,37 @@ SELECT pk, message_id, subject_id, workspace_connector_pk, workspace_pk, group_i
     ON CONFLICT (pk) DO UPDATE
        SET workspace_connector_pk = coalesce(excluded.workspace_connector_pk, message.workspace_connector_pk),
            workspace_pk = coalesce(excluded.workspace_pk, message.workspace_pk),
+           sync_run_pk = coalesce(excluded.sync_run_pk, message.sync_run_pk),
            processed_at = excluded.processed_at, outcome = excluded.outcome, reason = excluded.reason,
            counts = CASE WHEN message.outcome = 'in_progress' THEN message.counts ELSE excluded.counts END,
            problems = excluded.problems, problem_count = excluded.problem_count, body = excluded.body,
            progress = excluded.progress""")
+
+# What a snapshot may end was there when the first message of its run came: asked behind the connector's lock, before
+# that message writes. Who writes rows of the connector later has a higher pk, and who brings one back stamps it later,
+# with the clock behind that lock. The stamp is rounded to milliseconds, so up.
+THERE = (
+    "SELECT CAST(date_trunc('milliseconds', clock_timestamp()) + interval '1 ms' AS text) AS at, jsonb_build_object("
+    + ", ".join(
+        f"'{type_}', (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {tables.provenance}_pk_seq)"
+        for type_, tables in RECORDS.items()
+    )
+    + ") AS pks"
+)
+# The first message of a run makes its row.
+_COUNT_IN_RUNS = text(f"""
+INSERT INTO {sync_runs} AS of_run
+       (workspace_connector_pk, workspace_pk, run, messages_applied, messages_parked, counts, noted)
+SELECT change.connector_pk, change.workspace_pk, change.run, change.applied, change.parked, change.counts,
+       jsonb_build_object('at', there.at) || there.pks
+  FROM jsonb_to_recordset(CAST(:runs AS jsonb))
+       AS change (connector_pk bigint, workspace_pk bigint, run text, applied bigint, parked bigint, counts jsonb)
+ CROSS JOIN ({THERE}) AS there
+ ORDER BY change.connector_pk, change.run
+    ON CONFLICT (workspace_connector_pk, run) DO UPDATE
+       SET messages_applied = of_run.messages_applied + excluded.messages_applied,
+           messages_parked = of_run.messages_parked + excluded.messages_parked,
+           counts = wellspring.add_counts(of_run.counts, excluded.counts)""")
 
 _FORGET_WAITING = text(f"DELETE FROM {waiting_for} WHERE message_pk = ANY (CAST(:messages AS bigint[]))")
 _WAIT = text(
@@ -287,7 +335,7 @@ def _missing(entry: Entry) -> set[tuple[str, str]]:
     """Return what a parked message waits for; one that was overtaken waits for nothing."""
     if entry.outcome != "parked" or entry.reason == "overtaken":
         return set()
-    waits = {(problem.type, problem.id) for problem in entry.problems if problem.code.startswith("unknown_")}
+    waits = {(problem.type, problem.id) for problem in entry.problems if problem.code.startswith(_IS_MISSING)}
     work = entry.arrival.work
     if entry.connector_pk is not None or not isinstance(work, Synced):
         return waits
@@ -309,6 +357,48 @@ def _state(entry: Entry) -> dict[str, Any] | None:
     }
 
 
+def _runs(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return what messages add to the rows of their runs; of one that says that its run is over, only what it ends."""
+    runs: dict[tuple[int, str], dict[str, Any]] = {}
+    for entry in entries:
+        run, connector_pk = entry.arrival.run, entry.connector_pk
+        if run is None or connector_pk is None:
+            continue
+        found = runs.setdefault(
+            (connector_pk, run),
+            {"connector_pk": connector_pk, "workspace_pk": entry.workspace_pk, "run": run}
+            | {"applied": 0, "parked": 0, "counts": {}},
+        )
+        if not isinstance(entry.arrival.work, Completed):
+            was_counted = entry.was.outcome == "parked" and entry.was.has_connector
+            found["applied"] += int(entry.outcome == "applied")
+            found["parked"] += int(entry.outcome == "parked") - int(was_counted)
+        for type_, counts in entry.counts.items():
+            of_type = found["counts"].setdefault(type_, dict.fromkeys(counts, 0))
+            for name, number in counts.items():
+                of_type[name] = of_type.get(name, 0) + number
+    return list(runs.values())
+
+
+def counted_with_run(type_: str, name: str, rows: str = "ended") -> str:
+    """Return CTEs that add to counts of messages and of their runs; the arguments are `counted`'s.
+
+    `in_message` has what a statement that ends with `counted` is answered with: `pk` and `number`.
+    """
+    first, _, update = counted(type_, name, rows).partition(")\nUPDATE")
+    in_run = "(SELECT sum(number) FROM in_message WHERE in_message.sync_run_pk = of_run.pk)"
+    return f"""{first}),
+in_message AS (
+UPDATE{update}, message.sync_run_pk
+),
+in_run AS (
+  UPDATE {sync_runs} AS of_run
+     SET counts = wellspring.add_counts(
+           of_run.counts, jsonb_build_object('{type_}', jsonb_build_object('{name}', {in_run})))
+   WHERE of_run.pk = ANY (ARRAY(SELECT sync_run_pk FROM in_message))
+)"""
+
+
 def counted(type_: str, name: str, rows: str = "ended") -> str:
     """Return the end of a statement that adds to counts of messages.
 
@@ -326,4 +416,4 @@ UPDATE {sync_messages} AS message
          to_jsonb(coalesce(CAST(message.counts #>> '{{{type_},{name}}}' AS bigint), 0)
                   + (SELECT number FROM counted WHERE counted.message_pk = message.pk)))
  WHERE message.pk = ANY (ARRAY(SELECT message_pk FROM counted))
-RETURNING message.pk, (SELECT number FROM counted WHERE counted.message_pk = message.pk)"""
+RETURNING message.pk, (SELECT number FROM counted WHERE counted.message_pk = message.pk) AS number"""

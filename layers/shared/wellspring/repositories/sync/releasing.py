@@ -14,8 +14,9 @@ from wellspring.access.predicates import IDS
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement
 from wellspring.models import parents
-from wellspring.models.messages import connector_state, sync_messages, waiting_for
+from wellspring.models.messages import connector_state, sync_messages, sync_runs, waiting_for
 from wellspring.repositories.sync.arrays import array
+from wellspring.repositories.sync.messages import IS_MESSAGE, RUN_DAYS
 from wellspring.repositories.sync.tables import RECORDS
 
 
@@ -73,11 +74,19 @@ class Parked:
 
 
 # What a row is made of must be live; what only ends rows asks for things that there are, or were (`resolving`).
-_LIVE = "(thing.deleted_at IS NULL OR message.message_type <> 'records.synced')"
+_LIVE = "(thing.deleted_at IS NULL OR waiting.message_type <> 'records.synced')"
 _OF_LIVE = (
-    "(message.message_type <> 'records.synced' OR (SELECT owner.deleted_at IS NULL"
+    "(waiting.message_type <> 'records.synced' OR (SELECT owner.deleted_at IS NULL"
     f" FROM {parents.workspaces} AS owner WHERE owner.pk = thing.workspace_pk))"
 )
+# A message of the run of who waits for it must be applied, and still be; one that took another's id dismissed.
+_OF_RUN = f"""             WHEN 'message' THEN (
+               SELECT true FROM {sync_messages} AS message
+                WHERE message.message_id = missing.id AND {IS_MESSAGE} AND message.sync_run_pk = waiting.sync_run_pk
+                  AND message.outcome = 'applied' AND message.reverted_by_pk IS NULL)
+             WHEN 'sync_message' THEN (
+               SELECT true FROM {sync_messages} AS message
+                WHERE message.id = missing.id AND message.outcome = 'parked') IS NULL"""
 _THERE = "\n".join(
     f"             WHEN '{type_}' THEN (SELECT true FROM {table} AS thing WHERE thing.id = missing.id AND {condition})"
     for type_, table, condition in (
@@ -96,21 +105,22 @@ _THERE = "\n".join(
 # which the planner cannot make a scan of a whole table of, whatever it believes of it.
 _ARE_READY = f"""
 SELECT page.pk,
-       message.outcome = 'parked' AND message.has_body AND (
+       waiting.outcome = 'parked' AND waiting.has_body AND (
          SELECT true
            FROM {waiting_for} AS missing
           WHERE missing.message_pk = page.pk
             AND CASE missing.type
 {_THERE}
+{_OF_RUN}
                 END IS NOT TRUE
           LIMIT 1) IS NULL AS is_ready
   FROM page
  CROSS JOIN LATERAL (
-    SELECT found.outcome, found.body IS NOT NULL AS has_body, found.message_type
+    SELECT found.outcome, found.body IS NOT NULL AS has_body, found.message_type, found.sync_run_pk
       FROM {sync_messages} AS found
      WHERE found.pk = page.pk
     OFFSET 0
-  ) AS message
+  ) AS waiting
  ORDER BY page.pk"""
 _WAITING = text(f"""
 WITH RECURSIVE waiting AS (
@@ -253,18 +263,55 @@ _IS_PARKED = "workspace_connector_pk = :connector AND reason = :reason AND outco
 _COUNT = text(f"SELECT count(*) FROM {sync_messages} WHERE {_IS_PARKED}")
 _OLDEST = text(f"SELECT id FROM {sync_messages} WHERE {_IS_PARKED} ORDER BY received_at, pk LIMIT :most")
 
-# What was overtaken stays parked whoever asks, and what has no body is nothing to apply.
-_CHOSEN = "outcome = 'parked' AND body IS NOT NULL AND group_id IS NOT NULL AND reason <> 'overtaken'"
+# What was overtaken stays parked whoever asks, what would end too much but for who asks for it alone, and what has no
+# body is nothing to apply.
+_CHOSEN = (
+    "outcome = 'parked' AND body IS NOT NULL AND group_id IS NOT NULL"
+    " AND reason NOT IN ('overtaken', 'too_many_endings')"
+)
 
 _DISMISS = text(f"""
 UPDATE {sync_messages}
    SET outcome = 'dismissed', note = :note, body = NULL, progress = NULL, processed_at = now()
  WHERE pk = :pk AND outcome = 'parked'
-RETURNING workspace_connector_pk""")
+RETURNING workspace_connector_pk, sync_run_pk, message_type""")
 _FORGET_WAITING = text(f"DELETE FROM {waiting_for} WHERE message_pk = :pk")
 _COUNT_OFF = text(
     f"UPDATE {connector_state} SET parked_messages = parked_messages - 1 WHERE workspace_connector_pk = :connector"
 )
+# Without its `run.completed` it is open again.
+_COUNT_OFF_RUN = text(f"""
+UPDATE {sync_runs}
+   SET messages_parked = messages_parked - CASE WHEN CAST(:completes AS boolean) THEN 0 ELSE 1 END,
+       state = CASE WHEN state = 'incomplete' AND completed_by_pk = :message THEN 'open' ELSE state END
+ WHERE pk = :run""")
+
+# Found without a lock; what became of them meanwhile is asked behind it.
+_TOO_OLD = text(f"""
+SELECT DISTINCT found.workspace_connector_pk
+  FROM (SELECT workspace_connector_pk FROM {sync_runs}
+         WHERE state IN ('open', 'incomplete') AND started_at < now() - interval '{RUN_DAYS} days'
+         ORDER BY started_at, pk LIMIT :most) AS found""")
+_LOCK = text("SELECT wellspring.lock_connectors(CAST(:connectors AS bigint[]), NULL)")
+_EXPIRE_RUNS = text(f"""
+WITH expired AS (
+  UPDATE {sync_runs}
+     SET state = 'expired'
+   WHERE workspace_connector_pk = ANY (CAST(:connectors AS bigint[])) AND state IN ('open', 'incomplete')
+     AND started_at < now() - interval '{RUN_DAYS} days'
+  RETURNING pk, completed_by_pk
+),
+dropped AS (
+  UPDATE {sync_messages}
+     SET body = NULL, reason = 'expired'
+   WHERE sync_run_pk = ANY (ARRAY(SELECT pk FROM expired)) AND outcome = 'parked' AND message_type = 'run.completed'
+     AND reason NOT IN ('malformed', 'reused_id')
+  RETURNING pk
+),
+forgotten AS (
+  DELETE FROM {waiting_for} WHERE message_pk = ANY (ARRAY(SELECT pk FROM dropped))
+)
+SELECT count(*) FROM expired""")
 
 
 def stalled(transaction: Transaction, quiet: float, most: int) -> list[Kept]:
@@ -275,6 +322,20 @@ def stalled(transaction: Transaction, quiet: float, most: int) -> list[Kept]:
 def expire(transaction: Transaction, kept_days: int, most: int) -> int:
     """Drop the bodies of the oldest messages that are parked for longer than so many days; return how many."""
     return int(transaction.execute(_EXPIRE, {"kept": kept_days, "most": most}).scalar_one())
+
+
+def expire_runs(transaction: Transaction, most: int) -> int:
+    """Write down which runs took too long, and drop the bodies of their `run.completed`; return how many.
+
+    Args:
+        transaction: the scope to write in.
+        most: of how many runs connectors are locked.
+    """
+    connectors = transaction.execute(_TOO_OLD, {"most": most}).scalars().all()
+    if not connectors:
+        return 0
+    transaction.execute(_LOCK, {"connectors": array(connectors)})
+    return int(transaction.execute(_EXPIRE_RUNS, {"connectors": array(connectors)}).scalar_one())
 
 
 def parked_for_long(transaction: Transaction, seconds: float, most: int) -> int:
@@ -333,4 +394,8 @@ def dismiss(transaction: Transaction, message: Parked, note: str) -> bool:
     transaction.execute(_FORGET_WAITING, {"pk": message.pk})
     if closed.workspace_connector_pk is not None:
         transaction.execute(_COUNT_OFF, {"connector": closed.workspace_connector_pk})
+    if closed.sync_run_pk is not None:
+        completes = closed.message_type == "run.completed" and message.reason != "malformed"
+        values = {"run": closed.sync_run_pk, "message": message.pk, "completes": completes}
+        transaction.execute(_COUNT_OFF_RUN, values)
     return True

@@ -18,12 +18,13 @@ from sqlalchemy import TextClause, text
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.models import parents
-from wellspring.models.messages import reverted_runs, sync_messages
+from wellspring.models.messages import sync_messages, sync_runs
 from wellspring.models.walks import DIRECTIONS
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.chunks import take_up
 from wellspring.repositories.sync.judging import parked
+from wellspring.repositories.sync.messages import IS_MESSAGE
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Arrival, Outcome, Problem, RecordType, Reverted
 
@@ -76,7 +77,10 @@ def revert_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outco
     chunk = _Chunk(
         transaction, was.pk, taken.connector, most, is_live=bool(lives.scalar()), is_overtaken=was.is_overtaken
     )
-    progress = chunk.mark(item, was.progress) if "undone" not in was.progress else chunk.undo(was.progress)
+    if "undone" in was.progress:
+        progress = chunk.undo(was.progress)
+    else:
+        progress = chunk.mark(item, was.progress, taken.entry.workspace_pk)
     done = [Statement(_COUNT, {"message": was.pk, "type": type_, "ended": n}) for type_, n in chunk.ended.items() if n]
     left = was.progress.get("left", 0) + chunk.left
     outcome = Outcome(
@@ -121,14 +125,21 @@ class _Chunk:
         # Rows that would have come back, had nothing come behind it.
         self.left = 0
 
-    def mark(self, item: Reverted, progress: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Mark the next messages as reverted; return how far it has come."""
+    def mark(self, item: Reverted, progress: Mapping[str, Any], workspace: int | None) -> Mapping[str, Any]:
+        """Mark the next messages as reverted, and their run where that is undone; return how far it has come."""
         values = {"message": self._message, "connector": self._connector}
         if item.of_run is None:
-            self._transaction.execute(_MARK_SOME, {**values, "ids": array(item.message_ids)})
+            of = {**values, "ids": array(item.message_ids)}
+            execute_pipelined(
+                self._transaction, [Statement(each, of) for each in (_CLOSE_RUNS_OF, _STOP_SOME, _MARK_SOME)]
+            )
             return {"undone": 0}
         if not progress:
-            self._transaction.execute(_CLOSE_RUN, {**values, "run": item.of_run})
+            of = {**values, "run": item.of_run}
+            execute_pipelined(
+                self._transaction,
+                [Statement(_CLOSE_RUN, {**of, "workspace": workspace}), Statement(_STOP_RUN, of)],
+            )
         marked = self._transaction.execute(_MARK_RUN, {**values, "run": item.of_run, "most": MARKED}).rowcount
         return {"undone": 0} if marked < MARKED else {"marked": progress.get("marked", 0) + marked}
 
@@ -178,9 +189,26 @@ SELECT connector.deleted_at IS NULL AND workspace.deleted_at IS NULL
   JOIN {parents.workspaces} AS workspace ON workspace.pk = connector.workspace_pk
  WHERE connector.id = CAST(:id AS uuid)""")
 
+# Who reverts a run before it was seen makes its row.
 _CLOSE_RUN = text(f"""
-INSERT INTO {reverted_runs} (workspace_connector_pk, run, message_pk) VALUES (:connector, :run, :message)
-    ON CONFLICT (workspace_connector_pk, run) DO NOTHING""")
+INSERT INTO {sync_runs} AS of_run (workspace_connector_pk, workspace_pk, run, state, reverted_by_pk)
+VALUES (:connector, :workspace, :run, 'reverted', :message)
+    ON CONFLICT (workspace_connector_pk, run) DO UPDATE
+       SET state = 'reverted', reverted_by_pk = coalesce(of_run.reverted_by_pk, excluded.reverted_by_pk)""")
+# Who reverts what completed a run reverts the run.
+_CLOSE_RUNS_OF = text(f"""
+UPDATE {sync_runs} AS of_run
+   SET state = 'reverted', reverted_by_pk = coalesce(of_run.reverted_by_pk, :message)
+ WHERE of_run.pk = ANY (ARRAY(
+         SELECT message.sync_run_pk FROM {sync_messages} AS message
+          WHERE message.message_id = ANY (CAST(:ids AS uuid[])) AND {IS_MESSAGE}
+            AND message.workspace_connector_pk = :connector AND message.message_type = 'run.completed'
+            AND message.outcome IN ('parked', 'in_progress', 'applied')))""")
+# A snapshot that is under way ends nothing more: it is done as far as it has come, and what it ended comes back.
+_IS_SNAPSHOT = "workspace_connector_pk = :connector AND outcome = 'in_progress' AND message_type = 'run.completed'"
+_STOP = f"UPDATE {sync_messages} SET outcome = 'applied', body = NULL, progress = NULL WHERE {_IS_SNAPSHOT}"
+_STOP_SOME = text(f"{_STOP} AND message_id = ANY (CAST(:ids AS uuid[]))")
+_STOP_RUN = text(f"{_STOP} AND run = :run")
 
 _IS_TARGET = "workspace_connector_pk = :connector AND outcome = 'applied' AND reverted_by_pk IS NULL"
 _MARK_SOME = text(f"""
@@ -193,7 +221,7 @@ UPDATE {sync_messages} SET reverted_by_pk = :message
 
 _TARGETS = text(f"""
 SELECT pk, CAST(processed_at AS text),
-       CAST(CASE WHEN message_type IN ('connector.disconnected', 'sync.reverted') THEN received_at
+       CAST(CASE WHEN message_type IN ('connector.disconnected', 'sync.reverted', 'run.completed') THEN received_at
                  ELSE processed_at END AS text)
   FROM {sync_messages}
  WHERE reverted_by_pk = :message AND pk > :after

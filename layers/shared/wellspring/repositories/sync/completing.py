@@ -1,0 +1,418 @@
+"""Completing a run: whether it is whole, and what its snapshot ends, a chunk of rows at a time (docs/adr/0051).
+
+A run is whole when all messages that its `run.completed` names are applied. A snapshot then ends what was there before
+the run, and what no message of the run named. First it is counted how much that would be: more than the limits allow is
+parked, and carried out for nobody but who releases that one message by hand. How far it has come is in the message's
+row, under the lock of its connector, as of a disconnect (docs/adr/0012).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal
+
+from sqlalchemy import TextClause, text
+
+from wellspring.database import Transaction
+from wellspring.database.flush import Statement, execute_pipelined
+from wellspring.models.messages import sync_messages, sync_runs
+from wellspring.models.parents import workspace_connectors
+from wellspring.repositories.sync import messages
+from wellspring.repositories.sync.arrays import array
+from wellspring.repositories.sync.chunks import TakenUp, take_up
+from wellspring.repositories.sync.judging import parked
+from wellspring.repositories.sync.messages import IS_MESSAGE, counted_with_run
+from wellspring.repositories.sync.tables import RECORDS
+from wellspring.work import Arrival, Completed, Direction, Outcome, Problem, RecordType, Snapshot
+
+type Progress = dict[str, Any]
+type State = Literal["incomplete", "completing"]
+
+# So many rows are counted for each that is ended: the look costs a twentieth of the change.
+COUNTED, WALKED = 10, 4
+# What the clocks of a producer and of the database may differ by (contract, section 5).
+CLOCKS = "interval '5 minutes'"
+# Nothing has been made before this, by no pk.
+_BEGINNING = ("-infinity", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a snapshot may end unasked (contract, section 5).
+
+    Attributes:
+        percent: of a type's live records on the connector.
+        few: so many records of a type it may end whatever part of them that is, up to half.
+    """
+
+    percent: int = 15
+    few: int = 20
+
+    def allow(self, ends: int, live: int) -> bool:
+        """Say whether it may end so many of a type's live records."""
+        return 2 * ends <= live and (ends <= self.few or 100 * ends <= self.percent * live)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The row of a run, behind the lock of its connector.
+
+    Attributes:
+        pk: the row's.
+        noted: by record type the last row that was there when the run began, and when that was.
+        since: nothing that the run wrote is older.
+    """
+
+    pk: int
+    noted: Mapping[str, Any]
+    since: str
+
+
+def complete_chunk(transaction: Transaction, arrival: Arrival, most: int, limits: Limits) -> Outcome:
+    """Complete a run, or do the next part of its snapshot.
+
+    Args:
+        transaction: the scope to write in; there should be nothing else in it.
+        arrival: a `run.completed`.
+        most: how many rows of each type of records to end at most.
+        limits: how much it may end unasked.
+
+    Returns:
+        `in_progress` where there may be more to end, or what became of the message; `ended` is of this chunk. `parked`
+        where a message of the run is missing, or where it would end too much.
+
+    Raises:
+        ServiceUnavailable: another delivery of it was quicker; try again in a new transaction, which sees it.
+        DBAPIError: SQLAlchemy's.
+    """
+    item = arrival.work
+    if not isinstance(item, Completed):
+        raise TypeError(arrival.type)
+    of = {"connector": item.workspace_connector_id, "run": item.run}
+    taken = take_up(transaction, arrival, item, Statement(_MISSING, {**of, "ids": array(item.message_ids)}))
+    if isinstance(taken, Outcome):
+        return taken
+    (missing,) = taken.answers
+    problems = tuple(Problem("incomplete_run", type_, str(id_)) for type_, id_ in missing)
+    if problems and taken.was.outcome != "in_progress":
+        return _park(transaction, arrival, taken, problems, _shown(item.snapshot))
+    if taken.was.reason == "too_many_endings" and not arrival.is_confirmed:
+        # As it was: whoever may carry it out is asked for nothing new.
+        return Outcome(status="parked", reason="too_many_endings")
+    return _Chunk(transaction, arrival, item, taken, most).do(limits)
+
+
+def _park(
+    transaction: Transaction,
+    arrival: Arrival,
+    taken: TakenUp,
+    problems: tuple[Problem, ...],
+    snapshot: Mapping[str, Any] | None,
+) -> Outcome:
+    """Park a `run.completed`; its run is incomplete."""
+    outcome = Outcome(status="parked", reason=problems[0].code, problems=problems, problem_count=len(problems))
+    entry = parked(arrival, taken.was, outcome, (taken.connector, taken.entry.workspace_pk))
+    with messages.claiming():
+        execute_pipelined(
+            transaction,
+            [*messages.write([entry]), _set_state(arrival, taken, "incomplete", snapshot)],
+        )
+    return outcome
+
+
+def _shown(snapshot: Snapshot | None, counted: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any] | None:
+    """Return a snapshot as its run shows it."""
+    if snapshot is None:
+        return None
+    return {
+        "direction": snapshot.direction,
+        "types": list(snapshot.types),
+        "read_since": snapshot.read_since,
+        "endings": list(counted),
+    }
+
+
+def _set_state(arrival: Arrival, taken: TakenUp, state: State, snapshot: Mapping[str, Any] | None) -> Statement:
+    item = arrival.work
+    if not isinstance(item, Completed):
+        raise TypeError(arrival.type)
+    return Statement(
+        _SET_STATE,
+        {
+            "connector": taken.connector,
+            "run": item.run,
+            "state": state,
+            "expected": len(item.message_ids),
+            "snapshot": None if snapshot is None else json.dumps(snapshot),
+            "occurred_at": item.occurred_at,
+            "message": taken.was.pk,
+        },
+    )
+
+
+class _Chunk:
+    """One transaction of a `run.completed` whose messages are all applied."""
+
+    def __init__(self, transaction: Transaction, arrival: Arrival, item: Completed, taken: TakenUp, most: int) -> None:
+        self._transaction = transaction
+        self._arrival = arrival
+        self._item = item
+        self._taken = taken
+        self._most = most
+        self._progress: Progress = dict(taken.was.progress)
+        if arrival.is_confirmed and taken.was.reason == "too_many_endings":
+            self._progress["is_confirmed"] = True
+
+    def do(self, limits: Limits) -> Outcome:
+        """Count, or end, the next rows; complete the run behind the last of them."""
+        run, snapshot = self._begin(), self._item.snapshot
+        if snapshot is None:
+            return self._finish()
+        if not self._progress.get("is_confirmed") and not self._progress.get("is_counted"):
+            if not self._count(run, snapshot):
+                return self._go_on(0)
+            counted = self._counted(snapshot)
+            self._progress["is_counted"] = True
+            exceeding = tuple(
+                Problem("too_many_endings", each["type"], f"{each['records']} of {each['live']}")
+                for each in counted
+                if not limits.allow(each["records"], each["live"])
+            )
+            shown = _shown(snapshot, counted)
+            if exceeding:
+                was = replace(self._taken.was, outcome="in_progress")
+                return _park(self._transaction, self._arrival, replace(self._taken, was=was), exceeding, shown)
+            execute_pipelined(self._transaction, [_set_state(self._arrival, self._taken, "completing", shown)])
+        ended, is_over = self._end(run, snapshot)
+        return self._finish(ended) if is_over else self._go_on(ended)
+
+    def _begin(self) -> _Run:
+        """Write the message down, and its run's state with its first chunk."""
+        taken, snapshot = self._taken, self._item.snapshot
+        counts = {type_: {"ended": 0} for type_ in (snapshot.types if snapshot else ())}
+        begun = messages.write([replace(taken.entry, counts=counts)])
+        of = {"connector": taken.connector, "run": self._item.run}
+        if self._progress.get("is_confirmed"):
+            # What was counted when it was parked is what is ended now.
+            begun.append(Statement(_BEGIN, of))
+        elif taken.was.outcome != "in_progress":
+            begun.append(_set_state(self._arrival, taken, "completing", _shown(snapshot)))
+        with messages.claiming():
+            *_, rows = execute_pipelined(self._transaction, [*begun, Statement(_RUN, of)])
+        return _Run(*rows.one())
+
+    def _count(self, run: _Run, snapshot: Snapshot) -> bool:
+        """Count the next live records of each type, and what of them would end; return whether that was all."""
+        known: dict[RecordType, Any] = self._progress.setdefault("counted", {})
+        types = [type_ for type_ in snapshot.types if not known.get(type_, {}).get("is_over")]
+        asked = [
+            Statement(
+                _count(type_, snapshot.direction),
+                self._values(run, snapshot, type_, known.get(type_, {}).get("place", _BEGINNING))
+                | {"walked": COUNTED * self._most},
+            )
+            for type_ in types
+        ]
+        for type_, rows in zip(types, execute_pipelined(self._transaction, asked), strict=True):
+            so_far = known.setdefault(type_, {"live": 0, "ends": 0, "is_over": True})
+            so_far["is_over"] = True
+            for looked_at, live, ends, time, pk in rows:
+                so_far |= {"live": so_far["live"] + live, "ends": so_far["ends"] + ends, "place": [time, pk]}
+                so_far["is_over"] = looked_at < COUNTED * self._most
+        return all(each["is_over"] for each in known.values())
+
+    def _counted(self, snapshot: Snapshot) -> list[Mapping[str, Any]]:
+        known = self._progress["counted"]
+        return [
+            {"type": type_, "records": known[type_]["ends"], "live": known[type_]["live"]} for type_ in snapshot.types
+        ]
+
+    def _end(self, run: _Run, snapshot: Snapshot) -> tuple[int, bool]:
+        """End the next rows of each type; return how many, and whether that was all."""
+        places: dict[RecordType, Any] = self._progress.setdefault("ended", {})
+        walked = WALKED * self._most
+        asked = [
+            Statement(
+                _end(type_, snapshot.direction),
+                self._values(run, snapshot, type_, places.get(type_, _BEGINNING))
+                | {"walked": walked, "most": self._most, "message": self._taken.was.pk},
+            )
+            for type_ in snapshot.types
+        ]
+        ended, is_over = 0, True
+        for type_, rows in zip(snapshot.types, execute_pipelined(self._transaction, asked), strict=True):
+            for looked_at, gone, time, pk in rows:
+                places[type_] = [time, pk]
+                ended += gone
+                is_over = is_over and looked_at < walked and gone < self._most
+        return ended, is_over
+
+    def _values(self, run: _Run, snapshot: Snapshot, type_: RecordType, place: Sequence[Any]) -> dict[str, Any]:
+        time, pk = place
+        return {
+            "connector": self._taken.connector,
+            "run": run.pk,
+            "time": time,
+            "pk": pk,
+            "read_since": snapshot.read_since,
+            # Of a run that is older than its row nothing was noted.
+            "last_pk": run.noted.get(type_, 0),
+            "there_at": run.noted.get("at", "-infinity"),
+            "since": run.since,
+        }
+
+    def _go_on(self, ended: int) -> Outcome:
+        execute_pipelined(self._transaction, [messages.proceed(self._taken.was.pk, self._progress)])
+        return Outcome(status="in_progress", ended=ended)
+
+    def _finish(self, ended: int = 0) -> Outcome:
+        of = {"connector": self._taken.connector, "run": self._item.run}
+        execute_pipelined(self._transaction, [messages.proceed(self._taken.was.pk, None), Statement(_FINISH, of)])
+        return Outcome(status="applied", ended=ended)
+
+
+_OF_RUN = "workspace_connector_pk = :connector AND run = :run"
+_SET_STATE = text(f"""
+UPDATE {sync_runs}
+   SET state = :state, messages_expected = :expected, snapshot = CAST(:snapshot AS jsonb),
+       occurred_at = CAST(:occurred_at AS timestamptz), completed_by_pk = :message
+ WHERE {_OF_RUN}""")
+_BEGIN = text(f"UPDATE {sync_runs} SET state = 'completing' WHERE {_OF_RUN}")
+_FINISH = text(f"UPDATE {sync_runs} SET state = 'complete', completed_at = now() WHERE {_OF_RUN}")
+# A transaction of the run may have begun some time before the one that made its row, and waited for it.
+_RUN = text(f"SELECT pk, noted, CAST(started_at - interval '1 day' AS text) FROM {sync_runs} WHERE {_OF_RUN}")
+
+# Unless its snapshot is under way: what the `run.completed` names and is not applied in the run, by the producer's ids;
+# and what took an id that was another's, which somebody has to dismiss: whoever sent it meant something by it.
+_MISSING = text(f"""
+WITH of_run AS MATERIALIZED (
+  SELECT (SELECT known.pk
+            FROM {sync_runs} AS known
+           WHERE known.run = :run AND known.workspace_connector_pk = (
+             SELECT connector.pk FROM {workspace_connectors} AS connector WHERE connector.id = CAST(:connector AS uuid))
+         ) AS pk
+)
+SELECT 'message' AS type, named.id
+  FROM of_run
+ CROSS JOIN unnest(CAST(:ids AS uuid[])) AS named (id)
+ WHERE (SELECT known.state FROM {sync_runs} AS known WHERE known.pk = of_run.pk) IS DISTINCT FROM 'completing'
+   AND (SELECT true
+          FROM {sync_messages} AS message
+         WHERE message.message_id = named.id AND {IS_MESSAGE} AND message.sync_run_pk = of_run.pk
+           AND message.outcome = 'applied' AND message.reverted_by_pk IS NULL) IS NULL
+ UNION ALL
+SELECT 'sync_message', message.id
+  FROM of_run
+ CROSS JOIN LATERAL (
+    SELECT found.id FROM {sync_messages} AS found
+     WHERE found.sync_run_pk = of_run.pk AND found.outcome = 'parked' AND found.reason = 'reused_id'
+  ) AS message""")
+
+
+# From one live row of the connector to the next, by the index of its direction (`disconnecting`).
+def _walked(type_: RecordType, direction: Direction, beyond: str) -> str:
+    return f"""
+place AS MATERIALIZED (
+  SELECT CAST(:connector AS bigint) AS connector_pk, CAST(:time AS timestamptz) AS time, CAST(:pk AS bigint) AS pk,
+         CAST(:read_since AS timestamptz) - {CLOCKS} AS before, CAST(:there_at AS timestamptz) AS there_at
+),
+walked AS MATERIALIZED (
+  SELECT old.*
+    FROM place
+   CROSS JOIN LATERAL (
+      SELECT found.created_at, found.pk, found.updated_at, found.{type_}_pk AS record_pk
+        FROM {RECORDS[type_].provenance} AS found
+       WHERE (found.workspace_connector_pk, found.created_at, found.pk) > (place.connector_pk, place.time, place.pk)
+         AND (found.workspace_connector_pk, found.created_at, found.pk) < {beyond}
+         AND found.deleted_at IS NULL AND found.direction = '{direction}'
+       ORDER BY found.workspace_connector_pk, found.created_at, found.pk
+       LIMIT (SELECT CAST(:walked AS integer))
+    ) AS old
+)"""
+
+
+# The live rows of a record on the connector: as `ending` finds them, and for its reasons.
+def _of_record(type_: RecordType, direction: Direction, record: str) -> str:
+    pair = f"(row.{type_}_pk, row.workspace_connector_pk)"
+    of = f"({record}, place.connector_pk)"
+    return f"""{RECORDS[type_].provenance} AS row
+           WHERE row.{type_}_pk = {record} AND {pair} >= {of} AND {pair} <= {of}
+             AND row.direction = '{direction}' AND row.deleted_at IS NULL"""
+
+
+def _is_named(type_: RecordType, direction: Direction, record: str) -> str:
+    """Return the condition that a message of the run named a record: it wrote a row, live or dead."""
+    of_run = f"""(SELECT message.sync_run_pk = :run AND message.message_type = 'records.synced'
+                     FROM {sync_messages} AS message WHERE message.pk = row.sync_message_pk)"""
+    return f"""((SELECT true FROM {_of_record(type_, direction, record)}
+             AND row.pk > CAST(:last_pk AS bigint) AND {of_run} LIMIT 1) IS NOT NULL
+          OR (SELECT true FROM {RECORDS[type_].provenance} AS row
+           WHERE row.{type_}_pk = {record} AND row.created_at >= CAST(:since AS timestamptz)
+             AND row.deleted_at IS NOT NULL AND row.direction = '{direction}'
+             AND row.workspace_connector_pk + 0 = place.connector_pk
+             AND row.pk > CAST(:last_pk AS bigint) AND {of_run} LIMIT 1) IS NOT NULL)"""
+
+
+# What was there when the run began, and had not changed since its source was read: by the producer's clock, which may
+# be slow, and by ours, as it may be fast.
+def _is_old(row: str) -> str:
+    updated = f"coalesce({row}.updated_at, {row}.created_at)"
+    return (
+        f"{row}.pk <= CAST(:last_pk AS bigint) AND {row}.created_at < place.before"
+        f" AND {updated} < place.before AND {updated} <= place.there_at"
+    )
+
+
+# A record is counted with the first of its rows.
+@cache
+def _count(type_: RecordType, direction: Direction) -> TextClause:
+    of_record = _of_record(type_, direction, "walked.record_pk")
+    return text(f"""
+WITH {_walked(type_, direction, "(place.connector_pk + 1, '-infinity', 0)")},
+live AS MATERIALIZED (
+  SELECT walked.record_pk
+    FROM place
+   CROSS JOIN walked
+   WHERE walked.pk = (SELECT row.pk FROM {of_record}
+           ORDER BY row.{type_}_pk, row.workspace_connector_pk, row.created_at, row.pk LIMIT 1)
+),
+gone AS MATERIALIZED (
+  SELECT walked.record_pk
+    FROM place
+   CROSS JOIN live AS walked
+   WHERE (SELECT true FROM {of_record} AND {_is_old("row")} LIMIT 1) IS NOT NULL
+     AND NOT {_is_named(type_, direction, "walked.record_pk")}
+)
+SELECT (SELECT count(*) FROM walked), (SELECT count(*) FROM live), (SELECT count(*) FROM gone),
+       CAST(created_at AS text), pk
+  FROM walked
+ ORDER BY created_at DESC, pk DESC
+ LIMIT 1""")
+
+
+@cache
+def _end(type_: RecordType, direction: Direction) -> TextClause:
+    return text(f"""
+WITH {_walked(type_, direction, "(place.connector_pk, place.before, 0)")},
+stale AS MATERIALIZED (
+  SELECT walked.created_at, walked.pk
+    FROM place
+   CROSS JOIN walked
+   WHERE {_is_old("walked")} AND NOT {_is_named(type_, direction, "walked.record_pk")}
+   ORDER BY walked.created_at, walked.pk
+   LIMIT (SELECT CAST(:most AS integer))
+),
+ended AS (
+  UPDATE {RECORDS[type_].provenance} AS old
+     SET deleted_at = now(), updated_at = now(), ended_by_pk = CAST(:message AS bigint)
+   WHERE old.pk = ANY (ARRAY(SELECT stale.pk FROM stale)) AND old.deleted_at IS NULL
+  RETURNING old.ended_by_pk AS message_pk
+),
+{counted_with_run(type_, "ended")}
+SELECT (SELECT count(*) FROM walked), (SELECT count(*) FROM stale), CAST(reached.created_at AS text), reached.pk
+  FROM (SELECT created_at, pk FROM walked
+         WHERE (SELECT count(*) FROM stale) < CAST(:most AS integer) OR (created_at, pk) <= (
+           SELECT created_at, pk FROM stale ORDER BY created_at DESC, pk DESC LIMIT 1)) AS reached
+ ORDER BY reached.created_at DESC, reached.pk DESC
+ LIMIT 1""")

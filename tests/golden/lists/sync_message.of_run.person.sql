@@ -1,0 +1,338 @@
+-- GET /v1/sync-messages?filter[sync_run]=00000000-0000-0000-0000-000000000001, for a person.
+-- 7,652 bytes as it is sent.
+
+-- Who is calling, while they are there.
+WITH caller AS (
+  SELECT caller.pk
+  FROM core_api.peoples AS caller
+  WHERE caller.id = :caller_id::UUID
+    AND caller.deleted_at IS NULL
+    AND caller.source IS NOT NULL
+),
+-- The live groups of which the caller is an active member.
+visible_groups AS (
+  SELECT team.pk
+  FROM core_api.workspace_group_memberships AS membership
+  JOIN core_api.workspace_groups AS team ON team.pk = membership.workspace_group_pk
+  WHERE membership.people_pk = (SELECT pk FROM caller)
+    AND membership.status = 'active'
+    AND membership.deleted_at IS NULL
+    AND team.deleted_at IS NULL
+),
+-- The same, as an array.
+own_groups AS (
+  SELECT ARRAY(SELECT pk FROM visible_groups) AS pks
+),
+-- Some of the workspaces that are opened to the caller, live or not: enough to know whether they are few.
+opened AS ((
+    SELECT membership.workspace_pk AS pk
+    FROM core_api.workspace_memberships AS membership
+    WHERE membership.people_pk = (SELECT pk FROM caller)
+      AND membership.status = 'active'
+      AND membership.deleted_at IS NULL
+    ORDER BY pk
+    LIMIT 17
+  ) UNION ALL (
+    SELECT of_group.pk
+    FROM visible_groups
+    CROSS JOIN LATERAL (
+      SELECT enrolment.workspace_pk AS pk
+      FROM core_api.workspace_group_workspaces AS enrolment
+      WHERE enrolment.deleted_at IS NULL
+        AND enrolment.workspace_group_pk = visible_groups.pk
+      ORDER BY enrolment.workspace_pk
+      LIMIT 17
+    ) AS of_group
+    LIMIT 17
+  )),
+-- They as an array; null where they are not few, and each row's workspace is looked up (docs/adr/0042).
+few AS (
+  SELECT CASE WHEN (SELECT count(*) FROM opened) <= 16 THEN ARRAY(
+    SELECT opened.pk
+    FROM opened
+    WHERE (
+      SELECT true
+      FROM core_api.workspaces AS live
+      WHERE live.pk = opened.pk
+        AND live.deleted_at IS NULL
+    )
+  ) END AS workspaces
+),
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
+driver AS (
+  SELECT parent.pk, parent.id, parent.workspace_pk
+  FROM (
+    SELECT wanted.id,
+      coalesce(row.pk, 0) AS pk,
+      coalesce(row.workspace_pk, 0) AS workspace_pk,
+      row.workspace_connector_pk
+    FROM unnest(:sync_run_in::UUID[]) AS wanted(id)
+    LEFT JOIN wellspring.sync_runs AS row ON row.id = wanted.id
+    OFFSET 0
+  ) AS parent
+  WHERE coalesce(parent.workspace_pk = ANY((SELECT workspaces FROM few)::bigint[]), (
+      SELECT way.pk
+      FROM (
+        SELECT membership.workspace_pk AS pk
+        FROM core_api.workspace_memberships AS membership
+        WHERE membership.people_pk = (SELECT pk FROM caller)
+          AND membership.status = 'active'
+          AND membership.deleted_at IS NULL
+          AND membership.workspace_pk BETWEEN parent.workspace_pk AND parent.workspace_pk
+        OFFSET 0
+      ) AS way
+      WHERE (
+        SELECT true
+        FROM core_api.workspaces AS live
+        WHERE live.pk = way.pk
+          AND live.deleted_at IS NULL
+      )
+      LIMIT 1
+    ) IS NOT NULL OR (
+      SELECT way.pk
+      FROM (
+        SELECT enrolment.workspace_pk AS pk
+        FROM own_groups
+        JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = ANY(own_groups.pks)
+        WHERE enrolment.deleted_at IS NULL
+          AND enrolment.workspace_pk = parent.workspace_pk
+        OFFSET 0
+      ) AS way
+      WHERE (
+        SELECT true
+        FROM core_api.workspaces AS live
+        WHERE live.pk = way.pk
+          AND live.deleted_at IS NULL
+      )
+      LIMIT 1
+    ) IS NOT NULL)
+),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
+head AS (
+  SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
+  FROM driver
+  CROSS JOIN LATERAL (
+    SELECT *
+    FROM ((
+        SELECT row.received_at AS head_at, row.pk AS head_pk
+        FROM wellspring.sync_messages_of_caller AS row
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'applied'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT 1
+      ) UNION ALL (
+        SELECT row.received_at AS head_at, row.pk AS head_pk
+        FROM wellspring.sync_messages_of_caller AS row
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'in_progress'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT 1
+      ) UNION ALL (
+        SELECT row.received_at AS head_at, row.pk AS head_pk
+        FROM wellspring.sync_messages_of_caller AS row
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'parked'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT 1
+      ) UNION ALL (
+        SELECT row.received_at AS head_at, row.pk AS head_pk
+        FROM wellspring.sync_messages_of_caller AS row
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'dismissed'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT 1
+      )) AS merged
+    ORDER BY head_at DESC, head_pk DESC
+    LIMIT 1
+  ) AS head
+  ORDER BY head.head_at DESC, head.head_pk DESC
+  LIMIT :rows
+),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
+page AS (
+  SELECT found.*, driver.id AS sync_run_id
+  FROM head AS driver
+  CROSS JOIN LATERAL (
+    SELECT *
+    FROM ((
+        SELECT row.pk,
+          row.id,
+          row.message_id,
+          row.message_type,
+          row.direction,
+          row.mode,
+          row.run,
+          row.occurred_at,
+          row.received_at,
+          row.processed_at,
+          row.outcome,
+          row.reason,
+          row.problems,
+          row.counts,
+          workspace_connector.id AS workspace_connector_id,
+          workspace.id AS workspace_id
+        FROM wellspring.sync_messages_of_caller AS row
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspace_connectors AS p
+          WHERE p.pk = row.workspace_connector_pk
+          OFFSET 0
+        ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspaces AS p
+          WHERE p.pk = row.workspace_pk
+          OFFSET 0
+        ) AS workspace ON true
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'applied'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT :rows - driver.place + 1
+      ) UNION ALL (
+        SELECT row.pk,
+          row.id,
+          row.message_id,
+          row.message_type,
+          row.direction,
+          row.mode,
+          row.run,
+          row.occurred_at,
+          row.received_at,
+          row.processed_at,
+          row.outcome,
+          row.reason,
+          row.problems,
+          row.counts,
+          workspace_connector.id AS workspace_connector_id,
+          workspace.id AS workspace_id
+        FROM wellspring.sync_messages_of_caller AS row
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspace_connectors AS p
+          WHERE p.pk = row.workspace_connector_pk
+          OFFSET 0
+        ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspaces AS p
+          WHERE p.pk = row.workspace_pk
+          OFFSET 0
+        ) AS workspace ON true
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'in_progress'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT :rows - driver.place + 1
+      ) UNION ALL (
+        SELECT row.pk,
+          row.id,
+          row.message_id,
+          row.message_type,
+          row.direction,
+          row.mode,
+          row.run,
+          row.occurred_at,
+          row.received_at,
+          row.processed_at,
+          row.outcome,
+          row.reason,
+          row.problems,
+          row.counts,
+          workspace_connector.id AS workspace_connector_id,
+          workspace.id AS workspace_id
+        FROM wellspring.sync_messages_of_caller AS row
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspace_connectors AS p
+          WHERE p.pk = row.workspace_connector_pk
+          OFFSET 0
+        ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspaces AS p
+          WHERE p.pk = row.workspace_pk
+          OFFSET 0
+        ) AS workspace ON true
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'parked'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT :rows - driver.place + 1
+      ) UNION ALL (
+        SELECT row.pk,
+          row.id,
+          row.message_id,
+          row.message_type,
+          row.direction,
+          row.mode,
+          row.run,
+          row.occurred_at,
+          row.received_at,
+          row.processed_at,
+          row.outcome,
+          row.reason,
+          row.problems,
+          row.counts,
+          workspace_connector.id AS workspace_connector_id,
+          workspace.id AS workspace_id
+        FROM wellspring.sync_messages_of_caller AS row
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspace_connectors AS p
+          WHERE p.pk = row.workspace_connector_pk
+          OFFSET 0
+        ) AS workspace_connector ON true
+        LEFT JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspaces AS p
+          WHERE p.pk = row.workspace_pk
+          OFFSET 0
+        ) AS workspace ON true
+        WHERE row.sync_run_pk = driver.pk
+          AND row.outcome = 'dismissed'
+        ORDER BY row.received_at DESC, row.pk DESC
+        LIMIT :rows - driver.place + 1
+      )) AS merged
+    ORDER BY received_at DESC, pk DESC
+    LIMIT :rows - driver.place + 1
+  ) AS found
+  ORDER BY found.received_at DESC, found.pk DESC
+  LIMIT :rows
+),
+-- The rows, and what is shown with them.
+shown AS (
+  SELECT *
+  FROM page
+)
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
+SELECT pk,
+  id::text AS id,
+  message_id::text AS message_id,
+  message_type,
+  direction,
+  mode,
+  run,
+  occurred_at::text AS occurred_at,
+  received_at::text AS received_at,
+  processed_at::text AS processed_at,
+  outcome,
+  reason,
+  problems,
+  counts,
+  workspace_connector_id::text AS workspace_connector_id,
+  workspace_id::text AS workspace_id,
+  sync_run_id::text AS sync_run_id
+FROM shown
+WHERE (
+  SELECT wellspring.leave_ids('sync_message__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('sync_message__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('sync_message__sync_run', array_agg(sync_run_id))
+  FROM shown
+)
+ORDER BY shown.received_at DESC, pk DESC

@@ -1,0 +1,74 @@
+-- GET /v1/sync-runs?filter[state]=incomplete, for a service.
+-- 1,357 bytes as it is sent.
+
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
+WITH page AS (
+  SELECT row.pk,
+    row.id,
+    row.run,
+    row.state,
+    row.messages_expected,
+    row.messages_applied,
+    row.messages_parked,
+    row.snapshot,
+    row.counts,
+    row.occurred_at,
+    row.started_at,
+    row.completed_at,
+    workspace_connector.id AS workspace_connector_id,
+    workspace.id AS workspace_id
+  FROM wellspring.sync_runs AS row
+  CROSS JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.workspace_connectors AS p
+    WHERE p.pk = row.workspace_connector_pk
+    OFFSET 0
+  ) AS workspace_connector
+  CROSS JOIN LATERAL (
+    SELECT p.id
+    FROM core_api.workspaces AS p
+    WHERE p.pk = row.workspace_pk
+      AND p.deleted_at IS NULL
+      AND EXISTS (
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = p.pk
+        AND there.deleted_at IS NULL
+    )
+    OFFSET 0
+  ) AS workspace
+  WHERE row.state = :state_eq::VARCHAR
+  ORDER BY row.started_at DESC, row.pk DESC
+  LIMIT :rows
+),
+-- The rows, and what is shown with them.
+shown AS (
+  SELECT *
+  FROM page
+)
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
+SELECT pk,
+  id::text AS id,
+  run,
+  state,
+  messages_expected,
+  messages_applied,
+  messages_parked,
+  snapshot,
+  counts,
+  occurred_at::text AS occurred_at,
+  started_at::text AS started_at,
+  completed_at::text AS completed_at,
+  workspace_connector_id::text AS workspace_connector_id,
+  workspace_id::text AS workspace_id
+FROM shown
+WHERE (
+  SELECT wellspring.leave_ids('sync_run__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('sync_run__workspace', array_agg(workspace_id))
+  FROM shown
+)
+ORDER BY shown.started_at DESC, pk DESC

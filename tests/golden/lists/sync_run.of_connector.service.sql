@@ -1,0 +1,106 @@
+-- GET /v1/sync-runs?filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a service.
+-- 2,091 bytes as it is sent.
+
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
+WITH driver AS (
+  SELECT parent.pk, parent.id, parent.workspace_pk
+  FROM core_api.workspace_connectors AS parent
+  WHERE parent.id = ANY(:workspace_connector_in::UUID[])
+    AND EXISTS (
+    SELECT
+    FROM core_api.workspaces AS there
+    WHERE there.pk = parent.workspace_pk
+      AND there.deleted_at IS NULL
+  )
+),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
+head AS (
+  SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
+  FROM driver
+  CROSS JOIN LATERAL (
+    SELECT row.started_at AS head_at, row.pk AS head_pk
+    FROM wellspring.sync_runs AS row
+    CROSS JOIN LATERAL (
+      SELECT p.id
+      FROM core_api.workspaces AS p
+      WHERE p.pk = row.workspace_pk
+        AND p.deleted_at IS NULL
+        AND p.pk = driver.workspace_pk
+      OFFSET 0
+    ) AS workspace
+    WHERE row.workspace_connector_pk = driver.pk
+    ORDER BY row.started_at DESC, row.pk DESC
+    LIMIT 1
+  ) AS head
+  ORDER BY head.head_at DESC, head.head_pk DESC
+  LIMIT :rows
+),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
+page AS (
+  SELECT found.*, driver.id AS workspace_connector_id
+  FROM head AS driver
+  CROSS JOIN LATERAL (
+    SELECT row.pk,
+      row.id,
+      row.run,
+      row.state,
+      row.messages_expected,
+      row.messages_applied,
+      row.messages_parked,
+      row.snapshot,
+      row.counts,
+      row.occurred_at,
+      row.started_at,
+      row.completed_at,
+      workspace.id AS workspace_id
+    FROM wellspring.sync_runs AS row
+    CROSS JOIN LATERAL (
+      SELECT p.id
+      FROM core_api.workspaces AS p
+      WHERE p.pk = row.workspace_pk
+        AND p.deleted_at IS NULL
+        AND p.pk = driver.workspace_pk
+      OFFSET 0
+    ) AS workspace
+    WHERE row.workspace_connector_pk = driver.pk
+    ORDER BY row.started_at DESC, row.pk DESC
+    LIMIT :rows - driver.place + 1
+  ) AS found
+  ORDER BY found.started_at DESC, found.pk DESC
+  LIMIT :rows
+),
+-- The rows, and what is shown with them.
+shown AS (
+  SELECT *
+  FROM page
+)
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
+SELECT pk,
+  id::text AS id,
+  run,
+  state,
+  messages_expected,
+  messages_applied,
+  messages_parked,
+  snapshot,
+  counts,
+  occurred_at::text AS occurred_at,
+  started_at::text AS started_at,
+  completed_at::text AS completed_at,
+  workspace_connector_id::text AS workspace_connector_id,
+  workspace_id::text AS workspace_id
+FROM shown
+WHERE (
+  SELECT wellspring.leave_ids('sync_run__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('sync_run__workspace', array_agg(workspace_id))
+  FROM shown
+)
+ORDER BY shown.started_at DESC, pk DESC

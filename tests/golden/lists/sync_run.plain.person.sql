@@ -1,0 +1,134 @@
+-- GET /v1/sync-runs, for a person.
+-- 3,029 bytes as it is sent.
+
+-- Who is calling, while they are there.
+WITH caller AS (
+  SELECT caller.pk
+  FROM core_api.peoples AS caller
+  WHERE caller.id = :caller_id::UUID
+    AND caller.deleted_at IS NULL
+    AND caller.source IS NOT NULL
+),
+-- The live groups of which the caller is an active member.
+visible_groups AS (
+  SELECT team.pk
+  FROM core_api.workspace_group_memberships AS membership
+  JOIN core_api.workspace_groups AS team ON team.pk = membership.workspace_group_pk
+  WHERE membership.people_pk = (SELECT pk FROM caller)
+    AND membership.status = 'active'
+    AND membership.deleted_at IS NULL
+    AND team.deleted_at IS NULL
+),
+-- All live workspaces that the caller sees: as a member, or by an enrolment in one of the groups.
+visible AS (
+  SELECT workspace.pk
+  FROM (
+    SELECT membership.workspace_pk AS pk
+    FROM core_api.workspace_memberships AS membership
+    WHERE membership.people_pk = (SELECT pk FROM caller)
+      AND membership.status = 'active'
+      AND membership.deleted_at IS NULL
+    UNION
+    SELECT enrolment.workspace_pk AS pk
+    FROM visible_groups
+    JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = visible_groups.pk
+    WHERE enrolment.deleted_at IS NULL
+  ) AS way
+  JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
+  WHERE workspace.deleted_at IS NULL
+),
+-- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
+-- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
+-- list the workspaces, too, where they would look each row's up.
+driver AS (
+  SELECT parent.pk, parent.id, parent.pk AS workspace_pk
+  FROM core_api.workspaces AS parent
+  WHERE parent.deleted_at IS NULL
+    AND (SELECT wellspring.leave_workspaces(false))
+    AND parent.pk = ANY(ARRAY(SELECT pk FROM visible))
+),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
+head AS (
+  SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
+  FROM driver
+  CROSS JOIN LATERAL (
+    SELECT row.started_at AS head_at, row.pk AS head_pk
+    FROM wellspring.sync_runs AS row
+    CROSS JOIN LATERAL (
+      SELECT p.id
+      FROM core_api.workspace_connectors AS p
+      WHERE p.pk = row.workspace_connector_pk
+      OFFSET 0
+    ) AS workspace_connector
+    WHERE row.workspace_pk = driver.pk
+    ORDER BY row.started_at DESC, row.pk DESC
+    LIMIT 1
+  ) AS head
+  ORDER BY head.head_at DESC, head.head_pk DESC
+  LIMIT :rows
+),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
+page AS (
+  SELECT found.*, driver.id AS workspace_id
+  FROM head AS driver
+  CROSS JOIN LATERAL (
+    SELECT row.pk,
+      row.id,
+      row.run,
+      row.state,
+      row.messages_expected,
+      row.messages_applied,
+      row.messages_parked,
+      row.snapshot,
+      row.counts,
+      row.occurred_at,
+      row.started_at,
+      row.completed_at,
+      workspace_connector.id AS workspace_connector_id
+    FROM wellspring.sync_runs AS row
+    CROSS JOIN LATERAL (
+      SELECT p.id
+      FROM core_api.workspace_connectors AS p
+      WHERE p.pk = row.workspace_connector_pk
+      OFFSET 0
+    ) AS workspace_connector
+    WHERE row.workspace_pk = driver.pk
+    ORDER BY row.started_at DESC, row.pk DESC
+    LIMIT :rows - driver.place + 1
+  ) AS found
+  ORDER BY found.started_at DESC, found.pk DESC
+  LIMIT :rows
+),
+-- The rows, and what is shown with them.
+shown AS (
+  SELECT *
+  FROM page
+)
+-- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
+-- what is included with them.
+SELECT pk,
+  id::text AS id,
+  run,
+  state,
+  messages_expected,
+  messages_applied,
+  messages_parked,
+  snapshot,
+  counts,
+  occurred_at::text AS occurred_at,
+  started_at::text AS started_at,
+  completed_at::text AS completed_at,
+  workspace_connector_id::text AS workspace_connector_id,
+  workspace_id::text AS workspace_id
+FROM shown
+WHERE (
+  SELECT wellspring.leave_ids('sync_run__workspace_connector', array_agg(workspace_connector_id))
+    AND wellspring.leave_ids('sync_run__workspace', array_agg(workspace_id))
+  FROM shown
+)
+ORDER BY shown.started_at DESC, pk DESC
