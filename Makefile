@@ -130,7 +130,7 @@ types: dev-venv
 	@$(PYTHON_IN) -m mypy
 
 imports: dev-venv
-	@PYTHONPATH=layers/shared .venv/bin/lint-imports
+	@PYTHONPATH=layers/shared:producer .venv/bin/lint-imports
 
 # Not --cached: SAM would not see a change of what builds the layers.
 template: sam-venv checkov-venv dev-venv

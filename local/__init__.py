@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-# The demo is made from the declarations, which live in the layer.
-LAYER = str(Path(__file__).resolve().parents[1] / "layers" / "shared")
-if LAYER not in sys.path:
-    sys.path.insert(0, LAYER)
+ROOT = Path(__file__).resolve().parents[1]
+# The demo is made from the declarations, which live in the layer, and is sent as a producer sends.
+PATH = [str(ROOT / "layers" / "shared"), str(ROOT / "producer")]
+sys.path[:0] = [folder for folder in PATH if folder not in sys.path]
