@@ -14,7 +14,7 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from local.settings import ROOT
 from local.template import Template
 from tests.producer.queues import URL, FakeSqs
-from wellspring.messages import MOST_RECORDS, MOST_REVERTED, parse
+from wellspring.messages import MOST_RECORDS, MOST_REVERTED, MalformedMessage, parse
 from wellspring.resources import records
 from wellspring_producer import Connector, InvalidRecord, NotCompleted, Workspace
 from wellspring_producer import messages as sent
@@ -41,6 +41,15 @@ def check(sqs: FakeSqs) -> None:
         assert entry["MessageGroupId"] in {CONNECTOR, WORKSPACE}
 
 
+def is_understood(body: dict[str, Any]) -> bool:
+    """Say whether the consumer does. The validator's `$` passes a line feed at the end."""
+    try:
+        parse(json.dumps(body))
+    except MalformedMessage:
+        return False
+    return True
+
+
 @given(
     named=some.lists(some.tuples(some.sampled_from([record.type for record in records()]), some.uuids(), texts)),
     gone=some.lists(some.uuids()),
@@ -65,7 +74,7 @@ def test_whatever_a_run_takes_is_a_message_and_what_it_refuses_is_none(
         )
     except ValueError:
         plain = [{"type": "company", "id": str(UUID(int=1))}]
-        assert not VALIDATOR.is_valid(body | {"run": name, "records": plain})
+        assert not is_understood(body | {"run": name, "records": plain})
         return
     with suppress(NotCompleted), run:
         for type_, id_, text in named:
@@ -73,7 +82,7 @@ def test_whatever_a_run_takes_is_a_message_and_what_it_refuses_is_none(
                 run.record(type_, id_, **{attribute[type_]: text})
             except InvalidRecord:
                 refused = {"type": type_, "id": str(id_), "attributes": {attribute[type_]: text}}
-                assert not VALIDATOR.is_valid(body | {"records": [refused]})
+                assert not is_understood(body | {"records": [refused]})
         for id_ in gone:
             run.invalidate("company", id_)
     check(sqs)
