@@ -267,7 +267,7 @@ class CompletedSnapshot(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     direction: Direction
-    types: Annotated[list[RecordType], Field(min_length=1, max_length=3)]
+    types: Annotated[list[RecordType], Field(min_length=1)]
     read_since: Instant
 
 

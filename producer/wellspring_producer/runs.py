@@ -51,7 +51,7 @@ class Snapshot:
     """
 
     direction: Direction
-    types: Annotated[Sequence[RecordType], Field(min_length=1, max_length=3)]
+    types: Annotated[Sequence[RecordType], Field(min_length=1)]
     read_since: AwareDatetime | None = None
 
 

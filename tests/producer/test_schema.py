@@ -32,13 +32,13 @@ instants = some.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(2026, 
 def check(sqs: FakeSqs) -> None:
     for entry in sqs.taken:
         body = json.loads(entry["MessageBody"])
+        assert entry["MessageDeduplicationId"] == body["id"]
+        assert entry["MessageGroupId"] in {CONNECTOR, WORKSPACE}
         if body["type"] == "run.completed":
             sent.RunCompleted.model_validate(body)
-            continue
-        VALIDATOR.validate(body)
-        message = parse(entry["MessageBody"])
-        assert message.id == entry["MessageDeduplicationId"]
-        assert entry["MessageGroupId"] in {CONNECTOR, WORKSPACE}
+        if body["type"] in SCHEMA["discriminator"]["mapping"]:
+            VALIDATOR.validate(body)
+            assert parse(entry["MessageBody"]).id == body["id"]
 
 
 def is_understood(body: dict[str, Any]) -> bool:

@@ -367,24 +367,3 @@ def test_the_producers_guide_tells_of_every_metric(name: str) -> None:
 def test_the_producers_guide_says_how_many_records_there_may_be() -> None:
     assert f"1 to {MOST_RECORDS:,} of" in GUIDE
     assert f"1 to {MOST_RECORDS:,} uuids" in GUIDE
-
-
-def test_the_guide_s_way_to_split_fits_whatever_the_records_say() -> None:
-    (source,) = re.findall(r"## Splitting\n.*?```python\n(.*?)```", GUIDE, re.DOTALL)
-    guide: dict[str, Any] = {}
-    exec(source, guide)  # noqa: S102  what the page shows is what runs
-    message = WHOLE | {"run": "nightly"}
-    job = uuid4()
-    plain = [{"type": "company", "id": str(uuid4())} for _ in range(7001)]
-    # As large as they may be, in what takes most bytes.
-    named = [each | {"attributes": {"name": "\N{MONEY BAG}" * 500}} for each in plain[:1000]]
-    escaped = [each | {"attributes": {"name": '"\\' * 250}} for each in plain[:1000]]
-    mixed = [each for pair in zip(plain, named, strict=False) for each in pair] + plain[1000:]
-    for records, most in ((plain, 3), (named, 10), (escaped, 6), (mixed, 12), ([], 0)):
-        bodies = guide["split"](message, records, job)
-        assert len(bodies) <= most
-        assert all(len(body) <= 256 * 1024 for body in bodies)
-        # What is no message raises.
-        assert len({parse(body.decode()).id for body in bodies}) == len(bodies)
-        assert [record for body in bodies for record in json.loads(body)["records"]] == records
-        assert guide["split"](message, records, job) == bodies
