@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -37,7 +38,7 @@ COMPANIES = [Company(uuid4(), f"Company {number} \N{MONEY BAG}") for number in r
 
 def understood(sqs: Any, url: str) -> list[dict[str, Any]]:
     """Take what the queue holds, as Lambda gets it; leave out what the consumer has no type for."""
-    found = []
+    found: list[dict[str, Any]] = []
     while received := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]).get("Messages"):
         for message in received:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -46,7 +47,13 @@ def understood(sqs: Any, url: str) -> list[dict[str, Any]]:
     return found
 
 
-@mock_aws
+@pytest.fixture
+def aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+@pytest.mark.usefixtures("aws")
 def test_the_guides_lines_send_what_the_consumer_applies(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("DEFAULT_REGION", "eu-west-1"), ("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test")):
         monkeypatch.setenv(f"AWS_{name}", value)
