@@ -59,7 +59,7 @@ def test_it_asks_for_what_it_imports_and_has_its_types() -> None:
 
 @pytest.mark.long
 def test_pip_installs_it_and_a_typed_program_runs(tmp_path: Path) -> None:
-    python = tmp_path / "venv/bin/python"
+    python = str(tmp_path / "venv/bin/python")
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     subprocess.run([python, "-m", "pip", "install", "-qq", "--no-input", ROOT / "producer"], check=True)
     program = tmp_path / "program.py"
