@@ -72,6 +72,6 @@ def test_pip_installs_it_and_a_typed_program_runs(tmp_path: Path) -> None:
     )
     installed = {line.partition("==")[0] for line in listed.stdout.split()}
     assert {"wellspring-producer", "boto3", "botocore", "pydantic"} <= installed
-    types = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--python-executable={python}", program]
+    types = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--python-executable={python}", str(program)]
     checked = subprocess.run(types, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
