@@ -1,6 +1,5 @@
 """The write path: a batch of messages through the sync handler, beside COPY of the rows that it makes."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from bench import product
 from bench.data import CONSUMER, SYNC, scratch
 from bench.measure import Curve, Result, Timed, compared, interleaved, milliseconds, point
 from bench.run import Run
+from wellspring_producer.messages import RecordsSynced
 
 NAMES = ("sync_by_records", "sync_10k", "sync_10x100", "sync_1", "sync_10", "sync_100", "sync_1000")
 AIMS = {"sync_10k": 1.8, "sync_10x100": 2.5}
@@ -133,21 +133,19 @@ def _event(connector: Connector, companies: Sequence[Company], sizes: Sequence[i
     records = []
     begin = 0
     for size in sizes:
-        body = {
-            "type": "records.synced",
-            "id": str(uuid4()),
-            "workspace_connector_id": str(connector.id),
-            "direction": "input",
-            "mode": "append",
-            "occurred_at": "2026-05-10T08:14:22.000Z",
-            "records": [{"type": "company", "id": str(company.id)} for company in companies[begin : begin + size]],
-        }
+        body = RecordsSynced(
+            id=uuid4(),
+            workspace_connector_id=connector.id,
+            direction="input",
+            records=[{"type": "company", "id": company.id} for company in companies[begin : begin + size]],
+            occurred_at="2026-05-10T08:14:22.000Z",
+        )
         begin += size
         records.append(
             {
                 "messageId": str(uuid4()),
                 "receiptHandle": "receipt",
-                "body": json.dumps(body),
+                "body": body.entry().body,
                 "attributes": {
                     "ApproximateReceiveCount": "1",
                     "SentTimestamp": "1778400862113",

@@ -17,6 +17,8 @@ from local import demo_data
 from local.errors import Fault
 from local.posting import Poster
 from wellspring.example_ids import demo_id
+from wellspring_producer.messages import entry_of
+from wellspring_producer.sending import Sender
 
 SECONDS_FOR_THE_CONSUMER = 90.0
 PAUSE_SECONDS = 0.05
@@ -114,13 +116,7 @@ class Demo:
         messages = [*demo_data.matches(), *demo_data.messages()]
         done = self._processed([message["id"] for message in messages])
         missing = [message for message in messages if message["id"] not in done]
-        for message in missing:
-            self._sqs.send_message(
-                QueueUrl=self._queue_url,
-                MessageBody=json.dumps(message),
-                MessageGroupId=message.get("workspace_connector_id") or message["workspace_id"],
-                MessageDeduplicationId=message["id"],
-            )
+        Sender(self._queue_url, self._sqs).send(*(entry_of(message) for message in missing))
         return len(missing)
 
     def wait(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from wellspring.example_ids import demo_id
 from wellspring.resources import Resource, ledgers, records, resource_of
+from wellspring_producer.messages import ProvidersMatched, RecordsSynced
 
 OCCURRED_AT = "2026-05-10T08:14:22.000Z"
 
@@ -283,24 +284,18 @@ def messages() -> Iterator[Row]:
 def matches() -> Iterator[Row]:
     """Yield the sync messages that match providers to workspaces, each with a fixed id."""
     for workspace in WORKSPACES:
-        yield {
-            "type": "providers.matched",
-            "id": demo_id("message", workspace.letter, MATCHED),
-            "workspace_id": workspace.id,
-            "provider_ids": [
-                demo_id("provider", "0", number) for letter, number, _ in CHOICES if letter == workspace.letter
-            ],
-        }
+        chosen = [demo_id("provider", "0", number) for letter, number, _ in CHOICES if letter == workspace.letter]
+        id_ = demo_id("message", workspace.letter, MATCHED)
+        yield ProvidersMatched(id=id_, workspace_id=workspace.id, provider_ids=chosen).members()
 
 
 def message(message_id: str, workspace_connector: str, direction: str, records: list[Row]) -> Row:
     """Return the body of a `records.synced` message."""
-    return {
-        "type": "records.synced",
-        "id": message_id,
-        "workspace_connector_id": workspace_connector,
-        "direction": direction,
-        "records": records,
-        "mode": "append",
-        "occurred_at": OCCURRED_AT,
-    }
+    return RecordsSynced(
+        id=message_id,
+        workspace_connector_id=workspace_connector,
+        direction=direction,
+        records=records,
+        mode="append",
+        occurred_at=OCCURRED_AT,
+    ).members()

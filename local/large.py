@@ -7,8 +7,8 @@ of the demo by SQL" (contract, section 9). Sums are kept by the tables' triggers
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import batched
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +19,7 @@ import pg8000.native
 from local import demo_data, large_data
 from local.errors import Fault
 from local.identity import Identity
-from local.large_data import LETTER, SOURCE, Sync
+from local.large_data import LETTER, SOURCE
 from local.load import load
 from local.posting import Poster
 from local.queue import client
@@ -27,10 +27,9 @@ from local.running import facts
 from local.settings import Settings
 from wellspring.example_ids import demo_id
 from wellspring.resources import ledgers, records
+from wellspring_producer.messages import entry_of
+from wellspring_producer.sending import MOST_ENTRIES, Sender
 
-# SQS takes ten messages of together 256 KiB; some of that is for what is said beside the bodies.
-TOGETHER = 10
-TOGETHER_BYTES = 240 * 1024
 # So many messages lie in the queue at most: the local server looks through all of them whenever it is asked for some.
 AHEAD = 100
 PAUSE_SECONDS = 0.1
@@ -95,14 +94,12 @@ class LargeDemo:
         syncs = large_data.syncs(self._now)
         records = sum(len(sync.body.get("records", ())) for sync in syncs)
         self._say(f"sending {len(syncs):,} sync messages of {records:,} records")
-        sqs = client(self._stack["sqs_endpoint_url"])
+        sender = Sender(self._stack["queue_url"], client(self._stack["sqs_endpoint_url"]))
         sent = done = 0
-        for several in together(syncs):
+        for several in batched(syncs, MOST_ENTRIES, strict=False):
             if sent - done > AHEAD:
                 done = self._wait(sent - AHEAD, len(syncs))
-            answer = sqs.send_message_batch(QueueUrl=self._stack["queue_url"], Entries=several)
-            if answer.get("Failed"):
-                raise Fault(f"the queue refuses messages: {answer['Failed'][0]}")
+            sender.send(*(entry_of(sync.body) for sync in several))
             sent += len(several)
         self._wait(sent, sent)
         print(file=sys.stderr)
@@ -235,28 +232,6 @@ def fill(settings: Settings, size: str) -> None:
     print(
         f"{time.monotonic() - began:5.1f} s  done: `make token` signs in as somebody who sees {owner} of the workspaces"
     )
-
-
-def together(syncs: Iterable[Sync]) -> Iterator[list[dict[str, str]]]:
-    """Yield the messages as entries of calls to SQS, as many in each as it takes."""
-    entries: list[dict[str, str]] = []
-    size = 0
-    for sync in syncs:
-        body = json.dumps(sync.body, separators=(",", ":"))
-        if entries and (len(entries) == TOGETHER or size + len(body) > TOGETHER_BYTES):
-            yield entries
-            entries, size = [], 0
-        entries.append(
-            {
-                "Id": str(len(entries)),
-                "MessageBody": body,
-                "MessageGroupId": sync.group,
-                "MessageDeduplicationId": sync.body["id"],
-            }
-        )
-        size += len(body)
-    if entries:
-        yield entries
 
 
 def _show(done: int, wanted: int) -> None:

@@ -230,10 +230,9 @@ def _upserted(type_: str, id_: str, data: dict[str, Any]) -> Row:
 # ---- the syncs -------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Sync:
-    """One message: when it is to have come, its FIFO group and its body."""
+    """One message: when it is to have come, and its body."""
 
     at: datetime
-    group: str
     body: Row
 
 
@@ -257,14 +256,14 @@ def _of_connection(connection: Connection, now: datetime, chance: random.Random)
         made = _synced(connection, number, at, brought)
         if place and place % 9 == 0:
             made["mode"] = "relink"
-        yield Sync(at, connection.id, made)
+        yield Sync(at, made)
         if place and place % 7 == 0:
             number += 1
             ended = {"type": "records.invalidated", "direction": None, "records": _some(connection, 3, chance)}
-            yield Sync(at + timedelta(minutes=5), connection.id, _named(connection, number) | ended)
+            yield Sync(at + timedelta(minutes=5), _named(connection, number) | ended)
     if connection.rhythm == "disconnected":
         at = now - timedelta(days=chance.uniform(3, 40))
-        yield Sync(at, connection.id, _named(connection, number + 1) | {"type": "connector.disconnected"})
+        yield Sync(at, _named(connection, number + 1) | {"type": "connector.disconnected"})
     if connection.rhythm == "failing":
         yield from _failures(connection, number, now, chance)
 
@@ -298,8 +297,7 @@ def _failures(connection: Connection, number: int, now: datetime, chance: random
     )
     for place, wrong in enumerate(chance.sample(bad, chance.randint(1, 3)), 1):
         at = now - timedelta(hours=chance.uniform(1, 40))
-        made = _synced(connection, number + place, at, _some(connection, 4, chance)) | wrong
-        yield Sync(at, str(made["workspace_connector_id"]), made)
+        yield Sync(at, _synced(connection, number + place, at, _some(connection, 4, chance)) | wrong)
 
 
 def _first(connection: Connection, chance: random.Random) -> list[Row]:

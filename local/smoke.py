@@ -20,6 +20,9 @@ from uuid import uuid4
 
 import boto3
 
+from wellspring_producer.messages import Entry, RecordsSynced
+from wellspring_producer.sending import Sender
+
 SECONDS = 120
 PAUSE_SECONDS = 2
 LIST = "/v1/company-workspace-connectors"
@@ -36,12 +39,12 @@ class Deployment:
     Attributes:
         api_url: without a slash at the end.
         token: of a service with `system:read`.
-        send: sends one message of a group to the sync queue.
+        send: sends one message to the sync queue.
     """
 
     api_url: str
     token: str
-    send: Callable[[str, str], None]
+    send: Callable[[Entry], None]
 
 
 def ask(url: str, *, token: str = "", form: Mapping[str, str] | None = None) -> Any:
@@ -67,7 +70,7 @@ def check(deployment: Deployment, connector: str = "", company: str = "") -> lis
         filters = {"filter[company]": company, "filter[workspace_connector]": connector, "page[size]": "1"}
         newest = f"{deployment.api_url}{LIST}?{urlencode({'sort': '-created_at', **filters})}"
         before = ask(newest, token=deployment.token)["data"]
-        deployment.send(connector, json.dumps(_message(connector, company)))
+        deployment.send(_message(connector, company))
         deadline = time.monotonic() + SECONDS
         while ask(newest, token=deployment.token)["data"] == before:
             if time.monotonic() > deadline:
@@ -77,16 +80,14 @@ def check(deployment: Deployment, connector: str = "", company: str = "") -> lis
     return done
 
 
-def _message(connector: str, company: str) -> dict[str, Any]:
-    return {
-        "type": "records.synced",
-        "id": str(uuid4()),
-        "workspace_connector_id": connector,
-        "direction": "input",
-        "records": [{"type": "company", "id": company}],
-        "mode": "append",
-        "occurred_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-    }
+def _message(connector: str, company: str) -> Entry:
+    return RecordsSynced(
+        id=uuid4(),
+        workspace_connector_id=connector,
+        direction="input",
+        records=[{"type": "company", "id": company}],
+        occurred_at=datetime.now(UTC),
+    ).entry()
 
 
 def deployed(stack: str, environment: Mapping[str, str]) -> Deployment:
@@ -101,16 +102,7 @@ def deployed(stack: str, environment: Mapping[str, str]) -> Deployment:
         **({"scope": environment["SMOKE_SCOPE"]} if environment.get("SMOKE_SCOPE") else {}),
     }
     token = ask(environment["SMOKE_TOKEN_URL"], form=form)["access_token"]
-
-    def send(group: str, body: str) -> None:
-        boto3.client("sqs").send_message(
-            QueueUrl=outputs["SyncQueueUrl"],
-            MessageBody=body,
-            MessageGroupId=group,
-            MessageDeduplicationId=json.loads(body)["id"],
-        )
-
-    return Deployment(outputs["ApiUrl"], token, send)
+    return Deployment(outputs["ApiUrl"], token, Sender(outputs["SyncQueueUrl"]).send)
 
 
 if __name__ == "__main__":

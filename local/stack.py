@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from uuid import UUID
 
 from local import demo_data, sam
 from local.demo import Demo, make
@@ -47,6 +48,8 @@ MOST_REVIVED = 3
 REVIVED_SECONDS = 60.0
 WATCH_SECONDS = 0.5
 STARTING_SECONDS = 0.01
+# What the shell puts a new one for.
+ANY_ID = str(UUID(int=0))
 # The gateway's threads wait for workers; more of them than workers keeps slow calls from blocking quick ones.
 GATEWAY_THREADS = 32
 
@@ -366,9 +369,9 @@ def commands(facts: dict[str, str]) -> list[tuple[str, str]]:
     company = demo_id("company", "a", 7)
     connector = demo_id("workspace_connector", "a", 1)
     body = json.dumps(
-        demo_data.message("MESSAGE", connector, "input", [{"type": "company", "id": company}]),
+        demo_data.message(ANY_ID, connector, "input", [{"type": "company", "id": company}]),
         separators=(",", ":"),
-    ).replace('"MESSAGE"', "\"'$ID'\"")
+    ).replace(ANY_ID, "'$ID'")
     listing = f"{facts['api_url']}/v1/company-workspace-connectors"
     signed_in = '-H "Authorization: Bearer $(make --silent token AS=owner)"'
     sending = (

@@ -20,6 +20,7 @@ from wellspring.example_ids import demo_id, id_of
 from wellspring.openapi.examples import META, request_document
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
+from wellspring_producer.messages import ConnectorDisconnected, ProvidersMatched, RecordsInvalidated
 
 FOLDER = Path(__file__).resolve().parents[2] / "events"
 MEDIA_TYPE = "application/vnd.api+json"
@@ -284,26 +285,19 @@ def _synced(
 
 def _disconnected(number: int, letter: str) -> Event:
     connector = demo_id("workspace_connector", letter)
-    return {"type": "connector.disconnected", "id": _about(number, letter), "workspace_connector_id": connector}
+    return ConnectorDisconnected(id=_about(number, letter), workspace_connector_id=connector).members()
 
 
 def _invalidated(number: int, direction: str | None, *records: tuple[str, str, int]) -> Event:
-    return {
-        "type": "records.invalidated",
-        "id": _about(number),
-        "workspace_connector_id": demo_id("workspace_connector", "a"),
-        "direction": direction,
-        "records": _records(*records),
-    }
+    connector = demo_id("workspace_connector", "a")
+    of = {"direction": direction, "records": _records(*records)}
+    return RecordsInvalidated(id=_about(number), workspace_connector_id=connector, **of).members()
 
 
 def _matched(number: int, letter: str, *providers: tuple[str, int]) -> Event:
-    return {
-        "type": "providers.matched",
-        "id": _about(number, letter),
-        "workspace_id": demo_id("workspace", letter),
-        "provider_ids": [demo_id("provider", *provider) for provider in providers],
-    }
+    named = [demo_id("provider", *provider) for provider in providers]
+    workspace = demo_id("workspace", letter)
+    return ProvidersMatched(id=_about(number, letter), workspace_id=workspace, provider_ids=named).members()
 
 
 _A1, _B1 = ("a", 1), ("b", 1)

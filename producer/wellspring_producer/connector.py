@@ -43,7 +43,6 @@ class Connector:
         self._queue_url = queue_url
         self.id = _id.validate_python(workspace_connector_id)
         self._sqs = sqs or client()
-        self._sender = Sender(queue_url, self._sqs)
         self._progress = progress
 
     @validate_call
@@ -79,9 +78,13 @@ class Connector:
         )
 
     def disconnect(self, *, id_: UUID | str | None = None) -> str:
-        """Say that the connector is gone: all that it brought in or carried out ends. Return the message's id."""
+        """Say that the connector is gone, with all that it brought in or carried out. Return the message's id.
+
+        Raises:
+            NotSent: with the message; whoever tries again may pass its id.
+        """
         message = ConnectorDisconnected(id=id_ or new_id(), workspace_connector_id=self.id)
-        self._sender.send(message.entry())
+        Sender(self._queue_url, self._sqs).send(message.entry())
         return message.id
 
     def revert(
@@ -91,11 +94,11 @@ class Connector:
         message_ids: Iterable[UUID | str] | None = None,
         id_: UUID | str | None = None,
     ) -> str:
-        """Undo a run, or up to 1,000 messages. Return the message's id."""
+        """Undo a run, or up to 1,000 messages. Return the message's id. Raises NotSent."""
         ids = None if message_ids is None else list(message_ids)
         which = {name: said for name, said in (("run", run), ("message_ids", ids)) if said is not None}
         message = SyncReverted(id=id_ or new_id(), workspace_connector_id=self.id, **which)
-        self._sender.send(message.entry())
+        Sender(self._queue_url, self._sqs).send(message.entry())
         return message.id
 
 
@@ -109,11 +112,12 @@ class Workspace:
     """
 
     def __init__(self, queue_url: str, workspace_id: UUID | str, *, sqs: Sqs | None = None) -> None:
+        self._queue_url = queue_url
         self.id = _id.validate_python(workspace_id)
-        self._sender = Sender(queue_url, sqs)
+        self._sqs = sqs or client()
 
     def match(self, provider_ids: Iterable[UUID | str], *, id_: UUID | str | None = None) -> str:
-        """Say that up to 3,000 providers suit the workspace. Return the message's id."""
+        """Say that up to 3,000 providers suit the workspace. Return the message's id. Raises NotSent."""
         message = ProvidersMatched(id=id_ or new_id(), workspace_id=self.id, provider_ids=list(provider_ids))
-        self._sender.send(message.entry())
+        Sender(self._queue_url, self._sqs).send(message.entry())
         return message.id

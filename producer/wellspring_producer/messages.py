@@ -170,6 +170,22 @@ def write(value: object) -> str:
     return text
 
 
+# Those of a connector may be applied in any order where they do the same, for each stands for its own records.
+_IN_ANY_ORDER = ("records.synced", "records.invalidated")
+
+
+def kind_of(members: Mapping[str, Any]) -> str | None:
+    """Return what a message has in common with those among which its order does not matter; None where it does."""
+    kind = f"{members['type']} {members.get('mode', 'append')}"
+    return kind if members["type"] in _IN_ANY_ORDER else None
+
+
+def entry_of(members: Mapping[str, Any]) -> Entry:
+    """Return a message as SQS gets it. Nothing of it is checked."""
+    group = members.get("workspace_connector_id") or members["workspace_id"]
+    return Entry(members["id"], group, write(members), kind_of(members), len(members.get("records", ())))
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -182,27 +198,11 @@ class _Message(BaseModel):
 
     def entry(self) -> Entry:
         """Return the message as SQS gets it."""
-        return Entry(self.id, self._group, write(self.members()), self._kind, self._number)
-
-    @property
-    def _group(self) -> str:
-        raise NotImplementedError
-
-    @property
-    def _kind(self) -> str | None:
-        return None
-
-    @property
-    def _number(self) -> int:
-        return 0
+        return entry_of(self.members())
 
 
 class _OfConnector(_Message):
     workspace_connector_id: Id
-
-    @property
-    def _group(self) -> str:
-        return self.workspace_connector_id
 
 
 class RecordsSynced(_OfConnector):
@@ -215,14 +215,6 @@ class RecordsSynced(_OfConnector):
     occurred_at: Instant
     run: RunName | None = None
 
-    @property
-    def _kind(self) -> str:
-        return f"{self.type} {self.mode}"
-
-    @property
-    def _number(self) -> int:
-        return len(self.records)
-
 
 class RecordsInvalidated(_OfConnector):
     """Records are not what a connector said any more; `direction` None is both."""
@@ -231,14 +223,6 @@ class RecordsInvalidated(_OfConnector):
     direction: Direction | None
     records: Annotated[list[Reference], Field(min_length=1, max_length=MOST_RECORDS)]
     run: RunName | None = None
-
-    @property
-    def _kind(self) -> str:
-        return self.type
-
-    @property
-    def _number(self) -> int:
-        return len(self.records)
 
 
 class ConnectorDisconnected(_OfConnector):
@@ -287,7 +271,3 @@ class ProvidersMatched(_Message):
     type: Literal["providers.matched"] = "providers.matched"
     workspace_id: Id
     provider_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_RECORDS)]
-
-    @property
-    def _group(self) -> str:
-        return self.workspace_id

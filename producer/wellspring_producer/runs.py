@@ -24,6 +24,7 @@ from wellspring_producer.messages import (
     RecordType,
     RunCompleted,
     in_iso,
+    kind_of,
     reference,
     write,
 )
@@ -251,13 +252,10 @@ class _Pack:
 
     def __init__(self, of: Mapping[str, Any], members: Mapping[str, str]) -> None:
         self._of = of
+        self.kind = kind_of(of)
         self._head = f'{write({**of, **members})[:-1]},"records":['
         self._left = MOST_BYTES - _ID_BYTES - len(self._head.encode()) - len("]}")
         self.texts: list[str] = []
-
-    @property
-    def kind(self) -> str:
-        return " ".join(str(said) for name, said in self._of.items() if name != "direction")
 
     def takes(self, of: Mapping[str, Any], text: str) -> bool:
         return of == self._of and len(self.texts) < MOST_RECORDS and self._size(text) <= self._left

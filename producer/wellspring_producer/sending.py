@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import boto3
@@ -31,10 +31,10 @@ _log = logging.getLogger("wellspring_producer")
 
 
 class Sqs(Protocol):
-    """What is used of boto3's client."""
+    """What is used of boto3's client, typed or not."""
 
-    def send_message_batch(self, **request: Any) -> Mapping[str, Any]:
-        """Send up to ten messages; the answer has `Successful` and `Failed`."""
+    def send_message_batch(self, *args: Any, **request: Any) -> Any:
+        """Send up to ten messages; the answer is a dictionary with `Successful` and `Failed`."""
 
 
 def client() -> Sqs:
@@ -51,7 +51,7 @@ class Sender:
 
     Args:
         queue_url: of the queue.
-        sqs: boto3's client; None makes one.
+        sqs: boto3's client; None makes one, without retries of its own.
         on_sent: is called with what SQS has taken, call by call.
     """
 

@@ -17,6 +17,7 @@ import pg8000.native
 from tests.local.stack_process import StackProcess
 from wellspring.example_ids import demo_id
 from wellspring.resources import ledgers, resource_of
+from wellspring_producer.messages import RecordsInvalidated, RecordsSynced
 
 WORKSPACE = demo_id("workspace", "a")
 MARKUP = demo_id("company", "a", 900)
@@ -30,32 +31,28 @@ SETTLED_SECONDS = 60.0
 type Row = dict[str, Any]
 
 
-def _message(connector: str, direction: str, records: list[tuple[str, int]], days: float, run: str = "") -> Row:
-    occurred = datetime.now(UTC) - timedelta(days=days)
-    return {
-        "type": "records.synced",
-        "id": str(uuid.uuid4()),
-        "workspace_connector_id": connector,
-        "direction": direction,
-        "records": [{"type": type_, "id": demo_id(type_, "a", number)} for type_, number in records],
-        "mode": "append",
-        "occurred_at": occurred.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        **({"run": run} if run else {}),
-    }
+def _message(connector: str, direction: str, named: list[tuple[str, int]], days: float, run: str | None = None) -> Row:
+    return RecordsSynced(
+        id=uuid.uuid4(),
+        workspace_connector_id=connector,
+        direction=direction,
+        records=[{"type": type_, "id": demo_id(type_, "a", number)} for type_, number in named],
+        occurred_at=datetime.now(UTC) - timedelta(days=days),
+        run=run,
+    ).members()
 
 
-def _invalidated(connector: str, direction: str, companies: Iterable[int], days: float) -> Row:
-    records = [("company", one) for one in companies]
-    said = _message(connector, direction, records, days, "tidied") | {"type": "records.invalidated"}
-    del said["mode"]
-    return said
+def _invalidated(connector: str, direction: str, companies: Iterable[int]) -> Row:
+    records = [{"type": "company", "id": demo_id("company", "a", one)} for one in companies]
+    of = {"direction": direction, "records": records, "run": "tidied"}
+    return RecordsInvalidated(id=uuid.uuid4(), workspace_connector_id=connector, **of).members()
 
 
 def messages() -> Iterator[Row]:
     """Yield what came: Payments and Mail by day, CRM by two, Archive by week, Payroll until nine days ago."""
     # What Mail had of some companies ends, so that Payments is their only source; and what Archive had of others.
-    yield _invalidated(MAIL, "input", range(41, 73), DAYS + 2)
-    yield _invalidated(ARCHIVE, "output", range(1, 9), DAYS + 1)
+    yield _invalidated(MAIL, "input", range(41, 73))
+    yield _invalidated(ARCHIVE, "output", range(1, 9))
     dice = random.Random(18)
     for day in range(DAYS, 0, -1):
         weekend = (day % 7) in {2, 3}

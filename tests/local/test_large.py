@@ -17,6 +17,7 @@ from local.settings import Settings
 from tests.local.stack_process import StackProcess
 from wellspring import feed_events, messages
 from wellspring.services.feed import FeedEvent
+from wellspring_producer.messages import entry_of
 
 pytestmark = pytest.mark.long
 
@@ -57,19 +58,9 @@ def test_no_two_workspaces_are_of_one_size_and_each_sync_carries_what_its_connec
         assert told <= carries.get(sync.body["workspace_connector_id"], told)
 
 
-def test_messages_go_together_as_far_as_one_call_takes_them_and_in_their_order() -> None:
-    syncs = large_data.syncs(NOW)
-    calls = list(large.together(syncs))
-    assert all(len(call) <= 10 for call in calls)
-    assert all(sum(len(entry["MessageBody"].encode()) for entry in call) < 256 * 1024 for call in calls)
-    assert [json.loads(entry["MessageBody"]) for call in calls for entry in call] == [sync.body for sync in syncs]
-    # Those of the beginning are large, the others go by ten.
-    assert min(map(len, calls)) < 10
-    assert len(calls) < len(syncs) / 8
-
-
 def test_what_is_malformed_is_meant_to_be() -> None:
-    arrivals = [messages.arrival(json.dumps(sync.body), group=sync.group) for sync in large_data.syncs(NOW)]
+    entries = [entry_of(sync.body) for sync in large_data.syncs(NOW)]
+    arrivals = [messages.arrival(entry.body, group=entry.group) for entry in entries]
     flaws = Counter(arrival.flaw for arrival in arrivals if arrival.work is None)
     assert set(flaws) == {"records.synced.direction: literal_error"}
 

@@ -20,7 +20,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
 
 
 def deployment(stack: StackProcess, token: str) -> Deployment:
-    return Deployment(stack.facts["api_url"], token, lambda _group, body: stack.send(json.loads(body)))
+    return Deployment(stack.facts["api_url"], token, lambda entry: stack.send(json.loads(entry.body)))
 
 
 def test_a_stack_that_works_passes(stack: StackProcess) -> None:
@@ -42,6 +42,6 @@ def test_a_token_that_is_refused_fails(stack: StackProcess) -> None:
 
 def test_a_message_without_effect_fails(stack: StackProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.smoke.SECONDS", 0)
-    lost = Deployment(stack.facts["api_url"], stack.token("pipeline"), lambda _group, _body: None)
+    lost = Deployment(stack.facts["api_url"], stack.token("pipeline"), lambda _: None)
     with pytest.raises(SmokeError, match="no effect"):
         check(lost, demo_id("workspace_connector", "a", 1), demo_id("company", "a", 1))

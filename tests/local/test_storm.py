@@ -21,6 +21,9 @@ from local.queue import client
 from tests.local.stack_process import StackProcess, command_line, descendants
 from tests.support.feed import Event, upserted
 from tests.support.queue import synced
+from tests.support.world import Row
+from wellspring_producer.messages import Entry, entry_of
+from wellspring_producer.sending import Sender
 
 pytestmark = pytest.mark.long
 
@@ -69,16 +72,10 @@ def platform() -> list[Event]:
     ]
 
 
-def entry(number: int) -> dict[str, Any]:
+def message(number: int) -> Entry:
     """Return the message of a number, which links the company to its connector."""
-    of = connector(number % CONNECTORS)
-    body = synced(of, [], id_=UUID(int=number)) | {"records": [{"type": "company", "id": str(COMPANY)}]}
-    return {
-        "Id": str(number),
-        "MessageBody": json.dumps(body),
-        "MessageGroupId": str(of),
-        "MessageDeduplicationId": body["id"],
-    }
+    company = Row("company", 0, COMPANY)
+    return entry_of(synced(connector(number % CONNECTORS), [company], id_=UUID(int=number)))
 
 
 def megabytes(stack: StackProcess) -> dict[str, int]:
@@ -115,8 +112,7 @@ def test_a_storm_is_worked_off_in_flat_memory(stack: StackProcess, capsys: pytes
         time.sleep(PAUSE_SECONDS)
 
     def send(numbers: Iterable[int]) -> None:
-        answer = sqs.send_message_batch(QueueUrl=url, Entries=[entry(number) for number in numbers])
-        assert not answer.get("Failed")
+        Sender(url, sqs).send(*map(message, numbers))
 
     samples = [megabytes(stack)]
     began = time.monotonic()

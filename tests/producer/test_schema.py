@@ -13,10 +13,10 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
 from local.settings import ROOT
 from local.template import Template
-from tests.producer.queues import URL, FakeSqs
+from tests.producer.queues import URL, FakeSqs, client_error, raising
 from wellspring.messages import MOST_RECORDS, MOST_REVERTED, MalformedMessage, parse
 from wellspring.resources import records
-from wellspring_producer import Connector, InvalidRecord, NotCompleted, Workspace
+from wellspring_producer import Connector, InvalidRecord, NotCompleted, NotSent, Workspace
 from wellspring_producer import messages as sent
 
 SCHEMA = json.loads((ROOT / "docs/messages.schema.json").read_text())
@@ -109,6 +109,20 @@ def test_the_other_messages_are_what_the_schema_says() -> None:
     again = FakeSqs()
     assert Connector(URL, CONNECTOR, sqs=again).disconnect(id_=ids[0]) == ids[0]
     assert again.taken[0]["MessageBody"] == sqs.taken[0]["MessageBody"]
+
+
+def test_what_was_not_sent_is_told_and_not_sent_with_something_else_later(pauses: list[float]) -> None:
+    refused = [raising(client_error("ServiceUnavailable", 503))] * 20
+    sqs = FakeSqs(*refused)
+    connector, workspace = Connector(URL, CONNECTOR, sqs=sqs), Workspace(URL, WORKSPACE, sqs=sqs)
+    with pytest.raises(NotSent):
+        connector.disconnect()
+    with pytest.raises(NotSent):
+        workspace.match([UUID(int=1)])
+    connector.revert(run="2026-11-23")
+    workspace.match([UUID(int=2)])
+    assert [body["type"] for body in sqs.bodies] == ["sync.reverted", "providers.matched"]
+    assert pauses
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,13 @@ from uuid import UUID, uuid4
 from sync.consume import handler
 from tests.support.api import Context
 from tests.support.world import Direction, Row
+from wellspring_producer.messages import (
+    ConnectorDisconnected,
+    ProvidersMatched,
+    RecordsInvalidated,
+    RecordsSynced,
+    SyncReverted,
+)
 
 type Body = dict[str, Any]
 
@@ -25,58 +32,42 @@ def synced(
     id_: UUID | str | None = None,
 ) -> Body:
     """Return the body of a `records.synced` message; `mode` None leaves the member out."""
-    body: Body = {
-        "type": "records.synced",
-        "id": str(id_ or uuid4()),
-        "workspace_connector_id": str(connector.id if isinstance(connector, Row) else connector),
-        "direction": direction,
-        "records": [{"type": record.type, "id": str(record.id)} for record in records],
-        "occurred_at": OCCURRED_AT,
-    }
-    return body if mode is None else body | {"mode": mode}
+    said = {} if mode is None else {"mode": mode}
+    of = {"direction": direction, "records": _named(records), "occurred_at": OCCURRED_AT, **said}
+    return RecordsSynced(id=id_ or uuid4(), workspace_connector_id=_id(connector), **of).members()
 
 
 def invalidated(
     connector: Row | UUID, records: Iterable[Row], direction: Direction | None = None, *, id_: UUID | str | None = None
 ) -> Body:
     """Return the body of a `records.invalidated` message."""
-    return {
-        "type": "records.invalidated",
-        "id": str(id_ or uuid4()),
-        "workspace_connector_id": str(connector.id if isinstance(connector, Row) else connector),
-        "direction": direction,
-        "records": [{"type": record.type, "id": str(record.id)} for record in records],
-    }
+    of = {"direction": direction, "records": _named(records)}
+    return RecordsInvalidated(id=id_ or uuid4(), workspace_connector_id=_id(connector), **of).members()
 
 
 def disconnected(connector: Row | UUID, *, id_: UUID | str | None = None) -> Body:
     """Return the body of a `connector.disconnected` message."""
-    return {
-        "type": "connector.disconnected",
-        "id": str(id_ or uuid4()),
-        "workspace_connector_id": str(connector.id if isinstance(connector, Row) else connector),
-    }
+    return ConnectorDisconnected(id=id_ or uuid4(), workspace_connector_id=_id(connector)).members()
 
 
 def reverted(connector: Row | UUID, *message_ids: str, run: str | None = None, id_: UUID | str | None = None) -> Body:
     """Return the body of a `sync.reverted` message, of these messages or of a run."""
-    which: Body = {"message_ids": list(message_ids)} if run is None else {"run": run}
-    return {
-        "type": "sync.reverted",
-        "id": str(id_ or uuid4()),
-        "workspace_connector_id": str(connector.id if isinstance(connector, Row) else connector),
-        **which,
-    }
+    which: Body = {"message_ids": message_ids} if run is None else {"run": run}
+    return SyncReverted(id=id_ or uuid4(), workspace_connector_id=_id(connector), **which).members()
 
 
 def matched(workspace: Row | UUID, providers: Iterable[Row | UUID], *, id_: UUID | str | None = None) -> Body:
     """Return the body of a `providers.matched` message."""
-    return {
-        "type": "providers.matched",
-        "id": str(id_ or uuid4()),
-        "workspace_id": str(workspace.id if isinstance(workspace, Row) else workspace),
-        "provider_ids": [str(provider.id if isinstance(provider, Row) else provider) for provider in providers],
-    }
+    named = [_id(provider) for provider in providers]
+    return ProvidersMatched(id=id_ or uuid4(), workspace_id=_id(workspace), provider_ids=named).members()
+
+
+def _id(of: Row | UUID) -> UUID:
+    return of.id if isinstance(of, Row) else of
+
+
+def _named(records: Iterable[Row]) -> list[Body]:
+    return [{"type": record.type, "id": record.id} for record in records]
 
 
 def delivery(body: Body | str, group: str | None = None, number: int = 0) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class TestAMessageThatComesAgain:
     def test_with_another_body_is_parked_once_however_its_id_is_written(self, ours: Tenant, ledger: Ledger) -> None:
         message = synced(ours.connector, ours.companies[:1])
         consume(message)
-        other = synced(ours.connector, ours.companies, id_=message["id"].upper())
+        other = synced(ours.connector, ours.companies) | {"id": message["id"].upper()}
         for _ in range(2):
             assert consume(other) == []
         assert ledger.live() == ids(ours.companies[:1])

@@ -217,7 +217,7 @@ def test_records_that_a_message_made_stay_and_the_feed_may_end_them(
     """docs/messages.md, "Records stay"."""
     id_ = str(uuid4())
     made = {"type": "company", "id": id_, "attributes": {"name": "Alder Trading"}}
-    body = synced(ours.connector, []) | {"records": [made]}
+    body = synced(ours.connector, ours.companies) | {"records": [made]}
     applied(body, reverted(ours.connector, body["id"]))
     assert not ledger.live(ours.connector)
     there = f"SELECT count(*) FROM core_api.companies WHERE id = '{id_}' AND deleted_at IS NULL"
