@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
@@ -50,6 +50,7 @@ def is_understood(body: dict[str, Any]) -> bool:
     return True
 
 
+@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     named=some.lists(some.tuples(some.sampled_from([record.type for record in records()]), some.uuids(), texts)),
     gone=some.lists(some.uuids()),

@@ -84,8 +84,7 @@ def test_a_parked_disconnect_is_its_connectors_and_counted_once(ours: Tenant, le
 def test_a_group_is_the_id_as_it_is_written_in_lower_case_for_sqs_takes_another_spelling_for_another_group(
     ours: Tenant, ledger: Ledger, spelling: Callable[[str], str]
 ) -> None:
-    message, choice = synced(ours.connector, ours.companies), matched(ours.workspace, [])
-    choice["provider_ids"] = [str(uuid4())]
+    message, choice = synced(ours.connector, ours.companies), matched(ours.workspace, [uuid4()])
     groups = [spelling(str(row.id)) for row in (ours.connector, ours.workspace)]
     assert groups[0] != str(ours.connector.id)
     assert consume(message, choice, groups=groups) == []
@@ -112,7 +111,7 @@ class TestWhatIsMalformed:
         assert parked_of(world, ours.connector) == 1
 
     def test_is_its_workspaces_where_it_would_match_providers(self, ours: Tenant, ledger: Ledger) -> None:
-        assert consume(matched(ours.workspace, [])) == []
+        assert consume(matched(ours.workspace, [uuid4()]) | {"provider_ids": []}) == []
         (row,) = ledger.messages().values()
         assert (row.workspace_connector_pk, row.workspace_pk) == (None, ours.workspace.pk)
 
