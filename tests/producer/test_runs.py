@@ -125,6 +125,16 @@ def test_whatever_is_sent_is_a_message_in_its_connectors_group_under_its_own_id(
         assert entry["MessageDeduplicationId"] == body["id"] == str(UUID(body["id"]))
 
 
+def test_characters_that_sqs_refuses_are_sent_in_others() -> None:
+    """SQS API reference, SendMessage: `#xE000` to `#xFFFD`, and then `#x10000`."""
+    sqs = FakeSqs()
+    name = "\ufffd\ufffe\uffff\U00010000"
+    sent([(1, name)], sqs=sqs)
+    body = sqs.taken[0]["MessageBody"]
+    assert not {"\ufffe", "\uffff"} & set(body)
+    assert json.loads(body)["records"][0]["attributes"]["name"] == name
+
+
 def test_what_is_gone_comes_behind_what_is_there_in_a_message_and_a_call_of_its_own() -> None:
     sqs = FakeSqs()
     with connector(sqs).run(NAME) as run:

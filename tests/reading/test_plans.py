@@ -6,8 +6,8 @@ No time is asserted: the number of ledger rows that Postgres touched is.
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 
