@@ -70,6 +70,22 @@ def _columns(description: bytes, encoding: str) -> list[dict[str, Any]]:
     return found
 
 
+def _row(data: bytes, adapters: Adapters, encoding: str) -> list[Any]:
+    """Return the values of a DataRow; pg8000 takes half as long again."""
+    row: list[Any] = []
+    at = _COUNT.size
+    for adapt in adapters:
+        begin = at + _INT.size
+        size = _INT.unpack_from(data, at)[0]
+        if size < 0:
+            row.append(None)
+            at = begin
+        else:
+            at = begin + size
+            row.append(adapt(str(data[begin:at], encoding)))
+    return row
+
+
 class Part(NamedTuple):
     """A statement's messages, and what takes in the answer to them."""
 
@@ -185,8 +201,7 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
                 raise context.error
         # Not until the whole answer is there: an adapter may fail.
         for context, adapters, row in rows:
-            context.input_funcs = adapters
-            self.handle_DATA_ROW(row, context)
+            context.rows.append(_row(row, adapters, self._client_encoding))
 
     def _answers(self, wire: Wire, contexts: Sequence[Context], rows: list[tuple[Context, Adapters, bytes]]) -> bytes:
         """Read messages until the server is ready; return the status of the transaction."""
