@@ -7,6 +7,7 @@ No time is asserted: the number of ledger rows that Postgres touched is.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_a_page_looks_behind_its_cursor_only_where_that_row_has_gone(
     first = get(COMPANIES, giant.caller)
     after = first.document["links"]["next"]
 
-    def read() -> tuple[list[str], int]:
+    def read() -> tuple[list[UUID], int]:
         reply, sent = asked(fresh_database, after, giant.caller)
         assert reply.document["links"]["prev"]
         (page,) = (each for each in sent if "behind" in each[0])
