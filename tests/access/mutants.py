@@ -555,6 +555,7 @@ _SOON: Mapping[str, Sequence[str]] = {
     "ledger.pages._count_statement": ("counted",),
     "ledger.includes.related_statement": ("named_and_not_shown",),
     "ledger.whole.WholeSorted._rows": ("updated_at",),
+    "ledger.columns.OUTLIVED": (r"filter_that_names.*include-.*_workspace_connector",),
     "ledger.per_parent.PerParentMerge._driver": ("filter_that_names",),
     "parents._find_one": ("gone_is_no_parent", "joins_a_group", "is_chosen"),
     "parents._roles": ("role_is_held", "is_chosen"),

@@ -82,18 +82,24 @@ def test_what_is_counted_is_what_is_shown(scene: Scene, resource: Resource) -> N
 
 
 @of_each_ledger
-def test_a_filter_that_names_the_parents_of_all_finds_the_callers_rows(scene: Scene, resource: Resource) -> None:
+@pytest.mark.parametrize("deleted", ["exclude", "include"])
+def test_a_filter_that_names_the_parents_of_all_finds_the_callers_rows(
+    scene: Scene, resource: Resource, deleted: str
+) -> None:
+    """Live rows alone and dead ones beside them are read by other indexes."""
     named = [
         f"filter[{relationship.name}]={','.join(str(row.id) for row in found)}"
         for relationship in resource.parents
-        if (found := parents(scene, relationship.name))
+        # The dead choice is of another provider.
+        if (found := parents(scene, relationship.name)) and (relationship.name, deleted) != ("provider", "include")
     ]
 
     def shown(who: Who) -> list[set[UUID]]:
-        return [set(get(f"{resource.route}?{filter_}&page[size]=500", who.caller).ids) for filter_ in named]
+        urls = (f"{resource.route}?{filter_}&filter[deleted]={deleted}&page[size]=500" for filter_ in named)
+        return [set(get(url, who.caller).ids) for url in urls]
 
     def expected(who: Who) -> list[set[UUID]]:
-        return [scene.seen(who, resource.type, live_only=True)] * len(named)
+        return [scene.seen(who, resource.type, live_only=deleted == "exclude")] * len(named)
 
     assert by_name(scene, shown) == by_name(scene, expected)
 

@@ -1,5 +1,6 @@
 """Contract, section 3: a row is visible when the caller sees the workspace of every parent that has one."""
 
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,6 +10,7 @@ from tests.support.api import PROVENANCE, READER, TYPES, Caller, get, of_every_l
 from tests.support.world import RecordType, World
 from wellspring.resources import Resource
 
+NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
 COMPANIES = "/v1/company-workspace-connectors"
 
 
@@ -24,6 +26,21 @@ class TestWithoutClaims:
     @pytest.mark.parametrize("claims", [{}, {"sub": ""}, {"sub": "  "}, {"sub": 7}, {"scope": "system:read"}])
     def test_claims_without_a_subject_are_401(self, resource: Resource, claims: dict[str, object]) -> None:
         assert get(resource.route, Caller(claims)).status == 401
+
+
+@pytest.mark.parametrize("gone", ["company", "workspace_connector"])
+@pytest.mark.parametrize("name", ["company", "workspace_connector"])
+def test_a_live_row_of_a_tombstoned_parent_is_not_there_and_a_dead_one_is(
+    world: World, ours: Tenant, name: str, gone: str
+) -> None:
+    """By the record all rows are read together; by the connector either half by itself."""
+    dead = world.provenance(ours.record, ours.connector, created_at=NOON, deleted_at=NOON)
+    parents = {"company": ours.record, "workspace_connector": ours.connector}
+    url = f"{COMPANIES}?filter[deleted]=include&filter[{name}]={parents[name].id}"
+    assert set(get(url, ours.caller).ids) == {dead.id, ours.provenance.id}
+    world.tombstone(parents[gone])
+    for caller in (ours.caller, READER):
+        assert get(url, caller).ids == [dead.id]
 
 
 @of_every_ledger
