@@ -162,6 +162,9 @@ class Author:
         # By connector: the runs of its good messages, without those that were reverted; and those.
         self._runs: defaultdict[str, list[str]] = defaultdict(list)
         self._reverted_runs: defaultdict[str, list[str]] = defaultdict(list)
+        # The good messages of each run, and all that was named to be undone: a run that misses one is never whole.
+        self._of_runs: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        self._undone: set[str] = set()
 
     def write(self, most: int) -> list[Send]:
         """Return `most` messages in the order of sending."""
@@ -189,7 +192,8 @@ class Author:
         connector = group.names[0]
         if body.get("run") in self._reverted_runs[connector]:
             return [Send(name, json.dumps(body), None, "reverted_run") for name in group.names]
-        if self._chance.random() < POISONED:
+        # What is wrong with the end of a run is told in tests/sync: spoilt, it would spoil its run.
+        if self._chance.random() < POISONED and body["type"] != "run.completed":
             # Of no run: one that is reverted meanwhile would change why it is parked.
             without = {name: value for name, value in body.items() if name != "run" or body["type"] == "sync.reverted"}
             poison = self._poison(without, connector)
@@ -202,13 +206,19 @@ class Author:
     def _note_run(self, connector: str, body: Body) -> None:
         """Remember the run of a good message, or that it was reverted."""
         run = body.get("run")
+        self._undone |= set(body["message_ids"] if body["type"] == "sync.reverted" and run is None else ())
         if run is None:
             return
-        if body["type"] == "sync.reverted":
-            self._runs[connector].remove(run)
-            self._reverted_runs[connector].append(run)
-        elif run not in self._runs[connector]:
-            self._runs[connector].append(run)
+        match body["type"]:
+            case "sync.reverted":
+                self._runs[connector].remove(run)
+                self._reverted_runs[connector].append(run)
+            case "run.completed":
+                self._runs[connector].remove(run)
+            case _:
+                self._of_runs[connector, run].append(body["id"])
+                if run not in self._runs[connector]:
+                    self._runs[connector].append(run)
 
     # ---- who sends --------------------------------------------------------------------------------------
     def _groups(self) -> list[Group]:
@@ -230,6 +240,7 @@ class Author:
             "records.invalidated": 20,
             "connector.disconnected": 5,
             "sync.reverted": 5,
+            "run.completed": 5,
         }
         known = {type_: odd for type_, odd in odds.items() if type_ in self._types}
         (type_,) = self._chance.choices(list(known), list(known.values()))
@@ -240,6 +251,8 @@ class Author:
                 return self._envelope(type_, workspace_connector_id=connector)
             case "sync.reverted":
                 return self._reverted(connector)
+            case "run.completed" if whole := self._whole_runs(connector):
+                return self._completed(connector, self._chance.choice(whole))
         body = self._synced(tenant, connector)
         return self._of_a_run(connector, body | {"mode": self._chance.choice(("append", "append", "relink"))})
 
@@ -283,6 +296,21 @@ class Author:
         before = [body["id"] for body in self._sent[connector]]
         some = self._chance.sample(before, min(len(before), self._chance.choice((1, 1, 2, 5))))
         return self._envelope("sync.reverted", workspace_connector_id=connector, message_ids=[*some, self._id()])
+
+    def _whole_runs(self, connector: str) -> list[str]:
+        return [run for run in self._runs[connector] if self._undone.isdisjoint(self._of_runs[connector, run])]
+
+    def _completed(self, connector: str, run: str) -> Body:
+        """End a run; with a snapshot perhaps, of a source that was read before anything was there: it ends nothing."""
+        snapshot = {"direction": "input", "types": ["company"], "read_since": "2026-05-10T08:14:22.000Z"}
+        return self._envelope(
+            "run.completed",
+            workspace_connector_id=connector,
+            run=run,
+            message_ids=list(self._of_runs[connector, run]),
+            snapshot=self._chance.choice((None, snapshot)),
+            occurred_at="2026-05-10T08:14:22.000Z",
+        )
 
     def _matched(self, tenant: Tenant) -> Body:
         providers = self._cast.providers
@@ -442,6 +470,9 @@ class Expected:
                 self.matched |= {(body["workspace_id"], provider) for provider in body["provider_ids"]}
             case "sync.reverted":
                 self._revert(body)
+            case "run.completed":
+                # What was there before is younger than what it says.
+                pass
             case other:
                 raise AssertionError(f"nobody has said what {other} does")
         self._applied[body.get("workspace_connector_id", NOBODY)].append(body["id"])

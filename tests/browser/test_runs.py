@@ -1,0 +1,88 @@
+"""Runs in the console: whether a sync came whole, and what its snapshot would end, in a real browser."""
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from local.demo_data import message
+from tests.browser.conftest import Watched
+from tests.local.stack_process import StackProcess
+from wellspring.example_ids import demo_id
+
+pytestmark = pytest.mark.outside
+
+WORKSPACE = demo_id("workspace", "a")
+PAYMENTS, CRM = (demo_id("workspace_connector", "a", number) for number in (1, 4))
+SETTLED_SECONDS = 90.0
+
+
+def ended(connector: str, run: str, *ids: str, types: tuple[str, ...] = (), direction: str = "input") -> dict[str, Any]:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    snapshot = {"direction": direction, "types": list(types), "read_since": soon} if types else None
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {
+        "type": "run.completed",
+        "id": str(uuid.uuid4()),
+        "workspace_connector_id": connector,
+        "run": run,
+        "message_ids": list(ids),
+        "snapshot": snapshot,
+        "occurred_at": now,
+    }
+
+
+def send(stack: StackProcess) -> None:
+    """Send a run that is whole, one that misses a message, and one whose snapshot would end all there is."""
+    brought = message(str(uuid.uuid4()), PAYMENTS, "input", [{"type": "company", "id": demo_id("company", "a", 1)}])
+    sent = [
+        brought | {"run": "monday"},
+        ended(PAYMENTS, "monday", brought["id"]),
+        ended(PAYMENTS, "tuesday", str(uuid.uuid4())),
+        ended(CRM, "wednesday", types=("company",), direction="output"),
+    ]
+    for body in sent:
+        stack.send(body)
+    until = time.monotonic() + SETTLED_SECONDS
+    while len(stack.get("/v1/sync-runs", "pipeline").json["data"]) < 3:
+        assert time.monotonic() < until, "the runs were not made"
+        time.sleep(0.2)
+
+
+def test_a_connector_shows_its_runs_and_a_snapshot_is_released_by_who_has_read_its_number(
+    stack: StackProcess, open_page: Callable[..., Watched]
+) -> None:
+    send(stack)
+    watched = open_page()
+    page = watched.page
+    page.goto(f"{stack.facts['api_url']}/console#/{WORKSPACE}/connectors/{PAYMENTS}")
+    page.get_by_role("link", name="pipeline", exact=True).click()
+    runs = page.get_by_role("table", name="Runs of Payments")
+    expect(runs.get_by_role("row", name="monday")).to_contain_text("whole")
+    missing = runs.get_by_role("row", name="tuesday")
+    expect(missing).to_contain_text("not whole")
+    expect(missing).to_contain_text("misses messages")
+    if folder := os.environ.get("PICTURES"):
+        runs.scroll_into_view_if_needed()
+        page.screenshot(path=Path(folder) / "runs.png")
+
+    page.goto(f"{stack.facts['api_url']}/console#/{WORKSPACE}/failures?connector={CRM}")
+    group = page.locator(".failure", has_text="too_many_endings")
+    expect(group).to_contain_text(re.compile(r"This sync would remove \d+ of \d+ companies\."))
+    group.get_by_role("button", name="Release", exact=True).click()
+    expect(group).to_contain_text(re.compile(r"This ends \d+ of \d+ companies\."))
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=Path(folder) / "too-many-endings.png")
+    group.get_by_role("button", name="Leave it").click()
+    assert stack.get("/v1/sync-runs?filter[state]=incomplete", "pipeline").json["data"][0]["attributes"]["run"]
+    group.get_by_role("button", name="Release", exact=True).click()
+    group.get_by_role("button", name="Release it all the same").click()
+    expect(group).to_have_count(0)
+    assert watched.errors == []
