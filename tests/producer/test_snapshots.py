@@ -10,12 +10,8 @@ from tests.support.databases import CONSUMER
 from tests.support.queue import delivery, replay
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger
-from wellspring.work import TYPES
 from wellspring_producer import Connector, Run, Snapshot
 
-pytestmark = pytest.mark.skipif(
-    "run.completed" not in TYPES.values(), reason="the consumer does not know run.completed yet"
-)
 WHOLE = Snapshot("input", ["company"])
 
 

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[company]=00000000-0000-0000-0000-000000000001&filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a person.
--- 5,106 bytes as it is sent.
+-- 5,100 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -94,7 +94,7 @@ driver AS (
     ) IS NOT NULL OR (
       SELECT way.pk
       FROM (
-        SELECT enrolment.workspace_pk AS pk
+        SELECT enrolment.workspace_pk
         FROM own_groups
         JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = ANY(own_groups.pks)
         WHERE enrolment.deleted_at IS NULL

@@ -1,5 +1,5 @@
 -- include: the rows of type sync_message that rows before it in the flush point to, for a person.
--- 3,703 bytes as it is sent.
+-- 3,697 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -106,7 +106,7 @@ shown AS (
     ) IS NOT NULL OR (
       SELECT way.pk
       FROM (
-        SELECT enrolment.workspace_pk AS pk
+        SELECT enrolment.workspace_pk
         FROM own_groups
         JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = ANY(own_groups.pks)
         WHERE enrolment.deleted_at IS NULL

@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a person.
--- 7,536 bytes as it is sent.
+-- 7,382 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -93,7 +93,7 @@ driver AS (
     ) IS NOT NULL OR (
       SELECT way.pk
       FROM (
-        SELECT enrolment.workspace_pk AS pk
+        SELECT enrolment.workspace_pk
         FROM own_groups
         JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = ANY(own_groups.pks)
         WHERE enrolment.deleted_at IS NULL
@@ -176,8 +176,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id,
-          sync_run.id AS sync_run_id
+          workspace,
+          sync_run
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -210,8 +210,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id,
-          sync_run.id AS sync_run_id
+          workspace,
+          sync_run
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -244,8 +244,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id,
-          sync_run.id AS sync_run_id
+          workspace,
+          sync_run
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -278,8 +278,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace.id AS workspace_id,
-          sync_run.id AS sync_run_id
+          workspace,
+          sync_run
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id

@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[reason]=unknown_record, for a person.
--- 8,191 bytes as it is sent.
+-- 7,997 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -91,7 +91,7 @@ driver AS (
     ) IS NOT NULL OR (
       SELECT way.pk
       FROM (
-        SELECT enrolment.workspace_pk AS pk
+        SELECT enrolment.workspace_pk
         FROM own_groups
         JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = ANY(own_groups.pks)
         WHERE enrolment.deleted_at IS NULL
@@ -178,8 +178,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          workspace_connector,
+          sync_run
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -213,8 +213,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          workspace_connector,
+          sync_run
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -248,8 +248,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          workspace_connector,
+          sync_run
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -283,8 +283,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          workspace_connector,
+          sync_run
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id

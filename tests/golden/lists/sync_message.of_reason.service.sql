@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[reason]=unknown_record, for a service.
--- 3,556 bytes as it is sent.
+-- 3,462 bytes as it is sent.
 
 -- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
 -- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
@@ -71,8 +71,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          workspace_connector,
+          sync_run
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id
@@ -106,8 +106,8 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          workspace_connector,
+          sync_run
         FROM wellspring.sync_messages_of_caller AS row
         LEFT JOIN LATERAL (
           SELECT p.id

@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[outcome]=parked, for a service.
--- 1,730 bytes as it is sent.
+-- 1,664 bytes as it is sent.
 
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
@@ -20,9 +20,9 @@ WITH page AS (
     row.reason,
     row.problems,
     row.counts,
-    workspace_connector.id AS workspace_connector_id,
-    workspace.id AS workspace_id,
-    sync_run.id AS sync_run_id
+    workspace_connector,
+    workspace,
+    sync_run
   FROM wellspring.sync_messages_of_caller AS row
   LEFT JOIN LATERAL (
     SELECT p.id

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-connectors?filter[workspace]=00000000-0000-0000-0000-000000000001&sort=-last_synced_at, for a person.
--- 3,678 bytes as it is sent.
+-- 3,672 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -104,7 +104,7 @@ page AS (
     ) IS NOT NULL OR (
       SELECT way.pk
       FROM (
-        SELECT enrolment.workspace_pk AS pk
+        SELECT enrolment.workspace_pk
         FROM own_groups
         JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = ANY(own_groups.pks)
         WHERE enrolment.deleted_at IS NULL

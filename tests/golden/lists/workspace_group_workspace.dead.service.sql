@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces?filter[deleted]=only, for a service.
--- 1,603 bytes as it is sent.
+-- 1,531 bytes as it is sent.
 
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
@@ -12,8 +12,7 @@ WITH page AS (
     CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
     workspace_group.id AS workspace_group_id,
-    workspace.id AS workspace_id,
-    created_by.id AS created_by_id
+    workspace.id AS workspace_id, (SELECT id FROM core_api.peoples WHERE pk = row.created_by_pk) AS created_by_id
   FROM core_api.workspace_group_workspaces AS row
   CROSS JOIN LATERAL (
     SELECT p.id
@@ -28,12 +27,6 @@ WITH page AS (
       AND p.deleted_at IS NULL
     OFFSET 0
   ) AS workspace
-  LEFT JOIN LATERAL (
-    SELECT p.id
-    FROM core_api.peoples AS p
-    WHERE p.pk = row.created_by_pk
-    OFFSET 0
-  ) AS created_by ON true
   WHERE row.deleted_at IS NOT NULL
   ORDER BY row.created_at DESC, row.pk DESC
   LIMIT :rows

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces?filter[workspace_group]=00000000-0000-0000-0000-000000000001, for a person.
--- 3,850 bytes as it is sent.
+-- 3,772 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -29,7 +29,7 @@ visible AS (
       AND membership.status = 'active'
       AND membership.deleted_at IS NULL
     UNION
-    SELECT enrolment.workspace_pk AS pk
+    SELECT enrolment.workspace_pk
     FROM visible_groups
     JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = visible_groups.pk
     WHERE enrolment.deleted_at IS NULL
@@ -92,8 +92,7 @@ page AS (
       row.created_at,
       CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
       row.deleted_at,
-      workspace_group.id AS workspace_group_id,
-      created_by.id AS created_by_id
+      workspace_group.id AS workspace_group_id, (SELECT id FROM core_api.peoples WHERE pk = row.created_by_pk) AS created_by_id
     FROM core_api.workspace_group_workspaces AS row
     CROSS JOIN LATERAL (
       SELECT p.id
@@ -103,12 +102,6 @@ page AS (
         AND p.deleted_at IS NULL
       OFFSET 0
     ) AS workspace_group
-    LEFT JOIN LATERAL (
-      SELECT p.id
-      FROM core_api.peoples AS p
-      WHERE p.pk = row.created_by_pk
-      OFFSET 0
-    ) AS created_by ON true
     WHERE row.workspace_pk = driver.pk
       AND row.deleted_at IS NULL
       AND row.workspace_group_pk = driver.within_pk

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces, for a person.
--- 3,484 bytes as it is sent.
+-- 3,406 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -29,7 +29,7 @@ visible AS (
       AND membership.status = 'active'
       AND membership.deleted_at IS NULL
     UNION
-    SELECT enrolment.workspace_pk AS pk
+    SELECT enrolment.workspace_pk
     FROM visible_groups
     JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = visible_groups.pk
     WHERE enrolment.deleted_at IS NULL
@@ -84,8 +84,7 @@ page AS (
       row.created_at,
       CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
       row.deleted_at,
-      workspace_group.id AS workspace_group_id,
-      created_by.id AS created_by_id
+      workspace_group.id AS workspace_group_id, (SELECT id FROM core_api.peoples WHERE pk = row.created_by_pk) AS created_by_id
     FROM core_api.workspace_group_workspaces AS row
     CROSS JOIN LATERAL (
       SELECT p.id
@@ -94,12 +93,6 @@ page AS (
         AND p.deleted_at IS NULL
       OFFSET 0
     ) AS workspace_group
-    LEFT JOIN LATERAL (
-      SELECT p.id
-      FROM core_api.peoples AS p
-      WHERE p.pk = row.created_by_pk
-      OFFSET 0
-    ) AS created_by ON true
     WHERE row.workspace_pk = driver.pk
       AND row.deleted_at IS NULL
     ORDER BY row.created_at DESC, row.pk DESC

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include, for a person.
--- 7,949 bytes as it is sent.
+-- 7,721 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -33,7 +33,7 @@ visible AS (
       AND membership.status = 'active'
       AND membership.deleted_at IS NULL
     UNION
-    SELECT enrolment.workspace_pk AS pk
+    SELECT enrolment.workspace_pk
     FROM visible_groups
     JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = visible_groups.pk
     WHERE enrolment.deleted_at IS NULL
@@ -121,7 +121,7 @@ driver AS (
       ) IS NOT NULL OR (
         SELECT way.pk
         FROM (
-          SELECT enrolment.workspace_pk AS pk
+          SELECT enrolment.workspace_pk
           FROM own_groups
           JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = ANY(own_groups.pks)
           WHERE enrolment.deleted_at IS NULL
@@ -219,8 +219,7 @@ page AS (
           row.created_at,
           row.at AS updated_at,
           row.deleted_at,
-          workspace_group.id AS workspace_group_id,
-          created_by.id AS created_by_id
+          workspace_group.id AS workspace_group_id, (SELECT id FROM core_api.peoples WHERE pk = row.created_by_pk) AS created_by_id
         FROM listed AS row
         CROSS JOIN LATERAL (
           SELECT p.id
@@ -229,12 +228,6 @@ page AS (
             AND p.deleted_at IS NULL
           OFFSET 0
         ) AS workspace_group
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.peoples AS p
-          WHERE p.pk = row.created_by_pk
-          OFFSET 0
-        ) AS created_by ON true
         WHERE row.workspace_pk = driver.pk
           AND row.deleted_at IS NULL
           AND row.at >= :updated_at_gte
@@ -248,8 +241,7 @@ page AS (
           row.created_at,
           row.at AS updated_at,
           row.deleted_at,
-          workspace_group.id AS workspace_group_id,
-          created_by.id AS created_by_id
+          workspace_group.id AS workspace_group_id, (SELECT id FROM core_api.peoples WHERE pk = row.created_by_pk) AS created_by_id
         FROM listed AS row
         CROSS JOIN LATERAL (
           SELECT p.id
@@ -257,12 +249,6 @@ page AS (
           WHERE p.pk = row.workspace_group_pk
           OFFSET 0
         ) AS workspace_group
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.peoples AS p
-          WHERE p.pk = row.created_by_pk
-          OFFSET 0
-        ) AS created_by ON true
         WHERE row.workspace_pk = driver.pk
           AND row.deleted_at IS NOT NULL
           AND row.at >= :updated_at_gte
@@ -275,8 +261,7 @@ page AS (
           row.created_at,
           row.at AS updated_at,
           row.deleted_at,
-          workspace_group.id AS workspace_group_id,
-          created_by.id AS created_by_id
+          workspace_group.id AS workspace_group_id, (SELECT id FROM core_api.peoples WHERE pk = row.created_by_pk) AS created_by_id
         FROM listed AS row
         CROSS JOIN LATERAL (
           SELECT p.id
@@ -284,12 +269,6 @@ page AS (
           WHERE p.pk = row.workspace_group_pk
           OFFSET 0
         ) AS workspace_group
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.peoples AS p
-          WHERE p.pk = row.created_by_pk
-          OFFSET 0
-        ) AS created_by ON true
         WHERE row.workspace_pk = driver.pk
           AND row.deleted_at IS NOT NULL
           AND row.at >= :updated_at_gte

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include, for a service.
--- 2,447 bytes as it is sent.
+-- 2,303 bytes as it is sent.
 
 -- The table with the order of the list as a column; planned where it is read.
 WITH listed AS NOT MATERIALIZED(
@@ -19,8 +19,7 @@ page AS (
         row.at AS updated_at,
         row.deleted_at,
         workspace_group.id AS workspace_group_id,
-        workspace.id AS workspace_id,
-        created_by.id AS created_by_id
+        workspace.id AS workspace_id, (SELECT id FROM core_api.peoples WHERE pk = row.created_by_pk) AS created_by_id
       FROM listed AS row
       CROSS JOIN LATERAL (
         SELECT p.id
@@ -36,12 +35,6 @@ page AS (
           AND p.deleted_at IS NULL
         OFFSET 0
       ) AS workspace
-      LEFT JOIN LATERAL (
-        SELECT p.id
-        FROM core_api.peoples AS p
-        WHERE p.pk = row.created_by_pk
-        OFFSET 0
-      ) AS created_by ON true
       WHERE row.deleted_at IS NULL
         AND row.at >= :updated_at_gte
       ORDER BY row.at ASC, row.pk ASC
@@ -53,8 +46,7 @@ page AS (
         row.at AS updated_at,
         row.deleted_at,
         workspace_group.id AS workspace_group_id,
-        workspace.id AS workspace_id,
-        created_by.id AS created_by_id
+        workspace.id AS workspace_id, (SELECT id FROM core_api.peoples WHERE pk = row.created_by_pk) AS created_by_id
       FROM listed AS row
       CROSS JOIN LATERAL (
         SELECT p.id
@@ -69,12 +61,6 @@ page AS (
           AND p.deleted_at IS NULL
         OFFSET 0
       ) AS workspace
-      LEFT JOIN LATERAL (
-        SELECT p.id
-        FROM core_api.peoples AS p
-        WHERE p.pk = row.created_by_pk
-        OFFSET 0
-      ) AS created_by ON true
       WHERE row.deleted_at IS NOT NULL
         AND row.at >= :updated_at_gte
       ORDER BY row.at ASC, row.pk ASC

@@ -49,7 +49,7 @@ SELECT membership.workspace_pk AS pk
    AND membership.status = 'active' AND membership.deleted_at IS NULL
 """
 ENROLLED = """
-SELECT enrolment.workspace_pk AS pk
+SELECT enrolment.workspace_pk
   FROM {groups} JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = {group}
  WHERE enrolment.deleted_at IS NULL
 """

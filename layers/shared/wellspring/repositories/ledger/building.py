@@ -40,7 +40,9 @@ SELECT {columns}
 MERGED = "SELECT * FROM ({several}) AS merged ORDER BY {order} LIMIT {limit}"
 # A row's parent is looked up, not joined (OFFSET 0): the planner cannot know how seldom it says no, and would rather
 # read and sort all of a connector's rows than walk them in order until a page is full.
-LOOKUP = "{join} LATERAL (SELECT p.id FROM {parents} AS p WHERE {conditions} OFFSET 0) AS {name}{on}"
+LOOKUP = "CROSS JOIN LATERAL (SELECT p.id FROM {parents} AS p WHERE {conditions} OFFSET 0) AS {name}"
+# One that need not be there, and that no filter names.
+OPTIONAL_ID = "(SELECT id FROM {parents} WHERE pk = row.{column}) AS {name}_id"
 IS_LIVE = "p.deleted_at IS NULL"
 # The page as documents are made of it. The messages of a row are found here: of the rows that are read for a page most
 # are not on it. WHERE: the ids that its rows point to are stored for what is included with it (docs/adr/0041).
@@ -180,7 +182,7 @@ class PageBuilder:
             columns = [f"{self.at} AS head_at", "row.pk AS head_pk"]
             if full:
                 # By the last of them the messages behind a row are found.
-                ids = (f"{name}.id AS {name}_id" for name, _ in lookups)
+                ids = (id_ for id_, _ in lookups)
                 columns = ["row.pk", *selected(self.shown), *ids, *(f"row.{of.column}" for of in self.resource.traces)]
             each = FIRST_ROWS.format(
                 columns=", ".join(columns),
@@ -216,7 +218,7 @@ class PageBuilder:
         yield from row_filters(self.sql, self.resource, self.columns, self.shape.conditions)
 
     def _lookups(self, index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
-        """Yield the joins with a row's parents, each with the relationship's name: none of what nothing needs.
+        """Yield the ids of a row's parents, each with the join that finds it, if it needs one: none that nothing needs.
 
         Args:
             index: where the row is: a dead one outlives its parents.
@@ -228,8 +230,12 @@ class PageBuilder:
             table = target_table(relationship)
             filters = parent_filters(self.sql, relationship, "p", self.shape.conditions)
             guards = self._guards(index, table) if relationship.required and relationship.guards else []
-            if relationship.required or filters or full:
-                yield relationship.name, _looked_up(relationship, [*filters, *guards], inner=bool(filters))
+            if relationship.required or filters:
+                conditions = all_of((f"p.pk = row.{relationship.column}", *filters, *guards))
+                join = LOOKUP.format(parents=table, conditions=conditions, name=relationship.name)
+                yield f"{relationship.name}.id AS {relationship.name}_id", join
+            elif full:
+                yield OPTIONAL_ID.format(parents=table, column=relationship.column, name=relationship.name), ""
 
     def _guards(self, index: ListIndex, table: Table) -> Iterator[str]:
         """Yield the conditions on a parent without whom a row is not there, and whose workspace it is of."""
@@ -241,15 +247,3 @@ class PageBuilder:
         if workspace and self.resource.tenancy != "any":
             # No tenant moves, so the parents of a row are of one workspace, and that one was asked about.
             yield f"{workspace} = {self.tenant}" if self.tenant else self.visible.workspace(workspace)
-
-
-def _looked_up(relationship: Relationship, conditions: Iterable[str], *, inner: bool) -> str:
-    """Return the join with a parent of `row`; of an optional one that no filter names, where there is one."""
-    is_inner = inner or relationship.required
-    return LOOKUP.format(
-        join="CROSS JOIN" if is_inner else "LEFT JOIN",
-        parents=target_table(relationship),
-        conditions=all_of((f"p.pk = row.{relationship.column}", *conditions)),
-        name=relationship.name,
-        on="" if is_inner else " ON true",
-    )
