@@ -36,7 +36,7 @@ opened AS ((
     SELECT of_group.pk
     FROM visible_groups
     CROSS JOIN LATERAL (
-      SELECT enrolment.workspace_pk AS pk
+      SELECT enrolment.workspace_pk
       FROM core_api.workspace_group_workspaces AS enrolment
       WHERE enrolment.deleted_at IS NULL
         AND enrolment.workspace_group_pk = visible_groups.pk
@@ -97,7 +97,7 @@ shown AS (
     ) IS NOT NULL OR (
       SELECT way.pk
       FROM (
-        SELECT enrolment.workspace_pk
+        SELECT enrolment.workspace_pk AS pk
         FROM own_groups
         JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = ANY(own_groups.pks)
         WHERE enrolment.deleted_at IS NULL

@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?page[total]=true: the total, for a person.
--- 2,345 bytes as it is sent.
+-- 2,351 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -29,7 +29,7 @@ visible AS (
       AND membership.status = 'active'
       AND membership.deleted_at IS NULL
     UNION
-    SELECT enrolment.workspace_pk
+    SELECT enrolment.workspace_pk AS pk
     FROM visible_groups
     JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = visible_groups.pk
     WHERE enrolment.deleted_at IS NULL

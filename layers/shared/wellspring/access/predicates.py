@@ -49,7 +49,7 @@ SELECT membership.workspace_pk AS pk
    AND membership.status = 'active' AND membership.deleted_at IS NULL
 """
 ENROLLED = """
-SELECT enrolment.workspace_pk
+SELECT enrolment.workspace_pk AS pk
   FROM {groups} JOIN core_api.workspace_group_workspaces AS enrolment ON enrolment.workspace_group_pk = {group}
  WHERE enrolment.deleted_at IS NULL
 """
@@ -67,7 +67,7 @@ SOME_OF_GROUPS = f"""
 (SELECT of_group.pk
    FROM visible_groups
   CROSS JOIN LATERAL (
-    SELECT enrolment.workspace_pk AS pk
+    SELECT enrolment.workspace_pk
       FROM core_api.workspace_group_workspaces AS enrolment
      WHERE enrolment.deleted_at IS NULL AND enrolment.workspace_group_pk = visible_groups.pk
      ORDER BY enrolment.workspace_pk
