@@ -321,7 +321,8 @@ class Run:
             )
             owner.exec_driver_sql(
                 "CREATE TRIGGER forget BEFORE INSERT ON wellspring.sync_messages"
-                " FOR EACH ROW WHEN (NEW.message_type NOT IN ('connector.disconnected', 'run.completed', 'sync.reverted'))"
+                " FOR EACH ROW WHEN (NEW.message_type NOT IN"
+                " ('connector.disconnected', 'run.completed', 'sync.reverted'))"
                 " EXECUTE FUNCTION wellspring.forget()"
             )
 

@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[reason]=unknown_record, for a person.
--- 8,867 bytes as it is sent.
+-- 7,838 bytes as it is sent.
 
 WITH driver AS (
   WITH visible_groups AS (
@@ -186,21 +186,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
           AND row.kept_reason = nullif(:reason_eq::VARCHAR, 'tenant_mismatch')
@@ -221,21 +209,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
           AND row.kept_reason = CASE WHEN (:reason_eq::VARCHAR = 'unknown_record') THEN 'tenant_mismatch' END
@@ -256,21 +232,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
           AND row.kept_reason = nullif(:reason_eq::VARCHAR, 'tenant_mismatch')
@@ -291,21 +255,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
           AND row.kept_reason = CASE WHEN (:reason_eq::VARCHAR = 'unknown_record') THEN 'tenant_mismatch' END
@@ -319,7 +271,15 @@ page AS (
   LIMIT :rows
 ),
 shown AS (
-  SELECT *
+  SELECT *, (
+    SELECT id
+    FROM core_api.workspace_connectors
+    WHERE pk = page.workspace_connector_pk
+  ) AS workspace_connector_id, (
+    SELECT id
+    FROM wellspring.sync_runs
+    WHERE pk = page.sync_run_pk
+  ) AS sync_run_id
   FROM page
 )
 SELECT pk,

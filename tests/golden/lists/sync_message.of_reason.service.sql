@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[reason]=unknown_record, for a service.
--- 3,594 bytes as it is sent.
+-- 3,177 bytes as it is sent.
 
 WITH driver AS (
   SELECT parent.pk, parent.id, parent.pk AS workspace_pk
@@ -61,21 +61,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
           AND row.kept_reason = :reason_eq::VARCHAR
@@ -96,21 +84,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
           AND row.kept_reason = :reason_eq::VARCHAR
@@ -124,7 +100,15 @@ page AS (
   LIMIT :rows
 ),
 shown AS (
-  SELECT *
+  SELECT *, (
+    SELECT id
+    FROM core_api.workspace_connectors
+    WHERE pk = page.workspace_connector_pk
+  ) AS workspace_connector_id, (
+    SELECT id
+    FROM wellspring.sync_runs
+    WHERE pk = page.sync_run_pk
+  ) AS sync_run_id
   FROM page
 )
 SELECT pk,

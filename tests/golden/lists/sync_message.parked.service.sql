@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[outcome]=parked, for a service.
--- 1,765 bytes as it is sent.
+-- 1,603 bytes as it is sent.
 
 WITH page AS (
   SELECT row.pk,
@@ -16,28 +16,10 @@ WITH page AS (
     row.reason,
     row.problems,
     row.counts,
-    workspace_connector.id AS workspace_connector_id,
-    workspace.id AS workspace_id,
-    sync_run.id AS sync_run_id
+    row.workspace_connector_pk,
+    row.workspace_pk,
+    row.sync_run_pk
   FROM wellspring.sync_messages_of_caller AS row
-  LEFT JOIN LATERAL (
-    SELECT p.id
-    FROM core_api.workspace_connectors AS p
-    WHERE p.pk = row.workspace_connector_pk
-    OFFSET 0
-  ) AS workspace_connector ON true
-  LEFT JOIN LATERAL (
-    SELECT p.id
-    FROM core_api.workspaces AS p
-    WHERE p.pk = row.workspace_pk
-    OFFSET 0
-  ) AS workspace ON true
-  LEFT JOIN LATERAL (
-    SELECT p.id
-    FROM wellspring.sync_runs AS p
-    WHERE p.pk = row.sync_run_pk
-    OFFSET 0
-  ) AS sync_run ON true
   WHERE row.outcome = :outcome_eq::VARCHAR
     AND (row.workspace_pk IS NULL
     OR (EXISTS (
@@ -51,7 +33,19 @@ WITH page AS (
   LIMIT :rows
 ),
 shown AS (
-  SELECT *
+  SELECT *, (
+    SELECT id
+    FROM core_api.workspace_connectors
+    WHERE pk = page.workspace_connector_pk
+  ) AS workspace_connector_id, (
+    SELECT id
+    FROM core_api.workspaces
+    WHERE pk = page.workspace_pk
+  ) AS workspace_id, (
+    SELECT id
+    FROM wellspring.sync_runs
+    WHERE pk = page.sync_run_pk
+  ) AS sync_run_id
   FROM page
 )
 SELECT pk,

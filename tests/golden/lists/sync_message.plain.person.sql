@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages, for a person.
--- 6,644 bytes as it is sent.
+-- 5,615 bytes as it is sent.
 
 WITH driver AS (
   WITH visible_groups AS (
@@ -116,21 +116,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'applied'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -150,21 +138,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'in_progress'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -184,21 +160,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -218,21 +182,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector.id AS workspace_connector_id,
-          sync_run.id AS sync_run_id
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
         ORDER BY row.received_at DESC, row.pk DESC
@@ -245,7 +197,15 @@ page AS (
   LIMIT :rows
 ),
 shown AS (
-  SELECT *
+  SELECT *, (
+    SELECT id
+    FROM core_api.workspace_connectors
+    WHERE pk = page.workspace_connector_pk
+  ) AS workspace_connector_id, (
+    SELECT id
+    FROM wellspring.sync_runs
+    WHERE pk = page.sync_run_pk
+  ) AS sync_run_id
   FROM page
 )
 SELECT pk,

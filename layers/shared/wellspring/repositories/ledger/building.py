@@ -70,7 +70,7 @@ class PageBuilder(ABC):
         # Behind the page: of the rows that are read for it most are not on it.
         traces = (
             f", (SELECT id FROM {target_table(trace)} WHERE pk = page.{trace.column}) AS {trace.name}_id"
-            for trace in self.resource.traces
+            for trace in self._behind
         )
         self.parts["shown"] = f"SELECT *{''.join(traces)} FROM page"
         # As documents are made of them: ids and times in Postgres's words, which nobody has to parse.
@@ -103,6 +103,11 @@ class PageBuilder(ABC):
     @abstractmethod
     def row_behind(self) -> str:
         """Return the query of the rows on the cursor's other side, or as many of them as show that there are any."""
+
+    @property
+    def _behind(self) -> Sequence[Relationship]:
+        """The relationships whose ids are looked up when the page is known."""
+        return self.resource.traces
 
     def _begin(self) -> None:
         """Begin a statement."""
@@ -172,7 +177,7 @@ class PageBuilder(ABC):
             columns = ["row.pk", *(self._column(known) for known in self._columns())]
             columns += [f"{name}.id AS {name}_id" for name, _ in lookups]
             # By which the messages behind a row are found when the page is known.
-            columns += [f"row.{trace.column}" for trace in self.resource.traces]
+            columns += [f"row.{trace.column}" for trace in self._behind]
         joins = " ".join(join for _, join in lookups)
         return f"SELECT {', '.join(columns)} FROM {self._source()} {joins} WHERE {all_of(self._conditions(index))}"
 

@@ -5,7 +5,7 @@ is one of those. Reasons and runs have indexes of the same kind. A person who as
 mismatches too, which look so to them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import UUID, ColumnElement, FromClause, Text, bindparam, case, func, literal_column, select
@@ -16,7 +16,7 @@ from wellspring.repositories.ledger.columns import parent_filters, row_filters, 
 from wellspring.repositories.ledger.everywhere import Everywhere
 from wellspring.repositories.ledger.per_parent import PerParentMerge
 from wellspring.repositories.ledger.shapes import Shape, parameter_name
-from wellspring.resources import MESSAGE_OUTCOMES
+from wellspring.resources import MESSAGE_OUTCOMES, Relationship
 
 ARRIVAL = "received_at"
 MISMATCH, UNKNOWN = "tenant_mismatch", "unknown_record"
@@ -104,8 +104,12 @@ class OfParents(PerParentMerge):
         yield from self._of_driver_conditions()
         yield from map(self.sql.piece, _of_messages(index).conditions(self.shape, self.row))
 
-    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
-        return _parents(self, full=full)
+    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:  # noqa: ARG002
+        return iter(())
+
+    @property
+    def _behind(self) -> Sequence[Relationship]:
+        return _parents(self)
 
 
 class OfAll(Everywhere):
@@ -131,17 +135,17 @@ class OfAll(Everywhere):
             # The index has all but these, which are most; a service is refused a list of them (`services.reading`).
             yield "row.outcome <> 'applied'"
 
-    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
-        return _parents(self, full=full)
+    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:  # noqa: ARG002
+        return iter(())
+
+    @property
+    def _behind(self) -> Sequence[Relationship]:
+        return _parents(self)
 
 
-def _parents(builder: OfParents | OfAll, *, full: bool) -> Iterator[tuple[str, str]]:
-    """Yield the joins with the parents of a message, which open and close nothing: a page has their ids."""
-    for relationship in builder.resource.parents if full else ():
-        if relationship is not builder.known:
-            name, parents = relationship.name, target_table(relationship)
-            found = f"SELECT p.id FROM {parents} AS p WHERE p.pk = row.{relationship.column} OFFSET 0"
-            yield name, f"LEFT JOIN LATERAL ({found}) AS {name} ON true"
+def _parents(builder: OfParents | OfAll) -> list[Relationship]:
+    """Return what leads to the parents of a message, which open and close nothing, but for who leads to it."""
+    return [each for each in builder.resource.parents if each is not builder.known]
 
 
 def _of_messages(index: ListIndex) -> MessageIndex:
