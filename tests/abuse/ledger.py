@@ -167,7 +167,8 @@ class Ledger:
                 text(
                     f"SELECT pk, coalesce(message_id::text, {FORGOTTEN}), encode(digest, 'hex'), outcome, reason,"
                     "        coalesce(extract(epoch FROM processed_at), 0), subject_id::text,"
-                    "        coalesce(mode = 'append' OR message_type = 'providers.matched', false)"
+                    "        coalesce(mode = 'append' OR message_type = 'providers.matched'"
+                    "                 OR message_type = 'run.completed' AND mode IS NULL, false)"
                     "  FROM wellspring.sync_messages"
                 )
             )

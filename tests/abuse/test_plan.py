@@ -65,7 +65,7 @@ def test_in_peace_the_ledger_is_as_expected_and_the_order_shows(database: FreshD
     expected, reversed_ = (Expected(before.rows, set(before.matched)) for _ in range(2))
     done: dict[str, Send] = {}
     poisoned: dict[str, str] = {}
-    sends = written(cast, 64)
+    sends = written(cast, 5)
     for send in sends:
         assert consume(send.text, groups=[send.group]) == [], send
         if send.body is None:

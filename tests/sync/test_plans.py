@@ -11,6 +11,7 @@ from tests.support.databases import Database
 from tests.support.world import Row, World
 from tests.sync.conftest import Tenant
 from wellspring.database.flush import Statement
+from wellspring.repositories.sync import completing
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.disconnecting import end_rows
 from wellspring.repositories.sync.ending import Ending, end
@@ -107,3 +108,37 @@ def test_a_chunk_of_a_disconnect_walks_the_index_on_connectors_and_sorts_nothing
     assert "idx_company_workspace_connectors_wc_created_at" in indexes(found)
     assert ways_into(found, LEDGER) <= {"Index Scan", "Index Only Scan"}
     assert not {node["Node Type"] for node in found} & {"Sort", "Incremental Sort"}
+
+
+SNAPSHOT = {
+    "run": 1,
+    "time": "-infinity",
+    "pk": 0,
+    "read_since": "2126-01-01T00:00:00Z",
+    "last_pk": 2**62,
+    "there_at": "infinity",
+    "since": "-infinity",
+    "walked": 5000,
+}
+
+
+@pytest.mark.parametrize("way", ["counts", "ends"])
+def test_a_snapshot_looks_at_its_connectors_rows_in_their_order_and_at_each_records_own(
+    untouched_database: Database, ours: Tenant, companies: list[Row], way: str
+) -> None:
+    values = {**SNAPSHOT, "connector": ours.connector.pk}
+    if way == "counts":
+        asked = Statement(completing.count_rows("company", "input"), values)
+    else:
+        asked = Statement(completing.end_rows("company", "input"), {**values, "most": 5000, "message": 1})
+    plan = explained(untouched_database, asked)
+    walked = part(plan, "walked")
+    assert "idx_company_workspace_connectors_wc_created_at" in indexes(walked)
+    assert not {node["Node Type"] for node in walked} & {"Sort", "Incremental Sort", "Seq Scan"}
+    # What a record has is found by the record, never by walking its connector once more.
+    beside = part(plan, "gone" if way == "counts" else "stale")
+    assert indexes(beside) - {"pk_sync_messages", "pk_workspaces", "pk_workspace_connectors", "pk_companies"} == {
+        "idx_company_workspace_connectors_record_input_live",
+        "idx_company_workspace_connectors_record_created_dead",
+    }
+    assert "Seq Scan" not in ways_into(beside, LEDGER)

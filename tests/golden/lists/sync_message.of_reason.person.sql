@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[reason]=unknown_record, for a person.
--- 7,997 bytes as it is sent.
+-- 7,156 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -178,21 +178,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector,
-          sync_run
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
           AND row.kept_reason = nullif(:reason_eq::VARCHAR, 'tenant_mismatch')
@@ -213,21 +201,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector,
-          sync_run
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'parked'
           AND row.kept_reason = CASE WHEN :reason_eq::VARCHAR = 'unknown_record' THEN 'tenant_mismatch' END
@@ -248,21 +224,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector,
-          sync_run
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
           AND row.kept_reason = nullif(:reason_eq::VARCHAR, 'tenant_mismatch')
@@ -283,21 +247,9 @@ page AS (
           row.reason,
           row.problems,
           row.counts,
-          workspace_connector,
-          sync_run
+          row.workspace_connector_pk,
+          row.sync_run_pk
         FROM wellspring.sync_messages_of_caller AS row
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-          OFFSET 0
-        ) AS workspace_connector ON true
-        LEFT JOIN LATERAL (
-          SELECT p.id
-          FROM wellspring.sync_runs AS p
-          WHERE p.pk = row.sync_run_pk
-          OFFSET 0
-        ) AS sync_run ON true
         WHERE row.workspace_pk = driver.pk
           AND row.outcome = 'dismissed'
           AND row.kept_reason = CASE WHEN :reason_eq::VARCHAR = 'unknown_record' THEN 'tenant_mismatch' END
@@ -312,7 +264,15 @@ page AS (
 ),
 -- The rows, and what is shown with them.
 shown AS (
-  SELECT *
+  SELECT *, (
+    SELECT id
+    FROM core_api.workspace_connectors
+    WHERE pk = page.workspace_connector_pk
+  ) AS workspace_connector_id, (
+    SELECT id
+    FROM wellspring.sync_runs
+    WHERE pk = page.sync_run_pk
+  ) AS sync_run_id
   FROM page
 )
 -- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for

@@ -99,8 +99,7 @@ class PageBuilder:
             self.parts["behind"] = BEHIND.format(at=self.shape.sort.name, rows=self.row_behind())
             source, known = "behind LEFT JOIN shown ON true", ["behind", "pk"]
         messages = (
-            MESSAGE.format(messages=target_table(trace), column=trace.column, name=trace.name)
-            for trace in self.resource.traces
+            MESSAGE.format(messages=target_table(trace), column=trace.column, name=trace.name) for trace in self._behind
         )
         ahead = AHEAD.format(at=self.shape.sort.name) if self.shape.cursor else ""
         self.parts["shown"] = SHOWN.format(messages="".join(messages), ahead=ahead)
@@ -144,6 +143,11 @@ class PageBuilder:
         """Return the indexes that together hold the list's rows."""
         return covering_indexes(self.table, None, self.shape.sort.name, self.shape.halves, self.shape.direction)
 
+    @property
+    def _behind(self) -> Sequence[Relationship]:
+        """The relationships whose ids are looked up when the page is known."""
+        return self.resource.traces
+
     def _begin(self) -> None:
         """Write the queries that all others read from."""
         self.parts.clear()
@@ -183,7 +187,7 @@ class PageBuilder:
             if full:
                 # By the last of them the messages behind a row are found.
                 ids = (id_ for id_, _ in lookups)
-                columns = ["row.pk", *selected(self.shown), *ids, *(f"row.{of.column}" for of in self.resource.traces)]
+                columns = ["row.pk", *selected(self.shown), *ids, *(f"row.{of.column}" for of in self._behind)]
             each = FIRST_ROWS.format(
                 columns=", ".join(columns),
                 rows=self._source(),

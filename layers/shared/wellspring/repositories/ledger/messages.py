@@ -18,7 +18,7 @@ from wellspring.repositories.ledger.columns import row_filters, target_table
 from wellspring.repositories.ledger.composing import all_of
 from wellspring.repositories.ledger.per_parent import PerParentMerge
 from wellspring.repositories.ledger.shapes import parameter_name
-from wellspring.resources import MESSAGE_OUTCOMES
+from wellspring.resources import MESSAGE_OUTCOMES, Relationship
 
 ARRIVAL = "received_at"
 MISMATCH, UNKNOWN = "tenant_mismatch", "unknown_record"
@@ -81,8 +81,12 @@ class OfParents(PerParentMerge):
         yield from self._of_driver_conditions()
         yield from _conditions(self, index)
 
-    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
-        return _parents(self, full=full)
+    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:  # noqa: ARG002
+        return iter(())
+
+    @property
+    def _behind(self) -> Sequence[Relationship]:
+        return _parents(self)
 
 
 class OfAll(PageBuilder):
@@ -105,8 +109,12 @@ class OfAll(PageBuilder):
             # The index has all but these, which are most; a service is refused a list of them (`services.reading`).
             yield "row.outcome <> 'applied'"
 
-    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
-        return _parents(self, full=full)
+    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:  # noqa: ARG002
+        return iter(())
+
+    @property
+    def _behind(self) -> Sequence[Relationship]:
+        return _parents(self)
 
 
 def _conditions(builder: PageBuilder, index: ListIndex) -> Iterator[str]:
@@ -133,8 +141,6 @@ def _conditions(builder: PageBuilder, index: ListIndex) -> Iterator[str]:
         yield f"row.{index.time} IS NOT NULL"
 
 
-def _parents(builder: PageBuilder, *, full: bool) -> Iterator[tuple[str, str]]:
-    for relationship in builder.resource.parents if full else ():
-        if relationship is not builder.known:
-            name, parents = relationship.name, target_table(relationship)
-            yield name, PARENT.format(parents=parents, column=relationship.column, name=name)
+def _parents(builder: PageBuilder) -> list[Relationship]:
+    """Return what leads to the parents of a message, which open and close nothing, but for who leads to it."""
+    return [each for each in builder.resource.parents if each is not builder.known]

@@ -22,7 +22,7 @@ from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.chunks import TakenUp, take_up
 from wellspring.repositories.sync.judging import parked
-from wellspring.repositories.sync.messages import IS_MESSAGE, counted_with_run
+from wellspring.repositories.sync.messages import IS_MESSAGE
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Arrival, Completed, Direction, Outcome, Problem, RecordType, Snapshot
 
@@ -208,7 +208,7 @@ class _Chunk:
         types = [type_ for type_ in snapshot.types if not known.get(type_, {}).get("is_over")]
         asked = [
             Statement(
-                _count(type_, snapshot.direction),
+                count_rows(type_, snapshot.direction),
                 self._values(run, snapshot, type_, known.get(type_, {}).get("place", _BEGINNING))
                 | {"walked": COUNTED * self._most},
             )
@@ -234,7 +234,7 @@ class _Chunk:
         walked = WALKED * self._most
         asked = [
             Statement(
-                _end(type_, snapshot.direction),
+                end_rows(type_, snapshot.direction),
                 self._values(run, snapshot, type_, places.get(type_, _BEGINNING))
                 | {"walked": walked, "most": self._most, "message": self._taken.was.pk},
             )
@@ -310,22 +310,24 @@ SELECT 'sync_message', message.id
   ) AS message""")
 
 
-# From one live row of the connector to the next, by the index of its direction (`disconnecting`).
-def _walked(type_: RecordType, direction: Direction, beyond: str) -> str:
+# From one live row of the connector to the next, by the index that has them in this order (`disconnecting`): of either
+# direction, for by that there is another index, which the planner would rather read whole and sort.
+def _walked(type_: RecordType, beyond: str) -> str:
     return f"""
 place AS MATERIALIZED (
   SELECT CAST(:connector AS bigint) AS connector_pk, CAST(:time AS timestamptz) AS time, CAST(:pk AS bigint) AS pk,
-         CAST(:read_since AS timestamptz) - {CLOCKS} AS before, CAST(:there_at AS timestamptz) AS there_at
+         CAST(:read_since AS timestamptz) - {CLOCKS} AS before, CAST(:there_at AS timestamptz) AS there_at,
+         CAST(:last_pk AS bigint) AS last_pk, CAST(:since AS timestamptz) AS since, CAST(:run AS bigint) AS run_pk
 ),
 walked AS MATERIALIZED (
   SELECT old.*
     FROM place
    CROSS JOIN LATERAL (
-      SELECT found.created_at, found.pk, found.updated_at, found.{type_}_pk AS record_pk
+      SELECT found.created_at, found.pk, found.updated_at, found.direction, found.{type_}_pk AS record_pk
         FROM {RECORDS[type_].provenance} AS found
        WHERE (found.workspace_connector_pk, found.created_at, found.pk) > (place.connector_pk, place.time, place.pk)
          AND (found.workspace_connector_pk, found.created_at, found.pk) < {beyond}
-         AND found.deleted_at IS NULL AND found.direction = '{direction}'
+         AND found.deleted_at IS NULL
        ORDER BY found.workspace_connector_pk, found.created_at, found.pk
        LIMIT (SELECT CAST(:walked AS integer))
     ) AS old
@@ -341,17 +343,18 @@ def _of_record(type_: RecordType, direction: Direction, record: str) -> str:
              AND row.direction = '{direction}' AND row.deleted_at IS NULL"""
 
 
+# The dead ones by the index of those alone, which a comparison of rows leaves as the only one: by a direction, or by
+# the connector, the planner may take one that has all of the connector's.
 def _is_named(type_: RecordType, direction: Direction, record: str) -> str:
     """Return the condition that a message of the run named a record: it wrote a row, live or dead."""
-    of_run = f"""(SELECT message.sync_run_pk = :run AND message.message_type = 'records.synced'
+    of_run = f"""(SELECT message.sync_run_pk = place.run_pk AND message.direction = '{direction}'
                      FROM {sync_messages} AS message WHERE message.pk = row.sync_message_pk)"""
+    place = f"(row.{type_}_pk, row.created_at)"
     return f"""((SELECT true FROM {_of_record(type_, direction, record)}
-             AND row.pk > CAST(:last_pk AS bigint) AND {of_run} LIMIT 1) IS NOT NULL
+             AND row.pk > place.last_pk AND {of_run} LIMIT 1) IS NOT NULL
           OR (SELECT true FROM {RECORDS[type_].provenance} AS row
-           WHERE row.{type_}_pk = {record} AND row.created_at >= CAST(:since AS timestamptz)
-             AND row.deleted_at IS NOT NULL AND row.direction = '{direction}'
-             AND row.workspace_connector_pk + 0 = place.connector_pk
-             AND row.pk > CAST(:last_pk AS bigint) AND {of_run} LIMIT 1) IS NOT NULL)"""
+           WHERE {place} >= ({record}, place.since) AND {place} <= ({record}, 'infinity')
+             AND row.deleted_at IS NOT NULL AND row.pk > place.last_pk AND {of_run} LIMIT 1) IS NOT NULL)"""
 
 
 # What was there when the run began, and had not changed since its source was read: by the producer's clock, which may
@@ -359,22 +362,24 @@ def _is_named(type_: RecordType, direction: Direction, record: str) -> str:
 def _is_old(row: str) -> str:
     updated = f"coalesce({row}.updated_at, {row}.created_at)"
     return (
-        f"{row}.pk <= CAST(:last_pk AS bigint) AND {row}.created_at < place.before"
+        f"{row}.pk <= place.last_pk AND {row}.created_at < place.before"
         f" AND {updated} < place.before AND {updated} <= place.there_at"
     )
 
 
 # A record is counted with the first of its rows.
 @cache
-def _count(type_: RecordType, direction: Direction) -> TextClause:
+def count_rows(type_: RecordType, direction: Direction) -> TextClause:
+    """Return what counts the next live records of a type on a connector, and those that the run's snapshot ends."""
     of_record = _of_record(type_, direction, "walked.record_pk")
     return text(f"""
-WITH {_walked(type_, direction, "(place.connector_pk + 1, '-infinity', 0)")},
+WITH {_walked(type_, "(place.connector_pk + 1, '-infinity', 0)")},
 live AS MATERIALIZED (
   SELECT walked.record_pk
     FROM place
    CROSS JOIN walked
-   WHERE walked.pk = (SELECT row.pk FROM {of_record}
+   WHERE walked.direction = '{direction}'
+     AND walked.pk = (SELECT row.pk FROM {of_record}
            ORDER BY row.{type_}_pk, row.workspace_connector_pk, row.created_at, row.pk LIMIT 1)
 ),
 gone AS MATERIALIZED (
@@ -392,14 +397,16 @@ SELECT (SELECT count(*) FROM walked), (SELECT count(*) FROM live), (SELECT count
 
 
 @cache
-def _end(type_: RecordType, direction: Direction) -> TextClause:
+def end_rows(type_: RecordType, direction: Direction) -> TextClause:
+    """Return what ends the next rows of a type on a connector that the run's snapshot ends."""
     return text(f"""
-WITH {_walked(type_, direction, "(place.connector_pk, place.before, 0)")},
+WITH {_walked(type_, "(place.connector_pk, place.before, 0)")},
 stale AS MATERIALIZED (
   SELECT walked.created_at, walked.pk
     FROM place
    CROSS JOIN walked
-   WHERE {_is_old("walked")} AND NOT {_is_named(type_, direction, "walked.record_pk")}
+   WHERE walked.direction = '{direction}' AND {_is_old("walked")}
+     AND NOT {_is_named(type_, direction, "walked.record_pk")}
    ORDER BY walked.created_at, walked.pk
    LIMIT (SELECT CAST(:most AS integer))
 ),
@@ -407,9 +414,17 @@ ended AS (
   UPDATE {RECORDS[type_].provenance} AS old
      SET deleted_at = now(), updated_at = now(), ended_by_pk = CAST(:message AS bigint)
    WHERE old.pk = ANY (ARRAY(SELECT stale.pk FROM stale)) AND old.deleted_at IS NULL
-  RETURNING old.ended_by_pk AS message_pk
+  RETURNING old.pk
 ),
-{counted_with_run(type_, "ended")}
+more AS (
+  SELECT jsonb_build_object('{type_}', jsonb_build_object('ended', (SELECT count(*) FROM ended))) AS counts
+),
+in_message AS (
+  UPDATE {sync_messages} SET counts = wellspring.add_counts(counts, (SELECT more.counts FROM more)) WHERE pk = :message
+),
+in_run AS (
+  UPDATE {sync_runs} SET counts = wellspring.add_counts(counts, (SELECT more.counts FROM more)) WHERE pk = :run
+)
 SELECT (SELECT count(*) FROM walked), (SELECT count(*) FROM stale), CAST(reached.created_at AS text), reached.pk
   FROM (SELECT created_at, pk FROM walked
          WHERE (SELECT count(*) FROM stale) < CAST(:most AS integer) OR (created_at, pk) <= (
