@@ -116,7 +116,7 @@ MESSAGES = (
             "released by itself once they are applied, or dismissed"
         ),
         "Its run is said to be over, and misses messages.",
-        "It is applied by itself when they are: send or mend those that are named.",
+        "It is applied by itself when they are: send or release what is named. What needs a new id needs a new run.",
         waits=True,
     ),
     Reason(

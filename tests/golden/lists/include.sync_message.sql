@@ -1,5 +1,5 @@
 -- include: the rows of type sync_message that rows before it in the flush point to, for a person.
--- 3,697 bytes as it is sent.
+-- 3,703 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -36,7 +36,7 @@ opened AS ((
     SELECT of_group.pk
     FROM visible_groups
     CROSS JOIN LATERAL (
-      SELECT enrolment.workspace_pk
+      SELECT enrolment.workspace_pk AS pk
       FROM core_api.workspace_group_workspaces AS enrolment
       WHERE enrolment.deleted_at IS NULL
         AND enrolment.workspace_group_pk = visible_groups.pk

@@ -1,5 +1,5 @@
 -- GET /v1/sync-messages/ID, for a person.
--- 4,489 bytes as it is sent.
+-- 4,495 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -36,7 +36,7 @@ opened AS ((
     SELECT of_group.pk
     FROM visible_groups
     CROSS JOIN LATERAL (
-      SELECT enrolment.workspace_pk
+      SELECT enrolment.workspace_pk AS pk
       FROM core_api.workspace_group_workspaces AS enrolment
       WHERE enrolment.deleted_at IS NULL
         AND enrolment.workspace_group_pk = visible_groups.pk

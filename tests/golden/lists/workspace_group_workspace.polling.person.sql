@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include, for a person.
--- 7,727 bytes as it is sent.
+-- 7,733 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -54,7 +54,7 @@ opened AS ((
     SELECT of_group.pk
     FROM visible_groups
     CROSS JOIN LATERAL (
-      SELECT enrolment.workspace_pk
+      SELECT enrolment.workspace_pk AS pk
       FROM core_api.workspace_group_workspaces AS enrolment
       WHERE enrolment.deleted_at IS NULL
         AND enrolment.workspace_group_pk = visible_groups.pk

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-providers?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[provider]=00000000-0000-0000-0000-000000000001, for a person.
--- 4,553 bytes as it is sent.
+-- 4,559 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -36,7 +36,7 @@ opened AS ((
     SELECT of_group.pk
     FROM visible_groups
     CROSS JOIN LATERAL (
-      SELECT enrolment.workspace_pk
+      SELECT enrolment.workspace_pk AS pk
       FROM core_api.workspace_group_workspaces AS enrolment
       WHERE enrolment.deleted_at IS NULL
         AND enrolment.workspace_group_pk = visible_groups.pk

@@ -15,7 +15,7 @@ const WORDS = {
   wrong_group: ["Its MessageGroupId is not its connector's id.", "Set MessageGroupId to the connector's id, and send it with a new id."],
   reverted_run: ["Its run was undone.", "Start a new run."],
   completed_run: ["Its run was over before it came.", "Send it with a new id, in a new run."],
-  incomplete_run: ["Its run is said to be over, and misses messages.", "It is applied by itself when they are: send or mend those that are named."],
+  incomplete_run: ["Its run is said to be over, and misses messages.", "It is applied by itself when they are: send or release what is named. What needs a new id needs a new run."],
   too_many_endings: ["Its snapshot would end more records than it may unasked.", "Look at the source. If they are gone there, release it; if it was read badly, dismiss it."],
   unexpected: ["We failed on it.", "Tell the maintainers; release it after the fix."],
   expired: ["It waited for 45 days, and its body is gone.", "Send anew with a new id, or dismiss."],

@@ -67,7 +67,7 @@ SOME_OF_GROUPS = f"""
 (SELECT of_group.pk
    FROM visible_groups
   CROSS JOIN LATERAL (
-    SELECT enrolment.workspace_pk
+    SELECT enrolment.workspace_pk AS pk
       FROM core_api.workspace_group_workspaces AS enrolment
      WHERE enrolment.deleted_at IS NULL AND enrolment.workspace_group_pk = visible_groups.pk
      ORDER BY enrolment.workspace_pk
