@@ -143,6 +143,9 @@ def test_a_message_looks_as_the_contract_says(database: Database, ours: Tenant, 
     document = get(f"{MESSAGES}/{id_}?include=workspace_connector,workspace", ours.caller).document
     times = {name: document["data"]["attributes"].pop(name) for name in ("received_at", "processed_at")}
     assert all(times.values())
+    (run,) = get("/v1/sync-runs", ours.caller).data
+    of_run = document["data"]["relationships"].pop("sync_run")
+    assert of_run["data"] == {"type": "sync_run", "id": run["id"]}
     assert document["data"] == {
         "type": "sync_message",
         "id": id_,

@@ -133,6 +133,12 @@ def test_what_came_meanwhile_stays(world: World, ours: Tenant, ledger: Ledger, c
     applied(beginning)
     others = world.companies(ours.workspace, 2)
     applied(synced(ours.connector, others[:1]))
+    # Of a transaction that had begun long before, and waited for the run's.
+    world.database.owner.exec_driver_sql(
+        "UPDATE core_api.company_workspace_connectors SET created_at = '2026-05-01', updated_at = '2026-05-01'"
+        f" WHERE company_pk = {others[0].pk}"
+    )
+    world.database.commit()
     by_hand = post(
         "/v1/company-workspace-connectors",
         PIPELINE,
