@@ -211,7 +211,9 @@ class Schedule:
             yield
 
     def an_hour(self) -> None:
-        """An hour passes: all that is kept is an hour older."""
+        """An hour passes: all that is kept is an hour older. Nothing is half-done then, for that goes on from a time."""
+        if "in_progress" in self.outcomes().values():
+            return
         self.hour += 1
         hour, of = "interval '1 hour'", f"WHERE workspace_connector_pk = {self.connector.pk}"
         owner = self.world.database.owner
