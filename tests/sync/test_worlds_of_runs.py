@@ -211,7 +211,7 @@ class Schedule:
             yield
 
     def an_hour(self) -> None:
-        """An hour passes: all that is kept is an hour older. Nothing is half-done then, for that goes on from a time."""
+        """An hour passes: all that is kept is an hour older. Nothing is half-done then: that goes on from a time."""
         if "in_progress" in self.outcomes().values():
             return
         self.hour += 1
