@@ -22,20 +22,21 @@ QUERIES = {
     "opened": "Some of the workspaces that are opened to the caller, live or not: enough to know whether they are few.",
     "few": "They as an array; null where they are not few, and each row's workspace is looked up (docs/adr/0042).",
     "driver": (
-        "The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees. "
-        "Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies "
-        "list the workspaces, too, where they would look each row's up."
+        "The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees "
+        "what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security "
+        "policies get the caller's workspaces as a list, so that they need not look up each row's."
     ),
     "newest": (
-        "From here to `far` only time is spared (docs/adr/0045). Of many drivers, when each had its newest row at "
-        "the latest; of few, and of those that have had none for long, nothing. Without a driver: none of those has "
-        "a newer row than this."
+        "From here to `far` is for callers with many drivers (docs/adr/0045): for each driver an upper bound of the "
+        "time of its newest row. In the row without a driver stands a time that all rows of the drivers that are not "
+        "named are older than. With few drivers it is empty, and the first row of each is read."
     ),
     "likely": "The drivers that it knows of, the newest first.",
     "near": "The first row of each of these that the page can hold, a page's worth of them.",
     "furthest": "The oldest of these first rows, where they fill a page: no older row is on the page.",
     "far": (
-        "The other drivers that may have a row as new as that: mostly none; all of them, where `newest` has nothing."
+        "The other drivers that may have a row as new as that: mostly none. All of them where `newest` is empty, or "
+        "where `near` does not fill a page."
     ),
     "head": (
         "The drivers with the first rows, and the place of each among them: the first row of each is one look-up in "
@@ -43,8 +44,9 @@ QUERIES = {
         "n rows before its own first."
     ),
     "reach": (
-        "A time that no row of the page lies beyond: where the first rows of some drivers fill a page, that page's "
-        "last. Infinite, where asking costs more than it spares."
+        "A time beyond which no row is on the page: where the first rows of some drivers fill a page, the last of "
+        "these. Else it is infinite, or minus infinite, and leaves all in: also where asking would cost more than it "
+        "spares."
     ),
     "page": (
         "The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + "
@@ -79,7 +81,10 @@ def rendered(shape: Golden) -> str:
 def explained(statement: str) -> str:
     """Return a statement with a comment before each of its queries."""
     whole = _QUERY.sub(lambda found: f"{comment(said_of(found[1]))}\n{found[0]}", statement)
-    storing = " WHERE is true: it stores the ids of what the rows point to, for what is included with them."
+    storing = (
+        " WHERE is always true, and there for its side effect: leave_ids() stores the ids of what the rows point to, "
+        "for the statements of what is included, which come next."
+    )
     last = comment(f"What is answered, ids and times as text.{storing if 'leave_ids' in whole else ''}")
     return _LAST.sub(f"{last}\nSELECT", whole, count=1) if whole != statement else whole
 

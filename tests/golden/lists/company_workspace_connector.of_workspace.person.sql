@@ -58,9 +58,9 @@ few AS (
     )
   ) END AS workspaces
 ),
--- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
--- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
--- list the workspaces, too, where they would look each row's up.
+-- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
+-- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
+-- policies get the caller's workspaces as a list, so that they need not look up each row's.
 driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk
   FROM core_api.workspace_connectors AS parent
@@ -179,8 +179,8 @@ shown AS (
   ) AS ended_by_id
   FROM page
 )
--- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
--- what is included with them.
+-- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
+-- stores the ids of what the rows point to, for the statements of what is included, which come next.
 SELECT pk,
   id::text AS id,
   direction,

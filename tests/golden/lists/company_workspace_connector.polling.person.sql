@@ -37,9 +37,9 @@ visible AS (
   JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
   WHERE workspace.deleted_at IS NULL
 ),
--- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
--- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
--- list the workspaces, too, where they would look each row's up.
+-- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
+-- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
+-- policies get the caller's workspaces as a list, so that they need not look up each row's.
 driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk, parent.deleted_at IS NULL AS is_live
   FROM core_api.workspace_connectors AS parent
@@ -134,8 +134,9 @@ head AS (
   ORDER BY head.head_at ASC, head.head_pk ASC
   LIMIT :rows
 ),
--- A time that no row of the page lies beyond: where the first rows of some drivers fill a page, that page's
--- last. Infinite, where asking costs more than it spares.
+-- A time beyond which no row is on the page: where the first rows of some drivers fill a page, the last of
+-- these. Else it is infinite, or minus infinite, and leaves all in: also where asking would cost more than it
+-- spares.
 reach AS (
   SELECT coalesce((
       SELECT sampled.head_at
@@ -356,8 +357,8 @@ shown AS (
   ) AS ended_by_id
   FROM page
 )
--- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
--- what is included with them.
+-- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
+-- stores the ids of what the rows point to, for the statements of what is included, which come next.
 SELECT pk,
   id::text AS id,
   direction,

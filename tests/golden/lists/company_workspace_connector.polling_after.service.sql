@@ -194,8 +194,8 @@ shown AS (
   FROM page
   WHERE (page.updated_at, page.pk) <> (:cursor_at, :cursor_pk)
 )
--- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
--- what is included with them.
+-- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
+-- stores the ids of what the rows point to, for the statements of what is included, which come next.
 SELECT behind,
   pk,
   id::text AS id,

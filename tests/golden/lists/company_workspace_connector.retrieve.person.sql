@@ -153,8 +153,8 @@ found AS (
     ) IS NOT NULL)
     AND workspace_connector.workspace_pk = company.workspace_pk
 )
--- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
--- what is included with them.
+-- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
+-- stores the ids of what the rows point to, for the statements of what is included, which come next.
 SELECT id::text AS id,
   direction,
   created_at::text AS created_at,

@@ -42,8 +42,8 @@ held AS (
       FROM unnest(:places::TEXT[]) AS place(name)
     ))
 )
--- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
--- what is included with them.
+-- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
+-- stores the ids of what the rows point to, for the statements of what is included, which come next.
 SELECT group_id, relationship, id, link_id, since, place
 FROM held
 WHERE (

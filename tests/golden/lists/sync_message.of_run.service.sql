@@ -1,9 +1,9 @@
 -- GET /v1/sync-messages?filter[sync_run]=00000000-0000-0000-0000-000000000001, for a service.
 -- 4,295 bytes as it is sent.
 
--- The parents that lead to rows, a row's connectors mostly: those that the filters name and the caller sees.
--- Who sees what is asked here, and of nothing else. leave_workspaces() has the row-level security policies
--- list the workspaces, too, where they would look each row's up.
+-- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
+-- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
+-- policies get the caller's workspaces as a list, so that they need not look up each row's.
 WITH driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk
   FROM wellspring.sync_runs AS parent
@@ -175,8 +175,8 @@ shown AS (
   ) AS workspace_id
   FROM page
 )
--- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
--- what is included with them.
+-- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
+-- stores the ids of what the rows point to, for the statements of what is included, which come next.
 SELECT pk,
   id::text AS id,
   message_id::text AS message_id,

@@ -33,8 +33,8 @@ WITH found AS (
         AND there.deleted_at IS NULL
     ))
 )
--- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
--- what is included with them.
+-- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
+-- stores the ids of what the rows point to, for the statements of what is included, which come next.
 SELECT id::text AS id,
   message_id::text AS message_id,
   message_type,

@@ -36,8 +36,8 @@ shown AS (
   SELECT *
   FROM page
 )
--- What is answered, ids and times as text. WHERE is true: it stores the ids of what the rows point to, for
--- what is included with them.
+-- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
+-- stores the ids of what the rows point to, for the statements of what is included, which come next.
 SELECT pk,
   id::text AS id,
   created_at::text AS created_at,
