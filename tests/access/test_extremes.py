@@ -20,7 +20,7 @@ from tests.access.test_hostile_input import replaced
 from tests.support import feed as feeding
 from tests.support.api import Caller, Reply, get
 from tests.support.databases import CONSUMER, FEEDER
-from tests.support.queue import Body, consume, disconnected, invalidated, matched, reverted, synced
+from tests.support.queue import Body, completed, consume, disconnected, invalidated, matched, reverted, synced
 from wellspring import feed_events, messages
 from wellspring.handlers.writing import _KEY
 from wellspring.resources import Resource, records
@@ -82,7 +82,8 @@ class Sent:
 
         def ending(found: Resource) -> Body:
             known = {"id": str(self.requests.records[found.type].id)}
-            return invalidated(connector, ()) | {"records": [of_record(found) | known]}
+            body = invalidated(connector, self.requests.records.values())
+            return body | {"records": [of_record(found) | known]}
 
         return {
             "sync.reverted": [
@@ -90,6 +91,7 @@ class Sent:
                 lambda: reverted(connector, str(uuid4())),
             ],
             "connector.disconnected": [lambda: disconnected(connector)],
+            "run.completed": [lambda: completed(connector, str(uuid4()), types=["company"])],
             "providers.matched": [lambda: matched(workspace, [self.requests.unchosen])],
             "records.invalidated": [partial(ending, found) for found in records()],
             "records.synced": [partial(making, found) for found in records()],

@@ -901,7 +901,7 @@ class TestTheCatalogue:
             "shown_problems": (*ROLES, CONSUMER, EXPORTER),
             **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),
             **dict.fromkeys(("said_in", "erased_in"), (CONSUMER, FEEDER)),
-            **dict.fromkeys(("recount", "mend_times", "next_message", "lock_fed_types"), (CONSUMER,)),
+            **dict.fromkeys(("recount", "mend_times", "next_message", "lock_fed_types", "add_counts"), (CONSUMER,)),
             **dict.fromkeys(("without_people", "without_erased"), (CONSUMER,)),
         }
         assert set(grants) == {(name, role) for name, roles in needed.items() for role in roles}

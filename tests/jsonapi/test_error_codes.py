@@ -374,7 +374,7 @@ CASES = [
         "no such method",
         MethodNotAllowed,
         lambda scene: call("PUT", COMPANIES, scene.ours.caller),
-        allow="GET, POST",
+        allow="GET, HEAD, POST",
     ),
     of_class(
         "no such language",

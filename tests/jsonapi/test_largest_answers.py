@@ -47,7 +47,12 @@ A_VALUE, A_LINK, A_PAGE_LINK = 80, 150, 10_240
 # What an identifier object takes, and what a type, an id and the braces around them do.
 AN_IDENTIFIER, A_FRAME = 130, 200
 # By whom a list's objects are bounded.
-OBJECTS = {"loads": feed_status.LOADS, "sources": feed_status.MOST, "problems": PROBLEMS_TOLD}
+OBJECTS = {
+    "loads": feed_status.LOADS,
+    "sources": feed_status.MOST,
+    "problems": PROBLEMS_TOLD,
+    "endings": len(records()),
+}
 ROOT = Path(__file__).parents[2]
 LISTS = {"list", "answers"}
 
@@ -58,6 +63,7 @@ def of_attribute(attribute: Attribute) -> int:
         "text": (A_NAME if attribute.found == "name" else A_TEXT) * A_CHARACTER,
         "texts": WORDS * (A_WORD * A_CHARACTER + 5),
         "objects": OBJECTS.get(attribute.name, 0) * (A_FRAME + sum(map(of_attribute, attribute.members))),
+        "object": A_FRAME + sum(map(of_attribute, attribute.members)),
         "problems": PROBLEMS_KEPT * 4 * A_VALUE,
         **dict.fromkeys(("counts", "by_direction", "totals"), (len(records()) + 1) * 4 * A_VALUE),
     }
@@ -108,8 +114,8 @@ MANY = [route for route in routes() if route.operation in LISTS]
 
 def test_every_kind_of_attribute_is_known() -> None:
     known = {*get_args(Kind.__value__)}
-    short = {"instant", "date", "direction", "boolean", "uuid", "number", "version", "count"}
-    long = {"text", "texts", "objects", "problems", "counts", "by_direction", "totals"}
+    short = {"instant", "date", "direction", "boolean", "uuid", "number", "version", "count", "optional_count"}
+    long = {"text", "texts", "objects", "problems", "counts", "by_direction", "totals", "object"}
     assert known == short | long
     for resource in {route.resource for route in routes() if route.resource}:
         for attribute in resource.attributes:

@@ -325,7 +325,7 @@ def test_its_routes_are_known(api: Api) -> None:
 
 
 def test_what_its_routes_do_not_match_is_answered(api: Api, ours: Tenant) -> None:
-    for url, allowed in ((ROUTE, "GET, POST"), (f"{ROUTE}/{uuid4()}", "GET, PATCH, DELETE")):
+    for url, allowed in ((ROUTE, "GET, HEAD, POST"), (f"{ROUTE}/{uuid4()}", "GET, HEAD, PATCH, DELETE")):
         # No template entry names them here, so that $default gets all of it.
         reply = call("PUT", url, ours.caller)
         assert (reply.status, reply.error["code"]) == (405, "METHOD_NOT_ALLOWED")

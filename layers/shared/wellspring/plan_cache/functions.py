@@ -22,7 +22,7 @@ type Statements = Mapping[tuple[str, ...], Iterable[tuple[str, Cached]]]
 # looked as cheap then as to find rows by an index. Each of these statements has an index for whatever it looks up.
 _NEVER_WHOLE = " ".join(f"SET enable_{way} = off" for way in ("bitmapscan", "hashjoin", "mergejoin", "seqscan"))
 _PROBE = "planned_probe"
-_SINCE = re.compile(r"unused since (.*)")
+_SINCE = re.compile(r"unused since (.*+)")
 
 
 def make(owner: Connection, statements: Statements) -> list[str]:
