@@ -6,7 +6,7 @@ from typing import Any
 
 from local.openapi import examples
 from local.openapi.naming import schema
-from local.openapi.schemas import choice, included_types, narrowed
+from local.openapi.schemas import NO_NUL_PATTERN, choice, included_types, narrowed
 from wellspring.example_ids import id_of
 from wellspring.jsonapi.answers import BY_CONNECTOR
 from wellspring.jsonapi.query import (
@@ -62,6 +62,9 @@ def _name_of(order: str) -> str:
     """Return `CREATED_AT` for `created_at`, `CREATED_AT_DESCENDING` for `-created_at`."""
     return order.removeprefix("-").upper() + ("_DESCENDING" if order.startswith("-") else "")
 
+
+# What a filter compares a text with.
+_TEXT: Object = {"type": "string", "minLength": 1, "pattern": NO_NUL_PATTERN}
 
 # Of the console, whose page names them.
 FILE: Object = {
@@ -279,11 +282,11 @@ def _filters_of(attribute: Attribute, *, is_ranged: bool) -> Iterator[Object]:
         case "name":
             yield from _filters_of_names(example)
         case "among":
-            codes = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
+            codes = {**_TEXT, "maxLength": MAX_FILTER_TEXT}
             told = f"Only rows that have one of these among their `{attribute.name}`, in any case."
             yield _listed(name, told, codes, example[:1], minItems=1, maxItems=MAX_FILTER_CODES)
         case "equal":
-            text: Object = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
+            text: Object = {**_TEXT, "maxLength": MAX_FILTER_TEXT}
             if attribute.choices:
                 text = choice(attribute)
             elif attribute.kind == "uuid":
@@ -303,15 +306,14 @@ def _filters_of(attribute: Attribute, *, is_ranged: bool) -> Iterator[Object]:
 
 
 def _filters_of_names(example: str) -> Iterator[Object]:
-    text = {"type": "string", "minLength": 1}
-    yield _query("filter[name]", "Only rows of exactly this name.", {**text, "maxLength": MAX_FILTER_TEXT}, example)
+    yield _query("filter[name]", "Only rows of exactly this name.", {**_TEXT, "maxLength": MAX_FILTER_TEXT}, example)
     description = "Only rows whose name begins so, in any case."
-    yield _query("filter[name][starts]", description, {**text, "maxLength": MAX_NAME_FOLDED}, example[:3])
+    yield _query("filter[name][starts]", description, {**_TEXT, "maxLength": MAX_NAME_FOLDED}, example[:3])
     description = (
         "Only rows whose name has this in it, in any case: within one workspace, where what is listed belongs to one, "
         f"and among at most {MAX_SEARCHED:,}."
     )
-    searched = {"type": "string", "minLength": MIN_SEARCHED, "maxLength": MAX_NAME_FOLDED}
+    searched = {**_TEXT, "minLength": MIN_SEARCHED, "maxLength": MAX_NAME_FOLDED}
     yield _query("filter[name][contains]", description, searched, example[1:5])
 
 

@@ -41,6 +41,8 @@ RELEASED = ("matching", "released", "still_parked", "remaining")
 # What str.strip takes away, spelt out because regular expressions disagree about \s.
 _BLANK = r"\t-\r\u001c- \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 TEXT_PATTERN = rf"^[^\u0000]*[^\u0000{_BLANK}][^\u0000]*$"
+# What a filter compares with: Postgres's texts hold no NUL.
+NO_NUL_PATTERN = r"^[^\u0000]*$"
 # A text that has no control characters either, of which blanks are some.
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
 NAME_PATTERN = rf"^[^{_CONTROL}]*[^{_CONTROL}{_BLANK}][^{_CONTROL}]*$"
