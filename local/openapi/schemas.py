@@ -98,6 +98,7 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "description": "`input`: the connector brought the record in; `output`: it carried it out.",
         },
         **{name: {"type": "string", "enum": list(choices)} for name, choices in _words().items()},
+        **{_object_name(each): _member(each) for of in resources() for each in of.attributes if each.kind == "object"},
         "ByDirection": {
             **closed(dict.fromkeys(DIRECTIONS, _NUMBER), *DIRECTIONS),
             "description": "How many rows of each direction.",
@@ -374,7 +375,7 @@ def _shown(attribute: Attribute) -> Object:
         case "direction" | "date":
             return _OF_KINDS[attribute.kind] if attribute.required else _or_null(_OF_KINDS[attribute.kind])
         case "object":
-            return _or_null(_member(attribute))
+            return _or_null(schema(_object_name(attribute)))
         case "objects":
             return {"type": "array", "items": _member(attribute)}
         case "text" | "version":
@@ -405,6 +406,11 @@ _OF_KINDS: Mapping[Kind, Object] = {
 
 def _id_of(resource: Resource) -> Object:
     return {"type": "string"} if resource in ANSWERS else schema("Id")
+
+
+def _object_name(attribute: Attribute) -> str:
+    """Return the name of an object's own schema: generators make up one for what may be null and has none."""
+    return attribute.name.title().replace("_", "")
 
 
 def _member(attribute: Attribute) -> Object:

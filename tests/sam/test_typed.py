@@ -97,7 +97,7 @@ def test_make_builds_and_invokes_one_function(deployed: Deployed) -> None:
     sam.write_environment(docker.door(), cluster.port, DATABASE, cluster.password, state / "sam")
     invoke = f"make {KEPT} sam-invoke FUNCTION=HealthFunction EVENT=health_check"
     # What the gate itself was called with is not for this one.
-    done = typed(made, f"unset WELLSPRING_STATE MAKEFLAGS MAKELEVEL; {invoke}")
+    done = typed(made, f"unset WELLSPRING_STATE ARGS MAKEFLAGS MAKELEVEL; {invoke}")
     assert done.returncode == 0, done.stderr
     answer: Any = json.loads(done.stdout.splitlines()[-1])
     assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"status": "ok"})
