@@ -20,7 +20,7 @@ from local.openapi.examples import META, request_document
 from wellspring.example_ids import demo_id, id_of
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
-from wellspring_producer.messages import ConnectorDisconnected, ProvidersMatched, RecordsInvalidated
+from wellspring_producer.messages import ConnectorDisconnected, ProvidersMatched, RecordsInvalidated, RunCompleted
 
 FOLDER = Path(__file__).resolve().parents[2] / "events"
 MEDIA_TYPE = "application/vnd.api+json"
@@ -295,16 +295,10 @@ def _invalidated(number: int, direction: str | None, *records: tuple[str, str, i
 
 
 def _completed(number: int, run: str, *numbers: int, types: tuple[str, ...] = ()) -> Event:
-    snapshot = {"direction": "input", "types": list(types), "read_since": "2026-05-10T08:00:00.000Z"}
-    return {
-        "type": "run.completed",
-        "id": _about(number),
-        "workspace_connector_id": demo_id("workspace_connector", "a"),
-        "run": run,
-        "message_ids": [_about(each) for each in numbers],
-        "snapshot": snapshot if types else None,
-        "occurred_at": "2026-05-10T08:14:22.000Z",
-    }
+    snapshot = {"direction": "input", "types": types, "read_since": "2026-05-10T08:00:00.000Z"} if types else None
+    of = {"run": run, "message_ids": [_about(each) for each in numbers], "snapshot": snapshot}
+    connector, at = demo_id("workspace_connector", "a"), "2026-05-10T08:14:22.000Z"
+    return RunCompleted(id=_about(number), workspace_connector_id=connector, occurred_at=at, **of).members()
 
 
 def _matched(number: int, letter: str, *providers: tuple[str, int]) -> Event:

@@ -20,7 +20,8 @@ from tests.support.freezing import frozen
 from tests.support.queue import consume, synced
 from tests.support.world import World
 from tests.writing.conftest import PIPELINE, Tenant, count, tenant
-from wellspring.database import Deadline, Transaction, circuit_breaker, in_transaction
+from wellspring.database import Deadline, Transaction, in_transaction
+from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.database.pipeline import LOST, PipelinedConnection
 from wellspring.errors import TimeExceeded
 from wellspring.handlers.http import Plan, Request, Response, http_handler
@@ -104,7 +105,7 @@ def test_what_was_waited_for_in_vain_is_not_waited_for_again_at_once(
             patched.setattr("wellspring.database.scope.connection", lambda: pytest.fail("a connection was asked for"))
             reply = _ask("GET", COMPANIES, ours, None, TickingContext(milliseconds=MILLISECONDS))
         assert (reply.status, reply.codes) == (503, ["SERVICE_UNAVAILABLE"])
-        assert float(reply.headers["retry-after"]) >= circuit_breaker.SECONDS
+        assert float(reply.headers["retry-after"]) >= circuit_breaker.seconds
     time.sleep(float(reply.headers["retry-after"]))
     assert _ask("GET", COMPANIES, ours, None, Context()).status == 200
 

@@ -14,7 +14,8 @@ from tests.support.api import READER, Caller, Reply, TickingContext, call, draft
 from tests.support.databases import Statements
 from tests.support.replicas import Replica, ReplicatedDatabase
 from tests.support.world import World
-from wellspring.database import circuit_breaker, readers, scope
+from wellspring.database import readers, scope
+from wellspring.database.circuit_breaker import circuit_breaker
 
 NAME = "replicated"
 COMPANIES = "/v1/company-workspace-connectors"
@@ -46,7 +47,7 @@ def database(
     given = ReplicatedDatabase(NAME, primary, replica, statements)
     monkeypatch.setattr(scope, "connection", given.connection)
     monkeypatch.setenv("DB_READ_HOST", "a reader")
-    monkeypatch.setattr(readers, "_until", 0.0)
+    readers.absence.record_answer()
     yield given
     replica.delay(0)
     replica.resume()
@@ -233,7 +234,7 @@ def test_a_read_at_the_reader_takes_no_more_flushes(
 
 # ---- when the reader is not well ------------------------------------------------------------------------
 def test_a_reader_that_is_away_is_the_writers_and_not_looked_for_again_for_a_while(
-    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
 ) -> None:
     assert read(COMPANIES, ANY).status == 200
     database.replica.stop()
@@ -245,10 +246,10 @@ def test_a_reader_that_is_away_is_the_writers_and_not_looked_for_again_for_a_whi
         assert database.asked_of_reader == 2
     finally:
         database.replica.start()
-    monkeypatch.setattr(readers, "_until", 0.0)
+    readers.absence.record_answer()
     # Another port.
     database.close()
-    assert readers.AWAY_SECONDS > circuit_breaker.SECONDS
+    assert readers.absence.seconds > circuit_breaker.seconds
 
 
 def test_a_reader_that_says_nothing_costs_one_request_its_time_and_no_other(

@@ -14,6 +14,7 @@ from wellspring_producer.messages import (
     ProvidersMatched,
     RecordsInvalidated,
     RecordsSynced,
+    RunCompleted,
     SyncReverted,
 )
 
@@ -66,15 +67,8 @@ def completed(
 ) -> Body:
     """Return the body of a `run.completed` message, of these messages; with `types` it is of a snapshot of these."""
     snapshot = {"direction": direction, "types": list(types), "read_since": read_since}
-    return {
-        "type": "run.completed",
-        "id": str(uuid4()),
-        "workspace_connector_id": str(connector.id if isinstance(connector, Row) else connector),
-        "run": run,
-        "message_ids": list(message_ids),
-        "snapshot": snapshot if snapshot["types"] else None,
-        "occurred_at": OCCURRED_AT,
-    }
+    of = {"run": run, "message_ids": message_ids, "snapshot": snapshot if snapshot["types"] else None}
+    return RunCompleted(id=uuid4(), workspace_connector_id=_id(connector), occurred_at=OCCURRED_AT, **of).members()
 
 
 def matched(workspace: Row | UUID, providers: Iterable[Row | UUID], *, id_: UUID | str | None = None) -> Body:

@@ -4,28 +4,39 @@ import time
 
 from wellspring.errors import DatabaseAway
 
-# How long it stays open; as long as `Retry-After` says.
-SECONDS = 2.0
 
-_open_until = 0.0
+class CircuitBreaker:
+    """Knows whether a server was waited for in vain a moment ago; one for each process.
 
-
-def record_timeout() -> None:
-    """Open it: the server was waited for in vain."""
-    global _open_until  # noqa: PLW0603  (one server for each process, and so one breaker)
-    _open_until = time.monotonic() + SECONDS
-
-
-def record_answer() -> None:
-    """Close it: the server answers."""
-    global _open_until  # noqa: PLW0603  (the same)
-    _open_until = 0.0
-
-
-def raise_if_open() -> None:
-    """Raise `DatabaseAway` while it is open.
-
-    For whoever answers to somebody who waits; the queue's consumer has time, and tries.
+    Attributes:
+        seconds: how long it stays open.
     """
-    if time.monotonic() < _open_until:
-        raise DatabaseAway("The database does not answer at the moment; nothing was changed.")
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._open_until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the server is not to be asked now."""
+        return time.monotonic() < self._open_until
+
+    def record_timeout(self) -> None:
+        """Open it: the server was waited for in vain."""
+        self._open_until = time.monotonic() + self.seconds
+
+    def record_answer(self) -> None:
+        """Close it: the server answers."""
+        self._open_until = 0.0
+
+    def raise_if_open(self) -> None:
+        """Raise `DatabaseAway` while it is open.
+
+        For whoever answers to somebody who waits; the queue's consumer has time, and tries.
+        """
+        if self.is_open:
+            raise DatabaseAway("The database does not answer at the moment; nothing was changed.")
+
+
+# As long as `Retry-After` says.
+circuit_breaker = CircuitBreaker(2.0)

@@ -1,12 +1,11 @@
 """Reads on a reader: where it has what the caller has seen, and else on the writer (docs/adr/0050)."""
 
-import time
 from collections.abc import Callable
 from typing import Literal
 
 from sqlalchemy.exc import DBAPIError
 
-from wellspring.database import circuit_breaker
+from wellspring.database.circuit_breaker import CircuitBreaker, circuit_breaker
 from wellspring.database.consistency import NO_OLDER, at_reader
 from wellspring.database.deadline import Deadline
 from wellspring.database.scope import Transaction, in_transaction
@@ -18,9 +17,7 @@ from wellspring.settings import has_reader
 type Server = Literal["reader", "writer"]
 
 # For so long a reader that was away is not looked for again: RDS Proxy waits 4 s for one (`ConnectionBorrowTimeout`).
-AWAY_SECONDS = 30.0
-
-_until = 0.0
+absence = CircuitBreaker(30.0)
 
 
 def read[Result](
@@ -45,7 +42,7 @@ def read[Result](
 
     Raises what `in_transaction` raises.
     """
-    if token is not None and has_reader() and time.monotonic() >= _until:
+    if token is not None and has_reader() and not absence.is_open:
         tell("reader")
         try:
             return _at_reader(work, scope, deadline, token)
@@ -69,12 +66,11 @@ def _at_reader[Result](
 
 def _may_be_the_writers(error: WellspringError) -> bool:
     """Say whether the writer may have the answer that the reader has not, and note whether the reader is away."""
-    global _until  # noqa: PLW0603  (one reader for each process, and so one note)
     met = error.__cause__
     if not isinstance(met, DBAPIError):
         return False
     if isinstance(error, DatabaseAway):
-        _until = time.monotonic() + AWAY_SECONDS
+        absence.record_timeout()
     if is_silent(met):
         # It says nothing of the writer.
         circuit_breaker.record_answer()

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from wellspring.database import circuit_breaker
+from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.database.consistency import is_at_reader, noted
 from wellspring.database.deadline import Deadline, within
 from wellspring.database.engine import engine, reader_engine

@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import Any
 
 from wellspring.access.principal import Principal, name_of, principal_of, scope_of
-from wellspring.database import Deadline, Transaction, circuit_breaker, in_transaction
+from wellspring.database import Deadline, Transaction, in_transaction
+from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.database.consistency import noting
 from wellspring.database.readers import Server
 from wellspring.database.readers import read as on_reader_or_writer

@@ -229,7 +229,7 @@ class PageBuilder:
             full: whether the ids of all parents are shown.
         """
         for relationship in self.resource.parents:
-            if relationship is self.known:
+            if relationship is self.known or relationship in self._behind:
                 continue
             table = target_table(relationship)
             filters = parent_filters(self.sql, relationship, "p", self.shape.conditions)

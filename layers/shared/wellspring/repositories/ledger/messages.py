@@ -81,9 +81,6 @@ class OfParents(PerParentMerge):
         yield from self._of_driver_conditions()
         yield from _conditions(self, index)
 
-    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:  # noqa: ARG002
-        return iter(())
-
     @property
     def _behind(self) -> Sequence[Relationship]:
         return _parents(self)
@@ -108,9 +105,6 @@ class OfAll(PageBuilder):
         if isinstance(index, MessageIndex) and index.outcome == "":
             # The index has all but these, which are most; a service is refused a list of them (`services.reading`).
             yield "row.outcome <> 'applied'"
-
-    def _lookups(self, _index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:  # noqa: ARG002
-        return iter(())
 
     @property
     def _behind(self) -> Sequence[Relationship]:
