@@ -26,7 +26,7 @@ from wellspring.errors import WellspringError
 from wellspring.jsonapi.query import DELETED, SORTABLE, parse_list
 from wellspring.queries import MAX_PAGE_SIZE
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR, DIRECTIONS
-from wellspring.services import reading
+from wellspring.services.ledger import reading
 
 NAMES = ("matrix_worst", "matrix_total", "matrix")
 AIM = 10.0

@@ -23,8 +23,8 @@ from wellspring.database.scope import enter
 from wellspring.queries import DEFAULT_PAGE_SIZE, ListQuery, Position
 from wellspring.repositories import cursor_keys
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR
-from wellspring.services import cursors
-from wellspring.services import reading as service
+from wellspring.services.ledger import cursors
+from wellspring.services.ledger import reading as service
 
 WIDTHS = (ONE, TWENTY, TWO_HUNDRED)
 GROWTH_AIM = 1.2

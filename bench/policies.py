@@ -17,7 +17,7 @@ from wellspring.access.principal import Person, scope_of
 from wellspring.database import in_transaction, scope
 from wellspring.queries import ListQuery
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR
-from wellspring.services import reading as service
+from wellspring.services.ledger import reading as service
 
 NAMES = ("rls_retrieve", "rls_list", "rls_page_200")
 # The reader in all but that.

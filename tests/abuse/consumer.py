@@ -247,10 +247,10 @@ def handler_of(module: str) -> Callable[[Mapping[str, Any], object], Any]:
 def _load(life: Life) -> Callable[[Mapping[str, Any], object], Any]:
     """Import the function in its own environment, and return its handler."""
     os.environ.update(life.environment)
-    from wellspring.services import sync  # noqa: PLC0415  (in its own environment)
+    from wellspring.services.sync import applying  # noqa: PLC0415  (in its own environment)
 
     # So that a connector of some dozens of rows takes several transactions to end, between which all may happen.
-    sync.CHUNK = CHUNK
+    applying.CHUNK = CHUNK
     return handler_of(life.module)
 
 

@@ -33,7 +33,7 @@ from tests.support.databases import Database, FreshDatabase
 from tests.support.sums import RECOUNT
 from wellspring.queries import Position, Sort
 from wellspring.resources import ledgers, resource_of
-from wellspring.services import cursors
+from wellspring.services.ledger import cursors
 
 # As long as a name may be, of characters of four bytes each.
 _LONGEST = "rpad(id::text, 500, U&'\\+10FFFF')"

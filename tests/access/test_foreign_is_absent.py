@@ -23,7 +23,7 @@ from tests.support.world import RECORDS, Row, World
 from wellspring.queries import Position, Sort
 from wellspring.resources import FEED_EVENT, Resource, resource_of
 from wellspring.routes import Route
-from wellspring.services import cursors
+from wellspring.services.ledger import cursors
 
 # What is for services alone is of no tenant (tests/feed/test_answers.py).
 JSONAPI = tuple(route for route in CLOSED if route.resource is not None and route.resource.tenancy != "services")

@@ -16,7 +16,7 @@ from wellspring.access import predicates
 from wellspring.access.predicates import Visibility
 from wellspring.repositories import parents
 from wellspring.repositories.ledger import includes, pages, rows
-from wellspring.services import policies
+from wellspring.services.ledger import policies
 
 pytestmark = pytest.mark.worlds
 # Most of the bugs below are found in the first twenty worlds.

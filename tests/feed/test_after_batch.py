@@ -17,7 +17,8 @@ from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from wellspring.errors import DatabaseAway
 from wellspring.handlers import after_batch
-from wellspring.services import endings, releasing
+from wellspring.services.feed import endings
+from wellspring.services.sync import releasing
 
 type Log = list[dict[str, Any]]
 

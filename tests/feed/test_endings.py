@@ -16,8 +16,8 @@ from tests.support.queue import consume, synced
 from tests.support.world import Row, World
 from tests.sync.test_redelivery import deadlocks
 from wellspring.database.retry import Deadline
-from wellspring.services import endings
-from wellspring.services.endings import Swept
+from wellspring.services.feed import endings
+from wellspring.services.feed.endings import Swept
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +171,7 @@ def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is
 def test_a_connector_that_is_being_written_is_left_to_the_next_sweep(
     fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wellspring.repositories.endings.LOCK_MILLISECONDS", 50)
+    monkeypatch.setattr("wellspring.repositories.feed.endings.LOCK_MILLISECONDS", 50)
     free = world.company(stage.workspace)
     world.provenances([free] * 3, world.workspace_connector(stage.workspace))
     apply(deleted("company", stage.one))

@@ -22,8 +22,8 @@ from tests.support.feed import Event, erased, statuses, told, upserted
 from tests.support.queue import Body, consume, disconnected, invalidated, synced
 from tests.support.world import Row, World
 from wellspring import messages
-from wellspring.repositories import feed_sources, pending_events
-from wellspring.repositories.feed_work import UNEXPECTED, parked
+from wellspring.repositories.feed import pending, sources
+from wellspring.repositories.feed.work import UNEXPECTED, parked
 
 NAME = 'Zoë "Quille" Forgotten'
 OTHER = "/well/other"
@@ -197,7 +197,7 @@ def test_a_message_that_is_parked_while_they_are_erased_waits_for_that(
 ) -> None:
     missing = Row("company", 0, uuid4())
     body = naming(invalidated(connector, [person, missing]))
-    count, parking = feed_sources.count, list[Future[None]]()
+    count, parking = sources.count, list[Future[None]]()
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
     def count_later(*counted: Any, **options: Any) -> None:
@@ -208,7 +208,7 @@ def test_a_message_that_is_parked_while_they_are_erased_waits_for_that(
                 sleep(0.01)
         count(*counted, **options)
 
-    monkeypatch.setattr(feed_sources, "count", count_later)
+    monkeypatch.setattr(sources, "count", count_later)
     with ThreadPoolExecutor(1) as threads:
         assert statuses(erased(person, 9)) == ["applied"]
         parking[0].result(30)
@@ -259,7 +259,7 @@ def test_an_event_that_is_none_and_names_them_is_kept_without_its_text(tables: T
 def test_an_event_that_nobody_foresaw_the_failure_of_is_kept_without_its_text(tables: Tables, person: Row) -> None:
     statuses(erased(person, 9))
     (event,) = told(upserted("people", person.id, 12, workspace_id=uuid4(), full_name=NAME))
-    pending_events.keep(tables.database.owner, [(event, parked(UNEXPECTED))])
+    pending.keep(tables.database.owner, [(event, parked(UNEXPECTED))])
     assert tables.pending() == [("parked", UNEXPECTED, None, None)]
 
 

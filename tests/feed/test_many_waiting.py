@@ -14,7 +14,7 @@ from tests.feed.conftest import Tables
 from tests.support.databases import FEEDER, FreshDatabase, tuples_read
 from tests.support.feed import apply, settle, upserted
 from tests.support.world import World
-from wellspring.repositories import pending_events
+from wellspring.repositories.feed import pending
 from wellspring.services.feed.applying import CHUNK
 
 pytestmark = pytest.mark.long
@@ -34,7 +34,7 @@ def test_very_many_that_wait_for_one_are_settled_in_bounded_steps(
         apply(*(upserted("company", UUID(int=one + 10), workspace_id=WORKSPACE) for one in some))
     apply(upserted("workspace", WORKSPACE))
     steps: list[tuple[int, int]] = []
-    take = pending_events.take
+    take = pending.take
 
     def counted(transaction: Connection, *given: Any) -> Any:
         before = tuples_read(transaction, WAITING)
@@ -42,7 +42,7 @@ def test_very_many_that_wait_for_one_are_settled_in_bounded_steps(
         steps.append((len(taken), (tuples_read(transaction, WAITING) - before).total()))
         return taken
 
-    monkeypatch.setattr(pending_events, "take", counted)
+    monkeypatch.setattr(pending, "take", counted)
     settled = 0
     while done := settle():
         settled += done

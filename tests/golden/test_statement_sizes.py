@@ -18,7 +18,7 @@ from wellspring.plan_cache import numbered
 from wellspring.repositories import ledger
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR, Resource
 from wellspring.routes import routes
-from wellspring.services.reading import _unindexed
+from wellspring.services.ledger.reading import _unindexed
 
 MOST_BYTES, PLAIN_BYTES = 16_384, 6_144
 type Filters = tuple[tuple[str, str], ...]

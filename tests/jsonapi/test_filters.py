@@ -75,7 +75,7 @@ def test_a_refusal_names_a_parameter_that_was_sent(world: World, ours: Tenant) -
 
 
 def test_too_many_to_sort_are_told_by_the_filter_that_sorts_them(ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wellspring.services.reading.MAX_STATES", 0)
+    monkeypatch.setattr("wellspring.services.ledger.reading.MAX_STATES", 0)
     within = f"/v1/workspace-connectors?filter[workspace]={ours.workspace.id}"
     lesser = get(f"{within}&filter[last_synced_at][lt]=2026-05-10T12:00:00Z", READER)
     assert (lesser.status, lesser.sources) == (400, [{"parameter": "filter[last_synced_at][lt]"}])

@@ -22,7 +22,7 @@ from wellspring.handlers.http import LARGEST_ANSWER_BYTES
 from wellspring.handlers.reading import NARROWING
 from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_FIELDS
 from wellspring.queries import MOST_LINKED, PROBLEMS_KEPT
-from wellspring.repositories import feed_status
+from wellspring.repositories.feed import status
 from wellspring.resources import Attribute, Kind, Relationship, Resource, records, resource_of
 from wellspring.routes import Route, routes
 
@@ -48,8 +48,8 @@ A_VALUE, A_LINK, A_PAGE_LINK = 80, 150, 10_240
 AN_IDENTIFIER, A_FRAME = 130, 200
 # By whom a list's objects are bounded.
 OBJECTS = {
-    "loads": feed_status.LOADS,
-    "sources": feed_status.MOST,
+    "loads": status.LOADS,
+    "sources": status.MOST,
     "problems": PROBLEMS_TOLD,
     "endings": len(records()),
 }

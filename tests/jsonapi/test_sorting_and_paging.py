@@ -24,7 +24,7 @@ from tests.support.api import READER, get
 from tests.support.databases import Database
 from tests.support.world import Row, World
 from wellspring.jsonapi.values import CURSOR_PAGINATION
-from wellspring.services import positions
+from wellspring.services.ledger import positions
 
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
 SORTS = ("created_at", "-created_at", "updated_at", "-updated_at")

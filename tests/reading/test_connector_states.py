@@ -13,7 +13,7 @@ from tests.support.api import READER, Caller, get
 from tests.support.databases import Database, Statements, tuples_read
 from tests.support.world import Row, World
 from wellspring.resources import WORKSPACE_CONNECTOR
-from wellspring.services import reading
+from wellspring.services.ledger import reading
 
 URL = "/v1/workspace-connectors"
 AT = datetime(2026, 3, 4, 12, tzinfo=UTC)

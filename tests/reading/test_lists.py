@@ -15,7 +15,7 @@ from tests.support.databases import FreshDatabase, Statements
 from tests.support.wire import Flushes
 from tests.support.world import RecordType, World
 from wellspring.resources import resource_of
-from wellspring.services import positions
+from wellspring.services.ledger import positions
 
 COMPANIES = "/v1/company-workspace-connectors"
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -180,7 +180,7 @@ def test_so_is_the_first_of_a_process(
     fresh_database: FreshDatabase, world: World, ours: Tenant, flushes: Flushes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keys of cursors, which it does not know, are in it. On AWS a list and a retrieve are two functions."""
-    monkeypatch.setattr("wellspring.services.including.ledger.share", lambda _rows: 1)
+    monkeypatch.setattr("wellspring.services.ledger.including.ledger.share", lambda _rows: 1)
     group = world.group(ours.member)
     world.group_member(ours.member, group)
     for workspace in (ours.workspace, world.workspace()):

@@ -34,7 +34,7 @@ from wellspring.plan_cache import SCHEMA, name_of
 from wellspring.queries import MAX_PAGE_SIZE, MAX_TOTAL
 from wellspring.resources import DIRECTIONS, Attribute, Resource, ledgers, resource_of
 from wellspring.routes import objects
-from wellspring.services.reading import MOST_UNSORTED
+from wellspring.services.ledger.reading import MOST_UNSORTED
 from wellspring.settings import CallerSettings
 
 pytestmark = pytest.mark.long

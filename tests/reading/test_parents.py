@@ -14,7 +14,7 @@ from wellspring.access.predicates import Visibility
 from wellspring.repositories.ledger import pages, rows
 from wellspring.repositories.ledger.counts import _choices_statement as choices_statement
 from wellspring.resources import READABLE_PARENTS, Resource, records
-from wellspring.services import reading
+from wellspring.services.ledger import reading
 
 READER = service("system:read")
 RECORDS = tuple(record for record in records() if record.operations)

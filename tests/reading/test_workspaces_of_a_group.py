@@ -10,7 +10,7 @@ from tests.reading.test_activity import walk
 from tests.support.api import READER, get
 from tests.support.databases import Database, Statements, tuples_read
 from tests.support.world import Row, World
-from wellspring.services import reading
+from wellspring.services.ledger import reading
 
 URL = "/v1/workspaces"
 GROUPS = "/v1/workspace-groups"

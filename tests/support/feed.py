@@ -11,7 +11,7 @@ from tests.support.databases import AnyDatabase
 from tests.support.world import Row
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
-from wellspring.repositories.feed_work import FeedEvent
+from wellspring.repositories.feed.work import FeedEvent
 from wellspring.services import feed
 from wellspring.services.feed import Told, Verdict
 

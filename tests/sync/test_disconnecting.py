@@ -24,7 +24,7 @@ CHUNK = 3
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk is three rows of each type."""
-    monkeypatch.setattr("wellspring.services.sync.CHUNK", CHUNK)
+    monkeypatch.setattr("wellspring.services.sync.applying.CHUNK", CHUNK)
 
 
 @pytest.fixture

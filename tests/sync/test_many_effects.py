@@ -18,7 +18,7 @@ from tests.support.sums import sums_are_right
 from tests.support.world import World
 from tests.sync.conftest import Ledger, ids, tenant
 from wellspring.database import Transaction
-from wellspring.services import sync
+from wellspring.services.sync import applying
 from wellspring.work import Arrival, Outcome
 
 pytestmark = pytest.mark.long
@@ -99,14 +99,14 @@ def test_a_disconnect_of_very_many_rows_is_undone_by_one_message(
         return found
 
     chunks: list[int] = []
-    do = sync._chunk
+    do = applying._chunk
 
     def counted(transaction: Transaction, arrival: Arrival) -> Outcome:
         outcome = do(transaction, arrival)
         chunks.append(outcome.ended + outcome.linked)
         return outcome
 
-    monkeypatch.setattr(sync, "_chunk", counted)
+    monkeypatch.setattr(applying, "_chunk", counted)
     before, disconnect = live(), disconnected(ours.connector)
     undo = disconnected(ours.connector) | {"type": "sync.reverted", "message_ids": [disconnect["id"]]}
     for body, left in ((disconnect, 0), (undo, rows)):
@@ -122,7 +122,7 @@ def test_a_disconnect_of_very_many_rows_is_undone_by_one_message(
         logger.info("%s: %d rows, %d chunks, %d invocations, %.0f s, %d KiB more memory", *said)
         assert live()[0] == left
         # Of each direction.
-        assert max(chunks) <= 2 * sync.CHUNK
+        assert max(chunks) <= 2 * applying.CHUNK
         assert grown <= MOST_KIBIBYTES
     assert live() == before
     sums_are_right(world.database)

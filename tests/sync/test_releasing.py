@@ -22,8 +22,9 @@ from wellspring.database.retry import Deadline
 from wellspring.errors import DatabaseBusy, InternalError, ServiceUnavailable
 from wellspring.repositories.sync import applying
 from wellspring.repositories.sync.releasing import look
-from wellspring.services import releasing, settling
+from wellspring.services import settling
 from wellspring.services.settling import Done, Step
+from wellspring.services.sync import releasing
 
 type Log = list[dict[str, Any]]
 

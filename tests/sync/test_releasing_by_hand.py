@@ -13,7 +13,7 @@ from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
 from wellspring.resources import MESSAGE_REASONS
-from wellspring.services import releasing, sync
+from wellspring.services.sync import applying, releasing
 
 PIPELINE = service("sync:write", "system:read")
 MESSAGES = "/v1/sync-messages"
@@ -246,7 +246,7 @@ def test_a_disconnect_of_many_rows_that_waited_is_gone_on_with(
     ledger: Ledger,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sync, "CHUNK", 3)
+    monkeypatch.setattr(applying, "CHUNK", 3)
     monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
     gone = Row("workspace_connector", 0, uuid4())
     body = disconnected(gone)

@@ -19,7 +19,7 @@ from tests.writing.conftest import PIPELINE, race
 from wellspring import messages
 from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database.retry import Deadline, with_retries
-from wellspring.services import sync
+from wellspring.services.sync import applying
 
 # Each message has a time of its own, by which a revert finds what it wrote.
 pytestmark = pytest.mark.usefixtures("fresh_database")
@@ -31,8 +31,8 @@ type Log = list[dict[str, Any]]
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk is three rows of each type, and what was left a moment ago is gone on with."""
-    monkeypatch.setattr("wellspring.services.sync.CHUNK", CHUNK)
-    monkeypatch.setattr("wellspring.services.releasing.STALLED_SECONDS", 0.0)
+    monkeypatch.setattr("wellspring.services.sync.applying.CHUNK", CHUNK)
+    monkeypatch.setattr("wellspring.services.sync.releasing.STALLED_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def begin(body: Body, chunks: int = 1) -> None:
     """Apply the first chunks of a message, as a release by hand does with one, and a consumer that is lost then."""
     arrival = messages.arrival(json.dumps(body), group=body["workspace_connector_id"], sent=0, receives=1)
     for _ in range(chunks):
-        done = with_retries(lambda transaction: sync.apply_one(transaction, arrival), PIPELINE_SCOPE, Deadline(20))
+        done = with_retries(lambda transaction: applying.apply_one(transaction, arrival), PIPELINE_SCOPE, Deadline(20))
         assert done.status == "in_progress"
 
 

@@ -15,7 +15,7 @@ from tests.support.queue import Body, consume, disconnected, invalidated, revert
 from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
-from wellspring.services import sync
+from wellspring.services.sync import applying
 
 # Time stands still in a transaction that is rolled back, and a message is known by its time: each has its own here.
 pytestmark = pytest.mark.usefixtures("fresh_database")
@@ -139,7 +139,7 @@ def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
     ledger: Ledger,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sync, "CHUNK", 7)
+    monkeypatch.setattr(applying, "CHUNK", 7)
     monkeypatch.setattr("wellspring.repositories.sync.reverting.MARKED", 3)
     monkeypatch.setattr("wellspring.repositories.sync.reverting.LOOKED_AT", 2)
     records = world.companies(ours.workspace, 20)
@@ -162,7 +162,7 @@ def test_a_disconnect_of_many_rows_is_undone_in_chunks(
     ledger: Ledger,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sync, "CHUNK", 7)
+    monkeypatch.setattr(applying, "CHUNK", 7)
     records = world.companies(ours.workspace, 30)
     body = disconnected(ours.connector)
     both = [synced(ours.connector, records, direction) for direction in ("input", "output")]
@@ -178,12 +178,12 @@ def test_a_revert_goes_on_where_another_consumer_stopped(
     ledger: Ledger,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sync, "CHUNK", 5)
+    monkeypatch.setattr(applying, "CHUNK", 5)
     records = world.companies(ours.workspace, 20)
     wrote = synced(ours.connector, records)
     applied(wrote)
     undo = reverted(ours.connector, wrote["id"])
-    calls, chunk = [], sync._chunk
+    calls, chunk = [], applying._chunk
 
     def stops(*given: Any) -> Any:
         calls.append(given)
@@ -191,7 +191,7 @@ def test_a_revert_goes_on_where_another_consumer_stopped(
             raise RuntimeError("The consumer is gone.")
         return chunk(*given)
 
-    monkeypatch.setattr(sync, "_chunk", stops)
+    monkeypatch.setattr(applying, "_chunk", stops)
     assert consume(undo) == [0]
     assert fate(ledger, undo) == ("in_progress", None)
     assert 0 < len(ledger.live()) < 20
@@ -206,7 +206,12 @@ def test_a_revert_goes_on_where_another_consumer_stopped(
     ids=["neither", "none", "both", "no-uuid", "no-name"],
 )
 def test_it_names_messages_or_a_run(ours: Tenant, ledger: Ledger, members: dict[str, Any]) -> None:
-    body = {"type": "sync.reverted", "id": str(uuid4()), "workspace_connector_id": str(ours.connector.id), **members}
+    body = {
+        "type": "sync.reverted",
+        "id": str(uuid4()),
+        "workspace_connector_id": str(ours.connector.id),
+        **members,
+    }
     assert consume(body) == []
     assert fate(ledger, body) == ("parked", "malformed")
 

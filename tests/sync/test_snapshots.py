@@ -14,7 +14,7 @@ from tests.support.world import Direction, Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
 from tests.sync.test_runs import PIPELINE, applied, fate, of_run, release, run_of
 from wellspring.repositories.sync import completing
-from wellspring.services import releasing, sync
+from wellspring.services.sync import applying, releasing
 
 # Time stands still in a transaction that is rolled back, and rows are known by their time: each has its own here.
 pytestmark = pytest.mark.usefixtures("fresh_database")
@@ -305,7 +305,7 @@ def test_what_would_end_too_much_is_carried_out_for_who_releases_it_alone(
 def test_a_release_by_hand_that_takes_long_is_gone_on_with(
     world: World, ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync, "CHUNK", 3)
+    monkeypatch.setattr(applying, "CHUNK", 3)
     end = snapshot(ours.connector)
     applied(end)
     assert fate(ledger, end) == ("parked", "too_many_endings")
@@ -325,7 +325,7 @@ def test_it_goes_on_after_a_crash(
     world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """With chunks of two rows: the count goes on, too, and what came meanwhile is not ended."""
-    monkeypatch.setattr(sync, "CHUNK", 2)
+    monkeypatch.setattr(applying, "CHUNK", 2)
     monkeypatch.setattr(completing, "COUNTED", 2)
     monkeypatch.setattr(completing, "WALKED", 2)
     records = world.companies(ours.workspace, 20)
@@ -333,7 +333,7 @@ def test_it_goes_on_after_a_crash(
     named = of_run(synced(ours.connector, records[9:]))
     applied(named)
     end = snapshot(ours.connector, named)
-    calls, chunk = [], sync._chunk
+    calls, chunk = [], applying._chunk
 
     def stops(*given: Any) -> Any:
         calls.append(given)
@@ -341,7 +341,7 @@ def test_it_goes_on_after_a_crash(
             raise RuntimeError("The consumer is gone.")
         return chunk(*given)
 
-    monkeypatch.setattr(sync, "_chunk", stops)
+    monkeypatch.setattr(applying, "_chunk", stops)
     assert consume(end) == [0]
     more = world.companies(ours.workspace, 1)
     applied(synced(ours.connector, more), end)
@@ -378,7 +378,7 @@ def test_a_revert_brings_back_what_it_ended(
 def test_a_revert_in_the_middle_stops_what_is_left_and_brings_back_the_rest(
     world: World, ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    monkeypatch.setattr(sync, "CHUNK", 2)
+    monkeypatch.setattr(applying, "CHUNK", 2)
     end = snapshot(ours.connector)
     applied(end)
     assert release(ledger, end).data["attributes"]["outcome"] == "in_progress"

@@ -12,7 +12,8 @@ from tests.support.queue import consume, invalidated, synced
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
 from wellspring.errors import NotFound
-from wellspring.services import mending, recounting, releasing
+from wellspring.services import mending, recounting
+from wellspring.services.sync import releasing
 from wellspring.times import EARLIEST
 
 

@@ -27,7 +27,7 @@ from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from tests.sync.test_runs import PIPELINE
 from wellspring.repositories.sync import completing
-from wellspring.services import releasing, sync
+from wellspring.services.sync import applying, releasing
 
 pytestmark = pytest.mark.worlds
 
@@ -198,7 +198,7 @@ class Schedule:
     @contextmanager
     def killed(self) -> Iterator[None]:
         """Let the consumer die in one of its next chunks, sometimes."""
-        chunk, left = sync._chunk, [self.chance.choice((1, 2, 3)) if self.chance.random() < 0.3 else 99]
+        chunk, left = applying._chunk, [self.chance.choice((1, 2, 3)) if self.chance.random() < 0.3 else 99]
 
         def dies(*given: Any) -> Any:
             left[0] -= 1
@@ -207,7 +207,7 @@ class Schedule:
             return chunk(*given)
 
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(sync, "_chunk", dies)
+            patched.setattr(applying, "_chunk", dies)
             yield
 
     def an_hour(self) -> None:
@@ -370,7 +370,7 @@ class Schedule:
 def test_nothing_ends_that_a_whole_run_did_not_miss(
     fresh_database: FreshDatabase, world: World, monkeypatch: pytest.MonkeyPatch, part: int
 ) -> None:
-    monkeypatch.setattr(sync, "CHUNK", 2)
+    monkeypatch.setattr(applying, "CHUNK", 2)
     monkeypatch.setattr(completing, "COUNTED", 2)
     monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
     world.database.role = "wellspring_consumer"

@@ -10,7 +10,7 @@ import pytest
 from tests.feed.conftest import Tables
 from tests.support.databases import Database
 from wellspring import feed_events, metrics
-from wellspring.repositories.feed import FED
+from wellspring.repositories.feed.applying import FED
 from wellspring.services.feed import FeedEvent, Malformed
 
 DOCS = Path(__file__).parents[2] / "docs"

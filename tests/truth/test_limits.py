@@ -11,7 +11,7 @@ from local.template import Function, Template
 from tests.support.databases import WRITER, Database
 from wellspring.database.scope import LONGEST_STATEMENT_SECONDS
 from wellspring.services.pruning import LEAST_AUDITED, LEAST_KEPT
-from wellspring.services.sync import CHUNK
+from wellspring.services.sync.applying import CHUNK
 from wellspring.settings import PruningSettings
 
 # The owner, who migrates, sets limits of its own (tests/deployment).

@@ -45,7 +45,7 @@ from wellspring.resources import (
     resources,
 )
 from wellspring.routes import METHODS, Route, objects, routes
-from wellspring.services.reading import Page, Row, RowWithIncludes
+from wellspring.services.ledger.reading import Page, Row, RowWithIncludes
 
 FILE = ROOT / "docs/openapi.json"
 DOCUMENT = document()

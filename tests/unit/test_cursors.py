@@ -20,7 +20,7 @@ from wellspring.resources import (
     FOLDED,
     Resource,
 )
-from wellspring.services.cursors import ID_BYTES, PK_BYTES, sign, verify
+from wellspring.services.ledger.cursors import ID_BYTES, PK_BYTES, sign, verify
 
 BASE64 = f"{string.ascii_letters}{string.digits}-_"
 KEY, OLD_KEY = b"k" * 32, b"o" * 32

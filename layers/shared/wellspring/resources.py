@@ -151,7 +151,7 @@ class Resource:
             a `membership` of the row itself (a group), or is a `direct` member of its workspace, or of its `group`, or
             sees the row `itself` (a workspace); or it is for `everybody`, or for `services` alone. A `message` is seen
             by who sees its workspace, and by services where it has none.
-        policy: whose rules its writing follows (`access.rules`, `services.policies`).
+        policy: whose rules its writing follows (`access.rules`, `services.ledger.policies`).
         unique: the constraint that only a second live row of the same parents violates.
         operations: what can be done at `route` and at `route/{id}`; each is a route and a function.
         summaries: what an operation does in a few words, where its name and the type's do not say it.

@@ -15,7 +15,7 @@ from wellspring.jsonapi.query import parse_view
 from wellspring.queries import ActivityQuery, AnswerQuery
 from wellspring.resources import CONNECTOR_ACTIVITY, CONNECTOR_IMPACT, RECORD_SOURCE, Resource
 from wellspring.services import answers
-from wellspring.services.reading import Page, RowWithIncludes
+from wellspring.services.ledger.reading import Page, RowWithIncludes
 
 
 def activity() -> LambdaHandler:

@@ -15,7 +15,7 @@ from wellspring.jsonapi.documents import exported_object
 from wellspring.observability import logger
 from wellspring.resources import Resource
 from wellspring.services.exporting import export
-from wellspring.services.reading import Row
+from wellspring.services.ledger.reading import Row
 
 type LambdaHandler = Callable[[Mapping[str, Any], object], dict[str, object]]
 

@@ -17,7 +17,7 @@ from wellspring.jsonapi.documents import entity_tag, location, single_document
 from wellspring.jsonapi.query import no_parameters
 from wellspring.queries import View
 from wellspring.resources import Resource
-from wellspring.services.reading import Row, RowWithIncludes
+from wellspring.services.ledger.reading import Row, RowWithIncludes
 
 # As long as other texts may be (contract, section 2).
 NOTE = MetaMember("note", "text", longest=2000)

@@ -13,7 +13,7 @@ from wellspring.jsonapi.query import parse_list, parse_view
 from wellspring.jsonapi.values import MEDIA_TYPE, PROFILED
 from wellspring.queries import View
 from wellspring.resources import Resource
-from wellspring.services import reading
+from wellspring.services.ledger import reading
 
 NARROWING = "Ask for less: a filter that narrows it, a smaller page[size], fewer paths in include, no page[total]."
 

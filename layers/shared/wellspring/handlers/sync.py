@@ -8,7 +8,7 @@ from wellspring.database.retry import Deadline
 from wellspring.handlers import after_batch, queue
 from wellspring.handlers.queue import Delivery, LambdaHandler
 from wellspring.handlers.sync_report import report
-from wellspring.services import sync
+from wellspring.services.sync import applying
 
 
 def sync_consumer() -> LambdaHandler:
@@ -32,7 +32,7 @@ def _consume(deliveries: Sequence[Delivery], deadline: Deadline) -> list[bool]:
         )
         for delivery in deliveries
     ]
-    outcomes = sync.apply(arrivals, deadline)
+    outcomes = applying.apply(arrivals, deadline)
     report(deliveries, arrivals, outcomes, time.monotonic() - began)
-    after_batch.release_for(sync.made_by(arrivals, outcomes), deadline)
+    after_batch.release_for(applying.made_by(arrivals, outcomes), deadline)
     return [outcome.is_done for outcome in outcomes]

@@ -10,8 +10,8 @@ from wellspring.handlers.kept import Released
 from wellspring.ids import parse_id
 from wellspring.jsonapi.body import MetaMember
 from wellspring.resources import SYNC_MESSAGE
-from wellspring.services import parked_messages
-from wellspring.services.sync import LAST_RECEIVE
+from wellspring.services.sync import parked
+from wellspring.services.sync.applying import LAST_RECEIVE
 from wellspring.work import Arrival
 
 CONNECTOR = MetaMember("workspace_connector", "text", longest=100)
@@ -21,7 +21,7 @@ def release() -> LambdaHandler:
     """Return the handler of `POST /v1/sync-messages/{id}/release`."""
     return kept.release_of(
         SYNC_MESSAGE,
-        lambda request, id_: parked_messages.release(request.principal, id_, request.deadline, read_kept),
+        lambda request, id_: parked.release(request.principal, id_, request.deadline, read_kept),
     )
 
 
@@ -29,7 +29,7 @@ def dismiss() -> LambdaHandler:
     """Return the handler of `POST /v1/sync-messages/{id}/dismiss`."""
     return kept.dismiss_of(
         SYNC_MESSAGE,
-        lambda request, id_, note: parked_messages.dismiss(request.principal, id_, note, request.deadline),
+        lambda request, id_, note: parked.dismiss(request.principal, id_, note, request.deadline),
     )
 
 
@@ -38,7 +38,7 @@ def release_many() -> LambdaHandler:
 
     def of_many(request: Request, said: Mapping[str, object]) -> Released:
         connector: UUID | None = parse_id(str(said["workspace_connector"]))
-        done = parked_messages.release_many(
+        done = parked.release_many(
             request.principal,
             connector,
             str(said["reason"]),

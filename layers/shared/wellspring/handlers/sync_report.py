@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from wellspring import metrics
 from wellspring.handlers.queue import Delivery
 from wellspring.observability import logger
-from wellspring.services.sync import UNEXPECTED
+from wellspring.services.sync.applying import UNEXPECTED
 from wellspring.work import PROBLEMS_TOLD, Arrival, Outcome, Problem
 
 MILLISECONDS = 1000

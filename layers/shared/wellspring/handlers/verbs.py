@@ -12,8 +12,9 @@ from wellspring.handlers.sync_messages import read_kept
 from wellspring.ids import parse_id
 from wellspring.observability import logger
 from wellspring.resources import MESSAGE_REASONS
-from wellspring.services import mending, recounting, releasing
+from wellspring.services import mending, recounting
 from wellspring.services.recounting import Difference
+from wellspring.services.sync import releasing
 
 type Event = Mapping[str, Any]
 

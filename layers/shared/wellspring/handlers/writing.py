@@ -17,7 +17,10 @@ from wellspring.jsonapi.documents import entity_tag, location, single_document, 
 from wellspring.jsonapi.query import no_parameters, parse_view
 from wellspring.queries import View
 from wellspring.resources import Resource
-from wellspring.services import idempotency, reading, writing
+from wellspring.services import idempotency
+
+# Printable ASCII: what a header can carry without loss.
+from wellspring.services.ledger import reading, writing
 
 # Printable ASCII: what a header can carry without loss.
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")

@@ -12,7 +12,7 @@ from wellspring.jsonapi.query import with_cursor
 from wellspring.jsonapi.values import CURSOR_PAGINATION, PROFILED, render_instant
 from wellspring.queries import View
 from wellspring.resources import ANY_RECORD, SINGLE, Attribute, Relationship, Resource, resource_of
-from wellspring.services.reading import Included, Page, Row, RowWithIncludes
+from wellspring.services.ledger.reading import Included, Page, Row, RowWithIncludes
 
 VERSION = {"version": "1.1"}
 TAG_BYTES = 12

@@ -17,7 +17,16 @@ from wellspring.resources import (
     Resource,
     records,
 )
-from wellspring.services.reading import Page, Row, RowWithIncludes, absent, include, require_claimed, signed, verified
+from wellspring.services.ledger.reading import (
+    Page,
+    Row,
+    RowWithIncludes,
+    absent,
+    include,
+    require_claimed,
+    signed,
+    verified,
+)
 
 SOURCES = Sort(BY_SOURCE)
 # What a cursor of one list is not taken for in the other.

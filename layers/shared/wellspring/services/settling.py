@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from wellspring.database.retry import Deadline
 from wellspring.errors import DatabaseBusy, WellspringError
 from wellspring.observability import describe, logger
-from wellspring.services import endings, releasing
-from wellspring.services.releasing import Read
+from wellspring.services.feed import endings
+from wellspring.services.sync import releasing
+from wellspring.services.sync.releasing import Read
 
 
 @dataclass(frozen=True, slots=True)

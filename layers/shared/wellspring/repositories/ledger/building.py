@@ -128,7 +128,7 @@ class PageBuilder:
 
     def page(self) -> str:
         """Return the query of the page's rows: `pk`, what is shown, the parents' ids, and the columns of messages."""
-        # Of a filter that has no such index the service refuses to list all rows (`services.reading`).
+        # Of a filter that has no such index the service refuses to list all rows (`services.ledger`).
         return self._first_rows(self._indexes(), ":rows", full=True)
 
     def row_behind(self) -> str:

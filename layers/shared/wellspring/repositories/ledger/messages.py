@@ -103,7 +103,7 @@ class OfAll(PageBuilder):
         yield from _conditions(self, index)
         yield self.visible.message("row.workspace_pk")
         if isinstance(index, MessageIndex) and index.outcome == "":
-            # The index has all but these, which are most; a service is refused a list of them (`services.reading`).
+            # The index has all but these, which are most; a service is refused a list of them (`services.ledger`).
             yield "row.outcome <> 'applied'"
 
     @property

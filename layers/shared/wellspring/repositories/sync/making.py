@@ -15,7 +15,7 @@ from sqlalchemy import TextClause, text
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.models import feed
-from wellspring.repositories.feed import FED
+from wellspring.repositories.feed.applying import FED
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import RecordType

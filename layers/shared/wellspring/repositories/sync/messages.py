@@ -20,7 +20,7 @@ from wellspring.models.base import direction_enum
 from wellspring.models.messages import connector_state, sync_messages, sync_runs, waiting_for
 from wellspring.models.parents import workspace_connectors
 from wellspring.queries import PROBLEMS_KEPT
-from wellspring.repositories.feed import FED
+from wellspring.repositories.feed.applying import FED
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Arrival, Completed, Problem, Synced

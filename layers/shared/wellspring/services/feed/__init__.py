@@ -1,6 +1,6 @@
 """The platform's feed: applying events, settling those that wait, loading files (contract, section 6)."""
 
-from wellspring.repositories.feed_work import FeedEvent, Malformed, Told, Verdict
+from wellspring.repositories.feed.work import FeedEvent, Malformed, Told, Verdict
 from wellspring.services.feed.applying import apply
 from wellspring.services.feed.settling import settle, settle_for
 

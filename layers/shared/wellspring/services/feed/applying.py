@@ -12,9 +12,9 @@ from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import ServiceUnavailable, WellspringError
 from wellspring.observability import describe
-from wellspring.repositories import erasing, feed, feed_sources, pending_events
-from wellspring.repositories.feed import NeedsExclusive
-from wellspring.repositories.feed_work import (
+from wellspring.repositories.feed import applying, erasing, pending, sources
+from wellspring.repositories.feed.applying import NeedsExclusive
+from wellspring.repositories.feed.work import (
     MALFORMED,
     UNEXPECTED,
     FeedEvent,
@@ -112,8 +112,8 @@ def _alone(event: FeedEvent, deadline: Deadline) -> Verdict:
     def work(transaction: Transaction) -> Verdict:
         verdict, live = erasing.erase(transaction, event)
         if verdict.status == "parked":
-            pending_events.keep(transaction, [(event, verdict)])
-        feed_sources.count(transaction, [(event, verdict)], live, is_new=True)
+            pending.keep(transaction, [(event, verdict)])
+        sources.count(transaction, [(event, verdict)], live, is_new=True)
         return verdict
 
     return with_retries(work, None, deadline)
@@ -123,18 +123,18 @@ def _apply(
     transaction: Transaction, told: Sequence[Told], erased: dict[int, Verdict], exclusive: frozenset[str]
 ) -> list[Verdict]:
     events = {n: event for n, event in enumerate(told) if isinstance(event, FeedEvent) and n not in erased}
-    feed.lock_types(transaction, _types(told), exclusive)
-    change = feed.apply_events(transaction, events, exclusive)
+    applying.lock_types(transaction, _types(told), exclusive)
+    change = applying.apply_events(transaction, events, exclusive)
     verdicts = [
         parked(MALFORMED, *event.problems) if isinstance(event, Malformed) else erased.get(n) or change.verdicts[n]
         for n, event in enumerate(told)
     ]
     pairs = list(zip(told, verdicts, strict=True))
-    pending_events.keep(
+    pending.keep(
         transaction,
         ((event, verdict) for n, (event, verdict) in enumerate(pairs) if _is_kept(verdict) and n not in erased),
     )
-    feed_sources.count(transaction, ((event, verdicts[n]) for n, event in events.items()), change.live, is_new=True)
+    sources.count(transaction, ((event, verdicts[n]) for n, event in events.items()), change.live, is_new=True)
     return verdicts
 
 
@@ -158,8 +158,8 @@ def _failed(event: Told, error: Exception, deadline: Deadline, *, is_last_try: b
     verdict = parked(UNEXPECTED)
 
     def keep(transaction: Transaction) -> None:
-        feed.lock_types(transaction, _types([event]))
-        pending_events.keep(transaction, [(event, verdict)])
+        applying.lock_types(transaction, _types([event]))
+        pending.keep(transaction, [(event, verdict)])
 
     try:
         with_retries(keep, None, deadline)

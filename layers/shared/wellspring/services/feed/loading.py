@@ -15,9 +15,9 @@ from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import ServiceUnavailable
 from wellspring.files import Bucket, File, Line, UnreadableFile
 from wellspring.observability import describe, logger
-from wellspring.repositories import loads
-from wellspring.repositories.feed_work import Malformed, Told, Verdict
-from wellspring.repositories.loads import Checkpoint, Overtaken, Reject
+from wellspring.repositories.feed import loads
+from wellspring.repositories.feed.loads import Checkpoint, Overtaken, Reject
+from wellspring.repositories.feed.work import Malformed, Told, Verdict
 from wellspring.services.feed.applying import apply_at_once, apply_chunk
 from wellspring.services.feed.settling import settle
 

@@ -9,15 +9,16 @@ from wellspring.database import Deadline, Transaction, in_transaction
 from wellspring.database.flush import TextRow, ValueRow
 from wellspring.errors import Conflict, InternalError
 from wellspring.queries import MOST_RELEASED
-from wellspring.repositories import ledger, pending_events
-from wellspring.repositories.feed import NeedsExclusive
-from wellspring.repositories.feed_work import Verdict
+from wellspring.repositories import ledger
+from wellspring.repositories.feed import pending
+from wellspring.repositories.feed.applying import NeedsExclusive
+from wellspring.repositories.feed.work import Verdict
 from wellspring.repositories.ledger import Row
 from wellspring.resources import FEED_EVENT
 from wellspring.services import audit
 from wellspring.services.feed.applying import Locked
 from wellspring.services.feed.settling import apply_taken
-from wellspring.services.reading import absent
+from wellspring.services.ledger.reading import absent
 
 DONE = frozenset({"applied", "stale"})
 
@@ -58,7 +59,7 @@ def release(principal: Principal, id_: UUID | None, deadline: Deadline) -> Row:
 
     def work(transaction: Transaction, /, *, exclusive: frozenset[str]) -> Row:
         held = _parked(transaction, principal, id_)
-        taken = pending_events.take_one(transaction, held["id"])
+        taken = pending.take_one(transaction, held["id"])
         if taken is not None and taken.event is not None:
             apply_taken(transaction, [taken], exclusive)
         audit.note(transaction, principal, "release", FEED_EVENT.type, held["id"])
@@ -75,7 +76,7 @@ def dismiss(principal: Principal, id_: UUID | None, note: str, deadline: Deadlin
 
     def work(transaction: Transaction) -> Row:
         held = _parked(transaction, principal, id_)
-        pending_events.dismiss(transaction, held["id"], note)
+        pending.dismiss(transaction, held["id"], note)
         audit.note(transaction, principal, "dismiss", FEED_EVENT.type, held["id"])
         return _now(transaction, principal, held["id"])
 
@@ -99,14 +100,14 @@ def release_many(principal: Principal, source: str, reason: str, deadline: Deadl
         ServiceUnavailable: the database did not let it; what was released before stays released.
     """
     scope = scope_of(principal)
-    count = partial(pending_events.count_parked, source=source, reason=reason)
+    count = partial(pending.count_parked, source=source, reason=reason)
     matching = in_transaction(count, scope, deadline=deadline)
     if is_dry or not matching:
         return Released(matching)
 
     def work(transaction: Transaction, /, *, exclusive: frozenset[str]) -> tuple[list[UUID], int]:
-        taken = pending_events.take_parked(transaction, source, reason, MOST_RELEASED)
-        applied = [pending for pending in taken.values() if pending.event is not None]
+        taken = pending.take_parked(transaction, source, reason, MOST_RELEASED)
+        applied = [each for each in taken.values() if each.event is not None]
         verdicts = apply_taken(transaction, applied, exclusive)[0] if applied else []
         audit.note_all(transaction, principal, "release", FEED_EVENT.type, list(taken))
         return list(taken), _done(verdicts)
@@ -120,7 +121,7 @@ def release_many(principal: Principal, source: str, reason: str, deadline: Deadl
 
 def _one_by_one(principal: Principal, source: str, reason: str, deadline: Deadline, matching: int) -> Released:
     taken = in_transaction(
-        lambda transaction: list(pending_events.take_parked(transaction, source, reason, MOST_RELEASED)),
+        lambda transaction: list(pending.take_parked(transaction, source, reason, MOST_RELEASED)),
         scope_of(principal),
         deadline=deadline,
     )

@@ -9,9 +9,9 @@ from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import ServiceUnavailable
 from wellspring.observability import describe, logger
-from wellspring.repositories import erasing, feed, feed_history, feed_sources, pending_events
-from wellspring.repositories.feed_work import MALFORMED, UNEXPECTED, Verdict, parked
-from wellspring.repositories.pending_events import Pending
+from wellspring.repositories.feed import applying, erasing, history, pending, sources
+from wellspring.repositories.feed.pending import Pending
+from wellspring.repositories.feed.work import MALFORMED, UNEXPECTED, Verdict, parked
 from wellspring.services.feed.applying import CHUNK, with_locks
 
 # How long an event may wait for what it names (contract, section 6).
@@ -62,10 +62,10 @@ def settle(deadline: Deadline) -> Settled:
                 # What was applied may be what others wait for.
                 after, moved = ("", ""), False
     if not deadline.has_passed:
-        with_retries(lambda transaction: feed_history.forget(transaction, HISTORY_DAYS, CHUNK), None, deadline)
+        with_retries(lambda transaction: history.forget(transaction, HISTORY_DAYS, CHUNK), None, deadline)
     expired = 0
     while not deadline.has_passed:
-        late = with_retries(lambda transaction: pending_events.expire(transaction, WAITS, CHUNK), None, deadline)
+        late = with_retries(lambda transaction: pending.expire(transaction, WAITS, CHUNK), None, deadline)
         expired += late
         if late < CHUNK:
             return Settled(applied, expired, is_all=True)
@@ -75,12 +75,12 @@ def settle(deadline: Deadline) -> Settled:
 def _look(
     transaction: Transaction, most: int, after: tuple[str, str]
 ) -> tuple[Sequence[Pending], tuple[str, str] | None]:
-    there, reached = pending_events.come(transaction, after, THINGS)
-    return (pending_events.take(transaction, there, most) if there else []), reached
+    there, reached = pending.come(transaction, after, THINGS)
+    return (pending.take(transaction, there, most) if there else []), reached
 
 
 def _take(transaction: Transaction, most: int, things: Sequence[tuple[str, str]]) -> tuple[Sequence[Pending], None]:
-    return pending_events.take(transaction, things, most), None
+    return pending.take(transaction, things, most), None
 
 
 def settle_for(brought: Sequence[tuple[str, str]], deadline: Deadline) -> list[tuple[str, str]]:
@@ -116,20 +116,20 @@ def apply_taken(
 
     Raises `NeedsExclusive`, or SQLAlchemy's `DBAPIError`.
     """
-    events = {number: pending.event for number, pending in enumerate(taken) if pending.event is not None}
+    events = {number: one.event for number, one in enumerate(taken) if one.event is not None}
     erasures = {number: event for number, event in events.items() if event.action == "erase"}
     changes = {number: event for number, event in events.items() if number not in erasures}
-    feed.lock_types(transaction, {event.type for event in changes.values()}, exclusive)
-    change = feed.apply_events(transaction, changes, exclusive)
+    applying.lock_types(transaction, {event.type for event in changes.values()}, exclusive)
+    change = applying.apply_events(transaction, changes, exclusive)
     live = dict(change.live)
     verdicts = [change.verdicts.get(number, _UNREADABLE) for number in range(len(taken))]
     for number, event in erasures.items():
         verdicts[number], gone = erasing.erase(transaction, event)
         for key, difference in gone.items():
             live[key] = live.get(key, 0) + difference
-    pending_events.settle(transaction, zip(taken, verdicts, strict=True))
+    pending.settle(transaction, zip(taken, verdicts, strict=True))
     counted = [(event, verdicts[number]) for number, event in events.items()]
-    feed_sources.count(transaction, counted, live, is_new=False)
+    sources.count(transaction, counted, live, is_new=False)
     brought = [(e.type, e.subject) for n, e in changes.items() if verdicts[n].status == "applied"]
     return verdicts, brought
 
@@ -155,7 +155,7 @@ def _step(find: _Find, deadline: Deadline) -> _Step:
     def work(transaction: Transaction, /, *, exclusive: frozenset[str], most: int, parks: bool) -> _Step:
         taken, reached = find(transaction, most)
         if parks:
-            pending_events.settle(transaction, [(pending, parked(UNEXPECTED)) for pending in taken])
+            pending.settle(transaction, [(one, parked(UNEXPECTED)) for one in taken])
             return _Step(0, len(taken), (), reached)
         verdicts, brought = apply_taken(transaction, taken, exclusive) if taken else ([], [])
         done = sum(verdict.status in {"applied", "stale"} for verdict in verdicts)

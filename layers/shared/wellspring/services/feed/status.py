@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from wellspring.database import Transaction
-from wellspring.repositories import feed_status
+from wellspring.repositories.feed import status as repository
 
 
 def status(transaction: Transaction) -> Mapping[str, Any]:
     """Return the attributes of `feed_status`."""
-    return feed_status.status(transaction)
+    return repository.status(transaction)

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, text
 
 from wellspring.models import feed
 from wellspring.queries import MAX_TOTAL
-from wellspring.repositories.feed import FED
-from wellspring.repositories.feed_work import UNKNOWN_REFERENCE, FeedEvent, Told, Verdict, read
+from wellspring.repositories.feed.applying import FED
+from wellspring.repositories.feed.work import UNKNOWN_REFERENCE, FeedEvent, Told, Verdict, read
 
 # One that is there already stays as it is: dismissed, it is done; parked, it has been told. What may name somebody who
 # was erased is kept without its text; of another type's event that is known, the text has ids and no name of a person.

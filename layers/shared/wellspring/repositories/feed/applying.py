@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, TextClause, text
 from wellspring.errors import WellspringError
 from wellspring.models import feed, parents, table_of
 from wellspring.models.base import direction_enum
-from wellspring.repositories.feed_work import (
+from wellspring.repositories.feed.work import (
     APPLIED,
     OTHER_SOURCE,
     STALE,

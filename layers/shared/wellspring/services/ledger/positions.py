@@ -8,7 +8,7 @@ from wellspring.errors import InvalidCursor
 from wellspring.queries import Position, Sort
 from wellspring.repositories import cursor_keys
 from wellspring.resources import Resource
-from wellspring.services import cursors
+from wellspring.services.ledger import cursors
 
 
 class _Keys:

@@ -19,8 +19,8 @@ from wellspring.repositories.sync import applying, releasing
 from wellspring.repositories.sync.releasing import Parked
 from wellspring.resources import SYNC_MESSAGE
 from wellspring.services import audit
-from wellspring.services.reading import absent
-from wellspring.services.sync import apply_one
+from wellspring.services.ledger.reading import absent
+from wellspring.services.sync.applying import apply_one
 from wellspring.work import Arrival, Outcome
 
 # Reads a body: the body, its FIFO group, and the digest of what was sent, where that is known.

@@ -6,8 +6,8 @@ One person is one transaction. Source: contract, section 6.
 from sqlalchemy import Connection, text
 
 from wellspring.models import feed, parents
-from wellspring.repositories.feed import lock_types
-from wellspring.repositories.feed_work import APPLIED, OTHER_SOURCE, STALE, FeedEvent, Verdict, parked
+from wellspring.repositories.feed.applying import lock_types
+from wellspring.repositories.feed.work import APPLIED, OTHER_SOURCE, STALE, FeedEvent, Verdict, parked
 
 # What is shown instead: a name has at least one character.
 ERASED = "Erased"

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from wellspring.models import feed
-from wellspring.repositories.feed_work import FeedEvent, Verdict
+from wellspring.repositories.feed.work import FeedEvent, Verdict
 from wellspring.times import in_utc, is_ahead
 
 # The last statement of a transaction: whoever tells of the same type waits here until the commit, and no longer.

@@ -7,8 +7,8 @@ from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseBusy
-from wellspring.repositories import endings
-from wellspring.repositories.endings import Places
+from wellspring.repositories.feed import endings
+from wellspring.repositories.feed.endings import Places
 
 # Rows that one transaction ends.
 CHUNK = 5000

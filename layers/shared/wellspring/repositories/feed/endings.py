@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, text
 
 from wellspring.models import feed, table_of
-from wellspring.repositories.feed import FED
+from wellspring.repositories.feed.applying import FED
 from wellspring.repositories.sync.arrays import array
 
 # Nothing has been made before this, by no pk.

@@ -17,7 +17,7 @@ from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import NotFound
 from wellspring.observability import logger
 from wellspring.repositories.sync import releasing
-from wellspring.services import sync
+from wellspring.services.sync import applying
 from wellspring.work import Arrival, Outcome
 
 # Reads a body: the body, its FIFO group, and the digest of what was sent, where that is known.
@@ -131,7 +131,7 @@ def release_for(brought: Sequence[tuple[str, str]], deadline: Deadline, read: Re
             tried.update(some)
             arrivals, done = _released(some, deadline, read)
             outcomes.update(outcome.status for outcome in done)
-            things += sync.made_by(arrivals, done)
+            things += applying.made_by(arrivals, done)
     return outcomes
 
 
@@ -216,7 +216,7 @@ def _released(pks: Sequence[int], deadline: Deadline, read: Read) -> tuple[list[
 
 
 def _apply(arrivals: list[Arrival], deadline: Deadline) -> list[Outcome]:
-    outcomes = sync.apply(arrivals, deadline)
+    outcomes = applying.apply(arrivals, deadline)
     for arrival, outcome in zip(arrivals, outcomes, strict=True):
         _log(arrival, outcome)
     return outcomes

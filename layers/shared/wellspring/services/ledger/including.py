@@ -18,7 +18,7 @@ from wellspring.repositories.answers import states
 from wellspring.repositories.answers.states import State
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource, resource_of
-from wellspring.services.positions import signed
+from wellspring.services.ledger.positions import signed
 
 type Included = Mapping[str, list[Row]]
 

@@ -14,8 +14,8 @@ from wellspring.repositories import connector_state, groups, ledger, parents, wr
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
 from wellspring.services import audit
-from wellspring.services.policies import RULES
-from wellspring.services.reading import absent
+from wellspring.services.ledger.policies import RULES
+from wellspring.services.ledger.reading import absent
 
 # Raises where the caller knows another state of the row than this.
 type Precondition = Callable[[ValueRow], None]

@@ -1,0 +1,1 @@
+"""The platform's feed: its statements, what waits, what each source has told."""
