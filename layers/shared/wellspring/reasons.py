@@ -1,4 +1,4 @@
-"""Why messages of syncs and events of the feed are parked: each reason's code, and its words for whoever reads of it.
+"""Reasons why messages of syncs and events of the feed are parked: codes, and words for whoever reads of them.
 
 The API's words, the console's (static/reasons.js) and tables of docs/messages.md and docs/feed.md are made of these.
 """
