@@ -114,26 +114,28 @@ def replaced(rds: Any, stack: str) -> Iterator[tuple[str, str]]:
                 yield "cluster", each["DBClusterIdentifier"]
 
 
-def kept(aws: Clients, bucket: str, databases: Collection[str], vault: str) -> Iterator[tuple[str, str]]:
+def kept(aws: Clients, bucket: str, databases: Collection[str], stack: str) -> Iterator[tuple[str, str]]:
     """Give what a deleted stack leaves beside databases: what it is, and its name.
 
     Args:
         aws: boto3's clients.
         bucket: the name of its bucket of files.
         databases: the names that its databases had. Names, and no prefix: `wellspring` is one of `wellspring-staging`.
-        vault: the name of its vault of AWS Backup.
+        stack: its name, which its proxy and its vault of AWS Backup have too.
     """
     if bucket in {each["Name"] for each in aws.s3.list_buckets()["Buckets"]}:
         yield "bucket", bucket
     for page in aws.backup.get_paginator("list_backup_vaults").paginate():
-        if vault in {each["BackupVaultName"] for each in page["BackupVaultList"]}:
-            yield "backup vault", vault
-    for database in sorted(databases):
-        for kind in ("instance", "cluster"):
-            name = f"/aws/rds/{kind}/{database}/postgresql"
-            found = aws.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-            if name in {each["logGroupName"] for each in found}:
-                yield "log group", name
+        if stack in {each["BackupVaultName"] for each in page["BackupVaultList"]}:
+            yield "backup vault", stack
+    # RDS makes these itself where it has a last line to write after CloudFormation has deleted them.
+    of_rds = [
+        f"/aws/rds/{kind}/{database}/postgresql" for database in sorted(databases) for kind in ("instance", "cluster")
+    ]
+    for name in (*of_rds, f"/aws/rds/proxy/{stack}"):
+        found = aws.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        if name in {each["logGroupName"] for each in found}:
+            yield "log group", name
     yield from kept_by_rds(aws.rds, databases)
 
 

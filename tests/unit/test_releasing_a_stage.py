@@ -411,6 +411,7 @@ class Kept:
     def describe_log_groups(self, logGroupNamePrefix: str) -> dict[str, Any]:  # noqa: N803
         # A prefix of both, as AWS answers.
         names = [f"/aws/rds/instance/{STACK}/postgresql", f"/aws/rds/instance/{STACK}/postgresql-old"]
+        names += [f"/aws/rds/proxy/{STACK}", f"/aws/rds/proxy/{STACK}-2"]
         return {"logGroups": [{"logGroupName": name} for name in names if name.startswith(logGroupNamePrefix)]}
 
     def get_paginator(self, name: str) -> Pages:
@@ -466,6 +467,7 @@ def test_what_a_deleted_stack_leaves_is_told_and_nothing_of_another_stack() -> N
         ("bucket", f"{STACK}-feed"),
         ("backup vault", STACK),
         ("log group", f"/aws/rds/instance/{STACK}/postgresql"),
+        ("log group", f"/aws/rds/proxy/{STACK}"),
         ("snapshot", f"{STACK}-snapshot-database-x"),
         ("automated backup", "db-OLD"),
     ]
@@ -493,7 +495,8 @@ def test_a_bucket_is_emptied_of_all_versions_and_a_database_unprotected_before_i
         tear_down.delete(clients, what, name)
     assert [call.split()[0] for call in aws.deleted] == [
         *("modify_db_instance", "wait", "delete_db_instance", "wait"),
-        *("delete_objects", "delete_bucket", "delete_recovery_point", "delete_backup_vault", "delete_log_group"),
+        *("delete_objects", "delete_bucket", "delete_recovery_point", "delete_backup_vault"),
+        *("delete_log_group", "delete_log_group"),
         *("delete_db_snapshot", "delete_db_instance_automated_backup"),
     ]
 
