@@ -17,31 +17,56 @@ from typing import Any
 import yaml
 
 from local.errors import Fault
-from local.releases import ALIAS, Releases, bucket_of_bootstrap, find_bucket, live_versions, stack_versions
+from local.releases import Releases, bucket_of_bootstrap, find_bucket, live_versions, point, stack_versions
 from local.settings import ROOT
-from local.stages import Stage, exists
+from local.stages import Stage, describe
 
 UNMARKED = "CONFIGURATION: none"
+# What a first deployment begins with: nothing, a change set that was not carried out, or a part (`--disable-rollback`).
+NEVER_DEPLOYED = {"", "REVIEW_IN_PROGRESS", "CREATE_FAILED"}
+# What a first deployment leaves that failed, and a tear-down that did.
+NOTHING_RUNS = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
 BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
 SAM = Path(sys.executable).with_name("sam")
 
 
-def digest(parameters: Mapping[str, str]) -> str:
-    """Return a mark that is another one for other parameters."""
-    return hashlib.sha256(json.dumps(dict(parameters), sort_keys=True).encode()).hexdigest()[:16]
+def digest(parameters: Mapping[str, str], failed: str = "") -> str:
+    """Return a mark that is another one for other parameters, and after a deployment that failed (`failed_at`)."""
+    return hashlib.sha256((json.dumps(dict(parameters), sort_keys=True) + failed).encode()).hexdigest()[:16]
 
 
-def mark(text: str, parameters: Mapping[str, str]) -> str:
+def failed_at(found: Mapping[str, Any] | None) -> str:
+    """Return when the last deployment of a stack was that CloudFormation has taken back; empty where it was not.
+
+    It keeps the versions that were published by then. Said again, the same text would publish the same ones, which
+    Lambda refuses: "A version for this Lambda function exists" (serverless-application-model#1375).
+    """
+    if found and found["StackStatus"].startswith("UPDATE_ROLLBACK_COMPLETE"):
+        return str(found["LastUpdatedTime"])
+    return ""
+
+
+def mark(text: str, parameters: Mapping[str, str], failed: str = "") -> str:
     """Return a template whose functions have the parameters' digest among their variables.
 
     Raises Fault for a template that has no place for it.
     """
     if UNMARKED not in text:
         raise Fault(f"the template has no line {UNMARKED!r}")
-    return text.replace(UNMARKED, f"CONFIGURATION: '{digest(parameters)}'")
+    return text.replace(UNMARKED, f"CONFIGURATION: '{digest(parameters, failed)}'")
 
 
-def deploy(stage: Stage, bucket: str | None, role: str | None, tags: list[str]) -> None:
+def check_that_it_can_be_deployed(stack: str, status: str) -> None:
+    """Raise Fault for a stack that CloudFormation would not update, before anything is built or protected."""
+    if status in NOTHING_RUNS:
+        raise Fault(f"{stack} is {status}, and nothing of it runs: `make tear-down` it, then deploy again")
+    if status == "UPDATE_ROLLBACK_FAILED":
+        raise Fault(f"{stack} is {status}: `aws cloudformation continue-update-rollback --stack-name {stack}` first")
+    if status.endswith("_IN_PROGRESS") and status not in NEVER_DEPLOYED:
+        raise Fault(f"{stack} is {status}: wait until that has ended")
+
+
+def deploy(stage: Stage, bucket: str | None, role: str | None, tags: list[str], failed: str = "") -> None:
     """Build and deploy a stage, by way of `bucket` or else SAM's own. Raises CalledProcessError where SAM fails."""
     file = ROOT / ".local" / "sam" / f"{stage.name}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +74,7 @@ def deploy(stage: Stage, bucket: str | None, role: str | None, tags: list[str]) 
     # Both get them: the architecture decides what is built.
     given = ["--config-env", stage.name, "--parameter-overrides", f"file://{file.relative_to(ROOT)}"]
     subprocess.run([SAM, "build", *given], cwd=ROOT, check=True)
-    BUILT.write_text(mark(BUILT.read_text(), stage.parameters))
+    BUILT.write_text(mark(BUILT.read_text(), stage.parameters, failed))
     # Both settings at once SAM refuses, and the stage's says `resolve_s3`.
     more = ["--s3-bucket", bucket, "--no-resolve-s3"] if bucket else []
     more += ["--role-arn", role] if role else []
@@ -72,8 +97,7 @@ def settle(cloudformation: Any, functions: Any, stack: str) -> dict[str, str]:
     live = live_versions(cloudformation, functions, stack)
     wanted = stack_versions(cloudformation, stack)
     moved = {name: wanted[name] for name, version in live.items() if wanted.get(name, version) != version}
-    for name, version in moved.items():
-        functions.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
+    point(functions, moved)
     return moved
 
 
@@ -90,12 +114,15 @@ def main(arguments: list[str]) -> int:
     stage = Stage.read(given.stage, *files, changes=dict(each.split("=", 1) for each in given.set))
     session = stage.session()
     cloudformation, functions = session.client("cloudformation"), session.client("lambda")
-    is_there = exists(cloudformation, stage.stack)
+    found = describe(cloudformation, stage.stack)
+    status = found["StackStatus"] if found else ""
+    check_that_it_can_be_deployed(stage.stack, status)
+    bucket = stage.bucket or bucket_of_bootstrap(cloudformation, stage.stack)
     try:
-        deploy(stage, stage.bucket or bucket_of_bootstrap(cloudformation, stage.stack), given.role_arn, given.tags)
+        deploy(stage, bucket, given.role_arn, given.tags, failed_at(found))
     finally:
-        # After a restore that failed too, for which somebody had lifted the policy.
-        if is_there:
+        # After a restore that failed too, for which somebody had lifted the policy. What never ran is to be deleted.
+        if status not in NEVER_DEPLOYED:
             protect(cloudformation, stage.stack)
     protect(cloudformation, stage.stack)
     for name in settle(cloudformation, functions, stage.stack):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.errors import Fault
+from local.stages import describe
 
 ALIAS = "live"
 # The stack that `sam deploy --resolve-s3` makes for its bucket.
@@ -54,12 +55,10 @@ class Releases:
 
 
 def _source_bucket(cloudformation: Any, stack: str) -> str | None:
-    try:
-        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    except cloudformation.exceptions.ClientError:
-        return None
-    outputs: dict[str, str] = {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
-    return outputs["SourceBucket"]
+    found = describe(cloudformation, stack) or {}
+    # One whose creation failed has none.
+    outputs: dict[str, str] = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
+    return outputs.get("SourceBucket")
 
 
 def bucket_of_bootstrap(cloudformation: Any, stack: str) -> str | None:
@@ -93,6 +92,17 @@ def live_versions(cloudformation: Any, functions: Any, stack: str) -> dict[str, 
     """
     names = sorted(arn[6] for arn in _arns(cloudformation, stack, "AWS::Lambda::Alias"))
     return {name: functions.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"] for name in names}
+
+
+def point(functions: Any, versions: Mapping[str, str]) -> None:
+    """Point aliases at versions, with all of their traffic.
+
+    A canary that was broken off may have left a share to another version, which an update that is silent of it keeps.
+    """
+    for name, version in versions.items():
+        functions.update_alias(
+            FunctionName=name, Name=ALIAS, FunctionVersion=version, RoutingConfig={"AdditionalVersionWeights": {}}
+        )
 
 
 def stack_versions(cloudformation: Any, stack: str) -> dict[str, str]:

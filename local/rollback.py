@@ -9,8 +9,8 @@ import sys
 from typing import Any
 
 from local.errors import Fault
-from local.releases import ALIAS, Release, Releases, find_bucket, live_versions
-from local.stages import Stage
+from local.releases import Release, Releases, find_bucket, live_versions, point
+from local.stages import Stage, status
 
 
 def choose(releases: list[Release], live: dict[str, str], to: str | None) -> Release:
@@ -39,8 +39,7 @@ def roll_back(functions: Any, live: dict[str, str], target: Release) -> dict[str
     A function that the target did not have stays: no older route calls it. Said again after a failure, it goes on.
     """
     moved = {name: version for name, version in target.versions.items() if live.get(name, version) != version}
-    for name, version in moved.items():
-        functions.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
+    point(functions, moved)
     return moved
 
 
@@ -60,6 +59,11 @@ def main(arguments: list[str]) -> int:
         for release in releases:
             print(release.at, "  runs now" if release.versions == live else "")
         return 0
+    if status(cloudformation, stage.stack) == "UPDATE_IN_PROGRESS":
+        raise Fault(
+            f"a deployment moves the aliases of {stage.stack} just now, and would go on after you."
+            f" `aws cloudformation cancel-update-stack --stack-name {stage.stack}` takes it back"
+        )
     target = choose(releases, live, given.to or None)
     moved = roll_back(functions, live, target)
     print(f"{stage.stack} runs the release of {target.at}: {len(moved)} of {len(live)} functions moved")

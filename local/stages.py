@@ -74,10 +74,21 @@ def parse(overrides: Any) -> dict[str, str]:
     return found
 
 
-def exists(cloudformation: Any, stack: str) -> bool:
-    """Whether there is a stack of that name."""
+def describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:
+    """Return what CloudFormation says of a stack; None where there is none of that name.
+
+    Whatever else it refuses is raised: who may not look, or asks too often, has not learnt that there is no stack.
+    """
     try:
-        cloudformation.describe_stacks(StackName=stack)
-    except cloudformation.exceptions.ClientError:
-        return False
-    return True
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except cloudformation.exceptions.ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return dict(found)
+
+
+def status(cloudformation: Any, stack: str) -> str:
+    """Return a stack's status; an empty one where there is no stack of that name."""
+    found = describe(cloudformation, stack)
+    return found["StackStatus"] if found else ""

