@@ -1,4 +1,4 @@
-"""What the product is compared with: psycopg 3, its C implementation, doing the same work in the database."""
+"""The floor: psycopg 3, its C implementation, doing the same work in the database."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How much code Lambda unpacks for a function: the layers, built as `sam build` builds them, and the functions."""
+"""Size of the packages: the layers, built as `sam build` builds them, and the functions."""
 
 import subprocess
 import tempfile

@@ -1,4 +1,4 @@
-"""What row-level security costs: the same requests as the functions' role, and as one that no policy binds."""
+"""Cost of row-level security: the same requests as the functions' role, and as one that no policy binds."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

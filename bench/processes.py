@@ -1,4 +1,4 @@
-"""What a fresh process costs: the time to its first answer, and the memory it keeps. Bytecode is cached beforehand."""
+"""Cost of a fresh process: the time to its first answer, and its memory. Bytecode is cached beforehand."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a function that lists keeps in memory when it has seen lists of very many shapes, and how long it pauses."""
+"""Memory and pauses of a function that has seen lists of very many shapes."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""What every measurement is given."""
+"""Context of a run: the data, connections and counts that every measurement is given."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the demo consists of: three workspaces, a group of two of them, and what their connectors brought and took.
+"""Data of the demo: three workspaces, a group of two of them, and what their connectors brought and took.
 
 Every id is fixed and can be read: `01990000-KIND-7000-8000-W…N` is number N of its kind in workspace W (a, b, c). But
 for provenance, and for groups, their members, enrolments and choices of providers: those ids are the server's.

@@ -1,4 +1,4 @@
-"""What the large demo consists of: a believable platform of forty workspaces, and a year of their syncs.
+"""Data of the large demo: a believable platform of forty workspaces, and a year of their syncs.
 
 Everything comes from one seed and has a fixed id, so that sending it again adds nothing. The year ends today.
 """

@@ -1,4 +1,4 @@
-"""What `sam build`, `sam local invoke` and `sam local start-api` need to know of this machine, as samconfig.toml asks.
+"""Parameters of this machine for `sam build`, `sam local invoke` and `sam local start-api`, as samconfig.toml asks.
 
 Two files in `.local/sam`: `parameters.yaml` says the processor, and is written with the SAM CLI's environment and by
 every stack; `environment.json` says where the running stack's database is and what opens it, readable by its owner

@@ -1,4 +1,4 @@
-"""Where the local stack keeps its state, and what can be set from outside.
+"""Settings of the local stack, and the place of its state.
 
 PORT and SQS_PORT choose the ports (0: any free one), LOCAL_VISIBILITY_TIMEOUT the seconds after which a failed
 message comes back, CORS_ORIGINS the origins whose pages may call the API (commas between), WELLSPRING_STATE the folder

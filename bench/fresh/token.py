@@ -1,4 +1,4 @@
-"""What a cold start on AWS has more than one here: the token that stands for a password, as the product signs it."""
+"""The token that stands for a password, as the product signs it: what a cold start on AWS has besides."""
 
 import os
 import sys

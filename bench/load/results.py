@@ -1,4 +1,4 @@
-"""What the load generator found, and how it is shown."""
+"""Results of the load generator, and how they are shown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

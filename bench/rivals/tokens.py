@@ -1,4 +1,4 @@
-"""Who asks: the token that the local gateway checks for the product, checked in the same way."""
+"""Authentication: the token that the local gateway checks for the product, checked in the same way."""
 
 import os
 from dataclasses import dataclass

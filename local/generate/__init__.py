@@ -1,1 +1,1 @@
-"""What is written by a command and kept in git: events/*.json, and tables of the documents. Tests compare both."""
+"""Generated files that are kept in git: events/*.json, and tables of the documents. Tests compare both."""

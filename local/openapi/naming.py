@@ -1,4 +1,4 @@
-"""How the document calls its parts."""
+"""Names of the document's parts."""
 
 from collections.abc import Mapping
 

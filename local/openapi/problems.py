@@ -1,4 +1,4 @@
-"""Which errors each operation can answer with: the operation's kind decides, with the resource's declaration."""
+"""Errors of each operation: the operation's kind decides, with the resource's declaration."""
 
 import inspect
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What each operation answers: its success, and every error that it can give, with the codes."""
+"""Responses of each operation: its success, and every error that it can give, with the codes."""
 
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus

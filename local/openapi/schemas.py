@@ -1,4 +1,4 @@
-"""What answers and requests look like: one schema for each kind of document, made from the declarations.
+"""Schemas of answers and requests: one for each kind of document, made from the declarations.
 
 Answers are described completely (`additionalProperties: false`), so that whatever the service says beyond its
 declarations is seen by the tests that compare the two. Requests are described as they are read: an attribute or

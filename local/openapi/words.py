@@ -1,4 +1,4 @@
-"""What the document says to a reader in whole sentences."""
+"""Descriptions in the document, in whole sentences."""
 
 from collections.abc import Mapping
 

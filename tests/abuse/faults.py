@@ -1,4 +1,4 @@
-"""What is done to the system from outside, beside what consumers do to themselves: freezing, and killing the queue."""
+"""Faults from outside, beside what consumers do to themselves: freezing, and killing the queue."""
 
 import os
 import signal

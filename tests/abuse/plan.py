@@ -1,4 +1,4 @@
-"""What is sent: thousands of messages from one seed, and for each what must become of it."""
+"""The plan of a run: thousands of messages from one seed, and for each what must become of it."""
 
 import json
 import random

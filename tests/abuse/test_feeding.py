@@ -1,4 +1,4 @@
-"""What the harness tells the feed, and how it judges, are right when nothing goes wrong: no queue, no processes."""
+"""The harness's feed, and its verdict, are right when nothing goes wrong: no queue, no processes."""
 
 from tests.abuse.feeding import Plan, errors, judge, plan, said
 from tests.support.databases import FEEDER, FreshDatabase

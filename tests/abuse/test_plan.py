@@ -1,4 +1,4 @@
-"""What the harness sends, and what it expects, are right when nothing goes wrong. Quick: no queue, no processes."""
+"""The harness's plan, and its expectations, are right when nothing goes wrong. Quick: no queue, no processes."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What became of every message, and what of it must not be."""
+"""The verdict: what became of every message, and what of it must not be."""
 
 import json
 import re

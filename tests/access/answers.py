@@ -1,4 +1,4 @@
-"""What people ask of the ledger (contract, section 7), in plain Python: the model of answers of several rows and sums.
+"""Model of the answers of several rows and sums (contract, section 7), in plain Python.
 
 Written from the contract, apart from the code under test. Each question knows its URL and what a caller is told.
 """

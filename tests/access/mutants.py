@@ -1,4 +1,4 @@
-"""What `tests.access.mutations` takes away from the two guards, one thing at a time.
+"""Mutants: what `tests.access.mutations` takes away from the two guards, one thing at a time.
 
 No file is changed: a policy is altered in a database, a predicate in the process that runs the tests. What can be taken
 away is read from the source, so that a new query and a new condition are among it from their first day.

@@ -1,4 +1,4 @@
-"""What the worlds must have reached: agreement means nothing about what nobody asked for.
+"""Reach of the worlds: agreement means nothing about what nobody asked for.
 
 An outcome is who asked for which operation on which type, and what came of it, once more whoever asked; of a list also
 which of its parameters left rows on the page, and what was included. Digits in pointers are an `N`.

@@ -1,4 +1,4 @@
-"""Whatever is put into whatever part of a request: a 4xx that says nothing back, and a log that says nothing at all.
+"""Hostile input in every part of a request: a 4xx that says nothing back, and a log that says nothing at all.
 
 Each test takes the good request of a route and spoils one part of it with each value of a table; what is done all the
 same is undone. What is spoilt is never repeated in an answer, but for the names that `source` points with.

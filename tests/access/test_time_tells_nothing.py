@@ -1,4 +1,4 @@
-"""What is somebody else's takes the same work as what is not there. No clock is asked: Postgres says what it ran."""
+"""Timing: a foreign row takes the same work as an absent one. No clock is asked: Postgres says what it ran."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the handlers make of claims, as API Gateway hands them on and as nobody would: who is nobody, and who is whom.
+"""Claims, as API Gateway hands them on and as nobody would: who is nobody, and who is whom.
 
 The gateway's own check of a token is in `tests/edge/test_over_the_wire.py`.
 """

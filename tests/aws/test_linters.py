@@ -1,4 +1,4 @@
-"""What cfn-lint and checkov say of the documents that CloudFormation gets."""
+"""cfn-lint and checkov on the documents that CloudFormation gets."""
 
 import json
 import os

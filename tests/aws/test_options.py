@@ -1,4 +1,4 @@
-"""What is off by default: a canary, a key of one's own, backups in another account, readers."""
+"""Options that are off by default: a canary, a key of one's own, backups in another account, readers."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a second deployment changes, by the documents of both: versions, names and policies."""
+"""The second deployment, by the documents of both: versions, names and policies."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What CloudFormation makes of the template: what AWS would not check, for every choice of an operator."""
+"""The stack that CloudFormation makes: what AWS would not check, for every choice of an operator."""
 
 import json
 import re

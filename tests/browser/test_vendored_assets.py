@@ -1,4 +1,4 @@
-"""What the layers hold of npm's packages is what npm delivers, byte by byte."""
+"""Vendored assets are what npm delivers, byte by byte."""
 
 import gzip
 import json

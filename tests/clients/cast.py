@@ -1,4 +1,4 @@
-"""Who and what the clients' tests speak of, and how they read an error."""
+"""The cast of the clients' tests: people, rows, and how they read an error."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

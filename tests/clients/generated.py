@@ -1,4 +1,4 @@
-"""What the programs of both generated clients are given, and what they must have seen."""
+"""Context of the generated clients' programs, and what they must have seen."""
 
 import json
 from typing import Any

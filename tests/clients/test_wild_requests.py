@@ -1,4 +1,4 @@
-"""What JSON:API clients in the wild put on the wire, byte by byte: each is served, or told why not.
+"""Requests of JSON:API clients in the wild, byte by byte: each is served, or told why not.
 
 The requests are written by hand, so that nothing between here and the socket tidies them up.
 """

@@ -1,4 +1,4 @@
-"""What a generator of requests cannot know of the requests before, put right here, so that no check has to be lax.
+"""Hooks that put right what a generator of requests cannot know, so that no check has to be lax.
 
 Only requests that are meant to be accepted are changed.
 """

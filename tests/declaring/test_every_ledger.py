@@ -1,4 +1,4 @@
-"""What each declared record type gets without a line of its own: it is synced, listed, included and demonstrated.
+"""Every declared record type is synced, listed, included and demonstrated, without a line of its own.
 
 Nothing here names a type. tests/declaring/test_price.py runs it in a copy of the repository that declares one more.
 """

@@ -1,4 +1,4 @@
-"""What the migration trusts: RDS's own roots, and nobody else."""
+"""Certificate authorities of the migration: RDS's own roots, and nobody else."""
 
 import re
 from datetime import UTC, datetime

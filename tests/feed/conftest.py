@@ -1,4 +1,4 @@
-"""What the tests of the feed share: the feeder's role, and the tables as their owner sees them."""
+"""Fixtures of the feed's tests: the feeder's role, and the tables as their owner sees them."""
 
 from collections.abc import Sequence
 from typing import Any

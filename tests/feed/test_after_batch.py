@@ -1,4 +1,4 @@
-"""What a batch itself brought is settled behind it, by both consumers; it fails no batch and asks little of others."""
+"""Settling behind a batch, by both consumers: it fails no batch and asks little of others."""
 
 import json
 from typing import Any

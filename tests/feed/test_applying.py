@@ -1,4 +1,4 @@
-"""What an event does to its resource: versions, sources, tombstones, tenants, and what waits."""
+"""Effects of an event on its resource: versions, sources, tombstones, tenants, and what waits."""
 
 from uuid import uuid4
 

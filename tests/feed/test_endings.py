@@ -1,4 +1,4 @@
-"""What the feed ends: the rows of records and connectors, the choices of providers; and the races about it."""
+"""Endings by the feed: rows of records and connectors, choices of providers; and the races about them."""
 
 import threading
 from collections.abc import Callable

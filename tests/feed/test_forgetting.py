@@ -1,4 +1,4 @@
-"""What is kept of somebody who was erased: no name, whatever comes in whichever order, and whoever sends it.
+"""Erasure of a person: no name is kept, whatever comes in whichever order, and whoever sends it.
 
 Each test looks for the name in every column of every table, and in the log (contract, section 6).
 """

@@ -1,4 +1,4 @@
-"""How a statement is put together from text."""
+"""Composition of statements from text."""
 
 from uuid import uuid4
 

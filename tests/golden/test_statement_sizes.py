@@ -1,4 +1,4 @@
-"""How long the statements of reads are: RDS Proxy pins the session of a longer one (contract, section 4)."""
+"""Sizes of the statements of reads: RDS Proxy pins the session of a longer one (contract, section 4)."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product

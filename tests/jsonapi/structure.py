@@ -1,4 +1,4 @@
-"""What every JSON:API 1.1 document looks like, as assertions; and what no document of ours holds."""
+"""Structure of every JSON:API 1.1 document, as assertions; and what no document of ours holds."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""How the Makefile finds its Python and makes its virtual environments."""
+"""The Makefile's Python and virtual environments."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What the terminal of `make run` says of messages that the sync queue could not apply."""
+"""Notices of `make run` about messages that the sync queue could not apply."""
 
 import json
 from pathlib import Path

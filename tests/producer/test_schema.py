@@ -1,4 +1,4 @@
-"""What the package sends is what docs/messages.schema.json says, and what the consumer understands."""
+"""Messages of the package fit docs/messages.schema.json, and the consumer understands them."""
 
 import json
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What the package says of a whole source, the consumer does: what is gone ends, and never by a run that broke off."""
+"""Snapshots of the package, applied by the consumer: what is gone ends, and never by a run that broke off."""
 
 from collections.abc import Sequence
 

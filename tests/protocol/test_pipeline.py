@@ -1,4 +1,4 @@
-"""What the pipelining connection says to a real server, and what it makes of the answers (docs/adr/0015)."""
+"""The pipelining connection before a real server: what it sends, and what it makes of the answers (docs/adr/0015)."""
 
 import io
 import threading

@@ -1,4 +1,4 @@
-"""What is sent and what comes back at the same time."""
+"""Sending and receiving at the same time."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""How much connectors linked and ended, by day or in all: what is counted, for whom, on which page, at what cost."""
+"""Activity of connectors, by day or in all: what is counted, for whom, on which page, at what cost."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta

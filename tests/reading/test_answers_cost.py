@@ -1,4 +1,4 @@
-"""What answers of several rows read: as many rows as they are told from, however many there are (contract, section 7).
+"""Cost of answers of several rows: as many as they are told from, however many there are (contract, section 7).
 
 Counted are the rows and the entries of indexes that Postgres reads, those of its functions among them, which no plan
 shows. The caps are lowered, so that few rows are many.

@@ -1,4 +1,4 @@
-"""What a row costs does not grow with what else its reader sees: with how many workspaces they are a member of."""
+"""Breadth: the cost of a row does not grow with how many workspaces its reader is a member of."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is kept about connectors: where it is shown, in what order they stand by it, and that no ETag tells of it."""
+"""State of connectors: where it is shown, in what order they stand by it, and that no ETag tells of it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Which parent a page is read by: the one whose index has the rows together that the caller asks for."""
+"""The driver of a page: the parent whose index has the rows together that the caller asks for."""
 
 import pytest
 

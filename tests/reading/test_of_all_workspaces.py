@@ -1,4 +1,4 @@
-"""What a service asks of all workspaces: what one connector, person or maker has, and who is called so."""
+"""Lists of all workspaces, for services: what one connector, person or maker has, and who is called so."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

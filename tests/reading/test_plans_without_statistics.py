@@ -1,4 +1,4 @@
-"""What is planned while a table is empty, or is another, costs no more once a sync has filled it.
+"""Plans without statistics: made while a table is empty, they cost no more once a sync has filled it.
 
 A server connection keeps the plans of its functions until ANALYZE, and a sync may bring 10,000 rows before that comes.
 What Postgres then believes of the tables is made here in three ways. No clock is asked: what counts is how many pages

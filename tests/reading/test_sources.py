@@ -1,4 +1,4 @@
-"""Where a record came from and went to, what is lost without a connector, and what nobody else brings in."""
+"""Sources of a record, impact of a connector, and what nobody else brings in."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the database holds, in the words of the API, for a comparison with what a function in a container answers."""
+"""Contents of the database in the words of the API, to compare with the answer of a function in a container."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whatever is accepted can be stored: an entry of an index has at most 2,704 bytes, however little it compresses.
+"""Indexed texts: an entry of an index has at most 2,704 bytes, however little what is accepted compresses.
 
 Source: Postgres's documentation, "B-Tree Indexes" (a third of a page), and "GIN", for which the same holds of one key.
 """

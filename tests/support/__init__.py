@@ -1,1 +1,1 @@
-"""What the tests of several folders share: databases, a builder of rows, fake Lambda events."""
+"""Shared by the tests of several folders: databases, a builder of rows, fake Lambda events."""

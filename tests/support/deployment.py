@@ -1,4 +1,4 @@
-"""What a deployment finds on AWS: a database as RDS hands it over, its owner's secret, and somebody who waits."""
+"""A deployment's surroundings on AWS: a database as RDS hands it over, its owner's secret, and somebody who waits."""
 
 import json
 import threading

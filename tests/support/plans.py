@@ -1,4 +1,4 @@
-"""What Postgres says that the statements of a request run."""
+"""Plans of a request's statements, as Postgres tells them."""
 
 import json
 from typing import Any

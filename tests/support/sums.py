@@ -1,4 +1,4 @@
-"""Whether the sums are what the rows are."""
+"""Comparison of the sums with the rows."""
 
 from tests.support.databases import AnyDatabase
 

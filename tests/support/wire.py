@@ -1,4 +1,4 @@
-"""What the driver gives the server."""
+"""Messages from the driver to the server."""
 
 import re
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What the tests of the write path share: one tenant, and the ledger as the owner sees it."""
+"""Fixtures of the write path's tests: one tenant, and the ledger as the owner sees it."""
 
 from collections import Counter
 from collections.abc import Sequence

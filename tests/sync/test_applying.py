@@ -1,4 +1,4 @@
-"""What one message does to the ledger, and what it must not do."""
+"""Effects of one message on the ledger, and what it must not do."""
 
 from typing import Any
 from uuid import uuid4

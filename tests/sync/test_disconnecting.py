@@ -1,4 +1,4 @@
-"""What `connector.disconnected` does, in chunks that commit by themselves, and what becomes of its neighbours."""
+"""`connector.disconnected`, in chunks that commit by themselves, and what becomes of its neighbours."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What `records.invalidated` does to the ledger, and what it must not do."""
+"""`records.invalidated`: its effects on the ledger, and what it must not do."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What `providers.matched` does to a workspace's choices, and what it must not do."""
+"""`providers.matched`: its effects on a workspace's choices, and what it must not do."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What is a message and what is not. No database."""
+"""Validation of messages. No database."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""How Postgres carries the statements out. Its tables have no statistics here: the plan must be good without any."""
+"""Plans of the write path. Its tables have no statistics here: the plan must be good without any."""
 
 from collections.abc import Iterator
 from typing import Any

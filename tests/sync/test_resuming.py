@@ -1,4 +1,4 @@
-"""What is applied in chunks and was left half-done is gone on with later, and leaves what newer messages did."""
+"""Resuming what was left half-done in chunks, without undoing what newer messages did."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""How often a batch waits for the database: as often as a message of one record, whatever it holds."""
+"""Round trips of a batch: as many as of a message of one record, whatever it holds."""
 
 from typing import Any
 

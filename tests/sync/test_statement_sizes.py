@@ -1,4 +1,4 @@
-"""How long the statements of the write path are: RDS Proxy pins the session of one beyond 16 KB."""
+"""Sizes of the write path's statements: RDS Proxy pins the session of one beyond 16 KB."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""What the consumer tells of a batch: a line for each message, one for the batch, and the metrics."""
+"""Log and metrics of a batch: a line for each message, one for the batch."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What an operator asks of the maintenance function by name: releasing parked messages, and recounting the sums."""
+"""An operator's verbs of the maintenance function: releasing parked messages, and recounting the sums."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the documents and the template say is what the code does: each drift is a failing test."""
+"""Documents and template against the code: each drift is a failing test."""
 
 import importlib
 import re

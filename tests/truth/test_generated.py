@@ -1,4 +1,4 @@
-"""What a command writes from the declarations is in git as the command writes it."""
+"""Generated files are in git as their command writes them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What docs/operations.md tells an operator to type, to look for and to pay is there, and adds up.
+"""Commands, queries, alarms and costs of docs/operations.md are there, and add up.
 
 So is what the pages of an operator's duties tell them to type.
 """

@@ -1,4 +1,4 @@
-"""Who touches whose insides."""
+"""Private names: who touches whose insides."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the workflows that deploy must say: who may deploy what, with which role, and what is tried afterwards."""
+"""The workflows that deploy: who may deploy what, with which role, and what is tried afterwards."""
 
 import re
 from pathlib import Path

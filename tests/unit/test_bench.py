@@ -1,4 +1,4 @@
-"""What the bench makes of its samples."""
+"""Statistics of the bench's samples."""
 
 import pytest
 

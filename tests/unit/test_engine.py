@@ -1,4 +1,4 @@
-"""How a connection is made: a fresh token for each on AWS. What TLS believes is in tests/protocol/test_tls.py."""
+"""Connections: a fresh token for each on AWS. What TLS believes is in tests/protocol/test_tls.py."""
 
 from dataclasses import replace
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""What the logger leaves out, where Lambda has a level of its own."""
+"""Log levels, where Lambda has a level of its own."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a process keeps is bounded, however many different requests it has answered."""
+"""Memory of a process is bounded, however many different requests it has answered."""
 
 import gc
 import importlib

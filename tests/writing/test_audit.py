@@ -1,4 +1,4 @@
-"""Who wrote what over HTTP: one row for each write, in its transaction, which no function can read or change."""
+"""Audit of writes over HTTP: one row for each, in its transaction, which no function can read or change."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""How many statements each writing operation sends: a number that does not grow with what is written."""
+"""Statement counts of each writing operation: they do not grow with what is written."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Who may do what, as far as the bench asks for it."""
+"""Access rules, as far as the bench asks for them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What may come through the platform's feed: CloudEvents 1.0, one model for each type (contract, section 6).
+"""Models of the feed's events: CloudEvents 1.0, one for each type (contract, section 6).
 
 docs/feed.md tells producers the same, docs/feed.schema.json their programs. Members that a model does not know are
 ignored, so that a producer may be ahead of us.

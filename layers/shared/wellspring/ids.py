@@ -1,4 +1,4 @@
-"""What a public id is, wherever one is read: paths, filters, bodies, claims."""
+"""Public ids, wherever one is read: paths, filters, bodies, claims."""
 
 import re
 from uuid import UUID

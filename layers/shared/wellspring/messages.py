@@ -1,4 +1,4 @@
-"""What may come through the sync queue: one model for each message type, told apart by `type` (contract, section 5).
+"""Models of the sync queue's messages: one for each type, told apart by `type` (contract, section 5).
 
 A new type is one model here, one name in the union, and what it does in `services`. docs/messages.md tells producers
 the same, docs/messages.schema.json their programs. Members that a model does not know are ignored, so that a producer

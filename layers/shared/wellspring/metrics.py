@@ -1,4 +1,4 @@
-"""What the consumers count, as lines of the log that CloudWatch makes metrics of (EMF).
+"""Metrics of the consumers, as lines of the log that CloudWatch makes metrics of (EMF).
 
 Only they import this. The namespace is Wellspring, the one dimension the service.
 """

@@ -1,4 +1,4 @@
-"""What a request asks for, in values that services and repositories share.
+"""Queries: what a request asks for, in values that services and repositories share.
 
 `jsonapi.query` makes them from a URL, `jsonapi.body` from a document.
 """

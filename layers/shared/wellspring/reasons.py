@@ -1,4 +1,4 @@
-"""Why messages of syncs and events of the feed are parked: each reason's code, and its words for whoever reads of it.
+"""Reasons why messages of syncs and events of the feed are parked: codes, and words for whoever reads of them.
 
 The API's words, the console's (static/reasons.js) and tables of docs/messages.md and docs/feed.md are made of these.
 """
@@ -32,11 +32,8 @@ MESSAGES = (
     Reason(
         "malformed",
         (
-            "not JSON, or a member is missing or not of its form; `problems` says which and how, never its value. Its"
-            " connector, `run` and `message_type` are kept as far as they can be read; the connector must be its "
-            "group, and is taken from there where the body names none. It is counted and shown like any other, and "
-            "can never be released: one with a time in the future is not applied when that day has come; send it with"
-            " a new id"
+            "not JSON, or a member is missing or not of its form; `problems` says which and how, never its value. Its "
+            "connector is its group's where the body names none. It can never be released"
         ),
         "It is not a message.",
         "Mend the producer and send it with a new id.",
@@ -78,9 +75,8 @@ MESSAGES = (
     Reason(
         "overtaken",
         (
-            "it was parked, and what came after it would be undone by it: send anew, with a new id. Of a "
-            "`sync.reverted`: it was left half-done, what came after it ended rows, and so it brought no more back; "
-            "the next full sync does"
+            "it was parked, and what came after it would be undone by it. Of a `sync.reverted`: it was left half-done, "
+            "what came after it ended rows, and so it brought no more back; the next full sync does"
         ),
         "What came after it would be undone by applying it.",
         "Send anew with a new id, or dismiss.",
@@ -105,16 +101,13 @@ MESSAGES = (
     ),
     Reason(
         "completed_run",
-        "its run was complete, or about to be, before it came: send it with another `run`, and a new id",
+        "its run was complete, or about to be, before it came",
         "Its run was over before it came.",
         "Send it with a new id, in a new run.",
     ),
     Reason(
         "incomplete_run",
-        (
-            "a `run.completed` of which a message is not applied, or an id was another's: `problems` names them. It is "
-            "released by itself once they are applied, or dismissed"
-        ),
+        "a `run.completed` of which a message is not applied, or an id was another's: `problems` names them",
         "Its run is said to be over, and misses messages.",
         "It is applied by itself when they are: send or release what is named. What needs a new id needs a new run.",
         waits=True,
@@ -137,10 +130,7 @@ MESSAGES = (
     ),
     Reason(
         "expired",
-        (
-            "it was parked for 45 days: its body is not kept any more, and only a new message brings what it said. Of "
-            "a `run.completed`: its run was not complete within 30 days"
-        ),
+        "it was parked for 45 days. Of a `run.completed`: its run was not complete within 30 days",
         "It waited for 45 days, and its body is gone.",
         "Send anew with a new id, or dismiss.",
     ),

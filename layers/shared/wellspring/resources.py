@@ -1,4 +1,4 @@
-"""What each JSON:API type is: the one declaration that everything else is made from.
+"""Declarations of the JSON:API types, from which everything else is made.
 
 Tables, routes, queries, documents, record types of messages, examples, events and the documents' tables read it.
 Pure data. A record type that connectors sync is a `record(...)` and a `provenance(...)` here; docs/architecture.md,

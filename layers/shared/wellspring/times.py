@@ -1,4 +1,4 @@
-"""Which times are taken, and how those of Postgres are read: years 1 to 9999 in UTC, in milliseconds.
+"""Times that are taken, and the reading of Postgres's: years 1 to 9999 in UTC, in milliseconds.
 
 Postgres has years before and after, and infinity; `datetime`, RFC 3339 and JSON:API's clients have not.
 """

@@ -1,4 +1,4 @@
-"""What a sync message asks for, and what became of it: what the edge, the services and the SQL all know.
+"""A sync message as work, and its outcome: what the edge, the services and the SQL all know.
 
 Every id is text in lower case, as it is sent to Postgres.
 """

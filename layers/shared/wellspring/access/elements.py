@@ -1,4 +1,4 @@
-"""What a caller may see, and who calls, in statements that are SQLAlchemy's: `access.predicates` has the texts."""
+"""Predicates for SQLAlchemy's statements; `access.predicates` has the texts."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Who may do what (contract, section 3): the whole table, as rules over claims and roles.
+"""Access rules over claims and roles: the whole table (contract, section 3).
 
 `permit` decides from the claims alone, before any row is looked for; the `require_...` functions decide from the roles
 that the caller holds in what they see.

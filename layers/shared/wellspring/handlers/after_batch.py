@@ -1,4 +1,4 @@
-"""What a batch of a queue itself brought is settled behind it: messages that waited, and rows of what has ended.
+"""Settling behind a batch: messages that waited for what it brought, and rows of what it ended.
 
 It comes behind the batch's own transactions, has a deadline of its own, and raises nothing: no message returns to its
 queue because of it, and what is left over is the schedule's (contract, section 5; docs/adr/0047).

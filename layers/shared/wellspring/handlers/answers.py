@@ -1,4 +1,4 @@
-"""What is answered from sums and from several rows: pages, and one resource that has no row (contract, section 7)."""
+"""Handlers of answers from sums and from several rows: pages, and resources without a row (contract, section 7)."""
 
 from collections.abc import Callable
 from uuid import UUID

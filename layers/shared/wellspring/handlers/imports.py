@@ -1,4 +1,4 @@
-"""What a function has imported is not looked at again by the garbage collector."""
+"""Freeze imports (`gc.freeze`): the garbage collector does not look at them again."""
 
 import gc
 from functools import cache

@@ -1,4 +1,4 @@
-"""What a schedule starts, and nobody waits for."""
+"""Handlers of schedules, for which nobody waits."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What is no JSON:API operation: health, the API's description, the console, and what no route matches."""
+"""Handlers without a JSON:API operation: health, the API's description, the console, and what no route matches."""
 
 import base64
 import gzip

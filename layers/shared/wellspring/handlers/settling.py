@@ -1,4 +1,4 @@
-"""What settles by itself, each minute. Apart from the other schedules, which need neither messages nor metrics."""
+"""Handler that settles, each minute. Apart from the other schedules, which need neither messages nor metrics."""
 
 from collections.abc import Mapping
 from typing import Any

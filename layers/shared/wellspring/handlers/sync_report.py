@@ -1,4 +1,4 @@
-"""What the log and the metrics say of a batch of the sync queue: ids and counts, never a body."""
+"""Log lines and metrics of a batch of the sync queue: ids and counts, never a body."""
 
 import time
 from collections import Counter

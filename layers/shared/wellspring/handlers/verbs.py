@@ -1,4 +1,4 @@
-"""What an operator asks of the maintenance function by name, past HTTP: `{"Verb": NAME, …}` (docs/operations.md)."""
+"""An operator's verbs of the maintenance function, past HTTP: `{"Verb": NAME, …}` (docs/operations.md)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict

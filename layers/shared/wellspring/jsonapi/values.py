@@ -1,4 +1,4 @@
-"""How single values are written in URLs and documents."""
+"""Single values, as they are written in URLs and documents."""
 
 import re
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""What every table has in common (contract, section 2)."""
+"""Columns and constraints that every table has (contract, section 2)."""
 
 from sqlalchemy import BigInteger, Column, Identity, MetaData, text
 from sqlalchemy.dialects.postgresql import ENUM, TIMESTAMP, UUID

@@ -1,4 +1,4 @@
-"""Who wrote what over HTTP: rows that are added, and never read, changed or deleted by a function of the API."""
+"""Audit of writes over HTTP: rows that are added, and never read, changed or deleted by a function of the API."""
 
 from uuid import UUID
 

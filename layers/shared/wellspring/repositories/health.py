@@ -1,4 +1,4 @@
-"""Whether the database answers."""
+"""Health of the database."""
 
 from sqlalchemy import text
 

@@ -1,1 +1,1 @@
-"""What the operations do, in terms of rows and rules; no HTTP, no SQL."""
+"""The operations, in terms of rows and rules; no HTTP, no SQL."""

@@ -1,4 +1,4 @@
-"""What people ask of the ledger beside its rows (contract, section 7): each a page, for what the caller sees."""
+"""Answers beside the ledger's rows (contract, section 7): each a page, for what the caller sees."""
 
 from datetime import UTC, datetime, time
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Who did it: each write over HTTP leaves one row, in the write's own transaction (contract, section 3)."""
+"""Audit: each write over HTTP leaves one row, in the write's own transaction (contract, section 3)."""
 
 from typing import Literal
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Whether the service can do its work."""
+"""Health of the service."""
 
 from wellspring.database import Transaction
 from wellspring.repositories import health

@@ -1,4 +1,4 @@
-"""What the owner of a deployment's database does: bringing it up to date, and chores."""
+"""Migration of a deployment's database, and the owner's chores."""
 
 from collections.abc import Mapping
 from functools import partial

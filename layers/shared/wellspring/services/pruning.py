@@ -1,4 +1,4 @@
-"""How long the service's own tables remember, and forgetting the rest, for as long as there is time."""
+"""Pruning: retention of the service's own tables, for as long as there is time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

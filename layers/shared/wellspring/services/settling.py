@@ -1,4 +1,4 @@
-"""What settles by itself, each minute: steps that know nothing of each other (contract, section 5).
+"""Settling, each minute: steps that know nothing of each other (contract, section 5).
 
 A new step is one function and one line of `STEPS`.
 """

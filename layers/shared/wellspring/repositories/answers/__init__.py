@@ -1,1 +1,1 @@
-"""What is answered from sums and from several rows (contract, section 7; docs/adr/0025)."""
+"""Answers from sums and from several rows (contract, section 7; docs/adr/0025)."""

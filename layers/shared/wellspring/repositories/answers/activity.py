@@ -1,4 +1,4 @@
-"""How much each connector linked and ended, by day or in all: read from the sums, a page at a time.
+"""Activity of connectors: rows linked and ended, by day or in all, read from the sums a page at a time.
 
 A page goes connector by connector, in the order of their making, and in each from the newest day to the oldest: that is
 the order of the sums' index, so that a page costs what it shows (docs/adr/0025).

@@ -1,4 +1,4 @@
-"""What would be lost without a connector: live rows by the sums, and records that no other connector brings in.
+"""Impact of a connector: live rows by the sums, and records that no other connector brings in.
 
 The newest rows of the connector are looked at, as many as are said; of each record whether there is another live row of
 the direction `input`, by an index of those rows alone (docs/adr/0025).

@@ -1,4 +1,4 @@
-"""Where a record came from and where it went: its newest rows, one line for each connector and direction."""
+"""Sources of a record: its newest rows, one line for each connector and direction."""
 
 from functools import lru_cache
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is kept about connectors: when each was last synced, changed and failed, what of it is parked, what is live.
+"""State of connectors: when each was last synced, changed and failed, what of it is parked, what is live.
 
 And which message it failed with: the newest of those that are parked, one probe of an index for each connector.
 """

@@ -1,4 +1,4 @@
-"""How far files have been loaded: checkpoints, in the transactions of what was loaded, and what was rejected."""
+"""Checkpoints of files, in the transactions of what was loaded, and what was rejected."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What each source has told of each type: sums that are kept in the transaction of each effect."""
+"""Sums of each source and type of the feed, kept in the transaction of each effect."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""How far the platform's feed is: what each source has told, what waits, what is parked, and the latest files."""
+"""Status of the platform's feed: what each source has told, what waits, what is parked, and the latest files."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an event of the platform's feed asks for, and what became of it: the words between the feed and the SQL."""
+"""An event of the feed as work, and its outcome: the words between the feed and the SQL."""
 
 import hashlib
 import json

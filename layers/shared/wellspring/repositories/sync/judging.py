@@ -1,4 +1,4 @@
-"""What is to become of a message, from what is known of it: applied, done before, or parked, and why."""
+"""Outcome of a message, from what is known of it: applied, done before, or parked, and why."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the messages of a batch name, looked up in one flush: pks of what is there, problems for what is not.
+"""Look-up of what the messages of a batch name, in one flush: pks of what is there, problems for what is not.
 
 What makes a row asks for live parents; what only ends rows asks for parents that there are, or were. Each id is looked
 up in a LATERAL with OFFSET 0, which leaves the planner no choice but the index, whatever it believes of the tables.

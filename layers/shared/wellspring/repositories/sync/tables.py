@@ -1,4 +1,4 @@
-"""Where the records of each type live, and where it is written down which connector they came by."""
+"""Tables of each record type, and of its provenance."""
 
 from dataclasses import dataclass
 

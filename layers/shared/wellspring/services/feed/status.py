@@ -1,4 +1,4 @@
-"""How far the platform's feed is, for its sources to compare and for operators (contract, section 6)."""
+"""Status of the platform's feed, for its sources to compare and for operators (contract, section 6)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an answer shows beside its rows: what it includes, to-many linkage, and what is kept about rows.
+"""Includes of an answer: included rows, to-many linkage, and what is kept about rows.
 
 All of it is asked in the flush that asks for the rows (docs/adr/0041): what finds ids stores them for what comes behind
 it. What comes back is looked through for what the shown rows point to: a page reads one row more than it shows.
