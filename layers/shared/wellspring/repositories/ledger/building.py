@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sqlalchemy import Table, TextualSelect
+from sqlalchemy import Table
 
 from wellspring.access.predicates import Visibility, workspace_of
+from wellspring.database import Compiled
 from wellspring.models import listed_from, table_of
 from wellspring.models.walks import ListIndex, covering_indexes, declared
 from wellspring.queries import MAX_TOTAL
@@ -20,7 +21,7 @@ from wellspring.repositories.ledger.columns import (
     target_table,
     types_of,
 )
-from wellspring.repositories.ledger.composing import Composer, all_of
+from wellspring.repositories.ledger.composing import all_of, statement
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.repositories.ledger.stored_ids import store_ids
 from wellspring.resources import Relationship
@@ -85,12 +86,11 @@ class PageBuilder:
         self.visible = Visibility(person=shape.person, claimed=shape.claimed, direct=direct)
         self.columns = {column.name: column.type for column in self.rows.c}
         self.parts: dict[str, str] = {}
-        self.sql = Composer()
         self.at = attribute_of(shape.sort.name)
         sorted_by = {} if shape.resource.attribute(shape.sort.name) else {shape.sort.name: shape.sort.name}
         self.shown: dict[str, str] = shown_in_lists(self.resource) | sorted_by
 
-    def statement(self) -> TextualSelect:
+    def statement(self) -> Compiled:
         """Return the whole statement of a page."""
         self._begin()
         self.parts["page"] = self.page()
@@ -112,13 +112,13 @@ class PageBuilder:
             storing=f"WHERE {storing}" if storing else "",
             order=order,
         )
-        return self.sql.statement({**self.visible.queries, **self.parts}, query, [*known, *types])
+        return statement({**self.visible.queries, **self.parts}, query, [*known, *types])
 
-    def count(self) -> TextualSelect:
+    def count(self) -> Compiled:
         """Return the statement that counts the list's rows, as far as they are counted."""
         self._begin()
         query = COUNT.format(rows=self.any_rows())
-        return self.sql.statement({**self.visible.queries, **self.parts}, query, ["count"])
+        return statement({**self.visible.queries, **self.parts}, query, ["count"])
 
     @property
     def is_sorted(self) -> bool:
@@ -219,7 +219,7 @@ class PageBuilder:
     def _conditions(self, index: ListIndex) -> Iterable[str]:
         """Return the conditions of the rows on an index."""
         yield from is_in(self.columns, index, by_index=index in declared(self.table))
-        yield from row_filters(self.sql, self.resource, self.columns, self.shape.conditions)
+        yield from row_filters(self.resource, self.columns, self.shape.conditions)
 
     def _lookups(self, index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
         """Yield the ids of a row's parents, each with the join that finds it, if it needs one: none that nothing needs.
@@ -232,7 +232,7 @@ class PageBuilder:
             if relationship is self.known or relationship in self._behind:
                 continue
             table = target_table(relationship)
-            filters = parent_filters(self.sql, relationship, "p", self.shape.conditions)
+            filters = parent_filters(relationship, "p", self.shape.conditions)
             guards = self._guards(index, table) if relationship.required and relationship.guards else []
             if relationship.required or filters:
                 conditions = all_of((f"p.pk = row.{relationship.column}", *filters, *guards))

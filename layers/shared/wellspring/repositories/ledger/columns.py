@@ -6,16 +6,15 @@ In these texts a row is called `row`.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, FromClause, Table, Text, case
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Boolean, ColumnElement, DateTime, FromClause, Table, Text, case
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.types import TypeEngine
 
-from wellspring.access.predicates import ID, IDS
+from wellspring.access.predicates import ID
 from wellspring.models import table_of
 from wellspring.models.walks import ListIndex
 from wellspring.queries import MAX_NAME_FOLDED, Deleted, Operator
-from wellspring.repositories.ledger.composing import Composer
 from wellspring.repositories.ledger.shapes import parameter_name
 from wellspring.resources import FOLDED, Relationship, Resource, resource_of
 
@@ -27,6 +26,8 @@ UPDATED = "CASE WHEN {row}updated_at IS NULL THEN {row}created_at ELSE {row}upda
 WORKSPACE_IS_LIVE = "{parent}.deleted_at IS NULL"
 OUTLIVED = "({parent}.deleted_at IS NULL OR row.deleted_at IS NOT NULL)"
 _COMPARED = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
+# What is said of a value's type, by its column's; a time has that of what it is compared with.
+_TYPES = {Text: "::VARCHAR", Boolean: "::BOOLEAN", PG_UUID: "::UUID", ARRAY: "::TEXT[]", TIMESTAMP: ""}
 # A folded name may be only the beginning of a long one: then the whole is searched.
 _IN_NAME = f"""
 CASE WHEN char_length(row.{{folded}}) < {MAX_NAME_FOLDED} THEN strpos(row.{{folded}}, wellspring.fold({{value}}))
@@ -117,31 +118,26 @@ def has_direction(direction: str | None) -> list[str]:
     return [f"row.direction = '{direction}'"] if direction else []
 
 
-def row_filters(
-    sql: Composer, resource: Resource, columns: Types, conditions: Iterable[tuple[str, Operator]]
-) -> Iterator[str]:
+def row_filters(resource: Resource, columns: Types, conditions: Iterable[tuple[str, Operator]]) -> Iterator[str]:
     """Yield the conditions on a row's attributes."""
     for name, operator in conditions:
         if resource.attribute(name) is None:
             continue
+        value = f":{parameter_name(name, operator)}{_TYPES[type(columns[name])]}"
         if operator == "among":
             # As the GIN index has it.
-            yield f"row.{name} && {sql.value(parameter_name(name, operator), ARRAY(Text))}"
-            continue
-        value = sql.value(parameter_name(name, operator), columns[name])
-        if operator in _BY_NAME:
+            yield f"row.{name} && {value}"
+        elif operator in _BY_NAME:
             yield from (each.format(folded=FOLDED, name=name, value=value) for each in _BY_NAME[operator])
         else:
             yield f"{attribute_of(name)} {_COMPARED.get(operator, '=')} {value}"
 
 
 # ---- conditions on a parent -------------------------------------------------------------------------------
-def parent_filters(
-    sql: Composer, relationship: Relationship, parent: str, conditions: Iterable[tuple[str, Operator]]
-) -> list[str]:
+def parent_filters(relationship: Relationship, parent: str, conditions: Iterable[tuple[str, Operator]]) -> list[str]:
     """Return the conditions on the parent at the other end of a relationship."""
     return [
-        f"{parent}.id = ANY ({sql.value(parameter_name(name, operator), IDS)})"
+        f"{parent}.id = ANY (:{parameter_name(name, operator)}::UUID[])"
         for name, operator in conditions
         if name == relationship.name
     ]

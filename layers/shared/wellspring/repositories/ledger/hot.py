@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import TextualSelect
-
+from wellspring.database import Compiled
 from wellspring.queries import Sort
 from wellspring.repositories.ledger.includes import related_statement
 from wellspring.repositories.ledger.pages import page_statement
@@ -12,7 +11,7 @@ from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Resource, ledgers, resource_of
 
 
-def hot_statements() -> Iterator[tuple[str, TextualSelect]]:
+def hot_statements() -> Iterator[tuple[str, Compiled]]:
     """Yield the statements, each with what it does.
 
     Of each object of the ledger a person's read of one row and of the first page, and of what its rows point to; of

@@ -9,15 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from sqlalchemy import Text
-
-from wellspring.access.predicates import ID
 from wellspring.models.walks import ListIndex
 from wellspring.repositories.ledger.building import PageBuilder
 from wellspring.repositories.ledger.columns import row_filters, target_table
 from wellspring.repositories.ledger.composing import all_of
 from wellspring.repositories.ledger.per_parent import PerParentMerge
-from wellspring.repositories.ledger.shapes import parameter_name
 from wellspring.resources import MESSAGE_OUTCOMES, Relationship
 
 ARRIVAL = "received_at"
@@ -25,9 +21,9 @@ MISMATCH, UNKNOWN = "tenant_mismatch", "unknown_record"
 # Only these have a reason.
 WITH_REASON = ("parked", "dismissed")
 # What a person takes for an unknown record may be a tenant mismatch, of which they are not told.
-REASON = "row.kept_reason = {reason}"
-REASON_OF_PERSON = f"row.kept_reason = nullif({{reason}}, '{MISMATCH}')"
-REASON_OF_MISMATCH = f"row.kept_reason = CASE WHEN {{reason}} = '{UNKNOWN}' THEN '{MISMATCH}' END"
+REASON = "row.kept_reason = :reason_eq::VARCHAR"
+REASON_OF_PERSON = f"row.kept_reason = nullif(:reason_eq::VARCHAR, '{MISMATCH}')"
+REASON_OF_MISMATCH = f"row.kept_reason = CASE WHEN :reason_eq::VARCHAR = '{UNKNOWN}' THEN '{MISMATCH}' END"
 # A message is of its connector's workspace: where that is not the one asked for, none of them is looked at.
 OF_WORKSPACES = """
 SELECT *
@@ -115,21 +111,20 @@ def _conditions(builder: PageBuilder, index: ListIndex) -> Iterator[str]:
     """Yield what a message is that stands in an index."""
     if not isinstance(index, MessageIndex):
         raise TypeError(index)
-    shape, sql = builder.shape, builder.sql
-    asked = {name: parameter_name(name, operator) for name, operator in shape.conditions if operator == "eq"}
+    shape = builder.shape
+    asked = {name for name, operator in shape.conditions if operator == "eq"}
     if "message_id" in asked:
         # Few, which are sorted.
-        yield f"row.message_id = {sql.value(asked['message_id'], ID)}"
+        yield "row.message_id = :message_id_eq::UUID"
     if index.outcome is not None:
-        outcome = f"'{index.outcome}'" if index.outcome else sql.value(asked["outcome"], Text())
-        yield f"row.outcome = {outcome}"
+        yield f"row.outcome = '{index.outcome}'" if index.outcome else "row.outcome = :outcome_eq::VARCHAR"
     if "run" in asked:
-        yield f"row.run = {sql.value(asked['run'], Text())}"
+        yield "row.run = :run_eq::VARCHAR"
     if "reason" in asked:
         of_person = REASON_OF_MISMATCH if index.is_mismatch else REASON_OF_PERSON
-        yield (of_person if shape.person else REASON).format(reason=sql.value(asked["reason"], Text()))
+        yield of_person if shape.person else REASON
     ranges = [(name, operator) for name, operator in shape.conditions if operator not in {"eq", "in"}]
-    yield from row_filters(sql, shape.resource, builder.columns, ranges)
+    yield from row_filters(shape.resource, builder.columns, ranges)
     if index.time != ARRIVAL:
         # Where there is no such time the index has no such message.
         yield f"row.{index.time} IS NOT NULL"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Self
 
-from sqlalchemy import CursorResult, TextualSelect
+from sqlalchemy import CursorResult
 
 from wellspring.access.principal import Principal
 from wellspring.database import Compiled
@@ -72,7 +72,7 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
         # The row that it continues from is read, too (`building.BEHIND`).
         values |= {"rows": query.size + 2, "cursor_at": position.at, "cursor_pk": position.pk}
     read = partial(_slice, query, of_cursor=position is not None)
-    return Query(Statement(_page_compiled(shape), values), read)
+    return Query(Statement(page_statement(shape), values), read)
 
 
 def _slice(query: ListQuery, answer: Result, *, of_cursor: bool) -> Slice:
@@ -99,23 +99,15 @@ def builder_of(shape: Shape) -> PageBuilder:
 def count(principal: Principal, query: ListQuery) -> Query[int]:
     """Ask how many rows the whole list has; where there are more than `MAX_TOTAL`, it is any number above it."""
     shape = shape_of(principal, query, cursor=False, backward=False)
-    return Query(Statement(_count_compiled(shape), values_of(principal, query)), CursorResult.scalar_one)
+    return Query(Statement(_count_statement(shape), values_of(principal, query)), CursorResult.scalar_one)
 
 
-def page_statement(shape: Shape) -> TextualSelect:
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def page_statement(shape: Shape) -> Compiled:
     """Return the statement of a page."""
     return builder_of(shape).statement()
 
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
-def _page_compiled(shape: Shape) -> Compiled:
-    return Compiled(page_statement(shape))
-
-
-def _count_statement(shape: Shape) -> TextualSelect:
+def _count_statement(shape: Shape) -> Compiled:
     return builder_of(shape).count()
-
-
-@lru_cache(maxsize=STATEMENTS_KEPT)
-def _count_compiled(shape: Shape) -> Compiled:
-    return Compiled(_count_statement(shape))

@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Table
 
-from wellspring.access.predicates import IDS, asked_about, workspace_of
+from wellspring.access.predicates import asked_about, workspace_of
 from wellspring.models.walks import ListIndex, covering_indexes, declared
 from wellspring.repositories.ledger import newest_bound
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
 from wellspring.repositories.ledger.columns import LAST_CHARACTER, parent_filters, target_table
 from wellspring.repositories.ledger.composing import all_of
-from wellspring.repositories.ledger.shapes import Shape, parameter_name
+from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Drives, Relationship
 
 # Of how many rows of each head's parent a large page finds out how far it reaches, at least.
@@ -239,14 +239,13 @@ class PerParentMerge(PageBuilder):
         return f"{whole} UNION ALL {self._withdrawn(table)}" if self.includes_withdrawn else whole
 
     def _filters(self, relationship: Relationship, parent: str) -> list[str]:
-        return parent_filters(self.sql, relationship, parent, self.shape.conditions)
+        return parent_filters(relationship, parent, self.shape.conditions)
 
     def _asked_about(self, relationship: Relationship, name: str) -> str:
         """Return the parents that a filter names, and somebody's that is nobody's for each that is not there."""
         table = target_table(relationship)
         wanted = [known for known in ("deleted_at", "workspace_connector_pk", "processed_at") if known in table.c]
-        ids = self.sql.value(parameter_name(relationship.name, "in"), IDS)
-        return f"({asked_about(table, ids, *wanted)}) AS {name}"
+        return f"({asked_about(table, f':{relationship.name}_in::UUID[]', *wanted)}) AS {name}"
 
     def _of_driver(self, table: Table, within: str) -> str:
         """Return the columns of a driver: its keys, its workspace, whether it is live, and the parent within which.
