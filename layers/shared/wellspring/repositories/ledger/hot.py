@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from wellspring.database import Compiled
-from wellspring.queries import Sort
 from wellspring.repositories.ledger.includes import related_statement
 from wellspring.repositories.ledger.pages import page_statement
 from wellspring.repositories.ledger.rows import one_statement
@@ -24,16 +23,11 @@ def hot_statements() -> Iterator[tuple[str, Compiled]]:
         yield f"retrieve {resource.type}", one_statement(resource, person=True)
         if is_provenance:
             yield f"retrieve {resource.type} for a service", one_statement(resource, person=False)
-        yield f"list {resource.type}", page_statement(_plain(resource))
+        yield f"list {resource.type}", page_statement(Shape(resource, person=True))
         if is_provenance:
-            yield f"list {resource.type} onwards", page_statement(_plain(resource, cursor=True))
+            yield f"list {resource.type} onwards", page_statement(Shape(resource, person=True, cursor=True))
     for type_ in _related_types(objects):
         yield f"include {type_}", related_statement(resource_of(type_), person=True)
-
-
-def _plain(resource: Resource, *, cursor: bool = False) -> Shape:
-    person = True
-    return Shape(resource, person, (), None, "exclude", claimed=False, sort=Sort(), cursor=cursor, backward=False)
 
 
 def _related_types(objects: list[Resource]) -> list[str]:
