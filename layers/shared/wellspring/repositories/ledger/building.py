@@ -13,13 +13,12 @@ from wellspring.repositories.ledger.columns import (
     as_text,
     attribute_of,
     is_in,
-    outlives,
+    is_there,
     parent_filters,
     row_filters,
     selected,
     shown_in_lists,
     target_table,
-    types_of,
 )
 from wellspring.repositories.ledger.composing import all_of, statement
 from wellspring.repositories.ledger.shapes import Shape
@@ -44,7 +43,6 @@ MERGED = "SELECT * FROM ({several}) AS merged ORDER BY {order} LIMIT {limit}"
 LOOKUP = "CROSS JOIN LATERAL (SELECT p.id FROM {parents} AS p WHERE {conditions} OFFSET 0) AS {name}"
 # One that need not be there, and that no filter names.
 OPTIONAL_ID = "(SELECT id FROM {parents} WHERE pk = row.{column}) AS {name}_id"
-IS_LIVE = "p.deleted_at IS NULL"
 # The page as documents are made of it. The messages of a row are found here: of the rows that are read for a page most
 # are not on it. WHERE: the ids that its rows point to are stored for what is included with it (docs/adr/0041).
 SHOWN = "SELECT *{messages} FROM page{ahead}"
@@ -103,16 +101,15 @@ class PageBuilder:
         )
         ahead = AHEAD.format(at=self.shape.sort.name) if self.shape.cursor else ""
         self.parts["shown"] = SHOWN.format(messages="".join(messages), ahead=ahead)
-        types = types_of(self.resource, self.shown, self.columns)
-        storing = store_ids(self.resource, "shown")
+        document = as_text(self.resource, self.shown, self.columns)
         order = self._order(f"shown.{self.shape.sort.name}", "pk", reverse=self.shape.backward)
         query = PAGE_OF_DOCUMENTS.format(
-            columns=", ".join((*known, *as_text(types))),
+            columns=", ".join((*known, *document.values())),
             source=source,
-            storing=f"WHERE {storing}" if storing else "",
+            storing=store_ids(self.resource, "shown"),
             order=order,
         )
-        return statement({**self.visible.queries, **self.parts}, query, [*known, *types])
+        return statement({**self.visible.queries, **self.parts}, query, [*known, *document])
 
     def count(self) -> Compiled:
         """Return the statement that counts the list's rows, as far as they are counted."""
@@ -245,7 +242,7 @@ class PageBuilder:
         """Yield the conditions on a parent without whom a row is not there, and whose workspace it is of."""
         # Of a dead row only its workspaces are asked for.
         if index.live is not False or table.name == "workspaces":
-            yield IS_LIVE if index.live or not self.resource.has_tombstones else outlives("p", table)
+            yield is_there("p", table, outlived=not index.live and self.resource.has_tombstones)
         workspace = workspace_of("p", table)
         # Where any parent opens a row, the one that led to it has.
         if workspace and self.resource.tenancy != "any":

@@ -11,7 +11,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.types import TypeEngine
 
-from wellspring.access.predicates import ID
 from wellspring.models import table_of
 from wellspring.models.walks import ListIndex
 from wellspring.queries import MAX_NAME_FOLDED, Deleted, Operator
@@ -23,7 +22,7 @@ type Types = Mapping[str, TypeEngine[Any]]
 LAST_CHARACTER = f"chr({0x10FFFF})"
 # A row that was never updated was last updated when it was made. As the indexes have it (`models.walks`).
 UPDATED = "CASE WHEN {row}updated_at IS NULL THEN {row}created_at ELSE {row}updated_at END"
-WORKSPACE_IS_LIVE = "{parent}.deleted_at IS NULL"
+IS_LIVE = "{parent}.deleted_at IS NULL"
 OUTLIVED = "({parent}.deleted_at IS NULL OR row.deleted_at IS NOT NULL)"
 _COMPARED = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 # What is said of a value's type, by its column's; a time has that of what it is compared with.
@@ -81,15 +80,14 @@ def selected(shown: Mapping[str, str]) -> list[str]:
     return [f"{attribute_of(column)} AS {name}" for name, column in shown.items()]
 
 
-def types_of(resource: Resource, shown: Mapping[str, str], columns: Types) -> dict[str, TypeEngine[Any]]:
-    """Return the type of each column of a row that shows this, and those of the ids of what it points to."""
-    own = {name: columns[column] for name, column in shown.items()}
-    return own | {f"{relationship.name}_id": ID for relationship in resource.to_one}
+def as_text(resource: Resource, shown: Mapping[str, str], columns: Types) -> dict[str, str]:
+    """Return what a document is made of, by the names: what a row shows, and the ids of what it points to.
 
-
-def as_text(types: Types) -> list[str]:
-    """Return columns as documents are made of them: ids and times in Postgres's words, which nobody has to parse."""
-    return [f"{name}::text AS {name}" if isinstance(of, PG_UUID | DateTime) else name for name, of in types.items()]
+    Ids and times are in Postgres's words, which nobody has to parse.
+    """
+    words = {name for name, column in shown.items() if isinstance(columns[column], PG_UUID | DateTime)}
+    ids = [f"{relationship.name}_id" for relationship in resource.to_one]
+    return {name: f"{name}::text AS {name}" if name in {*words, *ids} else name for name in (*shown, *ids)}
 
 
 # ---- conditions on a row ----------------------------------------------------------------------------------
@@ -148,9 +146,9 @@ def target_table(relationship: Relationship) -> Table:
     return table_of(resource_of(relationship.target).table)
 
 
-def outlives(parent: str, table: Table) -> str:
-    """Return the condition that a required parent leaves its row there, whatever the row is.
+def is_there(parent: str, table: Table, *, outlived: bool) -> str:
+    """Return the condition that a required parent leaves its row there: of a live row it is live.
 
-    A live row asks for live parents; a dead one outlives them, but not its workspaces (contract, section 3).
+    A dead row outlives its parents where it is `outlived`, but not its workspaces (contract, section 3).
     """
-    return (WORKSPACE_IS_LIVE if table.name == "workspaces" else OUTLIVED).format(parent=parent)
+    return (OUTLIVED if outlived and table.name != "workspaces" else IS_LIVE).format(parent=parent)

@@ -8,7 +8,7 @@ from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled
 from wellspring.database.flush import Query, Statement, TextRow, text_rows
 from wellspring.models import listed_from, table_of
-from wellspring.repositories.ledger.columns import as_text, is_shown, selected, shown_in_lists, target_table, types_of
+from wellspring.repositories.ledger.columns import as_text, is_shown, selected, shown_in_lists, target_table
 from wellspring.repositories.ledger.composing import all_of, statement
 from wellspring.repositories.ledger.rows import PARENT
 from wellspring.repositories.ledger.stored_ids import ENDED, PLACES, store_ids, stored_ids
@@ -41,15 +41,14 @@ def related_statement(resource: Resource, *, person: bool) -> Compiled:
     table = listed_from(resource) if resource.tenancy == "message" else table_of(resource.table)
     visible, columns = Visibility(person=person), {column.name: column.type for column in table.c}
     shown, found = shown_in_lists(resource), stored_ids()
-    types = types_of(resource, shown, columns)
+    document = as_text(resource, shown, columns)
     names = [*selected(shown), *(f"{parent.name}.id AS {parent.name}_id" for parent in resource.to_one)]
-    last = as_text(types)
     if resource.tenancy == "membership":
         # A group is shown to who sees a live enrolment in it, and can be retrieved by its members: what a withdrawn
         # workspace's people see of its past tells them nothing of the group's present (docs/adr/0008).
         seen = visible.through("row", table)
         names.append(f"{seen} AS is_retrievable")
-        last.append("is_retrievable")
+        document["is_retrievable"] = "is_retrievable"
         conditions = [
             f"row.id = ANY (array_cat({found}, {stored_ids(ENDED)}))",
             *is_shown(columns, "exclude"),
@@ -64,7 +63,5 @@ def related_statement(resource: Resource, *, person: bool) -> Compiled:
         for parent in resource.to_one
     )
     part = SHOWN.format(columns=", ".join(names), rows=table, parents=" ".join(parents), conditions=all_of(conditions))
-    storing = store_ids(resource, "shown")
-    query = INCLUDED.format(columns=", ".join(last), storing=f"WHERE {storing}" if storing else "")
-    names_of = [*types, *(["is_retrievable"] if resource.tenancy == "membership" else [])]
-    return statement({**visible.queries, "shown": part}, query, names_of)
+    query = INCLUDED.format(columns=", ".join(document.values()), storing=store_ids(resource, "shown"))
+    return statement({**visible.queries, "shown": part}, query, document)

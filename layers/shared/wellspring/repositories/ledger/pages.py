@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Self
 
 from sqlalchemy import CursorResult
@@ -71,12 +71,11 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
     if position is not None:
         # The row that it continues from is read, too (`building.BEHIND`).
         values |= {"rows": query.size + 2, "cursor_at": position.at, "cursor_pk": position.pk}
-    read = partial(_slice, query, of_cursor=position is not None)
+
+    def read(answer: Result) -> Slice:
+        return Slice.of_rows(text_rows(answer), query, of_cursor=position is not None)
+
     return Query(Statement(page_statement(shape), values), read)
-
-
-def _slice(query: ListQuery, answer: Result, *, of_cursor: bool) -> Slice:
-    return Slice.of_rows(text_rows(answer), query, of_cursor=of_cursor)
 
 
 def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:

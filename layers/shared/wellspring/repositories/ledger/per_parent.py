@@ -17,7 +17,7 @@ from wellspring.access.predicates import asked_about, workspace_of
 from wellspring.models.walks import ListIndex, covering_indexes, declared
 from wellspring.repositories.ledger import newest_bound
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
-from wellspring.repositories.ledger.columns import LAST_CHARACTER, parent_filters, target_table
+from wellspring.repositories.ledger.columns import IS_LIVE, LAST_CHARACTER, parent_filters, target_table
 from wellspring.repositories.ledger.composing import all_of
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Drives, Relationship
@@ -35,7 +35,6 @@ SELECT {columns} -- what their rows need to know
   FROM {parents}
  WHERE {conditions} -- live, named by the filters, and seen: who sees what is asked of the drivers, and of nothing else
 """
-IS_LIVE = "parent.deleted_at IS NULL"
 # The drivers that the caller does not see and that have had rows within parents that the caller sees. A workspace that
 # has left a group: its enrolment in that group is the group's, too.
 WITHDRAWN = """
@@ -226,7 +225,7 @@ class PerParentMerge(PageBuilder):
             return DRIVER.format(columns=f"{columns}, true AS is_live", parents=parents, conditions=all_of(conditions))
         guards = self.leading.guards and not self.only_finds
         if (self.shape.deleted == "exclude" and guards) or table.name == "workspaces":
-            conditions.append(IS_LIVE)
+            conditions.append(IS_LIVE.format(parent="parent"))
         # A service sees the rows of a group that is gone, and all others.
         if not self.only_finds and (self.shape.person or self.resource.tenancy != "any"):
             conditions.append(self.visible.through("parent", table, leads=not is_named))
@@ -254,7 +253,7 @@ class PerParentMerge(PageBuilder):
         """
         columns, workspace = ["parent.pk", "parent.id"], workspace_of("parent", table)
         columns += [f"{workspace} AS workspace_pk"] if workspace else []
-        columns += [f"{IS_LIVE} AS is_live"] if self.shape.deleted != "exclude" else []
+        columns += [f"{IS_LIVE.format(parent='parent')} AS is_live"] if self.shape.deleted != "exclude" else []
         columns += [f"{within} AS within_pk"] if self.includes_withdrawn or self.within is not None else []
         return ", ".join(columns)
 

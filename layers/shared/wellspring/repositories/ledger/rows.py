@@ -13,12 +13,11 @@ from wellspring.queries import Deleted, Operator
 from wellspring.repositories.ledger.columns import (
     as_text,
     is_shown,
-    outlives,
+    is_there,
     parent_filters,
     selected,
     shown_alone,
     target_table,
-    types_of,
 )
 from wellspring.repositories.ledger.composing import all_of, statement
 from wellspring.repositories.ledger.stored_ids import store_ids
@@ -26,7 +25,6 @@ from wellspring.resources import Resource
 
 VISIBLE_ROWS = "SELECT {columns} FROM {source} AS row {parents} WHERE {conditions}"
 PARENT = "{join} {parents} AS {name} ON {name}.pk = row.{column}"
-IS_LIVE = "{parent}.deleted_at IS NULL"
 # Of several rows of the same parents the latest is meant.
 LATEST = " ORDER BY row.pk DESC LIMIT 1"
 OF_PARENT = "row.{column} = (SELECT pk FROM {parents} WHERE id = {id})"
@@ -66,7 +64,7 @@ def visible_rows(
         columns.append(f"{name}.id AS {name}_id")
         conditions += filters
         if relationship.required and relationship.guards:
-            conditions.append(outlives(name, table) if outlived else IS_LIVE.format(parent=name))
+            conditions.append(is_there(name, table, outlived=outlived))
             workspace = workspace_of(name, table)
             if resource.tenancy == "every" and known and workspace:
                 ways.append(f"{workspace} = {known}")
@@ -125,16 +123,9 @@ def live_row(principal: Principal, resource: Resource, id_: UUID) -> Query[TextR
 
 
 def _one(
-    principal: Principal,
-    resource: Resource,
-    ids: Mapping[str, UUID],
-    deleted: Deleted = "exclude",
-    *,
-    live_parents: bool = False,
-    lock: bool = False,
+    principal: Principal, resource: Resource, ids: Mapping[str, UUID], deleted: Deleted = "exclude", **options: bool
 ) -> Statement:
-    is_person = isinstance(principal, Person)
-    found = one_statement(resource, tuple(ids), deleted, live_parents=live_parents, lock=lock, person=is_person)
+    found = one_statement(resource, tuple(ids), deleted, person=isinstance(principal, Person), **options)
     values = {f"{name}_eq": id_ for name, id_ in ids.items()} | parameters(principal)
     return Statement(found, values)
 
@@ -170,9 +161,8 @@ def one_statement(
     outlived = deleted != "exclude" and not live_parents
     found = visible_rows(resource, visible, shown, source=str(rows), where=where, outlived=outlived)
     found += "" if "id" in known_by else LATEST
-    types = types_of(resource, shown, columns)
+    document = as_text(resource, shown, columns)
     if lock:
-        return statement(visible.queries, f"{found} FOR UPDATE OF row", types)
-    storing = store_ids(resource, "found")
-    query = f"SELECT {', '.join(as_text(types))} FROM found {'WHERE ' if storing else ''}{storing}"
-    return statement({**visible.queries, "found": found}, query, types)
+        return statement(visible.queries, f"{found} FOR UPDATE OF row", document)
+    query = f"SELECT {', '.join(document.values())} FROM found {store_ids(resource, 'found')}"
+    return statement({**visible.queries, "found": found}, query, document)

@@ -44,7 +44,7 @@ def _stored_by(resource: Resource) -> Iterator[tuple[str, str]]:
 
 
 def store_ids(resource: Resource, rows: str) -> str:
-    """Return the condition that stores the ids of `rows`; empty where nothing can be read beside them."""
+    """Return the WHERE that stores the ids of `rows` and leaves all in; empty where nothing can be read beside them."""
     ids = {name: f"array_agg({column})" for name, column in _stored_by(resource)}
     for relationship in resource.to_one if resource.tenancy == "any" else ():
         name = place(resource.type, relationship.name)
@@ -52,7 +52,7 @@ def store_ids(resource: Resource, rows: str) -> str:
             every = ids[name]
             ids[name] = f"{every} FILTER (WHERE deleted_at IS NULL)"
             ids[f"{name}{ENDED}"] = f"{every} FILTER (WHERE deleted_at IS NOT NULL)"
-    return store_each(ids, rows) if ids else ""
+    return f"WHERE {store_each(ids, rows)}" if ids else ""
 
 
 def store_each(ids: Mapping[str, str], rows: str) -> str:
