@@ -11,7 +11,8 @@ from tests.support.world import Row, World
 from wellspring.access.principal import Service
 from wellspring.database.retry import Deadline
 from wellspring.resources import records
-from wellspring.services.feed import parked as by_hand
+from wellspring.services import parked
+from wellspring.services.feed.parked import ParkedEvents
 
 CHORE = "GiveUpId"
 PIPELINE = Service("sync-pipeline", frozenset({"sync:write"}))
@@ -31,7 +32,7 @@ def test_the_feed_can_make_it_in_the_workspace_that_it_belongs_to(tables: Tables
     said = give_up(world, type_, old.id)
     assert (said["GivenUp"], said["Memberships"]) == (1, 0)
     (event,) = tables.rows("SELECT id FROM wellspring.pending_events")
-    assert by_hand.release(PIPELINE, event.id, Deadline(30))["outcome"] == "applied"
+    assert parked.release(ParkedEvents(), PIPELINE, event.id, Deadline(30))["outcome"] == "applied"
     table = next(record.table for record in records() if record.type == type_)
     row = tables.resource(table, old.id)
     assert (row.workspace_pk, row.source, row.source_version, row.deleted_at) == (home.pk, SOURCE, 5, None)

@@ -10,24 +10,25 @@ from tests.support.world import World
 from wellspring.access.principal import Service
 from wellspring.database import Deadline
 from wellspring.errors import Conflict, NotFound
-from wellspring.services.feed import parked as by_hand
-from wellspring.services.feed.parked import Released
+from wellspring.services import parked
+from wellspring.services.feed.parked import ParkedEvents, oldest_of
+from wellspring.services.parked import Released
 
 PIPELINE = Service("sync-pipeline", frozenset({"sync:write"}))
 
 
 def release(id_: UUID) -> tuple[str, str | None]:
     """Release an event; return its outcome and reason."""
-    row = by_hand.release(PIPELINE, id_, Deadline(30))
+    row = parked.release(ParkedEvents(), PIPELINE, id_, Deadline(30))
     return row["outcome"], row["reason"]
 
 
 def dismiss(id_: UUID, note: str) -> None:
-    by_hand.dismiss(PIPELINE, id_, note, Deadline(30))
+    parked.dismiss(ParkedEvents(), PIPELINE, id_, note, Deadline(30))
 
 
 def release_many(reason: str, source: str = "/well/other", *, is_dry: bool = False) -> Released:
-    return by_hand.release_many(PIPELINE, source, reason, Deadline(30), is_dry=is_dry)
+    return parked.release_many(ParkedEvents(), PIPELINE, oldest_of(source, reason), Deadline(30), is_dry=is_dry)
 
 
 def only(tables: Tables) -> UUID:
@@ -38,16 +39,16 @@ def only(tables: Tables) -> UUID:
 def test_a_released_event_is_applied_when_its_reason_is_gone(world: World, tables: Tables) -> None:
     id_ = uuid4()
     apply(upserted("workspace", id_, 1), upserted("workspace", id_, 2, source="/well/other", name="Theirs"))
-    parked = only(tables)
-    assert release(parked) == ("parked", "other_source")
+    held = only(tables)
+    assert release(held) == ("parked", "other_source")
     world.database.owner.exec_driver_sql("UPDATE core_api.workspaces SET source = '/well/other'")
     world.database.commit()
-    assert release(parked)[0] == "applied"
+    assert release(held)[0] == "applied"
     assert tables.resource("workspaces", id_).name == "Theirs"
     row = tables.one("SELECT outcome, event FROM wellspring.pending_events")
     assert (row.outcome, row.event) == ("applied", None)
     with pytest.raises(Conflict):
-        release(parked)
+        release(held)
 
 
 def test_what_is_no_event_stays_parked(tables: Tables) -> None:
@@ -146,11 +147,11 @@ def test_one_that_fails_for_a_reason_of_its_own_holds_up_no_other(world: World, 
     run("UPDATE core_api.workspaces SET source = '/well/other'")
     # What nobody foresaw.
     run(
-        "UPDATE wellspring.pending_events SET event = replace(event, '\"Theirs\"', '7') WHERE subject = %s::uuid",
+        "UPDATE wellspring.pending_events SET event = replace(event, 'Theirs', '\\u0000') WHERE subject = %s::uuid",
         (str(ids[1]),),
     )
     world.database.commit()
     released = release_many("other_source")
-    assert released.matching == 3
-    assert released.released + released.still_parked == 3
+    assert released == Released(matching=3, released=2, still_parked=1)
+    assert [reason for _, reason, *_ in tables.pending() if reason] == ["unexpected"]
     assert tables.one("SELECT count(*) FROM core_api.workspaces WHERE name = 'Theirs'")[0] == 2

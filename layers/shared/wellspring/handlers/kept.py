@@ -1,11 +1,11 @@
-"""Releasing and dismissing what was kept because it could not be applied: parked messages, and events of the feed.
+"""Parked work over HTTP: sync messages, and events of the feed, released and dismissed by hand.
 
 The one place for the forms of both (contract, section 7): `POST <route>/{id}/release`, `POST <route>/{id}/dismiss` and
-`POST <route>/release`. What a release does is the services'.
+`POST <route>/release`. `services.parked` says what a release does.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from wellspring.access.rules import permit
@@ -16,61 +16,49 @@ from wellspring.jsonapi.body import MetaMember, parse_meta
 from wellspring.jsonapi.documents import entity_tag, location, single_document
 from wellspring.jsonapi.query import no_parameters
 from wellspring.queries import View
-from wellspring.resources import Resource
 from wellspring.services.ledger.reading import Row, RowWithIncludes
+from wellspring.services.parked import Oldest, Parked, dismiss, release, release_many
 
 # As long as other texts may be (contract, section 2).
 NOTE = MetaMember("note", "text", longest=2000)
 DRY_RUN = MetaMember("dry_run", "boolean", required=False)
 
-# Does something to one that is kept, by its id; None where the path held something that is no uuid.
-type OfOne = Callable[[Request, UUID | None], Row]
-type Noted = Callable[[Request, UUID | None, str], Row]
-type OfMany = Callable[[Request, Mapping[str, object]], "Released"]
+# Makes a kind of parked work, for one request.
+type Kind = Callable[[], Parked[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
-    """What the release of many came to.
-
-    Attributes:
-        matching: how many were parked so when it began.
-        released: how many were applied, or need it no more.
-        still_parked: how many were tried and stay parked.
-        remaining: how many were not tried.
-    """
-
-    matching: int
-    released: int
-    still_parked: int
-    remaining: int
-
-
-def release_of(resource: Resource, release: OfOne) -> LambdaHandler:
+def release_of(kind: Kind) -> LambdaHandler:
     """Return the handler of `POST <route>/{id}/release`."""
-    return _of_one(resource, (), lambda request, _: release(request, _id(request)))
+    return _of_one(kind, (), lambda request, _: release(kind(), request.principal, _id(request), request.deadline))
 
 
-def dismiss_of(resource: Resource, dismiss: Noted) -> LambdaHandler:
+def dismiss_of(kind: Kind) -> LambdaHandler:
     """Return the handler of `POST <route>/{id}/dismiss`."""
-    return _of_one(resource, (NOTE,), lambda request, said: dismiss(request, _id(request), str(said["note"])))
+
+    def of_one(request: Request, said: Mapping[str, object]) -> Row:
+        return dismiss(kind(), request.principal, _id(request), str(said["note"]), request.deadline)
+
+    return _of_one(kind, (NOTE,), of_one)
 
 
-def release_many_of(resource: Resource, of: tuple[MetaMember, ...], release: OfMany) -> LambdaHandler:
+def release_many_of(kind: Kind, of: MetaMember, oldest_of: Callable[[str, str], Oldest]) -> LambdaHandler:
     """Return the handler of `POST <route>/release`.
 
     Args:
-        resource: what is released.
+        kind: what is released.
         of: by what they are chosen, beside their reason.
-        release: does it, told what the request's `meta` says.
+        oldest_of: returns what finds the oldest, by what `of` said and their reason.
     """
+    resource = kind().resource
     known = resource.attribute("reason")
     # One that is none of them would look as if nothing were parked.
     reason = MetaMember("reason", "text", choices=known.choices if known else ())
 
     def operation(request: Request) -> Response:
         permit(request.principal, resource.policy, "update")
-        released = release(request, _said(request, (*of, reason, DRY_RUN)))
+        said = _said(request, (of, reason, DRY_RUN))
+        oldest, is_dry = oldest_of(str(said[of.name]), str(said["reason"])), bool(said.get("dry_run"))
+        released = release_many(kind(), request.principal, oldest, request.deadline, is_dry=is_dry)
         meta = {
             "matching": released.matching,
             "released": released.released,
@@ -83,9 +71,10 @@ def release_many_of(resource: Resource, of: tuple[MetaMember, ...], release: OfM
 
 
 def _of_one(
-    resource: Resource, members: tuple[MetaMember, ...], work: Callable[[Request, Mapping[str, object]], Row]
+    kind: Kind, members: tuple[MetaMember, ...], work: Callable[[Request, Mapping[str, object]], Row]
 ) -> LambdaHandler:
     """Return the handler of what is done to one, and answers with it as it is then."""
+    resource = kind().resource
 
     def operation(request: Request) -> Response:
         permit(request.principal, resource.policy, "update")

@@ -1,6 +1,5 @@
 """Who did it: each write over HTTP leaves one row, in the write's own transaction (contract, section 3)."""
 
-from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -22,11 +21,3 @@ def note(transaction: Transaction, principal: Principal, operation: Operation, t
         id_: its public id.
     """
     audit.add(transaction, name_of(principal), operation, type_, id_)
-
-
-def note_all(
-    transaction: Transaction, principal: Principal, operation: Operation, type_: str, ids: Sequence[UUID]
-) -> None:
-    """Keep that a caller wrote several resources; a row for each, the arguments as `note` takes them."""
-    if ids:
-        audit.add_all(transaction, name_of(principal), operation, type_, ids)

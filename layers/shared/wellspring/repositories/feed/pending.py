@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from wellspring.models import feed
 from wellspring.queries import MAX_TOTAL
@@ -82,12 +81,11 @@ SELECT pending.pk, pending.outcome, pending.event
 _TAKE_ONE = text(f"""
 SELECT pk, outcome, reason, event, type FROM {feed.pending_events} WHERE id = :id FOR UPDATE""")
 
-_TAKE_PARKED = text(f"""
-SELECT pk, outcome, reason, event, type, id
+_OLDEST = text(f"""
+SELECT id
   FROM {feed.pending_events}
  WHERE source = :source AND reason = :reason AND outcome = 'parked'
- ORDER BY received_at, pk LIMIT :most
-   FOR UPDATE SKIP LOCKED""")
+ ORDER BY received_at, pk LIMIT :most""")
 
 _COUNT_PARKED = text(f"""
 SELECT count(*) FROM (SELECT FROM {feed.pending_events}
@@ -201,25 +199,18 @@ def take(transaction: Connection, missed: Sequence[tuple[str, str]], most: int) 
 def take_one(transaction: Connection, id_: UUID) -> Pending | None:
     """Lock the parked event of that id; None where there is none, or it is not parked."""
     row = transaction.execute(_TAKE_ONE, {"id": id_}).one_or_none()
-    return _parked(row) if row is not None and row.outcome == "parked" else None
-
-
-def take_parked(transaction: Connection, source: str, reason: str, most: int) -> dict[UUID, Pending]:
-    """Lock the oldest events of a source that are parked for a reason, and return them by their ids."""
-    rows = transaction.execute(_TAKE_PARKED, {"source": source, "reason": reason, "most": most})
-    return {row.id: _parked(row) for row in rows}
-
-
-def count_parked(transaction: Connection, source: str, reason: str) -> int:
-    """Count the events of a source that are parked for a reason, as far as lists are counted."""
-    values = {"source": source, "reason": reason, "most": MAX_TOTAL}
-    return int(transaction.execute(_COUNT_PARKED, values).scalar_one())
-
-
-def _parked(row: Row[Any]) -> Pending:
+    if row is None or row.outcome != "parked":
+        return None
     # What was sent and is no event has no type.
     event = read(row.event) if row.type and row.event else None
     return Pending(row.pk, was_parked=True, event=event, reason=row.reason)
+
+
+def parked_for(transaction: Connection, source: str, reason: str, most: int) -> tuple[int, list[UUID]]:
+    """Return how many events of a source are parked for a reason, up to `MAX_TOTAL`, and the ids of the oldest."""
+    values = {"source": source, "reason": reason}
+    matching = int(transaction.execute(_COUNT_PARKED, {**values, "most": MAX_TOTAL}).scalar_one())
+    return matching, list(transaction.execute(_OLDEST, {**values, "most": most}).scalars())
 
 
 def settle(transaction: Connection, taken: Iterable[tuple[Pending, Verdict]]) -> None:

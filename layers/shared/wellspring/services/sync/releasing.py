@@ -17,6 +17,7 @@ from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import NotFound
 from wellspring.observability import logger
 from wellspring.repositories.sync import releasing
+from wellspring.services.parked import Released
 from wellspring.services.sync import applying
 from wellspring.work import Arrival, Outcome
 
@@ -38,7 +39,7 @@ BODY_DAYS = 45
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class Settled:
     """What a run did.
 
     Attributes:
@@ -51,27 +52,7 @@ class Released:
     is_all: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ByHand:
-    """What a release by hand came to.
-
-    Attributes:
-        matching: how many messages were parked so when it began, and may be tried.
-        released: how many were applied, or are done already.
-        still_parked: how many were tried and stay parked.
-    """
-
-    matching: int
-    released: int = 0
-    still_parked: int = 0
-
-    @property
-    def remaining(self) -> int:
-        """How many were not tried."""
-        return self.matching - self.released - self.still_parked
-
-
-def release(deadline: Deadline, read: Read) -> Released:
+def release(deadline: Deadline, read: Read) -> Settled:
     """Apply the parked messages that miss nothing any more, until there are none or the time is over.
 
     One that was overtaken meanwhile stays parked with that reason, and is not looked at again. What fails for a reason
@@ -89,11 +70,11 @@ def release(deadline: Deadline, read: Read) -> Released:
     while not deadline.has_passed:
         page = with_retries(partial(releasing.waiting, after=after, most=PAGE), PIPELINE_SCOPE, deadline)
         if page.last is None:
-            return Released(outcomes, is_all=not outcomes.keys() & {"returned", "held"})
+            return Settled(outcomes, is_all=not outcomes.keys() & {"returned", "held"})
         after = page.last
         for pks in batched(page.ready, TOGETHER, strict=False):
             outcomes.update(_release(pks, deadline, read))
-    return Released(outcomes, is_all=False)
+    return Settled(outcomes, is_all=False)
 
 
 def any_waits(things: Sequence[tuple[str, str]], deadline: Deadline) -> bool:
@@ -137,7 +118,7 @@ def release_for(brought: Sequence[tuple[str, str]], deadline: Deadline, read: Re
 
 def release_by_hand(
     deadline: Deadline, read: Read, connector_id: UUID | None, reason: str | None, *, is_dry: bool
-) -> ByHand:
+) -> Released:
     """Try parked messages again, whatever they miss, oldest first, until each was tried or the time is over.
 
     For operators, who reach it past HTTP: no caller is noted but the operator's, by AWS itself.
@@ -162,7 +143,7 @@ def release_by_hand(
 
     matching, pks = with_retries(look, PIPELINE_SCOPE, deadline)
     if is_dry:
-        return ByHand(matching)
+        return Released(matching)
     outcomes: Counter[str] = Counter()
     for some in batched(pks, TOGETHER, strict=False):
         if deadline.has_passed:
@@ -170,10 +151,10 @@ def release_by_hand(
         # Those that somebody else has done meanwhile are not parked any more, and are not answered for.
         statuses = _release(some, deadline, read)
         outcomes.update([*statuses, *["duplicate"] * (len(some) - len(statuses))])
-    return ByHand(matching, outcomes["applied"] + outcomes["duplicate"], outcomes["parked"])
+    return Released(matching, outcomes["applied"] + outcomes["duplicate"], outcomes["parked"])
 
 
-def resume(deadline: Deadline, read: Read) -> Released:
+def resume(deadline: Deadline, read: Read) -> Settled:
     """Go on with messages that are applied in chunks, and that nobody goes on with: released by hand, or left alone.
 
     Raises:
@@ -183,7 +164,7 @@ def resume(deadline: Deadline, read: Read) -> Released:
     stalled = with_retries(work, PIPELINE_SCOPE, deadline)
     arrivals = [read(each.body, each.group, each.digest) for each in stalled]
     outcomes: Counter[str] = Counter(outcome.status for outcome in _apply(arrivals, deadline))
-    return Released(outcomes, is_all=len(stalled) < TOGETHER and not outcomes.keys() & {"returned", "held"})
+    return Settled(outcomes, is_all=len(stalled) < TOGETHER and not outcomes.keys() & {"returned", "held"})
 
 
 def expire(deadline: Deadline) -> int:
