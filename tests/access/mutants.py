@@ -86,19 +86,19 @@ UNASKED: Mapping[str, str] = {
     "audit.add": "of what the caller has just written; it shows nothing",
     "cursor_keys.keys": "the service's own keys, the same for everybody",
     **{
-        f"endings.{name}": "for the maintenance of the pipeline; of what the feed has ended, whoever's it is"
+        f"feed.endings.{name}": "for the maintenance of the pipeline; of what the feed has ended, whoever's it is"
         for name in ("end_rows", "mark", "open_endings", "unseen_endings")
     },
-    "erasing.erase": "for the platform's feed; of one person that is named by their id",
+    "feed.erasing.erase": "for the platform's feed; of one person that is named by their id",
     **{
         f"exporting.{name}": "for an operator, of one workspace that the scope of the transaction names"
         for name in ("page", "workspace_pk")
     },
-    "feed.apply_events": "for the platform's feed, which writes the parents of all tenants",
-    "feed.lock_types": "locks, and no row",
-    "feed_history.forget": "of the feed's own tables, of which nothing is shown",
-    "feed_status.status": "sums of the feed's sources, which access.rules shows to services alone",
-    "feed_sources.count": "sums of the feed's sources, of which nothing is shown here",
+    "feed.applying.apply_events": "for the platform's feed, which writes the parents of all tenants",
+    "feed.applying.lock_types": "locks, and no row",
+    "feed.history.forget": "of the feed's own tables, of which nothing is shown",
+    "feed.status.status": "sums of the feed's sources, which access.rules shows to services alone",
+    "feed.sources.count": "sums of the feed's sources, of which nothing is shown here",
     "sync.disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
     **{
         f"groups.{name}": "of a group that ledger.one or parents.find has found for the caller; it shows nothing"
@@ -114,13 +114,13 @@ UNASKED: Mapping[str, str] = {
     "idempotency.claim": "the caller is half of the key",
     "idempotency.keep": "the caller is half of the key",
     **{
-        f"loads.{name}": "checkpoints of files, which are of no tenant"
+        f"feed.loads.{name}": "checkpoints of files, which are of no tenant"
         for name in ("begin", "check", "finish", "rejects", "summary")
     },
     "parents.caller_pk": "the caller",
     "parents.hold_person": "it shows nothing, and locks whom the caller sees",
     **{
-        f"pending_events.{name}": "for the platform's feed, whose events are of no tenant yet"
+        f"feed.pending.{name}": "for the platform's feed, whose events are of no tenant yet"
         for name in ("come", "count_parked", "dismiss", "expire", "keep", "settle", "take", "take_one", "take_parked")
     },
     "pruning.delete_oldest": "message ids and kept answers, of which nothing is shown",
@@ -536,7 +536,7 @@ WITHOUT_SECOND = (*(f"ALTER TABLE core_api.{table} DISABLE ROW LEVEL SECURITY" f
 _SQL_CONDITION = re.compile(
     r"(?:[a-z]+|\{parent\})\.deleted_at IS NULL|membership\.status = 'active'|caller\.id = wellspring\.caller\(\)"
     r"|membership\.people_pk = \(SELECT pk FROM caller\)"
-    r"|there\.id = ANY \(:claimed_workspaces\)"
+    r"|there\.id = ANY \(:claimed_workspaces::UUID\[\]\)"
     r"|caller\.source IS NOT NULL"
     r"|[a-z._]*pk = ANY \(\(SELECT wellspring\.\w+\(\)\)::bigint\[\]\)|\(SELECT wellspring\.is_service\(\)\)"
     r"|wellspring\.(?:sees_workspace|is_member_of)\([a-z._]+\)"

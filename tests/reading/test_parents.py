@@ -130,7 +130,7 @@ def test_the_views_show_a_person_theirs_whatever_the_statement_asks(
 ) -> None:
     own, foreign = (one_of(world, tenant, resource.type) for tenant in (ours, theirs))
     with monkeypatch.context() as patch:
-        for cached in (pages._page_compiled, rows._one_compiled):
+        for cached in (pages.page_statement, rows.one_statement):
             cached.cache_clear()
         patch.setattr(Visibility, "workspace", lambda *_, **__: "true")
         shown = get(f"{resource.route}?page[size]=500", ours.caller)
@@ -138,7 +138,7 @@ def test_the_views_show_a_person_theirs_whatever_the_statement_asks(
         assert foreign.id not in shown.ids
         assert get(f"{resource.route}/{foreign.id}", ours.caller).status == 404
         patch.undo()
-        for cached in (pages._page_compiled, rows._one_compiled):
+        for cached in (pages.page_statement, rows.one_statement):
             cached.cache_clear()
 
 

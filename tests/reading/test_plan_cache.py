@@ -18,12 +18,12 @@ from tests.support.databases import FreshDatabase, engine_for
 from tests.support.wire import noted_on_the_wire
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
+from wellspring.database import Compiled
 from wellspring.database import engine as engines
 from wellspring.database.pipeline import Part, PipelinedConnection
 from wellspring.database.scope import enter
 from wellspring.database.session import WireStatement
 from wellspring.plan_cache import FUNCTIONS, SCHEMA, name_of
-from wellspring.plan_cache.compiled import Compiled
 from wellspring.repositories.ledger.hot import hot_statements
 from wellspring.repositories.sync import hot as syncing
 from wellspring.settings import CallerSettings
@@ -96,7 +96,7 @@ def test_a_foreign_row_is_not_there_whoever_called_before(
 
 def test_the_policies_bind_a_call(fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant) -> None:
     """A forgotten predicate shows nothing: called with the parameters of one, in the scope of another."""
-    compiled = Compiled(dict(hot_statements())["retrieve company_workspace_connector"])
+    compiled = dict(hot_statements())["retrieve company_workspace_connector"]
     statement = name_of(compiled.text)
     assert statement in named(fresh_database)
     values = compiled.values({"caller_id": theirs.member.id, "id_eq": theirs.provenance.id})
@@ -170,7 +170,7 @@ def test_a_change_of_the_schema_is_no_error(fresh_database: FreshDatabase, ours:
 # ---- how they are made ---------------------------------------------------------------------------------
 
 
-def everything() -> list[tuple[str, Any]]:
+def everything() -> list[tuple[str, Compiled]]:
     """What the database plans once: what is read, and what the sync queue sends."""
     return [*hot_statements(), *syncing.hot_statements()]
 
@@ -200,12 +200,11 @@ def test_there_are_no_more_than_forty_and_each_is_its_callers(fresh_database: Fr
 
 def test_their_names_are_the_same_in_every_process(fresh_database: FreshDatabase) -> None:
     program = (
-        "from sqlalchemy.dialects.postgresql import pg8000;"
         "from wellspring.plan_cache import name_of;"
         "from wellspring.repositories.ledger.hot import hot_statements;"
         "from wellspring.repositories.sync import hot;"
         "everything = [*hot_statements(), *hot.hot_statements()];"
-        "print(sorted(name_of(str(one.compile(dialect=pg8000.dialect()))) for _, one in everything))"
+        "print(sorted(name_of(one.text) for _, one in everything))"
     )
     made = list(fresh_database.owner.exec_driver_sql(MADE).scalars())
     for seed in ("0", "1"):
@@ -247,13 +246,11 @@ def test_a_server_connection_that_has_called_them_all_keeps_little(
     for swapped in (False, True):
         engine = engine_for(fresh_database.url, user="wellspring_reader")
         with engine.connect() as session:
-            dialect = engine.dialect
             for _, statement in hot_statements():
-                sql = str(statement.compile(dialect=dialect))
-                values = _values(statement.compile(dialect=dialect), ours.member)
+                values = _values(statement, ours.member)
                 enter(session, scope_of(principal_of(person(ours.member).claims, CallerSettings())))
-                call = f"SELECT * FROM {SCHEMA}.{name_of(sql)}({', '.join(['%s'] * len(values))})"
-                session.exec_driver_sql(call if swapped else sql, values).all()
+                call = f"SELECT * FROM {SCHEMA}.{name_of(statement.text)}({', '.join(['%s'] * len(values))})"
+                session.exec_driver_sql(call if swapped else statement.text, values).all()
                 session.rollback()
             pid = session.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
             status = Path(f"/proc/{pid}/status").read_text()
@@ -262,10 +259,9 @@ def test_a_server_connection_that_has_called_them_all_keeps_little(
     assert kept[True] - kept[False] <= MOST_MEBIBYTES, kept
 
 
-def _values(compiled: Any, member: Row) -> tuple[Any, ...]:
-    known = {"caller_id": member.id, "rows": 21, "ids": [member.id], "id_eq": member.id, "cursor_pk": member.pk}
-    known |= {"cursor_at": "2026-05-10T12:00:00Z"}
-    return tuple(known.get(name, compiled.params[name]) for name in compiled.positiontup)
+def _values(statement: Compiled, member: Row) -> tuple[object, ...]:
+    known: dict[str, object] = {"caller_id": member.id, "rows": 21, "ids": [member.id], "id_eq": member.id}
+    return statement.values({**known, "cursor_pk": member.pk, "cursor_at": "2026-05-10T12:00:00Z"})
 
 
 def test_a_role_is_told_of_what_it_may_call_alone(fresh_database: FreshDatabase) -> None:

@@ -5,22 +5,18 @@ caller is an active member; a group through an active membership of it; a servic
 the way closes it.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-from sqlalchemy.types import TypeEngine
 
 from wellspring.access.principal import Person, Principal
 
 CALLER, CLAIMED = "caller_id", "claimed_workspaces"
 ID = PG_UUID(as_uuid=True)
 IDS = ARRAY(ID)
-# The values in these texts.
-TYPES: Mapping[str, TypeEngine[Any]] = {CALLER: ID, CLAIMED: IDS}
 # What a caller of so few workspaces sees is compared as an array. Of more each row's workspace is looked up: what a row
 # costs must not grow with what else its reader sees (docs/adr/0042).
 FEW = 16
@@ -31,7 +27,7 @@ FEW = 16
 WHO = """
 SELECT caller.pk
   FROM core_api.peoples AS caller
- WHERE caller.id = :caller_id AND caller.deleted_at IS NULL AND caller.source IS NOT NULL
+ WHERE caller.id = :caller_id::UUID AND caller.deleted_at IS NULL AND caller.source IS NOT NULL
 """
 GROUPS = """
 SELECT team.pk
@@ -97,7 +93,7 @@ LISTED = "(SELECT wellspring.leave_workspaces({direct})) AND {pk} = ANY (ARRAY(S
 IS_THERE = "EXISTS (SELECT FROM core_api.workspaces AS there WHERE there.pk = {pk} AND there.deleted_at IS NULL{claim})"
 GROUP_IS_THERE = """
 EXISTS (SELECT FROM core_api.workspace_groups AS there WHERE there.pk = {pk} AND there.deleted_at IS NULL)"""
-CLAIM = "there.id = ANY (:claimed_workspaces)"
+CLAIM = "there.id = ANY (:claimed_workspaces::UUID[])"
 CLAIMED_ONES = "{pk} = ANY (ARRAY(SELECT there.pk FROM core_api.workspaces AS there WHERE {claim} AND {sees}))"
 
 

@@ -63,7 +63,7 @@ class Statement:
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
 def _compiled(statement: Executable) -> Compiled:
-    return Compiled(statement)
+    return Compiled.of(statement)
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,21 +172,22 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
             pg8000.DatabaseError: the server refused one; its fields are in `args[0]`.
             pg8000.InterfaceError: the connection is lost, or was closed before.
         """
-        self._exchange(b"".join(part.messages for part in parts) + _SYNC, [part.context for part in parts])
+        self._exchange(parts, _SYNC)
 
     def query(self, text: str) -> Context:
         """Run a text, which may hold several statements, as a simple query; raises as `exchange` does."""
-        context = Context(text)
-        self._exchange(_message(b"Q", text.encode(self._client_encoding) + b"\0"), [context])
-        return context
+        part = Part(_message(b"Q", text.encode(self._client_encoding) + b"\0"), Context(text))
+        self._exchange([part])
+        return part.context
 
-    def _exchange(self, messages: bytes, contexts: Sequence[Context]) -> None:
+    def _exchange(self, parts: Sequence[Part], sync: bytes = b"") -> None:
+        contexts = [part.context for part in parts]
         wire = self._wire
         if wire is None:
             raise pg8000.InterfaceError("connection is closed") from self._met
         rows: list[tuple[Context, Adapters, bytes]] = []
         try:
-            wire.write(messages)
+            wire.write(b"".join((*(part.messages for part in parts), sync)))
             wire.flush()
             self._transaction_status = self._answers(wire, contexts, rows)
         except OSError as error:

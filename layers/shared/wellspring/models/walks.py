@@ -69,6 +69,11 @@ class ListIndex:
         expressions = [text(column) if column.startswith("(") else column for column in self.columns]
         return Index(name, *expressions, postgresql_where=where, info={_KEY: self})
 
+    def named(self, table: str, short: str) -> Index:
+        """Return the index of one half of a table, with the name that says what it holds."""
+        parts = [short, self.time.removesuffix("_at"), "live" if self.live else "dead", self.direction]
+        return self.index(f"idx_{table}_{'_'.join(part for part in parts if part)}")
+
 
 def indexes(
     table: str, parent: str | None, short: str, *, directed: bool = False, within: str | None = None
@@ -84,28 +89,15 @@ def indexes(
         directed: whether the table has a direction.
         within: the column of a second parent.
     """
-    for walk in walks(parent, directed=directed, within=within):
-        yield walk.index(name_of(table, short, walk))
+    for time, live in _TIMES:
+        for direction in DIRECTIONS if directed else (None,):
+            yield ListIndex(parent, time, live, direction, within).named(table, short)
 
 
 def of_one(table: str, parent: str, short: str, *, also_dead: bool = False) -> Iterator[SchemaItem]:
     """Yield the indexes by which a service lists what one parent has, of all workspaces: in the order of its making."""
     for live in (True, False) if also_dead else (True,):
-        walk = ListIndex(parent, "created_at", live)
-        yield walk.index(name_of(table, short, walk))
-
-
-def walks(parent: str | None, *, directed: bool, within: str | None = None) -> Iterator[ListIndex]:
-    """Yield what `indexes` makes."""
-    for time, live in _TIMES:
-        for direction in DIRECTIONS if directed else (None,):
-            yield ListIndex(parent, time, live, direction, within)
-
-
-def name_of(table: str, short: str, walk: ListIndex) -> str:
-    """Return the name of an index that `indexes` makes."""
-    parts = [short, walk.time.removesuffix("_at"), "live" if walk.live else "dead", walk.direction]
-    return f"idx_{table}_{'_'.join(part for part in parts if part)}"
+        yield ListIndex(parent, "created_at", live).named(table, short)
 
 
 def declared(table: Table) -> dict[ListIndex, str]:

@@ -4,8 +4,8 @@ Of a list there are thousands of shapes. The tree of one, with what SQLAlchemy k
 ten thousand objects, all of which a full garbage collection looks at; its text is some kilobytes in one.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 from sqlalchemy import Connection, CursorResult, Executable
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
@@ -23,20 +23,28 @@ class Compiled:
 
     Its rows are as the driver gives them: nothing that is read here is of a type that SQLAlchemy would convert.
 
-    Args:
-        statement: one whose text does not depend on its values, as a list within `IN` would make it.
+    Attributes:
+        text: with `%s` for each of its values.
+        columns: the names of what it returns, of one that was put together as text.
     """
 
-    def __init__(self, statement: Executable) -> None:
+    def __init__(
+        self, text: str, parameters: Sequence[tuple[str, Any, _Process | None]], columns: Sequence[str] = ()
+    ) -> None:
+        self.text, self.columns = text, tuple(columns)
+        # In their order; each has its name, the value where it is always the same, and what the driver gets of it.
+        self._parameters = parameters
+
+    @classmethod
+    def of(cls, statement: Executable) -> Self:
+        """Compile a statement of SQLAlchemy's whose text does not depend on its values, as a list in `IN` makes it."""
         compiled: SQLCompiler = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]  # of every clause
-        self.text = compiled.string
         if compiled.post_compile_params:
-            raise ValueError(f"the text depends on its values: {self.text}")
-        self._parameters: list[tuple[str, Any, _Process | None]] = []
-        for name in compiled.positiontup or ():
-            bound = compiled.binds[name]
-            process = bound.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-            self._parameters.append((bound.key, bound.effective_value, process))
+            raise ValueError(f"the text depends on its values: {compiled.string}")
+        bound = [compiled.binds[name] for name in compiled.positiontup or ()]
+        processes = (each.type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for each in bound)
+        parameters = [(each.key, each.effective_value, of) for each, of in zip(bound, processes, strict=True)]
+        return cls(compiled.string, parameters)
 
     def execute(self, transaction: Connection, values: Mapping[str, object]) -> CursorResult[*tuple[Any, ...]]:
         """Run it; `values` are those of its parameters by their names, and may be more."""

@@ -1,23 +1,22 @@
 """The functions of the plan cache, which a deployment makes with the schema (docs/adr/0030).
 
-Each is made from the SQLAlchemy statement itself, as the driver would get it, and is named by its text's hash: code and
-function cannot disagree. What a release does not know any more stays for the functions of the release before, which run
+Each is made from the statement itself, as the driver would get it, and is named by its text's hash: code and function
+cannot disagree. What a release does not know any more stays for the functions of the release before, which run
 on for a while.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Select, TextClause, TextualSelect, text
+from sqlalchemy import Connection, text
 
 from wellspring.plan_cache import SCHEMA, name_of, numbered
+from wellspring.plan_cache.compiled import Compiled
 
 # What is not known any more goes when it has not been for so long: no function of a release before lives then.
 KEPT = "1 day"
-type Cached = Select[Any] | TextualSelect | TextClause
 # Statements, each with what it does, by the roles that send them.
-type Statements = Mapping[tuple[str, ...], Iterable[tuple[str, Cached]]]
+type Statements = Mapping[tuple[str, ...], Iterable[tuple[str, Compiled]]]
 # A plan is kept from before ANALYZE, perhaps from when the tables were empty: to read a table whole, or to hash it,
 # looked as cheap then as to find rows by an index. Each of these statements has an index for whatever it looks up.
 _NEVER_WHOLE = " ".join(f"SET enable_{way} = off" for way in ("bitmapscan", "hashjoin", "mergejoin", "seqscan"))
@@ -41,11 +40,10 @@ def make(owner: Connection, statements: Statements) -> list[str]:
     for roles, cached in statements.items():
         owner.exec_driver_sql(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {', '.join(roles)}")
         for what, statement in cached:
-            sent = str(statement.compile(owner))
-            name = name_of(sent)
+            name = name_of(statement.text)
             wanted[name] = what
             if name not in there:
-                _create(owner, name, statement, sent, roles)
+                _create(owner, name, statement, roles)
             if there.get(name) != what:
                 _comment(owner, name, what)
     for name in there.keys() - wanted.keys():
@@ -70,8 +68,8 @@ SELECT proname, obj_description(oid, 'pg_proc') AS said
 _IS_OLD = "SELECT CAST(:since AS timestamptz) < now() - CAST(:kept AS interval)"
 
 
-def _create(owner: Connection, name: str, statement: Cached, sent: str, roles: Sequence[str]) -> None:
-    body = numbered(sent)
+def _create(owner: Connection, name: str, statement: Compiled, roles: Sequence[str]) -> None:
+    body = numbered(statement.text)
     # What the server makes of it: the types of its values and of its columns.
     owner.exec_driver_sql(f"PREPARE {_PROBE} AS {body}")
     types = text(
@@ -79,12 +77,10 @@ def _create(owner: Connection, name: str, statement: Cached, sent: str, roles: S
     )
     values, columns = owner.execute(types, {"name": _PROBE}).one()
     owner.exec_driver_sql(f"DEALLOCATE {_PROBE}")
-    # A text may write, and what it answers is read by place. The others read, in the snapshot of the call, as the
-    # statement would in its own.
-    if isinstance(statement, TextClause):
-        names, volatility = [f"c{place}" for place in range(len(columns or ()))], "VOLATILE"
-    else:
-        names, volatility = statement.selected_columns.keys(), "STABLE"
+    # What says no columns may write, and what it answers is read by place. The others read, in the snapshot of the
+    # call, as the statement would in its own.
+    names = statement.columns or [f"c{place}" for place in range(len(columns or ()))]
+    volatility = "STABLE" if statement.columns else "VOLATILE"
     named = ", ".join(f'"{column}" {type_}' for column, type_ in zip(names, columns or (), strict=True))
     # What answers nothing has no query to return.
     returns, run = (f"TABLE ({named})", "RETURN QUERY ") if columns else ("void", "")

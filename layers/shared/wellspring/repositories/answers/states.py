@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, TextualSelect, bindparam, func, literal_column, select
+from sqlalchemy import Integer, bindparam, func, literal_column, select
 
 from wellspring.access.predicates import IDS, Visibility, parameters
 from wellspring.access.principal import Person, Principal
@@ -16,7 +16,7 @@ from wellspring.database import Compiled, Transaction
 from wellspring.database.flush import Query, Result, Statement
 from wellspring.models import parents
 from wellspring.queries import MAX_STATES
-from wellspring.repositories.ledger.composing import Composer
+from wellspring.repositories.ledger.composing import statement
 from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
 from wellspring.resources import WORKSPACE_CONNECTOR
 
@@ -54,8 +54,8 @@ def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Qu
         places: where their ids were stored (`ledger.stored_ids`) by statements that come before.
         failures: whether to look for the newest message of each that is parked.
     """
-    statement = _states_compiled(person=isinstance(principal, Person), failures=failures)
-    return Query(Statement(statement, {PLACES: list(places), **parameters(principal)}), _by_id)
+    kept = _states_statement(person=isinstance(principal, Person), failures=failures)
+    return Query(Statement(kept, {PLACES: list(places), **parameters(principal)}), _by_id)
 
 
 def _by_id(answer: Result) -> dict[UUID, State]:
@@ -81,19 +81,15 @@ def connectors_in(transaction: Transaction, workspaces: Sequence[UUID]) -> int:
 
 
 @lru_cache(maxsize=4)
-def _states_compiled(*, person: bool, failures: bool) -> Compiled:
-    return Compiled(_states_statement(person=person, failures=failures))
-
-
-def _states_statement(*, person: bool, failures: bool) -> TextualSelect:
-    sql, visible = Composer(), Visibility(person=person)
+def _states_statement(*, person: bool, failures: bool) -> Compiled:
+    visible = Visibility(person=person)
     kept = [f"coalesce(state.{name}, 0) AS {name}" if name in COUNTS else f"state.{name}" for name in KEPT]
     columns = ["id", *KEPT, *([LAST_FAILURE_ID] if failures else [])]
     if failures:
         kept.append(FAILURE.format(seen=visible.message("message.workspace_pk")))
     seen = visible.workspace("connector.workspace_pk")
-    found = STATES.format(kept=", ".join(kept), stored=stored_ids(sql), seen=seen)
+    found = STATES.format(kept=", ".join(kept), stored=stored_ids(), seen=seen)
     if not failures:
-        return sql.statement(visible.queries, found, columns)
+        return statement(visible.queries, found, columns)
     storing = store_each({LAST_FAILURE: f"array_agg({LAST_FAILURE_ID})"}, "kept")
-    return sql.statement({**visible.queries, "kept": found}, f"SELECT * FROM kept WHERE {storing}", columns)
+    return statement({**visible.queries, "kept": found}, f"SELECT * FROM kept WHERE {storing}", columns)

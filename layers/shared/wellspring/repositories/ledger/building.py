@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sqlalchemy import Table, TextualSelect
+from sqlalchemy import Table
 
 from wellspring.access.predicates import Visibility, workspace_of
+from wellspring.database import Compiled
 from wellspring.models import listed_from, table_of
 from wellspring.models.walks import ListIndex, covering_indexes, declared
 from wellspring.queries import MAX_TOTAL
@@ -12,15 +13,14 @@ from wellspring.repositories.ledger.columns import (
     as_text,
     attribute_of,
     is_in,
-    outlives,
+    is_there,
     parent_filters,
     row_filters,
     selected,
     shown_in_lists,
     target_table,
-    types_of,
 )
-from wellspring.repositories.ledger.composing import Composer, all_of
+from wellspring.repositories.ledger.composing import all_of, statement
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.repositories.ledger.stored_ids import store_ids
 from wellspring.resources import Relationship
@@ -43,7 +43,6 @@ MERGED = "SELECT * FROM ({several}) AS merged ORDER BY {order} LIMIT {limit}"
 LOOKUP = "CROSS JOIN LATERAL (SELECT p.id FROM {parents} AS p WHERE {conditions} OFFSET 0) AS {name}"
 # One that need not be there, and that no filter names.
 OPTIONAL_ID = "(SELECT id FROM {parents} WHERE pk = row.{column}) AS {name}_id"
-IS_LIVE = "p.deleted_at IS NULL"
 # The page as documents are made of it. The messages of a row are found here: of the rows that are read for a page most
 # are not on it. WHERE: the ids that its rows point to are stored for what is included with it (docs/adr/0041).
 SHOWN = "SELECT *{messages} FROM page{ahead}"
@@ -85,12 +84,11 @@ class PageBuilder:
         self.visible = Visibility(person=shape.person, claimed=shape.claimed, direct=direct)
         self.columns = {column.name: column.type for column in self.rows.c}
         self.parts: dict[str, str] = {}
-        self.sql = Composer()
         self.at = attribute_of(shape.sort.name)
         sorted_by = {} if shape.resource.attribute(shape.sort.name) else {shape.sort.name: shape.sort.name}
         self.shown: dict[str, str] = shown_in_lists(self.resource) | sorted_by
 
-    def statement(self) -> TextualSelect:
+    def statement(self) -> Compiled:
         """Return the whole statement of a page."""
         self._begin()
         self.parts["page"] = self.page()
@@ -103,22 +101,21 @@ class PageBuilder:
         )
         ahead = AHEAD.format(at=self.shape.sort.name) if self.shape.cursor else ""
         self.parts["shown"] = SHOWN.format(messages="".join(messages), ahead=ahead)
-        types = types_of(self.resource, self.shown, self.columns)
-        storing = store_ids(self.resource, "shown")
+        document = as_text(self.resource, self.shown, self.columns)
         order = self._order(f"shown.{self.shape.sort.name}", "pk", reverse=self.shape.backward)
         query = PAGE_OF_DOCUMENTS.format(
-            columns=", ".join((*known, *as_text(types))),
+            columns=", ".join((*known, *document.values())),
             source=source,
-            storing=f"WHERE {storing}" if storing else "",
+            storing=store_ids(self.resource, "shown"),
             order=order,
         )
-        return self.sql.statement({**self.visible.queries, **self.parts}, query, [*known, *types])
+        return statement({**self.visible.queries, **self.parts}, query, [*known, *document])
 
-    def count(self) -> TextualSelect:
+    def count(self) -> Compiled:
         """Return the statement that counts the list's rows, as far as they are counted."""
         self._begin()
         query = COUNT.format(rows=self.any_rows())
-        return self.sql.statement({**self.visible.queries, **self.parts}, query, ["count"])
+        return statement({**self.visible.queries, **self.parts}, query, ["count"])
 
     @property
     def is_sorted(self) -> bool:
@@ -219,7 +216,7 @@ class PageBuilder:
     def _conditions(self, index: ListIndex) -> Iterable[str]:
         """Return the conditions of the rows on an index."""
         yield from is_in(self.columns, index, by_index=index in declared(self.table))
-        yield from row_filters(self.sql, self.resource, self.columns, self.shape.conditions)
+        yield from row_filters(self.resource, self.columns, self.shape.conditions)
 
     def _lookups(self, index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
         """Yield the ids of a row's parents, each with the join that finds it, if it needs one: none that nothing needs.
@@ -232,7 +229,7 @@ class PageBuilder:
             if relationship is self.known or relationship in self._behind:
                 continue
             table = target_table(relationship)
-            filters = parent_filters(self.sql, relationship, "p", self.shape.conditions)
+            filters = parent_filters(relationship, "p", self.shape.conditions)
             guards = self._guards(index, table) if relationship.required and relationship.guards else []
             if relationship.required or filters:
                 conditions = all_of((f"p.pk = row.{relationship.column}", *filters, *guards))
@@ -245,7 +242,7 @@ class PageBuilder:
         """Yield the conditions on a parent without whom a row is not there, and whose workspace it is of."""
         # Of a dead row only its workspaces are asked for.
         if index.live is not False or table.name == "workspaces":
-            yield IS_LIVE if index.live or not self.resource.has_tombstones else outlives("p", table)
+            yield is_there("p", table, outlived=not index.live and self.resource.has_tombstones)
         workspace = workspace_of("p", table)
         # Where any parent opens a row, the one that led to it has.
         if workspace and self.resource.tenancy != "any":

@@ -6,16 +6,14 @@ In these texts a row is called `row`.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, FromClause, Table, Text, case
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Boolean, ColumnElement, DateTime, FromClause, Table, Text, case
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.types import TypeEngine
 
-from wellspring.access.predicates import ID, IDS
 from wellspring.models import table_of
 from wellspring.models.walks import ListIndex
 from wellspring.queries import MAX_NAME_FOLDED, Deleted, Operator
-from wellspring.repositories.ledger.composing import Composer
 from wellspring.repositories.ledger.shapes import parameter_name
 from wellspring.resources import FOLDED, Relationship, Resource, resource_of
 
@@ -24,9 +22,11 @@ type Types = Mapping[str, TypeEngine[Any]]
 LAST_CHARACTER = f"chr({0x10FFFF})"
 # A row that was never updated was last updated when it was made. As the indexes have it (`models.walks`).
 UPDATED = "CASE WHEN {row}updated_at IS NULL THEN {row}created_at ELSE {row}updated_at END"
-WORKSPACE_IS_LIVE = "{parent}.deleted_at IS NULL"
+IS_LIVE = "{parent}.deleted_at IS NULL"
 OUTLIVED = "({parent}.deleted_at IS NULL OR row.deleted_at IS NOT NULL)"
 _COMPARED = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
+# What is said of a value's type, by its column's; a time has that of what it is compared with.
+_TYPES = {Text: "::VARCHAR", Boolean: "::BOOLEAN", PG_UUID: "::UUID", ARRAY: "::TEXT[]", TIMESTAMP: ""}
 # A folded name may be only the beginning of a long one: then the whole is searched.
 _IN_NAME = f"""
 CASE WHEN char_length(row.{{folded}}) < {MAX_NAME_FOLDED} THEN strpos(row.{{folded}}, wellspring.fold({{value}}))
@@ -80,15 +80,14 @@ def selected(shown: Mapping[str, str]) -> list[str]:
     return [f"{attribute_of(column)} AS {name}" for name, column in shown.items()]
 
 
-def types_of(resource: Resource, shown: Mapping[str, str], columns: Types) -> dict[str, TypeEngine[Any]]:
-    """Return the type of each column of a row that shows this, and those of the ids of what it points to."""
-    own = {name: columns[column] for name, column in shown.items()}
-    return own | {f"{relationship.name}_id": ID for relationship in resource.to_one}
+def as_text(resource: Resource, shown: Mapping[str, str], columns: Types) -> dict[str, str]:
+    """Return what a document is made of, by the names: what a row shows, and the ids of what it points to.
 
-
-def as_text(types: Types) -> list[str]:
-    """Return columns as documents are made of them: ids and times in Postgres's words, which nobody has to parse."""
-    return [f"{name}::text AS {name}" if isinstance(of, PG_UUID | DateTime) else name for name, of in types.items()]
+    Ids and times are in Postgres's words, which nobody has to parse.
+    """
+    words = {name for name, column in shown.items() if isinstance(columns[column], PG_UUID | DateTime)}
+    ids = [f"{relationship.name}_id" for relationship in resource.to_one]
+    return {name: f"{name}::text AS {name}" if name in {*words, *ids} else name for name in (*shown, *ids)}
 
 
 # ---- conditions on a row ----------------------------------------------------------------------------------
@@ -117,31 +116,26 @@ def has_direction(direction: str | None) -> list[str]:
     return [f"row.direction = '{direction}'"] if direction else []
 
 
-def row_filters(
-    sql: Composer, resource: Resource, columns: Types, conditions: Iterable[tuple[str, Operator]]
-) -> Iterator[str]:
+def row_filters(resource: Resource, columns: Types, conditions: Iterable[tuple[str, Operator]]) -> Iterator[str]:
     """Yield the conditions on a row's attributes."""
     for name, operator in conditions:
         if resource.attribute(name) is None:
             continue
+        value = f":{parameter_name(name, operator)}{_TYPES[type(columns[name])]}"
         if operator == "among":
             # As the GIN index has it.
-            yield f"row.{name} && {sql.value(parameter_name(name, operator), ARRAY(Text))}"
-            continue
-        value = sql.value(parameter_name(name, operator), columns[name])
-        if operator in _BY_NAME:
+            yield f"row.{name} && {value}"
+        elif operator in _BY_NAME:
             yield from (each.format(folded=FOLDED, name=name, value=value) for each in _BY_NAME[operator])
         else:
             yield f"{attribute_of(name)} {_COMPARED.get(operator, '=')} {value}"
 
 
 # ---- conditions on a parent -------------------------------------------------------------------------------
-def parent_filters(
-    sql: Composer, relationship: Relationship, parent: str, conditions: Iterable[tuple[str, Operator]]
-) -> list[str]:
+def parent_filters(relationship: Relationship, parent: str, conditions: Iterable[tuple[str, Operator]]) -> list[str]:
     """Return the conditions on the parent at the other end of a relationship."""
     return [
-        f"{parent}.id = ANY ({sql.value(parameter_name(name, operator), IDS)})"
+        f"{parent}.id = ANY (:{parameter_name(name, operator)}::UUID[])"
         for name, operator in conditions
         if name == relationship.name
     ]
@@ -152,9 +146,9 @@ def target_table(relationship: Relationship) -> Table:
     return table_of(resource_of(relationship.target).table)
 
 
-def outlives(parent: str, table: Table) -> str:
-    """Return the condition that a required parent leaves its row there, whatever the row is.
+def is_there(parent: str, table: Table, *, outlived: bool) -> str:
+    """Return the condition that a required parent leaves its row there: of a live row it is live.
 
-    A live row asks for live parents; a dead one outlives them, but not its workspaces (contract, section 3).
+    A dead row outlives its parents where it is `outlived`, but not its workspaces (contract, section 3).
     """
-    return (WORKSPACE_IS_LIVE if table.name == "workspaces" else OUTLIVED).format(parent=parent)
+    return (OUTLIVED if outlived and table.name != "workspaces" else IS_LIVE).format(parent=parent)

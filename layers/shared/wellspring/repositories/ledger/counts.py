@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
-from sqlalchemy import TextClause, TextualSelect, bindparam, text
+from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from wellspring.access.predicates import IDS
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Transaction
+from wellspring.database import Compiled, Transaction
 from wellspring.database.flush import Query, Result, Statement
 from wellspring.models import listed_from, table_of
 from wellspring.queries import MAX_CHOICES, MAX_EXAMINED, MAX_SEARCHED, ListQuery
-from wellspring.repositories.ledger.composing import Composer
+from wellspring.repositories.ledger.composing import statement
 from wellspring.resources import Attribute, Resource
 
 SEARCHED = """
@@ -64,7 +64,7 @@ def _choices(answer: Result) -> Mapping[str, list[str]]:
 
 
 @lru_cache(maxsize=16)
-def _choices_statement(resource: Resource) -> TextualSelect:
+def _choices_statement(resource: Resource) -> Compiled:
     table = table_of(resource.table)
     told = {attribute.filter or attribute.name: attribute for attribute in resource.attributes if attribute.is_told}
 
@@ -75,6 +75,4 @@ def _choices_statement(resource: Resource) -> TextualSelect:
 
     columns = ", ".join(attribute.name for attribute in told.values())
     query = f"SELECT {', '.join(values(name, attribute) for name, attribute in told.items())}"
-    return Composer().statement(
-        {"seen": SEEN.format(columns=columns, rows=table, most=MAX_EXAMINED)}, query, list(told)
-    )
+    return statement({"seen": SEEN.format(columns=columns, rows=table, most=MAX_EXAMINED)}, query, told)

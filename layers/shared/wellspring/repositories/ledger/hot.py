@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import TextualSelect
-
-from wellspring.queries import Sort
+from wellspring.database import Compiled
 from wellspring.repositories.ledger.includes import related_statement
 from wellspring.repositories.ledger.pages import page_statement
 from wellspring.repositories.ledger.rows import one_statement
@@ -12,7 +10,7 @@ from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Resource, ledgers, resource_of
 
 
-def hot_statements() -> Iterator[tuple[str, TextualSelect]]:
+def hot_statements() -> Iterator[tuple[str, Compiled]]:
     """Yield the statements, each with what it does.
 
     Of each object of the ledger a person's read of one row and of the first page, and of what its rows point to; of
@@ -25,16 +23,11 @@ def hot_statements() -> Iterator[tuple[str, TextualSelect]]:
         yield f"retrieve {resource.type}", one_statement(resource, person=True)
         if is_provenance:
             yield f"retrieve {resource.type} for a service", one_statement(resource, person=False)
-        yield f"list {resource.type}", page_statement(_plain(resource))
+        yield f"list {resource.type}", page_statement(Shape(resource, person=True))
         if is_provenance:
-            yield f"list {resource.type} onwards", page_statement(_plain(resource, cursor=True))
+            yield f"list {resource.type} onwards", page_statement(Shape(resource, person=True, cursor=True))
     for type_ in _related_types(objects):
         yield f"include {type_}", related_statement(resource_of(type_), person=True)
-
-
-def _plain(resource: Resource, *, cursor: bool = False) -> Shape:
-    person = True
-    return Shape(resource, person, (), None, "exclude", claimed=False, sort=Sort(), cursor=cursor, backward=False)
 
 
 def _related_types(objects: list[Resource]) -> list[str]:

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from sqlalchemy import TextualSelect
-
 from wellspring.access.predicates import Visibility, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled
 from wellspring.database.flush import Query, Statement, TextRow, text_rows
 from wellspring.models import listed_from, table_of
-from wellspring.repositories.ledger.columns import as_text, is_shown, selected, shown_in_lists, target_table, types_of
-from wellspring.repositories.ledger.composing import Composer, all_of
+from wellspring.repositories.ledger.columns import as_text, is_shown, selected, shown_in_lists, target_table
+from wellspring.repositories.ledger.composing import all_of, statement
 from wellspring.repositories.ledger.rows import PARENT
 from wellspring.repositories.ledger.stored_ids import ENDED, PLACES, store_ids, stored_ids
 from wellspring.resources import Resource
@@ -32,32 +30,27 @@ def related(principal: Principal, resource: Resource, places: Sequence[str]) -> 
         resource: the type.
         places: where ids of it were stored (`stored_ids`) by statements that come before.
     """
-    statement = _related_compiled(resource, person=isinstance(principal, Person))
-    return Query(Statement(statement, {PLACES: list(places), **parameters(principal)}), text_rows)
+    related = related_statement(resource, person=isinstance(principal, Person))
+    return Query(Statement(related, {PLACES: list(places), **parameters(principal)}), text_rows)
 
 
 @lru_cache(maxsize=64)
-def _related_compiled(resource: Resource, *, person: bool) -> Compiled:
-    return Compiled(related_statement(resource, person=person))
-
-
-def related_statement(resource: Resource, *, person: bool = False) -> TextualSelect:
+def related_statement(resource: Resource, *, person: bool) -> Compiled:
     """Return the statement of included rows of a type."""
     # Of messages each caller is shown as much as they may know, also where they are included.
     table = listed_from(resource) if resource.tenancy == "message" else table_of(resource.table)
-    sql, visible, columns = Composer(), Visibility(person=person), {column.name: column.type for column in table.c}
-    shown, found = shown_in_lists(resource), stored_ids(sql)
-    types = types_of(resource, shown, columns)
+    visible, columns = Visibility(person=person), {column.name: column.type for column in table.c}
+    shown, found = shown_in_lists(resource), stored_ids()
+    document = as_text(resource, shown, columns)
     names = [*selected(shown), *(f"{parent.name}.id AS {parent.name}_id" for parent in resource.to_one)]
-    last = as_text(types)
     if resource.tenancy == "membership":
         # A group is shown to who sees a live enrolment in it, and can be retrieved by its members: what a withdrawn
         # workspace's people see of its past tells them nothing of the group's present (docs/adr/0008).
         seen = visible.through("row", table)
         names.append(f"{seen} AS is_retrievable")
-        last.append("is_retrievable")
+        document["is_retrievable"] = "is_retrievable"
         conditions = [
-            f"row.id = ANY (array_cat({found}, {stored_ids(sql, ENDED)}))",
+            f"row.id = ANY (array_cat({found}, {stored_ids(ENDED)}))",
             *is_shown(columns, "exclude"),
             f"(row.id = ANY ({found}) OR {seen})",
         ]
@@ -70,7 +63,5 @@ def related_statement(resource: Resource, *, person: bool = False) -> TextualSel
         for parent in resource.to_one
     )
     part = SHOWN.format(columns=", ".join(names), rows=table, parents=" ".join(parents), conditions=all_of(conditions))
-    storing = store_ids(resource, "shown")
-    query = INCLUDED.format(columns=", ".join(last), storing=f"WHERE {storing}" if storing else "")
-    names_of = [*types, *(["is_retrievable"] if resource.tenancy == "membership" else [])]
-    return sql.statement({**visible.queries, "shown": part}, query, names_of)
+    query = INCLUDED.format(columns=", ".join(document.values()), storing=store_ids(resource, "shown"))
+    return statement({**visible.queries, "shown": part}, query, document)

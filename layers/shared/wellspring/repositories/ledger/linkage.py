@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import Integer, TextualSelect
-
 from wellspring.database import Compiled
 from wellspring.database.flush import Query, Result, Statement
 from wellspring.queries import MOST_LINKED, Position
-from wellspring.repositories.ledger.composing import Composer
+from wellspring.repositories.ledger.composing import statement
 from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
 from wellspring.resources import WORKSPACE_GROUP
 
@@ -34,7 +32,7 @@ type Linkage = dict[UUID, dict[str, list[Linked]]]
 # The share of each relationship of the groups that are shown (`share`), and one more: a page stores one group more than
 # it shows, by which it knows that there are more.
 SHARE = """
-SELECT greatest({most_linked} / greatest(least(cardinality({stored}), {most_rows}), 1), 1) + 1 AS rows
+SELECT greatest({most_linked} / greatest(least(cardinality({stored}), :most_rows::INTEGER), 1), 1) + 1 AS rows
 """
 # For each group a look-up, which ends when it has found enough.
 HELD = """
@@ -75,7 +73,7 @@ def linkage(names: Sequence[str], most_rows: int) -> Query[Linkage]:
             share (`share`).
     """
     values = {PLACES: [place(WORKSPACE_GROUP.type)], "most_rows": most_rows}
-    return Query(Statement(_linkage_compiled(tuple(sorted(names))), values), _by_group)
+    return Query(Statement(_linkage_statement(tuple(sorted(names))), values), _by_group)
 
 
 def _by_group(answer: Result) -> Linkage:
@@ -88,21 +86,15 @@ def _by_group(answer: Result) -> Linkage:
 
 
 @lru_cache(maxsize=4)
-def _linkage_compiled(names: tuple[str, ...]) -> Compiled:
-    return Compiled(_linkage_statement(names))
-
-
-def _linkage_statement(names: tuple[str, ...]) -> TextualSelect:
-    sql = Composer()
-    stored = stored_ids(sql)
-    most_rows = sql.value("most_rows", Integer())
+def _linkage_statement(names: tuple[str, ...]) -> Compiled:
+    stored = stored_ids()
     held = (HELD.format(name=name, first=FIRST[name], stored=stored) for name in names)
     parts = {
-        "share": SHARE.format(most_linked=MOST_LINKED, stored=stored, most_rows=most_rows),
+        "share": SHARE.format(most_linked=MOST_LINKED, stored=stored),
         "held": " UNION ALL ".join(held),
     }
     each = {
         place(WORKSPACE_GROUP.type, name): f"array_agg(id) FILTER (WHERE relationship = '{name}')" for name in names
     }
     query = LINKAGE.format(columns=", ".join(COLUMNS), storing=store_each(each, "held"))
-    return sql.statement(parts, query, COLUMNS)
+    return statement(parts, query, COLUMNS)

@@ -9,15 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from sqlalchemy import Text
-
-from wellspring.access.predicates import ID
 from wellspring.models.walks import ListIndex
 from wellspring.repositories.ledger.building import PageBuilder
 from wellspring.repositories.ledger.columns import row_filters, target_table
 from wellspring.repositories.ledger.composing import all_of
 from wellspring.repositories.ledger.per_parent import PerParentMerge
-from wellspring.repositories.ledger.shapes import parameter_name
 from wellspring.resources import MESSAGE_OUTCOMES, Relationship
 
 ARRIVAL = "received_at"
@@ -25,17 +21,15 @@ MISMATCH, UNKNOWN = "tenant_mismatch", "unknown_record"
 # Only these have a reason.
 WITH_REASON = ("parked", "dismissed")
 # What a person takes for an unknown record may be a tenant mismatch, of which they are not told.
-REASON = "row.kept_reason = {reason}"
-REASON_OF_PERSON = f"row.kept_reason = nullif({{reason}}, '{MISMATCH}')"
-REASON_OF_MISMATCH = f"row.kept_reason = CASE WHEN {{reason}} = '{UNKNOWN}' THEN '{MISMATCH}' END"
+REASON = "row.kept_reason = :reason_eq::VARCHAR"
+REASON_OF_PERSON = f"row.kept_reason = nullif(:reason_eq::VARCHAR, '{MISMATCH}')"
+REASON_OF_MISMATCH = f"row.kept_reason = CASE WHEN :reason_eq::VARCHAR = '{UNKNOWN}' THEN '{MISMATCH}' END"
 # A message is of its connector's workspace: where that is not the one asked for, none of them is looked at.
 OF_WORKSPACES = """
 SELECT *
   FROM ({driver}) AS connectors
  WHERE workspace_pk = ANY (ARRAY(SELECT workspace.pk FROM {workspaces} AS workspace WHERE {named}))
 """
-# The parents of a message open and close nothing: a page has their ids.
-PARENT = "LEFT JOIN LATERAL (SELECT p.id FROM {parents} AS p WHERE p.pk = row.{column} OFFSET 0) AS {name} ON true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +45,39 @@ class MessageIndex(ListIndex):
     is_mismatch: bool = False
 
 
-class OfParents(PerParentMerge):
-    """Reads the messages of connectors or workspaces, parent by parent."""
+class Messages(PageBuilder):
+    """What lists of messages have in common: each order that is offered has an index."""
 
-    # Each order that is offered has an index.
     is_sorted = True
+
+    def _conditions(self, index: ListIndex) -> Iterator[str]:
+        if not isinstance(index, MessageIndex):
+            raise TypeError(index)
+        asked = {name for name, operator in self.shape.conditions if operator == "eq"}
+        if "message_id" in asked:
+            # Few, which are sorted.
+            yield "row.message_id = :message_id_eq::UUID"
+        if index.outcome is not None:
+            yield f"row.outcome = '{index.outcome}'" if index.outcome else "row.outcome = :outcome_eq::VARCHAR"
+        if "run" in asked:
+            yield "row.run = :run_eq::VARCHAR"
+        if "reason" in asked:
+            of_person = REASON_OF_MISMATCH if index.is_mismatch else REASON_OF_PERSON
+            yield of_person if self.shape.person else REASON
+        ranges = [(name, operator) for name, operator in self.shape.conditions if operator not in {"eq", "in"}]
+        yield from row_filters(self.resource, self.columns, ranges)
+        if index.time != ARRIVAL:
+            # Where there is no such time the index has no such message.
+            yield f"row.{index.time} IS NOT NULL"
+
+    @property
+    def _behind(self) -> Sequence[Relationship]:
+        # The parents of a message open and close nothing.
+        return [each for each in self.resource.parents if each is not self.known]
+
+
+class OfParents(Messages, PerParentMerge):
+    """Reads the messages of connectors or workspaces, parent by parent."""
 
     def _indexes(self) -> Sequence[MessageIndex]:
         asked = {name for name, operator in self.shape.conditions if operator == "eq"}
@@ -79,18 +101,11 @@ class OfParents(PerParentMerge):
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         yield from self._of_driver_conditions()
-        yield from _conditions(self, index)
-
-    @property
-    def _behind(self) -> Sequence[Relationship]:
-        return _parents(self)
+        yield from super()._conditions(index)
 
 
-class OfAll(PageBuilder):
+class OfAll(Messages):
     """Reads the messages of all workspaces, and of none, for a service."""
-
-    # What a service may list has indexes of all messages.
-    is_sorted = True
 
     def _indexes(self) -> Sequence[MessageIndex]:
         asked = {name for name, _ in self.shape.conditions}
@@ -100,41 +115,8 @@ class OfAll(PageBuilder):
         return [MessageIndex(None, self.shape.sort.name, outcome=outcome) for outcome in outcomes]
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
-        yield from _conditions(self, index)
+        yield from super()._conditions(index)
         yield self.visible.message("row.workspace_pk")
         if isinstance(index, MessageIndex) and index.outcome == "":
             # The index has all but these, which are most; a service is refused a list of them (`services.ledger`).
             yield "row.outcome <> 'applied'"
-
-    @property
-    def _behind(self) -> Sequence[Relationship]:
-        return _parents(self)
-
-
-def _conditions(builder: PageBuilder, index: ListIndex) -> Iterator[str]:
-    """Yield what a message is that stands in an index."""
-    if not isinstance(index, MessageIndex):
-        raise TypeError(index)
-    shape, sql = builder.shape, builder.sql
-    asked = {name: parameter_name(name, operator) for name, operator in shape.conditions if operator == "eq"}
-    if "message_id" in asked:
-        # Few, which are sorted.
-        yield f"row.message_id = {sql.value(asked['message_id'], ID)}"
-    if index.outcome is not None:
-        outcome = f"'{index.outcome}'" if index.outcome else sql.value(asked["outcome"], Text())
-        yield f"row.outcome = {outcome}"
-    if "run" in asked:
-        yield f"row.run = {sql.value(asked['run'], Text())}"
-    if "reason" in asked:
-        of_person = REASON_OF_MISMATCH if index.is_mismatch else REASON_OF_PERSON
-        yield (of_person if shape.person else REASON).format(reason=sql.value(asked["reason"], Text()))
-    ranges = [(name, operator) for name, operator in shape.conditions if operator not in {"eq", "in"}]
-    yield from row_filters(sql, shape.resource, builder.columns, ranges)
-    if index.time != ARRIVAL:
-        # Where there is no such time the index has no such message.
-        yield f"row.{index.time} IS NOT NULL"
-
-
-def _parents(builder: PageBuilder) -> list[Relationship]:
-    """Return what leads to the parents of a message, which open and close nothing, but for who leads to it."""
-    return [each for each in builder.resource.parents if each is not builder.known]

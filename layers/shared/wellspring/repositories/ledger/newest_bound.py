@@ -4,7 +4,6 @@ This is for people of many workspaces alone: where `serves` says no, every drive
 the same. Taken away, with its two uses in `per_parent`, nothing but time is lost.
 """
 
-from wellspring.queries import Sort
 from wellspring.repositories.ledger.shapes import Shape
 
 # How many of the first heads' parents are read for how far the page reaches, and beside how many that pays.
@@ -70,9 +69,8 @@ def serves(shape: Shape) -> bool:
 
     It is also what is planned once (`ledger.hot`). For others planning the longer statement would cost what it spares.
     """
-    plain = (shape.conditions, shape.direction, shape.deleted, shape.sort) == ((), None, "exclude", Sort())
-    is_any = shape.claimed or shape.backward or shape.large
-    return shape.resource.policy == "provenance" and shape.person and plain and not is_any
+    plain = Shape(shape.resource, person=True, cursor=shape.cursor)
+    return shape.resource.policy == "provenance" and shape == plain
 
 
 def heads(first: str, *, is_after: bool, table: str) -> dict[str, str]:

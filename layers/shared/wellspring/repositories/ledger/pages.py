@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Self
 
-from sqlalchemy import CursorResult, TextualSelect
+from sqlalchemy import CursorResult
 
 from wellspring.access.principal import Principal
 from wellspring.database import Compiled
@@ -71,12 +71,11 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
     if position is not None:
         # The row that it continues from is read, too (`building.BEHIND`).
         values |= {"rows": query.size + 2, "cursor_at": position.at, "cursor_pk": position.pk}
-    read = partial(_slice, query, of_cursor=position is not None)
-    return Query(Statement(_page_compiled(shape), values), read)
 
+    def read(answer: Result) -> Slice:
+        return Slice.of_rows(text_rows(answer), query, of_cursor=position is not None)
 
-def _slice(query: ListQuery, answer: Result, *, of_cursor: bool) -> Slice:
-    return Slice.of_rows(text_rows(answer), query, of_cursor=of_cursor)
+    return Query(Statement(page_statement(shape), values), read)
 
 
 def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
@@ -99,23 +98,15 @@ def builder_of(shape: Shape) -> PageBuilder:
 def count(principal: Principal, query: ListQuery) -> Query[int]:
     """Ask how many rows the whole list has; where there are more than `MAX_TOTAL`, it is any number above it."""
     shape = shape_of(principal, query, cursor=False, backward=False)
-    return Query(Statement(_count_compiled(shape), values_of(principal, query)), CursorResult.scalar_one)
+    return Query(Statement(_count_statement(shape), values_of(principal, query)), CursorResult.scalar_one)
 
 
-def page_statement(shape: Shape) -> TextualSelect:
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def page_statement(shape: Shape) -> Compiled:
     """Return the statement of a page."""
     return builder_of(shape).statement()
 
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
-def _page_compiled(shape: Shape) -> Compiled:
-    return Compiled(page_statement(shape))
-
-
-def _count_statement(shape: Shape) -> TextualSelect:
+def _count_statement(shape: Shape) -> Compiled:
     return builder_of(shape).count()
-
-
-@lru_cache(maxsize=STATEMENTS_KEPT)
-def _count_compiled(shape: Shape) -> Compiled:
-    return Compiled(_count_statement(shape))

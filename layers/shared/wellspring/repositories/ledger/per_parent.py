@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Table
 
-from wellspring.access.predicates import IDS, asked_about, workspace_of
+from wellspring.access.predicates import asked_about, workspace_of
 from wellspring.models.walks import ListIndex, covering_indexes, declared
 from wellspring.repositories.ledger import newest_bound
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
-from wellspring.repositories.ledger.columns import LAST_CHARACTER, parent_filters, target_table
+from wellspring.repositories.ledger.columns import IS_LIVE, LAST_CHARACTER, parent_filters, target_table
 from wellspring.repositories.ledger.composing import all_of
-from wellspring.repositories.ledger.shapes import Shape, parameter_name
+from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Drives, Relationship
 
 # Of how many rows of each head's parent a large page finds out how far it reaches, at least.
@@ -35,7 +35,6 @@ SELECT {columns} -- what their rows need to know
   FROM {parents}
  WHERE {conditions} -- live, named by the filters, and seen: who sees what is asked of the drivers, and of nothing else
 """
-IS_LIVE = "parent.deleted_at IS NULL"
 # The drivers that the caller does not see and that have had rows within parents that the caller sees. A workspace that
 # has left a group: its enrolment in that group is the group's, too.
 WITHDRAWN = """
@@ -226,7 +225,7 @@ class PerParentMerge(PageBuilder):
             return DRIVER.format(columns=f"{columns}, true AS is_live", parents=parents, conditions=all_of(conditions))
         guards = self.leading.guards and not self.only_finds
         if (self.shape.deleted == "exclude" and guards) or table.name == "workspaces":
-            conditions.append(IS_LIVE)
+            conditions.append(IS_LIVE.format(parent="parent"))
         # A service sees the rows of a group that is gone, and all others.
         if not self.only_finds and (self.shape.person or self.resource.tenancy != "any"):
             conditions.append(self.visible.through("parent", table, leads=not is_named))
@@ -239,14 +238,13 @@ class PerParentMerge(PageBuilder):
         return f"{whole} UNION ALL {self._withdrawn(table)}" if self.includes_withdrawn else whole
 
     def _filters(self, relationship: Relationship, parent: str) -> list[str]:
-        return parent_filters(self.sql, relationship, parent, self.shape.conditions)
+        return parent_filters(relationship, parent, self.shape.conditions)
 
     def _asked_about(self, relationship: Relationship, name: str) -> str:
         """Return the parents that a filter names, and somebody's that is nobody's for each that is not there."""
         table = target_table(relationship)
         wanted = [known for known in ("deleted_at", "workspace_connector_pk", "processed_at") if known in table.c]
-        ids = self.sql.value(parameter_name(relationship.name, "in"), IDS)
-        return f"({asked_about(table, ids, *wanted)}) AS {name}"
+        return f"({asked_about(table, f':{relationship.name}_in::UUID[]', *wanted)}) AS {name}"
 
     def _of_driver(self, table: Table, within: str) -> str:
         """Return the columns of a driver: its keys, its workspace, whether it is live, and the parent within which.
@@ -255,7 +253,7 @@ class PerParentMerge(PageBuilder):
         """
         columns, workspace = ["parent.pk", "parent.id"], workspace_of("parent", table)
         columns += [f"{workspace} AS workspace_pk"] if workspace else []
-        columns += [f"{IS_LIVE} AS is_live"] if self.shape.deleted != "exclude" else []
+        columns += [f"{IS_LIVE.format(parent='parent')} AS is_live"] if self.shape.deleted != "exclude" else []
         columns += [f"{within} AS within_pk"] if self.includes_withdrawn or self.within is not None else []
         return ", ".join(columns)
 

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import TextualSelect
-
-from wellspring.access.predicates import ID, Visibility, parameters, workspace_of
+from wellspring.access.predicates import Visibility, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
 from wellspring.database.flush import Query, Result, Statement, TextRow, ValueRow, text_rows, value_row
@@ -15,27 +13,24 @@ from wellspring.queries import Deleted, Operator
 from wellspring.repositories.ledger.columns import (
     as_text,
     is_shown,
-    outlives,
+    is_there,
     parent_filters,
     selected,
     shown_alone,
     target_table,
-    types_of,
 )
-from wellspring.repositories.ledger.composing import Composer, all_of
+from wellspring.repositories.ledger.composing import all_of, statement
 from wellspring.repositories.ledger.stored_ids import store_ids
 from wellspring.resources import Resource
 
 VISIBLE_ROWS = "SELECT {columns} FROM {source} AS row {parents} WHERE {conditions}"
 PARENT = "{join} {parents} AS {name} ON {name}.pk = row.{column}"
-IS_LIVE = "{parent}.deleted_at IS NULL"
 # Of several rows of the same parents the latest is meant.
 LATEST = " ORDER BY row.pk DESC LIMIT 1"
 OF_PARENT = "row.{column} = (SELECT pk FROM {parents} WHERE id = {id})"
 
 
 def visible_rows(
-    sql: Composer,
     resource: Resource,
     visible: Visibility,
     shown: Mapping[str, str],
@@ -49,7 +44,6 @@ def visible_rows(
     """Return the query of the visible rows of a type: what is shown, and the parents' ids.
 
     Args:
-        sql: knows the types of its values.
         resource: the type.
         visible: for whom.
         shown: what to show of a row itself, with the columns behind.
@@ -64,13 +58,13 @@ def visible_rows(
     known = ""
     for relationship in resource.to_one:
         table, name = target_table(relationship), relationship.name
-        filters = parent_filters(sql, relationship, name, parents)
+        filters = parent_filters(relationship, name, parents)
         join = "JOIN" if relationship.required or filters else "LEFT JOIN"
         joins.append(PARENT.format(join=join, parents=table, name=name, column=relationship.column))
         columns.append(f"{name}.id AS {name}_id")
         conditions += filters
         if relationship.required and relationship.guards:
-            conditions.append(outlives(name, table) if outlived else IS_LIVE.format(parent=name))
+            conditions.append(is_there(name, table, outlived=outlived))
             workspace = workspace_of(name, table)
             if resource.tenancy == "every" and known and workspace:
                 ways.append(f"{workspace} = {known}")
@@ -129,18 +123,11 @@ def live_row(principal: Principal, resource: Resource, id_: UUID) -> Query[TextR
 
 
 def _one(
-    principal: Principal,
-    resource: Resource,
-    ids: Mapping[str, UUID],
-    deleted: Deleted = "exclude",
-    *,
-    live_parents: bool = False,
-    lock: bool = False,
+    principal: Principal, resource: Resource, ids: Mapping[str, UUID], deleted: Deleted = "exclude", **options: bool
 ) -> Statement:
-    is_person = isinstance(principal, Person)
-    statement = _one_compiled(resource, tuple(ids), deleted, live_parents=live_parents, lock=lock, person=is_person)
+    found = one_statement(resource, tuple(ids), deleted, person=isinstance(principal, Person), **options)
     values = {f"{name}_eq": id_ for name, id_ in ids.items()} | parameters(principal)
-    return Statement(statement, values)
+    return Statement(found, values)
 
 
 def _first(result: Result) -> TextRow | None:
@@ -148,13 +135,6 @@ def _first(result: Result) -> TextRow | None:
 
 
 @lru_cache(maxsize=64)
-def _one_compiled(
-    resource: Resource, known_by: tuple[str, ...], deleted: Deleted, *, person: bool, live_parents: bool, lock: bool
-) -> Compiled:
-    statement = one_statement(resource, known_by, deleted, person=person, live_parents=live_parents, lock=lock)
-    return Compiled(statement)
-
-
 def one_statement(
     resource: Resource,
     known_by: tuple[str, ...] = ("id",),
@@ -163,15 +143,15 @@ def one_statement(
     person: bool,
     live_parents: bool = False,
     lock: bool = False,
-) -> TextualSelect:
+) -> Compiled:
     """Return the statement of one row; the arguments are those of `one`."""
-    sql, rows = Composer(), listed_from(resource)
+    rows = listed_from(resource)
     columns = {column.name: column.type for column in rows.c}
     visible = Visibility(person=person, direct=resource.tenancy == "direct")
     # Time does not tell a row of somebody else's from one that is not there.
     where = [*is_shown(columns, deleted), *visible.before_all()]
     for name in known_by:
-        relationship, id_ = resource.relationship(name), sql.value(f"{name}_eq", ID)
+        relationship, id_ = resource.relationship(name), f":{name}_eq::UUID"
         if relationship is None:
             where.append(f"row.id = {id_}")
         else:
@@ -179,11 +159,10 @@ def one_statement(
             where.append(OF_PARENT.format(column=relationship.column, parents=parents, id=id_))
     shown = shown_alone(resource, person=person)
     outlived = deleted != "exclude" and not live_parents
-    found = visible_rows(sql, resource, visible, shown, source=str(rows), where=where, outlived=outlived)
+    found = visible_rows(resource, visible, shown, source=str(rows), where=where, outlived=outlived)
     found += "" if "id" in known_by else LATEST
-    types = types_of(resource, shown, columns)
+    document = as_text(resource, shown, columns)
     if lock:
-        return sql.statement(visible.queries, f"{found} FOR UPDATE OF row", types)
-    storing = store_ids(resource, "found")
-    query = f"SELECT {', '.join(as_text(types))} FROM found {'WHERE ' if storing else ''}{storing}"
-    return sql.statement({**visible.queries, "found": found}, query, types)
+        return statement(visible.queries, f"{found} FOR UPDATE OF row", document)
+    query = f"SELECT {', '.join(document.values())} FROM found {store_ids(resource, 'found')}"
+    return statement({**visible.queries, "found": found}, query, document)

@@ -1,12 +1,12 @@
 """What makes one statement about the ledger differ from another, and the values that it is executed with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wellspring.access.predicates import parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.queries import Deleted, Filter, ListQuery, Operator, Sort
+from wellspring.queries import Deleted, ListQuery, Operator, Sort
 from wellspring.resources import Resource
 
 type Row = Mapping[Any, Any]
@@ -36,13 +36,13 @@ class Shape:
 
     resource: Resource
     person: bool
-    conditions: tuple[tuple[str, Operator], ...]
-    direction: str | None
-    deleted: Deleted
-    claimed: bool
-    sort: Sort
-    cursor: bool
-    backward: bool
+    conditions: tuple[tuple[str, Operator], ...] = ()
+    direction: str | None = None
+    deleted: Deleted = "exclude"
+    claimed: bool = False
+    sort: Sort = field(default_factory=Sort)
+    cursor: bool = False
+    backward: bool = False
     large: bool = False
 
     @property
@@ -61,12 +61,13 @@ def shape_of(principal: Principal, query: ListQuery, *, cursor: bool, backward: 
     claims = bool(query.workspaces)
     # Where the workspace is one of the row's own parents, claiming it is filtering by it.
     own = claims and query.resource.relationship("workspace") is not None
-    conditions = {(found.name, found.operator) for found in query.filters if not _is_direction(query.resource, found)}
+    directions = {said.name for said in query.resource.attributes if said.kind == "direction"}
+    conditions = {(found.name, found.operator) for found in query.filters if found.name not in directions}
     return Shape(
         resource=query.resource,
         person=isinstance(principal, Person),
         conditions=tuple(sorted(conditions | {("workspace", "in")} if own else conditions)),
-        direction=next((str(found.value) for found in query.filters if _is_direction(query.resource, found)), None),
+        direction=next((str(found.value) for found in query.filters if found.name in directions), None),
         deleted=query.deleted,
         claimed=claims and not own,
         sort=query.sort,
@@ -77,19 +78,13 @@ def shape_of(principal: Principal, query: ListQuery, *, cursor: bool, backward: 
 
 
 def values_of(principal: Principal, query: ListQuery) -> dict[str, object]:
-    """Return what a statement of a query's shape needs bound."""
+    """Return what a statement of a query's shape needs bound, and more."""
     bound = {
         parameter_name(found.name, found.operator): list(found.value) if isinstance(found.value, tuple) else found.value
         for found in query.filters
-        if not _is_direction(query.resource, found)
     }
     claimed = {parameter_name("workspace", "in"): list(query.workspaces)} if query.workspaces else {}
     return parameters(principal, query.workspaces) | bound | claimed
-
-
-def _is_direction(resource: Resource, condition: Filter) -> bool:
-    attribute = resource.attribute(condition.name)
-    return attribute is not None and attribute.kind == "direction"
 
 
 def parameter_name(name: str, operator: Operator) -> str:

@@ -7,12 +7,10 @@ its relationship. A statement behind it reads the places that lead to its type.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import Text, TextClause, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import TextClause, bindparam, text
 
 from wellspring.access.predicates import IDS
 from wellspring.database.flush import Query, Result, Statement
-from wellspring.repositories.ledger.composing import Composer
 from wellspring.resources import Resource, resource_of
 
 PLACES = "places"
@@ -25,7 +23,7 @@ STORE_EACH = "(SELECT {each} FROM {rows})"
 # An array. A setting of an earlier transaction of the session is empty afterwards, not null.
 STORED = """
 ARRAY(SELECT unnest(nullif(current_setting('wellspring.left_' || place.name{behind}, true), '')::uuid[])
-        FROM unnest({places}) AS place (name))
+        FROM unnest(:places::TEXT[]) AS place (name))
 """
 
 
@@ -46,7 +44,7 @@ def _stored_by(resource: Resource) -> Iterator[tuple[str, str]]:
 
 
 def store_ids(resource: Resource, rows: str) -> str:
-    """Return the condition that stores the ids of `rows`; empty where nothing can be read beside them."""
+    """Return the WHERE that stores the ids of `rows` and leaves all in; empty where nothing can be read beside them."""
     ids = {name: f"array_agg({column})" for name, column in _stored_by(resource)}
     for relationship in resource.to_one if resource.tenancy == "any" else ():
         name = place(resource.type, relationship.name)
@@ -54,7 +52,7 @@ def store_ids(resource: Resource, rows: str) -> str:
             every = ids[name]
             ids[name] = f"{every} FILTER (WHERE deleted_at IS NULL)"
             ids[f"{name}{ENDED}"] = f"{every} FILTER (WHERE deleted_at IS NOT NULL)"
-    return store_each(ids, rows) if ids else ""
+    return f"WHERE {store_each(ids, rows)}" if ids else ""
 
 
 def store_each(ids: Mapping[str, str], rows: str) -> str:
@@ -63,10 +61,9 @@ def store_each(ids: Mapping[str, str], rows: str) -> str:
     return STORE_EACH.format(each=each, rows=rows)
 
 
-def stored_ids(sql: Composer, behind: str = "") -> str:
+def stored_ids(behind: str = "") -> str:
     """Return the array of the ids that were stored in the places of the parameter `PLACES`, or in those behind them."""
-    places = sql.value(PLACES, ARRAY(Text))
-    return STORED.format(places=places, behind=f" || '{behind}'" if behind else "")
+    return STORED.format(behind=f" || '{behind}'" if behind else "")
 
 
 def store(ids: Mapping[str, Sequence[object]]) -> Query[None]:

@@ -46,10 +46,9 @@ class WholeSorted(PageBuilder):
     def _rows(self, *beside: str) -> str:
         filters = (
             *has_direction(self.shape.direction),
-            *row_filters(self.sql, self.resource, self.columns, self.shape.conditions),
+            *row_filters(self.resource, self.columns, self.shape.conditions),
         )
         return visible_rows(
-            self.sql,
             self.resource,
             self.visible,
             {"pk": "pk", **self.shown},

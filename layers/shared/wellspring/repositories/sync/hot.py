@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import TextClause
-
+from wellspring.database import Compiled
 from wellspring.repositories.sync.ending import end_statement
 from wellspring.repositories.sync.linking import link_statement
 from wellspring.repositories.sync.messages import KNOWN, LOCK, WRITE
@@ -11,12 +10,12 @@ from wellspring.repositories.sync.resolving import records_statement
 from wellspring.repositories.sync.tables import RECORDS
 
 
-def hot_statements() -> Iterator[tuple[str, TextClause]]:
+def hot_statements() -> Iterator[tuple[str, Compiled]]:
     """Yield the statements, each with what it does: what a batch of records asks first, and what it writes."""
-    yield "lock connectors", LOCK
-    yield "what is known of messages", KNOWN
-    yield "write messages", WRITE
+    yield "lock connectors", Compiled.of(LOCK)
+    yield "what is known of messages", Compiled.of(KNOWN)
+    yield "write messages", Compiled.of(WRITE)
     for type_ in RECORDS:
-        yield f"look up {type_}", records_statement(type_)
-        yield f"end {type_}", end_statement(type_)
-        yield f"link {type_}", link_statement(type_)
+        yield f"look up {type_}", Compiled.of(records_statement(type_))
+        yield f"end {type_}", Compiled.of(end_statement(type_))
+        yield f"link {type_}", Compiled.of(link_statement(type_))
