@@ -53,14 +53,17 @@ _ROWS = " UNION ALL ".join(
     " WHERE row.workspace_connector_pk = ANY (:connectors)"
     for type_, table in (("company", "companies"), ("people", "peoples"), ("account", "accounts"))
 )
+# What failed in the middle for a reason of its own is parked, and has begun.
 _OUTCOMES = (
-    "SELECT message_id::text, outcome FROM wellspring.sync_messages"
-    " WHERE workspace_connector_pk = ANY (:connectors) AND (reason IS NULL OR reason NOT IN ('malformed', 'reused_id'))"
+    "SELECT message_id::text, CASE WHEN reason = 'unexpected' THEN 'interrupted' ELSE outcome END"
+    "  FROM wellspring.sync_messages WHERE workspace_connector_pk = ANY (:connectors)"
+    "   AND (reason IS NULL OR reason NOT IN ('malformed', 'reused_id'))"
 )
 _RUNS = "SELECT workspace_connector_pk, run FROM wellspring.sync_runs WHERE workspace_connector_pk = ANY (:connectors)"
 _HELD = (
-    "SELECT id, message_id::text FROM wellspring.sync_messages WHERE workspace_connector_pk = ANY (:connectors)"
-    " AND outcome = 'parked' AND reason = 'too_many_endings'"
+    "SELECT id, message_id::text, reason FROM wellspring.sync_messages"
+    " WHERE workspace_connector_pk = ANY (:connectors)"
+    " AND outcome = 'parked' AND reason IN ('too_many_endings', 'unexpected')"
 )
 
 
@@ -242,9 +245,9 @@ class Schedule:
         assert ended <= self.may_end(run, before.rows), (run.name, "ended what it may not")
         assert {after.rows[key].of for key in ended}.isdisjoint(run.read), (run.name, "ended what the tool had")
         # Whoever undoes one of its messages while it ends rows, undoes that message alone.
-        has_begun, begins = (outcome in {"in_progress", "applied"} for outcome in (was, is_now))
-        assert begins or not ended, (run.name, "ended something and has not begun")
-        if begins and not has_begun:
+        has_begun, goes_on = (outcome in {"in_progress", "applied"} for outcome in (was, is_now))
+        assert goes_on or is_now == "interrupted" or not ended, (run.name, "ended something and has not begun")
+        if (goes_on or ended) and not has_begun:
             # Its own messages may have been applied in this step, in front of it.
             assert self.is_whole(run, after.outcomes), (run.name, "was not whole")
         if ended:
@@ -433,13 +436,14 @@ class Schedule:
         self.counts["undone"] += 1
 
     def confirm(self) -> None:
-        """Who has looked releases what would end too much."""
+        """Who has looked releases what would end too much, or has failed in the middle."""
         found = self.world.database.owner.execute(text(_HELD), {"connectors": self.connectors}).all()
         self.world.database.commit()
         if found:
-            id_, message_id = self.chance.choice(sorted(found, key=lambda row: str(row[1])))
+            id_, message_id, reason = self.chance.choice(sorted(found, key=lambda row: str(row[1])))
             run = next(run for run in self.runs if run.end["id"] == message_id)
-            run.is_confirmed = True
+            self.counts[f"released: {reason}"] += 1
+            run.is_confirmed = run.is_confirmed or reason == "too_many_endings"
             assert post(f"/v1/sync-messages/{id_}/release", PIPELINE, None).status in {200, 409}
 
     def settled(self) -> None:
