@@ -29,6 +29,7 @@ from bench import (
     processes,
     random_lists,
     reads,
+    runs,
     sync,
 )
 from bench.load import measuring as load
@@ -57,6 +58,7 @@ GROUPS: tuple[tuple[Sequence[str], Measurement], ...] = (
     (policies.NAMES, policies.measure),
     (creates.NAMES, creates.measure),
     (sync.NAMES, sync.measure),
+    (runs.NAMES, runs.measure),
     (loading.NAMES, loading.measure),
     (processes.NAMES, processes.measure),
     (random_lists.NAMES, random_lists.measure),

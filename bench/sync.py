@@ -1,6 +1,6 @@
 """The write path: a batch of messages through the sync handler, beside COPY of the rows that it makes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -46,7 +46,7 @@ def measure(run: Run) -> Iterator[Result | Curve]:
     """Measure batches into a copy of the big ledger, as `wellspring_consumer`; the copy is dropped afterwards."""
     with scratch(run.big(), run.say) as copy:
         with copy.connect() as connection:
-            connector, companies = _parents(connection)
+            connector, companies = parents(connection)
             # What the copying has left to write is written now, not in a sample.
             connection.commit()
             connection.autocommit = True
@@ -57,7 +57,7 @@ def measure(run: Run) -> Iterator[Result | Curve]:
             for name, sizes in BATCHES.items():
                 run.say(f"{name}: {sum(sizes):,} records")
                 samples = taken[name] = interleaved(
-                    [_handled(connector, companies, sizes), _copied(copying, connector, companies[: sum(sizes)])],
+                    [handled(connector, companies, sizes), _copied(copying, connector, companies[: sum(sizes)])],
                     rounds=run.samples(ROUNDS[name]),
                     warm_up=2,
                 )
@@ -70,7 +70,7 @@ def measure(run: Run) -> Iterator[Result | Curve]:
     yield Curve("sync_by_records", "records", "ms", lines)
 
 
-def _parents(connection: psycopg.Connection) -> tuple[Connector, list[Company]]:
+def parents(connection: psycopg.Connection) -> tuple[Connector, list[Company]]:
     """Return the tenant's connector, and its companies in an order that is not the table's."""
     found = connection.execute(
         "SELECT connector.pk, connector.id, workspace.pk FROM core_api.workspaces AS workspace"
@@ -86,12 +86,15 @@ def _parents(connection: psycopg.Connection) -> tuple[Connector, list[Company]]:
     return Connector(pk, id_), [Company(*row) for row in rows]
 
 
-def _handled(connector: Connector, companies: Sequence[Company], sizes: Sequence[int]) -> Timed:
-    """Return a sampler of the handler: JSON in, validation, inbox, tenancy, rows, commit, answer."""
+def handled(connector: Connector, companies: Sequence[Company], sizes: Sequence[int], run: str | None = None) -> Timed:
+    """Return a sampler of the handler: JSON in, validation, inbox, tenancy, rows, commit, answer.
+
+    Its messages belong to `run`; None: to none.
+    """
     handler = product.handler(product.SYNC)
 
     def sample() -> float:
-        event = _event(connector, companies, sizes)
+        event = _event(connector, companies, sizes, run)
         answers: list[Any] = []
         # Metrics are written to standard output, where Lambda reads them.
         with redirect_stdout(StringIO()):
@@ -128,33 +131,43 @@ def _check(connection: psycopg.Connection, connector: Connector) -> None:
     assert found["input"] == found["output"], found
 
 
-def _event(connector: Connector, companies: Sequence[Company], sizes: Sequence[int]) -> dict[str, Any]:
+def _event(connector: Connector, companies: Sequence[Company], sizes: Sequence[int], run: str | None) -> dict[str, Any]:
     """Return SQS's event for one group's messages, each new; together they name each company once."""
-    records = []
+    bodies = []
     begin = 0
     for size in sizes:
+        said = {} if run is None else {"run": run}
         body = RecordsSynced(
             id=uuid4(),
             workspace_connector_id=connector.id,
             direction="input",
             records=[{"type": "company", "id": company.id} for company in companies[begin : begin + size]],
             occurred_at="2026-05-10T08:14:22.000Z",
+            **said,
         )
         begin += size
-        records.append(
+        bodies.append(body.entry().body)
+    return event_of(connector.id, bodies)
+
+
+def event_of(group: UUID, bodies: Iterable[str]) -> dict[str, Any]:
+    """Return SQS's event for one group's messages."""
+    return {
+        "Records": [
             {
                 "messageId": str(uuid4()),
                 "receiptHandle": "receipt",
-                "body": body.entry().body,
+                "body": body,
                 "attributes": {
                     "ApproximateReceiveCount": "1",
                     "SentTimestamp": "1778400862113",
-                    "MessageGroupId": str(connector.id),
+                    "MessageGroupId": str(group),
                 },
                 "messageAttributes": {},
                 "eventSource": "aws:sqs",
                 "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:wellspring-sync.fifo",
                 "awsRegion": "eu-west-1",
             }
-        )
-    return {"Records": records}
+            for body in bodies
+        ]
+    }

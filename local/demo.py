@@ -44,6 +44,13 @@ JOIN core_api.workspaces AS workspace ON workspace.pk = choice.workspace_pk
 JOIN core_api.providers AS provider ON provider.pk = choice.provider_pk
 WHERE NOT choice.is_selected AND choice.deleted_at IS NULL AND choice.updated_at = choice.created_at
 """
+# The runs whose `run.completed` was taken, or that are over without it.
+_ENDED = """
+SELECT connector.id::text, old.run FROM wellspring.sync_runs AS old
+JOIN core_api.workspace_connectors AS connector ON connector.pk = old.workspace_connector_pk
+WHERE old.completed_by_pk IS NOT NULL OR old.state = 'reverted'
+"""
+_MATCHES = tuple(message["id"] for message in demo_data.matches())
 
 
 @dataclass(frozen=True)
@@ -112,19 +119,27 @@ class Demo:
         return Own(group, not members, choices)
 
     def send_messages(self) -> int:
-        """Send the sync messages whose effect is not in the database; return how many."""
-        messages = [*demo_data.matches(), *demo_data.messages()]
-        done = self._processed([message["id"] for message in messages])
-        missing = [message for message in messages if message["id"] not in done]
+        """Send the matches and runs whose effect is not in the database; return of how many."""
+        done = self._processed(_MATCHES)
+        missing = [message for message in demo_data.matches() if message["id"] not in done]
         Sender(self._queue_url, self._sqs).send(*(entry_of(message) for message in missing))
-        return len(missing)
+        runs = self._missing_runs()
+        for run in runs:
+            run.send(self._queue_url, self._sqs)
+        return len(missing) + len(runs)
 
     def wait(self) -> None:
         """Wait until every message's effect is there; Fault after a minute and a half."""
-        missing = {message["id"] for message in (*demo_data.matches(), *demo_data.messages())}
         self._wait(
-            "the sync consumer has not processed", "messages", lambda: len(missing - self._processed(list(missing)))
+            "the sync consumer has not processed",
+            "matches and runs",
+            lambda: len(_MATCHES) - len(self._processed(_MATCHES)) + len(self._missing_runs()),
         )
+
+    def _missing_runs(self) -> list[demo_data.Sync]:
+        """Return the demo's runs whose end has not come. Whatever became of one since, it is not sent again."""
+        ended = {(connector, run) for connector, run in self._connection.run(_ENDED) or ()}
+        return [run for run in demo_data.runs() if (run.connector, run.name) not in ended]
 
     def _wait(self, complaint: str, names: str, missing: Callable[[], int]) -> None:
         deadline = time.monotonic() + SECONDS_FOR_THE_CONSUMER

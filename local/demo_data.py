@@ -1,18 +1,24 @@
 """Data of the demo: three workspaces, a group of two of them, and what their connectors brought and took.
 
 Every id is fixed and can be read: `01990000-KIND-7000-8000-W…N` is number N of its kind in workspace W (a, b, c). But
-for provenance, and for groups, their members, enrolments and choices of providers: those ids are the server's.
+for provenance, and for groups, their members, enrolments and choices of providers: those ids are the server's; and for
+messages of runs, whose ids the producer derives.
 """
 
 import csv
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from wellspring.example_ids import demo_id
 from wellspring.resources import Resource, ledgers, records, resource_of
-from wellspring_producer.messages import ProvidersMatched, RecordsSynced
+from wellspring_producer import Connector as Producer
+from wellspring_producer import Snapshot
+from wellspring_producer.messages import Direction, ProvidersMatched, RecordsSynced
+from wellspring_producer.sending import Sqs
 
 OCCURRED_AT = "2026-05-10T08:14:22.000Z"
 
@@ -102,7 +108,7 @@ class Connector:
     number: int
     name: str
     provider: str
-    direction: str
+    direction: Direction
     carries: tuple[str, ...]
 
 
@@ -259,8 +265,71 @@ def providers() -> list[Row]:
         ]
 
 
-def messages() -> Iterator[Row]:
-    """Yield the sync messages from which every provenance row of the demo comes, each with a fixed id."""
+@dataclass(frozen=True)
+class Sync:
+    """One run of a connector of the demo.
+
+    Attributes:
+        connector: the workspace connector's id.
+        name: the run's.
+        direction: of its rows.
+        types: it names all there is of them.
+        records: (type, id) of each that it names.
+        gone: (type, id) of what it says to be gone.
+        occurred_at: when it happened.
+    """
+
+    connector: str
+    name: str
+    direction: Direction
+    types: tuple[str, ...]
+    records: tuple[tuple[str, str], ...] = ()
+    gone: tuple[tuple[str, str], ...] = ()
+    occurred_at: str = OCCURRED_AT
+
+    def send(self, queue_url: str, sqs: Sqs) -> None:
+        """Send the run, and complete it."""
+        at = datetime.fromisoformat(self.occurred_at)
+        # Its rows were made just now, and a snapshot ends none that is younger than five minutes: where it names
+        # nothing, the producer's clock is an hour fast.
+        read_since = at if self.records else datetime.now(UTC) + timedelta(hours=1)
+        snapshot = Snapshot(self.direction, self.types, read_since)
+        producer = Producer(queue_url, self.connector, sqs=sqs, progress=lambda _: None)
+        with producer.run(self.name, snapshot=snapshot, occurred_at=at) as run:
+            for type_, id_ in self.records:
+                run.record(type_, id_)
+            for type_, id_ in self.gone:
+                run.invalidate(type_, id_)
+
+    def bodies(self) -> list[Row]:
+        """Return its messages as they are sent, its `run.completed` last."""
+        kept = Kept()
+        self.send("", kept)
+        return kept.bodies
+
+
+class Kept:
+    """Takes messages in the place of SQS, and keeps their bodies."""
+
+    def __init__(self) -> None:
+        self.bodies: list[Row] = []
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[Row]) -> Row:  # noqa: ARG002, N803  boto3's names
+        """Take up to ten messages."""
+        self.bodies += [json.loads(entry["MessageBody"]) for entry in Entries]
+        return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+
+
+# Who tells of one company too many, and who of none: the workspace's letter and the connector's number.
+MISSES_A_MESSAGE, TELLS_NOTHING = ("b", 2), ("a", 4)
+
+
+def runs() -> Iterator[Sync]:
+    """Yield the runs from which every provenance row of the demo comes, and what shows what may become of a run.
+
+    Each connector has one that names all it has. One of them says besides that a company is gone which nobody knows, so
+    that it is not whole; and one tool has answered the next night as if it had nothing, so that its snapshot is held.
+    """
     for workspace in WORKSPACES:
         amounts = {
             "account": len(workspace.accounts),
@@ -268,17 +337,31 @@ def messages() -> Iterator[Row]:
             "people": len(workspace.people),
         }
         for connector in CONNECTORS:
-            if connector.number in workspace.connectors:
-                yield message(
-                    demo_id("message", workspace.letter, connector.number),
-                    demo_id("workspace_connector", workspace.letter, connector.number),
-                    connector.direction,
-                    [
-                        {"type": kind, "id": demo_id(kind, workspace.letter, number)}
-                        for kind in connector.carries
-                        for number in range(1, amounts.get(kind, AMOUNT) + 1)
-                    ],
-                )
+            if connector.number not in workspace.connectors:
+                continue
+            of = (workspace.letter, connector.number)
+            id_ = demo_id("workspace_connector", *of)
+            yield Sync(
+                id_,
+                "2026-05-10-nightly",
+                connector.direction,
+                connector.carries,
+                records=tuple(
+                    (kind, demo_id(kind, workspace.letter, number))
+                    for kind in connector.carries
+                    for number in range(1, amounts.get(kind, AMOUNT) + 1)
+                ),
+                gone=(("company", demo_id("company", workspace.letter, 999)),) if of == MISSES_A_MESSAGE else (),
+            )
+            if of == TELLS_NOTHING:
+                next_night = "2026-05-11T08:14:22.000Z"
+                yield Sync(id_, "2026-05-11-nightly", connector.direction, ("company",), occurred_at=next_night)
+
+
+def messages() -> Iterator[Row]:
+    """Yield the messages of these runs that bring records in or carry them out, each with a fixed id."""
+    for run in runs():
+        yield from (body for body in run.bodies() if body["type"] == "records.synced")
 
 
 def matches() -> Iterator[Row]:

@@ -7,6 +7,7 @@ of the demo by SQL" (contract, section 9). Sums are kept by the tables' triggers
 import json
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
@@ -19,14 +20,14 @@ import pg8000.native
 from local import demo_data, large_data
 from local.errors import Fault
 from local.identity import Identity
-from local.large_data import LETTER, SOURCE
+from local.large_data import SOURCE
 from local.load import load
 from local.posting import Poster
 from local.queue import client
 from local.running import facts
 from local.settings import Settings
 from wellspring.example_ids import demo_id
-from wellspring.resources import ledgers, records
+from wellspring.resources import ledgers, records, resource_of
 from wellspring_producer.messages import entry_of
 from wellspring_producer.sending import MOST_ENTRIES, Sender
 
@@ -39,6 +40,8 @@ GROUPS = {"Southern region": (1, 2, 3), "Northern region": (4,)}
 CHOSEN = 6
 
 _FED = ("workspaces", *(record.table for record in records()), "workspace_connectors", "workspace_memberships")
+# How many messages are done.
+_DONE = "SELECT count(*) FROM wellspring.sync_messages JOIN planned USING (message_id) WHERE outcome <> 'in_progress'"
 _LEDGERS = tuple(ledger.table for ledger in ledgers().values())
 
 
@@ -72,6 +75,7 @@ class LargeDemo:
         self._feed()
         self._sync()
         self._spread()
+        self._last_night()
         self._group()
         return self._counts()
 
@@ -94,33 +98,60 @@ class LargeDemo:
         syncs = large_data.syncs(self._now)
         records = sum(len(sync.body.get("records", ())) for sync in syncs)
         self._say(f"sending {len(syncs):,} sync messages of {records:,} records")
-        sender = Sender(self._stack["queue_url"], client(self._stack["sqs_endpoint_url"]))
-        sent = done = 0
-        for several in batched(syncs, MOST_ENTRIES, strict=False):
-            if sent - done > AHEAD:
-                done = self._wait(sent - AHEAD, len(syncs))
-            sender.send(*(entry_of(sync.body) for sync in several))
-            sent += len(several)
-        self._wait(sent, sent)
-        print(file=sys.stderr)
         self._run("CREATE TEMPORARY TABLE planned (message_id uuid PRIMARY KEY, at timestamptz NOT NULL)")
+        self._send(syncs)
+
+    def _last_night(self) -> None:
+        """Have two tools of each of the owner's workspaces read whole: one lost a few records, one is not well."""
+        self._say("sending last night's snapshots")
+        sent = [
+            large_data.Sync(self._now, body)
+            for workspace in range(1, large_data.OWNERS_WORKSPACES + 1)
+            for connection in large_data.read_whole(workspace)
+            for body in large_data.last_night(connection, self._live(connection), self._now)
+        ]
+        self._send(sent)
+
+    def _live(self, connection: large_data.Connection) -> list[tuple[str, str]]:
+        """Return (type, id) of the records that a connector has live."""
+        return [
+            (type_, id_)
+            for type_ in connection.kind.carries
+            for (id_,) in self._run(
+                f"SELECT DISTINCT record.id::text FROM core_api.{ledgers()[type_].table} AS row"
+                f" JOIN core_api.{resource_of(type_).table} AS record ON record.pk = row.{type_}_pk"
+                " JOIN core_api.workspace_connectors AS connector ON connector.pk = row.workspace_connector_pk"
+                " WHERE connector.id = CAST(:connector AS uuid) AND row.deleted_at IS NULL"
+                " AND row.direction = CAST(:direction AS core_api.direction_enum) ORDER BY 1",
+                connector=connection.id,
+                direction=connection.kind.direction,
+            )
+        ]
+
+    def _send(self, syncs: Sequence[large_data.Sync]) -> None:
+        """Send messages, and wait until all are done."""
         planned = [{"message_id": sync.body["id"], "at": sync.at.isoformat()} for sync in syncs]
         self._run(
             "INSERT INTO planned SELECT message_id, at FROM jsonb_to_recordset(CAST(:rows AS jsonb))"
             " AS row (message_id uuid, at timestamptz) ON CONFLICT DO NOTHING",
             rows=json.dumps(planned),
         )
+        sender = Sender(self._stack["queue_url"], client(self._stack["sqs_endpoint_url"]))
+        sent = done = 0
+        ((before, of),) = self._run(f"SELECT ({_DONE}), (SELECT count(*) FROM planned)")
+        for several in batched(syncs, MOST_ENTRIES, strict=False):
+            if sent - done > AHEAD:
+                done = self._wait(before + sent - AHEAD, of) - before
+            sender.send(*(entry_of(sync.body) for sync in several))
+            sent += len(several)
+        self._wait(of, of)
+        print(file=sys.stderr)
 
     def _wait(self, wanted: int, of: int) -> int:
         """Wait until so many `of` all messages are applied or parked; return how many are."""
         done, moved = -1, time.monotonic()
         while True:
-            (found,) = self._run(
-                "SELECT count(*) FROM wellspring.sync_messages WHERE message_id BETWEEN :first AND :last"
-                " AND outcome <> 'in_progress'",
-                first=demo_id("message", LETTER, 0),
-                last=demo_id("message", LETTER, 10**11 - 1),
-            )[0]
+            ((found,),) = self._run(_DONE)
             _show(found, of)
             if found >= wanted:
                 return int(found)
@@ -174,6 +205,14 @@ class LargeDemo:
                 " WHERE row.pk = told.pk"
             )
         self._run(
+            "UPDATE wellspring.sync_runs AS old SET started_at = told.began,"
+            " completed_at = CASE WHEN old.completed_at IS NOT NULL THEN told.ended END,"
+            " noted = old.noted || jsonb_build_object('at', CAST(told.began AS text))"
+            " FROM (SELECT sync_run_pk, min(received_at) AS began, max(processed_at) AS ended"
+            " FROM wellspring.sync_messages JOIN planned USING (message_id) GROUP BY sync_run_pk) AS told"
+            " WHERE old.pk = told.sync_run_pk"
+        )
+        self._run(
             "UPDATE wellspring.connector_state AS old SET last_synced_at = new.synced, last_changed_at = new.changed,"
             " last_failed_at = new.failed FROM (SELECT workspace_connector_pk,"
             " max(occurred_at) FILTER (WHERE outcome = 'applied' AND message_type = 'records.synced') AS synced,"
@@ -202,8 +241,12 @@ class LargeDemo:
     def _counts(self) -> dict[str, int]:
         tables = (*_FED, *_LEDGERS)
         found = {table: self._run(f"SELECT count(*) FROM core_api.{table}")[0][0] for table in tables}
-        for name, of in (("sync messages", "sync_messages"), ("events of the feed", "pending_events")):
-            rows = self._run(f"SELECT outcome, count(*) FROM wellspring.{of} GROUP BY outcome ORDER BY outcome")
+        for name, of, by in (
+            ("sync messages", "sync_messages", "outcome"),
+            ("runs", "sync_runs", "state"),
+            ("events of the feed", "pending_events", "outcome"),
+        ):
+            rows = self._run(f"SELECT {by}, count(*) FROM wellspring.{of} GROUP BY {by} ORDER BY {by}")
             found |= {f"{name} {outcome}": number for outcome, number in rows}
         return found
 

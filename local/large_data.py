@@ -4,14 +4,16 @@ Everything comes from one seed and has a fixed id, so that sending it again adds
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from local.demo_data import OWNER, Row, message
+from local.demo_data import OWNER, Kept, Row, message
 from wellspring.example_ids import demo_id
+from wellspring_producer import Connector, Snapshot
+from wellspring_producer.messages import Direction, Mode
 
 SOURCE = "/well/large-demo"
 # The small demo has `a` to `c`.
@@ -83,11 +85,11 @@ class Kind:
     number: int
     name: str
     provider: str
-    direction: str
+    direction: Direction
     carries: tuple[str, ...]
 
 
-_ROWS = (
+_ROWS: tuple[tuple[str, str, Direction, tuple[str, ...]], ...] = (
     ("Stripe payments", "stripe", "input", ("company", "account")),
     ("Lemon Squeezy orders", "lemonsqueezy", "input", ("company",)),
     ("Google payments", "google-payment-center", "input", ("account", "company")),
@@ -253,10 +255,7 @@ def _of_connection(connection: Connection, now: datetime, chance: random.Random)
         at = now - timedelta(days=day, hours=chance.uniform(1, 5), minutes=chance.uniform(0, 59))
         number += 1
         brought = _some(connection, chance.randint(2, 14), chance) if place else _first(connection, chance)
-        made = _synced(connection, number, at, brought)
-        if place and place % 9 == 0:
-            made["mode"] = "relink"
-        yield Sync(at, made)
+        yield from _run(connection, at, brought, is_relink=bool(place) and place % 9 == 0)
         if place and place % 7 == 0:
             number += 1
             ended = {"type": "records.invalidated", "direction": None, "records": _some(connection, 3, chance)}
@@ -266,6 +265,43 @@ def _of_connection(connection: Connection, now: datetime, chance: random.Random)
         yield Sync(at, _named(connection, number + 1) | {"type": "connector.disconnected"})
     if connection.rhythm == "failing":
         yield from _failures(connection, number, now, chance)
+
+
+def _run(connection: Connection, at: datetime, records: list[Row], *, is_relink: bool = False) -> Iterator[Sync]:
+    """Yield the messages of a run of some records, and the one that completes it, as the producer sends them."""
+    kept = Kept()
+    producer = Connector("", connection.id, sqs=kept, progress=lambda _: None)
+    mode: Mode = "relink" if is_relink else "append"
+    with producer.run(f"{at:%Y-%m-%dT%H:%M}", direction=connection.kind.direction, mode=mode, occurred_at=at) as run:
+        for record in records:
+            run.record(record["type"], record["id"])
+    yield from (Sync(at + timedelta(seconds=place), body) for place, body in enumerate(kept.bodies))
+
+
+def read_whole(workspace: int) -> Iterator[Connection]:
+    """Yield a workspace's first connectors of these rhythms, where it has them: they are read whole last night."""
+    of_workspace = [connection for connection in connections() if connection.workspace == workspace]
+    for rhythm in ("nightly", "stale"):
+        yield from [connection for connection in of_workspace if connection.rhythm == rhythm][:1]
+
+
+def last_night(connection: Connection, known: Sequence[tuple[str, str]], now: datetime) -> list[Row]:
+    """Return the messages of a run that has just read a tool whole; Wellspring has no rows that are younger.
+
+    Args:
+        connection: a nightly one's tool has lost a record of each twenty; another's answered with the first third.
+        known: (type, id) of the records that it has live.
+        now: when it was read.
+    """
+    kept = Kept()
+    is_well = connection.rhythm == "nightly"
+    found = [each for place, each in enumerate(known) if (place % 20 if is_well else place < len(known) // 3)]
+    snapshot = Snapshot(connection.kind.direction, connection.kind.carries, now)
+    producer = Connector("", connection.id, sqs=kept, progress=lambda _: None)
+    with producer.run(f"{now:%Y-%m-%d} whole", mode="relink", snapshot=snapshot, occurred_at=now) as run:
+        for type_, id_ in found:
+            run.record(type_, id_)
+    return kept.bodies
 
 
 def _days(rhythm: str, chance: random.Random) -> list[int]:
@@ -297,7 +333,11 @@ def _failures(connection: Connection, number: int, now: datetime, chance: random
     )
     for place, wrong in enumerate(chance.sample(bad, chance.randint(1, 3)), 1):
         at = now - timedelta(hours=chance.uniform(1, 40))
-        yield Sync(at, _synced(connection, number + place, at, _some(connection, 4, chance)) | wrong)
+        if "records" in wrong:
+            # A producer does not know that they are unknown; its run is not whole.
+            yield from _run(connection, at, wrong["records"])
+        else:
+            yield Sync(at, _synced(connection, number + place, at, _some(connection, 4, chance)) | wrong)
 
 
 def _first(connection: Connection, chance: random.Random) -> list[Row]:
@@ -331,4 +371,4 @@ def _named(connection: Connection, number: int) -> Row:
 def _synced(connection: Connection, number: int, at: datetime, records: list[Row]) -> Row:
     named = _named(connection, number)
     made = message(named["id"], connection.id, connection.kind.direction, records)
-    return made | {"occurred_at": at.astimezone(UTC).isoformat(timespec="milliseconds"), "run": f"{at:%Y-%m-%d}"}
+    return made | {"occurred_at": at.astimezone(UTC).isoformat(timespec="milliseconds")}

@@ -16,6 +16,8 @@ from wellspring.resources import MESSAGE_REASONS
 
 # What a release answers where the message stays parked, or somebody else was quicker.
 CONFLICT = 409
+# Each is released by its id here, which carries out a snapshot that is held; only who has looked at one does that.
+HELD = "too_many_endings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def of_running_stack(settings: Settings, connector: str, reason: str, *, is_dry:
     Args:
         settings: of the stack.
         connector: id of the workspace connector whose messages; empty for everybody's.
-        reason: why they are parked; empty for whatever reason.
+        reason: why they are parked; empty for whatever reason but `too_many_endings`.
         is_dry: whether they are only counted.
 
     Raises Fault when no stack runs, or it refuses.
@@ -45,6 +47,8 @@ def of_running_stack(settings: Settings, connector: str, reason: str, *, is_dry:
     api = _Api(facts(settings)["api_url"], Identity(settings.state, settings.port).token("pipeline"))
     if reason and reason not in MESSAGE_REASONS:
         raise Fault(f"REASON={reason!r}: a message is parked for one of {', '.join(MESSAGE_REASONS)}")
+    if reason == HELD:
+        raise Fault(f"REASON={reason}: look at each, and release it by its id: POST /v1/sync-messages/ID/release")
     # All first: what is released leaves the list, and what is parked anew is its newest.
     ids = list(_parked(api, connector, reason))
     if is_dry:
@@ -65,7 +69,8 @@ def _parked(api: "_Api", connector: str, reason: str) -> Iterator[str]:
     while path:
         page = api.call("GET", path)
         # Here, because no index has the messages of a reason of all workspaces in this order: the API refuses to.
-        yield from (row["id"] for row in page["data"] if reason in {"", row["attributes"]["reason"]})
+        known = ((row["id"], row["attributes"]["reason"]) for row in page["data"])
+        yield from (id_ for id_, why in known if why == reason or (not reason and why != HELD))
         path = page["links"]["next"]
 
 

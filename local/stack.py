@@ -251,7 +251,7 @@ class Stack:
             demo.wait_for_parents()
             sent = demo.send_messages()
             if sent:
-                self._say(f"waiting for the sync consumer: {sent} messages sent through the queue")
+                self._say(f"waiting for the sync consumer: {sent} matches and runs sent through the queue")
             demo.wait()
             own = demo.lacking()
             if own:

@@ -248,7 +248,7 @@ def bring(url: str, cast: Cast, sends: Sequence[Send]) -> None:
     workspaces = {
         connector: Row("workspace", pks[tenant.workspace], UUID(tenant.workspace))
         for tenant in cast.tenants
-        for connector in (*tenant.connectors, tenant.shared)
+        for connector in (*tenant.connectors, tenant.shared, tenant.whole)
     }
     missing = {send.missing: json.loads(send.text)["workspace_connector_id"] for send in sends if send.missing}
     for record, connector in missing.items():
@@ -277,7 +277,7 @@ def populate(url: str) -> Cast:
 
 def _tenant(world: World, name: str, providers: list[Row], chance: random.Random) -> Tenant:
     workspace = world.workspace(name)
-    ids = [UUID(int=chance.getrandbits(128), version=4) for _ in range(CONNECTORS + 1)]
+    ids = [UUID(int=chance.getrandbits(128), version=4) for _ in range(CONNECTORS + 2)]
     connectors = [world.workspace_connector(workspace, id=id_) for id_ in ids]
     records = [
         *world.companies(workspace, COMPANIES),
@@ -287,12 +287,15 @@ def _tenant(world: World, name: str, providers: list[Row], chance: random.Random
     for record in records[::3]:
         world.provenance(record, connectors[0])
         world.tombstone(world.provenance(record, connectors[0], "output"))
+    for record in records[:COMPANIES]:
+        world.provenance(record, connectors[-1])
     world.choose(workspace, providers[0])
     world.choose(workspace, providers[1], is_selected=True, is_matched=True)
     world.tombstone(world.choose(workspace, providers[2], is_matched=True))
     return Tenant(
         workspace=str(workspace.id),
-        connectors=tuple(str(connector.id) for connector in connectors[:-1]),
-        shared=str(connectors[-1].id),
+        connectors=tuple(str(connector.id) for connector in connectors[:-2]),
+        shared=str(connectors[-2].id),
+        whole=str(connectors[-1].id),
         records=tuple(Record(row.type, str(row.id)) for row in records),
     )

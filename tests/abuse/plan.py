@@ -3,8 +3,9 @@
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from heapq import heappop, heappush
@@ -42,6 +43,11 @@ OF_A_RUN = 0.4
 # How often a connector begins another run; and how often what belongs to a run is of one that was reverted.
 NEW_RUN = 0.15
 OF_A_REVERTED_RUN = 0.1
+# A snapshot that ends something is of a producer whose clock is fast: nothing here is older than five minutes. It
+# leaves out so many companies, and is reverted so often when it is done.
+READ_SINCE = (datetime.now(UTC) + timedelta(hours=12)).isoformat(timespec="milliseconds")
+LEFT_OUT = (0, 1, 2)
+UNDONE = 0.25
 # What a record is made of, by its type: the longest that there is. Whoever says it says the same, so it does not matter
 # who is first.
 ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
@@ -63,11 +69,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A workspace: the messages of `shared` come several times at once, and only append."""
+    """A workspace: messages of `shared` come several times at once, and only append; runs of `whole` are snapshots."""
 
     workspace: str
     connectors: tuple[str, ...]
     shared: str
+    whole: str
     records: tuple[Record, ...]
 
 
@@ -141,11 +148,13 @@ class Group:
         names: the FIFO groups to which each is sent.
         write: makes a good one.
         is_nobodys: its connector is not there, so that all of them are parked.
+        is_spared: whether none of them is poisoned: a run that misses a message ends nothing.
     """
 
     names: tuple[str, ...]
     write: Callable[[], Body]
     is_nobodys: bool = False
+    is_spared: bool = False
 
 
 class Author:
@@ -193,14 +202,15 @@ class Author:
         if body.get("run") in self._reverted_runs[connector]:
             return [Send(name, json.dumps(body), None, "reverted_run") for name in group.names]
         # What is wrong with the end of a run is told in tests/sync: spoilt, it would spoil its run.
-        if self._chance.random() < POISONED and body["type"] != "run.completed":
+        if not group.is_spared and self._chance.random() < POISONED and body["type"] != "run.completed":
             # Of no run: one that is reverted meanwhile would change why it is parked.
             without = {name: value for name, value in body.items() if name != "run" or body["type"] == "sync.reverted"}
             poison = self._poison(without, connector)
             names = group.names if poison.group is None else (poison.group,)
             return [Send(name, poison.text, None, poison.reason, poison.missing) for name in names]
         self._sent[connector].append(body)
-        self._note_run(connector, body)
+        if not group.is_spared:
+            self._note_run(connector, body)
         return [Send(name, json.dumps(body), body) for name in group.names]
 
     def _note_run(self, connector: str, body: Body) -> None:
@@ -227,6 +237,9 @@ class Author:
             for connector in tenant.connectors:
                 groups += [Group((connector,), partial(self._any_of_connector, tenant, connector))]
             groups += [Group((tenant.shared,) * COPIES, partial(self._synced, tenant, tenant.shared))]
+            if "run.completed" in self._types:
+                whole = self._whole(tenant)
+                groups += [Group((tenant.whole,), partial(next, whole), is_spared=True)]
             if "providers.matched" in self._types:
                 groups += [Group((tenant.workspace,), partial(self._matched, tenant))]
         for tenant in self._cast.tenants[:NOBODYS]:
@@ -301,7 +314,7 @@ class Author:
         return [run for run in self._runs[connector] if self._undone.isdisjoint(self._of_runs[connector, run])]
 
     def _completed(self, connector: str, run: str) -> Body:
-        """End a run; with a snapshot perhaps, of a source that was read before anything was there: it ends nothing."""
+        """End a run; perhaps with a snapshot of a source that was read before anything was there: it ends nothing."""
         snapshot = {"direction": "input", "types": ["company"], "read_since": "2026-05-10T08:14:22.000Z"}
         return self._envelope(
             "run.completed",
@@ -309,6 +322,42 @@ class Author:
             run=run,
             message_ids=list(self._of_runs[connector, run]),
             snapshot=self._chance.choice((None, snapshot)),
+            occurred_at="2026-05-10T08:14:22.000Z",
+        )
+
+    def _whole(self, tenant: Tenant) -> Iterator[Body]:
+        """Yield runs that name most of what there is, with other messages between theirs; some are reverted."""
+        companies = [record for record in tenant.records if record.type == "company"]
+        while True:
+            run = f"whole {self._id()}"
+            named = self._chance.sample(companies, len(companies) - self._chance.choice(LEFT_OUT))
+            place = self._chance.randrange(1, len(named))
+            ids = []
+            for part in (named[:place], named[place:]):
+                mode = self._chance.choice(("append", "relink"))
+                body = self._of_whole(tenant, part) | {"run": run, "mode": mode}
+                ids.append(body["id"])
+                yield body
+                # It came meanwhile, and stays.
+                if self._chance.random() < 0.5:
+                    yield self._of_whole(tenant, self._chance.sample(companies, 1))
+            yield self._envelope(
+                "run.completed",
+                workspace_connector_id=tenant.whole,
+                run=run,
+                message_ids=ids,
+                snapshot={"direction": "input", "types": ["company"], "read_since": READ_SINCE},
+                occurred_at="2026-05-10T08:14:22.000Z",
+            )
+            if self._chance.random() < UNDONE:
+                yield self._envelope("sync.reverted", workspace_connector_id=tenant.whole, run=run)
+
+    def _of_whole(self, tenant: Tenant, records: Sequence[Record]) -> Body:
+        return self._envelope(
+            "records.synced",
+            workspace_connector_id=tenant.whole,
+            direction="input",
+            records=[{"type": record.type, "id": record.id} for record in records],
             occurred_at="2026-05-10T08:14:22.000Z",
         )
 
@@ -451,16 +500,17 @@ class Expected:
         self._applied: defaultdict[str, list[str]] = defaultdict(list)
         self._reverted: set[str] = set()
         self._run_of: dict[str, str | None] = {}
+        # Of each run what was live on its connector when it began, and what it has named since.
+        self._there: dict[tuple[str, str], dict[Place, Counter[str]]] = {}
+        self._named_by: defaultdict[tuple[str, str], set[Place]] = defaultdict(set)
+        # How many rows snapshots have ended.
+        self.gone = 0
 
     def apply(self, body: Body) -> None:
         """Do what the message says."""
         match body["type"]:
             case "records.synced":
-                self._bring(body)
-                for place in self._named(body, (body["direction"],)):
-                    if body.get("mode") == "relink":
-                        self._end(place, body["id"])
-                    self._live[place][body["id"]] += 1
+                self._sync(body)
             case "records.invalidated":
                 for place in self._named(body, DIRECTIONS if body["direction"] is None else (body["direction"],)):
                     self._end(place, body["id"])
@@ -471,8 +521,7 @@ class Expected:
             case "sync.reverted":
                 self._revert(body)
             case "run.completed":
-                # What was there before is younger than what it says.
-                pass
+                self._complete(body)
             case other:
                 raise AssertionError(f"nobody has said what {other} does")
         self._applied[body.get("workspace_connector_id", NOBODY)].append(body["id"])
@@ -482,6 +531,36 @@ class Expected:
         for record in body["records"]:
             if "attributes" in record:
                 self.brought.setdefault(Record(record["type"], record["id"]), body["workspace_connector_id"])
+
+    def _sync(self, body: Body) -> None:
+        connector, run, places = (
+            body["workspace_connector_id"],
+            body.get("run"),
+            self._named(body, (body["direction"],)),
+        )
+        if run is not None:
+            live = {place: Counter(writers) for place, writers in self._live.items() if place[2] == connector}
+            self._there.setdefault((connector, run), live)
+            self._named_by[connector, run] |= places
+        self._bring(body)
+        for place in places:
+            if body.get("mode") == "relink":
+                self._end(place, body["id"])
+            self._live[place][body["id"]] += 1
+
+    def _complete(self, body: Body) -> None:
+        """End what was there when the run began, and is still, and what it has not named; none of it was restored."""
+        of, snapshot = (body["workspace_connector_id"], body["run"]), body["snapshot"]
+        if snapshot is None or snapshot["read_since"] != READ_SINCE:
+            # What was there before is younger than what it says.
+            return
+        # Out of order, it may come before its run has begun.
+        for place, writers in self._there.get(of, {}).items():
+            if place[0] in snapshot["types"] and place[3] == snapshot["direction"] and place not in self._named_by[of]:
+                for writer in writers:
+                    if number := self._live[place].pop(writer, 0):
+                        self._dead[place, (writer, body["id"])] += number
+                        self.gone += number
 
     def _end_all(self, body: Body) -> None:
         for place in [place for place in self._live if place[2] == body["workspace_connector_id"]]:

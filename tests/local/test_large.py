@@ -121,6 +121,28 @@ def test_a_running_stack_is_filled_once_and_its_sums_are_those_of_its_rows(
         assert last - first > timedelta(days=300)
         assert days > 30
         assert ended > 0
+        # Its runs are whole, but for what failed; of last night's snapshots one ended a little, one is held.
+        runs = owner.run(
+            "SELECT run.state, ending.reason, run.snapshot IS NULL, count(*), min(run.started_at)"
+            " FROM wellspring.sync_runs AS run"
+            " JOIN wellspring.sync_messages AS ending ON ending.pk = run.completed_by_pk"
+            " WHERE run.run NOT LIKE '%-nightly' GROUP BY 1, 2, 3"
+        )
+        found = {(state, reason, is_delta): (number, began) for state, reason, is_delta, number, began in runs}
+        assert found.keys() == {
+            ("complete", None, True),
+            ("complete", None, False),
+            ("incomplete", "incomplete_run", True),
+            ("incomplete", "too_many_endings", False),
+        }
+        number, began = found["complete", None, True]
+        assert number > 50
+        assert datetime.now(UTC) - began > timedelta(days=300)
+        ended = owner.run(
+            "SELECT sum((ending ->> 'records')::integer) FROM wellspring.sync_runs,"
+            " jsonb_array_elements(snapshot -> 'endings') AS ending WHERE state = 'complete' AND run LIKE '% whole'"
+        )
+        assert ended[0][0] > 0
         parked = owner.run("SELECT DISTINCT reason FROM wellspring.pending_events WHERE outcome = 'parked'")
         # In so small a file a resource and its move come together, and the later state is all there is.
         assert {reason for (reason,) in parked} == {"other_source"}

@@ -158,10 +158,28 @@ def test_groups_and_choices_of_the_demo_come_over_http(stack: StackProcess) -> N
     }
 
 
-def test_every_id_of_the_demo_is_a_uuid_of_version_seven() -> None:
+def test_a_fresh_stack_has_runs_that_are_whole_one_that_is_not_and_a_snapshot_that_is_held(stack: StackProcess) -> None:
+    nights = stack.get("/v1/sync-runs?page[size]=100&include=workspace_connector", "pipeline").json["data"]
+    states = {
+        (run["relationships"]["workspace_connector"]["data"]["id"], run["attributes"]["run"]): run["attributes"]
+        for run in nights
+        if run["attributes"]["run"].endswith("-nightly")
+    }
+    assert states.keys() == {(run.connector, run.name) for run in demo_data.runs()}
+    mail_of_b = states.pop((demo_id("workspace_connector", "b", 2), "2026-05-10-nightly"))
+    crm_of_a = states.pop((demo_id("workspace_connector", "a", 4), "2026-05-11-nightly"))
+    assert {attributes["state"] for attributes in states.values()} == {"complete"}
+    assert (mail_of_b["state"], mail_of_b["messages_expected"], mail_of_b["messages_parked"]) == ("incomplete", 2, 1)
+    assert crm_of_a["state"] == "incomplete"
+    assert crm_of_a["snapshot"]["endings"] == [{"type": "company", "records": 72, "live": 72}]
+
+
+def test_every_id_of_the_demo_is_a_uuid_of_version_seven_or_derived() -> None:
     ids = [row["id"] for rows in demo_data.rows().values() for row in rows if "id" in row]
-    ids += [message["id"] for message in demo_data.messages()]
     assert {uuid.UUID(one).version for one in ids} == {7}
+    derived = [message["id"] for message in demo_data.messages()]
+    assert {uuid.UUID(one).version for one in derived} == {8}
+    ids += derived
     assert len(set(ids)) == len(ids)
 
 
@@ -492,6 +510,10 @@ def test_make_release_tries_parked_messages_again_and_says_how_many_it_released(
     assert parked(stack, waiting) == "applied|"
     assert parked(stack, message) == "parked|tenant_mismatch"
     assert len(stack.get(f"{provenance}?filter[company]={record}", "pipeline").json["data"]) == 1
+    # A snapshot that would end too much is released by its id, or not at all.
+    held = stack.get("/v1/sync-messages?filter[outcome]=parked&filter[reason]=too_many_endings", "pipeline").json
+    assert [each["attributes"]["run"] for each in held["data"]] == ["2026-05-11-nightly"]
+    assert "release it by its id" in make(stack, "release", "REASON=too_many_endings").stderr
     refused = make(stack, "release", "REASON=bored")
     assert refused.returncode != 0
     assert "REASON='bored': a message is parked for one of malformed, " in refused.stderr

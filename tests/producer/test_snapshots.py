@@ -1,6 +1,7 @@
 """Snapshots of the package, applied by the consumer: what is gone ends, and never by a run that broke off."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
@@ -57,3 +58,25 @@ def test_what_a_whole_run_did_not_name_ends_and_a_broken_one_ends_nothing(world:
     consume(sqs)
     assert set(ledger.live()) == {company.id for company in companies[:-1]}
     assert set(ledger.reasons()) == {None}
+
+
+def test_whoever_begins_again_behind_the_end_says_when_the_source_was_read_and_changes_nothing(world: World) -> None:
+    """A crash behind `run.completed`, before anybody noted that it was sent: the guide says what to pass then."""
+    workspace = world.workspace()
+    connector, companies = world.workspace_connector(workspace), world.companies(workspace, 3)
+    world.database.role = CONSUMER
+    ledger, sqs = Ledger(world.database), FakeSqs()
+    sender = Connector(URL, connector.id, sqs=sqs, progress=lambda _: None)
+    noted = Snapshot("input", ["company"], datetime.now(UTC))
+    for _ in range(2):
+        read(sender.run("2026-11-21", snapshot=noted), companies)
+        consume(sqs)
+    assert {message.outcome for message in ledger.messages().values()} == {"applied"}
+    assert len(ledger.messages()) == 2
+    # Of another reading it is another end of the run, which is over: told, and without effect.
+    before = ledger.rows(connector)
+    read(sender.run("2026-11-21", snapshot=WHOLE), companies)
+    consume(sqs)
+    parked = [message.reason for message in ledger.messages().values() if message.outcome == "parked"]
+    assert parked == ["completed_run"]
+    assert ledger.rows(connector) == before

@@ -13,7 +13,7 @@ from local.settings import ROOT
 from tests.support.api import READER, Caller, get
 from tests.support.databases import CONSUMER, Database
 from tests.support.events import load_demo
-from tests.support.queue import completed, consume, disconnected
+from tests.support.queue import consume, disconnected
 from wellspring.example_ids import demo_id
 from wellspring.routes import routes
 
@@ -41,18 +41,9 @@ def synced_demo(database: Database) -> None:
     database.role = CONSUMER
     unknown = [{"type": "company", "id": NOBODY}]
     failed = demo_data.message(NOBODY, PAYROLL, "input", unknown)
-    assert consume(*demo_data.messages(), failed, disconnected(UUID(MAIL))) == []
-    # A run that is whole, and a snapshot that would end all that a connector holds: its producer read nothing.
-    whole = completed(UUID(PAYMENTS), "2026-05-10-nightly")
-    soon = database.owner.exec_driver_sql("SELECT to_json(now() + interval '1 hour')").scalar_one()
-    empty = completed(
-        UUID(CRM),
-        "2026-05-10-nightly",
-        types=["company"],
-        direction="output",
-        read_since=soon,
-    )
-    assert consume(whole, empty) == []
+    for run in demo_data.runs():
+        assert consume(*run.bodies()) == []
+    assert consume(failed, disconnected(UUID(MAIL))) == []
 
 
 @pytest.mark.usefixtures("synced_demo")

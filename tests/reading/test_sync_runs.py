@@ -73,6 +73,18 @@ def test_the_newest_comes_first_and_each_filter_narrows(home: Home, world: World
     assert get(f"{RUNS}?filter[state]=whole", home.caller).status == 400
 
 
+@pytest.mark.parametrize("time", ["completed_at", "occurred_at"])
+def test_by_another_time_than_their_beginning_runs_are_not_found_and_the_answer_says_why(home: Home, time: str) -> None:
+    for caller in (home.caller, READER):
+        beside = f"filter[workspace_connector]={home.connector.id}&filter[{time}][gte]=2026-05-10T08:00:00Z"
+        reply = get(f"{RUNS}?{beside}", caller)
+        assert (reply.status, set(reply.codes)) == (400, {"INVALID_QUERY_PARAMETER"})
+        (error,) = reply.document["errors"]
+        assert error["source"] == {"parameter": f"filter[{time}][gte]"}
+        assert f"No index has sync runs in the order of {time}: ask for a range of started_at." in error["detail"]
+        assert get(f"{RUNS}?sort=-{time}", caller).status == 400
+
+
 def test_it_is_walked_page_by_page_in_both_directions(home: Home) -> None:
     newest = ids(*reversed(home.runs.values()))
     first = get(f"{RUNS}?page[size]=4&page[total]=true", home.caller)

@@ -353,6 +353,38 @@ def test_it_goes_on_after_a_crash(
     sums_are_right(world.database)
 
 
+def test_what_fails_in_the_middle_for_a_reason_of_its_own_is_parked_and_goes_on_when_it_is_released(
+    world: World, ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else may think that its run is being completed: it is incomplete until somebody releases its end."""
+    monkeypatch.setattr(applying, "CHUNK", 2)
+    named, missing = of_run(synced(ours.connector, companies[4:])), of_run(synced(ours.connector, companies[4:]))
+    end = snapshot(ours.connector, named, missing)
+    applied(named, end)
+    assert fate(ledger, end) == ("parked", "incomplete_run")
+    chunk, left = applying._chunk, iter((True, True, False))
+
+    def dies(*given: Any) -> Any:
+        if not next(left, False):
+            raise RuntimeError("Nobody foresaw this.")
+        return chunk(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(applying, "_chunk", dies)
+        # It brings what was missing; the end is released behind the batch.
+        applied(missing)
+    assert fate(ledger, end) == ("parked", "unexpected")
+    assert 0 < ended_by(world, ledger, end) < 4
+    assert run_of(world, ours.connector).state == "incomplete"
+    assert release(ledger, end).status == 200
+    monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
+    settle({}, Context())
+    assert fate(ledger, end) == ("applied", None)
+    assert run_of(world, ours.connector).state == "complete"
+    assert ended_by(world, ledger, end) == 4
+    sums_are_right(world.database)
+
+
 # ---- undone ---------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("by", ["run", "message"])
 def test_a_revert_brings_back_what_it_ended(

@@ -212,10 +212,18 @@ class Parser:
         plain = re.sub(r"\[\d*\]$", "", name)
         if plain != name and reader_of(plain) is not None and self._takes_list(plain):
             return f"{WITH_COMMAS} {plain}=A,B."
+        if (time := self._time_of(name)) is not None and self.resource.times:
+            known_times = " and ".join(self.resource.times)
+            return f"No index has {self.resource.names} in the order of {time}: ask for a range of {known_times}."
         known = [shown for shown, written in self._names() if reader_of(written) is not None]
         family = name.partition("[")[0]
         alike = [other for other in known if other.partition("[")[0] == family]
         return f"There are: {', '.join(alike or known)}."
+
+    def _time_of(self, name: str) -> str | None:
+        """Return the time of the resource that a filter names."""
+        others = {said.name for said in self.resource.attributes if said.kind == "instant"} - {*self.resource.times}
+        return next((time for time in others if name.startswith(f"filter[{time}]")), None)
 
     def _names(self) -> list[tuple[str, str]]:
         """Return every parameter that some operation on the resource takes: as it is told, and one way to write it."""

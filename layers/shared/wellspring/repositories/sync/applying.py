@@ -13,6 +13,7 @@ from wellspring.database import Transaction
 from wellspring.database.flush import Result, Statement, execute_pipelined
 from wellspring.errors import ServiceUnavailable
 from wellspring.repositories.sync import making, messages
+from wellspring.repositories.sync.completing import interrupt
 from wellspring.repositories.sync.ending import Ending, end
 from wellspring.repositories.sync.judging import judge, parked
 from wellspring.repositories.sync.linking import Linking, link
@@ -271,8 +272,11 @@ def park(transaction: Transaction, arrival: Arrival, reason: str) -> Outcome:
     outcome = Outcome(status="parked", reason=reason, problems=(problem,), problem_count=1)
     # What is malformed says which of the claims it is of, too.
     found = next((row[-2:] for rows in parents for row in rows), None)
+    written = messages.write([parked(arrival, was, outcome, found)])
+    if isinstance(arrival.work, Completed):
+        written.append(interrupt(arrival.work, was.pk))
     with messages.claiming():
-        execute_pipelined(transaction, messages.write([parked(arrival, was, outcome, found)]))
+        execute_pipelined(transaction, written)
     return outcome
 
 

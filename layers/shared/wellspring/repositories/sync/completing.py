@@ -103,6 +103,15 @@ def complete_chunk(transaction: Transaction, arrival: Arrival, most: int, limits
     return _Chunk(transaction, arrival, item, taken, most).do(limits)
 
 
+def interrupt(item: Completed, message_pk: int | None) -> Statement:
+    """Return what makes the run incomplete that this `run.completed` was completing, and is parked in the middle of.
+
+    As completing it would take nobody's end any more, its own included.
+    """
+    values = {"connector": item.workspace_connector_id, "run": item.run, "message": message_pk}
+    return Statement(_INTERRUPT, values)
+
+
 def _park(
     transaction: Transaction,
     arrival: Arrival,
@@ -279,6 +288,11 @@ UPDATE {sync_runs}
        occurred_at = CAST(:occurred_at AS timestamptz), completed_by_pk = :message
  WHERE {_OF_RUN}""")
 _BEGIN = text(f"UPDATE {sync_runs} SET state = 'completing' WHERE {_OF_RUN}")
+_INTERRUPT = text(f"""
+UPDATE {sync_runs} SET state = 'incomplete'
+ WHERE run = :run AND state = 'completing' AND completed_by_pk = CAST(:message AS bigint)
+   AND workspace_connector_pk = (
+     SELECT connector.pk FROM {workspace_connectors} AS connector WHERE connector.id = CAST(:connector AS uuid))""")
 _FINISH = text(f"UPDATE {sync_runs} SET state = 'complete', completed_at = now() WHERE {_OF_RUN}")
 # A transaction of the run may have begun some time before the one that made its row, and waited for it.
 _RUN = text(f"SELECT pk, noted, CAST(started_at - interval '1 day' AS text) FROM {sync_runs} WHERE {_OF_RUN}")
