@@ -1,4 +1,4 @@
-"""What a function has imported is not looked at again by the garbage collector."""
+"""Freeze imports (`gc.freeze`): what a function has imported is not looked at again by the garbage collector."""
 
 import gc
 from functools import cache
