@@ -89,7 +89,7 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
         "attributes": {
             said.name: attribute(said)
             for said in resource.attributes
-            if not said.is_kept_back and (primary or not said.kept)
+            if not said.service_only and (primary or not said.kept)
         },
     }
     shown = (said for said in resource.relationships if not said.many and (primary or not said.is_kept))

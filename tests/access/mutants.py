@@ -79,7 +79,7 @@ UNASKED: Mapping[str, str] = {
     "recounting.following": "for operators, past HTTP; it tells connectors to go through, and shows nothing",
     "mending.mend_times": "for operators, past HTTP; it mends times of messages, whoever's they are",
     "ledger.counts.choices": "of the catalogue, which is everybody's",
-    "sync.making.never_there": "for the queue, which is a service; it makes records in the connector's own workspace",
+    "sync.making.creatable_records": "for the queue, which is a service; of the connector's own workspace",
     "sync.chunks.take_up": "for the queue, which is a service; of one connector that is named by its id",
     "sync.completing.complete_chunk": "for the queue, which is a service; of one connector's own run",
     "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector's own messages",
@@ -105,7 +105,6 @@ UNASKED: Mapping[str, str] = {
         for name in ("end", "lock", "owners")
     },
     "groups.lock_of_membership": "it shows nothing; who may not write comes no further than the row",
-    "audit.add_all": "it shows nothing, and adds what the caller did",
     "ledger.stored_ids.store": "it stores ids that the caller has been shown, and shows nothing",
     "ledger.linkage.linkage": "of groups that the caller has just been shown",
     "health.ping": "no row",
@@ -121,7 +120,7 @@ UNASKED: Mapping[str, str] = {
     "parents.hold_person": "it shows nothing, and locks whom the caller sees",
     **{
         f"feed.pending.{name}": "for the platform's feed, whose events are of no tenant yet"
-        for name in ("come", "count_parked", "dismiss", "expire", "keep", "settle", "take", "take_one", "take_parked")
+        for name in ("come", "dismiss", "expire", "keep", "parked_for", "settle", "take", "take_one")
     },
     "pruning.delete_oldest": "message ids and kept answers, of which nothing is shown",
     "writing.tombstone": "of a row that ledger.one has found and locked for the caller",

@@ -67,7 +67,7 @@ def of_attribute(attribute: Attribute) -> int:
         "problems": PROBLEMS_KEPT * 4 * A_VALUE,
         **dict.fromkeys(("counts", "by_direction", "totals"), (len(records()) + 1) * 4 * A_VALUE),
     }
-    if attribute.is_kept_back:
+    if attribute.service_only:
         return A_VALUE + A_BODY * A_CHARACTER
     if attribute.choices or attribute.name in SHORTER:
         return A_VALUE + max(map(len, attribute.choices), default=SHORTER.get(attribute.name, 0)) * A_CHARACTER

@@ -61,7 +61,7 @@ def test_no_two_workspaces_are_of_one_size_and_each_sync_carries_what_its_connec
 def test_what_is_malformed_is_meant_to_be() -> None:
     entries = [entry_of(sync.body) for sync in large_data.syncs(NOW)]
     arrivals = [messages.arrival(entry.body, group=entry.group) for entry in entries]
-    flaws = Counter(arrival.flaw for arrival in arrivals if arrival.work is None)
+    flaws = Counter(arrival.validation_error for arrival in arrivals if arrival.work is None)
     assert set(flaws) == {"records.synced.direction: literal_error"}
 
 

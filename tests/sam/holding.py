@@ -77,7 +77,7 @@ def holds(owner: FreshDatabase, type_: str, id_: str) -> dict[str, Any]:
     return {
         # What is kept about a connector is no column of its row.
         "attributes": {
-            each.name: _said(row[each.name]) for each in resource.attributes if not (each.is_kept_back or each.kept)
+            each.name: _said(row[each.name]) for each in resource.attributes if not (each.service_only or each.kept)
         },
         "relationships": relationships,
     }

@@ -209,7 +209,7 @@ def test_what_another_makes_between_the_look_and_the_lock_is_no_reason_to_park_a
 ) -> None:
     both, own = new(), new("people")
     body, other = bringing(ours.connector, both, own), bringing(ours.other_connector, both)
-    never_there = making.never_there
+    creatable_records = making.creatable_records
     meanwhile: list[list[int]] = []
 
     def overtaken(*asked: Any) -> Any:
@@ -217,9 +217,9 @@ def test_what_another_makes_between_the_look_and_the_lock_is_no_reason_to_park_a
             meanwhile.append([])
             with ThreadPoolExecutor(1) as threads:
                 assert threads.submit(copy_context().run, consume, other).result(30) == []
-        return never_there(*asked)
+        return creatable_records(*asked)
 
-    monkeypatch.setattr(making, "never_there", overtaken)
+    monkeypatch.setattr(making, "creatable_records", overtaken)
     assert consume(body) == []
     assert meanwhile
     messages = ledger.messages()

@@ -19,7 +19,7 @@ from tests.support.world import World
 from tests.sync.conftest import Ledger, ids, tenant
 from wellspring.database import Transaction
 from wellspring.services.sync import applying
-from wellspring.work import Arrival, Outcome
+from wellspring.work import Outcome, ReceivedMessage
 
 pytestmark = pytest.mark.long
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def test_a_disconnect_of_very_many_rows_is_undone_by_one_message(
     chunks: list[int] = []
     do = applying._chunk
 
-    def counted(transaction: Transaction, arrival: Arrival) -> Outcome:
+    def counted(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
         outcome = do(transaction, arrival)
         chunks.append(outcome.ended + outcome.linked)
         return outcome

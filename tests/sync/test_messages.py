@@ -22,7 +22,7 @@ from wellspring.messages import (
     parse,
 )
 from wellspring.metrics import UNITS
-from wellspring.work import Arrival, Claim, Disconnected, Invalidated, Matched, Synced
+from wellspring.work import Claim, Disconnected, Invalidated, Matched, ReceivedMessage, Synced
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "messages.md").read_text()
 
@@ -330,7 +330,7 @@ def test_of_a_malformed_message_is_kept_what_its_group_agrees_with(text: str, gr
     assert came(text, group).claim == claim
 
 
-def came(text: str, group: str = "group") -> Arrival:
+def came(text: str, group: str = "group") -> ReceivedMessage:
     arrived = arrival(text, group=group)
     assert arrived.work is None
     return arrived

@@ -167,6 +167,22 @@ def test_every_adr_is_in_the_index_and_has_its_parts() -> None:
             assert part in text, f"{path.name} has no {part}"
 
 
+def test_a_decision_that_was_taken_back_says_first_by_which() -> None:
+    pages = {path.name: path.read_text() for path in (ROOT / "docs/adr").glob("0*.md")}
+    found = 0
+    for name, text in pages.items():
+        head, _, body = text.partition("## Context")
+        # "Amended: …" and "taken back …" of a page, each with the decision that it links to first.
+        for changed in re.findall(r"(?:Amended:|[Tt]aken back)[^*]{0,99}?\]\((0[\w-]+\.md)\)", body):
+            found += 1
+            assert f"({changed})" in head, f"{name} does not say first that {changed} has changed it"
+        for replaced in re.findall(r"^Replaces [^;]*", head, re.MULTILINE):
+            for other in re.findall(r"\((0[\w-]+\.md)\)", replaced):
+                found += 1
+                assert f"({name})" in pages[other].partition("## Context")[0], f"{other} does not name {name}"
+    assert found >= 6
+
+
 def test_every_link_of_a_document_leads_somewhere() -> None:
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text()):

@@ -314,7 +314,7 @@ def example_row(type_: str) -> Row:
     resource = resource_of(type_)
     return {
         "id": UUID(id_of(type_)),
-        **{said.name: examples.attribute(said) for said in resource.attributes if not said.is_kept_back},
+        **{said.name: examples.attribute(said) for said in resource.attributes if not said.service_only},
         **{
             f"{relationship.name}_{'ids' if relationship.many else 'id'}": (
                 [id_of(relationship.target)] if relationship.many else id_of(relationship.target)

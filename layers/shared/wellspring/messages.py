@@ -34,13 +34,13 @@ from wellspring.resources import Resource, records
 from wellspring.times import in_utc, is_ahead
 from wellspring.work import (
     TYPES,
-    Arrival,
     Claim,
     Completed,
     Direction,
     Disconnected,
     Invalidated,
     Matched,
+    ReceivedMessage,
     RecordType,
     Reverted,
     Snapshot,
@@ -387,7 +387,7 @@ def parse(body: str) -> Message:
         raise MalformedMessage(_told(error), content if isinstance(content, dict) else {}) from None
 
 
-def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: str | None = None) -> Arrival:
+def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: str | None = None) -> ReceivedMessage:
     """Return what came: a message, or what is none and why.
 
     Args:
@@ -401,7 +401,7 @@ def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: 
     try:
         message = parse(body)
     except MalformedMessage as error:
-        return Arrival(
+        return ReceivedMessage(
             work=None,
             message_id=_readable(_id, error.members, "id"),
             group=group,
@@ -409,10 +409,10 @@ def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: 
             digest=digest,
             sent=sent,
             receives=receives,
-            flaw=error.detail,
+            validation_error=error.detail,
             claim=_claim(error.members, group),
         )
-    return Arrival(
+    return ReceivedMessage(
         work=message.work(group),
         message_id=message.id,
         group=group,

@@ -70,7 +70,7 @@ class Attribute:
         is_everywhere: whether an index has all rows of one value of it together, in the list's order, so that a service
             filters by it without naming a parent.
         is_told: whether a list tells, when asked, which values of it there are: of a catalogue, which is small.
-        is_kept_back: whether it is shown of a resource that a service asks for by its id, and nowhere else.
+        service_only: whether it is shown of a resource that a service asks for by its id, and nowhere else.
         kept: whether it is no column of the table but of what is kept about the row: shown in lists of the type and
             with one of it, elsewhere where `fields` names it, and no part of its ETag. By one that is `sorted` the
             rows of named workspaces are sorted and filtered.
@@ -90,7 +90,7 @@ class Attribute:
     whole: str = ""
     is_everywhere: bool = False
     is_told: bool = False
-    is_kept_back: bool = False
+    service_only: bool = False
     kept: Kept = ""
 
 
@@ -779,7 +779,7 @@ SYNC_MESSAGE = Resource(
             "body",
             "text",
             example='{"type":"records.synced"}',
-            is_kept_back=True,
+            service_only=True,
             description="The message as it was sent, while that is kept; only for services that ask for one by its id.",
         ),
     ),

@@ -31,7 +31,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class ReceivedMessage:
     """A message as it came.
 
     Attributes:
@@ -42,7 +42,7 @@ class Arrival:
         digest: SHA-256 of the body as it was sent first, in hexadecimal.
         sent: when it was sent, in milliseconds since 1970; 0 where nobody says.
         receives: how many times it has been delivered by now.
-        flaw: why it is malformed.
+        validation_error: why it is malformed.
         claim: what can be read of it where it is malformed; nothing that it has an effect by.
         is_confirmed: whether a caller has asked for this one by its id, and was told how much it would end.
     """
@@ -54,7 +54,7 @@ class Arrival:
     digest: str
     sent: int = 0
     receives: int = 1
-    flaw: str = ""
+    validation_error: str = ""
     claim: Claim = Claim()
     is_confirmed: bool = False
 

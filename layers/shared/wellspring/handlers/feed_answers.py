@@ -5,7 +5,7 @@ from typing import Any
 
 from wellspring.access.rules import permit
 from wellspring.errors import raise_all
-from wellspring.handlers import kept
+from wellspring.handlers import parked
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
 from wellspring.jsonapi.body import MetaMember
 from wellspring.jsonapi.documents import document_of_single
@@ -19,17 +19,17 @@ SOURCE = MetaMember("source", "text", longest=2000)
 
 def feed_release() -> LambdaHandler:
     """Return the handler of `POST /v1/feed-events/{id}/release`."""
-    return kept.release_of(ParkedEvents)
+    return parked.release_of(ParkedEvents)
 
 
 def feed_dismiss() -> LambdaHandler:
     """Return the handler of `POST /v1/feed-events/{id}/dismiss`."""
-    return kept.dismiss_of(ParkedEvents)
+    return parked.dismiss_of(ParkedEvents)
 
 
 def feed_release_many() -> LambdaHandler:
     """Return the handler of `POST /v1/feed-events/release`."""
-    return kept.release_many_of(ParkedEvents, SOURCE, oldest_of)
+    return parked.release_many_of(ParkedEvents, SOURCE, oldest_of)
 
 
 def feed_status() -> LambdaHandler:

@@ -34,13 +34,13 @@ from wellspring.observability import describe, fingerprint, logger
 from wellspring.settings import caller_settings, has_reader
 
 type Event = Mapping[str, Any]
-type Answer = dict[str, Any]
+type HttpResponse = dict[str, Any]
 # Contract, section 4. Lambda's own limit is 6 MB (6,291,456 bytes) for all of the answer as a JSON text, in which the
 # body is a string: its quotation marks and backslashes are escaped. "Lambda quotas", invocation payload.
 LARGEST_BODY_BYTES = 5_000_000
 LARGEST_ANSWER_BYTES = 6_000_000
 
-type LambdaHandler = Callable[[Event, object], Answer]
+type LambdaHandler = Callable[[Event, object], HttpResponse]
 
 WITH_DOCUMENT = frozenset({"POST", "PATCH"})
 # Of a write's answer, and of a read that must see the write (docs/adr/0050).
@@ -196,7 +196,7 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
     """
     keep_imports()
 
-    def handler(event: Event, context: object) -> Answer:
+    def handler(event: Event, context: object) -> HttpResponse:
         if not has_reader():
             return answered(event, context)
         with noting() as noted:
@@ -206,7 +206,7 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
             answer["headers"][TOKEN_HEADER.lower()] = noted.token
         return answer
 
-    def answered(event: Event, context: object) -> Answer:
+    def answered(event: Event, context: object) -> HttpResponse:
         deadline = deadline_of(context, RESERVED_OF_A_REQUEST_SECONDS)
         request = Request(event, _request_id(event, context), deadline)
         logger.append_keys(request_id=request.id)
@@ -302,7 +302,7 @@ def _log_fields(request: Request) -> dict[str, object]:
     return {"route": request.event.get("routeKey"), **caller, **request.also_logged}
 
 
-def _failure(request: Request, error: WellspringError) -> Answer:
+def _failure(request: Request, error: WellspringError) -> HttpResponse:
     log = logger.error if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
     codes = sorted({problem.code for problem in error.problems}) if isinstance(error, Problems) else [error.code]
     said = {"status": int(error.status), "code": ", ".join(codes), **_log_fields(request)}
@@ -310,7 +310,7 @@ def _failure(request: Request, error: WellspringError) -> Answer:
     return _rendered(Response(render(error_document(error, request.id)), error.status, headers=error.headers))
 
 
-def _rendered(response: Response) -> Answer:
+def _rendered(response: Response) -> HttpResponse:
     headers = {
         "content-type": response.media_type,
         "vary": "Accept",

@@ -23,7 +23,7 @@ def settler() -> LambdaHandler:
     def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
         if "Verb" in event:
-            return verbs.do(event, deadline_of(context))
+            return verbs.run_command(event, deadline_of(context))
         settled = settling.settle(deadline_of(context), read_kept)
         said: dict[str, object] = {name: {**done.said, "is_all": done.is_all} for name, done in settled.done.items()}
         logger.info("settled", extra=said)

@@ -3,34 +3,34 @@
 from functools import partial
 
 from wellspring import messages
-from wellspring.handlers import kept
+from wellspring.handlers import parked
 from wellspring.handlers.http import LambdaHandler
 from wellspring.ids import parse_id
 from wellspring.jsonapi.body import MetaMember
 from wellspring.services.sync.applying import LAST_RECEIVE
 from wellspring.services.sync.parked import ParkedMessages, oldest_of
-from wellspring.work import Arrival
+from wellspring.work import ReceivedMessage
 
 CONNECTOR = MetaMember("workspace_connector", "text", longest=100)
 
 
 def release() -> LambdaHandler:
     """Return the handler of `POST /v1/sync-messages/{id}/release`."""
-    return kept.release_of(partial(ParkedMessages, read_kept))
+    return parked.release_of(partial(ParkedMessages, read_kept))
 
 
 def dismiss() -> LambdaHandler:
     """Return the handler of `POST /v1/sync-messages/{id}/dismiss`."""
-    return kept.dismiss_of(partial(ParkedMessages, read_kept))
+    return parked.dismiss_of(partial(ParkedMessages, read_kept))
 
 
 def release_many() -> LambdaHandler:
     """Return the handler of `POST /v1/sync-messages/release`."""
     # A snapshot that would end too much is carried out where its message is asked for by its id alone.
     kind = partial(ParkedMessages, read_kept, is_confirmed=False)
-    return kept.release_many_of(kind, CONNECTOR, lambda connector, reason: oldest_of(parse_id(connector), reason))
+    return parked.release_many_of(kind, CONNECTOR, lambda connector, reason: oldest_of(parse_id(connector), reason))
 
 
-def read_kept(body: str, group: str, digest: str | None) -> Arrival:
+def read_kept(body: str, group: str, digest: str | None) -> ReceivedMessage:
     """Return a message that was kept; it comes for the last time, as nobody counts how often it has been tried."""
     return messages.arrival(body, group=group, receives=LAST_RECEIVE, digest=digest)

@@ -8,14 +8,14 @@ from wellspring import metrics
 from wellspring.handlers.queue import Delivery
 from wellspring.observability import logger
 from wellspring.services.sync.applying import UNEXPECTED
-from wellspring.work import PROBLEMS_TOLD, Arrival, Outcome, Problem
+from wellspring.work import PROBLEMS_TOLD, Outcome, Problem, ReceivedMessage
 
 MILLISECONDS = 1000
 
 
 def report(
     deliveries: Sequence[Delivery],
-    arrivals: Sequence[Arrival],
+    arrivals: Sequence[ReceivedMessage],
     outcomes: Sequence[Outcome],
     seconds: float,
 ) -> None:
@@ -52,7 +52,7 @@ def report(
     metrics.emit(values)
 
 
-def _log(delivery: Delivery, arrival: Arrival, outcome: Outcome, counts: Mapping[str, int]) -> None:
+def _log(delivery: Delivery, arrival: ReceivedMessage, outcome: Outcome, counts: Mapping[str, int]) -> None:
     said: dict[str, object] = {
         "sqs_message_id": delivery.sqs_id,
         "message_group": delivery.group,
@@ -83,7 +83,7 @@ def _told(problem: Problem) -> str:
     return problem.id if problem.code == "malformed" else f"{problem.code}: {problem.type} {problem.id}"
 
 
-def _counts(arrival: Arrival, outcome: Outcome) -> dict[str, int]:
+def _counts(arrival: ReceivedMessage, outcome: Outcome) -> dict[str, int]:
     if arrival.work is None:
         return {}
     return {

@@ -19,7 +19,7 @@ from wellspring.services.sync import releasing
 type Event = Mapping[str, Any]
 
 
-def do(event: Event, deadline: Deadline) -> dict[str, object]:
+def run_command(event: Event, deadline: Deadline) -> dict[str, object]:
     """Do what the event asks for by its `Verb`; return what it came to.
 
     Raises:

@@ -300,7 +300,7 @@ class _Shaper:
         self._resource = resource
         shown = [each for each in resource.attributes if fields is None or each.name in fields]
         # What is kept back, or kept about a row, is shown where it was read.
-        self._attributes = [(each.name, _renderer(each), each.is_kept_back or bool(each.kept)) for each in shown]
+        self._attributes = [(each.name, _renderer(each), each.service_only or bool(each.kept)) for each in shown]
         self._relationships: list[tuple[str, _Say]] = [
             (each.name, _to_many(resource, each) if each.many else _to_one(resource, each, primary=primary))
             for each in resource.relationships

@@ -246,7 +246,7 @@ def _among(table: Table, pks: Any) -> Select[Any]:
 def _attributes(resource: Resource, row: FromClause) -> Iterator[tuple[str, Any]]:
     """Yield what a person of the workspace would be shown of a row that is asked for by its id."""
     for said in resource.attributes:
-        if said.kept or said.is_kept_back:
+        if said.kept or said.service_only:
             continue
         column = attribute_column(row, said.column or said.name)
         if resource.tenancy == "message" and said.name == "reason":

@@ -11,8 +11,8 @@ from wellspring.resources import Resource
 
 type Row = Mapping[Any, Any]
 
-# Every larger page asks first, by all its heads' parents, how far it reaches; of others do those that are foreseen
-# (docs/adr/0045).
+# Every larger page asks first, by all its heads' parents, how far it reaches; of others do those that have a
+# bound of the newest rows (docs/adr/0045).
 SMALL_PAGE = 50
 
 

@@ -23,7 +23,6 @@ from wellspring.repositories.sync.messages import Entry, Known
 from wellspring.repositories.sync.resolving import PROVIDER, Resolved, claimants, parent, questions, resolved
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import (
-    Arrival,
     Change,
     Completed,
     Disconnected,
@@ -31,6 +30,7 @@ from wellspring.work import (
     Matched,
     Outcome,
     Problem,
+    ReceivedMessage,
     Reverted,
     Synced,
 )
@@ -50,7 +50,7 @@ class Unit:
     linking: list[Synced] = field(default_factory=list)
     made: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def takes(self, arrival: Arrival) -> bool:
+    def takes(self, arrival: ReceivedMessage) -> bool:
         """Say whether a message may be applied together with those before it; if so it is one of them from now on."""
         names = {arrival.digest, arrival.message_id or arrival.digest}
         if not self.names.isdisjoint(names):
@@ -105,7 +105,7 @@ class Effect:
     makes: frozenset[Named] = frozenset()
 
 
-def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcome]:
+def apply_unit(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> list[Outcome]:
     """Apply the messages of a unit; return an outcome for each.
 
     A message that is done has no effect and no problems, whatever has become of its records since. One that can never
@@ -168,7 +168,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[Arrival]) -> list[Outcom
     return [outcomes[number] for number in range(len(unit))]
 
 
-def _overtaken_here(unit: Sequence[Arrival], known: Sequence[Known]) -> list[Known]:
+def _overtaken_here(unit: Sequence[ReceivedMessage], known: Sequence[Known]) -> list[Known]:
     """Return what is known of messages, each as if those before it in the unit were written down already.
 
     One that was parked and is sent again behind what overtakes it is overtaken, as it is where each comes alone
@@ -209,7 +209,7 @@ def _makeable(
     named = set().union(*missing.values())
     if not named:
         return {}
-    never = making.never_there(transaction, named)
+    never = making.creatable_records(transaction, named)
     # One that is there now, or gone: another message may have made it since it was looked up. Nobody can any more.
     late = [number for number, records in missing.items() if not records <= never]
     if late:
@@ -257,7 +257,7 @@ def _make(transaction: Transaction, applied: dict[int, Effect]) -> dict[int, Cou
     return counts
 
 
-def park(transaction: Transaction, arrival: Arrival, reason: str) -> Outcome:
+def park(transaction: Transaction, arrival: ReceivedMessage, reason: str) -> Outcome:
     """Park a message whose failure is its own, for another reason than what it names.
 
     Raises as `apply_unit` does.
@@ -280,7 +280,7 @@ def park(transaction: Transaction, arrival: Arrival, reason: str) -> Outcome:
     return outcome
 
 
-def _entry(arrival: Arrival, was: Known, effect: Effect, made: Mapping[str, int]) -> Entry:
+def _entry(arrival: ReceivedMessage, was: Known, effect: Effect, made: Mapping[str, int]) -> Entry:
     item = effect.item
     if isinstance(item, Matched):
         counts = {PROVIDER: {"named": item.record_count, "matched": 0}}

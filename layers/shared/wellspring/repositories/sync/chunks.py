@@ -10,7 +10,7 @@ from wellspring.repositories.sync.judging import judge, parked
 from wellspring.repositories.sync.messages import Entry, Known
 from wellspring.repositories.sync.resolving import parent
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Arrival, InChunks, Outcome, Problem
+from wellspring.work import InChunks, Outcome, Problem, ReceivedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class TakenUp:
     answers: Sequence[Result]
 
 
-def take_up(transaction: Transaction, arrival: Arrival, work: InChunks, *more: Statement) -> TakenUp | Outcome:
+def take_up(transaction: Transaction, arrival: ReceivedMessage, work: InChunks, *more: Statement) -> TakenUp | Outcome:
     """Lock a message's connector, and find out how far the message has come.
 
     Args:

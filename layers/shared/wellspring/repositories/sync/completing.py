@@ -24,7 +24,7 @@ from wellspring.repositories.sync.chunks import TakenUp, take_up
 from wellspring.repositories.sync.judging import parked
 from wellspring.repositories.sync.messages import IS_MESSAGE
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Arrival, Completed, Direction, Outcome, Problem, RecordType, Snapshot
+from wellspring.work import Completed, Direction, Outcome, Problem, ReceivedMessage, RecordType, Snapshot
 
 type Progress = dict[str, Any]
 type State = Literal["incomplete", "completing"]
@@ -69,7 +69,7 @@ class _Run:
     since: str
 
 
-def complete_chunk(transaction: Transaction, arrival: Arrival, most: int, limits: Limits) -> Outcome:
+def complete_chunk(transaction: Transaction, arrival: ReceivedMessage, most: int, limits: Limits) -> Outcome:
     """Complete a run, or do the next part of its snapshot.
 
     Args:
@@ -114,7 +114,7 @@ def interrupt(item: Completed, message_pk: int | None) -> Statement:
 
 def _park(
     transaction: Transaction,
-    arrival: Arrival,
+    arrival: ReceivedMessage,
     taken: TakenUp,
     problems: tuple[Problem, ...],
     snapshot: Mapping[str, Any] | None,
@@ -142,7 +142,7 @@ def _shown(snapshot: Snapshot | None, counted: Sequence[Mapping[str, Any]] = ())
     }
 
 
-def _set_state(arrival: Arrival, taken: TakenUp, state: State, snapshot: Mapping[str, Any] | None) -> Statement:
+def _set_state(arrival: ReceivedMessage, taken: TakenUp, state: State, snapshot: Mapping[str, Any] | None) -> Statement:
     item = arrival.work
     if not isinstance(item, Completed):
         raise TypeError(arrival.type)
@@ -163,7 +163,9 @@ def _set_state(arrival: Arrival, taken: TakenUp, state: State, snapshot: Mapping
 class _Chunk:
     """One transaction of a `run.completed` whose messages are all applied."""
 
-    def __init__(self, transaction: Transaction, arrival: Arrival, item: Completed, taken: TakenUp, most: int) -> None:
+    def __init__(
+        self, transaction: Transaction, arrival: ReceivedMessage, item: Completed, taken: TakenUp, most: int
+    ) -> None:
         self._transaction = transaction
         self._arrival = arrival
         self._item = item

@@ -17,7 +17,7 @@ from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.chunks import take_up
 from wellspring.repositories.sync.messages import counted
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Arrival, Disconnected, Outcome, RecordType
+from wellspring.work import Disconnected, Outcome, ReceivedMessage, RecordType
 
 # Nothing has been made before this, by no pk.
 _BEGINNING = ("-infinity", 0)
@@ -25,7 +25,7 @@ _BEGINNING = ("-infinity", 0)
 _THERE = text(messages.THERE)
 
 
-def end_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
+def end_chunk(transaction: Transaction, arrival: ReceivedMessage, most: int) -> Outcome:
     """End the next rows of the connector that a message disconnects.
 
     Args:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from wellspring.repositories.sync.messages import Entry, Known
-from wellspring.work import Arrival, Completed, Matched, Outcome, Problem
+from wellspring.work import Completed, Matched, Outcome, Problem, ReceivedMessage
 
 # What a message of a run is parked for that is over.
 OVER = {"reverted": "reverted_run", "completing": "completed_run", "complete": "completed_run"}
 
 
-def judge(arrival: Arrival, was: Known, problems: Sequence[Problem]) -> Outcome | None:
+def judge(arrival: ReceivedMessage, was: Known, problems: Sequence[Problem]) -> Outcome | None:
     """Return what becomes of a message; None where it is to be applied (contract, section 5).
 
     Args:
@@ -27,7 +27,7 @@ def judge(arrival: Arrival, was: Known, problems: Sequence[Problem]) -> Outcome 
         is_too_old = was.run_state == "expired" and isinstance(arrival.work, Completed)
         of_run = "expired" if is_too_old else OVER.get(was.run_state or "")
     if arrival.work is None:
-        found = (Problem("malformed", "message", arrival.flaw),)
+        found = (Problem("malformed", "message", arrival.validation_error),)
     elif not was.is_same:
         found = (Problem("reused_id", "message", arrival.work.id),)
     elif of_run is not None:
@@ -43,7 +43,7 @@ def judge(arrival: Arrival, was: Known, problems: Sequence[Problem]) -> Outcome 
     return None
 
 
-def parked(arrival: Arrival, was: Known, outcome: Outcome, parent: Sequence[int | None] | None) -> Entry:
+def parked(arrival: ReceivedMessage, was: Known, outcome: Outcome, parent: Sequence[int | None] | None) -> Entry:
     """Return what is written of a message that is parked.
 
     Args:

@@ -41,7 +41,7 @@ class Making:
     values: Mapping[str, str | None]
 
 
-def never_there(transaction: Transaction, named: set[Named]) -> set[Named]:
+def creatable_records(transaction: Transaction, named: set[Named]) -> set[Named]:
     """Lock the types of these records as the feed does, until the transaction ends; return those that were never there.
 
     Raises SQLAlchemy's `DBAPIError`.

@@ -23,7 +23,7 @@ from wellspring.queries import PROBLEMS_KEPT
 from wellspring.repositories.feed.applying import FED
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Arrival, Completed, Problem, Synced
+from wellspring.work import Completed, Problem, ReceivedMessage, Synced
 
 # Two deliveries of a message at the same time: the second one waits at these, and violates one when the first commits.
 _CLAIMED = ("uq_sync_messages_message_id", "uq_sync_messages_digest")
@@ -78,7 +78,7 @@ class Entry:
     """
 
     pk: int
-    arrival: Arrival
+    arrival: ReceivedMessage
     outcome: str
     connector_pk: int | None = None
     workspace_pk: int | None = None
@@ -100,7 +100,7 @@ SELECT true FROM wellspring.lock_connectors(
   NULL)""")
 
 
-def known(arrivals: Sequence[Arrival]) -> Statement:
+def known(arrivals: Sequence[ReceivedMessage]) -> Statement:
     """Ask what is known of messages; answered for each, in their order, with the values of a `Known`."""
     return Statement(
         KNOWN,

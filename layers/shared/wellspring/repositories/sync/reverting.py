@@ -26,7 +26,7 @@ from wellspring.repositories.sync.chunks import take_up
 from wellspring.repositories.sync.judging import parked
 from wellspring.repositories.sync.messages import IS_MESSAGE
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Arrival, Outcome, Problem, RecordType, Reverted
+from wellspring.work import Outcome, Problem, ReceivedMessage, RecordType, Reverted
 
 # Messages that one transaction marks, and looks at.
 MARKED, LOOKED_AT = 1000, 50
@@ -47,7 +47,7 @@ class Target:
     ended_from: str
 
 
-def revert_chunk(transaction: Transaction, arrival: Arrival, most: int) -> Outcome:
+def revert_chunk(transaction: Transaction, arrival: ReceivedMessage, most: int) -> Outcome:
     """Undo the next rows of the messages that a message reverts.
 
     Args:

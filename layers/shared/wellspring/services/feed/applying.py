@@ -29,7 +29,7 @@ CHUNK = 1000
 OUT_OF_TIME = Verdict("returned", reason="OUT_OF_TIME")
 
 # What else is written in the transaction, knowing what became of the events.
-type Beside = Callable[[Transaction, Sequence[Verdict]], None]
+type AfterApply = Callable[[Transaction, Sequence[Verdict]], None]
 
 
 def apply(told: Sequence[Told], deadline: Deadline, *, is_last_try: bool = False) -> list[Verdict]:
@@ -67,7 +67,7 @@ def apply_chunk(told: Sequence[Told], deadline: Deadline, *, is_last_try: bool =
         return [_failed(told[0], error, deadline, is_last_try=is_last_try)]
 
 
-def apply_at_once(told: Sequence[Told], deadline: Deadline, beside: Beside | None = None) -> list[Verdict]:
+def apply_at_once(told: Sequence[Told], deadline: Deadline, after_apply: AfterApply | None = None) -> list[Verdict]:
     """Apply events, all or none of them but for erasures, which come first and each by itself.
 
     Raises what `with_retries` raises.
@@ -80,8 +80,8 @@ def apply_at_once(told: Sequence[Told], deadline: Deadline, beside: Beside | Non
 
     def work(transaction: Transaction, /, *, exclusive: frozenset[str]) -> list[Verdict]:
         verdicts = _apply(transaction, told, erased, exclusive)
-        if beside is not None:
-            beside(transaction, verdicts)
+        if after_apply is not None:
+            after_apply(transaction, verdicts)
         return verdicts
 
     return with_locks(work, deadline)

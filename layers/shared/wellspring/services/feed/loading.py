@@ -134,7 +134,7 @@ def _told_of(line: int, problems: Sequence[Mapping[str, str]]) -> list[Reject]:
 def _apply_chunk(chunk: _Chunk, pk: int, before: int, deadline: Deadline) -> bool:
     """Apply a chunk with its checkpoint; return False where the database refused part of it for the moment."""
 
-    def beside(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
+    def write_checkpoint(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
         parked = [
             reject
             for number, verdict in zip(chunk.numbers, verdicts, strict=True)
@@ -154,7 +154,7 @@ def _apply_chunk(chunk: _Chunk, pk: int, before: int, deadline: Deadline) -> boo
         )
 
     try:
-        apply_at_once(chunk.told, deadline, beside)
+        apply_at_once(chunk.told, deadline, write_checkpoint)
     except (ServiceUnavailable, Overtaken):
         raise
     except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one line only)
@@ -162,7 +162,7 @@ def _apply_chunk(chunk: _Chunk, pk: int, before: int, deadline: Deadline) -> boo
         verdicts = apply_chunk(chunk.told, deadline, is_last_try=True)
         if any(verdict.status == "returned" for verdict in verdicts):
             return False
-        with_retries(partial(beside, verdicts=verdicts), None, deadline)
+        with_retries(partial(write_checkpoint, verdicts=verdicts), None, deadline)
     return True
 
 

@@ -19,7 +19,7 @@ from wellspring.repositories.sync import applying, completing, disconnecting, re
 from wellspring.repositories.sync.applying import Unit
 from wellspring.repositories.sync.completing import Limits
 from wellspring.settings import pipeline_settings
-from wellspring.work import HELD, Arrival, Completed, Disconnected, Outcome, Reverted, Synced
+from wellspring.work import HELD, Completed, Disconnected, Outcome, ReceivedMessage, Reverted, Synced
 
 # Rows of each type of records that one transaction ends: a tenth of a second of work (docs/adr/0012).
 CHUNK = 5000
@@ -31,7 +31,7 @@ UNEXPECTED = "UNEXPECTED"
 LAST_RECEIVE = 4
 
 
-def apply(batch: Sequence[Arrival], deadline: Deadline) -> list[Outcome]:
+def apply(batch: Sequence[ReceivedMessage], deadline: Deadline) -> list[Outcome]:
     """Apply the messages of `batch`, each group's in their order, and return an outcome for each.
 
     A message that can never succeed by itself is parked, and holds up nobody. What the database refuses, and what
@@ -41,7 +41,7 @@ def apply(batch: Sequence[Arrival], deadline: Deadline) -> list[Outcome]:
     return _Batch(batch, deadline).applied()
 
 
-def made_by(batch: Sequence[Arrival], outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+def made_by(batch: Sequence[ReceivedMessage], outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     """Return what others may have waited for, by type and id.
 
     Records that messages may have made: what they bring, of those that made any. And messages, of those that are
@@ -59,7 +59,7 @@ def made_by(batch: Sequence[Arrival], outcomes: Sequence[Outcome]) -> list[tuple
 class _Batch:
     """One batch on its way: a line of messages for each group, of which the first is next."""
 
-    def __init__(self, batch: Sequence[Arrival], deadline: Deadline) -> None:
+    def __init__(self, batch: Sequence[ReceivedMessage], deadline: Deadline) -> None:
         self._batch = batch
         self._deadline = deadline
         self._outcomes: dict[int, Outcome] = {}
@@ -79,11 +79,11 @@ class _Batch:
             self._end_chunks()
         return [self._outcomes.get(number, HELD) for number in range(len(self._batch))]
 
-    def _unit(self) -> dict[int, Arrival]:
+    def _unit(self) -> dict[int, ReceivedMessage]:
         """Return the next messages of all groups that can be applied at once, in their order."""
         unit = Unit()
         waiting: set[str] = set()
-        taken: dict[int, Arrival] = {}
+        taken: dict[int, ReceivedMessage] = {}
         changes = (change for line in self._lines.values() for change in self._changes(line))
         for number, arrival in sorted(changes, key=itemgetter(0)):
             if arrival.group not in waiting and unit.takes(arrival):
@@ -92,14 +92,14 @@ class _Batch:
                 waiting.add(arrival.group)
         return taken
 
-    def _changes(self, line: deque[int]) -> Iterator[tuple[int, Arrival]]:
+    def _changes(self, line: deque[int]) -> Iterator[tuple[int, ReceivedMessage]]:
         """Return what stands before the first disconnect of a line."""
         for number in line:
             if _is_in_chunks(self._batch[number]):
                 return
             yield number, self._batch[number]
 
-    def _apply(self, unit: Mapping[int, Arrival]) -> None:
+    def _apply(self, unit: Mapping[int, ReceivedMessage]) -> None:
         """Apply these messages together, or one by one where that is refused."""
         if not unit:
             return
@@ -114,17 +114,17 @@ class _Batch:
             ((number, arrival),) = unit.items()
             self._settle({number: self._given_up(arrival, _returned(error))})
 
-    def _one_by_one(self, unit: Mapping[int, Arrival]) -> None:
+    def _one_by_one(self, unit: Mapping[int, ReceivedMessage]) -> None:
         for number, arrival in unit.items():
             if self._deadline.has_passed:
                 return
             if number in self._lines.get(arrival.group, ()):
                 self._apply({number: arrival})
 
-    def _apply_together(self, unit: Sequence[Arrival]) -> list[Outcome]:
+    def _apply_together(self, unit: Sequence[ReceivedMessage]) -> list[Outcome]:
         return with_retries(lambda transaction: applying.apply_unit(transaction, unit), PIPELINE_SCOPE, self._deadline)
 
-    def _given_up(self, arrival: Arrival, outcome: Outcome) -> Outcome:
+    def _given_up(self, arrival: ReceivedMessage, outcome: Outcome) -> Outcome:
         """Park a message that fails for a reason of its own, again and again; else return what became of it."""
         if outcome.reason != UNEXPECTED or arrival.receives < LAST_RECEIVE or self._deadline.has_passed:
             return outcome
@@ -145,7 +145,7 @@ class _Batch:
             if not self._lines:
                 return
 
-    def _end_chunk(self, number: int, arrival: Arrival) -> None:
+    def _end_chunk(self, number: int, arrival: ReceivedMessage) -> None:
         try:
             outcome = with_retries(lambda transaction: _chunk(transaction, arrival), PIPELINE_SCOPE, self._deadline)
         except (DatabaseAway, OutcomeUnknown) as error:
@@ -176,7 +176,7 @@ class _Batch:
         self._lines.clear()
 
 
-def apply_one(transaction: Transaction, arrival: Arrival) -> Outcome:
+def apply_one(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
     """Apply a message in a transaction that somebody else ends; of one in chunks, the first chunk.
 
     Raises:
@@ -189,11 +189,11 @@ def apply_one(transaction: Transaction, arrival: Arrival) -> Outcome:
     return outcome
 
 
-def _is_in_chunks(arrival: Arrival) -> bool:
+def _is_in_chunks(arrival: ReceivedMessage) -> bool:
     return isinstance(arrival.work, Disconnected | Reverted | Completed)
 
 
-def _chunk(transaction: Transaction, arrival: Arrival) -> Outcome:
+def _chunk(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
     """Do the next part of a message that is applied in chunks."""
     if isinstance(arrival.work, Completed):
         limits = Limits(percent=pipeline_settings().snapshot_end_limit)

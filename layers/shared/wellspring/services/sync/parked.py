@@ -18,7 +18,7 @@ from wellspring.services.ledger.reading import absent
 from wellspring.services.parked import Oldest, Parked
 from wellspring.services.sync.applying import apply_one
 from wellspring.services.sync.releasing import Read
-from wellspring.work import Arrival
+from wellspring.work import ReceivedMessage
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class ParkedMessages(Parked[releasing.Parked]):
         _lock(transaction, held)
         return releasing.dismiss(transaction, held, note)
 
-    def _arrival(self, held: releasing.Parked) -> Arrival:
+    def _arrival(self, held: releasing.Parked) -> ReceivedMessage:
         return self.read(held.body or "", held.group or "", held.digest)
 
 

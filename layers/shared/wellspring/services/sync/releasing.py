@@ -19,10 +19,10 @@ from wellspring.observability import logger
 from wellspring.repositories.sync import releasing
 from wellspring.services.parked import Released
 from wellspring.services.sync import applying
-from wellspring.work import Arrival, Outcome
+from wellspring.work import Outcome, ReceivedMessage
 
 # Reads a body: the body, its FIFO group, and the digest of what was sent, where that is known.
-type Read = Callable[[str, str, str | None], Arrival]
+type Read = Callable[[str, str, str | None], ReceivedMessage]
 
 # Messages that one statement looks at.
 PAGE = 500
@@ -190,20 +190,20 @@ def _release(pks: Sequence[int], deadline: Deadline, read: Read) -> list[str]:
     return [outcome.status for outcome in _released(pks, deadline, read)[1]]
 
 
-def _released(pks: Sequence[int], deadline: Deadline, read: Read) -> tuple[list[Arrival], list[Outcome]]:
+def _released(pks: Sequence[int], deadline: Deadline, read: Read) -> tuple[list[ReceivedMessage], list[Outcome]]:
     kept = with_retries(partial(releasing.kept, pks=pks), PIPELINE_SCOPE, deadline)
     arrivals = [read(each.body, each.group, each.digest) for each in kept]
     return arrivals, _apply(arrivals, deadline)
 
 
-def _apply(arrivals: list[Arrival], deadline: Deadline) -> list[Outcome]:
+def _apply(arrivals: list[ReceivedMessage], deadline: Deadline) -> list[Outcome]:
     outcomes = applying.apply(arrivals, deadline)
     for arrival, outcome in zip(arrivals, outcomes, strict=True):
         _log(arrival, outcome)
     return outcomes
 
 
-def _log(arrival: Arrival, outcome: Outcome) -> None:
+def _log(arrival: ReceivedMessage, outcome: Outcome) -> None:
     said: dict[str, object] = {
         "message_id": arrival.message_id,
         "message_group": arrival.group,
