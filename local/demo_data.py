@@ -326,15 +326,15 @@ def messages() -> Iterator[Row]:
                     ],
                 )
     for each in AILING:
-        connector = demo_id("workspace_connector", AILING_IN, each.number)
+        of = demo_id("workspace_connector", AILING_IN, each.number)
         for place, days in enumerate(each.syncs):
             company = {"type": "company", "id": demo_id("company", AILING_IN, 1)}
             id_ = demo_id("message", AILING_IN, 10 * each.number + place)
             at = datetime.fromisoformat(OCCURRED_AT) - timedelta(days=days)
-            yield message(id_, connector, CONNECTORS[each.connector - 1].direction, [company], at.isoformat())
+            yield message(id_, of, CONNECTORS[each.connector - 1].direction, [company], at.isoformat())
         if each.health == "disconnected":
             id_ = demo_id("message", AILING_IN, 10 * each.number + 9)
-            yield ConnectorDisconnected(id=id_, workspace_connector_id=connector).members()
+            yield ConnectorDisconnected(id=id_, workspace_connector_id=of).members()
 
 
 def matches() -> Iterator[Row]:

@@ -80,8 +80,8 @@ def _history(drawn: random.Random, rhythm: str, silence: tuple[datetime, datetim
         before = [at for at in kept if at < begin]
         after = [at for at in kept if at >= end]
         if before and after:
-            length = after[0] - before[-1] - VARIES
-            found.append(Outage(before[-1], after[0], length > 2 * max(RHYTHMS[rhythm], DAY / 2)))
+            away_for = after[0] - before[-1] - VARIES
+            found.append(Outage(before[-1], after[0], away_for > 2 * max(RHYTHMS[rhythm], DAY / 2)))
     return History(rhythm, tuple(kept), tuple(found))
 
 

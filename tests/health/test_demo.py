@@ -7,6 +7,7 @@ from tests.support.queue import consume
 from tests.support.world import World
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
+from wellspring.example_ids import demo_id
 from wellspring.resources import HEALTH
 from wellspring.services.feed import applying
 
@@ -18,9 +19,9 @@ def test_the_demo_has_one_of_each_health(world: World) -> None:
     world.database.role = CONSUMER
     for message in demo_data.messages():
         assert consume(message) == []
-    workspace = demo_data.demo_id("workspace", demo_data.AILING_IN)
+    workspace = demo_id("workspace", demo_data.AILING_IN)
     url = f"/v1/workspace-connectors?filter[workspace]={workspace}&page[size]=100"
     said = {item["id"]: item["attributes"]["health"] for item in get(url, READER).data}
     for each in demo_data.AILING:
-        assert said[demo_data.demo_id("workspace_connector", demo_data.AILING_IN, each.number)] == each.health
+        assert said[demo_id("workspace_connector", demo_data.AILING_IN, each.number)] == each.health
     assert set(said.values()) == set(HEALTH)
