@@ -90,11 +90,12 @@ FUNCTIONS: support.Functions = {
       RETURN NEXT;
     END $$""",
         # Nine gaps of ten are no longer than `usual`. Whoever has weekends, or the like, is not late in each of them:
-        # `longest` is at least a tenth more than that.
+        # `longest` is at least a tenth more than that, up to four times
+        # the median: of few gaps one may be an outage.
         "rhythm(syncs timestamptz[])": """
     RETURNS TABLE (usual interval, longest interval) LANGUAGE sql IMMUTABLE ROWS 1 SET search_path = '' AS $$
-      SELECT usual, greatest(interval '1 day', 2 * median, 1.1 * usual)
-        FROM (SELECT percentile_disc(0.9) WITHIN GROUP (ORDER BY gap) AS usual,
+      SELECT least(often, 4 * median), greatest(interval '1 day', 2 * median, least(1.1 * often, 4 * median))
+        FROM (SELECT percentile_disc(0.9) WITHIN GROUP (ORDER BY gap) AS often,
                      percentile_cont(0.5) WITHIN GROUP (ORDER BY gap) AS median
                 FROM (SELECT at - lag(at) OVER (ORDER BY number) AS gap
                         FROM unnest(syncs) WITH ORDINALITY AS sync (at, number)) AS gaps

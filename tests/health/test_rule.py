@@ -95,6 +95,9 @@ class TestTheRhythm:
     def test_does_not_grow_by_one_outage(self, database: Database) -> None:
         assert rhythm(database, *[DAY] * 12, 30 * DAY, *[DAY] * 7) == 2 * DAY
 
+    def test_of_few_gaps_one_outage_counts_for_no_more_than_four_times_the_median(self, database: Database) -> None:
+        assert rhythm(database, 159 * DAY, WEEK, WEEK, WEEK) == 4 * WEEK
+
     def test_knows_of_weekends(self, database: Database) -> None:
         weeks = [DAY, DAY, DAY, DAY, 3 * DAY] * 4
         assert rhythm(database, *weeks) == 3.3 * DAY
