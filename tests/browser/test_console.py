@@ -233,9 +233,7 @@ def test_an_outsider_sees_their_own_workspace_and_learns_nothing_of_others(
 def test_the_views_answer_in_words(console: Console) -> None:
     console.sign_in("owner")
     console.show("connectors")
-    expect(console.lead).to_have_text(
-        re.compile(r"^\d of 5 connectors of Verdier Foods needs? attention\.$")
-    )
+    expect(console.lead).to_have_text(re.compile(r"^\d of 5 connectors of Verdier Foods needs? attention\.$"))
     row = console.page.get_by_role("row", name="Payments")
     expect(row).to_contain_text("3 parked")
     expect(row).to_contain_text("It names a record that is not in this workspace.")
