@@ -50,7 +50,9 @@ SELECT connector.id::text, old.run FROM wellspring.sync_runs AS old
 JOIN core_api.workspace_connectors AS connector ON connector.pk = old.workspace_connector_pk
 WHERE old.completed_by_pk IS NOT NULL OR old.state = 'reverted'
 """
-_MATCHES = tuple(message["id"] for message in demo_data.matches())
+# Those that are of no run.
+_MESSAGES = (*demo_data.matches(), *demo_data.ailing())
+_IDS = tuple(message["id"] for message in _MESSAGES)
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,9 @@ class Demo:
         return Own(group, not members, choices)
 
     def send_messages(self) -> int:
-        """Send the matches and runs whose effect is not in the database; return of how many."""
-        done = self._processed(_MATCHES)
-        missing = [message for message in demo_data.matches() if message["id"] not in done]
+        """Send the messages and runs whose effect is not in the database; return of how many."""
+        done = self._processed(_IDS)
+        missing = [message for message in _MESSAGES if message["id"] not in done]
         Sender(self._queue_url, self._sqs).send(*(entry_of(message) for message in missing))
         runs = self._missing_runs()
         for run in runs:
@@ -132,8 +134,8 @@ class Demo:
         """Wait until every message's effect is there; Fault after a minute and a half."""
         self._wait(
             "the sync consumer has not processed",
-            "matches and runs",
-            lambda: len(_MATCHES) - len(self._processed(_MATCHES)) + len(self._missing_runs()),
+            "messages and runs",
+            lambda: len(_IDS) - len(self._processed(_IDS)) + len(self._missing_runs()),
         )
 
     def _missing_runs(self) -> list[demo_data.Sync]:

@@ -17,7 +17,7 @@ from wellspring.example_ids import demo_id
 from wellspring.resources import Resource, ledgers, records, resource_of
 from wellspring_producer import Connector as Producer
 from wellspring_producer import Snapshot
-from wellspring_producer.messages import Direction, ProvidersMatched, RecordsSynced
+from wellspring_producer.messages import ConnectorDisconnected, Direction, ProvidersMatched, RecordsSynced
 from wellspring_producer.sending import Sqs
 
 OCCURRED_AT = "2026-05-10T08:14:22.000Z"
@@ -126,6 +126,39 @@ CONNECTORS = (
 # How many of a record type there are in a workspace, where no line above says it.
 AMOUNT = 12
 
+
+@dataclass(frozen=True)
+class Ailing:
+    """A connector of the second workspace of which something is to be said: its number, and which connector it is.
+
+    Attributes:
+        number: its own, and that of its first message.
+        connector: of the catalogue.
+        health: what the API says of it.
+        status: as the platform tells it.
+        consent_ends_in: days until the consent that it works by ends.
+        syncs: days before the last sync of the demo on which it synced.
+    """
+
+    number: int
+    connector: int
+    health: str
+    status: str = "active"
+    consent_ends_in: int | None = None
+    syncs: tuple[int, ...] = ()
+
+
+# One of each health but `ok`, which the others have. Who came daily and then not for months is late.
+AILING_IN = "b"
+AILING = (
+    Ailing(11, 1, "new"),
+    Ailing(12, 3, "failing", status="error", syncs=(0,)),
+    Ailing(13, 1, "consent_expired", consent_ends_in=-2, syncs=(0,)),
+    Ailing(14, 2, "consent_expires", consent_ends_in=6, syncs=(0,)),
+    Ailing(15, 2, "late", syncs=(4, 3, 2, 1)),
+    Ailing(16, 4, "disconnected", syncs=(0,)),
+)
+
 # The number of the message that matches a workspace's providers: above those of its connectors.
 MATCHED = 100
 
@@ -182,7 +215,8 @@ def rows() -> dict[str, list[Row]]:
             }
             for of in WORKSPACES
             for number in of.connectors
-        ],
+        ]
+        + [_ailing(each) for each in AILING],
         "workspace_memberships": [
             {
                 "id": demo_id("workspace_membership", letter, number),
@@ -233,6 +267,17 @@ def events() -> Iterator[Row]:
                     f"{name}_id" if name in references else name: value for name, value in row.items() if name != "id"
                 },
             }
+
+
+def _ailing(each: Ailing) -> Row:
+    ends = each.consent_ends_in
+    return {
+        "id": demo_id("workspace_connector", AILING_IN, each.number),
+        "workspace": demo_id("workspace", AILING_IN),
+        "connector": demo_id("connector", "0", each.connector),
+        "status": each.status,
+        **({} if ends is None else {"consent_expires_at": (datetime.now(UTC) + timedelta(days=ends)).isoformat()}),
+    }
 
 
 def _examples(record: Resource) -> list[Row]:
@@ -359,9 +404,24 @@ def runs() -> Iterator[Sync]:
 
 
 def messages() -> Iterator[Row]:
-    """Yield the messages of these runs that bring records in or carry them out, each with a fixed id."""
+    """Yield the messages that bring records in or carry them out: those of the runs, and of who has no runs."""
     for run in runs():
         yield from (body for body in run.bodies() if body["type"] == "records.synced")
+    yield from ailing()
+
+
+def ailing() -> Iterator[Row]:
+    """Yield the messages of the connectors of which something is to be said; they are of no run."""
+    for each in AILING:
+        of = demo_id("workspace_connector", AILING_IN, each.number)
+        for place, days in enumerate(each.syncs):
+            company = {"type": "company", "id": demo_id("company", AILING_IN, 1)}
+            id_ = demo_id("message", AILING_IN, 10 * each.number + place)
+            at = datetime.fromisoformat(OCCURRED_AT) - timedelta(days=days)
+            yield message(id_, of, CONNECTORS[each.connector - 1].direction, [company], at.isoformat())
+        if each.health == "disconnected":
+            id_ = demo_id("message", AILING_IN, 10 * each.number + 9)
+            yield ConnectorDisconnected(id=id_, workspace_connector_id=of).members()
 
 
 def matches() -> Iterator[Row]:
@@ -372,7 +432,9 @@ def matches() -> Iterator[Row]:
         yield ProvidersMatched(id=id_, workspace_id=workspace.id, provider_ids=chosen).members()
 
 
-def message(message_id: str, workspace_connector: str, direction: str, records: list[Row]) -> Row:
+def message(
+    message_id: str, workspace_connector: str, direction: str, records: list[Row], occurred_at: str = OCCURRED_AT
+) -> Row:
     """Return the body of a `records.synced` message."""
     return RecordsSynced(
         id=message_id,
@@ -380,5 +442,5 @@ def message(message_id: str, workspace_connector: str, direction: str, records: 
         direction=direction,
         records=records,
         mode="append",
-        occurred_at=OCCURRED_AT,
+        occurred_at=occurred_at,
     ).members()

@@ -140,5 +140,7 @@ def _set_back(connection: Any) -> None:
     connection.run(
         "UPDATE wellspring.connector_state s SET last_changed_at = s.last_synced_at, last_failed_at = ("
         "SELECT max(m.received_at) FROM wellspring.sync_messages m "
-        "WHERE m.workspace_connector_pk = s.workspace_connector_pk AND m.outcome = 'parked')"
+        "WHERE m.workspace_connector_pk = s.workspace_connector_pk AND m.outcome = 'parked'), applied_at = ("
+        "SELECT max(m.processed_at) FROM wellspring.sync_messages m WHERE m.outcome = 'applied' "
+        "AND m.workspace_connector_pk = s.workspace_connector_pk AND m.message_type = 'records.synced')"
     )

@@ -53,6 +53,10 @@ def _outcomes(document: Any) -> list[tuple[str, str | None]]:
     return [(each["attributes"]["run"], each["attributes"]["reason"]) for each in document["data"]]
 
 
+def _healths(document: Any) -> list[str]:
+    return [each["attributes"]["health"] for each in document["data"]]
+
+
 STRIPE = demo_id("provider", "0", 47)
 # What the answer must show; of what is sent without an answer, what comes of it is seen in the row after it.
 CHECKS: Mapping[str, Check] = {
@@ -60,6 +64,10 @@ CHECKS: Mapping[str, Check] = {
     "Look a company up by its name": lambda said: "Alder Trading" in _names(said),
     "Where did it come from, where did it go?": lambda said: {"Payments", "CRM"} <= _names(said),
     "Did everything sync?": lambda said: len(said["data"]) == 5 and "Payroll" in _names(said),
+    "What is failing?": lambda said: _healths(said) == ["failing"],
+    "What is late?": lambda said: _healths(said) == ["late"],
+    "Who must reconnect soon?": lambda said: _healths(said) == ["consent_expires"],
+    "Whose consent has ended?": lambda said: _healths(said) == ["consent_expired"],
     "What would a disconnect lose?": lambda said: said["data"]["attributes"]["live_rows"]["people"]["input"] == 12,
     "Poll for what has changed": lambda said: len(said["data"]) > 10,
     "See the catalogue": lambda said: "Stripe" in _names(said),
