@@ -53,7 +53,7 @@ milliseconds.
 SIGNING_IN = """\
 An access token (a JWT) of the issuer that this deployment trusts, for its audience: for a person from their sign-in,
 for a service by the client-credentials grant. On a laptop `make token AS=owner` prints one; `AS` may also be `member`,
-`guest`, `outsider`, `pipeline` or `matcher`. Paste it with or without `Bearer` in front.
+`guest`, `outsider`, `operator`, `pipeline` or `matcher`. Paste it with or without `Bearer` in front.
 """
 
 TAGS: Mapping[Policy, str] = {

@@ -105,6 +105,8 @@ UNASKED: Mapping[str, str] = {
         for name in ("end", "lock", "owners")
     },
     "groups.lock_of_membership": "it shows nothing; who may not write comes no further than the row",
+    "audit.of_reading": "it shows nothing, and adds what an operator reads",
+    "parents.is_known": "of who is calling, and of nobody else",
     "audit.add_all": "it shows nothing, and adds what the caller did",
     "ledger.stored_ids.store": "it stores ids that the caller has been shown, and shows nothing",
     "ledger.linkage.linkage": "of groups that the caller has just been shown",

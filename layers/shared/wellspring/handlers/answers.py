@@ -13,9 +13,10 @@ from wellspring.jsonapi.answers import parse_activity, parse_page
 from wellspring.jsonapi.documents import single_document, url_of
 from wellspring.jsonapi.query import parse_view
 from wellspring.queries import ActivityQuery, AnswerQuery
-from wellspring.resources import CONNECTOR_ACTIVITY, CONNECTOR_IMPACT, RECORD_SOURCE, Resource
+from wellspring.resources import CONNECTOR_ACTIVITY, CONNECTOR_IMPACT, RECORD_SOURCE, WORKSPACE_CONNECTOR, Resource
 from wellspring.services import answers
 from wellspring.services.ledger.reading import Page, RowWithIncludes
+from wellspring.services.operators import Reading
 
 
 def activity() -> LambdaHandler:
@@ -24,7 +25,10 @@ def activity() -> LambdaHandler:
     def read(transaction: Transaction, request: Request, query: ActivityQuery) -> Page:
         return answers.connector_activity(transaction, request.principal, query)
 
-    return _pages_of(CONNECTOR_ACTIVITY, parse_activity, read)
+    def read_of(_: Request, query: ActivityQuery) -> Reading:
+        return Reading("list", CONNECTOR_ACTIVITY, workspaces=(query.workspace,) if query.workspace else ())
+
+    return _pages_of(CONNECTOR_ACTIVITY, parse_activity, read, read_of)
 
 
 def sources_of(record: Resource) -> LambdaHandler:
@@ -33,7 +37,10 @@ def sources_of(record: Resource) -> LambdaHandler:
     def read(transaction: Transaction, request: Request, query: AnswerQuery) -> Page:
         return answers.record_sources(transaction, request.principal, record, _id_of(request), query)
 
-    return _pages_of(RECORD_SOURCE, lambda raw_query: parse_page(RECORD_SOURCE, raw_query), read)
+    def read_of(request: Request, _: AnswerQuery) -> Reading:
+        return Reading("sources", record, _id_of(request))
+
+    return _pages_of(RECORD_SOURCE, lambda raw_query: parse_page(RECORD_SOURCE, raw_query), read, read_of)
 
 
 def impact() -> LambdaHandler:
@@ -49,13 +56,20 @@ def impact() -> LambdaHandler:
             url = url_of(request.path, request.raw_query)
             return Response(render(single_document(CONNECTOR_IMPACT, found, view, url)))
 
-        return Plan(lambda transaction: answers.connector_impact(transaction, request.principal, id_), answer)
+        return Plan(
+            lambda transaction: answers.connector_impact(transaction, request.principal, id_),
+            answer,
+            reading=Reading("impact", WORKSPACE_CONNECTOR, id_),
+        )
 
     return jsonapi_handler(operation)
 
 
 def _pages_of[Asked: AnswerQuery](
-    resource: Resource, parse: Callable[[str], Asked], read: Callable[[Transaction, Request, Asked], Page]
+    resource: Resource,
+    parse: Callable[[str], Asked],
+    read: Callable[[Transaction, Request, Asked], Page],
+    read_of: Callable[[Request, Asked], Reading],
 ) -> LambdaHandler:
     """Return the handler of a `GET` that answers with pages.
 
@@ -63,6 +77,7 @@ def _pages_of[Asked: AnswerQuery](
         resource: what they are of.
         parse: what a query string asks for; raises what is wrong with it.
         read: the page of it.
+        read_of: what that is of.
     """
 
     def operation(request: Request) -> Plan[Page]:
@@ -72,6 +87,7 @@ def _pages_of[Asked: AnswerQuery](
             lambda transaction: read(transaction, request, asked),
             lambda page: page_response(request, resource, page, asked.view),
             narrowing=NARROWING,
+            reading=read_of(request, asked),
         )
 
     return jsonapi_handler(operation)

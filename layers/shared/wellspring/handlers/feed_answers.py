@@ -14,6 +14,7 @@ from wellspring.jsonapi.query import no_parameters
 from wellspring.resources import FEED_EVENT, FEED_STATUS
 from wellspring.services.feed import parked
 from wellspring.services.feed.status import status
+from wellspring.services.operators import Reading
 
 SOURCE = MetaMember("source", "text", longest=2000)
 
@@ -51,6 +52,6 @@ def feed_status() -> LambdaHandler:
         def answer(found: Mapping[str, Any]) -> Response:
             return Response(render(document_of_single(FEED_STATUS, found)))
 
-        return Plan(status, answer)
+        return Plan(status, answer, reading=Reading("retrieve", FEED_STATUS))
 
     return jsonapi_handler(operation)
