@@ -11,7 +11,7 @@ from migrations import support
 from migrations.support import READER, build_index, outside_transaction
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

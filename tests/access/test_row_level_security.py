@@ -262,6 +262,17 @@ def test_everything_of_the_feed_is_for_services_and_for_the_feed_itself(scene: S
     assert in_transaction(kept) == 1
 
 
+@of_each_role
+def test_what_is_said_of_all_connectors_together_is_for_services(scene: Scene, role: Role) -> None:
+    def kept(transaction: Transaction) -> int:
+        return int(transaction.execute(text("SELECT count(*) FROM wellspring.fleet")).scalar_one())
+
+    as_role(scene.world.database, role)
+    shown = {name: in_transaction(kept, who.scope) for name, who in scene.people.items()}
+    assert shown == {name: int(who.is_service) for name, who in scene.people.items()}
+    assert in_transaction(kept) == 0
+
+
 @pytest.mark.parametrize("table", [*TABLES, "sync_messages", "sync_runs"])
 def test_an_export_sees_the_workspace_that_it_names_and_nothing_else(scene: Scene, table: str) -> None:
     keep(scene)
@@ -756,7 +767,7 @@ class TestTheCatalogue:
 
     def test_the_ledger_and_what_is_kept_of_it_are_guarded(self, rows: Callable[..., list[tuple[object, ...]]]) -> None:
         guarded = rows("SELECT relnamespace::regnamespace::text, relname FROM pg_class WHERE relrowsecurity")
-        kept = {("wellspring", table) for table in (*KEPT, *OF_FEED, "idempotency_keys")}
+        kept = {("wellspring", table) for table in (*KEPT, *OF_FEED, "fleet", "idempotency_keys")}
         assert set(guarded) == {("core_api", table) for table in TABLES} | kept
 
     def test_one_policy_of_each_table_is_for_callers_and_one_for_what_works_for_no_caller(
@@ -775,9 +786,9 @@ class TestTheCatalogue:
         of_pipeline |= {("workspace_providers", "ALL", (CONSUMER, WRITER), True)}
         # Who keeps a workspace withdraws it from a group that they are not in (revision 0003).
         of_pipeline |= {("workspace_group_workspaces", "UPDATE", (WRITER,), False)}
-        of_callers |= {(table, "SELECT", ROLES, True) for table in KEPT}
+        of_callers |= {(table, "SELECT", ROLES, True) for table in (*KEPT, "fleet")}
         of_callers |= {("idempotency_keys", "ALL", (WRITER,), True)}
-        of_pipeline |= {(table, "ALL", (CONSUMER,), True) for table in KEPT}
+        of_pipeline |= {(table, "ALL", (CONSUMER,), True) for table in (*KEPT, "fleet")}
         of_feed: set[tuple[str, str, tuple[Role, ...], bool]]
         of_feed = {(table, "SELECT", (READER,), True) for table in OF_FEED}
         of_feed |= {(table, "ALL", (FEEDER,), True) for table in OF_FEED}
@@ -863,7 +874,13 @@ class TestTheCatalogue:
                 "lock_connector_of",
                 "recount",
                 "recount_rows",
+                "recount_sums",
+                "recount_health",
                 "mend_times",
+                "judge",
+                "judge_connector",
+                "judge_connectors",
+                "judge_new_connectors",
                 "forget_in_answers",
                 "forget_in_messages",
                 "note_reading",
@@ -905,5 +922,6 @@ class TestTheCatalogue:
             **dict.fromkeys(("said_in", "erased_in"), (CONSUMER, FEEDER)),
             **dict.fromkeys(("recount", "mend_times", "next_message", "lock_fed_types", "add_counts"), (CONSUMER,)),
             **dict.fromkeys(("without_people", "without_erased"), (CONSUMER,)),
+            **dict.fromkeys(("add_syncs", "rhythm", "health_of", "judge_connectors"), (CONSUMER,)),
         }
         assert set(grants) == {(name, role) for name, roles in needed.items() for role in roles}

@@ -26,7 +26,13 @@ PARENTS = DECLARED | {
     "companies": {"name": "text!", "workspace_pk": "bigint!"},
     "accounts": {"account_name": "text!", "currency": "text", "workspace_pk": "bigint!"},
     "connectors": {"name": "text!", "provider": "text", "direction": "core_api.direction_enum"},
-    "workspace_connectors": {"workspace_pk": "bigint!", "connector_pk": "bigint!", "status": "text!"},
+    "workspace_connectors": {
+        "workspace_pk": "bigint!",
+        "connector_pk": "bigint!",
+        "status": "text!",
+        "consent_expires_at": "timestamp(3) with time zone",
+        "health": "text!",
+    },
     "workspace_groups": {"name": "text!", "created_by_pk": "bigint"},
     "workspace_memberships": {
         "people_pk": "bigint!",
@@ -442,7 +448,7 @@ class TestTheFunctionsRoles:
         assert self.granted(catalogue, "wellspring_consumer", "INSERT") == ledgers | messages | runs | sums | made | {
             "wellspring.audit"
         }
-        swept = {"wellspring.endings"}
+        swept = {"wellspring.endings", "wellspring.fleet"}
         assert self.granted(catalogue, "wellspring_consumer", "UPDATE") == ledgers | messages | runs | sums | swept
         assert self.granted(catalogue, "wellspring_consumer", "DELETE") == messages
 

@@ -33,7 +33,7 @@ BOUNDS: dict[str, tuple[int, int]] = {
     # Amazon S3 User Guide, "Object key naming".
     "loads.key": (1024, 1),
     "loads.object_version": (1024, 1),
-    **dict.fromkeys(("outcome", "reason", "type", "missing_type", "status", "role"), CODE),
+    **dict.fromkeys(("outcome", "reason", "type", "missing_type", "status", "role", "health"), CODE),
 }
 
 INDEXED = text("""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -16,11 +17,12 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from wellspring.models.base import INFRASTRUCTURE, direction_enum, instant, metadata
 from wellspring.models.walks import ListIndex
@@ -217,6 +219,38 @@ connector_state = Table(
     Column("last_failed_at", instant),
     _count("parked_messages"),
     _count("live_rows"),
+    # What is known of its rhythm: the last 21 syncs, and a number for the run of each, NULL where it has none.
+    Column("syncs", ARRAY(instant), nullable=False, server_default=text("'{}'")),
+    Column("sync_runs", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
+    # When the next one comes as a rule, and when it is late.
+    Column("due_at", instant),
+    Column("expected_by", instant),
+    # Of its last complete run.
+    Column("complete_through", instant),
+    # By our clock: when the last `records.synced` was applied, and the last message where that is a disconnect.
+    Column("applied_at", instant),
+    Column("disconnected_at", instant),
+    # NULL until something was said of it. What holds, and when that changes by itself, or earlier.
+    Column("health_reasons", JSONB),
+    Column("health_changes_at", instant),
+    Index(
+        "idx_connector_state_health_changes",
+        "health_changes_at",
+        postgresql_where=text("health_changes_at IS NOT NULL"),
+    ),
+    schema=INFRASTRUCTURE,
+)
+
+# One row: what is said of all connectors together (docs/adr/0052).
+fleet = Table(
+    "fleet",
+    metadata,
+    Column("pk", SmallInteger, primary_key=True, autoincrement=False, server_default=text("1")),
+    # Most of those that were due have not come: nobody becomes late.
+    Column("is_silent", Boolean, nullable=False, server_default=text("false")),
+    Column("silent_since", instant),
+    Column("silent_until", instant),
+    CheckConstraint("pk = 1", name="one"),
     schema=INFRASTRUCTURE,
 )
 
