@@ -65,6 +65,7 @@ TAGS: Mapping[Policy, str] = {
     "message": "What syncs brought: each message of the sync queue, what it did, or why it waits.",
     "run": "Whether a sync came whole, and what its snapshot ended.",
     "feed": "What the platform's feed brought that waits or is parked, and how far it is; for services.",
+    "fleet": "All workspaces at a glance; for services and operators.",
     "none": "The service itself.",
 }
 
@@ -139,6 +140,11 @@ _PERMISSIONS: Mapping[tuple[str, str], str] = {
     ("feed", "status"): (
         "For services with `system:read`. `lag_seconds` is how long the oldest event that waits has waited. `waiting` "
         f"and `parked` are counted up to {MAX_TOTAL}."
+    ),
+    ("fleet", "status"): (
+        "For services with `system:read`, and for operators. It is counted each minute, at `as_of`. Messages and runs are "
+        f"counted up to {MAX_TOTAL} of each, and the 500 tools with most connectors that fail, are late or lack a consent "
+        "are told. A `disconnected` connector is one that its last message disconnected."
     ),
     ("feed", "release"): (
         "For services with `sync:write`. The event is tried again, and shown as it is then: `applied`, or still "

@@ -1,8 +1,11 @@
-"""Operators are people who see what a service sees, and each look beyond their own workspaces is kept (docs/adr/0053).
+"""Operators are people who see what a service sees, and begin with the fleet (docs/adr/0053).
 
 A transaction of theirs works for `operator:ID`, which only the reader's role may say: it can write nothing, whatever a
 statement asks for. What they looked at is a row of `wellspring.audit`, which the reader's role adds by a function that
 takes who it was from the transaction.
+
+What they begin with is counted each minute into the one row of `wellspring.fleet`; connectors are listed by how well they
+are, in all workspaces, one tool's or all.
 """
 
 from alembic import op
@@ -45,6 +48,16 @@ def functions(refused: str, is_operator: str) -> tuple[str, ...]:
     )
 
 
+LIVE = "WHERE deleted_at IS NULL"
+INDEXES = {
+    "idx_audit_workspace_id_created_at": ("wellspring.audit", "(workspace_id, created_at)"),
+    "idx_workspace_connectors_health_live": ("core_api.workspace_connectors", f"(health, created_at, pk) {LIVE}"),
+    "idx_workspace_connectors_connector_health_live": (
+        "core_api.workspace_connectors",
+        f"(connector_pk, health, created_at, pk) {LIVE}",
+    ),
+}
+
 FUNCTIONS: support.Functions = {
     (READER,): {
         # A row for each workspace that was named, or one where none was. Nobody is noted who is not there any more.
@@ -67,15 +80,22 @@ FUNCTIONS: support.Functions = {
 
 
 def upgrade() -> None:
+    op.execute(
+        "ALTER TABLE wellspring.fleet ADD COLUMN as_of timestamptz(3), ADD COLUMN counted jsonb NOT NULL DEFAULT '{}'"
+    )
     op.execute("ALTER TABLE wellspring.audit ALTER COLUMN resource_id DROP NOT NULL, ADD COLUMN workspace_id uuid")
     for function in functions(REFUSED, f" OR starts_with({SCOPE}, {OPERATOR})"):
         op.execute(f"CREATE OR REPLACE FUNCTION wellspring.{function}")
     support.create_functions(FUNCTIONS)
     with outside_transaction():
-        build_index("idx_audit_workspace_id_created_at", "wellspring.audit", "(workspace_id, created_at)")
+        for name, (table, covers) in INDEXES.items():
+            build_index(name, table, covers)
 
 
 def downgrade() -> None:
+    for name, (table, _) in INDEXES.items():
+        op.execute(f"DROP INDEX {table.partition('.')[0]}.{name}")
+    op.execute("ALTER TABLE wellspring.fleet DROP COLUMN as_of, DROP COLUMN counted")
     support.drop_functions(FUNCTIONS)
     for function in functions("", ""):
         op.execute(f"CREATE OR REPLACE FUNCTION wellspring.{function}")

@@ -150,6 +150,8 @@ def rule_of(route: Route) -> str:
         ("feed", "list"): "the feed",
         ("feed", "retrieve"): "the feed",
         ("feed", "status"): "the feed",
+        # Who sees the one sees the other.
+        ("fleet", "status"): "the feed",
     }.get((_kind(route.resource), route.operation), "rows" if route.operation == "list" else "a row")
 
 

@@ -30,8 +30,8 @@ def permit(principal: Principal, policy: Policy, action: Action) -> None:
     Raises:
         Forbidden: the caller may do it to none.
     """
-    if policy == "feed":
-        _permit_feed(principal, action)
+    if policy in {"feed", "fleet"}:
+        _permit_platform(principal, policy, action)
     elif action == "read":
         if not isinstance(principal, Person):
             _require_scope(principal, READ)
@@ -49,9 +49,10 @@ def permit(principal: Principal, policy: Policy, action: Action) -> None:
         raise Forbidden("Only a person makes and keeps groups, and decides about their members and workspaces.")
 
 
-def _permit_feed(principal: Principal, action: Action) -> None:
+def _permit_platform(principal: Principal, policy: Policy, action: Action) -> None:
     if isinstance(principal, Person):
-        raise Forbidden("Only services and operators see the platform's feed.")
+        seen = "the platform's feed" if policy == "feed" else "the fleet"
+        raise Forbidden(f"Only services and operators see {seen}.")
     _require_scope(principal, READ if action == "read" else WRITE_PROVENANCE)
 
 

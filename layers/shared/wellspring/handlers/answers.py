@@ -1,6 +1,7 @@
 """What is answered from sums and from several rows: pages, and one resource that has no row (contract, section 7)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 from wellspring.access.rules import permit
@@ -10,11 +11,19 @@ from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jso
 from wellspring.handlers.reading import NARROWING, page_response
 from wellspring.ids import parse_id
 from wellspring.jsonapi.answers import parse_activity, parse_page
-from wellspring.jsonapi.documents import single_document, url_of
-from wellspring.jsonapi.query import parse_view
+from wellspring.jsonapi.documents import document_of_single, single_document, url_of
+from wellspring.jsonapi.query import no_parameters, parse_view
 from wellspring.queries import ActivityQuery, AnswerQuery
-from wellspring.resources import CONNECTOR_ACTIVITY, CONNECTOR_IMPACT, RECORD_SOURCE, WORKSPACE_CONNECTOR, Resource
+from wellspring.resources import (
+    CONNECTOR_ACTIVITY,
+    CONNECTOR_IMPACT,
+    FLEET,
+    RECORD_SOURCE,
+    WORKSPACE_CONNECTOR,
+    Resource,
+)
 from wellspring.services import answers
+from wellspring.services import fleet as fleet_service
 from wellspring.services.ledger.reading import Page, RowWithIncludes
 from wellspring.services.operators import Reading
 
@@ -61,6 +70,31 @@ def impact() -> LambdaHandler:
             answer,
             reading=Reading("impact", WORKSPACE_CONNECTOR, id_),
         )
+
+    return jsonapi_handler(operation)
+
+
+def fleet() -> LambdaHandler:
+    """Return the handler of `GET /v1/fleet`."""
+    return status_of(FLEET, fleet_service.told)
+
+
+def status_of(resource: Resource, read: Callable[[Transaction], Mapping[str, Any]]) -> LambdaHandler:
+    """Return the handler of a `GET` of what there is one of.
+
+    Args:
+        resource: what.
+        read: its attributes.
+    """
+
+    def operation(request: Request) -> Plan[Mapping[str, Any]]:
+        permit(request.principal, resource.policy, "read")
+        raise_all(no_parameters(request.raw_query))
+
+        def answer(found: Mapping[str, Any]) -> Response:
+            return Response(render(document_of_single(resource, found)))
+
+        return Plan(read, answer, reading=Reading("retrieve", resource))
 
     return jsonapi_handler(operation)
 
