@@ -7,12 +7,13 @@ for provenance, and for groups, their members, enrolments and choices of provide
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from wellspring.example_ids import demo_id
 from wellspring.resources import Resource, ledgers, records, resource_of
-from wellspring_producer.messages import ProvidersMatched, RecordsSynced
+from wellspring_producer.messages import ConnectorDisconnected, ProvidersMatched, RecordsSynced
 
 OCCURRED_AT = "2026-05-10T08:14:22.000Z"
 
@@ -124,6 +125,39 @@ CONNECTORS = (
 # How many of a record type there are in a workspace, where no line above says it.
 AMOUNT = 12
 
+
+@dataclass(frozen=True)
+class Ailing:
+    """A connector of the second workspace of which something is to be said: its number, and which connector it is.
+
+    Attributes:
+        number: its own, and that of its first message.
+        connector: of the catalogue.
+        health: what the API says of it.
+        status: as the platform tells it.
+        consent_ends_in: days until the consent that it works by ends.
+        syncs: days before the last sync of the demo on which it synced.
+    """
+
+    number: int
+    connector: int
+    health: str
+    status: str = "active"
+    consent_ends_in: int | None = None
+    syncs: tuple[int, ...] = ()
+
+
+# One of each health but `ok`, which the others have. Who came daily and then not for months is late.
+AILING_IN = "b"
+AILING = (
+    Ailing(11, 1, "new"),
+    Ailing(12, 3, "failing", status="error", syncs=(0,)),
+    Ailing(13, 1, "consent_expired", consent_ends_in=-2, syncs=(0,)),
+    Ailing(14, 2, "consent_expires", consent_ends_in=6, syncs=(0,)),
+    Ailing(15, 2, "late", syncs=(4, 3, 2, 1)),
+    Ailing(16, 4, "disconnected", syncs=(0,)),
+)
+
 # The number of the message that matches a workspace's providers: above those of its connectors.
 MATCHED = 100
 
@@ -180,7 +214,8 @@ def rows() -> dict[str, list[Row]]:
             }
             for of in WORKSPACES
             for number in of.connectors
-        ],
+        ]
+        + [_ailing(each) for each in AILING],
         "workspace_memberships": [
             {
                 "id": demo_id("workspace_membership", letter, number),
@@ -233,6 +268,17 @@ def events() -> Iterator[Row]:
             }
 
 
+def _ailing(each: Ailing) -> Row:
+    ends = each.consent_ends_in
+    return {
+        "id": demo_id("workspace_connector", AILING_IN, each.number),
+        "workspace": demo_id("workspace", AILING_IN),
+        "connector": demo_id("connector", "0", each.connector),
+        "status": each.status,
+        **({} if ends is None else {"consent_expires_at": (datetime.now(UTC) + timedelta(days=ends)).isoformat()}),
+    }
+
+
 def _examples(record: Resource) -> list[Row]:
     """Return records of a type that has no names of its own here: as its example, numbered."""
     texts = [said for said in record.attributes if said.kind == "text"]
@@ -283,6 +329,16 @@ def messages() -> Iterator[Row]:
                         for number in range(1, amounts.get(kind, AMOUNT) + 1)
                     ],
                 )
+    for each in AILING:
+        connector = demo_id("workspace_connector", AILING_IN, each.number)
+        for place, days in enumerate(each.syncs):
+            company = {"type": "company", "id": demo_id("company", AILING_IN, 1)}
+            id_ = demo_id("message", AILING_IN, 10 * each.number + place)
+            at = datetime.fromisoformat(OCCURRED_AT) - timedelta(days=days)
+            yield message(id_, connector, CONNECTORS[each.connector - 1].direction, [company], at.isoformat())
+        if each.health == "disconnected":
+            id_ = demo_id("message", AILING_IN, 10 * each.number + 9)
+            yield ConnectorDisconnected(id=id_, workspace_connector_id=connector).members()
 
 
 def matches() -> Iterator[Row]:
@@ -293,7 +349,9 @@ def matches() -> Iterator[Row]:
         yield ProvidersMatched(id=id_, workspace_id=workspace.id, provider_ids=chosen).members()
 
 
-def message(message_id: str, workspace_connector: str, direction: str, records: list[Row]) -> Row:
+def message(
+    message_id: str, workspace_connector: str, direction: str, records: list[Row], occurred_at: str = OCCURRED_AT
+) -> Row:
     """Return the body of a `records.synced` message."""
     return RecordsSynced(
         id=message_id,
@@ -301,5 +359,5 @@ def message(message_id: str, workspace_connector: str, direction: str, records: 
         direction=direction,
         records=records,
         mode="append",
-        occurred_at=OCCURRED_AT,
+        occurred_at=occurred_at,
     ).members()

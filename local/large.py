@@ -175,9 +175,17 @@ class LargeDemo:
             )
         self._run(
             "UPDATE wellspring.connector_state AS old SET last_synced_at = new.synced, last_changed_at = new.changed,"
-            " last_failed_at = new.failed FROM (SELECT workspace_connector_pk,"
+            " last_failed_at = new.failed, applied_at = new.applied,"
+            " (syncs, sync_runs) = (SELECT known_syncs, known_runs"
+            "    FROM wellspring.add_syncs('{}', '{}', new.times, new.runs))"
+            " FROM (SELECT workspace_connector_pk,"
             " max(occurred_at) FILTER (WHERE outcome = 'applied' AND message_type = 'records.synced') AS synced,"
             " max(processed_at) FILTER (WHERE outcome = 'applied') AS changed,"
+            " max(processed_at) FILTER (WHERE outcome = 'applied' AND message_type = 'records.synced') AS applied,"
+            " array_agg(occurred_at ORDER BY occurred_at)"
+            "    FILTER (WHERE outcome = 'applied' AND message_type = 'records.synced') AS times,"
+            " array_agg(run ORDER BY occurred_at)"
+            "    FILTER (WHERE outcome = 'applied' AND message_type = 'records.synced') AS runs,"
             " max(received_at) FILTER (WHERE outcome = 'parked') AS failed"
             " FROM wellspring.sync_messages JOIN planned USING (message_id) GROUP BY workspace_connector_pk) AS new"
             " WHERE old.workspace_connector_pk = new.workspace_connector_pk"

@@ -142,9 +142,9 @@ _PERMISSIONS: Mapping[tuple[str, str], str] = {
         f"and `parked` are counted up to {MAX_TOTAL}."
     ),
     ("fleet", "status"): (
-        "For services with `system:read`, and for operators. It is counted each minute, at `as_of`. Messages and runs are "
-        f"counted up to {MAX_TOTAL} of each, and the 500 tools with most connectors that fail, are late or lack a consent "
-        "are told. A `disconnected` connector is one that its last message disconnected."
+        "For services with `system:read`, and for operators. It is counted each minute, at `as_of`. Messages and runs "
+        f"are counted up to {MAX_TOTAL} of each, and the 500 tools with most connectors that fail, are late or lack a "
+        "consent are told. A `disconnected` connector is one that its last message disconnected."
     ),
     ("feed", "release"): (
         "For services with `sync:write`. The event is tried again, and shown as it is then: `applied`, or still "

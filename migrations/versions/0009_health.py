@@ -10,7 +10,7 @@ and when the verdict changes by itself, are in `connector_state`.
 from alembic import op
 
 from migrations import support
-from migrations.support import CONSUMER, IS_SERVICE, LIVE, READER, WRITER, outside_transaction
+from migrations.support import CONSUMER, FEEDER, IS_SERVICE, LIVE, READER, WRITER, outside_transaction
 
 revision = "0009"
 down_revision = "0008"
@@ -270,10 +270,7 @@ TRIGGERS = {
       EXECUTE FUNCTION wellspring.judge_connector()""",
 }
 
-# Of each connector its newest thousand messages: of one that syncs in many it is fewer gaps. So many connectors at a
-# time, each in a statement with its own timeout.
-CHUNK = 5000
-LAST = f"SELECT coalesce(max(workspace_connector_pk), 0) FROM {STATE}"
+# Of each connector its newest 200 messages, to be quick: of one that syncs in many it is fewer gaps.
 FILL = f"""
 UPDATE {STATE} AS state
    SET (syncs, sync_runs) = (
@@ -284,8 +281,8 @@ UPDATE {STATE} AS state
                           WHERE message.workspace_connector_pk = state.workspace_connector_pk
                             AND message.occurred_at IS NOT NULL AND message.message_type = 'records.synced'
                             AND message.outcome = 'applied'
-                          ORDER BY message.occurred_at DESC, message.pk DESC LIMIT 1000) AS newest) AS found,
-                wellspring.add_syncs('{{{{}}}}', '{{{{}}}}', found.times, found.names)),
+                          ORDER BY message.occurred_at DESC, message.pk DESC LIMIT 200) AS newest) AS found,
+                wellspring.add_syncs('{{}}', '{{}}', found.times, found.names)),
        applied_at = CASE WHEN last_synced_at IS NOT NULL THEN (
          SELECT max(newest.processed_at)
            FROM (SELECT message.processed_at FROM wellspring.sync_messages AS message
@@ -301,7 +298,6 @@ UPDATE {STATE} AS state
                   ORDER BY message.processed_at DESC, message.pk DESC LIMIT 1) AS newest),
        complete_through = (SELECT max(run.occurred_at) FROM wellspring.sync_runs AS run
                             WHERE run.workspace_connector_pk = state.workspace_connector_pk AND run.state = 'complete')
- WHERE workspace_connector_pk > {{after}} AND workspace_connector_pk <= {{after}} + {CHUNK}
 """
 FILL_OTHERS = f"""
 SELECT wellspring.judge_connectors(ARRAY(
@@ -327,10 +323,11 @@ def upgrade() -> None:
     op.execute(f"ALTER FUNCTION wellspring.recount{SUMS} RENAME TO recount_sums")
     op.execute(f"REVOKE ALL ON FUNCTION wellspring.recount_sums{SUMS} FROM {CONSUMER}")
     support.create_functions(RECOUNT)
+    # Whoever tells of a connector changes its health, behind the same lock as everybody.
+    op.execute(f"GRANT EXECUTE ON FUNCTION wellspring.lock_connectors(bigint[], integer) TO {FEEDER}")
     for trigger in TRIGGERS.values():
         op.execute(trigger)
-    for after in range(0, op.get_bind().exec_driver_sql(LAST).scalar_one(), CHUNK):
-        op.execute(FILL.format(after=after))
+    op.execute(FILL)
     op.execute(FILL_OTHERS)
     with outside_transaction():
         for name, (table, covers) in INDEXES.items():
@@ -338,6 +335,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(f"REVOKE EXECUTE ON FUNCTION wellspring.lock_connectors(bigint[], integer) FROM {FEEDER}")
     for name, (table, _) in INDEXES.items():
         op.execute(f"DROP INDEX {table.partition('.')[0]}.{name}")
     for table in TRIGGERS:

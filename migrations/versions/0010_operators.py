@@ -4,8 +4,8 @@ A transaction of theirs works for `operator:ID`, which only the reader's role ma
 statement asks for. What they looked at is a row of `wellspring.audit`, which the reader's role adds by a function that
 takes who it was from the transaction.
 
-What they begin with is counted each minute into the one row of `wellspring.fleet`; connectors are listed by how well they
-are, in all workspaces, one tool's or all.
+What they begin with is counted each minute into the one row of `wellspring.fleet`; connectors are listed by how well
+they are, in all workspaces, one tool's or all.
 """
 
 from alembic import op

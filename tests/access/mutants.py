@@ -52,6 +52,8 @@ UNASKED: Mapping[str, str] = {
     "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
     "sync.applying.park": "for the queue, which is a service; it shows nothing and writes a message's own row",
     "answers.states.connectors_in": "of workspaces that parents.visible_workspaces has found for the caller",
+    "connector_health.note_silence": "for settling, which is a service; it counts, and shows nothing",
+    "connector_health.judge_due": "for settling, which is a service; it shows nothing",
     "connector_state.lock": "of a connector that parents.find has found for the caller; it shows nothing",
     "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
     **{
@@ -96,6 +98,7 @@ UNASKED: Mapping[str, str] = {
     },
     "feed.apply_events": "for the platform's feed, which writes the parents of all tenants",
     "feed.lock_types": "locks, and no row",
+    "feed.applying.lock_connectors": "for the platform's feed; locks of connectors that it names, and no row",
     "feed_history.forget": "of the feed's own tables, of which nothing is shown",
     "feed_status.status": "sums of the feed's sources, which access.rules shows to services alone",
     "feed_sources.count": "sums of the feed's sources, of which nothing is shown here",

@@ -262,16 +262,16 @@ class Condition(NamedTuple):
     name: str
     since: float
     days: Sequence[int]
-    status: str = "active"
+    reasons: Sequence[str] = ()
     parked: int = 0
 
 
 CONDITIONS = (
     Condition("Nightly", 0.1, range(30)),
     Condition("Weekly", 5, (5, 12, 19, 26)),
-    Condition("Stopped", 5, range(5, 30)),
-    Condition("Let go", 20, range(20, 30), status="disconnected"),
-    Condition("Failing", 0.2, range(30), parked=2),
+    Condition("Stopped", 5, range(5, 30), ["late"]),
+    Condition("Let go", 20, range(20, 30), ["disconnected"]),
+    Condition("Failing", 0.2, range(30), ["failing"], parked=2),
 )
 
 
@@ -291,7 +291,9 @@ def answer_with_conditions(page: Page) -> None:
                 "type": "workspace_connector",
                 "id": id_,
                 "attributes": {
-                    "status": each.status,
+                    "status": "active",
+                    "health": each.reasons[0] if each.reasons else "ok",
+                    "health_reasons": [{"code": code, "at": now.isoformat()} for code in each.reasons],
                     "created_at": (now - timedelta(days=60)).isoformat(),
                     "last_synced_at": (now - timedelta(days=each.since)).isoformat(),
                     "last_failed_at": None,

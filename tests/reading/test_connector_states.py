@@ -19,7 +19,16 @@ URL = "/v1/workspace-connectors"
 AT = datetime(2026, 3, 4, 12, tzinfo=UTC)
 LEDGER = "/v1/company-workspace-connectors"
 KEPT = set(WORKSPACE_CONNECTOR.kept)
-NONE = {"last_synced_at": None, "last_changed_at": None, "last_failed_at": None, "parked_messages": 0, "live_rows": 0}
+NONE = {
+    "health": "new",
+    "expected_by": None,
+    "complete_through": None,
+    "last_synced_at": None,
+    "last_changed_at": None,
+    "last_failed_at": None,
+    "parked_messages": 0,
+    "live_rows": 0,
+}
 
 
 def synced(database: Database, connector: Row, at: datetime | None, **more: Any) -> None:
@@ -47,9 +56,11 @@ def test_a_list_and_a_single_connector_say_what_is_kept(world: World, database: 
     synced(database, ours.connector, AT, last_failed_at=AT, parked_messages=2)
     listed = {item["id"]: kept_of(item) for item in get(URL, ours.caller).data}
     said = listed[str(ours.connector.id)]
+    assert [reason["code"] for reason in listed[str(idle.id)].pop("health_reasons")] == ["new"]
     assert listed[str(idle.id)] == NONE
     assert said == kept_of(get(f"{URL}/{ours.connector.id}", ours.caller).data)
     assert said.pop("last_changed_at").endswith("Z")
+    assert {name: said.pop(name) for name in ("health", "health_reasons", "expected_by", "complete_through")}
     assert said == {
         "last_synced_at": "2026-03-04T12:00:00.000Z",
         "last_failed_at": "2026-03-04T12:00:00.000Z",

@@ -1,4 +1,4 @@
-"""`GET /v1/fleet`: how well all connectors are, what is parked and what is incomplete, counted each minute into one row."""
+"""`GET /v1/fleet`: how well all connectors are, what is parked and what is incomplete, as it was counted last."""
 
 from datetime import datetime
 from typing import Any

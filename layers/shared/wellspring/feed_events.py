@@ -87,6 +87,7 @@ class WorkspaceConnectorData(_Data):
     workspace_id: Id
     connector_id: Id
     status: Word = "active"
+    consent_expires_at: Instant | None = None
 
 
 class WorkspaceMembershipData(_Data):

@@ -550,7 +550,62 @@ WORKSPACE_CONNECTOR = Resource(
             found="equal",
             description="The state of the connection as the platform tells it, such as `active`.",
         ),
+        Attribute(
+            "consent_expires_at",
+            "instant",
+            description="When the consent that it works by ends, as a bank's does; null where it does not end, or "
+            "where the platform did not tell.",
+        ),
         *TIMES,
+        Attribute(
+            "health",
+            "text",
+            required=True,
+            example="ok",
+            found="equal",
+            choices=HEALTH,
+            is_everywhere=True,
+            kept="shown",
+            description="Whether it is well: the first that holds of `disconnected`, `failing` (its status is not "
+            "`active`, or a message is parked since the last sync), `consent_expired`, `late` (past `expected_by`), "
+            "`consent_expires` (within 30 days), `new` (never synced) and `ok`. While most of all connectors that were "
+            "due have not come, none becomes late.",
+        ),
+        Attribute(
+            "health_reasons",
+            "objects",
+            required=True,
+            kept="shown",
+            description="All that holds of these, the first of which is its health; empty where it is `ok`.",
+            members=(
+                Attribute(
+                    "code",
+                    "text",
+                    required=True,
+                    example="late",
+                    description="What holds, as a word for programs.",
+                ),
+                Attribute(
+                    "at",
+                    "instant",
+                    required=True,
+                    description="Since when; of a consent, when it ends or ended.",
+                ),
+            ),
+        ),
+        Attribute(
+            "expected_by",
+            "instant",
+            kept="shown",
+            description="When it is late: its last sync and twice the median of its last 20 gaps, at least a day, and "
+            "a tenth more than nine of ten of them; null before four syncs.",
+        ),
+        Attribute(
+            "complete_through",
+            "instant",
+            kept="shown",
+            description="The `occurred_at` of its last complete run; null where there was none.",
+        ),
         Attribute(
             "last_synced_at",
             "instant",

@@ -1,5 +1,5 @@
 -- include: the rows of type workspace_connector that rows before it in the flush point to, for a person.
--- 3,351 bytes as it is sent.
+-- 3,423 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -62,6 +62,7 @@ few AS (
 shown AS (
   SELECT row.id,
     row.status,
+    row.consent_expires_at,
     row.created_at,
     CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
@@ -117,6 +118,7 @@ shown AS (
 -- stores the ids of what the rows point to, for the statements of what is included, which come next.
 SELECT id::text AS id,
   status,
+  consent_expires_at::text AS consent_expires_at,
   created_at::text AS created_at,
   updated_at::text AS updated_at,
   deleted_at::text AS deleted_at,

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-connectors?filter[workspace]=00000000-0000-0000-0000-000000000001&sort=-last_synced_at, for a person.
--- 3,678 bytes as it is sent.
+-- 3,750 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -66,6 +66,7 @@ page AS (
   SELECT row.pk,
     row.id,
     row.status,
+    row.consent_expires_at,
     row.created_at,
     CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
@@ -132,6 +133,7 @@ shown AS (
 SELECT pk,
   id::text AS id,
   status,
+  consent_expires_at::text AS consent_expires_at,
   created_at::text AS created_at,
   updated_at::text AS updated_at,
   deleted_at::text AS deleted_at,

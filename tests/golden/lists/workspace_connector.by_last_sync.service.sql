@@ -1,5 +1,5 @@
 -- GET /v1/workspace-connectors?filter[workspace]=00000000-0000-0000-0000-000000000001&sort=-last_synced_at, for a service.
--- 1,553 bytes as it is sent.
+-- 1,625 bytes as it is sent.
 
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
@@ -9,6 +9,7 @@ WITH page AS (
   SELECT row.pk,
     row.id,
     row.status,
+    row.consent_expires_at,
     row.created_at,
     CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
     row.deleted_at,
@@ -45,6 +46,7 @@ shown AS (
 SELECT pk,
   id::text AS id,
   status,
+  consent_expires_at::text AS consent_expires_at,
   created_at::text AS created_at,
   updated_at::text AS updated_at,
   deleted_at::text AS deleted_at,

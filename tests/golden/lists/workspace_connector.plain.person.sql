@@ -1,5 +1,5 @@
 -- GET /v1/workspace-connectors, for a person.
--- 2,981 bytes as it is sent.
+-- 3,053 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -81,6 +81,7 @@ page AS (
     SELECT row.pk,
       row.id,
       row.status,
+      row.consent_expires_at,
       row.created_at,
       CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
       row.deleted_at,
@@ -110,6 +111,7 @@ shown AS (
 SELECT pk,
   id::text AS id,
   status,
+  consent_expires_at::text AS consent_expires_at,
   created_at::text AS created_at,
   updated_at::text AS updated_at,
   deleted_at::text AS deleted_at,

@@ -2,7 +2,7 @@
 
 import { included, path } from "./api.js";
 import { DayBars } from "./charts.js";
-import { byDay, conditionOf, lateness, MONTH, nameOf } from "./connectors.js";
+import { byDay, conditionOf, MONTH, nameOf } from "./connectors.js";
 import { Message } from "./failures.js";
 import { ago, capital, capped, daysBefore, listed, number, plural, total, utcDay } from "./format.js";
 import { html } from "./html.js";
@@ -30,7 +30,7 @@ export function Connector({ workspaceId, rest: [id], query }) {
       aside=${html`<${AsOf} at=${one.at} live=${!one.error} path=${url} />`}>
       <${Loaded} of=${one} what="the connector" lines=${3}>${() => html`
         <p class="under"><${Direction} of=${connector?.attributes.direction} />${connector?.attributes.provider && html` <span>${connector.attributes.provider}</span>`} <${Id} id=${id} /></p>
-        <${Condition} attributes=${row.attributes} activity=${activity} workspaceId=${workspaceId} id=${id} />
+        <${Condition} attributes=${row.attributes} workspaceId=${workspaceId} id=${id} />
         <${Activity} activity=${activity} range=${range} query=${query} name=${name} />
         <${Impact} id=${id} name=${name} workspaceId=${workspaceId} query=${query} />
         <${Runs} id=${id} query=${query} name=${name} workspaceId=${workspaceId} />
@@ -47,17 +47,18 @@ function lead(name, attributes) {
   return `${listed(parts)}.`;
 }
 
-function Condition({ attributes, activity, workspaceId, id }) {
-  const since = daysBefore(MONTH - 1);
-  const month = activity.document?.data.filter((row) => row.attributes.date >= since);
-  const { attention, isLate, isOff } = conditionOf(attributes, month || activity.error ? lateness(month ?? []) : undefined);
+function Condition({ attributes, workspaceId, id }) {
+  const { attention, isLate, isOff } = conditionOf(attributes);
   return html`
     ${attention.length > 0 && html`<p><${Attention}>Needs attention: ${attention.join(", ")}.<//></p>`}
-    ${isLate && html`<p><${Late}>Late: it should have synced by now.<//></p>`}
+    ${isLate && html`<p><${Late}>Late: it was expected <${Time} at=${attributes.expected_by} />.<//></p>`}
     ${isOff && html`<p><${Off}>Disconnected.<//></p>`}
     <${Facts} of=${[
       ["Status", attributes.status],
       "last_synced_at" in attributes && ["Last sync", html`<${Time} at=${attributes.last_synced_at} />`],
+      attributes.expected_by && ["Next sync expected by", html`<${Time} at=${attributes.expected_by} />`],
+      attributes.complete_through && ["Complete through", html`<${Time} at=${attributes.complete_through} />`],
+      attributes.consent_expires_at && ["Consent ends", html`<${Time} at=${attributes.consent_expires_at} />`],
       "last_changed_at" in attributes && ["Last change", html`<${Time} at=${attributes.last_changed_at} />`],
       "last_failed_at" in attributes && ["Last failure", html`<${Time} at=${attributes.last_failed_at} />`],
       "parked_messages" in attributes && ["Parked messages", attributes.parked_messages

@@ -2,19 +2,13 @@
 
 import { idOf, included, path } from "./api.js";
 import { Sparkline } from "./charts.js";
-import { A_DAY, ago, daysBefore, listed, number, plural } from "./format.js";
+import { A_DAY, ago, ahead, daysBefore, listed, number, plural } from "./format.js";
 import { html } from "./html.js";
 import { useDocument, useEvery, useList } from "./loading.js";
 import { AsOf, Choice, Direction, Empty, Loaded, More, Problem, Search, State, Table, Time, View } from "./parts.js";
 import { says } from "./reasons.js";
 import { fragment, refine } from "./route.js";
 
-// A connector that has synced and not for so long is said to be late; one that syncs less often, after its own time and a day.
-const LATE_MS = 3 * A_DAY;
-// The status of a connector that somebody disconnected, which is no fault of it.
-const OFF = "disconnected";
-// So many days of syncs say how often a connector syncs.
-const SYNCS_FOR_A_RHYTHM = 3;
 export const MONTH = 30;
 // So many of a page that a month of all of them, a row a day, is three pages at most.
 const PAGE = 50;
@@ -35,32 +29,20 @@ export function useNames(workspaceId) {
 }
 
 /**
- * What is the matter with a connector: `attention`, what has failed of it, in words; `isLate`; `isOff`, whether somebody
- * disconnected it. `lateAfter`: from `lateness`; where that is not known, nobody is late.
+ * What is the matter with a connector, in words, by the reasons of its health that the API gives: `attention`, what somebody
+ * must do something about; `isLate`; `isOff`, whether it was disconnected; `reconnect`, how its consent stands, where that matters.
  */
-export function conditionOf({ status, parked_messages: parked, last_synced_at: synced, last_failed_at: failed }, lateAfter = Infinity) {
-  const isOff = status === OFF;
-  const isActive = status === "active";
+export function conditionOf({ status, health_reasons: reasons = [], parked_messages: parked }) {
+  const at = new Map(reasons.map((reason) => [reason.code, reason.at]));
   const attention = [];
-  if (!isActive && !isOff) attention.push(status);
-  if (parked) attention.push(`${number(parked)} parked`);
-  else if (!isOff && failed && (!synced || Date.parse(failed) > Date.parse(synced))) attention.push(`failed ${ago(failed)}`);
-  return { attention, isLate: Boolean(isActive && synced && isOlder(synced, lateAfter)), isOff };
+  if (at.has("failing") && status !== "active") attention.push(status);
+  if (at.has("failing") && parked) attention.push(`${number(parked)} parked`);
+  const ended = at.get("consent_expired");
+  const ends = at.get("consent_expires");
+  const reconnect = ended ? `its consent ended ${ago(ended)}` : ends ? `its consent ends ${ahead(ends)}` : "";
+  if (reconnect) attention.push(`reconnect: ${reconnect}`);
+  return { attention, reconnect, isLate: at.has("late"), isOff: at.has("disconnected"), isNew: at.has("new") };
 }
-
-const isOlder = (iso, milliseconds) => Date.now() - Date.parse(iso) > milliseconds;
-
-/**
- * What is the matter with each of these `workspace_connector` resources, by the same rule in every view: {conditions, isWhole,
- * error}, `conditions` by id. Only of who may be late are the days of a month read.
- */
-export function useConditions(rows) {
-  const doubtful = rows.filter(({ attributes }) => conditionOf(attributes, LATE_MS).isLate && !isOlder(attributes.last_synced_at, MONTH * A_DAY));
-  const month = useMonth(inPages(doubtful));
-  return { ...month, conditions: new Map(rows.map((row) => [row.id, conditionOf(row.attributes, lateness(month.of(row.id)))])) };
-}
-
-const inPages = (rows) => Array.from({ length: Math.ceil(rows.length / PAGE) }, (_, page) => rows.slice(page * PAGE, (page + 1) * PAGE));
 
 /** The days of the last month on which connectors did anything, asked for in these pages of them: {of(id), isWhole, error}. */
 function useMonth(pages) {
@@ -71,16 +53,6 @@ function useMonth(pages) {
   const found = Map.groupBy(month.rows, (one) => idOf(one, "workspace_connector"));
   return { of: (id) => found.get(id) ?? [], isWhole: month.isWhole, error: month.error };
 }
-
-/** After how long without a sync a connector is late, of its `activity` resources of a month: days between its syncs, and a day. */
-export function lateness(activity) {
-  const days = activity.filter(({ attributes }) => Object.keys(attributes.linked).length).map(({ attributes }) => Date.parse(attributes.date)).sort((a, b) => a - b);
-  if (days.length < SYNCS_FOR_A_RHYTHM) return LATE_MS;
-  const gaps = days.slice(1).map((day, index) => day - days[index]).sort((a, b) => a - b);
-  return Math.max(LATE_MS, gaps[Math.floor(gaps.length / 2)] + A_DAY);
-}
-
-const isQuiet = ({ last_synced_at: synced }) => !synced || isOlder(synced, LATE_MS);
 
 /** The days of a range with what was linked on each: [{date, input, output}], of `activity` resources. */
 export function byDay(rows, from, to, type) {
@@ -112,21 +84,19 @@ export function Connectors({ workspaceId, workspace, query }) {
     const activity = month.of(row.id);
     const { attributes } = row;
     const reason = related(row, "last_failure")?.attributes.reason;
-    return { id: row.id, attributes, connector: related(row, "connector"), reason, activity, ...conditionOf(attributes, lateness(activity)) };
+    return { id: row.id, attributes, connector: related(row, "connector"), reason, activity, ...conditionOf(attributes) };
   }).sort((a, b) => b.attention.length - a.attention.length || b.isLate - a.isLate || a.isOff - b.isOff || nameOf(a.connector).localeCompare(nameOf(b.connector)));
   const shows = SHOWN[show] ?? SHOWN.all;
   const chosen = rows
     .filter(shows.of)
     .filter((row) => `${nameOf(row.connector)} ${row.connector?.attributes.provider ?? ""}`.toLowerCase().includes(text.toLowerCase()));
   const name = workspace?.attributes.name ?? "this workspace";
-  // Who is late is known with the month; what is further down comes without waiting for it.
-  const shown = month.isWhole || month.error || list.pages.length > 1 ? list : { ...list, document: undefined };
-  const lead = shown.document && rows.length > 0 && sentence(rows, name, Boolean(list.next));
+  const lead = list.document && rows.length > 0 && sentence(rows, name, Boolean(list.next));
   const columns = [
     { name: "Connector", cell: (row) => html`<a href=${fragment(workspaceId, "connectors", [row.id])}>${nameOf(row.connector)}</a>` },
     { name: "Direction", cell: (row) => html`<${Direction} of=${row.connector?.attributes.direction} />` },
     { name: "State", cell: (row) => html`
-        <${State} attention=${row.attention.join(", ")} late=${row.isLate && "late"} off=${row.isOff && row.attributes.status} well=${row.attributes.status} />
+        <${State} attention=${row.attention.join(", ")} late=${row.isLate && "late"} off=${row.isOff && "disconnected"} well=${row.isNew ? "never synced" : row.attributes.status} />
         ${row.attention.length > 0 && row.reason && html`<br /><span class="quiet">${says(row.reason)}</span>`}` },
     knows(rows, "last_synced_at") && { name: "Last sync", cell: (row) => html`<${Time} at=${row.attributes.last_synced_at} />` },
     !month.error && { name: "30 days", cell: (row) => html`<${Month} row=${row} from=${from} to=${to} isWhole=${month.isWhole} />` },
@@ -142,7 +112,7 @@ export function Connectors({ workspaceId, workspace, query }) {
           options=${Object.entries(SHOWN).map(([value, { words }]) => [value, words])} />
         <${Search} label="Find by name" value=${text} choose=${(q) => refine({ q })} />
       </div>
-      <${Loaded} of=${shown} what=${`the connectors of ${name}`} lines=${6}>${() =>
+      <${Loaded} of=${list} what=${`the connectors of ${name}`} lines=${6}>${() =>
         rows.length === 0
           ? html`<${Empty}>${name} has no connector. One appears here when the platform's feed tells of it.<//>`
           : chosen.length === 0
@@ -158,7 +128,7 @@ const SHOWN = {
   all: { words: "All", of: () => true },
   attention: { words: "Attention", of: (row) => row.attention.length, none: "No connector needs attention." },
   late: { words: "Late", of: (row) => row.isLate, none: "No connector is late." },
-  quiet: { words: "Quiet", of: (row) => isQuiet(row.attributes), none: "No connector is quiet: each has synced in the last 3 days." },
+  reconnect: { words: "To reconnect", of: (row) => row.reconnect, none: "No connector has a consent that has ended, or ends within 30 days." },
 };
 
 function sentence(rows, name, hasMore) {

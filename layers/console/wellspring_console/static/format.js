@@ -21,6 +21,12 @@ export const plural = (count, one, several = `${one}s`) => `${number(count)} ${c
 export const listed = (words) =>
   words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 
+/** How long until an instant: "in 6 days". */
+export function ahead(iso, now = Date.now()) {
+  const days = Math.floor((Date.parse(iso) - now) / A_DAY);
+  return days < 1 ? "within a day" : `in ${plural(days, "day")}`;
+}
+
 /** How long ago an instant is, or its day where that is more than two months. */
 export function ago(iso, now = Date.now()) {
   const past = now - Date.parse(iso);

@@ -2,11 +2,11 @@
 // workspaces of a platform the API searches none, so a service looks for a workspace.
 
 import { idOf, included, path } from "./api.js";
-import { useConditions } from "./connectors.js";
+import { conditionOf } from "./connectors.js";
 import { capital, capped, listed, number, plural } from "./format.js";
 import { html } from "./html.js";
 import { useEvery, useList } from "./loading.js";
-import { AsOf, Empty, Loaded, More, Problem, Search, State, Table, Time, View } from "./parts.js";
+import { AsOf, Empty, Loaded, More, Search, State, Table, Time, View } from "./parts.js";
 import { fragment, refine } from "./route.js";
 import { titleOf } from "./records.js";
 import { isPerson } from "./session.js";
@@ -32,11 +32,9 @@ export function Workspaces({ list, query }) {
     "filter[workspace]": page.data.map((row) => row.id).join(","), "page[size]": 500,
   })));
   const connectors = isNamed ? { ...ofNamed, document: ofNamed.isWhole ? called.document : undefined, at: called.at } : ofAll;
-  const month = useConditions(connectors.rows);
-  const read = month.isWhole || month.error ? connectors : { ...connectors, document: undefined };
-  const of = chosen.document && chosen.rows.length > 0 && !isSearch ? read : chosen;
+  const of = chosen.document && chosen.rows.length > 0 && !isSearch ? connectors : chosen;
   const mine = Map.groupBy(connectors.rows, (row) => idOf(row, "workspace"));
-  const rows = chosen.rows.map((workspace) => summed(workspace, mine.get(workspace.id) ?? [], month.conditions))
+  const rows = chosen.rows.map((workspace) => summed(workspace, mine.get(workspace.id) ?? []))
     .sort((a, b) => b.attention.length - a.attention.length || b.late - a.late || a.name.localeCompare(b.name));
   const isAll = !chosen.next && !connectors.next;
   const lead = of.document && rows.length > 0 && (isSearch
@@ -65,7 +63,6 @@ export function Workspaces({ list, query }) {
               { name: "Parked", kind: "number", cell: (row) => row.parked
                   ? html`<a href=${fragment(row.id, "failures")}>${number(row.parked)}</a>` : html`<span class="quiet">none</span>` },
             ]} />`}<//>
-      ${!isSearch && month.error && html`<${Problem} error=${month.error} />`}
       ${!isSearch && html`<${More} of=${connectors} what="connectors" /><${More} of=${chosen} what="workspaces" />`}
     <//>`;
 }
@@ -88,13 +85,13 @@ function named(rows) {
   return listed(rows.length > NAMED ? [...names, `${number(rows.length - NAMED)} more`] : names);
 }
 
-function summed(workspace, connectors, conditions) {
+function summed(workspace, connectors) {
   const all = connectors.map((row) => row.attributes);
   const sum = (name) => all.reduce((so, one) => so + (one[name] ?? 0), 0);
   const parked = sum("parked_messages");
-  const states = connectors.map((row) => conditions.get(row.id));
+  const states = all.map(conditionOf);
   const others = Map.groupBy(all.filter((one, index) => one.status !== "active" && !states[index].isOff), (one) => one.status);
-  const failing = all.filter((one, index) => one.status === "active" && !one.parked_messages && states[index].attention.length).length;
+  const reconnect = states.filter((one) => one.reconnect).length;
   const synced = all.map((one) => one.last_synced_at).filter(Boolean).sort().at(-1);
   return {
     id: workspace.id,
@@ -107,7 +104,7 @@ function summed(workspace, connectors, conditions) {
     off: states.filter((one) => one.isOff).length,
     attention: [
       parked && `${plural(parked, "message")} parked`,
-      failing && `${plural(failing, "connector")} failed last`,
+      reconnect && `${plural(reconnect, "connector")} to reconnect`,
       ...[...others].map(([status, those]) => `${plural(those.length, "connector")} ${status}`),
     ].filter(Boolean),
   };

@@ -39,5 +39,4 @@ def feed_release_many() -> LambdaHandler:
 
 def feed_status() -> LambdaHandler:
     """Return the handler of `GET /v1/feed-status`."""
-
     return status_of(FEED_STATUS, status)

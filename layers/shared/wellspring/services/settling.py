@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from wellspring.database.retry import Deadline
 from wellspring.errors import DatabaseBusy, WellspringError
 from wellspring.observability import describe, logger
-from wellspring.services import fleet
+from wellspring.services import connector_health, fleet
 from wellspring.services.feed import endings
 from wellspring.services.sync import releasing
 from wellspring.services.sync.releasing import Read
@@ -84,6 +84,11 @@ def _sweep(deadline: Deadline, _read: Read) -> Done:
     return Done({"rows": swept.rows, "done": swept.done}, swept.is_all)
 
 
+def _judge(deadline: Deadline, _read: Read) -> Done:
+    judged = connector_health.judge(deadline)
+    return Done({"connectors": judged.connectors, "is_silent": int(judged.is_silent)}, judged.is_all)
+
+
 def _count(deadline: Deadline, _read: Read) -> Done:
     parked = releasing.parked_too_long(deadline)
     return Done({"parked_too_long": parked}, is_all=True, metrics={"ParkedTooLong": parked})
@@ -99,6 +104,8 @@ STEPS: tuple[Step, ...] = (
     Step("sweep", _sweep),
     Step("expire", _expire),
     Step("expire_runs", _expire_runs),
+    # Behind what releases and sweeps, which may be what a connector lacked.
+    Step("judge", _judge),
     # Behind what releases, so that nobody is told of what was released a moment later.
     Step("count", _count),
     # What all the others did is part of it.

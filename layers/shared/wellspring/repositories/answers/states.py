@@ -27,6 +27,16 @@ LAST_FAILURE_ID = "last_failure_id"
 KEPT = WORKSPACE_CONNECTOR.kept
 COUNTS = tuple(said.name for said in WORKSPACE_CONNECTOR.attributes if said.kept and said.kind == "count")
 
+# What is said of a connector of which nothing is kept yet. Its health is in its own row, by which lists are filtered.
+SHOWN = {
+    **{name: f"coalesce(state.{name}, 0) AS {name}" for name in COUNTS},
+    "health": "connector.health",
+    "health_reasons": (
+        "coalesce(state.health_reasons, jsonb_build_array(jsonb_build_object("
+        "'code', connector.health, 'at', connector.created_at))) AS health_reasons"
+    ),
+}
+
 STATES = """
 SELECT connector.id, {kept}
   FROM core_api.workspace_connectors AS connector
@@ -87,7 +97,7 @@ def _states_compiled(*, person: bool, failures: bool) -> Compiled:
 
 def _states_statement(*, person: bool, failures: bool) -> TextualSelect:
     sql, visible = Composer(), Visibility(person=person)
-    kept = [f"coalesce(state.{name}, 0) AS {name}" if name in COUNTS else f"state.{name}" for name in KEPT]
+    kept = [SHOWN.get(name) or f"state.{name}" for name in KEPT]
     columns = ["id", *KEPT, *([LAST_FAILURE_ID] if failures else [])]
     if failures:
         kept.append(FAILURE.format(seen=visible.message("message.workspace_pk")))

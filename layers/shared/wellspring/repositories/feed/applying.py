@@ -8,6 +8,7 @@ deliveries matters (docs/adr/0032). Rows are locked by the one INSERT in the ord
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 
 from sqlalchemy import Connection, Table, TextClause, text
@@ -36,7 +37,12 @@ from wellspring.resources import (
 )
 
 TEXT = "text"
-_TYPES = {"text": TEXT, "texts": "text[]", "direction": f"{direction_enum.schema}.{direction_enum.name}"}
+_TYPES = {
+    "text": TEXT,
+    "texts": "text[]",
+    "instant": "timestamptz",
+    "direction": f"{direction_enum.schema}.{direction_enum.name}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,8 @@ class Change:
 def lock_types(transaction: Connection, types: Collection[str], exclusive: Collection[str] = ()) -> None:
     """Keep the making of a resource apart from the deletion of one that was never seen, until the transaction ends.
 
-    The two write to different tables, so nothing else lets them meet. Must be the first that takes a lock.
+    The two write to different tables, so nothing else lets them meet. Must be the first that takes a lock, but for
+    `lock_connectors`.
 
     Args:
         transaction: the scope to write in.
@@ -148,6 +155,21 @@ def lock_types(transaction: Connection, types: Collection[str], exclusive: Colle
     ]
     if locks:
         transaction.execute(text(f"SELECT {', '.join(locks)}"))
+
+
+def lock_connectors(transaction: Connection, events: Iterable[FeedEvent]) -> None:
+    """Lock the state of the workspace connectors that events are about, in ascending order: a change is judged there.
+
+    Comes before `lock_types`, as in whoever writes rows of a connector (docs/adr/0052).
+    """
+    ids = [event.subject for event in events if event.type == WORKSPACE_CONNECTOR.type]
+    if ids:
+        transaction.execute(_LOCK_CONNECTORS, {"ids": ids})
+
+
+_LOCK_CONNECTORS = text(f"""
+SELECT wellspring.lock_connectors(
+  ARRAY(SELECT pk FROM {parents.workspace_connectors} WHERE id = ANY (CAST(:ids AS uuid[]))), NULL)""")
 
 
 def apply_events(transaction: Connection, events: Mapping[int, FeedEvent], exclusive: Collection[str] = ()) -> Change:
@@ -209,7 +231,8 @@ def _row(number: int, event: FeedEvent, fed: Fed) -> dict[str, object]:
         "deletes": event.action != "upsert",
     }
     for name in fed.attributes:
-        row[f"new_{name}"] = values.get(name)
+        value = values.get(name)
+        row[f"new_{name}"] = value.isoformat() if isinstance(value, datetime) else value
     for name in fed.references:
         row[f"{name}_id"] = values.get(f"{name}_id")
     return row

@@ -16,7 +16,7 @@ from sqlalchemy import TextClause, text
 
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
-from wellspring.models.messages import sync_messages, sync_runs
+from wellspring.models.messages import connector_state, sync_messages, sync_runs
 from wellspring.models.parents import workspace_connectors
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
@@ -279,7 +279,14 @@ UPDATE {sync_runs}
        occurred_at = CAST(:occurred_at AS timestamptz), completed_by_pk = :message
  WHERE {_OF_RUN}""")
 _BEGIN = text(f"UPDATE {sync_runs} SET state = 'completing' WHERE {_OF_RUN}")
-_FINISH = text(f"UPDATE {sync_runs} SET state = 'complete', completed_at = now() WHERE {_OF_RUN}")
+_FINISH = text(f"""
+WITH complete AS (
+  UPDATE {sync_runs} SET state = 'complete', completed_at = now() WHERE {_OF_RUN}
+  RETURNING occurred_at
+)
+UPDATE {connector_state} AS state
+   SET complete_through = greatest(state.complete_through, (SELECT occurred_at FROM complete))
+ WHERE workspace_connector_pk = :connector""")
 # A transaction of the run may have begun some time before the one that made its row, and waited for it.
 _RUN = text(f"SELECT pk, noted, CAST(started_at - interval '1 day' AS text) FROM {sync_runs} WHERE {_OF_RUN}")
 

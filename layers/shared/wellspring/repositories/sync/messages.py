@@ -211,12 +211,22 @@ def proceed(message_pk: int, progress: Mapping[str, Any] | None) -> Statement:
     return Statement(_PROCEED, {"message": message_pk, "progress": None if progress is None else json.dumps(progress)})
 
 
+# The last message that was applied to a connector is a disconnect, or is none.
 _PROCEED = text(f"""
-UPDATE {sync_messages} AS message
-   SET progress = CAST(:progress AS jsonb), processed_at = now(),
-       outcome = CASE WHEN CAST(:progress AS jsonb) IS NULL THEN 'applied' ELSE outcome END,
-       body = CASE WHEN CAST(:progress AS jsonb) IS NULL THEN NULL ELSE body END
- WHERE pk = :message""")
+WITH done AS (
+  UPDATE {sync_messages} AS message
+     SET progress = CAST(:progress AS jsonb), processed_at = now(),
+         outcome = CASE WHEN CAST(:progress AS jsonb) IS NULL THEN 'applied' ELSE outcome END,
+         body = CASE WHEN CAST(:progress AS jsonb) IS NULL THEN NULL ELSE body END
+   WHERE pk = :message
+  RETURNING message.workspace_connector_pk, message.outcome, message.message_type = 'connector.disconnected' AS is_last
+)
+UPDATE {connector_state} AS state
+   SET disconnected_at = CASE WHEN done.is_last THEN now() END
+  FROM done
+ WHERE done.outcome = 'applied' AND (done.is_last OR state.disconnected_at IS NOT NULL)
+   AND state.workspace_connector_pk = done.workspace_connector_pk
+   AND state.workspace_connector_pk = ANY (ARRAY(SELECT workspace_connector_pk FROM done))""")
 
 
 def _row(entry: Entry) -> dict[str, Any]:
@@ -254,18 +264,27 @@ _COLUMNS = (
 )
 # As whoever makes people does (`making`), and whoever erases one (`feed.lock_types`).
 _LOCK_PEOPLE = text(f"SELECT wellspring.lock_fed_types('{{{list(FED).index('people')}}}')")
-# The state's rows are locked by now. They are looked up in an array: a join may read all of them.
+# The state's rows are locked by now. They are looked up in an array: a join may read all of them. A trigger judges the
+# connector's health by what is written here (docs/adr/0052).
 WRITE = text(f"""
 WITH change AS MATERIALIZED (
-  SELECT connector_pk, sum(parked) AS parked, max(synced_at) AS synced_at, bool_or(has_failed) AS has_failed
+  SELECT connector_pk, sum(parked) AS parked, max(synced_at) AS synced_at, bool_or(has_failed) AS has_failed,
+         bool_or(is_applied) AS is_applied,
+         array_agg(synced_at ORDER BY pk) AS times, array_agg(run ORDER BY pk) AS runs
     FROM jsonb_to_recordset(CAST(:states AS jsonb))
-         AS entry (connector_pk bigint, parked integer, synced_at timestamptz, has_failed boolean)
+         AS entry (pk bigint, connector_pk bigint, parked integer, synced_at timestamptz, run text, has_failed boolean,
+                   is_applied boolean)
    GROUP BY connector_pk
 ), stated AS (
   UPDATE {connector_state} AS state
      SET parked_messages = state.parked_messages + change.parked,
          last_synced_at = greatest(state.last_synced_at, change.synced_at),
-         last_failed_at = CASE WHEN change.has_failed THEN now() ELSE state.last_failed_at END
+         last_failed_at = CASE WHEN change.has_failed THEN now() ELSE state.last_failed_at END,
+         applied_at = CASE WHEN change.synced_at IS NULL THEN state.applied_at ELSE now() END,
+         disconnected_at = CASE WHEN change.is_applied THEN NULL ELSE state.disconnected_at END,
+         (syncs, sync_runs) = (
+           SELECT known_syncs, known_runs
+             FROM wellspring.add_syncs(state.syncs, state.sync_runs, change.times, change.runs))
     FROM change
    WHERE state.workspace_connector_pk = change.connector_pk
      AND state.workspace_connector_pk = ANY (ARRAY(SELECT connector_pk FROM change))
@@ -346,14 +365,18 @@ def _missing(entry: Entry) -> set[tuple[str, str]]:
 def _state(entry: Entry) -> dict[str, Any] | None:
     is_parked = entry.outcome == "parked"
     was_counted = entry.was.outcome == "parked" and entry.was.has_connector
-    has_synced = entry.outcome == "applied" and entry.arrival.type == "records.synced"
-    if not is_parked and not was_counted and not has_synced:
+    is_applied = entry.outcome == "applied"
+    has_synced = is_applied and entry.arrival.type == "records.synced"
+    if not is_parked and not was_counted and not is_applied:
         return None
     return {
+        "pk": entry.pk,
         "connector_pk": entry.connector_pk,
         "parked": int(is_parked) - int(was_counted),
         "synced_at": entry.arrival.occurred_at if has_synced else None,
+        "run": entry.arrival.run,
         "has_failed": is_parked,
+        "is_applied": is_applied,
     }
 
 

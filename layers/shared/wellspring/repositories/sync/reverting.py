@@ -18,7 +18,7 @@ from sqlalchemy import TextClause, text
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.models import parents
-from wellspring.models.messages import sync_messages, sync_runs
+from wellspring.models.messages import connector_state, sync_messages, sync_runs
 from wellspring.models.walks import DIRECTIONS
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
@@ -131,14 +131,22 @@ class _Chunk:
         if item.of_run is None:
             of = {**values, "ids": array(item.message_ids)}
             execute_pipelined(
-                self._transaction, [Statement(each, of) for each in (_CLOSE_RUNS_OF, _STOP_SOME, _MARK_SOME)]
+                self._transaction,
+                [
+                    *(Statement(each, of) for each in (_CLOSE_RUNS_OF, _STOP_SOME, _MARK_SOME)),
+                    Statement(_LOOK_BACK, values),
+                ],
             )
             return {"undone": 0}
         if not progress:
             of = {**values, "run": item.of_run}
             execute_pipelined(
                 self._transaction,
-                [Statement(_CLOSE_RUN, {**of, "workspace": workspace}), Statement(_STOP_RUN, of)],
+                [
+                    Statement(_CLOSE_RUN, {**of, "workspace": workspace}),
+                    Statement(_STOP_RUN, of),
+                    Statement(_LOOK_BACK, values),
+                ],
             )
         marked = self._transaction.execute(_MARK_RUN, {**values, "run": item.of_run, "most": MARKED}).rowcount
         return {"undone": 0} if marked < MARKED else {"marked": progress.get("marked", 0) + marked}
@@ -204,6 +212,16 @@ UPDATE {sync_runs} AS of_run
           WHERE message.message_id = ANY (CAST(:ids AS uuid[])) AND {IS_MESSAGE}
             AND message.workspace_connector_pk = :connector AND message.message_type = 'run.completed'
             AND message.outcome IN ('parked', 'in_progress', 'applied')))""")
+# Where it was the connector's last complete run, the one before is that again.
+_LOOK_BACK = text(f"""
+UPDATE {connector_state} AS state
+   SET complete_through = (SELECT max(complete.occurred_at) FROM {sync_runs} AS complete
+                            WHERE complete.workspace_connector_pk = :connector AND complete.state = 'complete')
+ WHERE state.workspace_connector_pk = :connector
+   AND state.complete_through = ANY (ARRAY(
+         SELECT undone.occurred_at FROM {sync_runs} AS undone
+          WHERE undone.workspace_connector_pk = :connector AND undone.state = 'reverted'
+            AND undone.reverted_by_pk = :message))""")
 # A snapshot that is under way ends nothing more: it is done as far as it has come, and what it ended comes back.
 _IS_SNAPSHOT = "workspace_connector_pk = :connector AND outcome = 'in_progress' AND message_type = 'run.completed'"
 _STOP = f"UPDATE {sync_messages} SET outcome = 'applied', body = NULL, progress = NULL WHERE {_IS_SNAPSHOT}"

@@ -1,0 +1,205 @@
+"""Health is kept in the transaction of each effect: messages of each type, parking, releasing, the feed."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from maintenance.settle import handler as settle
+from tests.health.conftest import Tenant
+from tests.support.api import Context, post, service
+from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, Statements
+from tests.support.feed import deleted, upserted
+from tests.support.queue import completed, consume, disconnected, invalidated, reverted, synced
+from tests.support.world import Row, World
+from wellspring import feed_events
+from wellspring.database.retry import Deadline
+from wellspring.services import recounting
+from wellspring.services.feed import applying
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+PIPELINE = service("system:read", "sync:write")
+
+
+@pytest.fixture
+def tell(world: World, ours: Tenant) -> Callable[..., None]:
+    """Have the platform's feed tell of our connector."""
+    versions = iter(range(10, 1000))
+    connector = world.connector()
+
+    def told(*, is_deleted: bool = False, **data: Any) -> None:
+        world.database.role = FEEDER
+        version = next(versions)
+        of: dict[str, Any] = {"workspace_id": ours.workspace, "connector_id": connector, **data}
+        event = (
+            deleted("workspace_connector", ours.connector, version)
+            if is_deleted
+            else upserted("workspace_connector", ours.connector, version, **of)
+        )
+        (verdict,) = applying.apply([feed_events.parse_event(event)], Deadline(10))
+        assert verdict.status == "applied"
+        world.database.role = CONSUMER
+
+    return told
+
+
+@pytest.fixture(autouse=True)
+def recounted(world: World, ours: Tenant) -> Iterator[None]:
+    """Whatever was done, the rule says the same of it again."""
+    yield
+    world.database.role = CONSUMER
+    assert recounting.recount(Deadline(30), None).differences == []
+
+
+class TestMessages:
+    def test_a_sync_makes_it_well(self, ours: Tenant, now: datetime) -> None:
+        assert (ours.kept.health, ours.kept.codes) == ("new", [])
+        ours.sync(now)
+        assert (ours.kept.health, ours.kept.codes) == ("ok", [])
+
+    def test_of_four_syncs_it_is_known_when_the_next_is_expected(self, ours: Tenant, now: datetime) -> None:
+        for days in (4, 3, 2):
+            ours.sync(now - days * DAY)
+        assert ours.kept.row().expected_by is None
+        ours.sync(now - DAY)
+        assert ours.kept.row().expected_by == now + DAY
+        # Some messages are one sync.
+        ours.sync(now - DAY + timedelta(minutes=5))
+        row = ours.kept.row()
+        assert len(row.syncs) == 4
+        assert row.expected_by == now + DAY + timedelta(minutes=5)
+
+    def test_syncs_of_one_batch_are_each_one(self, ours: Tenant, now: datetime) -> None:
+        times = [now - days * DAY for days in (4, 3, 2, 1)]
+        consume(*(synced(ours.connector, [ours.company]) | {"occurred_at": at.isoformat()} for at in times))
+        assert ours.kept.row().syncs == times
+
+    def test_a_run_is_one_sync(self, ours: Tenant, now: datetime) -> None:
+        for hours in (3, 2, 1):
+            ours.sync(now - hours * HOUR, run="nightly")
+        assert ours.kept.row().syncs == [now - 3 * HOUR]
+
+    def test_what_is_parked_makes_it_fail_until_the_next_sync(self, ours: Tenant, now: datetime) -> None:
+        ours.sync(now)
+        ours.park()
+        assert ours.kept.health == "failing"
+        ours.kept.passes(HOUR)
+        assert ours.kept.health == "failing"
+        ours.sync(now)
+        assert ours.kept.health == "ok"
+
+    def test_a_batch_of_which_one_is_parked_fails(self, ours: Tenant, now: datetime) -> None:
+        consume(synced(ours.connector, [Row("company", 0, uuid4())]), synced(ours.connector, [ours.company]))
+        assert ours.kept.codes == ["failing"]
+
+    def test_what_is_released_fails_no_more(self, world: World, ours: Tenant, now: datetime) -> None:
+        company = Row("company", 0, uuid4())
+        ours.park(company)
+        world.record("company", ours.workspace, id=company.id)
+        assert cast("Any", settle({}, Context())["release"])["applied"] == 1
+        assert ours.kept.codes == []
+
+    def test_what_is_dismissed_fails_no_more(self, world: World, ours: Tenant, now: datetime) -> None:
+        ours.sync(now)
+        ours.park()
+        world.database.role = CONSUMER
+        listed = world.database.owner.exec_driver_sql(
+            "SELECT id FROM wellspring.sync_messages WHERE outcome = 'parked'"
+        ).scalar_one()
+        world.database.commit()
+        reply = post(f"/v1/sync-messages/{listed}/dismiss", PIPELINE, {"meta": {"note": "ours"}})
+        assert reply.status == 200
+        assert ours.kept.health == "ok"
+
+    def test_a_disconnect_lasts_until_the_next_message(self, ours: Tenant, now: datetime) -> None:
+        ours.sync(now)
+        consume(disconnected(ours.connector))
+        assert ours.kept.codes == ["disconnected"]
+        consume(invalidated(ours.connector, [ours.company]))
+        assert ours.kept.health == "ok"
+
+    def test_a_disconnect_that_is_undone_is_the_last_message_no_more(self, ours: Tenant, now: datetime) -> None:
+        ours.sync(now)
+        message = disconnected(ours.connector)
+        consume(message)
+        consume(reverted(ours.connector, message["id"]))
+        assert ours.kept.health == "ok"
+
+    def test_a_whole_run_says_how_far_it_is_complete(self, ours: Tenant, now: datetime) -> None:
+        first, second = (ours.sync(now - hours * HOUR, run=run) for run, hours in (("one", 2), ("two", 1)))
+        for run, message, hours in (("one", first, 2), ("two", second, 1)):
+            at = {"occurred_at": (now - hours * HOUR).isoformat()}
+            consume(completed(ours.connector, run, message["id"]) | at)
+            assert ours.kept.row().complete_through == now - hours * HOUR
+        consume(reverted(ours.connector, run="two"))
+        assert ours.kept.row().complete_through == now - 2 * HOUR
+        consume(reverted(ours.connector, run="one"))
+        assert ours.kept.row().complete_through is None
+
+
+class TestTheFeed:
+    def test_says_whether_it_works(self, ours: Tenant, tell: Callable[..., None], now: datetime) -> None:
+        ours.sync(now)
+        tell(status="error")
+        assert ours.kept.codes == ["failing"]
+        tell(status="active")
+        assert ours.kept.codes == []
+
+    def test_says_when_a_consent_ends(self, ours: Tenant, tell: Callable[..., None], now: datetime) -> None:
+        ours.sync(now)
+        tell(consent_expires_at=(now + 10 * DAY).isoformat())
+        row = ours.kept.row()
+        assert (row.health, row.changes_at) == ("consent_expires", now + 10 * DAY)
+        tell(consent_expires_at=(now - DAY).isoformat())
+        assert ours.kept.health == "consent_expired"
+        tell(consent_expires_at=(now + 180 * DAY).isoformat())
+        row = ours.kept.row()
+        assert (row.health, row.changes_at) == ("ok", now + 150 * DAY)
+        tell()
+        assert ours.kept.row().changes_at is None
+
+    def test_ends_it_and_revives_it(self, ours: Tenant, tell: Callable[..., None], now: datetime) -> None:
+        ours.sync(now)
+        tell(is_deleted=True)
+        assert ours.kept.codes == ["disconnected"]
+        tell()
+        assert ours.kept.health == "ok"
+
+    def test_tells_of_a_new_one_that_fails(self, world: World, ours: Tenant) -> None:
+        world.database.role = FEEDER
+        id_, connector = uuid4(), world.connector()
+        event = upserted(
+            "workspace_connector", id_, workspace_id=ours.workspace, connector_id=connector, status="error"
+        )
+        applying.apply([feed_events.parse_event(event)], Deadline(10))
+        found = world.database.owner.exec_driver_sql(
+            f"SELECT health FROM core_api.workspace_connectors WHERE id = '{id_}'"
+        ).scalar_one()
+        world.database.commit()
+        assert found == "failing"
+
+
+def test_a_batch_sends_no_statement_more_for_it(ours: Tenant, now: datetime, statements: Statements) -> None:
+    ours.sync(now)
+    statements.clear()
+    ours.sync(now)
+    assert sum("connector_state" in one for one in statements) == 1
+    assert not [one for one in statements if "health" in one]
+
+
+def test_the_feed_locks_connectors_in_the_order_of_everybody(
+    fresh_database: FreshDatabase, world: World, ours: Tenant
+) -> None:
+    fresh_database.role = FEEDER
+    with fresh_database.session() as other:
+        other.exec_driver_sql(f"SELECT wellspring.lock_connectors(ARRAY[{ours.connector.pk}]::bigint[], NULL)")
+        event = upserted(
+            "workspace_connector", ours.connector, 9, workspace_id=ours.workspace, connector_id=world.connector()
+        )
+        (verdict,) = applying.apply([feed_events.parse_event(event)], Deadline(2))
+        assert verdict.status == "returned"
+        other.rollback()
+    (verdict,) = applying.apply([feed_events.parse_event(event)], Deadline(10))
+    assert verdict.status == "applied"

@@ -1,0 +1,213 @@
+"""What changes by the clock alone: `settle` judges whose time has come, in bounded steps, unless all are silent."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from maintenance.settle import handler as settle
+from tests.health.conftest import Kept, Tenant
+from tests.support.api import Context
+from tests.support.databases import CONSUMER, AnyDatabase, FreshDatabase, Statements
+from tests.support.world import Row, World
+from wellspring.repositories import connector_health as repository
+from wellspring.services import connector_health
+
+DAY = timedelta(days=1)
+DAILY = [DAY * back for back in (4, 3, 2, 1)]
+
+
+def step() -> dict[str, Any]:
+    done = settle({}, Context())["judge"]
+    assert isinstance(done, dict)
+    return done
+
+
+def daily(world: World, number: int, last: timedelta) -> list[Row]:
+    """Make connectors that synced each day until so long ago; what time has passed since nobody has looked at."""
+    workspace = world.workspace()
+    made = [world.workspace_connector(workspace) for _ in range(number)]
+    owner = world.database.owner
+    values = {"pks": [one.pk for one in made], "back": [last + day - DAY for day in DAILY], "last": last}
+    owner.execute(
+        text("INSERT INTO wellspring.connector_state (workspace_connector_pk) SELECT unnest(CAST(:pks AS bigint[]))"),
+        values,
+    )
+    # As of when they synced last, which is when they were judged last.
+    owner.execute(
+        text(
+            "UPDATE wellspring.connector_state"
+            "   SET syncs = ARRAY(SELECT now() - back FROM unnest(CAST(:back AS interval[])) AS back),"
+            "       last_synced_at = now() - CAST(:last AS interval), applied_at = now() - CAST(:last AS interval)"
+            " WHERE workspace_connector_pk = ANY (CAST(:pks AS bigint[]))"
+        ),
+        values,
+    )
+    world.database.commit()
+    return made
+
+
+def as_before_they_were_late(world: World, made: list[Row]) -> None:
+    """Have nobody judged these since they were well."""
+    owner = world.database.owner
+    pks = {"pks": [one.pk for one in made]}
+    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state DISABLE TRIGGER health_is_judged")
+    owner.execute(
+        text(
+            "UPDATE wellspring.connector_state SET health_reasons = '[]', health_changes_at = expected_by"
+            " WHERE workspace_connector_pk = ANY (CAST(:pks AS bigint[]))"
+        ),
+        pks,
+    )
+    owner.execute(
+        text("UPDATE core_api.workspace_connectors SET health = 'ok' WHERE pk = ANY (CAST(:pks AS bigint[]))"),
+        pks,
+    )
+    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state ENABLE TRIGGER health_is_judged")
+    world.database.commit()
+
+
+def unseen(world: World, number: int, last: timedelta) -> list[Row]:
+    made = daily(world, number, last)
+    as_before_they_were_late(world, made)
+    return made
+
+
+def health(world: World, made: list[Row]) -> set[str]:
+    return {Kept(world.database, one).health for one in made}
+
+
+@pytest.fixture(autouse=True)
+def as_consumer(world: World) -> None:
+    world.database.role = CONSUMER
+
+
+def test_who_has_not_come_becomes_late(world: World) -> None:
+    late, well = unseen(world, 3, 3 * DAY), unseen(world, 3, DAY / 2)
+    assert health(world, late) == health(world, well) == {"ok"}
+    assert step() == {"connectors": 3, "is_silent": 0, "is_all": True}
+    assert (health(world, late), health(world, well)) == ({"late"}, {"ok"})
+    assert step()["connectors"] == 0
+
+
+def test_who_comes_again_is_late_no_more(ours: Tenant, now: datetime) -> None:
+    for back in (9, 8, 7, 6):
+        ours.sync(now - back * DAY)
+    assert ours.kept.health == "late"
+    ours.sync(now)
+    assert ours.kept.health == "ok"
+
+
+def test_a_consent_ends_by_itself(world: World, ours: Tenant, now: datetime) -> None:
+    ours.sync(now)
+    owner = world.database.owner
+    owner.exec_driver_sql(
+        "UPDATE core_api.workspace_connectors SET consent_expires_at = now() - interval '1 ms'"
+        f" WHERE pk = {ours.connector.pk}"
+    )
+    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state DISABLE TRIGGER health_is_judged")
+    owner.exec_driver_sql(
+        "UPDATE wellspring.connector_state SET health_changes_at = now() - interval '1 ms', health_reasons = '[]'"
+        f" WHERE workspace_connector_pk = {ours.connector.pk}"
+    )
+    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state ENABLE TRIGGER health_is_judged")
+    world.database.commit()
+    assert step()["connectors"] == 1
+    assert ours.kept.codes == ["consent_expired"]
+
+
+def test_many_are_judged_in_bounded_steps(
+    world: World, monkeypatch: pytest.MonkeyPatch, statements: Statements
+) -> None:
+    monkeypatch.setattr(connector_health, "CHUNK", 4)
+    late = unseen(world, 10, 3 * DAY)
+    statements.clear()
+    assert step() == {"connectors": 10, "is_silent": 0, "is_all": True}
+    assert sum("judge_connectors" in one for one in statements) == 3
+    assert health(world, late) == {"late"}
+
+
+class TestSilence:
+    def fleet(self, database: AnyDatabase) -> Any:
+        found = database.owner.exec_driver_sql(
+            "SELECT is_silent, silent_since IS NOT NULL, silent_until IS NOT NULL FROM wellspring.fleet"
+        ).one()
+        database.commit()
+        return tuple(found)
+
+    def test_where_most_of_twenty_have_not_come_nobody_becomes_late(self, world: World) -> None:
+        missing, well = unseen(world, 15, 3 * DAY), daily(world, 14, DAY / 2)
+        assert step() == {"connectors": 0, "is_silent": 1, "is_all": True}
+        assert health(world, missing + well) == {"ok"}
+        assert self.fleet(world.database) == (True, True, False)
+
+    def test_half_of_them_are_their_own_fault(self, world: World) -> None:
+        missing = unseen(world, 14, 3 * DAY)
+        daily(world, 14, DAY / 2)
+        assert step() == {"connectors": 14, "is_silent": 0, "is_all": True}
+        assert health(world, missing) == {"late"}
+
+    def test_fewer_than_twenty_say_nothing_of_all(self, world: World) -> None:
+        missing = unseen(world, 19, 3 * DAY)
+        assert step()["is_silent"] == 0
+        assert health(world, missing) == {"late"}
+
+    def test_who_never_comes_again_silences_nobody(self, world: World) -> None:
+        daily(world, 40, 90 * DAY)
+        missing = unseen(world, 5, 3 * DAY)
+        daily(world, 20, DAY / 2)
+        assert step()["is_silent"] == 0
+        assert health(world, missing) == {"late"}
+
+    def test_when_it_is_over_who_does_not_come_is_late_after_their_time(self, world: World) -> None:
+        missing = unseen(world, 30, 3 * DAY)
+        assert step()["is_silent"] == 1
+        daily(world, 40, DAY / 2)
+        assert step() == {"connectors": 30, "is_silent": 0, "is_all": True}
+        assert self.fleet(world.database) == (False, True, True)
+        assert health(world, missing) == {"ok"}
+        rows = [Kept(world.database, one).row() for one in missing]
+        assert {row.changes_at - row.expected_by for row in rows} == {3 * DAY}
+
+
+@pytest.mark.long
+def test_a_step_costs_what_it_judges_however_many_connectors_there_are(
+    fresh_database: FreshDatabase, world: World
+) -> None:
+    number, workspace, connector = 100_000, world.workspace(), world.connector()
+    owner = fresh_database.owner
+    owner.execute(
+        text(
+            "INSERT INTO core_api.workspace_connectors (workspace_pk, connector_pk)"
+            " SELECT :workspace, :connector FROM generate_series(1, :number)"
+        ),
+        {"workspace": workspace.pk, "connector": connector.pk, "number": number},
+    )
+    owner.exec_driver_sql(
+        "INSERT INTO wellspring.connector_state (workspace_connector_pk, syncs, sync_runs, last_synced_at, due_at,"
+        " expected_by, health_reasons, health_changes_at)"
+        " SELECT pk, ARRAY(SELECT now() - day * interval '1 day' FROM generate_series(21, 1, -1) AS day),"
+        "        array_fill(1, ARRAY[21]), now() - interval '1 hour', now() + interval '23 hours', changes_at, '[]',"
+        "        changes_at"
+        "   FROM (SELECT pk, now() + (pk % 100 - 2) * interval '1 hour' AS changes_at"
+        "           FROM core_api.workspace_connectors) AS made"
+    )
+    fresh_database.commit()
+    owner.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(
+        "VACUUM ANALYZE wellspring.connector_state, core_api.workspace_connectors"
+    )
+
+    def buffers(statement: Any, **values: int) -> int:
+        asked = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement.text}")
+        plan = owner.execute(asked, values).scalar_one()[0]["Plan"]
+        return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+    (pages,) = owner.exec_driver_sql(
+        "SELECT sum(relpages) FROM pg_class WHERE relname IN ('connector_state', 'workspace_connectors')"
+    ).one()
+    # All connectors are counted once, and none is looked up by itself.
+    assert buffers(repository._NOTE_SILENCE) < 2 * pages
+    first = buffers(repository._JUDGE, most=100)
+    assert buffers(repository._JUDGE, most=1000) < 12 * first
+    assert first < 100 * 80
