@@ -94,10 +94,10 @@ def test_parked_messages_and_runs_of_all_workspaces_are_the_newest_first(
         world.message(row, of.workspace, "parked", **parked | {"reason": "overtaken"})
         runs.append(world.run(row, of.workspace, state="incomplete", started_at=at).id)
         world.run(row, of.workspace, "another", state="open", started_at=at)
-    parked = f"{MESSAGES}?filter[outcome]=parked&filter[reason]=unknown_record"
-    assert get(parked, READER).ids == messages[::-1]
-    assert get(f"{parked}&sort=received_at", READER).ids == messages
-    assert get(parked, ours.caller).ids == messages[:1]
+    found = f"{MESSAGES}?filter[outcome]=parked&filter[reason]=unknown_record"
+    assert get(found, READER).ids == messages[::-1]
+    assert get(f"{found}&sort=received_at", READER).ids == messages
+    assert get(found, ours.caller).ids == messages[:1]
     incomplete = f"{RUNS}?filter[state]=incomplete"
     assert get(incomplete, READER).ids == runs[::-1]
     assert get(incomplete, ours.caller).ids == runs[:1]

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import update
@@ -170,7 +169,7 @@ def test_settle_counts_it_behind_all_else(fresh_database: FreshDatabase, world: 
     fresh_database.role = "wellspring_reader"
     assert settled["fleet"] == {"connectors": 1, "is_all": True}
     assert by_health(shown()) == {"late": 1}
-    assert UUID(shown()["tools"][0]["connector"])
+    assert len(shown()["tools"]) == 1
 
 
 @pytest.mark.long

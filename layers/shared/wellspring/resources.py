@@ -1252,7 +1252,13 @@ FLEET = Resource(
                     choices=HEALTH,
                     description="As the connectors say it, and are filtered by.",
                 ),
-                Attribute("number", "number", required=True, example="12", description="How many connectors."),
+                Attribute(
+                    "number",
+                    "number",
+                    required=True,
+                    example="12",
+                    description="How many there are so, of all that lists show.",
+                ),
             ),
         ),
         Attribute(
@@ -1265,7 +1271,7 @@ FLEET = Resource(
                     "connector",
                     "uuid",
                     required=True,
-                    example="01990000-0006-7000-8000-000000000002",
+                    example="01990000-0005-7000-8000-000000000002",
                     description="The id of the connector of the catalogue.",
                 ),
                 Attribute("name", "text", required=True, example="Mail", description="What it is called."),
