@@ -27,7 +27,7 @@ help: ## This list
 run: stack-venv ## The whole system on this machine: PORT (3000), SQS_PORT (3001); stop with Ctrl-C
 	@exec $(PYTHON_IN) -m local --stop-with-parent
 
-token: stack-venv ## A bearer token; AS=owner (default), member, guest, outsider, pipeline, matcher; SUB=UUID; SERVICE=NAME SCOPE="…"
+token: stack-venv ## A bearer token; AS=owner (default), member, guest, outsider, operator, pipeline, matcher; SUB=UUID; SERVICE=NAME SCOPE="…"
 	@$(PYTHON_IN) -m local token "$$AS" --sub "$$SUB" --service "$$SERVICE" --scope "$$SCOPE"
 
 psql: stack-venv ## psql on the running stack's database; ARGS="-c 'select 1'" goes to it

@@ -83,6 +83,9 @@ WORKSPACES = (
 )
 OWNER, MEMBER, GUEST = (demo_id("people", "a", number) for number in (1, 2, 3))
 OUTSIDER = demo_id("people", "c", 1)
+# In no workspace as a member.
+OPERATOR = demo_id("people", "c", 5)
+OPERATOR_CLAIM, OPERATORS = "groups", "operators"
 # The owner's group, the workspaces that it has, and its member beside the owner. Its id is of the server's making.
 GROUP_NAME = "Verdier Group"
 GROUPED = ("a", "b")
@@ -91,11 +94,12 @@ CHOOSERS = {"a": "owner", "b": "owner", "c": "outsider"}
 CHOICES = (("a", 1, True), ("a", 2, True), ("a", 3, False), ("b", 2, True), ("c", 4, True), ("c", 5, False))
 
 # What the token of each principal says of them.
-PRINCIPALS = {
+PRINCIPALS: dict[str, dict[str, Any]] = {
     "owner": {"sub": OWNER},
     "member": {"sub": MEMBER},
     "guest": {"sub": GUEST},
     "outsider": {"sub": OUTSIDER},
+    "operator": {"sub": OPERATOR, OPERATOR_CLAIM: ["staff", OPERATORS]},
     "pipeline": {"sub": "sync-pipeline", "client_id": "sync-pipeline", "scope": "system:read sync:write"},
     "matcher": {"sub": "provider-matcher", "client_id": "provider-matcher", "scope": "system:read providers:match"},
 }

@@ -28,6 +28,7 @@ PRINCIPAL_WORDS = {
     "member": "Malik Haddad: member of Verdier Foods and of the Verdier Group",
     "guest": "Greta Lindqvist: guest of Verdier Foods",
     "outsider": "Olga Brandt: member of Northwind Studio, which is in no group",
+    "operator": "Tara Quinn: an operator, in no workspace: reads all workspaces, writes nothing",
     "pipeline": "the sync pipeline, a service: reads all workspaces, writes provenance, releases messages",
     "matcher": "the provider matcher, a service: reads all workspaces, matches providers",
 }

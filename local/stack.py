@@ -24,6 +24,7 @@ from uuid import UUID
 
 from local import demo_data, sam
 from local.demo import Demo, make
+from local.demo_data import OPERATOR_CLAIM, OPERATORS
 from local.errors import Fault
 from local.gateway import Gateway, Server, Throttle
 from local.identity import Identity
@@ -204,6 +205,8 @@ class Stack:
             "DB_PASSWORD": self._cluster.password,
             "DB_TLS": "off",
             "DB_PIPELINING": os.environ.get("DB_PIPELINING", "true"),
+            "OPERATOR_CLAIM": OPERATOR_CLAIM,
+            "OPERATOR_VALUE": OPERATORS,
         }
         # Of the loader, and of those that share their workers with it.
         files = {

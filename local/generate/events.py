@@ -215,7 +215,7 @@ def _usual_query(route: Route) -> str:
 
 
 def _usual_caller(route: Route) -> str:
-    if route.resource is not None and route.resource.policy == "feed":
+    if route.resource is not None and route.resource.policy in {"feed", "fleet"}:
         return "pipeline"
     writes = {"provenance", "message"}
     of_pipeline = route.resource is not None and route.resource.policy in writes and route.method != "GET"

@@ -44,6 +44,7 @@ _TAGS: Mapping[Policy, str] = {
     "message": "Sync messages",
     "run": "Sync runs",
     "feed": "The platform's feed",
+    "fleet": "All workspaces",
 }
 
 

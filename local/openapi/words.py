@@ -53,7 +53,7 @@ milliseconds.
 SIGNING_IN = """\
 An access token (a JWT) of the issuer that this deployment trusts, for its audience: for a person from their sign-in,
 for a service by the client-credentials grant. On a laptop `make token AS=owner` prints one; `AS` may also be `member`,
-`guest`, `outsider`, `pipeline` or `matcher`. Paste it with or without `Bearer` in front.
+`guest`, `outsider`, `operator`, `pipeline` or `matcher`. Paste it with or without `Bearer` in front.
 """
 
 TAGS: Mapping[Policy, str] = {
@@ -65,6 +65,7 @@ TAGS: Mapping[Policy, str] = {
     "message": "What syncs brought: each message of the sync queue, what it did, or why it waits.",
     "run": "Whether a sync came whole, and what its snapshot ended.",
     "feed": "What the platform's feed brought that waits or is parked, and how far it is; for services.",
+    "fleet": "All workspaces at a glance; for services and operators.",
     "none": "The service itself.",
 }
 
@@ -139,6 +140,11 @@ _PERMISSIONS: Mapping[tuple[str, str], str] = {
     ("feed", "status"): (
         "For services with `system:read`. `lag_seconds` is how long the oldest event that waits has waited. `waiting` "
         f"and `parked` are counted up to {MAX_TOTAL}."
+    ),
+    ("fleet", "status"): (
+        "For services with `system:read`, and for operators. It is counted each minute, at `as_of`. Messages and runs "
+        f"are counted up to {MAX_TOTAL} of each, and the 500 tools with most connectors that fail, are late or lack a "
+        "consent are told. A `disconnected` connector is one that its last message disconnected."
     ),
     ("feed", "release"): (
         "For services with `sync:write`. The event is tried again, and shown as it is then: `applied`, or still "

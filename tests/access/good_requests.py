@@ -202,7 +202,7 @@ class Requests:
             return Good(
                 route, ANONYMOUS if route.open_to_all else self.caller, 404 if route is DEFAULT or named else 200, named
             )
-        if route.resource.policy == "feed":
+        if route.resource.policy in {"feed", "fleet"}:
             return self._of_feed(route)
         if route.operation in {"release", "dismiss", "release_many"}:
             return self._of_messages(route)

@@ -150,6 +150,8 @@ def rule_of(route: Route) -> str:
         ("feed", "list"): "the feed",
         ("feed", "retrieve"): "the feed",
         ("feed", "status"): "the feed",
+        # Who sees the one sees the other.
+        ("fleet", "status"): "the feed",
     }.get((_kind(route.resource), route.operation), "rows" if route.operation == "list" else "a row")
 
 
@@ -201,7 +203,7 @@ def cells(requests: Requests, good: Good, **changes: str) -> Mapping[str, str]:
     assert good.route.resource is not None
     # What there is one of shows no row of anybody's.
     resource = good.route.resource
-    type_ = FEED_EVENT.type if resource.policy == "feed" else resource.type
+    type_ = FEED_EVENT.type if resource.policy in {"feed", "fleet"} else resource.type
     if good.route.operation == "list":
         # Of a catalogue, and as a service, there are more rows than the tenant's.
         changes["query"] = "&".join(part for part in (changes.get("query"), "page[size]=500") if part)

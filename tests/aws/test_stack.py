@@ -597,6 +597,7 @@ def test_the_authorizer_takes_tokens_of_the_issuer_for_the_audience(stack: Stack
 def test_what_claims_mean_is_the_deployments_to_say(stack: Stack) -> None:
     """And, unsaid, what the code takes them for."""
     names = {"PersonClaim", "ServiceSubjects", "ServiceClaim", "ScopeClaims", "ScopePrefix"}
+    names |= {"OperatorClaim", "OperatorValue"}
     variables = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper(): {"Ref": name} for name in names}
     for function in stack.functions.values():
         assert variables.items() <= function["Environment"]["Variables"].items()

@@ -17,7 +17,7 @@ from wellspring.resources import Resource, resource_of, resources
 # So has the feed (tests/feed/test_answers.py).
 # And messages and runs (tests/reading/test_sync_messages.py, tests/reading/test_sync_runs.py).
 # And members of groups (tests/writing/test_group_members.py).
-ELSEWHERE = {"none", "feed", "member", "message", "run"}
+ELSEWHERE = {"none", "feed", "fleet", "member", "message", "run"}
 LISTED = tuple(resource for resource in resources() if resource.route and resource.policy not in ELSEWHERE)
 PATHS = [(resource.type, path) for resource in LISTED for path in resource.includes]
 of_every_type = pytest.mark.parametrize("type_", one_of_each_kind(resource.type for resource in LISTED))

@@ -106,7 +106,7 @@ def test_a_parent_that_is_included_has_what_its_declaration_says(ours: Tenant) -
     assert seen.keys() == {
         "workspace_group",
         *(resource.type for resource in resources() if resource not in LISTED),
-    } - {"workspace_membership", "sync_run", "feed_event", "feed_status"}
+    } - {"workspace_membership", "sync_run", "feed_event", "feed_status", "fleet"}
     for type_, item in seen.items():
         resource = resource_of(type_)
         shown = [said.name for said in resource.attributes if not (said.service_only or said.kept)]

@@ -45,6 +45,10 @@ def _names(document: Any) -> set[str]:
     return {each["attributes"].get("name") for each in (*document["data"], *document.get("included", ()))}
 
 
+def _health(row: Any) -> str:
+    return str(row["attributes"]["health"])
+
+
 def _providers(document: Any) -> set[str]:
     return {each["relationships"]["provider"]["data"]["id"] for each in document["data"]}
 
@@ -70,6 +74,12 @@ CHECKS: Mapping[str, Check] = {
     "Whose consent has ended?": lambda said: _healths(said) == ["consent_expired"],
     "What would a disconnect lose?": lambda said: said["data"]["attributes"]["live_rows"]["people"]["input"] == 12,
     "Poll for what has changed": lambda said: len(said["data"]) > 10,
+    "Is it one customer, one tool, or all of us?": lambda said: said["data"]["type"] == "fleet",
+    "What is failing anywhere?": lambda said: {_health(row) for row in said["data"]} <= {"failing"},
+    "Which tool is down?": lambda said: {_health(row) for row in said["data"]} <= {"late"},
+    "What is parked anywhere, by reason?": lambda said: isinstance(said["data"], list),
+    "Which syncs did not come whole?": lambda said: isinstance(said["data"], list),
+    "Find a company anywhere": lambda said: "Alder Trading" in _names(said),
     "See the catalogue": lambda said: "Stripe" in _names(said),
     "Select a provider": lambda said: said["data"]["attributes"]["is_selected"],
     "Which are chosen?": lambda said: STRIPE in _providers(said),

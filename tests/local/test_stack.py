@@ -39,6 +39,7 @@ VISIBLE = {
     "member": "ab",
     "guest": "a",
     "outsider": "c",
+    "operator": "abc",
     "pipeline": "abc",
     "matcher": "abc",
 }

@@ -27,8 +27,9 @@ from tests.support.databases import Role, engine_for, role_of_call
 from tests.support.queue import consume, synced
 from tests.support.world import RecordType, Row
 from wellspring.access.principal import SERVICE_SCOPE, principal_of, scope_of
-from wellspring.database import Transaction, in_transaction
+from wellspring.database import Transaction, WireStatement, in_transaction
 from wellspring.database import scope as scopes
+from wellspring.database.session import session_of
 from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable
 from wellspring.models import table_of
 from wellspring.observability import logger
@@ -156,6 +157,7 @@ def _once_unsafely[Result](
     limits: scopes._Limits | None,
     *,
     is_read: bool,
+    trace: WireStatement | None,
 ) -> Result:
     """Do as `scopes._once`, but say for whom before the transaction, for the whole session."""
     with scopes.connection() as held:
@@ -163,6 +165,8 @@ def _once_unsafely[Result](
             held.execute(text("SELECT set_config('wellspring.scope', :scope, false)"), {"scope": scope})
             held.commit()
         with held.begin():
+            if trace is not None:
+                session_of(held).ahead(trace.text, *trace.values)
             return work(held)
 
 

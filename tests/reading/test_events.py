@@ -66,6 +66,7 @@ MESSAGES: dict[str, set[str]] = {
     "sync_run_retrieve": {"workspace_connector"},
 }
 SOURCES = {f"{record.type}_sources": record.type for record in records() if record.is_readable}
+FLEET = ("fleet_retrieve",)
 ANSWERS = ("connector_activity_list", "workspace_connector_impact", *SOURCES)
 OPEN = ("health_check", "openapi_document", "docs_page", "console_page", "console_asset")
 REPLAYED = (
@@ -77,6 +78,7 @@ REPLAYED = (
     *PARENT_ROWS,
     *MESSAGES,
     *ANSWERS,
+    *FLEET,
     *OPEN,
 )
 
@@ -356,3 +358,9 @@ def test_the_page_is_packed_for_whoever_asks_for_it(name: str, accepted: str, mo
     answer = asked_with(name, monkeypatch, **{"accept-encoding": accepted})
     assert answer["headers"]["content-encoding"] == "gzip"
     assert answer["headers"]["vary"] == "accept-encoding"
+
+
+@pytest.mark.parametrize("name", FLEET)
+def test_the_fleet_is_told_to_the_pipeline(world: World, name: str) -> None:
+    world.workspace_connector(world.workspace())
+    assert answered(name)["data"]["attributes"]["is_silent"] is False

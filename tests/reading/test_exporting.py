@@ -247,7 +247,7 @@ class TestAnExport:
         known = {section.resource.type for section in repository.sections()}
         # Who else is in a group is the group's business, and the feed's events are of no tenant.
         assert {each.type for each in resources()} - known == {
-            *("workspace_group_membership", "feed_event", "feed_status")
+            *("workspace_group_membership", "feed_event", "feed_status", "fleet")
         }
         assert set(ledgers()) <= known
 

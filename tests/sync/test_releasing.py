@@ -432,6 +432,7 @@ def test_the_event_is_answered_by_the_role_of_the_template() -> None:
         "expire_runs": {"expired": 0, "is_all": True},
         "judge": {"connectors": 0, "is_silent": 0, "is_all": True},
         "count": {"parked_too_long": 0, "is_all": True},
+        "fleet": {"connectors": 0, "is_all": True},
     }
 
 

@@ -439,7 +439,7 @@ def test_an_attribute_that_is_never_null_has_such_a_column() -> None:
                 assert not columns[attribute.column or attribute.name].nullable, f"{resource.type}.{attribute.name}"
 
 
-MADE_HERE = {"provenance", "feed", "group", "member", "enrolment", "selection", "run"}
+MADE_HERE = {"provenance", "feed", "fleet", "group", "member", "enrolment", "selection", "run"}
 
 
 def test_the_examples_can_be_tried_on_a_local_stack() -> None:

@@ -4,20 +4,22 @@ The tokens are of the shapes that the providers document (docs/identity-provider
 Gateway hands them over: arrays as `[a b]`, numbers and booleans as text.
 """
 
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
 
 from local.authorizer import as_text
-from wellspring.access.principal import Person, Principal, Service, principal_of
+from wellspring.access.principal import Operator, Person, Principal, Service, principal_of, writing
 from wellspring.access.rules import permit
 from wellspring.errors import Forbidden, Unauthorized
+from wellspring.resources import Policy
 from wellspring.settings import CallerSettings, SettingsError, read_caller_settings
 
 ADA = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 OTHER = "0b1e6f5e-7a55-4c0b-9a51-6c1a1c9d7d10"
 DEFAULT = CallerSettings()
+POLICIES = get_args(Policy.__value__)
 TIMES = {"iat": 1778400862, "exp": 1778404462, "nbf": 1778400862}
 AUTH0_PERSON = "https://wellspring.example/person"
 
@@ -280,3 +282,78 @@ def test_a_service_without_the_scope_may_not_read() -> None:
 def test_a_proof_that_is_no_claim_and_value_is_refused(said: str) -> None:
     with pytest.raises(SettingsError, match="SERVICE_CLAIM"):
         read_caller_settings({"SERVICE_CLAIM": said})
+
+
+# ---- operators -------------------------------------------------------------------------------------------------
+SUPPORT = {"OPERATOR_CLAIM": "groups", "OPERATOR_VALUE": "support"}
+AUTH0_ROLES = "https://wellspring.example/roles"
+# A person's token of each provider with what makes them an operator, and the deployment's variables.
+OPERATORS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "Cognito": (
+        COGNITO_PERSON | {"cognito:groups": ["admins", "support"]},
+        {"OPERATOR_CLAIM": "cognito:groups", "OPERATOR_VALUE": "support"},
+    ),
+    "Auth0": (
+        AUTH0_USER | {AUTH0_ROLES: ["support"]},
+        {"PERSON_CLAIM": AUTH0_PERSON, "OPERATOR_CLAIM": AUTH0_ROLES, "OPERATOR_VALUE": "support"},
+    ),
+    "Okta": (
+        OKTA_USER | {"wellspring_person": ADA, "groups": ["Everyone", "support"]},
+        {"PERSON_CLAIM": "wellspring_person", **SUPPORT},
+    ),
+    "Entra": (
+        {"sub": "AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ", "oid": ADA, "roles": ["Ledger.Support"]},
+        {"PERSON_CLAIM": "oid", "OPERATOR_CLAIM": "roles", "OPERATOR_VALUE": "Ledger.Support"},
+    ),
+    "Keycloak": ({"sub": ADA, "azp": "web", "groups": ["support"]}, SUPPORT),
+    "one text": ({"sub": ADA, "groups": "support"}, SUPPORT),
+}
+
+
+@pytest.mark.parametrize("provider", OPERATORS)
+def test_a_person_whose_token_has_the_value_operates_and_nobody_does_by_default(provider: str) -> None:
+    token, environment = OPERATORS[provider]
+    assert asked(token, **environment) == Operator(UUID(ADA))
+    without = {name: value for name, value in environment.items() if name == "PERSON_CLAIM"}
+    assert asked(token, **without) == Person(UUID(ADA))
+    for name in ("OPERATOR_CLAIM", "OPERATOR_VALUE"):
+        assert asked(token, **environment | {name: ""}) == Person(UUID(ADA)), name
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(None, "", [], True, 7, "Support", "supporters", "support staff"),
+        *(["staff"], ["Support"], {"support": True}, [["support"]]),
+    ],
+    ids=str,
+)
+def test_a_person_of_other_values_is_a_person(said: object) -> None:
+    assert asked({"sub": ADA, "groups": said}, **SUPPORT) == Person(UUID(ADA))
+    # As it stands in an event that nobody wrote as API Gateway does.
+    assert principal_of({"sub": ADA, "groups": said}, read_caller_settings(SUPPORT)) == Person(UUID(ADA))
+
+
+def test_a_list_is_as_good_as_what_the_gateway_makes_of_it() -> None:
+    assert principal_of({"sub": ADA, "groups": ["a", "support"]}, read_caller_settings(SUPPORT)) == Operator(UUID(ADA))
+
+
+def test_a_service_is_no_operator_and_nobody_is_none() -> None:
+    of_support = {"groups": ["support"]}
+    service = asked(AUTH0_SERVICE | of_support, **SUPPORT)
+    assert service == asked(AUTH0_SERVICE)
+    assert isinstance(service, Service)
+    with pytest.raises(Unauthorized):
+        asked({"sub": "auth0|5f7c8ec7c33c6c004bbafe82"} | of_support, **SUPPORT)
+
+
+def test_an_operator_may_read_all_and_write_what_they_might_anyway() -> None:
+    operator = Operator(UUID(ADA))
+    for policy in POLICIES:
+        permit(operator, policy, "read")
+    assert writing(operator) == Person(UUID(ADA))
+    assert writing(Service("pipeline", frozenset())) == Service("pipeline", frozenset())
+    denied = (("provenance", "create"), ("message", "update"), ("feed", "update"), ("selection", "create"))
+    for policy, action in denied:
+        with pytest.raises(Forbidden):
+            permit(operator, policy, action)  # type: ignore[arg-type]  # a literal of each

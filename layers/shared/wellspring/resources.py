@@ -32,7 +32,9 @@ type Kind = Literal[
 ]
 type Kept = Literal["", "shown", "sorted"]
 type Written = Literal["never", "create", "update", "always"]
-type Policy = Literal["none", "provenance", "enrolment", "selection", "group", "member", "message", "run", "feed"]
+type Policy = Literal[
+    "none", "provenance", "enrolment", "selection", "group", "member", "message", "run", "feed", "fleet"
+]
 type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "group", "message", "services"]
 type Found = Literal["", "equal", "among", "name"]
 type Drives = Literal["", "always", "named", "named_by_service", "one_by_service"]
@@ -562,6 +564,7 @@ WORKSPACE_CONNECTOR = Resource(
             example="ok",
             found="equal",
             choices=HEALTH,
+            is_everywhere=True,
             kept="shown",
             description="Whether it is well: the first that holds of `disconnected`, `failing` (its status is not "
             "`active`, or a message is parked since the last sync), `consent_expired`, `late` (past `expected_by`), "
@@ -1218,6 +1221,98 @@ FEED_STATUS = Resource(
     policy="feed",
     times=(),
 )
+# All workspaces at a glance: one of it.
+FLEET = Resource(
+    type="fleet",
+    table="fleet",
+    route="/v1/fleet",
+    attributes=(
+        Attribute(
+            "as_of", "instant", description="When it was counted, as it is each minute; null before the first time."
+        ),
+        Attribute(
+            "is_silent",
+            "boolean",
+            required=True,
+            description="Whether most of all connectors that were due have not come: no customer's fault, nor a "
+            "tool's. None becomes late meanwhile.",
+        ),
+        Attribute("silent_since", "instant", description="Since when; null where they are not silent."),
+        Attribute(
+            "connectors",
+            "objects",
+            required=True,
+            description="How many connectors of all workspaces are how well, the worst first.",
+            members=(
+                Attribute(
+                    "health",
+                    "text",
+                    required=True,
+                    example="late",
+                    choices=HEALTH,
+                    description="As the connectors say it, and are filtered by.",
+                ),
+                Attribute(
+                    "number",
+                    "number",
+                    required=True,
+                    example="12",
+                    description="How many there are so, of all that lists show.",
+                ),
+            ),
+        ),
+        Attribute(
+            "tools",
+            "objects",
+            required=True,
+            description="The same by tool: first those with most connectors that fail, are late or lack a consent.",
+            members=(
+                Attribute(
+                    "connector",
+                    "uuid",
+                    required=True,
+                    example="01990000-0005-7000-8000-000000000002",
+                    description="The id of the connector of the catalogue.",
+                ),
+                Attribute("name", "text", required=True, example="Mail", description="What it is called."),
+                Attribute("number", "number", required=True, example="12", description="How many connect to it."),
+                *(
+                    Attribute(
+                        health, "number", required=True, example="1", description=f"How many of them are `{health}`."
+                    )
+                    for health in HEALTH
+                ),
+            ),
+        ),
+        Attribute(
+            "parked",
+            "objects",
+            required=True,
+            description="The messages that are parked in all workspaces, and of none, by reason, most first.",
+            members=(
+                Attribute(
+                    "reason",
+                    "text",
+                    required=True,
+                    example="unknown_record",
+                    description="Why they could not be applied, as the messages say it, and are filtered by.",
+                ),
+                Attribute("number", "number", required=True, example="3", description="How many messages."),
+                Attribute("oldest_at", "instant", required=True, description="When the oldest of them came."),
+            ),
+        ),
+        Attribute(
+            "runs_incomplete",
+            "number",
+            required=True,
+            example="1",
+            description="How many runs say that they are over while messages of theirs are missing.",
+        ),
+    ),
+    tenancy="services",
+    policy="fleet",
+    times=(),
+)
 # What is answered from sums and from several rows (contract, section 7): no table has it, and no GET shows one of it.
 OF_CONNECTOR = Relationship("workspace_connector", "workspace_connector")
 CONNECTOR_ACTIVITY = Resource(
@@ -1307,6 +1402,7 @@ register(
     SYNC_RUN,
     FEED_EVENT,
     FEED_STATUS,
+    FLEET,
 )
 
 

@@ -14,6 +14,7 @@ from wellspring.resources import (
     CONNECTOR_IMPACT,
     FEED_EVENT,
     FEED_STATUS,
+    FLEET,
     RECORD_SOURCE,
     SYNC_MESSAGE,
     WORKSPACE_CONNECTOR,
@@ -158,6 +159,9 @@ FEED = (
 )
 
 
+ALL_WORKSPACES = (Route("GET", FLEET.route, "fleet.retrieve", "status", FLEET, "Whether all is well"),)
+
+
 def _answers() -> Iterator[Route]:
     """Yield the routes of what is answered from sums and from several rows."""
     yield Route(
@@ -207,4 +211,4 @@ def objects() -> tuple[Resource, ...]:
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
     declared = (route for resource in resources.resources() for route in _declared(resource))
-    return (*declared, *_answers(), *SERVICES, *MESSAGES, *FEED, *OPEN)
+    return (*declared, *_answers(), *SERVICES, *MESSAGES, *FEED, *ALL_WORKSPACES, *OPEN)

@@ -157,6 +157,8 @@ class CallerSettings:
         service_claim: claims and their values; a token that has any of them is a service's.
         scope_claims: where a service's scopes are.
         scope_prefix: what stands before each scope of this API; a scope without it is another API's.
+        operator_claim: names what a person belongs to; empty where no person is an operator.
+        operator_value: of that claim makes a person an operator; empty where none is one.
     """
 
     person_claim: str = "sub"
@@ -170,6 +172,8 @@ class CallerSettings:
     )
     scope_claims: tuple[str, ...] = ("scope", "scp")
     scope_prefix: str = ""
+    operator_claim: str = ""
+    operator_value: str = ""
 
 
 def read_caller_settings(environment: Mapping[str, str]) -> CallerSettings:
@@ -181,7 +185,7 @@ def read_caller_settings(environment: Mapping[str, str]) -> CallerSettings:
         SettingsError: SERVICE_CLAIM is no list of `claim=value`.
     """
     values: dict[str, str | tuple[str, ...] | tuple[tuple[str, str], ...]] = {}
-    for name in ("person_claim", "scope_prefix"):
+    for name in ("person_claim", "scope_prefix", "operator_claim", "operator_value"):
         if environment.get(name.upper()):
             values[name] = environment[name.upper()]
     for name in ("service_subjects", "scope_claims"):

@@ -34,7 +34,22 @@ class Service:
     scopes: frozenset[str]
 
 
-type Principal = Person | Service
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A person who looks after all workspaces, while they read: they see what a service with `system:read` sees.
+
+    Who writes is never one (`writing`), whatever their token says.
+
+    Attributes:
+        id: their public id.
+        scopes: what it is like to have been granted.
+    """
+
+    id: UUID
+    scopes: frozenset[str] = frozenset({"system:read"})
+
+
+type Principal = Person | Service | Operator
 
 
 # OpenID Connect Core 1.0, section 2: "It MUST NOT exceed 255 ASCII characters in length." API Gateway writes an array
@@ -62,7 +77,7 @@ def principal_of(claims: Mapping[str, object] | None, meaning: CallerSettings) -
         named = claims.get(meaning.person_claim)
         id_ = parse_id(named) if isinstance(named, str) else None
         if id_:
-            return Person(id_)
+            return Operator(id_) if _is_operator(claims, meaning) else Person(id_)
     raise Unauthorized("This operation needs a bearer token.")
 
 
@@ -70,6 +85,21 @@ def _is_service(subject: str, claims: Mapping[str, object], meaning: CallerSetti
     return subject in meaning.service_subjects or any(
         claims.get(claim) == (subject if value == THE_SUBJECT else value) for claim, value in meaning.service_claim
     )
+
+
+def _is_operator(claims: Mapping[str, object], meaning: CallerSettings) -> bool:
+    """Say whether a person's token has the value that makes an operator: as a text, or among those of an array."""
+    if not (meaning.operator_claim and meaning.operator_value):
+        return False
+    said = claims.get(meaning.operator_claim)
+    if isinstance(said, str) and said.startswith("[") and said.endswith("]"):
+        said = said[1:-1].split(" ")
+    return meaning.operator_value in ([said] if isinstance(said, str) else said if isinstance(said, list) else [])
+
+
+def writing(principal: Principal) -> Person | Service:
+    """Return who writes: an operator does so as the person that they are."""
+    return Person(principal.id) if isinstance(principal, Operator) else principal
 
 
 def _scopes(claims: Mapping[str, object], meaning: CallerSettings) -> frozenset[str]:
@@ -94,7 +124,7 @@ def _scopes(claims: Mapping[str, object], meaning: CallerSettings) -> frozenset[
 
 def name_of(principal: Principal) -> str:
     """Return what the service's own tables call a caller; no person has a service's name."""
-    return f"person:{principal.id}" if isinstance(principal, Person) else f"service:{principal.client_id}"
+    return f"service:{principal.client_id}" if isinstance(principal, Service) else f"person:{principal.id}"
 
 
 # What a service works under in the database where it does not matter which; no person's id is one of these words.
@@ -104,7 +134,12 @@ PIPELINE_SCOPE = "pipeline"
 
 
 def scope_of(principal: Principal) -> str:
-    """Return for whom a transaction works, as the database knows it (docs/adr/0011): a person, or which service."""
+    """Return for whom a transaction works, as the database knows it (docs/adr/0011).
+
+    A person, an operator, whose transactions nothing but the reader's role may begin, or which service.
+    """
+    if isinstance(principal, Operator):
+        return f"operator:{principal.id}"
     return str(principal.id) if isinstance(principal, Person) else name_of(principal)
 
 

@@ -7,7 +7,7 @@ that the caller holds in what they see.
 from collections.abc import Collection
 from typing import Literal
 
-from wellspring.access.principal import Person, Principal, Service
+from wellspring.access.principal import Operator, Person, Principal, Service
 from wellspring.errors import Forbidden
 from wellspring.resources import ROLES, Policy
 
@@ -30,10 +30,10 @@ def permit(principal: Principal, policy: Policy, action: Action) -> None:
     Raises:
         Forbidden: the caller may do it to none.
     """
-    if policy == "feed":
-        _permit_feed(principal, action)
+    if policy in {"feed", "fleet"}:
+        _permit_platform(principal, policy, action)
     elif action == "read":
-        if isinstance(principal, Service):
+        if not isinstance(principal, Person):
             _require_scope(principal, READ)
     elif policy in {"provenance", "message"}:
         if isinstance(principal, Person):
@@ -41,17 +41,18 @@ def permit(principal: Principal, policy: Policy, action: Action) -> None:
         _require_scope(principal, WRITE_PROVENANCE)
     elif policy == "enrolment" and action == "update":
         raise Forbidden("An enrolment is never changed: withdraw it and enrol again.")
-    elif policy == "selection" and isinstance(principal, Service):
+    elif policy == "selection" and not isinstance(principal, Person):
         if action == "delete":
             raise Forbidden("A service marks providers as matched; it removes none.")
         _require_scope(principal, MATCH_PROVIDERS)
-    elif isinstance(principal, Service):
+    elif not isinstance(principal, Person):
         raise Forbidden("Only a person makes and keeps groups, and decides about their members and workspaces.")
 
 
-def _permit_feed(principal: Principal, action: Action) -> None:
+def _permit_platform(principal: Principal, policy: Policy, action: Action) -> None:
     if isinstance(principal, Person):
-        raise Forbidden("Only services see the platform's feed.")
+        seen = "the platform's feed" if policy == "feed" else "the fleet"
+        raise Forbidden(f"Only services and operators see {seen}.")
     _require_scope(principal, READ if action == "read" else WRITE_PROVENANCE)
 
 
@@ -84,8 +85,8 @@ def require_reading(principal: Principal) -> None:
         raise Forbidden(f"This changes nothing, and reading what is there needs the scope {READ}.")
 
 
-def _require_scope(service: Service, scope: str) -> None:
-    if scope not in service.scopes:
+def _require_scope(program: Service | Operator, scope: str) -> None:
+    if scope not in program.scopes:
         raise Forbidden(f"This needs the scope {scope}.")
 
 

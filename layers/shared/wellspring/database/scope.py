@@ -107,6 +107,7 @@ def in_transaction[Result](
     *,
     deadline: Deadline | None = None,
     is_read: bool = False,
+    trace: WireStatement | None = None,
 ) -> Result:
     """Run `work` in a transaction; commit when it returns, roll back whatever else happens.
 
@@ -116,6 +117,8 @@ def in_transaction[Result](
             shows and takes the rows of that scope only, whatever a statement asks for (docs/adr/0011).
         deadline: of connecting, of all statements together and of their answers; None for what the role allows each.
         is_read: whether `work` only reads: all its statements see one state of the database, and none can change it.
+        trace: of a read, what writes down who reads, in front of its first statement. Nothing is returned that was
+            read without it.
 
     When the connection is lost before the commit was sent, or with the last flush of a read, nothing has been changed
     for certain, and `work` runs once more on a new connection, unless the time was spent in waiting for a silent
@@ -135,14 +138,14 @@ def in_transaction[Result](
     with within(deadline):
         try:
             try:
-                result = _once(work, scope, limits, is_read=is_read)
+                result = _once(work, scope, limits, is_read=is_read, trace=trace)
             except DBAPIError as error:
                 passing = (*STALE, *AGAIN) if is_read else STALE
                 may_pass = error.connection_invalidated or has_state(error, passing)
                 # What a reader cannot do the writer is asked for, at once (`readers`).
                 if is_silent(error) or not may_pass or is_at_reader():
                     raise
-                result = _once(work, scope, limits, is_read=is_read)
+                result = _once(work, scope, limits, is_read=is_read, trace=trace)
         except DBAPIError as error:
             if is_silent(error):
                 circuit_breaker.record_timeout()
@@ -152,11 +155,16 @@ def in_transaction[Result](
 
 
 def _once[Result](
-    work: Callable[[Transaction], Result], scope: str | None, limits: _Limits | None, *, is_read: bool
+    work: Callable[[Transaction], Result],
+    scope: str | None,
+    limits: _Limits | None,
+    *,
+    is_read: bool,
+    trace: WireStatement | None,
 ) -> Result:
     with connection() as held:
         session = session_of(held)
-        session.begin(is_read=is_read)
+        session.begin(is_read=is_read, is_traced=trace is not None)
         transaction = held.begin()
         if limits is not None:
             limits.begin()
@@ -164,6 +172,8 @@ def _once[Result](
         elif scope is not None:
             enter(held, scope)
         try:
+            if trace is not None:
+                session.ahead(trace.text, *trace.values)
             result = work(held)
         except BaseException as error:
             if not isinstance(error, (WellspringError, DBAPIError)):
@@ -180,16 +190,24 @@ def _once[Result](
             transaction.commit()
         except DBAPIError as error:
             if error.connection_invalidated:
-                if is_silent(error):
-                    circuit_breaker.record_timeout()
-                if is_read:
-                    # What was read was read; there is nothing that the commit could have lost.
-                    return result
-                raise OutcomeUnknown(
-                    "The database went away before it confirmed the change: it may have been made, or not."
-                ) from error
+                return _lost(error, result, is_read=is_read, is_traced=trace is not None)
             # Cancelled before it began, it has not ended the transaction. SQLAlchemy thinks it has, and would let the
             # next one have the connection like that.
             held.invalidate()
             raise
         return result
+
+
+def _lost[Result](error: DBAPIError, result: Result, *, is_read: bool, is_traced: bool) -> Result:
+    """Return what was read, where the connection was lost with the commit of it; raise what else that means."""
+    if is_silent(error):
+        circuit_breaker.record_timeout()
+    if is_traced:
+        # It may be that nothing tells of it.
+        raise error
+    if is_read:
+        # What was read was read; there is nothing that the commit could have lost.
+        return result
+    raise OutcomeUnknown(
+        "The database went away before it confirmed the change: it may have been made, or not."
+    ) from error

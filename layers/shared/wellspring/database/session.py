@@ -42,6 +42,8 @@ class WireStatement:
 BEGIN = WireStatement("begin")
 # All statements see one state of the database, and none changes it.
 BEGIN_READ = WireStatement("begin isolation level repeatable read read only")
+# The same, but for what is written down of who reads.
+BEGIN_TRACED = WireStatement("begin isolation level repeatable read")
 COMMIT = WireStatement("commit")
 
 
@@ -69,12 +71,14 @@ class Session:
         self._answers: deque[tuple[WireStatement, Part]] = deque()
         self.begin()
 
-    def begin(self, *, is_read: bool = False) -> None:
+    def begin(self, *, is_read: bool = False, is_traced: bool = False) -> None:
         """Say whether transactions only read from now on: one state of the database, of which they change nothing.
 
-        What was said before is forgotten. BEGIN leaves with the first statement.
+        What was said before is forgotten. BEGIN leaves with the first statement. `is_traced`: it is written down who
+        reads, which is all that the database lets them change.
         """
         self._is_read = is_read
+        self._begin_read = BEGIN_TRACED if is_traced else BEGIN_READ
         self._in_front: Callable[[], WireStatement | None] = _nothing
         self._ahead.clear()
 
@@ -177,7 +181,7 @@ class Session:
         self._ahead.clear()
         if not connection.autocommit and not connection.in_transaction:
             self._reading = self._is_read
-            due.insert(0, BEGIN_READ if self._is_read else BEGIN)
+            due.insert(0, self._begin_read if self._is_read else BEGIN)
         return [connection.part(each, describe=False) for each in due]
 
     def _exchange(self, parts: Sequence["Part"]) -> None:

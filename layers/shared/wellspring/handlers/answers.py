@@ -1,6 +1,7 @@
 """Handlers of answers from sums and from several rows: pages, and resources without a row (contract, section 7)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 from wellspring.access.rules import permit
@@ -10,12 +11,21 @@ from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jso
 from wellspring.handlers.reading import NARROWING, page_response
 from wellspring.ids import parse_id
 from wellspring.jsonapi.answers import parse_activity, parse_page
-from wellspring.jsonapi.documents import single_document, url_of
-from wellspring.jsonapi.query import parse_view
+from wellspring.jsonapi.documents import document_of_single, single_document, url_of
+from wellspring.jsonapi.query import no_parameters, parse_view
 from wellspring.queries import ActivityQuery, AnswerQuery
-from wellspring.resources import CONNECTOR_ACTIVITY, CONNECTOR_IMPACT, RECORD_SOURCE, Resource
+from wellspring.resources import (
+    CONNECTOR_ACTIVITY,
+    CONNECTOR_IMPACT,
+    FLEET,
+    RECORD_SOURCE,
+    WORKSPACE_CONNECTOR,
+    Resource,
+)
 from wellspring.services import answers
+from wellspring.services import fleet as fleet_service
 from wellspring.services.ledger.reading import Page, RowWithIncludes
+from wellspring.services.operators import Reading
 
 
 def activity() -> LambdaHandler:
@@ -24,7 +34,10 @@ def activity() -> LambdaHandler:
     def read(transaction: Transaction, request: Request, query: ActivityQuery) -> Page:
         return answers.connector_activity(transaction, request.principal, query)
 
-    return _pages_of(CONNECTOR_ACTIVITY, parse_activity, read)
+    def read_of(_: Request, query: ActivityQuery) -> Reading:
+        return Reading("list", CONNECTOR_ACTIVITY, workspaces=(query.workspace,) if query.workspace else ())
+
+    return _pages_of(CONNECTOR_ACTIVITY, parse_activity, read, read_of)
 
 
 def sources_of(record: Resource) -> LambdaHandler:
@@ -33,7 +46,10 @@ def sources_of(record: Resource) -> LambdaHandler:
     def read(transaction: Transaction, request: Request, query: AnswerQuery) -> Page:
         return answers.record_sources(transaction, request.principal, record, _id_of(request), query)
 
-    return _pages_of(RECORD_SOURCE, lambda raw_query: parse_page(RECORD_SOURCE, raw_query), read)
+    def read_of(request: Request, _: AnswerQuery) -> Reading:
+        return Reading("sources", record, _id_of(request))
+
+    return _pages_of(RECORD_SOURCE, lambda raw_query: parse_page(RECORD_SOURCE, raw_query), read, read_of)
 
 
 def impact() -> LambdaHandler:
@@ -49,13 +65,45 @@ def impact() -> LambdaHandler:
             url = url_of(request.path, request.raw_query)
             return Response(render(single_document(CONNECTOR_IMPACT, found, view, url)))
 
-        return Plan(lambda transaction: answers.connector_impact(transaction, request.principal, id_), answer)
+        return Plan(
+            lambda transaction: answers.connector_impact(transaction, request.principal, id_),
+            answer,
+            reading=Reading("impact", WORKSPACE_CONNECTOR, id_),
+        )
+
+    return jsonapi_handler(operation)
+
+
+def fleet() -> LambdaHandler:
+    """Return the handler of `GET /v1/fleet`."""
+    return status_of(FLEET, fleet_service.told)
+
+
+def status_of(resource: Resource, read: Callable[[Transaction], Mapping[str, Any]]) -> LambdaHandler:
+    """Return the handler of a `GET` of what there is one of.
+
+    Args:
+        resource: what.
+        read: its attributes.
+    """
+
+    def operation(request: Request) -> Plan[Mapping[str, Any]]:
+        permit(request.principal, resource.policy, "read")
+        raise_all(no_parameters(request.raw_query))
+
+        def answer(found: Mapping[str, Any]) -> Response:
+            return Response(render(document_of_single(resource, found)))
+
+        return Plan(read, answer, reading=Reading("retrieve", resource))
 
     return jsonapi_handler(operation)
 
 
 def _pages_of[Asked: AnswerQuery](
-    resource: Resource, parse: Callable[[str], Asked], read: Callable[[Transaction, Request, Asked], Page]
+    resource: Resource,
+    parse: Callable[[str], Asked],
+    read: Callable[[Transaction, Request, Asked], Page],
+    read_of: Callable[[Request, Asked], Reading],
 ) -> LambdaHandler:
     """Return the handler of a `GET` that answers with pages.
 
@@ -63,6 +111,7 @@ def _pages_of[Asked: AnswerQuery](
         resource: what they are of.
         parse: what a query string asks for; raises what is wrong with it.
         read: the page of it.
+        read_of: what that is of.
     """
 
     def operation(request: Request) -> Plan[Page]:
@@ -72,6 +121,7 @@ def _pages_of[Asked: AnswerQuery](
             lambda transaction: read(transaction, request, asked),
             lambda page: page_response(request, resource, page, asked.view),
             narrowing=NARROWING,
+            reading=read_of(request, asked),
         )
 
     return jsonapi_handler(operation)

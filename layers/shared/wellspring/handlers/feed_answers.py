@@ -1,15 +1,9 @@
 """The feed over HTTP: releasing and dismissing parked events, and how far it is."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from wellspring.access.rules import permit
-from wellspring.errors import raise_all
 from wellspring.handlers import parked
-from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
+from wellspring.handlers.answers import status_of
+from wellspring.handlers.http import LambdaHandler
 from wellspring.jsonapi.body import MetaMember
-from wellspring.jsonapi.documents import document_of_single
-from wellspring.jsonapi.query import no_parameters
 from wellspring.resources import FEED_STATUS
 from wellspring.services.feed.parked import ParkedEvents, oldest_of
 from wellspring.services.feed.status import status
@@ -34,14 +28,4 @@ def feed_release_many() -> LambdaHandler:
 
 def feed_status() -> LambdaHandler:
     """Return the handler of `GET /v1/feed-status`."""
-
-    def operation(request: Request) -> Plan[Mapping[str, Any]]:
-        permit(request.principal, FEED_STATUS.policy, "read")
-        raise_all(no_parameters(request.raw_query))
-
-        def answer(found: Mapping[str, Any]) -> Response:
-            return Response(render(document_of_single(FEED_STATUS, found)))
-
-        return Plan(status, answer)
-
-    return jsonapi_handler(operation)
+    return status_of(FEED_STATUS, status)

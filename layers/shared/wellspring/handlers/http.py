@@ -10,7 +10,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
-from wellspring.access.principal import Principal, name_of, principal_of, scope_of
+from wellspring.access.principal import Operator, Principal, name_of, principal_of, scope_of, writing
 from wellspring.database import Deadline, Transaction, in_transaction
 from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.database.consistency import noting
@@ -31,6 +31,8 @@ from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.media import check_content_type, wants_cursor_profile
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.observability import describe, fingerprint, logger
+from wellspring.services import operators
+from wellspring.services.operators import Reading
 from wellspring.settings import caller_settings, has_reader
 
 type Event = Mapping[str, Any]
@@ -109,11 +111,12 @@ class Request:
 
     @cached_property
     def principal(self) -> Principal:
-        """The caller. Raises `Unauthorized` where there are no claims."""
+        """The caller, who operates only while they read. Raises `Unauthorized` where there are no claims."""
         claims: object = self.event
         for name in ("requestContext", "authorizer", "jwt", "claims"):
             claims = claims.get(name) if isinstance(claims, Mapping) else None
-        return principal_of(claims if isinstance(claims, Mapping) else None, caller_settings())
+        principal = principal_of(claims if isinstance(claims, Mapping) else None, caller_settings())
+        return principal if self.method in SAFE else writing(principal)
 
     @property
     def known_principal(self) -> Principal | None:
@@ -168,12 +171,14 @@ class Plan[Result]:
         answer: makes the response of what `work` returned.
         narrowing: how to ask for less, where a request takes longer than it may; empty where one cannot.
         is_repeatable: whether the same request may come again when nobody knows what became of it.
+        reading: what a GET reads; None of what changes something, and of what nobody needs a token for.
     """
 
     work: Callable[[Transaction], Result]
     answer: Callable[[Result], Response]
     narrowing: str = ""
     is_repeatable: bool = False
+    reading: Reading | None = None
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -267,7 +272,12 @@ def _execute[Result](plan: Plan[Result], request: Request) -> Response:
 
 
 def _read[Result](plan: Plan[Result], request: Request) -> Result:
-    token = request.consistency_token
+    token, principal = request.consistency_token, request.known_principal
+    if isinstance(principal, Operator):
+        if plan.reading is None:
+            raise RuntimeError("an operator reads what no audit entry could tell")
+        # What they read is written down, which no reader of the database can do.
+        return operators.read(plan.work, principal, plan.reading, request.deadline)
 
     def tell(server: Server) -> None:
         if token is not None:

@@ -14,6 +14,7 @@ from wellspring.jsonapi.values import MEDIA_TYPE, PROFILED
 from wellspring.queries import View
 from wellspring.resources import Resource
 from wellspring.services.ledger import reading
+from wellspring.services.operators import Reading
 
 NARROWING = "Ask for less: a filter that narrows it, a smaller page[size], fewer paths in include, no page[total]."
 
@@ -39,7 +40,12 @@ def list_of(resource: Resource, *, workspace_in: str | None = None, include: tup
                 reading.require_workspace(transaction, request.principal, workspace)
             return reading.list_page(transaction, request.principal, query)
 
-        return Plan(work, lambda page: page_response(request, resource, page, query.view), narrowing=NARROWING)
+        return Plan(
+            work,
+            lambda page: page_response(request, resource, page, query.view),
+            narrowing=NARROWING,
+            reading=Reading("list", resource, workspaces=(workspace,) if workspace else query.workspaces),
+        )
 
     return jsonapi_handler(operation)
 
@@ -65,7 +71,11 @@ def retrieve_of(resource: Resource) -> LambdaHandler:
             headers = {"etag": entity_tag(resource, found, view, request.raw_query, body)}
             return _unless_known(request, Response(body, headers=headers))
 
-        return Plan(lambda transaction: reading.retrieve(transaction, request.principal, resource, id_, view), answer)
+        return Plan(
+            lambda transaction: reading.retrieve(transaction, request.principal, resource, id_, view),
+            answer,
+            reading=Reading("retrieve", resource, id_),
+        )
 
     return jsonapi_handler(operation)
 

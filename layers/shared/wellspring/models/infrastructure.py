@@ -14,7 +14,8 @@ cursor_keys = Table(
     schema=INFRASTRUCTURE,
 )
 
-# Who wrote what over HTTP; written in the transaction of the write.
+# Who wrote what over HTTP, written in the transaction of the write; and what operators looked at beyond their own
+# workspaces, of the read. A list is of no resource, and names workspaces or none.
 audit = Table(
     "audit",
     metadata,
@@ -22,10 +23,12 @@ audit = Table(
     Column("caller", Text, nullable=False),
     Column("operation", Text, nullable=False),
     Column("resource_type", Text, nullable=False),
-    Column("resource_id", Uuid, nullable=False),
+    Column("resource_id", Uuid),
     Column("created_at", instant, nullable=False, server_default=text("now()"), index=True),
+    Column("workspace_id", Uuid),
     Index(None, "caller", "created_at"),
     Index(None, "resource_id", "created_at"),
+    Index(None, "workspace_id", "created_at"),
     schema=INFRASTRUCTURE,
 )
 

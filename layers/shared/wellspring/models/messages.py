@@ -250,6 +250,9 @@ fleet = Table(
     Column("is_silent", Boolean, nullable=False, server_default=text("false")),
     Column("silent_since", instant),
     Column("silent_until", instant),
+    # What was counted, and when: NULL before the first time.
+    Column("as_of", instant),
+    Column("counted", JSONB, nullable=False, server_default=text("'{}'")),
     CheckConstraint("pk = 1", name="one"),
     schema=INFRASTRUCTURE,
 )

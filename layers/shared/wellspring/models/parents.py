@@ -131,6 +131,16 @@ workspace_connectors = Table(
         "pk",
         postgresql_where=LIVE,
     ),
+    # Of all workspaces: how well they are, in all and by tool.
+    Index("idx_workspace_connectors_health_live", "health", "created_at", "pk", postgresql_where=LIVE),
+    Index(
+        "idx_workspace_connectors_connector_health_live",
+        "connector_pk",
+        "health",
+        "created_at",
+        "pk",
+        postgresql_where=LIVE,
+    ),
     *listed("workspace_connectors", "workspace_pk", named=False),
     *of_one("workspace_connectors", "connector_pk", "connector"),
     schema=SCHEMA,

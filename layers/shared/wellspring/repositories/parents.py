@@ -97,6 +97,13 @@ def hold_person(transaction: Transaction, id_: UUID) -> None:
     session_of(transaction).ahead("SELECT wellspring.lock_person($1::uuid)", str(id_))
 
 
+def is_known(transaction: Transaction, person: Person) -> bool:
+    """Say whether the platform knows a person who is calling."""
+    people = parents.peoples
+    statement = select(people.c.pk).where(*identity(people, literal(person.id, PG_UUID(as_uuid=True))))
+    return transaction.execute(statement).scalar_one_or_none() is not None
+
+
 def caller_pk(transaction: Transaction, caller: Person) -> int | None:
     """Return the key of the person who is calling, and hold them; None where the platform does not know them."""
     hold_person(transaction, caller.id)

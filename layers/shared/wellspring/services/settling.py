@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from wellspring.database.retry import Deadline
 from wellspring.errors import DatabaseBusy, WellspringError
 from wellspring.observability import describe, logger
-from wellspring.services import connector_health
+from wellspring.services import connector_health, fleet
 from wellspring.services.feed import endings
 from wellspring.services.sync import releasing
 from wellspring.services.sync.releasing import Read
@@ -94,6 +94,10 @@ def _count(deadline: Deadline, _read: Read) -> Done:
     return Done({"parked_too_long": parked}, is_all=True, metrics={"ParkedTooLong": parked})
 
 
+def _tally(deadline: Deadline, _read: Read) -> Done:
+    return Done({"connectors": fleet.count(deadline)}, is_all=True)
+
+
 STEPS: tuple[Step, ...] = (
     Step("release", _release),
     Step("resume", _resume),
@@ -104,6 +108,8 @@ STEPS: tuple[Step, ...] = (
     Step("judge", _judge),
     # Behind what releases, so that nobody is told of what was released a moment later.
     Step("count", _count),
+    # What all the others did is part of it.
+    Step("fleet", _tally),
 )
 
 

@@ -265,7 +265,7 @@ def _unindexed_of_one(principal: Principal, query: ListQuery, named: Filter) -> 
     problems: list[WellspringError] = [
         InvalidQueryParameter(detail, parameter=parameter_of(query.resource, found))
         for found in query.filters
-        if found is not named and found.operator not in IN_ORDER
+        if found is not named and found.operator not in IN_ORDER and not _is_everywhere(query.resource, found)
     ]
     if isinstance(named.value, tuple) and len(set(named.value)) > 1:
         detail = f"This is not for the rows of all workspaces but with one id: ask for one, or with one of {ways}."

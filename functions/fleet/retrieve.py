@@ -1,0 +1,5 @@
+"""`GET /v1/fleet`: all workspaces at a glance."""
+
+from wellspring.handlers.answers import fleet
+
+handler = fleet()

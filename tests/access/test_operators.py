@@ -1,0 +1,255 @@
+"""Operators: persons who read what a service reads, write what any person writes, and leave a trace of where they look.
+
+Contract, section 3; docs/adr/0053.
+"""
+
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from tests.access.good_requests import CLOSED, Good, Requests, of_routes
+from tests.support.api import ANONYMOUS, READER, Caller, get, person, post, send
+from tests.support.databases import READER as READER_ROLE
+from tests.support.databases import WRITER, Database, FreshDatabase, Statements
+from tests.support.wire import Flushes
+from tests.support.world import Row, World
+from wellspring.database import scope
+from wellspring.models.infrastructure import audit
+from wellspring.routes import Route
+from wellspring.settings import caller_settings
+
+COMPANIES, GROUPS, WORKSPACES = "/v1/companies", "/v1/workspace-groups", "/v1/workspaces"
+CLAIM, VALUE = "groups", "support"
+READS = tuple(route for route in CLOSED if route.method == "GET" and route.resource is not None)
+WRITES = tuple(route for route in CLOSED if route.method != "GET")
+OF_NOBODY = {"provider", "connector"}
+type Noted = list[tuple[str, str, UUID | None, UUID | None]]
+
+
+@pytest.fixture(autouse=True)
+def operators(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("OPERATOR_CLAIM", CLAIM)
+    monkeypatch.setenv("OPERATOR_VALUE", VALUE)
+    caller_settings.cache_clear()
+    yield
+    caller_settings.cache_clear()
+
+
+@pytest.fixture
+def requests(world: World, database: Database) -> Requests:
+    return Requests(world, database)
+
+
+@pytest.fixture
+def someone(requests: Requests) -> Row:
+    """A person of a workspace of nobody else, and a member of it."""
+    workspace = requests.world.workspace("Support")
+    row = requests.world.people(workspace)
+    requests.world.member(row, workspace, "owner")
+    return row
+
+
+def operator(row: Row) -> Caller:
+    return person(row, **{CLAIM: f"[staff {VALUE}]"})
+
+
+def noted(database: Database | FreshDatabase, row: Row) -> Noted:
+    """Return operation, type, resource and workspace of each row that is kept of a person, in their order."""
+    columns = (audit.c.operation, audit.c.resource_type, audit.c.resource_id, audit.c.workspace_id)
+    statement = select(*columns).where(audit.c.caller == f"person:{row.id}").order_by(audit.c.pk)
+    return [tuple(found) for found in database.owner.execute(statement)]
+
+
+def test_nobody_operates_without_a_token(database: Database, requests: Requests) -> None:
+    assert get(COMPANIES, ANONYMOUS).status == 401
+    assert get(COMPANIES, Caller({CLAIM: f"[{VALUE}]"})).status == 401
+    assert database.owner.execute(select(audit)).all() == []
+
+
+def test_to_a_person_without_the_value_other_tenants_are_not_there(
+    database: Database, requests: Requests, someone: Row
+) -> None:
+    for caller in (person(someone), person(someone, **{CLAIM: "[staff]"}), person(someone, scope="system:read")):
+        assert get(COMPANIES, caller).ids == []
+        assert get(f"{COMPANIES}/{requests.records['company'].id}", caller).status == 404
+        assert get(f"{COMPANIES}?filter[workspace]={requests.workspace.id}", caller).status == 403
+    assert noted(database, someone) == []
+
+
+@of_routes(READS)
+def test_an_operator_reads_what_a_service_reads_and_it_is_kept(
+    database: Database, requests: Requests, someone: Row, route: Route
+) -> None:
+    good = requests.good(route)
+    service, found = good.but(caller=READER).ask(), good.but(caller=operator(someone)).ask()
+    assert (found.status, found.without(uuid4())) == (service.status, service.without(uuid4()))
+    assert found.status == 200
+    kept = noted(database, someone)
+    assert route.resource is not None
+    if route.resource.type in OF_NOBODY:
+        assert kept == []
+        return
+    ((operation, type_, id_, workspace),) = kept
+    assert operation == (route.function.rpartition(".")[2] if not route.within else "list")
+    assert type_ == (route.of or route.resource).type
+    assert id_ == (UUID(good.parameters["id"]) if "id" in good.parameters else None)
+    names = good.parameters.get("workspace_id") or (
+        good.parameters["id"] if route.path == "/v1/workspaces/{id}" else None
+    )
+    assert workspace == (UUID(names) if names else None)
+
+
+@of_routes(WRITES)
+def test_an_operator_writes_what_the_person_might_anyway(requests: Requests, someone: Row, route: Route) -> None:
+    good = requests.good(route)
+
+    def told(caller: Caller) -> tuple[int, list[str]]:
+        reply = requests.ask(good.but(caller=caller))
+        return reply.status, reply.codes if reply.status >= 400 else []
+
+    with requests.undone():
+        expected = told(person(someone))
+    with requests.undone():
+        assert told(operator(someone)) == expected
+    # And who might, may still.
+    if isinstance(good.caller.claims, dict) and "client_id" not in good.caller.claims:
+        with requests.undone():
+            assert told(Caller({**good.caller.claims, CLAIM: VALUE}))[0] == good.status
+
+
+def test_within_their_own_workspaces_nothing_is_kept(
+    database: Database, requests: Requests, someone: Row, world: World
+) -> None:
+    (own,) = get(WORKSPACES, person(someone)).ids
+    mine = world.record("company", Row("workspace", _pk(database, own), own), name="Mine")
+    theirs = requests.records["company"]
+    caller = operator(someone)
+    for url in (
+        f"{COMPANIES}?filter[workspace]={own}",
+        f"{COMPANIES}/{mine.id}",
+        f"{COMPANIES}/{mine.id}/sources",
+        f"{WORKSPACES}/{own}",
+        f"{WORKSPACES}/{own}/providers",
+        "/v1/providers",
+    ):
+        assert get(url, caller).status == 200, url
+        assert noted(database, someone) == [], url
+    both = f"{COMPANIES}?filter[workspace]={own},{requests.workspace.id}"
+    assert {mine.id, theirs.id} == {*get(both, caller).ids}
+    # One for each workspace that was named.
+    assert noted(database, someone) == [("list", "company", None, named) for named in (own, requests.workspace.id)]
+
+
+def test_what_is_not_there_and_what_is_asked_wrongly_are_told_as_to_a_service(
+    database: Database, requests: Requests, someone: Row
+) -> None:
+    caller, unknown = operator(someone), uuid4()
+    for url, status in (
+        (f"{COMPANIES}/{unknown}", 404),
+        (f"{COMPANIES}/none", 404),
+        (f"{COMPANIES}?filter[workspace]={unknown}", 403),
+        (f"{COMPANIES}?sort=updated_at", 400),
+        (f"{COMPANIES}?filter[colour]=red", 400),
+    ):
+        found, service = get(url, caller), get(url, READER)
+        assert (found.status, found.without(unknown)) == (status, service.without(unknown)), url
+    # Where it failed in its transaction, nothing was read, and nothing is kept.
+    assert noted(database, someone) == []
+
+
+def test_head_is_kept_as_get(database: Database, requests: Requests, someone: Row) -> None:
+    route = next(route for route in READS if route.path == COMPANIES)
+    event = Good(route, operator(someone), 200).event
+    event["requestContext"]["http"]["method"] = "HEAD"
+    assert send(event).status == 200
+    assert noted(database, someone) == [("list", "company", None, None)]
+
+
+@pytest.mark.parametrize("end", ["deleted_at = now()", "source = NULL", "erased_at = now(), deleted_at = now()"])
+def test_who_is_gone_or_was_never_told_of_reads_nothing(
+    database: Database, requests: Requests, someone: Row, end: str
+) -> None:
+    database.owner.exec_driver_sql(f"UPDATE core_api.peoples SET {end} WHERE pk = {someone.pk}")
+    for caller in (operator(someone), person(Row("people", 0, uuid4()), **{CLAIM: VALUE})):
+        for url in (COMPANIES, f"{COMPANIES}/{requests.records['company'].id}", "/v1/feed-status"):
+            assert get(url, caller).status == 403, url
+    assert noted(database, someone) == []
+
+
+def _pk(database: Database, id_: UUID) -> int:
+    return int(
+        database.owner.execute(text("SELECT pk FROM core_api.workspaces WHERE id = :id"), {"id": id_}).scalar_one()
+    )
+
+
+# ---- the second guard ------------------------------------------------------------------------------------------
+def test_nothing_but_the_reader_may_work_for_an_operator(database: Database, someone: Row) -> None:
+    """So that whatever a statement asks for, nothing is written for one."""
+    for role, enter in ((WRITER, "enter('operator:x')"), (WRITER, "enter_within('operator:x', 1000)")):
+        database.role = role
+        refused = pytest.raises(DBAPIError, match="an operator only reads")
+        with refused, database.connection() as held, held.begin_nested():
+            held.exec_driver_sql(f"SELECT wellspring.{enter}")
+
+
+def test_only_an_operator_is_noted_and_by_their_own_name(database: Database, someone: Row) -> None:
+    def note(said: str) -> None:
+        with database.connection() as held, held.begin_nested():
+            held.exec_driver_sql("SELECT wellspring.enter(%s)", (said,))
+            held.exec_driver_sql("SELECT wellspring.note_reading('list', 'company', NULL, '{}')")
+
+    database.role = READER_ROLE
+    for said in ("", str(someone.id), "service:x", f"operator:{uuid4()}"):
+        with pytest.raises(DBAPIError, match="for operators"):
+            note(said)
+    note(f"operator:{someone.id}")
+    assert noted(database, someone) == [("list", "company", None, None)]
+
+
+# ---- transactions ----------------------------------------------------------------------------------------------
+def test_a_read_and_its_trace_are_one_snapshot_and_one_flush(
+    fresh_database: FreshDatabase, world: World, flushes: Flushes
+) -> None:
+    someone, company = world.people(world.workspace()), world.record("company", world.workspace(), name="Theirs")
+    fresh_database.commit()
+    caller = operator(someone)
+    assert get(COMPANIES, caller).ids == [company.id]
+    flushes.clear()
+    assert get(COMPANIES, caller).ids == [company.id]
+    # Whose it is, which ends with its own COMMIT; and the page with what it is kept by.
+    assert len(flushes) == 3
+    assert noted(fresh_database, someone) == [("list", "company", None, None)] * 2
+
+
+def test_what_could_not_be_kept_is_not_answered(
+    fresh_database: FreshDatabase, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    someone = world.people(world.workspace())
+    world.record("company", world.workspace(), name="Theirs")
+    full_up = "ALTER TABLE wellspring.audit ADD CONSTRAINT full_up CHECK (operation <> 'list')"
+    fresh_database.owner.exec_driver_sql(full_up)
+    fresh_database.commit()
+    reply = get(COMPANIES, operator(someone))
+    assert reply.status == 500
+    assert "Theirs" not in reply.body
+
+
+def test_everybody_else_reads_in_a_transaction_that_can_write_nothing(
+    fresh_database: FreshDatabase, world: World, statements: Statements
+) -> None:
+    someone = world.people(world.workspace())
+    fresh_database.commit()
+    for caller in (person(someone), READER):
+        statements.clear()
+        assert get(COMPANIES, caller).status == 200
+        assert not [sent for sent in statements if "note_reading" in sent]
+
+
+def test_an_operator_makes_a_group_as_anybody_does(database: Database, requests: Requests, someone: Row) -> None:
+    reply = post(GROUPS, operator(someone), {"data": {"type": "workspace_group", "attributes": {"name": "Ours"}}})
+    assert reply.status == 201
+    assert noted(database, someone) == [("create", "workspace_group", UUID(reply.data["id"]), None)]
+    assert scope.role_now() is None
