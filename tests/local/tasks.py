@@ -59,6 +59,9 @@ CHECKS: Mapping[str, Check] = {
     "Find my workspace's id": lambda said: {"Verdier Foods", "Verdier Logistics"} <= _names(said),
     "Look a company up by its name": lambda said: "Alder Trading" in _names(said),
     "Where did it come from, where did it go?": lambda said: {"Payments", "CRM"} <= _names(said),
+    "See the companies with where they came from, in one request": lambda said: (
+        {"Alder Trading", "Payments", "CRM"} <= _names(said)
+    ),
     "Did everything sync?": lambda said: len(said["data"]) == 5 and "Payroll" in _names(said),
     "What would a disconnect lose?": lambda said: said["data"]["attributes"]["live_rows"]["people"]["input"] == 12,
     "Poll for what has changed": lambda said: len(said["data"]) > 10,
