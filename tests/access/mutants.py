@@ -149,9 +149,10 @@ EQUIVALENT: Mapping[str, str] = {
     "answers.sole._sole_statement asks for no workspace": "what is read has records of the caller's alone",
     "answers.sole._sole_statement without 12. table.c.deleted_at.is_(None)": "what is read has live records only",
     "answers.sole._sole_statement without 7. ledger.c.deleted_at.is_(None)": "it says whether there is a page before",
-    "answers.sources._sources without 3. or_(connector.c.deleted_at.is_(None), newest.c.deleted_at.is_not(None))": (
+    "answers.sources.TOLD without 2. connectors.deleted_at IS NULL": (
         "what is read has no live row of a dead connector"
     ),
+    "answers.sources.TOLD without 1. newest.deleted_at IS NULL": "it counts which of the rows that are shown are live",
     "exporting._halves without 1. table.c.deleted_at.is_(None)": (
         "a half of two, live and dead, of one workspace: rows come twice then, and reading/test_exporting.py says so"
     ),
@@ -575,7 +576,7 @@ _SOON: Mapping[str, Sequence[str]] = {
             "answers.activity._connectors",
             "answers.sole._seen",
             "answers.sole._sole_statement",
-            "answers.sources._sources",
+            "answers.sources._parts",
         ),
         ("answer_is_of", "live_rows_are_counted"),
     ),

@@ -404,6 +404,9 @@ def test_few_letters_find_how_a_name_begins_and_say_so(console: Console) -> None
     field.fill("al")
     expect(console.lead).to_have_text("Records of Verdier Foods whose names begin with “al”.")
     expect(console.page.get_by_role("link", name="Alder Trading")).to_be_visible()
+    # Where it came from stands beside it.
+    row = console.page.get_by_role("row").filter(has_text="Alder Trading")
+    expect(row.get_by_role("link", name="Payments")).to_be_visible()
     # "Alder" has it, but does not begin with it.
     field.fill("ld")
     expect(console.lead).to_have_text("No records of Verdier Foods have names that begin with “ld”.")

@@ -59,6 +59,16 @@ QUERIES = {
     "listed": "The table with the order of the list as a column; planned where it is read.",
     "found": "The row, where it is there and the caller sees it. What they see is computed first, whatever is asked.",
     "share": "How many of each relationship are read of each group.",
+    "bounds": (
+        "How many newest rows of each record are looked at, and how many of its sources are read: what is read of all "
+        "records together is bounded, and they share it evenly."
+    ),
+    "newest_rows": "The newest rows of each record.",
+    "connectors": "The connectors of these rows that the caller sees, each looked up by its key.",
+    "told": "Of these rows a line for each record, connector, direction and message.",
+    "source": "A line for each record, connector and direction: each record's sources.",
+    "ranked": "They, with the place of each among those of its record, the last one first.",
+    "first": "Those that are shown of each record, and one more where there are more.",
     "held": "The first of each relationship of each group.",
 }
 

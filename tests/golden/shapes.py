@@ -11,7 +11,8 @@ from wellspring.database.flush import Query
 from wellspring.jsonapi.query import parse_list
 from wellspring.queries import Position
 from wellspring.repositories import ledger
-from wellspring.resources import Resource, resource_of, resources
+from wellspring.repositories.answers import sources
+from wellspring.resources import COMPANY, Resource, resource_of, resources
 
 ID = UUID(int=1)
 PERSON, SERVICE = Person(ID), Service("golden", frozenset({"system:read"}))
@@ -61,6 +62,8 @@ def golden() -> Iterator[Golden]:
         yield Golden(f"include.{type_}", says, question)
     says = "GET /v1/workspace-groups?include=workspaces,memberships: the linkage of the groups"
     yield Golden("include.linkage", says, ledger.linkage(("workspaces", "memberships"), 20))
+    says = "GET /v1/companies?include=sources: where the companies of a page came from, for a person"
+    yield Golden("include.sources", says, sources.sources_of_page(PERSON, COMPANY, 20))
 
 
 def listed() -> Iterator[Resource]:

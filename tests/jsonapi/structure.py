@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
+from wellspring.resources import resource_of
+
 # Globally allowed characters at both ends; hyphen, low line and space between them.
 MEMBER_NAME = re.compile(r"[a-zA-Z0-9\u0080-\U0010ffff]([-_ a-zA-Z0-9\u0080-\U0010ffff]*[a-zA-Z0-9\u0080-\U0010ffff])?")
 # RFC 3986: unreserved, reserved but for the brackets (which only a host may hold), and percent-encoded.
@@ -79,8 +81,10 @@ def check_resource_object(item: Any) -> None:
     # No foreign keys; a message's own id is the producer's.
     assert not [name for name in attributes if name.endswith(("_id", "_pk")) and name != "message_id"]
     for name, value in attributes.items():
-        # No attribute of ours is a number: a number could only be a pk. Sums say of what they are.
-        assert value is None or isinstance(value, str | bool | list) or (name == "counts" and isinstance(value, dict))
+        # No attribute of ours is a number but those that are declared as such: it could only be a pk. Sums say of what
+        # they are.
+        is_sum = name == "counts" and isinstance(value, dict)
+        assert value is None or isinstance(value, str | bool | list) or is_sum or is_number(item["type"], name)
     for name, value in attributes.items():
         if name.endswith("_at") and value is not None:
             assert INSTANT.fullmatch(value)
@@ -96,11 +100,19 @@ def check_resource_object(item: Any) -> None:
     check_links(item.get("links", {}))
 
 
+def is_number(type_: str, name: str) -> bool:
+    """Say whether an attribute is declared as a number."""
+    declared = resource_of(type_).attribute(name)
+    return declared is not None and declared.kind in {"count", "optional_count", "number"}
+
+
 def check_identity(item: Mapping[str, Any]) -> None:
     assert isinstance(item["type"], str)
     assert MEMBER_NAME.fullmatch(item["type"])
     # A uuid in its usual form, in lower case.
-    assert str(UUID(item["id"])) == item["id"]
+    # What is answered of several resources has the id of the first, and what tells it apart, behind it.
+    first = item["id"].partition(":")[0]
+    assert str(UUID(first)) == first
 
 
 def check_links(links: Any) -> None:

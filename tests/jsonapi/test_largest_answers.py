@@ -21,9 +21,9 @@ from wellspring.handlers import http
 from wellspring.handlers.http import LARGEST_ANSWER_BYTES
 from wellspring.handlers.reading import NARROWING
 from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_FIELDS
-from wellspring.queries import MOST_LINKED, PROBLEMS_KEPT
+from wellspring.queries import MOST_LINKED, MOST_SOURCES, PROBLEMS_KEPT
 from wellspring.repositories.feed import status
-from wellspring.resources import Attribute, Kind, Relationship, Resource, records, resource_of
+from wellspring.resources import SOURCES, Attribute, Kind, Relationship, Resource, records, resource_of
 from wellspring.routes import Route, routes
 
 # What the database and the queues let in: characters of a name and of other texts, words of a list and characters of
@@ -74,8 +74,13 @@ def of_attribute(attribute: Attribute) -> int:
     return A_VALUE + longest.get(attribute.kind, 0)
 
 
+def most_linked(relationship: Relationship) -> int:
+    """Return how many a relationship of one resource shows at the most."""
+    return 1 if not relationship.many else MOST_SOURCES if relationship == SOURCES else MOST_LINKED
+
+
 def of_relationship(relationship: Relationship) -> int:
-    linked = MOST_LINKED * AN_IDENTIFIER + 2 * A_PAGE_LINK if relationship.many else AN_IDENTIFIER
+    linked = most_linked(relationship) * AN_IDENTIFIER + 2 * A_PAGE_LINK if relationship.many else AN_IDENTIFIER
     return A_VALUE + A_LINK + linked
 
 
@@ -92,7 +97,7 @@ def included(resource: Resource) -> Iterator[tuple[Resource, int]]:
         for name in path.split("."):
             relationship = source.relationship(name)
             assert relationship is not None
-            number *= MOST_LINKED if relationship.many else 1
+            number *= most_linked(relationship)
             source = resource_of(relationship.target)
         yield source, number
 

@@ -24,11 +24,11 @@ CROWD = 20_000
 @contextmanager
 def capped() -> Iterator[None]:
     """Tell answers from so few rows."""
-    statements = (sources._statement, sole._examined_statement, sole._sole_statement)
+    statements = (sole._examined_statement, sole._sole_statement)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (sources, sole):
-            patch.setattr(module, "_MOST", literal_column(str(CAP)))
-            patch.setattr(module, "_MORE", literal_column(str(CAP + 1)))
+        patch.setattr(sources, "MAX_SOURCE_ROWS", CAP)
+        patch.setattr(sole, "_MOST", literal_column(str(CAP)))
+        patch.setattr(sole, "_MORE", literal_column(str(CAP + 1)))
         for statement in statements:
             statement.cache_clear()
         yield
@@ -69,6 +69,7 @@ def asked(ours: Tenant) -> dict[str, str]:
     deep = get(alone, ours.caller).data[-1]["meta"]["page"]["cursor"]
     return {
         "sources": f"/v1/companies/{ours.record.id}/sources",
+        "sources of a list": f"/v1/companies?filter[workspace]={ours.workspace.id}&page[size]=10&include=sources",
         "impact": f"/v1/workspace-connectors/{ours.connector.id}/impact",
         "sole source": alone,
         "sole source, after": f"{alone}&page[after]={deep}",

@@ -159,12 +159,9 @@ def test_a_record_of_more_rows_than_are_told_from_says_so(
 ) -> None:
     for hours in range(3):
         world.provenance(ours.record, ours.connector, "output", created_at=AT + hours * HOUR)
-    monkeypatch.setattr(sources, "_MOST", literal_column("2"))
-    monkeypatch.setattr(sources, "_MORE", literal_column("3"))
-    sources._statement.cache_clear()
+    monkeypatch.setattr(sources, "MAX_SOURCE_ROWS", 2)
     # The tenant's own row is of today, and the newest.
     told = [item["attributes"] for item in get(url_of(ours.record), ours.caller).data]
-    sources._statement.cache_clear()
     assert [(each["direction"], each["rows"], each["rows_is_capped"]) for each in told] == [
         ("input", 1, True),
         ("output", 1, True),

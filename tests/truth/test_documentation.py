@@ -180,7 +180,7 @@ def test_a_decision_that_was_taken_back_says_first_by_which() -> None:
             for other in re.findall(r"\((0[\w-]+\.md)\)", replaced):
                 found += 1
                 assert f"({name})" in pages[other].partition("## Context")[0], f"{other} does not name {name}"
-    assert found >= 6
+    assert found >= 4
 
 
 def test_every_link_of_a_document_leads_somewhere() -> None:

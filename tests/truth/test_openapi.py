@@ -317,10 +317,12 @@ def example_row(type_: str) -> Row:
         **{said.name: examples.attribute(said) for said in resource.attributes if not said.service_only},
         **{
             f"{relationship.name}_{'ids' if relationship.many else 'id'}": (
-                [id_of(relationship.target)] if relationship.many else id_of(relationship.target)
+                [id_of(relationship.target)] if relationship.many else id_of(relationship.target or "company")
             )
             for relationship in resource.relationships
         },
+        # Of a relationship to a record of any type.
+        "record_type": "company",
     }
 
 
@@ -365,7 +367,8 @@ def test_the_answer_on_the_first_screen_of_the_readme_has_the_members_of_a_real_
     shown = json.loads((ROOT / "README.md").read_text().partition("```json\n")[2].partition("```")[0])
     resource = resource_of("company_workspace_connector")
     row = {**example_row(resource.type), "ended_by_id": None}
-    page = Page([row], [examples.CURSOR], {"company": [example_row("company")]}, more_before=False, more_after=True)
+    company = {name: value for name, value in example_row("company").items() if not name.endswith("_ids")}
+    page = Page([row], [examples.CURSOR], {"company": [company]}, more_before=False, more_after=True)
     query = "page[size]=1&include=company"
     made = page_document(resource, page, View(("company",)), resource.route, query, names_profile=False)
     assert members(shown) == members(json.loads(json.dumps(made, default=str)))

@@ -34,6 +34,8 @@ MAX_SUMMED = 100
 # How many of a record's newest rows its sources are told from, and how many rows of a connector are looked at to say
 # which records have no other source.
 MAX_SOURCE_ROWS = 10_000
+# How many sources of each record a list shows (contract, section 7).
+MOST_SOURCES = 10
 MAX_EXAMINED = 10_000
 
 # How many values of a catalogue a list tells.

@@ -304,6 +304,15 @@ CREATED_BY = Relationship("created_by", "people", required=False)
 READ: tuple[Operation, ...] = ("list", "retrieve")
 # Its rows stand together in indexes, by whose order a page of a few workspaces is read.
 OF_WORKSPACE = Relationship("workspace", "workspace", drives="always")
+# What a record's newest rows tell (`RECORD_SOURCE`); it has a path of its own below the record's.
+SOURCES = Relationship(
+    "sources",
+    "record_source",
+    required=False,
+    many=True,
+    description="The connectors that named it last, at most 10 of a record and 500 in an answer; all are at the link.",
+)
+_OF_SOURCES = ("sources", "sources.workspace_connector", "sources.workspace_connector.connector")
 
 
 def record(type_: str, table: str, *attributes: Attribute, plural: str = "", route: str = "", **said: str) -> Resource:
@@ -321,10 +330,10 @@ def record(type_: str, table: str, *attributes: Attribute, plural: str = "", rou
         type_,
         table,
         (*attributes, *TIMES),
-        (OF_WORKSPACE if route else WORKSPACE,),
+        (OF_WORKSPACE, SOURCES) if route else (WORKSPACE,),
         plural=plural,
         route=route,
-        includes=("workspace",) if route else (),
+        includes=("workspace", *_OF_SOURCES) if route else (),
         operations=READ if route else (),
         summaries=said,
     )
@@ -1353,7 +1362,8 @@ RECORD_SOURCE = Resource(
         Attribute(
             "rows_is_capped",
             "boolean",
-            description="Whether there are older rows than the record's newest 10,000, which alone are counted.",
+            description="Whether there are older rows than are counted: those of a record's list of sources are its "
+            "newest 10,000, those of all records of a page together as many.",
         ),
     ),
     relationships=(Relationship("record", ANY_RECORD), OF_CONNECTOR),

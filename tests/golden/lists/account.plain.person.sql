@@ -1,5 +1,5 @@
 -- GET /v1/accounts, for a person.
--- 2,538 bytes as it is sent.
+-- 2,589 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -105,7 +105,8 @@ SELECT pk,
   workspace_id::text AS workspace_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('account__workspace', array_agg(workspace_id))
+  SELECT wellspring.leave_ids('account', array_agg(id))
+    AND wellspring.leave_ids('account__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

@@ -1,5 +1,5 @@
 -- GET /v1/companies?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[name][contains]=alder, for a person.
--- 4,261 bytes as it is sent.
+-- 4,312 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -167,7 +167,8 @@ SELECT pk,
   workspace_id::text AS workspace_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('company__workspace', array_agg(workspace_id))
+  SELECT wellspring.leave_ids('company', array_agg(id))
+    AND wellspring.leave_ids('company__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.folded_name ASC, pk ASC

@@ -1,5 +1,5 @@
 -- GET /v1/companies?filter[workspace]=00000000-0000-0000-0000-000000000001&filter[name][contains]=alder, for a service.
--- 2,029 bytes as it is sent.
+-- 2,080 bytes as it is sent.
 
 -- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
 -- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
@@ -76,7 +76,8 @@ SELECT pk,
   workspace_id::text AS workspace_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('company__workspace', array_agg(workspace_id))
+  SELECT wellspring.leave_ids('company', array_agg(id))
+    AND wellspring.leave_ids('company__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.folded_name ASC, pk ASC

@@ -1,5 +1,5 @@
 -- GET /v1/companies, for a person.
--- 2,500 bytes as it is sent.
+-- 2,551 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -103,7 +103,8 @@ SELECT pk,
   workspace_id::text AS workspace_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('company__workspace', array_agg(workspace_id))
+  SELECT wellspring.leave_ids('company', array_agg(id))
+    AND wellspring.leave_ids('company__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

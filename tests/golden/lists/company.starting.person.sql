@@ -1,5 +1,5 @@
 -- GET /v1/companies?filter[name][starts]=alder, for a person.
--- 2,761 bytes as it is sent.
+-- 2,812 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -109,7 +109,8 @@ SELECT pk,
   workspace_id::text AS workspace_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('company__workspace', array_agg(workspace_id))
+  SELECT wellspring.leave_ids('company', array_agg(id))
+    AND wellspring.leave_ids('company__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.folded_name ASC, pk ASC

@@ -1,5 +1,5 @@
 -- include: the rows of type company that rows before it in the flush point to, for a person.
--- 3,033 bytes as it is sent.
+-- 3,084 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -121,7 +121,8 @@ SELECT id::text AS id,
   workspace_id::text AS workspace_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('company__workspace', array_agg(workspace_id))
+  SELECT wellspring.leave_ids('company', array_agg(id))
+    AND wellspring.leave_ids('company__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.pk

@@ -1,5 +1,5 @@
 -- GET /v1/people, for a person.
--- 2,505 bytes as it is sent.
+-- 2,555 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -103,7 +103,8 @@ SELECT pk,
   workspace_id::text AS workspace_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('people__workspace', array_agg(workspace_id))
+  SELECT wellspring.leave_ids('people', array_agg(id))
+    AND wellspring.leave_ids('people__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

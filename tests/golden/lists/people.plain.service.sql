@@ -1,5 +1,5 @@
 -- GET /v1/people, for a service.
--- 915 bytes as it is sent.
+-- 965 bytes as it is sent.
 
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
@@ -47,7 +47,8 @@ SELECT pk,
   workspace_id::text AS workspace_id
 FROM shown
 WHERE (
-  SELECT wellspring.leave_ids('people__workspace', array_agg(workspace_id))
+  SELECT wellspring.leave_ids('people', array_agg(id))
+    AND wellspring.leave_ids('people__workspace', array_agg(workspace_id))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

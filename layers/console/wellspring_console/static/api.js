@@ -141,6 +141,8 @@ export function included(...documents) {
       }
       return at;
     },
+    /** The resources at the end of a to-many relationship, those of them that are included. */
+    several: (resource, name) => (resource?.relationships?.[name]?.data ?? []).map(({ type, id }) => found.get(`${type} ${id}`)).filter(Boolean),
     all: (type) => [...found.values()].filter((resource) => resource.type === type),
   };
 }

@@ -1,10 +1,11 @@
 // Records: find one by its name.
 
-import { path } from "./api.js";
+import { idOf, included, path } from "./api.js";
+import { nameOf } from "./connectors.js";
 import { capital } from "./format.js";
 import { html } from "./html.js";
 import { useList } from "./loading.js";
-import { AsOf, Choice, Empty, Loaded, More, Search, Section, Table, Time, View } from "./parts.js";
+import { AsOf, Choice, Direction, Empty, Loaded, More, Search, Section, Table, Time, View } from "./parts.js";
 import { fragment, refine } from "./route.js";
 import { recordType, settings } from "./settings.js";
 
@@ -25,6 +26,8 @@ export function Records({ workspaceId, workspace, query }) {
     "filter[workspace]": workspaceId,
     [isPart ? "filter[name][contains]" : "filter[name][starts]"]: text,
     sort: text ? "name" : "-created_at",
+    include: "sources.workspace_connector.connector",
+    "fields[record_source]": "direction,workspace_connector", "fields[workspace_connector]": "connector", "fields[connector]": "name",
     "page[size]": one ? PAGE : OF_EACH,
   });
   // The types are the deployment's, and as many in each rendering.
@@ -54,11 +57,13 @@ export function Records({ workspaceId, workspace, query }) {
 
 function Found({ type, list, workspaceId, name, isAlone }) {
   if (list.document && list.rows.length === 0) return null;
+  const known = included(...list.pages);
   const table = html`
     <${Loaded} of=${list} what=${`the ${type.names} of ${name}`} lines=${isAlone ? 8 : 3}>${() => html`
       <${Table} caption=${capital(type.names)} rows=${list.rows} columns=${[
         { name: "Name", cell: (row) => html`<a href=${fragment(workspaceId, "records", [type.type, row.id])}>${titleOf(row, type.type)}</a>` },
         ...type.others.map((other) => ({ name: capital(other.replaceAll("_", " ")), cell: (row) => row.attributes[other] ?? html`<span class="quiet">none</span>` })),
+        { name: "From and to", cell: (row) => html`<${Sources} row=${row} known=${known} workspaceId=${workspaceId} type=${type} />` },
         { name: "Here since", cell: (row) => html`<${Time} at=${row.attributes.created_at} />` },
       ]} />`}<//>`;
   if (isAlone) return html`${table}<${More} of=${list} />`;
@@ -67,4 +72,16 @@ function Found({ type, list, workspaceId, name, isAlone }) {
       ${table}
       ${list.next && html`<p class="after"><button class="link" onClick=${() => refine({ type: type.type })}>Show more ${type.names}</button></p>`}
     <//>`;
+}
+
+// The connectors that named a record last, what they did with it before each; the rest is the record's own view.
+function Sources({ row, known, workspaceId, type }) {
+  const sources = known.several(row, "sources");
+  if (sources.length === 0) return html`<span class="quiet">no connector yet</span>`;
+  return html`
+    <ul class="sources">
+      ${sources.map((source) => html`
+        <li key=${source.id}><${Direction} of=${source.attributes.direction} /> <a href=${fragment(workspaceId, "connectors", [idOf(source, "workspace_connector")])}>${nameOf(known.related(source, "workspace_connector", "connector"))}</a></li>`)}
+      ${row.relationships.sources.meta?.is_complete === false && html`<li><a href=${fragment(workspaceId, "records", [type.type, row.id])}>all</a></li>`}
+    </ul>`;
 }

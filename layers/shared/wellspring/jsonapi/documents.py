@@ -371,7 +371,8 @@ def _to_many(resource: Resource, relationship: Relationship) -> _Say:
     order = "" if resource_of(relationship.target).enrolled_in == resource.type else "&sort=created_at"
 
     def say(row: Row, _reachable: Reachable) -> Object:
-        list_ = list_of_related(resource, relationship, row["id"])
+        is_linked = bool(resource_of(relationship.target).table) or is_retrievable(resource, row)
+        list_ = list_of_related(resource, relationship, row["id"]) if is_linked else ""
         said: Object = {"links": {"related": list_}} if list_ else {}
         if key in row:
             said["data"] = [_identifier(relationship.target, id_) for id_ in row[key]]
@@ -390,6 +391,9 @@ def _to_many(resource: Resource, relationship: Relationship) -> _Say:
 def list_of_related(resource: Resource, relationship: Relationship, id_: object) -> str:
     """Return the link to the list of what a to-many relationship of one row holds; empty where there is none."""
     target = resource_of(relationship.target)
+    if not target.table:
+        # An answer has no list of its own: its path is below the row's.
+        return f"{resource.route}/{id_}/{relationship.name}"
     back = next((each.name for each in target.to_one if each.target == resource.type), "")
     if target.enrolled_in == resource.type:
         back = target.enrolled_in

@@ -83,22 +83,13 @@ def record_sources(
         place = Source(datetime.fromisoformat(time_), at.id, direction)
     found, behind = sources.sources(transaction, principal, record, id_, query, place)
     page = Slice.cut(found, query, behind=behind)
-    rows: list[Row] = [
-        {
-            **row,
-            "id": f"{id_}:{row['workspace_connector_id']}:{row['direction']}",
-            "record_id": id_,
-            "record_type": record.type,
-        }
-        for row in page.rows
-    ]
     places = (
-        Position(f"{row['last_at'].isoformat()} {row['direction']}", row["workspace_connector_id"]) for row in rows
+        Position(f"{row['last_at'].isoformat()} {row['direction']}", row["workspace_connector_id"]) for row in page.rows
     )
     return Page(
-        rows=rows,
+        rows=page.rows,
         cursors=signed(transaction, RECORD_SOURCE, SOURCES, places),
-        included=include(transaction, principal, RECORD_SOURCE, rows, query.view),
+        included=include(transaction, principal, RECORD_SOURCE, page.rows, query.view),
         more_before=page.more_before,
         more_after=page.more_after,
     )

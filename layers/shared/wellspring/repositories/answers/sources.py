@@ -1,44 +1,101 @@
-"""Sources of a record: its newest rows, one line for each connector and direction."""
+"""Sources of records: the newest rows of each, one line for each connector and direction."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    CTE,
-    BigInteger,
-    ColumnElement,
-    DateTime,
-    Integer,
-    Select,
-    Text,
-    bindparam,
-    cast,
-    column,
-    exists,
-    func,
-    literal_column,
-    or_,
-    select,
-    true,
-    tuple_,
-)
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-
-from wellspring.access.elements import Visible
-from wellspring.access.predicates import parameters
+from wellspring.access.predicates import Visibility, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Transaction
-from wellspring.models import parents
-from wellspring.models.base import direction_enum, instant
-from wellspring.models.messages import sync_messages
-from wellspring.queries import MAX_SOURCE_ROWS, AnswerQuery, Source
+from wellspring.database import Compiled, Transaction
+from wellspring.database.flush import Query, Result, Statement
+from wellspring.queries import MAX_SOURCE_ROWS, MOST_LINKED, MOST_SOURCES, AnswerQuery, Source
+from wellspring.repositories.ledger.composing import statement
+from wellspring.repositories.ledger.linkage import share
 from wellspring.repositories.ledger.shapes import Row
-from wellspring.resources import Resource
+from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
+from wellspring.resources import RECORD_SOURCE, Resource
 
-_PLACE = func.wellspring.place_of(parents.workspace_connectors.name, bindparam("place", type_=PG_UUID(as_uuid=True)))
-_MOST = literal_column(str(MAX_SOURCE_ROWS), Integer)
-_MORE = literal_column(str(MAX_SOURCE_ROWS + 1), Integer)
+# How many newest rows of each record are looked at, and how many of its sources are read: of the records of a page one
+# source more than is shown, by which it is known that there are more. A page stores one record more than it shows.
+BOUNDS = """
+SELECT :most::INTEGER / shown.records AS most,
+       least({most_sources}, greatest({most_linked} / shown.records, 1)) + 1 AS sources
+  FROM (SELECT greatest(least(cardinality({records}), :most_records::INTEGER), 1) AS records) AS shown
+"""
+# One more by which it is known that there are more. The function asks once for each record and connector who sees it.
+NEWEST = """
+SELECT record.id AS record_id, row.*
+  FROM unnest({records}) AS record (id)
+ CROSS JOIN bounds
+ CROSS JOIN LATERAL wellspring.rows_of_record('{type}', '{table}', record.id, bounds.most + 1) AS row
+"""
+# Each by its key, and messages below: whatever the planner expects of a function, it does not read all there are.
+CONNECTORS = """
+SELECT found.*
+  FROM (SELECT DISTINCT newest.workspace_connector_pk AS pk FROM newest_rows AS newest) AS wanted
+ CROSS JOIN LATERAL (
+   SELECT connector.pk, connector.id, connector.deleted_at
+     FROM core_api.workspace_connectors AS connector
+    WHERE connector.pk = wanted.pk AND {seen}
+   OFFSET 0) AS found
+"""
+TOLD = """
+SELECT newest.record_id, connectors.pk, connectors.id, connectors.deleted_at, newest.direction, newest.sync_message_pk,
+       min(newest.created_at) AS first_at, max(newest.created_at) AS last_at,
+       count(*) AS rows, count(*) FILTER (WHERE newest.deleted_at IS NULL) AS live
+  FROM newest_rows AS newest
+  JOIN connectors ON connectors.pk = newest.workspace_connector_pk
+ WHERE newest.number <= (SELECT most FROM bounds)
+   AND (connectors.deleted_at IS NULL OR newest.deleted_at IS NOT NULL)
+ GROUP BY newest.record_id, connectors.pk, connectors.id, connectors.deleted_at, newest.direction,
+          newest.sync_message_pk
+"""
+SOURCES = """
+SELECT told.record_id, told.pk, told.id AS workspace_connector_id, told.deleted_at, told.direction,
+       min(told.first_at) AS first_at, max(told.last_at) AS last_at,
+       max((SELECT message.occurred_at FROM wellspring.sync_messages AS message
+             WHERE message.pk = told.sync_message_pk)) AS last_occurred_at,
+       sum(told.rows)::integer AS rows, sum(told.live)::integer AS live,
+       told.record_id = ANY (
+         ARRAY(SELECT newest.record_id FROM newest_rows AS newest WHERE newest.number > (SELECT most FROM bounds))
+       ) AS rows_is_capped
+  FROM told
+ GROUP BY told.record_id, told.pk, told.id, told.deleted_at, told.direction
+"""
+# The last one first.
+ORDER = "{row}last_at {way}, {row}pk {way}, {row}direction::text {way}"
+RANKED = """
+SELECT source.*, row_number() OVER (PARTITION BY source.record_id ORDER BY {order}) AS number FROM source
+"""
+FIRST = "SELECT ranked.* FROM ranked WHERE ranked.number <= (SELECT sources FROM bounds)"
+OF_PAGE = "SELECT {columns} FROM first WHERE {storing} ORDER BY record_id, number"
+
+PLACED = """
+(:place_at::TIMESTAMPTZ, (SELECT wellspring.place_of('workspace_connectors', :place::UUID)), :place_direction::TEXT)
+"""
+AT = "(source.last_at, source.pk, source.direction::text)"
+PAGE = "SELECT source.* FROM source WHERE {ahead} ORDER BY {order} LIMIT :rows::INTEGER"
+BEHIND = f"SELECT EXISTS (SELECT FROM source WHERE {AT} {{behind}} {PLACED}) AS behind"
+OF_RECORD = "SELECT behind.behind, {columns} FROM behind LEFT JOIN page ON true ORDER BY {order}"
+
+COLUMNS = (
+    "record_id",
+    "pk",
+    "workspace_connector_id",
+    "deleted_at",
+    "direction",
+    "first_at",
+    "last_at",
+    "last_occurred_at",
+    "rows",
+    "live",
+    "rows_is_capped",
+)
+PLACE = place(RECORD_SOURCE.type, "workspace_connector")
+
+# Of each record its sources, the last one first: one more than its share where there are more.
+type SourcesOfRecords = dict[UUID, list[Row]]
 
 
 def sources(
@@ -63,92 +120,82 @@ def sources(
         At most `query.size + 1` rows in the order of the reading, and whether there are any at and behind `place`.
     """
     person = isinstance(principal, Person)
-    statement = _statement(record, person=person, placed=place is not None, backward=query.backward)
-    values: dict[str, object] = {"record": id_, "rows": query.size + 1, **parameters(principal)}
+    asked = _statement(record, person=person, placed=place is not None, backward=query.backward)
+    values: dict[str, object] = {"record": id_, "rows": query.size + 1, "most": MAX_SOURCE_ROWS}
+    values |= {"most_records": 1, **parameters(principal)}
     if place is not None:
         values |= {"place": place.connector, "place_at": place.at, "place_direction": place.direction}
-    found = transaction.execute(statement, values).mappings().all()
+    found = Statement(asked, values).run(transaction).mappings().all()
     behind = place is not None and bool(found[0]["behind"])
-    return [row for row in found if row["workspace_connector_id"] is not None], behind
+    return [_shown(record, row) for row in found if row["pk"] is not None], behind
+
+
+def sources_of_page(principal: Principal, record: Resource, most_records: int) -> Query[SourcesOfRecords]:
+    """Ask for the newest sources of records whose ids were stored by the statement that found them for the caller.
+
+    All of them are told from `MAX_SOURCE_ROWS` rows together, which they share evenly. It stores the ids of the
+    connectors.
+
+    Args:
+        principal: the caller.
+        record: the records' type.
+        most_records: how many of them are shown at most.
+    """
+    asked = _page_statement(record, person=isinstance(principal, Person))
+    values = {PLACES: [place(record.type)], "most": MAX_SOURCE_ROWS, "most_records": most_records}
+
+    def by_record(answer: Result) -> SourcesOfRecords:
+        found: SourcesOfRecords = {}
+        for row in answer.mappings():
+            found.setdefault(row["record_id"], []).append(_shown(record, row))
+        return found
+
+    return Query(Statement(asked, {**values, **parameters(principal)}), by_record)
+
+
+def most_sources(records: int) -> int:
+    """Return how many sources each of so many records may show; an answer has `MOST_LINKED` of them."""
+    return min(MOST_SOURCES, share(records))
+
+
+def _shown(record: Resource, row: Mapping[Any, Any]) -> Row:
+    id_ = f"{row['record_id']}:{row['workspace_connector_id']}:{row['direction']}"
+    return {**row, "id": id_, "record_type": record.type}
 
 
 @lru_cache(maxsize=32)
-def _statement(record: Resource, *, person: bool, placed: bool, backward: bool) -> Select[Any]:
-    source = _sources(record, person=person)
-    order = [source.c.last_at, source.c.pk, cast(source.c.direction, Text)]
-    by = [column.asc() if backward else column.desc() for column in order]
-    if not placed:
-        page = select(*source.c).order_by(*by).limit(bindparam("rows", type_=Integer)).cte("page")
-        return select(*page.c).order_by(*_again(page, backward=backward))
-    place = tuple_(
-        bindparam("place_at", type_=source.c.last_at.type),
-        select(_PLACE).scalar_subquery(),
-        bindparam("place_direction", type_=Text),
-    )
-    at = tuple_(*order)
-    ahead = at > place if backward else at < place
-    page = select(*source.c).where(ahead).order_by(*by).limit(bindparam("rows", type_=Integer)).cte("page")
-    behind = select(exists().where(at <= place if backward else at >= place).label("behind")).cte("behind")
-    beside = select(behind.c.behind, *page.c).select_from(behind.outerjoin(page, true()))
-    return beside.order_by(*_again(page, backward=backward))
+def _statement(record: Resource, *, person: bool, placed: bool, backward: bool) -> Compiled:
+    parts = _parts(record, "ARRAY[:record::UUID]", person=person)
+    way, ahead, behind = ("ASC", ">", "<=") if backward else ("DESC", "<", ">=")
+    order = ORDER.format(row="source.", way=way)
+    parts["page"] = PAGE.format(ahead=f"{AT} {ahead} {PLACED}" if placed else "true", order=order)
+    parts["behind"] = BEHIND.format(behind=behind) if placed else "SELECT false AS behind"
+    columns = ", ".join(f"page.{name}" for name in COLUMNS)
+    whole = OF_RECORD.format(columns=columns, order=ORDER.format(row="page.", way=way))
+    return statement(parts, whole, ("behind", *COLUMNS))
 
 
-def _again(page: CTE, *, backward: bool) -> list[ColumnElement[Any]]:
-    order = [page.c.last_at, page.c.pk, cast(page.c.direction, Text)]
-    return [column.asc() if backward else column.desc() for column in order]
+@lru_cache(maxsize=16)
+def _page_statement(record: Resource, *, person: bool) -> Compiled:
+    parts = _parts(record, stored_ids(), person=person)
+    parts["ranked"] = RANKED.format(order=ORDER.format(row="source.", way="DESC"))
+    parts["first"] = FIRST
+    storing = store_each({PLACE: "array_agg(workspace_connector_id)"}, "first")
+    return statement(parts, OF_PAGE.format(columns=", ".join(COLUMNS), storing=storing), COLUMNS)
 
 
-def _sources(record: Resource, *, person: bool) -> CTE:
-    """Return a line for each connector and direction, of the record's newest rows that the caller sees."""
-    connector, message = parents.workspace_connectors.alias("connector"), sync_messages
-    id_ = bindparam("record", type_=PG_UUID(as_uuid=True))
-    newest = select(
-        func.wellspring.rows_of_record(record.type, record.table, id_, _MORE).table_valued(
-            column("workspace_connector_pk", BigInteger),
-            column("direction", direction_enum),
-            column("created_at", instant),
-            column("deleted_at", instant),
-            column("sync_message_pk", BigInteger),
-            column("number", BigInteger),
-        )
-    ).cte("newest")
-    told = (
-        select(
-            newest.c.workspace_connector_pk,
-            newest.c.direction,
-            newest.c.sync_message_pk,
-            func.min(newest.c.created_at).label("first_at"),
-            func.max(newest.c.created_at).label("last_at"),
-            func.count().label("rows"),
-            func.count().filter(newest.c.deleted_at.is_(None)).label("live"),
-        )
-        .select_from(newest.join(connector, connector.c.pk == newest.c.workspace_connector_pk))
-        .where(
-            newest.c.number <= _MOST,
-            or_(connector.c.deleted_at.is_(None), newest.c.deleted_at.is_not(None)),
-            Visible(person=person).workspace(connector.c.workspace_pk),
-        )
-        .group_by(newest.c.workspace_connector_pk, newest.c.direction, newest.c.sync_message_pk)
-        .cte("told")
-    )
-    is_capped = select(exists().where(newest.c.number == _MORE)).scalar_subquery()
-    # Each by its key: whatever the planner expects of a function, it does not read all messages there are.
-    occurred_at = select(message.c.occurred_at).where(message.c.pk == told.c.sync_message_pk).scalar_subquery()
-    grouped = (connector.c.pk, connector.c.id, connector.c.deleted_at, told.c.direction)
-    return (
-        select(
-            connector.c.pk,
-            connector.c.id.label("workspace_connector_id"),
-            connector.c.deleted_at,
-            told.c.direction,
-            func.min(told.c.first_at).label("first_at"),
-            func.max(told.c.last_at).label("last_at"),
-            func.max(occurred_at, type_=DateTime(timezone=True)).label("last_occurred_at"),
-            cast(func.sum(told.c.rows), Integer).label("rows"),
-            cast(func.sum(told.c.live), Integer).label("live"),
-            is_capped.label("rows_is_capped"),
-        )
-        .select_from(told.join(connector, connector.c.pk == told.c.workspace_connector_pk))
-        .group_by(*grouped)
-        .cte("source")
-    )
+def _parts(record: Resource, records: str, *, person: bool) -> dict[str, str]:
+    """Return a line for each record, connector and direction, of the newest rows that the caller sees, as `source`."""
+    visible = Visibility(person=person)
+    parts = {
+        "bounds": BOUNDS.format(
+            most_sources=MOST_SOURCES,
+            most_linked=MOST_LINKED,
+            records=records,
+        ),
+        "newest_rows": NEWEST.format(type=record.type, table=record.table, records=records),
+        "connectors": CONNECTORS.format(seen=visible.workspace("connector.workspace_pk")),
+        "told": TOLD,
+        "source": SOURCES,
+    }
+    return {**visible.queries, **parts}

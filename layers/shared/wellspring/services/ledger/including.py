@@ -14,10 +14,11 @@ from wellspring.database import Transaction
 from wellspring.database.flush import Flush, Pending, Query, TextRow
 from wellspring.queries import BY_ENROLMENT, Sort, View
 from wellspring.repositories import ledger
-from wellspring.repositories.answers import states
+from wellspring.repositories.answers import sources, states
+from wellspring.repositories.answers.sources import SourcesOfRecords
 from wellspring.repositories.answers.states import State
 from wellspring.repositories.ledger import Row
-from wellspring.resources import Resource, resource_of
+from wellspring.resources import RECORD_SOURCE, SOURCES, Resource, resource_of
 from wellspring.services.ledger.positions import signed
 
 type Included = Mapping[str, list[Row]]
@@ -43,7 +44,8 @@ class IncludePlan:
     Attributes:
         resource: the type.
         steps: the types to include, each behind all that lead to it.
-        linked: the to-many relationships whose linkage is shown.
+        linked: the to-many relationships whose linkage is shown, but for sources.
+        shows_sources: whether it shows where the rows came from.
         kept: the types of which what is kept about rows is read; `resource` may be one.
         kept_links: those of them whose kept relationships are read, too.
     """
@@ -51,6 +53,7 @@ class IncludePlan:
     resource: Resource
     steps: tuple[Step, ...]
     linked: tuple[str, ...]
+    shows_sources: bool
     kept: frozenset[str]
     kept_links: frozenset[str]
 
@@ -59,24 +62,25 @@ class IncludePlan:
         """Return what a view shows beside rows of `resource`."""
         steps = _steps(resource, view.include or ())
         asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
-        linked = tuple(said.name for said in resource.relationships if said.many and said.name in asked)
+        many = tuple(said for said in resource.relationships if said.many and said.name in asked)
+        linked = tuple(said.name for said in many if said != SOURCES)
         kept = {step.type for step in steps if _shows_kept(resource_of(step.type), view, primary=False)}
         if _shows_kept(resource, view, primary=True):
             kept.add(resource.type)
         links = {step.type for step in steps if _shows_kept_links(resource_of(step.type), view, primary=False)}
         if _shows_kept_links(resource, view, primary=True):
             links.add(resource.type)
-        return cls(resource, steps, linked, frozenset(kept | links), frozenset(links))
+        return cls(resource, steps, linked, SOURCES in many, frozenset(kept | links), frozenset(links))
 
     @property
     def is_needed(self) -> bool:
         """Whether there is anything."""
-        return bool(self.steps or self.linked or self.kept)
+        return bool(self.steps or self.linked or self.shows_sources or self.kept)
 
     def stored_by(self, rows: Sequence[Row]) -> dict[str, list[object]]:
         """Return the ids that rows which are known already store, by their places."""
         stored: dict[str, list[object]] = {}
-        if self.linked or self.resource.type in self.kept:
+        if self.linked or self.shows_sources or self.resource.type in self.kept:
             stored[ledger.place(self.resource.type)] = [row["id"] for row in rows]
         for relationship in self.resource.to_one:
             key = f"{relationship.name}_id"
@@ -99,7 +103,11 @@ class IncludePlan:
             found.kept[self.resource.type] = flush.ask(
                 self._states(principal, self.resource.type, [ledger.place(self.resource.type)])
             )
+        if self.shows_sources:
+            found.sources = flush.ask(sources.sources_of_page(principal, self.resource, most_rows))
         for step in self.steps:
+            if step.type == RECORD_SOURCE.type:
+                continue
             places = [ledger.place(*source) for source in step.sources]
             included = ledger.related(principal, resource_of(step.type), places)
             found.included[step.type] = flush.ask(included)
@@ -118,12 +126,14 @@ class IncludedRows:
     Attributes:
         plan: what was asked for.
         linkage: the to-many linkage.
+        sources: where the rows came from, by their ids.
         included: rows by type.
         kept: what is kept about rows, by type and id.
     """
 
     plan: IncludePlan
     linkage: Pending[ledger.Linkage] | None = None
+    sources: Pending[SourcesOfRecords] | None = None
     included: dict[str, Pending[list[TextRow]]] = field(default_factory=dict)
     kept: dict[str, Pending[dict[UUID, State]]] = field(default_factory=dict)
 
@@ -135,10 +145,15 @@ class IncludedRows:
             rows: what was found and is shown.
         """
         resource = self.plan.resource
-        shown = self._with_kept(resource.type, self._with_linkage(transaction, rows))
+        shown = self._with_kept(resource.type, self._with_linkage(transaction, self._with_sources(rows)))
         known: dict[str, Sequence[Row]] = {resource.type: shown}
         included: dict[str, list[Row]] = {}
         for step in self.plan.steps:
+            if step.type == RECORD_SOURCE.type:
+                known[step.type] = included[step.type] = [
+                    each for row in shown for each in self._sources_of(row, shown)
+                ]
+                continue
             # Rows that were just written have ids, those that were read have their texts.
             ids = {str(id_) for source, name in step.sources for row in known[source] for id_ in _linked(row, name)}
             pointed_to = [row for row in self.included[step.type].value if row["id"] in ids]
@@ -148,6 +163,26 @@ class IncludedRows:
     def _with_kept(self, type_: str, rows: Sequence[Row]) -> list[Row]:
         kept = self.kept.get(type_)
         return list(rows) if kept is None else [{**row, **kept.value.get(UUID(str(row["id"])), {})} for row in rows]
+
+    def _sources_of(self, row: Row, rows: Sequence[Row]) -> list[Row]:
+        """Return the sources of one of the rows that are shown."""
+        found = {} if self.sources is None else self.sources.value
+        return found.get(UUID(str(row["id"])), [])[: sources.most_sources(len(rows))]
+
+    def _with_sources(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Add the ids of the sources of live rows: of a tombstoned one no GET shows any."""
+        if self.sources is None:
+            return rows
+        shown: list[Row] = []
+        for row in rows:
+            if row["deleted_at"] is None:
+                mine = self._sources_of(row, rows)
+                has_more = len(self.sources.value.get(UUID(str(row["id"])), [])) > len(mine)
+                ids = [each["id"] for each in mine]
+                shown.append({**row, "sources_ids": ids, "capped": {SOURCES.name: None} if has_more else {}})
+            else:
+                shown.append(row)
+        return shown
 
     def _with_linkage(self, transaction: Transaction, rows: Sequence[Row]) -> Sequence[Row]:
         """Add the ids behind the to-many relationships that the view asks for.

@@ -158,11 +158,12 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
         rows.reverse()
         places.reverse()
         near, far = far, near
+    shown, included = _with_includes(transaction, principal, query.resource, rows, query.view)
     first, last = (signed(transaction, query.resource, query.sort, [end])[0] if end else None for end in (near, far))
     return Page(
-        rows=rows,
+        rows=shown,
         cursors=signed(transaction, query.resource, query.sort, places),
-        included=include(transaction, principal, query.resource, rows, query.view),
+        included=included,
         more_before=ahead if query.backward else looked.behind,
         more_after=looked.behind if query.backward else ahead,
         ends=(first, last),
