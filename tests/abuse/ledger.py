@@ -213,8 +213,11 @@ class Ledger:
     @staticmethod
     def _untouchable(owner: Connection) -> Counter[str]:
         mine = "workspace.name = 'Bystander'"
-        # What the feed tells of is judged by its own model (feeding.py).
-        selects = [f"SELECT row::text FROM core_api.{table} AS row WHERE source IS NULL" for table in PARENTS]
+        # What the feed tells of is judged by its own model (feeding.py). A connector's health follows its messages.
+        selects = [
+            f"SELECT (to_jsonb(row) - 'health')::text FROM core_api.{table} AS row WHERE source IS NULL"
+            for table in PARENTS
+        ]
         selects += [
             f"SELECT row::text FROM core_api.{table} AS row"
             "  JOIN core_api.workspace_connectors AS connector ON connector.pk = row.workspace_connector_pk"

@@ -110,7 +110,6 @@ UNASKED: Mapping[str, str] = {
     "groups.lock_of_membership": "it shows nothing; who may not write comes no further than the row",
     "fleet.count": "for the maintenance of the pipeline, which is a service; it shows how many connectors there are",
     "fleet.counted": "sums of all tenants, which access.rules shows to services and operators alone",
-    "audit.of_reading": "it shows nothing, and adds what an operator reads",
     "parents.is_known": "of who is calling, and of nobody else",
     "ledger.stored_ids.store": "it stores ids that the caller has been shown, and shows nothing",
     "ledger.linkage.linkage": "of groups that the caller has just been shown",

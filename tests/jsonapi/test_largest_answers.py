@@ -16,14 +16,16 @@ from tests.jsonapi.test_sizes import fill
 from tests.support.api import READER, Reply, call, get
 from tests.support.databases import Database
 from tests.support.world import World
+from wellspring import reasons
 from wellspring.feed_events import PROBLEMS_TOLD
 from wellspring.handlers import http
 from wellspring.handlers.http import LARGEST_ANSWER_BYTES
 from wellspring.handlers.reading import NARROWING
 from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_FIELDS
 from wellspring.queries import MOST_LINKED, MOST_SOURCES, PROBLEMS_KEPT
+from wellspring.repositories import fleet
 from wellspring.repositories.feed import status
-from wellspring.resources import SOURCES, Attribute, Kind, Relationship, Resource, records, resource_of
+from wellspring.resources import HEALTH, SOURCES, Attribute, Kind, Relationship, Resource, records, resource_of
 from wellspring.routes import Route, routes
 
 # What the database and the queues let in: characters of a name and of other texts, words of a list and characters of
@@ -52,6 +54,9 @@ OBJECTS = {
     "sources": status.MOST,
     "problems": PROBLEMS_TOLD,
     "endings": len(records()),
+    **dict.fromkeys(("health_reasons", "connectors"), len(HEALTH)),
+    "tools": fleet.MOST_TOOLS,
+    "parked": len(reasons.MESSAGES),
 }
 ROOT = Path(__file__).parents[2]
 LISTS = {"list", "answers"}

@@ -70,11 +70,13 @@ def until(true: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 def expected(letters: str, kind: str) -> list[tuple[str, str, str]]:
-    """Return (record, workspace connector, direction) of each row that the demo's messages make."""
+    """Return (record, workspace connector, direction) of each row that the demo's messages make and do not end."""
+    messages = list(demo_data.messages())
+    gone = {each["workspace_connector_id"] for each in messages if each["type"] == "connector.disconnected"}
     return sorted(
         (record["id"], message["workspace_connector_id"], message["direction"])
-        for message in demo_data.messages()
-        if message["workspace_connector_id"][24] in letters
+        for message in messages
+        if message["workspace_connector_id"][24] in letters and message["workspace_connector_id"] not in gone
         for record in message["records"]
         if record["type"] == kind
     )
