@@ -19,6 +19,7 @@ from wellspring.resources import (
     DIRECTIONS,
     FEED_REASONS,
     MESSAGE_REASONS,
+    RECORD_SOURCE,
     SINGLE,
     TIMES,
     WORKSPACE_GROUP_MEMBERSHIP,
@@ -184,7 +185,7 @@ def basics(codes: list[str]) -> dict[str, Object]:
             **closed({"page": closed(_TOTAL, "total"), "choices": _choices()}),
             "description": "`page` only with `page[total]=true`, `choices` only with `with_choices=true`.",
         },
-        "Identifier": open_({"type": {"type": "string"}, "id": schema("Id")}, "type", "id"),
+        "Identifier": open_({"type": {"type": "string"}, "id": {"type": "string"}}, "type", "id"),
         "Linkage": open_({"data": _or_null(schema("Identifier"))}, "data"),
         "ManyLinked": {
             **open_(
@@ -480,7 +481,9 @@ def _only(known: Object, names: Iterable[str], *, ignored: bool = False) -> Obje
 
 
 def _of_type(target: str) -> Object:
-    return {"type": {"const": target} if target else {"enum": [record.type for record in records()]}}
+    type_: Object = {"const": target} if target else {"enum": [record.type for record in records()]}
+    # The id of an answer is put together, and no uuid.
+    return {"type": type_} if target == RECORD_SOURCE.type else {"type": type_, "id": schema("Id")}
 
 
 def _links(*names: str) -> Object:

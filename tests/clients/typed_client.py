@@ -6,7 +6,6 @@ It is no module of the tests: it runs where the generated package `ledger` is, w
 import json
 import sys
 from datetime import UTC, datetime
-from uuid import UUID
 
 from ledger import AuthenticatedClient
 from ledger.api.enrolments import create_workspace_group_workspace
@@ -42,7 +41,7 @@ def client_of(token: str) -> AuthenticatedClient:
 
 
 def to_one(type_: str, id_: str) -> Linkage:
-    return Linkage(data=Identifier(type_=type_, id=UUID(id_)))
+    return Linkage(data=Identifier(type_=type_, id=id_))
 
 
 def walk(client: AuthenticatedClient) -> dict[str, list[str]]:
