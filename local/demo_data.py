@@ -363,10 +363,11 @@ class Kept:
     def __init__(self) -> None:
         self.bodies: list[Row] = []
 
-    def send_message_batch(self, *, QueueUrl: str, Entries: list[Row]) -> Row:  # noqa: ARG002, N803  boto3's names
+    def send_message_batch(self, **batch: Any) -> Row:
         """Take up to ten messages."""
-        self.bodies += [json.loads(entry["MessageBody"]) for entry in Entries]
-        return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+        entries: list[Row] = batch["Entries"]
+        self.bodies += [json.loads(entry["MessageBody"]) for entry in entries]
+        return {"Successful": [{"Id": entry["Id"]} for entry in entries]}
 
 
 # Who tells of one company too many, and who of none: the workspace's letter and the connector's number.

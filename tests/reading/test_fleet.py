@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from maintenance.settle import handler as settle
 from tests.reading.conftest import Tenant
 from tests.support.api import ANONYMOUS, READER, Context, event, get, person, send, service
 from tests.support.databases import Database, FreshDatabase, Statements
@@ -162,10 +163,9 @@ def test_settle_counts_it_behind_all_else(fresh_database: FreshDatabase, world: 
     assert STEPS[-1].name == "fleet"
     judged(fresh_database, world.workspace_connector(world.workspace(), world.connector()), "late")
     fresh_database.commit()
-    from maintenance.settle import handler  # noqa: PLC0415  as Lambda imports it
 
     fresh_database.role = "wellspring_consumer"
-    settled = handler({}, Context())
+    settled = settle({}, Context())
     fresh_database.role = "wellspring_reader"
     assert settled["fleet"] == {"connectors": 1, "is_all": True}
     assert by_health(shown()) == {"late": 1}

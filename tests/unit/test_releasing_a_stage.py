@@ -42,16 +42,16 @@ class Lambda:
         self.live = live
         self.calls: list[str] = []
 
-    def get_alias(self, FunctionName: str, Name: str) -> dict[str, str]:  # noqa: N803  boto3's names
+    def get_alias(self, FunctionName: str, Name: str) -> dict[str, str]:
         assert Name == "live"
         return {"FunctionVersion": self.live[FunctionName]}
 
     def update_alias(
         self,
-        FunctionName: str,  # noqa: N803
-        Name: str,  # noqa: N803
-        FunctionVersion: str,  # noqa: N803
-        RoutingConfig: dict[str, dict[str, float]],  # noqa: N803
+        FunctionName: str,
+        Name: str,
+        FunctionVersion: str,
+        RoutingConfig: dict[str, dict[str, float]],
     ) -> None:
         assert (Name, 1 <= int(FunctionVersion) <= 60) == ("live", True)
         # Nothing is left of a canary.
@@ -66,16 +66,16 @@ class S3:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
 
-    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
+    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:
         self.files[f"{Bucket}/{Key}"] = Body
 
-    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         return {"Body": BytesIO(self.files[f"{Bucket}/{Key}"])}
 
     def get_paginator(self, name: str) -> Any:
         assert name == "list_objects_v2"
         return SimpleNamespace(
-            paginate=lambda Bucket, Prefix: Pages(  # noqa: N803
+            paginate=lambda Bucket, Prefix: Pages(
                 "Contents",
                 [
                     {"Key": key.removeprefix(f"{Bucket}/")}
@@ -164,7 +164,7 @@ class RefusedError(Exception):
 def stacks(**buckets: str) -> Any:
     """Stacks of which each has an output with its bucket, but for one whose creation failed."""
 
-    def describe_stacks(StackName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_stacks(StackName: str) -> dict[str, Any]:
         if StackName not in buckets:
             raise RefusedError(f"(ValidationError) Stack with id {StackName} does not exist")
         if not buckets[StackName]:
@@ -408,7 +408,7 @@ class Kept:
     def list_buckets(self) -> dict[str, Any]:
         return {"Buckets": [{"Name": "wellspring-feed"}, {"Name": f"{STACK}-feed"}]}
 
-    def describe_log_groups(self, logGroupNamePrefix: str) -> dict[str, Any]:  # noqa: N803
+    def describe_log_groups(self, logGroupNamePrefix: str) -> dict[str, Any]:
         # A prefix of both, as AWS answers.
         names = [f"/aws/rds/instance/{STACK}/postgresql", f"/aws/rds/instance/{STACK}/postgresql-old"]
         names += [f"/aws/rds/proxy/{STACK}", f"/aws/rds/proxy/{STACK}-2"]
