@@ -66,6 +66,7 @@ PATHS: Mapping[str, str] = {
     "feed_event.release_many": "tries the parked events of a source and reason again, up to 100",
     "feed_status.retrieve": "how far the feed is: counts by source and type, lag, the latest files; for services",
     "fleet.retrieve": "whether all is well: connectors by health and tool, what is parked; for services, operators",
+    "audit_entry.list": "who did what in a workspace: for its owners and admins, and for services",
     "connector_activity.list": "how much connectors linked and ended, by day and record type, or added up",
     "company.sources": "which connectors brought it in or carried it out, how often and when last",
     "account.sources": "which connectors brought it in or carried it out, how often and when last",

@@ -105,6 +105,7 @@ SPECIAL: Mapping[str, Special] = {
     "workspace_group.enrol": Special(linked={"workspace": _B}),
     "workspace_group.withdraw": Special(ids={"workspace_id": _B}),
     "feed_event.list": Special(query="filter[outcome]=parked&filter[reason]=other_source"),
+    "audit_entry.list": Special(query=f"filter[workspace]={id_of('workspace')}&include=caller"),
     "connector_activity.list": Special(
         query=f"filter[workspace]={id_of('workspace')}&filter[date][gte]=2026-05-01&filter[date][lte]=2026-05-10"
     ),

@@ -51,6 +51,7 @@ def identifier(type_: str) -> Object:
 
 # What is answered from sums is known by what it is of.
 _ANSWERED: Mapping[str, Callable[[], str]] = {
+    "audit_entry": lambda: demo_id("message", "a", 2),
     "connector_activity": lambda: f"{id_of('workspace_connector')}:{DAY}",
     "connector_impact": lambda: id_of("workspace_connector"),
     "record_source": lambda: f"{id_of('company')}:{id_of('workspace_connector')}:input",

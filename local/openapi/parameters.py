@@ -142,6 +142,30 @@ def _answers(resource: Resource) -> Iterator[tuple[str, Object]]:
         yield _key(parameter["name"]), parameter
     if resource.type == "connector_activity":
         yield from ((f"activity.{_key(parameter['name'])}", parameter) for parameter in _of_activity())
+    if resource.type == "audit_entry":
+        yield from ((f"audit.{_key(parameter['name'])}", parameter) for parameter in _of_audit())
+
+
+def _of_audit() -> Iterator[Object]:
+    described = {
+        "workspace": (
+            "Of one workspace. A person must name one, which they keep as owner or admin: any other is 403.",
+            id_of("workspace"),
+        ),
+        "caller": ("What this person did; alone, or with `filter[workspace]`.", id_of("people")),
+        "resource": (
+            "What was done to the resource of this id; alone, or with `filter[workspace]`.",
+            id_of("workspace_provider"),
+        ),
+    }
+    for name, (description, example) in described.items():
+        yield _query(f"filter[{name}]", description, _UUID, example)
+    text = {"type": "string", "minLength": 1, "maxLength": MAX_FILTER_TEXT}
+    description = "What this service did, as `service` names it; alone, or with `filter[workspace]`."
+    yield _query("filter[service]", description, text, "sync-pipeline")
+    for operator in RANGE_OPERATORS:
+        description = f"Only what was done {_COMPARED[operator]} this time."
+        yield _query(f"filter[at][{operator}]", description, _TIME, examples.MADE_AT)
 
 
 def _of_activity() -> Iterator[Object]:

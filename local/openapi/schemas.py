@@ -99,7 +99,12 @@ def basics(codes: list[str]) -> dict[str, Object]:
             "description": "`input`: the connector brought the record in; `output`: it carried it out.",
         },
         **{name: {"type": "string", "enum": list(choices)} for name, choices in _words().items()},
-        **{_object_name(each): _member(each) for of in resources() for each in of.attributes if each.kind == "object"},
+        **{
+            _object_name(each): _member(each)
+            for of in (*resources(), *ANSWERS)
+            for each in of.attributes
+            if each.kind == "object"
+        },
         "ByDirection": {
             **closed(dict.fromkeys(DIRECTIONS, _NUMBER), *DIRECTIONS),
             "description": "How many rows of each direction.",
@@ -376,7 +381,8 @@ def _shown(attribute: Attribute) -> Object:
         case "direction" | "date":
             return _OF_KINDS[attribute.kind] if attribute.required else _or_null(_OF_KINDS[attribute.kind])
         case "object":
-            return _or_null(schema(_object_name(attribute)))
+            known = schema(_object_name(attribute))
+            return known if attribute.required else _or_null(known)
         case "objects":
             return {"type": "array", "items": _member(attribute)}
         case "text" | "version":
@@ -441,7 +447,7 @@ def _of_words(name: str, choices: tuple[str, ...]) -> Object:
 def _words() -> dict[str, list[str]]:
     """Return all words that a text of some name is one of, whatever it is of, by what the document calls them."""
     found: dict[str, dict[str, None]] = {}
-    for resource in resources():
+    for resource in (*resources(), *ANSWERS):
         for attribute in resource.attributes:
             for said in (attribute, *attribute.members):
                 if said.choices and said.choices != DIRECTIONS:

@@ -64,6 +64,7 @@ TAGS: Mapping[Policy, str] = {
     "member": "Who belongs to which group, and as what.",
     "message": "What syncs brought: each message of the sync queue, what it did, or why it waits.",
     "run": "Whether a sync came whole, and what its snapshot ended.",
+    "audit": "Who did what over HTTP; for owners and admins of a workspace, and for services.",
     "feed": "What the platform's feed brought that waits or is parked, and how far it is; for services.",
     "fleet": "All workspaces at a glance; for services and operators.",
     "none": "The service itself.",

@@ -133,43 +133,46 @@ SELECT pk, id, workspace_connector_pk, workspace_pk, message_id, message_type, d
 """
 VIEW = "VIEW wellspring.sync_messages_of_caller WITH (security_invoker = true) AS"
 
-# A run goes with its last message, or with the revert that closed it.
-PRUNE = """
+# A run goes with its last message, or with the revert that closed it. Without what is of runs it is, to the letter, the
+# function of revision 0007.
+PRUNE = (
+    """
 CREATE OR REPLACE FUNCTION wellspring.prune(remembered name, older_than interval, most integer)
-RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE
-  age name := CASE remembered
-    WHEN 'sync_messages' THEN 'received_at' WHEN 'idempotency_keys' THEN 'created_at'
-    WHEN 'audit' THEN 'created_at'{age} END;
-  least_age interval := CASE remembered WHEN 'sync_messages' THEN interval '45 days'{least}
-    WHEN 'audit' THEN interval '90 days' ELSE interval '1 day' END;
-  is_done text := CASE remembered
-    WHEN 'sync_messages' THEN ' AND ROW.outcome IN (''applied'', ''dismissed'') AND (ROW.reverted_by_pk IS NULL OR'
-      ' (SELECT true FROM wellspring.sync_messages AS revert WHERE revert.pk = ROW.reverted_by_pk) IS NULL)'{done}
-    ELSE '' END;
-  pruned integer;
-BEGIN
-  IF remembered = 'sync_inbox' THEN RETURN 0; END IF;
-  IF age IS NULL OR older_than IS NULL OR older_than < least_age THEN
-    RAISE EXCEPTION 'this is not to be forgotten' USING ERRCODE = 'insufficient_privilege';
-  END IF;
-  EXECUTE format(
-    'DELETE FROM wellspring.%1$I AS old WHERE old.%2$I < now() - $1' || replace(is_done, 'ROW.', 'old.') ||
-    ' AND old.ctid = ANY (ARRAY('
-    '  SELECT oldest.ctid FROM wellspring.%1$I AS oldest WHERE oldest.%2$I < now() - $1' ||
-    replace(is_done, 'ROW.', 'oldest.') || '   ORDER BY oldest.%2$I LIMIT $2))', remembered, age)
-    USING older_than, most;
-  GET DIAGNOSTICS pruned = ROW_COUNT;
-  RETURN pruned;
-END $$
+    RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+    DECLARE
+      age name := CASE remembered
+        WHEN 'sync_messages' THEN 'received_at' WHEN 'idempotency_keys' THEN 'created_at'
+        WHEN 'audit' THEN 'created_at'{age} END;
+      least_age interval := CASE remembered WHEN 'sync_messages' THEN interval '45 days'{least}
+        WHEN 'audit' THEN interval '90 days' ELSE interval '1 day' END;
+      is_done text := CASE remembered WHEN 'sync_messages' THEN
+        ' AND ROW.outcome IN (''applied'', ''dismissed'') AND (ROW.reverted_by_pk IS NULL OR (SELECT true"""
+    """ FROM wellspring.sync_messages AS revert WHERE revert.pk = ROW.reverted_by_pk) IS NULL)'{done} ELSE '' END;
+      pruned integer;
+    BEGIN
+      IF remembered = 'sync_inbox' THEN RETURN 0; END IF;
+      IF age IS NULL OR older_than IS NULL OR older_than < least_age THEN
+        RAISE EXCEPTION 'this is not to be forgotten' USING ERRCODE = 'insufficient_privilege';
+      END IF;
+      EXECUTE format(
+        'DELETE FROM wellspring.%1$I AS old WHERE old.%2$I < now() - $1' || replace(is_done, 'ROW.', 'old.') ||"""
+    """ ' AND old.ctid = ANY (ARRAY('
+        '  SELECT oldest.ctid FROM wellspring.%1$I AS oldest WHERE oldest.%2$I < now() - $1' ||"""
+    """ replace(is_done, 'ROW.', 'oldest.') ||
+        '   ORDER BY oldest.%2$I LIMIT $2))', remembered, age)
+        USING older_than, most;
+      GET DIAGNOSTICS pruned = ROW_COUNT;
+      RETURN pruned;
+    END $$
 """
+)
 OF_RUNS = {
-    "age": "\n    WHEN 'sync_runs' THEN 'started_at'",
-    "least": "\n    WHEN 'sync_runs' THEN interval '45 days'",
+    "age": "\n        WHEN 'sync_runs' THEN 'started_at'",
+    "least": "\n        WHEN 'sync_runs' THEN interval '45 days'",
     "done": """
-    WHEN 'sync_runs' THEN ' AND (SELECT true FROM wellspring.sync_messages AS message'
-      ' WHERE message.sync_run_pk = ROW.pk LIMIT 1) IS NULL'
-      ' AND (SELECT true FROM wellspring.sync_messages AS revert WHERE revert.pk = ROW.reverted_by_pk) IS NULL'""",
+        WHEN 'sync_runs' THEN ' AND (SELECT true FROM wellspring.sync_messages AS message'
+          ' WHERE message.sync_run_pk = ROW.pk LIMIT 1) IS NULL'
+          ' AND (SELECT true FROM wellspring.sync_messages AS revert WHERE revert.pk = ROW.reverted_by_pk) IS NULL'""",
 }
 
 

@@ -50,7 +50,6 @@ def functions(refused: str, is_operator: str) -> tuple[str, ...]:
 
 LIVE = "WHERE deleted_at IS NULL"
 INDEXES = {
-    "idx_audit_workspace_id_created_at": ("wellspring.audit", "(workspace_id, created_at)"),
     "idx_workspace_connectors_health_live": ("core_api.workspace_connectors", f"(health, created_at, pk) {LIVE}"),
     "idx_workspace_connectors_connector_health_live": (
         "core_api.workspace_connectors",
@@ -70,8 +69,9 @@ FUNCTIONS: support.Functions = {
            WHERE caller.id = person AND caller.deleted_at IS NULL AND caller.source IS NOT NULL) IS NULL THEN
         RAISE EXCEPTION 'this is for operators' USING ERRCODE = 'insufficient_privilege';
       END IF;
-      INSERT INTO wellspring.audit (caller, operation, resource_type, resource_id, workspace_id)
-      SELECT 'person:' || person, note_reading.operation, note_reading.resource_type, note_reading.resource_id, named.id
+      INSERT INTO wellspring.audit (caller, operation, resource_type, resource_id, workspace_pk)
+      SELECT 'person:' || person, note_reading.operation, note_reading.resource_type, note_reading.resource_id,
+             (SELECT workspace.pk FROM core_api.workspaces AS workspace WHERE workspace.id = named.id)
         FROM (VALUES (true)) AS reading (is_one)
         LEFT JOIN unnest(workspaces) AS named (id) ON reading.is_one;
     END $$""",
@@ -83,7 +83,7 @@ def upgrade() -> None:
     op.execute(
         "ALTER TABLE wellspring.fleet ADD COLUMN as_of timestamptz(3), ADD COLUMN counted jsonb NOT NULL DEFAULT '{}'"
     )
-    op.execute("ALTER TABLE wellspring.audit ALTER COLUMN resource_id DROP NOT NULL, ADD COLUMN workspace_id uuid")
+    op.execute("ALTER TABLE wellspring.audit ALTER COLUMN resource_id DROP NOT NULL, ADD COLUMN workspace_pk bigint")
     for function in functions(REFUSED, f" OR starts_with({SCOPE}, {OPERATOR})"):
         op.execute(f"CREATE OR REPLACE FUNCTION wellspring.{function}")
     support.create_functions(FUNCTIONS)
@@ -101,4 +101,4 @@ def downgrade() -> None:
         op.execute(f"CREATE OR REPLACE FUNCTION wellspring.{function}")
     # Lists are of no resource.
     op.execute("DELETE FROM wellspring.audit WHERE resource_id IS NULL")
-    op.execute("ALTER TABLE wellspring.audit ALTER COLUMN resource_id SET NOT NULL, DROP COLUMN workspace_id")
+    op.execute("ALTER TABLE wellspring.audit ALTER COLUMN resource_id SET NOT NULL, DROP COLUMN workspace_pk")

@@ -213,7 +213,10 @@ class Requests:
     def _of_answers(self, route: Route) -> Good:
         if route.of is not None:
             return Good(route, self.caller, 200, {"id": str(self.rows[route.of.type].id)})
-        query = {"connector_activity.list": f"filter[workspace_connector]={self.connector.id}"}
+        query = {
+            "connector_activity.list": f"filter[workspace_connector]={self.connector.id}",
+            "audit_entry.list": f"filter[workspace]={self.workspace.id}",
+        }
         return Good(route, self.caller, 200, query=query[route.function])
 
     def _of_object(self, route: Route, resource: Resource) -> Good:

@@ -99,31 +99,32 @@ OPERATIONS_OF_READING = (
     "an entry",
     "a catalogue",
     "the feed",
+    "the audit of a workspace",
 )
 CLAIMED = {"rows": "rows, claiming a workspace", "memberships": "memberships, claiming a workspace"}
 TABLE = """
-    anonymous                   401   401   401   401   401   401  401   401   401   401   401      401
-    unknown                     404   none  404   none  404   403  404   none  403   200   rows     403
-    contact                     404   none  404   none  404   403  404   none  403   200   rows     403
-    foreign                     404   none  404   none  404   403  404   none  403   200   rows     403
-    pending                     404   none  404   none  404   403  404   none  403   200   rows     403
-    former                      404   none  404   none  404   403  404   none  403   200   rows     403
-    gone                        404   none  404   none  404   403  404   none  403   200   rows     403
-    made by a sync              404   none  404   none  404   403  404   none  403   200   rows     403
-    foreign with every scope    404   none  404   none  404   403  404   none  403   200   rows     403
-    guest                       200   rows  404   none  rows  rows  200   rows  rows  200   rows     403
-    member                      200   rows  404   none  rows  rows  200   rows  rows  200   rows     403
-    admin                       200   rows  404   none  rows  rows  200   rows  rows  200   rows     403
-    owner                       200   rows  404   none  rows  rows  200   rows  rows  200   rows     403
-    group guest                 200   rows  200   rows  rows  rows  404   none  none  200   rows     403
-    group member                200   rows  200   rows  rows  rows  404   none  none  200   rows     403
-    group admin                 200   rows  200   rows  rows  rows  404   none  none  200   rows     403
-    group owner                 200   rows  200   rows  rows  rows  404   none  none  200   rows     403
-    service                     403   403   403   403   403   403  403   403   403   403   403      403
-    service sync:write          403   403   403   403   403   403  403   403   403   403   403      403
-    service providers:match     403   403   403   403   403   403  403   403   403   403   403      403
-    service system:read         200   rows  200   rows  rows  rows  200   rows  rows  200   rows     200
-    service with every scope    200   rows  200   rows  rows  rows  200   rows  rows  200   rows     200
+    anonymous                   401   401   401   401   401   401  401   401   401   401   401      401      401
+    unknown                     404   none  404   none  404   403  404   none  403   200   rows     403      403
+    contact                     404   none  404   none  404   403  404   none  403   200   rows     403      403
+    foreign                     404   none  404   none  404   403  404   none  403   200   rows     403      403
+    pending                     404   none  404   none  404   403  404   none  403   200   rows     403      403
+    former                      404   none  404   none  404   403  404   none  403   200   rows     403      403
+    gone                        404   none  404   none  404   403  404   none  403   200   rows     403      403
+    made by a sync              404   none  404   none  404   403  404   none  403   200   rows     403      403
+    foreign with every scope    404   none  404   none  404   403  404   none  403   200   rows     403      403
+    guest                       200   rows  404   none  rows  rows  200   rows  rows  200   rows     403      403
+    member                      200   rows  404   none  rows  rows  200   rows  rows  200   rows     403      403
+    admin                       200   rows  404   none  rows  rows  200   rows  rows  200   rows     403      200
+    owner                       200   rows  404   none  rows  rows  200   rows  rows  200   rows     403      200
+    group guest                 200   rows  200   rows  rows  rows  404   none  none  200   rows     403      403
+    group member                200   rows  200   rows  rows  rows  404   none  none  200   rows     403      403
+    group admin                 200   rows  200   rows  rows  rows  404   none  none  200   rows     403      403
+    group owner                 200   rows  200   rows  rows  rows  404   none  none  200   rows     403      403
+    service                     403   403   403   403   403   403  403   403   403   403   403      403      403
+    service sync:write          403   403   403   403   403   403  403   403   403   403   403      403      403
+    service providers:match     403   403   403   403   403   403  403   403   403   403   403      403      403
+    service system:read         200   rows  200   rows  rows  rows  200   rows  rows  200   rows     200      200
+    service with every scope    200   rows  200   rows  rows  rows  200   rows  rows  200   rows     200      200
 """
 LINES = [re.split(r" {2,}", line.strip()) for line in TABLE.strip().splitlines()]
 CELLS = {
@@ -135,6 +136,8 @@ def rule_of(route: Route) -> str:
     """Return the line of the table that a reading route follows."""
     assert route.resource is not None
     if route.operation in {"answers", "answer"}:
+        if route.resource.policy == "audit":
+            return "the audit of a workspace"
         return "rows" if route.of is None else "a row"
     if route.within:
         return "rows of a workspace"
@@ -159,7 +162,9 @@ def _kind(resource: Resource) -> str:
     return resource.tenancy if resource.policy in {"none", "message", "run"} else resource.policy
 
 
-READING = tuple(route for route in CLOSED if route.method == "GET" and route is not DEFAULT)
+# The audit is of a workspace that is named: who may not read that of one may that of another.
+AUDIT = next(route for route in CLOSED if route.resource is not None and route.resource.policy == "audit")
+READING = tuple(route for route in CLOSED if route.method == "GET" and route not in (DEFAULT, AUDIT))
 CLAIMING = tuple(route for route in READING if rule_of(route) in CLAIMED)
 WRITING = tuple(route for route in CLOSED if route.method != "GET")
 
@@ -219,6 +224,12 @@ def test_each_cell_of_reading(requests: Requests, route: Route) -> None:
     assert cells(requests, requests.good(route)) == CELLS[rule_of(route)]
 
 
+def test_each_cell_of_the_audit_of_a_workspace(requests: Requests) -> None:
+    good = requests.good(AUDIT)
+    told = {name: str(good.but(caller=who(requests)).ask().status) for name, who in WHO.items()}
+    assert told == CELLS[rule_of(AUDIT)]
+
+
 @pytest.mark.parametrize("route", CLAIMING, ids=named)
 def test_each_cell_of_claiming_a_workspace(requests: Requests, route: Route) -> None:
     claim = f"filter[workspace]={requests.workspace.id}"
@@ -270,11 +281,11 @@ def test_who_once_belonged_may_write_what_a_stranger_may(requests: Requests, rou
 # ---- nothing is left out ---------------------------------------------------------------------------------
 def test_every_route_has_its_cells() -> None:
     written = {operation.key for operation in OPERATIONS} | OF_THEIR_OWN
-    read = {f"{route.method} {route.path}" for route in READING}
+    read = {f"{route.method} {route.path}" for route in (*READING, AUDIT)}
     open_to_all = {f"{route.method} {route.path}" for route in routes() if route.open_to_all}
     assert not written & read
     assert written | read | open_to_all == {f"{route.method} {route.path}" for route in routes()}
-    assert {rule_of(route) for route in READING} | set(CLAIMED.values()) == CELLS.keys()
+    assert {rule_of(route) for route in (*READING, AUDIT)} | set(CLAIMED.values()) == CELLS.keys()
     assert [name for name, *_ in LINES] == list(WHO)
 
 

@@ -17,7 +17,9 @@ from tests.support.databases import WRITER, Database, FreshDatabase, Statements
 from tests.support.wire import Flushes
 from tests.support.world import Row, World
 from wellspring.database import scope
+from wellspring.models import parents
 from wellspring.models.infrastructure import audit
+from wellspring.resources import AUDIT_ENTRY, AUDITED
 from wellspring.routes import Route
 from wellspring.settings import caller_settings
 
@@ -58,8 +60,11 @@ def operator(row: Row) -> Caller:
 
 def noted(database: Database | FreshDatabase, row: Row) -> Noted:
     """Return operation, type, resource and workspace of each row that is kept of a person, in their order."""
-    columns = (audit.c.operation, audit.c.resource_type, audit.c.resource_id, audit.c.workspace_id)
-    statement = select(*columns).where(audit.c.caller == f"person:{row.id}").order_by(audit.c.pk)
+    workspaces = parents.workspaces
+    columns = (audit.c.operation, audit.c.resource_type, audit.c.resource_id, workspaces.c.id)
+    of_which = audit.outerjoin(workspaces, workspaces.c.pk == audit.c.workspace_pk)
+    statement = select(*columns).select_from(of_which)
+    statement = statement.where(audit.c.caller == f"person:{row.id}").order_by(audit.c.pk)
     return [tuple(found) for found in database.owner.execute(statement)]
 
 
@@ -84,7 +89,8 @@ def test_an_operator_reads_what_a_service_reads_and_it_is_kept(
     database: Database, requests: Requests, someone: Row, route: Route
 ) -> None:
     good = requests.good(route)
-    service, found = good.but(caller=READER).ask(), good.but(caller=operator(someone)).ask()
+    # In this order: a page of the audit shows the reading that it is, first.
+    found, service = good.but(caller=operator(someone)).ask(), good.but(caller=READER).ask()
     assert (found.status, found.without(uuid4())) == (service.status, service.without(uuid4()))
     assert found.status == 200
     kept = noted(database, someone)
@@ -93,11 +99,14 @@ def test_an_operator_reads_what_a_service_reads_and_it_is_kept(
         assert kept == []
         return
     ((operation, type_, id_, workspace),) = kept
+    assert operation in AUDITED
     assert operation == (route.function.rpartition(".")[2] if not route.within else "list")
     assert type_ == (route.of or route.resource).type
     assert id_ == (UUID(good.parameters["id"]) if "id" in good.parameters else None)
-    names = good.parameters.get("workspace_id") or (
-        good.parameters["id"] if route.path == "/v1/workspaces/{id}" else None
+    names = (
+        good.parameters.get("workspace_id")
+        or (good.parameters["id"] if route.path == "/v1/workspaces/{id}" else None)
+        or good.query.partition("filter[workspace]=")[2]
     )
     assert workspace == (UUID(names) if names else None)
 
@@ -141,6 +150,29 @@ def test_within_their_own_workspaces_nothing_is_kept(
     assert {mine.id, theirs.id} == {*get(both, caller).ids}
     # One for each workspace that was named.
     assert noted(database, someone) == [("list", "company", None, named) for named in (own, requests.workspace.id)]
+
+
+def test_who_keeps_a_workspace_reads_that_somebody_looked_at_it_and_services_read_who(
+    requests: Requests, someone: Row, world: World
+) -> None:
+    foreign, keeper = requests.workspace, world.people(requests.workspace)
+    world.member(keeper, foreign, "owner")
+    url = f"{AUDIT_ENTRY.route}?filter[workspace]={foreign.id}"
+    assert get(url, ANONYMOUS).status == 401
+    assert get(f"{COMPANIES}?filter[workspace]={foreign.id}", operator(someone)).status == 200
+    assert get(url, person(someone)).status == 403
+
+    def told(caller: Caller) -> list[tuple[object, ...]]:
+        entries = get(url, caller).data
+        said = [(entry["attributes"], entry["relationships"]["caller"]["data"]) for entry in entries]
+        return [(each["operation"], each["resource"], who and who["id"]) for each, who in said]
+
+    company = {"type": "company", "id": None}
+    assert told(person(keeper)) == [("list", company, None)]
+    assert told(READER) == [("list", company, str(someone.id))]
+    # An operator's reading of the audit is what they read first.
+    audit_entry = {"type": "audit_entry", "id": None}
+    assert [read for *read, _ in told(operator(someone))] == [["list", audit_entry], ["list", company]]
 
 
 def test_what_is_not_there_and_what_is_asked_wrongly_are_told_as_to_a_service(

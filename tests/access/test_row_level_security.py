@@ -767,7 +767,7 @@ class TestTheCatalogue:
 
     def test_the_ledger_and_what_is_kept_of_it_are_guarded(self, rows: Callable[..., list[tuple[object, ...]]]) -> None:
         guarded = rows("SELECT relnamespace::regnamespace::text, relname FROM pg_class WHERE relrowsecurity")
-        kept = {("wellspring", table) for table in (*KEPT, *OF_FEED, "fleet", "idempotency_keys")}
+        kept = {("wellspring", table) for table in (*KEPT, *OF_FEED, "fleet", "idempotency_keys", "audit")}
         assert set(guarded) == {("core_api", table) for table in TABLES} | kept
 
     def test_one_policy_of_each_table_is_for_callers_and_one_for_what_works_for_no_caller(
@@ -792,12 +792,15 @@ class TestTheCatalogue:
         of_feed: set[tuple[str, str, tuple[Role, ...], bool]]
         of_feed = {(table, "SELECT", (READER,), True) for table in OF_FEED}
         of_feed |= {(table, "ALL", (FEEDER,), True) for table in OF_FEED}
+        # Whoever writes adds a row of the audit; only a reader is shown any (revision 0011).
+        of_feed |= {("audit", "SELECT", (READER,), True)}
         of_export: set[tuple[str, str, tuple[Role, ...], bool]]
         of_export = {(table, "SELECT", (EXPORTER,), True) for table in (*TABLES, "sync_messages", "sync_runs")}
         expected = {
             (table, "PERMISSIVE", command, roles, False, same)
             for table, command, roles, same in of_callers | of_pipeline | of_feed | of_export
         }
+        expected |= {("audit", "PERMISSIVE", "INSERT", (CONSUMER, FEEDER, WRITER), True, False)}
         assert {(*policy[:3], tuple(cast(Any, policy[3])), *policy[4:]) for policy in policies} == expected
 
     @of_each_role
@@ -866,6 +869,7 @@ class TestTheCatalogue:
         assert {name for name, _ in definers} == {
             *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
             *("workspaces_left", "is_member_of", "sees_workspace", "leave_workspaces"),
+            "keeps_workspace",
             *(f"newest_of_{table}" for table in PROVENANCE),
             *(
                 "lock_connectors",
@@ -913,7 +917,7 @@ class TestTheCatalogue:
                 ),
                 ROLES,
             ),
-            "note_reading": (READER,),
+            **dict.fromkeys(("keeps_workspace", "note_reading"), (READER,)),
             **dict.fromkeys(("lock_connector_of", "prune"), (WRITER, CONSUMER)),
             "lock_connectors": (WRITER, CONSUMER, FEEDER),
             **dict.fromkeys(("fold", "leave_ids", "leave_workspaces"), (*ROLES, CONSUMER, FEEDER)),

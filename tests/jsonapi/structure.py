@@ -81,10 +81,10 @@ def check_resource_object(item: Any) -> None:
     # No foreign keys; a message's own id is the producer's.
     assert not [name for name in attributes if name.endswith(("_id", "_pk")) and name != "message_id"]
     for name, value in attributes.items():
-        # No attribute of ours is a number but those that are declared as such: it could only be a pk. Sums say of what
-        # they are.
+        # No attribute of ours is a number or an object but those that are declared as such: it could only be a pk. Sums
+        # say of what they are.
         is_sum = name == "counts" and isinstance(value, dict)
-        assert value is None or isinstance(value, str | bool | list) or is_sum or is_number(item["type"], name)
+        assert value is None or isinstance(value, str | bool | list) or is_sum or is_declared(item["type"], name)
     for name, value in attributes.items():
         if name.endswith("_at") and value is not None:
             assert INSTANT.fullmatch(value)
@@ -100,10 +100,10 @@ def check_resource_object(item: Any) -> None:
     check_links(item.get("links", {}))
 
 
-def is_number(type_: str, name: str) -> bool:
-    """Say whether an attribute is declared as a number."""
+def is_declared(type_: str, name: str) -> bool:
+    """Say whether an attribute is declared as a number or as an object."""
     declared = resource_of(type_).attribute(name)
-    return declared is not None and declared.kind in {"count", "optional_count", "number"}
+    return declared is not None and declared.kind in {"count", "optional_count", "number", "object"}
 
 
 def check_identity(item: Mapping[str, Any]) -> None:

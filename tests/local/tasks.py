@@ -86,6 +86,9 @@ CHECKS: Mapping[str, Check] = {
     "See the catalogue": lambda said: "Stripe" in _names(said),
     "Select a provider": lambda said: said["data"]["attributes"]["is_selected"],
     "Which are chosen?": lambda said: STRIPE in _providers(said),
+    "Who chose or removed what? (owners and admins)": lambda said: (
+        "create" in {each["attributes"]["operation"] for each in said["data"]}
+    ),
     "Make a group of a workspace": lambda said: said["data"]["attributes"]["name"] == "Verdier North",
     "Enrol another workspace": lambda said: said["data"]["type"] == "workspace_group_workspace",
     "Add a person": lambda said: said["data"]["attributes"]["role"] == "member",

@@ -67,7 +67,7 @@ MESSAGES: dict[str, set[str]] = {
 }
 SOURCES = {f"{record.type}_sources": record.type for record in records() if record.is_readable}
 FLEET = ("fleet_retrieve",)
-ANSWERS = ("connector_activity_list", "workspace_connector_impact", *SOURCES)
+ANSWERS = ("audit_entry_list", "connector_activity_list", "workspace_connector_impact", *SOURCES)
 OPEN = ("health_check", "openapi_document", "docs_page", "console_page", "console_asset")
 REPLAYED = (
     *PROVENANCE_LISTS,
@@ -192,6 +192,18 @@ def test_an_event_that_asks_for_activity_is_answered_with_what_the_demos_connect
     connector, company = (identified(world, type_) for type_ in ("workspace_connector", "company"))
     world.provenance(company, connector, created_at=datetime(2026, 5, 10, 8, tzinfo=UTC))
     assert [item["attributes"]["date"] for item in answered(name)["data"]] == ["2026-05-10"]
+
+
+def test_an_event_that_asks_who_did_what_is_answered_with_what_was_written(world: World) -> None:
+    name = "audit_entry_list"
+    assert replay(name)["statusCode"] == 403
+    load_demo(world.database)
+    assert answered(name)["data"] == []
+    written = replay("workspace_select_provider")
+    assert written["statusCode"] in {200, 201}
+    document = answered(name)
+    assert [item["attributes"]["operation"] for item in document["data"]] == ["create"]
+    assert included_in(document) == {"people"}
 
 
 @pytest.mark.parametrize(("name", "type_"), SOURCES.items())

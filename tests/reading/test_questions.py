@@ -5,13 +5,12 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from local import demo_data
 from local.demo_data import OWNER, PRINCIPALS
 from local.settings import ROOT
-from tests.support.api import READER, Caller, get
-from tests.support.databases import CONSUMER, Database
+from tests.support.api import READER, Caller, call, get
+from tests.support.databases import CONSUMER, WRITER, Database
 from tests.support.events import load_demo
 from tests.support.queue import consume, disconnected
 from wellspring.example_ids import demo_id
@@ -20,6 +19,7 @@ from wellspring.routes import routes
 TABLE = re.compile(r"^\| ([A-Z][^|]*\?) \| `ask '([^']+)'` \|$", re.MULTILINE)
 PAGE = (ROOT / "docs/a-person-asks.md").read_text()
 PAYMENTS, MAIL, PAYROLL, CRM = (demo_id("workspace_connector", "a", number) for number in (1, 2, 3, 4))
+AN_OWNER = Caller(PRINCIPALS["owner"])
 NOBODY = demo_id("message", "a", 99)
 QUESTIONS = TABLE.findall((ROOT / "README.md").read_text())
 
@@ -31,11 +31,20 @@ def test_there_is_a_question_for_each_answer() -> None:
     assert {path for path in answers if not path.endswith("/sources")} | {"/v1/companies/{id}/sources"} <= asked
 
 
+def removes_a_provider(database: Database) -> str:
+    """Have the owner remove one, and return the choice's id."""
+    database.role = WRITER
+    removed, *_ = get(f"/v1/workspaces/{demo_id('workspace', 'a')}/providers", AN_OWNER).ids
+    assert call("DELETE", f"/v1/workspace-providers/{removed}", AN_OWNER).status == 204
+    return str(removed)
+
+
 @pytest.fixture
 def synced_demo(database: Database) -> None:
     """What the demo's connectors brought, and what README's questions ask for beside it.
 
-    A message that failed, and a connector that is disconnected, so that another alone brings companies in.
+    A message that failed, a connector that is disconnected, so that another alone brings companies in, and a provider
+    that was removed.
     """
     load_demo(database)
     database.role = CONSUMER
@@ -44,11 +53,12 @@ def synced_demo(database: Database) -> None:
     for run in demo_data.runs():
         assert consume(*run.bodies()) == []
     assert consume(failed, disconnected(UUID(MAIL))) == []
+    removes_a_provider(database)
 
 
 @pytest.mark.usefixtures("synced_demo")
 def test_each_question_is_answered_by_one_request_that_shows_something() -> None:
-    found = {question: get(url, Caller(PRINCIPALS["owner"])) for question, url in QUESTIONS}
+    found = {question: get(url, AN_OWNER) for question, url in QUESTIONS}
     assert {question: reply.status for question, reply in found.items()} == dict.fromkeys(found, 200)
     assert [question for question, reply in found.items() if not reply.data] == []
 
@@ -87,15 +97,15 @@ def test_each_question_is_answered_by_one_request_that_shows_something() -> None
 
 def test_a_person_is_told_what_is_known_of_them_by_requests(database: Database) -> None:
     load_demo(database)
+    removed = removes_a_provider(database)
     asked = TABLE.findall(PAGE)
     assert len(asked) > 5
     found = {question: get(url, READER) for question, url in asked}
     assert {question: reply.status for question, reply in found.items()} == dict.fromkeys(found, 200)
-    (written,) = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     groups = found["Of which groups?"].document["included"]
     assert [group["attributes"]["name"] for group in groups] == ["Verdier Group"]
     enrolled = found["Which workspaces did they enrol in groups?"].data
     assert [item["relationships"]["created_by"]["data"]["id"] for item in enrolled] == [str(OWNER)] * 2
-    # The demo's group was made by nobody.
-    assert database.owner.execute(text(written)).all() == []
+    (written,) = found["What did they write over HTTP, and where did they look as an operator?"].data
+    assert written["attributes"]["resource"] == {"type": "workspace_provider", "id": removed}
     assert [person["id"] for person in found["Whose name begins like this, in any workspace?"].data] == [str(OWNER)]

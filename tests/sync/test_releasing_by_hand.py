@@ -145,6 +145,8 @@ def test_a_dismissed_message_is_done_for_good(
     assert consume(body) == []
     assert not ledger.live()
     assert audited(world) == [("dismiss", reply.data["id"])]
+    kept = "SELECT workspace_pk, note FROM wellspring.audit"
+    assert world.database.owner.exec_driver_sql(kept).one() == (ours.workspace.pk, "Told the producer.")
     sums_are_right(world.database)
 
 

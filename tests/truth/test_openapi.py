@@ -27,7 +27,7 @@ from tests.support.classes import MOST_CLASSES, classes
 from wellspring import errors
 from wellspring.errors import InvalidQueryParameter, Problems, WellspringError
 from wellspring.example_ids import id_of
-from wellspring.jsonapi.answers import parse_activity, parse_page
+from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
 from wellspring.jsonapi.body import parse_create, parse_update
 from wellspring.jsonapi.documents import document_of_single, page_document, resource_object, single_document
 from wellspring.jsonapi.query import RANGE_OPERATORS, UNKNOWN, no_parameters, parse_list, parse_view
@@ -54,6 +54,7 @@ SEVERAL = [found for found in resources() if not found.is_single]
 OPERATIONS = [route for route in routes() if route.resource is not None]
 PARSERS: dict[str, Callable[[str], object]] = {
     "connector_activity": parse_activity,
+    "audit_entry": parse_audit,
     "record_source": partial(parse_page, RECORD_SOURCE),
 }
 WRITING = [route for route in OPERATIONS if route.operation in {"create", "update"}]
@@ -455,7 +456,8 @@ def test_the_examples_can_be_tried_on_a_local_stack() -> None:
 
 # ---- parameters -----------------------------------------------------------------------------------------
 TEXTS = {
-    f"filter[{name}]" for name in ("name", "name][starts", "slug", "category", "country", "status", "run", "source")
+    f"filter[{name}]"
+    for name in ("name", "name][starts", "slug", "category", "country", "status", "run", "source", "service")
 }
 
 
@@ -621,7 +623,19 @@ def test_every_parameter_that_is_understood_is_described(route: Route) -> None:
     fields |= {said.name for known in resources() for said in known.relationships}
     names = {"include", "sort", "page[size]", "page[after]", "page[before]", "page[total]", "page[number]", "filter"}
     operators = (*RANGE_OPERATORS, "eq", "in", "starts", "contains", "ends")
-    for field in (*fields, "country", "date", "deleted", "id", "pk", "sole_source"):
+    for field in (
+        *fields,
+        "at",
+        "caller",
+        "resource",
+        "service",
+        "country",
+        "date",
+        "deleted",
+        "id",
+        "pk",
+        "sole_source",
+    ):
         names |= {f"filter[{field}]", *(f"filter[{field}][{operator}]" for operator in operators)}
     names |= {"sum[by]", "with_choices", *(f"fields[{known.type}]" for known in (*resources(), *ANSWERS))}
     understood = {name for name in names if name not in try_query(route, (name, "")).unknown}

@@ -276,3 +276,22 @@ class ActivityQuery(AnswerQuery):
     first: date
     last: date
     is_summed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditQuery(AnswerQuery):
+    """A request for who did what.
+
+    Attributes:
+        workspace: of which workspace; None for any.
+        caller: which person; None for anybody.
+        service: which service; None for any.
+        resource: what it was done to; None for anything.
+        times: ranges of when, each an operator and a time.
+    """
+
+    workspace: UUID | None = None
+    caller: UUID | None = None
+    service: str | None = None
+    resource: UUID | None = None
+    times: tuple[tuple[Operator, datetime], ...] = ()

@@ -33,7 +33,7 @@ type Kind = Literal[
 type Kept = Literal["", "shown", "sorted"]
 type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal[
-    "none", "provenance", "enrolment", "selection", "group", "member", "message", "run", "feed", "fleet"
+    "none", "provenance", "enrolment", "selection", "group", "member", "message", "run", "feed", "fleet", "audit"
 ]
 type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "group", "message", "services"]
 type Found = Literal["", "equal", "among", "name"]
@@ -1386,7 +1386,76 @@ CONNECTOR_IMPACT = Resource(
     ),
     relationships=(OF_CONNECTOR,),
 )
-ANSWERS = (CONNECTOR_ACTIVITY, RECORD_SOURCE, CONNECTOR_IMPACT)
+AUDITED = ("create", "update", "delete", "release", "dismiss", "list", "retrieve", "sources", "impact")
+# Who wrote what over HTTP, and what operators read, from the table that nobody changes.
+AUDIT_ENTRY = Resource(
+    type="audit_entry",
+    table="",
+    route="/v1/audit-entries",
+    attributes=(
+        Attribute("at", "instant", required=True, description="When it was done."),
+        Attribute(
+            "operation",
+            "text",
+            required=True,
+            choices=AUDITED,
+            example="create",
+            description="What was done; also what operators read.",
+        ),
+        Attribute(
+            "resource",
+            "object",
+            required=True,
+            description="What it was done to.",
+            members=(
+                Attribute(
+                    "type",
+                    "text",
+                    required=True,
+                    example="workspace_provider",
+                    description="Which kind of thing it is, as documents call it.",
+                ),
+                Attribute("id", "uuid", description="Which one it is; null where an operator read a list."),
+            ),
+        ),
+        Attribute(
+            "service", "text", example="sync-pipeline", description="The service that did it; null where a person did."
+        ),
+        Attribute("note", "text", example="Told the producer.", description="Why it was dismissed; else null."),
+    ),
+    relationships=(
+        Relationship(
+            "caller",
+            "people",
+            required=False,
+            guards=False,
+            description="The person who did it; null where a service did, or somebody whom the reader does not see.",
+        ),
+        Relationship(
+            "workspace",
+            "workspace",
+            required=False,
+            guards=False,
+            description="Of which workspace the resource is; null for a group, which is of none.",
+        ),
+    ),
+    includes=("caller", "workspace"),
+    policy="audit",
+    plural="audit entries",
+    together=tuple(
+        frozenset(names)
+        for names in (
+            ("workspace",),
+            ("workspace", "caller"),
+            ("workspace", "service"),
+            ("workspace", "resource"),
+            ("caller",),
+            ("service",),
+            ("resource",),
+        )
+    ),
+)
+ANSWERS = (CONNECTOR_ACTIVITY, RECORD_SOURCE, CONNECTOR_IMPACT, AUDIT_ENTRY)
 
 _RESOURCES: dict[str, Resource] = {}
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from wellspring import resources
 from wellspring.resources import (
+    AUDIT_ENTRY,
     CONNECTOR_ACTIVITY,
     CONNECTOR_IMPACT,
     FEED_EVENT,
@@ -172,6 +173,7 @@ def _answers() -> Iterator[Route]:
         CONNECTOR_ACTIVITY,
         "How much connectors linked and ended",
     )
+    yield Route("GET", AUDIT_ENTRY.route, "audit_entry.list", "answers", AUDIT_ENTRY, "Who did what")
     for record in resources.records():
         if record.is_readable:
             yield Route(

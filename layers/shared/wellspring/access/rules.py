@@ -134,6 +134,21 @@ def require_withdrawer(in_group: Collection[str], in_workspace: Collection[str])
         raise Forbidden("This needs the role of an owner or admin of the group, or of the workspace.")
 
 
+def require_workspace_keeper(principal: Principal, roles: Collection[str]) -> None:
+    """Let through who may read what others did: a direct owner or admin of the workspace, or a service.
+
+    Args:
+        principal: the caller, permitted to read.
+        roles: their active direct roles in the workspace that they name; none where they name none, or do not see it.
+
+    Raises:
+        Forbidden: a person without such a role.
+    """
+    if isinstance(principal, Person) and not WORKSPACE_KEEPERS & set(roles):
+        detail = "This needs the role of an owner or admin of the workspace: name one of yours by filter[workspace]."
+        raise Forbidden(detail, parameter="filter[workspace]")
+
+
 def require_group_owner(roles: Collection[str]) -> None:
     """Let through an owner of the group.
 

@@ -10,11 +10,12 @@ from wellspring.errors import raise_all
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
 from wellspring.handlers.reading import NARROWING, page_response
 from wellspring.ids import parse_id
-from wellspring.jsonapi.answers import parse_activity, parse_page
+from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
 from wellspring.jsonapi.documents import document_of_single, single_document, url_of
 from wellspring.jsonapi.query import no_parameters, parse_view
-from wellspring.queries import ActivityQuery, AnswerQuery
+from wellspring.queries import ActivityQuery, AnswerQuery, AuditQuery
 from wellspring.resources import (
+    AUDIT_ENTRY,
     CONNECTOR_ACTIVITY,
     CONNECTOR_IMPACT,
     FLEET,
@@ -38,6 +39,18 @@ def activity() -> LambdaHandler:
         return Reading("list", CONNECTOR_ACTIVITY, workspaces=(query.workspace,) if query.workspace else ())
 
     return _pages_of(CONNECTOR_ACTIVITY, parse_activity, read, read_of)
+
+
+def audit_entries() -> LambdaHandler:
+    """Return the handler of `GET /v1/audit-entries`."""
+
+    def read(transaction: Transaction, request: Request, query: AuditQuery) -> Page:
+        return answers.audit_entries(transaction, request.principal, query)
+
+    def read_of(_: Request, query: AuditQuery) -> Reading:
+        return Reading("list", AUDIT_ENTRY, workspaces=(query.workspace,) if query.workspace else ())
+
+    return _pages_of(AUDIT_ENTRY, parse_audit, read, read_of)
 
 
 def sources_of(record: Resource) -> LambdaHandler:

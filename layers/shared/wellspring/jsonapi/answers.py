@@ -1,13 +1,23 @@
 """Query parameters of what is answered from sums and from several rows (contract, section 7)."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from wellspring.errors import raise_all
-from wellspring.jsonapi.query import RANGE_OPERATORS, Parser, Reader, ids_of, with_operators
-from wellspring.jsonapi.values import parse_day
-from wellspring.queries import MAX_ACTIVE_CONNECTORS, MAX_DAYS, MAX_SUMMED, ActivityQuery, AnswerQuery
-from wellspring.resources import CONNECTOR_ACTIVITY, Resource
+from wellspring.ids import parse_id
+from wellspring.jsonapi.query import MAX_FILTER_TEXT, RANGE_OPERATORS, Parser, Reader, ids_of, with_operators
+from wellspring.jsonapi.values import parse_day, parse_instant
+from wellspring.queries import (
+    MAX_ACTIVE_CONNECTORS,
+    MAX_DAYS,
+    MAX_SUMMED,
+    ActivityQuery,
+    AnswerQuery,
+    AuditQuery,
+    Operator,
+)
+from wellspring.resources import AUDIT_ENTRY, CONNECTOR_ACTIVITY, Resource
 
 BY_CONNECTOR = "connector"
 _ONE_DAY = timedelta(days=1)
@@ -49,6 +59,30 @@ def parse_activity(raw_query: str) -> ActivityQuery:
         first=first,
         last=last,
         is_summed=parser.is_summed,
+        size=parser.size,
+        cursor=parser.after if parser.before is None else parser.before,
+        backward=parser.before is not None,
+        view=parser.view,
+    )
+
+
+def parse_audit(raw_query: str) -> AuditQuery:
+    """Return what a request for who did what asks for.
+
+    Raises:
+        InvalidQueryParameter: or `Problems` of several, one for each parameter at fault.
+    """
+    parser = AuditParser(AUDIT_ENTRY, ())
+    parser.read(raw_query, parser.list_reader)
+    parser.refuse_range_of_pages()
+    parser.refuse_together()
+    raise_all(parser.problems)
+    return AuditQuery(
+        workspace=parser.ids.get("workspace"),
+        caller=parser.ids.get("caller"),
+        service=parser.service,
+        resource=parser.ids.get("resource"),
+        times=tuple(parser.times.items()),
         size=parser.size,
         cursor=parser.after if parser.before is None else parser.before,
         backward=parser.before is not None,
@@ -168,3 +202,59 @@ class ActivityParser(AnswerParser):
     def _names(self) -> list[tuple[str, str]]:
         more = [(name, name) for name in ("filter[workspace_connector]", "filter[workspace]", "sum[by]")]
         return [*more, with_operators("date", RANGE_OPERATORS), *super()._names()]
+
+
+class AuditParser(AnswerParser):
+    """Takes a workspace, who did it, what it was done to, and when."""
+
+    def __init__(self, resource: Resource, within: tuple[str, ...]) -> None:
+        super().__init__(resource, within)
+        self.ids: dict[str, UUID] = {}
+        self.service: str | None = None
+        self.times: dict[Operator, datetime] = {}
+
+    def list_reader(self, name: str) -> Reader | None:
+        """Return what reads a parameter; None where there is no such one."""
+        readers: dict[str, Reader] = {
+            **{f"filter[{known}]": partial(self._id, known) for known in ("workspace", "caller", "resource")},
+            "filter[service]": self._service,
+            **{f"filter[at][{operator}]": partial(self._time, operator) for operator in RANGE_OPERATORS},
+        }
+        return readers.get(name) or super().list_reader(name)
+
+    def refuse_together(self) -> None:
+        """Refuse filters that no index has together."""
+        asked = {*self.ids, *(["service"] if self.service is not None else [])}
+        allowed = self.resource.together or ()
+        if asked and asked not in allowed:
+            sets = "; ".join(" and ".join(f"filter[{name}]" for name in sorted(names)) for names in allowed)
+            for name in sorted(asked):
+                self.refuse(f"filter[{name}]", f"These filters are for one another, alone or together: {sets}.")
+
+    def _takes_list(self, _name: str) -> bool:
+        return _name == "include" or _name.startswith("fields[")
+
+    def _id(self, name: str, value: str) -> None:
+        id_ = parse_id(value)
+        if id_ is None:
+            self.refuse(f"filter[{name}]", "The value must be one uuid.")
+        else:
+            self.ids[name] = id_
+
+    def _service(self, value: str) -> None:
+        if 0 < len(value) <= MAX_FILTER_TEXT:
+            self.service = value
+        else:
+            self.refuse("filter[service]", f"The value must be a text of 1 to {MAX_FILTER_TEXT} characters.")
+
+    def _time(self, operator: Operator, value: str) -> None:
+        at = parse_instant(value)
+        if at is None:
+            form = "a time in ISO 8601 with an offset, such as 2026-05-10T08:14:22.000Z"
+            self.refuse(f"filter[at][{operator}]", f"The value must be {form}.")
+        else:
+            self.times[operator] = at
+
+    def _names(self) -> list[tuple[str, str]]:
+        names = (f"filter[{name}]" for name in ("workspace", "caller", "service", "resource"))
+        return [*((name, name) for name in names), with_operators("at", RANGE_OPERATORS), *super()._names()]

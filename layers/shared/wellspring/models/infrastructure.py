@@ -14,8 +14,8 @@ cursor_keys = Table(
     schema=INFRASTRUCTURE,
 )
 
-# Who wrote what over HTTP, written in the transaction of the write; and what operators looked at beyond their own
-# workspaces, of the read. A list is of no resource, and names workspaces or none.
+# Who wrote what over HTTP, of which workspace, written in the transaction of the write; and what operators looked at
+# beyond their own workspaces, of the read. A list is of no resource, and names workspaces or none.
 audit = Table(
     "audit",
     metadata,
@@ -24,11 +24,17 @@ audit = Table(
     Column("operation", Text, nullable=False),
     Column("resource_type", Text, nullable=False),
     Column("resource_id", Uuid),
-    Column("created_at", instant, nullable=False, server_default=text("now()"), index=True),
-    Column("workspace_id", Uuid),
-    Index(None, "caller", "created_at"),
-    Index(None, "resource_id", "created_at"),
-    Index(None, "workspace_id", "created_at"),
+    Column("created_at", instant, nullable=False, server_default=text("now()")),
+    # NULL of what is of no workspace: groups, what nobody could read, and a list that names none.
+    Column("workspace_pk", BigInteger),
+    Column("id", Uuid, nullable=False, unique=True, server_default=text("uuidv7()")),
+    # Of a dismissal.
+    Column("note", Text),
+    Index("idx_audit_created", "created_at", "pk"),
+    Index("idx_audit_caller", "caller", "created_at", "pk"),
+    Index("idx_audit_resource", "resource_id", "created_at", "pk"),
+    Index("idx_audit_workspace", "workspace_pk", "created_at", "pk"),
+    Index("idx_audit_workspace_caller", "workspace_pk", "caller", "created_at", "pk"),
     schema=INFRASTRUCTURE,
 )
 

@@ -4,12 +4,16 @@ from datetime import UTC, datetime, time
 from uuid import UUID
 
 from wellspring.access.principal import Principal
+from wellspring.access.rules import require_workspace_keeper
 from wellspring.database import Transaction
-from wellspring.queries import BY_SOURCE, ActivityQuery, AnswerQuery, Day, Position, Sort, Source
-from wellspring.repositories import ledger
+from wellspring.errors import Forbidden
+from wellspring.queries import BY_SOURCE, ActivityQuery, AnswerQuery, AuditQuery, Day, Position, Sort, Source
+from wellspring.repositories import ledger, parents
 from wellspring.repositories.answers import activity, sole, sources
+from wellspring.repositories.answers import audit_entries as audit_entries_of
 from wellspring.repositories.ledger import Slice
 from wellspring.resources import (
+    AUDIT_ENTRY,
     CONNECTOR_ACTIVITY,
     DIRECTIONS,
     RECORD_SOURCE,
@@ -29,6 +33,7 @@ from wellspring.services.ledger.reading import (
 )
 
 SOURCES = Sort(BY_SOURCE)
+BY_TIME = Sort("at")
 # What a cursor of one list is not taken for in the other.
 BY_DAY, IN_ALL = Sort("date"), Sort("connector")
 
@@ -90,6 +95,41 @@ def record_sources(
         rows=page.rows,
         cursors=signed(transaction, RECORD_SOURCE, SOURCES, places),
         included=include(transaction, principal, RECORD_SOURCE, page.rows, query.view),
+        more_before=page.more_before,
+        more_after=page.more_after,
+    )
+
+
+def audit_entries(transaction: Transaction, principal: Principal, query: AuditQuery) -> Page:
+    """Return who did what: of a workspace to who keeps it, of all to services.
+
+    Raises:
+        Forbidden: a person names no workspace, or one that they do not keep; the query claims one that is not there.
+        InvalidCursor: the query's cursor is not one of this list.
+    """
+    workspace = None
+    if query.workspace is not None:
+        key = ("workspace", query.workspace)
+        found = parents.find(transaction, principal, [key]).get(key)
+        require_workspace_keeper(principal, found.roles if found else frozenset())
+        if found is None:
+            raise Forbidden("There is no such workspace among yours.", parameter="filter[workspace]")
+        workspace = found.pk
+    else:
+        require_workspace_keeper(principal, frozenset())
+    place = None
+    if query.cursor is not None:
+        place = verified(transaction, AUDIT_ENTRY, BY_TIME, query.cursor, backward=query.backward)
+    rows, behind = audit_entries_of.entries(transaction, principal, query, workspace, place)
+    page = Slice.cut(rows, query, behind=behind)
+    shown: list[Row] = [
+        {**row, "deleted_at": None, "resource": {"type": row["resource_type"], "id": row["resource_id"]}}
+        for row in page.rows
+    ]
+    return Page(
+        rows=shown,
+        cursors=signed(transaction, AUDIT_ENTRY, BY_TIME, (Position(r["at"], r["id"], r["pk"]) for r in page.rows)),
+        included=include(transaction, principal, AUDIT_ENTRY, shown, query.view),
         more_before=page.more_before,
         more_after=page.more_after,
     )

@@ -10,8 +10,16 @@ from wellspring.repositories import audit
 type Operation = Literal["create", "update", "delete", "release", "dismiss"]
 
 
-def note(transaction: Transaction, principal: Principal, operation: Operation, type_: str, id_: UUID) -> None:
-    """Keep that a caller wrote a resource; neither names nor what the request said.
+def note(
+    transaction: Transaction,
+    principal: Principal,
+    operation: Operation,
+    type_: str,
+    id_: UUID,
+    *,
+    why: str | None = None,
+) -> None:
+    """Keep that a caller wrote a resource: no names, and nothing that the request said but the note of a dismissal.
 
     Args:
         transaction: the scope of the write.
@@ -19,5 +27,6 @@ def note(transaction: Transaction, principal: Principal, operation: Operation, t
         operation: what they did.
         type_: the resource's JSON:API type.
         id_: its public id.
+        why: the note of a dismissal.
     """
-    audit.add(transaction, name_of(principal), operation, type_, id_)
+    audit.add(transaction, name_of(principal), operation, type_, id_, note=why)

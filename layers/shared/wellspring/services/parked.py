@@ -150,7 +150,7 @@ def dismiss[H: Held](parked: Parked[H], principal: Principal, id_: UUID | None, 
         held = _found(transaction, parked, principal, id_)
         if not parked.close(transaction, held, note):
             raise _not_parked(parked, held.outcome)
-        audit.note(transaction, principal, "dismiss", parked.resource.type, held.id)
+        audit.note(transaction, principal, "dismiss", parked.resource.type, held.id, why=note)
         return _now(transaction, parked, principal, held.id)
 
     return parked.run(close, principal, deadline)

@@ -1,0 +1,128 @@
+"""Who did what: a page of the audit, the newest first, as far as the reader may know it."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from wellspring.access.predicates import Visibility, parameters
+from wellspring.access.principal import Person, Principal, Service, name_of
+from wellspring.database import Compiled, Transaction
+from wellspring.database.flush import Statement
+from wellspring.queries import AuditQuery, Operator, Position
+from wellspring.repositories.ledger.composing import all_of, statement
+from wellspring.repositories.ledger.shapes import Row
+
+PAGE = """
+SELECT entry.* FROM wellspring.audit AS entry
+ WHERE {conditions} AND {ahead}
+ ORDER BY entry.created_at {way}, entry.pk {way}
+ LIMIT :rows::INTEGER
+"""
+BEHIND = "SELECT EXISTS (SELECT FROM wellspring.audit AS entry WHERE {conditions} AND {behind}) AS behind"
+AT = "(entry.created_at, entry.pk)"
+PLACE = "(:place_at::TIMESTAMPTZ, :place_pk::BIGINT)"
+NOWHERE = "SELECT false AS behind"
+# The order of an index each (revision 0011).
+EQUAL: Mapping[str, str] = {
+    "workspace": "entry.workspace_pk = :workspace::BIGINT",
+    "caller": "entry.caller = :caller::TEXT",
+    "resource": "entry.resource_id = :resource::UUID",
+}
+COMPARED: Mapping[Operator, str] = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
+# The id of a person, in what the table calls them.
+PERSON = "CASE WHEN starts_with({entry}.caller, 'person:') THEN substr({entry}.caller, 8)::uuid END"
+# Somebody is shown to who sees them, or keeps a workspace that they are or were a member of.
+SHOWN_PERSON = """
+(SELECT people.id
+   FROM core_api.peoples AS people
+  WHERE people.id = {id}
+    AND ({seen} OR EXISTS (
+      SELECT FROM core_api.workspace_memberships AS membership
+       WHERE membership.people_pk = people.pk AND membership.workspace_pk = {entry}.workspace_pk)))
+"""
+ENTRIES = """
+SELECT behind.behind, page.pk, page.id, page.created_at AS at, page.operation, page.resource_type, page.resource_id,
+       page.note, CASE WHEN starts_with(page.caller, 'service:') THEN substr(page.caller, 9) END AS service,
+       {person} AS caller_id,
+       (SELECT workspace.id FROM core_api.workspaces AS workspace
+         WHERE workspace.pk = page.workspace_pk AND workspace.deleted_at IS NULL) AS workspace_id
+  FROM behind
+  LEFT JOIN page ON true
+ ORDER BY page.created_at {way}, page.pk {way}
+"""
+COLUMNS = (
+    "behind",
+    "pk",
+    "id",
+    "at",
+    "operation",
+    "resource_type",
+    "resource_id",
+    "note",
+    "service",
+    "caller_id",
+    "workspace_id",
+)
+
+
+def entries(
+    transaction: Transaction, principal: Principal, query: AuditQuery, workspace: int | None, place: Position | None
+) -> tuple[list[Row], bool]:
+    """Read who did what, in one statement, the newest first.
+
+    Args:
+        transaction: the scope to read in.
+        principal: the caller.
+        query: what is asked for.
+        workspace: the key of the workspace that it names, which the caller is known to keep, or to see as a service.
+        place: beside which the page lies; None for an end of the list.
+
+    Returns:
+        At most `query.size + 1` rows in the order of the reading, and whether there are any at and behind `place`.
+    """
+    caller = name_of(Person(query.caller)) if query.caller else None
+    if query.service is not None:
+        caller = name_of(Service(query.service, frozenset()))
+    equal = {"workspace": workspace, "caller": caller, "resource": query.resource}
+    asked = _statement(
+        frozenset(name for name, value in equal.items() if value is not None),
+        tuple(operator for operator, _ in query.times),
+        person=isinstance(principal, Person),
+        of_person=query.caller is not None,
+        placed=place is not None,
+        backward=query.backward,
+    )
+    values: dict[str, object] = {"rows": query.size + 1, **equal, **parameters(principal)}
+    values |= {f"at_{operator}": at for operator, at in query.times}
+    if place is not None:
+        values |= {"place_at": place.at, "place_pk": place.pk}
+    found = Statement(asked, values).run(transaction).mappings().all()
+    behind = place is not None and bool(found[0]["behind"])
+    return [dict(row) for row in found if row["pk"] is not None], behind
+
+
+@lru_cache(maxsize=128)
+def _statement(
+    equal: frozenset[str], times: tuple[Operator, ...], *, person: bool, of_person: bool, placed: bool, backward: bool
+) -> Compiled:
+    visible = Visibility(person=person)
+    conditions = [text for name, text in EQUAL.items() if name in equal]
+    conditions += [f"entry.created_at {COMPARED[operator]} :at_{operator}::TIMESTAMPTZ" for operator in times]
+    people = visible.workspace("people.workspace_pk")
+
+    def shown(entry: str) -> str:
+        id_ = PERSON.format(entry=entry)
+        return SHOWN_PERSON.format(id=id_, entry=entry, seen=people) if person else id_
+
+    if person:
+        conditions.append(visible.workspace("entry.workspace_pk"))
+    if person and of_person:
+        # A filter tells no more of somebody than the entries do.
+        conditions.append(f"{shown('entry')} IS NOT NULL")
+    both = all_of(conditions)
+    way, ahead, behind = ("ASC", ">", "<=") if backward else ("DESC", "<", ">=")
+    parts = {
+        **visible.queries,
+        "page": PAGE.format(conditions=both, ahead=f"{AT} {ahead} {PLACE}" if placed else "true", way=way),
+        "behind": BEHIND.format(conditions=both, behind=f"{AT} {behind} {PLACE}") if placed else NOWHERE,
+    }
+    return statement(parts, ENTRIES.format(person=shown("page"), way=way), COLUMNS)

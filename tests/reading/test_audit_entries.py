@@ -1,0 +1,202 @@
+"""Who did what in a workspace: for its owners and admins, and for services (contract, section 7)."""
+
+from typing import Any
+
+import pytest
+
+from tests.jsonapi.structure import check
+from tests.reading.test_activity import walk
+from tests.support.api import ANONYMOUS, READER, call, draft, get, person, post, service
+from tests.support.databases import Database, Statements, tuples_read
+from tests.support.world import World
+from tests.writing.conftest import CHOICES, GROUPS, MATCHER, Tenant, identifier, tenant
+
+AUDIT = "/v1/audit-entries"
+NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+
+
+@pytest.fixture
+def ours(world: World) -> Tenant:
+    """A workspace with an owner."""
+    return tenant(world)
+
+
+@pytest.fixture
+def theirs(world: World) -> Tenant:
+    """A foreign one."""
+    return tenant(world)
+
+
+def of(tenant: Tenant, more: str = "") -> str:
+    return f"{AUDIT}?filter[workspace]={tenant.workspace.id}{more}"
+
+
+def chooses(world: World, tenant: Tenant, slug: str = "stripe") -> Any:
+    """Have the owner choose a provider, and return the choice's id."""
+    made = post(tenant.providers, tenant.caller, draft("workspace_provider", provider=world.provider(slug)))
+    assert made.status == 201, made.body
+    return made.data["id"]
+
+
+def test_nobody_is_401_and_a_foreign_workspace_is_403(ours: Tenant, theirs: Tenant) -> None:
+    assert get(of(ours), ANONYMOUS).status == 401
+    foreign, nowhere = get(of(theirs), ours.caller), get(f"{AUDIT}?filter[workspace]={NOWHERE}", ours.caller)
+    assert (foreign.status, foreign.sources) == (403, [{"parameter": "filter[workspace]"}])
+    assert foreign.error["detail"] == nowhere.error["detail"]
+    assert get(f"{AUDIT}?filter[workspace]={NOWHERE}", READER).status == 403
+
+
+def test_it_is_for_owners_and_admins_of_a_workspace_that_is_named_and_for_services_that_read(
+    world: World, ours: Tenant
+) -> None:
+    chosen = chooses(world, ours)
+    people = {role: world.people(ours.workspace) for role in ("owner", "admin", "member", "guest")}
+    for role, who in people.items():
+        world.member(who, ours.workspace, role=role)
+    told = {role: get(of(ours), person(who)) for role, who in people.items()}
+    assert {role: reply.status for role, reply in told.items()} == {
+        **dict.fromkeys(("owner", "admin"), 200),
+        **dict.fromkeys(("member", "guest"), 403),
+    }
+    assert [item["attributes"]["resource"]["id"] for item in told["admin"].data] == [chosen]
+    colleague = world.people(world.workspace())
+    group = world.group(colleague)
+    world.group_member(colleague, group, role="owner")
+    world.enrol(group, ours.workspace)
+    assert get(of(ours), person(colleague)).status == 403
+    assert get(AUDIT, ours.caller).status == 403
+    assert get(AUDIT, service("sync:write")).status == 403
+    assert [item["attributes"]["resource"]["id"] for item in get(AUDIT, READER).data] == [chosen]
+
+
+def test_an_entry_says_when_who_did_what_to_what(world: World, ours: Tenant) -> None:
+    chosen = chooses(world, ours)
+    for caller in (ours.caller, READER):
+        reply = get(of(ours, "&include=caller,workspace"), caller)
+        check(reply.document)
+        (entry,) = reply.data
+        assert entry["attributes"].pop("at").endswith("Z")
+        assert entry["attributes"] == {
+            "operation": "create",
+            "resource": {"type": "workspace_provider", "id": chosen},
+            "service": None,
+            "note": None,
+        }
+        assert {name: each["data"] for name, each in entry["relationships"].items()} == {
+            "caller": identifier(ours.owner),
+            "workspace": identifier(ours.workspace),
+        }
+        assert {item["type"] for item in reply.document["included"]} == {"people", "workspace"}
+
+
+def test_what_a_service_did_names_it_and_no_person(world: World, ours: Tenant) -> None:
+    assert post(ours.providers, MATCHER, draft("workspace_provider", provider=world.provider("stripe"))).status == 201
+    (entry,) = get(of(ours), ours.caller).data
+    assert entry["attributes"]["service"] == "provider-matcher"
+    assert entry["relationships"]["caller"]["data"] is None
+    assert len(get(of(ours, "&filter[service]=provider-matcher"), ours.caller).data) == 1
+    assert get(of(ours, "&filter[service]=another"), ours.caller).data == []
+
+
+def test_a_foreign_person_who_acted_is_neither_shown_nor_found(world: World, ours: Tenant, theirs: Tenant) -> None:
+    group = world.group(theirs.owner)
+    world.group_member(theirs.owner, group, role="owner")
+    enrolled = world.enrol(group, ours.workspace, ours.owner)
+    assert call("DELETE", f"/v1/workspace-group-workspaces/{enrolled.id}", theirs.caller).status == 204
+    reply = get(of(ours, "&include=caller"), ours.caller)
+    (entry,) = reply.data
+    assert (entry["attributes"]["operation"], entry["relationships"]["caller"]["data"]) == ("delete", None)
+    assert str(theirs.owner.id) not in reply.body
+    assert get(of(ours, f"&filter[caller]={theirs.owner.id}"), ours.caller).data == []
+    (known,) = get(of(ours, f"&filter[caller]={theirs.owner.id}"), READER).data
+    assert known["relationships"]["caller"]["data"] == identifier(theirs.owner)
+
+
+def test_the_filters_narrow_it(world: World, ours: Tenant, theirs: Tenant) -> None:
+    first = chooses(world, ours)
+    assert call("DELETE", f"{CHOICES}/{first}", ours.caller).status == 204
+    chooses(world, theirs, "qonto")
+    assert post(GROUPS, ours.caller, draft("workspace_group", {"name": "Holding"})).status == 201
+    asked = {
+        "": 4,
+        f"filter[workspace]={ours.workspace.id}": 2,
+        f"filter[caller]={ours.owner.id}": 3,
+        f"filter[resource]={first}": 2,
+        f"filter[workspace]={theirs.workspace.id}&filter[resource]={first}": 0,
+        f"filter[workspace]={theirs.workspace.id}&filter[caller]={theirs.owner.id}": 1,
+        "filter[at][gte]=2020-01-01T00:00:00Z": 4,
+        "filter[at][lt]=2020-01-01T00:00:00Z": 0,
+    }
+    assert {query: len(get(f"{AUDIT}?{query}", READER).data) for query in asked} == asked
+    # A group is of no workspace.
+    newest = get(AUDIT, READER).data[0]
+    assert (newest["attributes"]["resource"]["type"], newest["relationships"]["workspace"]["data"]) == (
+        "workspace_group",
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "parameters"),
+    [
+        ("filter[caller]=me", ["filter[caller]"]),
+        ("filter[at][gte]=yesterday", ["filter[at][gte]"]),
+        ("sort=at", ["sort"]),
+        ("page[total]=true", ["page[total]"]),
+        (f"filter[caller]={NOWHERE}&filter[resource]={NOWHERE}", ["filter[caller]", "filter[resource]"]),
+    ],
+)
+def test_what_it_does_not_take_is_400(query: str, parameters: list[str]) -> None:
+    reply = get(f"{AUDIT}?{query}", READER)
+    assert (reply.status, reply.sources) == (400, [{"parameter": name} for name in parameters])
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_a_walk_meets_each_entry_once_the_newest_first_and_back_again(world: World, ours: Tenant, size: int) -> None:
+    made = [chooses(world, ours, f"provider-{number}") for number in range(4)]
+    entries = get(of(ours), ours.caller).data
+    assert [item["attributes"]["resource"]["id"] for item in entries] == made[::-1]
+    expected = [item["id"] for item in entries]
+    url = of(ours, f"&page[size]={size}")
+    assert walk(url, ours.caller) == expected
+    assert walk(f"{url}&page[before]={entries[-1]['meta']['page']['cursor']}", ours.caller, "prev") == expected[:-1]
+
+
+def test_a_page_is_two_statements_whatever_its_size(world: World, ours: Tenant, statements: Statements) -> None:
+    for number in range(4):
+        chooses(world, ours, f"provider-{number}")
+    get(of(ours), ours.caller)
+    for size in (1, 4):
+        statements.clear()
+        assert len(get(of(ours, f"&page[size]={size}"), ours.caller).data) == size
+        # The workspace with the caller's roles in it, and the page.
+        assert len(statements) == 2
+
+
+def test_a_page_reads_as_much_of_many_entries_as_of_few(untouched_database: Database, world: World) -> None:
+    ours, database = tenant(world), untouched_database
+    fill = (
+        "INSERT INTO wellspring.audit (caller, operation, resource_type, resource_id, workspace_pk)"
+        " SELECT %s, 'update', 'workspace_provider', uuidv7(), %s FROM generate_series(1, %s)"
+    )
+    name = f"person:{ours.owner.id}"
+
+    def read() -> int:
+        return tuples_read(database.owner, "core_api", "wellspring").total()
+
+    costs: list[list[int]] = []
+    for rows in (100, 5000):
+        database.owner.exec_driver_sql(fill, (name, ours.workspace.pk, rows))
+        database.owner.exec_driver_sql("ANALYZE wellspring.audit")
+        asked = (
+            (of(ours), ours.caller),
+            (of(ours, f"&filter[caller]={ours.owner.id}"), ours.caller),
+            (AUDIT, READER),
+            (f"{AUDIT}?filter[caller]={ours.owner.id}", READER),
+        )
+        costs.append([])
+        for url, caller in asked:
+            before = read()
+            assert len(get(url, caller).data) == 20
+            costs[-1].append(read() - before)
+    assert all(many <= 2 * few for few, many in zip(*costs, strict=True))
