@@ -61,6 +61,9 @@ CHECKS: Mapping[str, Check] = {
     "Where did it come from, where did it go?": lambda said: {"Payments", "CRM"} <= _names(said),
     "Did everything sync?": lambda said: len(said["data"]) == 5 and "Payroll" in _names(said),
     "What would a disconnect lose?": lambda said: said["data"]["attributes"]["live_rows"]["people"]["input"] == 12,
+    "Ask as an agent does ([more](agents.md))": lambda said: (
+        "Payments" in said["result"]["structuredContent"]["summary"]
+    ),
     "Poll for what has changed": lambda said: len(said["data"]) > 10,
     "See the catalogue": lambda said: "Stripe" in _names(said),
     "Select a provider": lambda said: said["data"]["attributes"]["is_selected"],

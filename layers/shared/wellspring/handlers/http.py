@@ -181,7 +181,17 @@ def render(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]) -> LambdaHandler:
+type ErrorBody = Callable[[Request, WellspringError], tuple[str, str]]
+
+
+def error_body(request: Request, error: WellspringError) -> tuple[str, str]:
+    """Return the body of a failure and its media type: a JSON:API error document."""
+    return render(error_document(error, request.id)), MEDIA_TYPE
+
+
+def http_handler[Result](
+    operation: Callable[[Request], Plan[Result] | Response], failed: ErrorBody = error_body
+) -> LambdaHandler:
     """Return the Lambda handler of `operation`.
 
     A request that cannot be understood never reaches for a connection, and the transaction is over before the
@@ -193,6 +203,7 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
     Args:
         operation: turns the request into a plan, or into a response where there is nothing to ask the database;
             raises a `WellspringError` when it cannot.
+        failed: makes the body of a failure, and its media type, where it is no JSON:API document.
     """
     keep_imports()
 
@@ -214,10 +225,10 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
             planned = operation(request)
             response = _execute(planned, request) if isinstance(planned, Plan) else planned
         except WellspringError as error:
-            return _failure(request, error)
+            return _failure(request, error, failed)
         except Exception as error:  # noqa: BLE001  (the edge: whatever it is, the caller gets an error document)
             logger.error("unexpected exception", extra=describe(error))
-            return _failure(request, InternalError("The request could not be completed."))
+            return _failure(request, InternalError("The request could not be completed."), failed)
         logger.info("answered", extra={"status": int(response.status), **_log_fields(request)})
         return _rendered(response)
 
@@ -244,7 +255,7 @@ def _execute[Result](plan: Plan[Result], request: Request) -> Response:
     circuit_breaker.raise_if_open()
     try:
         if request.method in SAFE:
-            result = _read(plan, request)
+            result = read(plan.work, request)
         else:
             result = in_transaction(plan.work, request.scope, deadline=request.deadline)
     except TimeExceeded as error:
@@ -266,14 +277,15 @@ def _execute[Result](plan: Plan[Result], request: Request) -> Response:
     return response
 
 
-def _read[Result](plan: Plan[Result], request: Request) -> Result:
+def read[Result](work: Callable[[Transaction], Result], request: Request) -> Result:
+    """Run what only reads for a request, as a GET does. Raises what `in_transaction` raises."""
     token = request.consistency_token
 
     def tell(server: Server) -> None:
         if token is not None:
             request.also_logged["server"] = server
 
-    return on_reader_or_writer(plan.work, request.scope, request.deadline, token, tell)
+    return on_reader_or_writer(work, request.scope, request.deadline, token, tell)
 
 
 def _is_too_large(body: str) -> bool:
@@ -302,12 +314,13 @@ def _log_fields(request: Request) -> dict[str, object]:
     return {"route": request.event.get("routeKey"), **caller, **request.also_logged}
 
 
-def _failure(request: Request, error: WellspringError) -> Answer:
+def _failure(request: Request, error: WellspringError, failed: ErrorBody) -> Answer:
     log = logger.error if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
     codes = sorted({problem.code for problem in error.problems}) if isinstance(error, Problems) else [error.code]
     said = {"status": int(error.status), "code": ", ".join(codes), **_log_fields(request)}
     log("answered", extra=said | error.evidence)
-    return _rendered(Response(render(error_document(error, request.id)), error.status, headers=error.headers))
+    body, media_type = failed(request, error)
+    return _rendered(Response(body, error.status, media_type, error.headers))
 
 
 def _rendered(response: Response) -> Answer:
