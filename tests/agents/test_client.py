@@ -70,6 +70,6 @@ def test_it_is_answered_in_each_revision(stack: StackProcess, python: str, mode:
 def test_who_belongs_elsewhere_finds_nothing_of_it(stack: StackProcess, python: str) -> None:
     said = ask(stack, python, "auto", "outsider")
     catalogue = QUESTIONS.index(("providers", {"category": "telecom", "country": "FR"}))
-    items = [(answer["content"] or {}).get("items", []) for answer in said["answers"]]
-    assert items[catalogue]
-    assert [each for number, each in enumerate(items) if number != catalogue and each] == []
+    assert said["answers"][catalogue]["content"]["items"]
+    # The demo's ids tell of which workspace a thing is: A and B are the owner's.
+    assert re.findall(r"-7000-8000-[ab]\w+", json.dumps(said["answers"])) == []

@@ -3,9 +3,11 @@
 import base64
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from tests.access.test_hostile_input import FEW, RIDDLES
 from tests.agents.conftest import META, ask, ask_with_handshake, send, use
 from tests.support.api import ANONYMOUS, READER, get
 from tests.support.api import call as request
@@ -216,6 +218,23 @@ def test_a_database_that_is_away_is_503_in_the_protocols_form(monkeypatch: pytes
     reply = ask(READER, "tools/call", {"name": "find", "arguments": {"name": "a"}})
     assert (code(reply), reply.document["id"]) == ((503, -32603), 1)
     assert reply.headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize(
+    "header", ["accept", "content_type", "origin", "mcp_protocol_version", "mcp_method", "mcp_name"]
+)
+def test_a_header_of_no_form_is_refused_in_the_protocols_form(header: str) -> None:
+    for value in (*FEW, *RIDDLES):
+        reply = ask(READER, "tools/call", {"name": "drop", "arguments": {}}, **{header: value})
+        assert (reply.status, reply.document["jsonrpc"]) in [(status, "2.0") for status in (400, 403, 406, 415)]
+        reply.body.encode()
+
+
+@pytest.mark.parametrize("host", ["evil.example/a?b", "a b", "a\ud800", "a:b", "x" * 300])
+def test_a_host_that_is_none_stands_in_no_link(database: object, host: str) -> None:
+    reply = ask(READER, "tools/call", {"name": "connectors", "arguments": {"workspace": str(uuid4())}}, host=host)
+    reply.body.encode()
+    assert host not in reply.body
 
 
 # ---- where tokens come from --------------------------------------------------------------------------------

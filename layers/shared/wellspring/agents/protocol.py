@@ -168,7 +168,7 @@ def _is_id(id_: object) -> TypeGuard[Id]:
 
 def _require_known(version: object, id_: Id | None) -> None:
     if version is not None and version not in REVISIONS:
-        data = {"supported": list(REVISIONS), "requested": version if isinstance(version, str) else ""}
+        data = {"supported": list(REVISIONS), "requested": version if _is_id(version) else ""}
         raise Refused(UNSUPPORTED_VERSION, "Unsupported protocol version", id_=id_, data=data)
 
 

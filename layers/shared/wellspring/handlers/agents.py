@@ -1,6 +1,7 @@
 """`POST /mcp` and its metadata: agents ask what HTTP answers, for the same caller (contract, section 11)."""
 
 import os
+import re
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -20,7 +21,9 @@ from wellspring.routes import MCP_PATH
 
 # What does not depend on who asks, and changes with a release only.
 KEPT = {"ttlMs": 3_600_000, "cacheScope": "public"}
-# Where an answer of JSON may not be written to a client that takes it all.
+# A host and its port (RFC 9110, section 7.2), which stand in links.
+_HOST = re.compile(r"[\w.\-]{1,253}(:\d{1,5})?", re.ASCII)
+# What a client accepts that takes an answer of JSON.
 _ANY = frozenset({"application/json", "application/*", "*/*"})
 
 
@@ -170,9 +173,10 @@ def _check_origin(request: Request) -> None:
 
 
 def _base(request: Request) -> str:
-    """Return where the API is for who asks, without a slash at its end."""
-    host = request.header("host") or request.event["requestContext"].get("domainName", "")
-    return f"{request.header('x-forwarded-proto') or 'https'}://{host}" if host else ""
+    """Return where the API is for who asks, without a slash at its end; empty where that cannot be read."""
+    host = request.header("host") or str(request.event["requestContext"].get("domainName", ""))
+    scheme = "http" if request.header("x-forwarded-proto") == "http" else "https"
+    return f"{scheme}://{host}" if _HOST.fullmatch(host) else ""
 
 
 def metadata() -> LambdaHandler:
