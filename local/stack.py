@@ -214,6 +214,7 @@ class Stack:
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
         }
+        origins = {"CORS_ORIGINS": ",".join(self._settings.cors_origins)}
         # The port is known; the issuer is moved to it later.
         console = {"CONSOLE_ISSUER": f"{api_url}/issuer", "CONSOLE_CLIENT_ID": CLIENT_ID}
         level = {"LOG_LEVEL": os.environ["LOG_LEVEL"]} if os.environ.get("LOG_LEVEL") else {}
@@ -222,6 +223,8 @@ class Stack:
             | level
             | (files if function.environment["DB_USER"] == FEEDER else {})
             | (console if "CONSOLE_ISSUER" in function.environment else {})
+            | (origins if "CORS_ORIGINS" in function.environment else {})
+            | ({"ISSUER": console["CONSOLE_ISSUER"]} if "ISSUER" in function.environment else {})
             for name, function in self._template.functions.items()
         }
 

@@ -31,6 +31,7 @@ from tests.support.databases import (
     fresh,
     rolled_back,
 )
+from tests.support.operators import CLAIM, VALUE
 from tests.support.pooler import Pooler, run_pooler
 from tests.support.wire import Flushes
 from tests.support.world import World
@@ -38,6 +39,7 @@ from wellspring.database import engine as engines
 from wellspring.database import scope
 from wellspring.database.wire import Wire
 from wellspring.observability import logger
+from wellspring.settings import caller_settings
 
 TEMPLATE = "template_migrated"
 SHARED = "shared"
@@ -155,6 +157,16 @@ def world(request: pytest.FixtureRequest) -> World:
     named = [name for name in ("fresh_database", "untouched_database", "database") if name in request.fixturenames]
     given: AnyDatabase = request.getfixturevalue((*named, undecided)[0])
     return World(given)
+
+
+@pytest.fixture
+def operators(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A deployment whose tokens make operators of persons (`tests.support.operators`)."""
+    monkeypatch.setenv("OPERATOR_CLAIM", CLAIM)
+    monkeypatch.setenv("OPERATOR_VALUE", VALUE)
+    caller_settings.cache_clear()
+    yield
+    caller_settings.cache_clear()
 
 
 @pytest.fixture

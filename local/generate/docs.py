@@ -72,6 +72,8 @@ PATHS: Mapping[str, str] = {
     "account.sources": "which connectors brought it in or carried it out, how often and when last",
     "people.sources": "which connectors brought them in or carried them out, how often and when last",
     "workspace_connector.impact": "what is lost if it is disconnected",
+    "agents.mcp": "the questions of this ledger as tools of the Model Context Protocol ([agents](docs/agents.md))",
+    "agents.metadata": "who issues tokens for agents (RFC 9728); open",
     "health.check": "200 when the database answers; open",
     "openapi.document": "the API's description in OpenAPI 3.1; open ([the same file](docs/openapi.json))",
     "docs.page": "that description to read and to try; open",

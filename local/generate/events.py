@@ -44,6 +44,7 @@ class Special:
         caller: the demo's principal; empty for the usual one.
         has_key: whether an Idempotency-Key comes with it.
         headers: beside those that every request has.
+        body: the body, where it is no document of JSON:API.
     """
 
     query: str | None = None
@@ -53,6 +54,7 @@ class Special:
     caller: str = ""
     has_key: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, object] | None = None
 
 
 _B = demo_id("workspace", "b")
@@ -109,6 +111,30 @@ SPECIAL: Mapping[str, Special] = {
     "connector_activity.list": Special(
         query=f"filter[workspace]={id_of('workspace')}&filter[date][gte]=2026-05-01&filter[date][lte]=2026-05-10"
     ),
+    "agents.mcp": Special(
+        headers={
+            "accept": "application/json, text/event-stream",
+            "content-type": "application/json",
+            "mcp-protocol-version": "2026-07-28",
+            "mcp-method": "tools/call",
+            "mcp-name": "find",
+        },
+        body={
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "tools/call",
+            "params": {
+                "name": "find",
+                "arguments": {"name": "Verdier Foods"},
+                "_meta": {
+                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                    "io.modelcontextprotocol/clientInfo": {"name": "example", "version": "1.0.0"},
+                    "io.modelcontextprotocol/clientCapabilities": {},
+                },
+            },
+        },
+    ),
+    "agents.metadata": Special(headers={"accept": "application/json"}),
     "openapi.document": Special(headers={"accept": "application/json"}),
     "docs.page": Special(headers=_BROWSER),
     "console.page": Special(headers=_BROWSER),
@@ -241,6 +267,8 @@ def _claims(principal: str) -> dict[str, str]:
 
 
 def _body(route: Route, special: Special, ids: Mapping[str, str]) -> str:
+    if special.body is not None:
+        return _compact(special.body)
     if route.operation in META:
         return _compact(META[route.operation][_resource(route).type])
     if route.operation not in {"create", "update"}:

@@ -5,11 +5,11 @@ from typing import Any
 
 from local.openapi import examples
 from local.openapi.naming import operation_id, ref, schema, tag
-from local.openapi.parameters import FILE, enumerations, parameters
+from local.openapi.parameters import FILE, PROTOCOL_VERSION, enumerations, parameters
 from local.openapi.problems import codes
 from local.openapi.responses import of_default, responses
 from local.openapi.schemas import all_answers, basics, request, request_name, request_to
-from local.openapi.words import DESCRIPTION, SIGNING_IN, TAGS, permission
+from local.openapi.words import AGENTS, DESCRIPTION, SIGNING_IN, TAGS, permission
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
@@ -77,6 +77,11 @@ def _operation(route: Route, components: _Components) -> Object:
             made["requestBody"] = {"required": True, "content": {MEDIA_TYPE: content}}
     elif route.operation == "asset":
         made["parameters"] = [FILE]
+    elif route.operation == "mcp":
+        made["description"] = AGENTS
+        content = {"schema": schema("AgentMessage"), "example": {"jsonrpc": "2.0", "id": 1, "method": "ping"}}
+        made["parameters"] = [PROTOCOL_VERSION]
+        made["requestBody"] = {"required": True, "content": {"application/json": content}}
     if route.open_to_all:
         made["security"] = []
     made["responses"] = {

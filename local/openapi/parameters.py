@@ -76,6 +76,16 @@ FILE: Object = {
     "example": "main.0000000000000000.js",
 }
 
+# Of agents, in whichever revision.
+PROTOCOL_VERSION: Object = {
+    "name": "MCP-Protocol-Version",
+    "in": "header",
+    "required": False,
+    "description": "The revision of the protocol; only `initialize` comes without it.",
+    "schema": {"type": "string", "maxLength": 10},
+    "example": "2026-07-28",
+}
+
 
 def parameters(route: Route, resource: Resource) -> Iterator[tuple[str, Object]]:
     """Yield each parameter of an operation, with a name to share it by: two of one name that are equal are one."""

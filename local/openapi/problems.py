@@ -80,6 +80,8 @@ def by_status(route: Route) -> ByStatus:
 def _problems(route: Route) -> Iterator[WellspringError]:
     if route.resource is None:
         yield FAULT
+        if route.operation == "mcp":
+            yield UNAUTHORIZED
         if route.operation == "health":
             yield UNAVAILABLE
         if route.operation == "asset":

@@ -36,6 +36,9 @@ _TEXT: Object = {"schema": {"type": "string"}}
 
 def responses(route: Route) -> Iterator[tuple[str, str, Object]]:
     """Yield each answer of an operation: its status, a name to share it by, and the response."""
+    if route.operation == "mcp":
+        yield from _of_agents()
+        return
     yield from _successes(route)
     found = problems.by_status(route)
     for status in sorted({*found, *_OF_THE_GATEWAY_ALONE}):
@@ -98,6 +101,44 @@ def of_default() -> dict[str, Object]:
         "DefaultNotFound": failure(HTTPStatus.NOT_FOUND, [problems.UNKNOWN_PATH]),
         "DefaultMethodNotAllowed": failure(HTTPStatus.METHOD_NOT_ALLOWED, [problems.OTHER_METHOD]),
     }
+
+
+# ---- agents ---------------------------------------------------------------------------------------------
+# What a request for agents may be refused with, in JSON-RPC's form (docs/agents.md).
+_REFUSED = (
+    (HTTPStatus.BAD_REQUEST, "It is no message of the protocol, or of a revision that is not spoken here."),
+    (HTTPStatus.FORBIDDEN, "It comes from a page of an origin that may not call."),
+    (HTTPStatus.NOT_FOUND, "There is no such method."),
+    (HTTPStatus.NOT_ACCEPTABLE, "The client takes no JSON."),
+    (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "It is larger than any message."),
+    (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "It is sent as something else than JSON."),
+    (HTTPStatus.INTERNAL_SERVER_ERROR, "The request could not be completed."),
+    (HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer at the moment."),
+)
+
+
+def _of_agents() -> Iterator[tuple[str, str, Object]]:
+    """Yield what `POST /mcp` answers: messages of JSON-RPC, whose contents the protocol describes."""
+    result = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": "{}"}], "isError": False}}
+    yield (
+        "200",
+        "",
+        {
+            "description": "The result, or an error of what was asked.",
+            "content": {_JSON: {"schema": schema("AgentMessage"), "example": result}},
+        },
+    )
+    yield "202", "", {"description": "A notification, which is not answered."}
+    yield "401", "Unauthorized", failure(HTTPStatus.UNAUTHORIZED, [problems.UNAUTHORIZED])
+    for status, description in _REFUSED:
+        error = {"jsonrpc": "2.0", "error": {"code": -32600, "message": description}}
+        said: Object = schema("AgentMessage")
+        if status in _GATEWAYS:
+            said = {"anyOf": [said, schema("GatewayError")]}
+        answer: Object = {"description": description, "content": {_JSON: {"schema": said, "example": error}}}
+        yield str(int(status)), f"Agents{pascal(status.name.lower())}", answer
+    too_many = HTTPStatus.TOO_MANY_REQUESTS
+    yield str(int(too_many)), f"Gateway{pascal(too_many.name.lower())}", _of_the_gateway(too_many)
 
 
 # ---- successes ------------------------------------------------------------------------------------------
@@ -200,6 +241,21 @@ def _links(route: Route, resource: Resource) -> Object:
 
 
 _OPEN: dict[str, Object] = {
+    "metadata": {
+        "description": "Metadata of an OAuth 2.0 protected resource (RFC 9728).",
+        "content": {
+            _JSON: {
+                "schema": {"required": ["resource", "authorization_servers"]},
+                "example": {
+                    "resource": "https://ledger.example.com/mcp",
+                    "resource_name": "Wellspring, the ledger of connections",
+                    "authorization_servers": ["https://auth.example.com/"],
+                    "bearer_methods_supported": ["header"],
+                    "resource_documentation": "https://ledger.example.com/docs",
+                },
+            }
+        },
+    },
     "health": {
         "description": "The database answers.",
         "content": {

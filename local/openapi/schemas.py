@@ -172,6 +172,10 @@ def basics(codes: list[str]) -> dict[str, Object]:
             **open_({"message": {"type": "string"}}, "message"),
             "description": "What the gateway itself answers, before any function is called.",
         },
+        "AgentMessage": {
+            "required": ["jsonrpc"],
+            "description": "A message of JSON-RPC 2.0, as the Model Context Protocol has it.",
+        },
         "SelfLinks": {
             **closed({"self": schema("Link")}),
             "description": "Empty or left out where a GET would not show the resource, as of one that is tombstoned.",

@@ -56,6 +56,12 @@ for a service by the client-credentials grant. On a laptop `make token AS=owner`
 `guest`, `outsider`, `operator`, `pipeline` or `matcher`. Paste it with or without `Bearer` in front.
 """
 
+AGENTS = (
+    "A Model Context Protocol server: stateless Streamable HTTP with JSON answers, in its revisions 2026-07-28 and "
+    "2025-11-25. Its tools only read, and show what their caller may see over HTTP. docs/agents.md tells how to "
+    "connect a client; who writes one by hand finds the messages in the protocol's specification."
+)
+
 TAGS: Mapping[Policy, str] = {
     "provenance": "Which connectors brought a record in (`input`) or carried it out (`output`).",
     "enrolment": "Which workspaces belong to which group, and who enrolled them.",

@@ -197,11 +197,7 @@ class Requests:
         if route.operation in {"answers", "answer"}:
             return self._of_answers(route)
         if route.resource is None:
-            # A file's name holds a hash that nobody knows here.
-            named = {"file": "main.0000000000000000.js"} if route.operation == "asset" else {}
-            return Good(
-                route, ANONYMOUS if route.open_to_all else self.caller, 404 if route is DEFAULT or named else 200, named
-            )
+            return self._of_no_resource(route)
         if route.resource.policy in {"feed", "fleet"}:
             return self._of_feed(route)
         if route.operation in {"release", "dismiss", "release_many"}:
@@ -209,6 +205,17 @@ class Requests:
         if route.within or route.resource.policy == "group":
             return self._of_service(route)
         return self._of_object(route, route.resource)
+
+    def _of_no_resource(self, route: Route) -> Good:
+        if route.operation == "mcp":
+            params = {"name": "connectors", "arguments": {"workspace": str(self.workspace.id)}}
+            message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+            headers = {"mcp-protocol-version": "2025-11-25", "content-type": "application/json", "accept": "*/*"}
+            return Good(route, self.caller, 200, document=message, headers=headers)
+        # A file's name holds a hash that nobody knows here.
+        named = {"file": "main.0000000000000000.js"} if route.operation == "asset" else {}
+        caller = ANONYMOUS if route.open_to_all else self.caller
+        return Good(route, caller, 404 if route is DEFAULT or named else 200, named)
 
     def _of_answers(self, route: Route) -> Good:
         if route.of is not None:

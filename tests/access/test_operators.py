@@ -3,7 +3,6 @@
 Contract, section 3; docs/adr/0053.
 """
 
-from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,30 +13,20 @@ from tests.access.good_requests import CLOSED, Good, Requests, of_routes
 from tests.support.api import ANONYMOUS, READER, Caller, get, person, post, send
 from tests.support.databases import READER as READER_ROLE
 from tests.support.databases import WRITER, Database, FreshDatabase, Statements
+from tests.support.operators import CLAIM, VALUE, noted, operator
 from tests.support.wire import Flushes
 from tests.support.world import Row, World
 from wellspring.database import scope
-from wellspring.models import parents
 from wellspring.models.infrastructure import audit
 from wellspring.resources import AUDIT_ENTRY, AUDITED
-from wellspring.routes import Route
-from wellspring.settings import caller_settings
+from wellspring.routes import MCP_PATH, Route
 
 COMPANIES, GROUPS, WORKSPACES = "/v1/companies", "/v1/workspace-groups", "/v1/workspaces"
-CLAIM, VALUE = "groups", "support"
 READS = tuple(route for route in CLOSED if route.method == "GET" and route.resource is not None)
-WRITES = tuple(route for route in CLOSED if route.method != "GET")
+# What agents ask comes as POST, and only reads: tests/agents/test_operators.py.
+WRITES = tuple(route for route in CLOSED if route.method != "GET" and route.path != MCP_PATH)
 OF_NOBODY = {"provider", "connector"}
-type Noted = list[tuple[str, str, UUID | None, UUID | None]]
-
-
-@pytest.fixture(autouse=True)
-def operators(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("OPERATOR_CLAIM", CLAIM)
-    monkeypatch.setenv("OPERATOR_VALUE", VALUE)
-    caller_settings.cache_clear()
-    yield
-    caller_settings.cache_clear()
+pytestmark = pytest.mark.usefixtures("operators")
 
 
 @pytest.fixture
@@ -52,20 +41,6 @@ def someone(requests: Requests) -> Row:
     row = requests.world.people(workspace)
     requests.world.member(row, workspace, "owner")
     return row
-
-
-def operator(row: Row) -> Caller:
-    return person(row, **{CLAIM: f"[staff {VALUE}]"})
-
-
-def noted(database: Database | FreshDatabase, row: Row) -> Noted:
-    """Return operation, type, resource and workspace of each row that is kept of a person, in their order."""
-    workspaces = parents.workspaces
-    columns = (audit.c.operation, audit.c.resource_type, audit.c.resource_id, workspaces.c.id)
-    of_which = audit.outerjoin(workspaces, workspaces.c.pk == audit.c.workspace_pk)
-    statement = select(*columns).select_from(of_which)
-    statement = statement.where(audit.c.caller == f"person:{row.id}").order_by(audit.c.pk)
-    return [tuple(found) for found in database.owner.execute(statement)]
 
 
 def test_nobody_operates_without_a_token(database: Database, requests: Requests) -> None:

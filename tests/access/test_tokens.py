@@ -188,8 +188,9 @@ def test_what_is_not_the_36_characters_of_rfc_9562_is_nobody(
 def test_what_is_no_list_of_scopes_grants_nothing(requests: Requests, route: Route) -> None:
     good = requests.good(route)
     plain = requests.ask(good.but(caller=service()))
-    # Who has no scope is refused, but where no route is.
-    assert plain.status == (403 if route.resource else 404)
+    # Who has no scope is refused, but where no route is; an agent is told so as its tool's result.
+    assert plain.status == (200 if route.operation == "mcp" else 403 if route.resource else 404)
+    assert route.operation != "mcp" or "system:read" in plain.document["result"]["content"][0]["text"]
     for scope in NO_SCOPES:
         reply = requests.ask(with_claims(good, PROGRAM | {"scope": scope}))
         assert without_id(reply) == without_id(plain), repr(scope)

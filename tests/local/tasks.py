@@ -76,6 +76,9 @@ CHECKS: Mapping[str, Check] = {
     "Who must reconnect soon?": lambda said: _healths(said) == ["consent_expires"],
     "Whose consent has ended?": lambda said: _healths(said) == ["consent_expired"],
     "What would a disconnect lose?": lambda said: said["data"]["attributes"]["live_rows"]["people"]["input"] == 12,
+    "Ask as an agent does ([more](agents.md))": lambda said: (
+        "Payments" in said["result"]["structuredContent"]["summary"]
+    ),
     "Poll for what has changed": lambda said: len(said["data"]) > 10,
     "Is it one customer, one tool, or all of us?": lambda said: said["data"]["type"] == "fleet",
     "What is failing anywhere?": lambda said: {_health(row) for row in said["data"]} <= {"failing"},

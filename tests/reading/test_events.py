@@ -68,7 +68,8 @@ MESSAGES: dict[str, set[str]] = {
 SOURCES = {f"{record.type}_sources": record.type for record in records() if record.is_readable}
 FLEET = ("fleet_retrieve",)
 ANSWERS = ("audit_entry_list", "connector_activity_list", "workspace_connector_impact", *SOURCES)
-OPEN = ("health_check", "openapi_document", "docs_page", "console_page", "console_asset")
+AGENTS = ("agents_mcp",)
+OPEN = ("agents_metadata", "health_check", "openapi_document", "docs_page", "console_page", "console_asset")
 REPLAYED = (
     *PROVENANCE_LISTS,
     *PROVENANCE_ROWS,
@@ -79,6 +80,7 @@ REPLAYED = (
     *MESSAGES,
     *ANSWERS,
     *FLEET,
+    *AGENTS,
     *OPEN,
 )
 
@@ -236,6 +238,18 @@ def identified(world: World, type_: str) -> Row:
     table = table_of(resource_of(type_).table)
     pk = world.database.owner.execute(select(table.c.pk).where(table.c.id == UUID(id_of(type_)))).scalar_one()
     return Row(type_, pk, UUID(id_of(type_)))
+
+
+def test_an_agents_event_is_answered_with_what_it_asks_for(world: World) -> None:
+    assert answered("agents_mcp")["result"]["structuredContent"]["items"] == []
+    load_demo(world.database)
+    (item,) = answered("agents_mcp")["result"]["structuredContent"]["items"]
+    assert (item["name"], item["type"]) == ("Verdier Foods", "workspace")
+
+
+def test_the_metadata_for_agents_name_the_address_that_was_asked(database: Database) -> None:
+    asked = event("agents_metadata")["headers"]["host"]
+    assert answered("agents_metadata")["resource"] == f"https://{asked}/mcp"
 
 
 def test_the_health_event_is_answered_from_the_database(database: Database) -> None:

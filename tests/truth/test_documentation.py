@@ -21,7 +21,7 @@ from tests.sync import test_pruning as pruned_events
 from tests.sync import test_releasing as settled_events
 from tests.writing import test_events as written_events
 from wellspring.resources import FEED_EVENT, SYNC_MESSAGE
-from wellspring.routes import routes
+from wellspring.routes import MCP_PATH, routes
 from wellspring.settings import CallerSettings, PruningSettings, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,12 +88,14 @@ def test_what_is_open_is_declared_open() -> None:
         "GET /docs",
         "GET /console",
         "GET /console/{file}",
+        "GET /.well-known/oauth-protected-resource/mcp",
     }
 
 
 @pytest.mark.parametrize("route", BUT_HEAD, ids=lambda route: route.key)
 def test_only_what_writes_logs_in_as_the_writer(route: Route) -> None:
-    writes = route.method in {"POST", "PATCH", "DELETE"}
+    # What agents ask comes as POST, and only reads.
+    writes = route.method in {"POST", "PATCH", "DELETE"} and route.path != MCP_PATH
     # What is released writes what a queue's consumer writes, and nobody else.
     of_queues = {FEED_EVENT.route: "wellspring_feeder", SYNC_MESSAGE.route: "wellspring_consumer"}
     writer = next((role for start, role in of_queues.items() if route.path.startswith(start)), "wellspring_writer")

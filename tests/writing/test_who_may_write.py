@@ -17,7 +17,7 @@ from tests.support.queue import synced
 from tests.support.world import FEED, Row, World
 from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, MEMBERSHIPS, Tenant, count, tenant, told, without_id
 from wellspring.resources import FEED_EVENT, SYNC_MESSAGE, ledgers
-from wellspring.routes import routes
+from wellspring.routes import MCP_PATH, routes
 
 SCOPES = "system:read sync:write providers:match"
 
@@ -246,8 +246,9 @@ ENROLLING = {
         "POST", f"{GROUPS}/{group.id}/workspaces", caller, draft("workspace_group_workspace", workspace=workspace)
     ),
 }
-# What has a table of its own: these, and the adding of members (tests/writing/test_group_members.py).
-OF_THEIR_OWN = {*ENROLLING, f"POST {MEMBERSHIPS}"}
+# What has a table of its own: these, the adding of members (tests/writing/test_group_members.py), and what agents ask,
+# which only reads (tests/agents).
+OF_THEIR_OWN = {*ENROLLING, f"POST {MEMBERSHIPS}", f"POST {MCP_PATH}"}
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.key)
 
 # ---- who asks --------------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ from wellspring.resources import (
 # `answers`: pages of what no table has, `answer`: one of it (contract, section 7).
 type Service = Literal["answers", "answer", "release", "dismiss", "release_many", "status"]
 type Open = Literal["health", "openapi", "docs", "console", "asset"]
-type Operation = resources.Operation | Service | Open
+type Agents = Literal["mcp", "metadata"]
+type Operation = resources.Operation | Service | Open | Agents
 
 METHODS: Mapping[resources.Operation, str] = {
     "list": "GET",
@@ -203,6 +204,20 @@ OPEN = (
     Route("GET", "/console", "console.page", "console", None, "The ledger, to look at", open_to_all=True),
     Route("GET", "/console/{file}", "console.asset", "asset", None, "A file of the console", open_to_all=True),
 )
+# For agents (contract, section 11): the protocol's endpoint, and where its tokens come from (RFC 9728).
+MCP_PATH = "/mcp"
+AGENTS = (
+    Route("POST", MCP_PATH, "agents.mcp", "mcp", None, "The ledger's answers, for agents"),
+    Route(
+        "GET",
+        f"/.well-known/oauth-protected-resource{MCP_PATH}",
+        "agents.metadata",
+        "metadata",
+        None,
+        "Where tokens for agents come from",
+        open_to_all=True,
+    ),
+)
 
 
 def objects() -> tuple[Resource, ...]:
@@ -213,4 +228,4 @@ def objects() -> tuple[Resource, ...]:
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
     declared = (route for resource in resources.resources() for route in _declared(resource))
-    return (*declared, *_answers(), *SERVICES, *MESSAGES, *FEED, *ALL_WORKSPACES, *OPEN)
+    return (*declared, *_answers(), *SERVICES, *MESSAGES, *FEED, *ALL_WORKSPACES, *AGENTS, *OPEN)

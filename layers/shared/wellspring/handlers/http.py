@@ -60,18 +60,25 @@ class Request:
         event: as API Gateway sent it.
         id: the request's id, in every log line and error object.
         deadline: when it must have been answered.
+        only_reads: whether its route changes nothing, whatever the method.
         also_logged: what the line of its answer says beside the usual.
     """
 
     event: Event
     id: str
     deadline: Deadline
+    only_reads: bool = False
     also_logged: dict[str, object] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
         """The HTTP method."""
         return str(self.event["requestContext"]["http"]["method"])
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether it changes nothing."""
+        return self.only_reads or self.method in SAFE
 
     @property
     def path(self) -> str:
@@ -116,7 +123,7 @@ class Request:
         for name in ("requestContext", "authorizer", "jwt", "claims"):
             claims = claims.get(name) if isinstance(claims, Mapping) else None
         principal = principal_of(claims if isinstance(claims, Mapping) else None, caller_settings())
-        return principal if self.method in SAFE else writing(principal)
+        return principal if self.is_reading else writing(principal)
 
     @property
     def known_principal(self) -> Principal | None:
@@ -186,7 +193,20 @@ def render(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]) -> LambdaHandler:
+type ErrorBody = Callable[[Request, WellspringError], tuple[str, str]]
+
+
+def error_body(request: Request, error: WellspringError) -> tuple[str, str]:
+    """Return the body of a failure and its media type: a JSON:API error document."""
+    return render(error_document(error, request.id)), MEDIA_TYPE
+
+
+def http_handler[Result](
+    operation: Callable[[Request], Plan[Result] | Response],
+    failed: ErrorBody = error_body,
+    *,
+    only_reads: bool = False,
+) -> LambdaHandler:
     """Return the Lambda handler of `operation`.
 
     A request that cannot be understood never reaches for a connection, and the transaction is over before the
@@ -198,6 +218,8 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
     Args:
         operation: turns the request into a plan, or into a response where there is nothing to ask the database;
             raises a `WellspringError` when it cannot.
+        failed: makes the body of a failure, and its media type, where it is no JSON:API document.
+        only_reads: whether the route changes nothing, whatever the method.
     """
     keep_imports()
 
@@ -213,16 +235,16 @@ def http_handler[Result](operation: Callable[[Request], Plan[Result] | Response]
 
     def answered(event: Event, context: object) -> HttpResponse:
         deadline = deadline_of(context, RESERVED_OF_A_REQUEST_SECONDS)
-        request = Request(event, _request_id(event, context), deadline)
+        request = Request(event, _request_id(event, context), deadline, only_reads)
         logger.append_keys(request_id=request.id)
         try:
             planned = operation(request)
             response = _execute(planned, request) if isinstance(planned, Plan) else planned
         except WellspringError as error:
-            return _failure(request, error)
+            return _failure(request, error, failed)
         except Exception as error:  # noqa: BLE001  (the edge: whatever it is, the caller gets an error document)
             logger.error("unexpected exception", extra=describe(error))
-            return _failure(request, InternalError("The request could not be completed."))
+            return _failure(request, InternalError("The request could not be completed."), failed)
         logger.info("answered", extra={"status": int(response.status), **_log_fields(request)})
         return _rendered(response)
 
@@ -248,8 +270,8 @@ def jsonapi_handler[Result](operation: Callable[[Request], Plan[Result] | Respon
 def _execute[Result](plan: Plan[Result], request: Request) -> Response:
     circuit_breaker.raise_if_open()
     try:
-        if request.method in SAFE:
-            result = _read(plan, request)
+        if request.is_reading:
+            result = read(plan.work, request, plan.reading)
         else:
             result = in_transaction(plan.work, request.scope, deadline=request.deadline)
     except TimeExceeded as error:
@@ -271,19 +293,20 @@ def _execute[Result](plan: Plan[Result], request: Request) -> Response:
     return response
 
 
-def _read[Result](plan: Plan[Result], request: Request) -> Result:
+def read[Result](work: Callable[[Transaction], Result], request: Request, reading: Reading | None) -> Result:
+    """Run what only reads for a request, as a GET does. Raises what `in_transaction` raises."""
     token, principal = request.consistency_token, request.known_principal
     if isinstance(principal, Operator):
-        if plan.reading is None:
+        if reading is None:
             raise RuntimeError("an operator reads what no audit entry could tell")
         # What they read is written down, which no reader of the database can do.
-        return operators.read(plan.work, principal, plan.reading, request.deadline)
+        return operators.read(work, principal, reading, request.deadline)
 
     def tell(server: Server) -> None:
         if token is not None:
             request.also_logged["server"] = server
 
-    return on_reader_or_writer(plan.work, request.scope, request.deadline, token, tell)
+    return on_reader_or_writer(work, request.scope, request.deadline, token, tell)
 
 
 def _is_too_large(body: str) -> bool:
@@ -312,12 +335,13 @@ def _log_fields(request: Request) -> dict[str, object]:
     return {"route": request.event.get("routeKey"), **caller, **request.also_logged}
 
 
-def _failure(request: Request, error: WellspringError) -> HttpResponse:
+def _failure(request: Request, error: WellspringError, failed: ErrorBody) -> HttpResponse:
     log = logger.error if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
     codes = sorted({problem.code for problem in error.problems}) if isinstance(error, Problems) else [error.code]
     said = {"status": int(error.status), "code": ", ".join(codes), **_log_fields(request)}
     log("answered", extra=said | error.evidence)
-    return _rendered(Response(render(error_document(error, request.id)), error.status, headers=error.headers))
+    body, media_type = failed(request, error)
+    return _rendered(Response(body, error.status, media_type, error.headers))
 
 
 def _rendered(response: Response) -> HttpResponse:

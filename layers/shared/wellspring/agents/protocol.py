@@ -1,0 +1,213 @@
+"""What is said over `POST /mcp`: JSON-RPC 2.0 as the Model Context Protocol has it, in two revisions.
+
+2026-07-28 has no handshake: each request says its version and what its client can, in `params._meta`, and repeats some
+of it in headers ("Streamable HTTP", "Request Metadata"). 2025-11-25 begins with `initialize`; nothing is remembered of
+it here, because each later request names the revision in a header. Both are answered with one JSON object.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeGuard
+
+from wellspring import strict_json
+from wellspring.jsonapi.values import is_text
+
+STATELESS, WITH_HANDSHAKE = "2026-07-28", "2025-11-25"
+# The newest first.
+REVISIONS = (STATELESS, WITH_HANDSHAKE)
+SERVER = {"name": "wellspring", "title": "Wellspring, the ledger of connections", "version": "1.0.0"}
+MEDIA_TYPE = "application/json"
+
+# JSON-RPC 2.0, section 5.1, and "Error Codes" of the revision 2026-07-28.
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
+HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
+
+# What a client calls a request stands in its answer again.
+LONGEST_ID = 200
+_META = "io.modelcontextprotocol/"
+_ENCODED, _ENCODED_END = "=?base64?", "?="
+
+type Object = dict[str, Any]
+type Id = str | int
+type Header = Callable[[str], str | None]
+
+
+class Refused(Exception):
+    """A message that is answered with an error of JSON-RPC.
+
+    Args:
+        code: JSON-RPC's or the protocol's.
+        message: what is wrong.
+        status: of the HTTP response.
+        id_: the request's; None where it could not be read.
+        data: what a program may want to know of it.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        status: HTTPStatus = HTTPStatus.BAD_REQUEST,
+        *,
+        id_: Id | None = None,
+        data: Object | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status, self.id, self.data = code, message, status, id_, data
+
+    @property
+    def document(self) -> Object:
+        """The error as it is sent."""
+        return error_document(self.id, self.code, self.message, self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that is answered.
+
+    Attributes:
+        id: by which its answer is known.
+        method: what is to be done.
+        params: what with.
+        revision: of the protocol.
+    """
+
+    id: Id
+    method: str
+    revision: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_stateless(self) -> bool:
+        """Whether it is of the revision that has no handshake."""
+        return self.revision == STATELESS
+
+    def result(self, result: Object, **cached: object) -> Object:
+        """Return the answer with a result; `cached` says for how long it may be kept, and by whom."""
+        if self.is_stateless:
+            result = {"resultType": "complete", **result, **cached, "_meta": {f"{_META}serverInfo": SERVER}}
+        return {"jsonrpc": "2.0", "id": self.id, "result": result}
+
+    def unknown_method(self) -> Refused:
+        """Return the refusal of a method that is not there: 404 in the revision that says so."""
+        status = HTTPStatus.NOT_FOUND if self.is_stateless else HTTPStatus.OK
+        return Refused(METHOD_NOT_FOUND, "There is no such method.", status, id_=self.id)
+
+    def invalid(self, message: str) -> Refused:
+        """Return the refusal of parameters."""
+        status = HTTPStatus.BAD_REQUEST if self.is_stateless else HTTPStatus.OK
+        return Refused(INVALID_PARAMS, message, status, id_=self.id)
+
+
+def error_document(id_: Id | None, code: int, message: str, data: Object | None = None) -> Object:
+    """Return an error of JSON-RPC; without `id` where the request's could not be read."""
+    error: Object = {"code": code, "message": message, **({} if data is None else {"data": data})}
+    return {"jsonrpc": "2.0", **({} if id_ is None else {"id": id_}), "error": error}
+
+
+def parse(body: bytes, header: Header) -> Call | None:
+    """Return what a message asks; None for one that is not answered: a notification, or a response.
+
+    Args:
+        body: of the request.
+        header: finds a header by its name in lower case.
+
+    Raises:
+        Refused: it is no message, or not one that this server understands.
+    """
+    message = _message(body)
+    method, id_ = message.get("method"), message.get("id")
+    if method is None and "id" in message and ("result" in message or "error" in message):
+        return None
+    if not isinstance(method, str):
+        raise Refused(INVALID_REQUEST, "The message has no method.")
+    if "id" not in message:
+        _require_known(header("mcp-protocol-version"), None)
+        return None
+    if not _is_id(id_):
+        raise Refused(INVALID_REQUEST, "The id of a request must be a short string or an integer.")
+    params = message.get("params", {})
+    if not isinstance(params, dict):
+        raise Refused(INVALID_PARAMS, "The params must be an object.", id_=id_)
+    return Call(id_, method, _revision(method, params, header, id_), params)
+
+
+def _message(body: bytes) -> Object:
+    try:
+        message = strict_json.loads(body)
+    except ValueError as error:
+        raise Refused(PARSE_ERROR, "The body is not JSON.") from error
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        raise Refused(INVALID_REQUEST, "The body must be one JSON-RPC 2.0 message.")
+    return message
+
+
+def _revision(method: str, params: Object, header: Header, id_: Id) -> str:
+    """Return the revision of a request, which says all that it must. Raises `Refused`."""
+    meta, said = params.get("_meta"), header("mcp-protocol-version")
+    version = meta.get(f"{_META}protocolVersion") if isinstance(meta, dict) else None
+    if method == "initialize" and version is None:
+        return WITH_HANDSHAKE
+    if version is None and said is None:
+        raise Refused(HEADER_MISMATCH, "The header MCP-Protocol-Version is missing.", id_=id_)
+    _require_known(said, id_)
+    if version is None and said == WITH_HANDSHAKE:
+        return WITH_HANDSHAKE
+    _require_stateless(method, params, version, header, id_)
+    return STATELESS
+
+
+def _is_id(id_: object) -> TypeGuard[Id]:
+    if isinstance(id_, str):
+        return len(id_) <= LONGEST_ID and is_text(id_)
+    return isinstance(id_, int) and not isinstance(id_, bool)
+
+
+def _require_known(version: object, id_: Id | None) -> None:
+    if version is not None and version not in REVISIONS:
+        data = {"supported": list(REVISIONS), "requested": version if _is_id(version) else ""}
+        raise Refused(UNSUPPORTED_VERSION, "Unsupported protocol version", id_=id_, data=data)
+
+
+def _require_stateless(method: str, params: Mapping[str, Any], version: object, header: Header, id_: Id) -> None:
+    """Let through a request that says all that one without a handshake must, in its body and in its headers."""
+    meta = params.get("_meta")
+    if not isinstance(meta, dict) or version is None:
+        raise Refused(INVALID_PARAMS, f"The params must have _meta with {_META}protocolVersion.", id_=id_)
+    if header("mcp-protocol-version") != version:
+        raise Refused(HEADER_MISMATCH, "The header MCP-Protocol-Version is not the version of the body.", id_=id_)
+    _require_known(version, id_)
+    if version != STATELESS:
+        raise Refused(INVALID_PARAMS, f"The revision {version} has no version in _meta.", id_=id_)
+    if not isinstance(meta.get(f"{_META}clientCapabilities"), dict):
+        raise Refused(INVALID_PARAMS, f"The _meta must have {_META}clientCapabilities.", id_=id_)
+    if header("mcp-method") != method:
+        raise Refused(HEADER_MISMATCH, "The header Mcp-Method is not the method of the body.", id_=id_)
+    if method == "tools/call" and _decoded(header("mcp-name")) != params.get("name"):
+        raise Refused(HEADER_MISMATCH, "The header Mcp-Name is not the name of the body.", id_=id_)
+
+
+def _decoded(value: str | None) -> str | None:
+    """Return a header's value, of which what is no plain ASCII comes in base64 ("Value Encoding")."""
+    if value is None or not (value.startswith(_ENCODED) and value.endswith(_ENCODED_END)):
+        return value
+    try:
+        return base64.b64decode(value[len(_ENCODED) : -len(_ENCODED_END)], validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
+def initialized(call: Call, instructions: str) -> Object:
+    """Return the answer to `initialize`: of the revision that has it."""
+    capabilities: Object = {"tools": {"listChanged": False}}
+    said = {"protocolVersion": WITH_HANDSHAKE, "capabilities": capabilities, "serverInfo": SERVER}
+    return call.result({**said, "instructions": instructions})
+
+
+def discovered(call: Call, instructions: str, kept: Mapping[str, object]) -> Object:
+    """Return the answer to `server/discover`; `kept` says for how long it may be kept, and by whom."""
+    said: Object = {"supportedVersions": list(REVISIONS), "capabilities": {"tools": {"listChanged": False}}}
+    return call.result({**said, "instructions": instructions}, **kept)

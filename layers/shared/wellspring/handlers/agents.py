@@ -1,0 +1,197 @@
+"""`POST /mcp` and its metadata: agents ask what HTTP answers, for the same caller (contract, section 11)."""
+
+import os
+import re
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from wellspring.agents import protocol
+from wellspring.agents.asking import Asker, Object, Unclear, quoted
+from wellspring.agents.protocol import Call, Refused
+from wellspring.agents.questions import BY_NAME, TOOLS
+from wellspring.agents.tools import INSTRUCTIONS, Answer, Tool, fitted, unclear
+from wellspring.database import Transaction
+from wellspring.database.circuit_breaker import circuit_breaker
+from wellspring.errors import Problems, TimeExceeded, Unauthorized, WellspringError
+from wellspring.handlers.http import LambdaHandler, Request, Response, error_body, http_handler, read, render
+from wellspring.jsonapi.body import MAX_BODY_BYTES
+from wellspring.routes import MCP_PATH
+from wellspring.services.operators import Reading
+
+# What does not depend on who asks, and changes with a release only.
+KEPT = {"ttlMs": 3_600_000, "cacheScope": "public"}
+# A host and its port (RFC 9110, section 7.2), which stand in links.
+_HOST = re.compile(r"[\w.\-]{1,253}(:\d{1,5})?", re.ASCII)
+# What a client accepts that takes an answer of JSON.
+_ANY = frozenset({"application/json", "application/*", "*/*"})
+
+
+def mcp() -> LambdaHandler:
+    """Return the handler of `POST /mcp`.
+
+    Who calls is asked first; then whether the request comes from a page that may call, and whether it is a message.
+    What a tool is refused is told to who asked, as the tool's result: they may ask for something else. What fails
+    otherwise is an error of JSON-RPC, with the status that HTTP has for it.
+    """
+    tools = [tool.declaration for tool in TOOLS]
+
+    def operation(request: Request) -> Response:
+        _ = request.principal
+        try:
+            _check_origin(request)
+            _check_media(request)
+            call = protocol.parse(request.body, request.header)
+            if call is None:
+                return Response(status=HTTPStatus.ACCEPTED)
+            request.also_logged.update(method=call.method if call.method in METHODS else "", revision=call.revision)
+            return _json(_answer(request, call, tools))
+        except Refused as refused:
+            request.also_logged["code"] = str(refused.code)
+            return _json(refused.document, refused.status)
+
+    return http_handler(operation, _error_body, only_reads=True)
+
+
+METHODS = frozenset({"initialize", "ping", "server/discover", "tools/list", "tools/call"})
+
+
+def _answer(request: Request, call: Call, tools: list[Object]) -> Object:
+    match call.method:
+        case "initialize" if not call.is_stateless:
+            return protocol.initialized(call, INSTRUCTIONS)
+        case "ping" if not call.is_stateless:
+            return call.result({})
+        case "server/discover" if call.is_stateless:
+            return protocol.discovered(call, INSTRUCTIONS, KEPT)
+        case "tools/list":
+            if "cursor" in call.params:
+                raise call.invalid("There is no such cursor: all tools are on one page.")
+            return call.result({"tools": tools}, **KEPT)
+        case "tools/call":
+            return _called(request, call)
+    raise call.unknown_method()
+
+
+def _called(request: Request, call: Call) -> Object:
+    name, arguments = call.params.get("name"), call.params.get("arguments", {})
+    tool = BY_NAME.get(name) if isinstance(name, str) else None
+    if tool is None:
+        raise call.invalid(f"Unknown tool: {quoted(name)}. There are {', '.join(BY_NAME)}.")
+    if not isinstance(arguments, dict):
+        raise call.invalid("The arguments must be an object.")
+    request.also_logged["tool"] = tool.name
+    problems = tool.problems(arguments)
+    if problems:
+        return _failed(request, call, "INVALID_ARGUMENTS", " ".join(problems))
+    return _asked(request, call, tool, arguments)
+
+
+def _asked(request: Request, call: Call, tool: Tool, arguments: Object) -> Object:
+    def run[Result](work: Callable[[Transaction], Result], reading: Reading) -> Result:
+        circuit_breaker.raise_if_open()
+        return read(work, request, reading)
+
+    asker = Asker(request.principal, run, _base(request))
+    try:
+        answer: Answer = tool.ask(asker, arguments)
+    except Unclear as error:
+        content = unclear(error)
+        request.also_logged["code"] = "UNCLEAR"
+        return _told(call, content, is_error=not error.choices)
+    except TimeExceeded:
+        return _failed(request, call, "TIME_EXCEEDED", "It takes longer than it may. Ask for less: fewer days, a size.")
+    except WellspringError as error:
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        return _failed(request, call, error.code, _detail(error))
+    return _told(call, fitted(answer, partial(_size_of, call)))
+
+
+def _told(call: Call, content: Object, *, is_error: bool = False) -> Object:
+    """Return the result that tells a content; its text says the same, for clients that read nothing else."""
+    result: Object = {"content": [{"type": "text", "text": render(content)}], "structuredContent": content}
+    return call.result(result | {"isError": is_error})
+
+
+def _size_of(call: Call, content: Object) -> int:
+    return len(render(_told(call, content)).encode())
+
+
+def _failed(request: Request, call: Call, code: str, detail: str) -> Object:
+    request.also_logged["code"] = code
+    return call.result({"content": [{"type": "text", "text": f"{code}: {detail}"}], "isError": True})
+
+
+def _detail(error: WellspringError) -> str:
+    problems = error.problems if isinstance(error, Problems) else (error,)
+    return " ".join(problem.detail for problem in problems)
+
+
+def _error_body(request: Request, error: WellspringError) -> tuple[str, str]:
+    """Return what is told of a failure: as JSON-RPC, but to who did not say who they are."""
+    if isinstance(error, Unauthorized):
+        return error_body(request, error)
+    try:
+        call = protocol.parse(request.body, request.header)
+    except (Refused, WellspringError):
+        call = None
+    id_ = None if call is None else call.id
+    document = protocol.error_document(id_, protocol.INTERNAL, error.detail, {"code": error.code, "id": request.id})
+    return render(document), protocol.MEDIA_TYPE
+
+
+def _json(document: Object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(render(document), status, protocol.MEDIA_TYPE)
+
+
+def _check_media(request: Request) -> None:
+    """Let through who sends JSON, not too much of it, and takes it. Raises `Refused`."""
+    sent = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    if sent != protocol.MEDIA_TYPE:
+        detail = f"The body must be {protocol.MEDIA_TYPE}."
+        raise Refused(protocol.INVALID_REQUEST, detail, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    accepted = {each.partition(";")[0].strip().lower() for each in (request.header("accept") or "*/*").split(",")}
+    if not accepted & _ANY:
+        detail = f"Answers are {protocol.MEDIA_TYPE}."
+        raise Refused(protocol.INVALID_REQUEST, detail, HTTPStatus.NOT_ACCEPTABLE)
+    if len(request.body) > MAX_BODY_BYTES:
+        detail = f"The body may have {MAX_BODY_BYTES:,} bytes."
+        raise Refused(protocol.INVALID_REQUEST, detail, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+def _check_origin(request: Request) -> None:
+    """Let through what no page sent, or one of an origin that may call: "Servers MUST validate the Origin header".
+
+    That is the API's own over TLS, which no rebound name can be, or one of CORS_ORIGINS.
+    """
+    origin = request.header("origin")
+    own = f"https://{request.event['requestContext'].get('domainName', '')}"
+    allowed = {own, *os.environ.get("CORS_ORIGINS", "").split(",")} - {"", "https://"}
+    if origin is not None and origin not in allowed:
+        raise Refused(protocol.INVALID_REQUEST, "Pages of this origin may not call.", HTTPStatus.FORBIDDEN)
+
+
+def _base(request: Request) -> str:
+    """Return where the API is for who asks, without a slash at its end; empty where that cannot be read."""
+    host = request.header("host") or str(request.event["requestContext"].get("domainName", ""))
+    scheme = "http" if request.header("x-forwarded-proto") == "http" else "https"
+    return f"{scheme}://{host}" if _HOST.fullmatch(host) else ""
+
+
+def metadata() -> LambdaHandler:
+    """Return the handler of `GET /.well-known/oauth-protected-resource/mcp`: RFC 9728, section 3."""
+    issuer = os.environ.get("ISSUER", "")
+
+    def operation(request: Request) -> Response:
+        document: dict[str, Any] = {
+            "resource": f"{_base(request)}{MCP_PATH}",
+            "resource_name": protocol.SERVER["title"],
+            "authorization_servers": [issuer],
+            "bearer_methods_supported": ["header"],
+            "resource_documentation": f"{_base(request)}/docs",
+        }
+        return _json(document)
+
+    return http_handler(operation)

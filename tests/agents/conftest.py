@@ -1,0 +1,124 @@
+"""How the tests of this folder ask: messages of the protocol, given to the function as the gateway does."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.api import Caller, Reply, call, person
+from tests.support.world import Row, World
+from wellspring.agents.protocol import STATELESS, WITH_HANDSHAKE
+
+JSON = "application/json"
+META = {
+    "io.modelcontextprotocol/protocolVersion": STATELESS,
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+def send(caller: Caller, message: Any, **headers: str) -> Reply:
+    """Give a message to the function, as it is; a header's name is written with underscores, an empty one left out."""
+    usual = {"accept": f"{JSON}, text/event-stream", "content-type": JSON}
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    body = message if isinstance(message, str) else json.dumps(message)
+    return call("POST", "/mcp", caller, body=body, headers=usual | given)
+
+
+def ask(caller: Caller, method: str, params: Mapping[str, Any] | None = None, **headers: str) -> Reply:
+    """Send a request of the revision without a handshake, as it should be but for `headers`."""
+    said = dict(params or {})
+    usual = {"mcp_protocol_version": STATELESS, "mcp_method": method}
+    usual |= {"mcp_name": said["name"]} if "name" in said else {}
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": said | {"_meta": META}}
+    return send(caller, message, **usual | headers)
+
+
+def ask_with_handshake(caller: Caller, method: str, params: Mapping[str, Any] | None = None) -> Reply:
+    """Send a request of the revision with a handshake."""
+    message = {"jsonrpc": "2.0", "id": "a", "method": method, "params": dict(params or {})}
+    return send(caller, message, mcp_protocol_version=WITH_HANDSHAKE)
+
+
+def use(caller: Caller, tool: str, **arguments: object) -> Any:
+    """Use a tool; return its result."""
+    reply = ask(caller, "tools/call", {"name": tool, "arguments": arguments})
+    assert reply.status == 200, reply.body
+    return reply.document["result"]
+
+
+def told(caller: Caller, tool: str, **arguments: object) -> Any:
+    """Use a tool; return the structured content of an answer that is no error."""
+    result = use(caller, tool, **arguments)
+    assert not result["isError"], result
+    assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
+    return result["structuredContent"]
+
+
+DAY = datetime(2026, 5, 31, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A tenant with something of each kind in it."""
+
+    world: World
+    owner: Row
+    caller: Caller
+    stranger: Caller
+    workspace: Row
+    company: Row
+    connection: Row
+    group: Row
+
+
+@pytest.fixture
+def ledger(world: World) -> Ledger:
+    """A workspace whose bank brought a company in, in a run that came whole, and has a message that failed."""
+    workspace, elsewhere = world.workspace("Verdier Foods"), world.workspace("Elsewhere")
+    owner, outsider = world.people(workspace, "Claire Verdier"), world.people(elsewhere, "Eve Outsider")
+    world.member(owner, workspace, "owner")
+    world.member(outsider, elsewhere, "owner")
+    bank = world.connector("Qonto Bank")
+    connection = world.workspace_connector(workspace, bank)
+    company = world.company(workspace, "Alder Trading")
+    world.provenance(company, connection)
+    world.message(connection, workspace, "parked", reason="unknown_record")
+    world.run(connection, workspace, state="complete", started_at=DAY - timedelta(days=1), occurred_at=DAY)
+    world.choose(workspace, world.provider("stripe", category="payments"), is_selected=True, is_matched=True)
+    group = world.group(owner, "Verdier Group")
+    world.group_member(owner, group, "owner")
+    world.enrol(group, workspace, owner)
+    return Ledger(world, owner, person(owner), person(outsider), workspace, company, connection, group)
+
+
+def by_id(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """Return arguments that name what the tenant has by its id, for each tool."""
+    workspace, connector = str(ledger.workspace.id), str(ledger.connection.id)
+    return {
+        "find": {"name": "Qonto", "workspace": workspace},
+        "sources": {"record": str(ledger.company.id)},
+        "connectors": {"workspace": workspace},
+        "failures": {"workspace": workspace},
+        "runs": {"workspace": workspace, "day": "2026-05-31"},
+        "activity": {"workspace": workspace},
+        "impact": {"connector": connector},
+        "providers": {"workspace": workspace},
+        "groups": {"group": str(ledger.group.id)},
+    }
+
+
+BY_NAMES: dict[str, dict[str, Any]] = {
+    "find": {"name": "alder"},
+    "sources": {"record": "Alder Trading"},
+    "connectors": {"workspace": "verdier foods"},
+    "failures": {"connector": "Qonto Bank"},
+    "runs": {"connector": "Qonto Bank", "day": "2026-05-31"},
+    "activity": {"connector": "Qonto Bank", "by": "day"},
+    "impact": {"connector": "qonto"},
+    "providers": {"workspace": "Verdier Foods"},
+    "groups": {"group": "Verdier Group"},
+}
