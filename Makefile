@@ -2,7 +2,7 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release recount mend-times test long check first computing waiting lint types imports template price worlds mutations outside pooler unpipelined \
+.PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release recount mend-times test long check quick-checks cpu-bound-checks io-bound-checks lint types imports template new-type-cost property-tests mutations outside pooler unpipelined \
 	contract abuse openapi message-schema golden events docs pictures bench sam-test sam-image sam-invoke clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
@@ -69,15 +69,15 @@ long: dev-venv ## Those of them that take long: the stack stopped and started, s
 
 # CI runs the second and the third list side by side: the one computes, the other waits for containers, browsers and
 # processes. Of the last it takes some for each commit.
-FIRST := lint types imports template
-COMPUTING := test contract
-WAITING := sam-test outside abuse
-IN_TURN := long worlds mutations pooler unpipelined price
+QUICK := lint types imports template
+CPU_BOUND := test contract
+IO_BOUND := sam-test outside abuse
+IN_TURN := long property-tests mutations pooler unpipelined new-type-cost
 
-check: $(FIRST) $(COMPUTING) $(WAITING) $(IN_TURN) ## Every gate of CI
-first: $(FIRST)
-waiting: $(WAITING)
-computing: $(COMPUTING)
+check: $(QUICK) $(CPU_BOUND) $(IO_BOUND) $(IN_TURN) ## Every gate of CI
+quick-checks: $(QUICK)
+io-bound-checks: $(IO_BOUND)
+cpu-bound-checks: $(CPU_BOUND)
 
 openapi: stack-venv ## Write docs/openapi.json, and the file that the layer serves, from the declarations
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m local.openapi
@@ -150,10 +150,10 @@ sam-test: dev-venv sam-venv ## Every function in Lambda's own runtime, where Doc
 		echo "sam-test is skipped: $$found"; \
 	fi
 
-price: dev-venv ## What one more record type, attribute or reason costs by hand: declares it in a copy, whose tests run
+new-type-cost: dev-venv ## What one more record type, attribute or reason costs by hand: declares it in a copy, whose tests run
 	@$(PYTHON_IN) -m pytest -m price tests/declaring $(ARGS)
 
-worlds: dev-venv
+property-tests: dev-venv
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m worlds $(ARGS)
 
 mutations: dev-venv

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import literal_column
 
 from tests.reading.conftest import Tenant, tenant
 from tests.support.api import READER, Caller, get
@@ -24,16 +23,10 @@ CROWD = 20_000
 @contextmanager
 def capped() -> Iterator[None]:
     """Tell answers from so few rows."""
-    statements = (sole._examined_statement, sole._sole_statement)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "MAX_SOURCE_ROWS", CAP)
-        patch.setattr(sole, "_MOST", literal_column(str(CAP)))
-        patch.setattr(sole, "_MORE", literal_column(str(CAP + 1)))
-        for statement in statements:
-            statement.cache_clear()
+        patch.setattr(sole, "MAX_EXAMINED", CAP)
         yield
-    for statement in statements:
-        statement.cache_clear()
 
 
 def crowded(world: World, rows: int) -> Tenant:

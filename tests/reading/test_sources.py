@@ -6,14 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import literal_column, text
+from sqlalchemy import text
 
 from tests.reading.conftest import Tenant, tenant
 from tests.reading.test_activity import sums, walk
 from tests.support.api import READER, get, service
 from tests.support.databases import Database, Statements
 from tests.support.world import Row, World
-from wellspring.queries import MAX_EXAMINED
 from wellspring.repositories.answers import sole, sources
 from wellspring.resources import records, resource_of
 
@@ -239,20 +238,11 @@ def test_a_connector_that_is_gone_or_foreign_or_nobodys_has_no_impact(
     assert {(reply.status, *reply.codes) for reply in told} == {(404, "WORKSPACE_CONNECTOR_NOT_FOUND")}
 
 
-def looks_at(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    """Let no more rows of a connector be looked at."""
-    monkeypatch.setattr(sole, "_MOST", literal_column(str(rows)))
-    monkeypatch.setattr(sole, "_MORE", literal_column(str(rows + 1)))
-    for statement in (sole._examined_statement, sole._sole_statement):
-        statement.cache_clear()
-
-
 @pytest.mark.usefixtures("shared")
 def test_of_more_rows_than_are_looked_at_the_newest_are(ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks_at(monkeypatch, 3)
+    monkeypatch.setattr(sole, "MAX_EXAMINED", 3)
     said = impact(ours.connector, ours.caller)["attributes"]
     monkeypatch.undo()
-    looks_at(monkeypatch, MAX_EXAMINED)
     assert (said["sole_source"]["company"], said["examined"], said["is_capped"]) == (3, 3, True)
     assert said["live_rows"] == sums(company=(8, 1))
 
@@ -275,14 +265,13 @@ def test_a_walk_meets_each_record_that_nobody_else_brings_in_once_and_back_again
 def test_a_page_that_looks_at_fewer_rows_is_short_and_leads_on_until_the_end(
     ours: Tenant, shared: dict[str, list[Row]], monkeypatch: pytest.MonkeyPatch, looked: int
 ) -> None:
-    looks_at(monkeypatch, looked)
+    monkeypatch.setattr(sole, "MAX_EXAMINED", looked)
     found = walk(f"{alone(ours.connector)}&page[size]=5", ours.caller)
     pages = [get(f"{alone(ours.connector)}&page[size]=5", ours.caller)]
     while pages[-1].document["links"]["next"]:
         pages.append(get(pages[-1].document["links"]["next"], ours.caller))
     back = walk(pages[-1].document["links"]["self"], ours.caller, "prev")
     monkeypatch.undo()
-    looks_at(monkeypatch, MAX_EXAMINED)
     assert found == [str(each.id) for each in shared["sole"]]
     assert max(len(page.data) for page in pages) <= looked
     assert back == found

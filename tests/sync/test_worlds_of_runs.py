@@ -1,6 +1,6 @@
 """Random schedules of runs: what each snapshot ended, beside a rule that is written apart (contract, section 5).
 
-`RUN_SCHEDULES=10000 make worlds ARGS=tests/sync/test_worlds_of_runs.py` draws more, `WORLDS_SEED=7` others;
+`RUN_SCHEDULES=10000 make property-tests ARGS=tests/sync/test_worlds_of_runs.py` draws more, `WORLDS_SEED=7` others;
 `RUN_FIRST_SCHEDULE=72 RUN_SCHEDULES=1` is that one alone. Time is counted in hours: what happens in one is seconds
 apart, and clocks are off by minutes, so that the five minutes decide nothing here.
 """

@@ -148,9 +148,7 @@ class Visibility:
     def workspace(self, pk: str, *, leads: bool = False) -> str:
         """Return the condition that the caller sees the workspace that `pk` points to.
 
-        Args:
-            pk: which.
-            leads: whether the rows are found by it: nothing that a request names leaves few of them.
+        Where it `leads`, the rows are found by it: nothing that a request names leaves few of them.
         """
         if not self._person:
             return IS_THERE.format(pk=pk, claim=f" AND {CLAIM}" if self._claimed else "")
@@ -198,13 +196,7 @@ OFFSET 0
 
 
 def asked_about(table: Table, ids: str, *columns: str) -> str:
-    """Return the query of the rows of `table` that have these ids (`ASKED_ABOUT`).
-
-    Args:
-        table: which.
-        ids: an array of public ids.
-        columns: what is wanted of a row beside its `pk`, `id` and `workspace_pk`.
-    """
+    """Return the query of the rows of `table` that have the ids of an array, with these columns (`ASKED_ABOUT`)."""
     keys = (f"coalesce(row.{name}, 0) AS {name}" for name in ("pk", "workspace_pk") if name in table.c)
     shown = ", ".join((*keys, *(f"row.{name}" for name in columns)))
     return ASKED_ABOUT.format(columns=shown, ids=ids, table=table)

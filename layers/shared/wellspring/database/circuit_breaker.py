@@ -2,15 +2,12 @@
 
 import time
 
+from wellspring.database.sqlstate import NOT_NOW
 from wellspring.errors import DatabaseAway
 
 
 class CircuitBreaker:
-    """Knows whether a server was waited for in vain a moment ago; one for each process.
-
-    Attributes:
-        seconds: how long it stays open.
-    """
+    """Knows for so many seconds that a server was waited for in vain; one for each process."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -35,7 +32,7 @@ class CircuitBreaker:
         For whoever answers to somebody who waits; the queue's consumer has time, and tries.
         """
         if self.is_open:
-            raise DatabaseAway("The database does not answer at the moment; nothing was changed.")
+            raise DatabaseAway(NOT_NOW)
 
 
 # As long as `Retry-After` says.

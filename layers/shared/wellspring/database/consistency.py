@@ -25,11 +25,7 @@ _at_reader: ContextVar[bool] = ContextVar("at_reader", default=False)
 
 
 class Noted:
-    """What the transactions of an invocation gave.
-
-    Attributes:
-        token: the latest token; None where nothing was committed.
-    """
+    """The latest token that the transactions of an invocation gave; None where nothing was committed."""
 
     token: str | None = None
 

@@ -66,12 +66,8 @@ def tls(config: Settings) -> ssl.SSLContext | None:
 def connect(config: Settings, plan_cache: PlanCache | None = None, certified: str = "") -> PipelinedConnection:
     """Open one connection, within `CONNECT_SECONDS` and what the deadline leaves.
 
-    Args:
-        config: where, and as whom.
-        plan_cache: that of its engine.
-        certified: the name that the server's certificate is for, where it is not `config.db_host`.
-
-    Raises pg8000's `InterfaceError` or `DatabaseError`.
+    `certified` is the name that the server's certificate is for, where it is not `config.db_host`. Raises pg8000's
+    `InterfaceError` or `DatabaseError`.
     """
     left = seconds_left()
     with within(Deadline(CONNECT_SECONDS if left is None else min(CONNECT_SECONDS, left))):

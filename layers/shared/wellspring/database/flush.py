@@ -38,12 +38,9 @@ def value_row(result: Result) -> ValueRow | None:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a flush.
+    """One statement of a flush, and its values: once, no list of them.
 
-    Attributes:
-        statement: whatever `Connection.execute` takes, or one that is compiled; a text holds one statement, and does
-            not depend on the values.
-        parameters: its values, once; no list of them.
+    It is whatever `Connection.execute` takes, or compiled; its text holds one statement, whatever the values.
     """
 
     statement: Executable | Compiled
@@ -68,12 +65,7 @@ def _compiled(statement: Executable) -> Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Query[Value]:
-    """One statement that reads, and what its result says.
-
-    Attributes:
-        statement: the statement.
-        read: takes the result and returns what it says.
-    """
+    """One statement that reads, and what takes its result and returns what that says."""
 
     statement: Statement
     read: Callable[[Result], Value]

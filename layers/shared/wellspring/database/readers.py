@@ -33,14 +33,8 @@ def read[Result](
     it is behind, away, in conflict with what it replays or without what a migration made, the writer is asked for in
     the time that is left. Not so what took its time on the reader: it would take it once more.
 
-    Args:
-        work: as `in_transaction` takes it.
-        scope: as `in_transaction` takes it.
-        deadline: of both together.
-        token: what the read must see; None for all that there is.
-        tell: is told which of them is asked, before it is.
-
-    Raises what `in_transaction` raises.
+    `deadline` is that of both together; `token` is what the read must see, None for all that there is; `tell` is told
+    which of them is asked, before it is. The rest is `in_transaction`'s, which says what is raised, too.
     """
     if token is not None and has_reader() and not absence.is_open:
         tell("reader")

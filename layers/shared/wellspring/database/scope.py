@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -16,7 +17,7 @@ from wellspring.database.consistency import is_at_reader, noted
 from wellspring.database.deadline import Deadline, within
 from wellspring.database.engine import engine, reader_engine
 from wellspring.database.session import WireStatement, session_of
-from wellspring.database.sqlstate import AGAIN, STALE, has_state, is_silent, translate
+from wellspring.database.sqlstate import AGAIN, STALE, TOO_SLOW, has_state, is_silent, translate
 from wellspring.errors import OutcomeUnknown, TimeExceeded, WellspringError
 
 type Transaction = Connection
@@ -91,7 +92,7 @@ class _Limits:
         """Return what tells the server, unless it knows. Raises `TimeExceeded` where the time is over."""
         left = self._deadline.seconds - ENDING_SECONDS
         if left <= 0:
-            raise TimeExceeded("The request took longer than it may; nothing was changed.")
+            raise TimeExceeded(TOO_SLOW)
         allowed = min(left, LONGEST_STATEMENT_SECONDS)
         self.sending()
         if self._told is not None and self._told - allowed <= DRIFT_SECONDS:
@@ -133,19 +134,18 @@ def in_transaction[Result](
         WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
     """
     limits = None if deadline is None else _Limits(scope or "", deadline)
-    if not is_read:
-        work = noted(work)
+    once = partial(_once, work if is_read else noted(work), scope, limits, is_read=is_read, trace=trace)
     with within(deadline):
         try:
             try:
-                result = _once(work, scope, limits, is_read=is_read, trace=trace)
+                result = once()
             except DBAPIError as error:
                 passing = (*STALE, *AGAIN) if is_read else STALE
                 may_pass = error.connection_invalidated or has_state(error, passing)
                 # What a reader cannot do the writer is asked for, at once (`readers`).
                 if is_silent(error) or not may_pass or is_at_reader():
                     raise
-                result = _once(work, scope, limits, is_read=is_read, trace=trace)
+                result = once()
         except DBAPIError as error:
             if is_silent(error):
                 circuit_breaker.record_timeout()

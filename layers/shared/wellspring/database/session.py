@@ -47,10 +47,6 @@ BEGIN_TRACED = WireStatement("begin isolation level repeatable read")
 COMMIT = WireStatement("commit")
 
 
-def _nothing() -> None:
-    return None
-
-
 class Session:
     """The transactions of one connection.
 
@@ -79,7 +75,7 @@ class Session:
         """
         self._is_read = is_read
         self._begin_read = BEGIN_TRACED if is_traced else BEGIN_READ
-        self._in_front: Callable[[], WireStatement | None] = _nothing
+        self._in_front: Callable[[], WireStatement | None] = lambda: None
         self._ahead.clear()
 
     def in_front_of_each(self, in_front: Callable[[], WireStatement | None]) -> None:
@@ -151,7 +147,7 @@ class Session:
 
     def _flush(self, parts: Sequence["Part"], *, is_last: bool = False) -> None:
         due = self._due()
-        end = [self._connection.part(COMMIT, describe=False)] if is_last and self._ends_with_its_last else []
+        end = [self._connection.part(COMMIT, describe=False)] if is_last and self._reading else []
         try:
             self._exchange([*due, *parts, *end])
         except pg8000.Error as error:
@@ -161,10 +157,6 @@ class Session:
                 # Of the connection, or of what was ahead of them.
                 parts[0].context.error = error
             raise
-
-    @property
-    def _ends_with_its_last(self) -> bool:
-        return self._reading
 
     def _due(self) -> list["Part"]:
         """Return what comes before the next statement: BEGIN, unless in a transaction, and what is ahead of it."""
@@ -176,8 +168,7 @@ class Session:
             # In a transaction of its own, where nobody has said for whom it is asked.
             raise RuntimeError("the transaction has ended with what was said to be its last statement")
         # May raise; then nothing is begun.
-        in_front = self._in_front()
-        due = [*([] if in_front is None else [in_front]), *self._ahead]
+        due = [each for each in (self._in_front(), *self._ahead) if each is not None]
         self._ahead.clear()
         if not connection.autocommit and not connection.in_transaction:
             self._reading = self._is_read

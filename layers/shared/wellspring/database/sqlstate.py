@@ -5,16 +5,7 @@ pg8000 keeps the server's fields in `exc.orig.args[0]`: `C` is the SQLSTATE, `n`
 
 from sqlalchemy.exc import DBAPIError
 
-from wellspring.errors import (
-    AlreadyExists,
-    DatabaseAway,
-    DatabaseBusy,
-    InternalError,
-    SchemaValidationError,
-    ServiceUnavailable,
-    TimeExceeded,
-    WellspringError,
-)
+from wellspring import errors
 from wellspring.resources import resources
 
 # Classes and codes from Postgres's appendix A. The connection is of no more use after these:
@@ -73,13 +64,11 @@ def is_silent(error: DBAPIError) -> bool:
     return cause is not None and cause.errno is None
 
 
-def translate(error: DBAPIError, *, within_timeout: bool = False) -> WellspringError:
+def translate(error: DBAPIError, *, within_timeout: bool = False) -> errors.WellspringError:
     """Return what the caller may know of `error`; the SQLSTATE, the constraint and the cause go to the log with it.
 
-    Args:
-        error: what SQLAlchemy raised.
-        within_timeout: whether the statement had not run for as long as it may. What ended then was ended by somebody,
-            and may come again; what took its time would take it again.
+    `within_timeout`: the statement had not run for as long as it may. What ended then was ended by somebody, and may
+    come again; what took its time would take it again.
     """
     translated = _translate(error, sqlstate(error), within_timeout=within_timeout)
     translated.evidence = {"sqlstate": sqlstate(error), "constraint": constraint(error), "cause": _cause(error)}
@@ -92,19 +81,21 @@ def _cause(error: DBAPIError) -> str:
     return str(getattr(cause, "verify_message", "") or type(cause).__name__) if isinstance(cause, OSError) else ""
 
 
-def _translate(error: DBAPIError, state: str, *, within_timeout: bool) -> WellspringError:
+def _translate(error: DBAPIError, state: str, *, within_timeout: bool) -> errors.WellspringError:
     if error.connection_invalidated or not state or state.startswith(AWAY):
         # No SQLSTATE: the driver could not connect, or lost the connection.
-        return DatabaseAway(NOT_NOW)
+        return errors.DatabaseAway(NOT_NOW)
     if state in {BUSY, ENDED}:
-        return DatabaseBusy(NOT_NOW) if state == BUSY or within_timeout else TimeExceeded(TOO_SLOW)
+        return errors.DatabaseBusy(NOT_NOW) if state == BUSY or within_timeout else errors.TimeExceeded(TOO_SLOW)
     if state.startswith(AGAIN):
-        return ServiceUnavailable(NOT_NOW)
+        return errors.ServiceUnavailable(NOT_NOW)
     if state.startswith(UNHOLDABLE):
-        return SchemaValidationError("A value is outside what can be stored.")
+        return errors.SchemaValidationError("A value is outside what can be stored.")
     if state == UNIQUE_VIOLATION:
         violated = constraint(error)
         for resource in resources():
             if resource.unique and resource.unique == violated:
-                return AlreadyExists(f"There is such a live {resource.name} already.", resource_type=resource.type)
-    return InternalError("The request could not be completed.")
+                return errors.AlreadyExists(
+                    f"There is such a live {resource.name} already.", resource_type=resource.type
+                )
+    return errors.InternalError("The request could not be completed.")

@@ -23,18 +23,9 @@ UNACKNOWLEDGED_MILLISECONDS = 3000
 def dial(host: str, port: int, tls: ssl.SSLContext | None, certified: str = "") -> socket.socket:
     """Return a socket that leads to a server, past its handshake.
 
-    pg8000 would leave a socket open whose handshake failed. It takes no longer than `deadline.within` allows: one
-    address of several that is silent leaves the others their share of the time.
-
-    Args:
-        host: the server's name; its certificate must be for it, or for `certified`.
-        port: TCP port.
-        tls: verifies the certificate; None to speak in the clear.
-        certified: the name that the certificate must be for instead.
-
-    Raises:
-        OSError: the server is not there, speaks no TLS, or its certificate is not to be trusted.
-        TimeoutError: the time is over; an `OSError` too.
+    pg8000 would leave a socket open whose handshake failed. The certificate, which `tls` verifies, must be for `host`,
+    or for `certified` where that is given; without `tls` it speaks in the clear. Raises `OSError` where the server is
+    not there, speaks no TLS or is not to be trusted, and `TimeoutError`, an `OSError` too, when the time is over.
     """
     connected = _connected(host, port)
     try:

@@ -2,14 +2,13 @@
 
 from functools import lru_cache
 
-from sqlalchemy import FromClause, MetaData, Table
+from sqlalchemy import MetaData, Table
 
 from wellspring.models import feed, infrastructure, junctions, messages, parents
 from wellspring.models.base import INFRASTRUCTURE, SCHEMA, metadata
 from wellspring.resources import Resource
 
 __all__ = [
-    "aliased",
     "feed",
     "infrastructure",
     "junctions",
@@ -25,15 +24,6 @@ def table_of(name: str) -> Table:
     """Return the table called `name`: of the ledger, or else of the service itself. Raises `KeyError`."""
     found = metadata.tables.get(f"{SCHEMA}.{name}")
     return metadata.tables[f"{INFRASTRUCTURE}.{name}"] if found is None else found
-
-
-@lru_cache
-def aliased(table: FromClause, name: str) -> FromClause:
-    """Return a table by another name, the same each time: its columns are half of what composing a statement takes.
-
-    For a select that says what it correlates with: of an alias that is also around it a select takes none of its own.
-    """
-    return table.alias(name)
 
 
 @lru_cache

@@ -80,14 +80,8 @@ def indexes(
 ) -> Iterator[SchemaItem]:
     """Yield the indexes by which a list in either half, by any time and of either direction is read.
 
-    Those of a table with a direction are divided by it: together they are no larger than one undivided.
-
-    Args:
-        table: the table's name.
-        parent: the column whose rows stand together; None for the rows of all.
-        short: what the indexes' names call it.
-        directed: whether the table has a direction.
-        within: the column of a second parent.
+    `short` is what the indexes' names call the parent; the rest is `ListIndex`'s. Those of a table with a direction are
+    divided by it: together they are no larger than one undivided.
     """
     for time, live in _TIMES:
         for direction in DIRECTIONS if directed else (None,):
@@ -115,15 +109,7 @@ def covering_indexes(
 ) -> list[ListIndex]:
     """Return indexes that together hold the rows of a list, each in the list's order.
 
-    Where no index has the order, those are the halves, and are sorted.
-
-    Args:
-        table: whose rows.
-        parent: the column whose rows stand together.
-        time: the list's order.
-        halves: the live rows, the dead ones, or both.
-        direction: rows of this direction only; None for all.
-        within: the column of a second parent.
+    Where no index has the order, those are the halves (the live rows, the dead ones, or both), and are sorted.
     """
     there = declared(table)
     found: list[ListIndex] = []

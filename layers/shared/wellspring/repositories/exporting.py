@@ -33,7 +33,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.types import Text
 
 from wellspring.models import junctions, parents, table_of
-from wellspring.repositories.ledger.columns import attribute_column, target_table
+from wellspring.repositories.ledger.columns import attribute_of, target_table
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import MESSAGE_OUTCOMES, Resource, ledgers, records, resource_of
 
@@ -165,7 +165,7 @@ def _statement(section: Section) -> Select[Any]:
     walk = _named(section, table) if section.walked == "named" else _halves(section, table)
     row = walk.subquery("row")
     columns = [
-        *(column.label(name) for name, column in _attributes(resource, row)),
+        *(column.label(name) for name, column in _attributes(resource)),
         *(column.label(f"{name}_id") for name, column in _linkage(section, row)),
     ]
     made = row.c[resource.times[0]]
@@ -243,12 +243,12 @@ def _among(table: Table, pks: Any) -> Select[Any]:
     return select(table).where(table.c.pk.in_(pks), table.c.pk > _PK).order_by(table.c.pk).limit(_MOST)
 
 
-def _attributes(resource: Resource, row: FromClause) -> Iterator[tuple[str, Any]]:
-    """Yield what a person of the workspace would be shown of a row that is asked for by its id."""
+def _attributes(resource: Resource) -> Iterator[tuple[str, Any]]:
+    """Yield what a person of the workspace would be shown of `row` if they asked for it by its id."""
     for said in resource.attributes:
         if said.kept or said.service_only:
             continue
-        column = attribute_column(row, said.column or said.name)
+        column: Any = literal_column(attribute_of(said.column or said.name))
         if resource.tenancy == "message" and said.name == "reason":
             # To a person a tenant mismatch looks like an unknown record (contract, section 7).
             column = case((column == "tenant_mismatch", literal_column("'unknown_record'")), else_=column)

@@ -2,42 +2,33 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Integer,
-    ScalarSelect,
-    Select,
-    bindparam,
-    column,
-    exists,
-    func,
-    insert,
-    literal,
-    literal_column,
-    select,
-    text,
-    true,
-    tuple_,
-)
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy import text
 
-from wellspring.access.elements import Visible, asked_about
-from wellspring.access.predicates import parameters
+from wellspring.access.predicates import Visibility, asked_about, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Transaction
+from wellspring.database import Compiled, Transaction
 from wellspring.database.flush import ValueRow
 from wellspring.database.session import session_of
 from wellspring.models import listed_from, parents
-from wellspring.models.base import instant
-from wellspring.models.junctions import workspace_group_workspaces
 from wellspring.queries import MAX_TOTAL, ListQuery, Position
-from wellspring.repositories.ledger import Row, Slice, own_columns
-from wellspring.resources import OWN_WORKSPACE
+from wellspring.repositories.ledger import Row, Slice
+from wellspring.repositories.ledger.columns import selected, shown_in_lists
+from wellspring.repositories.ledger.composing import all_of, statement
+from wellspring.resources import OWN_WORKSPACE, WORKSPACE_GROUP
+
+MADE = """
+INSERT INTO core_api.workspace_groups AS row (name, created_by_pk) VALUES (:name, :owner) RETURNING row.pk, {shown}
+"""
+OWNED = """
+INSERT INTO core_api.workspace_group_memberships (people_pk, workspace_group_pk, role, status)
+VALUES (:owner, :group, 'owner', 'active')
+"""
+ENROLLED = """
+INSERT INTO core_api.workspace_group_workspaces (workspace_group_pk, workspace_pk, created_by_pk)
+SELECT :group::BIGINT, enrolled.pk, :owner::BIGINT FROM unnest(:workspaces::BIGINT[]) AS enrolled (pk) WHERE {seen}
+"""
 
 
 def make(
@@ -56,26 +47,16 @@ def make(
         The group's `id` and attributes; None where the caller does not see one of the workspaces any more, and then
         this is to be rolled back.
     """
-    group = parents.workspace_groups
-    shown = (group.c.id, group.c.name, group.c.created_at, group.c.updated_at, group.c.deleted_at)
-    made = transaction.execute(
-        insert(group).values(name=name, created_by_pk=owner_pk).returning(group.c.pk, *shown)
-    ).mappings()
-    row = ValueRow(made.one())
-    pk = row.pop("pk")
-    transaction.execute(
-        insert(parents.workspace_group_memberships).values(
-            people_pk=owner_pk, workspace_group_pk=pk, role="owner", status="active"
-        )
-    )
+    shown = shown_in_lists(WORKSPACE_GROUP)
+    made = statement({}, MADE.format(shown=", ".join(selected(shown))), ["pk", *shown])
+    row = ValueRow(made.execute(transaction, {"name": name, "owner": owner_pk}).mappings().one())
+    values = {"owner": owner_pk, "group": row.pop("pk"), "workspaces": list(workspace_pks)}
+    statement({}, OWNED, ()).execute(transaction, values)
     if workspace_pks:
-        given = bindparam("workspace_pks", list(workspace_pks), type_=ARRAY(BigInteger))
-        enrolled = func.unnest(given).table_valued(column("pk", BigInteger)).render_derived(name="enrolled")
-        seen = Visible(person=isinstance(principal, Person)).workspace(enrolled.c.pk)
-        values = select(literal(pk, BigInteger), enrolled.c.pk, literal(owner_pk, BigInteger)).where(seen)
-        columns = ["workspace_group_pk", "workspace_pk", "created_by_pk"]
-        statement = insert(workspace_group_workspaces).from_select(columns, values)
-        if transaction.execute(statement, parameters(principal)).rowcount < len(workspace_pks):
+        visible = Visibility(person=isinstance(principal, Person))
+        enrolled = ENROLLED.format(seen=visible.workspace("enrolled.pk"))
+        enrolling = statement(visible.queries, enrolled, ())
+        if enrolling.execute(transaction, values | parameters(principal)).rowcount < len(workspace_pks):
             return None
     return row
 
@@ -121,8 +102,24 @@ def owners(transaction: Transaction, id_: UUID, *, besides: UUID) -> int:
 
 def end(transaction: Transaction, id_: UUID) -> None:
     """Tombstone the enrolments and memberships of a group whose row is locked."""
-    for statement in _END:
-        transaction.execute(statement, {"id": id_})
+    for each in _END:
+        transaction.execute(each, {"id": id_})
+
+
+# The workspaces of the group that a query names, where the caller sees it. An index has a group's enrolments in this
+# order. Each workspace is looked up (OFFSET 0), so that it stays the one.
+WORKSPACES = """
+SELECT enrolled.*, enrolment.created_at AS enrolled_at, enrolment.id AS enrolment_id, enrolment.pk AS place
+  FROM core_api.workspace_group_workspaces AS enrolment
+ CROSS JOIN LATERAL (
+   SELECT {shown} FROM {workspaces} AS row WHERE row.pk = enrolment.workspace_pk AND {seen} OFFSET 0) AS enrolled
+ WHERE enrolment.workspace_group_pk = (SELECT asked.pk FROM ({asked}) AS asked WHERE {group})
+   AND enrolment.deleted_at IS NULL
+"""
+PLACED = " AND (enrolment.created_at, enrolment.pk) {operator} (:place_at::TIMESTAMPTZ, :place::BIGINT)"
+IN_ORDER = " ORDER BY enrolment.created_at {way}, enrolment.pk {way} LIMIT :rows::INTEGER"
+PAGE = "SELECT {columns} FROM {source} ORDER BY enrolled_at {way}, place {way}"
+COUNTED = f"SELECT count(*) FROM ({{rows}} LIMIT {MAX_TOTAL + 1}) AS counted"
 
 
 def workspaces_page(
@@ -139,84 +136,53 @@ def workspaces_page(
     Returns:
         Workspaces, each with `enrolled_at`, `enrolment_id` and `place`: where it stands.
     """
-    statement = _workspaces_statement(
+    page = _workspaces_statement(
         person=isinstance(principal, Person), placed=position is not None, backward=query.backward
     )
     values: dict[str, object] = {"group": query.enrolled_in, "rows": query.size + 1, **parameters(principal)}
     if position is not None:
         values |= {"place_at": position.at, "place": position.pk}
-    rows: list[Row] = list(transaction.execute(statement, values).mappings())
+    rows: list[Row] = list(page.execute(transaction, values).mappings())
     return Slice.of_rows(rows, query, of_cursor=position is not None)
 
 
 def workspaces_counted(transaction: Transaction, principal: Principal, query: ListQuery) -> int:
     """Count the workspaces of such a list, up to one more than `MAX_TOTAL`."""
-    statement = _workspaces_counted_statement(person=isinstance(principal, Person))
+    counted = _workspaces_counted_statement(person=isinstance(principal, Person))
     values = {"group": query.enrolled_in, **parameters(principal)}
-    return int(transaction.execute(statement, values).scalar_one())
+    return int(counted.execute(transaction, values).scalar_one())
 
 
 @lru_cache(maxsize=8)
-def _workspaces_statement(*, person: bool, placed: bool, backward: bool) -> Select[Any]:
-    visible = Visible(person=person)
-    group = _seen_group(visible)
-    page = _in_order(group, visible, placed=placed, ahead=True, backward=backward)
-    page_ = page.limit(bindparam("rows", type_=Integer)).cte("page")
-    order = _by_enrolment(page_.c.enrolled_at, page_.c.place, descending=backward)
-    if not placed:
-        return select(*page_.c).order_by(*order)
-    others = _in_order(group, visible, placed=True, ahead=False, backward=backward)
-    behind = select(exists(others.order_by(None)).label("behind")).cte("behind")
-    return select(behind.c.behind, *page_.c).select_from(behind.outerjoin(page_, true())).order_by(*order)
+def _workspaces_statement(*, person: bool, placed: bool, backward: bool) -> Compiled:
+    visible, way = Visibility(person=person), "DESC" if backward else "ASC"
+    rows, ahead, behind = _workspaces(visible), *(("<", ">=") if backward else (">", "<="))
+    page = rows + (PLACED.format(operator=ahead) if placed else "") + IN_ORDER.format(way=way)
+    columns, source, parts = (
+        [*shown_in_lists(OWN_WORKSPACE), "enrolled_at", "enrolment_id", "place"],
+        "page",
+        {"page": page},
+    )
+    if placed:
+        columns, source = ["behind", *columns], "behind LEFT JOIN page ON true"
+        parts["behind"] = f"SELECT EXISTS ({rows}{PLACED.format(operator=behind)}) AS behind"
+    query = PAGE.format(columns=", ".join(columns), source=source, way=way)
+    return statement({**visible.queries, **parts}, query, columns)
 
 
 @lru_cache(maxsize=2)
-def _workspaces_counted_statement(*, person: bool) -> Select[Any]:
-    visible = Visible(person=person)
-    rows = _in_order(_seen_group(visible), visible, placed=False, ahead=True, backward=False).order_by(None)
-    counted = rows.limit(literal_column(str(MAX_TOTAL + 1), Integer)).subquery("counted")
-    return select(func.count()).select_from(counted)
+def _workspaces_counted_statement(*, person: bool) -> Compiled:
+    visible = Visibility(person=person)
+    counted = COUNTED.format(rows=_workspaces(visible))
+    return statement(visible.queries, counted, ["count"])
 
 
-def _seen_group(visible: Visible) -> ScalarSelect[int]:
-    """Return the group that a query names, where the caller sees it; what they see is computed at first."""
-    group = asked_about(parents.workspace_groups, bindparam("group", type_=PG_UUID(as_uuid=True)))
-    return select(group.c.pk).where(visible.group(group.c.pk), *visible.before_all()).scalar_subquery()
-
-
-def _in_order(group: ScalarSelect[int], visible: Visible, *, placed: bool, ahead: bool, backward: bool) -> Select[Any]:
-    """Return the workspaces of a group ahead of the place, or at and behind it, nearest first; all where there is none.
-
-    An index has a group's enrolments in this order. Each workspace is looked up (OFFSET 0), so that it stays the one.
-    """
-    enrolment = workspace_group_workspaces.alias("enrolment")
-    workspace = listed_from(OWN_WORKSPACE).alias("workspace")
-    looked_up = (
-        select(*own_columns(OWN_WORKSPACE, workspace))
-        .where(workspace.c.pk == enrolment.c.workspace_pk, visible.workspace(workspace.c.pk))
-        .correlate(enrolment)
-        .offset(literal_column("0", Integer))
-        .lateral("enrolled")
+def _workspaces(visible: Visibility) -> str:
+    return WORKSPACES.format(
+        shown=", ".join(selected(shown_in_lists(OWN_WORKSPACE))),
+        workspaces=listed_from(OWN_WORKSPACE),
+        seen=visible.workspace("row.pk"),
+        asked=asked_about(parents.workspace_groups, "ARRAY[:group::UUID]"),
+        # What they see is computed at first.
+        group=all_of((visible.group("asked.pk"), *visible.before_all())),
     )
-    descending = backward is ahead
-    place = (enrolment.c.created_at, enrolment.c.pk)
-    columns = (place[0].label("enrolled_at"), enrolment.c.id.label("enrolment_id"), place[1].label("place"))
-    rows = (
-        select(*looked_up.c, *columns)
-        .select_from(enrolment.join(looked_up, true()))
-        .where(enrolment.c.workspace_group_pk == group, enrolment.c.deleted_at.is_(None))
-        .order_by(*_by_enrolment(*place, descending=descending))
-    )
-    if not placed:
-        return rows
-    cursor = tuple_(bindparam("place_at", type_=instant), bindparam("place", type_=BigInteger))
-    here = tuple_(*place)
-    if descending:
-        return rows.where(here < cursor if ahead else here <= cursor)
-    return rows.where(here > cursor if ahead else here >= cursor)
-
-
-def _by_enrolment(
-    at: ColumnElement[Any], pk: ColumnElement[Any], *, descending: bool
-) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    return (at.desc(), pk.desc()) if descending else (at.asc(), pk.asc())

@@ -3,37 +3,37 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    CompoundSelect,
-    Integer,
-    Select,
-    and_,
-    bindparam,
-    cast,
-    column,
-    func,
-    literal,
-    literal_column,
-    null,
-    select,
-    union_all,
-)
-from sqlalchemy import Text as SqlText
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-
-from wellspring.access.elements import Visible, identity, workspace_of
-from wellspring.access.predicates import CALLER, IDS, parameters
+from wellspring.access.predicates import WHO, Visibility, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Transaction
+from wellspring.database import Compiled, Transaction
 from wellspring.database.session import session_of
-from wellspring.models import parents, table_of
+from wellspring.models import table_of
+from wellspring.repositories.ledger.composing import statement
 from wellspring.resources import resource_of
+
+# Each id is asked about, whether anything live has it: of what is not there, as of nobody's (OFFSET 0: before it is).
+FOUND = """
+SELECT '{type}' AS type, asked.pk, asked.id, {workspace} AS workspace_pk, {roles} AS roles
+  FROM (SELECT wanted.id, {keys}
+          FROM unnest(:{type}_ids::UUID[]) AS wanted (id)
+          LEFT JOIN {table} AS row ON row.id = wanted.id AND row.deleted_at IS NULL
+        OFFSET 0) AS asked
+ WHERE {seen}
+"""
+ROLES = """
+ARRAY(SELECT membership.role
+        FROM {memberships} AS membership
+       WHERE membership.people_pk = (SELECT pk FROM caller) AND membership.{column} = asked.pk
+         AND membership.status = 'active' AND membership.deleted_at IS NULL)
+"""
+# Where people have roles, and what the memberships point to them with.
+_MEMBERSHIPS = {
+    "workspaces": ("core_api.workspace_memberships", "workspace_pk"),
+    "workspace_groups": ("core_api.workspace_group_memberships", "workspace_group_pk"),
+}
+NO_ROLES = "'{}'::text[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,11 @@ def find(
         ids.setdefault(type_, []).append(id_)
     if not ids:
         return {}
-    statement = _find_statement(tuple(sorted(ids)), person=isinstance(principal, Person))
-    values = {f"{type_}_ids": found for type_, found in ids.items()} | parameters(principal)
+    found = _find_statement(tuple(sorted(ids)), person=isinstance(principal, Person))
+    values = {f"{type_}_ids": wanted for type_, wanted in ids.items()} | parameters(principal)
     return {
         (row.type, row.id): Parent(row.pk, row.id, row.workspace_pk, frozenset(row.roles))
-        for row in transaction.execute(statement, values)
+        for row in found.execute(transaction, values)
         # Of what is for everybody, what is not there is asked for, too.
         if row.pk
     }
@@ -99,67 +99,39 @@ def hold_person(transaction: Transaction, id_: UUID) -> None:
 
 def is_known(transaction: Transaction, person: Person) -> bool:
     """Say whether the platform knows a person who is calling."""
-    people = parents.peoples
-    statement = select(people.c.pk).where(*identity(people, literal(person.id, PG_UUID(as_uuid=True))))
-    return transaction.execute(statement).scalar_one_or_none() is not None
+    return _pk(transaction, person) is not None
 
 
 def caller_pk(transaction: Transaction, caller: Person) -> int | None:
     """Return the key of the person who is calling, and hold them; None where the platform does not know them."""
     hold_person(transaction, caller.id)
-    people = parents.peoples
-    statement = select(people.c.pk).where(*identity(people, literal(caller.id, PG_UUID(as_uuid=True))))
-    return transaction.execute(statement).scalar_one_or_none()
+    return _pk(transaction, caller)
+
+
+def _pk(transaction: Transaction, caller: Person) -> int | None:
+    return _WHO.execute(transaction, parameters(caller)).scalar_one_or_none()
+
+
+_WHO = statement({}, WHO, ["pk"])
 
 
 @lru_cache(maxsize=64)
-def _find_statement(types: tuple[str, ...], *, person: bool) -> CompoundSelect[Any]:
-    visible = Visible(person=person)
-    return union_all(*(_find_one(type_, visible, person=person) for type_ in types))
+def _find_statement(types: tuple[str, ...], *, person: bool) -> Compiled:
+    visible = Visibility(person=person)
+    found = " UNION ALL ".join(_find_one(type_, visible, person=person) for type_ in types)
+    return statement(visible.queries, found, ("type", "pk", "id", "workspace_pk", "roles"))
 
 
-def _find_one(type_: str, visible: Visible, *, person: bool) -> Select[Any]:
+def _find_one(type_: str, visible: Visibility, *, person: bool) -> str:
     table = table_of(resource_of(type_).table)
-    row, none = table.alias(), cast(null(), BigInteger)
-    workspace = [row.c.workspace_pk] if "workspace_pk" in table.c else []
-    id_ = column("id", PG_UUID(as_uuid=True))
-    wanted = func.unnest(bindparam(f"{type_}_ids", type_=IDS)).table_valued(id_).render_derived(name="wanted")
-    # Each id is asked about, whether anything has it: of what is not there, as of nobody's (OFFSET 0: before it is).
-    asked = (
-        select(wanted.c.id, *(func.coalesce(known, 0).label(known.name) for known in (row.c.pk, *workspace)))
-        .select_from(wanted.outerjoin(row, and_(row.c.id == wanted.c.id, row.c.deleted_at.is_(None))))
-        .offset(literal_column("0", Integer))
-        .subquery(f"asked_{type_}")
+    keys = ", ".join(f"coalesce(row.{name}, 0) AS {name}" for name in ("pk", "workspace_pk") if name in table.c)
+    memberships, column = _MEMBERSHIPS.get(table.name, ("", ""))
+    roles = ROLES.format(memberships=memberships, column=column) if memberships and person else NO_ROLES
+    return FOUND.format(
+        type=type_,
+        workspace=workspace_of("asked", table) or "NULL::bigint",
+        roles=roles,
+        keys=keys,
+        table=table,
+        seen=visible.through("asked", table),
     )
-    of = workspace_of(asked, table)
-    return select(
-        literal(type_, SqlText).label("type"),
-        asked.c.pk,
-        asked.c.id,
-        (none if of is None else of).label("workspace_pk"),
-        _roles(table.name, asked.c.pk, person=person).label("roles"),
-    ).where(visible.through(asked, table))
-
-
-def _roles(table: str, pk: ColumnElement[int], *, person: bool) -> ColumnElement[Any]:
-    none = cast(literal("{}", SqlText), ARRAY(SqlText))
-    membership, column = {
-        "workspaces": (parents.workspace_memberships, "workspace_pk"),
-        "workspace_groups": (parents.workspace_group_memberships, "workspace_group_pk"),
-    }.get(table, (None, ""))
-    if membership is None or not person:
-        return none
-    people = parents.peoples
-    roles = (
-        select(func.array_agg(membership.c.role))
-        .select_from(people)
-        .join(membership, membership.c.people_pk == people.c.pk)
-        .where(
-            *identity(people, bindparam(CALLER, type_=PG_UUID(as_uuid=True))),
-            membership.c[column] == pk,
-            membership.c.status == "active",
-            membership.c.deleted_at.is_(None),
-        )
-        .scalar_subquery()
-    )
-    return func.coalesce(roles, none)

@@ -7,40 +7,40 @@ row (row-level security), or keep one of what is no more.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    ColumnElement,
-    Insert,
-    Update,
-    and_,
-    bindparam,
-    case,
-    cast,
-    func,
-    literal_column,
-    or_,
-    select,
-    text,
-    true,
-    update,
-)
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects import postgresql
 
-from wellspring.access.elements import Visible
-from wellspring.access.predicates import parameters
+from wellspring.access.predicates import Visibility, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Transaction
+from wellspring.database import Compiled, Transaction
 from wellspring.database.flush import ValueRow, value_row
 from wellspring.models import table_of
-from wellspring.models.junctions import workspace_providers
-from wellspring.repositories.ledger import own_columns
-from wellspring.repositories.ledger.columns import target_table
+from wellspring.repositories.ledger.columns import selected, shown_in_lists, target_table
+from wellspring.repositories.ledger.composing import all_of, statement
 from wellspring.resources import Resource
+
+ADDED = "INSERT INTO {table} AS row ({columns}) SELECT {values} WHERE {seen} RETURNING {shown}"
+IS_SEEN = "(SELECT true FROM {parents} AS parent WHERE parent.pk = {pk} AND parent.deleted_at IS NULL AND {seen})"
+CHANGED = "UPDATE {table} AS row SET {values} WHERE row.id = :row_id::UUID AND {conditions} RETURNING {shown}"
+# Now as it would be stored: in milliseconds.
+HAS_ENDED = ":deleted_at BETWEEN row.created_at AND now()::TIMESTAMP(3) WITH TIME ZONE"
+TOMBSTONED = "UPDATE {table} AS row SET {values}, deleted_at = now() WHERE row.id = :row_id::UUID"
+# A selected provider is always matched.
+IS_SELECTED = "coalesce(:selected::BOOLEAN, row.is_selected)"
+IS_MATCHED = f"({IS_SELECTED} OR coalesce(:matched::BOOLEAN, row.is_matched))"
+CHOSEN = f"""
+INSERT INTO core_api.workspace_providers AS row (workspace_pk, provider_pk, is_selected, is_matched)
+SELECT :workspace_pk::BIGINT, :provider_pk::BIGINT, coalesce(:selected::BOOLEAN, false),
+       coalesce(:selected::BOOLEAN, false) OR coalesce(:matched::BOOLEAN, false)
+ WHERE {{seen}}
+    ON CONFLICT (workspace_pk, provider_pk) WHERE deleted_at IS NULL
+    DO UPDATE SET is_selected = {IS_SELECTED}, is_matched = {IS_MATCHED},
+                  updated_at = CASE WHEN {IS_SELECTED} = row.is_selected AND {IS_MATCHED} = row.is_matched
+                                    THEN row.updated_at -- choosing again what is chosen is no update
+                                    ELSE now() END
+RETURNING {{shown}}, row.xmax = 0 AS is_new -- a row that this statement has just made has no deleter
+"""
 
 
 def add(
@@ -57,8 +57,8 @@ def add(
     Returns:
         Its `id` and attributes; None, and nothing is inserted, where the caller does not see a parent any more.
     """
-    statement = _add_statement(resource, tuple(values), person=isinstance(principal, Person))
-    return value_row(transaction.execute(statement, {**values, **parameters(principal)}))
+    added = _add_statement(resource, tuple(values), person=isinstance(principal, Person))
+    return value_row(added.execute(transaction, {**values, **parameters(principal)}))
 
 
 def change(
@@ -78,14 +78,14 @@ def change(
         the database's clock; where it would live again under a parent that is gone; and where nobody sees it any more.
     """
     ended = values.get("deleted_at")
-    statement = _change_statement(
+    changed = _change_statement(
         resource,
         tuple(values),
         ends=ended is not None,
         restores="deleted_at" in values and ended is None,
         person=isinstance(principal, Person),
     )
-    return value_row(transaction.execute(statement, {**values, "row_id": id_, **parameters(principal)}))
+    return value_row(changed.execute(transaction, {**values, "row_id": id_, **parameters(principal)}))
 
 
 def tombstone(transaction: Transaction, resource: Resource, id_: UUID, values: Mapping[str, object]) -> bool:
@@ -93,8 +93,8 @@ def tombstone(transaction: Transaction, resource: Resource, id_: UUID, values: M
 
     Returns whether it did: nobody sees the row any more where a parent has gone since.
     """
-    statement = _tombstone_statement(resource, tuple(values))
-    return transaction.execute(statement, {**values, "row_id": id_}).rowcount > 0
+    tombstoned = _tombstone_statement(resource, tuple(values))
+    return tombstoned.execute(transaction, {**values, "row_id": id_}).rowcount > 0
 
 
 def choose_provider(
@@ -121,107 +121,75 @@ def choose_provider(
         the workspace any more, or the provider is gone.
     """
     values = {**keys, "selected": is_selected, "matched": is_matched, **parameters(principal)}
-    statement = _choose_statement(resource, person=isinstance(principal, Person))
-    row = value_row(transaction.execute(statement, values))
+    chosen = _choose_statement(resource, person=isinstance(principal, Person))
+    row = value_row(chosen.execute(transaction, values))
     return None if row is None else (row, bool(row.pop("is_new")))
 
 
-def _are_seen(resource: Resource, pks: Mapping[str, ColumnElement[int]], *, person: bool) -> list[ColumnElement[bool]]:
-    """Return the conditions that the parents of a row are live and that the caller sees them.
+def _are_seen(resource: Resource, visible: Visibility, pks: Mapping[str, str]) -> str:
+    """Return the condition that the parents of a row are live and that the caller sees them.
 
     Args:
         resource: the row's type.
-        pks: the columns, or values, of the foreign keys; of those that are not there nothing is asked.
-        person: whether the caller is one.
+        visible: for whom.
+        pks: the foreign keys, by their columns; of those that are not there nothing is asked.
     """
-    visible = Visible(person=person)
-    conditions: list[ColumnElement[bool]] = []
+    conditions = []
     for relationship in resource.parents:
         if relationship.column in pks and relationship.required:
-            table = target_table(relationship)
-            parent = table.alias()
-            seen = select(true()).where(
-                parent.c.pk == pks[relationship.column],
-                parent.c.deleted_at.is_(None),
-                visible.through(parent, table),
-            )
-            conditions.append(seen.scalar_subquery())
-    return conditions
+            table, pk = target_table(relationship), pks[relationship.column]
+            conditions.append(IS_SEEN.format(parents=table, pk=pk, seen=visible.through("parent", table)))
+    return all_of(conditions)
+
+
+def _shown(resource: Resource) -> str:
+    return ", ".join(selected(shown_in_lists(resource)))
 
 
 @lru_cache(maxsize=64)
-def _add_statement(resource: Resource, columns: tuple[str, ...], *, person: bool) -> Insert:
-    table = table_of(resource.table)
-    values = {name: cast(bindparam(name, type_=table.c[name].type), table.c[name].type) for name in columns}
-    row = select(*values.values()).where(*_are_seen(resource, values, person=person))
-    return insert(table).from_select(list(columns), row).returning(*own_columns(resource, table))
+def _add_statement(resource: Resource, columns: tuple[str, ...], *, person: bool) -> Compiled:
+    table, visible = table_of(resource.table), Visibility(person=person)
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects say no types
+    values = {name: f":{name}::{table.c[name].type.compile(dialect)}" for name in columns}
+    added = ADDED.format(
+        table=table,
+        columns=", ".join(values),
+        values=", ".join(values.values()),
+        seen=_are_seen(resource, visible, values),
+        shown=_shown(resource),
+    )
+    return statement(visible.queries, added, shown_in_lists(resource))
 
 
 @lru_cache(maxsize=64)
 def _change_statement(
     resource: Resource, columns: tuple[str, ...], *, ends: bool, restores: bool, person: bool
-) -> Update:
-    table = table_of(resource.table)
-    values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in columns}
+) -> Compiled:
+    visible, conditions = Visibility(person=person), HAS_ENDED if ends else "true"
+    if restores:
+        keys = {relationship.column: f"row.{relationship.column}" for relationship in resource.parents}
+        conditions = _are_seen(resource, visible, keys)
     # A disconnect that is half done ends what was stamped before it began: a transaction that waited for it began
     # before it, too (repositories/sync/disconnecting).
-    stamp = func.clock_timestamp() if restores else func.now()
-    statement = (
-        update(table)
-        .where(table.c.id == bindparam("row_id", type_=PG_UUID(as_uuid=True)))
-        .values(values | {"updated_at": stamp})
-        .returning(*own_columns(resource, table))
+    values = _set(columns, "clock_timestamp()" if restores else "now()")
+    changed = CHANGED.format(
+        table=table_of(resource.table), values=values, conditions=conditions, shown=_shown(resource)
     )
-    if restores:
-        keys = {relationship.column: table.c[relationship.column] for relationship in resource.parents}
-        return statement.where(*_are_seen(resource, keys, person=person))
-    if not ends:
-        return statement
-    # Now as it would be stored: in milliseconds.
-    now = cast(func.now(), table.c.deleted_at.type)
-    return statement.where(values["deleted_at"].between(table.c.created_at, now))
+    return statement(visible.queries, changed, shown_in_lists(resource))
 
 
 @lru_cache(maxsize=64)
-def _tombstone_statement(resource: Resource, columns: tuple[str, ...]) -> Update:
-    table = table_of(resource.table)
-    values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in columns}
-    return (
-        update(table)
-        .where(table.c.id == bindparam("row_id", type_=PG_UUID(as_uuid=True)))
-        .values(values | {"updated_at": func.now(), "deleted_at": func.now()})
-    )
+def _tombstone_statement(resource: Resource, columns: tuple[str, ...]) -> Compiled:
+    return statement({}, TOMBSTONED.format(table=table_of(resource.table), values=_set(columns, "now()")), ())
+
+
+def _set(columns: tuple[str, ...], updated_at: str) -> str:
+    return ", ".join((*(f"{name} = :{name}" for name in columns), f"updated_at = {updated_at}"))
 
 
 @lru_cache(maxsize=4)
-def _choose_statement(resource: Resource, *, person: bool) -> Insert:
-    table = workspace_providers
-    selected, matched = (bindparam(name, type_=Boolean) for name in ("selected", "matched"))
-
-    def chosen(is_selected: Column[bool] | Any, is_matched: Column[bool] | Any) -> tuple[Any, Any]:
-        selection = func.coalesce(selected, is_selected)
-        return selection, or_(selection, func.coalesce(matched, is_matched))
-
-    new_selected, new_matched = chosen(literal_column("false"), literal_column("false"))
-    now_selected, now_matched = chosen(table.c.is_selected, table.c.is_matched)
-    same = and_(now_selected == table.c.is_selected, now_matched == table.c.is_matched)
-    keys = {
-        name: cast(bindparam(name, type_=table.c[name].type), table.c[name].type)
-        for name in ("workspace_pk", "provider_pk")
-    }
-    row = select(*keys.values(), new_selected, new_matched).where(*_are_seen(resource, keys, person=person))
-    statement = insert(table).from_select([*keys, "is_selected", "is_matched"], row)
-    return statement.on_conflict_do_update(
-        index_elements=["workspace_pk", "provider_pk"],
-        index_where=text("deleted_at IS NULL"),
-        set_={
-            "is_selected": now_selected,
-            "is_matched": now_matched,
-            # Choosing again what is chosen is no update.
-            "updated_at": case((same, table.c.updated_at), else_=func.now()),
-        },
-    ).returning(
-        *own_columns(resource, table),
-        # A row that this statement has just made has no deleter.
-        literal_column("workspace_providers.xmax = 0").label("is_new"),
-    )
+def _choose_statement(resource: Resource, *, person: bool) -> Compiled:
+    visible = Visibility(person=person)
+    keys = {name: f":{name}::BIGINT" for name in ("workspace_pk", "provider_pk")}
+    chosen = CHOSEN.format(seen=_are_seen(resource, visible, keys), shown=_shown(resource))
+    return statement(visible.queries, chosen, [*shown_in_lists(resource), "is_new"])

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database.retry import Deadline, with_retries
-from wellspring.errors import NotFound
 from wellspring.repositories import mending, recounting
+from wellspring.services.recounting import place_of
 
 __all__ = ["Mended", "mend_times"]
 
@@ -44,13 +44,8 @@ def mend_times(deadline: Deadline, after: UUID | None = None) -> Mended:
         WellspringError: the database did not let it.
     """
     messages = connectors = 0
-    place, last = 0, after
-    if after is not None:
-        found = with_retries(partial(recounting.place, connector_id=after), PIPELINE_SCOPE, deadline)
-        if found is None:
-            raise NotFound("There is no such workspace connector.")
-        place = found
-    elif not deadline.has_passed:
+    place, last = place_of(after, deadline), after
+    if after is None and not deadline.has_passed:
         of_none = partial(mending.mend_times, first=None, last=None)
         messages = with_retries(of_none, PIPELINE_SCOPE, deadline).messages
     while not deadline.has_passed:

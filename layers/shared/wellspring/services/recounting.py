@@ -11,7 +11,7 @@ from wellspring.errors import NotFound
 from wellspring.repositories import recounting
 from wellspring.repositories.recounting import Difference
 
-__all__ = ["Difference", "Recounted", "recount"]
+__all__ = ["Difference", "Recounted", "place_of", "recount"]
 
 # Connectors that one transaction compares: of a hundred thousand rows each, some seconds.
 TOGETHER = 10
@@ -38,6 +38,21 @@ class Recounted:
     is_all: bool
 
 
+def place_of(after: UUID | None, deadline: Deadline) -> int:
+    """Return the place of a connector that is gone on from; of None the beginning.
+
+    Raises:
+        NotFound: there is no such connector.
+        WellspringError: the database did not let it.
+    """
+    if after is None:
+        return 0
+    found = with_retries(partial(recounting.place, connector_id=after), PIPELINE_SCOPE, deadline)
+    if found is None:
+        raise NotFound("There is no such workspace connector.")
+    return found
+
+
 def recount(deadline: Deadline, after: UUID | None = None) -> Recounted:
     """Compare the sums of each connector with its rows, until the last one or the time is over; change nothing.
 
@@ -49,13 +64,7 @@ def recount(deadline: Deadline, after: UUID | None = None) -> Recounted:
         NotFound: there is no connector `after`.
         WellspringError: the database did not let it.
     """
-    place = 0
-    last = after
-    if after is not None:
-        found = with_retries(partial(recounting.place, connector_id=after), PIPELINE_SCOPE, deadline)
-        if found is None:
-            raise NotFound("There is no such workspace connector.")
-        place = found
+    place, last = place_of(after, deadline), after
     connectors, number = 0, 0
     told: list[Difference] = []
     while not deadline.has_passed:

@@ -8,45 +8,72 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import (
-    CTE,
-    BigInteger,
-    ColumnElement,
-    Date,
-    FromClause,
-    Integer,
-    MetaData,
-    Select,
-    and_,
-    bindparam,
-    cast,
-    exists,
-    func,
-    literal_column,
-    null,
-    or_,
-    select,
-    true,
-    union_all,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-
-from wellspring.access.elements import Visible, asked_about
-from wellspring.access.predicates import IDS, parameters
+from wellspring.access.predicates import Visibility, asked_about, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Transaction
+from wellspring.database import Compiled, Transaction
 from wellspring.models import parents
-from wellspring.models.base import INFRASTRUCTURE
-from wellspring.models.messages import connector_activity
 from wellspring.queries import ActivityQuery, Day
+from wellspring.repositories.ledger.composing import statement
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import DIRECTIONS, records
 
+# The connectors that a query names and the caller sees, live or not: their sums outlive them.
+NAMED = "SELECT connector.pk, connector.id, connector.deleted_at FROM {connectors} AS connector WHERE {seen}{of}"
+OF_WORKSPACE = " AND connector.workspace_pk = (SELECT pk FROM core_api.workspaces WHERE id = :workspace::UUID)"
 # A policy would be asked about each sum; the view asks about each connector.
-_sums = connector_activity.to_metadata(MetaData(), schema=INFRASTRUCTURE, name="connector_activity_of_caller")
-_PLACE = func.wellspring.place_of(parents.workspace_connectors.name, bindparam("place", type_=PG_UUID(as_uuid=True)))
-_ROWS = bindparam("rows", type_=Integer)
+SUMS = "wellspring.connector_activity_of_caller AS sums"
+IN_RANGE = "sums.workspace_connector_pk = {pk} AND sums.date >= :first::DATE AND sums.date <= :last::DATE"
+# Of which something is left.
+DAYS = f"FROM {SUMS} WHERE {IN_RANGE} AND (sums.linked <> 0 OR sums.ended <> 0)"
+PLACE = "(SELECT wellspring.place_of('workspace_connectors', :place::UUID))"
+
+# The first connectors whose sums fill a page end with this one: no other's are read.
+LINE = "SELECT array_agg(named.pk ORDER BY named.pk {way}) AS pks FROM named WHERE {ahead}"
+NEAR = """
+WITH RECURSIVE reached AS (
+  SELECT 0 AS number, 0::bigint AS sums
+   UNION ALL
+  SELECT reached.number + 1, reached.sums + (SELECT count(*) FROM (SELECT 1 {days} LIMIT :rows::INTEGER) AS first)
+    FROM reached
+   WHERE reached.sums < :rows::INTEGER AND reached.number < cardinality((SELECT pks FROM line)))
+SELECT (SELECT pks FROM line)[max(reached.number)] AS pk FROM reached
+"""
+NEXT_PK = "(SELECT pks FROM line)[reached.number + 1]"
+# The first days of connectors, of each at most a page.
+FIRST_DAYS = f"""
+SELECT named.id, named.deleted_at, named.pk, days.*
+  FROM named
+ CROSS JOIN LATERAL (
+   SELECT sums.date, sums.type, sums.direction, sums.linked, sums.ended {DAYS.format(pk="named.pk")}{{beyond}}
+    ORDER BY sums.date {{by_date}}
+    LIMIT :rows::INTEGER) AS days
+ WHERE {{which}}
+ ORDER BY named.pk {{way}}, days.date {{by_date}}
+ LIMIT :rows::INTEGER
+"""
+# The days of the place's own connector are on both sides of it. They are walked by themselves: with an end that is
+# another for each connector the planner expects a day or two of each, and sorts all there are.
+OF_BOTH = """
+SELECT * FROM (({own}) UNION ALL ({others})) AS walked ORDER BY pk {way}, date {by_date} LIMIT :rows::INTEGER
+"""
+BEHIND_DAY = f"""
+SELECT EXISTS (
+  SELECT FROM named CROSS JOIN LATERAL (SELECT sums.date {DAYS.format(pk="named.pk")}) AS days
+   WHERE named.pk {{nearer}} {PLACE} OR named.pk = {PLACE} AND days.date {{further}}= :place_date::DATE) AS behind
+"""
+SUMMED = f"""
+SELECT on_page.id, on_page.deleted_at, on_page.pk, NULL::date AS date, summed.*
+  FROM (SELECT * FROM named WHERE {{ahead}} ORDER BY named.pk {{way}} LIMIT :rows::INTEGER) AS on_page
+  LEFT JOIN LATERAL (
+    SELECT sums.type, sums.direction, sum(sums.linked) AS linked, sum(sums.ended) AS ended
+      FROM {SUMS}
+     WHERE {IN_RANGE.format(pk="on_page.pk")}
+     GROUP BY sums.type, sums.direction) AS summed ON true
+"""
+BEHIND_SUM = f"SELECT EXISTS (SELECT FROM named WHERE named.pk {{nearer}}= {PLACE}) AS behind"
+# What is known of the other side of the place stands beside each row; beside nulls where the page is empty.
+PAGE = "SELECT {columns} FROM {source} ORDER BY pk {way}, date {by_date}"
+COLUMNS = ("id", "deleted_at", "pk", "date", "type", "direction", "linked", "ended")
 
 
 def activity(
@@ -70,14 +97,14 @@ def activity(
     values |= {"workspace": query.workspace} if query.workspace else {"connectors": list(query.connectors)}
     if place is not None:
         values |= {"place": place.connector} | ({} if query.is_summed else {"place_date": place.date})
-    make = _summed_statement if query.is_summed else _daily_statement
-    statement = make(
+    page = _statement(
+        is_summed=query.is_summed,
         person=isinstance(principal, Person),
         by_workspace=query.workspace is not None,
         placed=place is not None,
         backward=query.backward,
     )
-    found = transaction.execute(statement, values | parameters(principal)).mappings().all()
+    found = page.execute(transaction, values | parameters(principal)).mappings().all()
     behind = place is not None and bool(found[0]["behind"])
     return list(_gathered(found))[: query.size + 1], behind
 
@@ -101,143 +128,32 @@ def _none() -> dict[str, dict[str, int]]:
     return {record.type: dict.fromkeys(DIRECTIONS, 0) for record in records()}
 
 
-def _connectors(*, person: bool, by_workspace: bool) -> CTE:
-    """Return the connectors that a query names and the caller sees, live or not: their sums outlive them."""
-    connector: FromClause = parents.workspace_connectors
-    named: list[ColumnElement[bool]] = []
-    if by_workspace:
-        workspace = parents.workspaces
-        wanted = select(workspace.c.pk).where(workspace.c.id == bindparam("workspace", type_=PG_UUID(as_uuid=True)))
-        named.append(connector.c.workspace_pk == wanted.scalar_subquery())
+@lru_cache(maxsize=32)
+def _statement(*, is_summed: bool, person: bool, by_workspace: bool, placed: bool, backward: bool) -> Compiled:
+    visible = Visibility(person=person)
+    asked = asked_about(parents.workspace_connectors, ":connectors::UUID[]", "deleted_at")
+    named = NAMED.format(
+        connectors=parents.workspace_connectors if by_workspace else f"({asked})",
+        seen=visible.workspace("connector.workspace_pk"),
+        of=OF_WORKSPACE if by_workspace else "",
+    )
+    # As pks go, and the other way as dates do: where the page goes on to, and where it comes from.
+    further, nearer = ("<", ">") if backward else (">", "<")
+    order = {"way": "DESC" if backward else "ASC", "by_date": "ASC" if backward else "DESC"}
+    ahead = f"named.pk {further} {PLACE}" if placed else "true"
+    parts, columns, source = {**visible.queries, "named": named}, [*COLUMNS], "page"
+    if is_summed:
+        parts["page"] = SUMMED.format(ahead=ahead, **order)
     else:
-        connector = asked_about(parents.workspace_connectors, bindparam("connectors", type_=IDS), "deleted_at")
-    seen = Visible(person=person).workspace(connector.c.workspace_pk)
-    return select(connector.c.pk, connector.c.id, connector.c.deleted_at).where(*named, seen).cte("named")
-
-
-def _in_range() -> list[ColumnElement[bool]]:
-    first, last = (bindparam(name, type_=Date) for name in ("first", "last"))
-    return [_sums.c.date >= first, _sums.c.date <= last]
-
-
-@lru_cache(maxsize=16)
-def _daily_statement(*, person: bool, by_workspace: bool, placed: bool, backward: bool) -> Select[Any]:
-    named = _connectors(person=person, by_workspace=by_workspace)
-    if not placed:
-        page = _first_days(
-            [_days_of(named, _near(named, [], backward=backward), [], backward=backward)], backward=backward
-        )
-        return select(*page.c).order_by(*_by_days(page.c.pk, page.c.date, backward=backward))
-    place = select(_PLACE).scalar_subquery()
-    place_date = bindparam("place_date", type_=Date)
-    # The days of the place's own connector are on both sides of it. They are walked by themselves: with an end that is
-    # another for each connector the planner expects a day or two of each, and sorts all there are.
-    others, date = named.c.pk < place if backward else named.c.pk > place, _sums.c.date
-    own = [date > place_date if backward else date < place_date]
-    walked = [_days_of(named, [named.c.pk == place], own, backward=backward)]
-    walked.append(_days_of(named, _near(named, [others], backward=backward), [], backward=backward))
-    page = _first_days(walked, backward=backward)
-    at_or_behind = and_(named.c.pk == place, date <= place_date if backward else date >= place_date)
-    before = named.c.pk > place if backward else named.c.pk < place
-    behind = exists().where(*_of(named.c.pk), or_(before, at_or_behind)).label("behind")
-    return _beside(select(behind).cte("behind"), page, *_by_days(page.c.pk, page.c.date, backward=backward))
-
-
-def _near(named: CTE, which: list[ColumnElement[bool]], *, backward: bool) -> list[ColumnElement[bool]]:
-    """Return the conditions of the first connectors whose sums fill a page: no other's are read.
-
-    Args:
-        named: the connectors of the query.
-        which: the conditions of those that are meant.
-        backward: whether the first are the newest.
-    """
-    order = named.c.pk.desc() if backward else named.c.pk.asc()
-    line = select(func.array_agg(aggregate_order_by(named.c.pk, order), type_=ARRAY(BigInteger)).label("pks"))
-    pks = select(line.where(*which).cte("line").c.pks).scalar_subquery()
-    none: list[ColumnElement[Any]] = [literal_column("0").label("number"), literal_column("0::bigint").label("sums")]
-    reached = select(*none).cte("reached", recursive=True)
-    number = reached.c.number + literal_column("1")
-    some = select(literal_column("1")).where(*_of(pks[number])).limit(_ROWS).correlate(reached).subquery("some")
-    counted = select(func.count()).select_from(some).correlate(reached).scalar_subquery()
-    further = select(number, reached.c.sums + counted)
-    reached = reached.union_all(further.where(reached.c.sums < _ROWS, reached.c.number < func.cardinality(pks)))
-    last = pks[select(func.max(reached.c.number)).scalar_subquery()]
-    return [*which, named.c.pk >= last if backward else named.c.pk <= last]
-
-
-def _of(connector: ColumnElement[int]) -> list[ColumnElement[bool]]:
-    """Return the conditions on sums of a connector in the range of which something is left."""
-    return [_sums.c.workspace_connector_pk == connector, *_in_range(), or_(_sums.c.linked != 0, _sums.c.ended != 0)]
-
-
-def _days_of(
-    named: CTE, which: Sequence[ColumnElement[bool]], more: Sequence[ColumnElement[bool]], *, backward: bool
-) -> Select[Any]:
-    """Return the first days of connectors, of each at most a page.
-
-    Args:
-        named: the connectors of the query.
-        which: the conditions of those that are meant.
-        more: conditions on their sums.
-        backward: whether the first are the oldest.
-    """
-    columns = [_sums.c[name] for name in ("date", "type", "direction", "linked", "ended")]
-    order = _sums.c.date.asc() if backward else _sums.c.date.desc()
-    days = select(*columns).where(*_of(named.c.pk), *more).correlate(named).order_by(order).limit(_ROWS).lateral("days")
-    return (
-        select(named.c.id, named.c.deleted_at, named.c.pk, *days.c)
-        .select_from(named.join(days, true()))
-        .where(*which)
-        .order_by(*_by_days(named.c.pk, days.c.date, backward=backward))
-        .limit(_ROWS)
-    )
-
-
-def _first_days(walked: Sequence[Select[Any]], *, backward: bool) -> CTE:
-    """Return the page of several walks, of which each gives its own."""
-    several = (select(days.subquery(f"walk_{number}")) for number, days in enumerate(walked))
-    merged = union_all(*several).subquery("walked")
-    order = _by_days(merged.c.pk, merged.c.date, backward=backward)
-    return select(merged).order_by(*order).limit(_ROWS).cte("page")
-
-
-@lru_cache(maxsize=16)
-def _summed_statement(*, person: bool, by_workspace: bool, placed: bool, backward: bool) -> Select[Any]:
-    named = _connectors(person=person, by_workspace=by_workspace)
-    place = select(_PLACE).scalar_subquery()
-    ahead = [named.c.pk < place if backward else named.c.pk > place] if placed else []
-    order = named.c.pk.desc() if backward else named.c.pk.asc()
-    on_page = select(*named.c).where(*ahead).order_by(order).limit(_ROWS).cte("on_page")
-    sums = (
-        select(
-            _sums.c.type,
-            _sums.c.direction,
-            func.sum(_sums.c.linked).label("linked"),
-            func.sum(_sums.c.ended).label("ended"),
-        )
-        .where(_sums.c.workspace_connector_pk == on_page.c.pk, *_in_range())
-        .group_by(_sums.c.type, _sums.c.direction)
-        .correlate(on_page)
-        .lateral("sums")
-    )
-    page = (
-        select(on_page.c.id, on_page.c.deleted_at, on_page.c.pk, cast(null(), Date).label("date"), *sums.c)
-        .select_from(on_page.outerjoin(sums, true()))
-        .cte("page")
-    )
-    by_pk = page.c.pk.desc() if backward else page.c.pk.asc()
-    if not placed:
-        return select(*page.c).order_by(by_pk)
-    behind = exists().where(named.c.pk >= place if backward else named.c.pk <= place).label("behind")
-    return _beside(select(behind).cte("behind"), page, by_pk)
-
-
-def _by_days(
-    pk: ColumnElement[int], date: ColumnElement[Any], *, backward: bool
-) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    return (pk.desc(), date.asc()) if backward else (pk.asc(), date.desc())
-
-
-def _beside(behind: CTE, page: CTE, *order: ColumnElement[Any]) -> Select[Any]:
-    """Return the page's rows with what is known of the other side of its place; a row of nulls where it is empty."""
-    return select(behind.c.behind, *page.c).select_from(behind.outerjoin(page, true())).order_by(*order)
+        parts["line"] = LINE.format(ahead=ahead, **order)
+        parts["near"] = NEAR.format(days=DAYS.format(pk=NEXT_PK))
+        which = f"{ahead} AND named.pk {nearer}= (SELECT pk FROM near)"
+        parts["page"] = others = FIRST_DAYS.format(beyond="", which=which, **order)
+        if placed:
+            beyond = f" AND sums.date {nearer} :place_date::DATE"
+            own = FIRST_DAYS.format(beyond=beyond, which=f"named.pk = {PLACE}", **order)
+            parts["page"] = OF_BOTH.format(own=own, others=others, **order)
+    if placed:
+        parts["behind"] = (BEHIND_SUM if is_summed else BEHIND_DAY).format(nearer=nearer, further=further)
+        columns, source = ["behind", *COLUMNS], "behind LEFT JOIN page ON true"
+    return statement(parts, PAGE.format(columns=", ".join(columns), source=source, **order), columns)

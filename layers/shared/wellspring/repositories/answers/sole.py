@@ -6,50 +6,86 @@ the direction `input`, by an index of those rows alone (docs/adr/0025).
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    CTE,
-    BigInteger,
-    Boolean,
-    ColumnElement,
-    CompoundSelect,
-    Integer,
-    Select,
-    Subquery,
-    TableValuedAlias,
-    Text,
-    bindparam,
-    column,
-    exists,
-    false,
-    func,
-    literal,
-    literal_column,
-    null,
-    or_,
-    select,
-    true,
-    union_all,
-)
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-
-from wellspring.access.elements import Visible, asked_about
-from wellspring.access.predicates import IDS, parameters
+from wellspring.access.predicates import Visibility, asked_about, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Transaction
+from wellspring.database import Compiled, Transaction
 from wellspring.models import parents, table_of
-from wellspring.models.base import instant
-from wellspring.models.messages import connector_rows
 from wellspring.queries import MAX_EXAMINED, ListQuery, Position
-from wellspring.repositories.ledger.columns import own_columns
+from wellspring.repositories.ledger.columns import selected, shown_in_lists
+from wellspring.repositories.ledger.composing import statement
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import Resource, ledgers, resource_of
 
-_CONNECTOR = bindparam("connector", type_=PG_UUID(as_uuid=True))
-_MOST = literal_column(str(MAX_EXAMINED), Integer)
-_MORE = literal_column(str(MAX_EXAMINED + 1), Integer)
+# One more by which it is known that there are more.
+MORE = ":most::INTEGER + 1"
+# The connector that a query names, where it is live and the caller sees it.
+CONNECTOR = "SELECT asked.pk, asked.id FROM ({asked}) AS asked WHERE asked.deleted_at IS NULL AND {seen}"
+LIVE_ROWS = """
+SELECT sums.type, sums.direction, sums.live
+  FROM connector
+  JOIN wellspring.connector_rows AS sums ON sums.workspace_connector_pk = connector.pk
+"""
+# The newest live rows by which a connector brought records in, or the oldest, beyond a place. Those of a record that
+# the caller does not see have no `record_pk`. Of a connector that they do not see nothing is looked at.
+ROWS = """
+SELECT row.*
+  FROM wellspring.rows_of_connector(
+         '{type}', '{table}', :connector::UUID, {rows}, {place}, {backward}) AS row
+ WHERE EXISTS (SELECT FROM connector)
+"""
+NO_PLACE, PLACE = "NULL, NULL", ":place_at::TIMESTAMPTZ, :place::BIGINT"
+# Of each record whether nobody else brings it in, and the row by which the connector last did. Not of the id of the
+# request: of a connector that the caller does not see it looks as far as of none.
+TOLD = "wellspring.sole_of('{type}', (SELECT id FROM connector), ARRAY({records})) AS told"
+RECORDS = "SELECT DISTINCT record_pk FROM {rows} WHERE number <= :most::INTEGER AND record_pk IS NOT NULL{of_type}"
+
+OF_TYPE = "SELECT '{type}' AS type, row.record_pk, row.created_at FROM ({rows}) AS row"
+NEWEST = f"""
+SELECT merged.*, row_number() OVER (ORDER BY merged.created_at DESC) AS number
+  FROM ({{merged}}) AS merged
+ ORDER BY merged.created_at DESC
+ LIMIT {MORE}
+"""
+EXAMINED = f"""
+SELECT '{{type}}' AS type, count(*) AS examined, count(*) FILTER (WHERE told.is_sole) AS sole,
+       (SELECT EXISTS (SELECT FROM newest WHERE number = {MORE})) AS is_capped
+  FROM {{told}}
+"""
+
+# A record that the connector brought in several times stands where it last did. Each is looked up by its key: whatever
+# the planner expects of a function, it does not read all records there are.
+FOUND = """
+SELECT record.*, numbered.created_at AS at, numbered.id AS row_id, numbered.pk AS row_pk, numbered.number
+  FROM {told}
+  JOIN numbered ON numbered.pk = told.latest_pk
+ CROSS JOIN LATERAL (
+   SELECT {shown}, workspace.id AS workspace_id
+     FROM {records} AS row
+     JOIN core_api.workspaces AS workspace ON workspace.pk = row.workspace_pk
+    WHERE row.pk = told.record_pk AND row.deleted_at IS NULL AND {seen}{claimed}
+    LIMIT 1) AS record
+ WHERE told.is_sole AND numbered.number <= :most::INTEGER
+ ORDER BY numbered.number
+ LIMIT :rows::INTEGER
+"""
+CLAIMED = """ AND row.workspace_pk = ANY (
+ARRAY(SELECT pk FROM core_api.workspaces WHERE id = ANY (:of_workspaces::UUID[])))"""
+# The place of the first row that was looked at, and of the last, where there are more beyond it.
+ENDS = f"""
+SELECT first.created_at AS first_at, first.id AS first_id, first.pk AS first_pk,
+       last.created_at AS last_at, last.id AS last_id, last.pk AS last_pk{{behind}}
+  FROM (SELECT) AS one
+  LEFT JOIN numbered AS first ON first.number = 1
+  LEFT JOIN numbered AS last
+         ON last.number = :most::INTEGER AND EXISTS (SELECT FROM numbered WHERE number = {MORE})
+"""
+# The other way, and what is at the place itself.
+BEHIND = """,
+EXISTS ({others}) OR EXISTS (SELECT FROM {ledger} AS row WHERE row.pk = :place::BIGINT AND row.deleted_at IS NULL)
+AS behind"""
+PAGE = "SELECT {columns} FROM ends LEFT JOIN found ON true ORDER BY found.number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +107,8 @@ class Looked:
 
 def live_rows(transaction: Transaction, principal: Principal, connector: UUID) -> list[Row]:
     """Read how many rows of a connector are live, by type and direction, from the sums."""
-    statement = _live_rows_statement(person=isinstance(principal, Person))
-    return list(transaction.execute(statement, {"connector": connector, **parameters(principal)}).mappings())
+    rows = _live_rows_statement(person=isinstance(principal, Person))
+    return list(rows.execute(transaction, {"connector": connector, **parameters(principal)}).mappings())
 
 
 def examined(transaction: Transaction, principal: Principal, connector: UUID) -> list[Row]:
@@ -82,42 +118,25 @@ def examined(transaction: Transaction, principal: Principal, connector: UUID) ->
         For each record type that there is: how many records were looked at, how many of them have no other source, and
         whether there are more rows than were looked at.
     """
-    statement = _examined_statement(person=isinstance(principal, Person))
-    return list(transaction.execute(statement, {"connector": connector, **parameters(principal)}).mappings())
+    counted = _examined_statement(person=isinstance(principal, Person))
+    values = {"connector": connector, "most": MAX_EXAMINED, **parameters(principal)}
+    return list(counted.execute(transaction, values).mappings())
 
 
 @lru_cache(maxsize=2)
-def _live_rows_statement(*, person: bool) -> Select[Any]:
-    connector, sums = _seen(Visible(person=person)), connector_rows
-    return select(sums.c.type, sums.c.direction, sums.c.live).select_from(
-        connector.join(sums, sums.c.workspace_connector_pk == connector.c.pk)
+def _live_rows_statement(*, person: bool) -> Compiled:
+    return statement(_seen(Visibility(person=person)), LIVE_ROWS, ("type", "direction", "live"))
+
+
+@lru_cache(maxsize=2)
+def _examined_statement(*, person: bool) -> Compiled:
+    merged = (OF_TYPE.format(type=type_, rows=_newest(resource_of(type_))) for type_ in ledgers())
+    newest = NEWEST.format(merged=" UNION ALL ".join(merged))
+    counted = (
+        EXAMINED.format(type=type_, told=_told(type_, "newest", f" AND newest.type = '{type_}'")) for type_ in ledgers()
     )
-
-
-@lru_cache(maxsize=2)
-def _examined_statement(*, person: bool) -> CompoundSelect[Any]:
-    connector = _seen(Visible(person=person))
-    each = []
-    for type_ in ledgers():
-        rows = _newest(resource_of(type_), connector)
-        each.append(select(literal(type_, Text).label("type"), rows.c.record_pk, rows.c.created_at))
-    merged = union_all(*each).subquery("merged")
-    number = func.row_number().over(order_by=merged.c.created_at.desc()).label("number")
-    newest = select(merged, number).order_by(merged.c.created_at.desc()).limit(_MORE).cte("newest")
-    is_capped = select(exists().where(newest.c.number == _MORE)).scalar_subquery()
-    counted = []
-    for type_ in ledgers():
-        looked = [newest.c.type == literal(type_, Text), newest.c.number <= _MOST, newest.c.record_pk.is_not(None)]
-        told = _told(type_, connector, select(newest.c.record_pk).where(*looked).distinct())
-        counted.append(
-            select(
-                literal(type_, Text).label("type"),
-                func.count().label("examined"),
-                func.count().filter(told.c.is_sole).label("sole"),
-                is_capped.label("is_capped"),
-            ).select_from(told)
-        )
-    return union_all(*counted)
+    columns = ("type", "examined", "sole", "is_capped")
+    return statement({**_seen(Visibility(person=person)), "newest": newest}, " UNION ALL ".join(counted), columns)
 
 
 def sole_page(transaction: Transaction, principal: Principal, query: ListQuery, position: Position | None) -> Looked:
@@ -133,18 +152,19 @@ def sole_page(transaction: Transaction, principal: Principal, query: ListQuery, 
         At most `query.size + 1` records, and how far was looked for them.
     """
     placed = position is not None
-    statement = _sole_statement(
+    page = _sole_statement(
         query.resource,
         person=isinstance(principal, Person),
         claimed=bool(query.workspaces),
         placed=placed,
         backward=query.backward,
     )
-    values: dict[str, object] = {"connector": query.sole_source, "rows": query.size + 1, **parameters(principal)}
+    values: dict[str, object] = {"connector": query.sole_source, "rows": query.size + 1, "most": MAX_EXAMINED}
+    values |= parameters(principal)
     values |= {"of_workspaces": list(query.workspaces)} if query.workspaces else {}
     if position is not None:
         values |= {"place": position.pk, "place_at": position.at}
-    found = transaction.execute(statement, values).mappings().all()
+    found = page.execute(transaction, values).mappings().all()
     ends = found[0]
     first, last = (
         Position(ends[f"{end}_at"], ends[f"{end}_id"], ends[f"{end}_pk"]) if ends[f"{end}_id"] is not None else None
@@ -155,108 +175,40 @@ def sole_page(transaction: Transaction, principal: Principal, query: ListQuery, 
 
 
 @lru_cache(maxsize=64)
-def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: bool, backward: bool) -> Select[Any]:
-    ledger, visible = table_of(ledgers()[resource.type].table), Visible(person=person)
-    connector = _seen(visible)
-    place: tuple[ColumnElement[Any], ...] = ()
-    if placed:
-        place = (bindparam("place_at", type_=instant), bindparam("place", type_=BigInteger))
-    numbered = select(_newest(resource, connector, *place, backward=backward)).cte("numbered")
-    table, workspace = table_of(resource.table), parents.workspaces
-    of = func.array(
-        select(workspace.c.pk)
-        .where(workspace.c.id == func.any(bindparam("of_workspaces", type_=IDS)))
-        .scalar_subquery()
+def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: bool, backward: bool) -> Compiled:
+    visible, shown, place = Visibility(person=person), shown_in_lists(resource), PLACE if placed else NO_PLACE
+    seen = visible.workspace("row.workspace_pk")
+    found = FOUND.format(
+        told=_told(resource.type, "numbered"),
+        shown=", ".join(selected(shown)),
+        records=table_of(resource.table),
+        seen=seen,
+        claimed=CLAIMED if claimed else "",
     )
-    looked = [numbered.c.number <= _MOST, numbered.c.record_pk.is_not(None)]
-    told = _told(resource.type, connector, select(numbered.c.record_pk).where(*looked).distinct())
-    # Each by its key: whatever the planner expects of a function, it does not read all records there are.
-    record = (
-        select(*own_columns(resource, table), workspace.c.id.label("workspace_id"))
-        .select_from(table.join(workspace, workspace.c.pk == table.c.workspace_pk))
-        .where(
-            table.c.pk == told.c.record_pk,
-            table.c.deleted_at.is_(None),
-            visible.workspace(table.c.workspace_pk),
-            *([table.c.workspace_pk == func.any(of)] if claimed else []),
-        )
-        .limit(literal_column("1"))
-        .lateral("record")
-    )
-    # A record that the connector brought in several times stands where it last did.
-    found = (
-        select(*record.c, *_placed(numbered), numbered.c.number)
-        .select_from(told.join(numbered, numbered.c.pk == told.c.latest_pk).join(record, true()))
-        .where(told.c.is_sole, numbered.c.number <= _MOST)
-        .order_by(numbered.c.number)
-        .limit(bindparam("rows", type_=Integer))
-        .cte("found")
-    )
-    more = exists().where(numbered.c.number == _MORE)
-    first, last = [numbered.c.number == literal_column("1")], [numbered.c.number == _MOST, more]
-    places = [
-        select(numbered.c[name]).where(*which).scalar_subquery().label(f"{end}_{label}")
-        for end, which in (("first", first), ("last", last))
-        for name, label in (("created_at", "at"), ("id", "id"), ("pk", "pk"))
-    ]
-    behind: list[ColumnElement[Any]] = []
-    if placed:
-        # The other way, and what is at the place itself.
-        others = _newest(resource, connector, *place, backward=not backward, most=literal_column("1", Integer))
-        at_place = exists().where(ledger.c.pk == place[1], ledger.c.deleted_at.is_(None))
-        behind = [or_(exists(select(others.c.pk)), at_place).label("behind")]
-    ends = select(*places, *behind).cte("ends")
-    return select(*ends.c, *found.c).select_from(ends.outerjoin(found, true())).order_by(found.c.number)
+    columns = [f"{end}_{of}" for end in ("first", "last") for of in ("at", "id", "pk")]
+    columns += ["behind"] if placed else []
+    others = _newest(resource, place, backward=not backward, rows="1")
+    behind = BEHIND.format(others=others, ledger=table_of(ledgers()[resource.type].table)) if placed else ""
+    parts = {
+        **_seen(visible),
+        "numbered": _newest(resource, place, backward=backward),
+        "ends": ENDS.format(behind=behind),
+        "found": found,
+    }
+    columns += [*shown, "workspace_id", "at", "row_id", "row_pk"]
+    return statement(parts, PAGE.format(columns=", ".join(columns)), columns)
 
 
-def _placed(numbered: CTE) -> list[ColumnElement[Any]]:
-    """Return the place of a row of provenance."""
-    return [numbered.c[name].label(label) for name, label in (("created_at", "at"), ("id", "row_id"), ("pk", "row_pk"))]
+def _seen(visible: Visibility) -> dict[str, str]:
+    """Return the queries of the connector, the last of which is `connector`."""
+    asked = asked_about(parents.workspace_connectors, "ARRAY[:connector::UUID]", "deleted_at")
+    connector = CONNECTOR.format(asked=asked, seen=visible.workspace("asked.workspace_pk"))
+    return {**visible.queries, "connector": connector}
 
 
-def _seen(visible: Visible) -> CTE:
-    """Return the connector that a query names, where it is live and the caller sees it."""
-    connector = asked_about(parents.workspace_connectors, _CONNECTOR, "deleted_at")
-    seen = visible.workspace(connector.c.workspace_pk)
-    return select(connector.c.pk, connector.c.id).where(connector.c.deleted_at.is_(None), seen).cte("connector")
+def _newest(resource: Resource, place: str = NO_PLACE, *, backward: bool = False, rows: str = MORE) -> str:
+    return ROWS.format(type=resource.type, table=resource.table, rows=rows, place=place, backward=str(backward).lower())
 
 
-def _newest(
-    resource: Resource,
-    connector: CTE,
-    at: ColumnElement[Any] | None = None,
-    beyond: ColumnElement[Any] | None = None,
-    *,
-    backward: bool = False,
-    most: ColumnElement[int] | None = None,
-) -> Subquery:
-    """Return the newest live rows by which a connector brought records in, or the oldest, beyond a place.
-
-    Those of a record that the caller does not see have no `record_pk`.
-    """
-    rows = func.wellspring.rows_of_connector(
-        resource.type,
-        resource.table,
-        _CONNECTOR,
-        _MORE if most is None else most,
-        null() if at is None else at,
-        null() if beyond is None else beyond,
-        true() if backward else false(),
-    ).table_valued(
-        column("pk", BigInteger),
-        column("id", PG_UUID(as_uuid=True)),
-        column("created_at", instant),
-        column("record_pk", BigInteger),
-        column("number", BigInteger),
-    )
-    # Of a connector that the caller does not see nothing is looked at.
-    return select(rows).where(exists(select(connector.c.pk))).subquery()
-
-
-def _told(type_: str, connector: CTE, pks: Select[Any]) -> TableValuedAlias:
-    """Return of each record whether nobody else brings it in, and the row by which the connector last did."""
-    # Not the id of the request: of a connector that the caller does not see it looks as far as of none.
-    seen = select(connector.c.id).scalar_subquery()
-    return func.wellspring.sole_of(type_, seen, func.array(pks.scalar_subquery())).table_valued(
-        column("record_pk", BigInteger), column("latest_pk", BigInteger), column("is_sole", Boolean)
-    )
+def _told(type_: str, rows: str, of_type: str = "") -> str:
+    return TOLD.format(type=type_, records=RECORDS.format(rows=rows, of_type=of_type))

@@ -6,7 +6,6 @@ and `rows` what they are made of, and `composing` puts their text together. What
 the same flush: `stored_ids` says how.
 """
 
-from wellspring.repositories.ledger.columns import own_columns
 from wellspring.repositories.ledger.counts import choices, searched
 from wellspring.repositories.ledger.includes import related
 from wellspring.repositories.ledger.linkage import Linkage, Linked, linkage, share
@@ -27,7 +26,6 @@ __all__ = [
     "live_row",
     "locked",
     "one",
-    "own_columns",
     "page",
     "place",
     "related",

@@ -42,11 +42,10 @@ MERGED = "SELECT * FROM ({several}) AS merged ORDER BY {order} LIMIT {limit}"
 # read and sort all of a connector's rows than walk them in order until a page is full.
 LOOKUP = "CROSS JOIN LATERAL (SELECT p.id FROM {parents} AS p WHERE {conditions} OFFSET 0) AS {name}"
 # One that need not be there, and that no filter names.
-OPTIONAL_ID = "(SELECT id FROM {parents} WHERE pk = row.{column}) AS {name}_id"
+OPTIONAL_ID = "(SELECT id FROM {parents} WHERE pk = {row}.{column}) AS {name}_id"
 # The page as documents are made of it. The messages of a row are found here: of the rows that are read for a page most
 # are not on it. WHERE: the ids that its rows point to are stored for what is included with it (docs/adr/0041).
-SHOWN = "SELECT *{messages} FROM page{ahead}"
-MESSAGE = ", (SELECT id FROM {messages} WHERE pk = page.{column}) AS {name}_id"
+SHOWN = "SELECT {columns} FROM page{ahead}"
 # A page that continues from a row is read from that row on: where it is there still, something lies behind the page,
 # and no other row is looked for.
 AHEAD = " WHERE (page.{at}, page.pk) <> (:cursor_at, :cursor_pk)"
@@ -91,16 +90,14 @@ class PageBuilder:
     def statement(self) -> Compiled:
         """Return the whole statement of a page."""
         self._begin()
-        self.parts["page"] = self.page()
+        self.parts["page"] = self._page()
         source, known = "shown", ["pk"]
         if self.shape.cursor:
-            self.parts["behind"] = BEHIND.format(at=self.shape.sort.name, rows=self.row_behind())
+            self.parts["behind"] = BEHIND.format(at=self.shape.sort.name, rows=self._row_behind())
             source, known = "behind LEFT JOIN shown ON true", ["behind", "pk"]
-        messages = (
-            MESSAGE.format(messages=target_table(trace), column=trace.column, name=trace.name) for trace in self._behind
-        )
+        columns = ", ".join(("*", *(_optional_id("page", trace) for trace in self._behind)))
         ahead = AHEAD.format(at=self.shape.sort.name) if self.shape.cursor else ""
-        self.parts["shown"] = SHOWN.format(messages="".join(messages), ahead=ahead)
+        self.parts["shown"] = SHOWN.format(columns=columns, ahead=ahead)
         document = as_text(self.resource, self.shown, self.columns)
         order = self._order(f"shown.{self.shape.sort.name}", "pk", reverse=self.shape.backward)
         query = PAGE_OF_DOCUMENTS.format(
@@ -114,7 +111,7 @@ class PageBuilder:
     def count(self) -> Compiled:
         """Return the statement that counts the list's rows, as far as they are counted."""
         self._begin()
-        query = COUNT.format(rows=self.any_rows())
+        query = COUNT.format(rows=self._any_rows())
         return statement({**self.visible.queries, **self.parts}, query, ["count"])
 
     @property
@@ -123,16 +120,16 @@ class PageBuilder:
         there = declared(self.table)
         return all(index in there for index in self._indexes())
 
-    def page(self) -> str:
+    def _page(self) -> str:
         """Return the query of the page's rows: `pk`, what is shown, the parents' ids, and the columns of messages."""
         # Of a filter that has no such index the service refuses to list all rows (`services.ledger`).
         return self._first_rows(self._indexes(), ":rows", full=True)
 
-    def row_behind(self) -> str:
+    def _row_behind(self) -> str:
         """Return the query of the rows on the cursor's other side, or as many of them as show that there are any."""
         return self._first_rows(self._indexes(), "1", full=False, behind=True)
 
-    def any_rows(self) -> str:
+    def _any_rows(self) -> str:
         """Return the query of the list's rows, in any order, as many as are counted."""
         return self._first_rows(self._indexes(), COUNTED, full=False)
 
@@ -166,12 +163,8 @@ class PageBuilder:
     ) -> str:
         """Return the query of the first rows on indexes that together hold a list.
 
-        Args:
-            indexes: which.
-            limit: how many rows.
-            full: all columns of the page; or only `head_at` and `head_pk`, a row's place.
-            behind: the rows on the other side of the cursor instead of itself and those ahead of it.
-            reach: a time beyond which no row is wanted; empty for none.
+        Of a `full` one these are all columns of the page, else `head_at` and `head_pk` alone, a row's place. `behind`:
+        those on the other side of the cursor instead of its own and those ahead of it. No row is wanted beyond `reach`.
         """
         reverse = self.shape.backward is not behind
         beside = [self._beside_cursor(reverse=reverse, inclusive=not behind)] if self.shape.cursor else []
@@ -221,9 +214,7 @@ class PageBuilder:
     def _lookups(self, index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
         """Yield the ids of a row's parents, each with the join that finds it, if it needs one: none that nothing needs.
 
-        Args:
-            index: where the row is: a dead one outlives its parents.
-            full: whether the ids of all parents are shown.
+        With `full` the ids of all parents are shown.
         """
         for relationship in self.resource.parents:
             if relationship is self.known or relationship in self._behind:
@@ -236,7 +227,7 @@ class PageBuilder:
                 join = LOOKUP.format(parents=table, conditions=conditions, name=relationship.name)
                 yield f"{relationship.name}.id AS {relationship.name}_id", join
             elif full:
-                yield OPTIONAL_ID.format(parents=table, column=relationship.column, name=relationship.name), ""
+                yield _optional_id("row", relationship), ""
 
     def _guards(self, index: ListIndex, table: Table) -> Iterator[str]:
         """Yield the conditions on a parent without whom a row is not there, and whose workspace it is of."""
@@ -248,3 +239,8 @@ class PageBuilder:
         if workspace and self.resource.tenancy != "any":
             # No tenant moves, so the parents of a row are of one workspace, and that one was asked about.
             yield f"{workspace} = {self.tenant}" if self.tenant else self.visible.workspace(workspace)
+
+
+def _optional_id(row: str, relationship: Relationship) -> str:
+    parents = target_table(relationship)
+    return OPTIONAL_ID.format(row=row, parents=parents, column=relationship.column, name=relationship.name)

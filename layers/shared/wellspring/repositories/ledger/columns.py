@@ -6,7 +6,7 @@ In these texts a row is called `row`.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, DateTime, FromClause, Table, Text, case
+from sqlalchemy import Boolean, DateTime, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.types import TypeEngine
@@ -56,18 +56,6 @@ def shown_alone(resource: Resource, *, person: bool) -> dict[str, str]:
     """Return what a row shows of itself where it is asked for by its id."""
     shown = (said for said in resource.attributes if not said.kept and not (said.service_only and person))
     return {"id": "id", **{said.name: said.whole or said.column or said.name for said in shown}}
-
-
-def attribute_column(row: FromClause, name: str) -> ColumnElement[Any]:
-    """Return an attribute as the API shows it, for a statement of SQLAlchemy's."""
-    if name == "updated_at":
-        return case((row.c.updated_at.is_(None), row.c.created_at), else_=row.c.updated_at)
-    return row.c[name]
-
-
-def own_columns(resource: Resource, row: FromClause) -> list[ColumnElement[Any]]:
-    """Return what a row shows of itself among others, for a statement of SQLAlchemy's."""
-    return [attribute_column(row, column).label(name) for name, column in shown_in_lists(resource).items()]
 
 
 def attribute_of(name: str, row: str = "row.") -> str:

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
-from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from wellspring.access.predicates import IDS
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
 from wellspring.database.flush import Query, Result, Statement
@@ -19,7 +17,7 @@ SEARCHED = """
 SELECT count(*)
   FROM (SELECT row.pk FROM {rows} AS row WHERE row.deleted_at IS NULL{within} LIMIT {most}) AS searched
 """
-WITHIN = " AND row.workspace_pk = (SELECT pk FROM core_api.workspaces WHERE id = ANY (:workspaces))"
+WITHIN = " AND row.workspace_pk = (SELECT pk FROM core_api.workspaces WHERE id = ANY (:workspaces::UUID[]))"
 # A catalogue is small: no more of its rows than this are looked at.
 SEEN = "SELECT {columns} FROM {rows} AS row WHERE row.deleted_at IS NULL LIMIT {most}"
 VALUES = """
@@ -39,15 +37,15 @@ def searched(transaction: Transaction, principal: Principal, query: ListQuery) -
     # A person's workspaces are as few as their memberships.
     if resource.tenancy == "itself" and isinstance(principal, Person):
         return 0
-    statement = _searched_statement(resource, within=resource.relationship("workspace") is not None)
-    return int(transaction.execute(statement, {"workspaces": list(query.workspaces)}).scalar_one())
+    found = _searched_statement(resource).execute(transaction, {"workspaces": list(query.workspaces)})
+    return int(found.scalar_one())
 
 
 @lru_cache(maxsize=16)
-def _searched_statement(resource: Resource, *, within: bool) -> TextClause:
-    rows, most = listed_from(resource), MAX_SEARCHED + 1
-    statement = text(SEARCHED.format(rows=rows, within=WITHIN if within else "", most=most))
-    return statement.bindparams(bindparam("workspaces", type_=IDS)) if within else statement
+def _searched_statement(resource: Resource) -> Compiled:
+    within = "" if resource.relationship("workspace") is None else WITHIN
+    query = SEARCHED.format(rows=listed_from(resource), within=within, most=MAX_SEARCHED + 1)
+    return statement({}, query, ["count"])
 
 
 def choices(resource: Resource) -> Query[Mapping[str, list[str]]]:

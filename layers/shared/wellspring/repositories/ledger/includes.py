@@ -23,12 +23,8 @@ def related(principal: Principal, resource: Resource, places: Sequence[str]) -> 
     """Ask for the live rows of a type that visible rows point to, in the order of their making.
 
     Whoever sees a row sees its parents, and what is stored was stored by visible rows: but a person who made something
-    may belong to a workspace that the caller does not see, and is left out then.
-
-    Args:
-        principal: the caller.
-        resource: the type.
-        places: where ids of it were stored (`stored_ids`) by statements that come before.
+    may belong to a workspace that the caller does not see, and is left out then. `places` are where ids of the type
+    were stored (`stored_ids`) by statements that come before.
     """
     related = related_statement(resource, person=isinstance(principal, Person))
     return Query(Statement(related, {PLACES: list(places), **parameters(principal)}), text_rows)

@@ -15,12 +15,7 @@ from wellspring.resources import WORKSPACE_GROUP
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """One of what a to-many relationship holds.
-
-    Attributes:
-        id: its public id.
-        place: where it stands in the list of them: of a workspace the place of its enrolment.
-    """
+    """One of what a to-many relationship holds, and its place in the list of them: of a workspace its enrolment's."""
 
     id: UUID
     place: Position
@@ -65,12 +60,8 @@ def linkage(names: Sequence[str], most_rows: int) -> Query[Linkage]:
     """Ask what the to-many relationships of groups hold, the oldest first, in one statement.
 
     There is no predicate here: whoever sees a group sees its workspaces and members, and the groups' ids were stored
-    (`stored_ids`) by the statement that found them for the caller. It stores the ids that it finds.
-
-    Args:
-        names: the relationships, `workspaces` or `memberships`.
-        most_rows: how many groups are shown at most. Of each relationship of each group one more is read than its
-            share (`share`).
+    (`stored_ids`) by the statement that found them for the caller. It stores the ids that it finds. Of each of the
+    relationships `names` one more is read than the share of a group, of which `most_rows` are shown at most.
     """
     values = {PLACES: [place(WORKSPACE_GROUP.type)], "most_rows": most_rows}
     return Query(Statement(_linkage_statement(tuple(sorted(names))), values), _by_group)

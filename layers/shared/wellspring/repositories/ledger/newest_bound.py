@@ -76,10 +76,7 @@ def serves(shape: Shape) -> bool:
 def heads(first: str, *, is_after: bool, table: str) -> dict[str, str]:
     """Return the queries of the drivers that can have rows on the page, the last of which is `head`.
 
-    Args:
-        first: the query of the first row of `driver`.
-        is_after: whether the page continues from a row.
-        table: of the rows.
+    `first` is the query of the first row of `driver`; with `is_after` the page continues from a row.
     """
     before = FROM_CURSOR if is_after else FROM_THE_NEWEST
     return {

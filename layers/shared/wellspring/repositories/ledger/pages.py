@@ -37,10 +37,7 @@ class Slice:
     def cut(cls, rows: Sequence[Row], query: ListQuery | AnswerQuery, *, behind: bool) -> Self:
         """Return a page of the rows that were read for it: from its near end on, and one more where there is one more.
 
-        Args:
-            rows: in the order in which they were read, which a page before the cursor turns around.
-            query: what is asked for.
-            behind: whether rows stand on the near end's other side.
+        A page before the cursor turns their order around. `behind`: rows stand on the near end's other side.
         """
         page, ahead = list(rows[: query.size]), len(rows) > query.size
         if query.backward:
@@ -61,10 +58,7 @@ class Slice:
 def page(principal: Principal, query: ListQuery, position: Position | None) -> Query[Slice]:
     """Ask for one page of the rows that `principal` sees, in one statement; it stores ids (`stored_ids`).
 
-    Args:
-        principal: the caller.
-        query: what is asked for; its cursor is ignored in favour of `position`.
-        position: the row to continue from, or None for the end of the list.
+    It continues from `position`, whatever the query's cursor; None is the end of the list.
     """
     shape = shape_of(principal, query, cursor=position is not None, backward=query.backward)
     values = {"rows": query.size + 1, **values_of(principal, query)}

@@ -107,6 +107,7 @@ class PerParentMerge(PageBuilder):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
+        self.named = {name for name, _ in shape.conditions}
         self.leading, self.within = self._parents()
         # Rows of a message stand together on its connector, at the time when it was processed.
         self.column = "workspace_connector_pk" if self.leading.is_trace else self.leading.column
@@ -115,27 +116,25 @@ class PerParentMerge(PageBuilder):
         # Only what the caller is known to see: a provider has no workspace, and that of a member may be gone.
         has_tenant = bool(workspace_of("driver", parents)) and not self.only_finds
         self.tenant = "driver.workspace_pk" if has_tenant else ""
-        self.named = {name for name, _ in shape.conditions}
         any_way = self.resource.tenancy == "any" and shape.person
         self.includes_withdrawn = any_way and shape.deleted != "exclude" and self.leading.name not in self.named
         self.indexes = self._indexes()
 
     def _parents(self) -> tuple[Relationship, Relationship | None]:
         """Return by whose parents the page is read, and the named parents within which, if an index has both."""
-        named = {name for name, _ in self.shape.conditions}
         drivers = [relationship for relationship in self.resource.to_one if relationship.drives]
         # What is named has fewer rows than what always drives, whichever is declared first; that has every order.
         drivers.sort(key=lambda relationship: _LEADING.index(relationship.drives))
         always = next(found for found in drivers if found.drives == "always")
         together = {(index.parent, index.within) for index in declared(self.table)}
         for other in drivers:
-            is_led = self.shape.person or always.name in named
-            if is_led and other.name in named and (always.column, other.column) in together:
+            is_led = self.shape.person or always.name in self.named
+            if is_led and other.name in self.named and (always.column, other.column) in together:
                 return always, other
         # Not for a person: it is of all tenants, and theirs would lie behind the rows of others.
         leading = (found for found in drivers if not (self.shape.person and found.drives == "one_by_service"))
         # The record comes first in a declaration, so a filter on it wins: one record has few rows.
-        return next((found for found in leading if found.name in named), always), None
+        return next((found for found in leading if found.name in self.named), always), None
 
     def _indexes(self) -> Sequence[ListIndex]:
         shape, within = self.shape, None if self.within is None else self.within.column
@@ -169,8 +168,7 @@ class PerParentMerge(PageBuilder):
             return all(index in there for index in self.indexes)
         return any(index.parent == self.column and index.time == self.time for index in there)
 
-    def page(self) -> str:
-        """Return the query of the first rows of the drivers whose heads come first."""
+    def _page(self) -> str:
         reverse, reach = self.shape.backward, ""
         first = self._first_rows(self.indexes, "1", full=False)
         if newest_bound.serves(self.shape):
@@ -186,12 +184,10 @@ class PerParentMerge(PageBuilder):
         leading = "" if self.leading.is_trace else f", driver.id AS {self.leading.name}_id"
         return PAGE.format(leading=leading, found=found, order=order)
 
-    def row_behind(self) -> str:
-        """Return the query of the nearest row of each driver behind the cursor."""
+    def _row_behind(self) -> str:
         return ROW_BEHIND.format(nearest=self._first_rows(self.indexes, "1", full=False, behind=True))
 
-    def any_rows(self) -> str:
-        """Return the query of the first rows of each driver."""
+    def _any_rows(self) -> str:
         return ANY_ROWS.format(first=self._first_rows(self.indexes, COUNTED, full=False))
 
     def _begin(self) -> None:

@@ -41,17 +41,10 @@ def visible_rows(
     outlived: bool = False,
     leads: bool = False,
 ) -> str:
-    """Return the query of the visible rows of a type: what is shown, and the parents' ids.
+    """Return the query of the visible rows of a type: what is `shown` of a row, by its columns, and the parents' ids.
 
-    Args:
-        resource: the type.
-        visible: for whom.
-        shown: what to show of a row itself, with the columns behind.
-        source: what rows are read from.
-        where: conditions on `row`.
-        parents: filters on parents.
-        outlived: whether dead rows are there without their parents.
-        leads: whether the rows are found by what the caller sees (`Visibility.workspace`).
+    `where` are conditions on `row`, and `parents` filters. `outlived`: dead rows are there without their parents.
+    `leads`: the rows are found by what the caller sees (`Visibility.workspace`).
     """
     columns, joins, conditions, ways = selected(shown), [], list(where), []
     # The workspace of the row's first parent that has one: no tenant moves, so the others are of the same.
@@ -90,14 +83,8 @@ def one(
 ) -> TextRow | None:
     """Read one row, or None where there is none that `principal` sees.
 
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        resource: the row's type.
-        ids: what the row is known by: `id`, its public id, or relationships with the ids of the parents. Of several
-            rows that match, the latest is read.
-        deleted: whether a tombstoned row is found.
-        live_parents: whether such a one is found only where its parents are live.
+    It is known by `id`, its public id, or by relationships with the ids of the parents: of several rows that match, the
+    latest is read. With `live_parents` a tombstoned row is found only where its parents are live.
     """
     return _first(_one(principal, resource, ids, deleted, live_parents=live_parents).run(transaction))
 

@@ -7,10 +7,8 @@ its relationship. A statement behind it reads the places that lead to its type.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import TextClause, bindparam, text
-
-from wellspring.access.predicates import IDS
-from wellspring.database.flush import Query, Result, Statement
+from wellspring.database.flush import Query, Statement
+from wellspring.repositories.ledger.composing import statement
 from wellspring.resources import Resource, resource_of
 
 PLACES = "places"
@@ -68,13 +66,5 @@ def stored_ids(behind: str = "") -> str:
 
 def store(ids: Mapping[str, Sequence[object]]) -> Query[None]:
     """Return the question that stores ids of rows that are known already, by their places."""
-    return Query(Statement(_store_statement(tuple(ids)), dict(ids)), _nothing)
-
-
-def _store_statement(places: Sequence[str]) -> TextClause:
-    each = " AND ".join(STORE.format(place=name, ids=f":{name}") for name in places)
-    return text(f"SELECT {each}").bindparams(*(bindparam(name, type_=IDS) for name in places))
-
-
-def _nothing(_: Result) -> None:
-    return None
+    each = " AND ".join(STORE.format(place=name, ids=f":{name}::UUID[]") for name in ids)
+    return Query(Statement(statement({}, f"SELECT {each}", ()), ids), lambda _: None)

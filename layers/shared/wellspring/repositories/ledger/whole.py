@@ -17,11 +17,7 @@ WITH_STATE = f"""
 
 
 class WholeSorted(PageBuilder):
-    """Reads all visible rows and sorts them.
-
-    Attributes:
-        source: what rows are read from.
-    """
+    """Reads all visible rows, from `source`, and sorts them."""
 
     is_sorted = True
 
@@ -29,18 +25,15 @@ class WholeSorted(PageBuilder):
         super().__init__(shape)
         self.source = str(self.rows)
 
-    def page(self) -> str:
-        """Return the query of the first rows of the sorted list, from the cursor on."""
+    def _page(self) -> str:
         reverse = self.shape.backward
         beside = [self._beside_cursor(reverse=reverse, inclusive=True)] if self.shape.cursor else []
         return f"{self._rows(*beside)} ORDER BY {self._order(self.at, 'row.pk', reverse=reverse)} LIMIT :rows"
 
-    def row_behind(self) -> str:
-        """Return the query of the rows behind the cursor."""
+    def _row_behind(self) -> str:
         return self._rows(self._beside_cursor(reverse=not self.shape.backward, inclusive=False))
 
-    def any_rows(self) -> str:
-        """Return the query of visible rows."""
+    def _any_rows(self) -> str:
         return f"{self._rows()} LIMIT {COUNTED}"
 
     def _rows(self, *beside: str) -> str:
