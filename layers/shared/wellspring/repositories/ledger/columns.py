@@ -48,13 +48,13 @@ _BY_NAME: Mapping[str, Sequence[str]] = {
 # ---- what a row shows -------------------------------------------------------------------------------------
 def shown_in_lists(resource: Resource) -> dict[str, str]:
     """Return what a row shows of itself among others: `id` and each attribute that it has, with the column behind."""
-    shown = (attribute for attribute in resource.attributes if not (attribute.service_only or attribute.kept))
+    shown = (attribute for attribute in resource.attributes if not (attribute.service_only or attribute.computed))
     return {"id": "id", **{said.name: said.column or said.name for said in shown}}
 
 
 def shown_alone(resource: Resource, *, person: bool) -> dict[str, str]:
     """Return what a row shows of itself where it is asked for by its id."""
-    shown = (said for said in resource.attributes if not said.kept and not (said.service_only and person))
+    shown = (said for said in resource.attributes if not said.computed and not (said.service_only and person))
     return {"id": "id", **{said.name: said.whole or said.column or said.name for said in shown}}
 
 
