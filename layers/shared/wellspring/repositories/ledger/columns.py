@@ -95,13 +95,8 @@ def is_in(columns: Types, index: ListIndex, *, by_index: bool) -> list[str]:
     half = [] if index.live is None else is_shown(columns, "exclude" if index.live else "only")
     if not by_index:
         half = [f"CASE WHEN {each} THEN true ELSE false END" for each in half]
-    return [*half, *has_direction(index.direction)]
-
-
-def has_direction(direction: str | None) -> list[str]:
-    """Return the condition that a row is of a direction, if one is asked for: its value stands in the statement."""
     # One of two words of ours (`resources.DIRECTIONS`), never a client's.
-    return [f"row.direction = '{direction}'"] if direction else []
+    return [*half, f"row.direction = '{index.direction}'"] if index.direction else half
 
 
 def row_filters(resource: Resource, columns: Types, conditions: Iterable[tuple[str, Operator]]) -> Iterator[str]:
