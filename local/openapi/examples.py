@@ -90,10 +90,10 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
         "attributes": {
             said.name: attribute(said)
             for said in resource.attributes
-            if not said.service_only and (primary or not said.kept)
+            if not said.service_only and (primary or not said.computed)
         },
     }
-    shown = (said for said in resource.relationships if not said.many and (primary or not said.is_kept))
+    shown = (said for said in resource.relationships if not said.many and (primary or not said.is_computed))
     relationships = {said.name: _relationship(resource, said, primary=primary) for said in shown}
     # A to-many's linkage is there where it is asked for.
     several = (said for said in resource.relationships if said.many)

@@ -264,7 +264,7 @@ def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
                 maxItems=MAX_FILTER_IDS,
             )
     for attribute in resource.attributes:
-        is_ranged = attribute.name in resource.times or attribute.kept == "sorted"
+        is_ranged = attribute.name in resource.times or attribute.computed == "sorted"
         for parameter in _filters_of(attribute, is_ranged=is_ranged):
             parameter["description"] += _of_services(resource, parameter["name"])
             yield parameter

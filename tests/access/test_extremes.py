@@ -231,7 +231,7 @@ def queries(route: Route, given: str) -> Iterator[str]:
     resource = route.resource
     usual = "&".join(filter(None, (given, "page[size]=100")))
     sorts = [*resource.times, *(["name"] if resource.named else [])]
-    sorts += [found.name for found in resource.attributes if found.kept == "sorted"]
+    sorts += [found.name for found in resource.attributes if found.computed == "sorted"]
     for sort in sorts:
         yield f"{usual}&sort={sort}"
         yield f"{usual}&sort=-{sort}"

@@ -461,8 +461,10 @@ def test_no_answer_changes_when_others_come(requests: Requests, statements: Stat
         ]
 
     # What is kept about a connector counts its rows, those that are ours and closed, too.
-    own = ",".join(said.name for said in resource.attributes if not said.kept)
-    queries = [f"fields[{resource.type}]={own}&{query}".rstrip("&") if resource.kept else query for query in queries]
+    own = ",".join(said.name for said in resource.attributes if not said.computed)
+    queries = [
+        f"fields[{resource.type}]={own}&{query}".rstrip("&") if resource.computed else query for query in queries
+    ]
 
     def answers() -> list[Any]:
         found = []

@@ -109,7 +109,7 @@ def test_a_parent_that_is_included_has_what_its_declaration_says(ours: Tenant) -
     } - {"workspace_membership", "sync_run", "feed_event", "feed_status", "fleet"}
     for type_, item in seen.items():
         resource = resource_of(type_)
-        shown = [said.name for said in resource.attributes if not (said.service_only or said.kept)]
+        shown = [said.name for said in resource.attributes if not (said.service_only or said.computed)]
         assert list(item["attributes"]) == shown
         # A to-many relationship's linkage is read for primary data only; no data is better than wrong data.
         to_one = [relationship.name for relationship in resource.to_one]

@@ -18,7 +18,7 @@ from wellspring.services.ledger import reading
 URL = "/v1/workspace-connectors"
 AT = datetime(2026, 3, 4, 12, tzinfo=UTC)
 LEDGER = "/v1/company-workspace-connectors"
-KEPT = set(WORKSPACE_CONNECTOR.kept)
+KEPT = set(WORKSPACE_CONNECTOR.computed)
 NONE = {
     "health": "new",
     "expected_by": None,

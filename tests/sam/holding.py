@@ -77,7 +77,7 @@ def holds(owner: FreshDatabase, type_: str, id_: str) -> dict[str, Any]:
     return {
         # What is kept about a connector is no column of its row.
         "attributes": {
-            each.name: _said(row[each.name]) for each in resource.attributes if not (each.service_only or each.kept)
+            each.name: _said(row[each.name]) for each in resource.attributes if not (each.service_only or each.computed)
         },
         "relationships": relationships,
     }
@@ -96,7 +96,7 @@ def shown(resource_object: Any) -> dict[str, Any]:
     relationships = resource_object.get("relationships", {})
     return {
         "attributes": {
-            name: value for name, value in resource_object["attributes"].items() if name not in resource.kept
+            name: value for name, value in resource_object["attributes"].items() if name not in resource.computed
         },
         "relationships": {name: relationships[name]["data"] for name in sorted(declared)},
     }

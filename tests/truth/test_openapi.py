@@ -443,7 +443,7 @@ def test_an_attribute_that_is_never_null_has_such_a_column() -> None:
         ]
         columns = table_of(resource.table).c
         for attribute in resource.attributes:
-            if not attribute.kept and not validator(shown[attribute.name]).is_valid(None):
+            if not attribute.computed and not validator(shown[attribute.name]).is_valid(None):
                 assert not columns[attribute.column or attribute.name].nullable, f"{resource.type}.{attribute.name}"
 
 

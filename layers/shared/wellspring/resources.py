@@ -30,7 +30,7 @@ type Kind = Literal[
     "by_direction",
     "totals",
 ]
-type Kept = Literal["", "shown", "sorted"]
+type Computed = Literal["", "shown", "sorted"]
 type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal[
     "none", "provenance", "enrolment", "selection", "group", "member", "message", "run", "feed", "fleet", "audit"
@@ -73,8 +73,8 @@ class Attribute:
             filters by it without naming a parent.
         is_told: whether a list tells, when asked, which values of it there are: of a catalogue, which is small.
         service_only: whether it is shown of a resource that a service asks for by its id, and nowhere else.
-        kept: whether it is no column of the table but of what is kept about the row: shown in lists of the type and
-            with one of it, elsewhere where `fields` names it, and no part of its ETag. By one that is `sorted` the
+        computed: whether it is no column of the table but computed about the row: shown in lists of the type and with
+            one of it, elsewhere where `fields` names it, and no part of its ETag. By one that is `sorted` the
             rows of named workspaces are sorted and filtered.
     """
 
@@ -93,7 +93,7 @@ class Attribute:
     is_everywhere: bool = False
     is_told: bool = False
     service_only: bool = False
-    kept: Kept = ""
+    computed: Computed = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ class Relationship:
         is_trace: whether it is no parent of the row, but the message that wrote or ended it: without a foreign key, and
             null once that is forgotten.
         is_filter: whether there is a filter on it.
-        is_kept: whether it has no column but is looked up, shown as `Attribute.kept` is; whoever sees the row sees what
-            it leads to.
+        is_computed: whether it has no column but is looked up, shown as `Attribute.computed` is; whoever sees the row
+            sees what it leads to.
         description: what it leads to, where its name does not say it.
     """
 
@@ -128,7 +128,7 @@ class Relationship:
     guards: bool = True
     is_trace: bool = False
     is_filter: bool = True
-    is_kept: bool = False
+    is_computed: bool = False
     description: str = ""
 
     @property
@@ -207,7 +207,7 @@ class Resource:
     @property
     def to_one(self) -> tuple[Relationship, ...]:
         """The relationships with a column."""
-        return tuple(said for said in self.relationships if not (said.many or said.is_kept))
+        return tuple(said for said in self.relationships if not (said.many or said.is_computed))
 
     @property
     def parents(self) -> tuple[Relationship, ...]:
@@ -240,17 +240,17 @@ class Resource:
     @property
     def told(self) -> tuple[Attribute, ...]:
         """The attributes that the platform's feed tells: columns of its table that no clock writes."""
-        return tuple(attribute for attribute in self.attributes if attribute not in TIMES and not attribute.kept)
+        return tuple(attribute for attribute in self.attributes if attribute not in TIMES and not attribute.computed)
 
     @property
-    def kept(self) -> tuple[str, ...]:
-        """The names of the attributes that are kept about its rows, and not in them."""
-        return tuple(attribute.name for attribute in self.attributes if attribute.kept)
+    def computed(self) -> tuple[str, ...]:
+        """The names of the attributes that are computed about its rows, and not in them."""
+        return tuple(attribute.name for attribute in self.attributes if attribute.computed)
 
     @property
-    def kept_links(self) -> tuple[str, ...]:
-        """The names of the relationships that are kept about its rows, and not in them."""
-        return tuple(relationship.name for relationship in self.relationships if relationship.is_kept)
+    def computed_links(self) -> tuple[str, ...]:
+        """The names of the relationships that are computed about its rows, and not in them."""
+        return tuple(relationship.name for relationship in self.relationships if relationship.is_computed)
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -259,8 +259,8 @@ class Resource:
 
     @property
     def sorted_by(self) -> str:
-        """The kept attribute by which the rows of named workspaces are sorted; empty where there is none."""
-        return next((attribute.name for attribute in self.attributes if attribute.kept == "sorted"), "")
+        """The computed attribute by which the rows of named workspaces are sorted; empty where there is none."""
+        return next((attribute.name for attribute in self.attributes if attribute.computed == "sorted"), "")
 
     @property
     def is_readable(self) -> bool:
@@ -574,7 +574,7 @@ WORKSPACE_CONNECTOR = Resource(
             found="equal",
             choices=HEALTH,
             is_everywhere=True,
-            kept="shown",
+            computed="shown",
             description="Whether it is well: the first that holds of `disconnected`, `failing` (its status is not "
             "`active`, or a message is parked since the last sync), `consent_expired`, `late` (past `expected_by`), "
             "`consent_expires` (within 30 days), `new` (never synced) and `ok`. While most of all connectors that were "
@@ -584,7 +584,7 @@ WORKSPACE_CONNECTOR = Resource(
             "health_reasons",
             "objects",
             required=True,
-            kept="shown",
+            computed="shown",
             description="All that holds of these, the first of which is its health; empty where it is `ok`.",
             members=(
                 Attribute(
@@ -605,46 +605,46 @@ WORKSPACE_CONNECTOR = Resource(
         Attribute(
             "expected_by",
             "instant",
-            kept="shown",
+            computed="shown",
             description="When it is late: its last sync and twice the median of its last 20 gaps, at least a day, and "
             "a tenth more than nine of ten of them; null before four syncs.",
         ),
         Attribute(
             "complete_through",
             "instant",
-            kept="shown",
+            computed="shown",
             description="The `occurred_at` of its last complete run; null where there was none.",
         ),
         Attribute(
             "last_synced_at",
             "instant",
-            kept="sorted",
+            computed="sorted",
             description="The latest `occurred_at` of a sync that was applied; null where there was none.",
         ),
         Attribute(
             "last_changed_at",
             "instant",
-            kept="shown",
+            computed="shown",
             description="When a sync last made or ended a row; null where none did.",
         ),
         Attribute(
             "last_failed_at",
             "instant",
-            kept="shown",
+            computed="shown",
             description="When a message was last parked; null where none was.",
         ),
         Attribute(
             "parked_messages",
             "count",
             required=True,
-            kept="shown",
+            computed="shown",
             description="How many of its messages are parked now.",
         ),
         Attribute(
             "live_rows",
             "count",
             required=True,
-            kept="shown",
+            computed="shown",
             description="How many of its provenance rows are not tombstoned.",
         ),
     ),
@@ -656,7 +656,7 @@ WORKSPACE_CONNECTOR = Resource(
             "sync_message",
             required=False,
             is_filter=False,
-            is_kept=True,
+            is_computed=True,
             description="The newest of its messages that is parked, with the reason; null where none is.",
         ),
     ),

@@ -78,7 +78,7 @@ def proves(resource: Resource, relationship: Relationship, *, primary: bool) -> 
     Of an included row only the workspace has been looked at. Who sees an enrolment by either of its sides sees the
     workspace; by the workspace alone they do not see the group.
     """
-    if relationship.is_kept:
+    if relationship.is_computed:
         return True
     if relationship.target == "workspace":
         return relationship.required
@@ -152,7 +152,7 @@ def page_document(
 def version_of(resource: Resource, row: Row) -> str:
     """Return what stands for the state of a row: two states that look the same have the same one.
 
-    What its to-many relationships hold, and what is kept about it, is no state of its own, and not read by every
+    What its to-many relationships hold, and what is computed about it, is no state of its own, and not read by every
     request.
     """
     own = {name: value for name, value in _without_kept(resource, row).items() if not name.endswith("_ids")}
@@ -163,7 +163,7 @@ def entity_tag(resource: Resource, found: RowWithIncludes, view: View, raw_query
     """Return the strong validator of a single resource's document (RFC 9110, section 8.8.3).
 
     Its first part is the row's version, which `If-Match` compares; an answer with a query has a second part, for what
-    else is in it, but for what is kept about resources (contract, section 7).
+    else is in it, but for what is computed about resources (contract, section 7).
 
     Args:
         resource: the row's declaration.
@@ -179,7 +179,7 @@ def entity_tag(resource: Resource, found: RowWithIncludes, view: View, raw_query
         (resource, found.row),
         *((resource_of(type_), row) for type_, rows in found.included.items() for row in rows),
     ]
-    if not any(name in row for of, row in shown for name in _kept(of)):
+    if not any(name in row for of, row in shown for name in _computed(of)):
         return f'"{version}.{_digest(body)}"'
     included = {
         type_: [_without_kept(resource_of(type_), row) for row in rows] for type_, rows in found.included.items()
@@ -188,13 +188,13 @@ def entity_tag(resource: Resource, found: RowWithIncludes, view: View, raw_query
     return f'"{version}.{_digest(json.dumps(single_document(resource, lasting, view, raw_query)))}"'
 
 
-def _kept(resource: Resource) -> tuple[str, ...]:
-    return (*resource.kept, *(f"{name}_id" for name in resource.kept_links))
+def _computed(resource: Resource) -> tuple[str, ...]:
+    return (*resource.computed, *(f"{name}_id" for name in resource.computed_links))
 
 
 def _without_kept(resource: Resource, row: Row) -> Row:
-    kept = _kept(resource)
-    return {name: value for name, value in row.items() if name not in kept} if kept else row
+    computed = _computed(resource)
+    return {name: value for name, value in row.items() if name not in computed} if computed else row
 
 
 def url_of(path: str, raw_query: str) -> str:
@@ -299,8 +299,8 @@ class _Shaper:
     def __init__(self, resource: Resource, fields: frozenset[str] | None, *, primary: bool) -> None:
         self._resource = resource
         shown = [each for each in resource.attributes if fields is None or each.name in fields]
-        # What is kept back, or kept about a row, is shown where it was read.
-        self._attributes = [(each.name, _renderer(each), each.service_only or bool(each.kept)) for each in shown]
+        # What is for services only, or computed about a row, is shown where it was read.
+        self._attributes = [(each.name, _renderer(each), each.service_only or bool(each.computed)) for each in shown]
         self._relationships: list[tuple[str, _Say]] = [
             (each.name, _to_many(resource, each) if each.many else _to_one(resource, each, primary=primary))
             for each in resource.relationships

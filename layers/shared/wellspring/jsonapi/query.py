@@ -235,7 +235,7 @@ class Parser:
             if said.found == "name":
                 filters.append("name")
                 names.append(with_operators("name", PARTS_OF_NAMES))
-            elif said.kind == "instant" and (said.name in self.resource.times or said.kept == "sorted"):
+            elif said.kind == "instant" and (said.name in self.resource.times or said.computed == "sorted"):
                 names.append(with_operators(said.name, RANGE_OPERATORS))
             else:
                 filters.append(said.filter or said.name)
@@ -273,7 +273,7 @@ class Parser:
             )
 
     def settle_order(self) -> None:
-        """Have what is found by its name, or by what is kept about it, in that order, where no other was asked for."""
+        """Have what is found by its name, or by a computed attribute, in that order, where no other was asked for."""
         if self.is_sorted:
             return
         if any(found.operator in OF_NAMES for found in self.filters):
@@ -510,7 +510,7 @@ class Parser:
     def _range_reader(self, parameter: str, name: str, wanted: str) -> Reader | None:
         attribute = self.resource.attribute(name)
         operator = next((known for known in RANGE_OPERATORS if known == wanted), None)
-        is_time = attribute is not None and (name in self.resource.times or attribute.kept == "sorted")
+        is_time = attribute is not None and (name in self.resource.times or attribute.computed == "sorted")
         if not is_time or operator is None:
             return None
         form = "a time in ISO 8601 with an offset, such as 2026-05-10T08:14:22.000Z"

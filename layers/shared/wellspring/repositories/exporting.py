@@ -246,7 +246,7 @@ def _among(table: Table, pks: Any) -> Select[Any]:
 def _attributes(resource: Resource) -> Iterator[tuple[str, Any]]:
     """Yield what a person of the workspace would be shown of `row` if they asked for it by its id."""
     for said in resource.attributes:
-        if said.kept or said.service_only:
+        if said.computed or said.service_only:
             continue
         column: Any = literal_column(attribute_of(said.column or said.name))
         if resource.tenancy == "message" and said.name == "reason":

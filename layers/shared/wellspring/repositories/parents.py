@@ -109,10 +109,12 @@ def caller_pk(transaction: Transaction, caller: Person) -> int | None:
 
 
 def _pk(transaction: Transaction, caller: Person) -> int | None:
-    return _WHO.execute(transaction, parameters(caller)).scalar_one_or_none()
+    return _who_statement().execute(transaction, parameters(caller)).scalar_one_or_none()
 
 
-_WHO = statement({}, WHO, ["pk"])
+@lru_cache(maxsize=1)
+def _who_statement() -> Compiled:
+    return statement({}, WHO, ["pk"])
 
 
 @lru_cache(maxsize=64)

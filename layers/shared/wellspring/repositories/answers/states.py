@@ -24,10 +24,10 @@ type State = Mapping[Any, Any]
 
 LAST_FAILURE = place(WORKSPACE_CONNECTOR.type, "last_failure")
 LAST_FAILURE_ID = "last_failure_id"
-KEPT = WORKSPACE_CONNECTOR.kept
-COUNTS = tuple(said.name for said in WORKSPACE_CONNECTOR.attributes if said.kept and said.kind == "count")
+COMPUTED = WORKSPACE_CONNECTOR.computed
+COUNTS = tuple(said.name for said in WORKSPACE_CONNECTOR.attributes if said.computed and said.kind == "count")
 
-# What is said of a connector of which nothing is kept yet. Its health is in its own row, by which lists are filtered.
+# What is said of a connector of which nothing is known yet. Its health is in its own row, by which lists are filtered.
 SHOWN = {
     **{name: f"coalesce(state.{name}, 0) AS {name}" for name in COUNTS},
     "health": "connector.health",
@@ -38,7 +38,7 @@ SHOWN = {
 }
 
 STATES = """
-SELECT connector.id, {kept}
+SELECT connector.id, {computed}
   FROM core_api.workspace_connectors AS connector
   LEFT JOIN wellspring.connector_state AS state ON state.workspace_connector_pk = connector.pk
  WHERE connector.id = ANY ({stored}) AND {seen}
@@ -54,18 +54,18 @@ FAILURE = """
 
 
 def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Query[dict[UUID, State]]:
-    """Ask what is kept about the workspace connectors that the caller sees, by their ids.
+    """Ask what is computed about the workspace connectors that the caller sees, by their ids.
 
-    Of each it is the kept attributes: a time is None where it never happened. With `failures` also `last_failure_id`,
-    None where no message is parked; it stores these ids.
+    Of each it is the computed attributes: a time is None where it never happened. With `failures` it is also
+    `last_failure_id`, None where no message is parked; it stores these ids.
 
     Args:
         principal: the caller.
         places: where their ids were stored (`ledger.stored_ids`) by statements that come before.
         failures: whether to look for the newest message of each that is parked.
     """
-    kept = _states_statement(person=isinstance(principal, Person), failures=failures)
-    return Query(Statement(kept, {PLACES: list(places), **parameters(principal)}), _by_id)
+    found = _states_statement(person=isinstance(principal, Person), failures=failures)
+    return Query(Statement(found, {PLACES: list(places), **parameters(principal)}), _by_id)
 
 
 def _by_id(answer: Result) -> dict[UUID, State]:
@@ -93,12 +93,12 @@ def connectors_in(transaction: Transaction, workspaces: Sequence[UUID]) -> int:
 @lru_cache(maxsize=4)
 def _states_statement(*, person: bool, failures: bool) -> Compiled:
     visible = Visibility(person=person)
-    kept = [SHOWN.get(name) or f"state.{name}" for name in KEPT]
-    columns = ["id", *KEPT, *([LAST_FAILURE_ID] if failures else [])]
+    computed = [SHOWN.get(name) or f"state.{name}" for name in COMPUTED]
+    columns = ["id", *COMPUTED, *([LAST_FAILURE_ID] if failures else [])]
     if failures:
-        kept.append(FAILURE.format(seen=visible.message("message.workspace_pk")))
+        computed.append(FAILURE.format(seen=visible.message("message.workspace_pk")))
     seen = visible.workspace("connector.workspace_pk")
-    found = STATES.format(kept=", ".join(kept), stored=stored_ids(), seen=seen)
+    found = STATES.format(computed=", ".join(computed), stored=stored_ids(), seen=seen)
     if not failures:
         return statement(visible.queries, found, columns)
     storing = store_each({LAST_FAILURE: f"array_agg({LAST_FAILURE_ID})"}, "kept")

@@ -48,13 +48,13 @@ _BY_NAME: Mapping[str, Sequence[str]] = {
 # ---- what a row shows -------------------------------------------------------------------------------------
 def shown_in_lists(resource: Resource) -> dict[str, str]:
     """Return what a row shows of itself among others: `id` and each attribute that it has, with the column behind."""
-    shown = (attribute for attribute in resource.attributes if not (attribute.service_only or attribute.kept))
+    shown = (attribute for attribute in resource.attributes if not (attribute.service_only or attribute.computed))
     return {"id": "id", **{said.name: said.column or said.name for said in shown}}
 
 
 def shown_alone(resource: Resource, *, person: bool) -> dict[str, str]:
     """Return what a row shows of itself where it is asked for by its id."""
-    shown = (said for said in resource.attributes if not said.kept and not (said.service_only and person))
+    shown = (said for said in resource.attributes if not said.computed and not (said.service_only and person))
     return {"id": "id", **{said.name: said.whole or said.column or said.name for said in shown}}
 
 
@@ -95,13 +95,8 @@ def is_in(columns: Types, index: ListIndex, *, by_index: bool) -> list[str]:
     half = [] if index.live is None else is_shown(columns, "exclude" if index.live else "only")
     if not by_index:
         half = [f"CASE WHEN {each} THEN true ELSE false END" for each in half]
-    return [*half, *has_direction(index.direction)]
-
-
-def has_direction(direction: str | None) -> list[str]:
-    """Return the condition that a row is of a direction, if one is asked for: its value stands in the statement."""
     # One of two words of ours (`resources.DIRECTIONS`), never a client's.
-    return [f"row.direction = '{direction}'"] if direction else []
+    return [*half, f"row.direction = '{index.direction}'"] if index.direction else half
 
 
 def row_filters(resource: Resource, columns: Types, conditions: Iterable[tuple[str, Operator]]) -> Iterator[str]:

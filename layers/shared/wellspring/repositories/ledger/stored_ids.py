@@ -32,7 +32,7 @@ def place(type_: str, relationship: str = "") -> str:
 
 def _stored_by(resource: Resource) -> Iterator[tuple[str, str]]:
     """Yield what rows of a type store: each place, with the column that has its ids."""
-    if resource.kept or any(relationship.many for relationship in resource.relationships):
+    if resource.computed or any(relationship.many for relationship in resource.relationships):
         yield place(resource.type), "id"
     first = {path.partition(".")[0] for path in resource.includes}
     for relationship in resource.to_one:

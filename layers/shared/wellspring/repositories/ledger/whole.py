@@ -2,13 +2,13 @@
 
 from wellspring.models.messages import connector_state
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
-from wellspring.repositories.ledger.columns import has_direction, is_shown, row_filters
+from wellspring.repositories.ledger.columns import is_shown, row_filters
 from wellspring.repositories.ledger.rows import visible_rows
 from wellspring.repositories.ledger.shapes import Shape
 
 # Before every time that a message may tell: what never happened is older than all.
 NEVER = "'0001-01-02 00:00:00+00'::timestamptz"
-# Connectors beside what is kept about them, by which they are sorted.
+# Connectors beside what is computed about them, by which they are sorted.
 WITH_STATE = f"""
 (SELECT listed.*, CASE WHEN state.{{name}} IS NULL THEN {NEVER} ELSE state.{{name}} END AS {{name}}
    FROM {{rows}} AS listed
@@ -37,10 +37,7 @@ class WholeSorted(PageBuilder):
         return f"{self._rows()} LIMIT {COUNTED}"
 
     def _rows(self, *beside: str) -> str:
-        filters = (
-            *has_direction(self.shape.direction),
-            *row_filters(self.resource, self.columns, self.shape.conditions),
-        )
+        filters = row_filters(self.resource, self.columns, self.shape.conditions)
         return visible_rows(
             self.resource,
             self.visible,
@@ -54,7 +51,7 @@ class WholeSorted(PageBuilder):
 
 
 class SortedByState(WholeSorted):
-    """Reads all visible connectors of the workspaces that a query names, and sorts them by what is kept about them.
+    """Reads all visible connectors of the workspaces that a query names, and sorts them by what is computed about them.
 
     No index has that order; the service asks first how many connectors the workspaces have (docs/adr/0025).
     """

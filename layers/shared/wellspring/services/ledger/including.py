@@ -1,4 +1,4 @@
-"""Includes of an answer: included rows, to-many linkage, and what is kept about rows.
+"""Includes of an answer: included rows, to-many linkage, and what is computed about rows.
 
 All of it is asked in the flush that asks for the rows (docs/adr/0041): what finds ids stores them for what comes behind
 it. What comes back is looked through for what the shown rows point to: a page reads one row more than it shows.
@@ -46,16 +46,16 @@ class IncludePlan:
         steps: the types to include, each behind all that lead to it.
         linked: the to-many relationships whose linkage is shown, but for sources.
         shows_sources: whether it shows where the rows came from.
-        kept: the types of which what is kept about rows is read; `resource` may be one.
-        kept_links: those of them whose kept relationships are read, too.
+        computed: the types of which what is computed about rows is read; `resource` may be one.
+        computed_links: those of them whose computed relationships are read, too.
     """
 
     resource: Resource
     steps: tuple[Step, ...]
     linked: tuple[str, ...]
     shows_sources: bool
-    kept: frozenset[str]
-    kept_links: frozenset[str]
+    computed: frozenset[str]
+    computed_links: frozenset[str]
 
     @classmethod
     def of(cls, resource: Resource, view: View) -> "IncludePlan":
@@ -64,23 +64,23 @@ class IncludePlan:
         asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
         many = tuple(said for said in resource.relationships if said.many and said.name in asked)
         linked = tuple(said.name for said in many if said != SOURCES)
-        kept = {step.type for step in steps if _shows_kept(resource_of(step.type), view, primary=False)}
-        if _shows_kept(resource, view, primary=True):
-            kept.add(resource.type)
-        links = {step.type for step in steps if _shows_kept_links(resource_of(step.type), view, primary=False)}
-        if _shows_kept_links(resource, view, primary=True):
+        computed = {step.type for step in steps if _shows_computed(resource_of(step.type), view, primary=False)}
+        if _shows_computed(resource, view, primary=True):
+            computed.add(resource.type)
+        links = {step.type for step in steps if _shows_computed_links(resource_of(step.type), view, primary=False)}
+        if _shows_computed_links(resource, view, primary=True):
             links.add(resource.type)
-        return cls(resource, steps, linked, SOURCES in many, frozenset(kept | links), frozenset(links))
+        return cls(resource, steps, linked, SOURCES in many, frozenset(computed | links), frozenset(links))
 
     @property
     def is_needed(self) -> bool:
         """Whether there is anything."""
-        return bool(self.steps or self.linked or self.shows_sources or self.kept)
+        return bool(self.steps or self.linked or self.shows_sources or self.computed)
 
     def stored_by(self, rows: Sequence[Row]) -> dict[str, list[object]]:
         """Return the ids that rows which are known already store, by their places."""
         stored: dict[str, list[object]] = {}
-        if self.linked or self.shows_sources or self.resource.type in self.kept:
+        if self.linked or self.shows_sources or self.resource.type in self.computed:
             stored[ledger.place(self.resource.type)] = [row["id"] for row in rows]
         for relationship in self.resource.to_one:
             key = f"{relationship.name}_id"
@@ -99,8 +99,8 @@ class IncludePlan:
         found = IncludedRows(self)
         if self.linked:
             found.linkage = flush.ask(ledger.linkage(self.linked, most_rows))
-        if self.resource.type in self.kept:
-            found.kept[self.resource.type] = flush.ask(
+        if self.resource.type in self.computed:
+            found.computed[self.resource.type] = flush.ask(
                 self._states(principal, self.resource.type, [ledger.place(self.resource.type)])
             )
         if self.shows_sources:
@@ -111,12 +111,12 @@ class IncludePlan:
             places = [ledger.place(*source) for source in step.sources]
             included = ledger.related(principal, resource_of(step.type), places)
             found.included[step.type] = flush.ask(included)
-            if step.type in self.kept:
-                found.kept[step.type] = flush.ask(self._states(principal, step.type, places))
+            if step.type in self.computed:
+                found.computed[step.type] = flush.ask(self._states(principal, step.type, places))
         return found
 
     def _states(self, principal: Principal, type_: str, places: Sequence[str]) -> Query[dict[UUID, State]]:
-        return states.states(principal, places, failures=type_ in self.kept_links)
+        return states.states(principal, places, failures=type_ in self.computed_links)
 
 
 @dataclass(slots=True)
@@ -128,24 +128,24 @@ class IncludedRows:
         linkage: the to-many linkage.
         sources: where the rows came from, by their ids.
         included: rows by type.
-        kept: what is kept about rows, by type and id.
+        computed: what is computed about rows, by type and id.
     """
 
     plan: IncludePlan
     linkage: Pending[ledger.Linkage] | None = None
     sources: Pending[SourcesOfRecords] | None = None
     included: dict[str, Pending[list[TextRow]]] = field(default_factory=dict)
-    kept: dict[str, Pending[dict[UUID, State]]] = field(default_factory=dict)
+    computed: dict[str, Pending[dict[UUID, State]]] = field(default_factory=dict)
 
     def shown(self, transaction: Transaction, rows: Sequence[Row]) -> tuple[list[Row], Included]:
-        """Return the rows that are shown with their linkage and what is kept about them, and what they include.
+        """Return the rows that are shown with their linkage and what is computed about them, and what they include.
 
         Args:
             transaction: the scope to read a cursor key in, if there is none yet.
             rows: what was found and is shown.
         """
         resource = self.plan.resource
-        shown = self._with_kept(resource.type, self._with_linkage(transaction, self._with_sources(rows)))
+        shown = self._with_computed(resource.type, self._with_linkage(transaction, self._with_sources(rows)))
         known: dict[str, Sequence[Row]] = {resource.type: shown}
         included: dict[str, list[Row]] = {}
         for step in self.plan.steps:
@@ -157,12 +157,16 @@ class IncludedRows:
             # Rows that were just written have ids, those that were read have their texts.
             ids = {str(id_) for source, name in step.sources for row in known[source] for id_ in _linked(row, name)}
             pointed_to = [row for row in self.included[step.type].value if row["id"] in ids]
-            known[step.type] = included[step.type] = self._with_kept(step.type, pointed_to)
+            known[step.type] = included[step.type] = self._with_computed(step.type, pointed_to)
         return shown, included
 
-    def _with_kept(self, type_: str, rows: Sequence[Row]) -> list[Row]:
-        kept = self.kept.get(type_)
-        return list(rows) if kept is None else [{**row, **kept.value.get(UUID(str(row["id"])), {})} for row in rows]
+    def _with_computed(self, type_: str, rows: Sequence[Row]) -> list[Row]:
+        computed = self.computed.get(type_)
+        return (
+            list(rows)
+            if computed is None
+            else [{**row, **computed.value.get(UUID(str(row["id"])), {})} for row in rows]
+        )
 
     def _sources_of(self, row: Row, rows: Sequence[Row]) -> list[Row]:
         """Return the sources of one of the rows that are shown."""
@@ -224,8 +228,8 @@ def _cursor_of_list(transaction: Transaction, resource: Resource, target: Resour
     return signed(transaction, target, order, [last.place])[0]
 
 
-def _shows_kept(resource: Resource, view: View, *, primary: bool) -> bool:
-    """Say whether a view shows what is kept about rows of a type.
+def _shows_computed(resource: Resource, view: View, *, primary: bool) -> bool:
+    """Say whether a view shows what is computed about rows of a type.
 
     Args:
         resource: the rows' type.
@@ -233,12 +237,12 @@ def _shows_kept(resource: Resource, view: View, *, primary: bool) -> bool:
         primary: whether the rows are what was asked for; what is included with it says it only where it is named.
     """
     named = view.fields.get(resource.type)
-    return bool(resource.kept) and (primary if named is None else bool(named.intersection(resource.kept)))
+    return bool(resource.computed) and (primary if named is None else bool(named.intersection(resource.computed)))
 
 
-def _shows_kept_links(resource: Resource, view: View, *, primary: bool) -> bool:
-    """Say whether a view shows relationships that are kept about rows, or includes what they lead to."""
-    links = set(resource.kept_links)
+def _shows_computed_links(resource: Resource, view: View, *, primary: bool) -> bool:
+    """Say whether a view shows relationships that are computed about rows, or includes what they lead to."""
+    links = set(resource.computed_links)
     named = view.fields.get(resource.type)
     # What is included is linked to, also where that is not shown.
     is_included = primary and not links.isdisjoint(view.include or ())
