@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import Caller, Reply, call, person
+from tests.support.api import READER, Caller, Reply, call, person
+from tests.support.databases import CONSUMER, Database
 from tests.support.world import Row, World
+from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.agents.protocol import STATELESS, WITH_HANDSHAKE
+from wellspring.database import Deadline, in_transaction
+from wellspring.repositories import fleet
 
 JSON = "application/json"
 META = {
@@ -74,9 +78,13 @@ class Ledger:
     connection: Row
     group: Row
 
+    def who_asks(self, tool: str) -> Caller:
+        """Return who of the tenant asks this; of all workspaces a service does."""
+        return READER if tool == "fleet" else self.caller
+
 
 @pytest.fixture
-def ledger(world: World) -> Ledger:
+def ledger(world: World, database: Database) -> Ledger:
     """A workspace whose bank brought a company in, in a run that came whole, and has a message that failed."""
     workspace, elsewhere = world.workspace("Verdier Foods"), world.workspace("Elsewhere")
     owner, outsider = world.people(workspace, "Claire Verdier"), world.people(elsewhere, "Eve Outsider")
@@ -92,6 +100,8 @@ def ledger(world: World) -> Ledger:
     group = world.group(owner, "Verdier Group")
     world.group_member(owner, group, "owner")
     world.enrol(group, workspace, owner)
+    database.role = CONSUMER
+    in_transaction(fleet.count, PIPELINE_SCOPE, deadline=Deadline(20))
     return Ledger(world, owner, person(owner), person(outsider), workspace, company, connection, group)
 
 
@@ -108,6 +118,7 @@ def by_id(ledger: Ledger) -> dict[str, dict[str, Any]]:
         "impact": {"connector": connector},
         "providers": {"workspace": workspace},
         "groups": {"group": str(ledger.group.id)},
+        "fleet": {},
     }
 
 
@@ -121,4 +132,5 @@ BY_NAMES: dict[str, dict[str, Any]] = {
     "impact": {"connector": "qonto"},
     "providers": {"workspace": "Verdier Foods"},
     "groups": {"group": "Verdier Group"},
+    "fleet": {"size": 5},
 }

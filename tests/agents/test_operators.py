@@ -47,6 +47,7 @@ LOOKS = {
     "impact": [("impact", "workspace_connector", False)],
     "providers": [("list", "workspace_provider", True)],
     "groups": [("list", "workspace", False), ("list", "workspace_group_membership", False)],
+    "fleet": [("retrieve", "fleet", False)],
 }
 
 
@@ -62,7 +63,7 @@ def test_each_look_is_kept_as_that_over_http_is(database: Database, ledger: Ledg
     assert {id_ for _, _, id_, _ in kept} == {ids.get(tool)}
 
 
-@pytest.mark.parametrize("tool", [tool for tool in BY_NAME if tool != "groups"])
+@pytest.mark.parametrize("tool", [tool for tool in BY_NAME if tool not in {"groups", "fleet"}])
 def test_within_their_own_workspaces_nothing_is_kept(database: Database, ledger: Ledger, tool: str) -> None:
     assert use(operator(ledger.owner), tool, **by_id(ledger)[tool])["structuredContent"]["items"]
     assert noted(database, ledger.owner) == []

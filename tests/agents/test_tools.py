@@ -8,7 +8,7 @@ from uuid import uuid4
 import jsonschema
 import pytest
 
-from tests.agents.conftest import BY_NAMES, DAY, Ledger, ask, by_id, told, use
+from tests.agents.conftest import BY_NAMES, DAY, Ledger, ask, ask_with_handshake, by_id, told, use
 from tests.support.api import ANONYMOUS, READER, Caller, get, person, service
 from tests.support.databases import Statements
 from tests.support.world import Row, World
@@ -22,13 +22,14 @@ ITS_OWN = ("Verdier", "Alder", "Claire")
 STATEMENTS = {
     "find": (14, 7),
     "sources": (7, 8),
-    "connectors": (6, 7),
+    "connectors": (7, 8),
     "failures": (5, 8),
     "runs": (5, 6),
     "activity": (5, 6),
     "impact": (3, 8),
     "providers": (3, 4),
     "groups": (3, 4),
+    "fleet": (3, 3),
 }
 each_tool = pytest.mark.parametrize("tool", list(BY_NAME))
 
@@ -80,7 +81,7 @@ def test_its_tenant_is_answered_by_id_and_by_name_in_few_statements(
     sent = []
     for arguments in (by_id(ledger)[tool], BY_NAMES[tool]):
         statements.clear()
-        content = told(ledger.caller, tool, **arguments)
+        content = told(ledger.who_asks(tool), tool, **arguments)
         sent.append(len(statements))
         jsonschema.validate(content, BY_NAME[tool].declaration["outputSchema"])
         assert content["items"], content
@@ -92,10 +93,11 @@ def test_its_tenant_is_answered_by_id_and_by_name_in_few_statements(
 
 @each_tool
 def test_every_link_leads_to_what_is_there(ledger: Ledger, tool: str) -> None:
-    content = told(ledger.caller, tool, **by_id(ledger)[tool])
+    caller = ledger.who_asks(tool)
+    content = told(caller, tool, **by_id(ledger)[tool])
     links = [*content["links"], *(item["link"] for item in content["items"] if item.get("link"))]
     for link in links:
-        assert get(link, ledger.caller).status == 200, link
+        assert get(link, caller).status == 200, link
     assert links
 
 
@@ -104,6 +106,45 @@ def test_where_a_record_came_from_is_one_sentence_with_the_connectors_name(ledge
     assert content["summary"] == 'The company was brought in by "Qonto Bank".'
     (item,) = content["items"]
     assert (item["connector"], item["direction"], item["live"]) == ("Qonto Bank", "input", 1)
+
+
+def test_how_well_connectors_are_shows_by_itself_and_in_the_sentence(ledger: Ledger) -> None:
+    world = ledger.world
+    world.workspace_connector(ledger.workspace, world.connector("Payroll"), status="error")
+    content = told(ledger.caller, "connectors")
+    healths = {item["name"]: item["health"] for item in content["items"]}
+    assert healths == {"Payroll": "failing", "Qonto Bank": "new"}
+    assert content["summary"] == '2 connectors are told here; failing: "Payroll"; new: "Qonto Bank".'
+    (payroll,) = told(ledger.caller, "connectors", health="failing")["items"]
+    assert payroll["health_reasons"][0]["code"] == "failing"
+    assert told(ledger.caller, "connectors", health="late")["summary"] == "No connector is told here."
+
+
+def test_one_health_is_asked_of_all_workspaces_by_services_and_of_one_by_persons(ledger: Ledger) -> None:
+    world, elsewhere = ledger.world, ledger.world.workspace("Another")
+    world.workspace_connector(elsewhere, world.connector("Payroll"), status="error")
+    (failing,) = told(READER, "connectors", health="failing")["items"]
+    assert (failing["name"], failing["workspace"]) == ("Payroll", "Another")
+    assert told(ledger.caller, "connectors", health="failing")["items"] == []
+    # All of a health or of a workspace, but not all there is.
+    assert "say which" in told(READER, "connectors")["summary"]
+
+
+def test_the_fleet_tells_all_workspaces_in_one_sentence_and_the_rest_of_its_tools_with_a_cursor(ledger: Ledger) -> None:
+    content = told(READER, "fleet")
+    assert content["summary"] == "1 connector (1 new), 1 parked message, no incomplete runs."
+    (tool,) = content["items"]
+    assert (tool["name"], tool["number"], tool["by_health"]) == ("Qonto Bank", 1, {"new": 1})
+    assert [each["reason"] for each in content["parked"]] == ["unknown_record"]
+    assert told(READER, "fleet", cursor="1")["items"] == []
+    for cursor in ("x", "-1", "9" * 20):
+        assert "INVALID_CURSOR" in use(READER, "fleet", cursor=cursor)["content"][0]["text"]
+
+
+def test_the_fleet_is_no_persons(ledger: Ledger) -> None:
+    result = use(ledger.caller, "fleet")
+    assert result["isError"]
+    assert result["content"][0]["text"].startswith("FORBIDDEN")
 
 
 def test_a_failure_comes_with_the_words_of_its_reason(ledger: Ledger) -> None:
@@ -159,9 +200,10 @@ def test_the_catalogue_is_asked_by_category(ledger: Ledger) -> None:
 
 # ---- limits ------------------------------------------------------------------------------------------------
 def test_all_tools_fit_into_the_list() -> None:
-    declared = json.dumps([tool.declaration for tool in TOOLS], separators=(",", ":"))
     assert len(TOOLS) <= 10
-    assert len(declared.encode()) <= LARGEST_LIST_BYTES
+    for reply in (ask(READER, "tools/list"), ask_with_handshake(READER, "tools/list")):
+        assert len(reply.document["result"]["tools"]) == len(TOOLS)
+        assert len(reply.body.encode()) <= LARGEST_LIST_BYTES
     assert all(tool.declaration["annotations"]["readOnlyHint"] for tool in TOOLS)
 
 

@@ -11,7 +11,7 @@ import pytest
 from local.settings import ROOT
 from tests.aws.stack import RESOURCES_AT_MOST, Stack, Statement, sentences, translate
 from wellspring.metrics import UNITS
-from wellspring.routes import routes
+from wellspring.routes import MCP_PATH, routes
 from wellspring.settings import CallerSettings, read_caller_settings
 
 MIGRATION = "SchemaMigrateFunction"
@@ -20,6 +20,7 @@ EXPORTER = "MaintenanceExportFunction"
 OPEN = {
     *("/health", "/v1/openapi.json", "/docs", "/", "/docs/{proxy+}", "/{proxy+}"),
     *("/console", "/console/{file}", "/console/{proxy+}"),
+    "/.well-known/oauth-protected-resource/mcp",
 }
 EVERYTHING = ("*", "0.0.0.0/0", "::/0")
 
@@ -690,6 +691,28 @@ def test_pages_of_the_origins_that_an_operator_names_may_and_carry_no_cookies() 
     assert set(cors["allowMethods"]) == {"GET", "POST", "PATCH", "DELETE"}
     assert "*" not in json.dumps(cors)
     assert "allowCredentials" not in cors
+    # Of agents in a page ("Streamable HTTP", "Request Metadata").
+    assert {"MCP-Protocol-Version", "Mcp-Method", "Mcp-Name"} <= set(cors["allowHeaders"])
+
+
+# ---- agents --------------------------------------------------------------------------------------------------
+def test_agents_ask_behind_the_authorizer_by_post_alone_and_read(stack: Stack) -> None:
+    assert {method for path, method in operations(stack) if path == MCP_PATH} == {"post"}
+    function, other = stack.functions["AgentsMcpFunction"], stack.functions["CompanyListFunction"]
+    assert function["Role"] == other["Role"] == {"Fn::GetAtt": ["ReaderRole", "Arn"]}
+    variables, usual = (each["Environment"]["Variables"] for each in (function, other))
+    assert {name: value for name, value in variables.items() if name != "CORS_ORIGINS"} == usual
+    assert variables["DB_USER"] == "wellspring_reader"
+    assert function["Layers"] == other["Layers"]
+
+
+def test_the_metadata_of_agents_name_the_issuer_of_the_authorizer_and_touch_no_table(stack: Stack) -> None:
+    function = stack.functions["AgentsMetadataFunction"]
+    (api,) = stack.of_type("AWS::ApiGatewayV2::Api").values()
+    (scheme,) = api["Body"]["components"]["securitySchemes"].values()
+    issuer = scheme["x-amazon-apigateway-authorizer"]["jwtConfiguration"]["issuer"]
+    assert function["Environment"]["Variables"]["ISSUER"] == issuer
+    assert function["Role"] == {"Fn::GetAtt": ["OpenRole", "Arn"]}
 
 
 def test_api_gateway_calls_the_published_version_and_only_it_may(stack: Stack) -> None:

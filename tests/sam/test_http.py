@@ -243,6 +243,20 @@ def test_what_no_route_matches_is_404(deployed: Deployed) -> None:
     assert error["status"] == "404"
 
 
+# ---- agents ---------------------------------------------------------------------------------------------------
+def test_an_agent_is_told_what_the_database_holds_and_of_a_foreign_tenant_nothing(
+    deployed: Deployed, ledger: FreshDatabase
+) -> None:
+    def items(answer: Mapping[str, Any]) -> Any:
+        assert (answer["statusCode"], answer["headers"]["content-type"]) == (200, "application/json")
+        return json.loads(answer["body"])["result"]["structuredContent"]["items"]
+
+    (found,) = items(invoke(deployed, "agents_mcp"))
+    name = ledger.owner.exec_driver_sql(f"SELECT name FROM core_api.workspaces WHERE id = '{found['id']}'").scalar_one()
+    assert (found["type"], found["name"]) == ("workspace", name)
+    assert items(invoke(deployed, "agents_mcp", {"sub": OUTSIDER})) == []
+
+
 # ---- what is open ---------------------------------------------------------------------------------------------
 def test_health_is_the_databases(deployed: Deployed) -> None:
     answer = invoke(deployed, "health_check")
@@ -254,6 +268,12 @@ def test_the_description_is_the_one_of_the_papers(deployed: Deployed) -> None:
     assert answer["statusCode"] == 200
     body = gzip.decompress(base64.b64decode(answer["body"])) if answer["isBase64Encoded"] else answer["body"]
     assert json.loads(body) == json.loads((ROOT / "docs" / "openapi.json").read_text())
+
+
+def test_the_metadata_for_agents_name_the_issuer_of_the_deployment(deployed: Deployed) -> None:
+    document = json.loads(invoke(deployed, "agents_metadata")["body"])
+    assert document["resource"] == f"https://{event('agents_metadata')['headers']['host']}/mcp"
+    assert document["authorization_servers"] == ["https://issuer.example"]
 
 
 def test_a_file_that_the_console_does_not_have_is_404(deployed: Deployed) -> None:

@@ -21,6 +21,7 @@ from wellspring.resources import (
     CONNECTOR,
     CONNECTOR_ACTIVITY,
     CONNECTOR_IMPACT,
+    FLEET,
     OWN_WORKSPACE,
     RECORD_SOURCE,
     WORKSPACE_CONNECTOR,
@@ -28,7 +29,7 @@ from wellspring.resources import (
     Resource,
     records,
 )
-from wellspring.services import answers
+from wellspring.services import answers, fleet
 from wellspring.services.ledger import reading
 from wellspring.services.ledger.reading import Page, Row, RowWithIncludes
 from wellspring.services.operators import Reading
@@ -153,6 +154,11 @@ class Asker:
             Reading("impact", WORKSPACE_CONNECTOR, id_),
         )
         return found.row, self._url(f"{WORKSPACE_CONNECTOR.route}/{id_}/impact", ())
+
+    def fleet(self) -> tuple[Row, str]:
+        """Return how all connectors are, and the link to it. Raises what HTTP answers it with."""
+        permit(self.principal, FLEET.policy, "read")
+        return self._read(fleet.told, Reading("retrieve", FLEET)), self._url(FLEET.route, ())
 
     def link(self, resource: Resource, row: Row) -> str | None:
         """Return the link to one row; None where a GET would not show it."""

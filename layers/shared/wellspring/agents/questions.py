@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from wellspring.access.principal import Person
 from wellspring.agents.asking import (
     MOST_CHOICES,
     Asker,
@@ -29,9 +30,11 @@ from wellspring.agents.tools import (
     Arguments,
     Schema,
     Tool,
+    counted,
     listed,
-    nothing_of,
+    told_here,
 )
+from wellspring.errors import InvalidCursor
 from wellspring.ids import parse_id
 from wellspring.jsonapi.values import parse_day
 from wellspring.queries import MAX_PAGE_SIZE
@@ -40,6 +43,8 @@ from wellspring.resources import (
     CONNECTOR,
     CONNECTOR_ACTIVITY,
     CONNECTOR_IMPACT,
+    FLEET,
+    HEALTH,
     MESSAGE_REASONS,
     OWN_WORKSPACE,
     PEOPLE,
@@ -61,6 +66,8 @@ USUAL_SIZE = 20
 WORDS = {reason.code: reason for reason in MESSAGES}
 RECORD_TYPES = tuple(found.type for found in records() if found.is_readable)
 FINDABLE = (OWN_WORKSPACE.type, *RECORD_TYPES, WORKSPACE_CONNECTOR.type, CONNECTOR.type, PROVIDER.type)
+# What a connector is that somebody should look at, or that has not come yet.
+NOT_WELL = tuple(health for health in HEALTH if health != "ok")
 # How many messages of a failure are named.
 MOST_NAMED = 3
 # How many members of a group are told.
@@ -167,31 +174,34 @@ def sources(asker: Asker, arguments: Arguments) -> Answer:
 
 # ---- connectors of a workspace --------------------------------------------------------------------------
 def connectors(asker: Asker, arguments: Arguments) -> Answer:
-    """Answer which connectors a workspace has, and how each is."""
-    workspace = asker.workspace(arguments.get("workspace"))
-    order = "last_synced_at" if arguments.get("order", "stalest") == "stalest" else "-created_at"
-    pairs = [("filter[workspace]", workspace), ("sort", order), ("include", "connector,last_failure")]
+    """Answer which connectors a workspace has, and how each is; of all workspaces those of one health."""
+    pairs: list[tuple[str, object]] = [("include", "connector,workspace,last_failure")]
+    if "health" in arguments:
+        pairs.append(("filter[health]", arguments["health"]))
+    if "workspace" in arguments or "health" not in arguments or isinstance(asker.principal, Person):
+        pairs.append(("filter[workspace]", asker.workspace(arguments.get("workspace"))))
+    # Of one health there is an index of the newest first.
+    if "health" not in arguments and arguments.get("order", "stalest") == "stalest":
+        pairs.append(("sort", "last_synced_at"))
     found = asker.page(WORKSPACE_CONNECTOR, [*pairs, *_page(arguments)])
-    tools, failures = found.included(CONNECTOR.type), found.included(SYNC_MESSAGE.type)
+    failures = found.included(SYNC_MESSAGE.type)
     items = []
     for row in found.rows:
         failure = failures.get(str(row.get("last_failure_id")))
         items.append(
             {
-                "id": str(row["id"]),
-                "name": name_in(CONNECTOR, tools.get(str(row["connector_id"]))),
+                **asker.connection_item(found, row),
                 **_told(WORKSPACE_CONNECTOR, row, "updated_at", "deleted_at"),
                 "last_failure": failure and _reason(failure["reason"]),
-                "link": asker.link(WORKSPACE_CONNECTOR, row),
             }
         )
 
     def say(told: list[Object]) -> str:
-        never = [each["name"] for each in told if each["last_synced_at"] is None]
-        failing = [each["name"] for each in told if each["parked_messages"]]
-        said = f"{nothing_of(len(told), 'connectors')} told here".capitalize()
-        said += f"; with parked messages: {listed(failing)}" if failing else "; none has parked messages"
-        return f"{said}; never synced: {listed(never)}." if never else f"{said}."
+        if not told:
+            return "No connector is told here."
+        names = {health: [each["name"] for each in told if each["health"] == health] for health in NOT_WELL}
+        said = [f"{health.replace('_', ' ')}: {listed(found)}" for health, found in names.items() if found]
+        return f"{told_here(len(told), 'connector')}; {'; '.join(said) or 'all ok'}."
 
     return Answer(len(items), _of_rows(found, items), say, (found.link,))
 
@@ -239,7 +249,7 @@ def failures(asker: Asker, arguments: Arguments) -> Answer:
             return "Nothing is parked: nothing that came has failed and waits."
         messages = sum(each["messages"] for each in told)
         reasons = sorted({each["reason"] for each in told})
-        return f"{messages} parked messages are told here, in {len(told)} groups: {', '.join(reasons)}."
+        return f"{told_here(messages, 'parked message')}, in {counted(len(told), 'group')}: {', '.join(reasons)}."
 
     return Answer(len(found.rows), tell, say, (found.link,))
 
@@ -293,11 +303,12 @@ def runs(asker: Asker, arguments: Arguments) -> Answer:
 
     def say(told: list[Object]) -> str:
         incomplete = [each["connector"] or each["connector_id"] for each in told if not each["is_complete"]]
+        until = f"the end of {day}" if "day" in arguments else "now"
         if not told:
-            return f"No run began until the end of {day}."
+            return f"No run began until {until}."
         if not incomplete:
-            return f"The latest run until the end of {day} came whole, for each of {len(told)} connectors told here."
-        return f"Until the end of {day} not whole, or without a run: {listed(incomplete)}, of {len(told)} told here."
+            return f"The latest run until {until} came whole, for {counted(len(told), 'connector')} told here."
+        return f"Until {until} not whole, or without a run: {listed(incomplete)}, of {len(told)} told here."
 
     return Answer(len(found.rows), tell, say, (found.link,), {"as_of": day.isoformat() if day else None})
 
@@ -354,8 +365,8 @@ def activity(asker: Asker, arguments: Arguments) -> Answer:
         if not told:
             return "Nothing was linked or ended in these days."
         linked, ended = (sum(_total(each[name]) for each in told) for name in ("linked", "ended"))
-        what = "connectors" if is_summed else "days of connectors"
-        return f"{linked} rows were linked and {ended} ended, in {len(told)} {what} told here."
+        by = counted(len(told), "connector" if is_summed else "day")
+        return f"{counted(linked, 'row')} linked and {ended} ended, in {by} told here."
 
     return Answer(len(items), _of_rows(found, items), say, (found.link,))
 
@@ -377,7 +388,7 @@ def impact(asker: Asker, arguments: Arguments) -> Answer:
     def say(_told: list[Object]) -> str:
         live, sole = _total(item["live_rows"]), sum(item["sole_source"].values())
         some = f" of the {item['examined']} newest that were looked at" if item["is_capped"] else ""
-        return f"{live} live rows would be ended, and {sole} records{some} have no other source."
+        return f"{counted(live, 'live row')} would be ended; without another source: {counted(sole, 'record')}{some}."
 
     return Answer(1, lambda _count: ([item], None), say, (link,))
 
@@ -394,7 +405,7 @@ def providers(asker: Asker, arguments: Arguments) -> Answer:
     if asked or arguments.get("of") == "catalogue":
         found = asker.page(PROVIDER, [*asked, *_page(arguments)])
         items = [{"id": str(row["id"]), **_provider(row), "link": asker.link(PROVIDER, row)} for row in found.rows]
-        names, said = "providers of the catalogue", "told here"
+        of = "of the catalogue"
     else:
         workspace = asker.workspace(arguments.get("workspace"))
         pairs = [("filter[workspace]", workspace), ("include", "provider")]
@@ -411,12 +422,11 @@ def providers(asker: Asker, arguments: Arguments) -> Answer:
                     "link": asker.link(WORKSPACE_PROVIDER, row),
                 }
             )
-        names, said = "providers", "are selected by the workspace or matched to it"
+        of = "that the workspace has selected or was matched to"
 
     def say(told: list[Object]) -> str:
-        counted = nothing_of(len(told), names)
         first = f": {listed([each.get('name') for each in told])}" if told else ""
-        return f"{counted[0].upper()}{counted[1:]} {said}{first}."
+        return f"{told_here(len(told), 'provider')} {of}{first}."
 
     return Answer(len(items), _of_rows(found, items), say, (found.link,))
 
@@ -461,7 +471,7 @@ def groups(asker: Asker, arguments: Arguments) -> Answer:
     def say(told: list[Object]) -> str:
         if not told:
             return "No group of yours is told here" + (" that has this workspace." if workspace else ".")
-        return f"{len(told)} groups of yours are told here: {listed([each['name'] for each in told])}."
+        return f"{told_here(len(told), 'group')}: {listed([each['name'] for each in told])}."
 
     return Answer(len(items), tell, say, (found.link,))
 
@@ -507,12 +517,58 @@ def _group(asker: Asker, id_: UUID, arguments: Arguments) -> Answer:
         more = "at least " if members.page.more_after else ""
         if not told and not told_members:
             return "There is no such group among yours, or nothing is in it."
-        return f"{len(told)} workspaces told here share the group, which has {more}{len(told_members)} members."
+        members_told = f"{more}{counted(len(told_members), 'member')}"
+        return f"{told_here(len(told), 'workspace')} of the group, which has {members_told}."
 
     def tell(count: int) -> tuple[list[Object], str | None]:
         return items[:count], found.cursor_after(count)
 
     return Answer(len(items), tell, say, (found.link, members.link), {"members": told_members})
+
+
+# ---- all workspaces -------------------------------------------------------------------------------------
+def fleet(asker: Asker, arguments: Arguments) -> Answer:
+    """Answer how all connectors are, the tools first of which most are ill."""
+    row, link = asker.fleet()
+    whole = attributes(FLEET, row)
+    first = _place(arguments.get("cursor", "0"))
+    tools = whole.pop("tools")
+    items = [
+        {
+            "id": tool["connector"],
+            "name": tool["name"],
+            "number": tool["number"],
+            "by_health": {health: tool[health] for health in HEALTH if tool[health]},
+        }
+        for tool in tools[first : first + arguments.get("size", USUAL_SIZE)]
+    ]
+
+    def tell(count: int) -> tuple[list[Object], str | None]:
+        behind = first + count
+        return items[:count], str(behind) if behind < len(tools) else None
+
+    def say(_told: list[Object]) -> str:
+        if whole["as_of"] is None:
+            return "Nothing has been counted yet: it is each minute."
+        numbers = {each["health"]: each["number"] for each in whole["connectors"] if each["number"]}
+        said = ", ".join(f"{number} {health.replace('_', ' ')}" for health, number in numbers.items())
+        parked = sum(each["number"] for each in whole["parked"])
+        silent = " Most that were due have not come: no customer's fault, nor a tool's." if whole["is_silent"] else ""
+        return (
+            f"{counted(sum(numbers.values()), 'connector')}{f' ({said})' if said else ''}, "
+            f"{counted(parked, 'parked message')}, {counted(whole['runs_incomplete'], 'incomplete run')}.{silent}"
+        )
+
+    return Answer(len(items), tell, say, (link,), whole)
+
+
+def _place(cursor: str) -> int:
+    if not cursor.isdecimal() or len(cursor) > MOST_DIGITS:
+        raise InvalidCursor("The cursor must be an answer's next_cursor.")
+    return int(cursor)
+
+
+MOST_DIGITS = 6
 
 
 # ---- what there is --------------------------------------------------------------------------------------
@@ -549,9 +605,21 @@ TOOLS = (
     Tool(
         "connectors",
         "Is each connector of a workspace well?",
-        "The connectors of a workspace, the stalest first: status, last sync, change and failure, parked messages.",
-        (WORKSPACE, Argument("order", "What comes first.", choices=("stalest", "newest")), CURSOR, SIZE),
-        {**_NAMED, **_schemas(WORKSPACE_CONNECTOR, "updated_at", "deleted_at"), "last_failure": OBJECT},
+        "The connectors of a workspace, the stalest first: health, its reasons, last sync, change and failure. "
+        "Services and operators ask for one health in all workspaces, too.",
+        (
+            WORKSPACE,
+            Argument("health", "Only those that are so.", choices=HEALTH),
+            Argument("order", "What comes first.", choices=("stalest", "newest")),
+            CURSOR,
+            SIZE,
+        ),
+        {
+            **_NAMED,
+            **dict.fromkeys(("type", "workspace"), TEXT),
+            **_schemas(WORKSPACE_CONNECTOR, "updated_at", "deleted_at"),
+            "last_failure": OBJECT,
+        },
         connectors,
     ),
     Tool(
@@ -656,6 +724,16 @@ TOOLS = (
         {**_NAMED, "type": TEXT, "workspaces": {"type": "array"}, "workspaces_in_all": COUNT},
         groups,
         {"members": OBJECTS},
+    ),
+    Tool(
+        "fleet",
+        "Is it one customer, one tool, or all of us?",
+        "All workspaces: connectors by health, in all and by tool, what is parked, runs that are incomplete. "
+        "For services and operators.",
+        (CURSOR, SIZE),
+        {"id": TEXT, "name": TEXT, "number": COUNT, "by_health": OBJECT},
+        fleet,
+        {name: schema for name, schema in _schemas(FLEET).items() if name != "tools"},
     ),
 )
 BY_NAME = {tool.name: tool for tool in TOOLS}

@@ -60,7 +60,7 @@ class Argument:
         said: Schema = {"type": "string", "description": self.description}
         if self.kind == "day":
             return {**said, "format": "date"}
-        return {**said, "enum": list(self.choices)} if self.choices else {**said, "minLength": 1, "maxLength": LONGEST}
+        return {**said, "enum": list(self.choices)} if self.choices else said
 
     def problem(self, value: object) -> str | None:
         """Return what is wrong with a value; None where it is as it should be."""
@@ -161,7 +161,7 @@ class Tool:
                 },
                 "required": ["summary", "items", "links", "next_cursor"],
             },
-            "annotations": {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False},
+            "annotations": {"readOnlyHint": True, "openWorldHint": False},
         }
 
     def problems(self, arguments: Arguments) -> list[str]:
@@ -197,9 +197,14 @@ def unclear(error: Unclear) -> Object:
     return {"summary": error.detail, "items": error.choices, "links": [], "next_cursor": None}
 
 
-def nothing_of(count: int, names: str) -> str:
+def counted(count: int, name: str) -> str:
     """Return a number of things in words."""
-    return f"no {names}" if not count else f"{count} {names}"
+    return f"{count} {name}" if count == 1 else f"{count or 'no'} {name}s"
+
+
+def told_here(count: int, name: str) -> str:
+    """Return how many things an answer tells of: it may be a page of more."""
+    return f"{counted(count, name)} {'is' if count == 1 else 'are'} told here"
 
 
 def listed(names: Sequence[object], most: int = 3) -> str:
