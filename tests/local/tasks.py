@@ -63,11 +63,9 @@ CHECKS: Mapping[str, Check] = {
     "Find my workspace's id": lambda said: {"Verdier Foods", "Verdier Logistics"} <= _names(said),
     "Look a company up by its name": lambda said: "Alder Trading" in _names(said),
     "Where did it come from, where did it go?": lambda said: {"Payments", "CRM"} <= _names(said),
-    "See the companies with where they came from, in one request": lambda said: (
-        {"Alder Trading", "Payments", "CRM"} <= _names(said)
-    ),
+    "See the companies with where they came from, in one request": lambda said: {"Payments", "CRM"} <= _names(said),
     "Did everything sync?": lambda said: len(said["data"]) == 5 and "Payroll" in _names(said),
-    "What is failing?": lambda said: _healths(said) == ["failing"],
+    "What is failing?": lambda said: set(_healths(said)) == {"failing"} and {"Mail", "Payroll"} <= _names(said),
     "What is late?": lambda said: _healths(said) == ["late"],
     "Who must reconnect soon?": lambda said: _healths(said) == ["consent_expires"],
     "Whose consent has ended?": lambda said: _healths(said) == ["consent_expired"],
