@@ -3,12 +3,14 @@
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from local.settings import ROOT
 from tests.local.stack_process import StackProcess
+from tests.support.node import installed
 from tests.support.stack import running
 
 # Names that are not this machine's have no address: what would leave the machine fails instead, and is seen to fail.
@@ -64,6 +66,12 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The rules of accessibility, to be run in a page."""
+    return (installed(Path(__file__).parent) / "axe-core/axe.min.js").read_text()
 
 
 @pytest.fixture

@@ -8,26 +8,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from local import large_data
 from local.settings import ROOT
 from tests.browser.conftest import Watched
+from tests.browser.driver import Console, Scheme, violations
 from tests.browser.lively import CRM, MARKUP, MARKUP_NAME, PAYMENTS, WORKSPACE, enliven
 from tests.local.stack_process import StackProcess
-from tests.support.node import installed
 from tests.support.stack import running
 from wellspring.example_ids import demo_id
 from wellspring.jsonapi.query import MAX_FILTER_IDS
 
 pytestmark = pytest.mark.outside
-
-type Scheme = Literal["light", "dark"]
 
 COMPANY = demo_id("company", "a", 1)
 # Its first row of Mail has ended.
@@ -95,60 +92,6 @@ def fill_large(stack: StackProcess) -> None:
     subprocess.run(command, cwd=ROOT, env=stack.environment | {"PYTHONPATH": "layers/shared"}, check=True)
 
 
-class Console:
-    """The page as a person uses it."""
-
-    def __init__(self, watched: Watched, url: str) -> None:
-        self.watched = watched
-        self.page: Page = watched.page
-        self.url = url
-
-    def sign_in(self, name: str, fragment: str = "") -> None:
-        """Open the page at a fragment, and choose a principal at the issuer."""
-        self.page.goto(f"{self.url}/console{fragment}")
-        self.page.get_by_role("link", name=name, exact=True).click()
-        expect(self.page.get_by_role("navigation", name="Views")).to_be_visible()
-
-    def show(self, view: str, workspace: str = WORKSPACE) -> None:
-        """Open a view by its address, and wait until it waits for nothing."""
-        self.page.evaluate("fragment => { location.hash = fragment }", f"#/{workspace}/{view}")
-        self.settle()
-
-    def open(self, fragment: str) -> None:
-        """Open an address in a page that has read nothing; the issuer remembers who it is."""
-        self.page.goto("about:blank")
-        self.page.goto(f"{self.url}/console{fragment}")
-        self.settle()
-
-    def settle(self) -> None:
-        """Wait until nothing is waited for."""
-        expect(self.heading).not_to_have_text("")
-        expect(self.page.locator(".waiting")).to_have_count(0)
-
-    def tab_to(self, wanted: Locator) -> None:
-        """Press the tabulator until `wanted` has the focus."""
-        for _ in range(400):
-            self.page.keyboard.press("Tab")
-            if wanted.evaluate("element => element === document.activeElement"):
-                return
-        raise AssertionError(wanted)
-
-    @property
-    def heading(self) -> Locator:
-        return self.page.get_by_role("heading", level=1)
-
-    @property
-    def lead(self) -> Locator:
-        return self.page.locator(".lead")
-
-    def problem(self) -> Locator:
-        return self.page.get_by_role("alert")
-
-    def asked(self) -> list[str]:
-        """Return what was asked of the API so far."""
-        return [request.url.removeprefix(self.url) for request in self.watched.requested if "/v1/" in request.url]
-
-
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
     """A stack in which something happens."""
@@ -165,20 +108,6 @@ def console(stack: StackProcess, open_page: Callable[..., Watched]) -> Console:
     return Console(open_page(), stack.facts["api_url"])
 
 
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """The rules of accessibility, to be run in a page."""
-    return (installed(Path(__file__).parent) / "axe-core/axe.min.js").read_text()
-
-
-def violations(page: Page, axe: str, scheme: Scheme) -> list[str]:
-    """Return what axe finds in what the page shows; in the dark, only colours can be others."""
-    page.evaluate(axe)
-    only = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}
-    found = page.evaluate("options => axe.run(document, options)", {"resultTypes": ["violations"], **only})
-    return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]
-
-
 # ---- each view, for each caller -----------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["owner", "member", "guest", "pipeline"])
 def test_every_view_is_there_and_asks_this_origin_only(console: Console, name: str) -> None:
@@ -190,7 +119,7 @@ def test_every_view_is_there_and_asks_this_origin_only(console: Console, name: s
         expect(console.problem()).to_have_count(0)
         if fragment != "groups" or name == "owner":
             expect(console.lead.or_(console.page.locator(".empty")).first).to_be_visible()
-    expect(console.page.get_by_role("link", name="Feed")).to_have_count(int(name == "pipeline"))
+    expect(console.page.get_by_role("link", name="Fleet")).to_have_count(int(name == "pipeline"))
     assert console.watched.errors == []
     assert {
         request.url.partition("/v1/")[0].partition("/console")[0].partition("/issuer")[0]
@@ -529,8 +458,8 @@ def test_every_view_is_reached_and_used_by_keyboard_alone(console: Console) -> N
     keyboard.press("Enter")
     main = console.page.get_by_role("main")
     steps = (
-        ("Connectors", main.get_by_role("link", name="Payments"), "Payments"),
-        ("Failures", main.get_by_role("link", name="Payments"), "Payments"),
+        ("Connectors", main.get_by_role("link", name="Payments", exact=True), "Payments"),
+        ("Failures", main.get_by_role("link", name="Payments", exact=True), "Payments"),
         ("Records", main.get_by_role("button", name="Companies", exact=True), "Records"),
         ("Providers", main.get_by_role("button", name="Chosen here"), "Providers"),
         ("Groups", main.get_by_role("link", name="Verdier Group"), "Verdier Group"),
@@ -628,6 +557,7 @@ def test_a_service_sees_the_feed_and_releases_and_dismisses_and_a_person_does_no
 ) -> None:
     tell_what_is_parked(stack)
     console.sign_in("pipeline")
+    console.show("workspaces", "all")
     console.page.get_by_role("searchbox", name="Find a workspace").fill("verdier l")
     console.settle()
     expect(console.page.get_by_role("table", name="Workspaces").locator("tbody tr")).to_have_count(1)
@@ -877,6 +807,7 @@ def test_a_service_finds_more_workspaces_than_a_filter_takes_and_sees_the_connec
 
     many = list[int]()
     console.sign_in("pipeline")
+    console.show("workspaces", "all")
     console.page.route("**/v1/workspaces?filter%5Bname%5D%5Bstarts%5D=*", page_of)
     console.page.route("**/v1/workspace-connectors?filter%5Bworkspace%5D=*", connectors_of)
     console.page.get_by_role("searchbox", name="Find a workspace").fill("Found")

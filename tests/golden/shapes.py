@@ -129,6 +129,9 @@ _WAYS = (
     ("workspace", "named", "filter[name][starts]=alder"),
     ("provider", "of_country", "filter[country]=FR"),
     ("workspace_connector", "by_last_sync", f"filter[workspace]={ID}&sort=-last_synced_at"),
+    ("workspace_connector", "of_health", "filter[health]=failing"),
+    ("workspace_connector", "of_health_and_tool", f"filter[health]=late&filter[connector]={ID}"),
+    ("sync_message", "parked_for_reason", "filter[outcome]=parked&filter[reason]=unknown_record"),
 )
 _OF_PERSONS = (
     (_LEDGER, "directed", "filter[direction]=output"),
@@ -138,4 +141,7 @@ _OF_PERSONS = (
     (_CHOICE, "selected", "filter[is_selected]=true"),
     ("company", "starting", "filter[name][starts]=alder"),
 )
-_OF_SERVICES = ((_LEDGER, "directed_of_workspace", f"filter[workspace]={ID}&filter[direction]=output"),)
+_OF_SERVICES = (
+    (_LEDGER, "directed_of_workspace", f"filter[workspace]={ID}&filter[direction]=output"),
+    ("company", "starting", "filter[name][starts]=alder"),
+)

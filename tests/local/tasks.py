@@ -45,10 +45,6 @@ def _names(document: Any) -> set[str]:
     return {each["attributes"].get("name") for each in (*document["data"], *document.get("included", ()))}
 
 
-def _health(row: Any) -> str:
-    return str(row["attributes"]["health"])
-
-
 def _providers(document: Any) -> set[str]:
     return {each["relationships"]["provider"]["data"]["id"] for each in document["data"]}
 
@@ -67,11 +63,9 @@ CHECKS: Mapping[str, Check] = {
     "Find my workspace's id": lambda said: {"Verdier Foods", "Verdier Logistics"} <= _names(said),
     "Look a company up by its name": lambda said: "Alder Trading" in _names(said),
     "Where did it come from, where did it go?": lambda said: {"Payments", "CRM"} <= _names(said),
-    "See the companies with where they came from, in one request": lambda said: (
-        {"Alder Trading", "Payments", "CRM"} <= _names(said)
-    ),
+    "See the companies with where they came from, in one request": lambda said: {"Payments", "CRM"} <= _names(said),
     "Did everything sync?": lambda said: len(said["data"]) == 5 and "Payroll" in _names(said),
-    "What is failing?": lambda said: _healths(said) == ["failing"],
+    "What is failing?": lambda said: set(_healths(said)) == {"failing"} and {"Mail", "Payroll"} <= _names(said),
     "What is late?": lambda said: _healths(said) == ["late"],
     "Who must reconnect soon?": lambda said: _healths(said) == ["consent_expires"],
     "Whose consent has ended?": lambda said: _healths(said) == ["consent_expired"],
@@ -80,12 +74,24 @@ CHECKS: Mapping[str, Check] = {
         "Payments" in said["result"]["structuredContent"]["summary"]
     ),
     "Poll for what has changed": lambda said: len(said["data"]) > 10,
-    "Is it one customer, one tool, or all of us?": lambda said: said["data"]["type"] == "fleet",
-    "What is failing anywhere?": lambda said: {_health(row) for row in said["data"]} <= {"failing"},
-    "Which tool is down?": lambda said: {_health(row) for row in said["data"]} <= {"late"},
-    "What is parked anywhere, by reason?": lambda said: isinstance(said["data"], list),
+    "Is it one customer, one tool, or all of us? What is parked anywhere, by reason, and since when?": lambda said: (
+        said["data"]["type"] == "fleet"
+    ),
+    "What is failing anywhere?": lambda said: (
+        set(_healths(said)) == {"failing"} and {"Verdier Foods", "Verdier Logistics"} <= _names(said)
+    ),
+    "Who must reconnect anywhere, within 30 days?": lambda said: (
+        _healths(said) == ["consent_expires"] and {"Verdier Logistics", "Mail"} <= _names(said)
+    ),
+    "Whose consent has ended anywhere?": lambda said: (
+        _healths(said) == ["consent_expired"] and {"Verdier Logistics", "Payments"} <= _names(said)
+    ),
+    "Which tool is down? At whom?": lambda said: _healths(said) == ["late"] and "Verdier Logistics" in _names(said),
+    "What is parked anywhere for a reason?": lambda said: (
+        {each["attributes"]["reason"] for each in said["data"]} == {"unknown_record"}
+    ),
     "Which syncs did not come whole?": lambda said: isinstance(said["data"], list),
-    "Find a company anywhere": lambda said: "Alder Trading" in _names(said),
+    "Find a company anywhere": lambda said: {"Alder Trading", "Northwind Studio"} <= _names(said),
     "See the catalogue": lambda said: "Stripe" in _names(said),
     "Select a provider": lambda said: said["data"]["attributes"]["is_selected"],
     "Which are chosen?": lambda said: STRIPE in _providers(said),
@@ -137,7 +143,8 @@ class Terminal:
         text = text.replace("http://127.0.0.1:3001", self.facts["sqs_endpoint_url"])
         assert TOKEN in text
         if command != next(iter(ROWS.values())):
-            text = text.replace(TOKEN, self.token("pipeline" if command.startswith("WHO=pipeline ") else "owner"))
+            who = re.match(r"WHO=(\w+) ", command)
+            text = text.replace(TOKEN, self.token(who[1] if who else "owner"))
         for name in ("ledger.jsonl", "platform.jsonl.gz"):
             text = text.replace(name, str(self.folder / name))
         done = subprocess.run(

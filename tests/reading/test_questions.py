@@ -21,11 +21,15 @@ PAGE = (ROOT / "docs/a-person-asks.md").read_text()
 PAYMENTS, MAIL, PAYROLL, CRM = (demo_id("workspace_connector", "a", number) for number in (1, 2, 3, 4))
 AN_OWNER = Caller(PRINCIPALS["owner"])
 NOBODY = demo_id("message", "a", 99)
+OF_OPERATORS = re.compile(r"^\| ([A-Z][^|]*\?) \| `WHO=operator ask '([^']+)'` \|$", re.MULTILINE)
 QUESTIONS = TABLE.findall((ROOT / "README.md").read_text())
+
+OPERATORS_QUESTIONS = OF_OPERATORS.findall((ROOT / "README.md").read_text())
 
 
 def test_there_is_a_question_for_each_answer() -> None:
-    asked = {re.sub(r"[0-9a-f-]{36}", "{id}", urlsplit(url).path) for _, url in QUESTIONS}
+    urls = [url for _, url in QUESTIONS + OPERATORS_QUESTIONS]
+    asked = {re.sub(r"[0-9a-f-]{36}", "{id}", urlsplit(url).path) for url in urls}
     answers = {route.path for route in routes() if route.operation in {"answers", "answer"}}
     # Of sources one record type stands for all.
     assert {path for path in answers if not path.endswith("/sources")} | {"/v1/companies/{id}/sources"} <= asked
@@ -52,6 +56,8 @@ def synced_demo(database: Database) -> None:
     failed = demo_data.message(NOBODY, PAYROLL, "input", unknown)
     for run in demo_data.runs():
         assert consume(*run.bodies()) == []
+    for ailing in demo_data.ailing():
+        assert consume(ailing) == []
     assert consume(failed, disconnected(UUID(MAIL))) == []
     removes_a_provider(database)
 
@@ -93,6 +99,25 @@ def test_each_question_is_answered_by_one_request_that_shows_something() -> None
 
     lost = found["What is lost if a connector is disconnected?"].data["attributes"]
     assert (lost["live_rows"]["company"]["input"], lost["sole_source"]["company"]) == (72, 72)
+
+
+@pytest.mark.usefixtures("synced_demo")
+def test_each_question_of_an_operator_is_one_request_which_tells_a_person_of_nothing_foreign() -> None:
+    assert len(OPERATORS_QUESTIONS) >= 7
+    outsider = Caller(PRINCIPALS["outsider"])
+    for question, url in OPERATORS_QUESTIONS:
+        reply = get(url, READER)
+        assert (reply.status, bool(reply.data)) == (200, True), question
+        theirs = get(url, outsider)
+        if url == "/v1/fleet":
+            assert theirs.status == 403
+            continue
+        named, shown = (
+            {item["attributes"]["name"] for item in of.document.get("included", ()) if item["type"] == "workspace"}
+            for of in (reply, theirs)
+        )
+        assert named & {"Verdier Foods", "Verdier Logistics"}, question
+        assert shown <= {"Northwind Studio"}, question
 
 
 def test_a_person_is_told_what_is_known_of_them_by_requests(database: Database) -> None:

@@ -9,16 +9,17 @@ from local.settings import ROOT
 from local.sign_in import PRINCIPAL_WORDS
 from local.template import Template
 from wellspring.queries import OF_NAMES
-from wellspring.resources import FEED_REASONS, MESSAGE_REASONS, MESSAGE_TYPES
+from wellspring.resources import FEED_REASONS, HEALTH, MESSAGE_REASONS, MESSAGE_TYPES
 from wellspring.routes import routes
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-REASONS = (ROOT / "layers/console/wellspring_console/static/reasons.js").read_text()
+STATIC = ROOT / "layers/console/wellspring_console/static"
+REASONS = (STATIC / "reasons.js").read_text()
 
 
-def words_of(table: str) -> set[str]:
-    """Return what a table of the console's reasons has words for."""
-    found = re.search(rf"^const {table} = {{$(.*?)^}};$", REASONS, re.MULTILINE | re.DOTALL)
+def words_of(table: str, module: str = REASONS) -> set[str]:
+    """Return what a table of a module of the console has words for."""
+    found = re.search(rf"^(?:export )?const {table} = {{$(.*?)^}};$", module, re.MULTILINE | re.DOTALL)
     assert found
     return set(re.findall(r'^  "?([\w.]+)"?: ', found[1], re.MULTILINE))
 
@@ -27,6 +28,13 @@ def test_the_console_has_words_for_each_reason_and_each_type_of_message() -> Non
     assert words_of("WORDS") == set(MESSAGE_REASONS)
     assert words_of("FEED_WORDS") == set(FEED_REASONS)
     assert words_of("KINDS") == set(MESSAGE_TYPES)
+
+
+def test_the_console_has_words_for_each_health_and_shows_each() -> None:
+    module = (STATIC / "health.js").read_text()
+    assert words_of("HEALTH", module) == set(HEALTH)
+    shown = [health for some in re.findall(r"healths: \[([^\]]+)\]", module) for health in re.findall(r'"(\w+)"', some)]
+    assert sorted(shown) == sorted(HEALTH)
 
 
 def test_every_page_that_tells_how_long_the_audit_is_kept_names_the_setting() -> None:

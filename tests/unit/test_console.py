@@ -139,6 +139,11 @@ def test_the_settings_are_the_deployments() -> None:
     shown = json.loads(Links(document(read_sign_in(said))).settings)
     assert (shown["issuer"], shown["person_claim"]) == (ISSUER, "person")
     assert {one["type"]: one["label"] for one in record_types()}["people"] == "full_name"
+    # By what an operator is known: nobody is one where nothing is said of it.
+    assert (shown["operator_claim"], shown["operator_value"]) == ("", "")
+    operators = said | {"OPERATOR_CLAIM": "groups", "OPERATOR_VALUE": "support"}
+    shown_with_operators = json.loads(Links(document(read_sign_in(operators))).settings)
+    assert (shown_with_operators["operator_claim"], shown_with_operators["operator_value"]) == ("groups", "support")
     # Whom the demo knows is not for a deployment to tell.
     assert "owner" not in json.dumps(shown)
 

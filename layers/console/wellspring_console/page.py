@@ -27,6 +27,7 @@ class SignIn:
         client_id: of a public client at the issuer; empty where nobody has made one, and the page says so.
         scope: what it asks for.
         person_claim: the claim that names a person, as the API reads it too.
+        operator_claim, operator_value: what makes a person an operator, as the API reads it too; empty where nobody is.
         parameters: what else the issuer wants to be asked, as a query: `audience=wellspring` at Auth0.
         token_endpoint: the issuer's, where it is on another host than the issuer is: at Cognito.
     """
@@ -36,14 +37,17 @@ class SignIn:
     scope: str = "openid"
     parameters: str = ""
     person_claim: str = "sub"
+    operator_claim: str = ""
+    operator_value: str = ""
     token_endpoint: str = ""
 
 
 def read_sign_in(environment: Mapping[str, str]) -> SignIn:
-    """Build `SignIn` from CONSOLE_ISSUER, CONSOLE_CLIENT_ID and so on, and PERSON_CLAIM; what is empty is not there."""
+    """Build `SignIn` from CONSOLE_ISSUER and so on, and the claims that the API reads; what is empty is not there."""
     names = ("issuer", "client_id", "scope", "parameters", "token_endpoint")
     found = {name: environment.get(f"CONSOLE_{name.upper()}", "") for name in names}
-    found["person_claim"] = environment.get("PERSON_CLAIM", "")
+    claims = ("person_claim", "operator_claim", "operator_value")
+    found |= {name: environment.get(name.upper(), "") for name in claims}
     return SignIn(**{name: value for name, value in found.items() if value})
 
 

@@ -3,9 +3,9 @@
 import { idOf, included, path } from "./api.js";
 import { Sparkline } from "./charts.js";
 import { A_DAY, ago, ahead, daysBefore, listed, number, plural } from "./format.js";
-import { html } from "./html.js";
+import { html, useState } from "./html.js";
 import { useDocument, useEvery, useList } from "./loading.js";
-import { AsOf, Choice, Direction, Empty, Loaded, More, Problem, Search, State, Table, Time, View } from "./parts.js";
+import { AsOf, Choice, Direction, Empty, Loaded, More, Problem, Search, Sign, State, Table, Time, View } from "./parts.js";
 import { says } from "./reasons.js";
 import { fragment, refine } from "./route.js";
 
@@ -13,6 +13,8 @@ export const MONTH = 30;
 // So many of a page that a month of all of them, a row a day, is three pages at most.
 const PAGE = 50;
 const OF_DAYS = 500;
+// So many things to do are told at first.
+const TOLD = 5;
 
 /** The name by which people know a workspace's connector. */
 export const nameOf = (connector) => connector?.attributes.name ?? "a connector that is gone";
@@ -43,6 +45,31 @@ export function conditionOf({ status, health_reasons: reasons = [], parked_messa
   if (reconnect) attention.push(`reconnect: ${reconnect}`);
   return { attention, reconnect, isLate: at.has("late"), isOff: at.has("disconnected"), isNew: at.has("new") };
 }
+
+/**
+ * What a person must do about a connector, by its health's reasons: [{place, words, why, href}], where the lower place comes
+ * first. Nothing of one that is disconnected.
+ */
+export function tasksOf({ id, attributes, connector, reason }, workspaceId) {
+  const { status, health_reasons: reasons = [], parked_messages: parked } = attributes;
+  const at = new Map(reasons.map((one) => [one.code, one.at]));
+  if (at.has("disconnected")) return [];
+  const name = nameOf(connector);
+  const page = fragment(workspaceId, "connectors", [id]);
+  const reconnect = conditionOf(attributes).reconnect;
+  return [
+    reconnect && { place: at.has("consent_expired") ? 0 : 1, words: `Reconnect ${name}`, why: reconnect, href: page },
+    at.has("failing") && status !== "active" && { place: 2, words: `Look at ${name}`, why: `its status is “${status}”`, href: page },
+    at.has("failing") && parked && { place: 2, words: `Look at what ${name} could not bring`, why: `${plural(parked, "message is", "messages are")} parked${reason ? `. ${says(reason).slice(0, -1)}` : ""}`,
+      href: fragment(workspaceId, "failures", [], { connector: id }) },
+    at.has("late") && { place: 3, words: `Find out why ${name} does not sync`, why: `it was expected ${ago(at.get("late"))}`, href: page },
+  ].filter(Boolean);
+}
+
+/** How a connector stands, of `conditionOf`, and what its last failure says: `row` has these, `attributes` and `reason`. */
+export const Standing = ({ row }) => html`
+  <${State} attention=${row.attention.join(", ")} late=${row.isLate && "late"} off=${row.isOff && "disconnected"} well=${row.isNew ? "never synced" : row.attributes.status} />
+  ${row.attention.length > 0 && row.reason && html`<br /><span class="quiet">${says(row.reason)}</span>`}`;
 
 /** The days of the last month on which connectors did anything, asked for in these pages of them: {of(id), isWhole, error}. */
 function useMonth(pages) {
@@ -92,12 +119,11 @@ export function Connectors({ workspaceId, workspace, query }) {
     .filter((row) => `${nameOf(row.connector)} ${row.connector?.attributes.provider ?? ""}`.toLowerCase().includes(text.toLowerCase()));
   const name = workspace?.attributes.name ?? "this workspace";
   const lead = list.document && rows.length > 0 && sentence(rows, name, Boolean(list.next));
+  const tasks = rows.map((row) => tasksOf(row, workspaceId));
   const columns = [
     { name: "Connector", cell: (row) => html`<a href=${fragment(workspaceId, "connectors", [row.id])}>${nameOf(row.connector)}</a>` },
     { name: "Direction", cell: (row) => html`<${Direction} of=${row.connector?.attributes.direction} />` },
-    { name: "State", cell: (row) => html`
-        <${State} attention=${row.attention.join(", ")} late=${row.isLate && "late"} off=${row.isOff && "disconnected"} well=${row.isNew ? "never synced" : row.attributes.status} />
-        ${row.attention.length > 0 && row.reason && html`<br /><span class="quiet">${says(row.reason)}</span>`}` },
+    { name: "State", cell: (row) => html`<${Standing} row=${row} />` },
     knows(rows, "last_synced_at") && { name: "Last sync", cell: (row) => html`<${Time} at=${row.attributes.last_synced_at} />` },
     !month.error && { name: "30 days", cell: (row) => html`<${Month} row=${row} from=${from} to=${to} isWhole=${month.isWhole} />` },
     knows(rows, "live_rows") && { name: "Live rows", kind: "number", cell: (row) => number(row.attributes.live_rows) },
@@ -106,21 +132,36 @@ export function Connectors({ workspaceId, workspace, query }) {
         : html`<span class="quiet">none</span>` },
   ].filter(Boolean);
   return html`
-    <${View} title="Connectors" lead=${lead} aside=${html`<${AsOf} at=${list.at} live=${!list.error} path=${url} />`}>
-      <div class="filters">
-        <${Choice} label="Which connectors" value=${show} choose=${(value) => refine({ show: value === "all" ? "" : value })}
-          options=${Object.entries(SHOWN).map(([value, { words }]) => [value, words])} />
-        <${Search} label="Find by name" value=${text} choose=${(q) => refine({ q })} />
-      </div>
+    <${View} title="Connectors" lead=${lead} before=${html`<${ToDo} tasks=${ordered(tasks)} />`} aside=${html`<${AsOf} at=${list.at} live=${!list.error} path=${url} />`}>
       <${Loaded} of=${list} what=${`the connectors of ${name}`} lines=${6}>${() =>
         rows.length === 0
           ? html`<${Empty}>${name} has no connector. One appears here when the platform's feed tells of it.<//>`
-          : chosen.length === 0
-            ? html`<${Empty}>${text ? "No connector of these has that in its name." : shows.none}<//>`
-            : html`<${Table} caption="Connectors" columns=${columns} rows=${chosen} />`}<//>
+          : html`
+            <div class="filters">
+              <${Choice} label="Which connectors" value=${show} choose=${(value) => refine({ show: value === "all" ? "" : value })}
+                options=${Object.entries(SHOWN).map(([value, { words }]) => [value, words])} />
+              <${Search} label="Find by name" value=${text} choose=${(q) => refine({ q })} />
+            </div>
+            ${chosen.length === 0
+              ? html`<${Empty}>${text ? "No connector of these has that in its name." : shows.none}<//>`
+              : html`<${Table} caption="Connectors" columns=${columns} rows=${chosen} />`}`}<//>
       ${month.error && html`<${Problem} error=${month.error} />`}
       <${More} of=${list} />
     <//>`;
+}
+
+// What a person at the customer does, to reconnect, comes before what somebody mends.
+const ordered = (tasks) => tasks.flat().sort((a, b) => a.place - b.place);
+
+function ToDo({ tasks }) {
+  const [isWhole, setWhole] = useState(false);
+  if (tasks.length === 0) return null;
+  return html`
+    <ul class="to-do" aria-label="To do">
+      ${(isWhole ? tasks : tasks.slice(0, TOLD)).map(({ words, why, href }) => html`
+        <li key=${href + words}><${Sign} kind="attention" /><span><a href=${href}>${words}</a>: ${why}.</span></li>`)}
+      ${!isWhole && tasks.length > TOLD && html`<li><button class="link" onClick=${() => setWhole(true)}>${number(tasks.length - TOLD)} more to do</button></li>`}
+    </ul>`;
 }
 
 // What of the connectors is shown, and what is said where it is none.

@@ -6,10 +6,11 @@ import { number, plural } from "./format.js";
 import { html, useState } from "./html.js";
 import { useDocument, useList } from "./loading.js";
 import { Acts, ReleaseMany } from "./parked.js";
-import { AsOf, Attention, Choice, Empty, Id, Loaded, More, Time, View } from "./parts.js";
-import { advice, asksFirst, kindOf, mayHelp, says, waits } from "./reasons.js";
+import { AsOf, Attention, Empty, Id, Loaded, More, Time, View } from "./parts.js";
+import { Pick } from "./providers.js";
+import { advice, asksFirst, kindOf, mayHelp, REASONS, says, waits } from "./reasons.js";
 import { fragment, refine } from "./route.js";
-import { isPerson, mayRelease } from "./session.js";
+import { mayRelease } from "./session.js";
 import { recordType } from "./settings.js";
 
 const ROUTE = "/v1/sync-messages";
@@ -17,12 +18,14 @@ const SHOWN = 5;
 
 export function Failures({ workspaceId, workspace, query }) {
   const connector = query.get("connector") ?? "";
-  // What names no connector that is known is of no workspace, and shown to services only.
-  const isEverywhere = !isPerson() && query.get("of") === "everywhere";
+  const reason = query.get("reason") ?? "";
+  // What names no connector that is known is of no workspace, and shown to services and operators only.
+  const isEverywhere = !workspaceId;
   const url = path(ROUTE, {
     "filter[outcome]": "parked",
     "filter[workspace]": isEverywhere ? "" : workspaceId,
     "filter[workspace_connector]": connector,
+    "filter[reason]": reason,
     include: isEverywhere ? "workspace_connector,workspace" : "",
     "page[size]": 100,
   });
@@ -39,15 +42,14 @@ export function Failures({ workspaceId, workspace, query }) {
   const connectors = new Set(groups.map((group) => group.id)).size;
   const name = isEverywhere ? "all workspaces" : (workspace?.attributes.name ?? "this workspace");
   const lead = list.document && (list.rows.length
-    ? `${plural(list.rows.length, "message")}${list.next ? " or more" : ""} of ${plural(connectors, "connector")} of ${name} ${list.rows.length === 1 ? "is" : "are"} parked.`
-    : `No message of ${name} is parked.`);
+    ? `${plural(list.rows.length, "message")}${list.next ? " or more" : ""} of ${plural(connectors, "connector")} of ${name} ${list.rows.length === 1 ? "is" : "are"} parked${reason && " for this reason"}.`
+    : `No message of ${name} is parked${reason && " for this reason"}.`);
   return html`
-    <${View} title="Failures" lead=${lead} aside=${html`<${AsOf} at=${list.at} live=${!list.error} path=${url} />`}>
-      ${(!isPerson() || connector) && html`
+    <${View} title=${isEverywhere ? "Failures of all workspaces" : "Failures"} lead=${lead} aside=${html`<${AsOf} at=${list.at} live=${!list.error} path=${url} />`}>
+      ${(isEverywhere || connector || reason) && html`
         <div class="filters">
-          ${!isPerson() && html`<${Choice} label="Of which workspaces" value=${isEverywhere ? "everywhere" : "here"}
-            choose=${(value) => refine({ of: value === "here" ? "" : value, connector: "" })}
-            options=${[["here", "This workspace"], ["everywhere", "All workspaces"]]} />`}
+          ${(isEverywhere || reason) && html`<${Pick} label="Reason" value=${reason} choose=${(value) => refine({ reason: value })} all="All reasons"
+            options=${REASONS.map((one) => [one, one.replaceAll("_", " ")])} />`}
           ${connector && html`<button onClick=${() => refine({ connector: "" })}>Show all connectors</button>`}
         </div>`}
       <${Loaded} of=${shown} what=${`the parked messages of ${name}`} lines=${5}>${() =>

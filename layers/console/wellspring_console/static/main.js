@@ -3,8 +3,10 @@
 import { forget, path } from "./api.js";
 import { Connector } from "./connector.js";
 import { Connectors } from "./connectors.js";
+import { Everywhere } from "./everywhere.js";
 import { Failures } from "./failures.js";
 import { Feed } from "./feed.js";
+import { Fleet } from "./fleet.js";
 import { Flow } from "./flow.js";
 import { Group, Groups } from "./groups.js";
 import { Fragment, html, render, useEffect, useRef, useState } from "./html.js";
@@ -14,7 +16,7 @@ import { Providers } from "./providers.js";
 import { Record } from "./record.js";
 import { Records } from "./records.js";
 import { fragment, HOME, NO_WORKSPACE, parse } from "./route.js";
-import { isPerson, maySeeFeed, onSession, personId, returnFromIssuer, session, signIn, signOut } from "./session.js";
+import { isPerson, onSession, personId, returnFromIssuer, seesAll, session, signIn, signOut } from "./session.js";
 import { settings } from "./settings.js";
 import { Workspaces } from "./workspaces.js";
 
@@ -27,8 +29,14 @@ const VIEWS = {
   groups: { words: "Groups", many: Groups, one: Group },
   flow: { words: "Flow", many: Flow },
 };
-// What is of no workspace.
-const FEED = "feed";
+// What is of no workspace, for who sees all of them; the first is what they open on.
+const OF_ALL = {
+  fleet: { words: "Fleet", shown: Fleet },
+  connectors: { words: "Connectors", shown: Everywhere },
+  failures: { words: "Failures", shown: Failures },
+  workspaces: { words: "Workspaces", shown: Workspaces },
+  feed: { words: "Feed", shown: Feed },
+};
 const FIRST = "connectors";
 const MINUTE_MS = 60_000;
 
@@ -100,14 +108,16 @@ function Frame({ who }) {
     }
   }, [shown]);
   // Who has one workspace has nothing to choose.
-  const only = list.rows.length === 1 && !list.next ? list.rows[0] : null;
+  const only = list.rows.length === 1 && !list.next && !seesAll() ? list.rows[0] : null;
   useEffect(() => {
     if (!at.workspace && only) {
       history.replaceState(null, "", fragment(only.id, FIRST));
       dispatchEvent(new HashChangeEvent("hashchange"));
     }
   }, [at.workspace, only?.id]);
-  const isFeed = at.workspace === NO_WORKSPACE && at.view === FEED;
+  // Of what is sent to a person, they see what is theirs.
+  const ofAll = at.workspace === NO_WORKSPACE && Object.hasOwn(OF_ALL, at.view) ? at.view : seesAll() ? "fleet" : "workspaces";
+  const { shown: OfAll } = OF_ALL[ofAll];
   const view = Object.hasOwn(VIEWS, at.view) ? VIEWS[at.view] : VIEWS[FIRST];
   return html`
     <a class="skip" href="#title" onClick=${(event) => {
@@ -118,17 +128,18 @@ function Frame({ who }) {
       <a class="brand" href=${HOME}><${Logo} /> <span>Wellspring</span></a>
       <${Switch} list=${list} workspace=${workspace} view=${Object.hasOwn(VIEWS, at.view) ? at.view : FIRST} />
       <nav aria-label="Views">
-        ${isOfNone && html`<a href=${HOME} aria-current=${isFeed ? undefined : "page"}>Workspaces</a>`}
+        ${isOfNone && !seesAll() && html`<a href=${HOME} aria-current=${ofAll === "workspaces" ? "page" : undefined}>Workspaces</a>`}
+        ${isOfNone && seesAll() && Object.entries(OF_ALL).map(([name, { words }]) => html`
+          <a key=${name} href=${name === "fleet" ? HOME : fragment(NO_WORKSPACE, name)} aria-current=${name === ofAll ? "page" : undefined}>${words}</a>`)}
         ${!isOfNone && Object.entries(VIEWS).map(([name, { words }]) => html`
           <a key=${name} href=${fragment(at.workspace, name)} aria-current=${VIEWS[name] === view ? "page" : undefined}>${words}</a>`)}
-        ${maySeeFeed() && html`<a href=${fragment(NO_WORKSPACE, FEED)} aria-current=${isFeed ? "page" : undefined}>Feed</a>`}
+        ${!isOfNone && seesAll() && html`<a href=${HOME}>Fleet</a>`}
       </nav>
       <${Who} who=${who} />
     </header>
     <main ref=${main}>
       ${who.isExpired && html`<${Expired} />`}
-      ${isFeed ? html`<${Feed} query=${at.query} />`
-        : isOfNone ? html`<${Workspaces} list=${list} query=${at.query} />`
+      ${isOfNone ? html`<${OfAll} key=${ofAll} list=${list} query=${at.query} />`
         : list.document && !isListed && !other.document
           ? html`<h1 tabindex="-1" id="title">Workspace</h1><${Loaded} of=${other} what="this workspace">${() => null}<//>`
           : html`<${Shown} key=${shown} view=${view} at=${at} workspace=${workspace} />`}

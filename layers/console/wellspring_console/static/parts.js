@@ -7,8 +7,11 @@ import { signIn } from "./session.js";
 
 // ---- a view's frame -------------------------------------------------------------------------------------------------
 
-/** A heading, its sentence, what it shows. `lead` answers the view's question in words; undefined while it is waited for. */
-export function View({ title, aside, lead, children }) {
+/**
+ * A heading, its sentence, what it shows. `lead` answers the view's question in words; undefined while it is waited for. `before`
+ * is what must be read even before that.
+ */
+export function View({ title, aside, lead, before, children }) {
   useEffect(() => {
     document.title = `${title} · Wellspring`;
   }, [title]);
@@ -17,6 +20,7 @@ export function View({ title, aside, lead, children }) {
       <h1 tabindex="-1" id="title">${title}</h1>
       ${aside && html`<div class="aside">${aside}</div>`}
     </header>
+    ${before}
     ${lead ? html`<p class="lead">${lead}</p>` : lead === undefined && html`<div class="lead-room"></div>`}
     ${children}`;
 }
@@ -187,11 +191,12 @@ export function Search({ label, value, choose, placeholder }) {
 }
 
 /**
- * A table that becomes a list of its rows where there is no room for columns. `columns`: [{name, cell(row), kind}], where kind
- * is "number", "wide" or nothing; `head(row)` of the first column names the row.
+ * A table that becomes a list of its rows where there is no room for columns; a table of a few short numbers stays one
+ * (`isNarrow`), and its columns of the kind "wide" leave it. `columns`: [{name, cell(row), kind}], where kind is a class or
+ * several: "number", "short", "wide"; the first column names the row.
  */
-export const Table = ({ caption, columns, rows, keyOf = (row) => row.id }) => html`
-  <table>
+export const Table = ({ caption, columns, rows, keyOf = (row) => row.id, isNarrow = false }) => html`
+  <table class=${isNarrow ? "narrow" : ""}>
     <caption class="unseen">${caption}</caption>
     <thead><tr>${columns.map((column) => html`<th key=${column.name} scope="col" class=${column.kind ?? ""}>${column.name}</th>`)}</tr></thead>
     <tbody>

@@ -1,6 +1,6 @@
 // Why a message is parked: what it says, and what to do about it.
 
-import { isPerson } from "./session.js";
+import { seesAll } from "./session.js";
 
 // <!-- reasons of messages -->
 const WORDS = {
@@ -39,8 +39,10 @@ const KINDS = {
   "sync.reverted": "Undo of a run",
 };
 
-const wordsOf = (reason) => (isPerson() && WORDS_FOR_PEOPLE[reason]) || (WORDS[reason] ?? [`It is parked: ${reason}.`, "Look at its problems."]);
+const wordsOf = (reason) => (!seesAll() && WORDS_FOR_PEOPLE[reason]) || (WORDS[reason] ?? [`It is parked: ${reason}.`, "Look at its problems."]);
 
+/** Why messages can be parked. */
+export const REASONS = Object.keys(WORDS);
 export const kindOf = (type) => KINDS[type] ?? type ?? "Not a message";
 export const says = (reason) => wordsOf(reason)[0];
 export const advice = (reason) => wordsOf(reason)[1];

@@ -37,8 +37,14 @@ export const expire = () => {
 /** Whether the token says that its bearer may release and dismiss what is parked. */
 export const mayRelease = () => !isPerson() && isGranted("sync:write");
 
-/** Whether the token says that its bearer may see the platform's feed. */
-export const maySeeFeed = () => !isPerson() && isGranted("system:read");
+/** Whether the token says that its bearer may see all workspaces: an operator, or a service that reads. */
+export const seesAll = () => (isPerson() ? isOperator() : isGranted("system:read"));
+
+// As the API reads it: the value is the claim's whole text, or one of its array.
+function isOperator() {
+  const { operator_claim: claim, operator_value: value } = settings;
+  return Boolean(claim && value) && [current?.claims[claim]].flat().includes(value);
+}
 
 // A deployment may put a prefix before its scopes.
 const isGranted = (wanted) => scopes(current?.claims).some((scope) => scope.endsWith(wanted));

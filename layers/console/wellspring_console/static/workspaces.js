@@ -1,28 +1,25 @@
-// All workspaces: where did something fail? And which of them has this name? A person looks for a record of any of them; of all
-// workspaces of a platform the API searches none, so a service looks for a workspace.
+// All workspaces: where did something fail? And which of them has this name? A person looks for a record of any of theirs. Who
+// sees all workspaces does so on the fleet, and looks for a workspace here.
 
-import { idOf, included, path } from "./api.js";
+import { idOf, path } from "./api.js";
 import { conditionOf } from "./connectors.js";
-import { capital, capped, listed, number, plural } from "./format.js";
+import { capped, listed, number, plural } from "./format.js";
+import { Found } from "./found.js";
 import { html } from "./html.js";
 import { useEvery, useList } from "./loading.js";
 import { AsOf, Empty, Loaded, More, Search, State, Table, Time, View } from "./parts.js";
 import { fragment, refine } from "./route.js";
-import { titleOf } from "./records.js";
-import { isPerson } from "./session.js";
-import { settings } from "./settings.js";
+import { seesAll } from "./session.js";
 
 // So many are named in the first line.
 const NAMED = 3;
-// Of each type of record.
-const OF_EACH = 10;
 
 /** `list`: the workspaces, as the frame has read them. */
 export function Workspaces({ list, query }) {
   const text = (query.get("q") ?? "").trim();
   // Who searches for a record is shown no states: their connectors are not read.
-  const isSearch = Boolean(text) && isPerson();
-  const isNamed = Boolean(text) && !isPerson();
+  const isSearch = Boolean(text) && !seesAll();
+  const isNamed = Boolean(text) && seesAll();
   const called = useList(isNamed ? path("/v1/workspaces", { "filter[name][starts]": text, sort: "name", "page[size]": 50 }) : null);
   const chosen = isNamed ? called : list;
   const url = path("/v1/workspace-connectors", { "page[size]": 500 });
@@ -44,7 +41,7 @@ export function Workspaces({ list, query }) {
     <${View} title="Workspaces" lead=${lead} aside=${html`<${AsOf} at=${connectors.at} live=${!isNamed && !connectors.error} path=${!isNamed && !isSearch && url} />`}>
       ${list.rows.length > 0 && html`
         <div class="filters">
-          <${Search} label=${isPerson() ? "Find a record of any workspace" : "Find a workspace"} placeholder="Its name begins with" value=${query.get("q") ?? ""} choose=${(q) => refine({ q })} />
+          <${Search} label=${seesAll() ? "Find a workspace" : "Find a record of any workspace"} placeholder="Its name begins with" value=${query.get("q") ?? ""} choose=${(q) => refine({ q })} />
         </div>`}
       ${isSearch && list.rows.length > 0 && html`<${Found} key="found" text=${text} />`}
       <${Loaded} of=${list.error ? list : of} what="your workspaces" lines=${8}>${() =>
@@ -108,33 +105,4 @@ function summed(workspace, connectors) {
       ...[...others].map(([status, those]) => `${plural(those.length, "connector")} ${status}`),
     ].filter(Boolean),
   };
-}
-
-// The types are the deployment's, and as many in each rendering.
-function Found({ text }) {
-  const lists = settings.records.map((type) => ({ type, list: useList(path(type.route, {
-    "filter[name][starts]": text, include: "workspace", "fields[workspace]": "name", sort: "name", "page[size]": OF_EACH,
-  })) }));
-  const rows = lists.flatMap(({ type, list }) => {
-    const { related } = included(...list.pages);
-    return list.rows.map((row) => ({ id: row.id, type, title: titleOf(row, type.type), workspace: related(row, "workspace"), since: row.attributes.created_at }));
-  });
-  const of = {
-    document: lists.every(({ list }) => list.document) || undefined,
-    error: lists.find(({ list }) => list.error)?.list.error,
-    reload: () => lists.forEach(({ list }) => list.reload()),
-  };
-  const cut = lists.filter(({ list }) => list.next).map(({ type }) => type.names);
-  return html`
-    <${Loaded} of=${of} what=${`what is called “${text}”`} lines=${3}>${() =>
-      rows.length === 0
-        ? html`<${Empty}>No record whose name begins with “${text}”. A part of a name is searched for in the Records of one workspace.<//>`
-        : html`
-          <${Table} caption=${`Records whose names begin with ${text}`} rows=${rows} keyOf=${(row) => `${row.type.type} ${row.id}`} columns=${[
-            { name: "Name", cell: (row) => row.workspace ? html`<a href=${fragment(row.workspace.id, "records", [row.type.type, row.id])}>${row.title}</a>` : row.title },
-            { name: "What", cell: (row) => capital(row.type.name) },
-            { name: "Workspace", cell: (row) => row.workspace?.attributes.name ?? html`<span class="quiet">gone</span>` },
-            { name: "Here since", cell: (row) => html`<${Time} at=${row.since} />` },
-          ]} />
-          ${cut.length > 0 && html`<p class="quiet">There are more ${listed(cut)} than these: write more of the name.</p>`}`}<//>`;
 }

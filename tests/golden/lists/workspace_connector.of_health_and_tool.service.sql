@@ -1,0 +1,105 @@
+-- GET /v1/workspace-connectors?filter[health]=late&filter[connector]=00000000-0000-0000-0000-000000000001, for a service.
+-- 2,220 bytes as it is sent.
+
+-- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
+-- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
+-- policies get the caller's workspaces as a list, so that they need not look up each row's.
+WITH driver AS (
+  SELECT parent.pk, parent.id
+  FROM core_api.connectors AS parent
+  WHERE parent.id = ANY(:connector_in::UUID[])
+),
+-- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
+-- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
+-- n rows before its own first.
+head AS (
+  SELECT driver.*, row_number() OVER (ORDER BY head.head_at DESC, head.head_pk DESC) AS place
+  FROM driver
+  CROSS JOIN LATERAL (
+    SELECT row.created_at AS head_at, row.pk AS head_pk
+    FROM wellspring.workspace_connectors_of_caller AS row
+    CROSS JOIN LATERAL (
+      SELECT p.id
+      FROM core_api.workspaces AS p
+      WHERE p.pk = row.workspace_pk
+        AND p.deleted_at IS NULL
+        AND EXISTS (
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.pk
+          AND there.deleted_at IS NULL
+      )
+      OFFSET 0
+    ) AS workspace
+    WHERE row.connector_pk = driver.pk
+      AND row.deleted_at IS NULL
+      AND row.health = :health_eq::VARCHAR
+    ORDER BY row.created_at DESC, row.pk DESC
+    LIMIT 1
+  ) AS head
+  ORDER BY head.head_at DESC, head.head_pk DESC
+  LIMIT :rows
+),
+-- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
+-- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
+-- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
+-- and sort all.
+page AS (
+  SELECT found.*, driver.id AS connector_id
+  FROM head AS driver
+  CROSS JOIN LATERAL (
+    SELECT row.pk,
+      row.id,
+      row.status,
+      row.consent_expires_at,
+      row.created_at,
+      CASE WHEN row.updated_at IS NULL THEN row.created_at ELSE row.updated_at END AS updated_at,
+      row.deleted_at,
+      workspace.id AS workspace_id
+    FROM wellspring.workspace_connectors_of_caller AS row
+    CROSS JOIN LATERAL (
+      SELECT p.id
+      FROM core_api.workspaces AS p
+      WHERE p.pk = row.workspace_pk
+        AND p.deleted_at IS NULL
+        AND EXISTS (
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.pk
+          AND there.deleted_at IS NULL
+      )
+      OFFSET 0
+    ) AS workspace
+    WHERE row.connector_pk = driver.pk
+      AND row.deleted_at IS NULL
+      AND row.health = :health_eq::VARCHAR
+    ORDER BY row.created_at DESC, row.pk DESC
+    LIMIT :rows - driver.place + 1
+  ) AS found
+  ORDER BY found.created_at DESC, found.pk DESC
+  LIMIT :rows
+),
+-- The rows, and what is shown with them.
+shown AS (
+  SELECT *
+  FROM page
+)
+-- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
+-- stores the ids of what the rows point to, for the statements of what is included, which come next.
+SELECT pk,
+  id::text AS id,
+  status,
+  consent_expires_at::text AS consent_expires_at,
+  created_at::text AS created_at,
+  updated_at::text AS updated_at,
+  deleted_at::text AS deleted_at,
+  workspace_id::text AS workspace_id,
+  connector_id::text AS connector_id
+FROM shown
+WHERE (
+  SELECT wellspring.leave_ids('workspace_connector', array_agg(id))
+    AND wellspring.leave_ids('workspace_connector__workspace', array_agg(workspace_id))
+    AND wellspring.leave_ids('workspace_connector__connector', array_agg(connector_id))
+  FROM shown
+)
+ORDER BY shown.created_at DESC, pk DESC
