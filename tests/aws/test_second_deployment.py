@@ -1,9 +1,11 @@
 """The second deployment, by the documents of both: versions, names and policies."""
 
 import json
+import re
 from typing import Any
 
 from local import deploy
+from local.settings import ROOT
 from tests.aws.stack import Stack, translate
 from tests.aws.test_stack import MIGRATION
 
@@ -44,6 +46,18 @@ def test_a_changed_parameter_publishes_every_function_that_traffic_meets_and_not
         "AWS::Lambda::Version",
         "AWS::Lambda::Alias",
     }
+
+
+def test_a_rehearsals_failure_comes_when_a_version_has_been_published() -> None:
+    """Or nothing would be in the way of the second try."""
+    text = (ROOT / ".github" / "workflows" / "rehearsal-round.yml").read_text()
+    (denied,) = re.findall(r'"Deny".*"LogicalResourceId/(\w+)"', text)
+    stack = Stack()
+    assert stack.resources[denied]["Type"] == "AWS::Lambda::Alias"
+    # What the failing deployment changes moves this alias, once its version is there.
+    assert versions(marked()).keys() & stack.needs(denied)
+    assert denied in differing(marked(), marked(HistoryDays="61"))
+    assert "AWS::Lambda::Version" in {stack.resources[name]["Type"] for name in stack.needs(denied)}
 
 
 def test_a_deployment_that_changes_nothing_publishes_nothing() -> None:

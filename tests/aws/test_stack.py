@@ -132,7 +132,18 @@ def test_the_zones_may_be_picked() -> None:
         assert "AvailabilityZone" not in subnet
     rule = Stack().document["Rules"]["ZonesOfUsEast1"]
     assert {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]} in rule["RuleCondition"]["Fn::And"]
-    assert "Zones" in json.dumps(rule["Assertions"])
+    # An empty list has one member, which is empty (aws-cloudformation/cfn-lint#979, whose rule this is).
+    (asserted,) = rule["Assertions"]
+    assert asserted["Assert"] == {"Fn::Not": [{"Fn::Contains": [{"Ref": "Zones"}, ""]}]}
+
+
+def test_rules_are_of_the_functions_that_cloudformation_knows_in_a_rule() -> None:
+    """Beside `Ref`; a template with another is refused, or its rule never looked at. cfn-lint takes any."""
+    text = json.dumps(Stack().document["Rules"])
+    assert set(re.findall(r'"(Fn::\w+|Condition)":', text)) <= {
+        *("Fn::And", "Fn::Contains", "Fn::EachMemberEquals", "Fn::EachMemberIn", "Fn::Equals"),
+        *("Fn::Not", "Fn::Or", "Fn::RefAll", "Fn::ValueOf", "Fn::ValueOfAll"),
+    }
 
 
 def test_database_proxy_and_functions_are_in_the_same_subnets(stack: Stack) -> None:

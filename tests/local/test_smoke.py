@@ -3,11 +3,12 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from local.smoke import Deployment, SmokeError, check, look_at_head
+from local.smoke import Deployment, SmokeError, ask, check, look_at_head
 from tests.local.stack_process import StackProcess
 from tests.support.stack import running
 from wellspring.example_ids import demo_id
@@ -37,6 +38,42 @@ def test_without_a_connector_no_message_is_sent(stack: StackProcess) -> None:
     assert check(deployment(stack, stack.token("pipeline"))) == ["health", "head", "list"]
 
 
+class Unavailable(BaseHTTPRequestHandler):
+    """Answers 503 for as often as it says, and then that it is well."""
+
+    times = 0
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        type(self).times -= 1
+        self.send_response(503 if self.times >= 0 else 200)
+        self.end_headers()
+        self.wfile.write(b'{"status":"ok"}')
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Give the URL of a server of one class."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_what_is_unavailable_right_after_a_deployment_is_asked_again_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RDS Proxy looks for its target again after a restore, while functions answer 503."""
+    monkeypatch.setattr("local.smoke.PAUSE_SECONDS", 0)
+    with serving(type("Handler", (Unavailable,), {"times": 3})) as url:
+        assert ask(f"{url}/health") == {"status": "ok"}
+    monkeypatch.setattr("local.smoke.SECONDS", 0)
+    with serving(type("Handler", (Unavailable,), {"times": 1000})) as url, pytest.raises(SmokeError, match="503 from"):
+        ask(f"{url}/health")
+
+
 class OddHead(BaseHTTPRequestHandler):
     """Answers HEAD with content, or says that GET had none: nobody has seen that API Gateway does neither."""
 
@@ -63,11 +100,8 @@ class OddHead(BaseHTTPRequestHandler):
 @pytest.mark.parametrize("content", [b'{"status":"ok"}', b""])
 def test_a_gateway_that_sends_the_content_of_head_or_says_it_has_none_fails(content: bytes) -> None:
     handler = type("Handler", (OddHead,), {"content": content})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(SmokeError, match="HEAD /health"):
-            look_at_head(f"http://127.0.0.1:{server.server_port}")
-        server.shutdown()
+    with serving(handler) as url, pytest.raises(SmokeError, match="HEAD /health"):
+        look_at_head(url)
 
 
 def test_a_token_that_is_refused_fails(stack: StackProcess) -> None:

@@ -74,6 +74,15 @@ def test_the_second_deployment_is_rehearsed_step_by_step_as_its_page_says_and_tw
         assert "-m local.smoke" in step, step.partition("\n")[0]
 
 
+def test_what_failed_in_a_rehearsal_is_tried_again_with_the_same_parameters() -> None:
+    """Other ones would publish other versions in any case."""
+    (step,) = [each["run"] for each in parsed(ROUND)["jobs"]["rehearse"]["steps"] if "exit 1" in each.get("run", "")]
+    failed, again = re.findall(r"(if )?(make deploy [^;\n]+)", step)
+    assert (failed[0], again[0]) == ("if ", "")
+    assert failed[1] == again[1]
+    assert "AWS::Lambda::Version" in step[step.index(failed[1]) : step.rindex(again[1])]
+
+
 @pytest.mark.parametrize("path", [REHEARSE, ROUND], ids=lambda path: path.stem)
 def test_a_rehearsal_is_torn_down_by_a_job_of_its_own_however_it_ends(path: Path) -> None:
     """Of a job that was cancelled or outlasted its time, GitHub ends every step after five minutes."""

@@ -208,6 +208,35 @@ def test_a_deployment_puts_back_what_a_rollback_moved_and_the_release_did_not_to
     assert functions.live == {"Read": "59", "Write": "60", "Open": "9"}
 
 
+@pytest.mark.parametrize(
+    ("status", "runs"), [("UPDATE_ROLLBACK_COMPLETE", "57"), ("UPDATE_ROLLBACK_IN_PROGRESS", "58")]
+)
+def test_a_deployment_that_fails_after_a_rollback_does_not_bring_back_what_was_rolled_back(
+    monkeypatch: pytest.MonkeyPatch, status: str, runs: str
+) -> None:
+    """CloudFormation's last template has 58 for it, which was bad; while it works, nobody else moves an alias."""
+    functions = Lambda(Read="57", Open="9")
+    known = cloudformation(functions)
+    known.set_stack_policy = known.update_termination_protection = lambda **_asked: None
+    clients = {"cloudformation": known, "lambda": functions}
+    states = iter(["UPDATE_COMPLETE", status])
+
+    def sam(*_asked: Any) -> None:
+        functions.live["Read"] = "58"
+        raise subprocess.CalledProcessError(1, "sam")
+
+    for name, value in {
+        "describe": lambda *_asked: {"StackStatus": next(states)},
+        "deploy": sam,
+        "bucket_of_bootstrap": lambda *_asked: None,
+    }.items():
+        monkeypatch.setattr(deploy, name, value)
+    monkeypatch.setattr(Stage, "session", lambda _stage: SimpleNamespace(client=clients.__getitem__))
+    with pytest.raises(subprocess.CalledProcessError):
+        deploy.main(["staging"])
+    assert functions.live == {"Read": runs, "Open": "9"}
+
+
 class Calls:
     """An AWS client that takes every call and remembers it."""
 
