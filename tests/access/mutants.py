@@ -152,6 +152,7 @@ EQUIVALENT: Mapping[str, str] = {
         "what is read has no live row of a dead connector"
     ),
     "answers.sources.TOLD without 1. newest.deleted_at IS NULL": "it counts which of the rows that are shown are live",
+    "audit_of_whoever_writes takes everything": "whoever writes adds rows of any workspace",
     "exporting._halves without 1. table.c.deleted_at.is_(None)": (
         "a half of two, live and dead, of one workspace: rows come twice then, and reading/test_exporting.py says so"
     ),
@@ -438,7 +439,7 @@ class RowPolicy:
         table: of which table, with its schema.
         name: what it is called.
         roles: for whom it is.
-        visible: which rows are there.
+        visible: which rows are there; empty where it is of what is added alone.
         writable: which rows may be written; the same where it is empty.
     """
 
@@ -455,7 +456,7 @@ class RowPolicy:
 
 
 _POLICY = re.compile(
-    r"CREATE POLICY (\w+) ON (\w+\.\w+) (?:FOR \w+ )?TO ([\w, ]+?)\s+USING \((.*?)\)(?:\s+WITH CHECK \((.*)\))?",
+    r"CREATE POLICY (\w+) ON (\w+\.\w+) (?:FOR \w+ )?TO ([\w, ]+?)(?:\s+USING \((.*?)\))?(?:\s+WITH CHECK \((.*)\))?",
     re.DOTALL,
 )
 _DROPPED_POLICY = re.compile(r"DROP POLICY (?:IF EXISTS )?(\w+) ON (\w+\.\w+)")
@@ -496,7 +497,7 @@ def policies() -> Sequence[RowPolicy]:
     for statement in _migrated():
         if made := _POLICY.fullmatch(statement):
             name, table, roles, visible, writable = made.groups()
-            found[f"{name} ON {table}"] = RowPolicy(table, name, roles, visible, writable or "")
+            found[f"{name} ON {table}"] = RowPolicy(table, name, roles, visible or "", writable or "")
         elif dropped := _DROPPED_POLICY.fullmatch(statement):
             del found[f"{dropped[1]} ON {dropped[2]}"]
     return tuple(found.values())
@@ -525,7 +526,8 @@ _SEEN = re.compile(r"\(coalesce\(parent\.workspace_pk = ANY .*? w\.deleted_at IS
 
 def _opened() -> Iterator[str]:
     """Yield the statements that make answers show everybody everything."""
-    yield from (f"ALTER TABLE wellspring.{table} DISABLE ROW LEVEL SECURITY" for table in (*KEPT, "idempotency_keys"))
+    kept = (*KEPT, "idempotency_keys", "audit")
+    yield from (f"ALTER TABLE wellspring.{table} DISABLE ROW LEVEL SECURITY" for table in kept)
     for signature, whole in sql_functions().items():
         body, asked = whole, list(_SEEN.finditer(whole))[ANSWERING.get(signature.partition("(")[0], slice(0))]
         for found in reversed(asked):
@@ -579,6 +581,7 @@ _SOON: Mapping[str, Sequence[str]] = {
         ),
         ("answer_is_of", "live_rows_are_counted"),
     ),
+    **dict.fromkeys(("answers.audit_entries._statement", "answers.audit_entries.ENTRIES"), ("audit",)),
     "answers.states._states_statement": ("kept_about",),
     "answers.states._last_failure": ("last_failure",),
     **dict.fromkeys(("predicates.GROUPS", "predicates.GROUP_IS_THERE"), ("group_is_there",)),
@@ -616,6 +619,7 @@ def _second() -> Iterator[Mutant]:
         of_pipeline = policy.name.endswith("_of_the_pipeline")
         everything = rf"everything.*\[{table.removesuffix('s')}"
         everything = rf"everything_of_the_feed.*\[{table}" if table in OF_FEED else everything
+        everything = "everything_of_the_audit" if table == "audit" else everything
         everything = rf"export_sees.*\[{table}" if policy.name.endswith("_of_the_export") else everything
         dropped = rf"of_provenance.*\[{table.removesuffix('s')}" if of_pipeline else everything
         yield Mutant(f"{policy.name} is dropped", "second", (dropped,), [f"DROP POLICY {policy.on}"])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from tests.access.scene import LEDGERS, PAIRS, Scene, Who, walked
 from tests.support.api import Caller, delete, draft, get, one_of_each_kind, patch, person, post
@@ -383,6 +383,39 @@ def test_live_rows_are_counted_of_a_live_connector_that_one_sees(scene: Scene) -
 def seen_pairs(scene: Scene, who: Who) -> list[str]:
     """Return the pairs of a record's workspace and a connector's, both of which somebody sees."""
     return [pair for pair in PAIRS if all(sees(who, name) for name in pair)]
+
+
+def test_the_audit_is_of_a_workspace_that_one_keeps_and_shows_whom_one_sees(scene: Scene) -> None:
+    database = scene.world.database
+    seen, stranger = (scene.records["people"][name] for name in "AB")
+    columns = "caller, operation, resource_type, workspace_pk"
+    add = text(f"INSERT INTO wellspring.audit ({columns}) VALUES (:caller, 'list', 'x', :pk)")
+    for who in (seen, stranger):
+        for name in "AD":
+            database.owner.execute(add, {"caller": f"person:{who.id}", "pk": scene.workspaces[name].pk})
+    database.commit()
+
+    def told(url: str, caller: Caller) -> list[tuple[str | None, ...]] | None:
+        """Return caller and workspace of each entry; None where it is 403."""
+        reply = get(url, caller)
+        if reply.status == 403:
+            return None
+        linked = ([item["relationships"][name]["data"] for name in ("caller", "workspace")] for item in reply.data)
+        return [tuple(each and each["id"] for each in of) for of in linked]
+
+    ours, gone = (str(scene.workspaces[name].id) for name in "AD")
+    route = "/v1/audit-entries"
+    by_keeper = [(None, ours), (str(seen.id), ours)]
+    keepers = {"owner of A", "admin of A"}
+    everybody = {name: told(f"{route}?filter[workspace]={ours}", who.caller) for name, who in scene.people.items()}
+    service = everybody.pop("service")
+    assert everybody == {name: by_keeper if name in keepers else None for name in everybody}
+    assert service == [(str(who.id), ours) for who in (stranger, seen)]
+    assert told(f"{route}?filter[workspace]={gone}", scene.people["service"].caller) is None
+    # Of all, a service is shown what is of a workspace that is gone, and not which one.
+    assert {workspace for _, workspace in told(route, scene.people["service"].caller) or []} == {ours, None}
+    of_stranger = f"{route}?filter[workspace]={ours}&filter[caller]={stranger.id}"
+    assert told(of_stranger, scene.people["owner of A"].caller) == []
 
 
 def test_what_is_kept_about_a_connector_is_said_of_ones_own(scene: Scene) -> None:

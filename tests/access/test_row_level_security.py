@@ -247,6 +247,36 @@ def test_everything_of_idempotency_keys_is_the_callers_own(scene: Scene) -> None
         assert in_transaction(lambda transaction: set(transaction.execute(read).scalars()), nobody) == set()
 
 
+def test_everything_of_the_audit_is_of_workspaces_that_one_keeps(scene: Scene) -> None:
+    database = scene.world.database
+    add = "INSERT INTO wellspring.audit (caller, operation, resource_type, workspace_pk)"
+    database.owner.execute(text(f"{add} SELECT 'service:x', 'list', 'company', pk FROM core_api.workspaces"))
+    of_none = f"{add} VALUES ('service:x', 'list', 'company', NULL)"
+    database.owner.execute(text(of_none))
+    database.commit()
+
+    def shown() -> dict[str, set[int | None]]:
+        read = text("SELECT workspace_pk FROM wellspring.audit")
+        return {
+            name: in_transaction(lambda transaction: set(transaction.execute(read).scalars()), who.scope)
+            for name, who in scene.people.items()
+        }
+
+    ours = scene.workspaces["A"].pk
+    services = {*database.owner.execute(text("SELECT pk FROM core_api.workspaces")).scalars(), None}
+    as_role(database, READER)
+    kept = {name: {ours} if name in {"owner of A", "admin of A"} else set() for name in scene.people}
+    assert shown() == kept | {"service": services}
+    database.owner.execute(text("UPDATE core_api.workspace_memberships SET role = 'owner'"))
+    database.commit()
+    assert shown() == {
+        name: services if who.is_service else {scene.workspaces[of].pk for of in who.direct} | who.others
+        for name, who in scene.people.items()
+    }
+    as_role(database, WRITER)
+    assert not refused(lambda transaction: transaction.execute(text(of_none)), SERVICE_SCOPE)
+
+
 @pytest.mark.parametrize("table", OF_FEED)
 def test_everything_of_the_feed_is_for_services_and_for_the_feed_itself(scene: Scene, table: str) -> None:
     keep(scene)
