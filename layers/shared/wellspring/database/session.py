@@ -147,7 +147,7 @@ class Session:
 
     def _flush(self, parts: Sequence["Part"], *, is_last: bool = False) -> None:
         due = self._due()
-        end = [self._connection.part(COMMIT, describe=False)] if is_last and self._reading else []
+        end = [self._connection.part(COMMIT, describe=False)] if is_last and self._ends_with_its_last else []
         try:
             self._exchange([*due, *parts, *end])
         except pg8000.Error as error:
@@ -157,6 +157,10 @@ class Session:
                 # Of the connection, or of what was ahead of them.
                 parts[0].context.error = error
             raise
+
+    @property
+    def _ends_with_its_last(self) -> bool:
+        return self._reading
 
     def _due(self) -> list["Part"]:
         """Return what comes before the next statement: BEGIN, unless in a transaction, and what is ahead of it."""
