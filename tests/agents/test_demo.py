@@ -4,12 +4,11 @@ import json
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.agents.page import QUESTIONS, Question
-from tests.local.stack_process import StackProcess
+from tests.local.stack_process import StackProcess, call
 from tests.support.stack import running
 from wellspring.agents.protocol import WITH_HANDSHAKE
 from wellspring.agents.questions import BY_NAME
@@ -36,13 +35,11 @@ def summary(stack: StackProcess, question: Question) -> str:
     params = {"name": question.tool, "arguments": question.arguments}
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     headers = {
-        "authorization": f"Bearer {stack.token(question.who)}",
         "content-type": "application/json",
         "mcp-protocol-version": WITH_HANDSHAKE,
     }
-    asked = Request(f"{stack.facts['api_url']}/mcp", json.dumps(message).encode(), headers)  # noqa: S310  our own
-    with urlopen(asked) as reply:  # noqa: S310  the same
-        result: Any = json.load(reply)["result"]
+    url, body = f"{stack.facts['api_url']}/mcp", json.dumps(message).encode()
+    result: Any = call(url, token=stack.token(question.who), data=body, headers=headers).json["result"]
     assert not result["isError"], result
     return str(result["structuredContent"]["summary"])
 

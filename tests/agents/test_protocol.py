@@ -13,6 +13,7 @@ from tests.support.api import ANONYMOUS, READER, get
 from tests.support.api import call as request
 from wellspring.agents.protocol import STATELESS, WITH_HANDSHAKE
 from wellspring.errors import DatabaseAway
+from wellspring.handlers.agents import metadata
 
 VERSION = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
@@ -239,8 +240,7 @@ def test_a_host_that_is_none_stands_in_no_link(database: object, host: str) -> N
 
 # ---- where tokens come from --------------------------------------------------------------------------------
 def test_the_metadata_are_open_and_name_the_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
-    from wellspring.handlers.agents import metadata  # noqa: PLC0415  made anew, with the issuer that is set here
-
+    # The handler is made anew, with this issuer.
     monkeypatch.setenv("ISSUER", "https://auth.example.com/")
     monkeypatch.setattr("agents.metadata.handler", metadata())
     headers = {"host": "ledger.example.com", "x_forwarded_proto": "https", "accept": "application/json"}

@@ -132,7 +132,7 @@ export function Connectors({ workspaceId, workspace, query }) {
         : html`<span class="quiet">none</span>` },
   ].filter(Boolean);
   return html`
-    <${View} title="Connectors" lead=${lead} before=${html`<${ToDo} tasks=${ordered(tasks)} />`} aside=${html`<${AsOf} at=${list.at} live=${!list.error} path=${url} />`}>
+    <${View} title="Connectors" lead=${lead} before=${html`<${Tasks} tasks=${ordered(tasks)} />`} aside=${html`<${AsOf} at=${list.at} live=${!list.error} path=${url} />`}>
       <${Loaded} of=${list} what=${`the connectors of ${name}`} lines=${6}>${() =>
         rows.length === 0
           ? html`<${Empty}>${name} has no connector. One appears here when the platform's feed tells of it.<//>`
@@ -153,7 +153,7 @@ export function Connectors({ workspaceId, workspace, query }) {
 // What a person at the customer does, to reconnect, comes before what somebody mends.
 const ordered = (tasks) => tasks.flat().sort((a, b) => a.place - b.place);
 
-function ToDo({ tasks }) {
+function Tasks({ tasks }) {
   const [isWhole, setWhole] = useState(false);
   if (tasks.length === 0) return null;
   return html`
