@@ -49,6 +49,8 @@ _RANGE = re.compile(r"filter\[\w+_at\]\[")
 _OF_ALL = ("This is not for the rows of all workspaces", "The rows of all workspaces have no such order")
 # A list of these has indexes for some filters together, and says for which.
 _TOGETHER = ("/v1/sync-messages", "/v1/feed-events")
+# The audit has an index for each of these, beside its workspace and its time.
+_ONE_OF = {"/v1/audit-entries": ("filter[caller]", "filter[service]", "filter[resource]")}
 # Where to say which operation was answered with what.
 _seen = os.environ.get("CONTRACT_SEEN", os.devnull)
 # The relationship of a document that a name of the path says already.
@@ -155,6 +157,8 @@ def _ask_for_what_goes_together(case: Case) -> None:
     if case.path in _TOGETHER:
         for name in [found for found in query if found.startswith("filter[") or found == "sort"]:
             del query[name]
+    for name in [found for found in _ONE_OF.get(case.path, ()) if found in query][1:]:
+        del query[name]
     if "last_synced_at" in str(query.get("sort")):
         del query["sort"]
     for name in [found for found in query if found.startswith("filter[last_synced_at]")]:
