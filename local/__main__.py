@@ -52,6 +52,7 @@ def main() -> int:
     again.add_argument("--connector", default="", help="id of the workspace connector whose messages")
     again.add_argument("--reason", default="", help="why they are parked")
     again.add_argument("--dry-run", action="store_true", help="only count them")
+    commands.add_parser("slow", help="show the slowest requests")
     commands.add_parser("clean", help="remove the state folder")
     words, for_psql = sys.argv[1:], []
     if words[:1] == ["psql"]:
@@ -88,8 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
             from local.large import fill  # noqa: PLC0415  of this command only
 
             fill(settings, arguments.size)
-        case "redrive" | "release":
-            print((redrive if arguments.command == "redrive" else release)(settings, arguments))
+        case "redrive" | "release" | "slow":
+            told = {"redrive": redrive, "release": release, "slow": slow}
+            print_line(told[arguments.command](settings, arguments))
         case "clean":
             from local.clean import clean  # noqa: PLC0415  of this command only
 
@@ -128,6 +130,13 @@ def release(settings: Settings, arguments: argparse.Namespace) -> str:
     done = of_running_stack(settings, arguments.connector, arguments.reason, is_dry=arguments.dry_run)
     parked = f"{done.matching} parked {'message' if done.matching == 1 else 'messages'}"
     return f"{parked} would be tried again" if arguments.dry_run else f"{done.released} of {parked} released"
+
+
+def slow(settings: Settings, _arguments: argparse.Namespace) -> str:
+    """Return a table of the slowest requests."""
+    from local.access_log import slowest  # noqa: PLC0415  of this command only
+
+    return "\n".join(slowest(settings.logs / "access.log", settings.logs / "functions.log"))
 
 
 def pause(settings: Settings, *, is_over: bool) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import uvicorn
 
 from local import payload
+from local.access_log import AccessLog
 from local.authorizer import JwtAuthorizer, UnauthorizedError
 from local.half_closed import HalfOpenProtocol
 from local.identity import Identity
@@ -119,7 +120,10 @@ class RefusedError(Exception):
 
 
 class Gateway:
-    """The ASGI application. `invoke` blocks, so it runs on `executor`; without `throttle` nobody is told to wait."""
+    """The ASGI application. `invoke` blocks, so it runs on `executor`; without `throttle` nobody is told to wait.
+
+    `log` gets a line for each request but the issuer's.
+    """
 
     def __init__(
         self,
@@ -130,8 +134,10 @@ class Gateway:
         executor: Executor,
         cors: Cors | None = None,
         throttle: Throttle | None = None,
+        log: AccessLog | None = None,
     ) -> None:
         self._cors = cors
+        self._log = log
         self._router = Router(routes)
         self._identity = identity
         self._sign_in = SignIn(identity)
@@ -172,18 +178,30 @@ class Gateway:
             source_ip=(scope.get("client") or ["127.0.0.1"])[0],
         )
         of_issuer = None if _refused(request) else await self._issuer(request, receive)
-        return of_issuer or self._shared(request, await self._answer(request, receive)), request.id
+        if of_issuer is not None:
+            return of_issuer, request.id
+        said: dict[str, object] = {"requestId": request.id}
+        began = time.monotonic()
+        response = self._shared(request, await self._answer(request, receive, said))
+        if self._log is not None:
+            said |= {"status": response.status, "responseLength": len(response.body)}
+            self._log.write(said | {"responseLatency": _milliseconds_since(began)})
+        return response, request.id
 
-    async def _answer(self, request: Request, receive: Receive) -> Response:
+    async def _answer(self, request: Request, receive: Receive, said: dict[str, object]) -> Response:
+        """Return the answer; `said` is told what the access log says of the way there."""
         refused = _refused(request)
         if refused:
             return refused
         match = self._router.find(request.method, request.path)
         if match is None:
             return self._preflight(request) or payload.message(404, "Not Found")
+        said["routeKey"] = match.route.key
         try:
             claims = self._admit(match.route, request)
         except RefusedError as error:
+            if isinstance(error.__cause__, UnauthorizedError):
+                said["authorizer.error"] = error.__cause__
             return error.response
         # A route's authorizer comes before CORS: `$default` with one refuses every preflight that falls to it.
         preflight = self._preflight(request)
@@ -193,7 +211,11 @@ class Gateway:
         if body is None:
             return payload.message(413, "Request Entity Too Large")
         event = payload.to_event(replace(request, body=body), match.route.key, match.parameters, claims)
-        return await self._integrate(match.route.function, event, receive)
+        began = time.monotonic()
+        try:
+            return await self._integrate(match.route.function, event, receive, said)
+        finally:
+            said["integrationLatency"] = _milliseconds_since(began)
 
     def _preflight(self, request: Request) -> Response | None:
         """Return the answer to a preflight where CORS is configured.
@@ -271,7 +293,9 @@ class Gateway:
                 return payload.as_json(200, self._identity.key_set())
         return None
 
-    async def _integrate(self, function: Function, event: Mapping[str, Any], receive: Receive) -> Response:
+    async def _integrate(
+        self, function: Function, event: Mapping[str, Any], receive: Receive, said: dict[str, object]
+    ) -> Response:
         """Return what a function answers; raise ClientGoneError where nobody waits for it any more.
 
         What the function has begun it ends, as Lambda does; what still waits for a free function is not begun.
@@ -291,10 +315,15 @@ class Gateway:
         except RequestTooLargeError:
             return payload.message(413, "Request Entity Too Large")
         except (InvocationError, payload.InvalidAnswerError) as error:
+            said["integrationErrorMessage"] = error
             logger.error("%s: %s", function.name, error)  # noqa: TRY400  the function's log has the traceback
             return payload.message(500, "Internal Server Error")
         finally:
             leaving.cancel()
+
+
+def _milliseconds_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
 
 
 def _head_size(request: Request) -> int:

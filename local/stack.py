@@ -23,6 +23,7 @@ from typing import Any
 from uuid import UUID
 
 from local import demo_data, sam
+from local.access_log import AccessLog
 from local.demo import Demo, make
 from local.demo_data import OPERATOR_CLAIM, OPERATORS
 from local.errors import Fault
@@ -308,8 +309,10 @@ class Stack:
         parts.callback(executor.shutdown, wait=False, cancel_futures=True)
         template = self._template
         cors = template.cors(self._settings.cors_origins)
+        log = AccessLog(self._settings.logs / "access.log", template.access_log)
+        parts.callback(log.close)
         return Server(
-            Gateway(template.routes, template.audience, self._identity, lambdas.invoke, executor, cors, throttle)
+            Gateway(template.routes, template.audience, self._identity, lambdas.invoke, executor, cors, throttle, log)
         )
 
     async def _serve(self, server: Server, listener: socket.socket) -> None:

@@ -275,6 +275,14 @@ class Template:
         return ()
 
     @cached_property
+    def access_log(self) -> str:
+        """What API Gateway writes of each request, with the names of its variables in it."""
+        for _, properties in self._of_type(HTTP_API):
+            form: str = properties["AccessLogSettings"]["Format"]
+            return form
+        return ""
+
+    @cached_property
     def called(self) -> dict[str, Function]:
         """Each function that a route, a queue or a schedule calls, by its logical id."""
         routed = {route.function.name for route in self.routes}

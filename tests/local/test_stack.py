@@ -409,6 +409,24 @@ def test_a_message_with_a_foreign_record_is_parked_and_changes_nothing(stack: St
     assert stack.dead_letters() == letters
 
 
+def test_make_slow_shows_requests_by_the_ids_of_the_log_and_no_query(stack: StackProcess) -> None:
+    path = "/v1/company-workspace-connectors"
+    answer = call(f"{stack.facts['api_url']}{path}?page[size]=3", token=stack.token("owner"))
+    assert answer.status == 200
+    (line,) = [
+        json.loads(line)
+        for line in (stack.state / "logs" / "access.log").read_text().splitlines()
+        if answer.headers["apigw-requestid"] in line
+    ]
+    assert (line["route"], line["status"]) == (f"GET {path}", "200")
+    assert 0 < int(line["function_milliseconds"]) <= int(line["milliseconds"])
+    assert "page" not in json.dumps(line)
+    head, *slowest = make(stack, "slow").stdout.splitlines()
+    assert head.split() == ["ms", "function", "status", "route", "code", "request"]
+    times = [int(line.split()[0]) for line in slowest]
+    assert times == sorted(times, reverse=True)
+
+
 def test_the_consumers_log_says_which_message_was_parked_and_why(stack: StackProcess) -> None:
     message = foreign_message()
     stack.send(message)

@@ -32,7 +32,7 @@ OF_THE_CLI = {("rds", "generate-db-auth-token"): {"hostname", "port", "username"
 OF_LAMBDA = {"type", "platform.report", "timeout", "error", "record.status", "record.metrics.initDurationMs"}
 INSIGHTS_WORDS = frozenset(
     ("filter", "fields", "stats", "sort", "count", "sum", "avg", "max", "pct", "by", "bin", "desc", "as", "in", "and")
-) | {"or", "first_starts"}
+) | {"or", "limit", "first_starts"}
 
 
 def commands() -> list[list[str]]:

@@ -1,0 +1,38 @@
+"""The local access log: what API Gateway's has, and its slowest requests."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from local.access_log import MOST_SLOW, AccessLog, slowest
+from local.errors import Fault
+from local.template import Template
+
+
+def test_a_line_has_the_templates_names_and_a_dash_for_what_is_not_known(tmp_path: Path) -> None:
+    log = AccessLog(tmp_path / "access.log", Template().access_log)
+    log.write({"requestId": "a", "status": 404, "responseLatency": 3, "authorizer.error": 'a "quoted" \n reason'})
+    log.close()
+    (line,) = (tmp_path / "access.log").read_text().splitlines()
+    said = json.loads(line)
+    assert (said["request_id"], said["status"], said["milliseconds"]) == ("a", "404", "3")
+    assert said["route"] == said["function_milliseconds"] == "-"
+    assert said["authorizer_error"] == 'a "quoted" \n reason'
+
+
+def test_the_slowest_come_first_with_the_code_of_their_failure(tmp_path: Path) -> None:
+    log = AccessLog(tmp_path / "access.log", Template().access_log)
+    for number in range(MOST_SLOW + 5):
+        log.write({"requestId": f"request-{number}", "responseLatency": number, "integrationLatency": number})
+    log.close()
+    lines = [{"request_id": "request-24", "message": "answered", "status": 503, "code": "database_away"}, "no object"]
+    (tmp_path / "functions.log").write_text("".join(f"{json.dumps(line)}\n" for line in lines) + '{"request_id": "re')
+    _, *table = [line.split() for line in slowest(tmp_path / "access.log", tmp_path / "functions.log")]
+    assert [row[-1] for row in table] == [f"request-{number}" for number in range(24, 4, -1)]
+    assert [row[-2] for row in table[:2]] == ["database_away", "-"]
+
+
+def test_where_nothing_was_answered_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="no request"):
+        slowest(tmp_path / "access.log", tmp_path / "functions.log")
