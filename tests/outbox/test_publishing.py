@@ -275,7 +275,7 @@ def test_a_bus_that_is_not_there_is_away(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "nobody")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTS", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", "http://127.0.0.1:9")
     monkeypatch.setattr(buses, "CONNECT_SECONDS", 1)
     with pytest.raises(BusAway, match="EndpointConnectionError"):
         Bus("wellspring").put([{"Source": "wellspring", "DetailType": TYPE, "Detail": "{}"}])

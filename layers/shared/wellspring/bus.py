@@ -26,7 +26,7 @@ def size_of(entry: Mapping[str, Any]) -> int:
 
 
 class Bus:
-    """One event bus; `AWS_ENDPOINT_URL_EVENTS` says where it is, if not in AWS.
+    """One event bus; `AWS_ENDPOINT_URL_EVENTBRIDGE` says where it is, if not in AWS.
 
     Args:
         name: the bus's ARN or name.
