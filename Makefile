@@ -2,7 +2,7 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release slow recount mend-times test long check quick-checks cpu-bound-checks io-bound-checks lint types imports template new-type-cost property-tests mutations outside pooler unpipelined \
+.PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release events-out slow recount mend-times test long check quick-checks cpu-bound-checks io-bound-checks lint types imports template new-type-cost property-tests mutations outside pooler unpipelined \
 	contract abuse openapi asyncapi message-schema golden events docs pictures bench sam-test sam-image sam-invoke clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
@@ -53,6 +53,9 @@ redrive: stack-venv ## Moves the running stack's dead letters back to its queue,
 
 release: stack-venv ## Tries the running stack's parked messages again, and says how many it released; CONNECTOR=ID, REASON=code, DRY_RUN=1
 	@$(PYTHON_IN) -m local release --connector "$(CONNECTOR)" --reason "$(REASON)" $(if $(DRY_RUN),--dry-run)
+
+events-out: stack-venv ## The events of the running stack, as they come; ARGS=--json shows them whole
+	@$(PYTHON_IN) -m local events-out $(ARGS)
 
 slow: stack-venv ## The slowest requests that the stack of this machine has answered, with their ids in the logs
 	@$(PYTHON_IN) -m local slow

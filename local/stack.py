@@ -155,6 +155,7 @@ class Stack:
 
         self._queue.make_queues()
         self._queue.make_bucket()
+        events_queue_url = self._queue.make_bus()
         sqs = client(self._queue.endpoint_url)
         notices = Notices(settings.logs / "functions.log", self._say, f"{self._log_hint()}/functions.log")
         notices.start()
@@ -187,6 +188,7 @@ class Stack:
             "dlq_url": self._queue.urls["SyncDeadLetterQueue"],
             "feed_queue_url": self._queue.urls["FeedQueue"],
             "feed_dlq_url": self._queue.urls["FeedDeadLetterQueue"],
+            "events_queue_url": events_queue_url,
             "s3_endpoint_url": self._queue.endpoint_url,
             "bucket": self._template.bucket.name,
             "issuer": self._identity.issuer,
