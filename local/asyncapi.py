@@ -170,8 +170,7 @@ def document() -> Object:
     channels = {
         "sync": _channel(queues["SyncQueue"].name, SYNC, of_sync, is_queue=True),
         "feed": _channel(queues["FeedQueue"].name, FEED, of_feed, is_queue=True),
-        "bus": _channel("{bus}", BUS, of_bus)
-        | {"parameters": {"bus": {"description": "The bus's name, or the ARN of another account's."}}},
+        "bus": _channel("{bus}", BUS, of_bus) | {"parameters": {"bus": {"description": "The ARN of the bus."}}},
     }
     defined = (_hoisted(each)["$defs"] for each in (messages.schema(), feed_events.schema(), schema()))
     return {

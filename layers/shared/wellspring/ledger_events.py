@@ -178,7 +178,9 @@ def _of_choice(what: str, meaning: str, comes: str, *, is_over: bool = False) ->
 
 
 PROVIDER_SELECTED = _of_choice(
-    "selected", "A provider was selected for a workspace.", "When `is_selected` becomes true: over HTTP."
+    "selected",
+    "A provider was selected for a workspace.",
+    "When `is_selected` becomes true, over HTTP. When it becomes false again nothing comes.",
 )
 PROVIDER_MATCHED = _of_choice(
     "matched",
