@@ -16,7 +16,17 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tests.access.scene import LEDGERS, Scene, Who, walked
 from tests.support.api import service
-from tests.support.databases import CONSUMER, EXPORTER, FEEDER, READER, WRITER, AnyDatabase, FreshDatabase, Role
+from tests.support.databases import (
+    CONSUMER,
+    EXPORTER,
+    FEEDER,
+    PUBLISHER,
+    READER,
+    WRITER,
+    AnyDatabase,
+    FreshDatabase,
+    Role,
+)
 from tests.support.world import RECORDS, RecordType
 from wellspring.access.principal import (
     PIPELINE_SCOPE,
@@ -936,7 +946,10 @@ class TestTheCatalogue:
         )
         needed = {
             **dict.fromkeys(("is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)),
-            **dict.fromkeys(("enter", "enter_within"), (*ROLES, CONSUMER, FEEDER, EXPORTER)),
+            "enter": (*ROLES, CONSUMER, FEEDER, EXPORTER),
+            "enter_within": (*ROLES, CONSUMER, FEEDER, EXPORTER, PUBLISHER),
+            "enter_emitting": (WRITER, CONSUMER, FEEDER),
+            "prune_outbox": (PUBLISHER,),
             "exported": (EXPORTER,),
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller", "sees_workspace"), (*ROLES, CONSUMER)),
             **dict.fromkeys(

@@ -19,6 +19,7 @@ from wellspring.database.engine import engine, reader_engine
 from wellspring.database.session import WireStatement, session_of
 from wellspring.database.sqlstate import AGAIN, STALE, TOO_SLOW, has_state, is_silent, translate
 from wellspring.errors import OutcomeUnknown, TimeExceeded, WellspringError
+from wellspring.settings import event_bus
 
 type Transaction = Connection
 
@@ -26,6 +27,8 @@ type Transaction = Connection
 ENTER = "SELECT wellspring.enter($1)"
 # The same, and how long a statement of the transaction may take.
 ENTER_WITHIN = "SELECT wellspring.enter_within($1, $2)"
+# The same, in a transaction whose effects are events (docs/adr/0055).
+ENTER_EMITTING = "SELECT wellspring.enter_emitting($1, $2)"
 
 # What the writer's role allows a statement (revision 0003).
 LONGEST_STATEMENT_SECONDS = 25.0
@@ -69,8 +72,9 @@ def enter(transaction: Transaction, scope: str) -> None:
 class _Limits:
     """Says for whom a transaction works, and how long a statement of it may take, in front of the statement."""
 
-    def __init__(self, scope: str, deadline: Deadline) -> None:
+    def __init__(self, scope: str, deadline: Deadline, *, emits: bool) -> None:
         self._scope, self._deadline = scope, deadline
+        self._enter = ENTER_EMITTING if emits else ENTER_WITHIN
         # How long the server was told last that a statement may take, and when one began.
         self._told: float | None = None
         self._sent = 0.0
@@ -99,7 +103,7 @@ class _Limits:
             return None
         milliseconds = max(1, int(allowed * 1000))
         self._told = milliseconds / 1000
-        return WireStatement(ENTER_WITHIN, (self._scope, milliseconds))
+        return WireStatement(self._enter, (self._scope, milliseconds))
 
 
 def in_transaction[Result](
@@ -133,7 +137,8 @@ def in_transaction[Result](
         OutcomeUnknown: the connection was lost while the commit was under way. Of a read it does not matter.
         WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
     """
-    limits = None if deadline is None else _Limits(scope or "", deadline)
+    emits = not is_read and bool(event_bus())
+    limits = None if deadline is None else _Limits(scope or "", deadline, emits=emits)
     once = partial(_once, work if is_read else noted(work), scope, limits, is_read=is_read, trace=trace)
     with within(deadline):
         try:
