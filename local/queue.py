@@ -20,8 +20,9 @@ from local.template import Queue, Template
 from wellspring.ledger_events import BUS_SOURCE
 
 START_SECONDS = 30.0
-# The bus is nobody's in template.yaml: a deployment is told the name of one.
+# The bus is not template.yaml's: a deployment is told of one.
 BUS = "wellspring"
+BUS_ARN = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/{BUS}"
 EVENTS_QUEUE = "wellspring-events"
 EVENTS_SECONDS = 86_400
 STOP_SECONDS = 10.0
