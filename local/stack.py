@@ -45,7 +45,7 @@ from wellspring.example_ids import demo_id
 
 FEEDER, PUBLISHER = "wellspring_feeder", "wellspring_publisher"
 # The publisher stays for the minute of its schedule, so the next one is due when it returns.
-AT_ONCE_SECONDS = 0.1
+AT_ONCE_SECONDS = 1.0
 LOG_BYTES = 20_000_000
 # So often within so long Postgres is started again.
 MOST_REVIVED = 3
