@@ -10,7 +10,7 @@ the end. A function of before, which knows nothing of events, works as it did.
 from alembic import op
 
 from migrations import support
-from migrations.support import CONSUMER, FEEDER, WRITER
+from migrations.support import CONSUMER, EXPORTER, FEEDER, READER, WRITER
 
 revision = "0012"
 down_revision = "0011"
@@ -125,7 +125,7 @@ def of_writes(rows: str) -> str:
 
 OF_ROWS = {"choices": (of_choices, CHOSEN), "enrolments": (of_enrolments, ""), "writes": (of_writes, "")}
 FUNCTIONS: support.Functions = {
-    (WRITER, CONSUMER, FEEDER): {
+    (READER, WRITER, CONSUMER, FEEDER, EXPORTER, PUBLISHER): {
         "enter_emitting(scope text, milliseconds integer)": """
     RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
     BEGIN

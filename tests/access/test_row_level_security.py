@@ -947,8 +947,7 @@ class TestTheCatalogue:
         needed = {
             **dict.fromkeys(("is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)),
             "enter": (*ROLES, CONSUMER, FEEDER, EXPORTER),
-            "enter_within": (*ROLES, CONSUMER, FEEDER, EXPORTER, PUBLISHER),
-            "enter_emitting": (WRITER, CONSUMER, FEEDER),
+            **dict.fromkeys(("enter_within", "enter_emitting"), (*ROLES, CONSUMER, FEEDER, EXPORTER, PUBLISHER)),
             "prune_outbox": (PUBLISHER,),
             "exported": (EXPORTER,),
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller", "sees_workspace"), (*ROLES, CONSUMER)),

@@ -32,7 +32,8 @@ def publisher() -> LambdaHandler:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
         deadline = deadline_of(context)
         try:
-            done = _stay(Bus(event_bus()), deadline, Deadline(min(STAYS_SECONDS, deadline.seconds)))
+            stays = Deadline(min(STAYS_SECONDS, deadline.seconds - publishing.SPARED_SECONDS))
+            done = _stay(Bus(event_bus()), deadline, stays)
         except WellspringError as error:
             logger.error("publishing failed", extra={"code": error.code} | error.evidence)
             # Its cause holds SQL, which Lambda would log.

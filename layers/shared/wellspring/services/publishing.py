@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from wellspring.bus import MOST_BYTES, MOST_ENTRIES, Bus, BusAway, EntriesRefused, size_of
+from wellspring.bus import (
+    CONNECT_SECONDS,
+    MOST_BYTES,
+    MOST_ENTRIES,
+    READ_SECONDS,
+    Bus,
+    BusAway,
+    EntriesRefused,
+    size_of,
+)
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.ledger_events import BUS_SOURCE, envelope
 from wellspring.observability import logger
@@ -18,6 +27,8 @@ from wellspring.repositories.outbox import TAKEN_SECONDS, Pruned
 
 # Events that are taken at once, and rows that one transaction forgets.
 PORTION, CHUNK = 100, 5000
+# What the last call of a portion and noting it may take.
+SPARED_SECONDS = CONNECT_SECONDS + READ_SECONDS + 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ def publish(bus: Bus, deadline: Deadline) -> Published:
     if not rows:
         return Published(0, 0, 0, is_away=False)
     # Half of the time in which nobody else takes them, so that what is under way is noted before that is over.
-    ours = Deadline(min(deadline.seconds, TAKEN_SECONDS / 2))
+    ours = Deadline(min(deadline.seconds - SPARED_SECONDS, TAKEN_SECONDS / 2))
     published: list[int] = []
     refused: list[int] = []
     untried: list[int] = []
