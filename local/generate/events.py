@@ -474,8 +474,8 @@ def feed_bodies() -> Iterator[tuple[str, Event]]:
 # sends.
 BY_HAND = frozenset(
     {
-        *("feed_load", "feed_settle", "maintenance_export", "maintenance_prune", "maintenance_settle"),
-        *("schema_migrate", "schema_migrate_by_hand"),
+        *("feed_load", "feed_settle", "maintenance_export", "maintenance_prune", "maintenance_publish"),
+        *("maintenance_settle", "schema_migrate", "schema_migrate_by_hand"),
     }
 )
 

@@ -172,7 +172,7 @@ def test_the_floor_is_of_the_stack_as_it_comes() -> None:
     assert f"`{parameters['DbInstanceClass']['Default']}` with a standby" in next(iter(floor))
     assert float(floor["Storage, gp3 in two zones"][1]) == parameters["DbStorage"]["Default"]
     # Of Aurora, and of events.
-    of_options = ("HasReader", "HasEventBus")
+    of_options = ("HasReader", "SendsEvents")
     alarms = [
         each
         for each in TEMPLATE["Resources"].values()
