@@ -87,7 +87,7 @@ def test_each_type_is_in_the_page_with_all_its_members(event: LedgerEvent) -> No
 
 
 # ---- the page's client ----------------------------------------------------------------------------------
-def client() -> Any:
+def copy_of_the_page() -> Any:
     """Make the client of the page: its code, as it stands there."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, Any] = {}
@@ -107,7 +107,7 @@ def health_of(connector: str, sequence: int, health: str, at: datetime) -> str:
 @pytest.mark.parametrize("seed", range(20))
 def test_the_pages_client_is_right_whatever_comes_late_twice_or_from_before_its_start(seed: int) -> None:
     chance = random.Random(seed)
-    copy, began = client(), datetime.fromisoformat("2026-05-10T08:00:00Z")
+    copy, began = copy_of_the_page(), datetime.fromisoformat("2026-05-10T08:00:00Z")
     truth: dict[str, str] = {}
     late, bodies = [], []
     for sequence in range(1, 400):
