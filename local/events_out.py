@@ -7,9 +7,10 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from local.errors import Fault
 from local.queue import BUS, add_target, client
 from local.running import facts
 from local.settings import Settings
@@ -18,7 +19,9 @@ WAIT_SECONDS = 10
 
 
 def follow(settings: Settings, show: Callable[[str], None], *, as_json: bool) -> None:
-    """Show each event of the running stack from now on, until Ctrl-C. Raises Fault when none runs."""
+    """Show each event of the running stack from now on, until Ctrl-C. Raises Fault when none runs any more."""
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  it comes with boto3, which `client` imports late
+
     endpoint = facts(settings)["sqs_endpoint_url"]
     sqs = client(endpoint)
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -30,6 +33,8 @@ def follow(settings: Settings, show: Callable[[str], None], *, as_json: bool) ->
                     show(json.dumps(event) if as_json else line(event))
     except KeyboardInterrupt:
         pass
+    except BotoCoreError:
+        raise Fault("the stack has stopped") from None
 
 
 @contextmanager
@@ -40,10 +45,12 @@ def _own_queue(sqs: Any, events: Any) -> Iterator[str]:
         add_target(events, name)
         yield url
     finally:
-        events.remove_targets(Rule=name, EventBusName=BUS, Ids=["queue"])
-        events.delete_rule(Name=name, EventBusName=BUS)
-        sqs.purge_queue(QueueUrl=url)
-        sqs.delete_queue(QueueUrl=url)
+        # Where the stack has stopped, nothing of it is left.
+        with suppress(Exception):
+            events.remove_targets(Rule=name, EventBusName=BUS, Ids=["queue"])
+            events.delete_rule(Name=name, EventBusName=BUS)
+            sqs.purge_queue(QueueUrl=url)
+            sqs.delete_queue(QueueUrl=url)
 
 
 def _receive(sqs: Any, url: str) -> Iterator[dict[str, Any]]:

@@ -691,20 +691,23 @@ def test_make_events_out_shows_what_happens_as_it_does_and_leaves_nothing_behind
     before = rules()
     command = [sys.executable, "-m", "local", "events-out"]
     following = subprocess.Popen(command, cwd=ROOT, env=stack.environment, stdout=subprocess.PIPE, text=True)
-    assert following.stdout is not None
-    assert until(lambda: rules() > before)
-    message = foreign_message()
-    stack.send(message)
-    line = next(line for line in following.stdout if "parked" in line)
-    # That the record is another tenant's is nobody else's to know.
-    assert re.fullmatch(
-        r"[\d:.]{12}Z  sync_message\.parked  message_type=records\.synced  reason=unknown_record"
-        r"  /v1/sync-messages/[\da-f-]{36}\n",
-        line,
-    )
-    following.send_signal(signal.SIGINT)
-    assert following.wait(30) == 0
-    assert rules() == before
+    try:
+        assert following.stdout is not None
+        assert until(lambda: rules() > before)
+        stack.send(foreign_message())
+        line = next(line for line in following.stdout if "parked" in line)
+        # That the record is another tenant's is nobody else's to know.
+        assert re.fullmatch(
+            r"[\d:.]{12}Z  sync_message\.parked  message_type=records\.synced  reason=unknown_record"
+            r"  /v1/sync-messages/[\da-f-]{36}\n",
+            line,
+        )
+        following.send_signal(signal.SIGINT)
+        assert following.wait(30) == 0
+        assert rules() == before
+    finally:
+        following.kill()
+        following.communicate()
 
 
 def test_an_export_of_a_workspace_that_never_was_is_one_line(stack: StackProcess, tmp_path: Path) -> None:
