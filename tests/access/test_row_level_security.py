@@ -931,6 +931,9 @@ class TestTheCatalogue:
             ),
             *ANSWERING,
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
+            *(f"emit_{name}" for name in ("message", "run", "health", "endings")),
+            *(f"emit_{of}_after_{what}" for of in ("choices", "enrolments", "writes") for what in ("insert", "update")),
+            "prune_outbox",
         }
         assert {config for _, config in definers} == {'search_path=""'}
 

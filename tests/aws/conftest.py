@@ -25,6 +25,12 @@ CHOICES: dict[str, dict[str, str]] = {
         "SnapStart": "PublishedVersions",
         "Tracing": "Active",
     },
+    "with events out": {"EventBus": "arn:aws:events:eu-west-1:123456789012:event-bus/wellspring"},
+    "with events out, in a network that is there": {
+        "EventBus": "arn:aws:events:eu-west-1:123456789012:event-bus/wellspring",
+        "VpcId": "vpc-0123456789abcdef0",
+        "SubnetIds": "subnet-a,subnet-b",
+    },
     "as companies ask for": {
         "DbKmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/11111111-1111-1111-1111-111111111111",
         "KmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/22222222-2222-2222-2222-222222222222",
