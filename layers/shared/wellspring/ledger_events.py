@@ -178,7 +178,9 @@ def _of_choice(what: str, meaning: str, comes: str, *, is_over: bool = False) ->
 
 
 PROVIDER_SELECTED = _of_choice(
-    "selected", "A provider was selected for a workspace.", "When `is_selected` becomes true: over HTTP."
+    "selected",
+    "A provider was selected for a workspace.",
+    "When `is_selected` becomes true, over HTTP. When it becomes false again nothing comes.",
 )
 PROVIDER_MATCHED = _of_choice(
     "matched",
@@ -234,6 +236,12 @@ def members_of(event: LedgerEvent) -> tuple[Attribute, ...]:
     return (WORKSPACE_OR_NONE if event is MESSAGE_PARKED else WORKSPACE, *event.members)
 
 
+# What jsonb has in an order of its own.
+_MEMBERS: Mapping[str, dict[str, Any]] = {
+    event.type: dict.fromkeys(member.name for member in members_of(event)) for event in LEDGER_EVENTS
+}
+
+
 def envelope(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the CloudEvent of a row of the outbox, in JSON's types.
 
@@ -242,6 +250,7 @@ def envelope(row: Mapping[str, Any]) -> dict[str, Any]:
             datetime) and `data`: the type's members but `workspace_id`.
     """
     workspace_id = row["workspace_id"]
+    data = {**_MEMBERS.get(row["type"], {}), "workspace_id": workspace_id and str(workspace_id), **row["data"]}
     occurred_at: datetime = row["occurred_at"]
     return {
         "specversion": SPECVERSION,
@@ -253,5 +262,5 @@ def envelope(row: Mapping[str, Any]) -> dict[str, Any]:
         "partitionkey": str(row["partition_key"]),
         "sequence": f"{row['sequence']:0{SEQUENCE_DIGITS}d}",
         "datacontenttype": CONTENT_TYPE,
-        "data": {"workspace_id": workspace_id and str(workspace_id), **row["data"]},
+        "data": data,
     }
