@@ -970,7 +970,7 @@ SYNC_RUN = Resource(
     includes=("workspace_connector", "workspace"),
     policy="run",
     operations=READ,
-    times=("started_at",),
+    times=("started_at", "occurred_at", "completed_at"),
 )
 
 WORKSPACE_GROUP_MEMBERSHIP = Resource(

@@ -39,6 +39,7 @@ class ListIndex:
         live: live rows only, dead ones only, or all.
         direction: rows of this direction only; None for all.
         within: the column of a second parent: the rows of each pair stand together, the pairs of one such parent too.
+        timed: only rows that have this time; else all have it.
     """
 
     parent: str | None
@@ -46,6 +47,7 @@ class ListIndex:
     live: bool | None = None
     direction: str | None = None
     within: str | None = None
+    timed: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -61,6 +63,8 @@ class ListIndex:
             conditions.append("deleted_at IS NULL" if self.live else "deleted_at IS NOT NULL")
         if self.direction is not None:
             conditions.append(f"direction = '{self.direction}'::core_api.direction_enum")
+        if self.timed:
+            conditions.append(f"{self.time} IS NOT NULL")
         return " AND ".join(conditions)
 
     def index(self, name: str) -> Index:
@@ -113,10 +117,11 @@ def covering_indexes(
     """
     there = declared(table)
     found: list[ListIndex] = []
-    undivided = ListIndex(parent, time, None, direction, within)
     has_halves = "deleted_at" in table.c
-    if (not has_halves or {*halves} == {True, False}) and undivided in there:
-        return [undivided]
+    if not has_halves or {*halves} == {True, False}:
+        undivided = [ListIndex(parent, time, None, direction, within, timed) for timed in (False, True)]
+        if found := [index for index in undivided if index in there]:
+            return found
     for live in halves:
         whole = ListIndex(parent, time, live, direction, within)
         parts = [ListIndex(parent, time, live, part, within) for part in DIRECTIONS]

@@ -95,6 +95,8 @@ def is_in(columns: Types, index: ListIndex, *, by_index: bool) -> list[str]:
     half = [] if index.live is None else is_shown(columns, "exclude" if index.live else "only")
     if not by_index:
         half = [f"CASE WHEN {each} THEN true ELSE false END" for each in half]
+    if index.timed:
+        half.append(f"row.{index.time} IS NOT NULL")
     # One of two words of ours (`resources.DIRECTIONS`), never a client's.
     return [*half, f"row.direction = '{index.direction}'"] if index.direction else half
 
