@@ -288,8 +288,8 @@ def fill(settings: Settings, size: str) -> None:
         print(f"  {name.replace('_', ' '):{width}}  {number:>9,}")
     owner = len(demo_data.WORKSPACES) - 1 + large_data.OWNERS_WORKSPACES
     print(
-        f"{time.monotonic() - began:5.1f} s  done: `make token` signs in as somebody who sees {owner} of the workspaces;"
-        f" who was away, and when, is in {outages}"
+        f"{time.monotonic() - began:5.1f} s  done: `make token` signs in as somebody who sees {owner} of the workspaces"
+        f"; who was away, and when, is in {outages}"
     )
 
 

@@ -259,7 +259,7 @@ def outages(now: datetime) -> list[Outage]:
     """Return what is to be found in the year that ends `now`: a fortnight of each tool, and what is stale."""
     begun = {kind: now - timedelta(days=_outage_days(kind)) for kind in KINDS}
     found = [Outage(kind.name, None, since, since + OUTAGE) for kind, since in begun.items()]
-    last = {sync.body["workspace_connector_id"]: sync.at for sync in syncs(now) if "workspace_connector_id" in sync.body}
+    last = {sync.body["workspace_connector_id"]: sync.at for sync in syncs(now)}
     stale = [connection for connection in connections() if connection.rhythm == "stale" and connection.id in last]
     return found + [Outage(each.kind.name, each.id, last[each.id], None) for each in stale]
 

@@ -1,7 +1,7 @@
 """Twice the median is when a connector is expected, unless its own gaps say that it has weekends (docs/adr/0052).
 
-Of fewer than five gaps, and of one that is longer than four times the median, nothing is known of a rhythm: an outage may
-be among them. What `expected_by` is now stays until the next sync.
+Of fewer than five gaps one may be an outage, and so may be what is longer than four times the median.
+What `expected_by` is now stays until the next sync.
 """
 
 from alembic import op

@@ -94,9 +94,7 @@ def test_it_is_read_only_where_it_is_shown(ours: Tenant, statements: Statements)
     assert cost(f"{LEDGER}?include=workspace_connector&fields[workspace_connector]=live_rows") == 3
 
 
-def test_health_is_read_with_what_is_kept_beside_it(
-    fresh_database: FreshDatabase, world: World, ours: Tenant
-) -> None:
+def test_health_is_read_with_what_is_kept_beside_it(fresh_database: FreshDatabase, world: World, ours: Tenant) -> None:
     """A page with it looks at a tenth more than a page without, at most."""
     for _ in range(30):
         synced(fresh_database, world.workspace_connector(ours.workspace), AT)  # type: ignore[arg-type]
