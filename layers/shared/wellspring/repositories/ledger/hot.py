@@ -15,7 +15,7 @@ def hot_statements() -> Iterator[tuple[str, Compiled]]:
 
     Of each object of the ledger a person's read of one row and of the first page, and of what its rows point to; of
     provenance, which programs read too, also a service's read of one row, and a person's next page: the pages that
-    a bound of the newest rows serves (`newest_bound`).
+    a bound of the newest rows serves (`many_workspaces`).
     """
     objects = [*ledgers().values(), *map(resource_of, ("workspace_group_workspace", "workspace_provider"))]
     for resource in objects:

@@ -7,6 +7,7 @@ mismatches too, which look so to them.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 from wellspring.models.walks import ListIndex
@@ -79,7 +80,9 @@ class Messages(PageBuilder):
 class OfParents(Messages, PerParentMerge):
     """Reads the messages of connectors or workspaces, parent by parent."""
 
-    def _indexes(self) -> Sequence[MessageIndex]:
+    @cached_property
+    def indexes(self) -> Sequence[MessageIndex]:
+        """The indexes of the outcomes that may be asked for."""
         asked = {name for name, operator in self.shape.conditions if operator == "eq"}
         outcomes: tuple[str | None, ...] = MESSAGE_OUTCOMES
         if self.time != ARRIVAL or "message_id" in asked:
@@ -107,7 +110,9 @@ class OfParents(Messages, PerParentMerge):
 class OfAll(Messages):
     """Reads the messages of all workspaces, and of none, for a service."""
 
-    def _indexes(self) -> Sequence[MessageIndex]:
+    @cached_property
+    def indexes(self) -> Sequence[MessageIndex]:
+        """The indexes of the outcomes that may be asked for."""
         asked = {name for name, _ in self.shape.conditions}
         outcomes: tuple[str | None, ...] = ("",) if "outcome" in asked else (None,)
         if "reason" in asked and "outcome" not in asked:

@@ -10,12 +10,13 @@ as far, and their rows merged (docs/adr/0029).
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from sqlalchemy import Table
 
+from wellspring.access import many_workspaces
 from wellspring.access.predicates import asked_about, workspace_of
 from wellspring.models.walks import ListIndex, covering_indexes, declared
-from wellspring.repositories.ledger import newest_bound
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
 from wellspring.repositories.ledger.columns import IS_LIVE, LAST_CHARACTER, parent_filters, target_table
 from wellspring.repositories.ledger.composing import all_of
@@ -102,7 +103,6 @@ class PerParentMerge(PageBuilder):
         time: the list's order.
         includes_withdrawn: whether rows are shown whose other parent alone opens them. A live one is in a workspace
             that its group opens, too (`access.predicates`), so it is dead.
-        indexes: which together hold the rows.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -118,7 +118,6 @@ class PerParentMerge(PageBuilder):
         self.tenant = "driver.workspace_pk" if has_tenant else ""
         any_way = self.resource.tenancy == "any" and shape.person
         self.includes_withdrawn = any_way and shape.deleted != "exclude" and self.leading.name not in self.named
-        self.indexes = self._indexes()
 
     def _parents(self) -> tuple[Relationship, Relationship | None]:
         """Return by whose parents the page is read, and the named parents within which, if an index has both."""
@@ -136,7 +135,9 @@ class PerParentMerge(PageBuilder):
         # The record comes first in a declaration, so a filter on it wins: one record has few rows.
         return next((found for found in leading if found.name in self.named), always), None
 
-    def _indexes(self) -> Sequence[ListIndex]:
+    @cached_property
+    def indexes(self) -> Sequence[ListIndex]:
+        """The indexes that together hold the rows of a parent."""
         shape, within = self.shape, None if self.within is None else self.within.column
         if self.leading.is_trace and not self.is_sorted:
             # They are sorted anyway: once, whatever halves and directions.
@@ -163,32 +164,30 @@ class PerParentMerge(PageBuilder):
         """Whether some index has the rows of a parent in the list's order."""
         if self.leading.is_trace:
             return self.time == "created_at"
-        there = declared(self.table)
         if self.only_finds:
-            return all(index in there for index in self.indexes)
-        return any(index.parent == self.column and index.time == self.time for index in there)
+            return super().is_sorted
+        return any(index.parent == self.column and index.time == self.time for index in declared(self.table))
 
     def _page(self) -> str:
-        reverse, reach = self.shape.backward, ""
-        first = self._first_rows(self.indexes, "1", full=False)
-        if newest_bound.serves(self.shape):
-            self.parts |= newest_bound.heads(first, is_after=self.shape.cursor, table=self.table.name)
+        first, is_plain, reach = self._first_rows("1"), self.shape.is_plain, ""
+        if is_plain:
+            self.parts |= many_workspaces.likely_heads(first, is_after=self.shape.cursor, table=self.table.name)
         else:
-            order = self._order("head.head_at", "head.head_pk", reverse=reverse)
-            self.parts["head"] = HEADS.format(order=order, first=first)
-        if self.shape.large or newest_bound.serves(self.shape):
+            self.parts["head"] = HEADS.format(order=self._order("head.head_at", "head.head_pk"), first=first)
+        if self.shape.large or is_plain:
             self.parts["reach"] = self._reach()
             reach = "(SELECT reach.at FROM reach)"
-        found = self._first_rows(self.indexes, MOST_OF_HEAD, full=True, reach=reach)
-        order = self._order(f"found.{self.time}", "found.pk", reverse=reverse)
-        leading = "" if self.leading.is_trace else f", driver.id AS {self.leading.name}_id"
-        return PAGE.format(leading=leading, found=found, order=order)
+        return PAGE.format(
+            leading="" if self.leading.is_trace else f", driver.id AS {self.leading.name}_id",
+            found=self._first_rows(MOST_OF_HEAD, full=True, reach=reach),
+            order=self._order(f"found.{self.time}", "found.pk"),
+        )
 
     def _row_behind(self) -> str:
-        return ROW_BEHIND.format(nearest=self._first_rows(self.indexes, "1", full=False, behind=True))
+        return ROW_BEHIND.format(nearest=super()._row_behind())
 
     def _any_rows(self) -> str:
-        return ANY_ROWS.format(first=self._first_rows(self.indexes, COUNTED, full=False))
+        return ANY_ROWS.format(first=super()._any_rows())
 
     def _begin(self) -> None:
         super()._begin()
@@ -198,15 +197,13 @@ class PerParentMerge(PageBuilder):
                 self._find_named(trace, self.visible.message(f"{trace.name}.workspace_pk"))
 
     def _reach(self) -> str:
-        ascending = self._ascending(reverse=self.shape.backward)
         if self.shape.sort.by_name:
-            beyond = LAST_CHARACTER if ascending else "''"
+            beyond = LAST_CHARACTER if self.ascending else "''"
         else:
-            beyond = f"'{'' if ascending else '-'}infinity'::timestamptz"
-        some, limit = (ALL_HEADS, OF_EACH) if self.shape.large else (newest_bound.OF_NEAREST, ":rows")
-        sampled = self._first_rows(self.indexes, limit, full=False)
-        order = self._order("sampled.head_at", "sampled.head_pk", reverse=self.shape.backward)
-        return REACH.format(some=some, sampled=sampled, order=order, beyond=beyond)
+            beyond = f"'{'' if self.ascending else '-'}infinity'::timestamptz"
+        some, limit = (ALL_HEADS, OF_EACH) if self.shape.large else (many_workspaces.OF_NEAREST, ":rows")
+        order = self._order("sampled.head_at", "sampled.head_pk")
+        return REACH.format(some=some, sampled=self._first_rows(limit), order=order, beyond=beyond)
 
     def _driver(self) -> str:
         table = target_table(self.leading)

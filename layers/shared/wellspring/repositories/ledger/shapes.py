@@ -51,6 +51,16 @@ class Shape:
         return {"exclude": (True,), "only": (False,), "include": (True, False)}[self.deleted]
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is a person's plain page of provenance, from its beginning or onwards (`many_workspaces`).
+
+        It is also what is planned once (`ledger.hot`). For others planning the longer statement would cost what it
+        spares.
+        """
+        plain = Shape(self.resource, person=True, cursor=self.cursor)
+        return self.resource.policy == "provenance" and self == plain
+
+    @property
     def is_narrow(self) -> bool:
         """Whether it is of few parents: a person's, or those that the request names."""
         return self.person or self.claimed or any(name in self.resource.driving for name, _ in self.conditions)
