@@ -561,7 +561,7 @@ def without_each(sql: str) -> Iterator[tuple[str, str]]:
 _SOON: Mapping[str, Sequence[str]] = {
     "ledger.rows.one_statement": ("row_is_found", "group_is_there"),
     "ledger.pages._count_statement": ("counted",),
-    "ledger.includes.related_statement": ("named_and_not_shown",),
+    "ledger.rows.related_statement": ("named_and_not_shown",),
     "ledger.whole.WholeSorted._rows": ("updated_at",),
     "ledger.columns.OUTLIVED": (r"filter_that_names.*include-.*_workspace_connector",),
     "ledger.per_parent.PerParentMerge._driver": ("filter_that_names",),

@@ -86,23 +86,21 @@ class Visibility:
     """
 
     def __init__(self, *, person: bool, claimed: bool = False, direct: bool = False) -> None:
-        self._person = person
-        self._claimed = claimed
-        self._direct = direct
+        self._person, self._claimed, self._direct = person, claimed, direct
         self._read: set[str] = set()
 
     @property
     def queries(self) -> dict[str, str]:
         """The queries, by name, that the conditions asked for so far read from, each from those before it."""
-        direct, of_groups = DIRECT, ENROLLED.format(groups="visible_groups", group="visible_groups.pk")
-        some, is_live = SOME_DIRECT.format(direct=direct), IS_LIVE.format(pk="opened.pk")
+        of_groups = ENROLLED.format(groups="visible_groups", group="visible_groups.pk")
+        some = SOME_DIRECT.format(direct=DIRECT)
         known = {
             "caller": WHO,
             "visible_groups": GROUPS,
             "own_groups": OWN_GROUPS,
-            "visible": ALL.format(ways=direct if self._direct else f"{direct} UNION {of_groups}"),
+            "visible": ALL.format(ways=DIRECT if self._direct else f"{DIRECT} UNION {of_groups}"),
             "opened": some if self._direct else f"{some} UNION ALL {SOME_OF_GROUPS}",
-            "few": FEW_OF_THEM.format(is_live=is_live),
+            "few": FEW_OF_THEM.format(is_live=IS_LIVE.format(pk="opened.pk")),
         }
         return {name: query for name, query in known.items() if name in self._read}
 
@@ -177,8 +175,7 @@ OFFSET 0
 def asked_about(table: Table, ids: str, *columns: str) -> str:
     """Return the query of the rows of `table` that have the ids of an array, with these columns (`ASKED_ABOUT`)."""
     keys = (f"coalesce(row.{name}, 0) AS {name}" for name in ("pk", "workspace_pk") if name in table.c)
-    shown = ", ".join((*keys, *(f"row.{name}" for name in columns)))
-    return ASKED_ABOUT.format(columns=shown, ids=ids, table=table)
+    return ASKED_ABOUT.format(columns=", ".join((*keys, *(f"row.{name}" for name in columns))), ids=ids, table=table)
 
 
 def workspace_of(parent: str, table: Table) -> str:

@@ -119,7 +119,8 @@ class PageBuilder:
     @cached_property
     def indexes(self) -> Sequence[ListIndex]:
         """The indexes that together hold the list's rows."""
-        return covering_indexes(self.table, None, self.shape.sort.name, self.shape.halves, self.shape.direction)
+        undivided = ListIndex(None, self.shape.sort.name, direction=self.shape.direction)
+        return covering_indexes(self.table, undivided, self.shape.halves)
 
     @property
     def _behind(self) -> Sequence[Relationship]:
@@ -204,6 +205,9 @@ class PageBuilder:
         yield from is_in(self.columns, index, by_index=index in declared(self.table))
         yield from row_filters(self.resource, self.columns, self.shape.conditions)
 
+    def _filters(self, relationship: Relationship, parent: str) -> list[str]:
+        return parent_filters(relationship, parent, self.shape.conditions)
+
     def _lookups(self, index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
         """Yield the ids of a row's parents, each with the join that finds it, if it needs one: none that nothing needs.
 
@@ -213,7 +217,7 @@ class PageBuilder:
             if relationship is self.known or relationship in self._behind:
                 continue
             table = target_table(relationship)
-            filters = parent_filters(relationship, "p", self.shape.conditions)
+            filters = self._filters(relationship, "p")
             guards = self._guards(index, table) if relationship.required and relationship.guards else []
             if relationship.required or filters:
                 conditions = all_of((f"p.pk = row.{relationship.column}", *filters, *guards))

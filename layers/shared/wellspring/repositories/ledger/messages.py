@@ -35,11 +35,9 @@ SELECT *
 
 @dataclass(frozen=True, slots=True)
 class MessageIndex(ListIndex):
-    """Messages that stand together in an index.
+    """Messages that stand together in an index: of one outcome, empty for the one that is asked for; None for any.
 
-    Attributes:
-        outcome: the one that all of them have; empty for the one that is asked for, None for any.
-        is_mismatch: whether they are the tenant mismatches among what a person takes for unknown records.
+    Or `is_mismatch`: the tenant mismatches among what a person takes for unknown records.
     """
 
     outcome: str | None = None
@@ -51,10 +49,15 @@ class Messages(PageBuilder):
 
     is_sorted = True
 
+    @property
+    def asked(self) -> set[str]:
+        """What filters name one value of."""
+        return {name for name, operator in self.shape.conditions if operator == "eq"}
+
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         if not isinstance(index, MessageIndex):
             raise TypeError(index)
-        asked = {name for name, operator in self.shape.conditions if operator == "eq"}
+        asked = self.asked
         if "message_id" in asked:
             # Few, which are sorted.
             yield "row.message_id = :message_id_eq::UUID"
@@ -83,16 +86,14 @@ class OfParents(Messages, PerParentMerge):
     @cached_property
     def indexes(self) -> Sequence[MessageIndex]:
         """The indexes of the outcomes that may be asked for."""
-        asked = {name for name, operator in self.shape.conditions if operator == "eq"}
         outcomes: tuple[str | None, ...] = MESSAGE_OUTCOMES
-        if self.time != ARRIVAL or "message_id" in asked:
+        if self.time != ARRIVAL or "message_id" in self.asked:
             outcomes = (None,)
-        elif "outcome" in asked:
+        elif "outcome" in self.asked:
             outcomes = ("",)
-        elif "reason" in asked:
+        elif "reason" in self.asked:
             outcomes = WITH_REASON
-        mismatches = (False, True) if self.shape.person and "reason" in asked else (False,)
-        kinds = product(outcomes, mismatches)
+        kinds = product(outcomes, (False, True) if self.shape.person and "reason" in self.asked else (False,))
         return [MessageIndex(self.column, self.time, outcome=each, is_mismatch=is_) for each, is_ in kinds]
 
     def _driver(self) -> str:

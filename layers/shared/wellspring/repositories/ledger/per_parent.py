@@ -10,6 +10,7 @@ as far, and their rows merged (docs/adr/0029).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from sqlalchemy import Table
@@ -18,7 +19,7 @@ from wellspring.access import many_workspaces
 from wellspring.access.predicates import asked_about, workspace_of
 from wellspring.models.walks import ListIndex, covering_indexes, declared
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
-from wellspring.repositories.ledger.columns import IS_LIVE, LAST_CHARACTER, parent_filters, target_table
+from wellspring.repositories.ledger.columns import IS_LIVE, LAST_CHARACTER, target_table
 from wellspring.repositories.ledger.composing import all_of
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Drives, Relationship
@@ -114,8 +115,7 @@ class PerParentMerge(PageBuilder):
         self.time = shape.sort.name
         self.known, parents = self.leading, target_table(self.leading)
         # Only what the caller is known to see: a provider has no workspace, and that of a member may be gone.
-        has_tenant = bool(workspace_of("driver", parents)) and not self.only_finds
-        self.tenant = "driver.workspace_pk" if has_tenant else ""
+        self.tenant = "driver.workspace_pk" if workspace_of("driver", parents) and not self.only_finds else ""
         any_way = self.resource.tenancy == "any" and shape.person
         self.includes_withdrawn = any_way and shape.deleted != "exclude" and self.leading.name not in self.named
 
@@ -132,21 +132,20 @@ class PerParentMerge(PageBuilder):
                 return always, other
         # Not for a person: it is of all tenants, and theirs would lie behind the rows of others.
         leading = (found for found in drivers if not (self.shape.person and found.drives == "one_by_service"))
-        # The record comes first in a declaration, so a filter on it wins: one record has few rows.
+        # The record is declared first, so a filter on it wins: one record has few rows.
         return next((found for found in leading if found.name in self.named), always), None
 
     @cached_property
     def indexes(self) -> Sequence[ListIndex]:
         """The indexes that together hold the rows of a parent."""
-        shape, within = self.shape, None if self.within is None else self.within.column
+        halves, within = self.shape.halves, None if self.within is None else self.within.column
+        undivided = ListIndex(self.column, self.time, None, self.shape.direction, within)
         if self.leading.is_trace and not self.is_sorted:
             # They are sorted anyway: once, whatever halves and directions.
-            live = None if len(shape.halves) > 1 else shape.halves[0]
-            return [ListIndex(self.column, self.time, live, shape.direction)]
-        found = covering_indexes(self.table, self.column, self.time, shape.halves, shape.direction, within)
+            return [undivided if len(halves) > 1 else replace(undivided, live=halves[0])]
+        found = covering_indexes(self.table, undivided, halves)
         if self.includes_withdrawn:
-            opening = self._opening.column
-            found += covering_indexes(self.table, self.column, self.time, (False,), shape.direction, opening)
+            found += covering_indexes(self.table, replace(undivided, within=self._opening.column), (False,))
         return list(dict.fromkeys(found))
 
     @property
@@ -197,10 +196,9 @@ class PerParentMerge(PageBuilder):
                 self._find_named(trace, self.visible.message(f"{trace.name}.workspace_pk"))
 
     def _reach(self) -> str:
+        beyond = f"'{'' if self.ascending else '-'}infinity'::timestamptz"
         if self.shape.sort.by_name:
             beyond = LAST_CHARACTER if self.ascending else "''"
-        else:
-            beyond = f"'{'' if self.ascending else '-'}infinity'::timestamptz"
         some, limit = (ALL_HEADS, OF_EACH) if self.shape.large else (many_workspaces.OF_NEAREST, ":rows")
         order = self._order("sampled.head_at", "sampled.head_pk")
         return REACH.format(some=some, sampled=self._first_rows(limit), order=order, beyond=beyond)
@@ -230,9 +228,6 @@ class PerParentMerge(PageBuilder):
         whole = DRIVER.format(columns=columns, parents=parents, conditions=all_of(conditions))
         return f"{whole} UNION ALL {self._withdrawn(table)}" if self.includes_withdrawn else whole
 
-    def _filters(self, relationship: Relationship, parent: str) -> list[str]:
-        return parent_filters(relationship, parent, self.shape.conditions)
-
     def _asked_about(self, relationship: Relationship, name: str) -> str:
         """Return the parents that a filter names, and somebody's that is nobody's for each that is not there."""
         table = target_table(relationship)
@@ -240,10 +235,7 @@ class PerParentMerge(PageBuilder):
         return f"({asked_about(table, f':{relationship.name}_in::UUID[]', *wanted)}) AS {name}"
 
     def _of_driver(self, table: Table, within: str) -> str:
-        """Return the columns of a driver: its keys, its workspace, whether it is live, and the parent within which.
-
-        Dead rows outlive it. Only some rows are within a parent.
-        """
+        """Return a driver's keys, workspace, whether it is live (dead rows outlive it), and the parent within which."""
         columns, workspace = ["parent.pk", "parent.id"], workspace_of("parent", table)
         columns += [f"{workspace} AS workspace_pk"] if workspace else []
         columns += [f"{IS_LIVE.format(parent='parent')} AS is_live"] if self.shape.deleted != "exclude" else []
@@ -261,12 +253,8 @@ class PerParentMerge(PageBuilder):
         )
 
     def _find_named(self, relationship: Relationship, *conditions: str) -> None:
-        name = relationship.name
-        self.parts[f"named_{name}"] = NAMED.format(
-            name=name,
-            parents=target_table(relationship),
-            conditions=all_of((*self._filters(relationship, name), *conditions)),
-        )
+        name, named = relationship.name, all_of((*self._filters(relationship, relationship.name), *conditions))
+        self.parts[f"named_{name}"] = NAMED.format(name=name, parents=target_table(relationship), conditions=named)
 
     def _source(self) -> str:
         """Return the rows on an index; or the driver's of the parents that a filter names, where these guard nothing.

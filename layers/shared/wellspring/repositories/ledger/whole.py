@@ -57,6 +57,5 @@ class SortedByState(WholeSorted):
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
         name = shape.sort.name
-        self.columns[name] = connector_state.c[name].type
-        self.shown[name] = name
+        self.columns[name], self.shown[name] = connector_state.c[name].type, name
         self.source = WITH_STATE.format(name=name, rows=self.rows)
