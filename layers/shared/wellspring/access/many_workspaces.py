@@ -43,9 +43,11 @@ SELECT *
 FROM_THE_NEWEST = "'infinity'::timestamptz, 9223372036854775807"
 # The cursor's own row is read, too, whatever pk it has.
 FROM_CURSOR = ":cursor_at, least(:cursor_pk, 9223372036854775806) + 1"
+# CASE: thousands of drivers are looked for in a hashed list. What is planned once hashes no join (`plan_cache`), and
+# each driver would be compared with each of the newest.
 LIKELY = """
 SELECT driver.*, newest_at, newest_pk, row_number() OVER (ORDER BY newest_at DESC, newest_pk DESC) AS turn
-  FROM driver
+  FROM (SELECT * FROM driver WHERE CASE WHEN pk IN (SELECT connector_pk FROM newest) THEN true END) AS driver
   JOIN newest ON newest.connector_pk = driver.pk
 """
 NEAR = """

@@ -69,7 +69,7 @@ class Session:
         What was said before is forgotten. BEGIN leaves with the first statement. `is_traced`: it is written down who
         reads, which is all that the database lets them change.
         """
-        self._is_read, self._begin = is_read, (BEGIN_TRACED if is_traced else BEGIN_READ) if is_read else BEGIN
+        self._is_read, self._begin_read = is_read, BEGIN_TRACED if is_traced else BEGIN_READ
         self._in_front: Callable[[], WireStatement | None] = lambda: None
         self._ahead.clear()
 
@@ -171,7 +171,7 @@ class Session:
         self._ahead.clear()
         if not connection.autocommit and not connection.in_transaction:
             self._reading = self._is_read
-            due.insert(0, self._begin)
+            due.insert(0, self._begin_read if self._is_read else BEGIN)
         return [connection.part(each, describe=False) for each in due]
 
     def _exchange(self, parts: Sequence["Part"]) -> None:
