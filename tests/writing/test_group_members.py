@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from tests.support.api import ANONYMOUS, Caller, Reply, call, draft, get, person, post, service
+from tests.support.api import Caller, Reply, call, draft, get, person, post, service
 from tests.support.databases import Database, FreshDatabase
 from tests.support.world import Row, World
 from tests.writing.conftest import GROUPS, MEMBERSHIPS, Tenant, count, race, told
@@ -61,18 +61,6 @@ RANKS = [
     for theirs in ROLES
 ]
 each_pair = pytest.mark.parametrize(("mine", "theirs", "may"), RANKS)
-
-
-@pytest.mark.parametrize("ask", ["list", "add", "change", "remove"])
-def test_without_claims_it_is_401(ours: Tenant, group: Row, member: Member, ask: str) -> None:
-    _, membership = member("guest")
-    replies = {
-        "list": lambda: get(MEMBERSHIPS),
-        "add": lambda: add(ours.owner, group, ANONYMOUS),
-        "change": lambda: change(membership, ANONYMOUS, "member"),
-        "remove": lambda: remove(membership, ANONYMOUS),
-    }
-    assert replies[ask]().status == 401
 
 
 def test_a_foreign_group_has_no_members(ours: Tenant, theirs: Tenant, group: Row, member: Member) -> None:
