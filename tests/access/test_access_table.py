@@ -19,15 +19,7 @@ NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 
 # ---- who -------------------------------------------------------------------------------------------------
 def somebody(requests: Requests, workspace: str = "", group: str = "", *, gone: str = "", **claims: str) -> Caller:
-    """Return somebody new, who owns a workspace of their own and nothing of the tenant's.
-
-    Args:
-        requests: the tenant.
-        workspace: their role in its workspace, or `pending`; empty for none.
-        group: the same in its group.
-        gone: what is tombstoned: their `memberships`, or the `person`; `source` where only a sync has made them.
-        claims: what their token says besides.
-    """
+    """Return somebody new, who owns a workspace of their own and nothing of the tenant's."""
     world = requests.world
     home = world.workspace()
     row = world.people(home, source=None if gone == "source" else FEED)

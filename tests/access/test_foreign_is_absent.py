@@ -100,11 +100,7 @@ def others(requests: Requests) -> Foreign:
 
 
 def close(requests: Requests, foreign: Foreign) -> Mapping[str, Sequence[Row]]:
-    """Build what is ours and closed: tombstoned, or with a parent that was.
-
-    Returns:
-        The rows by type.
-    """
+    """Build what is ours and closed: tombstoned, or with a parent that was."""
     world, ours, (provider, *_) = requests.world, requests.workspace, foreign.closed["provider"]
     connector, records = world.workspace_connector(ours), {type_: world.record(type_, ours) for type_ in RECORDS}
     rows = [
@@ -249,11 +245,7 @@ class Twice:
         return Told(reply.status, reply.headers, body, list(self._statements)).without(said)
 
     def compare(self, ask: Callable[[UUID], Reply], foreign: UUID) -> Told:
-        """Fail where the answers differ.
-
-        Returns:
-            What they tell.
-        """
+        """Fail where the answers differ."""
         absent = uuid4()
         told = self.told(lambda: ask(foreign), str(foreign))
         assert told == self.told(lambda: ask(absent), str(absent))

@@ -73,8 +73,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("who", ["few", "many"])
 @pytest.mark.parametrize(
-    ("url", "status"),
-    [("/v1/workspaces/{}/providers", 404), (COMPANIES + "?filter[workspace]={}", 403)],
+    ("url", "status"), [("/v1/workspaces/{}/providers", 404), (COMPANIES + "?filter[workspace]={}", 403)]
 )
 def test_of_a_foreign_workspace_and_of_none_the_same_is_run(scene: Scene, url: str, status: int, who: str) -> None:
     foreign, absent = (

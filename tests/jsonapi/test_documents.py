@@ -7,17 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.jsonapi.conftest import (
-    LISTED,
-    LISTS,
-    Tenant,
-    add,
-    list_url,
-    of_every_list,
-    of_every_type,
-    set_columns,
-    walk,
-)
+from tests.jsonapi.conftest import LISTED, LISTS, Tenant, add, list_url, of_every_list, of_every_type, set_columns, walk
 from tests.jsonapi.structure import check
 from tests.support.api import READER, Reply, call, draft, get, patch, post, service
 from tests.support.world import World

@@ -10,17 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.jsonapi.conftest import (
-    LISTED,
-    LISTS,
-    PROVIDERS,
-    ROUTES,
-    Tenant,
-    add,
-    list_url,
-    of_every_type,
-    set_columns,
-)
+from tests.jsonapi.conftest import LISTED, LISTS, PROVIDERS, ROUTES, Tenant, add, list_url, of_every_type, set_columns
 from tests.support.api import READER, get
 from tests.support.world import Row, World
 from wellspring.models import table_of

@@ -52,10 +52,7 @@ def test_a_day_says_what_was_linked_and_ended_by_type_and_direction(world: World
     world.provenance(ours.record, ours.connector, "output", created_at=DAY)
     world.provenance(other, ours.connector, created_at=DAY - ONE_DAY, deleted_at=DAY)
     reply = get(of(ours.connector, IN_MARCH), ours.caller)
-    assert [item["id"] for item in reply.data] == [
-        f"{ours.connector.id}:2026-03-04",
-        f"{ours.connector.id}:2026-03-03",
-    ]
+    assert [item["id"] for item in reply.data] == [f"{ours.connector.id}:2026-03-04", f"{ours.connector.id}:2026-03-03"]
     assert said(reply) == [
         {"date": "2026-03-04", "linked": sums(company=(1, 1)), "ended": sums(account=(1, 0))},
         {"date": "2026-03-03", "linked": sums(account=(1, 0)), "ended": sums()},

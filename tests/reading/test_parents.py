@@ -236,10 +236,7 @@ def test_what_no_index_answers_is_400_with_its_parameter(ours: Tenant, query: st
 
 
 def test_a_service_names_a_workspace_for_all_but_live_rows_by_their_making_or_name(ours: Tenant) -> None:
-    for query, parameter in (
-        ("sort=-updated_at", "sort"),
-        ("filter[deleted]=include", "filter[deleted]"),
-    ):
+    for query, parameter in (("sort=-updated_at", "sort"), ("filter[deleted]=include", "filter[deleted]")):
         reply = get(f"/v1/companies?{query}", READER)
         assert (reply.status, reply.error["source"]) == (400, {"parameter": parameter})
         # Of one workspace, and of what no connector brings in, there are indexes.

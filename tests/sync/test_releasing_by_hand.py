@@ -213,11 +213,7 @@ def test_one_that_fails_for_a_reason_of_its_own_holds_up_none(
 
 
 def test_a_disconnect_of_many_rows_that_waited_is_gone_on_with(
-    fresh_database: FreshDatabase,
-    world: World,
-    ours: Tenant,
-    ledger: Ledger,
-    monkeypatch: pytest.MonkeyPatch,
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(applying, "CHUNK", 3)
     monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)

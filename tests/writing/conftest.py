@@ -136,17 +136,7 @@ def count(database: AnyDatabase, table: str) -> int:
 def race[Result](
     database: FreshDatabase, hold: Executable, *calls: Callable[[], Result], meanwhile: Sequence[Executable] = ()
 ) -> list[Result]:
-    """Let requests meet: each waits for what `hold` holds in a transaction of the owner's, one behind the other.
-
-    Args:
-        database: where.
-        hold: what they wait for.
-        calls: the requests, in the order in which they begin to wait.
-        meanwhile: what the owner does before the others go on; without it, what held them is undone.
-
-    Returns:
-        The replies, in the order of `calls`.
-    """
+    """Let requests meet: each waits for what `hold` holds in a transaction of the owner's, one behind the other."""
     database.engine(WRITER)  # made before several threads ask for it
     database.owner.execute(hold)
     with ThreadPoolExecutor(len(calls)) as pool:

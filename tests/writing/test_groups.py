@@ -138,10 +138,6 @@ class TestANewGroup:
         read = get(f"{made.headers['location']}?include=workspaces", ours.caller)
         assert read.data["relationships"]["workspaces"]["data"] == linkage
 
-    def test_may_have_the_name_of_another(self, database: Database, ours: Tenant) -> None:
-        assert [post(GROUPS, ours.caller, group_of()).status for _ in range(2)] == [201, 201]
-        assert len(get(GROUPS, ours.caller).ids) == 2
-
     def test_may_have_a_workspace_of_another(self, database: Database, ours: Tenant) -> None:
         assert [post(GROUPS, ours.caller, group_of(ours.workspace)).status for _ in range(2)] == [201, 201]
         assert counts(database) == [2, 2, 2]
@@ -314,10 +310,6 @@ class TestThePath:
     def test_needs_the_workspace_in_the_body(self, ours: Tenant, group: Row) -> None:
         reply = self.send(group.id, ours.caller, {"data": {"type": "workspace_group_workspace"}})
         assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data")]
-
-    def test_takes_the_document_of_an_enrolment(self, ours: Tenant, group: Row) -> None:
-        reply = self.send(group.id, ours.caller, draft("workspace", workspace=ours.workspace))
-        assert told(reply) == [("409", "CONFLICT", "/data/type")]
 
 
 def test_whoever_made_an_enrolment_may_be_gone(world: World, database: Database, ours: Tenant, group: Row) -> None:

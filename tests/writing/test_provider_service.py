@@ -9,16 +9,7 @@ from sqlalchemy import insert, select
 from tests.support.api import Caller, Reply, call, draft, get, person, post
 from tests.support.databases import Database, FreshDatabase
 from tests.support.world import Row, World
-from tests.writing.conftest import (
-    CHOICES,
-    MATCHER,
-    Tenant,
-    count,
-    linked,
-    race,
-    told,
-    without_id,
-)
+from tests.writing.conftest import CHOICES, MATCHER, Tenant, count, linked, race, told, without_id
 from wellspring.models import table_of
 
 MATCHED, SELECTED = "/data/attributes/is_matched", "/data/attributes/is_selected"
@@ -83,10 +74,7 @@ class TestAFirstChoice:
                     "updated_at": at,
                     "deleted_at": None,
                 },
-                "relationships": {
-                    "workspace": linked(ours.workspace),
-                    "provider": linked(stripe),
-                },
+                "relationships": {"workspace": linked(ours.workspace), "provider": linked(stripe)},
                 "links": {"self": f"{CHOICES}/{id_}"},
             },
         }
@@ -250,18 +238,16 @@ class TestTheMatcher:
         reply = choose(way, ours.workspace, stripe, MATCHER, is_matched=False)
         assert (reply.status, flags(reply)) == (200, (False, False))
 
-    @pytest.mark.parametrize("is_selected", [True, False])
     def test_does_not_say_what_is_selected(
-        self,
-        database: Database,
-        ours: Tenant,
-        stripe: Row,
-        way: str,
-        is_selected: bool,  # noqa: FBT001  (a parameter)
+        self, world: World, database: Database, ours: Tenant, stripe: Row, way: str
     ) -> None:
-        reply = choose(way, ours.workspace, stripe, MATCHER, is_selected=is_selected, is_matched=True)
-        assert told(reply) == [("403", "FORBIDDEN", SELECTED)]
-        assert count(database, "workspace_providers") == 0
+        row = world.choose(ours.workspace, world.provider("qonto"), is_matched=True)
+        for is_selected in (True, False):
+            reply = choose(way, ours.workspace, stripe, MATCHER, is_selected=is_selected, is_matched=True)
+            assert told(reply) == [("403", "FORBIDDEN", SELECTED)]
+            change = draft(row.type, {"is_selected": is_selected}, row.id)
+            assert told(call("PATCH", f"{CHOICES}/{row.id}", MATCHER, change)) == [("403", "FORBIDDEN", SELECTED)]
+        assert count(database, "workspace_providers") == 1
 
 
 class TestTwoAtOnce:

@@ -82,10 +82,7 @@ class TestAProvenanceRow:
         reply = change(row, deleted_at=AT)
         assert reply.status == 200
         assert reply.headers["content-type"] == "application/vnd.api+json"
-        before["data"]["attributes"] |= {
-            "deleted_at": AT,
-            "updated_at": reply.data["attributes"]["updated_at"],
-        }
+        before["data"]["attributes"] |= {"deleted_at": AT, "updated_at": reply.data["attributes"]["updated_at"]}
         # Of what is dead, nothing is proven about its parents.
         for name, relationship in before["data"]["relationships"].items():
             if relationship["data"] is None:
@@ -394,12 +391,7 @@ class TestAChoice:
         ],
     )
     def test_is_what_is_said(
-        self,
-        world: World,
-        ours: Tenant,
-        was: tuple[bool, bool],
-        said: dict[str, Any],
-        becomes: tuple[bool, bool],
+        self, world: World, ours: Tenant, was: tuple[bool, bool], said: dict[str, Any], becomes: tuple[bool, bool]
     ) -> None:
         choice = world.choose(ours.workspace, world.provider("stripe"), is_selected=was[0], is_matched=was[1])
         reply = change(choice, ours.caller, **said)
@@ -493,10 +485,7 @@ class TestTwoAtOnce:
 
     def test_without_a_tag_take_turns(self, fresh_database: FreshDatabase, row: Row) -> None:
         replies = race(
-            fresh_database,
-            self.hold(row),
-            lambda: change(row, deleted_at=AT),
-            lambda: change(row, deleted_at=LATER),
+            fresh_database, self.hold(row), lambda: change(row, deleted_at=AT), lambda: change(row, deleted_at=LATER)
         )
         assert [reply.status for reply in replies] == [200, 200]
         assert count(fresh_database, "company_workspace_connectors") == 1
