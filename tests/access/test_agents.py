@@ -15,7 +15,7 @@ DAYS = {"from": "2026-01-01", "to": "2026-12-31"}
 SOURCES = ("direction", "first_at", "last_at", "rows", "live", "rows_is_capped")
 
 
-def told(caller: Caller, tool: str, **arguments: Any) -> list[dict[str, Any]] | None:
+def told(caller: Caller, tool: str, **arguments: Any) -> Any:
     """Use a tool until there is no more, and return all items; None where it is refused."""
     items: list[dict[str, Any]] = []
     given = arguments if tool == "impact" else {**arguments, "size": 100}

@@ -117,7 +117,7 @@ class TestTheViewOfWhatWasMade:
 
 # ---- what is wrong with a document ---------------------------------------------------------------------
 NO_IDS = ("nonsense", "", "1", "\x00", "\ud800", "é" * 3000, "{3fa85f64}", "3fa85f64" * 4)
-NO_TYPES = (7, {}, [TYPE], True)
+NO_TYPES: tuple[Any, ...] = (7, {}, [TYPE], True)
 NO_DIRECTIONS = ("both", "INPUT", "", " input", "input\x00", "\ud800", None, 1, True, ["input"], {"input": 1})
 WRONG: dict[str, list[Wrong]] = {
     "its identity": [
@@ -187,7 +187,8 @@ def test_what_is_wrong_is_said_with_its_place_and_nothing_is_made(database: Data
 @pytest.mark.parametrize(("path", "errors"), [("relationships", 2), ("attributes", 1)])
 def test_all_that_is_missing_is_named(ours: Tenant, path: str, errors: int) -> None:
     names = {"relationships": {"company", "workspace_connector"}, "attributes": {"direction"}}[path]
-    for value in (GONE, {}):
+    nothing: dict[str, Any] = {}
+    for value in (GONE, nothing):
         reply = post(COMPANIES, PIPELINE, put(ours.draft(), path, value))
         assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data")] * errors
         assert all(any(name in error["detail"] for error in reply.errors) for name in names)
@@ -237,11 +238,13 @@ def test_a_field_is_the_systems_in_relationships_too(world: World, ours: Tenant)
 
 def test_a_relationship_to_many_has_an_array_of_identifiers_with_an_end(database: Database, ours: Tenant) -> None:
     own, place = identifier(ours.workspace), f"{RELATIONSHIPS}/workspaces/data"
-    for linkage, code, places in (
-        *((value, "400 BAD_REQUEST", [place]) for value in (None, {}, "x", 1)),
+    no_arrays: tuple[Any, ...] = (None, {}, "x", 1)
+    lines: list[tuple[Any, str, list[str]]] = [
+        *((value, "400 BAD_REQUEST", [place]) for value in no_arrays),
         ([own, None, {"type": "workspace"}], "400 BAD_REQUEST", [f"{place}/1", f"{place}/2"]),
         ([own] * (MAX_LINKAGES + 1), "422 SCHEMA_VALIDATION_ERROR", [place]),
-    ):
+    ]
+    for linkage, code, places in lines:
         document = draft("workspace_group", {"name": "Made"})
         document["data"]["relationships"] = {"workspaces": {"data": linkage}}
         assert told(post(GROUPS, ours.caller, document)) == [(*code.split(), pointer) for pointer in places]
