@@ -9,7 +9,7 @@ from tests.reading.conftest import fetched
 from tests.support.api import READER, Caller, get, person
 from tests.support.databases import FreshDatabase
 from tests.support.world import Row, World
-from wellspring.access.predicates import FEW
+from wellspring.access.many_workspaces import FEW
 
 COMPANIES = "/v1/company-workspace-connectors"
 CHOICES = "/v1/workspace-providers"

@@ -10,7 +10,8 @@ from sqlalchemy import text
 from tests.reading.conftest import Tenant
 from tests.reading.test_activity import walk
 from tests.support.api import READER, Caller, get
-from tests.support.databases import Database, Statements, tuples_read
+from tests.support.databases import Database, FreshDatabase, Statements, tuples_read
+from tests.support.plans import asked, plan_of
 from tests.support.world import Row, World
 from wellspring.resources import WORKSPACE_CONNECTOR
 from wellspring.services.ledger import reading
@@ -90,6 +91,22 @@ def test_it_is_read_only_where_it_is_shown(ours: Tenant, statements: Statements)
     assert cost(f"{URL}/{ours.connector.id}") == 2
     assert cost(f"{LEDGER}?include=workspace_connector") == 2
     assert cost(f"{LEDGER}?include=workspace_connector&fields[workspace_connector]=live_rows") == 3
+
+
+def test_health_is_read_with_what_is_kept_beside_it(fresh_database: FreshDatabase, world: World, ours: Tenant) -> None:
+    """A page with it looks at a tenth more than a page without, at most."""
+    for _ in range(30):
+        synced(fresh_database, world.workspace_connector(ours.workspace), AT)  # type: ignore[arg-type]
+
+    def looked_at(*fields: str) -> int:
+        reply, sent = asked(fresh_database, f"{URL}?fields[workspace_connector]={','.join(fields)}", ours.caller)
+        assert {*reply.data[0]["attributes"]} == {*fields}
+        plans = [plan_of(fresh_database, each, ours.caller, "ANALYZE, BUFFERS") for each in sent]
+        return sum(int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]) for plan in plans)
+
+    without = ("status", "last_synced_at")
+    with_it = ("health", "health_reasons", "expected_by", "complete_through", "consent_expires_at")
+    assert looked_at(*without, *with_it) <= 1.1 * looked_at(*without)
 
 
 # ---- why it fails ------------------------------------------------------------------------------------------
