@@ -573,12 +573,7 @@ _SOON: Mapping[str, Sequence[str]] = {
     "idempotency.answer_of": ("kept_answer",),
     "idempotency.keep": ("kept_answer",),
     **dict.fromkeys(
-        (
-            "answers.activity._statement",
-            "answers.sole._seen",
-            "answers.sole._sole_statement",
-            "answers.sources._parts",
-        ),
+        ("answers.activity._statement", "answers.sole._seen", "answers.sole._sole_statement", "answers.sources._parts"),
         ("answer_is_of", "live_rows_are_counted"),
     ),
     **dict.fromkeys(("answers.audit_entries._statement", "answers.audit_entries.ENTRIES"), ("audit",)),

@@ -71,8 +71,7 @@ def test_a_list_and_a_single_connector_say_what_is_kept(world: World, database: 
 
 
 @pytest.mark.parametrize(
-    ("query", "shown"),
-    [("", set()), ("&fields[workspace_connector]=status,live_rows", {"live_rows"})],
+    ("query", "shown"), [("", set()), ("&fields[workspace_connector]=status,live_rows", {"live_rows"})]
 )
 def test_elsewhere_it_is_said_where_it_is_named(ours: Tenant, query: str, shown: set[str]) -> None:
     for url in (LEDGER, f"{LEDGER}/{ours.provenance.id}"):
@@ -310,8 +309,3 @@ def test_more_connectors_than_can_be_sorted_are_refused(
     assert get(url, ours.caller).status == 200
     monkeypatch.setattr(reading, "MAX_STATES", len(in_order) - 1)
     assert get(url, ours.caller).error["source"] == {"parameter": "sort"}
-
-
-def test_who_claims_a_foreign_workspace_learns_nothing_of_its_order(ours: Tenant, theirs: Tenant) -> None:
-    reply = get(f"{URL}?filter[workspace]={theirs.workspace.id}&sort=last_synced_at", ours.caller)
-    assert (reply.codes, reply.error["source"]) == (["FORBIDDEN"], {"parameter": "filter[workspace]"})
