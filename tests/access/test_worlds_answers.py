@@ -1,0 +1,171 @@
+"""Random worlds in which what people ask (contract, section 7) is answered as the model says.
+
+And in which no count, sum or status changes when another tenant's rows do.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, text
+
+from tests.access.answers import (
+    TYPES,
+    Messages,
+    Question,
+    kept_of,
+    messages_of,
+    picked,
+    questions,
+    records_of,
+    told,
+)
+from tests.access.model import Caller, Person, World, workspaces_of
+from tests.access.stage import Stage
+from tests.access.worlds import ABSENT, Story, stories, worlds
+from tests.support import api
+from tests.support.databases import Database
+from wellspring.observability import logger
+
+pytestmark = pytest.mark.worlds
+
+WORLDS = 40
+# A caller asks one in so many of the questions.
+PARTS = 4
+# The callers of a world are those who would ask for this.
+ASKED = (("list", "company_workspace_connector"),)
+KEPT = text(
+    "INSERT INTO wellspring.connector_state (workspace_connector_pk, last_synced_at, parked_messages)"
+    " VALUES (:pk, :last_synced_at, :parked_messages) ON CONFLICT (workspace_connector_pk) DO UPDATE"
+    " SET last_synced_at = excluded.last_synced_at, parked_messages = excluded.parked_messages"
+)
+SENT = (
+    "INSERT INTO wellspring.sync_messages ({columns}) SELECT {columns}"
+    " FROM jsonb_populate_recordset(NULL::wellspring.sync_messages, CAST(:messages AS jsonb))"
+)
+LINKED = (
+    "INSERT INTO core_api.{record}_workspace_connectors ({record}_pk, workspace_connector_pk, direction)"
+    " SELECT record.pk, connector.pk, 'input'"
+    "  FROM core_api.{table} AS record, core_api.workspace_connectors AS connector"
+    " WHERE NOT connector.workspace_pk = ANY(CAST(:seen AS bigint[]))"
+)
+ENDED = (
+    "UPDATE core_api.{record}_workspace_connectors SET deleted_at = coalesce(deleted_at, created_at)"
+    " WHERE mod(pk, 2) = 0 AND workspace_connector_pk IN"
+    " (SELECT pk FROM core_api.workspace_connectors WHERE NOT workspace_pk = ANY(CAST(:seen AS bigint[])))"
+)
+PARKED = (
+    "INSERT INTO wellspring.sync_messages (message_id, workspace_connector_pk, workspace_pk, outcome, reason)"
+    " SELECT uuidv7(), pk, workspace_pk, 'parked', 'unexpected' FROM core_api.workspace_connectors"
+    " WHERE NOT workspace_pk = ANY(CAST(:seen AS bigint[]))"
+)
+FAILED = (
+    "UPDATE wellspring.connector_state SET last_synced_at = now(), parked_messages = parked_messages + 1"
+    " WHERE workspace_connector_pk IN"
+    " (SELECT pk FROM core_api.workspace_connectors WHERE NOT workspace_pk = ANY(CAST(:seen AS bigint[])))"
+)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Keep the lines of thousands of answers out of a failure's report."""
+    level = logger.log_level
+    logger.setLevel("ERROR")
+    yield
+    logger.setLevel(level)
+
+
+def caller_of(caller: Caller) -> api.Caller:
+    if isinstance(caller, Person):
+        return api.Caller({"sub": str(caller.id), "scope": caller.scope})
+    return api.service(*sorted(caller.scopes))
+
+
+def keep(owner: Connection, world: World) -> None:
+    """Put down what these worlds keep of connectors, and their messages."""
+    for connector in world.workspace_connectors:
+        kept = kept_of(connector)
+        values = {"last_synced_at": kept.last_synced_at, "parked_messages": kept.parked_messages}
+        owner.execute(KEPT, {"pk": connector.pk, **values})
+    messages = [message.columns() for message in messages_of(world)]
+    owner.execute(text(SENT.format(columns=", ".join(messages[0]))), {"messages": json.dumps(messages)})
+
+
+def asked(story: Story) -> Iterator[tuple[Caller, Question]]:
+    """Yield who asks what: every caller some of the questions, about other rows than the one before."""
+    world = story.world
+    for number, (caller, _) in enumerate(story.asked):
+        ids: dict[str, UUID] = {type_: picked(records_of(world, type_), number, ABSENT) for type_ in TYPES}
+        ids["workspace"] = picked(world.workspaces, number, ABSENT)
+        ids["workspace_group"] = picked(world.workspace_groups, number, ABSENT)
+        ids["workspace_connector"] = picked(world.workspace_connectors, number, ABSENT)
+        # Neighbours of a list are often of one tenant.
+        ids["sync_message"] = picked(messages_of(world), number * 5, ABSENT)
+        yield from ((caller, question) for question in questions(world, ids)[number % PARTS :: PARTS])
+
+
+def test_each_question_is_answered_as_the_model_says(database: Database) -> None:
+    stage = Stage(database, row_level_security=True)
+    reached: set[tuple[str, str, int]] = set()
+    full: set[str] = set()
+    reasons: set[tuple[str, str | None]] = set()
+
+    @worlds(stories(stage.now, ASKED), WORLDS, others=2)
+    def check(story: Story) -> None:
+        with stage.set(story.world):
+            keep(database.owner, story.world)
+            for caller, question in asked(story):
+                status, expected = told(story.world, caller, question)
+                reply = api.get(question.url, caller_of(caller))
+                name, who = type(question).__name__, type(caller).__name__
+                assert (name, reply.status) == (name, status), (caller, question)
+                reached.add((name, who, status))
+                if status == 200:
+                    assert question.shown(reply.document) == expected, (caller, question)
+                    full.update([f"{name} {who}"] if expected else [])
+                    if expected and isinstance(question, Messages):
+                        reasons.add((who, question.reason))
+
+    check()
+    several = {"Activity": 403, "Sources": 404, "Impact": 404, "States": 403, "Messages": 403, "Message": 404}
+    everybody = {(name, who) for name in (*several, "SoleSource", "WorkspacesOfGroup") for who in ("Person", "Service")}
+    assert {(name, who, 200) for name, who in everybody} <= reached
+    assert {(name, "Person", status) for name, status in several.items()} <= reached
+    assert {(name, "Service", 403) for name, _ in everybody} <= reached
+    assert {status for name, _, status in reached if name == "FeedStatus"} == {200, 403}
+    assert {f"{name} {who}" for name, who in everybody} <= full
+    # To a person no message has the one reason, and has the other.
+    assert ("Person", "tenant_mismatch") not in reasons
+    assert reasons >= {("Service", "tenant_mismatch"), ("Service", "unknown_record"), ("Person", "unknown_record")}
+
+
+def test_no_count_sum_or_status_changes_when_another_tenants_rows_do(database: Database) -> None:
+    stage = Stage(database, row_level_security=True)
+    changes = [form.format(record=type_, table=table) for type_, table in TYPES.items() for form in (LINKED, ENDED)]
+    changes += [PARKED, FAILED]
+    changed: list[int] = []
+
+    @worlds(stories(stage.now, ASKED), WORLDS // 2, others=3)
+    def check(story: Story) -> None:
+        persons = [(caller, question) for caller, question in asked(story) if isinstance(caller, Person)]
+        if not persons:
+            return
+        caller = persons[0][0]
+        several = [question for other, question in persons if other == caller]
+        with stage.set(story.world):
+            keep(database.owner, story.world)
+            seen = [workspace.pk for workspace in workspaces_of(story.world, caller)]
+
+            def answers() -> list[tuple[int, Any, Any]]:
+                replies = [api.get(question.url, caller_of(caller)) for question in several]
+                return [(reply.status, reply.document.get("data"), reply.document.get("meta")) for reply in replies]
+
+            before = answers()
+            touched = [database.owner.execute(text(change), {"seen": seen}).rowcount for change in changes]
+            changed.append(sum(touched))
+            assert answers() == before, caller
+
+    check()
+    assert sum(number > 0 for number in changed) > len(changed) // 2
