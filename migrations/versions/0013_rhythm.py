@@ -7,7 +7,7 @@ What `expected_by` is now stays until the next sync.
 from alembic import op
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

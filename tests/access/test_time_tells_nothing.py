@@ -10,7 +10,7 @@ from tests.reading.conftest import Tenant, tenant
 from tests.support.databases import FreshDatabase
 from tests.support.plans import asked, plan_of
 from tests.support.world import World
-from wellspring.access.predicates import FEW
+from wellspring.access.many_workspaces import FEW
 
 COMPANIES = "/v1/company-workspace-connectors"
 

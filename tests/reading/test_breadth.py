@@ -10,7 +10,7 @@ from tests.reading.conftest import fetched
 from tests.support.api import READER, Caller, get, person
 from tests.support.databases import FreshDatabase, OpenAt, Statements, fresh
 from tests.support.world import Row, World
-from wellspring.access.predicates import FEW
+from wellspring.access.many_workspaces import FEW
 from wellspring.database import scope
 
 COMPANIES = "/v1/company-workspace-connectors"

@@ -11,7 +11,7 @@ from tests.reading.conftest import fetched
 from tests.support.api import READER, Caller, get, person
 from tests.support.databases import FreshDatabase, engine_for
 from tests.support.world import RecordType, Row, World
-from wellspring.access.predicates import FEW
+from wellspring.access.many_workspaces import FEW
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database.scope import enter
 from wellspring.settings import CallerSettings

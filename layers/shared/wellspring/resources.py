@@ -841,7 +841,8 @@ SYNC_MESSAGE = Resource(
             "counts",
             "counts",
             required=True,
-            description="How many records of each type it named, made, linked and ended; and providers, matched.",
+            description="How many records of each type it named, made, linked and ended; and providers, matched. "
+            "Of a revert `linked` are those that came back.",
         ),
         Attribute(
             "body",
@@ -969,7 +970,7 @@ SYNC_RUN = Resource(
     includes=("workspace_connector", "workspace"),
     policy="run",
     operations=READ,
-    times=("started_at",),
+    times=("started_at", "occurred_at", "completed_at"),
 )
 
 WORKSPACE_GROUP_MEMBERSHIP = Resource(
