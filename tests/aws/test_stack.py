@@ -1137,6 +1137,19 @@ def test_no_alarm_tells_of_the_first_deployment_and_silence_is_told_once_there_w
     assert told == dict.fromkeys(("DatabaseCpuAlarm", "PruningAlarm", "SettlingAlarm", *there), True)
 
 
+def test_no_alarm_adds_to_what_says_nothing_or_takes_silence_for_a_failure(plain: Stack) -> None:
+    """Of two dead-letter queues one is mostly unused, and has no metrics: what is added to it would be missing."""
+    said = {
+        name: metric["Expression"]
+        for name, alarm in plain.of_type("AWS::CloudWatch::Alarm").items()
+        for metric in alarm.get("Metrics", ())
+        if "Expression" in metric
+    }
+    assert said["FeedDeadLettersAlarm"] == "SUM([FILL(bodies, 0), FILL(files, 0)])"
+    # Filled, the hours before the first deployment would be hours without a run.
+    assert said["PruningAlarm"] == said["SettlingAlarm"] == "runs - FILL(errors, 0)"
+
+
 def test_the_processor_that_is_watched_is_the_one_that_writes(stack: Stack) -> None:
     """Those of a cluster together are their average: a standby that idles would hide a writer that is busy."""
     said = stack.resources["DatabaseCpuAlarm"]["Properties"]["Dimensions"]

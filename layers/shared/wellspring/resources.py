@@ -606,8 +606,8 @@ WORKSPACE_CONNECTOR = Resource(
             "expected_by",
             "instant",
             computed="shown",
-            description="When it is late: its last sync and twice the median of its last 20 gaps, at least a day, and "
-            "a tenth more than nine of ten of them; null before four syncs.",
+            description="When it is late: its last sync and twice the median of its last 20 gaps, at least a day; a "
+            "tenth more than nine of ten of five or more, where it has weekends; null before four syncs.",
         ),
         Attribute(
             "complete_through",
@@ -970,7 +970,7 @@ SYNC_RUN = Resource(
     includes=("workspace_connector", "workspace"),
     policy="run",
     operations=READ,
-    times=("started_at",),
+    times=("started_at", "occurred_at", "completed_at"),
 )
 
 WORKSPACE_GROUP_MEMBERSHIP = Resource(
