@@ -45,7 +45,8 @@ TRIGGER = "RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '
 REASON = "CASE message.reason WHEN 'tenant_mismatch' THEN 'unknown_record' ELSE message.reason END"
 CHANGES_ROWS = " OR ".join(f"jsonb_path_exists(message.counts, '$.*.{name} ? (@ > 0)')" for name in ("linked", "ended"))
 CODES = "jsonb_path_query_array({}, '$[*].code')"
-IS_NEWS = "(OLD.outcome <> NEW.outcome OR OLD.reason IS DISTINCT FROM NEW.reason)"
+# That a body is dropped is no news, and happens behind no connector's lock.
+IS_NEWS = "(OLD.outcome <> NEW.outcome OR OLD.reason IS DISTINCT FROM NEW.reason AND NEW.reason <> 'expired')"
 BEFORE = """coalesce(OLD.health_reasons, '[{"code": "new"}]')"""
 
 # What has become of rows of a statement: a row is new where it was not live.
@@ -184,7 +185,7 @@ FUNCTIONS: support.Functions = {
           ON run.pk = said.sync_run_pk AND said.message_type = 'run.completed'
              AND coalesce(said.reason NOT IN ('malformed', 'reused_id'), true)
        WHERE said.pk = NEW.pk;
-      IF message.connector_id IS NULL AND message.workspace_id IS NOT NULL THEN
+      IF message.outcome = 'parked' AND message.connector_id IS NULL AND message.workspace_id IS NOT NULL THEN
         PERFORM wellspring.lock_partitions(ARRAY[message.workspace_id]);
       END IF;
       IF message.outcome = 'parked' AND message.run_id IS NULL THEN

@@ -100,7 +100,7 @@ RUN_COMPLETED = LedgerEvent(
 RUN_PARKED = LedgerEvent(
     "wellspring.sync_run.parked",
     "A run is said to be over and is not: it misses messages, or its snapshot would end too much.",
-    "When its `run.completed` is parked, or parked for another reason than before, in place of "
+    "When its `run.completed` is parked, or parked for another reason than before (not `expired`), in place of "
     "`wellspring.sync_message.parked`.",
     "workspace_connector",
     "sync_run",
@@ -109,7 +109,7 @@ RUN_PARKED = LedgerEvent(
 MESSAGE_PARKED = LedgerEvent(
     "wellspring.sync_message.parked",
     "A sync message could not be applied, and waits for what it misses or for somebody.",
-    "When a message is parked, or parked for another reason than before. One without a connector or workspace that is "
+    "When a message is parked, or parked for another reason than before (not `expired`). One without a connector or workspace that is "
     "here has its own id as `partitionkey`.",
     "workspace_connector",
     "sync_message",
