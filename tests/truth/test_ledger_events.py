@@ -95,12 +95,13 @@ def copy_of_the_page() -> Any:
     return names["Copy"]()
 
 
-def health_of(connector: str, sequence: int, health: str, at: datetime) -> str:
+def health_of(connector: str, sequence: int, health: str | None, at: datetime) -> str:
+    """Return a message of the queue; without health the connector is gone."""
     event = example_of(HEALTH_CHANGED)
     time = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     told = {"subject": connector, "sequence": f"{sequence:019d}", "time": time}
     event["detail"] |= told
-    event["detail"]["data"]["to"] = health
+    event["detail"]["data"] |= {"to": health} if health else {"to": "disconnected", "link": None}
     return json.dumps(event)
 
 
@@ -108,15 +109,17 @@ def health_of(connector: str, sequence: int, health: str, at: datetime) -> str:
 def test_the_pages_client_is_right_whatever_comes_late_twice_or_from_before_its_start(seed: int) -> None:
     chance = random.Random(seed)
     copy, began = copy_of_the_page(), datetime.fromisoformat("2026-05-10T08:00:00Z")
-    truth: dict[str, str] = {}
+    truth: dict[str, str | None] = {}
     late, bodies = [], []
     for sequence in range(1, 400):
-        connector, health = f"connector {chance.randrange(9)}", chance.choice(HEALTH)
+        connector, health = f"connector {chance.randrange(9)}", chance.choice((*HEALTH, None))
         at = began + timedelta(seconds=sequence - 200)
         body = health_of(connector, sequence, health, at)
         if at < began:
             # Before the start: the list has it; some of them come all the same, after those that have come before.
-            copy.health[connector] = health
+            copy.health |= {connector: health}
+            if health is None:
+                del copy.health[connector]
             late += [body] if chance.random() < 0.3 else []
         else:
             bodies += [body] * chance.choice((1, 1, 2))
@@ -126,7 +129,9 @@ def test_the_pages_client_is_right_whatever_comes_late_twice_or_from_before_its_
     chance.shuffle(delivered)
     for body in [*delivered, json.dumps(example_of(LEDGER_EVENTS[0]))]:
         copy.take(body)
-    assert copy.unwell() == {connector: health for connector, health in truth.items() if health not in {"ok", "new"}}
+    assert copy.unwell() == {
+        connector: health for connector, health in truth.items() if health not in {"ok", "new", None}
+    }
 
 
 # ---- the page's targets ---------------------------------------------------------------------------------

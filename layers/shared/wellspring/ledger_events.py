@@ -145,7 +145,7 @@ HEALTH_CHANGED = LedgerEvent(
             members=_HEALTH_REASONS.members if _HEALTH_REASONS else (),
             description="All that holds now, the worst first; empty where it is `ok`.",
         ),
-        _link("The connector; null where it is gone.", required=False),
+        _link("The connector; null where it is gone, and no list has it.", required=False),
     ),
 )
 PROVENANCE_CHANGED = LedgerEvent(
