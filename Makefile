@@ -2,8 +2,8 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release slow recount mend-times test long check quick-checks cpu-bound-checks io-bound-checks lint types imports template new-type-cost property-tests mutations outside pooler unpipelined \
-	contract abuse openapi message-schema golden events docs pictures bench sam-test sam-image sam-invoke clean stack-venv dev-venv sam-venv checkov-venv
+.PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release events-out slow recount mend-times test long check quick-checks cpu-bound-checks io-bound-checks lint types imports template new-type-cost property-tests mutations outside pooler unpipelined \
+	contract abuse openapi asyncapi message-schema golden events docs pictures bench sam-test sam-image sam-invoke clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON_IN := .venv/bin/python
@@ -54,6 +54,9 @@ redrive: stack-venv ## Moves the running stack's dead letters back to its queue,
 release: stack-venv ## Tries the running stack's parked messages again, and says how many it released; CONNECTOR=ID, REASON=code, DRY_RUN=1
 	@$(PYTHON_IN) -m local release --connector "$(CONNECTOR)" --reason "$(REASON)" $(if $(DRY_RUN),--dry-run)
 
+events-out: stack-venv ## The events of the running stack, as they come; ARGS=--json shows them whole
+	@$(PYTHON_IN) -m local events-out $(ARGS)
+
 slow: stack-venv ## The slowest requests that the stack of this machine has answered, with their ids in the logs
 	@$(PYTHON_IN) -m local slow
 
@@ -85,13 +88,16 @@ cpu-bound-checks: $(CPU_BOUND)
 openapi: stack-venv ## Write docs/openapi.json, and the file that the layer serves, from the declarations
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m local.openapi
 
+asyncapi: stack-venv ## Write docs/asyncapi.yaml and docs/events.schema.json from the declarations
+	@$(PYTHON_IN) -m local.asyncapi
+
 message-schema: stack-venv ## Write docs/messages.schema.json from the messages' models
 	@PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.messages >docs/messages.schema.json
 
 golden: dev-venv ## Write the SQL of lists to tests/golden/lists
 	@PYTHONPATH=layers/shared:. $(PYTHON_IN) -m tests.golden
 
-events: stack-venv ## Write events/*.json from the declarations
+events: stack-venv ## Write events/*.json and events/out/*.json from the declarations
 	@$(PYTHON_IN) -m local.generate.events
 
 docs: stack-venv ## Write the tables of the documents that the declarations hold

@@ -5,7 +5,7 @@ on a smaller table by `tests/reading/test_matrix.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
@@ -16,7 +16,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from bench import product as handlers
-from bench.data import GRAVEYARD, ONE, OTHER, READER, TWENTY, TWO_HUNDRED, Ledger, Tenant
+from bench.data import GRAVEYARD, ONE, OTHER, READER, TWENTY, TWO_HUNDRED, Ledger, Tenant, scratch
 from bench.measure import Result
 from bench.product import Sent, entering
 from bench.run import Run
@@ -25,15 +25,53 @@ from wellspring.database.scope import enter
 from wellspring.errors import WellspringError
 from wellspring.jsonapi.query import DELETED, SORTABLE, parse_list
 from wellspring.queries import MAX_PAGE_SIZE
-from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR, DIRECTIONS
+from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR, DIRECTIONS, Resource, resource_of
 from wellspring.services.ledger import reading
 
-NAMES = ("matrix_worst", "matrix_total", "matrix")
+NAMES = ("matrix_worst", "matrix_total", "matrix", "matrix_fleet")
 AIM = 10.0
 TOTAL_AIM_MILLISECONDS = 150.0
 TENANTS = (ONE, TWENTY, TWO_HUNDRED, GRAVEYARD, OTHER)
 ROUNDS = 3
 _PLAIN = "sort=-created_at"
+# What an operator asks of all workspaces (contract, section 4), of a hundred thousand connectors of which one of a
+# hundred is late, of as many runs, and of a million messages of which one of a thousand is parked.
+FLEET = (
+    ("workspace_connector", "filter[health]=late"),
+    ("workspace_connector", "filter[health]=late&filter[connector]={tool}"),
+    ("sync_message", "filter[outcome]=parked"),
+    ("sync_message", "filter[outcome]=parked&filter[reason]=unknown_record"),
+    ("sync_run", "filter[state]=incomplete"),
+    *(
+        (type_, f"filter[name]{operator}={{name}}")
+        for type_ in ("company", "people", "account", "workspace")
+        for operator in ("", "[starts]")
+    ),
+)
+_NAME = "Zephyr"
+_FLEET = f"""
+INSERT INTO core_api.workspaces (name)
+SELECT * FROM (SELECT 'Workspace ' || n FROM generate_series(1, 5000) AS n UNION ALL VALUES ('{_NAME}')) AS named;
+INSERT INTO core_api.companies (name, workspace_pk) SELECT name, pk FROM core_api.workspaces WHERE name = '{_NAME}';
+INSERT INTO core_api.peoples (full_name, workspace_pk) SELECT name, pk FROM core_api.workspaces WHERE name = '{_NAME}';
+INSERT INTO core_api.accounts (account_name, workspace_pk)
+SELECT name, pk FROM core_api.workspaces WHERE name = '{_NAME}';
+-- Foreign keys hold by construction, and nobody's health is judged.
+SET session_replication_role = replica;
+INSERT INTO core_api.workspace_connectors (workspace_pk, connector_pk, health)
+SELECT pk, 1 + (pk + n) % 50, CASE WHEN hashint8(pk * 20 + n) % 100 = 0 THEN 'late' ELSE 'ok' END
+  FROM core_api.workspaces, generate_series(1, 20) AS n WHERE name LIKE 'Workspace %';
+INSERT INTO wellspring.sync_runs (workspace_connector_pk, workspace_pk, run, state, started_at)
+SELECT pk, workspace_pk, 'nightly', CASE WHEN pk % 100 = 0 THEN 'incomplete' ELSE 'complete' END,
+       now() - pk * interval '1 second'
+  FROM core_api.workspace_connectors;
+INSERT INTO wellspring.sync_messages
+       (message_id, message_type, workspace_connector_pk, workspace_pk, occurred_at, received_at, outcome, reason)
+SELECT uuidv7(), 'records.synced', pk, workspace_pk, at, at, CASE WHEN is_parked THEN 'parked' ELSE 'applied' END,
+       CASE WHEN is_parked THEN (ARRAY['unknown_record', 'overtaken'])[1 + n % 2] END
+  FROM core_api.workspace_connectors, generate_series(1, 10) AS n
+ CROSS JOIN LATERAL (SELECT now() - (pk * 10 + n) * interval '1 second' AS at, (pk * 10 + n) % 1000 = n AS is_parked);
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +99,18 @@ class Callers:
         self._transaction = transaction
         self._explaining = explaining
 
-    def cost(self, principal: Principal, query: str) -> tuple[float, int]:
-        """Return the milliseconds and the buffers of a page. Raises `WellspringError` where it is refused."""
-        asked = parse_list(COMPANY_WORKSPACE_CONNECTOR, query)
+    def cost(
+        self, principal: Principal, query: str, resource: Resource = COMPANY_WORKSPACE_CONNECTOR, *, least: int = 0
+    ) -> tuple[float, int]:
+        """Return the milliseconds and the buffers of a page, which has so many rows at least.
+
+        Raises `WellspringError` where it is refused.
+        """
+        asked = parse_list(resource, query)
         enter(self._transaction, scope_of(principal))
         with handlers.recorded(self._transaction.engine) as statements:
-            reading.list_page(self._transaction, principal, asked)
+            page = reading.list_page(self._transaction, principal, asked)
+        assert len(page.rows) >= least, query
         self._transaction.rollback()
         found = [self._explained(statement, scope_of(principal)) for statement in statements]
         return sum(each[0] for each in found), sum(each[1] for each in found)
@@ -86,13 +130,47 @@ class Callers:
 
 
 def measure(run: Run) -> Iterator[Result | Matrix]:
-    """Measure every cell on the big ledger, as the members of tenants of all kinds and as a service."""
-    ledger = run.big()
+    """Measure every cell on the big ledger: members of tenants of all kinds, a service, and what operators ask."""
+    if run.wanted & {*NAMES[:3]}:
+        yield from _every_list(run, run.big())
+    if NAMES[3] in run.wanted:
+        with scratch(run.big(), run.say) as copy:
+            yield from _fleet(run, copy)
+
+
+@contextmanager
+def _asked_of(ledger: Ledger) -> Iterator[tuple[Connection, Callers]]:
     with ExitStack() as stack:
         engine = handlers.engine_of(ledger, READER)
         stack.callback(engine.dispose)
         transaction = handlers.snapshots(stack.enter_context(engine.connect()))
-        callers = Callers(transaction, stack.enter_context(ledger.connect(READER)))
+        yield transaction, Callers(transaction, stack.enter_context(ledger.connect(READER)))
+
+
+def _fleet(run: Run, ledger: Ledger) -> Iterator[Result]:
+    """Hold each list of all workspaces against a service's plain page of the ledger, by the buffers."""
+    run.say("matrix_fleet: a hundred thousand connectors, a million messages")
+    with ledger.connect() as connection:
+        connection.execute(_FLEET.encode())
+        connection.commit()
+        connection.autocommit = True
+        connection.execute("VACUUM (ANALYZE)")
+    (tool,) = ledger.ids("SELECT id FROM core_api.connectors WHERE pk = 1")
+    service = Service("bench", frozenset({"system:read"}))
+    with _asked_of(ledger) as (_, callers):
+        callers.cost(service, _PLAIN)
+        plain = callers.cost(service, _PLAIN)
+        found = {}
+        for type_, form in FLEET:
+            query = form.format(tool=tool, name=_NAME)
+            found[f"{type_}: {form}"] = cost = callers.cost(service, query, resource_of(type_), least=1)
+            run.say(f"matrix_fleet: {type_}, {form}: {cost[0]:.1f} ms, {cost[1]} buffers; plain {plain[1]}")
+    worst = max(cost[1] for cost in found.values()) / plain[1]
+    yield Result("matrix_fleet", worst, worst, "x plain", 1.0, AIM, aims_at_value=True)
+
+
+def _every_list(run: Run, ledger: Ledger) -> Iterator[Result | Matrix]:
+    with _asked_of(ledger) as (transaction, callers):
         cells: dict[str, Mapping[str, object]] = {}
         ratios, totals = [0.0], [0.0]
         for who, principal, tenant in _asking(ledger):

@@ -1,5 +1,9 @@
-"""The write path: a batch of messages through the sync handler, beside COPY of the rows that it makes."""
+"""The write path: a batch of messages through the sync handler, beside COPY of the rows that it makes.
 
+And beside itself: what it costs to write events into the outbox, whatever publishes them.
+"""
+
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -15,7 +19,10 @@ from bench.measure import Curve, Result, Timed, compared, interleaved, milliseco
 from bench.run import Run
 from wellspring_producer.messages import RecordsSynced
 
-NAMES = ("sync_by_records", "sync_10k", "sync_10x100", "sync_1", "sync_10", "sync_100", "sync_1000")
+HANDLED = ("sync_by_records", "sync_10k", "sync_10x100", "sync_1", "sync_10", "sync_100", "sync_1000")
+# With events going out, beside the same without.
+EVENTS = {"sync_10k_events": ("sync_10k", 1.05), "sync_1_events": ("sync_1", 1.1)}
+NAMES = (*HANDLED, *EVENTS)
 AIMS = {"sync_10k": 1.8, "sync_10x100": 2.5}
 # Records in each message of a batch. One message holds 3,000 at most.
 BATCHES = {"sync_10k": (3000, 3000, 3000, 1000), "sync_10x100": (100,) * 10, "sync_1": (1,)}
@@ -63,6 +70,10 @@ def measure(run: Run) -> Iterator[Result | Curve]:
                 )
                 yield compared(name, *samples, aim=AIMS.get(name))
             _check(copying, connector)
+            for name, (of, aim) in EVENTS.items():
+                run.say(name)
+                both = [_switched(bus, handled(connector, companies, BATCHES[of])) for bus in ("wellspring", "")]
+                yield compared(name, *interleaved(both, rounds=run.samples(ROUNDS[of]), warm_up=2), aim=aim)
     lines = {
         line: [point(sum(BATCHES[name]), taken[name][place]) for name in PLOTTED]
         for place, line in enumerate(("sync handler", "COPY"))
@@ -101,6 +112,19 @@ def handled(connector: Connector, companies: Sequence[Company], sizes: Sequence[
             elapsed = milliseconds(lambda: answers.append(handler(event, None)))
         assert answers == [{"batchItemFailures": []}]
         return elapsed
+
+    return sample
+
+
+def _switched(bus: str, timed: Timed) -> Timed:
+    """Return a sampler with events going out to a bus, or to none."""
+
+    def sample() -> float:
+        os.environ["EVENT_BUS"] = bus
+        try:
+            return timed()
+        finally:
+            del os.environ["EVENT_BUS"]
 
     return sample
 

@@ -1,4 +1,4 @@
-"""`python -m local`: run the stack, print a token, open psql, pause the database, redrive, release, forget.
+"""`python -m local`: run the stack, print a token, open psql, pause the database, redrive, release, follow, forget.
 
 The Makefile names them all.
 """
@@ -52,6 +52,8 @@ def main() -> int:
     again.add_argument("--connector", default="", help="id of the workspace connector whose messages")
     again.add_argument("--reason", default="", help="why they are parked")
     again.add_argument("--dry-run", action="store_true", help="only count them")
+    following = commands.add_parser("events-out", help="show the ledger's events as they come")
+    following.add_argument("--json", action="store_true", help="whole, an event a line")
     commands.add_parser("slow", help="show the slowest requests")
     commands.add_parser("clean", help="remove the state folder")
     words, for_psql = sys.argv[1:], []
@@ -80,17 +82,16 @@ def run(arguments: argparse.Namespace) -> int:
             print(pause(settings, is_over=arguments.command == "resume-db"))
         case "load":
             load(settings, arguments.file)
-        case "export":
-            from local.export import export  # noqa: PLC0415  of this command only
-
-            lines = export(settings, arguments.workspace, arguments.out)
-            print_line(f"{lines} {'line' if lines == 1 else 'lines'} in {arguments.out}")
         case "demo":
             from local.large import fill  # noqa: PLC0415  of this command only
 
             fill(settings, arguments.size)
-        case "redrive" | "release" | "slow":
-            told = {"redrive": redrive, "release": release, "slow": slow}
+        case "events-out":
+            from local.events_out import follow  # noqa: PLC0415  of this command only
+
+            follow(settings, print_line, as_json=arguments.json)
+        case "export" | "redrive" | "release" | "slow":
+            told = {"export": export, "redrive": redrive, "release": release, "slow": slow}
             print_line(told[arguments.command](settings, arguments))
         case "clean":
             from local.clean import clean  # noqa: PLC0415  of this command only
@@ -113,6 +114,14 @@ def load(settings: Settings, file: str) -> None:
     print_line(json.dumps(summary, indent=2))
     if said := loading.complaint(summary):
         raise Fault(said)
+
+
+def export(settings: Settings, arguments: argparse.Namespace) -> str:
+    """Write all that the ledger has of a workspace; return what to say of it."""
+    from local.export import export as write  # noqa: PLC0415  of this command only
+
+    lines = write(settings, arguments.workspace, arguments.out)
+    return f"{lines} {'line' if lines == 1 else 'lines'} in {arguments.out}"
 
 
 def redrive(settings: Settings, _arguments: argparse.Namespace) -> str:

@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ UNMARKED = "CONFIGURATION: none"
 NEVER_DEPLOYED = {"", "REVIEW_IN_PROGRESS", "CREATE_FAILED"}
 # What a first deployment leaves that failed, and a tear-down that did.
 NOTHING_RUNS = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
+AT_ONCE = "AllAtOnce"
 BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
 SAM = Path(sys.executable).with_name("sam")
 
@@ -88,17 +90,36 @@ def protect(cloudformation: Any, stack: str) -> None:
     cloudformation.update_termination_protection(StackName=stack, EnableTerminationProtection=True)
 
 
+def at_once(stage: Stage, found: Mapping[str, Any], moved: Mapping[str, str]) -> Stage:
+    """Return the stage, without a canary where a rollback has moved aliases (`elsewhere`).
+
+    CloudFormation tells CodeDeploy the version that its own template has, and CodeDeploy refuses an alias that is
+    elsewhere: "The Lambda function alias version does not match the current version in AppSpec file"
+    (serverless-application-model#291).
+    """
+    now = {each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", ())}
+    shift = stage.parameters.get("TrafficShift", now.get("TrafficShift", AT_ONCE))
+    if not moved or shift == AT_ONCE:
+        return stage
+    print(f"{stage.stack} was rolled back: this deployment takes over all traffic at once, and not by {shift}")
+    return replace(stage, parameters={**stage.parameters, "TrafficShift": AT_ONCE})
+
+
 def settle(cloudformation: Any, functions: Any, stack: str) -> dict[str, str]:
     """Point each alias at the version that the stack says; return those that moved.
 
     CloudFormation updates what differs from its own last template. An alias that a rollback moved, of a function that
     the next release does not touch, would stay where the rollback put it.
     """
-    live = live_versions(cloudformation, functions, stack)
-    wanted = stack_versions(cloudformation, stack)
-    moved = {name: wanted[name] for name, version in live.items() if wanted.get(name, version) != version}
+    moved = elsewhere(cloudformation, stack, live_versions(cloudformation, functions, stack))
     point(functions, moved)
     return moved
+
+
+def elsewhere(cloudformation: Any, stack: str, live: Mapping[str, str]) -> dict[str, str]:
+    """Return the stack's version of each function whose alias is at another one, which only a rollback does."""
+    wanted = stack_versions(cloudformation, stack)
+    return {name: wanted[name] for name, version in live.items() if wanted.get(name, version) != version}
 
 
 def put_back(cloudformation: Any, functions: Any, stack: str, before: Mapping[str, str]) -> None:
@@ -129,6 +150,7 @@ def main(arguments: list[str]) -> int:
     status = found["StackStatus"] if found else ""
     check_that_it_can_be_deployed(stage.stack, status)
     before = {} if status in NEVER_DEPLOYED else live_versions(cloudformation, functions, stage.stack)
+    stage = at_once(stage, found or {}, elsewhere(cloudformation, stage.stack, before) if before else {})
     bucket = stage.bucket or bucket_of_bootstrap(cloudformation, stage.stack)
     try:
         deploy(stage, bucket, given.role_arn, given.tags, failed_at(found))
@@ -143,7 +165,7 @@ def main(arguments: list[str]) -> int:
     for name in settle(cloudformation, functions, stage.stack):
         print(f"{name} was rolled back, and runs the stack's version again")
     releases = Releases(session.client("s3"), find_bucket(cloudformation, stage.bucket, stage.stack), stage.stack)
-    release = releases.add(live_versions(cloudformation, functions, stage.stack))
+    release = releases.add(live_versions(cloudformation, functions, stage.stack), before)
     print(f"{stage.stack} runs the release of {release.at}, {len(release.versions)} functions")
     return 0
 

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
@@ -78,6 +79,10 @@ class LargeDemo:
         self._last_night()
         self._group()
         return self._counts()
+
+    def outages(self) -> list[large_data.Outage]:
+        """Return who is away in the year that is told, and when."""
+        return large_data.outages(self._now)
 
     def close(self) -> None:
         """Close the database connection."""
@@ -276,12 +281,15 @@ def fill(settings: Settings, size: str) -> None:
         counts = demo.fill()
     finally:
         demo.close()
+    outages = settings.state / "outages.json"
+    outages.write_text(json.dumps([asdict(each) for each in demo.outages()], default=str, indent=2) + "\n")
     width = max(map(len, counts))
     for name, number in counts.items():
         print(f"  {name.replace('_', ' '):{width}}  {number:>9,}")
     owner = len(demo_data.WORKSPACES) - 1 + large_data.OWNERS_WORKSPACES
     print(
         f"{time.monotonic() - began:5.1f} s  done: `make token` signs in as somebody who sees {owner} of the workspaces"
+        f"; who was away, and when, is in {outages}"
     )
 
 

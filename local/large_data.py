@@ -111,8 +111,8 @@ KINDS = tuple(Kind(number, *row) for number, row in enumerate(_ROWS, 1))
 # How its syncs lie in the year, and how many connectors of a hundred are so.
 RHYTHMS = {"nightly": 38, "weekly": 26, "monthly": 14, "failing": 8, "stale": 8, "disconnected": 4, "never": 2}
 STALE_DAYS = 60
-# The last outage of a provider was so many days ago, or more.
-OUTAGE_DAYS = 20
+# The last outage of a tool began so many days ago, or more.
+OUTAGE_DAYS = 43
 OUTAGE = timedelta(days=14)
 
 
@@ -238,6 +238,36 @@ class Sync:
     body: Row
 
 
+@dataclass(frozen=True)
+class Outage:
+    """A time in which nothing came: the labels of the year.
+
+    Attributes:
+        tool: whose connectors brought nothing.
+        connector: the only one of them that did not; None: all of them.
+        since: when it began; of one connector when it sent last.
+        until: when it ended; None where it lasts.
+    """
+
+    tool: str
+    connector: str | None
+    since: datetime
+    until: datetime | None
+
+
+def outages(now: datetime) -> list[Outage]:
+    """Return what is to be found in the year that ends `now`: a fortnight of each tool, and what is stale."""
+    begun = {kind: now - timedelta(days=_outage_days(kind)) for kind in KINDS}
+    found = [Outage(kind.name, None, since, since + OUTAGE) for kind, since in begun.items()]
+    last = {sync.body["workspace_connector_id"]: sync.at for sync in syncs(now)}
+    stale = [connection for connection in connections() if connection.rhythm == "stale" and connection.id in last]
+    return found + [Outage(each.kind.name, each.id, last[each.id], None) for each in stale]
+
+
+def _outage_days(kind: Kind) -> int:
+    return OUTAGE_DAYS + (kind.number - 1) * 9
+
+
 def syncs(now: datetime) -> list[Sync]:
     """Return all messages of the year that ends `now`, in the order of their days."""
     chance = random.Random(SEED + 1)  # noqa: S311  no secret either: the same demo each time
@@ -247,9 +277,9 @@ def syncs(now: datetime) -> list[Sync]:
 
 def _of_connection(connection: Connection, now: datetime, chance: random.Random) -> Iterator[Sync]:
     days = _days(connection.rhythm, chance)
-    # An outage of its provider: a fortnight in which nothing came.
-    outage = OUTAGE_DAYS + connection.kind.number * 9
-    days = [day for day in days if not outage <= day < outage + OUTAGE.days]
+    # A sync is some hours before its day's end.
+    outage = _outage_days(connection.kind)
+    days = [day for day in days if not outage - OUTAGE.days <= day < outage]
     number = 0
     for place, day in enumerate(days):
         at = now - timedelta(days=day, hours=chance.uniform(1, 5), minutes=chance.uniform(0, 59))

@@ -192,6 +192,14 @@ class MessageStore:
             self._database.execute("DELETE FROM messages WHERE queue = ?", (queue,))
             self._database.execute("DELETE FROM lines WHERE queue = ?", (queue,))
 
+    def expire(self, queue: str, seconds: int) -> None:
+        """Delete what was sent to the queue longer ago than that. SQS does so all the time, here whoever starts."""
+        with self._database:
+            gone = self._database.execute(
+                "DELETE FROM messages WHERE queue = ? AND sent_at < ? RETURNING line", (queue, now() - 1000 * seconds)
+            ).fetchall()
+            self._look_again(queue, {row["line"] for row in gone})
+
     def counts(self, queue: str) -> tuple[int, int, int]:
         """Return how many messages can be received, are delayed, are out."""
         counted: tuple[int, int, int] = tuple(

@@ -1,4 +1,4 @@
-"""The SQS and S3 of the local stack: starts their process, makes the queues and the bucket of template.yaml.
+"""The SQS, S3 and EventBridge of the local stack: starts their process, makes queues, bucket and bus.
 
 What differs from AWS is the visibility timeout: seconds instead of minutes, so that a poisoned message is in
 the dead-letter queue while somebody is still looking.
@@ -17,13 +17,19 @@ from local.errors import Fault
 from local.processes import free_port, listen_on
 from local.settings import ACCOUNT_ID, HOST, REGION, ROOT
 from local.template import Queue, Template
+from wellspring.ledger_events import BUS_SOURCE
 
 START_SECONDS = 30.0
+# The bus is not template.yaml's: a deployment is told of one.
+BUS = "wellspring"
+BUS_ARN = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:event-bus/{BUS}"
+EVENTS_QUEUE = "wellspring-events"
+EVENTS_SECONDS = 86_400
 STOP_SECONDS = 10.0
 
 
 def client(endpoint_url: str, service: str = "sqs") -> Any:
-    """Return a boto3 client of SQS or S3 for the local endpoint; it reads no profile and no key of the person's own."""
+    """Return a boto3 client of a service for the local endpoint; it reads no profile and no key of the person's own."""
     # A tenth of the stack's start goes into this import, so it happens beside Postgres's start, not before it.
     import boto3  # noqa: PLC0415  for the reason above
     from botocore.config import Config  # noqa: PLC0415  the same
@@ -36,6 +42,13 @@ def client(endpoint_url: str, service: str = "sqs") -> Any:
             connect_timeout=2, read_timeout=30, retries={"max_attempts": 2}, proxies={}, max_pool_connections=20
         ),
     )
+
+
+def add_target(events: Any, queue: str) -> None:
+    """Have the bus send all that it gets to a queue too."""
+    events.put_rule(Name=queue, EventBusName=BUS, EventPattern=json.dumps({"source": [BUS_SOURCE]}))
+    target = {"Id": "queue", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}"}
+    events.put_targets(Rule=queue, EventBusName=BUS, Targets=[target])
 
 
 class QueueServer:
@@ -116,6 +129,15 @@ class QueueServer:
                 ]
             },
         )
+
+    def make_bus(self) -> str:
+        """Make a bus and a queue that gets all of it; return the queue's URL. After `make_queues`."""
+        sqs, events = client(self.endpoint_url), client(self.endpoint_url, "events")
+        attributes = {"MessageRetentionPeriod": str(EVENTS_SECONDS)}
+        url: str = sqs.create_queue(QueueName=EVENTS_QUEUE, Attributes=attributes)["QueueUrl"]
+        events.create_event_bus(Name=BUS)
+        add_target(events, EVENTS_QUEUE)
+        return url
 
     def _attributes(self, queue: Queue) -> dict[str, str]:
         attributes = {**queue.attributes, "VisibilityTimeout": str(self.visibility_timeout)}

@@ -5,7 +5,7 @@ it, and after a rollback the newest version is not the one that runs.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,10 +20,14 @@ SAM_STACK = "aws-sam-cli-managed-default"
 
 @dataclass(frozen=True)
 class Release:
-    """One deployment: when it ended (`at`, UTC, as it sorts), and the version of each function."""
+    """One deployment: when it ended (`at`, UTC, as it sorts), the version of each function, and what ran before it.
+
+    `before` is no matter of the order: after a rollback the release before the next one is what was gone back to.
+    """
 
     at: str
     versions: Mapping[str, str]
+    before: str = ""
 
 
 class Releases:
@@ -43,15 +47,34 @@ class Releases:
         # S3 lists keys in the order of their bytes.
         for key in [each["Key"] for page in pages for each in page.get("Contents", ())]:
             body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-            yield Release(key.removeprefix(self._prefix).removesuffix(".json"), json.loads(body))
+            yield Release(key.removeprefix(self._prefix).removesuffix(".json"), **json.loads(body))
 
-    def add(self, versions: Mapping[str, str], now: datetime | None = None) -> Release:
-        """Write down what runs now."""
+    def add(self, versions: Mapping[str, str], live_before: Mapping[str, str], now: datetime | None = None) -> Release:
+        """Write down what runs now, and the release that ran until then."""
         at = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H-%M-%SZ")
+        ran = what_runs(list(self), live_before)
+        release = Release(at, dict(versions), ran.at if ran else "")
+        body = {"before": release.before, "versions": release.versions}
         self._s3.put_object(
-            Bucket=self._bucket, Key=f"{self._prefix}{at}.json", Body=json.dumps(versions, sort_keys=True).encode()
+            Bucket=self._bucket, Key=f"{self._prefix}{at}.json", Body=json.dumps(body, sort_keys=True).encode()
         )
-        return Release(at, versions)
+        return release
+
+
+def what_runs(releases: Sequence[Release], live: Mapping[str, str]) -> Release | None:
+    """Return the release that runs: the oldest of the same versions, for a deployment that changed nothing is no step.
+
+    A rollback leaves functions that its release did not have, and brings back none that are gone: of such releases the
+    newest. None where there is neither.
+    """
+    same: list[Release | None] = [release for release in releases if release.versions == live]
+    alike: list[Release | None] = [
+        release
+        for release in releases
+        if release.versions.keys() & live.keys()
+        and all(live.get(name, version) == version for name, version in release.versions.items())
+    ]
+    return (same[:1] or alike[-1:] or [None])[0]
 
 
 def _source_bucket(cloudformation: Any, stack: str) -> str | None:

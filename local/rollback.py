@@ -6,31 +6,30 @@ the releases, and `TO=2026-05-10T08-14-22Z` names one.
 
 import argparse
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from local.errors import Fault
-from local.releases import Release, Releases, find_bucket, live_versions, point
+from local.releases import Release, Releases, find_bucket, live_versions, point, what_runs
 from local.stages import Stage, status
 
 
-def choose(releases: list[Release], live: dict[str, str], to: str | None) -> Release:
+def choose(releases: list[Release], live: Mapping[str, str], to: str | None) -> Release:
     """Return the release to go back to: the one that is named, or the one before what runs now.
 
     Raises Fault where there is no such release.
     """
     # Of functions that are there: a stack of this name that was torn down had others.
-    releases = [release for release in releases if release.versions.keys() & live.keys()]
-    if to is not None:
-        found = [release for release in releases if release.at == to]
-    else:
-        running = [number for number, release in enumerate(releases) if release.versions == live]
-        if not running:
+    by_name = {release.at: release for release in releases if release.versions.keys() & live.keys()}
+    wanted = to
+    if wanted is None:
+        running = what_runs(list(by_name.values()), live)
+        if running is None:
             raise Fault("what runs now is no release that was written down: name one with TO=…")
-        # The oldest: a deployment that changed nothing is no step.
-        found = releases[: running[0]][-1:]
-    if not found:
+        wanted = running.before
+    if wanted not in by_name:
         raise Fault(f"there is no release {to}" if to else "there is no release before this one")
-    return found[0]
+    return by_name[wanted]
 
 
 def roll_back(functions: Any, live: dict[str, str], target: Release) -> dict[str, str]:
@@ -56,8 +55,9 @@ def main(arguments: list[str]) -> int:
     releases = list(Releases(session.client("s3"), find_bucket(cloudformation, stage.bucket, stage.stack), stage.stack))
     live = live_versions(cloudformation, functions, stage.stack)
     if given.list:
+        running = what_runs(releases, live)
         for release in releases:
-            print(release.at, "  runs now" if release.versions == live else "")
+            print(release.at, "  runs now" if running and release.versions == running.versions else "")
         return 0
     if status(cloudformation, stage.stack) == "UPDATE_IN_PROGRESS":
         raise Fault(

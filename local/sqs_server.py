@@ -1,8 +1,9 @@
-"""The SQS and S3 process of the local stack: moto's server, with a store of its own for the messages.
+"""The SQS, S3 and EventBridge process of the local stack: moto's server, with a store of its own for the messages.
 
 Run as `python -m local.sqs_server PORT STATE_FILE ACCOUNT REGION`; it prints its port when it listens, and leaves when
 its standard input ends. moto keeps messages in lists that it looks through for each request, and forgets them when it
-stops; here they are in STATE_FILE, and only the queues' settings are moto's. The bucket's files are gone when it stops.
+stops; here they are in STATE_FILE, and only the queues' settings are moto's. The bucket's files, and buses with their
+rules, are gone when it stops.
 """
 
 import logging
@@ -16,6 +17,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from moto.events.utils import EventTemplateParser
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from moto.sqs import models
 from moto.sqs.exceptions import ReceiptHandleIsInvalid
@@ -41,6 +43,16 @@ Message.instances_tracked = deque(maxlen=0)
 models.camelcase_to_underscores = cache(models.camelcase_to_underscores)
 
 
+def _whole(*, input_template: str | None, event: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Return what a target gets of an event: all of it. To transform it moto needs a package more."""
+    if input_template:
+        raise NotImplementedError
+    return {name: value for name, value in event.items() if name != "ingestion-time"}
+
+
+EventTemplateParser.parse = staticmethod(_whole)
+
+
 class StoredBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
     """moto's SQS, whose messages are in a store; one request at a time."""
 
@@ -54,9 +66,10 @@ class StoredBackend(SQSBackend):  # type: ignore[misc]  # moto is untyped here
         self._changed: dict[str, threading.Condition] = {}
 
     def create_queue(self, name: str, tags: dict[str, str] | None = None, **attributes: Any) -> Any:
-        """Create the queue; the messages that it held when the server last stopped are in it."""
+        """Create the queue; what it held when the server last stopped is in it, if it is not too old."""
         with self._lock:
             queue = super().create_queue(name, tags, **attributes)
+            self._store.expire(name, int(queue.message_retention_period))
             queue.BASE_ATTRIBUTES = [attribute for attribute in queue.BASE_ATTRIBUTES if attribute not in COUNTS]
             self._changed.setdefault(name, threading.Condition(self._lock))
             return queue
@@ -186,15 +199,20 @@ def _sequence_number(message: Any, sequence: int) -> str | None:
     return f"{sequence:020d}" if message.group_id else None
 
 
-def serving(sqs: Any, s3: Any) -> Any:
+def serving(sqs: Any, **others: Any) -> Any:
     """Return the WSGI application that gives each request to the service that its signature names.
 
     moto's own server does the same; here what is not signed is for SQS, so that a plain curl works.
+
+    Args:
+        sqs: the application of SQS.
+        others: those of other services, by what signatures call them.
     """
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
         signed = environ.get("HTTP_AUTHORIZATION", "") + environ.get("QUERY_STRING", "").replace("%2F", "/")
-        return (s3 if "/s3/aws4_request" in signed else sqs)(environ, start_response)
+        of_others = (app for name, app in others.items() if f"/{name}/aws4_request" in signed)
+        return next(of_others, sqs)(environ, start_response)
 
     return application
 
@@ -209,9 +227,8 @@ def main(port: int, path: Path, account_id: str, region: str) -> None:
     SQSResponse.sqs_backend = property(lambda _: backend)
     app = create_backend_app("sqs")
     app.config["MAX_FORM_MEMORY_SIZE"] = None
-    server = make_server(
-        HOST, port, serving(app, create_backend_app("s3")), threaded=True, request_handler=MotoRequestHandler
-    )
+    others = {name: create_backend_app(name) for name in ("s3", "events")}
+    server = make_server(HOST, port, serving(app, **others), threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)
 

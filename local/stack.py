@@ -36,14 +36,16 @@ from local.poller import Poller
 from local.postgres import Cluster
 from local.posting import Poster
 from local.processes import listen_on
-from local.queue import QueueServer, client
+from local.queue import BUS_ARN, QueueServer, client
 from local.schedule import Schedule
 from local.settings import DATABASE, DEFAULT_STATE, HOST, ROOT, Settings, make_state_folder
 from local.sign_in import CLIENT_ID
 from local.template import Template
 from wellspring.example_ids import demo_id
 
-FEEDER = "wellspring_feeder"
+FEEDER, PUBLISHER = "wellspring_feeder", "wellspring_publisher"
+# The publisher stays for the minute of its schedule, so the next one is due when it returns.
+AT_ONCE_SECONDS = 1.0
 LOG_BYTES = 20_000_000
 # So often within so long Postgres is started again.
 MOST_REVIVED = 3
@@ -155,6 +157,7 @@ class Stack:
 
         self._queue.make_queues()
         self._queue.make_bucket()
+        events_queue_url = self._queue.make_bus()
         sqs = client(self._queue.endpoint_url)
         notices = Notices(settings.logs / "functions.log", self._say, f"{self._log_hint()}/functions.log")
         notices.start()
@@ -174,7 +177,13 @@ class Stack:
             )
             poller.start()
             parts.callback(poller.stop)
-        schedule = Schedule(self._template.schedules, lambdas.invoke)
+        schedule = Schedule(
+            [
+                (function, AT_ONCE_SECONDS if function.environment["DB_USER"] == PUBLISHER else seconds)
+                for function, seconds in self._template.schedules
+            ],
+            lambdas.invoke,
+        )
         schedule.start()
         parts.callback(schedule.stop)
 
@@ -187,6 +196,7 @@ class Stack:
             "dlq_url": self._queue.urls["SyncDeadLetterQueue"],
             "feed_queue_url": self._queue.urls["FeedQueue"],
             "feed_dlq_url": self._queue.urls["FeedDeadLetterQueue"],
+            "events_queue_url": events_queue_url,
             "s3_endpoint_url": self._queue.endpoint_url,
             "bucket": self._template.bucket.name,
             "issuer": self._identity.issuer,
@@ -209,11 +219,11 @@ class Stack:
             "OPERATOR_CLAIM": OPERATOR_CLAIM,
             "OPERATOR_VALUE": OPERATORS,
         }
-        # Of the loader, and of those that share their workers with it.
-        files = {
-            "AWS_ENDPOINT_URL_S3": self._queue.endpoint_url,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
+        # Of the loader and those that share their workers with it, and of the publisher.
+        keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+        services = {
+            FEEDER: keys | {"AWS_ENDPOINT_URL_S3": self._queue.endpoint_url},
+            PUBLISHER: keys | {"AWS_ENDPOINT_URL_EVENTBRIDGE": self._queue.endpoint_url},
         }
         origins = {"CORS_ORIGINS": ",".join(self._settings.cors_origins)}
         # The port is known; the issuer is moved to it later.
@@ -222,7 +232,8 @@ class Stack:
         return {
             name: here
             | level
-            | (files if function.environment["DB_USER"] == FEEDER else {})
+            | services.get(function.environment["DB_USER"], {})
+            | ({"EVENT_BUS": BUS_ARN} if "EVENT_BUS" in function.environment else {})
             | (console if "CONSOLE_ISSUER" in function.environment else {})
             | (origins if "CORS_ORIGINS" in function.environment else {})
             | ({"ISSUER": console["CONSOLE_ISSUER"]} if "ISSUER" in function.environment else {})

@@ -19,7 +19,7 @@ from wellspring.repositories.sync.hot import hot_statements as of_the_queue
 ROOT = Path(__file__).resolve().parent
 # The roles that the revisions make, without a password: how they sign in is the deployment's.
 READER, WRITER, CONSUMER = "wellspring_reader", "wellspring_writer", "wellspring_consumer"
-ROLES = (READER, WRITER, CONSUMER, "wellspring_feeder", "wellspring_exporter")
+ROLES = (READER, WRITER, CONSUMER, "wellspring_feeder", "wellspring_exporter", "wellspring_publisher")
 
 
 class OtherHistory(Exception):

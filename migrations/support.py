@@ -270,6 +270,23 @@ def keep_sums(record: str) -> None:
         )
 
 
+def emit_writes(record: str) -> None:
+    """Create the triggers that write what is done over HTTP to a record type's provenance into the outbox.
+
+    What a message or a sweep does, which work for the pipeline, is one event for all of its rows (docs/adr/0055).
+    """
+    emits = (
+        "current_setting('wellspring.emits', true) = 'on' AND current_setting('wellspring.scope', true) <> 'pipeline'"
+    )
+    for change, rows in (("insert", "NEW"), ("update", "OLD NEW")):
+        changed = " ".join(f"{which} TABLE AS {which.lower()}_rows" for which in rows.split())
+        op.execute(
+            f"CREATE TRIGGER events_after_{change} AFTER {change} ON core_api.{ledger_of(record)}"
+            f" REFERENCING {changed} FOR EACH STATEMENT WHEN ({emits})"
+            f" EXECUTE FUNCTION wellspring.emit_writes_after_{change}('{record}')"
+        )
+
+
 def provenance_indexes(record: str) -> Iterator[tuple[str, str]]:
     """Yield the indexes that lists and answers of a record type's provenance are read by, as `list_indexes` does."""
     table, pk = ledger_of(record), f"{record}_pk"

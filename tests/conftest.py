@@ -150,11 +150,23 @@ def fresh_database(
         yield given
 
 
+@pytest.fixture(scope="module")
+def module_database(cluster: Cluster, template: str, open_at: OpenAt | None) -> Iterator[FreshDatabase]:
+    """As `fresh_database`, for all tests of a file: for those that read what was dear to make."""
+    with fresh(cluster, template, Statements(), open_at) as given, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scope, "connection", given.connection)
+        yield given
+
+
 @pytest.fixture
 def world(request: pytest.FixtureRequest) -> World:
     """A builder of rows, in the database that the test asks for, else in `database`."""
     undecided = "fresh_database" if request.config.getoption("--pooler") else "database"
-    named = [name for name in ("fresh_database", "untouched_database", "database") if name in request.fixturenames]
+    named = [
+        name
+        for name in ("fresh_database", "untouched_database", "module_database", "database")
+        if name in request.fixturenames
+    ]
     given: AnyDatabase = request.getfixturevalue((*named, undecided)[0])
     return World(given)
 

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from local.generate import ledger_events
 from wellspring import reasons
+from wellspring.ledger_events import HEALTH_CHANGED, LEDGER_EVENTS, LedgerEvent
 from wellspring.reasons import Reason
-from wellspring.resources import records
+from wellspring.resources import records, resource_of
 from wellspring.routes import Route, routes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,8 +131,41 @@ def _set(codes: list[str]) -> str:
     return f"new Set({json.dumps(codes)})"
 
 
+def event_types() -> str:
+    """Return the table of the ledger's events."""
+    rows = [f"| [`{each.type}`](#{each.type.replace('.', '')}) | {each.meaning} |" for each in LEDGER_EVENTS]
+    return "\n".join(("", "| type | what has happened |", "| --- | --- |", *rows, ""))
+
+
+def event_example() -> str:
+    """Return an event as a target gets it."""
+    return f"\n```json\n{json.dumps(ledger_events.example(HEALTH_CHANGED), indent=2)}\n```\n"
+
+
+def event_sections() -> str:
+    """Return a section for each type of the ledger's events."""
+    return "\n\n".join(("", *(_event_section(each) for each in LEDGER_EVENTS))) + "\n"
+
+
+def _event_section(event: LedgerEvent) -> str:
+    rows = [
+        f"| `{said.name}` | {'' if said.required else 'may be null'} | {said.description} |" for said in event.members
+    ]
+    subject, partition = resource_of(event.subject).name, resource_of(event.partition).name
+    return "\n".join(
+        (
+            f"### {event.type}\n",
+            f"{event.meaning} {event.comes}\n",
+            f"Subject: the {subject}. Partition key: the {partition}.\n",
+            "| `data` | | what it says |",
+            "| --- | --- | --- |",
+            *rows,
+        )
+    )
+
+
 CONSOLE = "layers/console/wellspring_console/static/reasons.js"
-DOCUMENTS = ("README.md", "docs/messages.md", "docs/feed.md", CONSOLE)
+DOCUMENTS = ("README.md", "docs/messages.md", "docs/feed.md", "docs/events.md", CONSOLE)
 
 
 def written(name: str) -> dict[str, str]:
@@ -139,6 +174,7 @@ def written(name: str) -> dict[str, str]:
         "README.md": {"routes": f"\n{routes_table()}\n"},
         "docs/messages.md": {"record types": record_types(), "reasons": reasons_table(reasons.MESSAGES, "  ")},
         "docs/feed.md": {"reasons": reasons_table(reasons.EVENTS)},
+        "docs/events.md": {"types": event_types(), "example": event_example(), "sections": event_sections()},
         CONSOLE: {
             "reasons of messages": reasons_script(reasons.MESSAGES),
             "reasons of events": reasons_script(reasons.EVENTS, "FEED_", "_FEED"),

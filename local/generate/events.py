@@ -1,5 +1,7 @@
 """`make events`: writes events/*.json, one request for each route and one batch for each thing that a queue may bring.
 
+events/out/*.json are the events that the ledger sends out, one of each type.
+
 Most of a request comes from its route and its resource; `SPECIAL` has what does not. Ids are the demo's, so that the
 events can be tried on a local stack.
 """
@@ -16,13 +18,16 @@ from uuid import NAMESPACE_URL, uuid5
 from zlib import crc32
 
 from local.demo_data import PRINCIPALS, message
+from local.generate import ledger_events
 from local.openapi.examples import META, request_document
 from wellspring.example_ids import demo_id, id_of
+from wellspring.ledger_events import LEDGER_EVENTS
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes
 from wellspring_producer.messages import ConnectorDisconnected, ProvidersMatched, RecordsInvalidated, RunCompleted
 
 FOLDER = Path(__file__).resolve().parents[2] / "events"
+OUT = FOLDER / "out"
 MEDIA_TYPE = "application/vnd.api+json"
 HOST = "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"
 TIME_MS = 1_778_400_862_000
@@ -469,8 +474,8 @@ def feed_bodies() -> Iterator[tuple[str, Event]]:
 # sends.
 BY_HAND = frozenset(
     {
-        *("feed_load", "feed_settle", "maintenance_export", "maintenance_prune", "maintenance_settle"),
-        *("schema_migrate", "schema_migrate_by_hand"),
+        *("feed_load", "feed_settle", "maintenance_export", "maintenance_prune", "maintenance_publish"),
+        *("maintenance_settle", "schema_migrate", "schema_migrate_by_hand"),
     }
 )
 
@@ -481,6 +486,11 @@ def events() -> dict[str, Event]:
     return {**requests, **dict(batches()), **dict(feed_bodies())}
 
 
+def outgoing() -> dict[str, Event]:
+    """Return an event of each type that the ledger sends out, by the type without its prefix."""
+    return {event.type.removeprefix("wellspring."): ledger_events.example(event) for event in LEDGER_EVENTS}
+
+
 def written(event: Event) -> str:
     """Return an event as its file holds it."""
     return json.dumps(event, indent=2, ensure_ascii=False) + "\n"
@@ -488,13 +498,13 @@ def written(event: Event) -> str:
 
 def main() -> None:
     """Write all events, and remove those that no declaration asks for any more."""
-    wanted = events()
-    for path in FOLDER.glob("*.json"):
-        if path.stem not in wanted.keys() | BY_HAND:
-            path.unlink()
-    for name, event in wanted.items():
-        (FOLDER / f"{name}.json").write_text(written(event))
-    sys.stdout.write(f"wrote {len(wanted)} events\n")
+    for folder, wanted, by_hand in ((FOLDER, events(), BY_HAND), (OUT, outgoing(), frozenset())):
+        for path in folder.glob("*.json"):
+            if path.stem not in wanted.keys() | by_hand:
+                path.unlink()
+        for name, event in wanted.items():
+            (folder / f"{name}.json").write_text(written(event))
+    sys.stdout.write(f"wrote {len(events()) + len(outgoing())} events\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from migrations import support
 from migrations.support import CONSUMER, FEEDER, IS_SERVICE, READER
 
 revision = "0014"
-down_revision = "0011"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

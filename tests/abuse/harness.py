@@ -35,6 +35,7 @@ from tests.abuse.faults import FROZEN_SECONDS, Sleepers, freeze, kill_the_queue
 from tests.abuse.feeding import Feeding
 from tests.abuse.ledger import FORGOTTEN, Ledger, bring, populate
 from tests.abuse.plan import Author, Cast, Send, mended
+from tests.abuse.publishing import PUBLISHING, Publishing
 from tests.local.queues import Sqs, serve
 from tests.support.databases import CONSUMER, FEEDER
 from wellspring import messages
@@ -186,6 +187,7 @@ class Evidence:
     did: Counter[str]
     took: Mapping[str, float]
     feed: Sequence[str] = ()
+    events: Sequence[str] = ()
 
 
 class Run:
@@ -231,6 +233,8 @@ class Run:
             sends = self._write(cast)
             self._feeding = self._make_feeding()
             parts.callback(self._feeding.end)
+            self._publishing = self._make_publishing()
+            parts.callback(self._publishing.end)
             parts.callback(self._end_all)
             with self._timed("abuse"):
                 self._abuse(sends)
@@ -248,6 +252,8 @@ class Run:
                 problems = self._feeding.finish()
             with self._timed("repeating"):
                 self._repeat_at_last()
+            with self._timed("publishing the rest"):
+                events = self._publishing.finish()
             self._did[OVERTAKEN] = self._overtaken()
             return Evidence(
                 sends=[*sends, *again],
@@ -260,9 +266,13 @@ class Run:
                 before=before,
                 after=Ledger.read(self._url),
                 drained=drained,
-                did=self._did + self._feeding.did + sum((diary.deeds for diary in self._diaries), Counter()),
+                did=self._did
+                + self._feeding.did
+                + self._publishing.did
+                + sum((diary.deeds for diary in self._diaries), Counter()),
                 took=self._took,
                 feed=problems,
+                events=events,
             )
 
     @contextmanager
@@ -303,7 +313,12 @@ class Run:
             "DB_PASSWORD": self._cluster.password,
             "DB_TLS": "off",
             "LOG_LEVEL": "INFO",
+            "EVENT_BUS": "abused",
         }
+
+    def _make_publishing(self) -> Publishing:
+        environment = self._environment(self._template.functions[PUBLISHING])
+        return Publishing(self._settings.seed, self._folder, self._processes, environment, self._url)
 
     def _write(self, cast: Cast) -> list[Send]:
         return Author(self._settings.seed, cast, known_types()).write(self._settings.messages)
@@ -373,6 +388,7 @@ class Run:
         """Replace the dead, read what the living wrote, and let the ghosts repeat some of it."""
         time.sleep(TICK_SECONDS)
         self._feeding.tick()
+        self._publishing.tick()
         self._sleepers.wake()
         for slot, (process, _) in enumerate(self._consumers):
             if not process.is_alive():

@@ -53,10 +53,13 @@ _COUNTS = text(
     " UNION ALL ".join(
         f"SELECT pk, outcome, '{type_} {count}', coalesce((counts #>> '{{{type_},{count}}}')::bigint, 0) AS said,"
         f"       (SELECT count(*) FROM core_api.{type_}_workspace_connectors WHERE {column} = message.pk) AS done"
-        "  FROM wellspring.sync_messages AS message" + (" WHERE reverted_by_pk IS NULL" if count == "ended" else "")
-        # What a message that is undone had ended has come back, and is another's to end.
+        f"  FROM wellspring.sync_messages AS message WHERE {whose}"
         for type_ in RECORDS
-        for count, column in {"linked": "sync_message_pk", "ended": "ended_by_pk"}.items()
+        # What a revert brought back, another had written; and what that one had ended is another's to end.
+        for count, column, whose in (
+            ("linked", "sync_message_pk", "message_type IS DISTINCT FROM 'sync.reverted'"),
+            ("ended", "ended_by_pk", "reverted_by_pk IS NULL"),
+        )
     )
 )
 # Every record that no source of the feed told of, with its workspace; and how many the messages say that they have

@@ -25,6 +25,7 @@ type Kind = Literal[
     "log",
     "deadlock",
     "feed",
+    "events",
 ]
 
 TOLD = 10
@@ -62,6 +63,8 @@ class Verdict:
             return
         for problem in evidence.feed:
             self._find("feed", problem)
+        for problem in evidence.events:
+            self._find("events", problem)
         for line in evidence.deadlocks:
             self._find("deadlock", line)
         for line in evidence.log:

@@ -20,15 +20,7 @@ MORE = 3
 
 
 def explore(database: Database, *, row_level_security: bool) -> None:
-    """Compare product and model in a thousand worlds, and see that all there is was asked for.
-
-    Args:
-        database: where the worlds are put.
-        row_level_security: whether Postgres's policies are in force.
-
-    Raises:
-        AssertionError: the two do not agree; the notes have the smallest such world. Or an outcome was never reached.
-    """
+    """Compare product and model in a thousand worlds, and see that all there is was asked for."""
     missing = wanted()
     for more in range(MORE):
         # What is rare is not drawn in every thousand worlds.
@@ -47,19 +39,7 @@ def compare(
     shrink: bool = True,
     more: int = 0,
 ) -> set[Outcome]:
-    """Compare product and model in so many worlds.
-
-    Args:
-        database: where the worlds are put.
-        count: how many.
-        row_level_security: whether Postgres's policies are in force.
-        operations: what is asked, each as operation and type.
-        shrink: whether to look for the smallest world in which they do not agree.
-        more: other worlds for each number.
-
-    Returns:
-        What was reached.
-    """
+    """Compare product and model in so many worlds."""
     stage = Stage(database, row_level_security=row_level_security)
     reached: set[Outcome] = set()
 

@@ -22,7 +22,7 @@ from alembic.script import ScriptDirectory
 
 from migrations import run as migrations
 from wellspring import repositories
-from wellspring.access import predicates
+from wellspring.access import many_workspaces, predicates
 from wellspring.access.predicates import Visibility
 from wellspring.resources import ledgers
 from wellspring.routes import objects
@@ -431,7 +431,7 @@ def drop_from_text(module: ModuleType, path: Sequence[str], rest: str) -> None:
     if key:
         whole[key[0]] = rest
         return
-    for other in (predicates, *MODULES):
+    for other in (predicates, many_workspaces, *MODULES):
         for known in [known for known, value in vars(other).items() if value is whole]:
             setattr(other, known, rest)
 
@@ -567,7 +567,7 @@ def without_each(sql: str) -> Iterator[tuple[str, str]]:
 _SOON: Mapping[str, Sequence[str]] = {
     "ledger.rows.one_statement": ("row_is_found", "group_is_there"),
     "ledger.pages._count_statement": ("counted",),
-    "ledger.includes.related_statement": ("named_and_not_shown",),
+    "ledger.rows.related_statement": ("named_and_not_shown",),
     "ledger.whole.WholeSorted._rows": ("updated_at",),
     "ledger.columns.OUTLIVED": (r"filter_that_names.*include-.*_workspace_connector",),
     "ledger.per_parent.PerParentMerge._driver": ("filter_that_names",),
@@ -579,12 +579,7 @@ _SOON: Mapping[str, Sequence[str]] = {
     "idempotency.answer_of": ("kept_answer",),
     "idempotency.keep": ("kept_answer",),
     **dict.fromkeys(
-        (
-            "answers.activity._statement",
-            "answers.sole._seen",
-            "answers.sole._sole_statement",
-            "answers.sources._parts",
-        ),
+        ("answers.activity._statement", "answers.sole._seen", "answers.sole._sole_statement", "answers.sources._parts"),
         ("answer_is_of", "live_rows_are_counted"),
     ),
     **dict.fromkeys(("answers.audit_entries._statement", "answers.audit_entries.ENTRIES"), ("audit",)),
@@ -605,7 +600,7 @@ def _first() -> Iterator[Mutant]:
             name = f"{site} asks for no {question}"
             yield Mutant(name, "first", (*of_groups, *soon), WITHOUT_SECOND, spoil)
     # The queue's texts are for a service, which sees all.
-    for module in (predicates, *(module for module in MODULES if ".sync." not in module.__name__)):
+    for module in (predicates, many_workspaces, *(module for module in MODULES if ".sync." not in module.__name__)):
         for name, path in texts(module):
             whole = getattr(module, path[0]) if len(path) == 1 else getattr(module, path[0])[path[1]]
             for text, rest in without_each(whole) if isinstance(whole, str) else ():

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from tests.support.api import READER, Caller, get, person
 from tests.support.world import FEED, RECORDS, RecordType, Row, World
-from wellspring.access.predicates import FEW
+from wellspring.access.many_workspaces import FEW
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.routes import objects
 from wellspring.settings import CallerSettings

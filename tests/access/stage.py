@@ -139,11 +139,7 @@ class Stage:
         self._owner.exec_driver_sql(_BUILD.replace("%s", json.dumps(tables)))
 
     def compare(self, world: World, caller: Caller, request: Request) -> Answer:
-        """Let somebody ask, and fail where the reply is not what the model says.
-
-        Returns:
-            What both say.
-        """
+        """Let somebody ask, and fail where the reply is not what the model says."""
         return self.judge(world, caller, request, self.ask(caller, request))
 
     def judge(self, world: World, caller: Caller, request: Request, reply: api.Reply) -> Answer:

@@ -86,10 +86,7 @@ class Sent:
             return body | {"records": [of_record(found) | known]}
 
         return {
-            "sync.reverted": [
-                lambda: reverted(connector, run=str(uuid4())),
-                lambda: reverted(connector, str(uuid4())),
-            ],
+            "sync.reverted": [lambda: reverted(connector, run=str(uuid4())), lambda: reverted(connector, str(uuid4()))],
             "connector.disconnected": [lambda: disconnected(connector)],
             "run.completed": [lambda: completed(connector, str(uuid4()), types=["company"])],
             "providers.matched": [lambda: matched(workspace, [self.requests.unchosen])],

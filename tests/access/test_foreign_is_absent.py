@@ -29,6 +29,7 @@ from wellspring.services.ledger import cursors
 JSONAPI = tuple(route for route in CLOSED if route.resource is not None and route.resource.tenancy != "services")
 LISTS = tuple(route for route in JSONAPI if route.operation == "list")
 ONES = tuple(route for route in JSONAPI if route.operation == "retrieve")
+ANSWERS = tuple(route for route in JSONAPI if route.operation in {"answers", "answer"})
 # Lists of what belongs to no tenant: whoever adds to one adds to it for everybody.
 CATALOGUES = tuple(route for route in LISTS if route.resource and route.resource.tenancy == "everybody")
 LONG_AGO = datetime(2020, 2, 2, tzinfo=UTC)
@@ -99,11 +100,7 @@ def others(requests: Requests) -> Foreign:
 
 
 def close(requests: Requests, foreign: Foreign) -> Mapping[str, Sequence[Row]]:
-    """Build what is ours and closed: tombstoned, or with a parent that was.
-
-    Returns:
-        The rows by type.
-    """
+    """Build what is ours and closed: tombstoned, or with a parent that was."""
     world, ours, (provider, *_) = requests.world, requests.workspace, foreign.closed["provider"]
     connector, records = world.workspace_connector(ours), {type_: world.record(type_, ours) for type_ in RECORDS}
     rows = [
@@ -248,11 +245,7 @@ class Twice:
         return Told(reply.status, reply.headers, body, list(self._statements)).without(said)
 
     def compare(self, ask: Callable[[UUID], Reply], foreign: UUID) -> Told:
-        """Fail where the answers differ.
-
-        Returns:
-            What they tell.
-        """
+        """Fail where the answers differ."""
         absent = uuid4()
         told = self.told(lambda: ask(foreign), str(foreign))
         assert told == self.told(lambda: ask(absent), str(absent))
@@ -485,6 +478,26 @@ def test_no_answer_changes_when_others_come(requests: Requests, statements: Stat
     same = [place for place, query in enumerate(queries) if not shown or "filter[deleted]" not in query]
     after = answers()
     assert [after[place] for place in same] == [before[place] for place in same]
+
+
+@pytest.mark.parametrize("route", ANSWERS, ids=named)
+def test_no_count_sum_or_status_changes_when_another_tenants_rows_do(requests: Requests, route: Route) -> None:
+    good, world = requests.good(route), requests.world
+
+    def answer() -> str:
+        reply = good.ask()
+        assert reply.status == 200, reply.body
+        return reply.body.replace(reply.request_id, "")
+
+    before = answer()
+    theirs = _tenant(world, "Theirs")
+    (connector,), (workspace,) = theirs["workspace_connector"], theirs["workspace"]
+    for type_ in RECORDS:
+        # Nobody but the platform writes it.
+        world.provenance(requests.records[type_], connector)
+        world.tombstone(theirs[f"{type_}_workspace_connector"][0])
+    world.message(connector, workspace, "parked", reason="unexpected")
+    assert answer() == before
 
 
 # ---- locks ---------------------------------------------------------------------------------------------

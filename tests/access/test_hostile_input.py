@@ -148,12 +148,7 @@ def faults_of(body: str) -> list[str]:
 
 
 def told(reply: Reply, *, name: bool = False) -> None:
-    """Check what every answer to a spoilt request is like.
-
-    Args:
-        reply: the answer.
-        name: whether a name was spoilt, which `source` may point with.
-    """
+    """Check what every answer to a spoilt request is like."""
     assert 200 <= reply.status < 500
     for value in reply.headers.values():
         assert re.fullmatch(r"[\x20-\x7e]*", value)

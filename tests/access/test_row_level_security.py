@@ -16,7 +16,17 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tests.access.scene import LEDGERS, Scene, Who, walked
 from tests.support.api import service
-from tests.support.databases import CONSUMER, EXPORTER, FEEDER, READER, WRITER, AnyDatabase, FreshDatabase, Role
+from tests.support.databases import (
+    CONSUMER,
+    EXPORTER,
+    FEEDER,
+    PUBLISHER,
+    READER,
+    WRITER,
+    AnyDatabase,
+    FreshDatabase,
+    Role,
+)
 from tests.support.world import RECORDS, RecordType
 from wellspring.access.principal import (
     PIPELINE_SCOPE,
@@ -926,6 +936,9 @@ class TestTheCatalogue:
             ),
             *ANSWERING,
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
+            *(f"emit_{name}" for name in ("message", "run", "health", "endings")),
+            *(f"emit_{of}_after_{what}" for of in ("choices", "enrolments", "writes") for what in ("insert", "update")),
+            "prune_outbox",
         }
         assert {config for _, config in definers} == {'search_path=""'}
 
@@ -941,7 +954,9 @@ class TestTheCatalogue:
         )
         needed = {
             **dict.fromkeys(("is_service", "is_pipeline", "caller"), (*ROLES, CONSUMER, FEEDER)),
-            **dict.fromkeys(("enter", "enter_within"), (*ROLES, CONSUMER, FEEDER, EXPORTER)),
+            "enter": (*ROLES, CONSUMER, FEEDER, EXPORTER),
+            **dict.fromkeys(("enter_within", "enter_emitting"), (*ROLES, CONSUMER, FEEDER, EXPORTER, PUBLISHER)),
+            "prune_outbox": (PUBLISHER,),
             "exported": (EXPORTER,),
             **dict.fromkeys(("groups_of_caller", "workspaces_of_caller", "sees_workspace"), (*ROLES, CONSUMER)),
             **dict.fromkeys(

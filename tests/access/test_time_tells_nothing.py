@@ -1,33 +1,65 @@
 """Timing: a foreign row takes the same work as an absent one. No clock is asked: Postgres says what it ran."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.reading.conftest import Tenant, tenant
+from tests.support.api import Caller, person
 from tests.support.databases import FreshDatabase
 from tests.support.plans import asked, plan_of
 from tests.support.world import World
-from wellspring.access.predicates import FEW
+from wellspring.access.many_workspaces import FEW
 
 COMPANIES = "/v1/company-workspace-connectors"
 
 
-@pytest.fixture
-def ours(world: World) -> Tenant:
-    return tenant(world, "company")
+@dataclass(frozen=True)
+class Scene:
+    """A tenant, members of it who see few and many workspaces, and the ids of a foreign one."""
+
+    database: FreshDatabase
+    ours: Tenant
+    callers: Mapping[str, Caller]
+    foreign: Mapping[str, UUID]
+
+    def plans(self, url: str, who: str, status: int, options: str = "ANALYZE") -> list[dict[str, Any]]:
+        """Ask for `url`; return the plan of each statement that was sent."""
+        caller = self.callers[who]
+        reply, sent = asked(self.database, url, caller)
+        assert reply.status == status, reply.body
+        assert status != 200 or reply.document["data"] == []
+        return [plan_of(self.database, each, caller, options) for each in sent]
 
 
-@pytest.fixture
-def theirs(fresh_database: FreshDatabase, world: World) -> Tenant:
-    made = tenant(world, "company")
+@pytest.fixture(scope="module")
+def scene(module_database: FreshDatabase) -> Scene:
+    world = World(module_database)
+    ours, theirs = tenant(world, "company"), tenant(world, "company")
+    many = world.people(ours.workspace)
+    world.member(many, ours.workspace)
+    world.member_of_all(many, world.workspaces(FEW + 1))
     # The planner's choice for large tables.
-    for _ in range(3):
-        world.workspace()
-    fresh_database.commit()
-    return made
+    world.member_of_all(theirs.member, world.workspaces(500))
+    group = world.group(theirs.member)
+    world.group_member(theirs.member, group)
+    world.enrol(group, world.workspace())
+    foreign = {
+        "workspace": theirs.workspace,
+        "company": theirs.record,
+        "workspace_connector": theirs.connector,
+        "sync_message": world.message(theirs.connector, theirs.workspace),
+        "workspace_group": group,
+        "people": theirs.member,
+        "row": theirs.provenance,
+    }
+    module_database.owner.exec_driver_sql("ANALYZE")
+    module_database.commit()
+    callers = {"few": ours.caller, "many": person(many)}
+    return Scene(module_database, ours, callers, {name: row.id for name, row in foreign.items()})
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -39,27 +71,15 @@ def nodes(plan: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield from nodes(child)
 
 
-def ran(database: FreshDatabase, url: str, caller: Tenant, status: int) -> list[list[tuple[str, str, str]]]:
-    """Ask for `url`; return for each statement that was sent what Postgres ran for it."""
-    reply, sent = asked(database, url, caller.caller)
-    assert reply.status == status
-    return [list(nodes(plan_of(database, each, caller.caller))) for each in sent]
-
-
+@pytest.mark.parametrize("who", ["few", "many"])
 @pytest.mark.parametrize(
-    ("url", "status"),
-    [("/v1/workspaces/{id}/providers", 404), (COMPANIES + "?filter[workspace]={id}", 403)],
+    ("url", "status"), [("/v1/workspaces/{}/providers", 404), (COMPANIES + "?filter[workspace]={}", 403)]
 )
-@pytest.mark.parametrize("others", [0, FEW + 1], ids=["few", "many"])
-def test_of_a_foreign_workspace_and_of_none_the_same_is_run(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, theirs: Tenant, url: str, status: int, others: int
-) -> None:
-    world.member_of_all(ours.member, world.workspaces(others))
-    # The planner's choice for large tables.
-    world.member_of_all(theirs.member, world.workspaces(500))
-    fresh_database.owner.exec_driver_sql("ANALYZE core_api.workspace_memberships")
-    fresh_database.commit()
-    foreign, absent = (ran(fresh_database, url.format(id=id_), ours, status) for id_ in (theirs.workspace.id, uuid4()))
+def test_of_a_foreign_workspace_and_of_none_the_same_is_run(scene: Scene, url: str, status: int, who: str) -> None:
+    foreign, absent = (
+        [list(nodes(plan)) for plan in scene.plans(url.format(id_), who, status)]
+        for id_ in (scene.foreign["workspace"], uuid4())
+    )
     assert foreign == absent
     assert any(read == "workspace_memberships" for _, read, _ in foreign[0])
 
@@ -82,32 +102,16 @@ ID_FILTERS = [
 ]
 
 
+@pytest.mark.parametrize("who", ["few", "many"])
 @pytest.mark.parametrize("url", ID_FILTERS)
-@pytest.mark.parametrize("others", [0, FEW + 1], ids=["few", "many"])
-def test_of_a_foreign_id_in_a_filter_and_of_none_the_same_is_run(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, theirs: Tenant, url: str, others: int
-) -> None:
-    world.member_of_all(ours.member, world.workspaces(others))
-    # The planner's choice for large tables.
-    world.member_of_all(theirs.member, world.workspaces(500))
-    group = world.group(theirs.member)
-    world.group_member(theirs.member, group)
-    world.enrol(group, world.workspace())
-    foreign = {
-        "company": theirs.record,
-        "workspace_connector": theirs.connector,
-        "sync_message": world.message(theirs.connector, theirs.workspace),
-        "workspace_group": group,
-        "people": theirs.member,
-    }
-    own = {"ours": ours.record.id, "home": ours.workspace.id}
-    fresh_database.owner.exec_driver_sql("ANALYZE")
-    fresh_database.commit()
-    there = {name: row.id for name, row in foreign.items()} | own
-    absent = {name: uuid4() for name in foreign} | own
+def test_of_a_foreign_id_in_a_filter_and_of_none_the_same_is_run(scene: Scene, url: str, who: str) -> None:
+    own = {"ours": scene.ours.record.id, "home": scene.ours.workspace.id}
+    absent = {name: uuid4() for name in scene.foreign} | own
     # What a process asks once, such as the cursor keys, is asked before.
-    explained(fresh_database, url.format(**absent), ours)
-    told, not_told = (explained(fresh_database, url.format(**ids), ours) for ids in (there, absent))
+    scene.plans(url.format(**absent), who, 200)
+    told, not_told = (
+        scene.plans(url.format(**ids), who, 200, "ANALYZE, BUFFERS") for ids in ({**scene.foreign, **own}, absent)
+    )
     assert [list(nodes(plan)) for plan in told] == [list(nodes(plan)) for plan in not_told]
     # A row that is found is a page of its table, and no more.
     looked_at = [
@@ -116,22 +120,10 @@ def test_of_a_foreign_id_in_a_filter_and_of_none_the_same_is_run(
     assert all(abs(one - other) <= 2 for one, other in zip(*looked_at, strict=True)), looked_at
 
 
-def explained(database: FreshDatabase, url: str, caller: Tenant) -> list[dict[str, Any]]:
-    """Ask for `url`, which finds nothing; return the plan of each statement that was sent."""
-    reply, sent = asked(database, url, caller.caller)
-    assert (reply.status, reply.document.get("data")) == (200, []), reply.body
-    return [plan_of(database, each, caller.caller, "ANALYZE, BUFFERS") for each in sent]
-
-
-def test_of_a_foreign_row_and_of_none_what_the_caller_sees_is_computed(
-    fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant
-) -> None:
+def test_of_a_foreign_row_and_of_none_what_the_caller_sees_is_computed(scene: Scene) -> None:
     def tenancy(id_: UUID) -> set[str]:
-        ((*found,),) = ran(fresh_database, f"{COMPANIES}/{id_}", ours, 404)
-        return {read for _, read, _ in found} & {
-            "workspace_memberships",
-            "workspace_group_memberships",
-            "workspace_groups",
-        }
+        (plan,) = scene.plans(f"{COMPANIES}/{id_}", "few", 404)
+        tables = {"workspace_memberships", "workspace_group_memberships", "workspace_groups"}
+        return {read for _, read, _ in nodes(plan)} & tables
 
-    assert tenancy(theirs.provenance.id) == tenancy(uuid4()) != set()
+    assert tenancy(scene.foreign["row"]) == tenancy(uuid4()) != set()

@@ -11,16 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.access.good_requests import (
-    CLOSED,
-    MATCHER,
-    PIPELINE,
-    WITH_DOCUMENT,
-    Good,
-    Requests,
-    of_routes,
-    secrets_in,
-)
+from tests.access.good_requests import CLOSED, MATCHER, PIPELINE, WITH_DOCUMENT, Good, Requests, of_routes, secrets_in
 from tests.support.api import Caller, Reply, person, send, service
 from tests.support.databases import Statements
 from wellspring.routes import Route
@@ -172,8 +163,7 @@ def test_a_uuid_in_capitals_is_the_same_person(requests: Requests) -> None:
 
 
 @pytest.mark.parametrize(
-    "spelling",
-    [lambda text: text.replace("-", ""), "urn:uuid:{}".format, "{{{}}}".format, " {}".format, "{}\n".format],
+    "spelling", [lambda text: text.replace("-", ""), "urn:uuid:{}".format, "{{{}}}".format, " {}".format, "{}\n".format]
 )
 def test_what_is_not_the_36_characters_of_rfc_9562_is_nobody(
     requests: Requests, spelling: Callable[[str], str]

@@ -15,7 +15,7 @@ from tests.support.databases import Database
 from wellspring.access import predicates
 from wellspring.access.predicates import Visibility
 from wellspring.repositories import parents
-from wellspring.repositories.ledger import includes, pages, rows
+from wellspring.repositories.ledger import pages, rows
 from wellspring.services.ledger import policies
 
 pytestmark = pytest.mark.worlds
@@ -90,7 +90,7 @@ BUGS: dict[str, tuple[str, Bug]] = {
     ),
     "an invitation to a group shows it": ("list", _forgotten("membership.status = 'active'", "GROUPS")),
     "the connectors of a tombstoned workspace count": ("list", _services_see_what_is_gone),
-    "a stranger is included": ("list", _nobody_is_asked(includes, "related_statement")),
+    "a stranger is included": ("list", _nobody_is_asked(rows, "related_statement")),
     "the total counts foreign rows": ("list", _nobody_is_asked(pages, "_count_statement")),
     "any member keeps a group": ("delete", _anybody_keeps_a_group),
     "a guest chooses": ("update", _guests_choose),
@@ -110,7 +110,7 @@ def _introduced(bug: Bug) -> Iterator[None]:
 
 def _forget_statements() -> None:
     """Let all statements be composed anew."""
-    for module in (includes, pages, parents, rows):
+    for module in (pages, parents, rows):
         for found in vars(module).values():
             if hasattr(found, "cache_clear"):
                 found.cache_clear()

@@ -114,12 +114,6 @@ def worlds(
 
     The environment may ask for others: WORLDS_SEED (4 where it is not set) for other worlds, WORLDS for that many times
     as many.
-
-    Args:
-        strategy: what the check is given.
-        count: how many.
-        others: other worlds for another number.
-        shrink: whether a failure is worth the time that it takes to find the smallest world with it.
     """
     chosen = seed(f"{os.environ.get('WORLDS_SEED', '4')} {others}")
     run = settings(

@@ -272,6 +272,21 @@ def test_what_iam_checks_with_no_resource_in_hand_is_allowed_whatever_it_is_call
     assert unnamed
 
 
+def test_cloudformation_may_do_what_its_calls_depend_on() -> None:
+    """Its "dependent actions" in the reference, which no schema names: Route 53's for an endpoint's private names."""
+    needed = {
+        dependent
+        for kind, actions in handlers().items()
+        for action in actions
+        if not any(action.startswith(each) for each in NOT_OURS.get(kind, ()))
+        for known in [reference().get(action.partition(":")[0], {}).get("privileges", {})]
+        for on in known.get(action.partition(":")[2], {}).get("resource_types", {}).values()
+        for dependent in on.get("dependent_actions") or ()
+    }
+    assert {each for each in needed if not allowing(CLOUDFORMATION, each)} == set()
+    assert {"route53:AssociateVPCWithHostedZone", "iam:PassRole"} <= needed
+
+
 def test_cloudformation_may_touch_nothing_of_another_stack() -> None:
     for action, other in {
         "lambda:UpdateFunctionCode": arn("lambda", "function:payroll-Pay-0aB1"),

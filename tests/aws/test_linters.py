@@ -12,6 +12,7 @@ import pytest
 from local.settings import ROOT
 from tests.aws.conftest import CHOICES
 from tests.aws.stack import translate
+from tests.truth.test_ledger_events import targets
 
 CFN_LINT = ROOT / ".local" / "sam-venv" / "bin" / "cfn-lint"
 CHECKOV = ROOT / ".local" / "checkov-venv" / "bin" / "checkov"
@@ -45,6 +46,13 @@ def test_cfn_lint_has_nothing_to_say(documents: Path) -> None:
     # SAM has put in the values of some parameters (W2001) and of a mapping (W7001). What else a parameter may be is
     # behind a condition (W1030).
     said = run(CFN_LINT, "--ignore-checks", "W1030,W2001,W7001", "--", *sorted(documents.glob("*.json")))
+    assert (said.returncode, said.stdout) == (0, "")
+
+
+def test_cfn_lint_has_nothing_to_say_of_the_targets_that_the_page_of_events_shows(tmp_path: Path) -> None:
+    for number, template in enumerate(targets()):
+        (tmp_path / f"{number}.json").write_text(json.dumps(template))
+    said = run(CFN_LINT, "--", *sorted(tmp_path.glob("*.json")))
     assert (said.returncode, said.stdout) == (0, "")
 
 

@@ -17,6 +17,7 @@ from wellspring.settings import CallerSettings, read_caller_settings
 MIGRATION = "SchemaMigrateFunction"
 LOADER = "FeedLoadFunction"
 EXPORTER = "MaintenanceExportFunction"
+PUBLISHER = "MaintenancePublishFunction"
 OPEN = {
     *("/health", "/v1/openapi.json", "/docs", "/", "/docs/{proxy+}", "/{proxy+}"),
     *("/console", "/console/{file}", "/console/{proxy+}"),
@@ -72,8 +73,12 @@ def test_functions_reach_the_proxy_the_proxy_the_database_and_nothing_more(stack
         ("MigrationSecurityGroup", "DatabaseSecurityGroup", 5432),
     }
     endpoint = {("MigrationSecurityGroup", "EndpointSecurityGroup", 443)} if "Vpc" in stack.resources else set()
-    # S3, and where somebody else's network has its endpoint of Secrets Manager.
+    # S3, and where somebody else's network has its endpoints.
     outside = {(f"{name}SecurityGroup", "outside", 443) for name in ("Migration", "Loader")}
+    if stack.conditions["SendsEvents"] and endpoint:
+        endpoint.add(("PublisherSecurityGroup", "EndpointSecurityGroup", 443))
+    elif stack.conditions["SendsEvents"]:
+        outside.add(("PublisherSecurityGroup", "outside", 443))
     assert ways == database | endpoint | outside
     doors = {
         (rule["SourceSecurityGroupId"]["Ref"], rule["GroupId"]["Ref"], rule["ToPort"])
@@ -87,7 +92,9 @@ def test_only_what_reaches_more_than_the_proxy_has_a_group_of_its_own(stack: Sta
     for name, function in stack.functions.items():
         groups = function["VpcConfig"]["SecurityGroupIds"]
         own_groups = {MIGRATION: "MigrationSecurityGroup", **dict.fromkeys((LOADER, EXPORTER), "LoaderSecurityGroup")}
-        if own := own_groups.get(name):
+        if name == PUBLISHER:
+            assert groups == [{"Ref": "FunctionsSecurityGroup"}, {"Ref": "PublisherSecurityGroup"}]
+        elif own := own_groups.get(name):
             assert groups == [{"Ref": own}]
         else:
             assert groups == {"Fn::Split": [",", {"Ref": "FunctionsSecurityGroup"}]}
@@ -363,6 +370,7 @@ def test_functions_share_a_role_with_those_of_their_kind_and_no_others(stack: St
             "LoaderRole",
             "MigrationRole",
             "ExporterRole",
+            *(("PublisherRole",) if stack.conditions["SendsEvents"] else ()),
         )
     }
     assert found["ReleaserRole"] == {
@@ -376,6 +384,7 @@ def test_functions_share_a_role_with_those_of_their_kind_and_no_others(stack: St
     assert found["FeederRole"] == {"FeedConsumeFunction", "FeedSettleFunction"}
     assert found["LoaderRole"] == {LOADER}
     assert found["ExporterRole"] == {EXPORTER}
+    assert found.get("PublisherRole", {PUBLISHER}) == {PUBLISHER}
 
 
 def test_a_role_reads_the_queue_of_its_function_and_no_other(stack: Stack) -> None:
@@ -425,6 +434,27 @@ def test_the_exporter_looks_for_exports_only_and_they_are_gone_after_two_weeks(s
     assert rules["exports/"]["ExpirationInDays"] == 14
 
 
+def test_only_the_publisher_puts_events_and_only_on_the_bus_that_is_named(stack: Stack) -> None:
+    sends = {
+        role: (statement.actions, statement.resources, statement.condition)
+        for role in kinds(stack)
+        for statement in stack.statements(role)
+        if any(action.startswith("events:") for action in statement.actions)
+    }
+    if not stack.conditions["SendsEvents"]:
+        assert not sends
+        assert not [name for name in stack.resources if name.startswith(("Events", "Publisher", PUBLISHER))]
+        return
+    bus = ({"Ref": "EventBus"},)
+    of_the_ledger = {"StringEquals": {"events:source": "wellspring"}}
+    assert sends == {"PublisherRole": (("events:PutEvents",), bus, of_the_ledger)}
+    if stack.conditions["MakesNetwork"]:
+        endpoint = stack.of_type("AWS::EC2::VPCEndpoint")["EventsEndpoint"]
+        (allowed,) = endpoint["PolicyDocument"]["Statement"]
+        assert (allowed["Action"], allowed["Resource"]) == ("events:PutEvents", {"Ref": "EventBus"})
+        assert allowed["Condition"] == {"ArnEquals": {"aws:PrincipalArn": {"Fn::GetAtt": ["PublisherRole", "Arn"]}}}
+
+
 def test_every_role_is_of_functions_of_the_api_or_of_the_database(stack: Stack) -> None:
     found = kinds(stack)
     optional = {"BackupRole": "CopiesBackups", "TrafficRole": "ShiftsTraffic"}
@@ -447,7 +477,7 @@ def test_a_function_without_a_user_in_the_database_has_a_role_without_one(stack:
         "LoaderRole": {"wellspring_feeder"},
         "ExporterRole": {"wellspring_exporter"},
         "MigrationRole": {"wellspring_owner"},
-    }
+    } | ({"PublisherRole": {"wellspring_publisher"}} if stack.conditions["SendsEvents"] else {})
 
 
 def test_a_boundary_that_is_given_reaches_every_role(stack: Stack) -> None:
@@ -792,13 +822,13 @@ def test_the_same_code_is_no_release() -> None:
 @pytest.mark.parametrize("code", ["functions", "layers_shared"])
 def test_other_code_is_a_release_of_every_function(plain: Stack, code: str) -> None:
     versions, _ = changed(**{code: "other"})
-    assert set(versions) == set(services(plain))
+    assert set(versions) == {*services(plain), PUBLISHER}
 
 
 def test_another_mark_of_the_parameters_is_a_release_of_every_function(plain: Stack) -> None:
     """`make deploy` makes another mark for any other parameter (tests/unit/test_releasing_a_stage.py)."""
     versions, called = changed(configuration="CONFIGURATION: '0123456789abcdef'")
-    assert (set(versions), called) == (set(services(plain)), False)
+    assert (set(versions), called) == ({*services(plain), PUBLISHER}, False)
     for name in services(plain):
         assert "CONFIGURATION" in plain.functions[name]["Environment"]["Variables"]
 
@@ -1009,13 +1039,14 @@ SCHEDULES = {
 
 def test_a_schedule_calls_the_published_version_and_may(stack: Stack) -> None:
     rules = stack.of_type("AWS::Events::Rule")
-    assert {name: rule["ScheduleExpression"] for name, rule in rules.items()} == SCHEDULES
+    events = {f"{PUBLISHER}EachMinute": "rate(1 minute)"} if stack.conditions["SendsEvents"] else {}
+    assert {name: rule["ScheduleExpression"] for name, rule in rules.items()} == SCHEDULES | events
     permissions = {
         each["SourceArn"]["Fn::GetAtt"][0]: each
         for each in stack.of_type("AWS::Lambda::Permission").values()
         if each["Principal"] == "events.amazonaws.com"
     }
-    assert set(permissions) == set(SCHEDULES)
+    assert set(permissions) == set(rules)
     for name, rule in rules.items():
         (target,) = rule["Targets"]
         function = re.split(r"(?<=Function)", name)[0]
@@ -1070,12 +1101,18 @@ ALARMS = {
     "SettlingAlarm": ("Invocations", NOW),
     "ParkedMessagesAlarm": ("ParkedTooLong", LATER),
     "ErrorLinesAlarm": ("ErrorLines", LATER),
+    "EventsDelayAlarm": ("OldestUnpublishedEventAge", LATER),
+    "EventsDroppedAlarm": ("EventsDropped", LATER),
 }
 
 
 def test_what_can_go_wrong_is_told_to_whom_it_concerns(stack: Stack) -> None:
     alarms = stack.of_type("AWS::CloudWatch::Alarm")
-    of_some = {"IsInstance": {"DatabaseStorageAlarm", "CreditsAlarm"}, "HasReader": {"ReaderLagAlarm"}}
+    of_some = {
+        "IsInstance": {"DatabaseStorageAlarm", "CreditsAlarm"},
+        "HasReader": {"ReaderLagAlarm"},
+        "SendsEvents": {"EventsDelayAlarm", "EventsDroppedAlarm"},
+    }
     missing = {name for condition, names in of_some.items() if not stack.conditions[condition] for name in names}
     assert set(alarms) == set(ALARMS) - missing
     for name, alarm in alarms.items():
@@ -1095,8 +1132,22 @@ def test_no_alarm_tells_of_the_first_deployment_and_silence_is_told_once_there_w
         assert alarm["TreatMissingData"] != "breaching", name
         if alarm["TreatMissingData"] == "missing":
             told[name] = alarm["InsufficientDataActions"] == alarm["AlarmActions"]
-    readers = {"ReaderLagAlarm": True} if stack.conditions["HasReader"] else {}
-    assert told == {"DatabaseCpuAlarm": True, "PruningAlarm": True, "SettlingAlarm": True} | readers
+    of_some = {"ReaderLagAlarm": "HasReader", "EventsDelayAlarm": "SendsEvents"}
+    there = [name for name, condition in of_some.items() if stack.conditions[condition]]
+    assert told == dict.fromkeys(("DatabaseCpuAlarm", "PruningAlarm", "SettlingAlarm", *there), True)
+
+
+def test_no_alarm_adds_to_what_says_nothing_or_takes_silence_for_a_failure(plain: Stack) -> None:
+    """Of two dead-letter queues one is mostly unused, and has no metrics: what is added to it would be missing."""
+    said = {
+        name: metric["Expression"]
+        for name, alarm in plain.of_type("AWS::CloudWatch::Alarm").items()
+        for metric in alarm.get("Metrics", ())
+        if "Expression" in metric
+    }
+    assert said["FeedDeadLettersAlarm"] == "SUM([FILL(bodies, 0), FILL(files, 0)])"
+    # Filled, the hours before the first deployment would be hours without a run.
+    assert said["PruningAlarm"] == said["SettlingAlarm"] == "runs - FILL(errors, 0)"
 
 
 def test_the_processor_that_is_watched_is_the_one_that_writes(stack: Stack) -> None:
@@ -1132,6 +1183,8 @@ def test_no_alarm_flaps_on_one_line_or_one_request(stack: Stack) -> None:
         "FeedDeadLettersAlarm",
         # One event is one parked resource, which waits for somebody.
         "FeedWorkspaceChangedAlarm",
+        # What is dropped is gone.
+        "EventsDroppedAlarm",
         "DatabaseStorageAlarm",
     }
 
@@ -1173,7 +1226,9 @@ def test_a_budget_is_made_where_somebody_is_told_of_it() -> None:
 def test_every_alarm_is_of_this_stacks_own_things(stack: Stack) -> None:
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
         of_the_account = {"ThrottlesAlarm", "ConcurrencyAlarm"}
-        of_the_stacks_name = {"ErrorLinesAlarm", "FeedWorkspaceChangedAlarm", "ParkedMessagesAlarm"}
+        of_the_stacks_name = {"ErrorLinesAlarm", "FeedWorkspaceChangedAlarm", "ParkedMessagesAlarm"} | {
+            *("EventsDelayAlarm", "EventsDroppedAlarm")
+        }
         needed = stack.needs(name) - {"AlarmTopic", "NoticeTopic", "AlarmKey"}
         assert needed or name in of_the_account | of_the_stacks_name
         assert alarm["AlarmDescription"].endswith(".")
@@ -1207,7 +1262,7 @@ def test_an_address_is_told_of_the_alarms_of_its_topic(plain: Stack) -> None:
 def test_the_dashboard_is_json_and_names_only_what_is_there(stack: Stack) -> None:
     (dashboard,) = stack.of_type("AWS::CloudWatch::Dashboard").values()
     body, values = dashboard["DashboardBody"]["Fn::Sub"]
-    for name in ("StorageAlarm", "LagAlarm", "WriterRole"):
+    for name in ("StorageAlarm", "LagAlarm", "EventAlarms", "WriterRole"):
         said = values[name]
         body = body.replace(f"${{{name}}}", said["Fn::Sub"] if isinstance(said, dict) else said)
     first, *others = json.loads(body)["widgets"]

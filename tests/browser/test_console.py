@@ -194,10 +194,11 @@ class Condition(NamedTuple):
 
 
 CONDITIONS = (
-    Condition("Nightly", 0.1, range(30)),
+    # It has synced since something was parked.
+    Condition("Nightly", 0.1, range(30), parked=1),
     Condition("Weekly", 5, (5, 12, 19, 26)),
     Condition("Stopped", 5, range(5, 30), ["late"]),
-    Condition("Let go", 20, range(20, 30), ["disconnected"]),
+    Condition("Let go", 20, range(20, 30), ["disconnected", "failing", "consent_expired", "late"], parked=2),
     Condition("Failing", 0.2, range(30), ["failing"], parked=2),
 )
 

@@ -121,6 +121,7 @@ def test_its_tables_are_those_that_a_revision_would_make_today(database: Databas
     with Operations.context(context):
         support.create_record("scratches", "name text NOT NULL")
         support.create_ledger("scratch", "scratches")
+        support.emit_writes("scratch")
     made = shape(catalogue, "scratch", "scratches")
     for type_, ledger in ledgers().items():
         assert shape(catalogue, type_, resource_of(type_).table) == made, ledger.table

@@ -66,7 +66,7 @@ handler = {operation}_of(INVOICE_WORKSPACE_CONNECTOR)
 '''
 REVISION = '''"""Invoices, and which connector brought one in or carried it out."""
 
-from migrations.support import create_ledger, create_record, drop_ledger
+from migrations.support import create_ledger, create_record, drop_ledger, emit_writes
 
 revision = "{revision}"
 down_revision = "{before}"
@@ -77,6 +77,7 @@ depends_on = None
 def upgrade() -> None:
     create_record("invoices", "number text NOT NULL")
     create_ledger("invoice", "invoices")
+    emit_writes("invoice")
 
 
 def downgrade() -> None:

@@ -55,7 +55,7 @@ def golden() -> Iterator[Golden]:
             says = f"GET {resource.route}?page[total]=true: the total, for a {_name(caller)}"
             yield Golden(f"{type_}.total.{_name(caller)}", says, ledger.count(caller, asked))
             says = f"GET {resource.route}/ID, for a {_name(caller)}"
-            yield Golden(f"{type_}.retrieve.{_name(caller)}", says, ledger.live_row(caller, resource, ID))
+            yield Golden(f"{type_}.retrieve.{_name(caller)}", says, ledger.one(caller, resource, {"id": ID}))
     for type_ in ("company", "workspace_connector", "connector", "workspace", "workspace_group", "sync_message"):
         says = f"include: the rows of type {type_} that rows before it in the flush point to, for a person"
         question = ledger.related(PERSON, resource_of(type_), [ledger.place("type", "relationship")])

@@ -2,19 +2,18 @@
 
 It is the database's own rule, at the moment before each sync of the year: only where more than a day has passed since
 the one before, for nobody is late earlier. The silence is lived through hour by hour, with the triggers and the step of
-settling: what is written down grows an hour older each time. `YEAR_TABLE=FILE` writes the table of docs/health.md.
+settling: what is written down grows an hour older each time.
 """
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from local.settings import ROOT
 from tests.health.simulation import DAY, HOUR, NUMBERS, START, YEAR, History, histories
 from tests.support.databases import FreshDatabase
 from tests.support.world import Row, World
@@ -54,11 +53,6 @@ SELECT pk, at, next_at, (verdict).health = 'late' AS is_late,
   FROM judged""")
 
 
-@pytest.fixture(scope="module")
-def seeds() -> Sequence[int]:
-    return [int(seed) for seed in os.environ.get("YEARS", "1").split(",")]
-
-
 def connectors(world: World, number: int) -> list[Row]:
     workspace = world.workspace()
     return [world.workspace_connector(workspace) for _ in range(number)]
@@ -86,33 +80,27 @@ def judged(database: FreshDatabase, made: Sequence[Row], years: Sequence[History
 
 
 def test_each_long_outage_is_found_and_nobody_is_called_late_twice_for_nothing(
-    fresh_database: FreshDatabase, world: World, seeds: Sequence[int]
+    fresh_database: FreshDatabase, world: World
 ) -> None:
-    made = connectors(world, sum(NUMBERS.values()))
+    made, years = connectors(world, sum(NUMBERS.values())), histories(1)
     count: dict[str, Counter[str]] = defaultdict(Counter)
-    for seed in seeds:
-        years = histories(seed)
-        gaps = judged(fresh_database, made, years)
-        for one, year in zip(made, years, strict=True):
-            of = count[year.rhythm]
-            outages = {outage.since: outage for outage in year.outages}
-            late = [gap.at for gap in gaps[one.pk] if gap.is_late]
-            wrong = [at for at in late if at not in outages]
-            of["connectors"] += 1
-            of["outages"] += sum(outage.is_long for outage in year.outages)
-            of["found"] += sum(outage.is_long and outage.since in late for outage in year.outages)
-            of["short"] += sum(not outage.is_long for outage in year.outages)
-            of["short, told"] += sum(not outage.is_long and outage.since in late for outage in year.outages)
-            of["false"] += len(wrong)
-            of["most"] = max(of["most"], len(wrong))
-            of["false by the median"] += sum(
-                bool(gap.is_late_by_the_median) and gap.at not in outages for gap in gaps[one.pk]
-            )
-    if file := os.environ.get("YEAR_TABLE"):
-        Path(file).write_text(table(count))
+    gaps = judged(fresh_database, made, years)
+    for one, year in zip(made, years, strict=True):
+        of = count[year.rhythm]
+        outages = {outage.since for outage in year.outages}
+        late = {gap.at for gap in gaps[one.pk] if gap.is_late}
+        of["connectors"] += 1
+        of["outages"] += sum(outage.is_long for outage in year.outages)
+        of["found"] += sum(outage.is_long and outage.since in late for outage in year.outages)
+        of["short"] += sum(not outage.is_long for outage in year.outages)
+        of["short, told"] += sum(not outage.is_long and outage.since in late for outage in year.outages)
+        of["false"] += len(late - outages)
+        of["most"] = max(of["most"], len(late - outages))
+        of["false by the median"] += len({gap.at for gap in gaps[one.pk] if gap.is_late_by_the_median} - outages)
     assert all(of["outages"] for of in count.values())
     assert {rhythm: of["found"] for rhythm, of in count.items()} == {r: of["outages"] for r, of in count.items()}
     assert max(of["most"] for of in count.values()) <= 1
+    assert table(count) in (ROOT / "docs" / "health.md").read_text(), "docs/health.md tells of another year"
 
 
 def table(count: dict[str, Counter[str]]) -> str:

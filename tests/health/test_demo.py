@@ -1,8 +1,13 @@
-"""The demo has a connector of each health, by the feed and the queue alone."""
+"""The demo has a connector of each health, by the feed and the queue alone; the large one is late where it says so."""
 
-from local import demo_data
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from local import demo_data, large_data
 from tests.support.api import READER, get
-from tests.support.databases import CONSUMER, FEEDER
+from tests.support.databases import CONSUMER, FEEDER, Database
 from tests.support.queue import consume
 from tests.support.world import World
 from wellspring import feed_events
@@ -25,3 +30,30 @@ def test_the_demo_has_one_of_each_health(world: World) -> None:
     for each in demo_data.AILING:
         assert said[demo_id("workspace_connector", demo_data.AILING_IN, each.number)] == each.health
     assert set(said.values()) == set(HEALTH)
+
+
+@pytest.mark.long
+def test_of_the_large_demo_those_are_late_whose_outage_lasts(database: Database) -> None:
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    times: dict[str, list[datetime]] = {connection.id: [] for connection in large_data.connections()}
+    tool = {connection.id: connection.kind.name for connection in large_data.connections()}
+    labelled = large_data.outages(now)
+    lasting = {each.connector for each in labelled if each.until is None}
+    away = [each for each in labelled if each.until is not None]
+    for sync in large_data.syncs(now):
+        id_ = sync.body["workspace_connector_id"]
+        if sync.body["type"] == "records.synced" and id_ in times:
+            times[id_].append(sync.at)
+            assert not [one for one in away if one.tool == tool[id_] and one.since < sync.at < (one.until or now)]
+    late = (
+        "SELECT max(CAST(:last AS timestamptz) + longest) < :now FROM wellspring.rhythm(CAST(:times AS timestamptz[]))"
+    )
+    found = {
+        id_
+        for id_, known in times.items()
+        if known
+        and database.owner.execute(text(late), {"last": known[-1], "times": known[-21:], "now": now}).scalar_one()
+    }
+    ended = {each.id for each in large_data.connections() if each.rhythm == "disconnected"}
+    assert lasting
+    assert found - ended == lasting

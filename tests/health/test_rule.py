@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -67,40 +68,28 @@ def every(gap: timedelta, number: int, until: datetime) -> list[datetime]:
     return [until - gap * back for back in reversed(range(number))]
 
 
-def rhythm(database: Database, *gaps: timedelta) -> timedelta | None:
-    times = [START]
-    for gap in gaps:
-        times.append(times[-1] + gap)
+@pytest.mark.parametrize(
+    ("gaps", "longest"),
+    [
+        pytest.param([DAY, DAY], None, id="unknown before four syncs"),
+        pytest.param([DAY, DAY, DAY], 2 * DAY, id="of four syncs"),
+        pytest.param([DAY, 3 * DAY, 2 * DAY, 3 * DAY], 5 * DAY, id="twice the median"),
+        pytest.param([HOUR] * 20, DAY, id="at least a day"),
+        pytest.param([*[DAY] * 12, 30 * DAY, *[DAY] * 7], 2 * DAY, id="one outage of many gaps"),
+        pytest.param([DAY, DAY, 3 * DAY, DAY], 2 * DAY, id="one of four gaps may be an outage"),
+        pytest.param([159 * DAY, WEEK, WEEK, WEEK, WEEK], 2 * WEEK, id="one of five that is no weekend"),
+        pytest.param([DAY, DAY, DAY, DAY, 3 * DAY], 3.3 * DAY, id="its first weekend"),
+        pytest.param([DAY, DAY, DAY, DAY, 3 * DAY] * 4, 3.3 * DAY, id="its weekends"),
+    ],
+)
+def test_how_long_a_connector_has_until_it_is_late(
+    database: Database, gaps: Sequence[timedelta], longest: timedelta | None
+) -> None:
+    times = list(accumulate(gaps, initial=START))
     found = database.owner.execute(
         text("SELECT max(longest) FROM wellspring.rhythm(CAST(:times AS timestamptz[]))"), {"times": times}
-    ).scalar_one()
-    assert found is None or isinstance(found, timedelta)
-    return found
-
-
-class TestTheRhythm:
-    """How long a connector has until it is late."""
-
-    def test_is_unknown_before_four_syncs(self, database: Database) -> None:
-        assert rhythm(database) is None
-        assert rhythm(database, DAY, DAY) is None
-        assert rhythm(database, DAY, DAY, DAY) == 2 * DAY
-
-    def test_is_twice_the_median_gap(self, database: Database) -> None:
-        assert rhythm(database, DAY, 3 * DAY, 2 * DAY, 3 * DAY) == 5 * DAY
-
-    def test_is_at_least_a_day(self, database: Database) -> None:
-        assert rhythm(database, *[HOUR] * 20) == DAY
-
-    def test_does_not_grow_by_one_outage(self, database: Database) -> None:
-        assert rhythm(database, *[DAY] * 12, 30 * DAY, *[DAY] * 7) == 2 * DAY
-
-    def test_of_few_gaps_one_outage_counts_for_no_more_than_four_times_the_median(self, database: Database) -> None:
-        assert rhythm(database, 159 * DAY, WEEK, WEEK, WEEK) == 4 * WEEK
-
-    def test_knows_of_weekends(self, database: Database) -> None:
-        weeks = [DAY, DAY, DAY, DAY, 3 * DAY] * 4
-        assert rhythm(database, *weeks) == 3.3 * DAY
+    )
+    assert found.scalar_one() == longest
 
 
 class TestSyncs:

@@ -91,14 +91,7 @@ def theirs(world: World) -> Tenant:
 
 
 def add(world: World, ours: Tenant, type_: str, **values: Any) -> Row:
-    """Make one more row of `type_` that the owner sees, with new parents where it needs some.
-
-    Args:
-        world: the builder.
-        ours: whose row.
-        type_: its type.
-        values: its columns, times among them.
-    """
+    """Make one more row of `type_` that the owner sees, with new parents where it needs some."""
     match type_:
         case "workspace_group":
             group = world.group(**{"created_by": ours.owner, **values})

@@ -144,15 +144,7 @@ def absent_row(type_: str) -> Case:
 
 
 def linked(type_: str, name: str, route: str, caller: Callable[[Scene], Any], **others: str) -> Case:
-    """Return the case that a document of `type_` names a related resource that is not there.
-
-    Args:
-        type_: the document's type.
-        name: the relationship.
-        route: where it is sent.
-        caller: by whom.
-        others: the relationships beside it, with the types of those.
-    """
+    """Return the case that a document of `type_` names a related resource that is not there."""
     relationship = resource_of(type_).relationship(name)
     assert relationship is not None
 
@@ -266,12 +258,7 @@ def overtaken(scene: Scene) -> Reply:
 
 CASES = [
     # ---- 400
-    of_class(
-        "no resource object",
-        BadRequest,
-        lambda _: post(COMPANIES, PIPELINE, {"data": []}),
-        {"pointer": "/data"},
-    ),
+    of_class("no resource object", BadRequest, lambda _: post(COMPANIES, PIPELINE, {"data": []}), {"pointer": "/data"}),
     of_class(
         "no type",
         BadRequest,
@@ -395,12 +382,7 @@ CASES = [
         lambda scene: patch(scene.url, PIPELINE, draft(COMPANY, {}, uuid4())),
         {"pointer": "/data/id"},
     ),
-    of_class(
-        "selected and not matched",
-        Conflict,
-        unmatched,
-        {"pointer": "/data/attributes/is_matched"},
-    ),
+    of_class("selected and not matched", Conflict, unmatched, {"pointer": "/data/attributes/is_matched"}),
     of_class(
         "parents of two tenants",
         TenantMismatch,

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.jsonapi.conftest import LISTED, LISTS, Tenant, list_url, of_every_type, set_columns
-from tests.support.api import READER, Reply, call, delete, draft, get, patch, post, service
+from tests.support.api import READER, Reply, delete, draft, get, patch, post, service
 from tests.support.world import World
 from wellspring.resources import resource_of
 
@@ -26,20 +26,6 @@ def change(ours: Tenant, *, to: object = None) -> dict[str, object]:
 
 
 # ---- who sees nothing ----------------------------------------------------------------------------------
-@of_every_type
-def test_a_stranger_gets_no_tag_and_learns_nothing_from_one(ours: Tenant, type_: str) -> None:
-    tag = tag_of(get(ours.url(type_), ours.caller))
-    for headers in ({}, {"if-none-match": tag}, {"if-none-match": "*"}, {"if-match": tag}):
-        reply = call("GET", ours.url(type_), headers=headers)
-        assert (reply.status, "etag" in reply.headers) == (401, False)
-
-
-@of_every_type
-def test_a_foreign_row_is_404_whatever_the_condition_says(ours: Tenant, theirs: Tenant, type_: str) -> None:
-    tag = tag_of(get(theirs.url(type_), theirs.caller))
-    for condition in (tag, "*", '"x"'):
-        reply = get(theirs.url(type_), ours.caller, if_none_match=condition)
-        assert (reply.status, "etag" in reply.headers) == (404, False)
 
 
 # ---- tags ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from tests.jsonapi.conftest import LISTED, LISTS, ROUTES, Tenant, list_url, of_every_type
 from tests.jsonapi.structure import check
-from tests.support.api import ANONYMOUS, READER, Reply, call, delete, draft, get, post, service
+from tests.support.api import READER, Reply, call, delete, draft, get, post, service
 from tests.support.databases import Database, engine_for
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
 
@@ -26,9 +26,6 @@ def new_row(ours: Tenant) -> Any:
 
 
 # ---- who calls comes first -----------------------------------------------------------------------------
-@pytest.mark.parametrize("header", [{"accept": "text/html"}, {"content-type": f"{MEDIA_TYPE};charset=utf-8"}])
-def test_a_stranger_is_told_401_and_not_what_is_spoken_here(header: dict[str, str]) -> None:
-    assert call("GET", COMPANIES, ANONYMOUS, headers=header).codes == ["UNAUTHORIZED"]
 
 
 def test_what_is_spoken_is_settled_before_what_may_be_done(ours: Tenant) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.jsonapi.conftest import LISTS, ROUTES, Tenant, included, list_url, of_every_list, of_every_type, types_on
 from tests.jsonapi.structure import check
-from tests.support.api import READER, draft, get, patch, post, service
+from tests.support.api import READER, get, service
 from wellspring.resources import resource_of, resources
 
 PIPELINE = service("system:read", "sync:write")
@@ -17,17 +17,6 @@ def names_of(type_: str) -> list[str]:
     resource = resource_of(type_)
     names = [attribute.name for attribute in resource.attributes]
     return names + [relationship.name for relationship in resource.relationships]
-
-
-@of_every_type
-def test_a_stranger_sees_no_field(ours: Tenant, type_: str) -> None:
-    for url in (resource_of(type_).route, ours.url(type_)):
-        assert get(f"{url}?fields[{type_}]=created_at").codes == ["UNAUTHORIZED"]
-
-
-@of_every_type
-def test_a_foreign_row_shows_no_field(ours: Tenant, theirs: Tenant, type_: str) -> None:
-    assert get(f"{theirs.url(type_)}?fields[{type_}]=created_at", ours.caller).codes == [f"{type_.upper()}_NOT_FOUND"]
 
 
 @of_every_type
@@ -60,11 +49,6 @@ def test_all_fields_are_what_no_parameter_gives(ours: Tenant, type_: str) -> Non
         # To name one is to ask for its linkage; without that there is its link.
         assert "data" not in expected["relationships"].pop(name, {})
     assert get(f"{ours.url(type_)}?{query}", ours.caller).data == expected
-
-
-def test_a_field_given_twice_is_a_field(ours: Tenant) -> None:
-    url = f"{ours.url('workspace_group')}?fields[workspace_group]=name,name"
-    assert get(url, ours.caller).data["attributes"] == {"name": "Group"}
 
 
 # ---- included types ------------------------------------------------------------------------------------
@@ -103,22 +87,6 @@ def test_what_is_included_stays_included_where_its_linkage_is_not_shown(ours: Te
 def test_a_fieldset_of_a_type_that_is_not_there_changes_nothing(ours: Tenant) -> None:
     url = ours.url("company_workspace_connector")
     assert get(f"{url}?fields[provider]=name", ours.caller).data == get(url, ours.caller).data
-
-
-def test_an_answer_to_a_write_shows_the_fields_it_is_asked_for(ours: Tenant) -> None:
-    query = "include=company&fields[company_workspace_connector]=direction&fields[company]=name"
-    parents = {"company": ours.parents["company"], "workspace_connector": ours.connector}
-    made = post(
-        f"/v1/company-workspace-connectors?{query}",
-        PIPELINE,
-        draft("company_workspace_connector", {"direction": "output"}, **parents),
-    )
-    assert (made.status, made.data["attributes"]) == (201, {"direction": "output"})
-    assert "relationships" not in made.data
-    change = draft("company_workspace_connector", {"deleted_at": None}, made.data["id"])
-    changed = patch(f"{made.headers['location']}?{query}", PIPELINE, change)
-    assert (changed.status, changed.data["attributes"]) == (200, {"direction": "output"})
-    assert [item["attributes"] for item in changed.document["included"]] == [{"name": "Company"}]
 
 
 # ---- what is refused -----------------------------------------------------------------------------------

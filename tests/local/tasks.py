@@ -19,8 +19,11 @@ from wellspring.example_ids import demo_id
 PAGE = (ROOT / "docs/tasks.md").read_text()
 ROWS: dict[str, str] = dict(re.findall(r"^\| ([^|]+?) \| `(.+)` \|$", PAGE, re.MULTILINE))
 (SHELL,) = re.findall(r"^```bash\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-# They start a stack of their own, or install a generator: each has a test of its own.
+# They start a stack of their own, install a generator, or do not end: each has a test of its own.
 ELSEWHERE = {
+    "See what happens, as it does": (
+        "local/test_stack.py::test_make_events_out_shows_what_happens_as_it_does_and_leaves_nothing_behind"
+    ),
     "See a 429": (
         "local/test_gateway.py::test_beyond_its_rate_a_route_answers_429_as_the_gateway_does_and_others_are_not_held_up"
     ),

@@ -271,6 +271,19 @@ def test_messages_survive_a_kill(tmp_path: Path) -> None:
         sqs.api.close()
 
 
+def test_what_is_older_than_a_queue_keeps_is_gone_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MessageStore(tmp_path / "queue.sqlite")
+    put(store, "a", "old")
+    later = message_store.now() + 61_000
+    monkeypatch.setattr(message_store, "now", lambda: later)
+    put(store, "a", "new")
+    store.expire("q", 60)
+    assert [message["body"] for message in store.receive("q", 10, 60)] == ["new"]
+    store.close()
+
+
 def test_a_duplicate_is_one_after_a_restart_too(tmp_path: Path) -> None:
     server = serve(tmp_path)
     with server:

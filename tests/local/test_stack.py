@@ -23,11 +23,13 @@ from local.clean import clean
 from local.demo_data import PRINCIPALS, WORKSPACES
 from local.identity import Identity
 from local.processes import listen_on
+from local.queue import BUS, client
 from local.settings import ROOT
 from tests.local.stack_process import StackProcess, call, command_line, descendants
 from tests.local.tasks import Terminal
 from tests.local.test_postgres import lives
 from tests.support.feed import Event, platform, upserted
+from tests.truth.test_ledger_events import copy_of_the_page
 from wellspring.example_ids import demo_id, id_of
 from wellspring.resources import ledgers
 
@@ -197,6 +199,7 @@ def test_stack_json_says_where_everything_is(stack: StackProcess) -> None:
         "dlq_url",
         "feed_queue_url",
         "feed_dlq_url",
+        "events_queue_url",
         "s3_endpoint_url",
         "bucket",
         "issuer",
@@ -655,6 +658,56 @@ def test_what_a_page_of_duties_says_for_a_laptop_works_when_pasted(
 
 def test_every_task_of_the_page_is_one_command_that_does_it(stack: StackProcess, tmp_path: Path) -> None:
     Terminal(stack.facts, stack.environment, tmp_path, stack.token).do_all()
+
+
+# ---- events out ---------------------------------------------------------------------------------------
+def test_what_happens_comes_to_the_events_queue_and_a_copy_by_the_page_is_right(stack: StackProcess) -> None:
+    sqs, url = client(stack.facts["sqs_endpoint_url"]), stack.facts["events_queue_url"]
+    token = Identity(stack.state, 0).token_of_service("copier", "system:read")
+    copy, listed = copy_of_the_page(), copy_of_the_page()
+    copy.begin(stack.facts["api_url"], token)
+    connector = demo_id("workspace_connector", "c")
+    assert connector not in copy.unwell()
+    unknown = [{"type": "company", "id": str(uuid.uuid4())}]
+    stack.send(demo_data.message(str(uuid.uuid4()), connector, "input", unknown))
+
+    def follows() -> bool:
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            copy.take(message["Body"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return connector in copy.unwell()
+
+    assert until(follows)
+    listed.begin(stack.facts["api_url"], token)
+    assert copy.unwell() == listed.unwell()
+
+
+def test_make_events_out_shows_what_happens_as_it_does_and_leaves_nothing_behind(stack: StackProcess) -> None:
+    events = client(stack.facts["sqs_endpoint_url"], "events")
+
+    def rules() -> int:
+        return len(events.list_rules(EventBusName=BUS)["Rules"])
+
+    before = rules()
+    command = [sys.executable, "-m", "local", "events-out"]
+    following = subprocess.Popen(command, cwd=ROOT, env=stack.environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert following.stdout is not None
+        assert until(lambda: rules() > before)
+        stack.send(foreign_message())
+        line = next(line for line in following.stdout if "parked" in line)
+        # That the record is another tenant's is nobody else's to know.
+        assert re.fullmatch(
+            r"[\d:.]{12}Z  sync_message\.parked  message_type=records\.synced  reason=unknown_record"
+            r"  /v1/sync-messages/[\da-f-]{36}\n",
+            line,
+        )
+        following.send_signal(signal.SIGINT)
+        assert following.wait(30) == 0
+        assert rules() == before
+    finally:
+        following.kill()
+        following.communicate()
 
 
 def test_an_export_of_a_workspace_that_never_was_is_one_line(stack: StackProcess, tmp_path: Path) -> None:

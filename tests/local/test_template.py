@@ -55,8 +55,8 @@ def test_each_kind_of_function_signs_in_as_its_own_user(template: Template, reso
             function.handler.startswith("sync_message.") and role == "writer"
         ):
             role = "consumer"
-        elif function.handler == "maintenance.export.handler":
-            role = "exporter"
+        elif function.handler in {"maintenance.export.handler", "maintenance.publish.handler"}:
+            role = "exporter" if "export" in function.handler else "publisher"
         assert function.environment["DB_USER"] == f"wellspring_{role}"
         for policy in resources[name]["Properties"].get("Policies", []):
             (statement,) = policy["Statement"]
@@ -112,6 +112,7 @@ def test_schedules_are_rates(template: Template) -> None:
     seconds = {function.name: each for function, each in template.schedules}
     assert seconds == {
         "MaintenancePruneFunction": 3600.0,
+        "MaintenancePublishFunction": 60.0,
         "MaintenanceSettleFunction": 60.0,
         "FeedSettleFunction": 60.0,
     }

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.reading.conftest import Tenant, tenant
+from tests.reading.conftest import Tenant
 from tests.reading.test_plans import explain
-from tests.support.api import READER, Caller, Reply, get, service
+from tests.support.api import READER, Caller, Reply, get
 from tests.support.databases import Database, FreshDatabase, Statements
 from tests.support.world import Row, World
 from wellspring.queries import MAX_ACTIVE_CONNECTORS, MAX_DAYS, MAX_SUMMED
@@ -52,10 +52,7 @@ def test_a_day_says_what_was_linked_and_ended_by_type_and_direction(world: World
     world.provenance(ours.record, ours.connector, "output", created_at=DAY)
     world.provenance(other, ours.connector, created_at=DAY - ONE_DAY, deleted_at=DAY)
     reply = get(of(ours.connector, IN_MARCH), ours.caller)
-    assert [item["id"] for item in reply.data] == [
-        f"{ours.connector.id}:2026-03-04",
-        f"{ours.connector.id}:2026-03-03",
-    ]
+    assert [item["id"] for item in reply.data] == [f"{ours.connector.id}:2026-03-04", f"{ours.connector.id}:2026-03-03"]
     assert said(reply) == [
         {"date": "2026-03-04", "linked": sums(company=(1, 1)), "ended": sums(account=(1, 0))},
         {"date": "2026-03-03", "linked": sums(account=(1, 0)), "ended": sums()},
@@ -182,21 +179,6 @@ def test_what_another_tenant_does_is_in_no_answer(world: World, ours: Tenant, th
     assert (reply.codes, reply.error["source"]) == (["FORBIDDEN"], {"parameter": "filter[workspace]"})
 
 
-def test_a_service_reads_all_and_another_none(world: World, ours: Tenant, theirs: Tenant) -> None:
-    for each in (ours, theirs):
-        world.provenance(each.record, each.connector, created_at=DAY)
-    url = f"{URL}?filter[workspace_connector]={ours.connector.id},{theirs.connector.id}&{IN_MARCH}"
-    assert len(get(url, READER).data) == 2
-    assert get(url, service("sync:write")).codes == ["FORBIDDEN"]
-
-
-def test_a_workspace_that_is_gone_hides_what_its_connectors_did(world: World, ours: Tenant) -> None:
-    world.provenance(ours.record, ours.connector, created_at=DAY)
-    world.tombstone(ours.workspace)
-    for caller in (ours.caller, READER):
-        assert get(of(ours.connector, IN_MARCH), caller).data == []
-
-
 # ---- what is refused ---------------------------------------------------------------------------------------
 ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 NAMED = f"filter[workspace_connector]={ID}"
@@ -290,9 +272,3 @@ def test_a_page_reads_as_many_sums_as_it_shows(fresh_database: FreshDatabase, wo
             read, _ = explain(fresh_database, f"{url}{more}", caller, "connector_activity")
             # Of each connector that is asked at all; a page of one is read of the first of them.
             assert read <= len(connectors) * days
-
-
-def test_a_tenant_of_another_kind_is_as_good(world: World) -> None:
-    other = tenant(world, "account")
-    world.provenance(other.record, other.connector, created_at=DAY)
-    assert said(get(of(other.connector, IN_MARCH), other.caller))[0]["linked"] == sums(account=(1, 0))

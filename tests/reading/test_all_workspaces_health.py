@@ -8,7 +8,7 @@ from tests.reading.conftest import Tenant
 from tests.reading.test_fleet import judged
 from tests.reading.test_of_all_workspaces import MANY, table_rows
 from tests.reading.test_plans import ENOUGH
-from tests.support.api import ANONYMOUS, READER, get
+from tests.support.api import READER, get
 from tests.support.databases import Database, FreshDatabase
 from tests.support.world import Row, World
 
@@ -19,18 +19,6 @@ LATE = f"{CONNECTORS}?filter[health]=late"
 @pytest.fixture
 def tool(world: World) -> Row:
     return world.connector("Mail")
-
-
-def test_nobody_is_told_without_a_token_and_a_person_of_their_own_alone(
-    database: Database, world: World, ours: Tenant, theirs: Tenant, tool: Row
-) -> None:
-    mine, foreign = (world.workspace_connector(of.workspace, tool) for of in (ours, theirs))
-    for row in (mine, foreign):
-        judged(database, row, "late")
-    for url in (LATE, f"{LATE}&filter[connector]={tool.id}"):
-        assert get(url, ANONYMOUS).status == 401
-        assert get(url, ours.caller).ids == [mine.id]
-        assert get(f"{url}&filter[workspace]={theirs.workspace.id}", ours.caller).status == 403
 
 
 def test_a_service_is_told_who_is_so_well_the_newest_first_in_all_and_of_one_tool(

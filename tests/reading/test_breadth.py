@@ -1,22 +1,20 @@
 """Breadth: the cost of a row does not grow with how many workspaces its reader is a member of."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
-from local.postgres import Cluster
 from tests.reading.conftest import fetched
 from tests.support.api import READER, Caller, get, person
-from tests.support.databases import FreshDatabase, OpenAt, Statements, fresh
+from tests.support.databases import FreshDatabase
 from tests.support.world import Row, World
-from wellspring.access.predicates import FEW
-from wellspring.database import scope
+from wellspring.access.many_workspaces import FEW
 
 COMPANIES = "/v1/company-workspace-connectors"
 CHOICES = "/v1/workspace-providers"
 # Members of that many workspaces. `AT_MOST` are few, and the one above is the first of the many.
-ONE, AT_MOST, HUNDREDS, THOUSANDS = 1, FEW, 500, 5_000
+ONE, AT_MOST, HUNDREDS, THOUSANDS = 1, FEW, 200, 2_000
 # To list the few, or to say that there are more, for the predicate and each policy; and to look one up by the group
 # that opens it, for each row of a page and each of its two parents.
 TO_LIST, OF_A_ROW = 16 * (FEW + 1), 40
@@ -46,38 +44,37 @@ class Breadth:
 
 
 @pytest.fixture(scope="module")
-def breadth(cluster: Cluster, template: str, open_at: OpenAt | None) -> Iterator[Breadth]:
-    with fresh(cluster, template, Statements(), open_at) as database, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scope, "connection", database.connection)
-        world = World(database)
-        workspace = world.workspace()
-        connector, company = world.workspace_connector(workspace), world.company(workspace)
-        rows = world.provenances([company] * 30, connector)
-        provider = world.provider("chosen")
-        world.choose(workspace, provider, is_matched=True)
-        members: dict[int | str, Caller] = {}
-        others = world.workspaces(THOUSANDS - 1)
-        for number in (ONE, AT_MOST, HUNDREDS, THOUSANDS):
-            member = world.people(workspace)
-            world.member(member, workspace)
-            world.member_of_all(member, others[: number - 1])
-            members[number] = person(member)
-        group, member = world.group(), world.people(workspace)
-        world.group_member(member, group)
-        world.enrol(group, workspace)
-        members["of a group"] = person(member)
-        for table, values in (
-            ("workspace_group_workspaces (workspace_group_pk, workspace_pk)", f"{group.pk}, pk"),
-            ("workspace_providers (provider_pk, workspace_pk, is_matched)", f"{provider.pk}, pk, true"),
-        ):
-            rest = f"FROM core_api.workspaces WHERE pk <> {workspace.pk}"
-            database.owner.exec_driver_sql(f"INSERT INTO core_api.{table} SELECT {values} {rest}")
-        database.commit()
-        database.owner.exec_driver_sql("ANALYZE")
-        database.commit()
-        # The first list of a process reads the cursor keys.
-        get(COMPANIES, READER)
-        yield Breadth(database, workspace, company, connector, rows[0], provider, members)
+def breadth(module_database: FreshDatabase) -> Breadth:
+    database = module_database
+    world = World(database)
+    workspace = world.workspace()
+    connector, company = world.workspace_connector(workspace), world.company(workspace)
+    rows = world.provenances([company] * 30, connector)
+    provider = world.provider("chosen")
+    world.choose(workspace, provider, is_matched=True)
+    members: dict[int | str, Caller] = {}
+    others = world.workspaces(THOUSANDS - 1)
+    for number in (ONE, AT_MOST, HUNDREDS, THOUSANDS):
+        member = world.people(workspace)
+        world.member(member, workspace)
+        world.member_of_all(member, others[: number - 1])
+        members[number] = person(member)
+    group, member = world.group(), world.people(workspace)
+    world.group_member(member, group)
+    world.enrol(group, workspace)
+    members["of a group"] = person(member)
+    for table, values in (
+        ("workspace_group_workspaces (workspace_group_pk, workspace_pk)", f"{group.pk}, pk"),
+        ("workspace_providers (provider_pk, workspace_pk, is_matched)", f"{provider.pk}, pk, true"),
+    ):
+        rest = f"FROM core_api.workspaces WHERE pk <> {workspace.pk}"
+        database.owner.exec_driver_sql(f"INSERT INTO core_api.{table} SELECT {values} {rest}")
+    database.commit()
+    database.owner.exec_driver_sql("ANALYZE")
+    database.commit()
+    # The first list of a process reads the cursor keys.
+    get(COMPANIES, READER)
+    return Breadth(database, workspace, company, connector, rows[0], provider, members)
 
 
 ASKED: dict[str, tuple[int, Callable[[Breadth], str]]] = {

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from maintenance.settle import handler as settle
 from tests.reading.conftest import Tenant
-from tests.support.api import ANONYMOUS, READER, Context, event, get, person, send, service
+from tests.support.api import READER, Context, event, get, send
 from tests.support.databases import Database, FreshDatabase, Statements
 from tests.support.world import Row, World
 from wellspring.access.principal import PIPELINE_SCOPE
@@ -49,14 +49,6 @@ def shown() -> dict[str, Any]:
 
 def by_health(found: dict[str, Any]) -> dict[str, int]:
     return {each["health"]: each["number"] for each in found["connectors"] if each["number"]}
-
-
-def test_nobody_sees_it_without_a_token_nor_a_person_nor_a_service_that_does_not_read(ours: Tenant) -> None:
-    assert get(FLEET, ANONYMOUS).status == 401
-    for caller in (ours.caller, person(ours.member, scope="system:read"), service("sync:write"), service()):
-        reply = get(FLEET, caller)
-        assert (reply.status, reply.codes) == (403, ["FORBIDDEN"])
-    assert "operators" in get(FLEET, ours.caller).error["detail"]
 
 
 def test_before_it_was_counted_there_is_nothing_and_it_says_so(database: Database, ours: Tenant) -> None:

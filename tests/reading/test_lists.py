@@ -1,9 +1,8 @@
 """Contract, section 4: lists, their filters, their order, what they include, and what they cost."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -65,24 +64,6 @@ def test_an_empty_list_is_a_document(world: World) -> None:
 
 
 class TestIncluding:
-    def test_parents_gives_each_once_with_their_own_linkage(self, world: World, ours: Tenant) -> None:
-        world.provenance(ours.record, ours.connector, "output")
-        reply = get(f"{COMPANIES}?include=company,workspace_connector", ours.caller)
-        assert len(reply.data) == 2
-        included = {item["type"]: item for item in reply.document["included"]}
-        assert len(reply.document["included"]) == 2
-        assert included["company"]["attributes"]["name"] == "Company"
-        assert included["company"]["relationships"]["workspace"]["data"]["id"] == str(ours.workspace.id)
-        connector = included["workspace_connector"]
-        assert connector["attributes"]["status"] == "active"
-        assert set(connector["relationships"]) == {"workspace", "connector"}
-
-    @of_every_ledger
-    def test_every_record_type_can_be_included(self, world: World, type_: RecordType) -> None:
-        ours = tenant(world, type_)
-        reply = get(f"/v1/{type_}-workspace-connectors?include={type_}", ours.caller)
-        assert [item["id"] for item in reply.document["included"]] == [str(ours.record.id)]
-
     def test_shows_nothing_of_the_row_beyond_the_page(self, world: World, ours: Tenant) -> None:
         """It is read, and leaves its ids, so that the page knows whether there are more."""
         world.provenances(world.companies(ours.workspace, 3), ours.connector)
@@ -92,27 +73,9 @@ class TestIncluding:
             included = [item["id"] for item in reply.document["included"] if item["type"] == "company"]
             assert (len(included), set(included)) == (2, pointed_to)
 
-    def test_nothing_by_default(self, ours: Tenant) -> None:
-        assert "included" not in get(COMPANIES, ours.caller).document
-
-    def test_from_an_empty_page_is_an_empty_array(self, world: World) -> None:
-        assert get(f"{COMPANIES}?include=company", READER).document["included"] == []
-
 
 class TestStatements:
     """One for the page and one for each included type, whatever the page's size."""
-
-    @pytest.mark.parametrize("rows", [1, 30])
-    @pytest.mark.parametrize(("include", "expected"), [("", 1), ("company", 2), ("company,workspace_connector", 3)])
-    def test_of_a_list(
-        self, world: World, ours: Tenant, statements: Statements, rows: int, include: str, expected: int
-    ) -> None:
-        world.provenances(world.companies(ours.workspace, rows), ours.connector)
-        url = f"{COMPANIES}?page[size]=500" + (f"&include={include}" if include else "")
-        get(url, ours.caller)  # the first answer of a process also reads the cursor keys
-        statements.clear()
-        assert len(get(url, ours.caller).data) == rows + 1
-        assert len(statements) == expected
 
     def test_of_a_middle_page(self, world: World, ours: Tenant, statements: Statements) -> None:
         world.provenances(world.companies(ours.workspace, 10), ours.connector)
@@ -121,12 +84,6 @@ class TestStatements:
         reply = get(following, ours.caller)
         assert reply.document["links"]["prev"] is not None
         assert len(statements) == 1
-
-    @pytest.mark.parametrize(("include", "expected"), [("", 1), ("company", 2), ("company,workspace_connector", 3)])
-    def test_of_a_row(self, ours: Tenant, statements: Statements, include: str, expected: int) -> None:
-        query = f"?include={include}" if include else ""
-        assert get(f"{COMPANIES}/{ours.provenance.id}{query}", ours.caller).status == 200
-        assert len(statements) == expected
 
 
 def test_a_read_is_one_round_trip_whatever_it_includes(
@@ -202,102 +159,7 @@ def test_so_is_the_first_of_a_process(
     assert "meta" in reply.data["relationships"]["workspaces"]
 
 
-class TestFiltering:
-    def test_by_record(self, world: World, ours: Tenant) -> None:
-        other = world.company(ours.workspace)
-        row = world.provenance(other, ours.connector)
-        assert get(f"{COMPANIES}?filter[company]={other.id}", ours.caller).ids == [row.id]
-
-    def test_by_several_records(self, world: World, ours: Tenant) -> None:
-        others = world.companies(ours.workspace, 3)
-        rows = world.provenances(others, ours.connector)
-        query = ",".join(str(other.id) for other in others[:2])
-        assert set(get(f"{COMPANIES}?filter[company]={query}", ours.caller).ids) == {rows[0].id, rows[1].id}
-
-    def test_by_connector(self, world: World, ours: Tenant) -> None:
-        other = world.workspace_connector(ours.workspace)
-        row = world.provenance(ours.record, other)
-        assert get(f"{COMPANIES}?filter[workspace_connector]={other.id}", ours.caller).ids == [row.id]
-
-    def test_by_record_and_connector(self, world: World, ours: Tenant) -> None:
-        other = world.workspace_connector(ours.workspace)
-        row = world.provenance(ours.record, other)
-        world.provenance(world.company(ours.workspace), other)
-        query = f"filter[company]={ours.record.id}&filter[workspace_connector]={other.id}"
-        assert get(f"{COMPANIES}?{query}", ours.caller).ids == [row.id]
-
-    def test_by_an_id_that_does_not_exist_is_empty(self, ours: Tenant) -> None:
-        assert get(f"{COMPANIES}?filter[company]={uuid4()}", ours.caller).ids == []
-
-    @pytest.mark.parametrize("direction", ["input", "output"])
-    def test_by_direction(self, world: World, ours: Tenant, direction: str) -> None:
-        output = world.provenance(ours.record, ours.connector, "output")
-        expected = {"input": ours.provenance.id, "output": output.id}[direction]
-        assert get(f"{COMPANIES}?filter[direction]={direction}", ours.caller).ids == [expected]
-
-    @pytest.mark.parametrize(("operator", "expected"), [("gte", [1, 2]), ("gt", [2]), ("lte", [0, 1]), ("lt", [0])])
-    def test_by_time_is_exact_to_the_millisecond(
-        self, world: World, ours: Tenant, operator: str, expected: list[int]
-    ) -> None:
-        times = [NOON + timedelta(milliseconds=number) for number in range(3)]
-        connector = world.workspace_connector(ours.workspace)
-        rows = world.provenances(world.companies(ours.workspace, 3), connector, created_at=times)
-        shown = get(f"{COMPANIES}/{rows[1].id}", ours.caller).data["attributes"]["created_at"]
-        url = f"{COMPANIES}?filter[workspace_connector]={connector.id}&filter[created_at][{operator}]={shown}"
-        assert set(get(url, ours.caller).ids) == {rows[number].id for number in expected}
-
-    @pytest.mark.parametrize("written", ["2026-05-10T14:00:00+02:00", "2026-05-10T12:00Z", "2026-05-10t12:00:00.000z"])
-    def test_by_a_time_in_any_offset(self, world: World, ours: Tenant, written: str) -> None:
-        connector = world.workspace_connector(ours.workspace)
-        row = world.provenance(ours.record, connector, created_at=NOON)
-        for spelling in (quote(written), written):
-            url = f"{COMPANIES}?filter[created_at][gte]={spelling}&filter[created_at][lte]={spelling}"
-            assert get(url, ours.caller).ids == [row.id]
-
-    def test_brackets_may_be_escaped(self, ours: Tenant) -> None:
-        url = f"{COMPANIES}?filter%5Bcompany%5D={ours.record.id}&page%5Bsize%5D=1"
-        assert get(url, ours.caller).ids == [ours.provenance.id]
-
-
-class TestOrder:
-    def test_is_newest_first_unless_asked(self, world: World, ours: Tenant) -> None:
-        times = [NOON + timedelta(seconds=number) for number in range(3)]
-        connector = world.workspace_connector(ours.workspace)
-        rows = world.provenances(world.companies(ours.workspace, 3), connector, created_at=times)
-        ascending = [row.id for row in rows]
-        url = f"{COMPANIES}?filter[workspace_connector]={connector.id}"
-        assert get(url, ours.caller).ids == ascending[::-1]
-        assert get(f"{url}&sort=-created_at", ours.caller).ids == ascending[::-1]
-        assert get(f"{url}&sort=created_at", ours.caller).ids == ascending
-
-    def test_of_rows_of_one_instant_is_that_of_their_ids(self, world: World, ours: Tenant) -> None:
-        world.provenances(world.companies(ours.workspace, 50), ours.connector)
-        ids = get(f"{COMPANIES}?sort=created_at&page[size]=100", ours.caller).ids
-        assert ids == sorted(ids)
-
-    def test_is_kept_across_connectors(self, world: World, ours: Tenant) -> None:
-        connectors = [world.workspace_connector(ours.workspace) for _ in range(4)]
-        companies = world.companies(ours.workspace, 40)
-        made = []
-        for number, company in enumerate(companies):
-            at = NOON + timedelta(seconds=(number * 7) % 40)
-            made.append((at, world.provenance(company, connectors[number % 4], created_at=at).id))
-        query = f"filter[created_at][lte]={quote((NOON + timedelta(hours=1)).isoformat())}"
-        expected = [id_ for _, id_ in sorted(made)]
-        assert get(f"{COMPANIES}?sort=created_at&page[size]=40&{query}", ours.caller).ids == expected
-        assert get(f"{COMPANIES}?page[size]=7&{query}", ours.caller).ids == expected[::-1][:7]
-
-
 class TestRetrieving:
-    def test_a_row_gives_its_document(self, ours: Tenant) -> None:
-        url = f"{COMPANIES}/{ours.provenance.id}"
-        reply = get(f"{url}?include=company", ours.caller)
-        assert reply.status == 200
-        assert reply.document["links"] == {"self": f"{url}?include=company"}
-        assert reply.data["id"] == str(ours.provenance.id)
-        assert "meta" not in reply.data
-        assert [item["id"] for item in reply.document["included"]] == [str(ours.record.id)]
-
     @pytest.mark.parametrize("id_", ["7", "not-a-uuid", "%00", "0" * 32, "é", "1" * 5000])
     def test_what_is_no_uuid_is_404(self, ours: Tenant, id_: str) -> None:
         reply = get(f"{COMPANIES}/{id_}", ours.caller)
@@ -322,3 +184,25 @@ def test_no_pk_is_in_any_answer(world: World, ours: Tenant) -> None:
 
     walk(reply.document)
     assert not {key for key in keys if key == "pk" or key.endswith("_pk")}
+
+
+@pytest.mark.parametrize("gone", ["company", "workspace_connector"])
+@pytest.mark.parametrize("name", ["company", "workspace_connector"])
+def test_a_live_row_of_a_tombstoned_parent_is_not_there_and_a_dead_one_is(
+    world: World, ours: Tenant, name: str, gone: str
+) -> None:
+    """By the record all rows are read together; by the connector either half by itself."""
+    dead = world.provenance(ours.record, ours.connector, created_at=NOON, deleted_at=NOON)
+    parents = {"company": ours.record, "workspace_connector": ours.connector}
+    url = f"{COMPANIES}?filter[deleted]=include&filter[{name}]={parents[name].id}"
+    assert set(get(url, ours.caller).ids) == {dead.id, ours.provenance.id}
+    world.tombstone(parents[gone])
+    for caller in (ours.caller, READER):
+        assert get(url, caller).ids == [dead.id]
+
+
+def test_a_workspace_seen_in_two_ways_shows_its_rows_once(world: World, ours: Tenant) -> None:
+    group = world.group()
+    world.group_member(ours.member, group)
+    world.enrol(group, ours.workspace)
+    assert get(COMPANIES, ours.caller).ids == [ours.provenance.id]

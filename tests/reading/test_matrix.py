@@ -122,11 +122,7 @@ def provenance(world: World, resource: Resource) -> Ledger:
     # All that is live and new was written by some messages at the same time, a few rows by each.
     wrote = _wrote(world, resource.table, big)
     connectors = [big.id, *(row.id for row in small)]
-    parents = {
-        record: [row.id for row in records[:100]],
-        "workspace_connector": connectors,
-        "sync_message": wrote,
-    }
+    parents = {record: [row.id for row in records[:100]], "workspace_connector": connectors, "sync_message": wrote}
     return Ledger(resource, workspace, one, several, parents)
 
 

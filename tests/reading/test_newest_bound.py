@@ -8,10 +8,10 @@ from sqlalchemy import text
 
 from tests.access.scene import walked
 from tests.reading.conftest import fetched
-from tests.support.api import READER, Caller, get, person
+from tests.support.api import READER, Caller, get, one_of_each_kind, person
 from tests.support.databases import FreshDatabase, engine_for
 from tests.support.world import RecordType, Row, World
-from wellspring.access.predicates import FEW
+from wellspring.access.many_workspaces import FEW
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database.scope import enter
 from wellspring.settings import CallerSettings
@@ -34,7 +34,7 @@ def member_of(world: World, home: Row, workspaces: list[int]) -> Caller:
 
 
 @pytest.mark.parametrize("besides", [0, FEW, MOST], ids=["few", "many", "too many to be listed"])
-@pytest.mark.parametrize("type_", ["account", "company", "people"])
+@pytest.mark.parametrize("type_", one_of_each_kind(["company", "account", "people"]))
 def test_its_rows_are_those_of_the_whole_list_in_its_order(
     fresh_database: FreshDatabase, type_: RecordType, besides: int
 ) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.reading.conftest import Tenant
+from tests.reading.conftest import Tenant, tenant
 from tests.support.api import Caller, get, person
 from tests.support.databases import FreshDatabase
 from tests.support.plans import asked, plan_of
@@ -25,14 +25,16 @@ ROWS = 30_000
 ENOUGH = 100
 
 
-@pytest.fixture
-def giant(fresh_database: FreshDatabase, world: World, ours: Tenant) -> Tenant:
-    """Make `ours` a connector of 30,000 rows among 1,500 connectors of a single row, and let Postgres know."""
+@pytest.fixture(scope="module")
+def giant(module_database: FreshDatabase) -> Tenant:
+    """Make a tenant with a connector of 30,000 rows among 1,500 connectors of a single row, and let Postgres know."""
+    world = World(module_database)
+    ours = tenant(world, "company")
     records = world.companies(ours.workspace, 1000)
     times = [NOON + timedelta(seconds=number // 20) for number in range(ROWS)]
     world.provenances([records[number % 1000] for number in range(ROWS)], ours.connector, created_at=times)
     small = world.workspace()
-    owner = fresh_database.owner
+    owner = module_database.owner
     owner.exec_driver_sql(
         "INSERT INTO core_api.workspace_connectors (workspace_pk, connector_pk)"
         " SELECT %s, (SELECT min(pk) FROM core_api.connectors) FROM generate_series(1, 1500)",
@@ -67,8 +69,8 @@ def explain(database: FreshDatabase, url: str, caller: Caller, table: str = LEDG
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])
-def test_a_page_touches_what_it_shows_at_any_depth(fresh_database: FreshDatabase, giant: Tenant, sort: str) -> None:
-    first, document = explain(fresh_database, f"{COMPANIES}?sort={sort}", giant.caller)
+def test_a_page_touches_what_it_shows_at_any_depth(module_database: FreshDatabase, giant: Tenant, sort: str) -> None:
+    first, document = explain(module_database, f"{COMPANIES}?sort={sort}", giant.caller)
     assert len(document["data"]) == 20
     assert first < ENOUGH
     middle = quote((NOON + timedelta(seconds=ROWS // 40)).isoformat())
@@ -76,7 +78,7 @@ def test_a_page_touches_what_it_shows_at_any_depth(fresh_database: FreshDatabase
     jumped = get(f"{COMPANIES}?sort={sort}&filter[created_at][{operator}]={middle}", giant.caller).document
     cursor = jumped["data"][-1]["meta"]["page"]["cursor"]
     for parameter in ("page[after]", "page[before]"):
-        deep, document = explain(fresh_database, f"{COMPANIES}?sort={sort}&{parameter}={cursor}", giant.caller)
+        deep, document = explain(module_database, f"{COMPANIES}?sort={sort}&{parameter}={cursor}", giant.caller)
         assert len(document["data"]) == 20
         assert document["links"]["prev"]
         assert document["links"]["next"]
@@ -90,42 +92,44 @@ def reads(plan: dict[str, Any]) -> int:
 
 
 def test_a_page_looks_behind_its_cursor_only_where_that_row_has_gone(
-    fresh_database: FreshDatabase, giant: Tenant
+    module_database: FreshDatabase, giant: Tenant
 ) -> None:
     first = get(COMPANIES, giant.caller)
     after = first.document["links"]["next"]
 
     def read() -> tuple[list[UUID], int]:
-        reply, sent = asked(fresh_database, after, giant.caller)
+        reply, sent = asked(module_database, after, giant.caller)
         assert reply.document["links"]["prev"]
         (page,) = (each for each in sent if "behind" in each[0])
-        return reply.ids, reads(plan_of(fresh_database, page, giant.caller))
+        return reply.ids, reads(plan_of(module_database, page, giant.caller))
 
     ids, before = read()
-    fresh_database.owner.exec_driver_sql(
+    module_database.owner.exec_driver_sql(
         f"UPDATE core_api.{LEDGER} SET deleted_at = now() WHERE id = %s", (first.ids[-1],)
     )
-    fresh_database.owner.commit()
+    module_database.owner.commit()
     assert read() == (ids, before + 1)
 
 
-def test_a_page_of_one_record_touches_what_it_shows(fresh_database: FreshDatabase, world: World, giant: Tenant) -> None:
+def test_a_page_of_one_record_touches_what_it_shows(
+    module_database: FreshDatabase, world: World, giant: Tenant
+) -> None:
     often = world.company(giant.workspace)
     world.provenances([often] * 3000, giant.connector)
-    fresh_database.owner.exec_driver_sql(f"ANALYZE core_api.{LEDGER}")
-    fresh_database.owner.commit()
-    rows, document = explain(fresh_database, f"{COMPANIES}?filter[company]={often.id}", giant.caller)
+    module_database.owner.exec_driver_sql(f"ANALYZE core_api.{LEDGER}")
+    module_database.owner.commit()
+    rows, document = explain(module_database, f"{COMPANIES}?filter[company]={often.id}", giant.caller)
     assert len(document["data"]) == 20
     assert rows < ENOUGH
 
 
-def test_a_row_is_found_by_its_id(fresh_database: FreshDatabase, giant: Tenant) -> None:
-    rows, _ = explain(fresh_database, f"{COMPANIES}/{giant.provenance.id}", giant.caller)
+def test_a_row_is_found_by_its_id(module_database: FreshDatabase, giant: Tenant) -> None:
+    rows, _ = explain(module_database, f"{COMPANIES}/{giant.provenance.id}", giant.caller)
     assert rows == 1
 
 
 def test_a_person_of_many_workspaces_pays_for_their_connectors_only(
-    fresh_database: FreshDatabase, world: World, giant: Tenant
+    module_database: FreshDatabase, world: World, giant: Tenant
 ) -> None:
     everywhere: Row = world.people(giant.workspace)
     for _ in range(30):
@@ -133,18 +137,18 @@ def test_a_person_of_many_workspaces_pays_for_their_connectors_only(
         world.member(everywhere, workspace)
         world.workspace_connector(workspace)
     world.member(everywhere, giant.workspace)
-    rows, document = explain(fresh_database, COMPANIES, person(everywhere))
+    rows, document = explain(module_database, COMPANIES, person(everywhere))
     assert len(document["data"]) == 20
     assert rows < ENOUGH
 
 
 def test_a_name_is_found_by_an_index_whatever_the_workspace_holds(
-    fresh_database: FreshDatabase, world: World, giant: Tenant
+    module_database: FreshDatabase, world: World, giant: Tenant
 ) -> None:
     world.companies(giant.workspace, 20_000)
     found = [world.company(giant.workspace, f"Ärger {number}") for number in range(3)]
-    fresh_database.owner.exec_driver_sql("ANALYZE core_api.companies")
-    fresh_database.owner.commit()
+    module_database.owner.exec_driver_sql("ANALYZE core_api.companies")
+    module_database.owner.commit()
     for query, rows in (
         ("filter[name][starts]=%C3%A4RG", 3),
         ("filter[name]=%C3%84rger%201", 1),
@@ -152,7 +156,7 @@ def test_a_name_is_found_by_an_index_whatever_the_workspace_holds(
         ("sort=-updated_at", 20),
         ("sort=created_at", 20),
     ):
-        read, document = explain(fresh_database, f"/v1/companies?{query}", giant.caller, "companies")
+        read, document = explain(module_database, f"/v1/companies?{query}", giant.caller, "companies")
         assert len(document["data"]) == rows
         assert read < ENOUGH, query
     shown = get("/v1/companies?filter[name][starts]=%C3%A4rg", giant.caller)

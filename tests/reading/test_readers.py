@@ -111,7 +111,7 @@ def test_with_a_delay_each_write_is_seen_at_once_by_its_writer_whoever_answers(
 ) -> None:
     database.replica.delay(150)
     answered = set()
-    for _ in range(6):
+    for _ in range(3):
         id_, token = write(ours)
         log.clear()
         until = time.monotonic() + 0.4
@@ -205,7 +205,7 @@ def test_nobody_sees_half_of_what_was_written_together(ours: Tenant, database: R
     }
     database.replica.delay(50)
     seen = set()
-    for _ in range(5):
+    for _ in range(3):
         made = call("POST", GROUPS, owner, document)
         assert made.status == 201, made.body
         url = f"{GROUPS}/{made.data['id']}?include=workspaces,memberships"

@@ -127,15 +127,6 @@ def test_a_record_that_is_gone_or_foreign_or_nobodys_is_404(world: World, ours: 
     assert get(url_of(theirs.record), service("sync:write")).codes == ["FORBIDDEN"]
 
 
-def test_what_another_tenants_connector_did_with_a_record_is_in_no_answer(
-    world: World, ours: Tenant, theirs: Tenant
-) -> None:
-    before = [get(url, ours.caller).body for url in (url_of(ours.record), impact_of(ours.connector))]
-    world.provenance(ours.record, theirs.connector)
-    world.provenance(theirs.record, theirs.connector)
-    assert [get(url, ours.caller).body for url in (url_of(ours.record), impact_of(ours.connector))] == before
-
-
 @pytest.mark.parametrize("size", [1, 2, 3, 20])
 def test_a_walk_meets_each_source_once_and_back_again(world: World, ours: Tenant, size: int) -> None:
     connectors = [world.workspace_connector(ours.workspace) for _ in range(3)]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.jsonapi.structure import check
 from tests.reading.conftest import Tenant, tenant
-from tests.support.api import ANONYMOUS, READER, Reply, get, person, service
+from tests.support.api import READER, Reply, get
 from tests.support.databases import Database, Statements, tuples_read
 from tests.support.world import Row, World
 from wellspring.queries import MOST_SOURCES
@@ -39,13 +39,6 @@ def shown(reply: Reply, record: Row) -> list[str]:
 
 def of_type(reply: Reply, type_: str) -> list[dict[str, Any]]:
     return [item for item in reply.document["included"] if item["type"] == type_]
-
-
-def test_nobody_is_401_and_a_foreign_record_is_on_no_page(ours: Tenant, theirs: Tenant) -> None:
-    assert get(list_of(ours.record), ANONYMOUS).status == 401
-    assert get(list_of(ours.record), service("sync:write")).status == 403
-    assert get(list_of(theirs.record), ours.caller).ids == [ours.record.id]
-    assert get(f"{list_of(ours.record)}&filter[workspace]={theirs.workspace.id}", ours.caller).status == 403
 
 
 @pytest.mark.parametrize("type_", READABLE)
@@ -178,14 +171,6 @@ def test_the_sources_of_a_page_are_one_statement_whatever_its_size(
         assert sent["include=sources"] == sent[""] + 1
         # And one for each type that is included with them.
         assert sent[CONNECTED] == sent[""] + 3
-
-
-def test_who_sees_a_record_by_a_group_sees_its_sources(world: World, ours: Tenant) -> None:
-    colleague = world.people(world.workspace())
-    group = world.group(ours.member)
-    world.group_member(colleague, group)
-    world.enrol(group, ours.workspace)
-    assert shown(get(list_of(ours.record), person(colleague)), ours.record) == [f"{ours.connector.id}:input"]
 
 
 def test_a_page_reads_the_newest_rows_of_its_records_however_many_there_are(

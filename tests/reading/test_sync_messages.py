@@ -9,7 +9,7 @@ import pytest
 
 from tests.reading.conftest import Tenant, tenant
 from tests.reading.test_matrix import Meter
-from tests.support.api import ANONYMOUS, READER, Caller, draft, get, patch, service
+from tests.support.api import READER, Caller, draft, get, patch, service
 from tests.support.databases import CONSUMER, Database, FreshDatabase
 from tests.support.queue import consume, invalidated, synced
 from tests.support.world import Row, World
@@ -39,12 +39,6 @@ def listed(query: str, caller: Caller) -> list[UUID]:
         reply = get(following, caller)
         found += reply.ids
     return found
-
-
-def test_who_does_not_say_who_they_are_is_refused(ours: Tenant, world: World) -> None:
-    message = world.message(ours.connector, ours.workspace)
-    assert get(MESSAGES).status == 401
-    assert get(f"{MESSAGES}/{message.id}", ANONYMOUS).status == 401
 
 
 def test_a_message_of_a_foreign_tenant_is_not_there(ours: Tenant, theirs: Tenant, world: World) -> None:
@@ -338,14 +332,6 @@ def test_a_service_counts_what_is_parked_for_a_reason_in_all_workspaces(
     assert counted
 
 
-def test_a_page_leads_back_where_it_came_from(ours: Tenant, history: list[tuple[Row, dict[str, Any]]]) -> None:
-    first = get(f"{MESSAGES}?page[size]=7", ours.caller)
-    second = get(first.document["links"]["next"], ours.caller)
-    back = get(second.document["links"]["prev"], ours.caller)
-    assert back.ids == first.ids
-    assert first.document["links"]["prev"] is None
-
-
 @pytest.mark.parametrize(
     ("who", "query", "parameter"),
     [
@@ -402,13 +388,6 @@ def test_a_message_is_found_by_the_id_that_its_producer_gave_it(
     page = get(f"{MESSAGES}?{url}&sort=received_at&page[total]=true", READER).document
     assert page["meta"]["page"]["total"] == 2
     assert listed(f"filter[message_id]={uuid4()}", ours.caller) == []
-
-
-def test_a_service_lists_what_waits_anywhere(ours: Tenant, theirs: Tenant, world: World) -> None:
-    parked = [world.message(tenant.connector, tenant.workspace, "parked") for tenant in (ours, theirs)]
-    parked.append(world.message(outcome="parked", reason="malformed"))
-    world.message(ours.connector, ours.workspace)
-    assert listed("filter[outcome]=parked&sort=received_at", READER) == [row.id for row in parked]
 
 
 def test_a_service_asks_for_a_reason_anywhere(ours: Tenant, theirs: Tenant, world: World) -> None:

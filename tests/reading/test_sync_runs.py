@@ -13,6 +13,7 @@ from wellspring.resources import RUN_STATES
 
 RUNS, MESSAGES = "/v1/sync-runs", "/v1/sync-messages"
 BEGAN = datetime(2026, 5, 10, 8, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 class Home:
@@ -74,15 +75,29 @@ def test_the_newest_comes_first_and_each_filter_narrows(home: Home, world: World
 
 
 @pytest.mark.parametrize("time", ["completed_at", "occurred_at"])
-def test_by_another_time_than_their_beginning_runs_are_not_found_and_the_answer_says_why(home: Home, time: str) -> None:
+def test_runs_are_found_by_when_they_were_over_but_those_that_are_not(home: Home, world: World, time: str) -> None:
+    over = [
+        world.run(home.connector, home.workspace, f"over {hours}", state="complete", **{time: BEGAN - hours * HOUR})
+        for hours in range(3)
+    ]
     for caller in (home.caller, READER):
-        beside = f"filter[workspace_connector]={home.connector.id}&filter[{time}][gte]=2026-05-10T08:00:00Z"
-        reply = get(f"{RUNS}?{beside}", caller)
+        for beside in (
+            "",
+            f"filter[workspace]={home.workspace.id}&",
+            f"filter[workspace_connector]={home.connector.id}&",
+        ):
+            assert get(f"{RUNS}?{beside}sort=-{time}", caller).ids == ids(*over)
+            since = f"sort={time}&filter[{time}][gte]={(BEGAN - HOUR).isoformat().replace('+00:00', 'Z')}"
+            first = get(f"{RUNS}?{beside}{since}&page[size]=1", caller)
+            assert first.ids + get(first.document["links"]["next"], caller).ids == ids(*reversed(over[:2]))
+
+
+@pytest.mark.parametrize("time", ["completed_at", "occurred_at"])
+def test_runs_of_one_state_have_the_order_of_their_beginning_alone(home: Home, time: str) -> None:
+    for caller in (home.caller, READER):
+        reply = get(f"{RUNS}?filter[workspace_connector]={home.connector.id}&filter[state]=open&sort={time}", caller)
         assert (reply.status, set(reply.codes)) == (400, {"INVALID_QUERY_PARAMETER"})
-        (error,) = reply.document["errors"]
-        assert error["source"] == {"parameter": f"filter[{time}][gte]"}
-        assert f"No index has sync runs in the order of {time}: ask for a range of started_at." in error["detail"]
-        assert get(f"{RUNS}?sort=-{time}", caller).status == 400
+        assert "ask for sort=started_at or sort=-started_at" in reply.document["errors"][0]["detail"]
 
 
 def test_it_is_walked_page_by_page_in_both_directions(home: Home) -> None:
@@ -173,20 +188,31 @@ def test_what_no_index_has_of_a_runs_messages_is_refused(home: Home, beside: str
     assert (reply.status, set(reply.codes)) == (400, {"INVALID_QUERY_PARAMETER"})
 
 
-def test_a_page_of_one_state_is_read_by_its_index(database: Database, world: World, home: Home) -> None:
+@pytest.mark.parametrize(
+    ("index", "condition", "order"),
+    [
+        ("state", "state = 'incomplete'", "started_at"),
+        ("completed", "completed_at IS NOT NULL", "completed_at"),
+        ("occurred", "occurred_at IS NOT NULL AND occurred_at < now()", "occurred_at"),
+    ],
+)
+def test_a_page_is_read_by_an_index(
+    database: Database, world: World, home: Home, index: str, condition: str, order: str
+) -> None:
     """However many there are of others: a plan that sorts, or filters what it reads, is none."""
     database.owner.exec_driver_sql(
-        "INSERT INTO wellspring.sync_runs (workspace_connector_pk, workspace_pk, run, state, started_at)"
-        f" SELECT {home.connector.pk}, {home.workspace.pk}, 'many ' || n, 'complete', now() - n * interval '1 hour'"
-        "   FROM generate_series(1, 2000) AS n"
+        "INSERT INTO wellspring.sync_runs"
+        "       (workspace_connector_pk, workspace_pk, run, state, started_at, occurred_at, completed_at)"
+        f" SELECT {home.connector.pk} + n % 20, {home.workspace.pk} + n % 20, 'many ' || n, 'complete', at, at, at"
+        "   FROM generate_series(1, 2000) AS n, LATERAL (SELECT now() - n * interval '1 hour') AS times (at)"
     )
     database.owner.exec_driver_sql("ANALYZE wellspring.sync_runs")
     for parent in (f"workspace_connector_pk = {home.connector.pk} AND", f"workspace_pk = {home.workspace.pk} AND", ""):
         plan = "\n".join(
             database.owner.exec_driver_sql(
-                f"EXPLAIN (COSTS off) SELECT pk FROM wellspring.sync_runs WHERE {parent} state = 'incomplete'"
-                " ORDER BY started_at DESC, pk DESC LIMIT 20"
+                f"EXPLAIN (COSTS off) SELECT pk FROM wellspring.sync_runs WHERE {parent} {condition}"
+                f" ORDER BY {order} DESC, pk DESC LIMIT 20"
             ).scalars()
         )
-        assert "_state" in plan
-        assert {word for word in ("Sort", "Filter", "Seq Scan") if word in plan} == set()
+        assert f"_{index}" in plan, plan
+        assert {word for word in ("Sort", "Filter", "Seq Scan") if word in plan} == set(), plan

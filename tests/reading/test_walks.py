@@ -14,7 +14,7 @@ from tests.support.world import Row, World
 
 COMPANIES = "/v1/company-workspace-connectors"
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
-ROWS = 1000
+ROWS = 350
 
 
 def walk(url: str, caller: Caller, link: str = "next") -> list[UUID]:
@@ -30,8 +30,8 @@ def walk(url: str, caller: Caller, link: str = "next") -> list[UUID]:
     return seen
 
 
-def thousand_rows(world: World, tenant: Tenant) -> list[UUID]:
-    """Make 1,000 rows on 7 connectors, most of them sharing their time with others; return ids in the list's order."""
+def many_rows(world: World, tenant: Tenant) -> list[UUID]:
+    """Make hundreds of rows on 7 connectors, sharing times; return ids in the list's order."""
     chance = random.Random(7)
     connectors = [tenant.connector, *(world.workspace_connector(tenant.workspace) for _ in range(6))]
     companies = world.companies(tenant.workspace, 60)
@@ -48,13 +48,13 @@ def thousand_rows(world: World, tenant: Tenant) -> list[UUID]:
 
 @pytest.fixture
 def rows(world: World, ours: Tenant) -> list[UUID]:
-    return thousand_rows(world, ours)
+    return many_rows(world, ours)
 
 
-@pytest.mark.parametrize("size", [1, 7, 100, 500])
+@pytest.mark.parametrize("size", [1, 7, 100])
 def test_forward_and_backward_both_equal_the_set(ours: Tenant, rows: list[UUID], size: int) -> None:
     if size == 1:
-        # A page for each row would be 1,000 requests; a tenth of them shows the same.
+        # A page for each row would be hundreds of requests; a tenth of them shows the same.
         oldest = f"filter[created_at][lte]={(NOON + timedelta(seconds=3)).isoformat().replace('+', '%2B')}"
         few = set(walk(f"{COMPANIES}?{oldest}&page[size]=500", ours.caller))
         rows = [item for item in rows if item in few]
@@ -63,39 +63,6 @@ def test_forward_and_backward_both_equal_the_set(ours: Tenant, rows: list[UUID],
     query = f"{COMPANIES}?sort=created_at&page[size]={size}&{oldest}".rstrip("&")
     assert walk(query, ours.caller) == rows
     assert walk(query.replace("sort=created_at", "sort=-created_at"), ours.caller) == rows[::-1]
-
-
-def test_backward_from_the_end_meets_every_page_again(ours: Tenant, rows: list[UUID]) -> None:
-    pages = []
-    url: str | None = f"{COMPANIES}?page[size]=90"
-    while url is not None:
-        reply = get(url, ours.caller)
-        pages.append(reply.ids)
-        last, url = reply, reply.document["links"]["next"]
-    again = [last.ids]
-    while (previous := last.document["links"]["prev"]) is not None:
-        last = get(previous, ours.caller)
-        again.append(last.ids)
-    assert again == pages[::-1]
-    assert [id_ for page in pages for id_ in page] == rows[::-1]
-
-
-def test_links_are_null_at_the_ends_and_only_there(ours: Tenant, rows: list[UUID]) -> None:
-    first = get(f"{COMPANIES}?page[size]=500", ours.caller).document["links"]
-    assert (first["prev"], first["next"] is None) == (None, False)
-    second = get(first["next"], ours.caller).document["links"]
-    assert second["prev"] is not None
-    assert second["next"] is not None
-    third = get(second["next"], ours.caller).document["links"]
-    assert (third["prev"] is None, third["next"]) == (False, None)
-    back = get(second["prev"], ours.caller).document["links"]
-    assert (back["prev"], back["next"] is None) == (None, False)
-
-
-def test_a_page_that_ends_exactly_at_the_end_has_no_next(world: World, ours: Tenant) -> None:
-    world.provenances(world.companies(ours.workspace, 3), ours.connector)
-    assert get(f"{COMPANIES}?page[size]=4", ours.caller).document["links"]["next"] is None
-    assert get(f"{COMPANIES}?page[size]=3", ours.caller).document["links"]["next"] is not None
 
 
 def test_prev_is_null_when_all_that_stood_before_is_gone(world: World, ours: Tenant) -> None:
@@ -120,7 +87,7 @@ def test_a_cursor_survives_the_tombstone_of_its_row(world: World, ours: Tenant) 
 def test_while_rows_are_inserted_and_removed_nothing_is_missed_or_seen_twice(
     fresh_database: FreshDatabase, world: World, ours: Tenant, sort: str
 ) -> None:
-    expected = set(thousand_rows(world, ours))
+    expected = set(many_rows(world, ours))
     stop = threading.Event()
     written: list[UUID] = []
 
@@ -147,7 +114,7 @@ def test_while_rows_are_inserted_and_removed_nothing_is_missed_or_seen_twice(
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        seen = walk(f"{COMPANIES}?sort={sort}&page[size]=25", ours.caller)
+        seen = walk(f"{COMPANIES}?sort={sort}&page[size]=10", ours.caller)
     finally:
         stop.set()
         writer.join()

@@ -120,10 +120,7 @@ def test_of_a_foreign_group_and_of_none_there_is_nothing(world: World, ours: Ten
         (f"filter[workspace_group]={NOWHERE}&filter[name]=Alder", "filter[name]"),
         (f"filter[workspace_group]={NOWHERE}&filter[deleted]=include", "filter[deleted]"),
         (f"filter[workspace_group]={NOWHERE}&filter[workspace]={NOWHERE}", "filter[workspace]"),
-        (
-            f"filter[workspace_group]={NOWHERE}&filter[created_at][gte]=2026-01-01T00:00:00Z",
-            "filter[created_at][gte]",
-        ),
+        (f"filter[workspace_group]={NOWHERE}&filter[created_at][gte]=2026-01-01T00:00:00Z", "filter[created_at][gte]"),
         (f"filter[workspace_group]={NOWHERE}&page[after]=AAAA", "page[after]"),
     ],
 )

@@ -21,12 +21,19 @@ from tests.support.events import event, function_of
 from tests.writing import test_events as writing
 from wellspring.example_ids import demo_id
 from wellspring.jsonapi.values import MEDIA_TYPE
-from wellspring.resources import resource_of
+from wellspring.resources import READABLE_PARENTS, resource_of
 
 REPLAYED = (*reading.REPLAYED, *writing.REPLAYED)
 GUARDED = [name for name in REPLAYED if name not in reading.OPEN]
-LISTS = (*reading.PROVENANCE_LISTS, *reading.DEMO_LISTS)
-ROWS = (*reading.PROVENANCE_ROWS, *reading.DEMO_ROWS)
+OF_PARENTS = [
+    name
+    for name in reading.DEMO
+    for parent in READABLE_PARENTS
+    if name in {f"{parent.type}_list", f"{parent.type}_retrieve"}
+]
+OF_OBJECTS = [name for name in reading.DEMO if name not in OF_PARENTS]
+LISTS = (*reading.PROVENANCE_LISTS, *(name for name in OF_OBJECTS if not name.endswith("_retrieve")))
+ROWS = (*reading.PROVENANCE_ROWS, *(name for name in OF_OBJECTS if name.endswith("_retrieve")))
 CREATED = [name for name, status in writing.REPLAYED.items() if status == 201]
 # Of a message that was applied, which is not parked any more; of many, of which there are none.
 RELEASED = {"sync_message_release": 409, "sync_message_dismiss": 409, "sync_message_release_many": 200}
@@ -137,7 +144,7 @@ def test_a_foreign_tenant_writes_nothing(deployed: Deployed, ledger: FreshDataba
     assert everything(ledger) == before
 
 
-@pytest.mark.parametrize("name", reading.PARENT_ROWS)
+@pytest.mark.parametrize("name", [name for name in OF_PARENTS if name.endswith("_retrieve")])
 def test_a_parent_is_absent_for_a_foreign_tenant_unless_it_is_for_everybody(
     deployed: Deployed, ledger: FreshDatabase, name: str
 ) -> None:
@@ -147,7 +154,7 @@ def test_a_parent_is_absent_for_a_foreign_tenant_unless_it_is_for_everybody(
     document_of(invoke(deployed, name, {"sub": OUTSIDER}), 200 if for_all else 404)
 
 
-@pytest.mark.parametrize("name", reading.PARENT_LISTS)
+@pytest.mark.parametrize("name", [name for name in OF_PARENTS if name.endswith("_list")])
 def test_a_list_of_parents_is_of_what_the_database_holds(deployed: Deployed, ledger: FreshDatabase, name: str) -> None:
     document = document_of(invoke(deployed, name), 200)
     assert document["data"]
@@ -161,7 +168,7 @@ def test_a_list_is_what_the_database_holds(deployed: Deployed, ledger: FreshData
     if name in LISTED:
         sql = f"SELECT id FROM {LISTED[name].format(a=A)} AND deleted_at IS NULL ORDER BY created_at DESC, pk DESC"
         wanted = [str(id_) for id_ in ledger.owner.exec_driver_sql(sql).scalars()]
-        assert len(wanted) == reading.DEMO_LISTS[name][0]
+        assert len(wanted) == reading.DEMO[name][0]
     else:
         wanted = newest("a", 2)
         assert document["links"]["next"]

@@ -21,7 +21,7 @@ from wellspring.example_ids import demo_id, id_of
 
 REPLAYED = (
     *(f"sync_{name}" for name in SYNC),
-    *("maintenance_export", "maintenance_prune", "maintenance_settle"),
+    *("maintenance_export", "maintenance_prune", "maintenance_publish", "maintenance_settle"),
     *FEED,
 )
 MATCHED = text(
@@ -107,6 +107,11 @@ def test_the_settle_event_releases_what_has_come(deployed: Deployed, demo: Fresh
     settled: Any = deployed.lambdas.invoke(function_of("maintenance_settle").name, event("maintenance_settle"))
     assert settled["release"] == {"applied": 1, "parked": 0, "is_all": True}
     assert ledger.live(connector) == {company.id: 1}
+
+
+def test_the_publish_event_finds_nothing_to_publish(deployed: Deployed, demo: FreshDatabase) -> None:
+    said: Any = deployed.lambdas.invoke(function_of("maintenance_publish").name, event("maintenance_publish"))
+    assert said["EventsPublished"] == said["EventsDropped"] == 0
 
 
 def test_the_export_event_reads_its_workspace_and_looks_for_the_bucket(deployed: Deployed, demo: FreshDatabase) -> None:

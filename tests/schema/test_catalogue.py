@@ -374,7 +374,9 @@ class TestTheFunctionsRoles:
 
     ROLES = ("wellspring_reader", "wellspring_writer")
 
-    @pytest.mark.parametrize("role", [*ROLES, "wellspring_consumer", "wellspring_feeder", "wellspring_exporter"])
+    OTHERS = ("wellspring_consumer", "wellspring_feeder", "wellspring_exporter", "wellspring_publisher")
+
+    @pytest.mark.parametrize("role", [*ROLES, *OTHERS])
     def test_are_ordinary_and_own_nothing(self, catalogue: Catalogue, role: str) -> None:
         assert catalogue.rows(
             "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication, rolcanlogin"
@@ -454,6 +456,13 @@ class TestTheFunctionsRoles:
     )
     def test_export_without_changing_anything(self, catalogue: Catalogue, privilege: str) -> None:
         assert self.granted(catalogue, "wellspring_exporter", privilege) == set()
+
+    def test_may_read_and_publish_the_outbox_as_publisher_only(self, catalogue: Catalogue) -> None:
+        outbox = {"wellspring.outbox"}
+        for privilege, granted in {"SELECT": outbox, "UPDATE": outbox, "INSERT": set(), "DELETE": set()}.items():
+            assert self.granted(catalogue, "wellspring_publisher", privilege) == granted
+            for role in (*self.ROLES, *self.OTHERS[:-1]):
+                assert not outbox & self.granted(catalogue, role, privilege), role
 
     def test_a_tenant_never_moves_whoever_asks(self, catalogue: Catalogue) -> None:
         for table in ("peoples", "companies", "accounts", "workspace_connectors", "workspace_memberships"):

@@ -23,7 +23,12 @@ from wellspring.settings import Settings
 # Prepares a pooler for a database, and returns its URL through there.
 type OpenAt = Callable[[str], str]
 type Role = Literal[
-    "wellspring_reader", "wellspring_writer", "wellspring_consumer", "wellspring_feeder", "wellspring_exporter"
+    "wellspring_reader",
+    "wellspring_writer",
+    "wellspring_consumer",
+    "wellspring_feeder",
+    "wellspring_exporter",
+    "wellspring_publisher",
 ]
 
 READER: Role = "wellspring_reader"
@@ -31,6 +36,7 @@ WRITER: Role = "wellspring_writer"
 CONSUMER: Role = "wellspring_consumer"
 FEEDER: Role = "wellspring_feeder"
 EXPORTER: Role = "wellspring_exporter"
+PUBLISHER: Role = "wellspring_publisher"
 
 # Whom the function that a test calls logs in as, by the template; None where no function is called.
 role_of_call: ContextVar[Role | None] = ContextVar("role_of_call", default=None)
@@ -117,7 +123,8 @@ class Database:
         """Stand in for `scope.connection`."""
         # A savepoint's end does not end a setting, as a transaction's does.
         self.owner.exec_driver_sql(
-            "SELECT set_config('wellspring.scope', '', true), set_config('statement_timeout', '0', true)"
+            "SELECT set_config('wellspring.scope', '', true), set_config('wellspring.emits', '', true),"
+            " set_config('statement_timeout', '0', true)"
         )
         self.owner.exec_driver_sql(f"SET LOCAL ROLE {role_now() or role_of_call.get() or self.role}")
         self.statements.recording = True

@@ -17,7 +17,7 @@ STEPS = ("append", "invalidate", "record", "settle")
 
 @seed(7)
 @settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -1,12 +1,11 @@
 """Effects of one message on the ledger, and what it must not do."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from tests.support.queue import Body, consume, synced
-from tests.support.world import Direction, Row, World
+from tests.support.queue import consume, synced
+from tests.support.world import Direction, World
 from tests.sync.conftest import Ledger, Tenant, ids
 
 type Log = list[dict[str, Any]]
@@ -96,86 +95,6 @@ class TestRelinking:
         (line,) = [line for line in log if line["message"] == "message applied"]
         assert (line["message_id"], line["message_group"]) == (message["id"], str(ours.connector.id))
         assert (line["records"], line["inserted"], line["tombstoned"]) == (3, 3, 4)
-
-
-class TestWhatCanNeverSucceed:
-    """Each kind goes back at once, leaves nothing behind, and is told in one line."""
-
-    def _fails(self, message: Body, ledger: Ledger, log: Log) -> dict[str, Any]:
-        before = ledger.rows()
-        assert consume(message) == []
-        assert ledger.rows() == before
-        assert ledger.inbox() == set()
-        (line,) = [line for line in log if line["level"] == "ERROR"]
-        assert line["message"] == "message parked, it cannot succeed by itself"
-        assert (line["message_id"], line["outcome"]) == (message["id"], "parked")
-        return line
-
-    def test_an_unknown_record(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        unknown = Row("people", 0, uuid4())
-        line = self._fails(synced(ours.connector, [*ours.companies, unknown]), ledger, log)
-        assert line["reason"] == "unknown_record"
-        assert line["problems"] == [f"unknown_record: people {unknown.id}"]
-
-    def test_a_record_under_another_type(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        company = ours.companies[0]
-        line = self._fails(synced(ours.connector, [Row("account", company.pk, company.id)]), ledger, log)
-        assert line["problems"] == [f"unknown_record: account {company.id}"]
-
-    def test_a_tombstoned_record(self, ours: Tenant, ledger: Ledger, log: Log, world: World) -> None:
-        world.tombstone(ours.accounts[0])
-        line = self._fails(synced(ours.connector, ours.mixed, mode="relink"), ledger, log)
-        assert line["problems"] == [f"unknown_record: account {ours.accounts[0].id}"]
-
-    def test_an_unknown_connector(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        unknown = uuid4()
-        line = self._fails(synced(unknown, ours.mixed), ledger, log)
-        assert line["problems"] == [f"unknown_connector: workspace_connector {unknown}"]
-
-    def test_a_tombstoned_connector(self, ours: Tenant, ledger: Ledger, log: Log, world: World) -> None:
-        world.tombstone(ours.connector)
-        line = self._fails(synced(ours.connector, ours.mixed), ledger, log)
-        assert line["reason"] == "unknown_connector"
-
-    def test_a_connector_of_a_tombstoned_workspace(self, ours: Tenant, ledger: Ledger, log: Log, world: World) -> None:
-        world.tombstone(ours.workspace)
-        line = self._fails(synced(ours.connector, ours.mixed), ledger, log)
-        assert line["reason"] == "unknown_connector"
-
-    @pytest.mark.parametrize("mode", ["append", "relink"])
-    @pytest.mark.parametrize("type_", ["account", "company", "people"])
-    def test_a_record_of_another_workspace(
-        self, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log, world: World, type_: str, mode: str
-    ) -> None:
-        foreign = next(row for row in theirs.mixed if row.type == type_)
-        world.provenance(foreign, theirs.connector)
-        world.provenance(ours.companies[0], ours.connector)
-        line = self._fails(synced(ours.connector, [*ours.companies, foreign], mode=mode), ledger, log)
-        assert line["reason"] == "tenant_mismatch"
-        assert line["problems"] == [f"tenant_mismatch: {type_} {foreign.id}"]
-
-    def test_a_connector_of_another_workspace(self, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log) -> None:
-        line = self._fails(synced(theirs.connector, ours.companies), ledger, log)
-        assert (line["reason"], line["problem_count"]) == ("tenant_mismatch", len(ours.companies))
-
-    def test_a_message_about_several_wrong_things_tells_the_first_few_and_counts_them_all(
-        self, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log
-    ) -> None:
-        unknown = [Row("company", 0, uuid4()) for _ in range(40)]
-        line = self._fails(synced(ours.connector, [*theirs.mixed, *ours.mixed, *unknown]), ledger, log)
-        assert (len(line["problems"]), line["problem_count"]) == (5, 43)
-        assert line["reason"] == "unknown_record"
-
-    def test_an_unknown_connector_is_told_before_unknown_records(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        unknown = [Row("company", 0, uuid4()) for _ in range(40)]
-        line = self._fails(synced(uuid4(), unknown), ledger, log)
-        assert (line["reason"], line["problem_count"]) == ("unknown_connector", 41)
-
-    def test_a_malformed_body(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        message = synced(ours.connector, ours.mixed) | {"direction": "sideways"}
-        line = self._fails(message, ledger, log)
-        assert (line["reason"], line["problems"]) == ("malformed", ["records.synced.direction: literal_error"])
-        assert line["receives"] == "1"
 
 
 @pytest.mark.parametrize("word", ["SELECT", "INSERT", "core_api", "Ours", "swordfish"])

@@ -20,14 +20,6 @@ def poison(ours: Tenant) -> dict[str, Any]:
 
 
 class TestAFailure:
-    def test_does_not_hinder_other_groups(
-        self, ours: Tenant, theirs: Tenant, ledger: Ledger, poison: dict[str, Any]
-    ) -> None:
-        before = synced(ours.other_connector, ours.companies)
-        after = synced(theirs.connector, theirs.companies)
-        assert consume(before, poison, after) == []
-        assert ledger.live() == ids([*ours.companies, *theirs.companies])
-
     def test_does_not_hinder_what_follows_in_its_group(
         self, ours: Tenant, theirs: Tenant, ledger: Ledger, poison: dict[str, Any], log: Log
     ) -> None:
@@ -45,48 +37,8 @@ class TestAFailure:
         assert consume(first, "not json", second, other, groups=[mine, mine, mine, its]) == []
         assert ledger.live() == ids([*ours.companies[:2], *theirs.companies])
 
-    def test_is_told_of_each_bad_message(self, ours: Tenant, poison: dict[str, Any], log: Log) -> None:
-        assert consume(poison, poison | {"id": str(uuid4())}) == []
-        assert [line["outcome"] for line in log if line["level"] == "ERROR"] == ["parked"] * 2
-
-    def test_of_every_message_changes_nothing(self, ours: Tenant, ledger: Ledger, poison: dict[str, Any]) -> None:
-        assert consume(poison, "[]", synced(uuid4(), ours.companies)) == []
-        assert not ledger.rows()
-        assert not ledger.inbox()
-
-    def test_that_is_mended_succeeds_when_it_comes_again(self, ours: Tenant, ledger: Ledger, world: World) -> None:
-        company = Row("company", 0, uuid4())
-        message, follower = synced(ours.connector, [company]), synced(ours.connector, ours.companies)
-        assert consume(message) == []
-        world.company(ours.workspace, id=company.id)
-        assert consume(message, follower) == []
-        assert ledger.live() == ids([company, *ours.companies])
-
 
 class TestOrder:
-    def test_a_relink_ends_what_an_earlier_message_of_the_batch_wrote(self, ours: Tenant, ledger: Ledger) -> None:
-        company = ours.companies[0]
-        batch = [synced(ours.connector, [company]) for _ in range(2)]
-        assert consume(*batch, synced(ours.connector, [company], mode="relink")) == []
-        assert ledger.rows() == {
-            ("company", company.id, "input", False): 2,
-            ("company", company.id, "input", True): 1,
-        }
-
-    def test_a_relink_leaves_what_a_later_message_of_the_batch_writes(self, ours: Tenant, ledger: Ledger) -> None:
-        company = ours.companies[0]
-        batch = [synced(ours.connector, [company], mode="relink"), synced(ours.connector, [company])]
-        assert consume(*batch) == []
-        assert ledger.rows() == {("company", company.id, "input", True): 2}
-
-    def test_of_many_relinks_of_one_record_the_last_one_stays(self, ours: Tenant, ledger: Ledger) -> None:
-        company = ours.companies[0]
-        assert consume(*(synced(ours.connector, [company], mode="relink") for _ in range(10))) == []
-        assert ledger.rows() == {
-            ("company", company.id, "input", False): 9,
-            ("company", company.id, "input", True): 1,
-        }
-
     def test_a_relink_after_a_parked_message_of_its_group_is_applied(
         self, ours: Tenant, ledger: Ledger, poison: dict[str, Any]
     ) -> None:

@@ -16,7 +16,7 @@ from wellspring.handlers import after_batch
 # Records of each side; the last two come later, or never.
 RECORDS, LATE = 4, (2, 3)
 NEW = ("append", "relink", "invalidate", "invalidate", "disconnect", "make")
-SCHEDULES = 40
+SCHEDULES, OFTEN = 40, 20
 
 type Step = tuple[str, int, int]
 
@@ -86,7 +86,9 @@ def schedule(chance: random.Random) -> tuple[list[Step], list[list[Step]]]:
     return [*missing, step(NEW)], batches
 
 
-@pytest.mark.parametrize("number", range(SCHEDULES))
+@pytest.mark.parametrize(
+    "number", [*range(OFTEN), *(pytest.param(number, marks=pytest.mark.long) for number in range(OFTEN, SCHEDULES))]
+)
 def test_batches_with_messages_that_are_sent_again_are_as_one_by_one(
     world: World, ours: Tenant, theirs: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

@@ -318,12 +318,7 @@ def in_another_consumer(*batches: list[Body]) -> list[list[int]]:
 
 
 def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_message_was_done(
-    fresh: FreshDatabase,
-    ours: Tenant,
-    ledger: Ledger,
-    many: list[Row],
-    log: Log,
-    monkeypatch: pytest.MonkeyPatch,
+    fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = disconnected(ours.connector)
     meanwhile: list[list[int]] = []

@@ -1,7 +1,6 @@
 """`records.invalidated`: its effects on the ledger, and what it must not do."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -83,38 +82,6 @@ class TestWhatIsGone:
     def test_its_rows_end_too(self, ours: Tenant, ledger: Ledger, orphan: Row) -> None:
         assert consume(invalidated(ours.connector, [orphan])) == []
         assert ledger.rows() == {("company", orphan.id, "input", False): 1}
-
-
-class TestWhatCanNeverSucceed:
-    def _fails(self, message: dict[str, Any], ledger: Ledger, log: Log) -> dict[str, Any]:
-        before = ledger.rows()
-        assert consume(message) == []
-        assert ledger.rows() == before
-        assert ledger.inbox() == set()
-        (line,) = [line for line in log if line["level"] == "ERROR"]
-        return line
-
-    def test_an_unknown_connector(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        unknown = uuid4()
-        line = self._fails(invalidated(unknown, ours.companies), ledger, log)
-        assert line["problems"] == [f"unknown_connector: workspace_connector {unknown}"]
-
-    def test_an_unknown_record(self, ours: Tenant, ledger: Ledger, log: Log, world: World) -> None:
-        world.provenance(ours.companies[0], ours.connector)
-        unknown = Row("people", 0, uuid4())
-        line = self._fails(invalidated(ours.connector, [*ours.companies, unknown]), ledger, log)
-        assert line["problems"] == [f"unknown_record: people {unknown.id}"]
-
-    def test_a_record_of_another_workspace(
-        self, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log, world: World
-    ) -> None:
-        world.provenance(theirs.companies[0], theirs.connector)
-        line = self._fails(invalidated(ours.connector, theirs.companies[:1]), ledger, log)
-        assert line["problems"] == [f"tenant_mismatch: company {theirs.companies[0].id}"]
-
-    def test_the_id_of_a_workspace_for_a_connectors(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        line = self._fails(invalidated(ours.workspace, ours.companies), ledger, log)
-        assert line["reason"] == "unknown_connector"
 
 
 @pytest.mark.long

@@ -100,11 +100,7 @@ def test_only_what_may_pass_at_once_is_tried_again_with_pauses_that_grow(
 
 
 def test_nothing_is_tried_again_for_which_there_would_be_no_time(
-    ours: Tenant,
-    world: World,
-    statements: Statements,
-    no_pauses: list[float],
-    monkeypatch: pytest.MonkeyPatch,
+    ours: Tenant, world: World, statements: Statements, no_pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wellspring.database.retry._chance.uniform", lambda *_: 60.0)
     refuse(world, ours.companies[0].pk, "40001")

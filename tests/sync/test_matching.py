@@ -1,7 +1,6 @@
 """`providers.matched`: its effects on a workspace's choices, and what it must not do."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -106,45 +105,3 @@ def test_it_may_share_a_batch_with_all_others(
     assert units(statements) == 2
     assert ledger.live() == ids(ours.mixed[1:])
     assert len(ledger.choices(ours.workspace)) == len(providers)
-
-
-class TestWhatCanNeverSucceed:
-    def _fails(self, message: dict[str, Any], ledger: Ledger, log: Log) -> dict[str, Any]:
-        assert consume(message) == []
-        assert ledger.inbox() == set()
-        (line,) = [line for line in log if line["level"] == "ERROR"]
-        return line
-
-    def test_an_unknown_workspace(self, providers: list[Row], ledger: Ledger, log: Log, world: World) -> None:
-        unknown = uuid4()
-        line = self._fails(matched(unknown, providers), ledger, log)
-        assert line["problems"] == [f"unknown_workspace: workspace {unknown}"]
-
-    def test_a_tombstoned_workspace(
-        self, ours: Tenant, providers: list[Row], ledger: Ledger, log: Log, world: World
-    ) -> None:
-        world.tombstone(ours.workspace)
-        assert self._fails(matched(ours.workspace, providers), ledger, log)["reason"] == "unknown_workspace"
-        assert not ledger.choices(ours.workspace)
-
-    def test_the_id_of_a_connector_for_a_workspaces(
-        self, ours: Tenant, providers: list[Row], ledger: Ledger, log: Log
-    ) -> None:
-        assert self._fails(matched(ours.connector, providers), ledger, log)["reason"] == "unknown_workspace"
-
-    @pytest.mark.parametrize("kind", ["unknown", "tombstoned"])
-    def test_a_provider_that_is_not_there(
-        self, ours: Tenant, providers: list[Row], ledger: Ledger, log: Log, world: World, kind: str
-    ) -> None:
-        gone = Row("provider", 0, uuid4())
-        if kind == "tombstoned":
-            gone = providers[0]
-            world.tombstone(gone)
-        line = self._fails(matched(ours.workspace, [*providers[1:], gone]), ledger, log)
-        assert line["problems"] == [f"unknown_provider: provider {gone.id}"]
-        assert not ledger.choices(ours.workspace)
-
-    def test_holds_up_nobody(self, ours: Tenant, providers: list[Row], ledger: Ledger) -> None:
-        bad = matched(ours.workspace, [uuid4()])
-        assert consume(bad, matched(ours.workspace, providers)) == []
-        assert len(ledger.choices(ours.workspace)) == len(providers)

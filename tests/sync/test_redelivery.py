@@ -64,12 +64,6 @@ class TestAMessageThatComesAgain:
         assert consume(message, message) == []
         assert ledger.live() == ids(ours.mixed)
 
-    def test_in_a_group_that_is_not_its_connectors_is_parked(self, ours: Tenant, ledger: Ledger) -> None:
-        message = synced(ours.connector, ours.mixed)
-        assert consume(message, groups=["a"]) == []
-        assert not ledger.rows()
-        assert ledger.reasons() == {"wrong_group": 1}
-
     def test_is_parked_once_when_it_is_parked(self, ours: Tenant, ledger: Ledger) -> None:
         message = synced(ours.connector, [*ours.mixed, Row("company", 0, uuid4())])
         assert consume(message, message) == []

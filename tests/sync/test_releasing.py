@@ -87,16 +87,6 @@ def test_a_message_is_applied_when_what_it_missed_has_come(world: World, ours: T
     assert settle() == {"applied": 0, "parked": 0, "is_all": True}
 
 
-@pytest.mark.parametrize("type_", ["account", "company", "people"])
-def test_a_record_of_each_type_is_waited_for(world: World, ours: Tenant, ledger: Ledger, type_: str) -> None:
-    record = later(type_)
-    consume(synced(ours.connector, [record]))
-    assert settle()["applied"] == 0
-    come(world, record, ours)
-    assert settle()["applied"] == 1
-    assert ledger.live() == ids([record])
-
-
 def test_what_misses_something_still_stays_as_it_is(world: World, ours: Tenant, ledger: Ledger) -> None:
     first, second = later(), later("account")
     body = synced(ours.connector, [first, second])

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from maintenance.settle import handler as settle
-from tests.support.api import Caller, Context, Reply, get, person, post, service
+from tests.support.api import Caller, Context, Reply, get, post, service
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, synced
 from tests.support.sums import sums_are_right
@@ -57,20 +57,6 @@ def audited(world: World) -> list[tuple[str, str]]:
     ).all()
     world.database.commit()
     return [tuple(row) for row in rows]
-
-
-def test_who_may_not_release_is_told_before_anything_is_looked_for(
-    world: World, ours: Tenant, parked: tuple[Body, Row]
-) -> None:
-    member = world.people(ours.workspace)
-    world.member(member, ours.workspace, "owner")
-    for caller, status in ((Caller(None), 401), (person(member), 403), (service("system:read"), 403)):
-        for id_ in (message_of(parked[0])["id"], str(uuid4()), "no-uuid"):
-            assert post(f"{MESSAGES}/{id_}/release", caller, None).status == status
-            assert post(f"{MESSAGES}/{id_}/dismiss", caller, {"meta": {"note": "x"}}).status == status
-        assert release_many(ours.connector, "unknown_record", caller).status == status
-    for id_ in (str(uuid4()), "no-uuid"):
-        assert post(f"{MESSAGES}/{id_}/release", PIPELINE, None).codes == ["SYNC_MESSAGE_NOT_FOUND"]
 
 
 def test_a_message_whose_record_has_come_is_applied_at_once(
@@ -195,11 +181,6 @@ def test_a_reason_that_there_is_not_is_told_and_the_reasons_there_are(ours: Tena
     assert reply.error["detail"] == f"The value must be one of: {', '.join(MESSAGE_REASONS)}."
 
 
-@pytest.mark.parametrize("reason", MESSAGE_REASONS)
-def test_every_reason_that_there_is_can_be_asked_for(ours: Tenant, reason: str) -> None:
-    assert release_many(ours.connector, reason, dry_run=True).document["meta"]["matching"] == 0
-
-
 @pytest.mark.parametrize("connector", ["00000000-0000-7000-8000-00000000dead", "no-uuid"])
 def test_many_of_no_connector_are_not_found(connector: str) -> None:
     meta = {"workspace_connector": connector, "reason": "overtaken"}
@@ -231,22 +212,8 @@ def test_one_that_fails_for_a_reason_of_its_own_holds_up_none(
     sums_are_right(world.database)
 
 
-def test_a_disconnect_that_waited_is_applied(world: World, ours: Tenant, ledger: Ledger) -> None:
-    gone = Row("workspace_connector", 0, uuid4())
-    body = disconnected(gone)
-    assert consume(body) == []
-    connector = world.workspace_connector(ours.workspace, id=gone.id)
-    world.provenance(ours.companies[0], connector)
-    assert release(body).data["attributes"]["outcome"] == "applied"
-    assert not ledger.live()
-
-
 def test_a_disconnect_of_many_rows_that_waited_is_gone_on_with(
-    fresh_database: FreshDatabase,
-    world: World,
-    ours: Tenant,
-    ledger: Ledger,
-    monkeypatch: pytest.MonkeyPatch,
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(applying, "CHUNK", 3)
     monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)

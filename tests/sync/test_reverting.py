@@ -133,11 +133,7 @@ def test_later_messages_of_a_reverted_run_are_parked(
 
 
 def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
-    fresh_database: FreshDatabase,
-    world: World,
-    ours: Tenant,
-    ledger: Ledger,
-    monkeypatch: pytest.MonkeyPatch,
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(applying, "CHUNK", 7)
     monkeypatch.setattr("wellspring.repositories.sync.reverting.MARKED", 3)
@@ -156,11 +152,7 @@ def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
 
 
 def test_a_disconnect_of_many_rows_is_undone_in_chunks(
-    fresh_database: FreshDatabase,
-    world: World,
-    ours: Tenant,
-    ledger: Ledger,
-    monkeypatch: pytest.MonkeyPatch,
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(applying, "CHUNK", 7)
     records = world.companies(ours.workspace, 30)
@@ -172,11 +164,7 @@ def test_a_disconnect_of_many_rows_is_undone_in_chunks(
 
 
 def test_a_revert_goes_on_where_another_consumer_stopped(
-    fresh_database: FreshDatabase,
-    world: World,
-    ours: Tenant,
-    ledger: Ledger,
-    monkeypatch: pytest.MonkeyPatch,
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(applying, "CHUNK", 5)
     records = world.companies(ours.workspace, 20)
@@ -206,12 +194,7 @@ def test_a_revert_goes_on_where_another_consumer_stopped(
     ids=["neither", "none", "both", "no-uuid", "no-name"],
 )
 def test_it_names_messages_or_a_run(ours: Tenant, ledger: Ledger, members: dict[str, Any]) -> None:
-    body = {
-        "type": "sync.reverted",
-        "id": str(uuid4()),
-        "workspace_connector_id": str(ours.connector.id),
-        **members,
-    }
+    body = {"type": "sync.reverted", "id": str(uuid4()), "workspace_connector_id": str(ours.connector.id), **members}
     assert consume(body) == []
     assert fate(ledger, body) == ("parked", "malformed")
 

@@ -10,6 +10,7 @@ import pytest
 from local.template import Route, Template
 from tests.deployment import test_migration as deployment_events
 from tests.feed import test_events as feed_events
+from tests.outbox import test_publishing as published_events
 from tests.reading import test_events as read_events
 from tests.reading import test_exporting as exported_events
 from tests.sam import test_http as invoked_http
@@ -112,7 +113,8 @@ def test_every_route_is_in_the_readme(route: str) -> None:
 
 def test_every_event_is_replayed_by_a_test() -> None:
     """Each of these folders replays what it lists, tests/sync also what begins with sync_."""
-    folders = (read_events, written_events, pruned_events, settled_events, exported_events, deployment_events)
+    of_queues = (pruned_events, settled_events, published_events)
+    folders = (read_events, written_events, exported_events, deployment_events, *of_queues)
     others = [name for folder in folders for name in folder.REPLAYED]
     replayed = [*others, *(f"sync_{name}" for name in sync_events.REPLAYED), *feed_events.REPLAYED]
     assert sorted(replayed) == sorted(path.stem for path in EVENTS)

@@ -162,8 +162,8 @@ def test_what_it_costs_multiplies_out_and_adds_up(table: str) -> None:
 
 
 def test_there_is_a_table_for_each_cost() -> None:
-    # The stack as it comes, the small one, requests, and rows in large and in small messages.
-    assert len(TABLES) == 5
+    # The stack as it comes, the small one, requests, rows in large and in small messages, the bus, and its events.
+    assert len(TABLES) == 7
 
 
 def test_the_floor_is_of_the_stack_as_it_comes() -> None:
@@ -171,11 +171,12 @@ def test_the_floor_is_of_the_stack_as_it_comes() -> None:
     floor = {row[0]: row for row in rows(TABLES[0])}
     assert f"`{parameters['DbInstanceClass']['Default']}` with a standby" in next(iter(floor))
     assert float(floor["Storage, gp3 in two zones"][1]) == parameters["DbStorage"]["Default"]
-    of_aurora = ("HasReader",)
+    # Of Aurora, and of events.
+    of_options = ("HasReader", "SendsEvents")
     alarms = [
         each
         for each in TEMPLATE["Resources"].values()
-        if each["Type"] == "AWS::CloudWatch::Alarm" and each.get("Condition") not in of_aurora
+        if each["Type"] == "AWS::CloudWatch::Alarm" and each.get("Condition") not in of_options
     ]
     read = sum(
         max(1, len([one for one in each["Properties"].get("Metrics", []) if "MetricStat" in one])) for each in alarms

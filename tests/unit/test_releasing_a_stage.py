@@ -108,9 +108,10 @@ def cloudformation(functions: Lambda, **published: str) -> Any:
 
 def test_a_rollback_goes_back_to_the_release_before_and_leaves_what_that_did_not_touch() -> None:
     functions, releases = Lambda(Read="57", Write="58", Open="9"), Releases(S3(), "artefacts", STACK)
-    releases.add(live_versions(cloudformation(functions), functions, STACK), datetime(2026, 5, 1, tzinfo=UTC))
+    good = live_versions(cloudformation(functions), functions, STACK)
+    releases.add(good, {}, datetime(2026, 5, 1, tzinfo=UTC))
     functions.live |= {"Read": "59", "Write": "60"}
-    releases.add(live_versions(cloudformation(functions), functions, STACK), datetime(2026, 5, 10, tzinfo=UTC))
+    releases.add(live_versions(cloudformation(functions), functions, STACK), good, datetime(2026, 5, 10, tzinfo=UTC))
     target = choose(list(releases), functions.live, None)
     assert roll_back(functions, dict(functions.live), target) == {"Read": "57", "Write": "58"}
     assert functions.live == {"Read": "57", "Write": "58", "Open": "9"}
@@ -136,8 +137,22 @@ def test_a_release_of_a_stack_that_was_torn_down_is_none_to_go_back_to() -> None
 
 
 def test_a_deployment_that_changed_nothing_is_no_step_of_a_rollback() -> None:
-    first, second = Release("1", {"Read": "1"}), Release("2", {"Read": "2"})
-    assert choose([first, second, Release("3", second.versions)], {"Read": "2"}, None) == first
+    first, second = Release("1", {"Read": "1"}), Release("2", {"Read": "2"}, before="1")
+    assert choose([first, second, Release("3", second.versions, before="2")], {"Read": "2"}, None) == first
+
+
+@pytest.mark.parametrize("more", [{}, {"New": "1"}], ids=["the same functions", "a function more, which stays"])
+def test_a_rollback_of_what_came_after_a_rollback_does_not_go_back_to_what_was_bad(more: dict[str, str]) -> None:
+    """The newest release but one was rolled back: not what was written down last, but what ran, is the one before."""
+    releases = Releases(S3(), "artefacts", STACK)
+    good = releases.add({"Read": "1", "Gone": "1"}, {}, datetime(2026, 5, 1, tzinfo=UTC))
+    bad = releases.add({"Read": "2", **more}, good.versions, datetime(2026, 5, 2, tzinfo=UTC))
+    assert choose(list(releases), bad.versions, None) == good
+    rolled_back = {"Read": "1", **more}
+    next_one = releases.add({"Read": "3", **more}, rolled_back, datetime(2026, 5, 3, tzinfo=UTC))
+    assert choose(list(releases), next_one.versions, None) == good
+    with pytest.raises(Fault, match="no release before this one"):
+        choose(list(releases), rolled_back, None)
 
 
 def test_a_function_that_the_release_before_did_not_have_stays() -> None:
@@ -149,8 +164,8 @@ def test_a_function_that_the_release_before_did_not_have_stays() -> None:
 def test_releases_are_listed_in_their_order_and_of_one_stack() -> None:
     s3 = S3()
     for month in (2, 1):
-        Releases(s3, "artefacts", STACK).add({"Read": str(month)}, datetime(2026, month, 1, tzinfo=UTC))
-    Releases(s3, "artefacts", f"{STACK}-2").add({"Read": "9"})
+        Releases(s3, "artefacts", STACK).add({"Read": str(month)}, {}, datetime(2026, month, 1, tzinfo=UTC))
+    Releases(s3, "artefacts", f"{STACK}-2").add({"Read": "9"}, {})
     assert [release.at for release in Releases(s3, "artefacts", STACK)] == [
         "2026-01-01T00-00-00Z",
         "2026-02-01T00-00-00Z",
@@ -216,17 +231,19 @@ def test_a_deployment_that_fails_after_a_rollback_does_not_bring_back_what_was_r
 ) -> None:
     """CloudFormation's last template has 58 for it, which was bad; while it works, nobody else moves an alias."""
     functions = Lambda(Read="57", Open="9")
-    known = cloudformation(functions)
+    known = cloudformation(functions, Read="58", Open="9")
     known.set_stack_policy = known.update_termination_protection = lambda **_asked: None
     clients = {"cloudformation": known, "lambda": functions}
     states = iter(["UPDATE_COMPLETE", status])
+    canary = [{"ParameterKey": "TrafficShift", "ParameterValue": "Canary10Percent5Minutes"}]
 
-    def sam(*_asked: Any) -> None:
+    def sam(stage: Stage, *_asked: Any) -> None:
+        assert stage.parameters["TrafficShift"] == "AllAtOnce"
         functions.live["Read"] = "58"
         raise subprocess.CalledProcessError(1, "sam")
 
     for name, value in {
-        "describe": lambda *_asked: {"StackStatus": next(states)},
+        "describe": lambda *_asked: {"StackStatus": next(states), "Parameters": canary},
         "deploy": sam,
         "bucket_of_bootstrap": lambda *_asked: None,
     }.items():
@@ -235,6 +252,26 @@ def test_a_deployment_that_fails_after_a_rollback_does_not_bring_back_what_was_r
     with pytest.raises(subprocess.CalledProcessError):
         deploy.main(["staging"])
     assert functions.live == {"Read": runs, "Open": "9"}
+
+
+@pytest.mark.parametrize(
+    ("rolled_back", "given", "stays", "shift"),
+    [
+        (False, {"TrafficShift": "Canary10Percent5Minutes"}, "AllAtOnce", "Canary10Percent5Minutes"),
+        (True, {"TrafficShift": "Canary10Percent5Minutes"}, "AllAtOnce", "AllAtOnce"),
+        (True, {}, "Canary10Percent5Minutes", "AllAtOnce"),
+        (True, {}, "AllAtOnce", None),
+    ],
+)
+def test_the_deployment_after_a_rollback_is_no_canary(
+    *, rolled_back: bool, given: dict[str, str], stays: str, shift: str | None
+) -> None:
+    """CodeDeploy refuses an alias that is not where CloudFormation's own template has it."""
+    stage = Stage("staging", STACK, {"Issuer": "https://issuer.example", **given}, None, None)
+    found = {"Parameters": [{"ParameterKey": "TrafficShift", "ParameterValue": stays}]}
+    functions = Lambda(Read="57" if rolled_back else "58")
+    moved = deploy.elsewhere(cloudformation(functions, Read="58"), STACK, functions.live)
+    assert deploy.at_once(stage, found, moved).parameters.get("TrafficShift") == shift
 
 
 class Calls:
@@ -252,8 +289,8 @@ def test_the_database_is_protected_again_after_a_deployment_even_one_that_failed
     monkeypatch: pytest.MonkeyPatch, *, fails: bool
 ) -> None:
     """For a restore somebody lifts the stack's policy."""
-    calls = Calls()
-    clients = dict.fromkeys(("cloudformation", "lambda", "s3"), calls)
+    calls, s3 = Calls(), S3()
+    clients = {"cloudformation": calls, "lambda": calls, "s3": s3}
 
     def sam(*_asked: Any) -> None:
         calls.made.append(("sam", {}))
@@ -266,6 +303,7 @@ def test_the_database_is_protected_again_after_a_deployment_even_one_that_failed
         "bucket_of_bootstrap": lambda *_asked: None,
         "find_bucket": lambda *_asked: "bucket",
         "settle": lambda *_asked: {},
+        "stack_versions": lambda *_asked: {"Read": "1"},
         "live_versions": lambda *_asked: {"Read": "1"},
     }.items():
         monkeypatch.setattr(deploy, name, value)
@@ -278,7 +316,7 @@ def test_the_database_is_protected_again_after_a_deployment_even_one_that_failed
     names = [name for name, _ in calls.made]
     after = names[names.index("sam") + 1 :]
     assert after[:2] == ["set_stack_policy", "update_termination_protection"]
-    assert ("put_object" in after) is not fails
+    assert bool(s3.files) is not fails
     policy = json.loads(dict(calls.made)["set_stack_policy"]["StackPolicyBody"])
     (denied,) = [each for each in policy["Statement"] if each["Effect"] == "Deny"]
     assert denied["Action"] == ["Update:Replace", "Update:Delete"]
@@ -345,8 +383,9 @@ def test_a_deployment_that_was_taken_back_can_be_said_again_and_publishes_other_
 def test_a_rollback_does_not_race_a_deployment_that_moves_the_aliases(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a canary the aliases still name the release before: one before that would be what it goes back to."""
     functions, s3 = Lambda(Read="58"), S3()
-    for version in ("57", "58"):
-        Releases(s3, "artefacts", STACK).add({"Read": version}, datetime(2026, 5, int(version) - 50, tzinfo=UTC))
+    for version in (57, 58):
+        ran = {"Read": str(version - 1)}
+        Releases(s3, "artefacts", STACK).add({"Read": str(version)}, ran, datetime(2026, 5, version - 50, tzinfo=UTC))
     clients = {"cloudformation": cloudformation(functions), "lambda": functions, "s3": s3}
     monkeypatch.setattr(Stage, "session", lambda _stage: SimpleNamespace(client=clients.__getitem__))
     monkeypatch.setattr(rollback, "find_bucket", lambda *_asked: "artefacts")

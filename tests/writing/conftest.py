@@ -92,6 +92,30 @@ def linked(row: Row) -> dict[str, object]:
     return {"data": identifier(row), "links": {"related": f"{resource_of(row.type).route}/{row.id}"}}
 
 
+# What is taken out of a document.
+GONE: Any = object()
+# Where in the resource object, what is said there, the status and code, and the pointer.
+type Wrong = tuple[str, Any, str, str]
+
+
+def wrong(code: str, path: str, *values: Any, at: str = "") -> list[Wrong]:
+    """Return a line for each value that is wrong in one place; the pointer leads there unless it says where."""
+    return [(path, value, code, at or f"/data/{path}") for value in values]
+
+
+def put(document: Any, path: str, value: Any) -> Any:
+    """Put something into one place of a document's resource object, or take away what is there."""
+    *way, name = path.split("/")
+    place = document["data"]
+    for step in way:
+        place = place[step]
+    if value is GONE:
+        del place[name]
+    else:
+        place[name] = value
+    return document
+
+
 def without_id(reply: Reply) -> str:
     """Return the body as it would be in an answer to any other request like it: also of another id."""
     return re.sub(r"(?<=: )[0-9a-f-]{36}(?=\.)", "", reply.body.replace(reply.request_id, ""))
@@ -112,17 +136,7 @@ def count(database: AnyDatabase, table: str) -> int:
 def race[Result](
     database: FreshDatabase, hold: Executable, *calls: Callable[[], Result], meanwhile: Sequence[Executable] = ()
 ) -> list[Result]:
-    """Let requests meet: each waits for what `hold` holds in a transaction of the owner's, one behind the other.
-
-    Args:
-        database: where.
-        hold: what they wait for.
-        calls: the requests, in the order in which they begin to wait.
-        meanwhile: what the owner does before the others go on; without it, what held them is undone.
-
-    Returns:
-        The replies, in the order of `calls`.
-    """
+    """Let requests meet: each waits for what `hold` holds in a transaction of the owner's, one behind the other."""
     database.engine(WRITER)  # made before several threads ask for it
     database.owner.execute(hold)
     with ThreadPoolExecutor(len(calls)) as pool:

@@ -1,28 +1,25 @@
 """The group service (contract, sections 3 and 4): making a group with its first enrolments, and enrolling later."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import insert, select
 
-from tests.support.api import ANONYMOUS, Caller, Reply, call, draft, get, person, post
+from tests.support.api import Caller, Reply, call, draft, get, person, post
 from tests.support.databases import Database, FreshDatabase
 from tests.support.world import Row, World
 from tests.writing.conftest import (
     ENROLMENTS,
     GROUPS,
-    MATCHER,
     MEMBERSHIPS,
     NOWHERE,
-    PIPELINE,
     Tenant,
     count,
     identifier,
     linked,
     race,
     told,
-    without_id,
 )
 from wellspring.models import table_of
 
@@ -60,39 +57,6 @@ def group(world: World, ours: Tenant) -> Row:
     made = world.group(ours.owner)
     world.group_member(ours.owner, made, "owner")
     return made
-
-
-class TestWithoutClaims:
-    def test_a_group_is_401(self, ours: Tenant) -> None:
-        reply = post(GROUPS, ANONYMOUS, group_of(ours.workspace))
-        assert (reply.status, reply.error["code"]) == (401, "UNAUTHORIZED")
-
-    @each_way
-    def test_an_enrolment_is_401(self, ours: Tenant, group: Row, way: str) -> None:
-        assert enrol(way, group, ours.workspace, ANONYMOUS).status == 401
-
-
-class TestTheForeignTenant:
-    def test_is_not_there_for_a_new_group(self, database: Database, ours: Tenant, theirs: Tenant) -> None:
-        foreign = post(GROUPS, ours.caller, group_of(theirs.workspace))
-        absent = post(GROUPS, ours.caller, group_of(Row("workspace", 0, uuid4())))
-        assert told(foreign) == [("404", "WORKSPACE_NOT_FOUND", f"{WORKSPACES}/0/id")]
-        assert without_id(foreign) == without_id(absent)
-        assert counts(database) == [0, 0, 0]
-
-    def test_does_not_see_the_group_that_was_made(self, ours: Tenant, theirs: Tenant) -> None:
-        made = post(GROUPS, ours.caller, group_of(ours.workspace))
-        assert get(made.headers["location"], theirs.caller).error["code"] == "WORKSPACE_GROUP_NOT_FOUND"
-        assert get(GROUPS, theirs.caller).ids == []
-        assert get(ENROLMENTS, theirs.caller).ids == []
-
-    @each_way
-    def test_has_a_group_that_is_not_there(self, ours: Tenant, theirs: Tenant, group: Row, way: str) -> None:
-        foreign = enrol(way, group, theirs.workspace, theirs.caller)
-        absent = enrol(way, Row("workspace_group", 0, uuid4()), theirs.workspace, theirs.caller)
-        pointer = "/data/relationships/workspace_group/data/id" if way == BY_ROW else None
-        assert told(foreign) == [("404", "WORKSPACE_GROUP_NOT_FOUND", pointer)]
-        assert without_id(foreign) == without_id(absent)
 
 
 class TestANewGroup:
@@ -174,21 +138,9 @@ class TestANewGroup:
         read = get(f"{made.headers['location']}?include=workspaces", ours.caller)
         assert read.data["relationships"]["workspaces"]["data"] == linkage
 
-    def test_may_have_the_name_of_another(self, database: Database, ours: Tenant) -> None:
-        assert [post(GROUPS, ours.caller, group_of()).status for _ in range(2)] == [201, 201]
-        assert len(get(GROUPS, ours.caller).ids) == 2
-
     def test_may_have_a_workspace_of_another(self, database: Database, ours: Tenant) -> None:
         assert [post(GROUPS, ours.caller, group_of(ours.workspace)).status for _ in range(2)] == [201, 201]
         assert counts(database) == [2, 2, 2]
-
-    @pytest.mark.parametrize(("role", "status"), [("owner", 201), ("admin", 201), ("member", 403), ("guest", 403)])
-    def test_takes_a_workspace_of_its_owners_and_admins(
-        self, world: World, ours: Tenant, role: str, status: int
-    ) -> None:
-        somebody = world.people(world.workspace())
-        world.member(somebody, ours.workspace, role)
-        assert post(GROUPS, person(somebody), group_of(ours.workspace)).status == status
 
 
 class TestAllOrNone:
@@ -228,22 +180,6 @@ class TestAllOrNone:
         assert told(named_twice) == [("403", "FORBIDDEN", f"{WORKSPACES}/{number}/id") for number in (0, 2)]
         assert counts(database) == before
 
-    @pytest.mark.parametrize("status", ["pending", "tombstoned"])
-    def test_one_whose_membership_is_not_active_is_403_where_it_is_seen(
-        self, world: World, database: Database, ours: Tenant, theirs: Tenant, status: str
-    ) -> None:
-        membership = world.member(
-            ours.owner, theirs.workspace, "owner", status="pending" if status == "pending" else "active"
-        )
-        if status == "tombstoned":
-            world.tombstone(membership)
-        assert post(GROUPS, ours.caller, group_of(theirs.workspace)).status == 404
-        other = world.group()
-        world.group_member(ours.owner, other, "guest")
-        world.enrol(other, theirs.workspace)
-        assert post(GROUPS, ours.caller, group_of(theirs.workspace)).status == 403
-        assert counts(database) == [1, 1, 1]
-
     def test_a_failure_in_the_middle_leaves_nothing(
         self, fresh_database: FreshDatabase, ours: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -256,28 +192,6 @@ class TestAllOrNone:
         reply = post(f"{GROUPS}?include=workspaces", ours.caller, group_of(ours.workspace))
         assert (reply.status, reply.error["code"]) == (500, "INTERNAL_ERROR")
         assert [count(fresh_database, table) for table in TABLES] == [0, 0, 0]
-
-
-class TestWhoMakesIt:
-    @pytest.mark.parametrize("caller", [PIPELINE, MATCHER], ids=["pipeline", "matcher"])
-    def test_is_no_service(self, database: Database, ours: Tenant, caller: Caller) -> None:
-        reply = post(GROUPS, caller, group_of(ours.workspace))
-        assert (reply.status, reply.error["code"]) == (403, "FORBIDDEN")
-        assert counts(database) == [0, 0, 0]
-
-    def test_is_nobody_whom_the_platform_does_not_know(self, database: Database, ours: Tenant) -> None:
-        reply = post(GROUPS, Caller({"sub": str(uuid4())}), group_of())
-        assert told(reply) == [("403", "FORBIDDEN", None)]
-        assert counts(database) == [0, 0, 0]
-
-    def test_is_nobody_who_is_gone(self, world: World, database: Database, ours: Tenant) -> None:
-        world.tombstone(ours.owner)
-        assert post(GROUPS, ours.caller, group_of()).status == 403
-        assert counts(database) == [0, 0, 0]
-
-    def test_may_be_a_member_of_nothing(self, world: World, database: Database) -> None:
-        somebody = world.people(world.workspace())
-        assert post(GROUPS, person(somebody), group_of()).status == 201
 
 
 @each_way
@@ -309,12 +223,6 @@ class TestEnrolling:
         read = get(reply.headers["location"], ours.caller)
         assert (read.document, read.headers["etag"]) == (reply.document, reply.headers["etag"])
 
-    def test_shows_what_is_included(self, ours: Tenant, group: Row, way: str) -> None:
-        include = "?include=workspace_group.created_by,workspace,created_by"
-        reply = enrol(way, group, ours.workspace, ours.caller, include)
-        included = [(item["type"], item["id"]) for item in reply.document["included"]]
-        assert sorted(included) == sorted((row.type, str(row.id)) for row in (group, ours.workspace, ours.owner))
-
     def test_opens_the_workspace_to_the_group(self, world: World, ours: Tenant, group: Row, way: str) -> None:
         colleague = world.people(world.workspace())
         world.group_member(colleague, group, "guest")
@@ -333,14 +241,6 @@ class TestEnrolling:
             assert reply.error["title"] == "Workspace group workspace already exists"
             assert "active_unique" not in reply.body
         assert count(database, "workspace_group_workspaces") == 1
-
-    def test_after_a_withdrawal_makes_a_new_row(self, ours: Tenant, group: Row, way: str) -> None:
-        first = enrol(way, group, ours.workspace, ours.caller)
-        call("DELETE", first.headers["location"], ours.caller)
-        second = enrol(way, group, ours.workspace, ours.caller)
-        assert second.status == 201
-        assert get(f"{ENROLMENTS}?filter[deleted]=only", ours.caller).ids == [UUID(first.data["id"])]
-        assert get(ENROLMENTS, ours.caller).ids == [UUID(second.data["id"])]
 
     def test_twice_at_once_makes_one_row(
         self, fresh_database: FreshDatabase, ours: Tenant, group: Row, way: str
@@ -384,10 +284,6 @@ class TestThePath:
         linkage["id"] = linkage["id"].upper()
         assert self.send(group.id, ours.caller, document).status == 201
 
-    def test_may_be_in_capitals(self, ours: Tenant, group: Row) -> None:
-        document = draft("workspace_group_workspace", workspace_group=group, workspace=ours.workspace)
-        assert self.send(str(group.id).upper(), ours.caller, document).status == 201
-
     def test_contradicted_by_the_body_is_409(self, world: World, database: Database, ours: Tenant, group: Row) -> None:
         """Whether there is such another group or not: the two say different things."""
         other = world.group()
@@ -414,21 +310,6 @@ class TestThePath:
     def test_needs_the_workspace_in_the_body(self, ours: Tenant, group: Row) -> None:
         reply = self.send(group.id, ours.caller, {"data": {"type": "workspace_group_workspace"}})
         assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data")]
-
-    def test_of_a_workspace_that_is_not_there_names_it(self, ours: Tenant, group: Row) -> None:
-        document = draft("workspace_group_workspace", workspace=Row("workspace", 0, uuid4()))
-        reply = self.send(group.id, ours.caller, document)
-        assert told(reply) == [("404", "WORKSPACE_NOT_FOUND", "/data/relationships/workspace/data/id")]
-
-    def test_takes_the_document_of_an_enrolment(self, ours: Tenant, group: Row) -> None:
-        reply = self.send(group.id, ours.caller, draft("workspace", workspace=ours.workspace))
-        assert told(reply) == [("409", "CONFLICT", "/data/type")]
-
-
-def test_a_workspace_that_is_gone_cannot_be_taken_into_a_new_group(world: World, ours: Tenant) -> None:
-    world.tombstone(ours.workspace)
-    reply = post(GROUPS, ours.caller, group_of(ours.workspace))
-    assert told(reply) == [("404", "WORKSPACE_NOT_FOUND", f"{WORKSPACES}/0/id")]
 
 
 def test_whoever_made_an_enrolment_may_be_gone(world: World, database: Database, ours: Tenant, group: Row) -> None:

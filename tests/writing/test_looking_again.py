@@ -252,19 +252,16 @@ class Meeting:
 @pytest.mark.parametrize(
     "pair",
     [
-        "enrolment, group",
-        "enrolment, workspace",
-        "member, group",
-        "member, person",
-        "new group, its maker",
-        "new group, workspace",
-        "provenance, record",
-        "provenance, connector",
-        "restored provenance, record",
-        "removed provenance, record",
-        "choice, workspace",
-        "choice, provider",
-        "changed choice, workspace",
+        *("enrolment, group", "member, person", "new group, its maker", "provenance, record"),
+        *("removed provenance, record", "choice, workspace"),
+        # Beside the same request another parent, or another request beside the same parent.
+        *(
+            pytest.param(pair, marks=pytest.mark.long)
+            for pair in (
+                *("enrolment, workspace", "member, group", "new group, workspace", "provenance, connector"),
+                *("restored provenance, record", "choice, provider", "changed choice, workspace"),
+            )
+        ),
     ],
 )
 def test_whatever_ends_in_front_of_a_flush_is_no_failure_and_leaves_nothing_over(

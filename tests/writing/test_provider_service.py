@@ -6,21 +6,10 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, select
 
-from tests.support.api import ANONYMOUS, READER, Caller, Reply, call, draft, get, person, post
+from tests.support.api import Caller, Reply, call, draft, get, person, post
 from tests.support.databases import Database, FreshDatabase
 from tests.support.world import Row, World
-from tests.writing.conftest import (
-    CHOICES,
-    MATCHER,
-    NOWHERE,
-    PIPELINE,
-    Tenant,
-    count,
-    linked,
-    race,
-    told,
-    without_id,
-)
+from tests.writing.conftest import CHOICES, MATCHER, Tenant, count, linked, race, told, without_id
 from wellspring.models import table_of
 
 MATCHED, SELECTED = "/data/attributes/is_matched", "/data/attributes/is_selected"
@@ -54,61 +43,7 @@ def guest(world: World, ours: Tenant) -> Caller:
     return person(somebody)
 
 
-class TestWithoutClaims:
-    def test_a_list_is_401(self, ours: Tenant) -> None:
-        reply = get(ours.providers)
-        assert (reply.status, reply.error["code"]) == (401, "UNAUTHORIZED")
-
-    @each_way
-    def test_a_choice_is_401(self, ours: Tenant, stripe: Row, way: str) -> None:
-        assert choose(way, ours.workspace, stripe, ANONYMOUS).status == 401
-
-    def test_a_removal_is_401(self, ours: Tenant, stripe: Row) -> None:
-        assert call("DELETE", f"{ours.providers}/{stripe.id}").status == 401
-
-
-class TestTheForeignTenant:
-    @staticmethod
-    def assert_told_alike(foreign: Reply, absent: Reply, theirs: Tenant, id_: str) -> None:
-        """A 404 names the id that was asked for, where it is one."""
-        if id_ == NOWHERE:
-            assert without_id(foreign).replace(str(theirs.workspace.id), id_) == without_id(absent)
-        assert told(foreign) == told(absent)
-
-    @pytest.mark.parametrize("id_", [NOWHERE, "nonsense", "%00"])
-    def test_looks_like_one_that_is_not_there(
-        self, world: World, ours: Tenant, theirs: Tenant, stripe: Row, id_: str
-    ) -> None:
-        world.choose(theirs.workspace, stripe)
-        document = draft("workspace_provider", provider=stripe)
-        for method, rest, sent in (("GET", "", None), ("POST", "", document)):
-            foreign = call(method, f"{theirs.providers}{rest}", ours.caller, sent)
-            absent = call(method, f"/v1/workspaces/{id_}/providers{rest}", ours.caller, sent)
-            assert told(foreign) == told(absent) == [("404", "WORKSPACE_NOT_FOUND", None)]
-            self.assert_told_alike(foreign, absent, theirs, id_)
-        foreign = call("DELETE", f"{theirs.providers}/{stripe.id}", ours.caller)
-        absent = call("DELETE", f"/v1/workspaces/{id_}/providers/{stripe.id}", ours.caller)
-        assert told(foreign) == [("404", "WORKSPACE_PROVIDER_NOT_FOUND", None)]
-        self.assert_told_alike(foreign, absent, theirs, id_)
-        assert len(get(theirs.providers, theirs.caller).ids) == 1
-
-    @each_way
-    def test_makes_its_own_choices(self, ours: Tenant, theirs: Tenant, stripe: Row, way: str) -> None:
-        replies = [choose(way, tenant.workspace, stripe, tenant.caller) for tenant in (ours, theirs)]
-        assert [reply.status for reply in replies] == [201, 201]
-        assert get(ours.providers, ours.caller).ids == [UUID(replies[0].data["id"])]
-        assert get(CHOICES, theirs.caller).ids == [UUID(replies[1].data["id"])]
-
-
 class TestTheList:
-    def test_includes_the_providers_unasked(self, world: World, ours: Tenant, stripe: Row) -> None:
-        row = world.choose(ours.workspace, stripe, is_selected=True, is_matched=True)
-        reply = get(ours.providers, ours.caller)
-        assert (reply.status, reply.ids) == (200, [row.id])
-        assert [(item["type"], item["id"]) for item in reply.document["included"]] == [("provider", str(stripe.id))]
-        assert reply.document["links"]["self"] == ours.providers
-        assert reply.data[0]["links"]["self"] == f"{CHOICES}/{row.id}"
-
     def test_includes_what_is_asked_for_instead(self, world: World, ours: Tenant, stripe: Row) -> None:
         world.choose(ours.workspace, stripe)
         for include, types in (
@@ -118,44 +53,6 @@ class TestTheList:
         ):
             reply = get(f"{ours.providers}?include={include}", ours.caller)
             assert {item["type"] for item in reply.document["included"]} == types
-
-    def test_of_nothing_is_a_document(self, ours: Tenant) -> None:
-        reply = get(ours.providers, ours.caller)
-        assert (reply.status, reply.data, reply.document["included"]) == (200, [], [])
-
-    def test_is_of_this_workspace_and_of_what_is_live(
-        self, world: World, ours: Tenant, theirs: Tenant, stripe: Row
-    ) -> None:
-        world.member(ours.owner, theirs.workspace)
-        world.choose(theirs.workspace, stripe)
-        gone = world.choose(ours.workspace, stripe)
-        world.tombstone(gone)
-        live = world.choose(ours.workspace, world.provider("qonto"))
-        assert get(ours.providers, ours.caller).ids == [live.id]
-        assert get(f"{ours.providers}?filter[deleted]=only", ours.caller).ids == [gone.id]
-
-    def test_takes_what_lists_take(self, world: World, ours: Tenant, stripe: Row) -> None:
-        selected = world.choose(ours.workspace, stripe, is_selected=True, is_matched=True)
-        matched = world.choose(ours.workspace, world.provider("qonto"), is_matched=True)
-        assert get(f"{ours.providers}?filter[is_selected]=true", ours.caller).ids == [selected.id]
-        assert get(f"{ours.providers}?filter[is_selected]=false", ours.caller).ids == [matched.id]
-        assert get(f"{ours.providers}?filter[provider]={stripe.id}", ours.caller).ids == [selected.id]
-        first = get(f"{ours.providers}?page[size]=1&page[total]=true", ours.caller)
-        assert first.document["meta"]["page"]["total"] == 2
-        assert first.document["links"]["next"].startswith(ours.providers)
-        assert get(first.document["links"]["next"], ours.caller).ids + first.ids == [selected.id, matched.id]
-
-    def test_takes_no_filter_by_what_the_path_has_settled(self, ours: Tenant) -> None:
-        reply = get(f"{ours.providers}?filter[workspace]={ours.workspace.id}", ours.caller)
-        assert (reply.status, reply.sources) == (400, [{"parameter": "filter[workspace]"}])
-
-    def test_is_for_whoever_sees_the_workspace(self, world: World, ours: Tenant, guest: Caller, stripe: Row) -> None:
-        row = world.choose(ours.workspace, stripe)
-        colleague, group = world.people(world.workspace()), world.group()
-        world.group_member(colleague, group)
-        world.enrol(group, ours.workspace)
-        for caller in (guest, person(colleague), READER):
-            assert get(ours.providers, caller).ids == [row.id]
 
 
 @each_way
@@ -177,10 +74,7 @@ class TestAFirstChoice:
                     "updated_at": at,
                     "deleted_at": None,
                 },
-                "relationships": {
-                    "workspace": linked(ours.workspace),
-                    "provider": linked(stripe),
-                },
+                "relationships": {"workspace": linked(ours.workspace), "provider": linked(stripe)},
                 "links": {"self": f"{CHOICES}/{id_}"},
             },
         }
@@ -188,24 +82,6 @@ class TestAFirstChoice:
         read = get(reply.headers["location"], ours.caller)
         assert (read.document, read.headers["etag"]) == (reply.document, reply.headers["etag"])
         assert get(ours.providers, ours.caller).ids == [UUID(id_)]
-
-    @pytest.mark.parametrize(
-        ("said", "becomes"),
-        [
-            ({}, (True, True)),
-            ({"is_selected": True}, (True, True)),
-            ({"is_matched": True}, (True, True)),
-            ({"is_selected": True, "is_matched": True}, (True, True)),
-            ({"is_selected": False}, (False, False)),
-            ({"is_selected": False, "is_matched": True}, (False, True)),
-            ({"is_selected": False, "is_matched": False}, (False, False)),
-        ],
-    )
-    def test_is_what_is_said(
-        self, ours: Tenant, stripe: Row, way: str, said: dict[str, Any], becomes: tuple[bool, bool]
-    ) -> None:
-        reply = choose(way, ours.workspace, stripe, ours.caller, **said)
-        assert (reply.status, flags(reply)) == (201, becomes)
 
     @pytest.mark.parametrize("said", [{"is_matched": False}, {"is_selected": True, "is_matched": False}])
     def test_that_is_selected_cannot_be_unmatched(
@@ -215,13 +91,6 @@ class TestAFirstChoice:
         assert told(reply) == [("409", "CONFLICT", MATCHED)]
         assert count(database, "workspace_providers") == 0
 
-    @pytest.mark.parametrize("name", ["is_selected", "is_matched"])
-    @pytest.mark.parametrize("value", [None, 0, 1, "true", [], {}])
-    def test_is_true_or_false(self, ours: Tenant, stripe: Row, way: str, name: str, value: object) -> None:
-        said: dict[str, Any] = {name: value}
-        reply = choose(way, ours.workspace, stripe, ours.caller, **said)
-        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", f"/data/attributes/{name}")]
-
     def test_of_no_provider_is_404(self, world: World, database: Database, ours: Tenant, way: str) -> None:
         gone = world.provider("gone")
         world.tombstone(gone)
@@ -230,10 +99,6 @@ class TestAFirstChoice:
         assert told(replies[0]) == [("404", "PROVIDER_NOT_FOUND", pointer)]
         assert without_id(replies[0]) == without_id(replies[1])
         assert count(database, "workspace_providers") == 0
-
-    def test_shows_what_is_included(self, ours: Tenant, stripe: Row, way: str) -> None:
-        reply = choose(way, ours.workspace, stripe, ours.caller, "?include=provider,workspace")
-        assert [item["id"] for item in reply.document["included"]] == [str(stripe.id), str(ours.workspace.id)]
 
 
 @each_way
@@ -282,12 +147,6 @@ class TestASecondChoice:
         assert reply.data["attributes"]["updated_at"] == reply.data["attributes"]["created_at"]
         read = get(f"{CHOICES}/{row.id}", ours.caller)
         assert (read.document, read.headers["etag"]) == (reply.document, reply.headers["etag"])
-
-    def test_that_may_not_be_leaves_the_first(self, world: World, ours: Tenant, stripe: Row, way: str) -> None:
-        row = world.choose(ours.workspace, stripe)
-        reply = choose(way, ours.workspace, stripe, ours.caller, is_matched=False)
-        assert told(reply) == [("409", "CONFLICT", MATCHED)]
-        assert flags(get(f"{CHOICES}/{row.id}", ours.caller)) == (False, False)
 
     def test_of_a_removed_one_is_a_new_row(self, world: World, ours: Tenant, stripe: Row, way: str) -> None:
         old = world.choose(ours.workspace, stripe)
@@ -353,35 +212,11 @@ class TestARemoval:
         reply = call("DELETE", f"{ours.providers}/{row.id}", ours.caller)
         assert told(reply) == [("404", "WORKSPACE_PROVIDER_NOT_FOUND", None)]
 
-    def test_of_what_was_only_matched_works_too(self, world: World, ours: Tenant, stripe: Row) -> None:
-        world.choose(ours.workspace, stripe, is_matched=True)
-        assert call("DELETE", f"{ours.providers}/{stripe.id}", ours.caller).status == 204
-
     def test_leaves_the_other_workspaces_choice(self, world: World, ours: Tenant, theirs: Tenant, stripe: Row) -> None:
         world.choose(ours.workspace, stripe)
         kept = world.choose(theirs.workspace, stripe)
         assert call("DELETE", f"{ours.providers}/{stripe.id}", ours.caller).status == 204
         assert get(theirs.providers, theirs.caller).ids == [kept.id]
-
-
-class TestAGuest:
-    def test_reads(self, world: World, ours: Tenant, guest: Caller, stripe: Row) -> None:
-        row = world.choose(ours.workspace, stripe)
-        assert get(ours.providers, guest).ids == [row.id]
-        assert get(f"{CHOICES}/{row.id}", guest).status == 200
-
-    def test_writes_nothing(self, world: World, ours: Tenant, guest: Caller, stripe: Row) -> None:
-        row = world.choose(ours.workspace, stripe)
-        replies = [
-            choose(BY_ROW, ours.workspace, stripe, guest),
-            choose(BY_WORKSPACE, ours.workspace, stripe, guest),
-            choose(BY_WORKSPACE, ours.workspace, world.provider("qonto"), guest),
-            call("PATCH", f"{CHOICES}/{row.id}", guest, draft(row.type, {"is_selected": True}, row.id)),
-            call("DELETE", f"{CHOICES}/{row.id}", guest),
-            call("DELETE", f"{ours.providers}/{stripe.id}", guest),
-        ]
-        assert [told(reply) for reply in replies] == [[("403", "FORBIDDEN", None)]] * len(replies)
-        assert flags(get(f"{CHOICES}/{row.id}", guest)) == (False, False)
 
 
 @each_way
@@ -403,24 +238,16 @@ class TestTheMatcher:
         reply = choose(way, ours.workspace, stripe, MATCHER, is_matched=False)
         assert (reply.status, flags(reply)) == (200, (False, False))
 
-    @pytest.mark.parametrize("is_selected", [True, False])
     def test_does_not_say_what_is_selected(
-        self,
-        database: Database,
-        ours: Tenant,
-        stripe: Row,
-        way: str,
-        is_selected: bool,  # noqa: FBT001  (a parameter)
+        self, world: World, database: Database, ours: Tenant, stripe: Row, way: str
     ) -> None:
-        reply = choose(way, ours.workspace, stripe, MATCHER, is_selected=is_selected, is_matched=True)
-        assert told(reply) == [("403", "FORBIDDEN", SELECTED)]
-        assert count(database, "workspace_providers") == 0
-
-    def test_is_not_the_pipeline(self, database: Database, ours: Tenant, stripe: Row, way: str) -> None:
-        assert choose(way, ours.workspace, stripe, PIPELINE).error["code"] == "FORBIDDEN"
-
-    def test_meets_no_tenants_wall(self, theirs: Tenant, stripe: Row, way: str) -> None:
-        assert choose(way, theirs.workspace, stripe, MATCHER).status == 201
+        row = world.choose(ours.workspace, world.provider("qonto"), is_matched=True)
+        for is_selected in (True, False):
+            reply = choose(way, ours.workspace, stripe, MATCHER, is_selected=is_selected, is_matched=True)
+            assert told(reply) == [("403", "FORBIDDEN", SELECTED)]
+            change = draft(row.type, {"is_selected": is_selected}, row.id)
+            assert told(call("PATCH", f"{CHOICES}/{row.id}", MATCHER, change)) == [("403", "FORBIDDEN", SELECTED)]
+        assert count(database, "workspace_providers") == 1
 
 
 class TestTwoAtOnce:

@@ -2,25 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.support.api import ANONYMOUS, Reply, call, draft, get, of_every_ledger, post
+from tests.support.api import Reply, call, draft, get, of_every_ledger, post
 from tests.support.databases import Statements
 from tests.support.world import Row, World
-from tests.writing.conftest import (
-    CHOICES,
-    ENROLMENTS,
-    GROUPS,
-    MATCHER,
-    PIPELINE,
-    Tenant,
-    identifier,
-    route_of,
-    tenant,
-)
+from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, MATCHER, PIPELINE, Tenant, identifier, route_of, tenant
 
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 AT = "2026-05-10T08:14:22.000Z"
@@ -46,28 +35,6 @@ def group_of(workspaces: list[Row]) -> Any:
     document = draft("workspace_group", {"name": "Holding"})
     document["data"]["relationships"] = {"workspaces": {"data": [identifier(workspace) for workspace in workspaces]}}
     return document
-
-
-class TestWithoutClaims:
-    def test_nothing_is_sent(self, ours: Tenant, statements: Statements) -> None:
-        requests: list[Callable[[], Reply]] = [
-            lambda: post(route_of("company"), ANONYMOUS, ours.draft()),
-            lambda: post(GROUPS, ANONYMOUS, group_of([ours.workspace])),
-            lambda: call("DELETE", f"{CHOICES}/{ours.workspace.id}"),
-            lambda: call("PATCH", f"{CHOICES}/{ours.workspace.id}", document={}),
-        ]
-        assert [sent(statements, request, 401) for request in requests] == [0, 0, 0, 0]
-
-
-class TestTheForeignTenant:
-    def test_costs_one_look(self, world: World, ours: Tenant, theirs: Tenant, statements: Statements) -> None:
-        """What is not there and what is not seen cost the same: no time tells them apart."""
-        choice = world.choose(theirs.workspace, world.provider("stripe"))
-        absent = Row("workspace_provider", 0, ours.workspace.id)
-        for row in (choice, absent):
-            url, document = f"{CHOICES}/{row.id}", draft(row.type, {"is_selected": True}, row.id)
-            assert sent(statements, partial(call, "DELETE", url, ours.caller), 404) == 1
-            assert sent(statements, partial(call, "PATCH", url, ours.caller, document), 404) == 1
 
 
 @of_every_ledger

@@ -9,23 +9,26 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from tests.support.api import ANONYMOUS, READER, Caller, Reply, call, draft, get, of_every_ledger, patch, person
+from tests.support.api import READER, Caller, Reply, call, draft, get, of_every_ledger, patch
 from tests.support.databases import Database, FreshDatabase, Statements
 from tests.support.world import Row, World
 from tests.writing.conftest import (
     CHOICES,
     COMPANIES,
     ENROLMENTS,
+    GONE,
     MATCHER,
     NOWHERE,
     PIPELINE,
     Tenant,
     count,
     identifier,
+    put,
     race,
     route_of,
     told,
     without_id,
+    wrong,
 )
 from wellspring.models import table_of
 from wellspring.resources import resource_of
@@ -68,32 +71,6 @@ def enrolment(world: World, ours: Tenant) -> Row:
     return world.enrol(group, ours.workspace)
 
 
-class TestWithoutClaims:
-    @of_every_ledger
-    def test_a_provenance_row_is_401(self, world: World, ours: Tenant, type_: str) -> None:
-        row = world.provenance(ours.records[type_], ours.connector)
-        reply = change(row, ANONYMOUS, deleted_at=AT)
-        assert (reply.status, reply.error["code"]) == (401, "UNAUTHORIZED")
-
-    def test_the_others_are_401(self, choice: Row, enrolment: Row) -> None:
-        assert [change(row, ANONYMOUS).status for row in (choice, enrolment)] == [401, 401]
-
-
-class TestTheForeignTenant:
-    def test_has_no_choice_to_change(self, world: World, ours: Tenant, theirs: Tenant, choice: Row) -> None:
-        foreign = change(choice, theirs.caller, is_selected=True)
-        absent = change(Row("workspace_provider", 0, uuid4()), theirs.caller, is_selected=True)
-        assert told(foreign) == [("404", "WORKSPACE_PROVIDER_NOT_FOUND", None)]
-        assert without_id(foreign) == without_id(absent)
-        assert get(url_of(choice), ours.caller).data["attributes"]["is_selected"] is False
-
-    def test_learns_nothing_from_a_tag(self, theirs: Tenant, choice: Row) -> None:
-        tag = get(url_of(choice), READER).headers["etag"]
-        replies = [change(choice, theirs.caller, if_match=if_match, is_selected=True) for if_match in (tag, '"x"', "*")]
-        assert {reply.status for reply in replies} == {404}
-        assert len({without_id(reply) for reply in replies}) == 1
-
-
 @of_every_ledger
 class TestAProvenanceRow:
     @pytest.fixture
@@ -105,10 +82,7 @@ class TestAProvenanceRow:
         reply = change(row, deleted_at=AT)
         assert reply.status == 200
         assert reply.headers["content-type"] == "application/vnd.api+json"
-        before["data"]["attributes"] |= {
-            "deleted_at": AT,
-            "updated_at": reply.data["attributes"]["updated_at"],
-        }
+        before["data"]["attributes"] |= {"deleted_at": AT, "updated_at": reply.data["attributes"]["updated_at"]}
         # Of what is dead, nothing is proven about its parents.
         for name, relationship in before["data"]["relationships"].items():
             if relationship["data"] is None:
@@ -127,11 +101,6 @@ class TestAProvenanceRow:
         assert (reply.status, reply.data["attributes"]["deleted_at"]) == (200, None)
         assert get(url_of(row), ours.caller).data == reply.data
 
-    def test_is_found_where_it_is_tombstoned(self, world: World, row: Row) -> None:
-        world.tombstone(row)
-        assert change(row, deleted_at=None).status == 200
-        assert get(url_of(row), READER).status == 200
-
     def test_is_not_found_through_a_parent_that_is(self, world: World, ours: Tenant, row: Row) -> None:
         world.tombstone(ours.connector)
         assert told(change(row, deleted_at=None)) == [("404", f"{row.type.upper()}_NOT_FOUND", None)]
@@ -139,9 +108,7 @@ class TestAProvenanceRow:
     def test_keeps_its_direction_and_its_parents(self, ours: Tenant, row: Row) -> None:
         pointer = f"{ATTRIBUTES}/direction"
         for direction in ("input", "output", None):
-            reply = change(row, direction=direction)
-            assert told(reply) == [("403", "IMMUTABLE_ATTRIBUTE", pointer)]
-            assert reply.error["title"] == "Immutable attribute"
+            assert told(change(row, direction=direction)) == [("403", "IMMUTABLE_ATTRIBUTE", pointer)]
         record = row.type.removesuffix("_workspace_connector")
         document = draft(
             row.type, None, row.id, **{record: ours.records[record], "workspace_connector": ours.connector}
@@ -152,33 +119,72 @@ class TestAProvenanceRow:
         ]
 
 
+# ---- what is wrong with a document ---------------------------------------------------------------------
+NO_TIMES: tuple[Any, ...] = (
+    *("", "now", "infinity", "2026-05-10", "2026-05-10T08:14:22", "2026-02-30T08:14:22Z", "2026-05-10T25:14:22Z"),
+    *("2026-05-10T08:14:22+99:99", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"),
+    *("10000-01-01T00:00:00Z", "+12026-05-10T08:14:22Z", "2026-05-10T08:14:22Z\x00", "\ud800"),
+    *("٢٠٢٦-05-10T08:14:22Z", 1778400862, True, False, [], {}),
+)
+# Before the row was made, to the millisecond; and in the future.
+OUTSIDE = (
+    *("2025-12-31T23:59:59.9999Z", "2026-01-01T00:59:59.999+01:00", "0001-01-01T00:00:00Z"),
+    *("9999-12-31T23:59:59.9999Z", "9999-12-31T23:59:59.999999999Z"),
+)
+SOMEBODY = {"data": {"type": "workspace", "id": NOWHERE}}
+NO_IDS: tuple[Any, ...] = (1, {}, [], True)
+OF_A_ROW = [
+    *wrong("400 BAD_REQUEST", "id", GONE, at="/data"),
+    *wrong("400 BAD_REQUEST", "id", *NO_IDS),
+    *wrong("409 CONFLICT", "id", NOWHERE, "", "nonsense", "\ud800", "\x00"),
+    *wrong("409 CONFLICT", "type", "people_workspace_connector", "company", ""),
+    *wrong("403 SYSTEM_ATTRIBUTE", "attributes/created_at", AT),
+    *wrong("403 SYSTEM_ATTRIBUTE", "attributes/updated_at", AT),
+    *(
+        one
+        for name in ("pk", "workspace_pk", "company_pk", "company", "is_selected")
+        for one in wrong("422 SCHEMA_VALIDATION_ERROR", f"attributes/{name}", 1)
+    ),
+    *wrong("422 SCHEMA_VALIDATION_ERROR", "relationships/workspace", SOMEBODY),
+    *wrong("422 SCHEMA_VALIDATION_ERROR", "attributes/deleted_at", *NO_TIMES, *OUTSIDE),
+]
+OF_A_CHOICE = [
+    *(
+        one
+        for name in ("created_at", "updated_at", "deleted_at")
+        for one in wrong("403 SYSTEM_ATTRIBUTE", f"attributes/{name}", AT)
+    ),
+    *(
+        one
+        for name in ("workspace", "provider")
+        for one in wrong("403 IMMUTABLE_ATTRIBUTE", f"relationships/{name}", SOMEBODY)
+    ),
+    *(
+        one
+        for name in ("is_selected", "is_matched")
+        for one in wrong("422 SCHEMA_VALIDATION_ERROR", f"attributes/{name}", None, 0, 1, "true", "false", "", [], {})
+    ),
+]
+
+
+@pytest.mark.parametrize("what", ["row", "choice"])
+def test_what_is_wrong_is_said_with_its_place_and_nothing_is_changed(
+    ours: Tenant, row: Row, choice: Row, what: str
+) -> None:
+    of, caller, lines = (row, PIPELINE, OF_A_ROW) if what == "row" else (choice, ours.caller, OF_A_CHOICE)
+    before = get(url_of(of), READER)
+    for path, value, code, pointer in lines:
+        document = draft(of.type, {"deleted_at": AT} if "attributes" not in path and of is row else {}, of.id)
+        document["data"]["relationships"] = {}
+        reply = patch(url_of(of), caller, put(document, path, value))
+        assert (path, value, told(reply)) == (path, value, [(*code.split(), pointer)])
+        if value in OUTSIDE:
+            assert reply.error["detail"] == "The value must be a time from created_at until now, or null."
+    after = get(url_of(of), READER)
+    assert (after.document, after.headers["etag"]) == (before.document, before.headers["etag"])
+
+
 class TestAField:
-    @pytest.mark.parametrize("name", ["created_at", "updated_at"])
-    def test_of_the_systems_is_403(self, row: Row, name: str) -> None:
-        said: dict[str, Any] = {name: AT}
-        assert told(change(row, **said)) == [("403", "SYSTEM_ATTRIBUTE", f"{ATTRIBUTES}/{name}")]
-
-    @pytest.mark.parametrize("name", ["created_at", "updated_at", "deleted_at"])
-    def test_of_a_choice_is_the_systems_too(self, ours: Tenant, choice: Row, name: str) -> None:
-        said: dict[str, Any] = {name: AT}
-        reply = change(choice, ours.caller, **said)
-        assert told(reply) == [("403", "SYSTEM_ATTRIBUTE", f"{ATTRIBUTES}/{name}")]
-
-    @pytest.mark.parametrize("name", ["workspace", "provider"])
-    def test_of_a_choices_relationships_is_immutable(self, ours: Tenant, choice: Row, name: str) -> None:
-        document = draft(choice.type, None, choice.id, **{name: ours.workspace})
-        reply = patch(url_of(choice), ours.caller, document)
-        assert told(reply) == [("403", "IMMUTABLE_ATTRIBUTE", f"/data/relationships/{name}")]
-
-    @pytest.mark.parametrize("name", ["pk", "workspace_pk", "company_pk", "company", "is_selected"])
-    def test_that_is_none_does_not_validate(self, row: Row, name: str) -> None:
-        said: dict[str, Any] = {name: 1}
-        assert told(change(row, **said)) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/{name}")]
-
-    def test_that_is_no_relationship_does_not_validate(self, ours: Tenant, row: Row) -> None:
-        reply = patch(url_of(row), PIPELINE, draft(row.type, None, row.id, workspace=ours.workspace))
-        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data/relationships/workspace")]
-
     def test_that_is_refused_keeps_the_others_from_being_changed(self, row: Row) -> None:
         reply = change(row, deleted_at=AT, direction="output", nonsense=1, created_at=AT)
         assert (reply.status, reply.codes) == (
@@ -233,56 +239,6 @@ class TestATime:
         first, second = change(row, deleted_at=said), change(row, deleted_at=said)
         assert second.document == first.document
         assert second.headers["etag"] == first.headers["etag"]
-
-    @pytest.mark.parametrize(
-        "said",
-        [
-            "",
-            "now",
-            "infinity",
-            "2026-05-10",
-            "2026-05-10T08:14:22",
-            "2026-02-30T08:14:22Z",
-            "2026-05-10T25:14:22Z",
-            "2026-05-10T08:14:22+99:99",
-            "0000-01-01T00:00:00Z",
-            "0001-01-01T00:00:00+00:01",
-            "9999-12-31T23:59:59-00:01",
-            "10000-01-01T00:00:00Z",
-            "+12026-05-10T08:14:22Z",
-            "2026-05-10T08:14:22Z\x00",
-            "\ud800",
-            "٢٠٢٦-05-10T08:14:22Z",
-            1778400862,
-            True,
-            False,
-            [],
-            {},
-        ],
-        ids=ascii,
-    )
-    def test_of_no_such_form_does_not_validate(self, row: Row, said: object) -> None:
-        assert told(change(row, deleted_at=said)) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/deleted_at")]
-        assert get(url_of(row), READER).status == 200
-
-    @pytest.mark.parametrize(
-        "said",
-        [
-            # Cut to milliseconds it is no less before the row was made.
-            "2025-12-31T23:59:59.9999Z",
-            "2026-01-01T00:59:59.999+01:00",
-            "0001-01-01T00:00:00Z",
-            "9999-12-31T23:59:59.9999Z",
-            "9999-12-31T23:59:59.999999999Z",
-        ],
-    )
-    def test_before_the_row_was_made_or_in_the_future_does_not_validate(self, row: Row, said: str) -> None:
-        before = get(url_of(row), READER)
-        reply = change(row, deleted_at=said)
-        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/deleted_at")]
-        assert reply.error["detail"] == "The value must be a time from created_at until now, or null."
-        after = get(url_of(row), READER)
-        assert (after.document, after.headers["etag"]) == (before.document, before.headers["etag"])
 
     def test_moves_within_the_life_of_a_row_that_has_ended(self, row: Row) -> None:
         assert [change(row, deleted_at=said).status for said in (AT, LATER, AT)] == [200] * 3
@@ -339,29 +295,9 @@ class TestTheTimeOfTheUpdate:
 
 
 class TestTheIdentity:
-    def test_is_required(self, row: Row) -> None:
-        reply = patch(url_of(row), PIPELINE, draft(row.type, {"deleted_at": AT}))
-        assert told(reply) == [("400", "BAD_REQUEST", "/data")]
-
-    @pytest.mark.parametrize("id_", [1, {}, [], True])
-    def test_is_a_string(self, row: Row, id_: object) -> None:
-        reply = patch(url_of(row), PIPELINE, {"data": {"type": row.type, "id": id_}})
-        assert told(reply) == [("400", "BAD_REQUEST", "/data/id")]
-
-    @pytest.mark.parametrize("id_", [NOWHERE, "", "nonsense", "\ud800", "\x00"])
-    def test_is_that_of_the_path(self, row: Row, id_: str) -> None:
-        reply = patch(url_of(row), PIPELINE, {"data": {"type": row.type, "id": id_, "attributes": {"deleted_at": AT}}})
-        assert told(reply) == [("409", "CONFLICT", "/data/id")]
-        assert get(url_of(row), READER).status == 200
-
     def test_may_be_in_capitals(self, row: Row) -> None:
         document = draft(row.type, {"deleted_at": AT}, str(row.id).upper())
         assert patch(url_of(row), PIPELINE, document).status == 200
-
-    @pytest.mark.parametrize("type_", ["people_workspace_connector", "company", ""])
-    def test_of_another_type_is_a_conflict(self, row: Row, type_: str) -> None:
-        reply = patch(url_of(row), PIPELINE, draft(type_, {"deleted_at": AT}, row.id))
-        assert told(reply) == [("409", "CONFLICT", "/data/type")]
 
     def test_of_a_row_of_another_type_is_not_found(self, row: Row) -> None:
         url = f"{route_of('people')}/{row.id}"
@@ -455,12 +391,7 @@ class TestAChoice:
         ],
     )
     def test_is_what_is_said(
-        self,
-        world: World,
-        ours: Tenant,
-        was: tuple[bool, bool],
-        said: dict[str, Any],
-        becomes: tuple[bool, bool],
+        self, world: World, ours: Tenant, was: tuple[bool, bool], said: dict[str, Any], becomes: tuple[bool, bool]
     ) -> None:
         choice = world.choose(ours.workspace, world.provider("stripe"), is_selected=was[0], is_matched=was[1])
         reply = change(choice, ours.caller, **said)
@@ -487,42 +418,6 @@ class TestAChoice:
         assert told(reply) == [("409", "CONFLICT", f"{ATTRIBUTES}/is_matched")]
         assert get(url_of(choice), ours.caller).document == before
 
-    @pytest.mark.parametrize("name", ["is_selected", "is_matched"])
-    @pytest.mark.parametrize("value", [None, 0, 1, "true", "false", "", [], {}])
-    def test_is_true_or_false(self, ours: Tenant, choice: Row, name: str, value: object) -> None:
-        said: dict[str, Any] = {name: value}
-        reply = change(choice, ours.caller, **said)
-        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/{name}")]
-
-    def test_that_was_removed_is_not_found(self, world: World, ours: Tenant, choice: Row) -> None:
-        world.tombstone(choice)
-        assert change(choice, ours.caller, is_selected=True).error["code"] == "WORKSPACE_PROVIDER_NOT_FOUND"
-
-    def test_of_a_provider_that_is_gone_is_gone_with_it(self, world: World, ours: Tenant) -> None:
-        provider = world.provider("gone")
-        choice = world.choose(ours.workspace, provider)
-        world.tombstone(provider)
-        assert change(choice, ours.caller, is_selected=True).status == 404
-
-
-class TestTheMatcher:
-    @pytest.mark.parametrize("is_matched", [True, False])
-    def test_says_what_is_matched(self, choice: Row, is_matched: bool) -> None:  # noqa: FBT001  (a parameter)
-        reply = change(choice, MATCHER, is_matched=is_matched)
-        assert (reply.status, reply.data["attributes"]["is_matched"]) == (200, is_matched)
-
-    @pytest.mark.parametrize("is_selected", [True, False])
-    def test_does_not_say_what_is_selected(self, ours: Tenant, choice: Row, is_selected: bool) -> None:  # noqa: FBT001  (a parameter)
-        more: list[dict[str, Any]] = [{}, {"is_matched": True}]
-        for said in more:
-            reply = change(choice, MATCHER, is_selected=is_selected, **said)
-            assert told(reply) == [("403", "FORBIDDEN", f"{ATTRIBUTES}/is_selected")]
-        assert get(url_of(choice), ours.caller).data["attributes"]["is_selected"] is False
-
-    def test_does_not_unmatch_what_people_selected(self, world: World, ours: Tenant) -> None:
-        choice = world.choose(ours.workspace, world.provider("stripe"), is_selected=True, is_matched=True)
-        assert told(change(choice, MATCHER, is_matched=False)) == [("409", "CONFLICT", f"{ATTRIBUTES}/is_matched")]
-
 
 class TestIfMatch:
     """RFC 9110, section 13.1.1: a strong comparison, or any state at all."""
@@ -531,45 +426,11 @@ class TestIfMatch:
     def tag(self, row: Row) -> str:
         return get(url_of(row), READER).headers["etag"]
 
-    def test_with_the_tag_of_now_lets_it_through(self, row: Row, tag: str) -> None:
-        assert change(row, if_match=tag, deleted_at=AT).status == 200
-
-    def test_with_the_tag_of_before_is_412(self, row: Row, tag: str) -> None:
-        now = change(row, deleted_at=AT)
-        reply = change(row, if_match=tag, deleted_at=None)
-        assert reply.status == 412
-        assert (reply.error["code"], reply.error["title"]) == ("PRECONDITION_FAILED", "Precondition failed")
-        assert reply.error["source"] == {"header": "If-Match"}
-        assert now.headers["etag"] != tag
-        assert change(row, if_match=now.headers["etag"], deleted_at=None).status == 200
-
-    def test_with_the_tag_of_the_creation_lets_it_through(self, ours: Tenant) -> None:
-        made = call("POST", COMPANIES, PIPELINE, ours.draft())
-        document = draft(made.data["type"], {"deleted_at": made.data["attributes"]["created_at"]}, made.data["id"])
-        reply = call("PATCH", made.headers["location"], PIPELINE, document, headers={"if-match": made.headers["etag"]})
-        assert reply.status == 200
-
-    @pytest.mark.parametrize(
-        "query", ["?include=company", "?include=workspace_connector.connector", "?fields[company]=name", "?include="]
-    )
-    def test_with_the_tag_of_another_view_lets_it_through(self, row: Row, tag: str, query: str) -> None:
-        seen = get(url_of(row) + query, READER).headers["etag"]
-        assert seen != tag
-        assert change(row, if_match=seen, deleted_at=AT).status == 200
-        assert change(row, if_match=seen, deleted_at=None).status == 412
-
     def test_compares_the_row_and_not_what_is_included_with_it(self, world: World, row: Row) -> None:
         seen = get(f"{url_of(row)}?include=company", READER).headers["etag"]
         world.database.owner.exec_driver_sql("UPDATE core_api.companies SET name = 'Renamed'")
         assert get(f"{url_of(row)}?include=company", READER).headers["etag"] != seen
         assert change(row, if_match=seen, deleted_at=AT).status == 200
-
-    @pytest.mark.parametrize("any_state", ["*", " * "])
-    def test_with_a_star_lets_any_state_through(self, row: Row, any_state: str) -> None:
-        assert change(row, if_match=any_state, deleted_at=AT).status == 200
-
-    def test_with_a_weak_tag_never_matches(self, row: Row, tag: str) -> None:
-        assert change(row, if_match=f"W/{tag}", deleted_at=AT).status == 412
 
     def test_with_several_tags_needs_one(self, row: Row, tag: str) -> None:
         for if_match in (f'"a", W/"b", {tag}', f"{tag},{tag}", f'"x",,{tag}', f'"a,b",{tag} '):
@@ -577,30 +438,9 @@ class TestIfMatch:
         for if_match in ('"a", "b"', f'"a", W/{tag}', f'"{tag.strip(chr(34))}x"'):
             assert change(row, if_match=if_match).status == 412
 
-    @pytest.mark.parametrize("if_match", ["x", '"', '"a" "b"', "", "W/", 'w/"a"', "*, *", '*, "a"', "'a'", '"a\x00"'])
-    def test_of_no_such_form_is_400(self, row: Row, if_match: str) -> None:
-        reply = change(row, if_match=if_match or " ", deleted_at=AT)
-        assert reply.status == 400
-        assert (reply.error["code"], reply.error["source"]) == ("BAD_REQUEST", {"header": "If-Match"})
-        assert get(url_of(row), READER).status == 200
-
-    def test_comes_after_the_role(self, world: World, ours: Tenant, choice: Row) -> None:
-        guest = world.people(world.workspace())
-        world.member(guest, ours.workspace, "guest")
-        assert change(choice, person(guest), if_match='"stale"', is_selected=True).status == 403
-
     def test_comes_before_what_the_change_would_be(self, world: World, ours: Tenant) -> None:
         choice = world.choose(ours.workspace, world.provider("stripe"), is_selected=True, is_matched=True)
         assert change(choice, ours.caller, if_match='"stale"', is_matched=False).status == 412
-
-    def test_of_no_row_is_404(self, database: Database) -> None:
-        absent = Row("company_workspace_connector", 0, uuid4())
-        assert [change(absent, if_match=tag, deleted_at=AT).status for tag in ("*", '"x"')] == [404, 404]
-
-    def test_guards_a_choice_as_well(self, ours: Tenant, choice: Row) -> None:
-        tag = get(url_of(choice), ours.caller).headers["etag"]
-        assert change(choice, ours.caller, if_match=tag, is_selected=True).status == 200
-        assert change(choice, ours.caller, if_match=tag, is_selected=False).status == 412
 
     @pytest.mark.parametrize("query", ["", "?include=provider", "?fields[workspace_provider]=is_selected"])
     def test_takes_the_tag_that_the_change_answers_with(self, ours: Tenant, choice: Row, query: str) -> None:
@@ -645,10 +485,7 @@ class TestTwoAtOnce:
 
     def test_without_a_tag_take_turns(self, fresh_database: FreshDatabase, row: Row) -> None:
         replies = race(
-            fresh_database,
-            self.hold(row),
-            lambda: change(row, deleted_at=AT),
-            lambda: change(row, deleted_at=LATER),
+            fresh_database, self.hold(row), lambda: change(row, deleted_at=AT), lambda: change(row, deleted_at=LATER)
         )
         assert [reply.status for reply in replies] == [200, 200]
         assert count(fresh_database, "company_workspace_connectors") == 1

@@ -28,6 +28,10 @@ UNITS: Mapping[str, MetricUnit] = {
     "FeedWorkspaceChanged": MetricUnit.Count,
     "FeedReturned": MetricUnit.Count,
     "FeedOldestEventAge": MetricUnit.Seconds,
+    "EventsPublished": MetricUnit.Count,
+    "EventsRefused": MetricUnit.Count,
+    "EventsDropped": MetricUnit.Count,
+    "OldestUnpublishedEventAge": MetricUnit.Seconds,
 }
 
 

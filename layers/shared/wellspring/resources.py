@@ -617,8 +617,8 @@ WORKSPACE_CONNECTOR = Resource(
             "expected_by",
             "instant",
             computed="shown",
-            description="When it is late: its last sync and twice the median of its last 20 gaps, at least a day, and "
-            "a tenth more than nine of ten of them; null before four syncs.",
+            description="When it is late: its last sync and twice the median of its last 20 gaps, at least a day; a "
+            "tenth more than nine of ten of five or more, where it has weekends; null before four syncs.",
         ),
         Attribute(
             "complete_through",
@@ -855,7 +855,8 @@ SYNC_MESSAGE = Resource(
             "counts",
             "counts",
             required=True,
-            description="How many records of each type it named, made, linked and ended; and providers, matched.",
+            description="How many records of each type it named, made, linked and ended; and providers, matched. "
+            "Of a revert `linked` are those that came back.",
         ),
         Attribute(
             "body",
@@ -983,7 +984,7 @@ SYNC_RUN = Resource(
     includes=("workspace_connector", "workspace"),
     policy="run",
     operations=READ,
-    times=("started_at",),
+    times=("started_at", "occurred_at", "completed_at"),
 )
 
 WORKSPACE_GROUP_MEMBERSHIP = Resource(

@@ -92,6 +92,11 @@ def has_reader() -> bool:
     return bool(os.environ.get("DB_READ_HOST"))
 
 
+def event_bus() -> str:
+    """Return the bus that events go out to; empty where none do, and nothing is written of them."""
+    return os.environ.get("EVENT_BUS", "")
+
+
 # More than half of the records are never ended unasked (contract, section 5).
 MOST_PERCENT = 50
 

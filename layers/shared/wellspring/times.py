@@ -39,8 +39,10 @@ def of_postgres(text: str) -> datetime:
     Raises:
         ValueError: it is no time.
     """
-    if _BEFORE.fullmatch(text):
-        return EARLIEST
-    if _AFTER.fullmatch(text):
-        return LATEST
+    # Most have a year of four digits, which is seen at once.
+    if text[4:5] != "-" or text.endswith("BC"):
+        if _BEFORE.fullmatch(text):
+            return EARLIEST
+        if _AFTER.fullmatch(text):
+            return LATEST
     return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,5 +1,5 @@
 -- GET /v1/account-workspace-connectors, for a person.
--- 5,782 bytes as it is sent.
+-- 5,878 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -63,7 +63,11 @@ likely AS (
     newest_at,
     newest_pk,
     row_number() OVER (ORDER BY newest_at DESC, newest_pk DESC) AS turn
-  FROM driver
+  FROM (
+    SELECT *
+    FROM driver
+    WHERE CASE WHEN pk IN (SELECT connector_pk FROM newest) THEN true END
+  ) AS driver
   JOIN newest ON newest.connector_pk = driver.pk
 ),
 -- The first row of each of these that the page can hold, a page's worth of them.

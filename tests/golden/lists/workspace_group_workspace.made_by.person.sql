@@ -134,9 +134,9 @@ SELECT pk,
 FROM shown
 WHERE (
   SELECT wellspring.leave_ids('workspace_group_workspace__workspace_group', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NULL))
+    AND wellspring.leave_ids('workspace_group_workspace__workspace_group__ended', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NOT NULL))
     AND wellspring.leave_ids('workspace_group_workspace__workspace', array_agg(workspace_id))
     AND wellspring.leave_ids('workspace_group_workspace__created_by', array_agg(created_by_id))
-    AND wellspring.leave_ids('workspace_group_workspace__workspace_group__ended', array_agg(workspace_group_id) FILTER (WHERE deleted_at IS NOT NULL))
   FROM shown
 )
 ORDER BY shown.created_at DESC, pk DESC

@@ -31,38 +31,33 @@ export function useNames(workspaceId) {
 }
 
 /**
- * What is the matter with a connector, in words, by the reasons of its health that the API gives: `attention`, what somebody
- * must do something about; `isLate`; `isOff`, whether it was disconnected; `reconnect`, how its consent stands, where that matters.
+ * What is the matter with a connector, in words, by the reasons of its health that the API gives: `error`, a status that fails;
+ * `waiting`, how much is parked, where that fails; `reconnect`, how its consent stands, where that matters; `attention`, all
+ * three; `isLate`; `isOff`, whether it was disconnected: then nothing else is the matter; `isNew`.
  */
 export function conditionOf({ status, health_reasons: reasons = [], parked_messages: parked }) {
   const at = new Map(reasons.map((reason) => [reason.code, reason.at]));
-  const attention = [];
-  if (at.has("failing") && status !== "active") attention.push(status);
-  if (at.has("failing") && parked) attention.push(`${number(parked)} parked`);
+  if (at.has("disconnected")) return { attention: [], isLate: false, isOff: true };
+  const error = at.has("failing") && status !== "active" && status;
+  const waiting = at.has("failing") && parked;
   const ended = at.get("consent_expired");
   const ends = at.get("consent_expires");
   const reconnect = ended ? `its consent ended ${ago(ended)}` : ends ? `its consent ends ${ahead(ends)}` : "";
-  if (reconnect) attention.push(`reconnect: ${reconnect}`);
-  return { attention, reconnect, isLate: at.has("late"), isOff: at.has("disconnected"), isNew: at.has("new") };
+  const attention = [error, waiting && `${number(waiting)} parked`, reconnect && `reconnect: ${reconnect}`].filter(Boolean);
+  return { attention, error, waiting, reconnect, isLate: at.has("late"), isOff: false, isNew: at.has("new") };
 }
 
-/**
- * What a person must do about a connector, by its health's reasons: [{place, words, why, href}], where the lower place comes
- * first. Nothing of one that is disconnected.
- */
-export function tasksOf({ id, attributes, connector, reason }, workspaceId) {
-  const { status, health_reasons: reasons = [], parked_messages: parked } = attributes;
-  const at = new Map(reasons.map((one) => [one.code, one.at]));
-  if (at.has("disconnected")) return [];
+/** What a person must do about a connector, of `conditionOf`: [{place, words, why, href}], where the lower place comes first. */
+function tasksOf({ id, attributes, connector, reason, error, waiting, reconnect, isLate }, workspaceId) {
+  const codes = new Map(attributes.health_reasons?.map((one) => [one.code, one.at]));
   const name = nameOf(connector);
   const page = fragment(workspaceId, "connectors", [id]);
-  const reconnect = conditionOf(attributes).reconnect;
   return [
-    reconnect && { place: at.has("consent_expired") ? 0 : 1, words: `Reconnect ${name}`, why: reconnect, href: page },
-    at.has("failing") && status !== "active" && { place: 2, words: `Look at ${name}`, why: `its status is “${status}”`, href: page },
-    at.has("failing") && parked && { place: 2, words: `Look at what ${name} could not bring`, why: `${plural(parked, "message is", "messages are")} parked${reason ? `. ${says(reason).slice(0, -1)}` : ""}`,
+    reconnect && { place: codes.has("consent_expired") ? 0 : 1, words: `Reconnect ${name}`, why: reconnect, href: page },
+    error && { place: 2, words: `Look at ${name}`, why: `its status is “${error}”`, href: page },
+    waiting && { place: 2, words: `Look at what ${name} could not bring`, why: `${plural(waiting, "message is", "messages are")} parked${reason ? `. ${says(reason).slice(0, -1)}` : ""}`,
       href: fragment(workspaceId, "failures", [], { connector: id }) },
-    at.has("late") && { place: 3, words: `Find out why ${name} does not sync`, why: `it was expected ${ago(at.get("late"))}`, href: page },
+    isLate && { place: 3, words: `Find out why ${name} does not sync`, why: `it was expected ${ago(codes.get("late"))}`, href: page },
   ].filter(Boolean);
 }
 

@@ -88,10 +88,10 @@ function named(rows) {
 
 function summed(workspace, connectors) {
   const all = connectors.map((row) => row.attributes);
-  const sum = (name) => all.reduce((so, one) => so + (one[name] ?? 0), 0);
-  const parked = sum("parked_messages");
+  const sum = (name, of = all) => of.reduce((so, one) => so + (one[name] || 0), 0);
   const states = all.map(conditionOf);
-  const others = Map.groupBy(all.filter((one, index) => one.status !== "active" && !states[index].isOff), (one) => one.status);
+  const waiting = sum("waiting", states);
+  const errors = Map.groupBy(states.filter((one) => one.error), (one) => one.error);
   const reconnect = states.filter((one) => one.reconnect).length;
   const synced = all.map((one) => one.last_synced_at).filter(Boolean).sort().at(-1);
   return {
@@ -99,14 +99,14 @@ function summed(workspace, connectors) {
     name: workspace.attributes.name,
     count: all.length,
     live: sum("live_rows"),
-    parked,
+    parked: sum("parked_messages"),
     synced,
     late: states.filter((one) => one.isLate).length,
     off: states.filter((one) => one.isOff).length,
     attention: [
-      parked && `${plural(parked, "message")} parked`,
+      waiting && `${plural(waiting, "message")} parked`,
       reconnect && `${plural(reconnect, "connector")} to reconnect`,
-      ...[...others].map(([status, those]) => `${plural(those.length, "connector")} ${status}`),
+      ...[...errors].map(([status, those]) => `${plural(those.length, "connector")} ${status}`),
     ].filter(Boolean),
   };
 }

@@ -12,14 +12,12 @@ from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
+from wellspring.access.many_workspaces import AMONG_FEW, FEW_OF_THEM, SOME_DIRECT, SOME_OF_GROUPS
 from wellspring.access.principal import Person, Principal
 
 CALLER, CLAIMED = "caller_id", "claimed_workspaces"
 ID = PG_UUID(as_uuid=True)
 IDS = ARRAY(ID)
-# What a caller of so few workspaces sees is compared as an array. Of more each row's workspace is looked up: what a row
-# costs must not grow with what else its reader sees (docs/adr/0042).
-FEW = 16
 
 # ---- the queries that a statement begins with -------------------------------------------------------------
 # Who is calling, while they are there. One that only a sync made has no source: it is a contact, and nobody's identity
@@ -57,30 +55,11 @@ SELECT workspace.pk
   JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
  WHERE workspace.deleted_at IS NULL
 """
-# As many as show whether they are few, in the order of an index, so that no more than these are read.
-SOME_DIRECT = f"({{direct}} ORDER BY pk LIMIT {FEW + 1})"
-SOME_OF_GROUPS = f"""
-(SELECT of_group.pk
-   FROM visible_groups
-  CROSS JOIN LATERAL (
-    SELECT enrolment.workspace_pk AS pk
-      FROM core_api.workspace_group_workspaces AS enrolment
-     WHERE enrolment.deleted_at IS NULL AND enrolment.workspace_group_pk = visible_groups.pk
-     ORDER BY enrolment.workspace_pk
-     LIMIT {FEW + 1}) AS of_group
-  LIMIT {FEW + 1})
-"""
-# One row: the array of the workspaces that the caller sees, or null where they are not few.
-FEW_OF_THEM = f"""
-SELECT CASE WHEN (SELECT count(*) FROM opened) <= {FEW}
-            THEN ARRAY(SELECT opened.pk FROM opened WHERE {{is_live}}) END AS workspaces
-"""
 
 # ---- the conditions ---------------------------------------------------------------------------------------
 # That a person sees the live workspace of a key: among the few, or looked up by each of the two ways (OFFSET 0:
 # beginning with the workspace, it would tell one that is there from one that is not). It takes the same time of a
 # workspace that is there and of one that is not (a key of 0), where they are not seen.
-SEES = "coalesce({pk} = ANY ((SELECT workspaces FROM few)::bigint[]), {looked_up})"
 LOOKED_UP = "(SELECT way.pk FROM ({way} OFFSET 0) AS way WHERE {is_live} LIMIT 1) IS NOT NULL"
 # A range: else all members of the workspace might be read, and tell how many there are.
 DIRECT_OF = "{direct} AND membership.workspace_pk BETWEEN {pk} AND {pk}"
@@ -107,23 +86,21 @@ class Visibility:
     """
 
     def __init__(self, *, person: bool, claimed: bool = False, direct: bool = False) -> None:
-        self._person = person
-        self._claimed = claimed
-        self._direct = direct
+        self._person, self._claimed, self._direct = person, claimed, direct
         self._read: set[str] = set()
 
     @property
     def queries(self) -> dict[str, str]:
         """The queries, by name, that the conditions asked for so far read from, each from those before it."""
-        direct, of_groups = DIRECT, ENROLLED.format(groups="visible_groups", group="visible_groups.pk")
-        some, is_live = SOME_DIRECT.format(direct=direct), IS_LIVE.format(pk="opened.pk")
+        of_groups = ENROLLED.format(groups="visible_groups", group="visible_groups.pk")
+        some = SOME_DIRECT.format(direct=DIRECT)
         known = {
             "caller": WHO,
             "visible_groups": GROUPS,
             "own_groups": OWN_GROUPS,
-            "visible": ALL.format(ways=direct if self._direct else f"{direct} UNION {of_groups}"),
+            "visible": ALL.format(ways=DIRECT if self._direct else f"{DIRECT} UNION {of_groups}"),
             "opened": some if self._direct else f"{some} UNION ALL {SOME_OF_GROUPS}",
-            "few": FEW_OF_THEM.format(is_live=is_live),
+            "few": FEW_OF_THEM.format(is_live=IS_LIVE.format(pk="opened.pk")),
         }
         return {name: query for name, query in known.items() if name in self._read}
 
@@ -143,7 +120,7 @@ class Visibility:
             ways.append(ENROLLED_OF.format(enrolled=enrolled, pk=pk))
         is_live = IS_LIVE.format(pk="way.pk")
         looked_up = " OR ".join(LOOKED_UP.format(way=way, is_live=is_live) for way in ways)
-        return SEES.format(pk=pk, looked_up=looked_up)
+        return AMONG_FEW.format(pk=pk, looked_up=looked_up)
 
     def workspace(self, pk: str, *, leads: bool = False) -> str:
         """Return the condition that the caller sees the workspace that `pk` points to.
@@ -198,8 +175,7 @@ OFFSET 0
 def asked_about(table: Table, ids: str, *columns: str) -> str:
     """Return the query of the rows of `table` that have the ids of an array, with these columns (`ASKED_ABOUT`)."""
     keys = (f"coalesce(row.{name}, 0) AS {name}" for name in ("pk", "workspace_pk") if name in table.c)
-    shown = ", ".join((*keys, *(f"row.{name}" for name in columns)))
-    return ASKED_ABOUT.format(columns=shown, ids=ids, table=table)
+    return ASKED_ABOUT.format(columns=", ".join((*keys, *(f"row.{name}" for name in columns))), ids=ids, table=table)
 
 
 def workspace_of(parent: str, table: Table) -> str:

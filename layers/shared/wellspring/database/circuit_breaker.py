@@ -27,10 +27,7 @@ class CircuitBreaker:
         self._open_until = 0.0
 
     def raise_if_open(self) -> None:
-        """Raise `DatabaseAway` while it is open.
-
-        For whoever answers to somebody who waits; the queue's consumer has time, and tries.
-        """
+        """Raise `DatabaseAway` while it is open: for somebody who waits; the queue's consumer has time, and tries."""
         if self.is_open:
             raise DatabaseAway(NOT_NOW)
 

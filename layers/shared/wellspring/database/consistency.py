@@ -3,11 +3,13 @@
 A token is a transaction id: of those before it none is under way any more for whoever sees what its holder has seen.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
 from sqlalchemy import Connection, text
+
+from wellspring.database.deadline import during
 
 # "All transaction IDs less than xmin are either committed and visible, or rolled back and dead" (PostgreSQL manual,
 # table "Snapshot Components"). The snapshot is that of all statements of the read, which this goes ahead of. Not
@@ -33,14 +35,9 @@ class Noted:
 _noted: ContextVar[Noted | None] = ContextVar("noted", default=None)
 
 
-@contextmanager
-def at_reader() -> Iterator[None]:
+def at_reader() -> AbstractContextManager[bool]:
     """Have the transactions that begin meanwhile connect to the reader."""
-    token = _at_reader.set(True)
-    try:
-        yield
-    finally:
-        _at_reader.reset(token)
+    return during(_at_reader, True)  # noqa: FBT003  the value
 
 
 def is_at_reader() -> bool:
@@ -48,15 +45,9 @@ def is_at_reader() -> bool:
     return _at_reader.get()
 
 
-@contextmanager
-def noting() -> Iterator[Noted]:
+def noting() -> AbstractContextManager[Noted]:
     """Have each transaction meanwhile that may write leave its token: one round trip before its commit."""
-    noted = Noted()
-    token = _noted.set(noted)
-    try:
-        yield noted
-    finally:
-        _noted.reset(token)
+    return during(_noted, Noted())
 
 
 def noted[Result](work: Callable[[Connection], Result]) -> Callable[[Connection], Result]:

@@ -6,8 +6,9 @@ SQLAlchemy's pool, which hands nothing on.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from typing import Any
 
 # Less than this is not enough for a transaction.
 LEAST_SECONDS = 1.0
@@ -34,16 +35,18 @@ _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
-def within(deadline: Deadline | None) -> Iterator[None]:
-    """Have all that waits for the database meanwhile wait no longer than until `deadline`; None changes nothing."""
-    if deadline is None:
-        yield
-        return
-    token = _current.set(deadline)
+def during[Value](variable: ContextVar[Any], value: Value) -> Iterator[Value]:
+    """Give a context variable a value meanwhile."""
+    token = variable.set(value)
     try:
-        yield
+        yield value
     finally:
-        _current.reset(token)
+        variable.reset(token)
+
+
+def within(deadline: Deadline | None) -> AbstractContextManager[object]:
+    """Have all that waits for the database meanwhile wait no longer than until `deadline`; None changes nothing."""
+    return nullcontext() if deadline is None else during(_current, deadline)
 
 
 def seconds_left() -> float | None:

@@ -27,7 +27,7 @@ RECYCLE_SECONDS = 20 * 60
 # For all of it: the name, TCP, TLS and the sign-in.
 CONNECT_SECONDS = 5.0
 TIMESTAMPTZ = 1184
-# Whether statements are sent as calls of the functions that the database has of them; tests turn it off.
+# Tests turn it off.
 USES_PLAN_CACHE = True
 # RDS Proxy has its certificates of AWS Certificate Manager, whose roots these are (RDS user guide, "Using TLS/SSL with
 # RDS Proxy"). A server without the proxy has one of an authority of RDS's own: DB_CA_FILE.
@@ -64,10 +64,9 @@ def tls(config: Settings) -> ssl.SSLContext | None:
 
 
 def connect(config: Settings, plan_cache: PlanCache | None = None, certified: str = "") -> PipelinedConnection:
-    """Open one connection, within `CONNECT_SECONDS` and what the deadline leaves.
+    """Open one connection, within `CONNECT_SECONDS` and what the deadline leaves; raises pg8000's errors.
 
-    `certified` is the name that the server's certificate is for, where it is not `config.db_host`. Raises pg8000's
-    `InterfaceError` or `DatabaseError`.
+    `certified` is the name that the server's certificate is for, where it is not `config.db_host`.
     """
     left = seconds_left()
     with within(Deadline(CONNECT_SECONDS if left is None else min(CONNECT_SECONDS, left))):
@@ -103,13 +102,12 @@ def connect_as_owner(config: Settings) -> PipelinedConnection:
     Postgres 16 whoever makes a role is a member of it, so the owner becomes one through the roles of the functions
     (docs/adr/0016). Where `config` does not say `secret`, there is one way. Raises as `connect` does.
     """
-    if config.db_auth != "secret":
-        return connect(config)
-    try:
-        return connect(replace(config, db_auth="iam"))
-    except pg8000.DatabaseError as error:
-        if not has_state(error, REFUSED):
-            raise
+    if config.db_auth == "secret":
+        try:
+            return connect(replace(config, db_auth="iam"))
+        except pg8000.DatabaseError as error:
+            if not has_state(error, REFUSED):
+                raise
     return connect(config)
 
 
@@ -121,8 +119,7 @@ def _mark_gone(context: ExceptionContext) -> None:
 def make_engine(config: Settings, *, certified: str = "", **options: Any) -> Engine:
     """Return an engine for `config`. It does not connect until it is used; `certified` is `connect`'s.
 
-    Never AUTOCOMMIT: behind a transaction pooler pg8000's statements would go to several server connections,
-    and replies could reach another client (docs/adr/0003).
+    Never AUTOCOMMIT: behind a transaction pooler replies could reach another client (docs/adr/0003).
     """
     plan_cache = PlanCache() if USES_PLAN_CACHE else None
     engine = create_engine(

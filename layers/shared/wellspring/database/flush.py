@@ -36,12 +36,12 @@ def value_row(result: Result) -> ValueRow | None:
     return None if found is None else ValueRow(found)
 
 
+_compiled = lru_cache(maxsize=STATEMENTS_KEPT)(Compiled.of)
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a flush, and its values: once, no list of them.
-
-    It is whatever `Connection.execute` takes, or compiled; its text holds one statement, whatever the values.
-    """
+    """One statement of a flush, as `Connection.execute` takes it or compiled, and its values: once, no list of them."""
 
     statement: Executable | Compiled
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -56,11 +56,6 @@ class Statement:
         """Return what SQLAlchemy gives the driver when it runs it."""
         compiled = self.statement if isinstance(self.statement, Compiled) else _compiled(self.statement)
         return WireStatement(compiled.text, compiled.values(self.parameters))
-
-
-@lru_cache(maxsize=STATEMENTS_KEPT)
-def _compiled(statement: Executable) -> Compiled:
-    return Compiled.of(statement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +91,7 @@ class Flush:
 
     def send(self, *, is_last: bool = False) -> None:
         """Send them as `execute_pipelined` does."""
-        statements = [query.statement for query, _ in self._asked]
-        results = execute_pipelined(self._transaction, statements, is_last=is_last)
+        results = execute_pipelined(self._transaction, [query.statement for query, _ in self._asked], is_last=is_last)
         for (query, pending), result in zip(self._asked, results, strict=True):
             pending.value = query.read(result)
 
@@ -107,8 +101,8 @@ def execute_pipelined(
 ) -> list[Result]:
     """Run statements one after the other, sent in one flush; return the result of each.
 
-    A statement sees what the ones before it have written, and none can take a value from another's result: what
-    depends on a result is a further flush. One that makes SQLAlchemy send a second one of its own will not do.
+    A statement sees what the ones before it have written. Each is one whatever its values, and makes SQLAlchemy send
+    no second one of its own.
 
     `is_last` says that the work in this transaction asks nothing more. Where it only reads, it ends with them: COMMIT
     takes no round trip of its own (docs/adr/0046), and whatever is asked all the same is refused.

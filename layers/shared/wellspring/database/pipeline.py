@@ -94,12 +94,11 @@ class Part(NamedTuple):
 
 
 class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 ships no types
-    """A connection of pg8000's that sends what its `Session` says.
+    """A connection of pg8000's that sends what its `Session` says; of `legacy`, which SQLAlchemy knows.
 
-    Of `legacy`, which SQLAlchemy knows. An answer is waited for no longer than `deadline.within` allows; a server that
-    says nothing until then is a lost connection. When an exception comes between a question and the end of its answer,
-    the connection is closed: what is left of the answer must not be taken for that of the next question. `options` are
-    pg8000's, the others the `Session`'s.
+    A server that says nothing for as long as `deadline.within` allows is a lost connection. When an exception comes
+    between a question and the end of its answer, the connection is closed: what is left of the answer must not be taken
+    for that of the next question. `options` are pg8000's, the others the `Session`'s.
     """
 
     autocommit: bool
@@ -163,7 +162,7 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         bind = _bind(make_params(self.py_types, statement.values), encoding)
         return Part(parse + bind + (_DESCRIBE if describe else b"") + _EXECUTE, Context(text, stream=stream))
 
-    def exchange(self, parts: Sequence[Part]) -> None:
+    def exchange(self, parts: Sequence[Part], sync: bytes = _SYNC) -> None:
         """Send statements before one Sync, and take in the answers up to ReadyForQuery.
 
         Where one fails, the error is raised and is in its context, and no other context is whole.
@@ -172,17 +171,7 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
             pg8000.DatabaseError: the server refused one; its fields are in `args[0]`.
             pg8000.InterfaceError: the connection is lost, or was closed before.
         """
-        self._exchange(parts, _SYNC)
-
-    def query(self, text: str) -> Context:
-        """Run a text, which may hold several statements, as a simple query; raises as `exchange` does."""
-        part = Part(_message(b"Q", text.encode(self._client_encoding) + b"\0"), Context(text))
-        self._exchange([part])
-        return part.context
-
-    def _exchange(self, parts: Sequence[Part], sync: bytes = b"") -> None:
-        contexts = [part.context for part in parts]
-        wire = self._wire
+        contexts, wire = [part.context for part in parts], self._wire
         if wire is None:
             raise pg8000.InterfaceError("connection is closed") from self._met
         rows: list[tuple[Context, Adapters, bytes]] = []
@@ -204,11 +193,17 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         for context, adapters, row in rows:
             context.rows.append(_row(row, adapters, self._client_encoding))
 
+    def query(self, text: str) -> Context:
+        """Run a text, which may hold several statements, as a simple query; raises as `exchange` does."""
+        part = Part(_message(b"Q", text.encode(self._client_encoding) + b"\0"), Context(text))
+        # It has its own Sync.
+        self.exchange([part], b"")
+        return part.context
+
     def _answers(self, wire: Wire, contexts: Sequence[Context], rows: list[tuple[Context, Adapters, bytes]]) -> bytes:
         """Read messages until the server is ready; return the status of the transaction."""
-        remaining = iter(contexts)
+        remaining, adapters = iter(contexts), list[Callable[[str], Any]]()
         context, last = next(remaining), contexts[-1]
-        adapters: Adapters = []
         while True:
             kind, content = wire.message()
             if kind == b"Z":

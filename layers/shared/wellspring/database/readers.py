@@ -34,28 +34,23 @@ def read[Result](
     the time that is left. Not so what took its time on the reader: it would take it once more.
 
     `deadline` is that of both together; `token` is what the read must see, None for all that there is; `tell` is told
-    which of them is asked, before it is. The rest is `in_transaction`'s, which says what is raised, too.
+    which of them is asked, before it is. The rest is `in_transaction`'s.
     """
     if token is not None and has_reader() and not absence.is_open:
         tell("reader")
+
+        def no_older(transaction: Transaction) -> Result:
+            session_of(transaction).ahead(NO_OLDER, token)
+            return work(transaction)
+
         try:
-            return _at_reader(work, scope, deadline, token)
+            with at_reader():
+                return in_transaction(no_older, scope, deadline=deadline, is_read=True)
         except WellspringError as error:
             if not _may_be_the_writers(error):
                 raise
     tell("writer")
     return in_transaction(work, scope, deadline=deadline, is_read=True)
-
-
-def _at_reader[Result](
-    work: Callable[[Transaction], Result], scope: str | None, deadline: Deadline, token: str
-) -> Result:
-    def no_older(transaction: Transaction) -> Result:
-        session_of(transaction).ahead(NO_OLDER, token)
-        return work(transaction)
-
-    with at_reader():
-        return in_transaction(no_older, scope, deadline=deadline, is_read=True)
 
 
 def _may_be_the_writers(error: WellspringError) -> bool:

@@ -4,8 +4,8 @@ What only reads may end before, with the last that it asks (`flush.execute_pipel
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import partial
 
@@ -14,11 +14,12 @@ from sqlalchemy.exc import DBAPIError
 
 from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.database.consistency import is_at_reader, noted
-from wellspring.database.deadline import Deadline, within
+from wellspring.database.deadline import Deadline, during, within
 from wellspring.database.engine import engine, reader_engine
 from wellspring.database.session import WireStatement, session_of
 from wellspring.database.sqlstate import AGAIN, STALE, TOO_SLOW, has_state, is_silent, translate
 from wellspring.errors import OutcomeUnknown, TimeExceeded, WellspringError
+from wellspring.settings import event_bus
 
 type Transaction = Connection
 
@@ -26,7 +27,8 @@ type Transaction = Connection
 ENTER = "SELECT wellspring.enter($1)"
 # The same, and how long a statement of the transaction may take.
 ENTER_WITHIN = "SELECT wellspring.enter_within($1, $2)"
-
+# The same, in a transaction whose effects are events (docs/adr/0055).
+ENTER_EMITTING = "SELECT wellspring.enter_emitting($1, $2)"
 # What the writer's role allows a statement (revision 0003).
 LONGEST_STATEMENT_SECONDS = 25.0
 # Of the deadline, what is kept for the server to say that it has ended a statement, and for rolling back.
@@ -38,14 +40,9 @@ DRIFT_SECONDS = 0.1
 _role: ContextVar[str | None] = ContextVar("role", default=None)
 
 
-@contextmanager
-def signed_in_as(role: str) -> Iterator[None]:
+def signed_in_as(role: str) -> AbstractContextManager[object]:
     """Have the transactions that begin meanwhile sign in as `role`, on a connection of its own (docs/adr/0047)."""
-    token = _role.set(role)
-    try:
-        yield
-    finally:
-        _role.reset(token)
+    return during(_role, role)
 
 
 def role_now() -> str | None:
@@ -69,15 +66,12 @@ def enter(transaction: Transaction, scope: str) -> None:
 class _Limits:
     """Says for whom a transaction works, and how long a statement of it may take, in front of the statement."""
 
-    def __init__(self, scope: str, deadline: Deadline) -> None:
+    def __init__(self, scope: str, deadline: Deadline, *, emits: bool) -> None:
         self._scope, self._deadline = scope, deadline
-        # How long the server was told last that a statement may take, and when one began.
-        self._told: float | None = None
+        self._enter = ENTER_EMITTING if emits else ENTER_WITHIN
+        # How long the server was told last that a statement may take, None in a new transaction; and when one began.
+        self.told: float | None = None
         self._sent = 0.0
-
-    def begin(self) -> None:
-        """Begin a transaction, which knows of no limit yet."""
-        self._told = None
 
     def sending(self) -> None:
         """Note that something is sent whose limit the server knows."""
@@ -86,7 +80,7 @@ class _Limits:
     @property
     def within_timeout(self) -> bool:
         """Whether what was sent last has not taken as long yet as the server was told that it may."""
-        return self._told is not None and time.monotonic() - self._sent < self._told
+        return self.told is not None and time.monotonic() - self._sent < self.told
 
     def in_front(self) -> WireStatement | None:
         """Return what tells the server, unless it knows. Raises `TimeExceeded` where the time is over."""
@@ -95,11 +89,11 @@ class _Limits:
             raise TimeExceeded(TOO_SLOW)
         allowed = min(left, LONGEST_STATEMENT_SECONDS)
         self.sending()
-        if self._told is not None and self._told - allowed <= DRIFT_SECONDS:
+        if self.told is not None and self.told - allowed <= DRIFT_SECONDS:
             return None
         milliseconds = max(1, int(allowed * 1000))
-        self._told = milliseconds / 1000
-        return WireStatement(ENTER_WITHIN, (self._scope, milliseconds))
+        self.told = milliseconds / 1000
+        return WireStatement(self._enter, (self._scope, milliseconds))
 
 
 def in_transaction[Result](
@@ -121,10 +115,9 @@ def in_transaction[Result](
         trace: of a read, what writes down who reads, in front of its first statement. Nothing is returned that was
             read without it.
 
-    When the connection is lost before the commit was sent, or with the last flush of a read, nothing has been changed
-    for certain, and `work` runs once more on a new connection, unless the time was spent in waiting for a silent
-    server: it must have no other effect than on the database. So it does when a function has gone in whose place its
-    statement can be sent (`plan_cache`).
+    `work` must have no other effect than on the database. When the connection is lost before the commit was sent, or
+    with the last flush of a read, nothing has been changed for certain, and it runs once more on a new one, unless the
+    time was spent in waiting for a silent server. So it does when a function of the `plan_cache` has gone.
 
     Raises:
         ServiceUnavailable: the database is away, or the transaction was refused and may be tried again.
@@ -133,7 +126,8 @@ def in_transaction[Result](
         OutcomeUnknown: the connection was lost while the commit was under way. Of a read it does not matter.
         WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
     """
-    limits = None if deadline is None else _Limits(scope or "", deadline)
+    emits = not is_read and bool(event_bus())
+    limits = None if deadline is None else _Limits(scope or "", deadline, emits=emits)
     once = partial(_once, work if is_read else noted(work), scope, limits, is_read=is_read, trace=trace)
     with within(deadline):
         try:
@@ -167,7 +161,7 @@ def _once[Result](
         session.begin(is_read=is_read, is_traced=trace is not None)
         transaction = held.begin()
         if limits is not None:
-            limits.begin()
+            limits.told = None
             session.in_front_of_each(limits.in_front)
         elif scope is not None:
             enter(held, scope)
@@ -206,8 +200,7 @@ def _lost[Result](error: DBAPIError, result: Result, *, is_read: bool, is_traced
         # It may be that nothing tells of it.
         raise error
     if is_read:
-        # What was read was read; there is nothing that the commit could have lost.
+        # There is nothing that the commit could have lost.
         return result
-    raise OutcomeUnknown(
-        "The database went away before it confirmed the change: it may have been made, or not."
-    ) from error
+    detail = "The database went away before it confirmed the change: it may have been made, or not."
+    raise OutcomeUnknown(detail) from error

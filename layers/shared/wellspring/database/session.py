@@ -8,8 +8,7 @@ was sent ahead of it.
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pg8000
 from sqlalchemy import Connection
@@ -21,13 +20,10 @@ if TYPE_CHECKING:
     from wellspring.database.pipeline import Part, PipelinedConnection
 
 
-@dataclass(frozen=True, slots=True)
-class WireStatement:
+class WireStatement(NamedTuple):
     """One statement and its values, as a cursor gets them.
 
-    Attributes:
-        text: a single one, with `%s` or `$1`, `$2` for its values; without values it may be several.
-        values: of any types that pg8000 can send.
+    Its text is a single one, with `%s` or `$1`, `$2` for its values; without values it may be several.
     """
 
     text: str
@@ -73,8 +69,7 @@ class Session:
         What was said before is forgotten. BEGIN leaves with the first statement. `is_traced`: it is written down who
         reads, which is all that the database lets them change.
         """
-        self._is_read = is_read
-        self._begin_read = BEGIN_TRACED if is_traced else BEGIN_READ
+        self._is_read, self._begin_read = is_read, BEGIN_TRACED if is_traced else BEGIN_READ
         self._in_front: Callable[[], WireStatement | None] = lambda: None
         self._ahead.clear()
 
@@ -83,17 +78,17 @@ class Session:
         self._in_front = in_front
 
     def ahead(self, text: str, *values: object) -> None:
-        """Have a statement sent in front of the next one, in the same flush: it costs no round trip.
+        """Have a statement sent in front of the next one, in the same flush; its rows are not looked at.
 
-        Its rows are not looked at. It is part of the transaction, and forgotten when that ends without a next
-        statement. When it fails, the next statement fails with its error and has not run.
+        It is forgotten when the transaction ends without a next statement, which fails with its error and has not run
+        when it fails.
         """
         self._ahead.append(WireStatement(text, values))
 
     def run(self, statement: WireStatement, stream: Any = None) -> Any:
         """Run one statement, or take its answer where it was sent with others; return pg8000's `Context` of it.
 
-        `stream` is what COPY reads or writes. Raises as `PipelinedConnection.exchange` does.
+        `stream` is what COPY reads or writes.
         """
         if self._answers:
             return self._answer(statement)
@@ -111,9 +106,9 @@ class Session:
         """Send statements in one flush; who runs the same ones meanwhile, in their order, gets the answers.
 
         The first failure is that of all: the server skips what follows it. It is raised by the statement that failed,
-        or where the connection is lost by the first; no later one runs. `is_last` is that of `execute_pipelined`: what
-        is asked behind the last, before the transaction was ended here as well, raises `RuntimeError`. A value that
-        cannot be sent, and a text that may be several statements, raise `ValueError`: nothing was sent.
+        or where the connection is lost by the first. `is_last` is that of `execute_pipelined`: what is asked behind
+        the last, before the transaction was ended here as well, raises `RuntimeError`. A value that cannot be sent, and
+        a text that may be several statements, raise `ValueError`: nothing was sent.
         """
         if any(each.may_be_several for each in statements):
             raise ValueError("several statements in one text cannot be sent together with others")
@@ -137,19 +132,19 @@ class Session:
 
     def _answer(self, statement: WireStatement) -> Any:
         sent, part = self._answers.popleft()
-        error = part.context.error
         if sent != statement:
-            error = pg8000.InterfaceError("another statement was sent together with others")
-        if error is not None:
+            part.context.error = pg8000.InterfaceError("another statement was sent together with others")
+        if part.context.error is not None:
             self._answers.clear()
-            raise error
+            raise part.context.error
         return part.context
 
     def _flush(self, parts: Sequence["Part"], *, is_last: bool = False) -> None:
-        due = self._due()
-        end = [self._connection.part(COMMIT, describe=False)] if is_last and self._ends_with_its_last else []
+        flush = [*self._due(), *parts]
+        if is_last and self._ends_with_its_last:
+            flush.append(self._connection.part(COMMIT, describe=False))
         try:
-            self._exchange([*due, *parts, *end])
+            self._exchange(flush)
         except pg8000.Error as error:
             if has_state(error, STALE) and self._plan_cache is not None:
                 self._plan_cache.forget()
@@ -166,7 +161,7 @@ class Session:
         """Return what comes before the next statement: BEGIN, unless in a transaction, and what is ahead of it."""
         connection = self._connection
         if not connection.is_open:
-            # It says so, and neither what follows nor that the time is over in which it was lost.
+            # It says so, and not that the time is over in which it was lost.
             return []
         if self._reading and not connection.in_transaction:
             # In a transaction of its own, where nobody has said for whom it is asked.
@@ -191,14 +186,14 @@ class Session:
 
     def _learn(self) -> None:
         """Ask which statements are planned, before a transaction, in one of its own; a failure leaves it unknown."""
-        connection = self._connection
-        if self._plan_cache is None or self._plan_cache.is_known or connection.in_transaction or not connection.is_open:
+        connection, cache = self._connection, self._plan_cache
+        if cache is None or cache.is_known or connection.in_transaction or not connection.is_open:
             return
         parts = [connection.part(each) for each in (BEGIN_READ, WireStatement(FUNCTIONS), COMMIT)]
         # The transaction's own first statement goes as text then; it says so where the server is gone.
         with suppress(pg8000.Error):
             self._exchange(parts)
-            self._plan_cache.learn(name for (name,) in parts[1].context.rows)
+            cache.learn(name for (name,) in parts[1].context.rows)
         with suppress(pg8000.Error):
             if self._connection.in_transaction:
                 connection.query("rollback")

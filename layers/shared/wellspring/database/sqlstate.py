@@ -67,21 +67,17 @@ def is_silent(error: DBAPIError) -> bool:
 def translate(error: DBAPIError, *, within_timeout: bool = False) -> errors.WellspringError:
     """Return what the caller may know of `error`; the SQLSTATE, the constraint and the cause go to the log with it.
 
-    `within_timeout`: the statement had not run for as long as it may. What ended then was ended by somebody, and may
-    come again; what took its time would take it again.
+    `within_timeout`: the statement had not run for as long as it may, and was ended by somebody; it may come again.
     """
-    translated = _translate(error, sqlstate(error), within_timeout=within_timeout)
-    translated.evidence = {"sqlstate": sqlstate(error), "constraint": constraint(error), "cause": _cause(error)}
+    cause, translated = error.orig and error.orig.__cause__, _translate(error, within_timeout=within_timeout)
+    # Why there is no connection: what is wrong with a certificate, or the kind of the failure.
+    why = getattr(cause, "verify_message", "") or type(cause).__name__ if isinstance(cause, OSError) else ""
+    translated.evidence = {"sqlstate": sqlstate(error), "constraint": constraint(error), "cause": str(why)}
     return translated
 
 
-def _cause(error: DBAPIError) -> str:
-    """Return why there is no connection: what is wrong with a certificate, or the kind of the failure."""
-    cause = error.orig.__cause__ if error.orig else None
-    return str(getattr(cause, "verify_message", "") or type(cause).__name__) if isinstance(cause, OSError) else ""
-
-
-def _translate(error: DBAPIError, state: str, *, within_timeout: bool) -> errors.WellspringError:
+def _translate(error: DBAPIError, *, within_timeout: bool) -> errors.WellspringError:
+    state = sqlstate(error)
     if error.connection_invalidated or not state or state.startswith(AWAY):
         # No SQLSTATE: the driver could not connect, or lost the connection.
         return errors.DatabaseAway(NOT_NOW)
@@ -91,11 +87,7 @@ def _translate(error: DBAPIError, state: str, *, within_timeout: bool) -> errors
         return errors.ServiceUnavailable(NOT_NOW)
     if state.startswith(UNHOLDABLE):
         return errors.SchemaValidationError("A value is outside what can be stored.")
-    if state == UNIQUE_VIOLATION:
-        violated = constraint(error)
-        for resource in resources():
-            if resource.unique and resource.unique == violated:
-                return errors.AlreadyExists(
-                    f"There is such a live {resource.name} already.", resource_type=resource.type
-                )
+    for resource in resources() if state == UNIQUE_VIOLATION else ():
+        if resource.unique and resource.unique == constraint(error):
+            return errors.AlreadyExists(f"There is such a live {resource.name} already.", resource_type=resource.type)
     return errors.InternalError("The request could not be completed.")

@@ -1,8 +1,8 @@
 """The token that RDS takes for a password: a URL without its scheme, signed in its query by Signature Version 4.
 
-A function's own credentials lie in its environment, and two hashes sign with them. boto3 gives the same token after
-importing itself, which makes the way from nothing to a token half as long again (`make bench`, `token`). It is still
-asked wherever credentials come from anywhere else: from an endpoint after SnapStart, from a profile on a laptop.
+A function's own credentials lie in its environment. boto3 gives the same token after importing itself, which makes the
+way from nothing to a token half as long again (`make bench`, `token`). It is still asked wherever credentials come from
+anywhere else: from an endpoint after SnapStart, from a profile on a laptop.
 Source: Amazon RDS User Guide, "Connecting to your DB instance using IAM authentication"; AWS General Reference,
 "Create a signed AWS API request".
 """

@@ -24,8 +24,8 @@ def dial(host: str, port: int, tls: ssl.SSLContext | None, certified: str = "") 
     """Return a socket that leads to a server, past its handshake.
 
     pg8000 would leave a socket open whose handshake failed. The certificate, which `tls` verifies, must be for `host`,
-    or for `certified` where that is given; without `tls` it speaks in the clear. Raises `OSError` where the server is
-    not there, speaks no TLS or is not to be trusted, and `TimeoutError`, an `OSError` too, when the time is over.
+    or for `certified`; without `tls` it speaks in the clear. Raises `OSError` where the server is not there, speaks no
+    TLS or is not to be trusted, and `TimeoutError`, an `OSError` too, when the time is over.
     """
     connected = _connected(host, port)
     try:

@@ -128,12 +128,11 @@ def page_document(
         raw_query: its query string, undecoded.
         names_profile: whether the answer's media type names the profile; only then may the document (a MUST).
     """
-    data = []
-    reachable = _reachable(page.included)
-    for row, cursor in zip(page.rows, page.cursors, strict=True):
-        item = resource_object(resource, row, view.fields.get(resource.type), reachable)
-        item["meta"] = {"page": {"cursor": cursor}}
-        data.append(item)
+    shaper, reachable = _shaper(resource, view.fields.get(resource.type)), _reachable(page.included)
+    data = [
+        shaper.shape(row, reachable) | {"meta": {"page": {"cursor": cursor}}}
+        for row, cursor in zip(page.rows, page.cursors, strict=True)
+    ]
     document: Object = {
         "jsonapi": {**VERSION, "profile": [CURSOR_PAGINATION]} if names_profile else VERSION,
         "links": _page_links(page, path, raw_query, names_profile=names_profile),
@@ -258,15 +257,11 @@ type _Render = Callable[[Any], Any]
 type _Say = Callable[[Row, Reachable], Object]
 
 
-def _instant(value: Any) -> str:
-    return render_instant(value)
-
-
 def _renderer(attribute: Attribute) -> _Render | None:
     """Return how values of an attribute are written; None where they are as they come."""
     match attribute.kind:
         case "instant":
-            return _instant
+            return render_instant
         # As CloudEvents have it: a number of 64 bits is more than JSON's readers agree on.
         case "uuid" | "version":
             return str

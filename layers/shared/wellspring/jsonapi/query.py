@@ -212,18 +212,10 @@ class Parser:
         plain = re.sub(r"\[\d*\]$", "", name)
         if plain != name and reader_of(plain) is not None and self._takes_list(plain):
             return f"{WITH_COMMAS} {plain}=A,B."
-        if (time := self._time_of(name)) is not None and self.resource.times:
-            known_times = " and ".join(self.resource.times)
-            return f"No index has {self.resource.names} in the order of {time}: ask for a range of {known_times}."
         known = [shown for shown, written in self._names() if reader_of(written) is not None]
         family = name.partition("[")[0]
         alike = [other for other in known if other.partition("[")[0] == family]
         return f"There are: {', '.join(alike or known)}."
-
-    def _time_of(self, name: str) -> str | None:
-        """Return the time of the resource that a filter names."""
-        others = {said.name for said in self.resource.attributes if said.kind == "instant"} - {*self.resource.times}
-        return next((time for time in others if name.startswith(f"filter[{time}]")), None)
 
     def _names(self) -> list[tuple[str, str]]:
         """Return every parameter that some operation on the resource takes: as it is told, and one way to write it."""
@@ -355,13 +347,20 @@ class Parser:
         elif {"run", "reason"} <= equal:
             detail = "A run's messages are found by their outcome: ask for filter[outcome]=parked instead."
             self.refuse("filter[reason]", detail)
-        if (equal or names_runs) and self.sort.name != self.resource.times[0]:
-            known = self.resource.times[0]
+        if equal or names_runs:
+            self._refuse_other_orders()
+
+    def _refuse_other_orders(self) -> None:
+        """Refuse any order but that of the first time: no index has what is filtered for in another."""
+        known = self.resource.times[0]
+        if self.sort.name != known:
             detail = f"What is filtered so has the order of {known} alone: ask for sort={known} or sort=-{known}."
             self.refuse("sort", detail, kind="unsupported-sort")
 
     def _refuse_together(self) -> None:
-        """Refuse filters that no index has together."""
+        """Refuse filters that no index has together, or not in this order."""
+        if self.resource.policy == "run" and any(found.operator == "eq" for found in self.filters):
+            self._refuse_other_orders()
         allowed = self.resource.together
         asked = {
             found.name: parameter_of(self.resource, found)

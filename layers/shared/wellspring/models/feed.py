@@ -147,6 +147,8 @@ endings = Table(
     Column("seen_at", instant),
     Column("boundary", BigInteger),
     Column("done_at", instant),
+    # Where events go out, what sweeps have ended so far: by connector and type of records.
+    Column("ended", JSONB, nullable=False, server_default=text("'{}'")),
     Index("idx_endings_open", "pk", postgresql_where=text("done_at IS NULL")),
     Index("idx_endings_of", "type", "of_pk", postgresql_where=text("done_at IS NULL")),
     Index("idx_endings_done", "done_at"),

@@ -1,6 +1,7 @@
 """Tables of the service itself, in a schema of their own: nothing of them is part of the contract's data model."""
 
 from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from wellspring.models.base import INFRASTRUCTURE, instant, metadata
 
@@ -47,5 +48,28 @@ idempotency_keys = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("answer", Text, nullable=False),
     Column("created_at", instant, nullable=False, server_default=text("now()"), index=True),
+    schema=INFRASTRUCTURE,
+)
+
+# What happened, on its way to the bus: written by triggers in the transaction of the effect (docs/adr/0055), and read
+# by the publisher alone. `sequence` is drawn behind the lock of its partition.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("sequence", BigInteger, Identity(always=True), primary_key=True),
+    # The same at each attempt.
+    Column("id", Uuid, nullable=False, server_default=text("uuidv7()")),
+    Column("type", Text, nullable=False),
+    Column("partition_key", Uuid, nullable=False),
+    Column("workspace_id", Uuid),
+    Column("subject", Uuid, nullable=False),
+    Column("occurred_at", instant, nullable=False, server_default=text("clock_timestamp()")),
+    Column("data", JSONB, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # While somebody publishes it, when that is given up.
+    Column("next_attempt_at", instant, nullable=False, server_default=text("now()")),
+    Column("published_at", instant),
+    Index("idx_outbox_due", "next_attempt_at", postgresql_where=text("published_at IS NULL")),
+    Index("idx_outbox_unpublished", "sequence", postgresql_where=text("published_at IS NULL")),
     schema=INFRASTRUCTURE,
 )

@@ -171,6 +171,9 @@ def _runs_of(parent: str) -> Iterator[Index]:
     found = ListIndex(columns[0] if columns else None, "started_at")
     yield found.index(f"idx_sync_runs_{short}started")
     yield Index(f"idx_sync_runs_{short}state", *columns, "state", "started_at", "pk")
+    for time in ("occurred_at", "completed_at"):
+        of_time = ListIndex(found.parent, time, timed=True)
+        yield of_time.index(f"idx_sync_runs_{short}{time.removesuffix('_at')}")
 
 
 # What a producer calls one sync of many messages: made by the first of them, under the connector's lock.

@@ -8,7 +8,8 @@ is proved by the planner, and evaluated by nobody.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 from sqlalchemy import Index, Table, text
 from sqlalchemy.schema import SchemaItem
@@ -20,25 +21,18 @@ UPDATED = "\nCASE\n    WHEN updated_at IS NULL THEN created_at\n    ELSE updated
 _COLUMNS = {"updated_at": f"({UPDATED})"}
 _KEY = "walk"
 # Each order with the half that it is of.
-_TIMES = (
-    ("created_at", True),
-    ("created_at", False),
-    ("updated_at", True),
-    ("updated_at", False),
-    ("deleted_at", False),
-)
+_TIMES = (*product(("created_at", "updated_at"), (True, False)), ("deleted_at", False))
 
 
 @dataclass(frozen=True, slots=True)
 class ListIndex:
-    """What one index holds, in its order.
+    """What one index holds, in its order: by a time or the name, then by pk.
 
     Attributes:
         parent: the column whose rows stand together; None where all rows of the table do.
-        time: what they are ordered by, then by pk: a time, or the name.
-        live: live rows only, dead ones only, or all.
-        direction: rows of this direction only; None for all.
+        live: live rows only, dead ones only, or all; and so `direction`.
         within: the column of a second parent: the rows of each pair stand together, the pairs of one such parent too.
+        timed: only rows that have this time; else all have it.
     """
 
     parent: str | None
@@ -46,6 +40,7 @@ class ListIndex:
     live: bool | None = None
     direction: str | None = None
     within: str | None = None
+    timed: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -56,18 +51,15 @@ class ListIndex:
     @property
     def where(self) -> str:
         """The index's predicate; empty where it holds all rows."""
-        conditions = []
-        if self.live is not None:
-            conditions.append("deleted_at IS NULL" if self.live else "deleted_at IS NOT NULL")
-        if self.direction is not None:
-            conditions.append(f"direction = '{self.direction}'::core_api.direction_enum")
-        return " AND ".join(conditions)
+        half = {None: [], True: ["deleted_at IS NULL"], False: ["deleted_at IS NOT NULL"]}[self.live]
+        way = [f"direction = '{self.direction}'::core_api.direction_enum"] if self.direction else []
+        timed = [f"{self.time} IS NOT NULL"] if self.timed else []
+        return " AND ".join((*half, *way, *timed))
 
     def index(self, name: str) -> Index:
         """Return the index, to be declared with its table."""
-        where = text(self.where) if self.where else None
         expressions = [text(column) if column.startswith("(") else column for column in self.columns]
-        return Index(name, *expressions, postgresql_where=where, info={_KEY: self})
+        return Index(name, *expressions, postgresql_where=text(self.where) if self.where else None, info={_KEY: self})
 
     def named(self, table: str, short: str) -> Index:
         """Return the index of one half of a table, with the name that says what it holds."""
@@ -99,27 +91,20 @@ def declared(table: Table) -> dict[ListIndex, str]:
     return {index.info[_KEY]: str(index.name) for index in table.indexes if _KEY in index.info}
 
 
-def covering_indexes(
-    table: Table,
-    parent: str | None,
-    time: str,
-    halves: Sequence[bool],
-    direction: str | None,
-    within: str | None = None,
-) -> list[ListIndex]:
+def covering_indexes(table: Table, undivided: ListIndex, halves: Sequence[bool]) -> list[ListIndex]:
     """Return indexes that together hold the rows of a list, each in the list's order.
 
-    Where no index has the order, those are the halves (the live rows, the dead ones, or both), and are sorted.
+    `undivided` would hold both halves. Where no index has the order, those are the halves (the live rows, the dead
+    ones, or both), and are sorted.
     """
-    there = declared(table)
-    found: list[ListIndex] = []
-    undivided = ListIndex(parent, time, None, direction, within)
-    has_halves = "deleted_at" in table.c
-    if (not has_halves or {*halves} == {True, False}) and undivided in there:
-        return [undivided]
+    there, found = declared(table), list[ListIndex]()
+    if "deleted_at" not in table.c or {*halves} == {True, False}:
+        for whole in (undivided, replace(undivided, timed=True)):
+            if whole in there:
+                return [whole]
     for live in halves:
-        whole = ListIndex(parent, time, live, direction, within)
-        parts = [ListIndex(parent, time, live, part, within) for part in DIRECTIONS]
-        divided = whole not in there and direction is None and all(part in there for part in parts)
+        whole = replace(undivided, live=live)
+        parts = [replace(whole, direction=part) for part in DIRECTIONS]
+        divided = whole not in there and undivided.direction is None and all(part in there for part in parts)
         found += parts if divided else [whole]
     return found

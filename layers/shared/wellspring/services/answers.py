@@ -79,7 +79,7 @@ def record_sources(
         NotFound: there is no such record, or the caller may not see it.
         InvalidCursor: the query's cursor is not one of this list.
     """
-    if id_ is None or ledger.one(transaction, principal, record, {"id": id_}) is None:
+    if id_ is None or ledger.one(principal, record, {"id": id_}).run(transaction) is None:
         raise absent(record.type, id_)
     place = None
     if query.cursor is not None:
@@ -146,7 +146,7 @@ def connector_impact(transaction: Transaction, principal: Principal, id_: UUID |
     Raises:
         NotFound: there is no such connector, or the caller may not see it.
     """
-    if id_ is None or ledger.one(transaction, principal, WORKSPACE_CONNECTOR, {"id": id_}) is None:
+    if id_ is None or ledger.one(principal, WORKSPACE_CONNECTOR, {"id": id_}).run(transaction) is None:
         raise absent(WORKSPACE_CONNECTOR.type, id_)
     live = {record.type: dict.fromkeys(DIRECTIONS, 0) for record in records()}
     for sums in sole.live_rows(transaction, principal, id_):

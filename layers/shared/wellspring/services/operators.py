@@ -63,4 +63,4 @@ def _is_own(transaction: Transaction, person: Person, reading: Reading) -> bool:
         return len(parents.visible_workspaces(transaction, person, reading.workspaces)) == len(reading.workspaces)
     if reading.id is None or reading.resource.tenancy == "services":
         return False
-    return ledger.one(transaction, person, reading.resource, {"id": reading.id}) is not None
+    return ledger.one(person, reading.resource, {"id": reading.id}).run(transaction) is not None

@@ -205,7 +205,7 @@ def _not_parked[H: Held](parked: Parked[H], outcome: str) -> Conflict:
 
 
 def _now[H: Held](transaction: Transaction, parked: Parked[H], principal: Principal, id_: UUID) -> Row:
-    row = ledger.one(transaction, principal, parked.resource, {"id": id_})
+    row = ledger.one(principal, parked.resource, {"id": id_}).run(transaction)
     if row is None:
         raise absent(parked.resource.type, id_)
     # Its body is for who may read.

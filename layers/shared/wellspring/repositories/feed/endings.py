@@ -4,6 +4,7 @@ What the feed ends is a row of `endings`, written with the tombstone. Another tr
 it: one that saw it live and commits later. So it is looked at until whoever could have seen it live is gone.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,11 +15,15 @@ from sqlalchemy import Connection, TextClause, text
 from wellspring.models import feed, table_of
 from wellspring.repositories.feed.applying import FED
 from wellspring.repositories.sync.arrays import array
+from wellspring.resources import ledgers
+from wellspring.settings import event_bus
 
 # Nothing has been made before this, by no pk.
 _BEGINNING = ("-infinity", 0)
 # What rows of a ledger are found by, when this type ends; of a record its own column.
 _COLUMNS = {"workspace_connector": "workspace_connector_pk"}
+# The type of a ledger's records.
+_RECORDS = {ledger.table: type_ for type_, ledger in ledgers().items()}
 # Beside the stamp: what is removed is not selected (contract, section 4).
 _ALSO = {"workspace_providers": ", is_selected = false"}
 
@@ -27,7 +32,8 @@ _ALSO = {"workspace_providers": ", is_selected = false"}
 _OPEN = text(f"""
 SELECT pk, type, of_pk, until, seen_at IS NULL AS is_new,
        boundary IS NULL AND seen_at < now() - make_interval(secs => :quiet) AS is_old,
-       coalesce(boundary <= CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), false) AS is_quiet
+       coalesce(boundary <= CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), false) AS is_quiet,
+       CAST(ARRAY(SELECT jsonb_object_keys(ended)) AS bigint[]) AS connectors
   FROM {feed.endings}
  WHERE done_at IS NULL AND pk > :after
  ORDER BY pk LIMIT :most
@@ -36,7 +42,8 @@ SELECT pk, type, of_pk, until, seen_at IS NULL AS is_new,
 # Among the last so many: what one batch has ended, however much else is open.
 _NEWEST = 1000
 _UNSEEN = text(f"""
-SELECT pk, type, of_pk, until, true AS is_new, false AS is_old, false AS is_quiet
+SELECT pk, type, of_pk, until, true AS is_new, false AS is_old, false AS is_quiet,
+       CAST('{{}}' AS bigint[]) AS connectors
   FROM {feed.endings}
  WHERE done_at IS NULL AND seen_at IS NULL AND pk > greatest(:after, coalesce((
          SELECT last.pk FROM {feed.endings} AS last ORDER BY last.pk DESC OFFSET {_NEWEST} LIMIT 1), 0))
@@ -48,8 +55,11 @@ UPDATE {feed.endings}
    SET seen_at = coalesce(seen_at, now()),
        boundary = CASE WHEN pk = ANY (CAST(:old AS bigint[]))
                        THEN CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) ELSE boundary END,
-       done_at = CASE WHEN pk = ANY (CAST(:done AS bigint[])) THEN now() END
- WHERE pk = ANY (CAST(:new AS bigint[])) OR pk = ANY (CAST(:old AS bigint[])) OR pk = ANY (CAST(:done AS bigint[]))""")
+       done_at = CASE WHEN pk = ANY (CAST(:done AS bigint[])) THEN now() END,
+       ended = CASE WHEN pk = ANY (CAST(:changed AS bigint[]))
+                    THEN wellspring.add_counts(ended, CAST(:ended AS jsonb) -> CAST(pk AS text)) ELSE ended END
+ WHERE pk = ANY (CAST(:new AS bigint[])) OR pk = ANY (CAST(:old AS bigint[])) OR pk = ANY (CAST(:done AS bigint[]))
+    OR pk = ANY (CAST(:changed AS bigint[]))""")
 
 
 # A connector that is being written for longer is left to the next sweep.
@@ -69,6 +79,7 @@ class Ending:
         is_new: no sweep has seen it before.
         is_old: a sweep saw it long enough ago.
         is_quiet: whoever could have seen it live is gone.
+        connectors: the pks of those whose rows it has ended so far, where that is to be told.
     """
 
     pk: int
@@ -78,8 +89,11 @@ class Ending:
     is_new: bool
     is_old: bool
     is_quiet: bool
+    connectors: Sequence[int]
 
 
+# What each ending, by its pk, has ended: by the connector's pk and the type of records.
+type Ended = dict[int, dict[int, dict[str, int]]]
 # How far the walk through a ledger's rows of one thing has come: the time and pk of the last one.
 type Places = dict[tuple[int, str], tuple[str, int]]
 
@@ -102,7 +116,9 @@ def unseen_endings(transaction: Connection, after: int, most: int) -> list[Endin
     return [Ending(*row) for row in transaction.execute(_UNSEEN, {"after": after, "most": most})]
 
 
-def end_rows(transaction: Connection, endings: Sequence[Ending], places: Places, most: int) -> dict[int, int]:
+def end_rows(
+    transaction: Connection, endings: Sequence[Ending], places: Places, most: int
+) -> tuple[dict[int, int], Ended]:
     """End the next live rows of what ended. The one place where the feed ends rows.
 
     It finds them, locks their connectors, and then stamps them; the sums of each connector follow by themselves.
@@ -114,7 +130,7 @@ def end_rows(transaction: Connection, endings: Sequence[Ending], places: Places,
         most: how many rows to end, over all of them.
 
     Returns:
-        How many rows each ending, by its pk, has ended.
+        How many rows each ending, by its pk, has found, and what of connectors' it has ended.
 
     Raises SQLAlchemy's `DBAPIError`.
     """
@@ -130,23 +146,33 @@ def end_rows(transaction: Connection, endings: Sequence[Ending], places: Places,
             found.setdefault(ledger, []).extend(rows)
     # All at once and in their order, as whoever writes rows of a connector does; only then a row is touched.
     connectors = {row.connector_pk for rows in found.values() for row in rows if row.connector_pk is not None}
+    # What is done is told in the order of their events.
+    connectors.update(*(ending.connectors for ending in endings if ending.is_quiet))
     if connectors:
         transaction.execute(_LOCK, {"pks": array(sorted(connectors)), "wait": LOCK_MILLISECONDS})
-    ended: dict[int, int] = {}
+    looked_at: dict[int, int] = {}
+    ended: Ended = {}
     for ledger, rows in found.items():
-        if rows:
-            transaction.execute(_end(ledger), {"pks": array(row.pk for row in rows)})
+        gone = set(transaction.execute(_end(ledger), {"pks": array(row.pk for row in rows)}).scalars()) if rows else ()
         for row in rows:
-            ended[row.ending] = ended.get(row.ending, 0) + 1
+            looked_at[row.ending] = looked_at.get(row.ending, 0) + 1
             # In the order of the index, so the last one of each is the furthest.
             places[row.ending, ledger] = (row.made, row.pk)
-    return ended
+            if row.pk in gone and row.connector_pk is not None:
+                counts = ended.setdefault(row.ending, {}).setdefault(row.connector_pk, {})
+                counts[_RECORDS[ledger]] = counts.get(_RECORDS[ledger], 0) + 1
+    return looked_at, ended
 
 
-def mark(transaction: Connection, *, new: Sequence[int], old: Sequence[int], done: Sequence[int]) -> None:
-    """Write down which endings were seen, of which the last writers are waited for from now on, and which are done."""
-    if new or old or done:
-        transaction.execute(_MARK, {"new": array(new), "old": array(old), "done": array(done)})
+def mark(transaction: Connection, *, new: Sequence[int], old: Sequence[int], done: Sequence[int], ended: Ended) -> None:
+    """Write down which endings were seen, of which the last writers are waited for from now on, and which are done.
+
+    Where events go out, what they have `ended` is added to what they ended before, and told when they are done.
+    """
+    told = ended if event_bus() else {}
+    if new or old or done or told:
+        values = {"new": array(new), "old": array(old), "done": array(done), "changed": array(told)}
+        transaction.execute(_MARK, {**values, "ended": json.dumps(told)})
 
 
 def _looked_for(endings: Sequence[Ending], ledger: str, places: Places) -> dict[str, object]:
@@ -191,4 +217,5 @@ def _end(ledger: str) -> TextClause:
     return text(f"""
 UPDATE {table_of(ledger)}
    SET deleted_at = now(), updated_at = now(){_ALSO.get(ledger, "")}
- WHERE pk = ANY (CAST(:pks AS bigint[])) AND deleted_at IS NULL""")
+ WHERE pk = ANY (CAST(:pks AS bigint[])) AND deleted_at IS NULL
+RETURNING pk""")

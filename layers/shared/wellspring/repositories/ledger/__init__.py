@@ -1,16 +1,14 @@
 """Reading the ledger's objects: one page, one row, how many there are, and the rows they point to.
 
-`pages` decides how a page is read: `per_parent`, along an index of all rows (`building`), or `whole` and sorted;
-`newest_bound` is for people of hundreds of workspaces alone. `shapes` says what makes two statements differ, `columns`
-and `rows` what they are made of, and `composing` puts their text together. What rows point to is read behind them in
-the same flush: `stored_ids` says how.
+`pages` decides how a page is read: `per_parent`, along an index of all rows (`building`), or `whole` and sorted.
+`shapes` says what makes two statements differ, `columns` and `rows` what they are made of, and `composing` puts their
+text together. What rows point to is read behind them in the same flush: `stored_ids` says how.
 """
 
 from wellspring.repositories.ledger.counts import choices, searched
-from wellspring.repositories.ledger.includes import related
 from wellspring.repositories.ledger.linkage import Linkage, Linked, linkage, share
 from wellspring.repositories.ledger.pages import Slice, count, is_sorted_by_an_index, page
-from wellspring.repositories.ledger.rows import live_row, locked, one
+from wellspring.repositories.ledger.rows import locked, one, related
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.repositories.ledger.stored_ids import place, store
 
@@ -23,7 +21,6 @@ __all__ = [
     "count",
     "is_sorted_by_an_index",
     "linkage",
-    "live_row",
     "locked",
     "one",
     "page",

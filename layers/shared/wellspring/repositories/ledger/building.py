@@ -1,6 +1,7 @@
 """What the statements of all pages have in common: order, cursor, what lies behind it, and the read of an index."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from sqlalchemy import Table
 
@@ -45,15 +46,13 @@ LOOKUP = "CROSS JOIN LATERAL (SELECT p.id FROM {parents} AS p WHERE {conditions}
 OPTIONAL_ID = "(SELECT id FROM {parents} WHERE pk = {row}.{column}) AS {name}_id"
 # The page as documents are made of it. The messages of a row are found here: of the rows that are read for a page most
 # are not on it. WHERE: the ids that its rows point to are stored for what is included with it (docs/adr/0041).
-SHOWN = "SELECT {columns} FROM page{ahead}"
+DOCUMENTS = "SELECT {columns} FROM {source} {storing} ORDER BY {order}"
 # A page that continues from a row is read from that row on: where it is there still, something lies behind the page,
 # and no other row is looked for.
 AHEAD = " WHERE (page.{at}, page.pk) <> (:cursor_at, :cursor_pk)"
 BEHIND = """
 SELECT EXISTS (SELECT FROM page WHERE (page.{at}, page.pk) = (:cursor_at, :cursor_pk)) OR EXISTS ({rows}) AS behind
 """
-PAGE_OF_DOCUMENTS = "SELECT {columns} FROM {source} {storing} ORDER BY {order}"
-COUNT = "SELECT count(*) FROM ({rows}) AS counted"
 
 
 class PageBuilder:
@@ -63,6 +62,7 @@ class PageBuilder:
     far theirs lie behind others' rows in such an index is for the others to say. Others read otherwise.
 
     Attributes:
+        ascending: whether the page is read so, from its near end on.
         parts: the queries that the statement's last one reads from, by their names and in their order.
         columns: the types of a row's columns.
         shown: what is shown of a row, and what it is sorted by, with the columns behind.
@@ -75,67 +75,52 @@ class PageBuilder:
     tenant = ""
 
     def __init__(self, shape: Shape) -> None:
-        self.shape = shape
-        self.resource = shape.resource
-        self.table: Table = table_of(shape.resource.table)
-        self.rows: Table = listed_from(shape.resource)
+        self.shape, self.resource, self.ascending = shape, shape.resource, shape.sort.descending is shape.backward
+        self.table, self.rows = table_of(shape.resource.table), listed_from(shape.resource)
         direct = shape.resource.tenancy == "direct"
         self.visible = Visibility(person=shape.person, claimed=shape.claimed, direct=direct)
         self.columns = {column.name: column.type for column in self.rows.c}
         self.parts: dict[str, str] = {}
-        self.at = attribute_of(shape.sort.name)
-        sorted_by = {} if shape.resource.attribute(shape.sort.name) else {shape.sort.name: shape.sort.name}
-        self.shown: dict[str, str] = shown_in_lists(self.resource) | sorted_by
+        name = shape.sort.name
+        self.at = attribute_of(name)
+        self.shown = shown_in_lists(self.resource) | ({} if self.resource.attribute(name) else {name: name})
 
     def statement(self) -> Compiled:
         """Return the whole statement of a page."""
         self._begin()
         self.parts["page"] = self._page()
-        source, known = "shown", ["pk"]
+        sort, known, source, ahead = self.shape.sort.name, ["pk"], "shown", ""
         if self.shape.cursor:
-            self.parts["behind"] = BEHIND.format(at=self.shape.sort.name, rows=self._row_behind())
-            source, known = "behind LEFT JOIN shown ON true", ["behind", "pk"]
+            self.parts["behind"] = BEHIND.format(at=sort, rows=self._row_behind())
+            known, source, ahead = ["behind", "pk"], "behind LEFT JOIN shown ON true", AHEAD.format(at=sort)
         columns = ", ".join(("*", *(_optional_id("page", trace) for trace in self._behind)))
-        ahead = AHEAD.format(at=self.shape.sort.name) if self.shape.cursor else ""
-        self.parts["shown"] = SHOWN.format(columns=columns, ahead=ahead)
+        self.parts["shown"] = f"SELECT {columns} FROM page{ahead}"
         document = as_text(self.resource, self.shown, self.columns)
-        order = self._order(f"shown.{self.shape.sort.name}", "pk", reverse=self.shape.backward)
-        query = PAGE_OF_DOCUMENTS.format(
+        query = DOCUMENTS.format(
             columns=", ".join((*known, *document.values())),
             source=source,
             storing=store_ids(self.resource, "shown"),
-            order=order,
+            order=self._order(f"shown.{sort}", "pk"),
         )
         return statement({**self.visible.queries, **self.parts}, query, [*known, *document])
 
     def count(self) -> Compiled:
         """Return the statement that counts the list's rows, as far as they are counted."""
         self._begin()
-        query = COUNT.format(rows=self._any_rows())
+        query = f"SELECT count(*) FROM ({self._any_rows()}) AS counted"
         return statement({**self.visible.queries, **self.parts}, query, ["count"])
 
     @property
     def is_sorted(self) -> bool:
         """Whether indexes have the rows in the list's order; or they are few, and sorted."""
-        there = declared(self.table)
-        return all(index in there for index in self._indexes())
-
-    def _page(self) -> str:
-        """Return the query of the page's rows: `pk`, what is shown, the parents' ids, and the columns of messages."""
         # Of a filter that has no such index the service refuses to list all rows (`services.ledger`).
-        return self._first_rows(self._indexes(), ":rows", full=True)
+        return declared(self.table).keys() >= {*self.indexes}
 
-    def _row_behind(self) -> str:
-        """Return the query of the rows on the cursor's other side, or as many of them as show that there are any."""
-        return self._first_rows(self._indexes(), "1", full=False, behind=True)
-
-    def _any_rows(self) -> str:
-        """Return the query of the list's rows, in any order, as many as are counted."""
-        return self._first_rows(self._indexes(), COUNTED, full=False)
-
-    def _indexes(self) -> Sequence[ListIndex]:
-        """Return the indexes that together hold the list's rows."""
-        return covering_indexes(self.table, None, self.shape.sort.name, self.shape.halves, self.shape.direction)
+    @cached_property
+    def indexes(self) -> Sequence[ListIndex]:
+        """The indexes that together hold the list's rows."""
+        undivided = ListIndex(None, self.shape.sort.name, direction=self.shape.direction)
+        return covering_indexes(self.table, undivided, self.shape.halves)
 
     @property
     def _behind(self) -> Sequence[Relationship]:
@@ -146,32 +131,41 @@ class PageBuilder:
         """Write the queries that all others read from."""
         self.parts.clear()
 
-    def _ascending(self, *, reverse: bool) -> bool:
-        return self.shape.sort.descending is reverse
+    def _page(self) -> str:
+        """Return the query of the page's rows: `pk`, what is shown, the parents' ids, and the columns of messages."""
+        return self._first_rows(":rows", full=True)
 
-    def _order(self, at: str, pk: str, *, reverse: bool) -> str:
-        way = "ASC" if self._ascending(reverse=reverse) else "DESC"
+    def _row_behind(self) -> str:
+        """Return the query of the rows on the cursor's other side, or as many of them as show that there are any."""
+        return self._first_rows("1", behind=True)
+
+    def _any_rows(self) -> str:
+        """Return the query of the list's rows, in any order, as many as are counted."""
+        return self._first_rows(COUNTED)
+
+    def _order(self, at: str, pk: str, *, behind: bool = False) -> str:
+        way = "DESC" if self.ascending is behind else "ASC"
         return f"{at} {way}, {pk} {way}"
 
-    def _beside_cursor(self, *, reverse: bool, inclusive: bool) -> str:
-        operator = (">" if self._ascending(reverse=reverse) else "<") + ("=" if inclusive else "")
+    def _beside_cursor(self, *, behind: bool = False) -> list[str]:
+        """Return the condition that a row is the cursor's or ahead of it, or `behind` it; none without a cursor."""
+        if not self.shape.cursor:
+            return []
+        operator = ("<" if self.ascending is behind else ">") + ("" if behind else "=")
         # Values, and nothing that is looked up: the cursor's row may be deleted, or not be seen any more.
-        return f"({self.at}, row.pk) {operator} (:cursor_at, :cursor_pk)"
+        return [f"({self.at}, row.pk) {operator} (:cursor_at, :cursor_pk)"]
 
-    def _first_rows(
-        self, indexes: Sequence[ListIndex], limit: str, *, full: bool, behind: bool = False, reach: str = ""
-    ) -> str:
-        """Return the query of the first rows on indexes that together hold a list.
+    def _first_rows(self, limit: str, *, full: bool = False, behind: bool = False, reach: str = "") -> str:
+        """Return the query of the list's first rows on its indexes.
 
         Of a `full` one these are all columns of the page, else `head_at` and `head_pk` alone, a row's place. `behind`:
         those on the other side of the cursor instead of its own and those ahead of it. No row is wanted beyond `reach`.
         """
-        reverse = self.shape.backward is not behind
-        beside = [self._beside_cursor(reverse=reverse, inclusive=not behind)] if self.shape.cursor else []
+        beside = self._beside_cursor(behind=behind)
         if reach:
-            beside.append(f"{self.at} {'<=' if self._ascending(reverse=reverse) else '>='} {reach}")
+            beside.append(f"{self.at} {'<=' if self.ascending else '>='} {reach}")
         found = []
-        for index in indexes:
+        for index in self.indexes:
             lookups = list(self._lookups(index, full=full))
             columns = [f"{self.at} AS head_at", "row.pk AS head_pk"]
             if full:
@@ -183,7 +177,7 @@ class PageBuilder:
                 rows=self._source(),
                 lookups=" ".join(join for _, join in lookups),
                 conditions=all_of((*self._conditions(index), *beside)),
-                order=self._order(self.at, "row.pk", reverse=reverse),
+                order=self._order(self.at, "row.pk", behind=behind),
                 limit=limit,
             )
             found.append(each.replace(self.at, "row.at") if self._is_computed else each)
@@ -191,7 +185,7 @@ class PageBuilder:
             return found[0]
         at, pk = (self.shape.sort.name, "pk") if full else ("head_at", "head_pk")
         several = " UNION ALL ".join(f"({each})" for each in found)
-        return MERGED.format(several=several, order=self._order(at, pk, reverse=reverse), limit=limit)
+        return MERGED.format(several=several, order=self._order(at, pk, behind=behind), limit=limit)
 
     @property
     def _is_computed(self) -> bool:
@@ -206,10 +200,13 @@ class PageBuilder:
         self.parts["listed"] = f"SELECT *, {attribute_of(self.shape.sort.name, '')} AS at FROM {self.rows}"
         return "listed AS row"
 
-    def _conditions(self, index: ListIndex) -> Iterable[str]:
-        """Return the conditions of the rows on an index."""
+    def _conditions(self, index: ListIndex) -> Iterator[str]:
+        """Yield the conditions of the rows on an index."""
         yield from is_in(self.columns, index, by_index=index in declared(self.table))
         yield from row_filters(self.resource, self.columns, self.shape.conditions)
+
+    def _filters(self, relationship: Relationship, parent: str) -> list[str]:
+        return parent_filters(relationship, parent, self.shape.conditions)
 
     def _lookups(self, index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
         """Yield the ids of a row's parents, each with the join that finds it, if it needs one: none that nothing needs.
@@ -220,7 +217,7 @@ class PageBuilder:
             if relationship is self.known or relationship in self._behind:
                 continue
             table = target_table(relationship)
-            filters = parent_filters(relationship, "p", self.shape.conditions)
+            filters = self._filters(relationship, "p")
             guards = self._guards(index, table) if relationship.required and relationship.guards else []
             if relationship.required or filters:
                 conditions = all_of((f"p.pk = row.{relationship.column}", *filters, *guards))

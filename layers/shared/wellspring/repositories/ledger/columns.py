@@ -48,7 +48,7 @@ _BY_NAME: Mapping[str, Sequence[str]] = {
 # ---- what a row shows -------------------------------------------------------------------------------------
 def shown_in_lists(resource: Resource) -> dict[str, str]:
     """Return what a row shows of itself among others: `id` and each attribute that it has, with the column behind."""
-    shown = (attribute for attribute in resource.attributes if not (attribute.service_only or attribute.computed))
+    shown = (said for said in resource.attributes if not (said.service_only or said.computed))
     return {"id": "id", **{said.name: said.column or said.name for said in shown}}
 
 
@@ -81,9 +81,8 @@ def as_text(resource: Resource, shown: Mapping[str, str], columns: Types) -> dic
 # ---- conditions on a row ----------------------------------------------------------------------------------
 def is_shown(columns: Types, deleted: Deleted) -> list[str]:
     """Return the conditions of `filter[deleted]`; none of what has no tombstones."""
-    if deleted == "include" or "deleted_at" not in columns:
-        return []
-    return ["row.deleted_at IS NULL" if deleted == "exclude" else "row.deleted_at IS NOT NULL"]
+    halves = {"exclude": ["row.deleted_at IS NULL"], "only": ["row.deleted_at IS NOT NULL"], "include": []}
+    return halves[deleted] if "deleted_at" in columns else []
 
 
 def is_in(columns: Types, index: ListIndex, *, by_index: bool) -> list[str]:
@@ -95,6 +94,8 @@ def is_in(columns: Types, index: ListIndex, *, by_index: bool) -> list[str]:
     half = [] if index.live is None else is_shown(columns, "exclude" if index.live else "only")
     if not by_index:
         half = [f"CASE WHEN {each} THEN true ELSE false END" for each in half]
+    if index.timed:
+        half.append(f"row.{index.time} IS NOT NULL")
     # One of two words of ours (`resources.DIRECTIONS`), never a client's.
     return [*half, f"row.direction = '{index.direction}'"] if index.direction else half
 
@@ -117,11 +118,8 @@ def row_filters(resource: Resource, columns: Types, conditions: Iterable[tuple[s
 # ---- conditions on a parent -------------------------------------------------------------------------------
 def parent_filters(relationship: Relationship, parent: str, conditions: Iterable[tuple[str, Operator]]) -> list[str]:
     """Return the conditions on the parent at the other end of a relationship."""
-    return [
-        f"{parent}.id = ANY (:{parameter_name(name, operator)}::UUID[])"
-        for name, operator in conditions
-        if name == relationship.name
-    ]
+    named = (parameter_name(*condition) for condition in conditions if condition[0] == relationship.name)
+    return [f"{parent}.id = ANY (:{name}::UUID[])" for name in named]
 
 
 def target_table(relationship: Relationship) -> Table:

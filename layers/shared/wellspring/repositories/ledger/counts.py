@@ -30,22 +30,16 @@ VALUES = """
 def searched(transaction: Transaction, principal: Principal, query: ListQuery) -> int:
     """Count the live rows that a query names the workspace of, or all there are of what belongs to none.
 
-    Returns:
-        Their number; where there are more than `MAX_SEARCHED`, any number above it.
+    Where there are more than `MAX_SEARCHED`, it is any number above it.
     """
     resource = query.resource
     # A person's workspaces are as few as their memberships.
     if resource.tenancy == "itself" and isinstance(principal, Person):
         return 0
-    found = _searched_statement(resource).execute(transaction, {"workspaces": list(query.workspaces)})
-    return int(found.scalar_one())
-
-
-@lru_cache(maxsize=16)
-def _searched_statement(resource: Resource) -> Compiled:
     within = "" if resource.relationship("workspace") is None else WITHIN
-    query = SEARCHED.format(rows=listed_from(resource), within=within, most=MAX_SEARCHED + 1)
-    return statement({}, query, ["count"])
+    counting = SEARCHED.format(rows=listed_from(resource), within=within, most=MAX_SEARCHED + 1)
+    found = statement({}, counting, ["count"]).execute(transaction, {"workspaces": list(query.workspaces)})
+    return int(found.scalar_one())
 
 
 def choices(resource: Resource) -> Query[Mapping[str, list[str]]]:
@@ -53,12 +47,12 @@ def choices(resource: Resource) -> Query[Mapping[str, list[str]]]:
 
     A catalogue is small: at most `MAX_EXAMINED` of its rows are looked at, and at most `MAX_CHOICES` values told.
     """
-    return Query(Statement(_choices_statement(resource)), _choices)
 
+    def read(result: Result) -> Mapping[str, list[str]]:
+        (row,) = result.mappings()
+        return {name: list(values or ()) for name, values in row.items()}
 
-def _choices(answer: Result) -> Mapping[str, list[str]]:
-    (row,) = answer.mappings()
-    return {name: list(values or ()) for name, values in row.items()}
+    return Query(Statement(_choices_statement(resource)), read)
 
 
 @lru_cache(maxsize=16)

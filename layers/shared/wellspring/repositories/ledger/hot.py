@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from wellspring.database import Compiled
-from wellspring.repositories.ledger.includes import related_statement
 from wellspring.repositories.ledger.pages import page_statement
-from wellspring.repositories.ledger.rows import one_statement
+from wellspring.repositories.ledger.rows import one_statement, related_statement
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Resource, ledgers, resource_of
 
@@ -15,7 +14,7 @@ def hot_statements() -> Iterator[tuple[str, Compiled]]:
 
     Of each object of the ledger a person's read of one row and of the first page, and of what its rows point to; of
     provenance, which programs read too, also a service's read of one row, and a person's next page: the pages that
-    a bound of the newest rows serves (`newest_bound`).
+    a bound of the newest rows serves (`many_workspaces`).
     """
     objects = [*ledgers().values(), *map(resource_of, ("workspace_group_workspace", "workspace_provider"))]
     for resource in objects:
@@ -26,19 +25,15 @@ def hot_statements() -> Iterator[tuple[str, Compiled]]:
         yield f"list {resource.type}", page_statement(Shape(resource, person=True))
         if is_provenance:
             yield f"list {resource.type} onwards", page_statement(Shape(resource, person=True, cursor=True))
-    for type_ in _related_types(objects):
+    paths = [(resource, path) for resource in objects for path in resource.includes]
+    for type_ in dict.fromkeys(type_ for resource, path in paths for type_ in _on(resource, path)):
         yield f"include {type_}", related_statement(resource_of(type_), person=True)
 
 
-def _related_types(objects: list[Resource]) -> list[str]:
-    """Return the types that a path of at most two steps leads to."""
-    found: dict[str, None] = {}
-    for resource in objects:
-        for path in resource.includes:
-            source = resource
-            for name in path.split("."):
-                relationship = source.relationship(name)
-                if relationship is not None:
-                    found[relationship.target] = None
-                    source = resource_of(relationship.target)
-    return list(found)
+def _on(resource: Resource, path: str) -> Iterator[str]:
+    """Yield the types on a path of includes."""
+    for name in path.split("."):
+        relationship = resource.relationship(name)
+        if relationship is not None:
+            resource = resource_of(relationship.target)
+            yield resource.type

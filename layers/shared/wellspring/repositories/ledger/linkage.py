@@ -63,29 +63,24 @@ def linkage(names: Sequence[str], most_rows: int) -> Query[Linkage]:
     (`stored_ids`) by the statement that found them for the caller. It stores the ids that it finds. Of each of the
     relationships `names` one more is read than the share of a group, of which `most_rows` are shown at most.
     """
+
+    def read(result: Result) -> Linkage:
+        found: Linkage = {}
+        for row in result:
+            linked = Linked(row.id, Position(row.since, row.link_id, row.place))
+            found.setdefault(row.group_id, {}).setdefault(row.relationship, []).append(linked)
+        return found
+
     values = {PLACES: [place(WORKSPACE_GROUP.type)], "most_rows": most_rows}
-    return Query(Statement(_linkage_statement(tuple(sorted(names))), values), _by_group)
-
-
-def _by_group(answer: Result) -> Linkage:
-    found: Linkage = {}
-    for row in answer:
-        found.setdefault(row.group_id, {}).setdefault(row.relationship, []).append(
-            Linked(row.id, Position(row.since, row.link_id, row.place))
-        )
-    return found
+    return Query(Statement(_linkage_statement(tuple(sorted(names))), values), read)
 
 
 @lru_cache(maxsize=4)
 def _linkage_statement(names: tuple[str, ...]) -> Compiled:
     stored = stored_ids()
-    held = (HELD.format(name=name, first=FIRST[name], stored=stored) for name in names)
-    parts = {
-        "share": SHARE.format(most_linked=MOST_LINKED, stored=stored),
-        "held": " UNION ALL ".join(held),
-    }
-    each = {
-        place(WORKSPACE_GROUP.type, name): f"array_agg(id) FILTER (WHERE relationship = '{name}')" for name in names
-    }
+    held = " UNION ALL ".join(HELD.format(name=name, first=FIRST[name], stored=stored) for name in names)
+    parts = {"share": SHARE.format(most_linked=MOST_LINKED, stored=stored), "held": held}
+    of_each = "array_agg(id) FILTER (WHERE relationship = '{name}')"
+    each = {place(WORKSPACE_GROUP.type, name): of_each.format(name=name) for name in names}
     query = LINKAGE.format(columns=", ".join(COLUMNS), storing=store_each(each, "held"))
     return statement(parts, query, COLUMNS)

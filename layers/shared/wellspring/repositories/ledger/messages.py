@@ -7,6 +7,7 @@ mismatches too, which look so to them.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 from wellspring.models.walks import ListIndex
@@ -34,11 +35,9 @@ SELECT *
 
 @dataclass(frozen=True, slots=True)
 class MessageIndex(ListIndex):
-    """Messages that stand together in an index.
+    """Messages that stand together in an index: of one outcome, empty for the one that is asked for; None for any.
 
-    Attributes:
-        outcome: the one that all of them have; empty for the one that is asked for, None for any.
-        is_mismatch: whether they are the tenant mismatches among what a person takes for unknown records.
+    Or `is_mismatch`: the tenant mismatches among what a person takes for unknown records.
     """
 
     outcome: str | None = None
@@ -50,10 +49,15 @@ class Messages(PageBuilder):
 
     is_sorted = True
 
+    @property
+    def asked(self) -> set[str]:
+        """What filters name one value of."""
+        return {name for name, operator in self.shape.conditions if operator == "eq"}
+
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         if not isinstance(index, MessageIndex):
             raise TypeError(index)
-        asked = {name for name, operator in self.shape.conditions if operator == "eq"}
+        asked = self.asked
         if "message_id" in asked:
             # Few, which are sorted.
             yield "row.message_id = :message_id_eq::UUID"
@@ -79,17 +83,17 @@ class Messages(PageBuilder):
 class OfParents(Messages, PerParentMerge):
     """Reads the messages of connectors or workspaces, parent by parent."""
 
-    def _indexes(self) -> Sequence[MessageIndex]:
-        asked = {name for name, operator in self.shape.conditions if operator == "eq"}
+    @cached_property
+    def indexes(self) -> Sequence[MessageIndex]:
+        """The indexes of the outcomes that may be asked for."""
         outcomes: tuple[str | None, ...] = MESSAGE_OUTCOMES
-        if self.time != ARRIVAL or "message_id" in asked:
+        if self.time != ARRIVAL or "message_id" in self.asked:
             outcomes = (None,)
-        elif "outcome" in asked:
+        elif "outcome" in self.asked:
             outcomes = ("",)
-        elif "reason" in asked:
+        elif "reason" in self.asked:
             outcomes = WITH_REASON
-        mismatches = (False, True) if self.shape.person and "reason" in asked else (False,)
-        kinds = product(outcomes, mismatches)
+        kinds = product(outcomes, (False, True) if self.shape.person and "reason" in self.asked else (False,))
         return [MessageIndex(self.column, self.time, outcome=each, is_mismatch=is_) for each, is_ in kinds]
 
     def _driver(self) -> str:
@@ -107,7 +111,9 @@ class OfParents(Messages, PerParentMerge):
 class OfAll(Messages):
     """Reads the messages of all workspaces, and of none, for a service."""
 
-    def _indexes(self) -> Sequence[MessageIndex]:
+    @cached_property
+    def indexes(self) -> Sequence[MessageIndex]:
+        """The indexes of the outcomes that may be asked for."""
         asked = {name for name, _ in self.shape.conditions}
         outcomes: tuple[str | None, ...] = ("",) if "outcome" in asked else (None,)
         if "reason" in asked and "outcome" not in asked:

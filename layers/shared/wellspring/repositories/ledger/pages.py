@@ -21,12 +21,9 @@ from wellspring.repositories.ledger.whole import SortedByState, WholeSorted
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Rows of a sorted list, in its order.
+    """Rows of a sorted list, in its order, and whether visible rows stand before the first and after the last.
 
-    Attributes:
-        rows: `id`, each attribute, and `<relationship>_id` for each to-one relationship.
-        more_before: whether visible rows stand before the first.
-        more_after: whether visible rows stand after the last.
+    A row has `id`, each attribute, and `<relationship>_id` for each to-one relationship.
     """
 
     rows: list[Row]
@@ -60,14 +57,15 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
 
     It continues from `position`, whatever the query's cursor; None is the end of the list.
     """
-    shape = shape_of(principal, query, cursor=position is not None, backward=query.backward)
+    of_cursor = position is not None
+    shape = shape_of(principal, query, cursor=of_cursor, backward=query.backward)
     values = {"rows": query.size + 1, **values_of(principal, query)}
     if position is not None:
         # The row that it continues from is read, too (`building.BEHIND`).
         values |= {"rows": query.size + 2, "cursor_at": position.at, "cursor_pk": position.pk}
 
-    def read(answer: Result) -> Slice:
-        return Slice.of_rows(text_rows(answer), query, of_cursor=position is not None)
+    def read(result: Result) -> Slice:
+        return Slice.of_rows(text_rows(result), query, of_cursor=of_cursor)
 
     return Query(Statement(page_statement(shape), values), read)
 

@@ -10,14 +10,16 @@ as far, and their rows merged (docs/adr/0029).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
 
 from sqlalchemy import Table
 
+from wellspring.access import many_workspaces
 from wellspring.access.predicates import asked_about, workspace_of
 from wellspring.models.walks import ListIndex, covering_indexes, declared
-from wellspring.repositories.ledger import newest_bound
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
-from wellspring.repositories.ledger.columns import IS_LIVE, LAST_CHARACTER, parent_filters, target_table
+from wellspring.repositories.ledger.columns import IS_LIVE, LAST_CHARACTER, target_table
 from wellspring.repositories.ledger.composing import all_of
 from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Drives, Relationship
@@ -102,7 +104,6 @@ class PerParentMerge(PageBuilder):
         time: the list's order.
         includes_withdrawn: whether rows are shown whose other parent alone opens them. A live one is in a workspace
             that its group opens, too (`access.predicates`), so it is dead.
-        indexes: which together hold the rows.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -114,11 +115,9 @@ class PerParentMerge(PageBuilder):
         self.time = shape.sort.name
         self.known, parents = self.leading, target_table(self.leading)
         # Only what the caller is known to see: a provider has no workspace, and that of a member may be gone.
-        has_tenant = bool(workspace_of("driver", parents)) and not self.only_finds
-        self.tenant = "driver.workspace_pk" if has_tenant else ""
+        self.tenant = "driver.workspace_pk" if workspace_of("driver", parents) and not self.only_finds else ""
         any_way = self.resource.tenancy == "any" and shape.person
         self.includes_withdrawn = any_way and shape.deleted != "exclude" and self.leading.name not in self.named
-        self.indexes = self._indexes()
 
     def _parents(self) -> tuple[Relationship, Relationship | None]:
         """Return by whose parents the page is read, and the named parents within which, if an index has both."""
@@ -133,19 +132,20 @@ class PerParentMerge(PageBuilder):
                 return always, other
         # Not for a person: it is of all tenants, and theirs would lie behind the rows of others.
         leading = (found for found in drivers if not (self.shape.person and found.drives == "one_by_service"))
-        # The record comes first in a declaration, so a filter on it wins: one record has few rows.
+        # The record is declared first, so a filter on it wins: one record has few rows.
         return next((found for found in leading if found.name in self.named), always), None
 
-    def _indexes(self) -> Sequence[ListIndex]:
-        shape, within = self.shape, None if self.within is None else self.within.column
+    @cached_property
+    def indexes(self) -> Sequence[ListIndex]:
+        """The indexes that together hold the rows of a parent."""
+        halves, within = self.shape.halves, None if self.within is None else self.within.column
+        undivided = ListIndex(self.column, self.time, None, self.shape.direction, within)
         if self.leading.is_trace and not self.is_sorted:
             # They are sorted anyway: once, whatever halves and directions.
-            live = None if len(shape.halves) > 1 else shape.halves[0]
-            return [ListIndex(self.column, self.time, live, shape.direction)]
-        found = covering_indexes(self.table, self.column, self.time, shape.halves, shape.direction, within)
+            return [undivided if len(halves) > 1 else replace(undivided, live=halves[0])]
+        found = covering_indexes(self.table, undivided, halves)
         if self.includes_withdrawn:
-            opening = self._opening.column
-            found += covering_indexes(self.table, self.column, self.time, (False,), shape.direction, opening)
+            found += covering_indexes(self.table, replace(undivided, within=self._opening.column), (False,))
         return list(dict.fromkeys(found))
 
     @property
@@ -163,32 +163,30 @@ class PerParentMerge(PageBuilder):
         """Whether some index has the rows of a parent in the list's order."""
         if self.leading.is_trace:
             return self.time == "created_at"
-        there = declared(self.table)
         if self.only_finds:
-            return all(index in there for index in self.indexes)
-        return any(index.parent == self.column and index.time == self.time for index in there)
+            return super().is_sorted
+        return any(index.parent == self.column and index.time == self.time for index in declared(self.table))
 
     def _page(self) -> str:
-        reverse, reach = self.shape.backward, ""
-        first = self._first_rows(self.indexes, "1", full=False)
-        if newest_bound.serves(self.shape):
-            self.parts |= newest_bound.heads(first, is_after=self.shape.cursor, table=self.table.name)
+        first, is_plain, reach = self._first_rows("1"), self.shape.is_plain, ""
+        if is_plain:
+            self.parts |= many_workspaces.likely_heads(first, is_after=self.shape.cursor, table=self.table.name)
         else:
-            order = self._order("head.head_at", "head.head_pk", reverse=reverse)
-            self.parts["head"] = HEADS.format(order=order, first=first)
-        if self.shape.large or newest_bound.serves(self.shape):
+            self.parts["head"] = HEADS.format(order=self._order("head.head_at", "head.head_pk"), first=first)
+        if self.shape.large or is_plain:
             self.parts["reach"] = self._reach()
             reach = "(SELECT reach.at FROM reach)"
-        found = self._first_rows(self.indexes, MOST_OF_HEAD, full=True, reach=reach)
-        order = self._order(f"found.{self.time}", "found.pk", reverse=reverse)
-        leading = "" if self.leading.is_trace else f", driver.id AS {self.leading.name}_id"
-        return PAGE.format(leading=leading, found=found, order=order)
+        return PAGE.format(
+            leading="" if self.leading.is_trace else f", driver.id AS {self.leading.name}_id",
+            found=self._first_rows(MOST_OF_HEAD, full=True, reach=reach),
+            order=self._order(f"found.{self.time}", "found.pk"),
+        )
 
     def _row_behind(self) -> str:
-        return ROW_BEHIND.format(nearest=self._first_rows(self.indexes, "1", full=False, behind=True))
+        return ROW_BEHIND.format(nearest=super()._row_behind())
 
     def _any_rows(self) -> str:
-        return ANY_ROWS.format(first=self._first_rows(self.indexes, COUNTED, full=False))
+        return ANY_ROWS.format(first=super()._any_rows())
 
     def _begin(self) -> None:
         super()._begin()
@@ -198,15 +196,12 @@ class PerParentMerge(PageBuilder):
                 self._find_named(trace, self.visible.message(f"{trace.name}.workspace_pk"))
 
     def _reach(self) -> str:
-        ascending = self._ascending(reverse=self.shape.backward)
+        beyond = f"'{'' if self.ascending else '-'}infinity'::timestamptz"
         if self.shape.sort.by_name:
-            beyond = LAST_CHARACTER if ascending else "''"
-        else:
-            beyond = f"'{'' if ascending else '-'}infinity'::timestamptz"
-        some, limit = (ALL_HEADS, OF_EACH) if self.shape.large else (newest_bound.OF_NEAREST, ":rows")
-        sampled = self._first_rows(self.indexes, limit, full=False)
-        order = self._order("sampled.head_at", "sampled.head_pk", reverse=self.shape.backward)
-        return REACH.format(some=some, sampled=sampled, order=order, beyond=beyond)
+            beyond = LAST_CHARACTER if self.ascending else "''"
+        some, limit = (ALL_HEADS, OF_EACH) if self.shape.large else (many_workspaces.OF_NEAREST, ":rows")
+        order = self._order("sampled.head_at", "sampled.head_pk")
+        return REACH.format(some=some, sampled=self._first_rows(limit), order=order, beyond=beyond)
 
     def _driver(self) -> str:
         table = target_table(self.leading)
@@ -233,9 +228,6 @@ class PerParentMerge(PageBuilder):
         whole = DRIVER.format(columns=columns, parents=parents, conditions=all_of(conditions))
         return f"{whole} UNION ALL {self._withdrawn(table)}" if self.includes_withdrawn else whole
 
-    def _filters(self, relationship: Relationship, parent: str) -> list[str]:
-        return parent_filters(relationship, parent, self.shape.conditions)
-
     def _asked_about(self, relationship: Relationship, name: str) -> str:
         """Return the parents that a filter names, and somebody's that is nobody's for each that is not there."""
         table = target_table(relationship)
@@ -243,10 +235,7 @@ class PerParentMerge(PageBuilder):
         return f"({asked_about(table, f':{relationship.name}_in::UUID[]', *wanted)}) AS {name}"
 
     def _of_driver(self, table: Table, within: str) -> str:
-        """Return the columns of a driver: its keys, its workspace, whether it is live, and the parent within which.
-
-        Dead rows outlive it. Only some rows are within a parent.
-        """
+        """Return a driver's keys, workspace, whether it is live (dead rows outlive it), and the parent within which."""
         columns, workspace = ["parent.pk", "parent.id"], workspace_of("parent", table)
         columns += [f"{workspace} AS workspace_pk"] if workspace else []
         columns += [f"{IS_LIVE.format(parent='parent')} AS is_live"] if self.shape.deleted != "exclude" else []
@@ -264,12 +253,8 @@ class PerParentMerge(PageBuilder):
         )
 
     def _find_named(self, relationship: Relationship, *conditions: str) -> None:
-        name = relationship.name
-        self.parts[f"named_{name}"] = NAMED.format(
-            name=name,
-            parents=target_table(relationship),
-            conditions=all_of((*self._filters(relationship, name), *conditions)),
-        )
+        name, named = relationship.name, all_of((*self._filters(relationship, relationship.name), *conditions))
+        self.parts[f"named_{name}"] = NAMED.format(name=name, parents=target_table(relationship), conditions=named)
 
     def _source(self) -> str:
         """Return the rows on an index; or the driver's of the parents that a filter names, where these guard nothing.

@@ -1,4 +1,4 @@
-"""The rows of a type that a caller sees, in no order; and one of them, by its id or by its parents."""
+"""The rows of a type that a caller sees: all of them, one by its id or its parents, and those that rows point to."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -6,8 +6,8 @@ from uuid import UUID
 
 from wellspring.access.predicates import Visibility, parameters, workspace_of
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Compiled, Transaction
-from wellspring.database.flush import Query, Result, Statement, TextRow, ValueRow, text_rows, value_row
+from wellspring.database import Compiled
+from wellspring.database.flush import Query, Statement, TextRow, ValueRow, text_rows, value_row
 from wellspring.models import listed_from, table_of
 from wellspring.queries import Deleted, Operator
 from wellspring.repositories.ledger.columns import (
@@ -17,10 +17,11 @@ from wellspring.repositories.ledger.columns import (
     parent_filters,
     selected,
     shown_alone,
+    shown_in_lists,
     target_table,
 )
 from wellspring.repositories.ledger.composing import all_of, statement
-from wellspring.repositories.ledger.stored_ids import store_ids
+from wellspring.repositories.ledger.stored_ids import ENDED, PLACES, store_ids, stored_ids
 from wellspring.resources import Resource
 
 VISIBLE_ROWS = "SELECT {columns} FROM {source} AS row {parents} WHERE {conditions}"
@@ -28,6 +29,8 @@ PARENT = "{join} {parents} AS {name} ON {name}.pk = row.{column}"
 # Of several rows of the same parents the latest is meant.
 LATEST = " ORDER BY row.pk DESC LIMIT 1"
 OF_PARENT = "row.{column} = (SELECT pk FROM {parents} WHERE id = {id})"
+# In the order of their making; what is included with them in turn is stored.
+INCLUDED = "SELECT {columns} FROM shown {storing} ORDER BY shown.pk"
 
 
 def visible_rows(
@@ -73,52 +76,34 @@ def visible_rows(
 
 
 def one(
-    transaction: Transaction,
     principal: Principal,
     resource: Resource,
     ids: Mapping[str, UUID],
-    *,
     deleted: Deleted = "exclude",
+    *,
     live_parents: bool = False,
-) -> TextRow | None:
-    """Read one row, or None where there is none that `principal` sees.
+) -> Query[TextRow | None]:
+    """Ask for one row; it is None where there is none that `principal` sees. It stores ids (`stored_ids`).
 
     It is known by `id`, its public id, or by relationships with the ids of the parents: of several rows that match, the
     latest is read. With `live_parents` a tombstoned row is found only where its parents are live.
     """
-    return _first(_one(principal, resource, ids, deleted, live_parents=live_parents).run(transaction))
+    found = _one(principal, resource, ids, deleted, live_parents=live_parents)
+    return Query(found, lambda result: next(iter(text_rows(result)), None))
 
 
 def locked(
-    transaction: Transaction,
-    principal: Principal,
-    resource: Resource,
-    ids: Mapping[str, UUID],
-    *,
-    deleted: Deleted = "exclude",
-) -> ValueRow | None:
-    """Read one row as `one` does, as values, and keep others from changing it until the transaction ends."""
-    return value_row(_one(principal, resource, ids, deleted, lock=True).run(transaction))
-
-
-def live_row(principal: Principal, resource: Resource, id_: UUID) -> Query[TextRow | None]:
-    """Ask for one live row by its public id; it is None where there is none that `principal` sees.
-
-    It stores ids (`stored_ids`).
-    """
-    return Query(_one(principal, resource, {"id": id_}), _first)
+    principal: Principal, resource: Resource, ids: Mapping[str, UUID], deleted: Deleted = "exclude"
+) -> Query[ValueRow | None]:
+    """Ask for one row as `one` does, as values, and keep others from changing it until the transaction ends."""
+    return Query(_one(principal, resource, ids, deleted, lock=True), value_row)
 
 
 def _one(
-    principal: Principal, resource: Resource, ids: Mapping[str, UUID], deleted: Deleted = "exclude", **options: bool
+    principal: Principal, resource: Resource, ids: Mapping[str, UUID], deleted: Deleted, **options: bool
 ) -> Statement:
     found = one_statement(resource, tuple(ids), deleted, person=isinstance(principal, Person), **options)
-    values = {f"{name}_eq": id_ for name, id_ in ids.items()} | parameters(principal)
-    return Statement(found, values)
-
-
-def _first(result: Result) -> TextRow | None:
-    return next(iter(text_rows(result)), None)
+    return Statement(found, {f"{name}_eq": id_ for name, id_ in ids.items()} | parameters(principal))
 
 
 @lru_cache(maxsize=64)
@@ -153,3 +138,49 @@ def one_statement(
         return statement(visible.queries, f"{found} FOR UPDATE OF row", document)
     query = f"SELECT {', '.join(document.values())} FROM found {store_ids(resource, 'found')}"
     return statement({**visible.queries, "found": found}, query, document)
+
+
+def related(principal: Principal, resource: Resource, places: Sequence[str]) -> Query[list[TextRow]]:
+    """Ask for the live rows of a type that visible rows point to, in the order of their making.
+
+    Whoever sees a row sees its parents, and what is stored was stored by visible rows: but a person who made something
+    may belong to a workspace that the caller does not see, and is left out then. `places` are where ids of the type
+    were stored (`stored_ids`) by statements that come before.
+    """
+    related = related_statement(resource, person=isinstance(principal, Person))
+    return Query(Statement(related, {PLACES: list(places), **parameters(principal)}), text_rows)
+
+
+@lru_cache(maxsize=64)
+def related_statement(resource: Resource, *, person: bool) -> Compiled:
+    """Return the statement of included rows of a type."""
+    # Of messages each caller is shown as much as they may know, also where they are included.
+    table = listed_from(resource) if resource.tenancy == "message" else table_of(resource.table)
+    visible, columns = Visibility(person=person), {column.name: column.type for column in table.c}
+    shown, found = shown_in_lists(resource), stored_ids()
+    document = as_text(resource, shown, columns)
+    names = [*selected(shown), *(f"{parent.name}.id AS {parent.name}_id" for parent in resource.to_one)]
+    if resource.tenancy == "membership":
+        # A group is shown to who sees a live enrolment in it, and can be retrieved by its members: what a withdrawn
+        # workspace's people see of its past tells them nothing of the group's present (docs/adr/0008).
+        seen = visible.through("row", table)
+        names.append(f"{seen} AS is_retrievable")
+        document["is_retrievable"] = "is_retrievable"
+        conditions = [
+            f"row.id = ANY (array_cat({found}, {stored_ids(ENDED)}))",
+            *is_shown(columns, "exclude"),
+            f"(row.id = ANY ({found}) OR {seen})",
+        ]
+    else:
+        workspace = workspace_of("row", table)
+        conditions = [f"row.id = ANY ({found})", *is_shown(columns, "exclude")]
+        conditions += [visible.workspace(workspace)] if workspace else []
+    parents = (
+        PARENT.format(join="LEFT JOIN", parents=target_table(parent), name=parent.name, column=parent.column)
+        for parent in resource.to_one
+    )
+    part = VISIBLE_ROWS.format(
+        columns=", ".join((*names, "row.pk")), source=table, parents=" ".join(parents), conditions=all_of(conditions)
+    )
+    query = INCLUDED.format(columns=", ".join(document.values()), storing=store_ids(resource, "shown"))
+    return statement({**visible.queries, "shown": part}, query, document)

@@ -10,7 +10,6 @@ from wellspring.queries import Deleted, ListQuery, Operator, Sort
 from wellspring.resources import Resource
 
 type Row = Mapping[Any, Any]
-
 # Every larger page asks first, by all its heads' parents, how far it reaches; of others do those that have a
 # bound of the newest rows (docs/adr/0045).
 SMALL_PAGE = 50
@@ -21,16 +20,12 @@ class Shape:
     """What makes one list statement differ from another; the values are bound later.
 
     Attributes:
-        resource: what is listed.
         person: whether a person asks, or a service.
         conditions: the filters' fields and operators, in one order whatever the request's.
         direction: the direction that a filter names. It stands in the statement: an index of one direction serves a
             statement that is known to ask for no other.
-        deleted: which half of the rows.
         claimed: whether the caller claims to work in some workspaces only.
-        sort: the order.
-        cursor: whether the page continues from a row.
-        backward: whether it ends there.
+        cursor: whether the page continues from a row; `backward`: whether it ends there.
         large: whether the page is so large that it finds out first, by all its heads' parents, how far it reaches.
     """
 
@@ -51,6 +46,16 @@ class Shape:
         return {"exclude": (True,), "only": (False,), "include": (True, False)}[self.deleted]
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is a person's plain page of provenance, from its beginning or onwards (`many_workspaces`).
+
+        It is also what is planned once (`ledger.hot`). For others planning the longer statement would cost what it
+        spares.
+        """
+        plain = Shape(self.resource, person=True, cursor=self.cursor)
+        return self.resource.policy == "provenance" and self == plain
+
+    @property
     def is_narrow(self) -> bool:
         """Whether it is of few parents: a person's, or those that the request names."""
         return self.person or self.claimed or any(name in self.resource.driving for name, _ in self.conditions)
@@ -58,9 +63,8 @@ class Shape:
 
 def shape_of(principal: Principal, query: ListQuery, *, cursor: bool, backward: bool) -> Shape:
     """Return the shape of a caller's query."""
-    claims = bool(query.workspaces)
     # Where the workspace is one of the row's own parents, claiming it is filtering by it.
-    own = claims and query.resource.relationship("workspace") is not None
+    own = bool(query.workspaces) and query.resource.relationship("workspace") is not None
     directions = {said.name for said in query.resource.attributes if said.kind == "direction"}
     conditions = {(found.name, found.operator) for found in query.filters if found.name not in directions}
     return Shape(
@@ -69,7 +73,7 @@ def shape_of(principal: Principal, query: ListQuery, *, cursor: bool, backward: 
         conditions=tuple(sorted(conditions | {("workspace", "in")} if own else conditions)),
         direction=next((str(found.value) for found in query.filters if found.name in directions), None),
         deleted=query.deleted,
-        claimed=claims and not own,
+        claimed=bool(query.workspaces) and not own,
         sort=query.sort,
         cursor=cursor,
         backward=backward,

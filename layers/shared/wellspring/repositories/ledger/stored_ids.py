@@ -5,7 +5,7 @@ the rows stores the ids that they point to in settings of the transaction, one f
 its relationship. A statement behind it reads the places that lead to its type.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from wellspring.database.flush import Query, Statement
 from wellspring.repositories.ledger.composing import statement
@@ -30,26 +30,20 @@ def place(type_: str, relationship: str = "") -> str:
     return f"{type_}__{relationship}" if relationship else type_
 
 
-def _stored_by(resource: Resource) -> Iterator[tuple[str, str]]:
-    """Yield what rows of a type store: each place, with the column that has its ids."""
+def store_ids(resource: Resource, rows: str) -> str:
+    """Return the WHERE that stores the ids of `rows` and leaves all in; empty where nothing can be read beside them."""
+    ids: dict[str, str] = {}
     if resource.computed or any(relationship.many for relationship in resource.relationships):
-        yield place(resource.type), "id"
+        ids[place(resource.type)] = "array_agg(id)"
     first = {path.partition(".")[0] for path in resource.includes}
     for relationship in resource.to_one:
         # What has no route of its own is included by paths of others that go on from it.
         if relationship.name in first or not resource.route:
-            yield place(resource.type, relationship.name), f"{relationship.name}_id"
-
-
-def store_ids(resource: Resource, rows: str) -> str:
-    """Return the WHERE that stores the ids of `rows` and leaves all in; empty where nothing can be read beside them."""
-    ids = {name: f"array_agg({column})" for name, column in _stored_by(resource)}
-    for relationship in resource.to_one if resource.tenancy == "any" else ():
-        name = place(resource.type, relationship.name)
-        if resource_of(relationship.target).tenancy == "membership" and name in ids:
-            every = ids[name]
-            ids[name] = f"{every} FILTER (WHERE deleted_at IS NULL)"
-            ids[f"{name}{ENDED}"] = f"{every} FILTER (WHERE deleted_at IS NOT NULL)"
+            name, every = place(resource.type, relationship.name), f"array_agg({relationship.name}_id)"
+            ids[name] = every
+            if resource.tenancy == "any" and resource_of(relationship.target).tenancy == "membership":
+                ids[name] = f"{every} FILTER (WHERE deleted_at IS NULL)"
+                ids[f"{name}{ENDED}"] = f"{every} FILTER (WHERE deleted_at IS NOT NULL)"
     return f"WHERE {store_each(ids, rows)}" if ids else ""
 
 

@@ -26,12 +26,10 @@ class WholeSorted(PageBuilder):
         self.source = str(self.rows)
 
     def _page(self) -> str:
-        reverse = self.shape.backward
-        beside = [self._beside_cursor(reverse=reverse, inclusive=True)] if self.shape.cursor else []
-        return f"{self._rows(*beside)} ORDER BY {self._order(self.at, 'row.pk', reverse=reverse)} LIMIT :rows"
+        return f"{self._rows(*self._beside_cursor())} ORDER BY {self._order(self.at, 'row.pk')} LIMIT :rows"
 
     def _row_behind(self) -> str:
-        return self._rows(self._beside_cursor(reverse=not self.shape.backward, inclusive=False))
+        return self._rows(*self._beside_cursor(behind=True))
 
     def _any_rows(self) -> str:
         return f"{self._rows()} LIMIT {COUNTED}"
@@ -59,6 +57,5 @@ class SortedByState(WholeSorted):
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
         name = shape.sort.name
-        self.columns[name] = connector_state.c[name].type
-        self.shown[name] = name
+        self.columns[name], self.shown[name] = connector_state.c[name].type, name
         self.source = WITH_STATE.format(name=name, rows=self.rows)

@@ -81,12 +81,17 @@ def revert_chunk(transaction: Transaction, arrival: ReceivedMessage, most: int) 
         progress = chunk.undo(was.progress)
     else:
         progress = chunk.mark(item, was.progress, taken.entry.workspace_pk)
-    done = [Statement(_COUNT, {"message": was.pk, "type": type_, "ended": n}) for type_, n in chunk.ended.items() if n]
+    done = [
+        Statement(_COUNT, {"message": was.pk, "type": type_, "name": name, "number": number})
+        for name, counted in (("ended", chunk.ended), ("linked", chunk.restored))
+        for type_, number in counted.items()
+        if number
+    ]
     left = was.progress.get("left", 0) + chunk.left
     outcome = Outcome(
         status="applied" if progress is None else "in_progress",
         ended=sum(chunk.ended.values()),
-        linked=chunk.restored,
+        linked=sum(chunk.restored.values()),
     )
     if progress is None and left:
         problem = Problem("overtaken", "message", item.id)
@@ -121,7 +126,7 @@ class _Chunk:
         self._is_live = is_live
         self._is_overtaken = is_overtaken
         self.ended: dict[RecordType, int] = dict.fromkeys(RECORDS, 0)
-        self.restored = 0
+        self.restored: dict[RecordType, int] = dict.fromkeys(RECORDS, 0)
         # Rows that would have come back, had nothing come behind it.
         self.left = 0
 
@@ -162,7 +167,7 @@ class _Chunk:
             if left is not None:
                 return {"undone": done, "places": left}
             done, places = target.pk, {}
-            if sum(self.ended.values()) + self.restored >= self._most:
+            if sum(self.ended.values()) + sum(self.restored.values()) >= self._most:
                 return {"undone": done}
         return {"undone": done} if len(targets) == LOOKED_AT else None
 
@@ -184,7 +189,7 @@ class _Chunk:
         left = dict(places)
         for (type_, direction), rows in zip(walks, answers[len(RECORDS) :], strict=True):
             for looked_at, wanted, restored, time, pk in rows:
-                self.restored += restored
+                self.restored[type_] += restored
                 self.left += wanted if self._is_overtaken else 0
                 left[f"{type_}:{direction}"] = [time, pk]
                 is_over = is_over and looked_at < self._most
@@ -247,9 +252,9 @@ SELECT pk, CAST(processed_at AS text),
 
 _COUNT = text(f"""
 UPDATE {sync_messages}
-   SET counts = jsonb_set(counts, ARRAY[CAST(:type AS text), 'ended'],
-                          to_jsonb(coalesce(CAST(counts #>> ARRAY[CAST(:type AS text), 'ended'] AS bigint), 0)
-                                   + CAST(:ended AS bigint)))
+   SET counts = jsonb_set(counts, ARRAY[CAST(:type AS text), CAST(:name AS text)],
+                          to_jsonb(coalesce(CAST(counts #>> ARRAY[CAST(:type AS text), :name] AS bigint), 0)
+                                   + CAST(:number AS bigint)))
  WHERE pk = :message""")
 
 

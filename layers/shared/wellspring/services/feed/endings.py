@@ -92,17 +92,18 @@ def _chunk(
         taken = endings.open_endings(transaction, after, page, QUIET_SECONDS)
     looked_at[:] = [ending.pk for ending in taken]
     reached = dict(places)
-    ended = endings.end_rows(transaction, taken, reached, CHUNK)
-    rows = sum(ended.values())
+    found, ended = endings.end_rows(transaction, taken, reached, CHUNK)
+    rows = sum(found.values())
     # A walk that began in its middle, or did not come to its end, proves nothing.
     is_whole = is_first and rows < CHUNK
-    done = [ending.pk for ending in taken if is_whole and ending.is_quiet and ending.pk not in ended]
+    done = [ending.pk for ending in taken if is_whole and ending.is_quiet and ending.pk not in found]
     endings.mark(
         transaction,
         # Those that are not through are found again as new.
         new=[ending.pk for ending in taken if ending.is_new and (rows < CHUNK or not only_new)],
         old=[ending.pk for ending in taken if ending.is_old],
         done=done,
+        ended=ended,
     )
     places.update(reached)
     return _Chunk(rows, len(done), taken[-1].pk if taken else None)

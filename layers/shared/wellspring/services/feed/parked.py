@@ -37,7 +37,7 @@ class ParkedEvents(Parked[HeldEvent]):
 
     def find(self, transaction: Transaction, principal: Principal, id_: UUID) -> HeldEvent | None:
         """Lock one that the caller sees, and return it."""
-        row = ledger.locked(transaction, principal, FEED_EVENT, {"id": id_})
+        row = ledger.locked(principal, FEED_EVENT, {"id": id_}).run(transaction)
         return HeldEvent(row["id"], row["outcome"], row["reason"]) if row is not None else None
 
     def apply(self, transaction: Transaction, held: HeldEvent) -> None:

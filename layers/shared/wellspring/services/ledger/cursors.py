@@ -24,29 +24,25 @@ TIME_BYTES = 8
 TAG_BYTES = 16
 
 
-def _digest(key: bytes, use: str, resource: Resource, sort: Sort, body: bytes, size: int) -> bytes:
-    bound = f"{use}:{resource.type}:{'-' if sort.descending else ''}{sort.name}:".encode()
-    return hmac.digest(key, bound + body, "sha256")[:size]
+def _bound(resource: Resource, sort: Sort) -> bytes:
+    return f":{resource.type}:{'-' if sort.descending else ''}{sort.name}:".encode()
 
 
-def _tag(key: bytes, resource: Resource, sort: Sort, body: bytes) -> bytes:
-    return _digest(key, "cursor", resource, sort, body, TAG_BYTES)
+def _tag(key: bytes, bound: bytes, body: bytes) -> bytes:
+    return hmac.digest(key, b"cursor" + bound + body, "sha256")[:TAG_BYTES]
 
 
-def _encrypted(key: bytes, resource: Resource, sort: Sort, row: bytes, pk: bytes) -> bytes:
+def _encrypted(key: bytes, bound: bytes, row: bytes, pk: int) -> int:
     """Return a pk encrypted, or decrypted: XOR with bits of which each row of a list has its own."""
-    # As numbers: a page has many, and a byte at a time takes three times as long.
-    bits = int.from_bytes(_digest(key, "pk", resource, sort, row, PK_BYTES))
-    return (int.from_bytes(pk) ^ bits).to_bytes(PK_BYTES)
+    return pk ^ int.from_bytes(hmac.digest(key, b"pk" + bound + row, "sha256")[:PK_BYTES], signed=True)
 
 
 def sign(key: bytes, resource: Resource, sort: Sort, position: Position) -> str:
     """Return the cursor of `position` in a list of `resource` under `sort`."""
-    at = position.at
+    bound, at, row = _bound(resource, sort), position.at, position.id.bytes
     place = at.encode() if isinstance(at, str) else ((at - EPOCH) // MILLISECOND).to_bytes(TIME_BYTES, signed=True)
-    row = position.id.bytes
-    body = row + _encrypted(key, resource, sort, row, position.pk.to_bytes(PK_BYTES, signed=True)) + place
-    return _written(body + _tag(key, resource, sort, body))
+    body = row + _encrypted(key, bound, row, position.pk).to_bytes(PK_BYTES, signed=True) + place
+    return _written(body + _tag(key, bound, body))
 
 
 def _written(signed: bytes) -> str:
@@ -75,11 +71,12 @@ def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, p
         signed = b""
     end = max(len(signed) - TAG_BYTES, 0)
     body, tag = signed[:end], signed[end:]
-    signer = next((key for key in keys if hmac.compare_digest(tag, _tag(key, resource, sort, body))), None)
+    bound = _bound(resource, sort)
+    signer = next((key for key in keys if hmac.compare_digest(tag, _tag(key, bound, body))), None)
     if signer is None:
         raise InvalidCursor(
             "The cursor is not one of this list in this order; begin again without it.", parameter=parameter
         )
     row, pk, place = body[:ID_BYTES], body[ID_BYTES : ID_BYTES + PK_BYTES], body[ID_BYTES + PK_BYTES :]
     at = place.decode() if sort.by_text else EPOCH + int.from_bytes(place, signed=True) * MILLISECOND
-    return Position(at, UUID(bytes=row), int.from_bytes(_encrypted(signer, resource, sort, row, pk), signed=True))
+    return Position(at, UUID(bytes=row), _encrypted(signer, bound, row, int.from_bytes(pk, signed=True)))

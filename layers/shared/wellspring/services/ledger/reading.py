@@ -325,7 +325,7 @@ def retrieve(
         raise absent(resource.type, id_)
     plan = IncludePlan.of(resource, view)
     flush = Flush(transaction)
-    row = flush.ask(ledger.live_row(principal, resource, id_))
+    row = flush.ask(ledger.one(principal, resource, {"id": id_}))
     read = plan.ask(flush, principal, 1)
     if plan.linked:
         # Linkage that is cut off says where it goes on.

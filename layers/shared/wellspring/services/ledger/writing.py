@@ -78,7 +78,7 @@ def update(
     rules = RULES[resource.policy]
     if id_:
         _lock_in_front(transaction, resource, id_)
-    row = ledger.locked(transaction, principal, resource, {"id": id_}, deleted=rules.updatable) if id_ else None
+    row = ledger.locked(principal, resource, {"id": id_}, rules.updatable).run(transaction) if id_ else None
     if row is None:
         raise absent(resource.type, id_)
     rules.guard(transaction, principal, row, draft)
@@ -94,7 +94,7 @@ def update(
     changed = writing.change(transaction, principal, resource, row["id"], {**values, **ended_by})
     if changed is None:
         # Its parents may have gone since it was looked at.
-        if ledger.one(transaction, principal, resource, {"id": row["id"]}, deleted=rules.updatable) is None:
+        if ledger.one(principal, resource, {"id": row["id"]}, rules.updatable).run(transaction) is None:
             raise absent(resource.type, row["id"])
         if values.get("deleted_at", row["deleted_at"]) is None:
             raise _parents_are_gone()
@@ -130,7 +130,7 @@ def _lock_in_front(transaction: Transaction, resource: Resource, id_: UUID) -> N
 def _require_live_parents(transaction: Transaction, principal: Principal, resource: Resource, row: ValueRow) -> None:
     """Let through a dead row that may live again: a live row asks for live parents (contract, section 3)."""
     known = {"id": row["id"]}
-    if ledger.one(transaction, principal, resource, known, deleted="include", live_parents=True) is None:
+    if ledger.one(principal, resource, known, "include", live_parents=True).run(transaction) is None:
         raise _parents_are_gone()
 
 
@@ -163,7 +163,7 @@ def remove(
     known = {name: id_ for name, id_ in ids.items() if id_ is not None}
     if "id" in known:
         _lock_in_front(transaction, resource, known["id"])
-    row = ledger.locked(transaction, principal, resource, known) if len(known) == len(ids) else None
+    row = ledger.locked(principal, resource, known).run(transaction) if len(known) == len(ids) else None
     if row is None:
         raise absent(resource.type, *ids.values())
     rules = RULES[resource.policy]

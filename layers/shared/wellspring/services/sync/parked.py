@@ -42,7 +42,7 @@ class ParkedMessages(Parked[releasing.Parked]):
 
     def find(self, transaction: Transaction, principal: Principal, id_: UUID) -> releasing.Parked | None:
         """Return one that the caller sees, with its body."""
-        seen = ledger.one(transaction, principal, SYNC_MESSAGE, {"id": id_})
+        seen = ledger.one(principal, SYNC_MESSAGE, {"id": id_}).run(transaction)
         return releasing.take(transaction, [UUID(str(seen["id"]))])[0] if seen is not None else None
 
     def apply(self, transaction: Transaction, held: releasing.Parked) -> None:

@@ -1,0 +1,77 @@
+"""A ledger that sends events out, and what is in its outbox."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.support.databases import CONSUMER, FreshDatabase
+from tests.support.world import Row, World
+from wellspring.ledger_events import envelope
+
+TOLD = text("""
+SELECT id, sequence, type, partition_key, workspace_id, subject, occurred_at, data, published_at
+  FROM wellspring.outbox ORDER BY sequence""")
+
+
+@dataclass
+class Outbox:
+    """What is in the outbox, as the owner of the table sees it."""
+
+    database: FreshDatabase
+
+    def rows(self) -> list[dict[str, Any]]:
+        found = [dict(row) for row in self.database.owner.execute(TOLD).mappings()]
+        self.database.commit()
+        return found
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return all of it, as it goes out."""
+        return [envelope(row) for row in self.rows()]
+
+    def taken(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return types without what all have in common, and data, and forget them."""
+        found = [(event["type"].removeprefix("wellspring."), event["data"]) for event in self.events()]
+        self.database.owner.execute(text("DELETE FROM wellspring.outbox"))
+        self.database.commit()
+        return found
+
+    def types(self) -> list[str]:
+        """Return the types, and forget them."""
+        return [type_ for type_, _ in self.taken()]
+
+
+@pytest.fixture
+def world(fresh_database: FreshDatabase) -> World:
+    """Transactions that really commit: much is told by COMMIT alone."""
+    fresh_database.role = CONSUMER
+    return World(fresh_database)
+
+
+@pytest.fixture
+def outbox(fresh_database: FreshDatabase) -> Outbox:
+    return Outbox(fresh_database)
+
+
+@pytest.fixture(autouse=True)
+def bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events go out."""
+    monkeypatch.setenv("EVENT_BUS", "wellspring")
+
+
+@dataclass
+class Tenant:
+    """A workspace with a connector and records."""
+
+    workspace: Row
+    connector: Row
+    companies: list[Row]
+    peoples: list[Row]
+
+
+@pytest.fixture
+def ours(world: World) -> Tenant:
+    workspace = world.workspace()
+    connector = world.workspace_connector(workspace)
+    return Tenant(workspace, connector, world.companies(workspace, 4), world.peoples(workspace, 2))
