@@ -451,10 +451,10 @@ class FeedStatus:
     def told(self, _world: World, caller: Caller) -> Told:
         if not isinstance(caller, Service):
             return 403, None
-        return 200, {"waiting": 0, "parked": 0, "lag_seconds": 0, "sources": [], "loads": []}
+        return 200, {"waiting": 0, "parked": 0, "lag_seconds": 0, "sources": [], "loads": [], "erasures": []}
 
     def shown(self, document: Any) -> Any:
-        names = ("waiting", "parked", "lag_seconds", "sources", "loads")
+        names = ("waiting", "parked", "lag_seconds", "sources", "loads", "erasures")
         return {name: document["data"]["attributes"][name] for name in names}
 
 

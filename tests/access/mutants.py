@@ -46,7 +46,7 @@ ASKED: Mapping[str, Sequence[Question]] = {
 ASKS_FOR_ITS_CALLER = "ledger.rows.visible_rows"
 
 # Tables of the feed that services are shown.
-OF_FEED = ("pending_events", "feed_sources", "loads")
+OF_FEED = ("pending_events", "feed_sources", "loads", "erasures")
 # The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
 UNASKED: Mapping[str, str] = {
     "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
@@ -92,6 +92,12 @@ UNASKED: Mapping[str, str] = {
         for name in ("end_rows", "mark", "open_endings", "unseen_endings")
     },
     "feed.erasing.erase": "for the platform's feed; of one person that is named by their id",
+    "feed.erasures.erase": "for the platform's feed; of one workspace that is named by its id",
+    **{
+        f"feed.erasures.{name}": "for the maintenance of the feed; of a workspace that is erased"
+        for name in ("go_on", "open_erasures")
+    },
+    "feed.erasures.report": "how much went of a workspace, which access.rules shows to services alone",
     **{
         f"exporting.{name}": "for an operator, of one workspace that the scope of the transaction names"
         for name in ("page", "workspace_pk")

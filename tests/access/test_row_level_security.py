@@ -63,6 +63,7 @@ OF_FEED = {
     "pending_events": "(digest, outcome) VALUES (sha256('a'), 'parked')",
     "feed_sources": "(source, type) VALUES ('/well/test', 'company')",
     "loads": "(key, object_version) VALUES ('load/a.jsonl', '1')",
+    "erasures": "(workspace_id, source, source_version) VALUES (uuidv7(), '/well/test', 1)",
 }
 # Of these there are views that ask about each connector once, and not about each row.
 KEPT_VIEWS = ("connector_activity",)
@@ -75,6 +76,10 @@ VIEWS = {
 }
 # What answers are made of: each asks about the caller itself.
 ANSWERING = ("rows_of_record", "rows_of_connector", "sole_of")
+FORGETTING = (
+    *("forget_in_answers", "forget_in_messages", "forget_answers_of", "forget_messages_of", "forget_notes_of"),
+    *("forget_runs_of", "forget_people_in_messages"),
+)
 ROLES: tuple[Role, ...] = (READER, WRITER)
 REFUSED_BY_POLICY = "42501"
 
@@ -925,9 +930,9 @@ class TestTheCatalogue:
                 "judge_connector",
                 "judge_connectors",
                 "judge_new_connectors",
-                "forget_in_answers",
-                "forget_in_messages",
                 "note_reading",
+                "is_of_erased",
+                *FORGETTING,
             ),
             *ANSWERING,
             *(f"add_up_{change}" for change in ("insert", "update", "delete")),
@@ -968,8 +973,8 @@ class TestTheCatalogue:
             **dict.fromkeys(("fold", "leave_ids", "leave_workspaces"), (*ROLES, CONSUMER, FEEDER)),
             **dict.fromkeys(("is_caller", "lock_group", "lock_person"), (WRITER,)),
             "shown_problems": (*ROLES, CONSUMER, EXPORTER),
-            **dict.fromkeys(("forget_in_answers", "forget_in_messages"), (FEEDER,)),
-            **dict.fromkeys(("said_in", "erased_in"), (CONSUMER, FEEDER)),
+            **dict.fromkeys(FORGETTING, (FEEDER,)),
+            **dict.fromkeys(("said_in", "erased_in", "is_of_erased"), (CONSUMER, FEEDER)),
             **dict.fromkeys(("recount", "mend_times", "next_message", "lock_fed_types", "add_counts"), (CONSUMER,)),
             **dict.fromkeys(("without_people", "without_erased"), (CONSUMER,)),
             **dict.fromkeys(("add_syncs", "rhythm", "health_of", "judge_connectors"), (CONSUMER,)),

@@ -351,6 +351,61 @@ def test_few_letters_find_how_a_name_begins_and_say_so(console: Console) -> None
     expect(console.problem()).to_have_count(0)
 
 
+def test_a_part_of_a_name_finds_records_of_all_of_a_persons_workspaces(console: Console) -> None:
+    console.sign_in("owner")
+    console.page.keyboard.press("Control+k")
+    field = console.page.get_by_role("searchbox", name="Find a record of any workspace")
+    expect(field).to_be_focused()
+    console.page.keyboard.type("lder trad")
+    expect(console.lead).to_have_text("Records whose names contain “lder trad”, of all your workspaces:")
+    found = console.page.get_by_role("table", name="What has a name that contains lder trad").get_by_role("row")
+    expect(found.filter(has_text="Alder Trading").filter(has_text="Verdier Foods")).to_be_visible()
+
+
+def test_a_slash_goes_to_the_views_field_and_is_a_character_within_one(console: Console) -> None:
+    console.sign_in("owner")
+    console.show("records")
+    console.page.keyboard.press("/")
+    field = console.page.get_by_role("searchbox", name="Find by name")
+    expect(field).to_be_focused()
+    console.page.keyboard.press("/")
+    expect(field).to_have_value("/")
+
+
+def test_who_does_not_see_a_workspace_is_told_who_they_are_and_may_be_another(console: Console) -> None:
+    console.sign_in("outsider", f"#/{WORKSPACE}/connectors")
+    expect(console.page.get_by_text("You are signed in as")).to_be_visible()
+    console.page.get_by_role("button", name="Sign in as somebody else").click()
+    expect(console.heading).to_have_text("You are signed out")
+
+
+def test_what_a_message_linked_is_shown_with_it(console: Console) -> None:
+    console.sign_in("owner")
+    console.show(f"connectors/{PAYMENTS}")
+    console.page.get_by_role("button", name="Show the records of this message").first.click()
+    expect(console.page.get_by_role("table", name="Messages of").get_by_role("listitem").first).to_be_visible()
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_tables_are_tables_on_a_tablet_and_little_moves_while_slow_answers_come(console: Console, name: str) -> None:
+    console.sign_in("owner")
+    console.page.set_viewport_size({"width": 768, "height": 1024})
+    console.page.add_init_script(
+        """window.moved = 0;
+        new PerformanceObserver(list => { for (const one of list.getEntries()) moved += one.value; })
+            .observe({ type: "layout-shift", buffered: true });
+        const [ask, slow] = [fetch, [150, 600, 300]];
+        window.fetch = (...asked) => new Promise(go => setTimeout(go, slow[0])).then(() => ask(...asked));
+        setInterval(() => slow.push(slow.shift()), 70);"""
+    )
+    console.open(f"#/{WORKSPACE}/{VIEWS[name][0]}")
+    console.page.wait_for_timeout(500)
+    assert console.page.evaluate("moved") <= 0.05
+    for table in console.page.locator("table").all():
+        assert table.evaluate("element => getComputedStyle(element).display") == "table"
+    assert console.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 # ---- what one comes for, in clicks ----------------------------------------------------------------------------------
 def test_where_a_company_came_from_is_one_search_away(console: Console) -> None:
     console.sign_in("owner")
@@ -487,6 +542,11 @@ def test_a_provider_is_selected_and_removed_and_a_guest_only_reads(console: Cons
     row.get_by_role("button", name="Select Stripe").click()
     expect(row).to_contain_text("selected")
     row.get_by_role("button", name="Remove Stripe").click()
+    expect(row).to_contain_text("it can be selected again")
+    row.get_by_role("button", name="No", exact=True).click()
+    expect(row).to_contain_text("selected")
+    row.get_by_role("button", name="Remove Stripe").click()
+    row.get_by_role("button", name="Remove Stripe").click()
     expect(row.get_by_role("button", name="Select Stripe")).to_be_visible()
     console.page.get_by_role("button", name="Sign out").click()
     console.page.get_by_role("button", name="Sign in").click()
@@ -494,6 +554,26 @@ def test_a_provider_is_selected_and_removed_and_a_guest_only_reads(console: Cons
     console.settle()
     expect(console.page.get_by_text("As a guest you read this.")).to_be_visible()
     expect(console.page.get_by_role("button", name="Select Stripe")).to_have_count(0)
+
+
+@pytest.mark.parametrize("view", ["providers", "groups", "failures"])
+def test_who_did_what_is_shown_to_who_keeps_the_workspace(console: Console, view: str) -> None:
+    console.sign_in("owner")
+    console.show("providers?q=Sosh")
+    choose = console.page.get_by_role("row", name="Sosh").get_by_role("button", name="Select Sosh")
+    if choose.count():
+        choose.click()
+        expect(choose).to_have_count(0)
+    console.show(view)
+    console.page.get_by_role("button", name="Show what was done").click()
+    done = console.page.get_by_role("table", name="Who did what").get_by_role("row")
+    expect(done.filter(has_text="Claire").first).to_contain_text(re.compile("Claire Verdier *made"))
+    console.page.get_by_role("button", name="Sign out").click()
+    console.page.get_by_role("button", name="Sign in").click()
+    console.page.get_by_role("link", name="guest", exact=True).click()
+    console.settle()
+    console.page.get_by_role("button", name="Show what was done").click()
+    expect(console.problem()).to_contain_text("You may not do or see this")
 
 
 def test_a_group_is_made_filled_emptied_and_deleted(console: Console) -> None:

@@ -21,7 +21,7 @@ WIDTHS = (1440, 768, 375)
 CONNECTORS = "Connectors of all workspaces"
 COUNTED_SECONDS = 120.0
 # Of what a page shows, so much may move by itself; 0.1 is what people do not mind (web.dev/articles/cls).
-MOST_SHIFT = 0.1
+MOST_SHIFT = 0.05
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,7 @@ PAGE = ROOT / "docs/adding-an-attribute.md"
 # In resources.py, behind the attributes of a provider.
 MOTTO = (
     """        *TIMES,
+        OWNER,
     ),
     tenancy="everybody",
     operations=READ,

@@ -271,7 +271,7 @@ def test_the_status_tells_what_each_source_told_and_what_waits(tables: Tables, s
     tables.database.commit()
     before = len(statements)
     reply = get(STATUS, "", READER)
-    assert len(statements) - before == 3
+    assert len(statements) - before == 4
     said = reply.data["attributes"]
     assert (said["waiting"], said["parked"]) == (1, 1)
     assert 80 <= said["lag_seconds"] < 3600
@@ -289,7 +289,7 @@ def test_the_status_tells_what_each_source_told_and_what_waits(tables: Tables, s
 
 def test_the_status_of_a_feed_that_was_never_used_is_empty() -> None:
     said = get(STATUS, "", READER).data["attributes"]
-    assert said == {"waiting": 0, "parked": 0, "lag_seconds": 0, "loads": [], "sources": []}
+    assert said == {"waiting": 0, "parked": 0, "lag_seconds": 0, "loads": [], "erasures": [], "sources": []}
 
 
 def last_event_at(tables: Tables) -> str | None:

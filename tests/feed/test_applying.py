@@ -237,7 +237,7 @@ class TestBadNeighbours:
             upserted("workspace", uuid4(), name=""),
             upserted("workspace", uuid4(), name="x" * 501),
             upserted("workspace", uuid4(), name="\ud800"),
-            event("workspace", "erased", uuid4()),
+            event("company", "erased", uuid4()),
             upserted("company", uuid4()),
             "nothing",
             17,

@@ -76,7 +76,7 @@ def test_the_consumer_settles_what_its_batch_has_brought(tables: Tables) -> None
 
 
 def test_the_schedule_settles_and_says_what_it_did() -> None:
-    assert settle_handler(event("feed_settle"), Context()) == {"applied": 0, "expired": 0, "is_all": True}
+    assert settle_handler(event("feed_settle"), Context()) == {"applied": 0, "expired": 0, "erased": 0, "is_all": True}
 
 
 def test_the_event_by_which_s3_tries_the_queue_is_done() -> None:

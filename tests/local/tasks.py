@@ -113,6 +113,7 @@ CHECKS: Mapping[str, Check] = {
     "Load a file of events": lambda said: (said["outcome"], said["applied"]) == ("done", 1),
     "Export a workspace": lambda said: re.fullmatch(r"\d{3,} lines in \S+\n", said) is not None,
     "Erase a person": lambda said: said["outcome"] == "done",
+    "Erase a workspace": lambda said: said["outcome"] == "done",
     "Look into the database": lambda said: "Verdier Foods" in said,
     "Compare the sums with the rows": lambda said: said.endswith("(0 rows)\n\n"),
     "A token of a person of mine": lambda said: said.count(".") == 2,

@@ -64,6 +64,7 @@ def test_the_guides_lines_send_what_the_consumer_applies(world: World, monkeypat
         "workspace_connector_id": world.workspace_connector(workspace).id,
         "workspace_id": workspace.id,
         "provider_id": provider.id,
+        "company_id": COMPANIES[0].id,
         "crm": SimpleNamespace(companies=lambda: iter(COMPANIES)),
     }
     world.database.role = CONSUMER

@@ -311,6 +311,22 @@ def test_connectors_of_a_workspace_are_found_by_status_and_connector(world: Worl
     assert get(narrowed, READER).ids == [paused.id]
 
 
+@pytest.mark.parametrize("resource", [each for each in READABLE_PARENTS if each.attribute("source")], ids=called)
+def test_whose_it_is_is_shown_to_services_that_ask_for_one_by_its_id(
+    world: World, ours: Tenant, resource: Resource
+) -> None:
+    row = one_of(world, ours, resource.type)
+    world.database.owner.exec_driver_sql(
+        f"UPDATE core_api.{resource.table} SET source = '/well/owner' WHERE pk = %s", (row.pk,)
+    )
+    world.database.commit()
+    link = f"{resource.route}/{row.id}"
+    assert get(link, READER).data["attributes"]["source"] == "/well/owner"
+    assert "source" not in get(link, person(ours.member)).data["attributes"]
+    listed = get(url(resource, **{"page[size]": "100"}), READER).document["data"]
+    assert not [item for item in listed if "source" in item["attributes"]]
+
+
 @pytest.mark.parametrize("resource", READABLE_PARENTS, ids=called)
 @pytest.mark.parametrize("sort", ["created_at", "-updated_at"])
 def test_what_was_deleted_is_listed_where_it_is_asked_for(

@@ -80,7 +80,7 @@ def record_types() -> list[dict[str, object]]:
         record = resource_of(type_)
         label = record.named
         if record.route and label is not None:
-            others = [each.name for each in record.attributes if each.kind == "text" and each is not label]
+            others = [each.name for each in record.told if each.kind == "text" and each is not label]
             said: dict[str, object] = {"type": record.type, "route": record.route, "links": ledger.route}
             found.append(said | {"name": record.name, "names": record.names, "label": label.name, "others": others})
     return found

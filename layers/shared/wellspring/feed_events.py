@@ -175,6 +175,12 @@ class PeopleErased(_Event):
     type: Literal["wellspring.people.erased"]
 
 
+class WorkspaceErased(_Event):
+    """A workspace is to be forgotten with all that is in it, for good: nothing brings any of it back."""
+
+    type: Literal["wellspring.workspace.erased"]
+
+
 _MODELS: tuple[type[_Event], ...] = (
     _upserted(OWN_WORKSPACE, "A workspace.", "A workspace is as `data` says."),
     *map(_upserted, records()),
@@ -186,6 +192,7 @@ _MODELS: tuple[type[_Event], ...] = (
     _upserted(PROVIDER, "A provider of the global catalogue.", "A provider is as `data` says."),
     Deleted,
     PeopleErased,
+    WorkspaceErased,
 )
 
 _any: Any = reduce(or_, _MODELS)
@@ -197,7 +204,7 @@ _id: TypeAdapter[str] = TypeAdapter(Id)
 _MEANINGS: Mapping[str, tuple[str, Literal["upsert", "delete", "erase"]]] = {
     **{f"wellspring.{type_}.upserted": (type_, "upsert") for type_ in (*_OTHERS, *ledgers())},
     **{f"wellspring.{type_}.deleted": (type_, "delete") for type_ in (*_OTHERS, *ledgers())},
-    "wellspring.people.erased": ("people", "erase"),
+    **{f"wellspring.{type_}.erased": (type_, "erase") for type_ in ("people", "workspace")},
 }
 
 

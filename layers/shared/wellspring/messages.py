@@ -110,9 +110,7 @@ def _reference_of(record: Resource) -> Any:
     """Return the form of a reference to a record of one type: with what it is made of where it was never there."""
     title = record.type.title().replace("_", "")
     texts = {
-        said.name: Name if said.required else NotRequired[Words | None]
-        for said in record.attributes
-        if said.kind == "text"
+        said.name: Name if said.required else NotRequired[Words | None] for said in record.told if said.kind == "text"
     }
     attributes = TypedDict(f"{title}Attributes", texts)  # type: ignore[misc]  # made from the declaration
     attributes.__doc__ = f"What a {record.name} is made of where it was never there."

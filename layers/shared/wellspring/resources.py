@@ -240,7 +240,8 @@ class Resource:
     @property
     def told(self) -> tuple[Attribute, ...]:
         """The attributes that the platform's feed tells: columns of its table that no clock writes."""
-        return tuple(attribute for attribute in self.attributes if attribute not in TIMES and not attribute.computed)
+        own = (*TIMES, OWNER)
+        return tuple(attribute for attribute in self.attributes if attribute not in own and not attribute.computed)
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -297,6 +298,15 @@ CREATED, UPDATED, DELETED = (
     )
 )
 TIMES = (CREATED, UPDATED, DELETED)
+# An erasure must come from it.
+OWNER = Attribute(
+    "source",
+    "text",
+    example="/well/companies",
+    service_only=True,
+    description="Which system of the platform tells of it, and may delete or erase it; null where only a sync told of "
+    "it. Only for services that ask for one by its id.",
+)
 WORKSPACE = Relationship("workspace", "workspace")
 CREATED_BY = Relationship("created_by", "people", required=False)
 
@@ -329,7 +339,7 @@ def record(type_: str, table: str, *attributes: Attribute, plural: str = "", rou
     return Resource(
         type_,
         table,
-        (*attributes, *TIMES),
+        (*attributes, *TIMES, OWNER),
         (OF_WORKSPACE, SOURCES) if route else (WORKSPACE,),
         plural=plural,
         route=route,
@@ -566,6 +576,7 @@ WORKSPACE_CONNECTOR = Resource(
             "where the platform did not tell.",
         ),
         *TIMES,
+        OWNER,
         Attribute(
             "health",
             "text",
@@ -672,6 +683,7 @@ OWN_WORKSPACE = Resource(
             "name", "text", required=True, example="Verdier Foods", found="name", description="What people call it."
         ),
         *TIMES,
+        OWNER,
     ),
     tenancy="itself",
     operations=READ,
@@ -698,6 +710,7 @@ CONNECTOR = Resource(
             description="Whether the tool brings records in or carries them out; null where it does both.",
         ),
         *TIMES,
+        OWNER,
     ),
     tenancy="everybody",
     operations=READ,
@@ -751,6 +764,7 @@ PROVIDER = Resource(
             "skill_status", "text", example="ready", description="How far the platform is with connecting to it."
         ),
         *TIMES,
+        OWNER,
     ),
     tenancy="everybody",
     operations=READ,
@@ -1166,6 +1180,36 @@ FEED_STATUS = Resource(
                 ),
                 Attribute("started_at", "instant", required=True, description="When the loading began."),
                 Attribute("finished_at", "instant", description="When the loading ended; null while it goes on."),
+            ),
+        ),
+        Attribute(
+            "erasures",
+            "objects",
+            required=True,
+            description="The workspaces that were erased last, and what went of each.",
+            members=(
+                Attribute("workspace", "uuid", required=True, description="The id of the workspace."),
+                Attribute(
+                    "source", "text", required=True, example="/well/workspaces", description="Which system erased it."
+                ),
+                Attribute("erased_at", "instant", required=True, description="When nobody saw it any more."),
+                Attribute("done_at", "instant", description="When nothing was left to erase; null while it goes on."),
+                Attribute(
+                    "gone",
+                    "objects",
+                    required=True,
+                    description="How much went, by what it was.",
+                    members=(
+                        Attribute("type", "text", required=True, example="company", description="What it was."),
+                        Attribute(
+                            "number",
+                            "number",
+                            required=True,
+                            example="40",
+                            description="How many of these lost their texts, or were dropped.",
+                        ),
+                    ),
+                ),
             ),
         ),
         Attribute(

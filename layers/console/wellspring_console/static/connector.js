@@ -1,13 +1,13 @@
 // One connector: what it brings by day, what disconnecting it would lose, and its messages.
 
-import { included, path } from "./api.js";
+import { idOf, included, path } from "./api.js";
 import { DayBars } from "./charts.js";
 import { byDay, conditionOf, MONTH, nameOf } from "./connectors.js";
 import { Message } from "./failures.js";
 import { ago, capital, capped, daysBefore, listed, number, plural, total, utcDay } from "./format.js";
-import { html } from "./html.js";
+import { html, useState } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { AsOf, Attention, Choice, Direction, Empty, Facts, Id, Late, Loaded, More, Off, Section, Table, Time, Twin, View } from "./parts.js";
+import { AsOf, Attention, Choice, Direction, Empty, Facts, Id, Late, Loaded, More, Off, Problem, Section, Table, Time, Twin, View } from "./parts.js";
 import { titleOf } from "./records.js";
 import { kindOf, says } from "./reasons.js";
 import { Runs } from "./runs.js";
@@ -133,6 +133,7 @@ function Messages({ id, query, name }) {
                 { name: "Linked", kind: "number", cell: (row) => number(counted(row, "linked")) },
                 { name: "Ended", kind: "number", cell: (row) => number(counted(row, "ended")) },
                 { name: "Made", kind: "number", cell: (row) => number(counted(row, "made")) },
+                { name: "Records", cell: (row) => counted(row, "linked") > 0 && html`<${Linked} message=${row.id} />` },
               ]} />`}<//>
       <${More} of=${list} />
     <//>`;
@@ -184,4 +185,27 @@ function SoleSource({ id, type, workspaceId, name }) {
         : html`<ul class="names">${list.rows.map((row) => html`
             <li key=${row.id}><a href=${fragment(workspaceId, "records", [type.type, row.id])}>${titleOf(row, type.type)}</a></li>`)}</ul>`}<//>
     <${More} of=${list} />`;
+}
+
+// What one message linked, of each type the newest: read when somebody asks.
+function Linked({ message }) {
+  const [isOpen, setOpen] = useState(false);
+  return html`
+    <button class="link" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>${isOpen ? "Hide" : "Show"}<span class="unseen"> the records of this message</span></button>
+    ${isOpen && html`<ul class="names">${settings.records.map((type) => html`<${LinkedOf} key=${type.type} type=${type} message=${message} />`)}</ul>`}`;
+}
+
+const LINKED = 10;
+
+function LinkedOf({ type, message }) {
+  const list = useList(path(type.links, { "filter[sync_message]": message, "filter[deleted]": "include", include: `${type.type}.workspace`, "page[size]": LINKED }));
+  const { related } = included(...list.pages);
+  if (list.error) return html`<li><${Problem} error=${list.error} retry=${list.reload} /></li>`;
+  return html`
+    ${list.rows.map((row) => {
+      const record = related(row, type.type);
+      const workspace = idOf(record, "workspace");
+      return html`<li key=${row.id}>${record && workspace ? html`<a href=${fragment(workspace, "records", [type.type, record.id])}>${titleOf(record, type.type)}</a>` : html`<span class="quiet">a ${type.name} that is gone</span>`}</li>`;
+    })}
+    ${list.next && html`<li class="quiet">and more ${type.names}</li>`}`;
 }

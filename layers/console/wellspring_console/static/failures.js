@@ -1,6 +1,7 @@
 // Failures: which messages are parked, why, and what to do about it.
 
 import { idOf, included, path, send } from "./api.js";
+import { Audit } from "./audit.js";
 import { nameOf, useNames } from "./connectors.js";
 import { number, plural } from "./format.js";
 import { html, useState } from "./html.js";
@@ -8,7 +9,7 @@ import { useDocument, useList } from "./loading.js";
 import { Acts, ReleaseMany } from "./parked.js";
 import { AsOf, Attention, Empty, Id, Loaded, More, Time, View } from "./parts.js";
 import { Pick } from "./providers.js";
-import { advice, asksFirst, kindOf, mayHelp, REASONS, says, waits } from "./reasons.js";
+import { advice, asksFirst, kindOf, mayHelp, REASONS, says, waits, wrong } from "./reasons.js";
 import { fragment, refine } from "./route.js";
 import { mayRelease } from "./session.js";
 import { recordType } from "./settings.js";
@@ -57,6 +58,7 @@ export function Failures({ workspaceId, workspace, query }) {
           ? html`<${Empty}>A message is parked when it cannot be applied, and appears here with its reason within seconds.<//>`
           : groups.map((group) => html`<${Group} key=${group.key} group=${group} workspaceId=${workspaceId} isWhole=${!list.next} done=${list.reload} />`)}<//>
       <${More} of=${list} />
+      ${shown.document && html`<${Audit} workspaceId=${workspaceId} />`}
     <//>`;
 }
 
@@ -122,7 +124,7 @@ function What({ problem }) {
   const at = pointer ?? source?.pointer;
   const more = Object.entries(rest).filter(([, value]) => typeof value !== "object");
   return html`
-    ${detail ?? title ?? (type ? recordType(type)?.name ?? type.replaceAll("_", " ") : (code ?? ""))}
+    ${detail ?? title ?? (type ? recordType(type)?.name ?? type.replaceAll("_", " ") : wrong(code ?? ""))}
     ${id && html` <${Id} id=${id} />`}
     ${at && html` at <code>${at}</code>`}
     ${more.map(([name, value]) => html` ${name.replaceAll("_", " ")} <code>${String(value)}</code>`)}`;

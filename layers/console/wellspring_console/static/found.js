@@ -1,4 +1,5 @@
-// Records and workspaces of all that one sees, found by how their names begin.
+// Records and workspaces of all that one sees, found by how their names begin, or by a part of them where a person's workspaces are
+// few: the API looks for a part of a name in one workspace at a time.
 
 import { included, path } from "./api.js";
 import { capital, listed } from "./format.js";
@@ -13,13 +14,18 @@ import { settings } from "./settings.js";
 const OF_EACH = 10;
 const WORKSPACES = { type: "workspace", name: "workspace", names: "workspaces", route: "/v1/workspaces" };
 
-/** What is called `text…`, of each type of record; of workspaces too where `hasWorkspaces`. */
-export function Found({ text, hasWorkspaces = false }) {
+/**
+ * What is called `text…`, of each type of record; of workspaces too where `hasWorkspaces`. `within`: the few workspaces in which a
+ * part of the name is looked for instead; who gives others gives another key.
+ */
+export function Found({ text, hasWorkspaces = false, within = [null] }) {
   const places = useList(hasWorkspaces ? path(WORKSPACES.route, { "filter[name][starts]": text, sort: "name", "page[size]": OF_EACH }) : null);
   // The types are the deployment's, and as many in each rendering.
-  const records = settings.records.map((type) => ({ type, list: useList(path(type.route, {
-    "filter[name][starts]": text, include: "workspace", "fields[workspace]": "name", sort: "name", "page[size]": OF_EACH,
-  })) }));
+  const records = within.flatMap((workspace) => settings.records.map((type) => ({ type, list: useList(path(type.route, {
+    "filter[workspace]": workspace ?? "", [workspace ? "filter[name][contains]" : "filter[name][starts]"]: text,
+    include: "workspace", "fields[workspace]": "name", sort: "name", "page[size]": OF_EACH,
+  })) })));
+  const how = within[0] ? "contains" : "begins with";
   const lists = hasWorkspaces ? [{ type: WORKSPACES, list: places }, ...records] : records;
   const rows = lists.flatMap(({ type, list }) => {
     const { related } = included(...list.pages);
@@ -32,13 +38,13 @@ export function Found({ text, hasWorkspaces = false }) {
     error: lists.find(({ list }) => list.error)?.list.error,
     reload: () => lists.forEach(({ list }) => list.reload()),
   };
-  const cut = lists.filter(({ list }) => list.next).map(({ type }) => type.names);
+  const cut = [...new Set(lists.filter(({ list }) => list.next).map(({ type }) => type.names))];
   return html`
     <${Loaded} of=${of} what=${`what is called “${text}”`} lines=${3}>${() =>
       rows.length === 0
-        ? html`<${Empty}>Nothing has a name that begins with “${text}”. A part of a name is searched for in the Records of one workspace.<//>`
+        ? html`<${Empty}>Nothing has a name that ${how} “${text}”.${how !== "contains" && " A part of a name is searched for in the Records of one workspace."}<//>`
         : html`
-          <${Table} caption=${`What has a name that begins with ${text}`} isNarrow=${true} rows=${rows} keyOf=${(row) => `${row.type.type} ${row.id}`} columns=${[
+          <${Table} caption=${`What has a name that ${how} ${text}`} isNarrow=${true} rows=${rows} keyOf=${(row) => `${row.type.type} ${row.id}`} columns=${[
             { name: "Name", cell: (row) => row.href ? html`<a href=${row.href}>${row.title}</a>` : row.title },
             { name: "What", kind: "short", cell: (row) => capital(row.type.name) },
             { name: "Workspace", cell: (row) => row.workspace?.attributes.name ?? html`<span class="quiet">gone</span>` },

@@ -1,6 +1,8 @@
 // Groups: which workspaces see each other, and who is in them.
 
 import { idOf, included, path, send } from "./api.js";
+import { Audit } from "./audit.js";
+import { Confirmed } from "./confirmed.js";
 import { listed, plural } from "./format.js";
 import { html, useState } from "./html.js";
 import { useAction, useDocument, useList } from "./loading.js";
@@ -31,6 +33,7 @@ export function Groups({ workspaceId }) {
             ]} />`}<//>
       <${More} of=${list} />
       ${isPerson() && list.document && html`<${Section} title="Make a group"><${Make} workspaceId=${workspaceId} /><//>`}
+      ${list.document && html`<${Audit} workspaceId=${workspaceId} />`}
     <//>`;
 }
 
@@ -184,18 +187,6 @@ function AddMember({ groupId, members, done }) {
       ? html`<p class="quiet">No other person whom you see has a name that begins so.</p>`
       : html`<ul class="names">${people.map((row) => html`
           <li key=${row.id}>${row.attributes.full_name} <button disabled=${action.busy} onClick=${() => action.run(row.id)}>Add<span class="unseen"> ${row.attributes.full_name}</span></button></li>`)}</ul>`)}
-    ${action.error && html`<${Problem} error=${action.error} />`}`;
-}
-
-/** A deed that cannot be undone by pressing again: it is asked for once more, in place. `isSaid`: what it is done to is written out. */
-function Confirmed({ verb, of, warning, act, done, isSaid }) {
-  const [isAsking, setAsking] = useState(false);
-  const action = useAction(act, done);
-  if (!isAsking) return html`<button onClick=${() => setAsking(true)}>${verb}<span class=${isSaid ? "" : "unseen"}> ${of}</span></button>`;
-  return html`
-    <span>${warning} </span>
-    <button class="grave" disabled=${action.busy} onClick=${() => action.run()}>${verb} ${of}</button>
-    <button disabled=${action.busy} onClick=${() => setAsking(false)}>No</button>
     ${action.error && html`<${Problem} error=${action.error} />`}`;
 }
 

@@ -15,7 +15,7 @@ import { Loaded, Logo, More, Problem, Search } from "./parts.js";
 import { Providers } from "./providers.js";
 import { Record } from "./record.js";
 import { Records } from "./records.js";
-import { fragment, HOME, NO_WORKSPACE, parse } from "./route.js";
+import { fragment, go, HOME, NO_WORKSPACE, parse } from "./route.js";
 import { isPerson, onSession, personId, returnFromIssuer, seesAll, session, signIn, signOut } from "./session.js";
 import { settings } from "./settings.js";
 import { Workspaces } from "./workspaces.js";
@@ -115,6 +115,32 @@ function Frame({ who }) {
       dispatchEvent(new HashChangeEvent("hashchange"));
     }
   }, [at.workspace, only?.id]);
+  // "/" goes to the view's field to search in; with Ctrl and K one looks through all that one sees.
+  const seeks = useRef(false);
+  useEffect(() => {
+    const press = (event) => {
+      const isHere = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input, textarea, select");
+      const isAll = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey);
+      if (!isHere && !isAll) return;
+      event.preventDefault();
+      seeks.current = true;
+      if (isAll || !field()) go(only ? fragment(only.id, "records") : HOME);
+      seek();
+    };
+    const field = () => main.current?.querySelector("input[type=search]");
+    const seek = () => requestAnimationFrame(() => {
+      if (!seeks.current || !field()) return;
+      seeks.current = false;
+      field().focus();
+    });
+    const later = new MutationObserver(seek);
+    later.observe(main.current, { childList: true, subtree: true });
+    addEventListener("keydown", press);
+    return () => {
+      later.disconnect();
+      removeEventListener("keydown", press);
+    };
+  }, [only?.id]);
   // Of what is sent to a person, they see what is theirs.
   const ofAll = at.workspace === NO_WORKSPACE && Object.hasOwn(OF_ALL, at.view) ? at.view : seesAll() ? "fleet" : "workspaces";
   const { shown: OfAll } = OF_ALL[ofAll];
@@ -141,7 +167,8 @@ function Frame({ who }) {
       ${who.isExpired && html`<${Expired} />`}
       ${isOfNone ? html`<${OfAll} key=${ofAll} list=${list} query=${at.query} />`
         : list.document && !isListed && !other.document
-          ? html`<h1 tabindex="-1" id="title">Workspace</h1><${Loaded} of=${other} what="this workspace">${() => null}<//>`
+          ? html`<h1 tabindex="-1" id="title">Workspace</h1><${Loaded} of=${other} what="this workspace">${() => null}<//>
+            ${other.error?.status === 404 && html`<${Stranger} who=${who} />`}`
           : html`<${Shown} key=${shown} view=${view} at=${at} workspace=${workspace} />`}
     </main>`;
 }
@@ -204,16 +231,29 @@ function Switch({ list, workspace, view }) {
     </div>`;
 }
 
-function Who({ who }) {
+function useName(who) {
   const person = useDocument(isPerson() ? `/v1/people/${encodeURIComponent(personId())}` : null);
-  const name = isPerson() ? (person.document?.data.attributes.full_name ?? "Signed in") : `${who.claims.sub ?? "a service"} (service)`;
-  const leave = () => {
-    forget();
-    signOut();
-  };
+  return isPerson() ? person.document?.data.attributes.full_name : `${who.claims.sub ?? "a service"} (service)`;
+}
+
+const leave = () => {
+  forget();
+  signOut();
+};
+
+function Stranger({ who }) {
+  const name = useName(who);
+  return html`
+    <p>You are signed in as <b>${name ?? "somebody whom this ledger does not know"}</b>. If a colleague sent you the link, they see more than you:
+      ask an owner of the workspace to make you a member.</p>
+    <p><button onClick=${leave}>Sign in as somebody else</button> <a href=${HOME}>See your workspaces</a></p>`;
+}
+
+function Who({ who }) {
+  const name = useName(who);
   return html`
     <div class="who">
-      <span title=${who.claims.sub ?? ""}>${name}</span>
+      <span title=${who.claims.sub ?? ""}>${name ?? "Signed in"}</span>
       <button class="link" onClick=${leave}>Sign out</button>
     </div>`;
 }

@@ -1,6 +1,8 @@
 // Providers: what this workspace has chosen of the catalogue, and the rest of it.
 
 import { idOf, path, send } from "./api.js";
+import { Audit } from "./audit.js";
+import { Confirmed } from "./confirmed.js";
 import { capital, number, plural } from "./format.js";
 import { html } from "./html.js";
 import { useAction, useDocument, useList } from "./loading.js";
@@ -44,6 +46,9 @@ export function Providers({ workspaceId, workspace, query }) {
   const name = workspace?.attributes.name ?? "This workspace";
   const rows = list.rows.filter((row) => show === "all" || choices.has(row.id));
   const reload = () => chosen.reload();
+  // What each row says and offers is known before it is shown.
+  const isWhole = role !== undefined && [chosen, every].every((one) => one.document || one.error);
+  const shown = isWhole || list.error ? list : { ...list, document: undefined };
   return html`
     <${View} title="Providers" aside=${html`<${AsOf} at=${list.at} path=${url} />`}
       lead=${chosen.document && `${name} has selected ${plural(selected.length, "provider")}${matched.length ? `, and was matched to ${number(matched.length)} more` : ""}.`}>
@@ -58,7 +63,7 @@ export function Providers({ workspaceId, workspace, query }) {
         <${Search} label="Name begins with" value=${text} choose=${(q) => refine({ q })} />
       </div>
       ${chosen.error && html`<${Problem} error=${chosen.error} retry=${chosen.reload} />`}
-      <${Loaded} of=${list} what="the catalogue of providers" lines=${8}>${() =>
+      <${Loaded} of=${shown} what="the catalogue of providers" lines=${8}>${() =>
         rows.length === 0
           ? html`<${Empty}>${show === "own" ? `${name} has selected none of these.` : "The catalogue has no such provider."}<//>`
           : html`<${Table} caption="Providers" rows=${rows} columns=${[
@@ -69,6 +74,7 @@ export function Providers({ workspaceId, workspace, query }) {
               mayChoose && { name: "Change", cell: (row) => html`<${Change} provider=${row} choice=${choices.get(row.id)} workspaceId=${workspaceId} done=${reload} />` },
             ].filter(Boolean)} />`}<//>
       <${More} of=${list} />
+      ${shown.document && html`<${Audit} workspaceId=${workspaceId} />`}
     <//>`;
 }
 
@@ -87,16 +93,13 @@ const Chosen = ({ choice }) => choice
 
 function Change({ provider, choice, workspaceId, done }) {
   const route = `/v1/workspaces/${encodeURIComponent(workspaceId)}/providers`;
-  const action = useAction(() => choice
-    ? send("DELETE", `${route}/${provider.id}`)
-    : send("POST", route, { data: { type: "workspace_provider", relationships: { provider: { data: { type: "provider", id: provider.id } } } } }), done);
+  const { name } = provider.attributes;
   const select = useAction(() => send("POST", route, { data: { type: "workspace_provider", relationships: { provider: { data: { type: "provider", id: provider.id } } } } }), done);
-  const busy = action.busy || select.busy;
-  const of = html`<span class="unseen"> ${provider.attributes.name}</span>`;
   return html`
-    ${choice && !choice.is_selected && html`<button disabled=${busy} onClick=${() => select.run()}>Select${of}</button> `}
-    <button disabled=${busy} onClick=${() => action.run()}>${choice ? "Remove" : "Select"}${of}</button>
-    ${(action.error ?? select.error) && html`<${Problem} error=${action.error ?? select.error} />`}`;
+    ${!choice?.is_selected && html`<button disabled=${select.busy} onClick=${() => select.run()}>Select<span class="unseen"> ${name}</span></button> `}
+    ${choice && html`<${Confirmed} key=${provider.id} verb="Remove" of=${name} act=${() => send("DELETE", `${route}/${provider.id}`)} done=${done}
+      warning=${choice.is_selected ? "The workspace's scope will be without it; it can be selected again." : "It will no longer be proposed."} />`}
+    ${select.error && html`<${Problem} error=${select.error} />`}`;
 }
 
 function hostOf(url) {

@@ -29,6 +29,26 @@ const MAY_HELP = new Set(["unknown_connector", "unknown_record", "unknown_worksp
 const WORDS_FOR_PEOPLE = {
   unknown_record: ["It names a record that is not in this workspace.", "If the record is still to come, the message is applied by itself then. If not, its producer must send it without that record, with a new id."],
 };
+// What is wrong with a value, by the code of its validation; another code's own words do.
+const WRONG = {
+  missing: "is missing",
+  json_invalid: "it is no JSON",
+  literal_error: "is none of the words that there are",
+  union_tag_invalid: "is no type that there is",
+  union_tag_not_found: "the type is missing",
+  string_type: "is no text",
+  string_too_short: "is too short",
+  string_too_long: "is too long",
+  string_pattern_mismatch: "has characters that it may not have, or another form",
+  too_short: "has too few",
+  too_long: "has too many",
+  int_type: "is no number",
+  list_type: "is no list",
+  dict_type: "is no object",
+  model_type: "is no object",
+  uuid_parsing: "is no uuid",
+};
+export const wrong = (code) => WRONG[code] ?? code.replaceAll("_", " ");
 // What a message is, in a word; its type as it is where it has none here.
 const KINDS = {
   "records.synced": "Sync",

@@ -10,7 +10,7 @@ import { fragment, refine } from "./route.js";
 import { recordType, settings } from "./settings.js";
 
 // A part of a name is looked for where it has so many letters; the beginning of one where it has fewer.
-const PART = 3;
+export const PART = 3;
 // Of each type, where all are looked at.
 const OF_EACH = 10;
 const PAGE = 50;
@@ -51,7 +51,9 @@ export function Records({ workspaceId, workspace, query }) {
       ${isEmpty && html`<${Empty}>${text
         ? isPart ? "Try another part of the name, or another workspace." : `Write ${PART} letters or more to find a part of a name.`
         : `${name} has none yet. A record appears here when the platform's feed or a sync brings it.`}<//>`}
-      ${lists.map(({ type, list }) => html`<${Found} key=${type.type} type=${type} list=${list} workspaceId=${workspaceId} name=${name} isAlone=${Boolean(one)} />`)}
+      ${!isRead && !lists.some(({ list }) => list.error)
+        ? html`<${Loaded} of=${{}} what=${`the ${names} of ${name}`} lines=${8} />`
+        : lists.map(({ type, list }) => html`<${Found} key=${type.type} type=${type} list=${list} workspaceId=${workspaceId} name=${name} isAlone=${Boolean(one)} />`)}
     <//>`;
 }
 

@@ -8,9 +8,12 @@ import { Found } from "./found.js";
 import { html } from "./html.js";
 import { useEvery, useList } from "./loading.js";
 import { AsOf, Empty, Loaded, More, Search, State, Table, Time, View } from "./parts.js";
+import { PART } from "./records.js";
 import { fragment, refine } from "./route.js";
 import { seesAll } from "./session.js";
 
+// In so many workspaces a part of a name is looked for: each is asked by itself, for each type of record.
+const FEW = 8;
 // So many are named in the first line.
 const NAMED = 3;
 
@@ -20,6 +23,7 @@ export function Workspaces({ list, query }) {
   // Who searches for a record is shown no states: their connectors are not read.
   const isSearch = Boolean(text) && !seesAll();
   const isNamed = Boolean(text) && seesAll();
+  const isPart = isSearch && [...text].length >= PART && list.rows.length <= FEW && !list.next;
   const called = useList(isNamed ? path("/v1/workspaces", { "filter[name][starts]": text, sort: "name", "page[size]": 50 }) : null);
   const chosen = isNamed ? called : list;
   const url = path("/v1/workspace-connectors", { "page[size]": 500 });
@@ -35,15 +39,15 @@ export function Workspaces({ list, query }) {
     .sort((a, b) => b.attention.length - a.attention.length || b.late - a.late || a.name.localeCompare(b.name));
   const isAll = !chosen.next && !connectors.next;
   const lead = of.document && rows.length > 0 && (isSearch
-    ? `Records whose names begin with “${text}”, of ${rows.length === 1 ? "your workspace" : "all your workspaces"}:`
+    ? `Records whose names ${isPart ? "contain" : "begin with"} “${text}”, of ${rows.length === 1 ? "your workspace" : "all your workspaces"}:`
     : sentence(rows, isAll));
   return html`
     <${View} title="Workspaces" lead=${lead} aside=${html`<${AsOf} at=${connectors.at} live=${!isNamed && !connectors.error} path=${!isNamed && !isSearch && url} />`}>
       ${list.rows.length > 0 && html`
         <div class="filters">
-          <${Search} label=${seesAll() ? "Find a workspace" : "Find a record of any workspace"} placeholder="Its name begins with" value=${query.get("q") ?? ""} choose=${(q) => refine({ q })} />
+          <${Search} label=${seesAll() ? "Find a workspace" : "Find a record of any workspace"} placeholder=${seesAll() ? "Its name begins with" : "Its name, or a part of it"} value=${query.get("q") ?? ""} choose=${(q) => refine({ q })} />
         </div>`}
-      ${isSearch && list.rows.length > 0 && html`<${Found} key="found" text=${text} />`}
+      ${isSearch && list.rows.length > 0 && html`<${Found} key=${isPart ? "parts" : "found"} text=${text} within=${isPart ? list.rows.map((row) => row.id) : undefined} />`}
       <${Loaded} of=${list.error ? list : of} what="your workspaces" lines=${8}>${() =>
         rows.length === 0 && isNamed
           ? html`<${Empty}>No workspace has a name that begins with “${text}”.<//>`

@@ -51,7 +51,7 @@ def feed_consumer() -> LambdaHandler:
 
 
 def feed_settler() -> SettleHandler:
-    """Return the Lambda handler that applies, on a schedule, what waited for something that has come.
+    """Return the Lambda handler that applies, on a schedule, what waited for something that has come, and erases.
 
     What it has no time for is left to the next run. A failure is raised, so that it counts as the function's.
     """
@@ -59,7 +59,10 @@ def feed_settler() -> SettleHandler:
     def handler(_event: Event, context: object) -> dict[str, object]:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
         try:
-            settled = feed.settle(deadline_of(context))
+            deadline = deadline_of(context)
+            # At most half of the time: neither waits for the other.
+            erased = feed.erase(Deadline(deadline.seconds / 2))
+            settled = feed.settle(deadline)
         except WellspringError as error:
             logger.error("settling failed", extra={"code": error.code} | error.evidence)
             # Its cause holds SQL, which Lambda would log.
@@ -67,6 +70,7 @@ def feed_settler() -> SettleHandler:
         said: dict[str, object] = {
             "applied": settled.applied,
             "expired": settled.expired,
+            "erased": erased,
             "is_all": settled.is_all,
         }
         logger.info("settled", extra=said)

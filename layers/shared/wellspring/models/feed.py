@@ -110,6 +110,29 @@ tombstones = Table(
     schema=INFRASTRUCTURE,
 )
 
+# A workspace that is erased, for good: what is told of it or of anything in it has no effect any more. It is the
+# tombstone, and the report of what went (docs/adr/0057).
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("pk", BigInteger, Identity(always=True), primary_key=True),
+    Column("workspace_id", UUID(as_uuid=True), nullable=False, unique=True),
+    # NULL of one that was never seen.
+    Column("workspace_pk", BigInteger, unique=True),
+    Column("source", Text, nullable=False),
+    Column("source_version", BigInteger, nullable=False),
+    _now("erased_at"),
+    # How far a round has come; NULL between two.
+    Column("place", JSONB, server_default=text("'{}'")),
+    # Which transactions had begun some time after it was erased.
+    Column("boundary", BigInteger),
+    # How many went, by what they were.
+    Column("gone", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("done_at", instant),
+    Index("idx_erasures_open", "pk", postgresql_where=text("done_at IS NULL")),
+    schema=INFRASTRUCTURE,
+)
+
 # A record, connector or provider that ended, and whose rows are to end with it (docs/adr/0033).
 endings = Table(
     "endings",

@@ -310,7 +310,7 @@ known AS MATERIALIZED (
   SELECT input.number, input.id, input.source, input.version, {deletes} AS deletes, {attributes}{members}
          old.pk AS old_pk, {selected},
          CASE WHEN old.pk IS NULL THEN gone.source_version ELSE old.source_version END AS version_there,
-         (CASE WHEN old.pk IS NULL THEN gone.erased_at ELSE old.erased_at END) IS NOT NULL AS is_erased,
+         {_is_erased(type_, fed)} AS is_erased,
          coalesce(CASE WHEN old.pk IS NULL THEN gone.source ELSE old.source END,
                   first_value(input.source) OVER (PARTITION BY input.id ORDER BY input.number)) AS owner
     FROM input
@@ -324,6 +324,19 @@ known AS MATERIALIZED (
       OFFSET 0
     ) AS gone ON true{joins}
 )"""
+
+
+def _is_erased(type_: str, fed: Fed) -> str:
+    """Return the condition that a resource was erased by itself, or with the workspace that it is in or would be in."""
+    itself = "(CASE WHEN old.pk IS NULL THEN gone.erased_at ELSE old.erased_at END) IS NOT NULL"
+    if type_ == OWN_WORKSPACE.type:
+        return f"EXISTS (SELECT FROM {feed.erasures} AS erased WHERE erased.workspace_id = input.id)"
+    if "workspace" not in fed.references:
+        return itself
+    return f"""({itself}
+          OR EXISTS (SELECT FROM {feed.erasures} AS erased WHERE erased.workspace_pk = old.workspace_pk)
+          OR old.pk IS NULL
+             AND EXISTS (SELECT FROM {feed.erasures} AS erased WHERE erased.workspace_id = input.workspace_id))"""
 
 
 # Whose a person is matters no more once they are erased: what is told of them is not even kept as another's.

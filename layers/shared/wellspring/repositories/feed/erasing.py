@@ -1,16 +1,15 @@
 """Erasing a person: the name goes from wherever it is kept, and the id never stands for anybody again.
 
-One person is one transaction. Source: contract, section 6.
+One person is one transaction; a workspace goes on in chunks (`erasures`). Source: contract, section 6.
 """
 
 from sqlalchemy import Connection, text
 
 from wellspring.models import feed, parents
+from wellspring.repositories.feed import erasures
 from wellspring.repositories.feed.applying import lock_types
+from wellspring.repositories.feed.erasures import ERASED
 from wellspring.repositories.feed.work import APPLIED, OTHER_SOURCE, STALE, FeedEvent, Verdict, parked
-
-# What is shown instead: a name has at least one character.
-ERASED = "Erased"
 
 # Whoever tells of a person, or makes one, waits for the lock of their type: neither changes any more.
 _LOOK = text(f"""
@@ -73,7 +72,7 @@ _FORGET_ANSWERS = text("SELECT wellspring.forget_in_answers(CAST(:id AS uuid))")
 
 
 def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, dict[tuple[str, str], int]]:
-    """Erase the person that `event` names, whatever its version; nobody can be erased twice.
+    """Erase the person or workspace that `event` names, whatever its version; nobody can be erased twice.
 
     Told again, an erasure takes away what names them by then: in a database that was restored, or was older.
 
@@ -82,6 +81,8 @@ def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, dict[tupl
 
     Raises SQLAlchemy's `DBAPIError`.
     """
+    if event.type != "people":
+        return erasures.erase(transaction, event)
     lock_types(transaction, (), exclusive=("people",))
     live: dict[tuple[str, str], int] = {}
     before = transaction.execute(_LOOK, {"id": event.subject}).one_or_none()

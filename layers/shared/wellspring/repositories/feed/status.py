@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from wellspring.models import feed
 from wellspring.queries import MAX_TOTAL
+from wellspring.repositories.feed import erasures
 
 # Rows of each list that an answer has: a source is a system of the platform, and tells of a few types.
 MOST = 500
@@ -41,12 +42,13 @@ SELECT key AS name, outcome, lines, started_at, finished_at
 
 
 def status(transaction: Connection) -> Mapping[str, Any]:
-    """Return the attributes of `feed_status`, three statements whatever there is.
+    """Return the attributes of `feed_status`, four statements whatever there is.
 
     Events are counted up to `MAX_TOTAL` of each outcome, source and type.
     """
     return {
         **transaction.execute(_WHOLE).mappings().one(),
         "loads": [dict(row) for row in transaction.execute(_LOADS).mappings()],
+        "erasures": erasures.report(transaction),
         "sources": [dict(row) for row in transaction.execute(_SOURCES).mappings()],
     }

@@ -1,0 +1,391 @@
+"""Erasing a workspace: at once nobody sees it any more, and chunk by chunk all that is in it loses its texts.
+
+A row of `erasures` is its tombstone, which is kept for ever, and the report of what went. Rounds go through all that
+may hold a text. The first begins at once; whoever was writing then may leave something behind it, so the last begins
+when they are gone (docs/adr/0057). Source: contract, section 6.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, text
+
+from wellspring.models import feed, parents
+from wellspring.repositories.feed import sources
+from wellspring.repositories.feed.applying import FED, lock_types
+from wellspring.repositories.feed.endings import LOCK_MILLISECONDS
+from wellspring.repositories.feed.work import APPLIED, OTHER_SOURCE, STALE, FeedEvent, Verdict, parked
+from wellspring.repositories.sync.arrays import array
+from wellspring.resources import OWN_WORKSPACE, WORKSPACE_CONNECTOR, WORKSPACE_MEMBERSHIP, resource_of
+
+# What is shown instead: a name has at least one character.
+ERASED = "Erased"
+# Rows that one transaction changes, or looks at where it looks through a table.
+CHUNK = 1000
+LOOKED_AT = 10_000
+# Of bodies, each of which may be long.
+BODIES = 100
+
+_LOOK = text(f"""
+SELECT known.pk, known.deleted_at IS NULL AS is_live, coalesce(known.source, gone.source) AS source,
+       erased.pk AS erasure
+  FROM (SELECT CAST(:id AS uuid) AS id) AS subject
+  LEFT JOIN {parents.workspaces} AS known ON known.id = subject.id
+  LEFT JOIN {feed.tombstones} AS gone ON gone.type = '{OWN_WORKSPACE.type}' AND gone.id = subject.id
+  LEFT JOIN {feed.erasures} AS erased ON erased.workspace_id = subject.id""")
+
+_BURY = text(f"""
+INSERT INTO {feed.erasures} (workspace_id, workspace_pk, source, source_version)
+VALUES (:id, :pk, :source, :version)""")
+
+_ERASE = text(f"""
+UPDATE {parents.workspaces}
+   SET name = '{ERASED}', deleted_at = coalesce(deleted_at, now()), updated_at = now(), source = :source,
+       source_version = greatest(source_version, :version)
+ WHERE pk = :pk""")
+
+_AGAIN = text(f"""
+UPDATE {feed.erasures} SET erased_at = now(), place = '{{}}', boundary = NULL, done_at = NULL WHERE pk = :pk""")
+
+
+def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, dict[tuple[str, str], int]]:
+    """Erase the workspace that `event` names, whatever its version; what is in it follows by `go_on`.
+
+    Told again, all is looked through again: in a database that was restored, or was older.
+
+    Returns:
+        What became of the event, and how many more resources of a source and type are live now.
+
+    Raises SQLAlchemy's `DBAPIError`.
+    """
+    lock_types(transaction, (), exclusive=(event.type,))
+    known = transaction.execute(_LOOK, {"id": event.subject}).one()
+    if known.erasure is not None:
+        transaction.execute(_AGAIN, {"pk": known.erasure})
+        return STALE, {}
+    if known.source not in {None, event.source}:
+        return parked(OTHER_SOURCE, {"code": OTHER_SOURCE, "type": event.type, "id": event.subject}), {}
+    told = {"pk": known.pk, "source": event.source, "version": event.version}
+    transaction.execute(_BURY, {"id": event.subject, **told})
+    if known.pk is None:
+        return APPLIED, {}
+    transaction.execute(_ERASE, told)
+    was_counted = known.is_live and known.source is not None
+    return APPLIED, {(event.source, event.type): -1} if was_counted else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A workspace that is being erased; its row is locked.
+
+    Attributes:
+        pk: of its row.
+        workspace_pk: which; None of one that was never seen.
+        workspace_id: its public id.
+        place: how far the round has come; None between two.
+        gone: how many went, by what they were.
+        has_boundary: whether it is known which transactions may leave something behind.
+        is_old: whether it was erased so long ago that this can be known.
+        is_quiet: whether all of those are over.
+    """
+
+    pk: int
+    workspace_pk: int | None
+    workspace_id: str
+    place: Mapping[str, Any] | None
+    gone: Mapping[str, int]
+    has_boundary: bool
+    is_old: bool
+    is_quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one transaction did of an erasure.
+
+    Attributes:
+        workspace_id: of which workspace.
+        changed: how many rows it changed.
+        gone: where all is done, how many went in all, by what they were.
+    """
+
+    workspace_id: str
+    changed: int
+    gone: Mapping[str, int] | None = None
+
+
+# As a sweep of endings has it (`endings.open_endings`).
+_OPEN = text(f"SELECT pk FROM {feed.erasures} WHERE done_at IS NULL ORDER BY pk")
+_TAKE = text(f"""
+SELECT pk, workspace_pk, CAST(workspace_id AS text) AS workspace_id, place, gone, boundary IS NOT NULL AS has_boundary,
+       erased_at < now() - make_interval(secs => :quiet) AS is_old,
+       coalesce(boundary <= CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), false) AS is_quiet
+  FROM {feed.erasures}
+ WHERE pk = :pk AND done_at IS NULL
+   FOR UPDATE SKIP LOCKED""")
+_KEEP = text(f"""
+UPDATE {feed.erasures}
+   SET place = CAST(:place AS jsonb), gone = CAST(:gone AS jsonb), done_at = CASE WHEN :is_done THEN now() END,
+       boundary = CASE WHEN :marks THEN CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)
+                       ELSE boundary END
+ WHERE pk = :pk""")
+
+
+def open_erasures(transaction: Connection) -> list[int]:
+    """Return the pks of the erasures that are not done."""
+    return list(transaction.execute(_OPEN).scalars())
+
+
+def go_on(transaction: Connection, pk: int, quiet: float) -> Chunk | None:
+    """Go on with an erasure for one chunk.
+
+    Args:
+        transaction: the scope of the chunk.
+        pk: of the erasure.
+        quiet: the seconds after which no statement runs any more that began before it.
+
+    Returns:
+        What was done; None where there is nothing to do now: somebody else goes on with it, or others are waited for.
+
+    Raises SQLAlchemy's `DBAPIError`.
+    """
+    row = transaction.execute(_TAKE, {"pk": pk, "quiet": quiet}).one_or_none()
+    if row is None:
+        return None
+    erasure = Erasure(*row)
+    kept = {"pk": pk, "gone": json.dumps(erasure.gone), "is_done": False, "marks": False}
+    if erasure.place is None and not erasure.is_quiet:
+        if erasure.is_old and not erasure.has_boundary:
+            transaction.execute(_KEEP, kept | {"place": None, "marks": True})
+        return None
+    place = erasure.place or {"is_last": erasure.is_quiet}
+    number, is_last = place.get("step", 0), place.get("is_last", False)
+    step = _steps()[number]
+    done = step.run(transaction, erasure, place.get("after", step.begins))
+    gone = dict(erasure.gone)
+    if done.changed:
+        gone[step.name] = gone.get(step.name, 0) + done.changed
+    is_over = done.reached is None and number + 1 == len(_steps())
+    if done.reached is not None:
+        place = {"step": number, "after": done.reached, "is_last": is_last}
+    else:
+        place = {"step": number + 1, "is_last": is_last}
+    told = {"place": None if is_over else json.dumps(place), "gone": json.dumps(gone), "is_done": is_over and is_last}
+    transaction.execute(_KEEP, kept | told)
+    # The last that locks: whoever tells of the same types waits from here on.
+    sources.count(transaction, (), done.live, is_new=False)
+    return Chunk(erasure.workspace_id, done.changed, gone if is_over and is_last else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a step did in one chunk.
+
+    Attributes:
+        changed: how many rows it changed.
+        reached: where it goes on; None where it has come to its end.
+        live: how many more resources of a source and type are live now.
+    """
+
+    changed: int
+    reached: object = None
+    live: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kind of what may hold a text.
+
+    Attributes:
+        name: what the report calls it.
+        run: does a chunk of it, behind a place.
+        begins: the place before the first.
+    """
+
+    name: str
+    run: Callable[[Connection, Erasure, Any], Done]
+    begins: object = ""
+
+
+# ---- what the feed told, and syncs made --------------------------------------------------------------------
+_LOCK_CONNECTORS = text("SELECT wellspring.lock_connectors(CAST(:pks AS bigint[]), :wait)")
+_END_LEDGERS = text(f"INSERT INTO {feed.endings} (type, of_pk) SELECT :type, unnest(CAST(:pks AS bigint[]))")
+
+
+def _blank(type_: str) -> dict[str, str]:
+    """Return what each text of a type becomes; times, directions and a member's codes stay."""
+    if type_ == WORKSPACE_MEMBERSHIP.type:
+        return {}
+    return {
+        said.name: "'{}'" if said.kind == "texts" else f"'{ERASED}'" if said.required else "NULL"
+        for said in resource_of(type_).told
+        if said.kind in {"text", "texts"}
+    }
+
+
+@cache
+def _find(type_: str) -> TextClause:
+    """Return the statement that finds rows of a workspace in which something is left: live ones end, and come first."""
+    table, blank = FED[type_].table, _blank(type_)
+    is_left = [f"found.{name} IS DISTINCT FROM {value}" for name, value in blank.items()]
+    if type_ == "people":
+        is_left.append("found.erased_at IS NULL")
+    dead = f"""
+         UNION ALL
+        (SELECT found.pk FROM {table} AS found
+          WHERE found.workspace_pk = :workspace AND found.deleted_at IS NOT NULL AND ({" OR ".join(is_left)})
+          LIMIT :most)"""
+    return text(f"""
+SELECT chosen.pk
+  FROM ((SELECT found.pk FROM {table} AS found
+          WHERE found.workspace_pk = :workspace AND found.deleted_at IS NULL
+          LIMIT :most){dead if is_left else ""}) AS chosen
+ LIMIT :most""")
+
+
+@cache
+def _empty(type_: str) -> TextClause:
+    sets = [f"{name} = {value}" for name, value in _blank(type_).items()]
+    if type_ == "people":
+        sets.append("erased_at = coalesce(erased_at, now())")
+    sets += ["deleted_at = coalesce(deleted_at, now())", "updated_at = now()"]
+    return text(f"""
+UPDATE {FED[type_].table} SET {", ".join(sets)}
+ WHERE pk = ANY (CAST(:pks AS bigint[]))
+RETURNING pk, source, old.deleted_at IS NULL AS was_live""")
+
+
+def _of_type(transaction: Connection, erasure: Erasure, _after: object, type_: str) -> Done:
+    """Take the texts of resources of the workspace, and end those that are live, with their rows of provenance."""
+    found = transaction.execute(_find(type_), {"workspace": erasure.workspace_pk, "most": CHUNK}).scalars().all()
+    if type_ == WORKSPACE_CONNECTOR.type and found:
+        transaction.execute(_LOCK_CONNECTORS, {"pks": array(sorted(found)), "wait": LOCK_MILLISECONDS})
+    # Whoever tells of some of them writes them in another order.
+    lock_types(transaction, (), exclusive=(type_,))
+    rows = transaction.execute(_empty(type_), {"pks": array(found)}).all() if found else []
+    ended = [row for row in rows if row.was_live]
+    if FED[type_].ledgers and ended:
+        transaction.execute(_END_LEDGERS, {"type": type_, "pks": array(row.pk for row in ended)})
+    return Done(len(rows), "" if len(found) == CHUNK else None, _fewer(type_, ended))
+
+
+def _fewer(type_: str, ended: list[Any]) -> dict[tuple[str, str], int]:
+    live: dict[tuple[str, str], int] = {}
+    for row in ended:
+        if row.source is not None:
+            live[row.source, type_] = live.get((row.source, type_), 0) - 1
+    return live
+
+
+# Its people are members elsewhere, too.
+_PEOPLE = text(f"""
+SELECT pk FROM {FED["people"].table} WHERE workspace_pk = :workspace AND pk > :after ORDER BY pk LIMIT :most""")
+_END_MEMBERSHIPS = tuple(
+    text(f"""
+UPDATE {table} SET deleted_at = now(), updated_at = now()
+ WHERE people_pk = ANY (CAST(:people AS bigint[])) AND deleted_at IS NULL
+RETURNING pk, {source} AS source""")
+    for table, source in (
+        (parents.workspace_memberships, "source"),
+        (parents.workspace_group_memberships, "NULL::text"),
+    )
+)
+
+
+def _elsewhere(transaction: Connection, erasure: Erasure, after: int) -> Done:
+    people = (
+        transaction.execute(_PEOPLE, {"workspace": erasure.workspace_pk, "after": after, "most": CHUNK}).scalars().all()
+    )
+    if not people:
+        return Done(0)
+    lock_types(transaction, (), exclusive=(WORKSPACE_MEMBERSHIP.type,))
+    ended = [row for end in _END_MEMBERSHIPS for row in transaction.execute(end, {"people": array(people)})]
+    return Done(len(ended), people[-1], _fewer(WORKSPACE_MEMBERSHIP.type, ended))
+
+
+# ---- what is kept of what was sent -------------------------------------------------------------------------
+# What waits is of no use any more, what was parked stays with its outcome. What is no event is known by the id of the
+# workspace, anywhere in it and with or without hyphens, or by a resource that it says to be about.
+_EVENTS = text(f"""
+WITH looked_at AS MATERIALIZED (
+  SELECT pk, outcome, subject, event, note FROM {feed.pending_events} WHERE pk > :after ORDER BY pk LIMIT :most
+), chosen AS MATERIALIZED (
+  SELECT pk, outcome FROM looked_at
+   WHERE (event IS NOT NULL OR note IS NOT NULL)
+     AND (subject = CAST(:id AS uuid)
+          OR strpos(replace(lower(event), '-', ''), replace(CAST(:id AS text), '-', '')) > 0
+          OR CAST(:workspace AS bigint) IN ({
+    " UNION ALL ".join(
+        f"SELECT workspace_pk FROM {fed.table} AS of_it WHERE of_it.id = looked_at.subject"
+        for fed in FED.values()
+        if "workspace" in fed.references
+    )
+}))
+), dropped AS (
+  DELETE FROM {feed.pending_events} WHERE pk = ANY (ARRAY(SELECT pk FROM chosen WHERE outcome = 'waiting'))
+), emptied AS (
+  UPDATE {feed.pending_events}
+     SET event = NULL, note = NULL, problems = '[]', missing_type = NULL, missing_key = NULL, updated_at = now(),
+         outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
+   WHERE pk = ANY (ARRAY(SELECT pk FROM chosen WHERE outcome <> 'waiting'))
+)
+SELECT (SELECT count(*) FROM chosen) AS changed, (SELECT max(pk) FROM looked_at) AS reached""")
+
+
+def _events(transaction: Connection, erasure: Erasure, after: int) -> Done:
+    asked = {"after": after, "id": erasure.workspace_id, "workspace": erasure.workspace_pk, "most": LOOKED_AT}
+    return Done(*transaction.execute(_EVENTS, asked).one())
+
+
+def _by_function(transaction: Connection, erasure: Erasure, _after: object, name: str) -> Done:
+    """Forget what only the owner of its table may read, until nothing is left."""
+    asked = text(f"SELECT wellspring.{name}(CAST(:workspace AS bigint), {CHUNK})")
+    changed = transaction.execute(asked, {"workspace": erasure.workspace_pk}).scalar_one()
+    return Done(changed, "" if changed == CHUNK else None)
+
+
+def _answers(transaction: Connection, erasure: Erasure, after: list[str]) -> Done:
+    asked = text(f"""
+SELECT changed, reached
+  FROM wellspring.forget_answers_of(CAST(:workspace AS bigint), CAST(:after AS text[]), {CHUNK})""")
+    return Done(*transaction.execute(asked, {"workspace": erasure.workspace_pk, "after": after}).one())
+
+
+def _people_in_messages(transaction: Connection, _erasure: Erasure, after: list[str]) -> Done:
+    asked = text(f"""
+SELECT changed, reached FROM wellspring.forget_people_in_messages(CAST(:after AS text[]), {BODIES})""")
+    return Done(*transaction.execute(asked, {"after": after}).one())
+
+
+@cache
+def _steps() -> tuple[Step, ...]:
+    """Return what a round goes through, in this order."""
+    return (
+        *(Step(type_, partial(_of_type, type_=type_)) for type_, fed in FED.items() if "workspace" in fed.references),
+        Step("membership_elsewhere", _elsewhere, 0),
+        Step("feed_event", _events, 0),
+        Step("sync_message", partial(_by_function, name="forget_messages_of")),
+        Step("sync_run", partial(_by_function, name="forget_runs_of")),
+        Step("note", partial(_by_function, name="forget_notes_of")),
+        Step("kept_answer", _answers, ["", ""]),
+        Step("message_elsewhere", _people_in_messages, ["in_progress", "-infinity", "0"]),
+    )
+
+
+# ---- the report --------------------------------------------------------------------------------------------
+# How many of them are told, the latest first.
+REPORTED = 10
+_REPORT = text(f"""
+SELECT workspace_id AS workspace, source, erased_at, done_at, gone
+  FROM {feed.erasures} ORDER BY erased_at DESC, pk DESC LIMIT {REPORTED}""")
+
+
+def report(transaction: Connection) -> list[dict[str, Any]]:
+    """Return what went of the workspaces that were erased last."""
+    return [
+        {**row, "gone": [{"type": name, "number": number} for name, number in sorted(row["gone"].items())]}
+        for row in transaction.execute(_REPORT).mappings()
+    ]
