@@ -16,6 +16,7 @@ from wellspring.database.retry import Deadline
 from wellspring.resources import ledgers
 from wellspring.services import connector_health
 from wellspring.services.feed import endings
+from wellspring.services.sync import releasing
 
 PROVENANCE, HEALTH = "provenance.changed", "workspace_connector.health_changed"
 
@@ -89,6 +90,15 @@ def test_what_is_parked_is_told_once_for_each_reason(ours: Tenant, world: World,
     # Nobody is told that it is another tenant's.
     assert data["reason"] == "unknown_record"
     assert data["message_type"] == "records.synced"
+
+
+def test_nobody_is_told_of_a_body_that_is_dropped(ours: Tenant, world: World, outbox: Outbox) -> None:
+    consume(synced(ours.connector, [Row("company", 0, uuid4())]))
+    world.database.owner.exec_driver_sql("UPDATE wellspring.sync_messages SET received_at = now() - interval '46 days'")
+    world.database.commit()
+    outbox.taken()
+    assert releasing.expire(Deadline(30)) == 1
+    assert outbox.types() == []
 
 
 def test_what_is_of_nobody_here_is_parked_by_its_own_id(outbox: Outbox, ours: Tenant) -> None:

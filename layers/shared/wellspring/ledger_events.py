@@ -109,8 +109,8 @@ RUN_PARKED = LedgerEvent(
 MESSAGE_PARKED = LedgerEvent(
     "wellspring.sync_message.parked",
     "A sync message could not be applied, and waits for what it misses or for somebody.",
-    "When a message is parked, or parked for another reason than before (not `expired`). One without a connector or workspace that is "
-    "here has its own id as `partitionkey`.",
+    "When a message is parked, or parked for another reason than before (not `expired`). One without a connector or "
+    "workspace that is here has its own id as `partitionkey`.",
     "workspace_connector",
     "sync_message",
     (

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?page[after]=00000000-0000-0000-0000-000000000001, for a person.
--- 6,737 bytes as it is sent.
+-- 6,757 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -82,7 +82,7 @@ near AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk
@@ -143,7 +143,7 @@ head AS (
         FROM core_api.companies AS p
         WHERE p.pk = row.company_pk
           AND p.deleted_at IS NULL
-          AND p.workspace_pk = driver.workspace_pk
+          AND p.workspace_pk + 0 = driver.workspace_pk
         OFFSET 0
       ) AS company
       WHERE row.workspace_connector_pk = driver.pk
@@ -176,7 +176,7 @@ reach AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -213,7 +213,7 @@ page AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk
@@ -244,7 +244,7 @@ behind AS (
         FROM core_api.companies AS p
         WHERE p.pk = row.company_pk
           AND p.deleted_at IS NULL
-          AND p.workspace_pk = driver.workspace_pk
+          AND p.workspace_pk + 0 = driver.workspace_pk
         OFFSET 0
       ) AS company
       WHERE row.workspace_connector_pk = driver.pk

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?page[before]=00000000-0000-0000-0000-000000000001, for a person.
--- 4,366 bytes as it is sent.
+-- 4,378 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -61,7 +61,7 @@ head AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk
@@ -96,7 +96,7 @@ page AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk
@@ -126,7 +126,7 @@ behind AS (
         FROM core_api.companies AS p
         WHERE p.pk = row.company_pk
           AND p.deleted_at IS NULL
-          AND p.workspace_pk = driver.workspace_pk
+          AND p.workspace_pk + 0 = driver.workspace_pk
         OFFSET 0
       ) AS company
       WHERE row.workspace_connector_pk = driver.pk

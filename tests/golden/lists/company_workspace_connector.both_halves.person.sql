@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[deleted]=include, for a person.
--- 5,880 bytes as it is sent.
+-- 5,904 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -62,7 +62,7 @@ head AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -77,7 +77,7 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -92,7 +92,7 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -132,7 +132,7 @@ page AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -155,7 +155,7 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -178,7 +178,7 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?sort=-updated_at, for a person.
--- 4,743 bytes as it is sent.
+-- 4,759 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -68,7 +68,7 @@ head AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -84,7 +84,7 @@ head AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -124,7 +124,7 @@ page AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -148,7 +148,7 @@ page AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk

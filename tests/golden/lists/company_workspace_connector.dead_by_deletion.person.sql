@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[deleted]=only&sort=-deleted_at&filter[deleted_at][gte]=2026-05-10T00:00:00Z, for a person.
--- 4,926 bytes as it is sent.
+-- 4,942 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -61,7 +61,7 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -77,7 +77,7 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -117,7 +117,7 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -141,7 +141,7 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[company]=00000000-0000-0000-0000-000000000001&filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a person.
--- 5,106 bytes as it is sent.
+-- 5,114 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -125,7 +125,7 @@ head AS (
       WHERE p.pk = row.workspace_connector_pk
         AND p.id = ANY(:workspace_connector_in::UUID[])
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.company_pk = driver.pk
@@ -160,7 +160,7 @@ page AS (
       WHERE p.pk = row.workspace_connector_pk
         AND p.id = ANY(:workspace_connector_in::UUID[])
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.company_pk = driver.pk

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[company]=00000000-0000-0000-0000-000000000001&filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a service.
--- 2,797 bytes as it is sent.
+-- 2,805 bytes as it is sent.
 
 -- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
 -- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
@@ -31,7 +31,7 @@ head AS (
       WHERE p.pk = row.workspace_connector_pk
         AND p.id = ANY(:workspace_connector_in::UUID[])
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.company_pk = driver.pk
@@ -66,7 +66,7 @@ page AS (
       WHERE p.pk = row.workspace_connector_pk
         AND p.id = ANY(:workspace_connector_in::UUID[])
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.company_pk = driver.pk

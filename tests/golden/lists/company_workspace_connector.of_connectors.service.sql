@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a service.
--- 2,624 bytes as it is sent.
+-- 2,632 bytes as it is sent.
 
 -- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
 -- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
@@ -30,7 +30,7 @@ head AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk
@@ -64,7 +64,7 @@ page AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[sync_message]=00000000-0000-0000-0000-000000000001, for a person.
--- 5,626 bytes as it is sent.
+-- 5,642 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -129,7 +129,7 @@ head AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     CROSS JOIN LATERAL (
@@ -137,7 +137,7 @@ head AS (
       FROM core_api.workspace_connectors AS p
       WHERE p.pk = row.workspace_connector_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.workspace_connector_pk = driver.workspace_connector_pk
@@ -174,7 +174,7 @@ page AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     CROSS JOIN LATERAL (
@@ -182,7 +182,7 @@ page AS (
       FROM core_api.workspace_connectors AS p
       WHERE p.pk = row.workspace_connector_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.workspace_connector_pk = driver.workspace_connector_pk

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[sync_message]=00000000-0000-0000-0000-000000000001, for a service.
--- 3,320 bytes as it is sent.
+-- 3,336 bytes as it is sent.
 
 -- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
 -- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
@@ -35,7 +35,7 @@ head AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     CROSS JOIN LATERAL (
@@ -43,7 +43,7 @@ head AS (
       FROM core_api.workspace_connectors AS p
       WHERE p.pk = row.workspace_connector_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.workspace_connector_pk = driver.workspace_connector_pk
@@ -80,7 +80,7 @@ page AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     CROSS JOIN LATERAL (
@@ -88,7 +88,7 @@ page AS (
       FROM core_api.workspace_connectors AS p
       WHERE p.pk = row.workspace_connector_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.workspace_connector_pk = driver.workspace_connector_pk

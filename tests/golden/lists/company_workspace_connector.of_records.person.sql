@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[company]=00000000-0000-0000-0000-000000000001, for a person.
--- 5,050 bytes as it is sent.
+-- 5,058 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -124,7 +124,7 @@ head AS (
       FROM core_api.workspace_connectors AS p
       WHERE p.pk = row.workspace_connector_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.company_pk = driver.pk
@@ -158,7 +158,7 @@ page AS (
       FROM core_api.workspace_connectors AS p
       WHERE p.pk = row.workspace_connector_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace_connector
     WHERE row.company_pk = driver.pk

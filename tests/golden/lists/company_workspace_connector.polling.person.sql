@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include&page[size]=500, for a person.
--- 9,137 bytes as it is sent.
+-- 9,185 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -67,7 +67,7 @@ head AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -85,7 +85,7 @@ head AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -102,7 +102,7 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -118,7 +118,7 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -155,7 +155,7 @@ reach AS (
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
                 AND p.deleted_at IS NULL
-                AND p.workspace_pk = driver.workspace_pk
+                AND p.workspace_pk + 0 = driver.workspace_pk
               OFFSET 0
             ) AS company
             WHERE row.workspace_connector_pk = driver.pk
@@ -173,7 +173,7 @@ reach AS (
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
                 AND p.deleted_at IS NULL
-                AND p.workspace_pk = driver.workspace_pk
+                AND p.workspace_pk + 0 = driver.workspace_pk
               OFFSET 0
             ) AS company
             WHERE row.workspace_connector_pk = driver.pk
@@ -190,7 +190,7 @@ reach AS (
               SELECT p.id
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
-                AND p.workspace_pk = driver.workspace_pk
+                AND p.workspace_pk + 0 = driver.workspace_pk
               OFFSET 0
             ) AS company
             WHERE row.workspace_connector_pk = driver.pk
@@ -206,7 +206,7 @@ reach AS (
               SELECT p.id
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
-                AND p.workspace_pk = driver.workspace_pk
+                AND p.workspace_pk + 0 = driver.workspace_pk
               OFFSET 0
             ) AS company
             WHERE row.workspace_connector_pk = driver.pk
@@ -249,7 +249,7 @@ page AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -276,7 +276,7 @@ page AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -302,7 +302,7 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -327,7 +327,7 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk

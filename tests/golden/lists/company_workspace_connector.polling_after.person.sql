@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?sort=updated_at&filter[updated_at][gte]=2026-05-10T00:00:00Z&filter[deleted]=include&page[size]=500&page[after]=00000000-0000-0000-0000-000000000001, for a person.
--- 11,642 bytes as it is sent.
+-- 11,706 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -67,7 +67,7 @@ head AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -86,7 +86,7 @@ head AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -104,7 +104,7 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -121,7 +121,7 @@ head AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -159,7 +159,7 @@ reach AS (
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
                 AND p.deleted_at IS NULL
-                AND p.workspace_pk = driver.workspace_pk
+                AND p.workspace_pk + 0 = driver.workspace_pk
               OFFSET 0
             ) AS company
             WHERE row.workspace_connector_pk = driver.pk
@@ -178,7 +178,7 @@ reach AS (
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
                 AND p.deleted_at IS NULL
-                AND p.workspace_pk = driver.workspace_pk
+                AND p.workspace_pk + 0 = driver.workspace_pk
               OFFSET 0
             ) AS company
             WHERE row.workspace_connector_pk = driver.pk
@@ -196,7 +196,7 @@ reach AS (
               SELECT p.id
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
-                AND p.workspace_pk = driver.workspace_pk
+                AND p.workspace_pk + 0 = driver.workspace_pk
               OFFSET 0
             ) AS company
             WHERE row.workspace_connector_pk = driver.pk
@@ -213,7 +213,7 @@ reach AS (
               SELECT p.id
               FROM core_api.companies AS p
               WHERE p.pk = row.company_pk
-                AND p.workspace_pk = driver.workspace_pk
+                AND p.workspace_pk + 0 = driver.workspace_pk
               OFFSET 0
             ) AS company
             WHERE row.workspace_connector_pk = driver.pk
@@ -257,7 +257,7 @@ page AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -285,7 +285,7 @@ page AS (
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -312,7 +312,7 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -338,7 +338,7 @@ page AS (
           SELECT p.id
           FROM core_api.companies AS p
           WHERE p.pk = row.company_pk
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS company
         WHERE row.workspace_connector_pk = driver.pk
@@ -376,7 +376,7 @@ behind AS (
             FROM core_api.companies AS p
             WHERE p.pk = row.company_pk
               AND p.deleted_at IS NULL
-              AND p.workspace_pk = driver.workspace_pk
+              AND p.workspace_pk + 0 = driver.workspace_pk
             OFFSET 0
           ) AS company
           WHERE row.workspace_connector_pk = driver.pk
@@ -395,7 +395,7 @@ behind AS (
             FROM core_api.companies AS p
             WHERE p.pk = row.company_pk
               AND p.deleted_at IS NULL
-              AND p.workspace_pk = driver.workspace_pk
+              AND p.workspace_pk + 0 = driver.workspace_pk
             OFFSET 0
           ) AS company
           WHERE row.workspace_connector_pk = driver.pk
@@ -413,7 +413,7 @@ behind AS (
             SELECT p.id
             FROM core_api.companies AS p
             WHERE p.pk = row.company_pk
-              AND p.workspace_pk = driver.workspace_pk
+              AND p.workspace_pk + 0 = driver.workspace_pk
             OFFSET 0
           ) AS company
           WHERE row.workspace_connector_pk = driver.pk
@@ -430,7 +430,7 @@ behind AS (
             SELECT p.id
             FROM core_api.companies AS p
             WHERE p.pk = row.company_pk
-              AND p.workspace_pk = driver.workspace_pk
+              AND p.workspace_pk + 0 = driver.workspace_pk
             OFFSET 0
           ) AS company
           WHERE row.workspace_connector_pk = driver.pk

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?filter[created_at][gte]=2026-05-10T00:00:00Z&filter[created_at][lt]=2026-05-10T00:00:00Z, for a person.
--- 3,706 bytes as it is sent.
+-- 3,714 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -61,7 +61,7 @@ head AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk
@@ -97,7 +97,7 @@ page AS (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk

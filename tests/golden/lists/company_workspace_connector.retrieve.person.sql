@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors/ID, for a person.
--- 4,815 bytes as it is sent.
+-- 4,823 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -151,7 +151,7 @@ found AS (
       )
       LIMIT 1
     ) IS NOT NULL)
-    AND workspace_connector.workspace_pk = company.workspace_pk
+    AND workspace_connector.workspace_pk + 0 = company.workspace_pk + 0
 )
 -- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
 -- stores the ids of what the rows point to, for the statements of what is included, which come next.

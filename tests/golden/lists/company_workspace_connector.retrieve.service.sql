@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors/ID, for a service.
--- 1,729 bytes as it is sent.
+-- 1,737 bytes as it is sent.
 
 -- The row, where it is there and the caller sees it. What they see is computed first, whatever is asked.
 WITH found AS (
@@ -27,7 +27,7 @@ WITH found AS (
     WHERE there.pk = company.workspace_pk
       AND there.deleted_at IS NULL
   )
-    AND workspace_connector.workspace_pk = company.workspace_pk
+    AND workspace_connector.workspace_pk + 0 = company.workspace_pk + 0
 )
 -- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
 -- stores the ids of what the rows point to, for the statements of what is included, which come next.

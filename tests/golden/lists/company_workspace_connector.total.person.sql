@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?page[total]=true: the total, for a person.
--- 1,780 bytes as it is sent.
+-- 1,784 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -60,7 +60,7 @@ FROM (
       FROM core_api.companies AS p
       WHERE p.pk = row.company_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk

@@ -1,5 +1,5 @@
 -- GET /v1/people-workspace-connectors, for a person.
--- 5,851 bytes as it is sent.
+-- 5,867 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -82,7 +82,7 @@ near AS (
       FROM core_api.peoples AS p
       WHERE p.pk = row.people_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS people
     WHERE row.workspace_connector_pk = driver.pk
@@ -142,7 +142,7 @@ head AS (
         FROM core_api.peoples AS p
         WHERE p.pk = row.people_pk
           AND p.deleted_at IS NULL
-          AND p.workspace_pk = driver.workspace_pk
+          AND p.workspace_pk + 0 = driver.workspace_pk
         OFFSET 0
       ) AS people
       WHERE row.workspace_connector_pk = driver.pk
@@ -174,7 +174,7 @@ reach AS (
           FROM core_api.peoples AS p
           WHERE p.pk = row.people_pk
             AND p.deleted_at IS NULL
-            AND p.workspace_pk = driver.workspace_pk
+            AND p.workspace_pk + 0 = driver.workspace_pk
           OFFSET 0
         ) AS people
         WHERE row.workspace_connector_pk = driver.pk
@@ -210,7 +210,7 @@ page AS (
       FROM core_api.peoples AS p
       WHERE p.pk = row.people_pk
         AND p.deleted_at IS NULL
-        AND p.workspace_pk = driver.workspace_pk
+        AND p.workspace_pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS people
     WHERE row.workspace_connector_pk = driver.pk

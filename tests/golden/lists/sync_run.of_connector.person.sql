@@ -1,5 +1,5 @@
 -- GET /v1/sync-runs?filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a person.
--- 4,400 bytes as it is sent.
+-- 4,408 bytes as it is sent.
 
 -- Who is calling, while they are there.
 WITH caller AS (
@@ -123,7 +123,7 @@ head AS (
       FROM core_api.workspaces AS p
       WHERE p.pk = row.workspace_pk
         AND p.deleted_at IS NULL
-        AND p.pk = driver.workspace_pk
+        AND p.pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace
     WHERE row.workspace_connector_pk = driver.pk
@@ -160,7 +160,7 @@ page AS (
       FROM core_api.workspaces AS p
       WHERE p.pk = row.workspace_pk
         AND p.deleted_at IS NULL
-        AND p.pk = driver.workspace_pk
+        AND p.pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace
     WHERE row.workspace_connector_pk = driver.pk

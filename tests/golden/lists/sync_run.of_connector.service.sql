@@ -1,5 +1,5 @@
 -- GET /v1/sync-runs?filter[workspace_connector]=00000000-0000-0000-0000-000000000001, for a service.
--- 2,091 bytes as it is sent.
+-- 2,099 bytes as it is sent.
 
 -- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
 -- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
@@ -29,7 +29,7 @@ head AS (
       FROM core_api.workspaces AS p
       WHERE p.pk = row.workspace_pk
         AND p.deleted_at IS NULL
-        AND p.pk = driver.workspace_pk
+        AND p.pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace
     WHERE row.workspace_connector_pk = driver.pk
@@ -66,7 +66,7 @@ page AS (
       FROM core_api.workspaces AS p
       WHERE p.pk = row.workspace_pk
         AND p.deleted_at IS NULL
-        AND p.pk = driver.workspace_pk
+        AND p.pk + 0 = driver.workspace_pk
       OFFSET 0
     ) AS workspace
     WHERE row.workspace_connector_pk = driver.pk

@@ -63,7 +63,8 @@ def visible_rows(
             conditions.append(is_there(name, table, outlived=outlived))
             workspace = workspace_of(name, table)
             if resource.tenancy == "every" and known and workspace:
-                ways.append(f"{workspace} = {known}")
+                # + 0 on either side: as in `building`.
+                ways.append(f"{workspace} + 0 = {known} + 0")
             else:
                 ways.append(visible.through(name, table))
                 known = workspace

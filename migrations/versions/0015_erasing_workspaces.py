@@ -9,8 +9,8 @@ from alembic import op
 from migrations import support
 from migrations.support import CONSUMER, FEEDER, IS_SERVICE, READER
 
-revision = "0014"
-down_revision = "0015"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
