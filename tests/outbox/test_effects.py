@@ -296,6 +296,29 @@ def test_what_the_platform_tells_changes_health(ours: Tenant, world: World, outb
     assert [(data["from"], data["to"]) for _, data in outbox.taken()] == [("ok", "failing"), ("failing", "ok")]
 
 
+def test_who_is_disconnected_already_tells_that_it_goes_and_comes_back(
+    ours: Tenant, world: World, outbox: Outbox
+) -> None:
+    consume(disconnected(ours.connector))
+    link = f"/v1/workspace-connectors/{ours.connector.id}"
+    assert [data["link"] for type_, data in outbox.taken() if type_ == HEALTH] == [link]
+    consume(disconnected(ours.connector))
+    told = {"workspace_id": ours.workspace, "connector_id": world.connector()}
+    world.database.role = FEEDER
+    for event in (
+        deleted("workspace_connector", ours.connector, 2),
+        deleted("workspace_connector", ours.connector, 3),
+        upserted("workspace_connector", ours.connector, 4, **told),
+        upserted("workspace_connector", ours.connector, 5, **told),
+    ):
+        statuses(event)
+    health = [data for type_, data in outbox.taken() if type_ == HEALTH]
+    assert [(data["from"], data["to"], data["link"]) for data in health] == [
+        ("disconnected", "disconnected", None),
+        ("disconnected", "disconnected", link),
+    ]
+
+
 def test_who_is_late_is_told_by_the_clock_and_once(ours: Tenant, world: World, outbox: Outbox) -> None:
     consume(synced(ours.connector, ours.companies))
     owner = world.database.owner

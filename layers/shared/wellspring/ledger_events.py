@@ -130,7 +130,8 @@ MESSAGE_PARKED = LedgerEvent(
 HEALTH_CHANGED = LedgerEvent(
     "wellspring.workspace_connector.health_changed",
     "A connector became well or unwell, or is unwell for other reasons.",
-    "When `health` or the set of codes in `reasons` changes, by an effect or because a time has come. Not while only a "
+    "When `health` or the set of codes in `reasons` changes, by an effect or because a time has come; also when a "
+    "connector that is disconnected already goes, or comes back so, which `link` says. Not while only a "
     "reason's time changes, nor for a connector that is made and has not synced: that is `new`.",
     "workspace_connector",
     "workspace_connector",
