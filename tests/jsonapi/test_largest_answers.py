@@ -24,7 +24,7 @@ from wellspring.handlers.reading import NARROWING
 from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_FIELDS
 from wellspring.queries import MOST_LINKED, MOST_SOURCES, PROBLEMS_KEPT
 from wellspring.repositories import fleet
-from wellspring.repositories.feed import status
+from wellspring.repositories.feed import erasures, status
 from wellspring.resources import HEALTH, SOURCES, Attribute, Kind, Relationship, Resource, records, resource_of
 from wellspring.routes import Route, routes
 
@@ -54,6 +54,7 @@ OBJECTS = {
     "sources": status.MOST,
     "problems": PROBLEMS_TOLD,
     "endings": len(records()),
+    "erasures": erasures.REPORTED,
     **dict.fromkeys(("health_reasons", "connectors"), len(HEALTH)),
     "tools": fleet.MOST_TOOLS,
     "parked": len(reasons.MESSAGES),
@@ -72,7 +73,7 @@ def of_attribute(attribute: Attribute) -> int:
         "problems": PROBLEMS_KEPT * 4 * A_VALUE,
         **dict.fromkeys(("counts", "by_direction", "totals"), (len(records()) + 1) * 4 * A_VALUE),
     }
-    if attribute.service_only:
+    if attribute.service_only and attribute.name not in SHORTER:
         return A_VALUE + A_BODY * A_CHARACTER
     if attribute.choices or attribute.name in SHORTER:
         return A_VALUE + max(map(len, attribute.choices), default=SHORTER.get(attribute.name, 0)) * A_CHARACTER
