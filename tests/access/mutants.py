@@ -128,6 +128,10 @@ UNASKED: Mapping[str, str] = {
         f"feed.loads.{name}": "checkpoints of files, which are of no tenant"
         for name in ("begin", "check", "finish", "rejects", "summary")
     },
+    **{
+        f"outbox.{name}": "for the publisher, which sends what happened of every tenant, and shows nothing"
+        for name in ("note", "oldest_age", "prune", "take")
+    },
     "parents.caller_pk": "the caller",
     "parents.hold_person": "it shows nothing, and locks whom the caller sees",
     **{

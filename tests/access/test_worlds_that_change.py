@@ -107,7 +107,7 @@ def _ending(world: World, caller: Caller, request: Request, chance: Random) -> t
 def raced(database: FreshDatabase, number: int = WORLDS) -> Counter[str]:
     """Race in so many worlds; return how often the answer was that of which world."""
     race = Race(database)
-    exchange = PipelinedConnection._exchange
+    exchange = PipelinedConnection.exchange
 
     def exchanged(connection: PipelinedConnection, *messages: Any, **options: Any) -> None:
         race.before_flush()
@@ -118,7 +118,7 @@ def raced(database: FreshDatabase, number: int = WORLDS) -> Counter[str]:
         race.run(story)
 
     with quiet(), pytest.MonkeyPatch.context() as patched:
-        patched.setattr(PipelinedConnection, "_exchange", exchanged)
+        patched.setattr(PipelinedConnection, "exchange", exchanged)
         check()
     return race.seen
 

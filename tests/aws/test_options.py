@@ -35,9 +35,7 @@ def test_codedeploy_shifts_what_callers_and_queues_ask_and_heeds_alarms_that_are
     # A page must find the files of its own release; and what a clock or somebody calls has no traffic.
     role = {"Fn::GetAtt": ["OpenRole", "Arn"]}
     open_to_all = {name for name, each in asked.functions.items() if each["Role"] == role}
-    called = {f"Maintenance{what}Function" for what in ("Prune", "Settle", "Export", "Publish")} | {
-        "FeedSettleFunction"
-    }
+    called = {*(f"Maintenance{what}Function" for what in ("Prune", "Settle", "Export")), "FeedSettleFunction"}
     assert {name.removesuffix("Aliaslive") for name in aliases.keys() - shifted} == open_to_all | called
     assert {"ConsolePageFunction", "ConsoleAssetFunction"} <= open_to_all
     alarms = {each["AlarmName"]["Fn::Sub"] for each in asked.of_type("AWS::CloudWatch::Alarm").values()}

@@ -17,6 +17,7 @@ from local.generate.events import OUT, outgoing, written
 from local.settings import ROOT
 from local.template import _Loader
 from tests.support.node import installed
+from wellspring import metrics
 from wellspring.example_ids import id_of
 from wellspring.ledger_events import HEALTH_CHANGED, LEDGER_EVENTS, LedgerEvent, members_of
 from wellspring.resources import HEALTH
@@ -33,6 +34,11 @@ const channels = document?.channels().all().map((each) => [each.id(), each.messa
 console.log(JSON.stringify({ channels, diagnostics }))
 """
 each_event = pytest.mark.parametrize("event", LEDGER_EVENTS, ids=lambda event: event.type)
+
+
+@pytest.mark.parametrize("metric", [n for n in metrics.UNITS if n.startswith(("Events", "OldestUnpublished"))])
+def test_the_page_tells_of_every_metric(metric: str) -> None:
+    assert f"| `{metric}` | {metrics.UNITS[metric].value.lower()} |" in PAGE
 
 
 def name_of(event: LedgerEvent) -> str:

@@ -214,7 +214,7 @@ class Meeting:
         self._other = other
         self._left = 0
         self.happened = True
-        exchange = PipelinedConnection._exchange
+        exchange = PipelinedConnection.exchange
 
         def exchanged(connection: PipelinedConnection, *messages: Any, **options: Any) -> None:
             self._left -= 1
@@ -222,7 +222,7 @@ class Meeting:
                 self.happen()
             exchange(connection, *messages, **options)
 
-        monkeypatch.setattr(PipelinedConnection, "_exchange", exchanged)
+        monkeypatch.setattr(PipelinedConnection, "exchange", exchanged)
 
     def at(self, flush: int, request: Callable[[], Reply]) -> Reply:
         self._left, self.happened = flush, False
