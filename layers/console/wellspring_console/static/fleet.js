@@ -96,7 +96,7 @@ const worst = (tool) => showOf(Object.keys(HEALTH).find((health) => tool[health]
 
 function verdict(tools) {
   const down = tools.filter(standsOut);
-  if (!down.length) return tools.some(ill) ? "No tool stands out: none has more than half of its connectors failing or late. Look at single customers." : "No connector of any tool is failing or late.";
+  if (!down.length) return tools.some(ill) ? "No tool stands out: of none with at least 3 connectors are more than half failing or late. Look at single customers." : "No connector of any tool is failing or late.";
   const told = down.slice(0, FEW).map((tool) => `${number(ill(tool))} of ${number(due(tool))} by ${tool.name}`);
   return html`<${Attention}>${down.length === 1 ? "A tool stands out" : `${number(down.length)} tools stand out`}:<//> failing or late are ${listed(told)}${down.length > FEW ? ", and others" : ""}.`;
 }

@@ -70,7 +70,7 @@ export function Providers({ workspaceId, workspace, query }) {
               { name: "Provider", cell: (row) => html`${row.attributes.name}<br /><span class="quiet">${hostOf(row.attributes.url)}</span>` },
               { name: "Category", cell: (row) => row.attributes.category ? categoryWords(row.attributes.category) : html`<span class="quiet">none</span>` },
               { name: "Countries", cell: (row) => row.attributes.countries.map(country).join(", ") || html`<span class="quiet">everywhere</span>` },
-              { name: "Here", cell: (row) => html`<${Chosen} choice=${choices.get(row.id)} />` },
+              { name: "Here", kind: "short", cell: (row) => html`<${Chosen} choice=${choices.get(row.id)} />` },
               mayChoose && { name: "Change", cell: (row) => html`<${Change} provider=${row} choice=${choices.get(row.id)} workspaceId=${workspaceId} done=${reload} />` },
             ].filter(Boolean)} />`}<//>
       <${More} of=${list} />
