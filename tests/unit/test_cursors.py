@@ -50,6 +50,12 @@ def test_a_cursor_does_not_show_the_pk_and_no_two_rows_hide_theirs_alike() -> No
     assert len({hidden(*place) ^ HERE.pk for place in there} | {0}) == len(there) + 1
 
 
+@pytest.mark.parametrize("pk", [-(2**63), -1, 0, 2**63 - 1])
+def test_a_cursor_carries_any_pk(pk: int) -> None:
+    place = Position(MOMENT, HERE.id, pk)
+    assert opened(sign(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, place)) == place
+
+
 @pytest.mark.parametrize("name", ["", "alder trading", "ärger & söhne", "名" * 200])
 def test_a_cursor_of_the_order_of_names_gives_back_its_place(name: str) -> None:
     by_name, place = Sort(FOLDED, descending=False), Position(name, HERE.id)

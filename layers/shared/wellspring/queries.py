@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from wellspring.errors import WellspringError
@@ -98,18 +98,17 @@ class Sort:
         return self.name in {FOLDED, BY_SOURCE}
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position[Id: (UUID, str) = UUID](NamedTuple):
     """A place in a sorted list: just beside the row it names.
 
     Attributes:
         at: that row's value of the sorted attribute.
-        id: that row's public id.
+        id: that row's public id; a text to be signed as it comes.
         pk: that row's pk, which decides among those of the same `at`; 0 in a list that looks it up by the id.
     """
 
     at: datetime | str
-    id: UUID
+    id: Id
     pk: int = 0
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pg8000
 from pg8000 import legacy
-from pg8000.converters import make_params
+from pg8000.converters import make_params, string_in
 from pg8000.core import Context
 
 from wellspring.database.session import Session, WireStatement
@@ -82,7 +82,8 @@ def _row(data: bytes, adapters: Adapters, encoding: str) -> list[Any]:
             at = begin
         else:
             at = begin + size
-            row.append(adapt(str(data[begin:at], encoding)))
+            text = str(data[begin:at], encoding)
+            row.append(text if adapt is string_in else adapt(text))
     return row
 
 

@@ -87,7 +87,7 @@ class Wire:
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         # What has come, and how far it was taken.
-        self._received, self._at = bytearray(), 0
+        self._received, self._at = b"", 0
         self._unsent: list[bytes] = []
         self._silence: Deadline | None = None
 
@@ -96,7 +96,7 @@ class Wire:
         while len(self._received) - self._at < size:
             self._wait()
         self._at += size
-        return bytes(self._received[self._at - size : self._at])
+        return self._received[self._at - size : self._at]
 
     def message(self) -> tuple[bytes, bytes]:
         """Return the server's next message: its kind and its content. Raises as `read` does."""
@@ -107,7 +107,7 @@ class Wire:
                 # The size counts itself, and not the kind.
                 if here > size:
                     begin, self._at = self._at + _HEAD.size, self._at + 1 + size
-                    return kind, bytes(self._received[begin : self._at])
+                    return kind, self._received[begin : self._at]
             self._wait()
 
     def _wait(self) -> None:
@@ -119,9 +119,7 @@ class Wire:
         received = self._socket.recv(_READ_AT_ONCE)
         if not received:
             raise ConnectionAbortedError("the server has closed the connection")
-        del self._received[: self._at]
-        self._at = 0
-        self._received += received
+        self._received, self._at = self._received[self._at :] + received, 0
 
     def write(self, data: bytes) -> None:
         """Keep `data` until `flush`."""

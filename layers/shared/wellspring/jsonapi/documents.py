@@ -342,6 +342,7 @@ def _to_one(resource: Resource, relationship: Relationship, *, primary: bool) ->
     """Return what says a to-one relationship: linkage, and a link to what a GET shows; nothing if it was not read."""
     key, type_key = _key(relationship), f"{relationship.name}_type"
     declared, proving = relationship.target, proves(resource, relationship, primary=primary)
+    known = None if declared == ANY_RECORD else resource_of(declared)
 
     def say(row: Row, reachable: Reachable) -> Object:
         if key not in row:
@@ -349,8 +350,8 @@ def _to_one(resource: Resource, relationship: Relationship, *, primary: bool) ->
         value = row[key]
         if value is None:
             return {"data": None}
-        type_ = declared if declared != ANY_RECORD else row[type_key]
-        id_, target = str(value), resource_of(type_)
+        target, id_ = known or resource_of(row[type_key]), str(value)
+        type_ = target.type
         said: Object = {"data": {"type": type_, "id": id_}}
         is_proven = proving and row.get("deleted_at") is None
         if target.is_readable and (is_proven or (type_, id_) in reachable):

@@ -234,8 +234,8 @@ class PageBuilder:
         workspace = workspace_of("p", table)
         # Where any parent opens a row, the one that led to it has.
         if workspace and self.resource.tenancy != "any":
-            # No tenant moves, so the parents of a row are of one workspace, and that one was asked about. `+ 0` keeps
-            # it from an index: without statistics that of a tenant's names looks as cheap as the key.
+            # No tenant moves, so the parents of a row are of one workspace, and that one was asked about. + 0: no index
+            # has it. Before there are statistics one of all names of the tenant looks as cheap as the key.
             yield f"{workspace} + 0 = {self.tenant}" if self.tenant else self.visible.workspace(workspace)
 
 

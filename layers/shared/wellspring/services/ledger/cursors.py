@@ -32,16 +32,18 @@ def _tag(key: bytes, bound: bytes, body: bytes) -> bytes:
     return hmac.digest(key, b"cursor" + bound + body, "sha256")[:TAG_BYTES]
 
 
-def _encrypted(key: bytes, bound: bytes, row: bytes, pk: int) -> int:
+def _encrypted(key: bytes, bound: bytes, row: bytes, pk: int) -> bytes:
     """Return a pk encrypted, or decrypted: XOR with bits of which each row of a list has its own."""
-    return pk ^ int.from_bytes(hmac.digest(key, b"pk" + bound + row, "sha256")[:PK_BYTES], signed=True)
+    bits = int.from_bytes(hmac.digest(key, b"pk" + bound + row, "sha256")[:PK_BYTES], signed=True)
+    return (pk ^ bits).to_bytes(PK_BYTES, signed=True)
 
 
-def sign(key: bytes, resource: Resource, sort: Sort, position: Position) -> str:
+def sign(key: bytes, resource: Resource, sort: Sort, position: Position | Position[str]) -> str:
     """Return the cursor of `position` in a list of `resource` under `sort`."""
-    bound, at, row = _bound(resource, sort), position.at, position.id.bytes
+    bound, (at, id_, pk) = _bound(resource, sort), position
+    row = bytes.fromhex(id_.replace("-", "")) if isinstance(id_, str) else id_.bytes
     place = at.encode() if isinstance(at, str) else ((at - EPOCH) // MILLISECOND).to_bytes(TIME_BYTES, signed=True)
-    body = row + _encrypted(key, bound, row, position.pk).to_bytes(PK_BYTES, signed=True) + place
+    body = row + _encrypted(key, bound, row, pk) + place
     return _written(body + _tag(key, bound, body))
 
 
@@ -79,4 +81,5 @@ def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, p
         )
     row, pk, place = body[:ID_BYTES], body[ID_BYTES : ID_BYTES + PK_BYTES], body[ID_BYTES + PK_BYTES :]
     at = place.decode() if sort.by_text else EPOCH + int.from_bytes(place, signed=True) * MILLISECOND
-    return Position(at, UUID(bytes=row), _encrypted(signer, bound, row, int.from_bytes(pk, signed=True)))
+    pk = _encrypted(signer, bound, row, int.from_bytes(pk, signed=True))
+    return Position(at, UUID(bytes=row), int.from_bytes(pk, signed=True))

@@ -44,7 +44,9 @@ def ask_for_keys(flush: Flush) -> None:
         flush.ask(_keys.query())
 
 
-def signed(transaction: Transaction, resource: Resource, sort: Sort, positions: Iterable[Position]) -> list[str]:
+def signed(
+    transaction: Transaction, resource: Resource, sort: Sort, positions: Iterable[Position | Position[str]]
+) -> list[str]:
     """Return the cursors of positions in a list of `resource` under `sort`."""
     key = _keys.all(transaction)[0]
     return [cursors.sign(key, resource, sort, position) for position in positions]

@@ -138,10 +138,10 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     )
 
 
-def _place(sort: Sort, row: Row) -> Position:
+def _place(sort: Sort, row: Row) -> Position[str]:
     """Return the place of a row, whose id and times are text (`ledger`)."""
     at = row[sort.name]
-    return Position(at if sort.by_text else of_postgres(at), UUID(row["id"]), row["pk"])
+    return Position(at if sort.by_text else of_postgres(at), row["id"], row["pk"])
 
 
 def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
