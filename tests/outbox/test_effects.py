@@ -303,7 +303,7 @@ def test_who_is_disconnected_already_tells_that_it_goes_and_comes_back(
     link = f"/v1/workspace-connectors/{ours.connector.id}"
     assert [data["link"] for type_, data in outbox.taken() if type_ == HEALTH] == [link]
     consume(disconnected(ours.connector))
-    told = {"workspace_id": ours.workspace, "connector_id": world.connector()}
+    told: dict[str, Any] = {"workspace_id": ours.workspace, "connector_id": world.connector()}
     world.database.role = FEEDER
     for event in (
         deleted("workspace_connector", ours.connector, 2),
