@@ -180,7 +180,7 @@ def test_an_unknown_tool_is_an_error_of_the_protocol() -> None:
 @pytest.mark.parametrize(
     ("tool", "arguments", "said"),
     [
-        ("find", {}, "name must be said"),
+        ("impact", {}, "connector must be said"),
         ("find", {"name": 1}, "name must be a text"),
         ("find", {"name": ""}, "name must be a text"),
         ("find", {"name": "a\u0000b"}, "name must be a text"),

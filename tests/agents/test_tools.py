@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jsonschema
 import pytest
 
 from tests.agents.conftest import BY_NAMES, DAY, Ledger, ask, ask_with_handshake, by_id, told, use
-from tests.support.api import ANONYMOUS, READER, Caller, get, person, service
+from tests.support.api import ANONYMOUS, READER, Caller, call, get, person, service
 from tests.support.databases import Statements
 from tests.support.world import Row, World
 from wellspring.agents.questions import BY_NAME, TOOLS
@@ -167,6 +167,35 @@ def test_an_open_run_makes_the_latest_not_whole_and_leaves_through_when_it_is_co
     (item,) = told(ledger.caller, "runs", day="2026-05-31")["items"]
     assert (item["is_complete"], item["complete_through"]) == (False, "2026-05-31T00:00:00.000Z")
     assert item["not_complete"] == ["second"]
+
+
+@pytest.mark.parametrize("by", ["message", "row", "caller"])
+def test_what_was_done_is_told_one_by_one_to_who_sees_it_over_http(ledger: Ledger, by: str) -> None:
+    world, workspace = ledger.world, ledger.workspace
+    world.message(ledger.connection, workspace, "parked", reason="malformed", body="Zanzibar")
+    chosen = {"provider": str(world.provider("x").id), "workspace": str(workspace.id)}
+    relationships = {name: {"data": {"type": name, "id": id_}} for name, id_ in chosen.items()}
+    document = {"data": {"type": "workspace_provider", "relationships": relationships}}
+    assert call("POST", "/v1/workspace-providers", ledger.caller, document).status == 201
+
+    arguments = {"by": by, "type": "company", "workspace": str(workspace.id)}
+    content = told(ledger.caller, "activity", **arguments)
+    jsonschema.validate(content, BY_NAME["activity"].declaration["outputSchema"])
+    (over_http,) = content["links"]
+    ids = [UUID(item[by]["id"]) for item in content["items"]]
+    assert ids == get(over_http, ledger.caller).ids
+    assert ids
+    assert "Zanzibar" not in json.dumps(content)
+    foreign = use(ledger.stranger, "activity", **arguments)
+    assert foreign.get("structuredContent", {"items": []})["items"] == []
+    assert foreign["isError"] == (get(over_http, ledger.stranger).status != 200)
+
+
+def test_who_did_what_is_told_to_who_keeps_the_workspace_alone(ledger: Ledger) -> None:
+    member = ledger.world.people(ledger.workspace)
+    ledger.world.member(member, ledger.workspace, "member")
+    assert use(person(member), "activity", by="caller")["content"][0]["text"].startswith("FORBIDDEN")
+    assert not use(ledger.caller, "activity", by="caller")["isError"]
 
 
 def test_a_name_that_is_not_unique_is_answered_with_choices(ledger: Ledger) -> None:

@@ -13,11 +13,12 @@ from wellspring.access.rules import permit
 from wellspring.database import Transaction
 from wellspring.errors import NotFound
 from wellspring.ids import parse_id
-from wellspring.jsonapi.answers import parse_activity, parse_page
+from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
 from wellspring.jsonapi.documents import attributes_of, is_retrievable, location, url_of
 from wellspring.jsonapi.query import parse_list
 from wellspring.queries import View
 from wellspring.resources import (
+    AUDIT_ENTRY,
     CONNECTOR,
     CONNECTOR_ACTIVITY,
     CONNECTOR_IMPACT,
@@ -119,6 +120,15 @@ class Asker:
             Reading("list", resource, workspaces=query.workspaces),
         )
         return Found(page, self._url(resource.route, pairs))
+
+    def audit(self, pairs: Pairs) -> Found:
+        """Return a page of who did what. Raises what HTTP answers it with."""
+        query = parse_audit(self._permitted(AUDIT_ENTRY, pairs))
+        page = self._read(
+            lambda transaction: answers.audit_entries(transaction, self.principal, query),
+            Reading("list", AUDIT_ENTRY, workspaces=(query.workspace,) if query.workspace else ()),
+        )
+        return Found(page, self._url(AUDIT_ENTRY.route, pairs))
 
     def one(self, resource: Resource, id_: UUID) -> RowWithIncludes:
         """Return one row. Raises what HTTP answers it with."""

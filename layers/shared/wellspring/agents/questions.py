@@ -40,6 +40,7 @@ from wellspring.jsonapi.values import parse_day
 from wellspring.queries import MAX_PAGE_SIZE
 from wellspring.reasons import MESSAGES
 from wellspring.resources import (
+    AUDIT_ENTRY,
     CONNECTOR,
     CONNECTOR_ACTIVITY,
     CONNECTOR_IMPACT,
@@ -57,6 +58,7 @@ from wellspring.resources import (
     WORKSPACE_GROUP_MEMBERSHIP,
     WORKSPACE_PROVIDER,
     Resource,
+    ledgers,
     records,
     resource_of,
 )
@@ -73,7 +75,7 @@ MOST_NAMED = 3
 # How many members of a group are told.
 MOST_MEMBERS = 50
 
-WORKSPACE = Argument("workspace", "Its id or name; where it is not said, the only one that the caller sees.")
+WORKSPACE = Argument("workspace", "Its id or name; else the only one that the caller sees.")
 CONNECTION = Argument("connector", "The id of a workspace connector, or the name of its tool.", required=True)
 
 # By the kind of a declared attribute, what the value of it is.
@@ -119,7 +121,10 @@ def _of_rows(found: Found, items: Sequence[Object]) -> Any:
 
 # ---- find -----------------------------------------------------------------------------------------------
 def find(asker: Asker, arguments: Arguments) -> Answer:
-    """Answer what is called so."""
+    """Answer what is called so, or what there is of a type."""
+    # A tool's connectors are found by its name, all else of a type by its own.
+    if "name" not in arguments or arguments.get("type", WORKSPACE_CONNECTOR.type) != WORKSPACE_CONNECTOR.type:
+        return _all_of(asker, arguments)
     name, workspace = arguments["name"], _where(asker, arguments)
     items: list[Object] = []
     for type_ in (arguments["type"],) if "type" in arguments else FINDABLE:
@@ -141,25 +146,42 @@ def find(asker: Asker, arguments: Arguments) -> Answer:
     return Answer(len(items), lambda count: (items[:count], None), say)
 
 
+def _all_of(asker: Asker, arguments: Arguments) -> Answer:
+    """Return what there is of a type, or begins so; else the workspaces; or what one connector alone brings in."""
+    resource, workspace = resource_of(arguments.get("type", OWN_WORKSPACE.type)), _where(asker, arguments)
+    pairs: list[tuple[str, object]] = _page(arguments)
+    if "only_from" in arguments:
+        pairs.append(("filter[sole_source]", asker.connection(arguments["only_from"], workspace)))
+    if "name" in arguments:
+        pairs.append(("filter[name][starts]", arguments["name"]))
+    if workspace and resource.relationship("workspace"):
+        pairs.append(("filter[workspace]", workspace))
+    if resource is WORKSPACE_CONNECTOR:
+        pairs.append(("include", "connector,workspace"))
+    found = asker.page(resource, pairs)
+    items = [
+        asker.connection_item(found, row) if resource is WORKSPACE_CONNECTOR else asker.item(resource, row)
+        for row in found.rows
+    ]
+
+    def say(told: list[Object]) -> str:
+        if not told and "name" in arguments:
+            return f"Nothing that you see is called {quoted(arguments['name'])}, or begins so."
+        first = f": {listed([each['name'] for each in told])}" if told else ""
+        return f"{len(told)} of the {resource.names} told here{first}."
+
+    return Answer(len(items), _of_rows(found, items), say, (found.link,))
+
+
 # ---- where a record came from ---------------------------------------------------------------------------
 def sources(asker: Asker, arguments: Arguments) -> Answer:
-    """Answer where a record came from and where it went."""
+    """Answer where a record, or each of a type, came from and where it went."""
+    if "record" not in arguments:
+        return _sources_of_each(asker, arguments)
     record, id_ = asker.record(arguments["record"], arguments.get("type"), _where(asker, arguments))
     include = ("include", "workspace_connector.connector")
     found = asker.sources(record, id_, [include, *_page(arguments)])
-    connections, tools = found.included(WORKSPACE_CONNECTOR.type), found.included(CONNECTOR.type)
-    items = []
-    for row in found.rows:
-        connection = connections.get(str(row["workspace_connector_id"]))
-        tool = tools.get(str(connection["connector_id"])) if connection else None
-        items.append(
-            {
-                "connector_id": str(row["workspace_connector_id"]),
-                "connector": name_in(CONNECTOR, tool),
-                **_told(RECORD_SOURCE, row),
-                "link": asker.link(WORKSPACE_CONNECTOR, connection) if connection else None,
-            }
-        )
+    items = [_source(asker, found, row) for row in found.rows]
 
     def say(told: list[Object]) -> str:
         came = [each["connector"] for each in told if each["direction"] == "input"]
@@ -172,12 +194,59 @@ def sources(asker: Asker, arguments: Arguments) -> Answer:
     return Answer(len(items), _of_rows(found, items), say, (found.link,), {"type": record.type, "id": str(id_)})
 
 
+def _source(asker: Asker, found: Found, row: Row) -> Object:
+    connection = found.included(WORKSPACE_CONNECTOR.type).get(str(row["workspace_connector_id"]))
+    link = asker.link(WORKSPACE_CONNECTOR, connection) if connection else None
+    return {**_connector_of(found, row), **_told(RECORD_SOURCE, row), "link": link}
+
+
+def _connector_of(found: Found, row: Row) -> Object:
+    """Return the connector that a row names, and the name of its tool where it is included; nothing of other rows."""
+    if "workspace_connector_id" not in row:
+        return {}
+    id_ = row["workspace_connector_id"]
+    connection = found.included(WORKSPACE_CONNECTOR.type).get(str(id_))
+    tool = found.included(CONNECTOR.type).get(str(connection["connector_id"])) if connection else None
+    return {"connector_id": str(id_) if id_ else None, "connector": name_in(CONNECTOR, tool)}
+
+
+def _sources_of_each(asker: Asker, arguments: Arguments) -> Answer:
+    """Return each record of a type in a workspace, with its sources."""
+    record = resource_of(_type_in(arguments))
+    workspace = asker.workspace(arguments.get("workspace"))
+    pairs = [("filter[workspace]", workspace), ("include", "sources.workspace_connector.connector")]
+    found = asker.page(record, [*pairs, *_page(arguments)])
+    known = found.included(RECORD_SOURCE.type)
+
+    shown_of = ("direction", "last_at", "live")
+    items = []
+    for row in found.rows:
+        those = [known[str(id_)] for id_ in row["sources_ids"]]
+        told = [{**_connector_of(found, each), **attributes(RECORD_SOURCE, each, *shown_of)} for each in those]
+        items.append({"record_id": str(row["id"]), "record": name_in(record, row), "sources": told})
+
+    def say(told: list[Object]) -> str:
+        without = sum(not each["sources"] for each in told)
+        return f"{told_here(len(told), 'record')}, each with its sources; {without} without any."
+
+    return Answer(len(items), _of_rows(found, items), say, (found.link,), {"type": record.type})
+
+
+def _type_in(arguments: Arguments) -> str:
+    """Return the record type that is said. Raises `Unclear`."""
+    if "type" not in arguments:
+        raise Unclear(f"Say of which type: {', '.join(RECORD_TYPES)}.")
+    return str(arguments["type"])
+
+
 # ---- connectors of a workspace --------------------------------------------------------------------------
 def connectors(asker: Asker, arguments: Arguments) -> Answer:
     """Answer which connectors a workspace has, and how each is; of all workspaces those of one health."""
     pairs: list[tuple[str, object]] = [("include", "connector,workspace,last_failure")]
     if "health" in arguments:
         pairs.append(("filter[health]", arguments["health"]))
+    if "connector" in arguments:
+        pairs.append(("filter[connector]", asker.named(CONNECTOR, arguments["connector"])))
     if "workspace" in arguments or "health" not in arguments or isinstance(asker.principal, Person):
         pairs.append(("filter[workspace]", asker.workspace(arguments.get("workspace"))))
     # Of one health there is an index of the newest first.
@@ -233,7 +302,7 @@ def failures(asker: Asker, arguments: Arguments) -> Answer:
     if workspace:
         pairs.append(("filter[workspace]", workspace))
     if "reason" in arguments:
-        pairs.append(("filter[reason]", arguments["reason"]))
+        pairs += [("filter[reason]", arguments["reason"]), ("page[total]", "true")]
     found = asker.page(SYNC_MESSAGE, [*pairs, *_page(arguments, size=MOST_FAILED)])
     names = _tools_of(asker, workspace) if found.rows else {}
 
@@ -251,7 +320,7 @@ def failures(asker: Asker, arguments: Arguments) -> Answer:
         reasons = sorted({each["reason"] for each in told})
         return f"{told_here(messages, 'parked message')}, in {counted(len(told), 'group')}: {', '.join(reasons)}."
 
-    return Answer(len(found.rows), tell, say, (found.link,))
+    return Answer(len(found.rows), tell, say, (found.link,), {"total": found.page.total})
 
 
 MOST_FAILED = 100
@@ -322,7 +391,7 @@ def _after(day: date | None) -> date:
 
 def _runs_of(asker: Asker, connector: str, name: str | None, rows: Sequence[Row]) -> Object:
     """Return what is told of a connector's runs, the latest first."""
-    told = [_told(SYNC_RUN, row, "counts", "snapshot") for row in rows]
+    told = [_told(SYNC_RUN, row, "counts", *(["snapshot"] if row is not rows[0] else ())) for row in rows]
     whole = next((each for each in told if each["state"] == "complete"), None)
     latest = told[0] if told else None
     return {
@@ -339,7 +408,9 @@ def _runs_of(asker: Asker, connector: str, name: str | None, rows: Sequence[Row]
 
 # ---- activity -------------------------------------------------------------------------------------------
 def activity(asker: Asker, arguments: Arguments) -> Answer:
-    """Answer how much connectors linked and ended."""
+    """Answer how much connectors linked and ended; or what was done, one by one."""
+    if arguments.get("by") in _ONE_BY_ONE:
+        return _one_by_one(asker, arguments)
     workspace = _where(asker, arguments)
     pairs: list[tuple[str, object]] = []
     names: Mapping[str, str | None] = {}
@@ -372,6 +443,67 @@ def activity(asker: Asker, arguments: Arguments) -> Answer:
 
 
 _DAYS = {"from": "gte", "to": "lte"}
+
+
+# By what `by` says: the instant that its days are of, and what is included.
+_ONE_BY_ONE = {
+    "message": ("received_at", "workspace_connector"),
+    "row": ("updated_at", "workspace_connector.connector,sync_message,ended_by"),
+    "caller": ("at", "caller"),
+}
+
+
+def _one_by_one(asker: Asker, arguments: Arguments) -> Answer:
+    """Return the messages that came, the rows that were written or ended, or what callers did over HTTP."""
+    by, workspace = arguments["by"], _where(asker, arguments)
+    resource = {"message": SYNC_MESSAGE, "caller": AUDIT_ENTRY}.get(by) or ledgers()[_type_in(arguments)]
+    at, include = _ONE_BY_ONE[by]
+    pairs: list[tuple[str, object]] = [("include", include)]
+    if "connector" in arguments:
+        name = "resource" if by == "caller" else "workspace_connector"
+        pairs.append((f"filter[{name}]", asker.connection(arguments["connector"], workspace)))
+    # Who did what is told of one workspace; messages and rows of all that the caller sees, as over HTTP.
+    if by == "caller":
+        workspace = workspace or asker.workspace(None)
+    if workspace and (by == "caller" or "connector" not in arguments):
+        pairs.append(("filter[workspace]", workspace))
+    if by == "row":
+        pairs += [("filter[deleted]", "include"), *([("sort", at)] if "from" in arguments else [])]
+    if "from" in arguments:
+        pairs.append((f"filter[{at}][gte]", f"{arguments['from']}T00:00:00.000Z"))
+    if "to" in arguments:
+        pairs.append((f"filter[{at}][lt]", f"{_after(parse_day(arguments['to'])).isoformat()}T00:00:00.000Z"))
+    pairs += _page(arguments)
+    found = asker.audit(pairs) if by == "caller" else asker.page(resource, pairs)
+    items = [{**_connector_of(found, row), by: _done(resource, found, row)} for row in found.rows]
+
+    def say(told: list[Object]) -> str:
+        return f"{told_here(len(told), resource.name)}."
+
+    return Answer(len(items), _of_rows(found, items), say, (found.link,))
+
+
+def _done(resource: Resource, found: Found, row: Row) -> Object:
+    """Return a message without its body, a row with its messages, or an entry with its caller."""
+    told = {"id": str(row["id"]), **_told(resource, row, "body", "problems")}
+    if resource is SYNC_MESSAGE:
+        return told
+    if resource is AUDIT_ENTRY:
+        caller = found.included(PEOPLE.type).get(str(row["caller_id"]))
+        return {**told, "caller_id": str(caller["id"]) if caller else None, "caller": name_in(PEOPLE, caller)}
+    record = resource.relationships[0].name
+    messages = found.included(SYNC_MESSAGE.type)
+    by = {name: messages.get(str(row[f"{name}_id"])) for name in ("sync_message", "ended_by")}
+    of_message = ("message_id", "run", "received_at")
+    return {
+        **told,
+        "type": record,
+        "record_id": str(row[f"{record}_id"]),
+        **{
+            name: {"id": str(each["id"]), **attributes(SYNC_MESSAGE, each, *of_message)} if each else None
+            for name, each in by.items()
+        },
+    }
 
 
 def _total(by_type: Mapping[str, Mapping[str, int]]) -> int:
@@ -578,11 +710,15 @@ TOOLS = (
     Tool(
         "find",
         "What is called so?",
-        "Finds workspaces, companies, people, accounts, connectors and providers by name, or by its beginning.",
+        "Finds workspaces, companies, people, accounts, connectors and providers by name, or by its beginning; without "
+        "a name all of a type, else the caller's workspaces.",
         (
-            Argument("name", "The name, or how it begins.", required=True),
+            Argument("name", "The name, or how it begins."),
             Argument("type", "Only of this type.", choices=FINDABLE),
+            Argument("only_from", "Without a name: records that only this connector brings in."),
             WORKSPACE,
+            CURSOR,
+            SIZE,
         ),
         {**_NAMED, "type": TEXT, "workspace": TEXT, "workspace_id": TEXT},
         find,
@@ -592,13 +728,20 @@ TOOLS = (
         "Where did this record come from, where did it go?",
         "Which connectors brought a company, person or account in (input) or carried it out (output), and when.",
         (
-            Argument("record", "Its id or name.", required=True),
+            Argument("record", "Its id or name; without it each record of a type."),
             Argument("type", "Its type, where another has the name, too.", choices=RECORD_TYPES),
             WORKSPACE,
             CURSOR,
             SIZE,
         ),
-        {**_WITH_CONNECTOR, **_schemas(RECORD_SOURCE), "link": TEXT},
+        {
+            "record_id": TEXT,
+            "record": TEXT,
+            "sources": OBJECTS,
+            **_WITH_CONNECTOR,
+            **_schemas(RECORD_SOURCE),
+            "link": TEXT,
+        },
         sources,
         {"type": TEXT, "id": TEXT},
     ),
@@ -610,6 +753,7 @@ TOOLS = (
         (
             WORKSPACE,
             Argument("health", "Only those that are so.", choices=HEALTH),
+            Argument("connector", "Only of this tool: its id or name."),
             Argument("order", "What comes first.", choices=("stalest", "newest")),
             CURSOR,
             SIZE,
@@ -642,6 +786,7 @@ TOOLS = (
             "examples": {"type": "array"},
         },
         failures,
+        {"total": COUNT},
     ),
     Tool(
         "runs",
@@ -669,18 +814,20 @@ TOOLS = (
     ),
     Tool(
         "activity",
-        "How much did connectors bring in and carry out?",
-        "Rows linked and ended by record type and direction, of one connector or of a workspace's, in up to 400 days.",
+        "How much did connectors bring in and carry out, and who did what?",
+        "Rows linked and ended by record type and direction, of one connector or of a workspace's, in up to 400 days; "
+        "or one by one: messages that came, rows with the messages that wrote and ended them, what callers did.",
         (
             WORKSPACE,
             Argument("connector", "Only this one: its id, or the name of its tool."),
             Argument("from", "The first day of UTC.", kind="day"),
             Argument("to", "The last day of UTC.", kind="day"),
-            Argument("by", "Added up by connector, or each day by itself.", choices=("connector", "day")),
+            Argument("by", "What each item is; connectors if not said.", choices=("connector", "day", *_ONE_BY_ONE)),
+            Argument("type", "By row: of which records.", choices=RECORD_TYPES),
             CURSOR,
             SIZE,
         ),
-        {**_WITH_CONNECTOR, **_schemas(CONNECTOR_ACTIVITY)},
+        {**_WITH_CONNECTOR, **_schemas(CONNECTOR_ACTIVITY), **dict.fromkeys(_ONE_BY_ONE, OBJECT)},
         activity,
     ),
     Tool(

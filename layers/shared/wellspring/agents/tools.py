@@ -81,7 +81,7 @@ LONGEST = 1200
 MOST_ITEMS = 100
 
 CURSOR = Argument("cursor", "Of an answer's next_cursor, with the same other arguments.")
-SIZE = Argument("size", "How many to look at; 20 where it is not said.", kind="size")
+SIZE = Argument("size", "How many to look at; else 20.", kind="size")
 
 
 @dataclass(frozen=True, slots=True)
