@@ -27,6 +27,7 @@ from tests.support.classes import MOST_CLASSES, classes
 from wellspring import errors
 from wellspring.errors import InvalidQueryParameter, Problems, WellspringError
 from wellspring.example_ids import id_of
+from wellspring.jsonapi import documents
 from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
 from wellspring.jsonapi.body import parse_create, parse_update
 from wellspring.jsonapi.documents import document_of_single, page_document, resource_object, single_document
@@ -334,6 +335,8 @@ def example_row(type_: str) -> Row:
 @pytest.fixture
 def shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wellspring.jsonapi.documents.render_instant", lambda value: value)
+    # A shaper that is made now would be kept for other tests.
+    monkeypatch.setattr(documents, "_shaper", documents._shaper.__wrapped__)
 
 
 @pytest.mark.usefixtures("shown_as_they_are")
