@@ -91,6 +91,10 @@ UNASKED: Mapping[str, str] = {
         f"feed.endings.{name}": "for the maintenance of the pipeline; of what the feed has ended, whoever's it is"
         for name in ("end_rows", "mark", "open_endings", "unseen_endings")
     },
+    **{
+        f"outbox.{name}": "for the publisher, whose user reads nothing else; events are of no caller"
+        for name in ("take", "note", "oldest_age", "prune")
+    },
     "feed.erasing.erase": "for the platform's feed; of one person that is named by their id",
     "feed.erasures.erase": "for the platform's feed; of one workspace that is named by its id",
     **{
