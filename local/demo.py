@@ -50,9 +50,14 @@ SELECT connector.id::text, old.run FROM wellspring.sync_runs AS old
 JOIN core_api.workspace_connectors AS connector ON connector.pk = old.workspace_connector_pk
 WHERE old.completed_by_pk IS NOT NULL OR old.state = 'reverted'
 """
+# What was erased for good, and its connectors: what is sent of them has no effect.
+_ERASED = """
+SELECT workspace_id::text FROM wellspring.erasures UNION ALL
+SELECT connector.id::text FROM wellspring.erasures AS erasure
+JOIN core_api.workspace_connectors AS connector ON connector.workspace_pk = erasure.workspace_pk
+"""
 # Those that are of no run.
 _MESSAGES = (*demo_data.matches(), *demo_data.ailing())
-_IDS = tuple(message["id"] for message in _MESSAGES)
 
 
 @dataclass(frozen=True)
@@ -122,8 +127,7 @@ class Demo:
 
     def send_messages(self) -> int:
         """Send the messages and runs whose effect is not in the database; return of how many."""
-        done = self._processed(_IDS)
-        missing = [message for message in _MESSAGES if message["id"] not in done]
+        missing = self._missing_messages()
         Sender(self._queue_url, self._sqs).send(*(entry_of(message) for message in missing))
         runs = self._missing_runs()
         for run in runs:
@@ -135,13 +139,27 @@ class Demo:
         self._wait(
             "the sync consumer has not processed",
             "messages and runs",
-            lambda: len(_IDS) - len(self._processed(_IDS)) + len(self._missing_runs()),
+            lambda: len(self._missing_messages()) + len(self._missing_runs()),
         )
 
     def _missing_runs(self) -> list[demo_data.Sync]:
         """Return the demo's runs whose end has not come. Whatever became of one since, it is not sent again."""
         ended = {(connector, run) for connector, run in self._connection.run(_ENDED) or ()}
-        return [run for run in demo_data.runs() if (run.connector, run.name) not in ended]
+        erased = self._erased()
+        runs = [run for run in demo_data.runs() if run.connector not in erased]
+        return [run for run in runs if (run.connector, run.name) not in ended]
+
+    def _missing_messages(self) -> list[dict[str, Any]]:
+        """Return the demo's messages of no run that have not been processed."""
+        gone = self._processed([message["id"] for message in _MESSAGES]) | self._erased()
+        return [
+            message
+            for message in _MESSAGES
+            if gone.isdisjoint(value for value in message.values() if isinstance(value, str))
+        ]
+
+    def _erased(self) -> set[str]:
+        return {row[0] for row in self._connection.run(_ERASED) or []}
 
     def _wait(self, complaint: str, names: str, missing: Callable[[], int]) -> None:
         deadline = time.monotonic() + SECONDS_FOR_THE_CONSUMER
