@@ -53,6 +53,15 @@ def test_every_function_is_in_the_network(stack: Stack) -> None:
         assert function["VpcConfig"]["SubnetIds"] == subnets(stack), name
 
 
+def test_security_groups_and_their_rules_are_described_in_characters_that_ec2_takes(stack: Stack) -> None:
+    # Of a rule's cfn-lint says nothing (cfn-lint#173; EC2 API, AuthorizeSecurityGroupEgress, IpPermissions).
+    described = [rule["Description"] for rule in stack.of_type("AWS::EC2::SecurityGroupIngress").values()]
+    for group in stack.of_type("AWS::EC2::SecurityGroup").values():
+        rules = [*group.get("SecurityGroupIngress", ()), *group["SecurityGroupEgress"]]
+        described += [group["GroupDescription"], *(rule["Description"] for rule in rules)]
+    assert [text for text in described if not re.fullmatch(r"[A-Za-z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}", text)] == []
+
+
 def test_functions_reach_the_proxy_the_proxy_the_database_and_nothing_more(stack: Stack) -> None:
     ways: set[tuple[str, str, int]] = set()
     for name, group in stack.of_type("AWS::EC2::SecurityGroup").items():
