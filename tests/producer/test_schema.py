@@ -165,7 +165,7 @@ def test_the_package_and_the_consumer_know_the_same_limits() -> None:
     }
     for record in records():
         if record.type in known:
-            texts = {said.name: said.required for said in record.attributes if said.kind == "text"}
+            texts = {said.name: said.required for said in record.told if said.kind == "text"}
             of = known[record.type]
             assert dict.fromkeys(of.__required_keys__, True) | dict.fromkeys(of.__optional_keys__, False) == texts
 
