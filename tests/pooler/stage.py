@@ -109,8 +109,11 @@ class Stage:
                     pids.add(held.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
                     found += held.exec_driver_sql(LEFT_BEHIND).scalars()
                     for resource in objects():
-                        # The feed's role may not read them at all.
-                        asked = f"SELECT has_table_privilege('core_api.{resource.table}', 'SELECT')"
+                        # The feed's role may not read them at all, nor the publisher's find them.
+                        may_read = f"has_table_privilege('core_api.{resource.table}', 'SELECT')"
+                        asked = (
+                            f"SELECT CASE WHEN has_schema_privilege('core_api', 'USAGE') THEN {may_read} ELSE false END"
+                        )
                         if not held.exec_driver_sql(asked).scalar_one():
                             continue
                         rows = held.exec_driver_sql(f"SELECT count(*) FROM core_api.{resource.table}").scalar_one()
