@@ -12,8 +12,6 @@ from wellspring.errors import WellspringError
 from wellspring.handlers.sync_messages import read_kept
 from wellspring.observability import describe, logger
 from wellspring.services.feed import endings
-
-# How long the answer to the queue waits for it: a batch brings little, as a rule.
 from wellspring.services.sync import releasing
 
 # How long the answer to the queue waits for it: a batch brings little, as a rule.
