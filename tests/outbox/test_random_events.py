@@ -1,6 +1,7 @@
 """Whatever happens, no event holds a name, a body, a run, a note, or the id of anything in another workspace."""
 
 import json
+import os
 import random
 import re
 from collections.abc import Iterator
@@ -171,7 +172,9 @@ def wrong(events: list[dict[str, Any]], owners: dict[str, str | None], of_all: s
                 yield f"names {id_}, which is of {owners.get(id_, 'nobody')}: {said}"
 
 
-@pytest.mark.parametrize("number", [pytest.param(500), pytest.param(100_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "number", [500, pytest.param(int(os.environ.get("RANDOM_EVENTS", "5000")), marks=pytest.mark.long)]
+)
 def test_events_hold_ids_of_their_own_workspace_codes_and_counts(
     number: int, world: World, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
