@@ -47,100 +47,8 @@ ASKS_FOR_ITS_CALLER = "ledger.rows.visible_rows"
 
 # Tables of the feed that services are shown.
 OF_FEED = ("pending_events", "feed_sources", "loads", "erasures")
-# The repositories' doors that ask nothing, and why they need not. A test compares this with the source.
-UNASKED: Mapping[str, str] = {
-    "sync.applying.apply_unit": "for the queue, which is a service; it writes under live parents of one workspace",
-    "sync.applying.park": "for the queue, which is a service; it shows nothing and writes a message's own row",
-    "answers.states.connectors_in": "of workspaces that parents.visible_workspaces has found for the caller",
-    "connector_health.note_silence": "for settling, which is a service; it counts, and shows nothing",
-    "connector_health.judge_due": "for settling, which is a service; it shows nothing",
-    "connector_state.lock": "of a connector that parents.find has found for the caller; it shows nothing",
-    "connector_state.lock_of_row": "it shows nothing; who may not write comes no further than the rules",
-    **{
-        f"sync.releasing.{name}": "for the queue, which is a service; it shows nothing and reads messages' own rows"
-        for name in (
-            "any_waits",
-            "connector",
-            "dismiss",
-            "expire",
-            "expire_runs",
-            "kept",
-            "parked_for",
-            "parked_for_long",
-            "ready",
-            "releasable",
-            "stalled",
-            "take",
-            "waiting",
-        )
-    },
-    **{
-        f"recounting.{name}": "for operators, past HTTP; it compares sums of every tenant with its rows"
-        for name in ("place", "recount")
-    },
-    "recounting.following": "for operators, past HTTP; it tells connectors to go through, and shows nothing",
-    "mending.mend_times": "for operators, past HTTP; it mends times of messages, whoever's they are",
-    "ledger.counts.choices": "of the catalogue, which is everybody's",
-    "sync.making.creatable_records": "for the queue, which is a service; of the connector's own workspace",
-    "sync.chunks.take_up": "for the queue, which is a service; of one connector that is named by its id",
-    "sync.completing.complete_chunk": "for the queue, which is a service; of one connector's own run",
-    "sync.reverting.revert_chunk": "for the queue, which is a service; of one connector's own messages",
-    "audit.add": "of what the caller has just written; it shows nothing",
-    "cursor_keys.keys": "the service's own keys, the same for everybody",
-    **{
-        f"feed.endings.{name}": "for the maintenance of the pipeline; of what the feed has ended, whoever's it is"
-        for name in ("end_rows", "mark", "open_endings", "unseen_endings")
-    },
-    "feed.erasing.erase": "for the platform's feed; of one person that is named by their id",
-    "feed.erasures.erase": "for the platform's feed; of one workspace that is named by its id",
-    **{
-        f"feed.erasures.{name}": "for the maintenance of the feed; of a workspace that is erased"
-        for name in ("go_on", "open_erasures")
-    },
-    "feed.erasures.report": "how much went of a workspace, which access.rules shows to services alone",
-    **{
-        f"exporting.{name}": "for an operator, of one workspace that the scope of the transaction names"
-        for name in ("page", "workspace_pk")
-    },
-    "feed.applying.apply_events": "for the platform's feed, which writes the parents of all tenants",
-    "feed.applying.lock_types": "locks, and no row",
-    "feed.applying.lock_connectors": "for the platform's feed; locks of connectors that it names, and no row",
-    "feed.history.forget": "of the feed's own tables, of which nothing is shown",
-    "feed.status.status": "sums of the feed's sources, which access.rules shows to services alone",
-    "feed.sources.count": "sums of the feed's sources, of which nothing is shown here",
-    "sync.disconnecting.end_chunk": "for the queue, which is a service; of one connector that is named by its id",
-    **{
-        f"groups.{name}": "of a group that ledger.one or parents.find has found for the caller; it shows nothing"
-        for name in ("end", "lock", "owners")
-    },
-    "groups.lock_of_membership": "it shows nothing; who may not write comes no further than the row",
-    "fleet.count": "for the maintenance of the pipeline, which is a service; it shows how many connectors there are",
-    "fleet.counted": "sums of all tenants, which access.rules shows to services and operators alone",
-    "parents.is_known": "of who is calling, and of nobody else",
-    "ledger.stored_ids.store": "it stores ids that the caller has been shown, and shows nothing",
-    "ledger.linkage.linkage": "of groups that the caller has just been shown",
-    "health.ping": "no row",
-    "ledger.counts.searched": "of workspaces that parents.visible_workspaces has found for them, or for a service",
-    "idempotency.answer_of": "the caller is half of the key",
-    "idempotency.claim": "the caller is half of the key",
-    "idempotency.keep": "the caller is half of the key",
-    **{
-        f"feed.loads.{name}": "checkpoints of files, which are of no tenant"
-        for name in ("begin", "check", "finish", "rejects", "summary")
-    },
-    **{
-        f"outbox.{name}": "for the publisher, which sends what happened of every tenant, and shows nothing"
-        for name in ("note", "oldest_age", "prune", "take")
-    },
-    "parents.caller_pk": "the caller",
-    "parents.hold_person": "it shows nothing, and locks whom the caller sees",
-    **{
-        f"feed.pending.{name}": "for the platform's feed, whose events are of no tenant yet"
-        for name in ("come", "dismiss", "expire", "keep", "parked_for", "settle", "take", "take_one")
-    },
-    "pruning.delete_oldest": "message ids and kept answers, of which nothing is shown",
-    "writing.tombstone": "of a row that ledger.one has found and locked for the caller",
-}
+# Why what is below need not ask: of a function in front of it, or of a whole module or package below its docstring.
+_MARK = re.compile(r"^# Asks for no caller: .+\n(?:def (\w+))?", re.MULTILINE)
 
 # What a condition is about that keeps rows from somebody.
 GUARDING = re.compile(r"deleted_at\.is_\(None\)|source\.is_not\(None\)|status == |\bCALLER\b|\bcaller\b|\bclaimed\b")
@@ -261,14 +169,28 @@ def sites() -> dict[str, set[Question]]:
     return found
 
 
-def doors() -> Iterator[tuple[str, bool]]:
-    """Return each public function of the repositories that asks the database, and whether it comes to a site.
+def doors() -> Iterator[tuple[str, bool, str]]:
+    """Return each public function of the repositories that asks the database.
 
-    It takes a transaction, or returns a query for a flush.
+    It takes a transaction, or returns a query for a flush. With it come whether it comes to a site, and the mark that
+    is next to it: its own, its module's or its package's.
     """
-    asking = sites()
+    asking, marked = sites(), marks()
     public, uses = _calls()
-    yield from ((name, bool(_reached(name, uses) & asking.keys())) for name in public)
+    for name in public:
+        mark = name
+        while mark and mark not in marked:
+            mark = mark.rpartition(".")[0]
+        yield name, bool(_reached(name, uses) & asking.keys()), mark
+
+
+def marks() -> set[str]:
+    """Return the functions, modules and packages of the repositories that are marked as asking for no caller."""
+    return {
+        f"{_short(module)}.{found[1] or ''}".rstrip(".")
+        for module in MODULES
+        for found in _MARK.finditer(inspect.getsource(module))
+    }
 
 
 @cache

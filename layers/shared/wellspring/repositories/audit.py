@@ -1,5 +1,7 @@
 """Audit of writes over HTTP, and of what operators read: rows that the API adds, and never changes or deletes."""
 
+# Asks for no caller: it adds what the caller has just written, and shows nothing.
+
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any

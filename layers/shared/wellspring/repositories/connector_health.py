@@ -4,6 +4,8 @@ The rule is the database's (revision 0009): triggers ask it in the transaction o
 whose time has come.
 """
 
+# Asks for no caller: it works for settling, which is a service, and shows nothing.
+
 from sqlalchemy import text
 
 from wellspring.database import Transaction

@@ -3,6 +3,8 @@
 Its row of `wellspring.connector_state` is locked before anything else (docs/adr/0021).
 """
 
+# Asks for no caller: it locks, and shows nothing; who may not write comes no further than the rules.
+
 from uuid import UUID
 
 from wellspring.database import Transaction

@@ -1,5 +1,7 @@
 """The keys that sign page cursors."""
 
+# Asks for no caller: they are the service's own, the same for everybody.
+
 from sqlalchemy import select
 
 from wellspring.database.flush import Query, Result, Statement

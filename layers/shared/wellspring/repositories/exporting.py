@@ -4,6 +4,8 @@ What is named comes after what names it, so that it is there when its own turn c
 statement. Rows are walked by what never changes of them, so each that was there when the walk began comes once.
 """
 
+# Asks for no caller: it works for an operator, of one workspace that the scope of the transaction names.
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -1,5 +1,7 @@
 """All workspaces at a glance: counted into one row, which is read (docs/adr/0053)."""
 
+# Asks for no caller: it tells sums of all tenants, which access.rules shows to services and operators alone.
+
 from collections.abc import Mapping
 from typing import Any
 

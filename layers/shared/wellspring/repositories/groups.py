@@ -82,6 +82,7 @@ UPDATE core_api.{table} SET deleted_at = now(), updated_at = now()
 )
 
 
+# Asks for no caller: ledger.one or parents.find has found the group for them; it shows nothing.
 def lock(transaction: Transaction, id_: UUID) -> None:
     """Lock a group's row in front of the next statement, where the caller is in the group.
 
@@ -90,16 +91,19 @@ def lock(transaction: Transaction, id_: UUID) -> None:
     session_of(transaction).ahead("SELECT wellspring.lock_group($1::uuid)", str(id_))
 
 
+# Asks for no caller: it shows nothing; who may not write comes no further than the row.
 def lock_of_membership(transaction: Transaction, id_: UUID) -> None:
     """Lock the row of a membership's group, if there is such a membership."""
     transaction.execute(_LOCK_OF_MEMBERSHIP, {"id": id_})
 
 
+# Asks for no caller: ledger.one or parents.find has found the group for them; it shows nothing.
 def owners(transaction: Transaction, id_: UUID, *, besides: UUID) -> int:
     """Count the active owners of a group whose row is locked, without one membership."""
     return int(transaction.execute(_OWNERS, {"id": id_, "besides": besides}).scalar_one())
 
 
+# Asks for no caller: ledger.one or parents.find has found the group for them; it shows nothing.
 def end(transaction: Transaction, id_: UUID) -> None:
     """Tombstone the enrolments and memberships of a group whose row is locked."""
     for each in _END:

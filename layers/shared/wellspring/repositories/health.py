@@ -1,5 +1,7 @@
 """Health of the database."""
 
+# Asks for no caller: there is no row.
+
 from sqlalchemy import text
 
 from wellspring.database import Transaction

@@ -1,5 +1,7 @@
 """The answers that may be asked for again: one row for each caller and key, for a day."""
 
+# Asks for no caller: the caller is half of the key.
+
 from datetime import timedelta
 
 from sqlalchemy import func, literal, select, update

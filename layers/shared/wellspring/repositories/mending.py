@@ -1,5 +1,7 @@
 """Mending stored times that cannot be shown, or are in the future, some connectors at a time (revision 0004)."""
 
+# Asks for no caller: it works for operators, past HTTP; the times are of messages, whoever's they are.
+
 from dataclasses import dataclass
 
 from sqlalchemy import text

@@ -4,6 +4,8 @@ Who takes events has them for so long; whoever dies with them leaves them to the
 database (revision 0012): triggers, in the transaction of each effect (docs/adr/0055).
 """
 
+# Asks for no caller: it works for the publisher, which sends what happened of every tenant, and shows nothing.
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -89,6 +89,7 @@ def find(
     }
 
 
+# Asks for no caller: it shows nothing, and holds those alone whom the caller sees.
 def hold_person(transaction: Transaction, id_: UUID) -> None:
     """Keep a person, where the caller sees them, from being erased until the transaction ends.
 
@@ -97,11 +98,13 @@ def hold_person(transaction: Transaction, id_: UUID) -> None:
     session_of(transaction).ahead("SELECT wellspring.lock_person($1::uuid)", str(id_))
 
 
+# Asks for no caller: it is of who is calling, and of nobody else.
 def is_known(transaction: Transaction, person: Person) -> bool:
     """Say whether the platform knows a person who is calling."""
     return _pk(transaction, person) is not None
 
 
+# Asks for no caller: it is of who is calling, and of nobody else.
 def caller_pk(transaction: Transaction, caller: Person) -> int | None:
     """Return the key of the person who is calling, and hold them; None where the platform does not know them."""
     hold_person(transaction, caller.id)

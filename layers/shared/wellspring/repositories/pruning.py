@@ -1,5 +1,7 @@
 """Deleting what the service's own tables need not remember any more, a bounded number of rows at a time."""
 
+# Asks for no caller: they are message ids and kept answers, of which nothing is shown.
+
 from datetime import timedelta
 from typing import Literal
 

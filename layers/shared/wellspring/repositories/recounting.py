@@ -1,5 +1,7 @@
 """Comparing the sums with the rows, some connectors at a time (contract, section 7)."""
 
+# Asks for no caller: it works for operators, past HTTP; the sums are of every tenant.
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date

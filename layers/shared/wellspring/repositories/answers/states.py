@@ -72,6 +72,7 @@ def _by_id(answer: Result) -> dict[UUID, State]:
     return {row["id"]: {name: value for name, value in row.items() if name != "id"} for row in answer.mappings()}
 
 
+# Asks for no caller: parents.visible_workspaces has found the workspaces for them.
 def connectors_in(transaction: Transaction, workspaces: Sequence[UUID]) -> int:
     """Count the connectors of workspaces, whether live or not.
 

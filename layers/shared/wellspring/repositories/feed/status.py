@@ -1,5 +1,7 @@
 """Status of the platform's feed: what each source has told, what waits, what is parked, and the latest files."""
 
+# Asks for no caller: it tells sums of the feed's sources, which access.rules shows to services alone.
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -27,6 +27,7 @@ VALUES = """
 """
 
 
+# Asks for no caller: parents.visible_workspaces has found the workspaces for them, or for a service.
 def searched(transaction: Transaction, principal: Principal, query: ListQuery) -> int:
     """Count the live rows that a query names the workspace of, or all there are of what belongs to none.
 
@@ -42,6 +43,7 @@ def searched(transaction: Transaction, principal: Principal, query: ListQuery) -
     return int(found.scalar_one())
 
 
+# Asks for no caller: a catalogue is everybody's.
 def choices(resource: Resource) -> Query[Mapping[str, list[str]]]:
     """Ask which values a catalogue's live rows have, by the filter that finds them, each list in its order.
 

@@ -1,5 +1,7 @@
 """What the to-many relationships of groups hold."""
 
+# Asks for no caller: it is of groups that the caller has just been shown.
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache

@@ -5,6 +5,8 @@ the rows stores the ids that they point to in settings of the transaction, one f
 its relationship. A statement behind it reads the places that lead to its type.
 """
 
+# Asks for no caller: they have been shown to the caller, and are shown to nobody.
+
 from collections.abc import Mapping, Sequence
 
 from wellspring.database.flush import Query, Statement
