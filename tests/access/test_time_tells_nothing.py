@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.reading.conftest import Tenant, tenant
 from tests.support.api import Caller, person
 from tests.support.databases import FreshDatabase
 from tests.support.plans import asked, plan_of
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
 from wellspring.access.many_workspaces import FEW
 
@@ -43,9 +43,9 @@ def scene(module_database: FreshDatabase) -> Scene:
     world.member(many, ours.workspace)
     world.member_of_all(many, world.workspaces(FEW + 1))
     # The planner's choice for large tables.
-    world.member_of_all(theirs.member, world.workspaces(500))
-    group = world.group(theirs.member)
-    world.group_member(theirs.member, group)
+    world.member_of_all(theirs.owner, world.workspaces(500))
+    group = world.group(theirs.owner)
+    world.group_member(theirs.owner, group)
     world.enrol(group, world.workspace())
     foreign = {
         "workspace": theirs.workspace,
@@ -53,7 +53,7 @@ def scene(module_database: FreshDatabase) -> Scene:
         "workspace_connector": theirs.connector,
         "sync_message": world.message(theirs.connector, theirs.workspace),
         "workspace_group": group,
-        "people": theirs.member,
+        "people": theirs.owner,
         "row": theirs.provenance,
     }
     module_database.owner.exec_driver_sql("ANALYZE")

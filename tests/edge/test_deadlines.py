@@ -12,14 +12,13 @@ import pytest
 from sqlalchemy import text
 
 from local.postgres import OWNER, Cluster
-from tests.reading.conftest import Tenant as Reading
-from tests.reading.conftest import tenant as reading_tenant
 from tests.support.api import Context, Reply, TickingContext, call, event
 from tests.support.databases import CONSUMER, READER, WRITER, FreshDatabase
 from tests.support.freezing import frozen
 from tests.support.queue import consume, synced
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
-from tests.writing.conftest import PIPELINE, Tenant, count, tenant
+from tests.writing.conftest import PIPELINE, count
 from wellspring.database import Deadline, Transaction, in_transaction
 from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.database.pipeline import LOST, PipelinedConnection
@@ -140,13 +139,13 @@ def _cancel_what_waits(database: FreshDatabase) -> bool:
 
 class TestASlowRequest:
     @pytest.fixture
-    def reading(self, fresh_database: FreshDatabase, world: World) -> Reading:
-        made = reading_tenant(world, "company")
+    def reading(self, fresh_database: FreshDatabase, world: World) -> Tenant:
+        made = tenant(world, "company")
         fresh_database.commit()
         return made
 
     def test_that_reads_is_told_how_to_ask_for_less_and_not_to_come_again(
-        self, fresh_database: FreshDatabase, reading: Reading, log: list[dict[str, Any]]
+        self, fresh_database: FreshDatabase, reading: Tenant, log: list[dict[str, Any]]
     ) -> None:
         # What waits for this is ended by the limit of a statement, as what reads too much is.
         fresh_database.owner.exec_driver_sql(
@@ -163,7 +162,7 @@ class TestASlowRequest:
         assert call("GET", COMPANIES, reading.caller).status == 200
 
     def test_whose_statement_somebody_ends_within_its_time_may_come_again(
-        self, fresh_database: FreshDatabase, reading: Reading, log: list[dict[str, Any]]
+        self, fresh_database: FreshDatabase, reading: Tenant, log: list[dict[str, Any]]
     ) -> None:
         fresh_database.owner.exec_driver_sql(
             "LOCK TABLE core_api.company_workspace_connectors IN ACCESS EXCLUSIVE MODE"

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.reading.conftest import Tenant, tenant
 from tests.support.api import ANONYMOUS, READER, TEMPLATE, Caller, Reply, call, person
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
 
 COMPANIES = "/v1/company-workspace-connectors"
@@ -26,7 +26,7 @@ def both(url: str, caller: Caller, **headers: str) -> tuple[Reply, Reply]:
 def test_every_get_knows_head_which_says_the_same_to_a_stranger_and_of_what_is_not_there(ours: Tenant) -> None:
     for path in {route.path for route in TEMPLATE.routes if route.method == "GET"}:
         url = re.sub(r"{\w*id}", lambda _: str(uuid4()), path).replace("{file}", "x").replace("{proxy+}", "")
-        for caller in (ANONYMOUS, READER, person(ours.member)):
+        for caller in (ANONYMOUS, READER, person(ours.owner)):
             whole, head = both(url, caller)
             assert (head.status, head.headers) == (whole.status, whole.headers), path
             assert head.status in {200, 302, 308, 400, 401, 403, 404}, path
@@ -42,7 +42,7 @@ def test_what_is_there_has_the_same_headers_and_its_content_is_left_to_the_gatew
         (f"{COMPANIES}/{uuid4()}", 404),
         (f"{row}/", 308),
     ):
-        whole, head = both(url, person(ours.member))
+        whole, head = both(url, person(ours.owner))
         assert (head.status, head.headers) == (whole.status, whole.headers) == (status, whole.headers)
         # With it API Gateway knows the length; what it sends of it is headers.
         assert len(head.body) == len(whole.body)

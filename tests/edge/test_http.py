@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.reading.conftest import Tenant, tenant
 from tests.support.api import ANONYMOUS, READER, TEMPLATE, Caller, Context, call, event, get, person
 from tests.support.databases import Database, engine_for
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden, NotFound
@@ -111,9 +111,9 @@ def test_what_can_be_refused_without_the_database_is(monkeypatch: pytest.MonkeyP
 
 
 def test_the_log_says_who_asked_for_nothing_but_the_route(ours: Tenant, log: list[dict[str, Any]]) -> None:
-    get(f"{COMPANIES}?include=company", person(ours.member))
+    get(f"{COMPANIES}?include=company", person(ours.owner))
     written = json.dumps(log)
-    assert str(ours.member.id) not in written
+    assert str(ours.owner.id) not in written
     assert "SELECT" not in written
     (line,) = [line for line in log if line["message"] == "answered"]
     assert line["status"] == 200

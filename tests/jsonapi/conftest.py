@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import update
 
-from tests.support.api import Caller, Reply, get, one_of_each_kind, person
+from tests.support import tenants
+from tests.support.api import Caller, Reply, get, one_of_each_kind
 from tests.support.world import RECORDS, Row, World
 from wellspring.models import table_of
 from wellspring.resources import Resource, resource_of, resources
@@ -24,22 +25,12 @@ of_every_type = pytest.mark.parametrize("type_", one_of_each_kind(resource.type 
 
 
 @dataclass(frozen=True)
-class Tenant:
-    """A workspace, its owner, and one row of every type that has a route.
+class Tenant(tenants.Tenant):
+    """A tenant with one row of every type that has a route; `parents` has one for each type that can be included."""
 
-    `parents` has one row for each type that can be included.
-    """
-
-    workspace: Row
-    owner: Row
     group: Row
-    connector: Row
     rows: Mapping[str, Row]
     parents: Mapping[str, Row]
-
-    @property
-    def caller(self) -> Caller:
-        return person(self.owner)
 
     def url(self, type_: str) -> str:
         """Return the path of the row of `type_`."""
@@ -47,35 +38,32 @@ class Tenant:
 
 
 def tenant(world: World) -> Tenant:
-    workspace = world.workspace()
-    owner = world.people(workspace)
-    world.member(owner, workspace, role="owner")
+    tool = world.connector()
+    made = tenants.tenant(world, *RECORDS, tool=tool)
+    workspace, owner, connector = made.workspace, made.owner, made.connector
     group = world.group(owner)
     membership = world.group_member(owner, group, role="owner")
     provider = world.provider(f"provider-{workspace.pk}")
-    connector = world.connector()
-    connection = world.workspace_connector(workspace, connector)
-    records = {type_: owner if type_ == "people" else world.record(type_, workspace) for type_ in RECORDS}
     rows = {
-        **{f"{type_}_workspace_connector": world.provenance(row, connection) for type_, row in records.items()},
+        **{row.type: row for row in made.provenances.values()},
         "workspace_group_workspace": world.enrol(group, workspace, owner),
         "workspace_provider": world.choose(workspace, provider, is_matched=True),
         "workspace_group": group,
     }
     parents = {
-        **records,
+        **made.records,
         "workspace": workspace,
-        "workspace_connector": connection,
-        "connector": connector,
+        "workspace_connector": connector,
+        "connector": tool,
         "provider": provider,
         "workspace_group": group,
         "workspace_group_membership": membership,
-        "sync_message": world.message(connection, workspace),
+        "sync_message": world.message(connector, workspace),
     }
     for type_ in RECORDS:
         message = parents["sync_message"].pk
         set_columns(world, rows[f"{type_}_workspace_connector"], sync_message_pk=message, ended_by_pk=message)
-    return Tenant(workspace, owner, group, connection, rows, parents)
+    return Tenant(**vars(made), group=group, rows=rows, parents=parents)
 
 
 @pytest.fixture

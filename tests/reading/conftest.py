@@ -1,37 +1,12 @@
 """Two tenants that know nothing of each other, and a page of each for every record type; what a read looks at."""
 
-from dataclasses import dataclass
-
 import pytest
 
-from tests.support.api import Caller, person
+from tests.support.api import Caller
 from tests.support.databases import FreshDatabase
 from tests.support.plans import asked, plan_of
-from tests.support.world import RecordType, Row, World
-
-
-@dataclass(frozen=True)
-class Tenant:
-    """A workspace with a member and one provenance row."""
-
-    workspace: Row
-    member: Row
-    connector: Row
-    record: Row
-    provenance: Row
-
-    @property
-    def caller(self) -> Caller:
-        return person(self.member)
-
-
-def tenant(world: World, type_: RecordType) -> Tenant:
-    workspace = world.workspace()
-    member = world.people(workspace)
-    world.member(member, workspace)
-    connector = world.workspace_connector(workspace)
-    record = world.record(type_, workspace)
-    return Tenant(workspace, member, connector, record, world.provenance(record, connector))
+from tests.support.tenants import Tenant, tenant
+from tests.support.world import World
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.reading.conftest import Tenant
 from tests.reading.test_plans import explain
 from tests.support.api import READER, Caller, Reply, get
 from tests.support.databases import Database, FreshDatabase, Statements
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.queries import MAX_ACTIVE_CONNECTORS, MAX_DAYS, MAX_SUMMED
 from wellspring.resources import DIRECTIONS, records

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.reading.conftest import Tenant
 from tests.reading.test_fleet import judged
 from tests.reading.test_of_all_workspaces import MANY, table_rows
 from tests.reading.test_plans import ENOUGH
 from tests.support.api import READER, get
 from tests.support.databases import Database, FreshDatabase
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 
 CONNECTORS, MESSAGES, RUNS = "/v1/workspace-connectors", "/v1/sync-messages", "/v1/sync-runs"

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.reading.conftest import Tenant, tenant
 from tests.support.api import READER, Caller, get
 from tests.support.databases import Database, tuples_read
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
 from wellspring.repositories.answers import sole, sources
 

@@ -8,8 +8,9 @@ from tests.jsonapi.structure import check
 from tests.reading.test_activity import walk
 from tests.support.api import ANONYMOUS, READER, call, draft, get, person, post, service
 from tests.support.databases import Database, Statements, tuples_read
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
-from tests.writing.conftest import CHOICES, GROUPS, MATCHER, Tenant, identifier, tenant
+from tests.writing.conftest import CHOICES, GROUPS, MATCHER, identifier
 
 AUDIT = "/v1/audit-entries"
 NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"

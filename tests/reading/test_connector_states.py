@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.reading.conftest import Tenant
 from tests.reading.test_activity import walk
 from tests.support.api import READER, Caller, get
 from tests.support.databases import Database, FreshDatabase, Statements, tuples_read
 from tests.support.plans import asked, plan_of
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.resources import WORKSPACE_CONNECTOR
 from wellspring.services.ledger import reading

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import update
 
 from maintenance.settle import handler as settle
-from tests.reading.conftest import Tenant
 from tests.support.api import READER, Context, event, get, send
 from tests.support.databases import Database, FreshDatabase, Statements
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database import Deadline, in_transaction

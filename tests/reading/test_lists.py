@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from tests.reading.conftest import Tenant, tenant
 from tests.support import databases
 from tests.support.api import READER, get, of_every_ledger
 from tests.support.databases import READER as READER_ROLE
 from tests.support.databases import FreshDatabase, Statements
+from tests.support.tenants import Tenant, tenant
 from tests.support.wire import Flushes
 from tests.support.world import RecordType, World
 from wellspring.resources import resource_of
@@ -138,8 +138,8 @@ def test_so_is_the_first_of_a_process(
 ) -> None:
     """The keys of cursors, which it does not know, are in it. On AWS a list and a retrieve are two functions."""
     monkeypatch.setattr("wellspring.services.ledger.including.ledger.share", lambda _rows: 1)
-    group = world.group(ours.member)
-    world.group_member(ours.member, group)
+    group = world.group(ours.owner)
+    world.group_member(ours.owner, group)
     for workspace in (ours.workspace, world.workspace()):
         world.enrol(group, workspace)
     fresh_database.commit()
@@ -203,6 +203,6 @@ def test_a_live_row_of_a_tombstoned_parent_is_not_there_and_a_dead_one_is(
 
 def test_a_workspace_seen_in_two_ways_shows_its_rows_once(world: World, ours: Tenant) -> None:
     group = world.group()
-    world.group_member(ours.member, group)
+    world.group_member(ours.owner, group)
     world.enrol(group, ours.workspace)
     assert get(COMPANIES, ours.caller).ids == [ours.provenance.id]

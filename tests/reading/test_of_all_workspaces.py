@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.reading.conftest import Tenant
 from tests.reading.test_plans import ENOUGH, touched
 from tests.support.api import READER, Caller, get, person
 from tests.support.databases import FreshDatabase
 from tests.support.plans import asked, plan_of
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.queries import Operator, Sort
 from wellspring.repositories.ledger.per_parent import PerParentMerge
@@ -53,8 +53,8 @@ class Asked:
 def made(world: World, ours: Tenant, theirs: Tenant, type_: str) -> Asked:
     """Make a row of one parent in each tenant, behind one of another."""
     own, foreign = world.group(), world.group()
-    world.group_member(ours.member, own)
-    world.group_member(theirs.member, foreign)
+    world.group_member(ours.owner, own)
+    world.group_member(theirs.owner, foreign)
     # Of neither tenant.
     someone, other = (world.people(world.workspace()) for _ in range(2))
     tool, another = world.connector("Broken"), world.connector("Whole")
@@ -175,7 +175,7 @@ def test_a_membership_of_the_own_workspace_of_somebody_is_not_told_once_that_is_
     world: World, ours: Tenant
 ) -> None:
     """The workspace of who leads to a row is not known to be seen."""
-    url = f"/v1/workspace-memberships?filter[people]={ours.member.id}&filter[deleted]=include"
+    url = f"/v1/workspace-memberships?filter[people]={ours.owner.id}&filter[deleted]=include"
     assert len(get(url, READER).ids) == 1
     world.tombstone(ours.workspace)
     assert get(url, READER).ids == []
@@ -283,7 +283,7 @@ def test_it_costs_what_it_shows_whoever_else_has_rows(
     """Before thousands of another's, and among thousands of its own, and of its own dead ones, which are the newest."""
     name = ONES[type_]
     table, values = BULK[type_]
-    one = world.connector() if name == "connector" else ours.member
+    one = world.connector() if name == "connector" else ours.owner
     other = world.connector() if name == "connector" else world.people(ours.workspace)
     rare = world.connector() if name == "connector" else world.people(ours.workspace)
     made_before: Callable[[str, str, str], str] = lambda of, at, gone: (  # noqa: E731  named where it is used

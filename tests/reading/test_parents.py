@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.reading.conftest import Tenant
 from tests.support.api import Caller, get, person, service
 from tests.support.databases import Database
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.access.predicates import Visibility
 from wellspring.repositories.ledger import pages, rows
@@ -29,7 +29,7 @@ def called(resource: Resource) -> str:
 
 def one_of(world: World, tenant: Tenant, type_: str) -> Row:
     """Return a row of a type that belongs to a tenant, or to nobody."""
-    known = {"workspace": tenant.workspace, "workspace_connector": tenant.connector, "people": tenant.member}
+    known = {"workspace": tenant.workspace, "workspace_connector": tenant.connector, "people": tenant.owner}
     makers: dict[str, Callable[[], Row]] = {
         "workspace_membership": lambda: world.member(world.people(tenant.workspace), tenant.workspace),
         "connector": lambda: world.connector("Found"),
@@ -84,8 +84,8 @@ def test_the_catalogues_are_for_everybody(world: World, ours: Tenant, resource: 
 def test_memberships_are_those_of_workspaces_of_which_the_caller_is_a_direct_member(
     world: World, ours: Tenant, theirs: Tenant
 ) -> None:
-    group = world.group(theirs.member)
-    world.group_member(ours.member, group)
+    group = world.group(theirs.owner)
+    world.group_member(ours.owner, group)
     world.enrol(group, theirs.workspace)
     hidden = one_of(world, theirs, "workspace_membership")
     assert theirs.workspace.id in get("/v1/workspaces", ours.caller).ids
@@ -97,13 +97,13 @@ def test_memberships_are_those_of_workspaces_of_which_the_caller_is_a_direct_mem
 def test_a_membership_of_somebody_of_another_workspace_is_seen_and_they_are_not(
     world: World, ours: Tenant, theirs: Tenant
 ) -> None:
-    membership = world.member(theirs.member, ours.workspace)
+    membership = world.member(theirs.owner, ours.workspace)
     reply = get("/v1/workspace-memberships?include=people,workspace", ours.caller)
     assert membership.id in reply.ids
     included = {item["id"] for item in reply.document["included"]}
-    assert str(theirs.member.id) not in included
-    assert {str(ours.member.id), str(ours.workspace.id)} <= included
-    url_ = f"/v1/workspace-memberships?filter[people]={theirs.member.id},{ours.member.id}"
+    assert str(theirs.owner.id) not in included
+    assert {str(ours.owner.id), str(ours.workspace.id)} <= included
+    url_ = f"/v1/workspace-memberships?filter[people]={theirs.owner.id},{ours.owner.id}"
     assert len(get(url_, ours.caller).ids) == 2
 
 
@@ -137,7 +137,7 @@ def named(world: World, ours: Tenant, request: pytest.FixtureRequest) -> tuple[R
     rows = {name: made(world, resource, ours.workspace, name) for name in NAMES}
     if resource.type == "workspace":
         for row in rows.values():
-            world.member(ours.member, row)
+            world.member(ours.owner, row)
     return resource, rows, f"filter[workspace]={ours.workspace.id}&" if resource in RECORDS else ""
 
 
@@ -322,7 +322,7 @@ def test_whose_it_is_is_shown_to_services_that_ask_for_one_by_its_id(
     world.database.commit()
     link = f"{resource.route}/{row.id}"
     assert get(link, READER).data["attributes"]["source"] == "/well/owner"
-    assert "source" not in get(link, person(ours.member)).data["attributes"]
+    assert "source" not in get(link, person(ours.owner)).data["attributes"]
     listed = get(url(resource, **{"page[size]": "100"}), READER).document["data"]
     assert not [item for item in listed if "source" in item["attributes"]]
 
@@ -363,7 +363,7 @@ def links_of(document: Any) -> list[str]:
 @pytest.mark.parametrize("resource", READABLE_PARENTS, ids=called)
 def test_what_a_parent_links_to_is_there(world: World, ours: Tenant, theirs: Tenant, resource: Resource) -> None:
     row = one_of(world, ours, resource.type)
-    world.member(theirs.member, ours.workspace)
+    world.member(theirs.owner, ours.workspace)
     for include in ("", f"&include={','.join(resource.includes)}" if resource.includes else ""):
         page = get(f"{resource.route}?page[size]=100{include}", ours.caller).document
         assert f"{resource.route}/{row.id}" in links_of(page)
@@ -406,8 +406,8 @@ def test_a_tombstoned_row_has_no_links(world: World, ours: Tenant) -> None:
 
 
 def test_a_group_that_is_seen_by_its_enrolment_alone_has_no_link(world: World, ours: Tenant, theirs: Tenant) -> None:
-    group = world.group(theirs.member)
-    world.group_member(theirs.member, group)
+    group = world.group(theirs.owner)
+    world.group_member(theirs.owner, group)
     world.enrol(group, ours.workspace)
     route = "/v1/workspace-group-workspaces?include=workspace_group,workspace"
     for caller, is_member in ((ours.caller, False), (theirs.caller, True), (READER, True)):

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from migrations.run import make_functions
-from tests.reading.conftest import Tenant
 from tests.support.api import READER, Reply, call, draft, get, person
 from tests.support.databases import FreshDatabase, engine_for
+from tests.support.tenants import Tenant
 from tests.support.wire import noted_on_the_wire
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
@@ -99,7 +99,7 @@ def test_the_policies_bind_a_call(fresh_database: FreshDatabase, ours: Tenant, t
     compiled = dict(hot_statements())["retrieve company_workspace_connector"]
     statement = name_of(compiled.text)
     assert statement in named(fresh_database)
-    values = compiled.values({"caller_id": theirs.member.id, "id_eq": theirs.provenance.id})
+    values = compiled.values({"caller_id": theirs.owner.id, "id_eq": theirs.provenance.id})
     with fresh_database.engine("wellspring_reader").connect() as session:
         for scope, rows in (
             (scope_of(principal_of(theirs.caller.claims, CallerSettings())), 1),
@@ -247,8 +247,8 @@ def test_a_server_connection_that_has_called_them_all_keeps_little(
         engine = engine_for(fresh_database.url, user="wellspring_reader")
         with engine.connect() as session:
             for _, statement in hot_statements():
-                values = _values(statement, ours.member)
-                enter(session, scope_of(principal_of(person(ours.member).claims, CallerSettings())))
+                values = _values(statement, ours.owner)
+                enter(session, scope_of(principal_of(person(ours.owner).claims, CallerSettings())))
                 call = f"SELECT * FROM {SCHEMA}.{name_of(statement.text)}({', '.join(['%s'] * len(values))})"
                 session.exec_driver_sql(call if swapped else statement.text, values).all()
                 session.rollback()

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import pytest
 
-from tests.reading.conftest import Tenant, tenant
 from tests.support.api import Caller, get, person
 from tests.support.databases import FreshDatabase
 from tests.support.plans import asked, plan_of
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
 
 COMPANIES = "/v1/company-workspace-connectors"

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from tests.reading.conftest import Tenant, tenant
 from tests.support.api import READER, Caller, get
 from tests.support.databases import CONSUMER, FreshDatabase, Role
 from tests.support.databases import READER as READING
 from tests.support.queue import consume, synced
+from tests.support.tenants import Tenant, tenant
 from tests.support.wire import noted_on_the_wire
 from tests.support.world import Row, World
 from wellspring.database import engine as engines
@@ -83,7 +83,7 @@ class Full:
         self.world = world
         self.tenant: Tenant = tenant(world, "company")
         self.other = world.workspace_connector(self.tenant.workspace)
-        member, workspace = self.tenant.member, self.tenant.workspace
+        member, workspace = self.tenant.owner, self.tenant.workspace
         group, provider = world.group(member), world.provider("stripe")
         world.group_member(member, group)
         self.rows: dict[str, Row] = {

@@ -9,10 +9,10 @@ import pytest
 
 from local.postgres import Cluster
 from migrations import run
-from tests.reading.conftest import Tenant, tenant
 from tests.support.api import READER, Caller, Reply, TickingContext, call, draft, person, service
 from tests.support.databases import Statements
 from tests.support.replicas import Replica, ReplicatedDatabase
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
 from wellspring.database import readers, scope
 from wellspring.database.circuit_breaker import circuit_breaker

@@ -10,9 +10,9 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import text
 
-from tests.reading.conftest import Tenant
 from tests.support.api import Reply, get
 from tests.support.databases import FreshDatabase, Statements
+from tests.support.tenants import Tenant
 from tests.support.world import World
 
 COMPANIES = "/v1/company-workspace-connectors"

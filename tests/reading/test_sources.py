@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from tests.reading.conftest import Tenant, tenant
 from tests.reading.test_activity import sums, walk
 from tests.support.api import READER, get, service
 from tests.support.databases import Database, Statements
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
 from wellspring.repositories.answers import sole, sources
 from wellspring.resources import records, resource_of

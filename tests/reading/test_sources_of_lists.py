@@ -6,9 +6,9 @@ from typing import Any, Literal
 import pytest
 
 from tests.jsonapi.structure import check
-from tests.reading.conftest import Tenant, tenant
 from tests.support.api import READER, Reply, get
 from tests.support.databases import Database, Statements, tuples_read
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
 from wellspring.queries import MOST_SOURCES
 from wellspring.repositories.answers import sources

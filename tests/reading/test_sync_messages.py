@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.reading.conftest import Tenant, tenant
 from tests.reading.test_matrix import Meter
 from tests.support.api import READER, Caller, draft, get, patch, service
 from tests.support.databases import CONSUMER, Database, FreshDatabase
 from tests.support.queue import consume, invalidated, synced
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
 from wellspring.resources import MESSAGE_REASONS, SYNC_MESSAGE
 

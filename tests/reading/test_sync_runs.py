@@ -21,8 +21,8 @@ class Home:
 
     def __init__(self, world: World) -> None:
         self.workspace, self.elsewhere = world.workspace(), world.workspace()
-        self.member = world.people(self.workspace)
-        world.member(self.member, self.workspace)
+        self.owner = world.people(self.workspace)
+        world.member(self.owner, self.workspace)
         self.connector = world.workspace_connector(self.workspace)
         self.foreign = world.workspace_connector(self.elsewhere)
         self.runs = {
@@ -35,7 +35,7 @@ class Home:
 
     @property
     def caller(self) -> Caller:
-        return person(self.member)
+        return person(self.owner)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.reading.conftest import Tenant
 from tests.support.api import Caller, get
 from tests.support.databases import FreshDatabase
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 
 COMPANIES = "/v1/company-workspace-connectors"

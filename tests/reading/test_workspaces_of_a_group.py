@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import text
 
-from tests.reading.conftest import Tenant
 from tests.reading.test_activity import walk
 from tests.support.api import READER, get
 from tests.support.databases import Database, Statements, tuples_read
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.services.ledger import reading
 
@@ -21,7 +21,7 @@ NOWHERE = "01990000-0000-7000-8000-000000000000"
 def group(world: World, ours: Tenant) -> Row:
     """A group of the caller's."""
     made = world.group()
-    world.group_member(ours.member, made)
+    world.group_member(ours.owner, made)
     return made
 
 
@@ -100,7 +100,7 @@ def test_they_are_counted_where_it_is_asked_for(
 
 def test_of_a_foreign_group_and_of_none_there_is_nothing(world: World, ours: Tenant, theirs: Tenant) -> None:
     foreign = world.group()
-    world.group_member(theirs.member, foreign)
+    world.group_member(theirs.owner, foreign)
     world.enrol(foreign, theirs.workspace)
     # A workspace that the caller sees, in a group that they do not.
     world.enrol(foreign, ours.workspace)

@@ -1,19 +1,19 @@
 """Two tenants with everything that is written to, and races that are no matter of luck."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
 import pytest
 from sqlalchemy import Executable, func, select
 
-from tests.support.api import Caller, Reply, draft, person, service
+from tests.support.api import Reply, service
 from tests.support.databases import WRITER, AnyDatabase, FreshDatabase
 from tests.support.sums import sums_are_right
-from tests.support.world import RECORDS, Row, World
+from tests.support.tenants import Tenant, tenant
+from tests.support.world import Row, World
 from wellspring.models import table_of
 from wellspring.resources import resource_of
 
@@ -31,38 +31,6 @@ NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 
 PATIENCE_SECONDS = 20
 PAUSE_SECONDS = 0.005
-
-
-@dataclass(frozen=True)
-class Tenant:
-    """A workspace, its owner, one connector and one record of each type."""
-
-    workspace: Row
-    owner: Row
-    connector: Row
-    records: Mapping[str, Row]
-
-    @property
-    def caller(self) -> Caller:
-        return person(self.owner)
-
-    @property
-    def providers(self) -> str:
-        """The path of the workspace's providers."""
-        return f"/v1/workspaces/{self.workspace.id}/providers"
-
-    def draft(self, type_: str = "company", direction: str = "input") -> Any:
-        """Return the document that asks for a provenance row of one of the records."""
-        related = {type_: self.records[type_], "workspace_connector": self.connector}
-        return draft(f"{type_}_workspace_connector", {"direction": direction}, **related)
-
-
-def tenant(world: World) -> Tenant:
-    workspace = world.workspace()
-    owner = world.people(workspace)
-    world.member(owner, workspace, "owner")
-    records = {type_: world.record(type_, workspace) for type_ in RECORDS}
-    return Tenant(workspace, owner, world.workspace_connector(workspace), records)
 
 
 @pytest.fixture

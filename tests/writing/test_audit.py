@@ -12,8 +12,9 @@ from sqlalchemy.exc import ProgrammingError
 from local.settings import ROOT
 from tests.support.api import ANONYMOUS, call, draft, get, post
 from tests.support.databases import WRITER, Database
+from tests.support.tenants import Tenant
 from tests.support.world import World
-from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GROUPS, MATCHER, PIPELINE, Tenant, identifier
+from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GROUPS, MATCHER, PIPELINE, identifier
 from wellspring.models.infrastructure import audit
 from wellspring.observability import fingerprint
 

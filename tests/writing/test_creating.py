@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.api import READER, Context, Reply, call, draft, event, get, of_every_ledger, patch, post
 from tests.support.databases import WRITER, Database
+from tests.support.tenants import Tenant
 from tests.support.world import World
 from tests.writing.conftest import (
     COMPANIES,
@@ -18,7 +19,6 @@ from tests.writing.conftest import (
     GROUPS,
     NOWHERE,
     PIPELINE,
-    Tenant,
     Wrong,
     count,
     identifier,

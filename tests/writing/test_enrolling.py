@@ -10,8 +10,9 @@ import pytest
 
 from tests.support.api import call, draft, person, service
 from tests.support.databases import Database, Statements
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import ENROLMENTS, GROUPS, Tenant, count, told
+from tests.writing.conftest import ENROLMENTS, GROUPS, count, told
 
 SCOPES = "system:read sync:write providers:match"
 ENROLLING = {

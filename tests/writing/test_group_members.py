@@ -10,8 +10,9 @@ from sqlalchemy import text
 
 from tests.support.api import Caller, Reply, call, draft, get, person, post
 from tests.support.databases import Database, FreshDatabase
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import GROUPS, MEMBERSHIPS, Tenant, race, told
+from tests.writing.conftest import GROUPS, MEMBERSHIPS, race, told
 from wellspring.resources import ROLES
 
 ROLE = "/data/attributes/role"

@@ -12,6 +12,7 @@ from sqlalchemy import insert, update
 
 from tests.support.api import READER, TYPES, Caller, Reply, call, draft, get, one_of_each_kind, person, service
 from tests.support.databases import AnyDatabase, Database, FreshDatabase
+from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
 from tests.writing.conftest import (
     CHOICES,
@@ -21,12 +22,10 @@ from tests.writing.conftest import (
     GROUPS,
     MATCHER,
     PIPELINE,
-    Tenant,
     count,
     put,
     race,
     route_of,
-    tenant,
     told,
 )
 from wellspring.models.infrastructure import idempotency_keys

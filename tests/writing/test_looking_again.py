@@ -14,6 +14,7 @@ from tests.support.api import Reply, call, draft, post
 from tests.support.databases import FEEDER, FreshDatabase, role_of_call
 from tests.support.feed import erased, statuses
 from tests.support.sums import sums_are_right
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from tests.writing.conftest import (
     CHOICES,
@@ -22,7 +23,6 @@ from tests.writing.conftest import (
     MATCHER,
     MEMBERSHIPS,
     PIPELINE,
-    Tenant,
     identifier,
     race,
     route_of,

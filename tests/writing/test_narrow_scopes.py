@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support.api import Caller, Reply, draft, patch, post, service
+from tests.support.tenants import Tenant
 from tests.support.world import World
-from tests.writing.conftest import CHOICES, COMPANIES, Tenant
+from tests.writing.conftest import CHOICES, COMPANIES
 
 WRITES = service("sync:write")
 MATCHES = service("providers:match", client_id="provider-matcher")

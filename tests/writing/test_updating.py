@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 
 from tests.support.api import READER, Caller, Reply, call, draft, get, of_every_ledger, patch
 from tests.support.databases import Database, FreshDatabase, Statements
+from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from tests.writing.conftest import (
     CHOICES,
@@ -20,7 +21,6 @@ from tests.writing.conftest import (
     MATCHER,
     NOWHERE,
     PIPELINE,
-    Tenant,
     count,
     identifier,
     put,
