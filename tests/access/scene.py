@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from tests.support.api import READER, Caller, get, person
+from tests.support.api import READER, Caller, person
 from tests.support.world import FEED, RECORDS, RecordType, Row, World
 from wellspring.access.many_workspaces import FEW
 from wellspring.access.principal import principal_of, scope_of
@@ -121,18 +121,6 @@ def build(world: World) -> Scene:
     world.tombstone(workspaces["D"])
     world.tombstone(groups["H"])
     return scene
-
-
-def walked(url: str, caller: Caller) -> list[UUID]:
-    """Return the ids on all pages from `url` on."""
-    found: list[UUID] = []
-    following: str | None = url
-    while following is not None:
-        reply = get(following, caller)
-        assert reply.status == 200, reply.body
-        found += reply.ids
-        following = reply.document["links"]["next"]
-    return found
 
 
 def _people(world: World, workspaces: Mapping[str, Row], groups: Mapping[str, Row]) -> dict[str, Who]:

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text, update
 
-from tests.access.scene import LEDGERS, PAIRS, Scene, Who, walked
-from tests.support.api import Caller, delete, draft, get, one_of_each_kind, patch, person, post
+from tests.access.scene import LEDGERS, PAIRS, Scene, Who
+from tests.support.api import Caller, delete, draft, get, one_of_each_kind, patch, person, post, walked
 from tests.support.world import RECORDS, Row
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import Transaction, in_transaction

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import ColumnElement, Executable, Insert, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from tests.access.scene import LEDGERS, Scene, Who, walked
-from tests.support.api import service
+from tests.access.scene import LEDGERS, Scene, Who
+from tests.support.api import service, walked
 from tests.support.databases import (
     CONSUMER,
     EXPORTER,

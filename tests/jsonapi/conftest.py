@@ -1,6 +1,6 @@
 """Tenants that have a row of every type, and the lists and includes that the declarations promise."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from tests.support import tenants
-from tests.support.api import Caller, Reply, get, one_of_each_kind
+from tests.support.api import Reply, one_of_each_kind
 from tests.support.world import RECORDS, Row, World
 from wellspring.models import table_of
 from wellspring.resources import Resource, resource_of, resources
@@ -124,24 +124,6 @@ ROUTES = (*(resource.route for resource in LISTED), f"/v1/workspaces/{uuid4()}/p
 def list_url(name: str, ours: Tenant) -> str:
     """Return the path of the list called `name`."""
     return LISTS[name][1](ours)
-
-
-def walk(url: str, caller: Caller, link: str = "next") -> Iterator[Reply]:
-    """Follow `link` from `url` to the end."""
-    following: str | None = url
-    for _ in range(500):
-        if following is None:
-            return
-        reply = get(following, caller)
-        assert reply.status == 200, reply.body
-        yield reply
-        following = reply.document["links"][link]
-    raise AssertionError("the walk does not end")
-
-
-def walked(url: str, caller: Caller) -> list[UUID]:
-    """Return the ids on all pages from `url` on."""
-    return [id_ for reply in walk(url, caller) for id_ in reply.ids]
 
 
 # ---- includes ------------------------------------------------------------------------------------------

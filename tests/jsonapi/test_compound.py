@@ -13,10 +13,9 @@ from tests.jsonapi.conftest import (
     of_every_list,
     of_every_type,
     types_on,
-    walk,
 )
 from tests.jsonapi.structure import check
-from tests.support.api import READER, Caller, get, person
+from tests.support.api import READER, Caller, get, person, walk
 from tests.support.databases import Statements
 from tests.support.world import Row, World
 from wellspring.resources import ledgers, resource_of

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.jsonapi.conftest import LISTED, LISTS, Tenant, add, list_url, of_every_list, of_every_type, set_columns, walk
+from tests.jsonapi.conftest import LISTED, LISTS, Tenant, add, list_url, of_every_list, of_every_type, set_columns
 from tests.jsonapi.structure import check
-from tests.support.api import READER, Reply, call, draft, get, patch, post, service
+from tests.support.api import READER, Reply, call, draft, get, patch, post, service, walk
 from tests.support.world import World
 from wellspring.resources import resource_of, resources
 

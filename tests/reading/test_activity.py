@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.reading.test_plans import explain
-from tests.support.api import READER, Caller, Reply, get
+from tests.support.api import READER, Reply, get, walk, walked_text
 from tests.support.databases import Database, FreshDatabase, Statements
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
@@ -27,17 +27,6 @@ def of(connector: Row, *more: str) -> str:
 def sums(**numbers: tuple[int, int]) -> Mapping[str, Mapping[str, int]]:
     """Return numbers of input and output by type, of every type that there is."""
     return {each.type: dict(zip(DIRECTIONS, numbers.get(each.type, (0, 0)), strict=True)) for each in records()}
-
-
-def walk(first: str, caller: Caller, link: str = "next") -> list[str]:
-    found: list[str] = []
-    following: str | None = first
-    while following:
-        document = get(following, caller).document
-        ids = [item["id"] for item in document["data"]]
-        found = found + ids if link == "next" else ids + found
-        following = document["links"][link]
-    return found
 
 
 def said(reply: Reply) -> list[Mapping[str, Any]]:
@@ -134,20 +123,16 @@ def busy(world: World, ours: Tenant) -> list[str]:
 def test_a_walk_meets_each_day_of_each_connector_once_and_back_again(world: World, ours: Tenant, size: int) -> None:
     expected = busy(world, ours)
     url = f"{URL}?filter[workspace]={ours.workspace.id}&{IN_MARCH}&page[size]={size}"
-    assert walk(url, ours.caller) == expected
-    assert walk(url, READER) == expected
-    last: str | None = url
-    while last:
-        reply = get(last, ours.caller)
-        last = reply.document["links"]["next"]
-    cursor = reply.data[-1]["meta"]["page"]["cursor"]
-    assert walk(f"{url}&page[before]={cursor}", ours.caller, "prev") == expected[:-1]
+    assert walked_text(url, ours.caller) == expected
+    assert walked_text(url, READER) == expected
+    cursor = walk(url, ours.caller)[-1].data[-1]["meta"]["page"]["cursor"]
+    assert walked_text(f"{url}&page[before]={cursor}", ours.caller, "prev") == expected[:-1]
 
 
 def test_a_walk_over_what_is_added_up_meets_each_connector_once_and_back_again(world: World, ours: Tenant) -> None:
     busy(world, ours)
     url = f"{URL}?filter[workspace]={ours.workspace.id}&{IN_MARCH}&sum[by]=connector&page[size]=1"
-    ids = walk(url, ours.caller)
+    ids = walked_text(url, ours.caller)
     assert len(ids) == len(set(ids)) == 3
     assert ids[0] == str(ours.connector.id)
     cursor = get(f"{url}&page[size]=1".replace("page[size]=1&", ""), ours.caller).data[0]["meta"]["page"]["cursor"]
@@ -263,7 +248,7 @@ def test_a_page_reads_as_many_sums_as_it_shows(fresh_database: FreshDatabase, wo
     owner.commit()
     range_ = "filter[date][gte]=2025-01-01&filter[date][lte]=2025-12-31"
     url = f"{URL}?filter[workspace]={ours.workspace.id}&{range_}"
-    ids = walk(f"{url}&page[size]=500", ours.caller)
+    ids = walked_text(f"{url}&page[size]=500", ours.caller)
     assert len(ids) == len(set(ids)) == 40 * 365
     days = 21 * len(records()) * len(DIRECTIONS)
     cursor = get(url, ours.caller).data[-1]["meta"]["page"]["cursor"]

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from tests.jsonapi.structure import check
-from tests.reading.test_activity import walk
-from tests.support.api import ANONYMOUS, READER, call, draft, get, person, post, service
+from tests.support.api import ANONYMOUS, READER, call, draft, get, person, post, service, walked_text
 from tests.support.databases import Database, Statements, tuples_read
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
@@ -159,8 +158,10 @@ def test_a_walk_meets_each_entry_once_the_newest_first_and_back_again(world: Wor
     assert [item["attributes"]["resource"]["id"] for item in entries] == made[::-1]
     expected = [item["id"] for item in entries]
     url = of(ours, f"&page[size]={size}")
-    assert walk(url, ours.caller) == expected
-    assert walk(f"{url}&page[before]={entries[-1]['meta']['page']['cursor']}", ours.caller, "prev") == expected[:-1]
+    assert walked_text(url, ours.caller) == expected
+    assert (
+        walked_text(f"{url}&page[before]={entries[-1]['meta']['page']['cursor']}", ours.caller, "prev") == expected[:-1]
+    )
 
 
 def test_a_page_is_two_statements_whatever_its_size(world: World, ours: Tenant, statements: Statements) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.reading.test_activity import walk
-from tests.support.api import READER, Caller, get
+from tests.support.api import READER, Caller, get, walked_text
 from tests.support.databases import Database, FreshDatabase, Statements, tuples_read
 from tests.support.plans import asked, plan_of
 from tests.support.tenants import Tenant
@@ -258,14 +257,14 @@ def test_connectors_of_a_workspace_are_sorted_by_their_last_sync_and_never_is_ol
     ids = [str(connector.id) for connector in in_order]
     url = f"{URL}?filter[workspace]={ours.workspace.id}&page[size]={size}"
     for caller in (ours.caller, READER):
-        assert walk(f"{url}&sort=last_synced_at", caller) == ids
-        assert walk(f"{url}&sort=-last_synced_at", caller) == ids[::-1]
+        assert walked_text(f"{url}&sort=last_synced_at", caller) == ids
+        assert walked_text(f"{url}&sort=-last_synced_at", caller) == ids[::-1]
 
 
 def test_a_walk_back_by_the_last_sync_meets_the_same(ours: Tenant, in_order: Sequence[Row]) -> None:
     url = f"{URL}?filter[workspace]={ours.workspace.id}&sort=last_synced_at"
     cursor = get(url, ours.caller).data[-1]["meta"]["page"]["cursor"]
-    back = walk(f"{url}&page[size]=2&page[before]={cursor}", ours.caller, "prev")
+    back = walked_text(f"{url}&page[size]=2&page[before]={cursor}", ours.caller, "prev")
     assert back == [str(connector.id) for connector in in_order[:-1]]
 
 

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.access.scene import walked
 from tests.reading.conftest import fetched
-from tests.support.api import READER, Caller, get, one_of_each_kind, person
+from tests.support.api import READER, Caller, get, one_of_each_kind, person, walked
 from tests.support.databases import FreshDatabase, engine_for
 from tests.support.world import RecordType, Row, World
 from wellspring.access.many_workspaces import FEW

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.api import Caller, get, person, service
+from tests.support.api import Caller, get, person, service, walked, walked_text
 from tests.support.databases import Database
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
@@ -53,18 +53,6 @@ def made(world: World, resource: Resource, workspace: Row, name: str) -> Row:
 def url(resource: Resource, **parameters: str) -> str:
     query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
     return f"{resource.route}?{query}"
-
-
-def walk(first: str, caller: Caller, *, backward: bool = False) -> list[str]:
-    """Follow the pages from the first, and return the ids."""
-    found: list[str] = []
-    link: str | None = first
-    while link:
-        document = get(link, caller).document
-        ids = [item["id"] for item in document["data"]]
-        found = ids + found if backward else found + ids
-        link = document["links"]["prev" if backward else "next"]
-    return found
 
 
 # ---- who sees them -----------------------------------------------------------------------------------------
@@ -172,12 +160,12 @@ def test_a_walk_by_name_shows_each_row_once_both_ways(
     ids = {str(row.id): name for name, row in rows.items()}
     for sort in ("name", "-name"):
         first = f"{resource.route}?{within}sort={sort}&page[size]={size}"
-        ahead = walk(first, ours.caller)
+        ahead = walked_text(first, ours.caller)
         shown = [ids[id_] for id_ in ahead if id_ in ids]
         assert shown == (FOLDED_ORDER if sort == "name" else FOLDED_ORDER[::-1])
         last = get(f"{resource.route}?{within}sort={sort}&page[size]=500", ours.caller).data[-1]
         before = f"{first}&page[before]={last['meta']['page']['cursor']}"
-        assert [*walk(before, ours.caller, backward=True), last["id"]] == ahead
+        assert [*walked_text(before, ours.caller, "prev"), last["id"]] == ahead
 
 
 def test_a_name_longer_than_its_order_is_found_by_every_part_of_it(world: World, ours: Tenant) -> None:
@@ -186,8 +174,8 @@ def test_a_name_longer_than_its_order_is_found_by_every_part_of_it(world: World,
     for query in ("filter[name][contains]=NEEDLE", f"filter[name]={quote('Ä' * 300 + ' Needle')}"):
         assert get(f"{within}&{query}", ours.caller).ids == [company.id]
     last = world.company(ours.workspace, "Ä" * 301)
-    walked = walk(f"{within}&filter[name][starts]={quote('ä')}&page[size]=1", ours.caller)
-    assert walked == [str(company.id), str(last.id)]
+    found = walked(f"{within}&filter[name][starts]={quote('ä')}&page[size]=1", ours.caller)
+    assert found == [company.id, last.id]
 
 
 def test_a_name_that_changes_is_found_by_the_new_one(database: Database, world: World, ours: Tenant) -> None:

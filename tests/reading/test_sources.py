@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from tests.reading.test_activity import sums, walk
-from tests.support.api import READER, get, service
+from tests.reading.test_activity import sums
+from tests.support.api import READER, get, service, walk, walked_text
 from tests.support.databases import Database, Statements
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
@@ -139,9 +139,9 @@ def test_a_walk_meets_each_source_once_and_back_again(world: World, ours: Tenant
         f"{ours.record.id}:{ours.connector.id}:input",
         *(f"{ours.record.id}:{each.id}:{way}" for each in reversed(connectors) for way in ("output", "input")),
     ]
-    assert walk(url, ours.caller) == expected
+    assert walked_text(url, ours.caller) == expected
     cursor = get(f"{url_of(ours.record)}?page[size]=20", ours.caller).data[-1]["meta"]["page"]["cursor"]
-    assert walk(f"{url}&page[before]={cursor}", ours.caller, "prev") == expected[:-1]
+    assert walked_text(f"{url}&page[before]={cursor}", ours.caller, "prev") == expected[:-1]
 
 
 def test_a_record_of_more_rows_than_are_told_from_says_so(
@@ -246,10 +246,10 @@ def test_a_walk_meets_each_record_that_nobody_else_brings_in_once_and_back_again
     expected = [str(each.id) for each in shared["sole"]]
     url = f"{alone(ours.connector)}&page[size]={size}"
     for caller in (ours.caller, READER):
-        assert walk(url, caller) == expected
-        assert walk(f"{url}&filter[workspace]={ours.workspace.id}", caller) == expected
+        assert walked_text(url, caller) == expected
+        assert walked_text(f"{url}&filter[workspace]={ours.workspace.id}", caller) == expected
     last = get(alone(ours.connector), ours.caller).data[-1]["meta"]["page"]["cursor"]
-    assert walk(f"{url}&page[before]={last}", ours.caller, "prev") == expected[:-1]
+    assert walked_text(f"{url}&page[before]={last}", ours.caller, "prev") == expected[:-1]
 
 
 @pytest.mark.parametrize("looked", [1, 2, 3])
@@ -257,11 +257,9 @@ def test_a_page_that_looks_at_fewer_rows_is_short_and_leads_on_until_the_end(
     ours: Tenant, shared: dict[str, list[Row]], monkeypatch: pytest.MonkeyPatch, looked: int
 ) -> None:
     monkeypatch.setattr(sole, "MAX_EXAMINED", looked)
-    found = walk(f"{alone(ours.connector)}&page[size]=5", ours.caller)
-    pages = [get(f"{alone(ours.connector)}&page[size]=5", ours.caller)]
-    while pages[-1].document["links"]["next"]:
-        pages.append(get(pages[-1].document["links"]["next"], ours.caller))
-    back = walk(pages[-1].document["links"]["self"], ours.caller, "prev")
+    found = walked_text(f"{alone(ours.connector)}&page[size]=5", ours.caller)
+    pages = walk(f"{alone(ours.connector)}&page[size]=5", ours.caller)
+    back = walked_text(pages[-1].document["links"]["self"], ours.caller, "prev")
     monkeypatch.undo()
     assert found == [str(each.id) for each in shared["sole"]]
     assert max(len(page.data) for page in pages) <= looked

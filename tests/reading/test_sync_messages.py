@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.reading.test_matrix import Meter
-from tests.support.api import READER, Caller, draft, get, patch, service
+from tests.support.api import READER, Caller, draft, get, patch, service, walked
 from tests.support.databases import CONSUMER, Database, FreshDatabase
 from tests.support.queue import consume, invalidated, synced
 from tests.support.tenants import Tenant, tenant
@@ -32,13 +32,7 @@ def wrong(*problems: tuple[str, str, str]) -> dict[str, Any]:
 
 def listed(query: str, caller: Caller) -> list[UUID]:
     """Return the ids of a whole list, page by page."""
-    reply = get(f"{MESSAGES}?page[size]=3&{query}", caller)
-    assert reply.status == 200, reply.body
-    found = reply.ids
-    while (following := reply.document["links"]["next"]) is not None:
-        reply = get(following, caller)
-        found += reply.ids
-    return found
+    return walked(f"{MESSAGES}?page[size]=3&{query}", caller)
 
 
 def test_a_message_of_a_foreign_tenant_is_not_there(ours: Tenant, theirs: Tenant, world: World) -> None:
@@ -431,11 +425,7 @@ def test_a_walk_goes_on_where_the_message_of_its_cursor_has_been_pruned_meanwhil
     first = get(f"{MESSAGES}?sort={sort}&page[size]=3", ours.caller)
     world.database.owner.exec_driver_sql("DELETE FROM wellspring.sync_messages WHERE id = %s", (first.ids[-1],))
     world.database.commit()
-    seen, following = list(first.ids), first.document["links"]["next"]
-    while following:
-        rest = get(following, ours.caller)
-        seen += rest.ids
-        following = rest.document["links"]["next"]
+    seen = [*first.ids, *walked(first.document["links"]["next"], ours.caller)]
     assert len(seen) == len(set(seen))
     assert {row.id for row in made} <= {*seen}
 

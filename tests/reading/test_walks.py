@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.support.api import Caller, get
+from tests.support.api import get, walked
 from tests.support.databases import FreshDatabase
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
@@ -15,19 +15,6 @@ from tests.support.world import Row, World
 COMPANIES = "/v1/company-workspace-connectors"
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
 ROWS = 350
-
-
-def walk(url: str, caller: Caller, link: str = "next") -> list[UUID]:
-    """Follow `link` from `url` to the end and return the ids seen, in the order of the pages."""
-    seen: list[UUID] = []
-    following: str | None = url
-    while following is not None:
-        reply = get(following, caller)
-        assert reply.status == 200
-        seen.extend(reply.ids)
-        assert len(seen) < 20 * ROWS, "the walk does not end"
-        following = reply.document["links"][link]
-    return seen
 
 
 def many_rows(world: World, tenant: Tenant) -> list[UUID]:
@@ -56,13 +43,13 @@ def test_forward_and_backward_both_equal_the_set(ours: Tenant, rows: list[UUID],
     if size == 1:
         # A page for each row would be hundreds of requests; a tenth of them shows the same.
         oldest = f"filter[created_at][lte]={(NOON + timedelta(seconds=3)).isoformat().replace('+', '%2B')}"
-        few = set(walk(f"{COMPANIES}?{oldest}&page[size]=500", ours.caller))
+        few = set(walked(f"{COMPANIES}?{oldest}&page[size]=500", ours.caller))
         rows = [item for item in rows if item in few]
     else:
         oldest = ""
     query = f"{COMPANIES}?sort=created_at&page[size]={size}&{oldest}".rstrip("&")
-    assert walk(query, ours.caller) == rows
-    assert walk(query.replace("sort=created_at", "sort=-created_at"), ours.caller) == rows[::-1]
+    assert walked(query, ours.caller) == rows
+    assert walked(query.replace("sort=created_at", "sort=-created_at"), ours.caller) == rows[::-1]
 
 
 def test_prev_is_null_when_all_that_stood_before_is_gone(world: World, ours: Tenant) -> None:
@@ -114,7 +101,7 @@ def test_while_rows_are_inserted_and_removed_nothing_is_missed_or_seen_twice(
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        seen = walk(f"{COMPANIES}?sort={sort}&page[size]=10", ours.caller)
+        seen = walked(f"{COMPANIES}?sort={sort}&page[size]=10", ours.caller)
     finally:
         stop.set()
         writer.join()

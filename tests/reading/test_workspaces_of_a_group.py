@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import text
 
-from tests.reading.test_activity import walk
-from tests.support.api import READER, get
+from tests.support.api import READER, get, walked_text
 from tests.support.databases import Database, Statements, tuples_read
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
@@ -44,9 +43,9 @@ def test_they_are_listed_in_the_order_of_their_enrolment_both_ways(
 ) -> None:
     ids = [str(row.id) for row in enrolled]
     for caller in (ours.caller, READER):
-        assert walk(url(group, f"&page[size]={size}"), caller) == ids
+        assert walked_text(url(group, f"&page[size]={size}"), caller) == ids
         last = get(url(group), caller).data[-1]["meta"]["page"]["cursor"]
-        back = walk(url(group, f"&page[size]={size}&page[before]={last}"), caller, "prev")
+        back = walked_text(url(group, f"&page[size]={size}&page[before]={last}"), caller, "prev")
         assert back == ids[:-1]
 
 
@@ -75,7 +74,7 @@ def test_a_walk_goes_on_where_the_workspace_of_its_cursor_has_left(
         text("UPDATE core_api.workspace_group_workspaces SET deleted_at = now() WHERE id = :id"), {"id": row["id"]}
     )
     world.database.commit()
-    assert walk(page["links"]["next"], ours.caller) == [str(each.id) for each in enrolled[2:]]
+    assert walked_text(page["links"]["next"], ours.caller) == [str(each.id) for each in enrolled[2:]]
 
 
 def test_one_that_was_enrolled_again_stands_where_it_came_back(

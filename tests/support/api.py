@@ -21,6 +21,8 @@ from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import ledgers, resource_of
 
 TYPES = tuple(ledgers())
+# More pages than any list of a test has.
+ENDLESS = 1000
 TEMPLATE = Template()
 ROUTER = Router(TEMPLATE.routes)
 FUNCTIONS = {route.key: route.function for route in TEMPLATE.routes}
@@ -234,6 +236,29 @@ def _text_of(answer: Mapping[str, Any]) -> str:
 def get(url: str, caller: Caller = ANONYMOUS, **headers: str) -> Reply:
     """GET; a header's name is written with underscores."""
     return call("GET", url, caller, headers=_headers(headers))
+
+
+def walk(url: str, caller: Caller, link: str = "next") -> list[Reply]:
+    """Follow `link` from `url` to the end; return the pages in the order of the list, whichever way they were met."""
+    pages: list[Reply] = []
+    following: str | None = url
+    while following is not None:
+        reply = get(following, caller)
+        assert reply.status == 200, reply.body
+        pages.append(reply)
+        assert len(pages) < ENDLESS, "the walk does not end"
+        following = reply.document["links"][link]
+    return pages if link == "next" else pages[::-1]
+
+
+def walked(url: str, caller: Caller, link: str = "next") -> list[UUID]:
+    """Return the ids on all pages from `url` on."""
+    return [id_ for page in walk(url, caller, link) for id_ in page.ids]
+
+
+def walked_text(url: str, caller: Caller, link: str = "next") -> list[str]:
+    """Return the ids on all pages from `url` on, as they are written: of what has no row they are no UUIDs."""
+    return [item["id"] for page in walk(url, caller, link) for item in page.data]
 
 
 def post(url: str, caller: Caller, document: Any, **headers: str) -> Reply:
