@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.reading.test_plans import explain
 from tests.support.api import READER, Reply, get, walk, walked_text
 from tests.support.databases import Database, FreshDatabase, Statements
+from tests.support.plans import explain
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.queries import MAX_ACTIVE_CONNECTORS, MAX_DAYS, MAX_SUMMED
@@ -236,16 +236,18 @@ def test_a_page_is_one_statement_beside_the_claim_of_a_workspace(
 def test_a_page_reads_as_many_sums_as_it_shows(fresh_database: FreshDatabase, world: World, ours: Tenant) -> None:
     """However many connectors and days there are beside."""
     connectors = [world.workspace_connector(ours.workspace) for _ in range(40)]
-    owner = fresh_database.owner
-    owner.exec_driver_sql(
-        "INSERT INTO wellspring.connector_activity (workspace_connector_pk, date, type, direction, linked)"
-        " SELECT pk, day, type, direction::core_api.direction_enum, 1"
-        f"   FROM unnest(ARRAY{[each.pk for each in connectors]}) AS pk,"
-        "        generate_series('2025-01-01'::date, '2025-12-31', '1 day') AS day,"
-        "        unnest(ARRAY['account', 'company', 'people']) AS type, unnest(ARRAY['input', 'output']) AS direction"
+    world.fill(
+        "wellspring.connector_activity",
+        f"unnest(ARRAY{[each.pk for each in connectors]}) AS pk,"
+        " generate_series('2025-01-01'::date, '2025-12-31', '1 day') AS day,"
+        " unnest(ARRAY['account', 'company', 'people']) AS type, unnest(ARRAY['input', 'output']) AS direction",
+        workspace_connector_pk="pk",
+        date="day",
+        type="type",
+        direction="direction::core_api.direction_enum",
+        linked=1,
     )
-    owner.exec_driver_sql("ANALYZE wellspring.connector_activity")
-    owner.commit()
+    world.analyze("wellspring.connector_activity")
     range_ = "filter[date][gte]=2025-01-01&filter[date][lte]=2025-12-31"
     url = f"{URL}?filter[workspace]={ours.workspace.id}&{range_}"
     ids = walked_text(f"{url}&page[size]=500", ours.caller)

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.reading.test_fleet import judged
-from tests.reading.test_of_all_workspaces import MANY, table_rows
+from tests.reading.test_of_all_workspaces import MANY
 from tests.reading.test_plans import ENOUGH
 from tests.support.api import READER, get
 from tests.support.databases import Database, FreshDatabase
+from tests.support.plans import explain
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 
@@ -108,16 +109,16 @@ def test_it_costs_what_it_shows_however_many_others_there_are(
     rare = judged(fresh_database, world.workspace_connector(ours.workspace, tool), "late")
     other = world.connector("Bank")
     world.workspaces(MANY)
-    owner = fresh_database.owner
     for of, health in ((tool, "ok"), (other, "ok"), (other, "failing")):
-        owner.exec_driver_sql(
-            "INSERT INTO core_api.workspace_connectors (workspace_pk, connector_pk, health, created_at)"
-            f" SELECT w.pk, {of.pk}, '{health}', now() + w.pk * interval '1 s'"
-            " FROM core_api.workspaces AS w WHERE w.name = 'Another'"
+        world.fill(
+            "core_api.workspace_connectors",
+            "core_api.workspaces AS w WHERE w.name = 'Another'",
+            workspace_pk="w.pk",
+            connector_pk=of.pk,
+            health=f"'{health}'",
+            created_at="now() + w.pk * interval '1 s'",
         )
-    owner.commit()
-    owner.exec_driver_sql("ANALYZE")
-    owner.commit()
+    world.analyze()
     for url, found in (
         (LATE, 1),
         (f"{LATE}&filter[connector]={tool.id}", 1),
@@ -125,10 +126,10 @@ def test_it_costs_what_it_shows_however_many_others_there_are(
         (f"{CONNECTORS}?filter[health]=failing&filter[connector]={tool.id}", 0),
         (f"{CONNECTORS}?filter[health]=failing&filter[connector]={other.id}", 20),
     ):
-        rows, document = table_rows(fresh_database, url, "workspace_connectors")
+        rows, document = explain(fresh_database, url, READER, "workspace_connectors")
         assert len(document["data"]) == found, url
         assert rows < ENOUGH, url
     assert document["links"]["next"]
-    deep, _ = table_rows(fresh_database, document["links"]["next"], "workspace_connectors")
+    deep, _ = explain(fresh_database, document["links"]["next"], READER, "workspace_connectors")
     assert deep < ENOUGH
     assert get(LATE, READER).ids == [rare.id]

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.api import READER, Caller, get
-from tests.support.databases import Database, tuples_read
+from tests.support.api import READER, get
+from tests.support.databases import Database
+from tests.support.plans import rows_read
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
 from wellspring.repositories.answers import sole, sources
@@ -40,13 +41,15 @@ def crowded(world: World, rows: int) -> Tenant:
     world.provenances(companies, ours.connector)
     world.provenances(companies[::2], other)
     world.provenances([ours.record] * rows, other, "output")
-    owner = world.database.owner
-    owner.exec_driver_sql(
-        "INSERT INTO wellspring.sync_messages (message_id, workspace_connector_pk, workspace_pk, occurred_at)"
-        " SELECT uuidv7(), %s, %s, now() FROM generate_series(1, %s)",
-        (other.pk, ours.workspace.pk, rows),
+    world.fill(
+        "wellspring.sync_messages",
+        rows,
+        message_id="uuidv7()",
+        workspace_connector_pk=other.pk,
+        workspace_pk=ours.workspace.pk,
+        occurred_at="now()",
     )
-    owner.exec_driver_sql(
+    world.database.owner.exec_driver_sql(
         "UPDATE core_api.company_workspace_connectors AS row SET sync_message_pk = message.pk"
         "  FROM (SELECT pk, row_number() OVER () AS n FROM wellspring.sync_messages WHERE workspace_pk = %s) AS message"
         "  JOIN (SELECT pk, row_number() OVER () AS n FROM core_api.company_workspace_connectors"
@@ -70,30 +73,20 @@ def asked(ours: Tenant) -> dict[str, str]:
     }
 
 
-def cost(database: Database, url: str, caller: Caller) -> int:
-    """Return how many rows and entries an answer reads."""
-
-    def read() -> int:
-        return tuples_read(database.owner, "core_api", "wellspring").total()
-
-    before = read()
-    reply = get(url, caller)
-    assert reply.status == 200, reply.body
-    return read() - before
-
-
 @pytest.mark.long
 def test_an_answer_reads_as_much_as_it_is_told_from(untouched_database: Database, world: World) -> None:
     database = untouched_database
     few, many = crowded(world, FEW), crowded(world, MANY)
     crowd = tenant(world, "company")
     world.provenances([crowd.record] * CROWD, crowd.connector)
-    for table in ("core_api.company_workspace_connectors", "core_api.companies", "wellspring.sync_messages"):
-        database.owner.exec_driver_sql(f"ANALYZE {table}")
+    world.analyze("core_api.company_workspace_connectors", "core_api.companies", "wellspring.sync_messages")
     callers = ((few.caller, many.caller), (READER, READER))
     with capped():
         costs = {
-            name: [(cost(database, asked(few)[name], one), cost(database, url, other)) for one, other in callers]
+            name: [
+                tuple(rows_read(database, *each)[0] for each in ((asked(few)[name], one), (url, other)))
+                for one, other in callers
+            ]
             for name, url in asked(many).items()
         }
     for name, found in costs.items():
@@ -103,4 +96,4 @@ def test_an_answer_reads_as_much_as_it_is_told_from(untouched_database: Database
             assert much <= CROWD / 4, name
     # Without a cap there is more to read.
     for name in ("sources", "impact", "sole source"):
-        assert cost(database, asked(many)[name], many.caller) > costs[name][0][1] + MANY, name
+        assert rows_read(database, asked(many)[name], many.caller)[0] > costs[name][0][1] + MANY, name

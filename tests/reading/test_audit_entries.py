@@ -6,7 +6,8 @@ import pytest
 
 from tests.jsonapi.structure import check
 from tests.support.api import ANONYMOUS, READER, call, draft, get, person, post, service, walked_text
-from tests.support.databases import Database, Statements, tuples_read
+from tests.support.databases import Database, Statements
+from tests.support.plans import rows_read
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
 from tests.writing.conftest import CHOICES, GROUPS, MATCHER, identifier
@@ -177,28 +178,26 @@ def test_a_page_is_two_statements_whatever_its_size(world: World, ours: Tenant, 
 
 def test_a_page_reads_as_much_of_many_entries_as_of_few(untouched_database: Database, world: World) -> None:
     ours, database = tenant(world), untouched_database
-    fill = (
-        "INSERT INTO wellspring.audit (caller, operation, resource_type, resource_id, workspace_pk)"
-        " SELECT %s, 'update', 'workspace_provider', uuidv7(), %s FROM generate_series(1, %s)"
-    )
     name = f"person:{ours.owner.id}"
-
-    def read() -> int:
-        return tuples_read(database.owner, "core_api", "wellspring").total()
-
     costs: list[list[int]] = []
     for rows in (100, 5000):
-        database.owner.exec_driver_sql(fill, (name, ours.workspace.pk, rows))
-        database.owner.exec_driver_sql("ANALYZE wellspring.audit")
+        world.fill(
+            "wellspring.audit",
+            rows,
+            caller=f"'{name}'",
+            operation="'update'",
+            resource_type="'workspace_provider'",
+            resource_id="uuidv7()",
+            workspace_pk=ours.workspace.pk,
+        )
+        world.analyze("wellspring.audit")
         asked = (
             (of(ours), ours.caller),
             (of(ours, f"&filter[caller]={ours.owner.id}"), ours.caller),
             (AUDIT, READER),
             (f"{AUDIT}?filter[caller]={ours.owner.id}", READER),
         )
-        costs.append([])
-        for url, caller in asked:
-            before = read()
-            assert len(get(url, caller).data) == 20
-            costs[-1].append(read() - before)
+        read = [rows_read(database, url, caller) for url, caller in asked]
+        assert [len(reply.data) for _, reply in read] == [20] * len(asked)
+        costs.append([cost for cost, _ in read])
     assert all(many <= 2 * few for few, many in zip(*costs, strict=True))

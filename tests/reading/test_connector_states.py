@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.support.api import READER, Caller, get, walked_text
-from tests.support.databases import Database, FreshDatabase, Statements, tuples_read
-from tests.support.plans import asked, plan_of
+from tests.support.api import READER, get, walked_text
+from tests.support.databases import Database, FreshDatabase, Statements
+from tests.support.plans import Meter, rows_read
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.resources import WORKSPACE_CONNECTOR
@@ -97,11 +97,12 @@ def test_health_is_read_with_what_is_kept_beside_it(fresh_database: FreshDatabas
     for _ in range(30):
         synced(fresh_database, world.workspace_connector(ours.workspace), AT)  # type: ignore[arg-type]
 
+    meter = Meter(fresh_database)
+
     def looked_at(*fields: str) -> int:
-        reply, sent = asked(fresh_database, f"{URL}?fields[workspace_connector]={','.join(fields)}", ours.caller)
-        assert {*reply.data[0]["attributes"]} == {*fields}
-        plans = [plan_of(fresh_database, each, ours.caller, "ANALYZE, BUFFERS") for each in sent]
-        return sum(int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]) for plan in plans)
+        url = f"{URL}?fields[workspace_connector]={','.join(fields)}"
+        assert {*get(url, ours.caller).data[0]["attributes"]} == {*fields}
+        return meter.cost(url, ours.caller, again=True)
 
     without = ("status", "last_synced_at")
     with_it = ("health", "health_reasons", "expected_by", "complete_through", "consent_expires_at")
@@ -178,22 +179,19 @@ def test_the_last_failure_is_one_probe_however_many_messages_there_are(
     world: World, database: Database, ours: Tenant
 ) -> None:
     failed(world, ours.connector, ours.workspace, "unknown_record")
-    many = (
-        "INSERT INTO wellspring.sync_messages (message_id, workspace_connector_pk, workspace_pk, outcome, received_at)"
-        " SELECT uuidv7(), :connector, :workspace, CASE WHEN mod(n, 2) = 0 THEN 'parked' ELSE 'applied' END, :at"
-        "  FROM generate_series(1, 2000) AS n"
+    world.fill(
+        "wellspring.sync_messages",
+        2000,
+        message_id="uuidv7()",
+        workspace_connector_pk=ours.connector.pk,
+        workspace_pk=ours.workspace.pk,
+        outcome="CASE WHEN mod(n, 2) = 0 THEN 'parked' ELSE 'applied' END",
+        received_at=f"timestamptz '{AT}'",
     )
-
-    def cost(caller: Caller) -> int:
-        before = tuples_read(database.owner, "wellspring.sync_messages")
-        assert get(f"{URL}?fields[workspace_connector]=last_failure", caller).status == 200
-        return (tuples_read(database.owner, "wellspring.sync_messages") - before).total()
-
-    values = {"connector": ours.connector.pk, "workspace": ours.workspace.pk, "at": AT}
-    database.owner.execute(text(many), values)
-    database.owner.exec_driver_sql("ANALYZE wellspring.sync_messages")
-    database.commit()
-    assert [cost(caller) <= 10 for caller in (ours.caller, READER)] == [True, True]
+    world.analyze("wellspring.sync_messages")
+    for caller in (ours.caller, READER):
+        url = f"{URL}?fields[workspace_connector]=last_failure"
+        assert rows_read(database, url, caller, "wellspring.sync_messages")[0] <= 10
 
 
 # ---- and no ETag tells of it -------------------------------------------------------------------------------

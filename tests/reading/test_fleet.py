@@ -167,14 +167,13 @@ def test_settle_counts_it_behind_all_else(fresh_database: FreshDatabase, world: 
 @pytest.mark.long
 def test_of_100_000_connectors_it_is_counted_in_a_second(fresh_database: FreshDatabase, world: World) -> None:
     tool = world.connector()
-    fresh_database.owner.exec_driver_sql(
-        "INSERT INTO core_api.workspaces (name) SELECT 'Many' FROM generate_series(1, 1000)"
+    world.workspaces(1000)
+    world.fill(
+        "core_api.workspace_connectors",
+        "core_api.workspaces AS w CROSS JOIN generate_series(1, 100) AS n",
+        workspace_pk="w.pk",
+        connector_pk=tool.pk,
+        health="CASE n % 10 WHEN 0 THEN 'late' ELSE 'ok' END",
     )
-    fresh_database.owner.exec_driver_sql(
-        "INSERT INTO core_api.workspace_connectors (workspace_pk, connector_pk, health)"
-        f" SELECT w.pk, {tool.pk}, CASE n % 10 WHEN 0 THEN 'late' ELSE 'ok' END"
-        " FROM core_api.workspaces AS w CROSS JOIN generate_series(1, 100) AS n WHERE w.name = 'Many'"
-    )
-    fresh_database.commit()
     assert count(fresh_database) == 100_000
     assert by_health(shown()) == {"late": 10_000, "ok": 90_000}

@@ -18,15 +18,14 @@ from urllib.parse import quote
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, event
 
 from local.postgres import Cluster
-from tests.support.api import READER, Caller, get, person
+from tests.support.api import READER, Caller, person
 from tests.support.databases import Database, FreshDatabase, OpenAt, Statements, fresh
+from tests.support.plans import Meter
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
-from wellspring.database.session import Session
 from wellspring.jsonapi.query import DELETED, RANGE_OPERATORS, SORTABLE
 from wellspring.models import table_of
 from wellspring.models.walks import declared
@@ -86,19 +85,16 @@ def _tenant(world: World) -> tuple[Row, list[Row], Row, Row]:
     return workspace, others, one, several
 
 
-# Of the n-th row; the first `live` rows are live, and each third was never updated.
-_TIMES = (
-    "t.at, CASE WHEN n % 3 = 0 THEN NULL ELSE t.at + interval '1 second' END,"
-    " CASE WHEN n > {live} THEN t.at + interval '1 hour' END"
-)
-_AT = f"CROSS JOIN LATERAL (SELECT timestamptz '{BEGINNING.isoformat()}' + n / 20 * interval '1 second' AS at) AS t"
-
-
 def _filled(world: World, table: str, row: Mapping[str, str], rows: int, live: int) -> None:
-    """Insert many rows at once, each column as SQL of the row's number `n`."""
-    world.database.owner.exec_driver_sql(
-        f"INSERT INTO core_api.{table} ({', '.join(row)}, created_at, updated_at, deleted_at)"
-        f" SELECT {', '.join(row.values())}, {_TIMES.format(live=live)} FROM generate_series(1, {rows}) AS n {_AT}"
+    """Insert many rows at once; the first `live` of them are live, and each third was never updated."""
+    at = f"LATERAL (SELECT timestamptz '{BEGINNING.isoformat()}' + n / 20 * interval '1 second' AS at) AS t"
+    world.fill(
+        f"core_api.{table}",
+        f"generate_series(1, {rows}) AS n CROSS JOIN {at}",
+        **row,
+        created_at="t.at",
+        updated_at="CASE WHEN n % 3 = 0 THEN NULL ELSE t.at + interval '1 second' END",
+        deleted_at=f"CASE WHEN n > {live} THEN t.at + interval '1 hour' END",
     )
 
 
@@ -233,13 +229,6 @@ def cells(ledger: Ledger) -> Iterator[str]:
 
 # ---- what they cost ------------------------------------------------------------------------------------
 
-RELATIONS = (
-    "SELECT array_agg(oid)::text FROM pg_class"
-    " WHERE relnamespace IN (to_regnamespace('core_api'), to_regnamespace('wellspring'))"
-)
-# Of this transaction, and of others whose figures the session has not handed in yet: what matters is the difference.
-FETCHED = "SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM unnest(%s::oid[]) AS oid"
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -258,21 +247,20 @@ class Cell:
     cost: int
 
 
-class Meter:
-    """Asks for lists, each once, and has Postgres count what their statements look at."""
+class LedgerMeter:
+    """Asks for a list, each cell once, and has Postgres count what its statements look at."""
 
-    def __init__(self, database: FreshDatabase, resource: Resource, callers: Mapping[str, Caller]) -> None:
-        self._resource = resource
-        self._callers = callers
-        self._engine = database.engine("wellspring_reader")
-        self._relations = database.owner.exec_driver_sql(RELATIONS).scalar_one()
+    def __init__(self, database: FreshDatabase, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._meter = Meter(database)
         self._known: dict[tuple[str, str], Cell] = {}
-        # The first list of a process reads the cursor keys.
-        get(resource.route, READER)
 
     def cell(self, query: str, who: str) -> Cell:
         if (query, who) not in self._known:
-            self._known[query, who] = self._asked(query, self._callers[who])
+            resource = self.ledger.resource
+            reply, sent, cost = self._meter.asked(f"{resource.route}?{query}", self.ledger.callers[who])
+            of_list = [each for each in sent if resource.table in each[0]]
+            self._known[query, who] = Cell(reply.status, reply.document, of_list, cost)
         return self._known[query, who]
 
     def cost(self, query: str, who: str) -> int:
@@ -282,60 +270,10 @@ class Meter:
 
     def cost_of(self, statement: str, values: Any, who: str) -> int:
         """Return what a statement costs, sent as it is."""
-        caller = self._callers[who]
-        with self._engine.connect() as session:
-            scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
-            before = self._fetched(session)
+        with self._meter.measuring() as found, self._meter.engine.connect() as session:
+            scope.enter(session, scope_of(principal_of(self.ledger.callers[who].claims, CallerSettings())))
             session.exec_driver_sql(statement, values).all()
-            return self._fetched(session) - before
-
-    def _asked(self, query: str, caller: Caller) -> Cell:
-        sent: list[tuple[str, Any]] = []
-        fetched = [0]
-
-        def begin(connection: Connection) -> None:
-            fetched.append(-self._fetched(connection))
-
-        def before(_connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
-            if self._resource.table in statement:
-                sent.append((statement, values))
-
-        def end(connection: Connection) -> None:
-            fetched.append(self._fetched(connection))
-
-        listeners: dict[str, Callable[..., None]] = {
-            "begin": begin,
-            "before_cursor_execute": before,
-            "commit": end,
-            "rollback": end,
-        }
-        for name, listener in listeners.items():
-            event.listen(self._engine, name, listener)
-        try:
-            with pytest.MonkeyPatch.context() as patched:
-                # What was fetched is told in the transaction: it must not have ended with its statements.
-                patched.setattr(Session, "_ends_with_its_last", False)
-                reply = get(f"{self._resource.route}?{query}", caller)
-        finally:
-            for name, listener in listeners.items():
-                event.remove(self._engine, name, listener)
-        return Cell(reply.status, reply.document, sent, sum(fetched))
-
-    def _fetched(self, connection: Connection) -> int:
-        # Not through SQLAlchemy, which would tell of it, too.
-        cursor: Any = connection.connection.cursor()
-        cursor.execute(FETCHED, (self._relations,))
-        ((fetched,),) = cursor.fetchall()
-        cursor.close()
-        return int(fetched)
-
-
-class LedgerMeter(Meter):
-    """A meter that knows what the cells name."""
-
-    def __init__(self, database: FreshDatabase, ledger: Ledger) -> None:
-        super().__init__(database, ledger.resource, ledger.callers)
-        self.ledger = ledger
+        return found[0]
 
 
 @pytest.fixture(scope="module", params=MEASURED, ids=lambda resource: resource.type)
@@ -346,10 +284,10 @@ def meter(
     resource: Resource = request.param
     with fresh(cluster, template, Statements(), open_at) as database, pytest.MonkeyPatch.context() as patch:
         patch.setattr(scope, "connection", database.connection)
-        made = MAKERS[resource.policy](World(database), resource)
+        world = World(database)
+        made = MAKERS[resource.policy](world, resource)
         database.owner.commit()
-        database.owner.exec_driver_sql("ANALYZE")
-        database.owner.commit()
+        world.analyze()
         yield LedgerMeter(database, made)
 
 

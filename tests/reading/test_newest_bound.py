@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.reading.conftest import fetched
-from tests.support.api import READER, Caller, get, one_of_each_kind, person, walked
+from tests.support.api import Caller, get, one_of_each_kind, person, walked
 from tests.support.databases import FreshDatabase, engine_for
+from tests.support.plans import Meter
 from tests.support.world import RecordType, Row, World
 from wellspring.access.many_workspaces import FEW
 from wellspring.access.principal import principal_of, scope_of
@@ -62,42 +62,38 @@ def test_its_rows_are_those_of_the_whole_list_in_its_order(
 
 
 def test_a_page_of_hundreds_of_workspaces_looks_up_one_head_a_connector(fresh_database: FreshDatabase) -> None:
-    world, owner = World(fresh_database), fresh_database.owner
+    world = World(fresh_database)
     home = world.workspace()
     others = world.workspaces(WORKSPACES)
     world.connector()
-    for connectors, workspaces in ((OF_EACH, [home.pk]), (OF_EACH, others)):
-        owner.execute(
-            text(
-                "INSERT INTO core_api.workspace_connectors (workspace_pk, connector_pk)"
-                " SELECT workspace, (SELECT min(pk) FROM core_api.connectors)"
-                "  FROM unnest(CAST(:workspaces AS bigint[])) AS workspace, generate_series(1, :connectors)"
-            ),
-            {"workspaces": workspaces, "connectors": connectors},
-        )
-    owner.exec_driver_sql(
-        "INSERT INTO core_api.companies (name, workspace_pk) SELECT 'Its', pk FROM core_api.workspaces"
+    world.fill(
+        "core_api.workspace_connectors",
+        f"unnest(ARRAY{[home.pk, *others]}) AS workspace, generate_series(1, {OF_EACH})",
+        workspace_pk="workspace",
+        connector_pk="(SELECT min(pk) FROM core_api.connectors)",
     )
-    owner.exec_driver_sql(
-        "INSERT INTO core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction, created_at)"
-        " SELECT company.pk, connector.pk, 'input', timestamptz '2026-01-01Z' + turn * interval '1 hour'"
-        "   FROM core_api.workspace_connectors AS connector"
-        "   JOIN core_api.companies AS company USING (workspace_pk), generate_series(1, 40) AS turn"
-        "  ORDER BY turn, connector.pk"
+    world.fill("core_api.companies", "core_api.workspaces", name="'Its'", workspace_pk="pk")
+    world.fill(
+        "core_api.company_workspace_connectors",
+        "core_api.workspace_connectors AS connector JOIN core_api.companies AS company USING (workspace_pk),"
+        " generate_series(1, 40) AS turn ORDER BY turn, connector.pk",
+        company_pk="company.pk",
+        workspace_connector_pk="connector.pk",
+        direction="'input'",
+        created_at="timestamptz '2026-01-01Z' + turn * interval '1 hour'",
     )
-    owner.commit()
     alone, wide = member_of(world, home, []), member_of(world, home, others)
     engine = engine_for(fresh_database.url)
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as apart:
         apart.exec_driver_sql("VACUUM (ANALYZE)")
     engine.dispose()
     url = "/v1/company-workspace-connectors"
-    get(url, READER)
-    most = fetched(fresh_database, url, alone)
+    meter = Meter(fresh_database)
+    most = meter.cost(url, alone, again=True)
     more = OF_A_WORKSPACE * WORKSPACES + OF_A_CONNECTOR * OF_EACH * WORKSPACES
     onwards = get(url, wide).document["links"]["next"]
-    assert fetched(fresh_database, url, wide) <= most + more
-    assert fetched(fresh_database, onwards, wide) <= 3 * most + more
+    assert meter.cost(url, wide, again=True) <= most + more
+    assert meter.cost(onwards, wide, again=True) <= 3 * most + more
 
 
 def test_a_page_of_many_connectors_reads_little_more_than_the_page(fresh_database: FreshDatabase) -> None:
@@ -109,12 +105,10 @@ def test_a_page_of_many_connectors_reads_little_more_than_the_page(fresh_databas
         at = NOON + timedelta(minutes=number)
         world.provenances(records, world.workspace_connector(home), created_at=[at] * OF_A_PAGE)
     caller = member_of(world, home, [])
-    fresh_database.owner.exec_driver_sql("ANALYZE")
-    fresh_database.commit()
+    world.analyze()
     url = "/v1/company-workspace-connectors"
-    get(url, READER)
-    # 231 rows would be read otherwise, and looked at 1,203 pages of memory for; it is 673.
-    assert fetched(fresh_database, url, caller) <= 900
+    # 231 rows would be read otherwise, and looked at 1,731 pages for; it is 941.
+    assert Meter(fresh_database).cost(url, caller, again=True) <= 1300
     assert len(walked(url, caller)) == CONNECTORS * OF_A_PAGE
 
 

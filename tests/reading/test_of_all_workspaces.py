@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.reading.test_plans import ENOUGH, touched
+from tests.reading.test_plans import ENOUGH
 from tests.support.api import READER, Caller, get, person
 from tests.support.databases import FreshDatabase
-from tests.support.plans import asked, plan_of
+from tests.support.plans import explain
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.queries import Operator, Sort
@@ -250,14 +249,6 @@ def test_a_service_finds_a_name_in_all_workspaces_and_a_person_in_theirs(
 
 
 # ---- what it costs ---------------------------------------------------------------------------------------------
-def table_rows(database: FreshDatabase, url: str, table: str) -> tuple[int, Any]:
-    """Return how many rows of a table the request touches, and the document."""
-    reply, sent = asked(database, url, READER)
-    assert reply.status == 200, reply.body
-    plan = plan_of(database, next(each for each in sent if table in each[0] and "page" in each[0]), READER)
-    return touched(plan, table), reply.document
-
-
 BULK = {
     "workspace_connector": ("workspace_connectors (connector_pk, workspace_pk)", "{of}, {workspace}"),
     "workspace_membership": (
@@ -307,15 +298,14 @@ def test_it_costs_what_it_shows_whoever_else_has_rows(
     )
     owner.commit()
     if is_analyzed:
-        owner.exec_driver_sql("ANALYZE")
-        owner.commit()
+        world.analyze()
     resource = resource_of(type_)
     for parent, count in ((one, 20), (rare, 1)):
-        rows, document = table_rows(fresh_database, f"{resource.route}?filter[{name}]={parent.id}", resource.table)
+        rows, document = explain(fresh_database, f"{resource.route}?filter[{name}]={parent.id}", READER, resource.table)
         assert len(document["data"]) >= count
         assert rows < ENOUGH
         if document["links"]["next"]:
-            deep, _ = table_rows(fresh_database, document["links"]["next"], resource.table)
+            deep, _ = explain(fresh_database, document["links"]["next"], READER, resource.table)
             assert deep < ENOUGH
 
 
@@ -330,13 +320,12 @@ def test_a_name_in_all_workspaces_is_found_by_an_index(
     world.record(resource.type, ours.workspace, **{resource.named.name: "Zénith"})
     fresh_database.commit()
     if is_analyzed:
-        fresh_database.owner.exec_driver_sql("ANALYZE")
-        fresh_database.commit()
+        world.analyze()
     for query, shown in (
         (f"filter[name][starts]={quote('zén')}", 1),
         (f"filter[name]={quote('Zénith')}", 1),
         ("sort=name", 20),
     ):
-        rows, document = table_rows(fresh_database, f"{resource.route}?{query}", resource.table)
+        rows, document = explain(fresh_database, f"{resource.route}?{query}", READER, resource.table)
         assert len(document["data"]) == shown
         assert rows < ENOUGH, query

@@ -158,10 +158,8 @@ def test_a_request_is_answered_also_when_the_question_for_the_functions_is_ended
 
 def test_a_change_of_the_schema_is_no_error(fresh_database: FreshDatabase, ours: Tenant, sent: list[str]) -> None:
     before = documents(ours)
-    owner = fresh_database.owner
-    owner.exec_driver_sql("ALTER TABLE core_api.companies ADD COLUMN note text")
-    owner.exec_driver_sql("ANALYZE")
-    owner.commit()
+    fresh_database.owner.exec_driver_sql("ALTER TABLE core_api.companies ADD COLUMN note text; ANALYZE")
+    fresh_database.commit()
     sent.clear()
     assert documents(ours) == before
     assert calls(sent) == 6

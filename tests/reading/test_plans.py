@@ -11,9 +11,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.support.api import Caller, get, person
+from tests.support.api import get, person
 from tests.support.databases import FreshDatabase
-from tests.support.plans import asked, plan_of
+from tests.support.plans import asked, explain, plan_of
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
 
@@ -34,43 +34,22 @@ def giant(module_database: FreshDatabase) -> Tenant:
     times = [NOON + timedelta(seconds=number // 20) for number in range(ROWS)]
     world.provenances([records[number % 1000] for number in range(ROWS)], ours.connector, created_at=times)
     small = world.workspace()
-    owner = module_database.owner
-    owner.exec_driver_sql(
-        "INSERT INTO core_api.workspace_connectors (workspace_pk, connector_pk)"
-        " SELECT %s, (SELECT min(pk) FROM core_api.connectors) FROM generate_series(1, 1500)",
-        (small.pk,),
+    tool = "(SELECT min(pk) FROM core_api.connectors)"
+    world.fill("core_api.workspace_connectors", 1500, workspace_pk=small.pk, connector_pk=tool)
+    world.fill(
+        f"core_api.{LEDGER}",
+        f"core_api.workspace_connectors WHERE workspace_pk = {small.pk}",
+        company_pk=ours.record.pk,
+        workspace_connector_pk="pk",
+        direction="'input'",
     )
-    owner.exec_driver_sql(
-        f"INSERT INTO core_api.{LEDGER} (company_pk, workspace_connector_pk, direction)"
-        " SELECT (SELECT min(pk) FROM core_api.companies), pk, 'input' FROM core_api.workspace_connectors"
-        " WHERE workspace_pk = %s",
-        (small.pk,),
-    )
-    for table in ("companies", "workspace_connectors", LEDGER):
-        owner.exec_driver_sql(f"ANALYZE core_api.{table}")
-    owner.commit()
+    world.analyze("core_api.companies", "core_api.workspace_connectors", f"core_api.{LEDGER}")
     return ours
-
-
-def touched(plan: dict[str, Any], table: str = LEDGER) -> int:
-    """Return how many rows of a table, the ledger, the plan read, whether it kept them or not."""
-    own = 0
-    if plan.get("Relation Name") == table or table in plan.get("Index Name", ""):
-        dropped = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
-        own = int((plan["Actual Rows"] + dropped) * plan["Actual Loops"])
-    return own + sum(touched(child, table) for child in plan.get("Plans", []))
-
-
-def explain(database: FreshDatabase, url: str, caller: Caller, table: str = LEDGER) -> tuple[int, Any]:
-    """Ask for `url`, then have Postgres explain the page's statement; return the rows touched and the document."""
-    reply, sent = asked(database, url, caller)
-    plan = plan_of(database, next(each for each in sent if table in each[0]), caller)
-    return touched(plan, table), reply.document
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])
 def test_a_page_touches_what_it_shows_at_any_depth(module_database: FreshDatabase, giant: Tenant, sort: str) -> None:
-    first, document = explain(module_database, f"{COMPANIES}?sort={sort}", giant.caller)
+    first, document = explain(module_database, f"{COMPANIES}?sort={sort}", giant.caller, LEDGER)
     assert len(document["data"]) == 20
     assert first < ENOUGH
     middle = quote((NOON + timedelta(seconds=ROWS // 40)).isoformat())
@@ -78,7 +57,7 @@ def test_a_page_touches_what_it_shows_at_any_depth(module_database: FreshDatabas
     jumped = get(f"{COMPANIES}?sort={sort}&filter[created_at][{operator}]={middle}", giant.caller).document
     cursor = jumped["data"][-1]["meta"]["page"]["cursor"]
     for parameter in ("page[after]", "page[before]"):
-        deep, document = explain(module_database, f"{COMPANIES}?sort={sort}&{parameter}={cursor}", giant.caller)
+        deep, document = explain(module_database, f"{COMPANIES}?sort={sort}&{parameter}={cursor}", giant.caller, LEDGER)
         assert len(document["data"]) == 20
         assert document["links"]["prev"]
         assert document["links"]["next"]
@@ -116,15 +95,14 @@ def test_a_page_of_one_record_touches_what_it_shows(
 ) -> None:
     often = world.company(giant.workspace)
     world.provenances([often] * 3000, giant.connector)
-    module_database.owner.exec_driver_sql(f"ANALYZE core_api.{LEDGER}")
-    module_database.owner.commit()
-    rows, document = explain(module_database, f"{COMPANIES}?filter[company]={often.id}", giant.caller)
+    world.analyze(f"core_api.{LEDGER}")
+    rows, document = explain(module_database, f"{COMPANIES}?filter[company]={often.id}", giant.caller, LEDGER)
     assert len(document["data"]) == 20
     assert rows < ENOUGH
 
 
 def test_a_row_is_found_by_its_id(module_database: FreshDatabase, giant: Tenant) -> None:
-    rows, _ = explain(module_database, f"{COMPANIES}/{giant.provenance.id}", giant.caller)
+    rows, _ = explain(module_database, f"{COMPANIES}/{giant.provenance.id}", giant.caller, LEDGER)
     assert rows == 1
 
 
@@ -137,7 +115,7 @@ def test_a_person_of_many_workspaces_pays_for_their_connectors_only(
         world.member(everywhere, workspace)
         world.workspace_connector(workspace)
     world.member(everywhere, giant.workspace)
-    rows, document = explain(module_database, COMPANIES, person(everywhere))
+    rows, document = explain(module_database, COMPANIES, person(everywhere), LEDGER)
     assert len(document["data"]) == 20
     assert rows < ENOUGH
 
@@ -147,8 +125,7 @@ def test_a_name_is_found_by_an_index_whatever_the_workspace_holds(
 ) -> None:
     world.companies(giant.workspace, 20_000)
     found = [world.company(giant.workspace, f"Ärger {number}") for number in range(3)]
-    module_database.owner.exec_driver_sql("ANALYZE core_api.companies")
-    module_database.owner.commit()
+    world.analyze("core_api.companies")
     for query, rows in (
         ("filter[name][starts]=%C3%A4RG", 3),
         ("filter[name]=%C3%84rger%201", 1),

@@ -6,21 +6,18 @@ of tables and indexes are looked at, before ANALYZE on the connection that has p
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
 
 from tests.support.api import READER, Caller, get
-from tests.support.databases import CONSUMER, FreshDatabase, Role
+from tests.support.databases import CONSUMER, FreshDatabase
 from tests.support.databases import READER as READING
+from tests.support.plans import Meter
 from tests.support.queue import consume, synced
 from tests.support.tenants import Tenant, tenant
 from tests.support.wire import noted_on_the_wire
 from tests.support.world import Row, World
 from wellspring.database import engine as engines
-from wellspring.database.session import Session
 from wellspring.plan_cache import SCHEMA
 from wellspring.resources import ledgers, resource_of
 
@@ -34,46 +31,6 @@ SMALL = 2000
 TIMES, CHEAP = 2, 600
 
 FUNCTIONS = f"SELECT proname FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace"
-RELATIONS = (
-    "SELECT array_agg(oid)::text FROM pg_class"
-    " WHERE relnamespace IN (to_regnamespace('core_api'), to_regnamespace('wellspring'))"
-)
-FETCHED = "SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM unnest(%s::oid[]) AS oid"
-
-
-class Meter:
-    """Counts the pages that transactions of one role look at, their functions' among them, which no plan shows."""
-
-    def __init__(self, database: FreshDatabase, role: Role) -> None:
-        self._engine = database.engine(role)
-        self._relations = database.owner.exec_driver_sql(RELATIONS).scalar_one()
-        self._counted: list[int] = []
-
-    def _count(self, sign: int) -> Callable[[Connection], None]:
-        def note(connection: Connection) -> None:
-            # Not through SQLAlchemy, which would tell of it, too.
-            cursor: Any = connection.connection.cursor()
-            cursor.execute(FETCHED, (self._relations,))
-            self._counted.append(sign * int(cursor.fetchall()[0][0]))
-            cursor.close()
-
-        return note
-
-    @contextmanager
-    def measuring(self) -> Iterator[list[int]]:
-        """Give a list that holds the number when the block has ended."""
-        found: list[int] = []
-        listeners = {"begin": self._count(-1), "commit": self._count(1), "rollback": self._count(1)}
-        for name, listener in listeners.items():
-            event.listen(self._engine, name, listener)
-        with pytest.MonkeyPatch.context() as patched:
-            # What was fetched is told in the transaction: it must not have ended with its statements.
-            patched.setattr(Session, "_ends_with_its_last", False)
-            yield found
-        for name, listener in listeners.items():
-            event.remove(self._engine, name, listener)
-        found.append(sum(self._counted))
-        self._counted.clear()
 
 
 class Full:
@@ -151,30 +108,22 @@ def _never_analyzed(world: World) -> None:
     """Leave it at what is believed of a table that nobody has looked at."""
 
 
-def _analyzed_while_empty(world: World) -> None:
-    world.database.owner.exec_driver_sql("ANALYZE")
-    world.database.commit()
-
-
 def _of_another_shape(world: World) -> None:
     """Have each connector bring one row in, all of one record: then the next is expected to have one."""
-    owner, small = world.database.owner, world.workspace()
+    small = world.workspace()
     world.workspace_connector(small)
-    owner.exec_driver_sql(
-        "INSERT INTO core_api.workspace_connectors (workspace_pk, connector_pk)"
-        " SELECT %s, (SELECT min(pk) FROM core_api.connectors) FROM generate_series(1, %s)",
-        (small.pk, SMALL),
-    )
+    tool = "(SELECT min(pk) FROM core_api.connectors)"
+    world.fill("core_api.workspace_connectors", SMALL, workspace_pk=small.pk, connector_pk=tool)
     for type_, ledger in ledgers().items():
-        owner.exec_driver_sql(
-            f"INSERT INTO core_api.{ledger.table} ({type_}_pk, workspace_connector_pk, direction)"
-            " SELECT %s, pk, 'input' FROM core_api.workspace_connectors WHERE workspace_pk = %s",
-            (world.record(type_, small).pk, small.pk),
+        world.fill(
+            f"core_api.{ledger.table}",
+            f"core_api.workspace_connectors WHERE workspace_pk = {small.pk}",
+            **{f"{type_}_pk": world.record(type_, small).pk, "workspace_connector_pk": "pk", "direction": "'input'"},
         )
     # As autovacuum would: not what has a row or two.
-    for table in ("workspace_connectors", *(ledger.table for ledger in ledgers().values())):
-        owner.exec_driver_sql(f"ANALYZE core_api.{table}")
-    world.database.commit()
+    world.analyze(
+        *(f"core_api.{table}" for table in ("workspace_connectors", *(each.table for each in ledgers().values())))
+    )
 
 
 def _of_one_connector(world: World) -> None:
@@ -182,8 +131,7 @@ def _of_one_connector(world: World) -> None:
     for type_ in ledgers():
         one = tenant(world, type_)
         world.provenances(world.records(type_, one.workspace, SMALL), one.connector)
-    world.database.owner.exec_driver_sql("ANALYZE")
-    world.database.commit()
+    world.analyze()
 
 
 def _called(sent: list[str]) -> set[str]:
@@ -199,7 +147,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return noted_on_the_wire(monkeypatch)
 
 
-@pytest.mark.parametrize("believed", [_never_analyzed, _analyzed_while_empty, _of_another_shape, _of_one_connector])
+@pytest.mark.parametrize("believed", [_never_analyzed, World.analyze, _of_another_shape, _of_one_connector])
 def test_what_was_planned_before_a_sync_costs_no_more_behind_it(
     fresh_database: FreshDatabase, world: World, sent: list[str], believed: Callable[[World], None]
 ) -> None:
@@ -209,14 +157,8 @@ def test_what_was_planned_before_a_sync_costs_no_more_behind_it(
     full = Full(world)
 
     def read() -> list[tuple[str, int]]:
-        costs: list[tuple[str, int]] = []
-        for url, caller in full.urls():
-            meter = Meter(fresh_database, READING)
-            with meter.measuring() as found:
-                reply = get(url, caller)
-            assert reply.status == 200, (url, reply.body)
-            costs.append((url, found[0]))
-        return costs
+        meter = Meter(fresh_database)
+        return [(url, meter.cost(url, caller)) for url, caller in full.urls()]
 
     def written() -> int:
         """Link 3,000 companies, and then end and link half of them."""
@@ -233,8 +175,7 @@ def test_what_was_planned_before_a_sync_costs_no_more_behind_it(
     assert _called(sent) == {*owner.exec_driver_sql(FUNCTIONS).scalars()}
     full.fill()
     planned, wrote = read(), written()
-    owner.exec_driver_sql("ANALYZE")
-    owner.commit()
+    world.analyze()
     for role in (READING, CONSUMER):
         fresh_database.engine(role).dispose()
     costs = [(url, before, behind) for (url, before), (_, behind) in zip(planned, read(), strict=True)]

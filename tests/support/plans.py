@@ -1,20 +1,82 @@
-"""Plans of a request's statements, as Postgres tells them."""
+"""Cost of a request, as Postgres tells it: the pages that it looks at, and the plans of its statements."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, event
 
+from tests.support.api import READER as ANY_SERVICE
 from tests.support.api import Caller, Reply, get
-from tests.support.databases import READER, FreshDatabase
+from tests.support.databases import READER, Database, FreshDatabase, Role, tuples_read
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
-from wellspring.database.session import session_of
+from wellspring.database.session import Session, session_of
 from wellspring.settings import CallerSettings
 
 # So often at most a session plans what its functions ask, before it keeps a plan: to plan is to look at the catalogue.
 PLANNED_ANEW = 6
+RELATIONS = (
+    "SELECT array_agg(oid)::text FROM pg_class"
+    " WHERE relnamespace IN (to_regnamespace('core_api'), to_regnamespace('wellspring'))"
+)
+# Of this transaction, and of others whose figures the session has not handed in yet: what matters is the difference.
+FETCHED = "SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM unnest(%s::oid[]) AS oid"
 type Sent = tuple[str, Any]
+
+
+class Meter:
+    """Counts the pages that transactions of one role look at, their functions' among them, which no plan shows."""
+
+    def __init__(self, database: FreshDatabase, role: Role = READER) -> None:
+        self.engine = database.engine(role)
+        self._database = database
+        self._relations = database.owner.exec_driver_sql(RELATIONS).scalar_one()
+        self._counted: list[int] = []
+        # The first list of a process reads the cursor keys.
+        get("/v1/connectors", ANY_SERVICE)
+
+    def _count(self, sign: int) -> Callable[[Connection], None]:
+        def note(connection: Connection) -> None:
+            # Not through SQLAlchemy, which would tell of it, too.
+            cursor: Any = connection.connection.cursor()
+            cursor.execute(FETCHED, (self._relations,))
+            self._counted.append(sign * int(cursor.fetchall()[0][0]))
+            cursor.close()
+
+        return note
+
+    @contextmanager
+    def measuring(self) -> Iterator[list[int]]:
+        """Give a list that holds the number when the block has ended."""
+        found: list[int] = []
+        listeners = {"begin": self._count(-1), "commit": self._count(1), "rollback": self._count(1)}
+        for name, listener in listeners.items():
+            event.listen(self.engine, name, listener)
+        with pytest.MonkeyPatch.context() as patched:
+            # What was fetched is told in the transaction: it must not have ended with its statements.
+            patched.setattr(Session, "_ends_with_its_last", False)
+            yield found
+        for name, listener in listeners.items():
+            event.remove(self.engine, name, listener)
+        found.append(sum(self._counted))
+        self._counted.clear()
+
+    def asked(self, url: str, caller: Caller) -> tuple[Reply, list[Sent], int]:
+        """Ask for `url`; return the answer, the statements that were sent for it, and how many pages they looked at."""
+        with self.measuring() as found:
+            reply, sent = asked(self._database, url, caller)
+        return reply, sent, found[0]
+
+    def cost(self, url: str, caller: Caller, *, again: bool = False) -> int:
+        """Ask for `url`, or ask again once the session has its plans; return how many pages that looks at."""
+        for _ in range(PLANNED_ANEW if again else 0):
+            get(url, caller)
+        reply, _, cost = self.asked(url, caller)
+        assert reply.status == 200, (url, reply.body)
+        return cost
 
 
 def asked(database: FreshDatabase, url: str, caller: Caller) -> tuple[Reply, list[Sent]]:
@@ -55,3 +117,37 @@ def plan_of(database: FreshDatabase, sent: Sent, caller: Caller, options: str = 
     plans = explained if isinstance(explained, list) else json.loads(explained)
     plan: dict[str, Any] = plans[0]["Plan"]
     return plan
+
+
+def touched(plan: dict[str, Any], table: str) -> int:
+    """Return how many rows of a table a plan read, whether it kept them or not."""
+    own = 0
+    if plan.get("Relation Name") == table or table in plan.get("Index Name", ""):
+        dropped = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+        own = int((plan["Actual Rows"] + dropped) * plan["Actual Loops"])
+    return own + sum(touched(child, table) for child in plan.get("Plans", []))
+
+
+def explain(database: FreshDatabase, url: str, caller: Caller, table: str) -> tuple[int, Any]:
+    """Ask for `url`; return how many rows of a table the plans of its statements touch, and the document."""
+    reply, sent = asked(database, url, caller)
+    assert reply.status == 200, reply.body
+    plans = [plan_of(database, each, caller) for each in sent if table in each[0]]
+    assert plans
+    return sum(touched(plan, table) for plan in plans), reply.document
+
+
+def rows_read(database: Database, url: str, caller: Caller, *names: str) -> tuple[int, Reply]:
+    """Ask for `url`; return how many rows and entries of indexes that reads, its functions too, and the answer.
+
+    Args:
+        database: where.
+        url: what is asked for.
+        caller: who asks.
+        names: of schemas, or of tables with their schema: the two schemas where there is none.
+    """
+    names = names or ("core_api", "wellspring")
+    before = tuples_read(database.owner, *names)
+    reply = get(url, caller)
+    assert reply.status == 200, reply.body
+    return (tuples_read(database.owner, *names) - before).total(), reply

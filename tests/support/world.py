@@ -257,6 +257,29 @@ class World:
             **values,
         )
 
+    # ---- many rows -----------------------------------------------------------------------------------
+
+    def fill(self, table: str, rows: int | str, **columns: object) -> None:
+        """Insert many rows in one statement, each column as SQL.
+
+        Args:
+            table: where, with its schema.
+            rows: how many, of the number `n` each; or a row for each that this SQL is about.
+            columns: what is said of a row.
+        """
+        source = rows if isinstance(rows, str) else f"generate_series(1, {rows}) AS n"
+        self.database.owner.exec_driver_sql(
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(map(str, columns.values()))} FROM {source}"
+        )
+        self.database.commit()
+
+    def analyze(self, *tables: str) -> None:
+        """Let Postgres look at these tables, or at all."""
+        self.database.owner.exec_driver_sql(f"ANALYZE {', '.join(tables)}")
+        self.database.commit()
+
+    # ---- the end of a row ----------------------------------------------------------------------------
+
     def tombstone(self, row: Row, at: datetime | None = None) -> None:
         """Stamp `deleted_at` of any row."""
         table = _table(row.type)
