@@ -86,7 +86,11 @@ NUMBERS = ("-1", "0", "501", "9223372036854775808", "9" * LONG, "1e400", "1_0", 
 VALUES = (*TEXTS, *INSTANTS, *NUMBERS)
 # What has no place in a name, and what no answer can repeat.
 NO_TEXTS = tuple(text for text in TEXTS if re.search("[\ud800-\udfff]", text))
-NAMES = (*TEXTS, *(MARK + bracket for bracket in ("[", "]", "[]", "[][]", "[a]b", "][", "[a][b][c]")))
+NAMES = (
+    *(*TEXTS, *(MARK + bracket for bracket in ("[", "]", "[]", "[][]", "[a]b", "][", "[a][b][c]"))),
+    # What others call a parameter, and how clients write one that is known.
+    *("foo", "limit", "cursor", "offset", "q", "search", "Include", "sort[created_at]", "include[]", "ext:param", "é"),
+)
 QUERY_STRINGS = (
     *("&" * 10, "=", "==", "=&=", "+", ";", "?", "#", "[", "]", "[]", "page", "page[", "page[]", "page[size"),
     *("filter", "filter[]", "filter[[", "filter[]]", "fields", "fields[]", "fields[[]]", "sort[]"),
