@@ -5,7 +5,8 @@ which of its parameters left rows on the page, and what was included. Digits in 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 from tests.access.model import Answer, Caller, Create, Delete, List, Person, Request
 from tests.access.worlds import PROVENANCE, READABLE, SERVED
@@ -64,7 +65,7 @@ def _parameters(request: List, answer: Answer) -> Iterator[str]:
 
 def wanted() -> set[Outcome]:
     """Return what must have been reached, refusals as contract section 3 and 4 have them."""
-    return {*_reading(), *_lists(), *_provenance(), *_enrolments(), *_choices(), *_groups()}
+    return {*_reading(), *_lists(), *_writes()}
 
 
 def _reading() -> Iterator[Outcome]:
@@ -105,80 +106,50 @@ def _lists() -> Iterator[Outcome]:
             yield ANYBODY, "list", type_, f"includes {target.type}"
 
 
-def _provenance() -> Iterator[Outcome]:
+def _writes() -> Iterator[Outcome]:
+    for askers, operations, types, refusals in WRITES:
+        yield from product(askers, operations, types, refusals)
     for type_ in PROVENANCE:
-        for operation in ("create", "update", "delete"):
-            yield PERSON, operation, type_, "403 FORBIDDEN"
-            yield SERVICE, operation, type_, "403 FORBIDDEN"
         record = type_.removesuffix("_workspace_connector")
-        missing = [
-            f"{name.upper()}_NOT_FOUND pointer /data/relationships/{name}/data/id"
-            for name in (record, "workspace_connector")
-        ]
+        missing = [f"{name.upper()}_NOT_FOUND {_at(name)}" for name in (record, "workspace_connector")]
         for refusal in (*missing, ", ".join(missing)):
             yield SERVICE, "create", type_, f"404 {refusal}"
-        yield SERVICE, "create", type_, "409 TENANT_MISMATCH pointer /data/relationships"
-        yield SERVICE, "create", type_, "201"
-        yield SERVICE, "update", type_, "200"
-        yield SERVICE, "delete", type_, "204"
         for operation in ("update", "delete"):
             yield SERVICE, operation, type_, f"404 {type_.upper()}_NOT_FOUND"
 
 
-def _enrolments() -> Iterator[Outcome]:
-    type_ = SERVED[0]
-    workspace = "pointer /data/relationships/workspace/data/id"
-    for operation in ("create", "create by path"):
-        yield PERSON, operation, type_, "201"
-        yield PERSON, operation, type_, "403 FORBIDDEN"
-        yield SERVICE, operation, type_, "403 FORBIDDEN"
-        yield PERSON, operation, type_, f"403 FORBIDDEN {workspace}"
-        yield PERSON, operation, type_, f"404 WORKSPACE_NOT_FOUND {workspace}"
-        yield PERSON, operation, type_, "409 WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"
-    yield PERSON, "create by path", type_, "404 WORKSPACE_GROUP_NOT_FOUND"
-    group = "WORKSPACE_GROUP_NOT_FOUND pointer /data/relationships/workspace_group/data/id"
-    yield PERSON, "create", type_, f"404 {group}"
-    yield PERSON, "create", type_, f"404 {group}, WORKSPACE_NOT_FOUND {workspace}"
-    yield PERSON, "update", type_, "403 FORBIDDEN"
-    yield SERVICE, "update", type_, "403 FORBIDDEN"
-    for operation in ("delete", "delete by path"):
-        yield PERSON, operation, type_, "204"
-        yield PERSON, operation, type_, "403 FORBIDDEN"
-        yield SERVICE, operation, type_, "403 FORBIDDEN"
-        yield PERSON, operation, type_, "404 WORKSPACE_GROUP_WORKSPACE_NOT_FOUND"
+def _at(name: str) -> str:
+    return f"pointer /data/relationships/{name}/data/id"
 
 
-def _choices() -> Iterator[Outcome]:
-    type_ = SERVED[1]
-    selected, matched = (f"pointer /data/attributes/{name}" for name in ("is_selected", "is_matched"))
-    for who in BOTH:
-        for operation in ("create", "create by path"):
-            for outcome in ("201", "200", "403 FORBIDDEN"):
-                yield who, operation, type_, outcome
-            yield ANYBODY, operation, type_, f"409 CONFLICT {matched}"
-            provider = "404 PROVIDER_NOT_FOUND pointer /data/relationships/provider/data/id"
-            yield who, operation, type_, provider
-        workspace = "404 WORKSPACE_NOT_FOUND"
-        yield who, "create", type_, f"{workspace} pointer /data/relationships/workspace/data/id"
-        yield who, "create by path", type_, workspace
-        for outcome in ("200", "403 FORBIDDEN", "404 WORKSPACE_PROVIDER_NOT_FOUND"):
-            yield who, "update", type_, outcome
-        yield ANYBODY, "update", type_, f"409 CONFLICT {matched}"
-    for operation in ("create", "create by path", "update"):
-        yield SERVICE, operation, type_, f"403 FORBIDDEN {selected}"
-    for operation in ("delete", "delete by path"):
-        yield PERSON, operation, type_, "204"
-        yield PERSON, operation, type_, "403 FORBIDDEN"
-        yield SERVICE, operation, type_, "403 FORBIDDEN"
-        yield PERSON, operation, type_, "404 WORKSPACE_PROVIDER_NOT_FOUND"
-
-
-def _groups() -> Iterator[Outcome]:
-    type_ = READABLE[-1]
-    workspaces = "pointer /data/relationships/workspaces/data/N/id"
-    yield PERSON, "create", type_, "201"
-    # Somebody whom the platform does not know.
-    yield PERSON, "create", type_, "403 FORBIDDEN"
-    yield SERVICE, "create", type_, "403 FORBIDDEN"
-    yield PERSON, "create", type_, f"403 FORBIDDEN {workspaces}"
-    yield PERSON, "create", type_, f"404 WORKSPACE_NOT_FOUND {workspaces}"
+MADE, GONE = ("create", "create by path"), ("delete", "delete by path")
+ENROLMENT, CHOICE, GROUP = ([type_] for type_ in (*SERVED, READABLE[-1]))
+SELECTED, MATCHED = (f"pointer /data/attributes/{name}" for name in ("is_selected", "is_matched"))
+NO_WORKSPACE, NO_GROUP, NO_PROVIDER = (
+    f"{name.upper()}_NOT_FOUND {_at(name)}" for name in ("workspace", "workspace_group", "provider")
+)
+OF_SEVERAL = _at("workspaces").replace("data/id", "data/N/id")
+EXISTS = "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"
+# Who does what to which types, and each of what comes of it.
+WRITES: Sequence[tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[str]]] = (
+    (BOTH, ["create", "update", "delete"], PROVENANCE, ["403 FORBIDDEN"]),
+    ([SERVICE], ["create"], PROVENANCE, ["201", "409 TENANT_MISMATCH pointer /data/relationships"]),
+    ([SERVICE], ["update"], PROVENANCE, ["200"]),
+    ([SERVICE], ["delete"], PROVENANCE, ["204"]),
+    (BOTH, [*MADE, "update", *GONE], ENROLMENT, ["403 FORBIDDEN"]),
+    ([PERSON], MADE, ENROLMENT, ["201", f"403 FORBIDDEN {_at('workspace')}", f"404 {NO_WORKSPACE}", f"409 {EXISTS}"]),
+    ([PERSON], ["create"], ENROLMENT, [f"404 {NO_GROUP}", f"404 {NO_GROUP}, {NO_WORKSPACE}"]),
+    ([PERSON], ["create by path"], ENROLMENT, ["404 WORKSPACE_GROUP_NOT_FOUND"]),
+    ([PERSON], GONE, ENROLMENT, ["204", "404 WORKSPACE_GROUP_WORKSPACE_NOT_FOUND"]),
+    (BOTH, MADE, CHOICE, ["201", "200", "403 FORBIDDEN", f"404 {NO_PROVIDER}"]),
+    (BOTH, ["create"], CHOICE, [f"404 {NO_WORKSPACE}"]),
+    (BOTH, ["create by path"], CHOICE, ["404 WORKSPACE_NOT_FOUND"]),
+    (BOTH, ["update"], CHOICE, ["200", "403 FORBIDDEN", "404 WORKSPACE_PROVIDER_NOT_FOUND"]),
+    ([ANYBODY], [*MADE, "update"], CHOICE, [f"409 CONFLICT {MATCHED}"]),
+    ([SERVICE], [*MADE, "update"], CHOICE, [f"403 FORBIDDEN {SELECTED}"]),
+    (BOTH, GONE, CHOICE, ["403 FORBIDDEN"]),
+    ([PERSON], GONE, CHOICE, ["204", "404 WORKSPACE_PROVIDER_NOT_FOUND"]),
+    # Also of somebody whom the platform does not know.
+    (BOTH, ["create"], GROUP, ["403 FORBIDDEN"]),
+    ([PERSON], ["create"], GROUP, ["201", f"403 FORBIDDEN {OF_SEVERAL}", f"404 WORKSPACE_NOT_FOUND {OF_SEVERAL}"]),
+)
