@@ -14,6 +14,7 @@ from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 
@@ -60,7 +61,13 @@ FEW = (
 TEXTS = (
     *FEW,
     *("\x00", " ", f"\udfff{MARK}", f"{MARK}\udc00\ud800", f"{MARK}\U0001f4a3\U0010ffff"),
-    *(f"{{{NOWHERE}}}", f"urn:uuid:{NOWHERE}", NOWHERE.replace("3", "\uff13"), ",".join([NOWHERE] * (LONG // 37))),
+    *(
+        f"{{{NOWHERE}}}",
+        f"urn:uuid:{NOWHERE}",
+        UUID(NOWHERE).hex,
+        NOWHERE.replace("3", "\uff13"),
+        ",".join([NOWHERE] * (LONG // 37)),
+    ),
     f"{MARK}' OR '1'='1' --",
     f"$${MARK}$$; SELECT pg_sleep(10)",
     f"{MARK}\\' \\\\ \\x00 \\u0000",

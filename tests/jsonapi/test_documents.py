@@ -22,9 +22,6 @@ def everything(name: str) -> str:
     return f"include={','.join(LISTS[name][0].includes)}&page[total]=true&filter[deleted]=include"
 
 
-# ---- who sees nothing ----------------------------------------------------------------------------------
-
-
 # ---- structure -----------------------------------------------------------------------------------------
 @of_every_list
 def test_a_list_is_a_document(world: World, ours: Tenant, name: str) -> None:

@@ -39,9 +39,6 @@ def filtered(resource: Resource) -> list[Relationship]:
     return [relationship for relationship in resource.to_one if relationship.is_filter]
 
 
-# ---- who sees nothing ----------------------------------------------------------------------------------
-
-
 def test_a_refusal_names_a_parameter_that_was_sent(world: World, ours: Tenant) -> None:
     """Also where an order that a filter brings with it is the reason."""
     bound = "2026-05-10T12:00:00Z"

@@ -25,9 +25,6 @@ def new_row(ours: Tenant) -> Any:
     return draft("company_workspace_connector", {"direction": "input"}, **parents)
 
 
-# ---- who calls comes first -----------------------------------------------------------------------------
-
-
 def test_what_is_spoken_is_settled_before_what_may_be_done(ours: Tenant) -> None:
     never = service("sync:write")
     assert get(COMPANIES, never).codes == ["FORBIDDEN"]

@@ -107,14 +107,6 @@ class TestARow:
         assert subject.listed("exclude") == [neighbour.id]
         assert {name: live(world, name) for name in tables} == before
 
-    def test_has_no_query(self, subject: Subject) -> None:
-        for query in ("?foo=1", "?include=workspace", "?filter[deleted]=only", "?a=1&a=2&b=3"):
-            reply = subject.delete(query=query)
-            assert (reply.status, set(reply.codes)) == (400, {"INVALID_QUERY_PARAMETER"})
-            names = dict.fromkeys(pair.partition("=")[0] for pair in query[1:].split("&"))
-            assert [source["parameter"] for source in reply.sources] == list(names)
-        assert subject.listed("exclude") == [subject.row.id]
-
 
 @pytest.mark.parametrize("way", ["company"])
 @pytest.mark.parametrize(
