@@ -49,6 +49,17 @@ AFFECTED = (
     "tests/reading/test_events.py",
     "tests/writing/test_events.py",
 )
+# Those that try every type, of which the new one is tried.
+OF_EVERY_TYPE = (
+    "tests/jsonapi/test_compound.py",
+    "tests/jsonapi/test_documents.py",
+    "tests/jsonapi/test_error_codes.py",
+    "tests/jsonapi/test_filters.py",
+    "tests/jsonapi/test_sorting_and_paging.py",
+    "tests/jsonapi/test_unknown_routes.py",
+    "tests/writing/test_creating.py",
+    "tests/writing/test_updating.py",
+)
 
 FUNCTIONS: Mapping[str, tuple[str, str]] = {
     "list": ("reading", "`GET /v1/invoice-workspace-connectors`: a page of the rows that the caller sees."),
@@ -286,6 +297,7 @@ def test_a_sixth_junction_with_a_new_parent_costs_ten_files_and_120_lines(
     assert "/v1/invoice-workspace-connectors" in (copy / "README.md").read_text()
     assert "`invoice`" in (copy / "docs/messages.md").read_text()
     judge(copy, *AFFECTED)
+    judge(copy, "-k", "invoice", *OF_EVERY_TYPE)
 
 
 def test_an_attribute_of_a_provider_costs_its_declaration_and_a_revision(
