@@ -16,16 +16,13 @@ from typing import Any, Self
 import pytest
 from sqlalchemy import Transaction
 
-from tests.support.api import ANONYMOUS, FUNCTIONS, Caller, Reply, draft, event, person, send, service
+from tests.support.api import ANONYMOUS, FUNCTIONS, PIPELINE, Caller, Reply, draft, event, person, send
 from tests.support.databases import Database
 from tests.support.feed import park
 from tests.support.world import Row, World
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import READ, Resource, records
 from wellspring.routes import Route, routes
-
-PIPELINE = service("system:read", "sync:write")
-MATCHER = service("system:read", "providers:match", client_id="provider-matcher")
 
 DEFAULT = Route("GET", "/v1/nowhere", "default.answer", "retrieve", None, "What no route matches")
 ROUTES = (*routes(), DEFAULT)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.access.good_requests import CLOSED, DEFAULT, Good, Requests, named
-from tests.support.api import ANONYMOUS, Caller, Reply, person, service
+from tests.support.api import ANONYMOUS, NOWHERE, Caller, Reply, person, service
 from tests.support.databases import Database, Statements
 from tests.support.world import FEED, World
 from wellspring.models import table_of
@@ -14,7 +14,6 @@ from wellspring.resources import FEED_EVENT, SINGLE, Resource
 from wellspring.routes import Route, objects
 
 SCOPES = ("system:read", "sync:write", "providers:match")
-NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 
 
 # ---- who -------------------------------------------------------------------------------------------------

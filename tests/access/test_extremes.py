@@ -15,10 +15,10 @@ from uuid import uuid4
 import pytest
 
 from tests.access import extremes
-from tests.access.good_requests import CLOSED, PIPELINE, ROUTES, WITH_DOCUMENT, Requests, named
+from tests.access.good_requests import CLOSED, ROUTES, WITH_DOCUMENT, Requests, named
 from tests.access.test_hostile_input import replaced
 from tests.support import feed as feeding
-from tests.support.api import Caller, Reply, get
+from tests.support.api import PIPELINE, Caller, Reply, get
 from tests.support.databases import CONSUMER, FEEDER
 from tests.support.queue import Body, completed, consume, disconnected, invalidated, matched, reverted, synced
 from wellspring import feed_events, messages

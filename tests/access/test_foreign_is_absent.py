@@ -16,8 +16,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from tests.access.good_requests import CLOSED, PIPELINE, Good, Requests, named, of_routes
-from tests.support.api import READER, Reply, delete, get, person
+from tests.access.good_requests import CLOSED, Good, Requests, named, of_routes
+from tests.support.api import PIPELINE, READER, Reply, delete, get, person
 from tests.support.databases import FreshDatabase, Statements
 from tests.support.world import RECORDS, Row, World
 from wellspring.queries import Position, Sort

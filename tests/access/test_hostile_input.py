@@ -25,7 +25,6 @@ from tests.access.good_requests import (
     CLOSED,
     FIRST_PK,
     NAME,
-    PIPELINE,
     ROUTES,
     TOKEN,
     WITH_DOCUMENT,
@@ -36,7 +35,7 @@ from tests.access.good_requests import (
     pks_in,
     secrets_in,
 )
-from tests.support.api import Reply, call, event, send
+from tests.support.api import NOWHERE, PIPELINE, Reply, call, event, send
 from wellspring.errors import AlreadyExists, NotFound, WellspringError
 from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_FIELDS
 from wellspring.jsonapi.query import CURSORS, RANGE_OPERATORS
@@ -49,7 +48,6 @@ MARK = "quetzal"
 LONG = 20_000
 DEEP = 100_000
 SIX_MEGABYTES = 6_000_000
-NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 
 # One of each kind; the rest goes where all of a table can be said at once.
 FEW = (

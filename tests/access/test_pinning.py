@@ -11,7 +11,7 @@ import pytest
 
 from maintenance.prune import handler as prune
 from tests.access.scene import LEDGERS, Scene
-from tests.support.api import Context, Reply, delete, draft, get, patch, post, service
+from tests.support.api import MATCHER, PIPELINE, Context, Reply, delete, draft, get, patch, post
 from tests.support.databases import CONSUMER, WRITER, FreshDatabase
 from tests.support.queue import consume, disconnected, invalidated, matched, synced
 from wellspring.database.wire import Wire
@@ -27,9 +27,6 @@ PINNING = re.compile(
     r"\b(set_config|pg_(try_)?advisory\w+|nextval|setval|currval|lastval|pg_notify|lo_\w+) *\(|\binto +temp\w*",
     re.IGNORECASE,
 )
-
-PIPELINE = service("system:read", "sync:write")
-MATCHER = service("system:read", "providers:match", client_id="provider-matcher")
 
 
 @dataclass

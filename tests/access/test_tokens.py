@@ -11,8 +11,8 @@ from uuid import UUID
 
 import pytest
 
-from tests.access.good_requests import CLOSED, MATCHER, PIPELINE, WITH_DOCUMENT, Good, Requests, of_routes, secrets_in
-from tests.support.api import Caller, Reply, person, send, service
+from tests.access.good_requests import CLOSED, WITH_DOCUMENT, Good, Requests, of_routes, secrets_in
+from tests.support.api import MATCHER, PIPELINE, Caller, Reply, person, send, service
 from tests.support.databases import Statements
 from wellspring.routes import Route
 

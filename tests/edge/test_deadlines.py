@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import text
 
 from local.postgres import OWNER, Cluster
-from tests.support.api import Context, Reply, TickingContext, call, event
+from tests.support.api import PIPELINE, Context, Reply, TickingContext, call, event
 from tests.support.databases import CONSUMER, READER, WRITER, FreshDatabase
 from tests.support.freezing import frozen
 from tests.support.queue import consume, synced
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
-from tests.writing.conftest import PIPELINE, count
+from tests.writing.conftest import count
 from wellspring.database import Deadline, Transaction, in_transaction
 from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.database.pipeline import LOST, PipelinedConnection

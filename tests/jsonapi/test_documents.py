@@ -9,11 +9,10 @@ import pytest
 
 from tests.jsonapi.conftest import LISTED, LISTS, Tenant, add, list_url, of_every_list, of_every_type, set_columns
 from tests.jsonapi.structure import check
-from tests.support.api import READER, Reply, call, draft, get, patch, post, service, walk
+from tests.support.api import PIPELINE, READER, Reply, call, draft, get, patch, post, walk
 from tests.support.world import World
 from wellspring.resources import resource_of, resources
 
-PIPELINE = service("system:read", "sync:write")
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.jsonapi.conftest import LISTED, Tenant
 from tests.jsonapi.structure import check
-from tests.support.api import READER, Reply, call, delete, draft, get, patch, post, service
+from tests.support.api import PIPELINE, READER, Reply, call, delete, draft, get, patch, post
 from tests.support.databases import Database, SavepointConnection, engine_for
 from tests.support.queue import synced
 from tests.support.world import Row, World
@@ -56,7 +56,6 @@ from wellspring.resources import ledgers, resource_of, resources
 COMPANIES = "/v1/company-workspace-connectors"
 COMPANY = "company_workspace_connector"
 ENROLMENTS = "/v1/workspace-group-workspaces"
-PIPELINE = service("system:read", "sync:write")
 SECRET = "SELECT pk FROM core_api.vault -- at db.internal"
 
 # The contract's list; <TYPE> stands for each type that a path or a document can name.

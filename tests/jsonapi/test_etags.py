@@ -5,11 +5,10 @@ import re
 import pytest
 
 from tests.jsonapi.conftest import LISTED, LISTS, Tenant, list_url, of_every_type, set_columns
-from tests.support.api import READER, Reply, delete, draft, get, patch, post, service
+from tests.support.api import PIPELINE, READER, Reply, delete, draft, get, patch, post
 from tests.support.world import World
 from wellspring.resources import resource_of
 
-PIPELINE = service("system:read", "sync:write")
 STRONG = re.compile(r'"[A-Za-z0-9_.-]+"')
 CONNECTOR = "company_workspace_connector"
 

@@ -9,12 +9,11 @@ import pytest
 
 from tests.jsonapi.conftest import LISTED, LISTS, ROUTES, Tenant, list_url, of_every_type
 from tests.jsonapi.structure import check
-from tests.support.api import READER, Reply, call, delete, draft, get, post, service
+from tests.support.api import PIPELINE, READER, Reply, call, delete, draft, get, post, service
 from tests.support.databases import Database, engine_for
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
 
 COMPANIES = "/v1/company-workspace-connectors"
-PIPELINE = service("system:read", "sync:write")
 EXT = "https://example.com/ext"
 OTHER = "https://example.com/profile"
 PROFILED = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'

@@ -6,10 +6,8 @@ import pytest
 
 from tests.jsonapi.conftest import LISTS, ROUTES, Tenant, included, list_url, of_every_list, of_every_type, types_on
 from tests.jsonapi.structure import check
-from tests.support.api import READER, get, service
+from tests.support.api import READER, get
 from wellspring.resources import resource_of, resources
-
-PIPELINE = service("system:read", "sync:write")
 
 
 def names_of(type_: str) -> list[str]:

@@ -5,15 +5,14 @@ from typing import Any
 import pytest
 
 from tests.jsonapi.structure import check
-from tests.support.api import ANONYMOUS, READER, call, draft, get, person, post, service, walked_text
+from tests.support.api import ANONYMOUS, MATCHER, NOWHERE, READER, call, draft, get, person, post, service, walked_text
 from tests.support.databases import Database, Statements
 from tests.support.plans import rows_read
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
-from tests.writing.conftest import CHOICES, GROUPS, MATCHER, identifier
+from tests.writing.conftest import CHOICES, GROUPS, identifier
 
 AUDIT = "/v1/audit-entries"
-NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 
 
 @pytest.fixture

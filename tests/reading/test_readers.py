@@ -9,7 +9,7 @@ import pytest
 
 from local.postgres import Cluster
 from migrations import run
-from tests.support.api import READER, Caller, Reply, TickingContext, call, draft, person, service
+from tests.support.api import PIPELINE, READER, Caller, Reply, TickingContext, call, draft, person
 from tests.support.databases import Statements
 from tests.support.replicas import Replica, ReplicatedDatabase
 from tests.support.tenants import Tenant, tenant
@@ -20,7 +20,6 @@ from wellspring.database.circuit_breaker import circuit_breaker
 NAME = "replicated"
 COMPANIES = "/v1/company-workspace-connectors"
 GROUPS = "/v1/workspace-groups"
-PIPELINE = service("system:read", "sync:write")
 ANY = "0"
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.reading.test_activity import sums
-from tests.support.api import READER, get, service, walk, walked_text
+from tests.support.api import NOWHERE, READER, get, service, walk, walked_text
 from tests.support.databases import Database, Statements
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
@@ -18,7 +18,6 @@ from wellspring.resources import records, resource_of
 
 AT = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 READABLE = [record.type for record in records() if record.is_readable]
 
 

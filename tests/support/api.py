@@ -90,6 +90,10 @@ def service(*scopes: str, client_id: str = "sync-pipeline") -> Caller:
 
 
 READER = service("system:read")
+PIPELINE = service("system:read", "sync:write")
+MATCHER = service("system:read", "providers:match", client_id="provider-matcher")
+# An id of nothing, and the same in every process that collects tests.
+NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import TextClause, text
 
 from maintenance.settle import handler
-from tests.support.api import READER, Context, Reply, draft, get, patch
+from tests.support.api import PIPELINE, READER, Context, Reply, draft, get, patch
 from tests.support.databases import CONSUMER, WRITER, FreshDatabase, role_of_call
 from tests.support.queue import Body, consume, disconnected, invalidated, reverted, synced
 from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, ids
-from tests.writing.conftest import PIPELINE, race
+from tests.writing.conftest import race
 from wellspring import messages
 from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database.retry import Deadline, with_retries

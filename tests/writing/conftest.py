@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Executable, func, select
 
-from tests.support.api import Reply, service
+from tests.support.api import Reply
 from tests.support.databases import WRITER, AnyDatabase, FreshDatabase
 from tests.support.sums import sums_are_right
 from tests.support.tenants import Tenant, tenant
@@ -23,11 +23,6 @@ ENROLMENTS = "/v1/workspace-group-workspaces"
 CHOICES = "/v1/workspace-providers"
 COMPANIES = "/v1/company-workspace-connectors"
 
-PIPELINE = service("system:read", "sync:write")
-MATCHER = service("system:read", "providers:match", client_id="provider-matcher")
-
-# An id of nothing, and the same in every process that collects these tests.
-NOWHERE = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 
 PATIENCE_SECONDS = 20
 PAUSE_SECONDS = 0.005
@@ -57,7 +52,8 @@ def identifier(row: Row) -> dict[str, str]:
 
 def linked(row: Row) -> dict[str, object]:
     """Return a to-one relationship whose row can be read by who sees the relationship (contract, section 4)."""
-    return {"data": identifier(row), "links": {"related": f"{resource_of(row.type).route}/{row.id}"}}
+    route = resource_of(row.type).route
+    return {"data": identifier(row), **({"links": {"related": f"{route}/{row.id}"}} if route else {})}
 
 
 # What is taken out of a document.

@@ -10,11 +10,11 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import ProgrammingError
 
 from local.settings import ROOT
-from tests.support.api import ANONYMOUS, call, draft, get, post
+from tests.support.api import ANONYMOUS, MATCHER, PIPELINE, call, draft, get, post
 from tests.support.databases import WRITER, Database
 from tests.support.tenants import Tenant
 from tests.support.world import World
-from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GROUPS, MATCHER, PIPELINE, identifier
+from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GROUPS, identifier
 from wellspring.models.infrastructure import audit
 from wellspring.observability import fingerprint
 

@@ -8,7 +8,20 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.api import READER, Context, Reply, call, draft, event, get, of_every_ledger, patch, post
+from tests.support.api import (
+    NOWHERE,
+    PIPELINE,
+    READER,
+    Context,
+    Reply,
+    call,
+    draft,
+    event,
+    get,
+    of_every_ledger,
+    patch,
+    post,
+)
 from tests.support.databases import WRITER, Database
 from tests.support.tenants import Tenant
 from tests.support.world import World
@@ -17,8 +30,6 @@ from tests.writing.conftest import (
     ENROLMENTS,
     GONE,
     GROUPS,
-    NOWHERE,
-    PIPELINE,
     Wrong,
     count,
     identifier,

@@ -6,11 +6,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from tests.support.api import READER, Caller, Reply, call, draft, get, one_of_each_kind, person, post
+from tests.support.api import PIPELINE, READER, Caller, Reply, call, draft, get, one_of_each_kind, person, post
 from tests.support.databases import Database, FreshDatabase
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GROUPS, PIPELINE, count, race, route_of
+from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GROUPS, count, race, route_of
 from wellspring.models import table_of
 from wellspring.resources import ledgers
 

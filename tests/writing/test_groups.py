@@ -6,11 +6,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import insert, select
 
-from tests.support.api import Caller, Reply, call, draft, get, person, post
+from tests.support.api import NOWHERE, Caller, Reply, call, draft, get, person, post
 from tests.support.databases import Database, FreshDatabase
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import ENROLMENTS, GROUPS, MEMBERSHIPS, NOWHERE, count, identifier, linked, race, told
+from tests.writing.conftest import ENROLMENTS, GROUPS, MEMBERSHIPS, count, identifier, linked, race, told
 from wellspring.models import table_of
 
 TABLES = ("workspace_groups", "workspace_group_memberships", "workspace_group_workspaces")

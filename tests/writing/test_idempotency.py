@@ -10,24 +10,24 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, update
 
-from tests.support.api import READER, TYPES, Caller, Reply, call, draft, get, one_of_each_kind, person, service
+from tests.support.api import (
+    MATCHER,
+    PIPELINE,
+    READER,
+    TYPES,
+    Caller,
+    Reply,
+    call,
+    draft,
+    get,
+    one_of_each_kind,
+    person,
+    service,
+)
 from tests.support.databases import AnyDatabase, Database, FreshDatabase
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import (
-    CHOICES,
-    COMPANIES,
-    ENROLMENTS,
-    GONE,
-    GROUPS,
-    MATCHER,
-    PIPELINE,
-    count,
-    put,
-    race,
-    route_of,
-    told,
-)
+from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GONE, GROUPS, count, put, race, route_of, told
 from wellspring.models.infrastructure import idempotency_keys
 from wellspring.resources import ledgers
 

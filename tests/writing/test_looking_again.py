@@ -10,24 +10,13 @@ import pytest
 from sqlalchemy import Executable, func, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from tests.support.api import Reply, call, draft, post
+from tests.support.api import MATCHER, PIPELINE, Reply, call, draft, post
 from tests.support.databases import FEEDER, FreshDatabase, role_of_call
 from tests.support.feed import erased, statuses
 from tests.support.sums import sums_are_right
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import (
-    CHOICES,
-    ENROLMENTS,
-    GROUPS,
-    MATCHER,
-    MEMBERSHIPS,
-    PIPELINE,
-    identifier,
-    race,
-    route_of,
-    told,
-)
+from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, MEMBERSHIPS, identifier, race, route_of, told
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.models import table_of
 

@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, select
 
-from tests.support.api import Caller, Reply, call, draft, get, person, post
+from tests.support.api import MATCHER, Caller, Reply, call, draft, get, person, post
 from tests.support.databases import Database, FreshDatabase
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import CHOICES, MATCHER, count, linked, race, told, without_id
+from tests.writing.conftest import CHOICES, count, linked, race, told, without_id
 from wellspring.models import table_of
 
 MATCHED, SELECTED = "/data/attributes/is_matched", "/data/attributes/is_selected"

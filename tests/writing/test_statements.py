@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import Reply, call, draft, get, of_every_ledger, post
+from tests.support.api import MATCHER, PIPELINE, Reply, call, draft, get, of_every_ledger, post
 from tests.support.databases import Statements
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, MATCHER, PIPELINE, identifier, route_of
+from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, identifier, route_of
 
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 AT = "2026-05-10T08:14:22.000Z"

@@ -9,7 +9,19 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from tests.support.api import READER, Caller, Reply, call, draft, get, of_every_ledger, patch
+from tests.support.api import (
+    MATCHER,
+    NOWHERE,
+    PIPELINE,
+    READER,
+    Caller,
+    Reply,
+    call,
+    draft,
+    get,
+    of_every_ledger,
+    patch,
+)
 from tests.support.databases import Database, FreshDatabase, Statements
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
@@ -18,9 +30,6 @@ from tests.writing.conftest import (
     COMPANIES,
     ENROLMENTS,
     GONE,
-    MATCHER,
-    NOWHERE,
-    PIPELINE,
     count,
     identifier,
     put,
