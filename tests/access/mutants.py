@@ -60,6 +60,7 @@ EQUIVALENT: Mapping[str, str] = {
     "ledger.counts.SEARCHED without 1. row.deleted_at IS NULL": (
         "it says whether there are too many to be searched, and shows none"
     ),
+    "ledger.counts.SEEN without 1. row.deleted_at IS NULL": "a catalogue is everybody's: reading/test_parents.py",
     "ledger.per_parent.PerParentMerge._driver asks for no group": (
         "a person's enrolments are read by their workspaces, and a service sees every live group"
     ),
