@@ -193,10 +193,14 @@ def test_every_link_of_a_document_leads_somewhere() -> None:
             assert (path.parent / link).exists(), f"{path.relative_to(ROOT)}: {link}"
 
 
-def test_every_target_of_the_makefile_that_the_documents_name_is_there() -> None:
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+
+def test_every_target_of_the_makefile_that_a_document_or_a_workflow_names_is_there() -> None:
     targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
-    for name in ("README.md", "CONTRIBUTING.md"):
-        assert set(re.findall(r"`make (?:--silent )?([a-z-]+)", read(name))) <= targets
+    named = re.compile(r"(?:`|run: |^)make (?:--silent )?([a-z-]+)", re.MULTILINE)
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), *WORKFLOWS):
+        assert set(named.findall(path.read_text())) <= targets, path.name
 
 
 def test_the_tests_that_contributing_begins_with_are_there() -> None:
@@ -218,7 +222,7 @@ def test_the_locks_name_no_index_and_carry_hashes() -> None:
             assert "--hash=sha256:" in pin
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_every_action_of_a_workflow_is_pinned_by_commit(path: Path) -> None:
     text = path.read_text()
     used = re.findall(r"uses: (\S+)(.*)", text)
@@ -229,13 +233,3 @@ def test_every_action_of_a_workflow_is_pinned_by_commit(path: Path) -> None:
             assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment)
     assert "secrets." not in text
     assert re.search(r"^permissions:\n  contents: read$", text, re.MULTILINE)
-
-
-def test_every_target_that_a_workflow_makes_is_there() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
-    made = {
-        name
-        for path in (ROOT / ".github/workflows").glob("*.yml")
-        for name in re.findall(r"run: make (\S+)", path.read_text())
-    }
-    assert made <= targets
