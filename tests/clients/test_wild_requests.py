@@ -19,7 +19,7 @@ import requests
 from jsonapi_requests import Api, JsonApiObject
 
 from tests.clients.cast import COMPANY, CONNECTOR
-from tests.local.stack_process import Answer, StackProcess
+from tests.local.stack_process import Answer, StackProcess, call
 
 pytestmark = pytest.mark.long
 
@@ -29,25 +29,14 @@ MEDIA = "application/vnd.api+json"
 type Send = Callable[..., Answer]
 
 
-def on_the_wire(api_url: str, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Answer:
-    """Send one request exactly as it is said here; no redirect is followed."""
-    connection = HTTPConnection(urlsplit(api_url).netloc, timeout=40)
-    try:
-        connection.request(method, target, body, headers)
-        answer = connection.getresponse()
-        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
-    finally:
-        connection.close()
-
-
 @pytest.fixture
 def send(stack: StackProcess, api_url: str) -> Send:
     """Send a request as a demo principal."""
 
     def sent(method: str, target: str, name: str = "owner", body: Any = None, **headers: str) -> Answer:
-        given = {"authorization": f"Bearer {stack.token(name)}"}
-        given |= {header.replace("_", "-"): value for header, value in headers.items()}
-        return on_the_wire(api_url, method, target, given, None if body is None else json.dumps(body).encode())
+        given = {header.replace("_", "-"): value for header, value in headers.items()}
+        data = None if body is None else json.dumps(body).encode()
+        return call(f"{api_url}{target}", token=stack.token(name), data=data, method=method, headers=given)
 
     return sent
 
@@ -138,7 +127,7 @@ class Through(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-        answer = on_the_wire(self.server.api_url, "POST", self.path, headers, body)
+        answer = call(f"{self.server.api_url}{self.path}", data=body, headers=headers)
         self.server.answers.append(answer)
         lost = len(self.server.answers) == 1
         content = b"" if lost else answer.body

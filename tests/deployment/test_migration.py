@@ -178,31 +178,12 @@ def test_the_resource_keeps_its_physical_id_when_it_is_updated(cloudformation: C
     assert (second["Status"], second["PhysicalResourceId"]) == ("SUCCESS", first)
 
 
-@pytest.mark.long
-def test_deleting_the_resource_leaves_the_data_where_they_are(rds: Cluster, cloudformation: CloudFormation) -> None:
-    migrate(cloudformation)
-    answer = migrate(cloudformation, RequestType="Delete", PhysicalResourceId="MigratedSchema")
-    assert answer["Status"] == "SUCCESS"
-    assert ask(rds, "SELECT count(*) FROM core_api.workspace_providers") == 0
-
-
-def test_deleting_needs_no_database(
+def test_deleting_the_resource_needs_no_database_and_leaves_it_alone(
     rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DB_HOST", "nowhere.invalid")
     settings.cache_clear()
     assert migrate(cloudformation, RequestType="Delete")["Status"] == "SUCCESS"
-
-
-@pytest.mark.long
-def test_a_release_that_is_rolled_back_leaves_the_newer_schema_alone(
-    rds: Cluster, cloudformation: CloudFormation
-) -> None:
-    migrate(cloudformation)
-    tell(rds, "UPDATE wellspring.alembic_version SET version_num = 'of_a_later_release'")
-    answer = migrate(cloudformation, RequestType="Update")
-    assert answer["Status"] == "SUCCESS"
-    assert answer["Data"] == {"Revision": "of_a_later_release"}
 
 
 def test_a_failure_is_answered_and_says_nothing_of_the_database(

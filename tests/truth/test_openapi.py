@@ -472,26 +472,19 @@ def try_query(route: Route, *pairs: tuple[str, str]) -> Tried:
     resource, query = route.resource, urlencode(pairs)
     assert resource is not None
     problems: tuple[WellspringError, ...] = ()
-    match route.operation:
-        case "list":
-            try:
-                within = {name: UUID(id_of(name)) for name in route.within.values()}
-                parse_list(resource, query, within=within)
-            except Problems as error:
-                problems = error.problems
-            except InvalidQueryParameter as error:
-                problems = (error,)
-        case "answers":
-            try:
-                PARSERS[resource.type](query)
-            except Problems as error:
-                problems = error.problems
-            except InvalidQueryParameter as error:
-                problems = (error,)
-        case _ if route.operation in WITH_VIEW:
+    try:
+        if route.operation == "list":
+            parse_list(resource, query, within={name: UUID(id_of(name)) for name in route.within.values()})
+        elif route.operation == "answers":
+            PARSERS[resource.type](query)
+        elif route.operation in WITH_VIEW:
             problems = tuple(parse_view(resource, query)[1])
-        case _:
+        else:
             problems = tuple(no_parameters(query))
+    except Problems as error:
+        problems = error.problems
+    except InvalidQueryParameter as error:
+        problems = (error,)
     return Tried(
         {problem.source["parameter"] for problem in problems},
         {problem.source["parameter"] for problem in problems if problem.detail.startswith(UNKNOWN)},
