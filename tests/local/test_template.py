@@ -118,11 +118,6 @@ def test_functions_and_layer_are_built_for_one_architecture(resources: dict[str,
     assert document["Parameters"]["Architecture"]["Default"] == "arm64"
 
 
-def test_all_functions_log_to_one_group_with_a_retention(resources: dict[str, Any]) -> None:
-    name = Template().document["Globals"]["Function"]["LoggingConfig"]["LogGroup"]["Ref"]
-    assert "RetentionInDays" in resources[name]["Properties"]
-
-
 def test_every_function_counts_its_layer_as_part_of_a_release(resources: dict[str, Any]) -> None:
     # Globals may not say so, and without it an alias would stay where it is when only the layer has changed.
     for name, function in of_type(resources, "AWS::Serverless::Function").items():
