@@ -92,9 +92,7 @@ class Wire:
 
     def with_header(self, header: bytes, target: str = GROUPS) -> Answer:
         """Make one request whose only token is in `header`, or that has none."""
-        (answer,) = self.answers(
-            f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode() + header + b"\r\n"
-        )
+        (answer,) = self.answers(head(f"GET {target}") + header + b"\r\n")
         return answer
 
 

@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import jwt
 import pytest
@@ -395,33 +394,17 @@ def test_make_slow_shows_requests_by_the_ids_of_the_log_and_no_query(stack: Stac
     assert times == sorted(times, reverse=True)
 
 
-def of_run(stack: StackProcess, run: str) -> list[dict[str, Any]]:
-    """Return the messages of a run of the workspace C's second connector, as HTTP has them."""
-    connector = demo_id("workspace_connector", "c", 2)
-    query = f"filter[workspace_connector]={connector}&filter[run]={run}&page[size]=200"
-    answer = stack.get(f"/v1/sync-messages?{query}", "pipeline")
-    assert answer.status == 200, answer.body
-    return [each["attributes"] for each in answer.json["data"]]
-
-
-def appended(company: str, run: str) -> dict[str, Any]:
-    """Return a message by which the workspace C's second connector brings in a company."""
-    records = [{"type": "company", "id": company}]
-    body = demo_data.message(str(uuid.uuid4()), demo_id("workspace_connector", "c", 2), "input", records)
-    return body | {"run": run}
-
-
 def test_a_message_whose_record_comes_later_is_applied_by_itself(stack: StackProcess) -> None:
-    run, record = str(uuid.uuid4()), str(uuid.uuid4())
-    message = appended(record, run)
+    record, connector = str(uuid.uuid4()), demo_id("workspace_connector", "c", 2)
+    message = demo_data.message(str(uuid.uuid4()), connector, "input", [{"type": "company", "id": record}])
     stack.send(message)
-    assert until(lambda: [each["reason"] for each in of_run(stack, run)] == ["unknown_record"])
+    assert until(lambda: parked(stack, message) == "parked|unknown_record")
     # Long after the message is done, so that what settles each minute must find it again.
     time.sleep(10)
     told = upserted("company", record, workspace_id=demo_id("workspace", "c"), name="Came late")
     stack.sqs(stack.facts["feed_queue_url"], "SendMessage", MessageBody=json.dumps(told))
     came = time.monotonic()
-    assert until(lambda: [each["outcome"] for each in of_run(stack, run)] == ["applied"], 150)
+    assert until(lambda: parked(stack, message) == "applied|", 150)
     seconds = time.monotonic() - came
     print(f"\napplied {seconds:.1f} s after its record was sent")  # noqa: T201  (half of what it is for)
     rows = stack.get(f"/v1/company-workspace-connectors?filter[company]={record}&include=sync_message", "pipeline").json
