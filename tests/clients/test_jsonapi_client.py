@@ -12,15 +12,7 @@ import requests
 from jsonapi_client import Filter, Inclusion, Modifier, ResourceTuple, Session
 from jsonapi_client.exceptions import DocumentError
 
-from tests.clients.cast import (
-    COMPANY,
-    CONNECTOR,
-    NOBODY,
-    WORKSPACE_A,
-    WORKSPACE_B,
-    Problem,
-    problems,
-)
+from tests.clients.cast import COMPANY, CONNECTOR, NOBODY, WORKSPACE_A, WORKSPACE_B, Problem, problems
 from tests.local.stack_process import StackProcess
 
 LEDGER = "company-workspace-connectors"

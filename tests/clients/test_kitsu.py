@@ -7,15 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.cast import (
-    COMPANY,
-    CONNECTOR,
-    NOBODY,
-    WORKSPACE_A,
-    WORKSPACE_B,
-    Problem,
-    problems,
-)
+from tests.clients.cast import COMPANY, CONNECTOR, NOBODY, WORKSPACE_A, WORKSPACE_B, Problem, problems
 from tests.clients.kitsu import Kitsu, KitsuError, kitsu
 from tests.local.stack_process import StackProcess
 from tests.support.node import installed

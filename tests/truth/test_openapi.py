@@ -17,7 +17,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from local.demo_data import rows
 from local.openapi import document, examples
-from local.openapi.files import SERVED, written
+from local.openapi.files import written
 from local.openapi.naming import pascal
 from local.openapi.parameters import WITH_VIEW
 from local.openapi.schemas import included_types, request_name
@@ -119,10 +119,6 @@ def text_of(value: Any) -> str:
 @pytest.mark.parametrize("path", written(), ids=str)
 def test_a_document_in_the_repository_is_the_one_that_the_declarations_make(path: Path) -> None:
     assert path.read_text() == written()[path], f"{path.name} is old: `make openapi`"
-
-
-def test_what_is_served_is_what_people_read() -> None:
-    assert json.loads(SERVED.read_text()) == json.loads(FILE.read_text())
 
 
 def test_the_document_is_valid() -> None:
