@@ -23,15 +23,13 @@ def to_one(type_: str) -> dict[str, Any]:
     return {"relation": "to-one", "resource": [type_]}
 
 
-TIME = {"type": ["null", "string"]}
+TIMES = {name: {"type": ["null", "string"]} for name in ("created_at", "updated_at", "deleted_at")}
 # What it wants to know of a type before it creates one; it validates what it reads, too.
 SCHEMA = {
     TYPE: {
         "properties": {
             "direction": {"type": "string"},
-            "created_at": TIME,
-            "updated_at": TIME,
-            "deleted_at": TIME,
+            **TIMES,
             "company": to_one("company"),
             "workspace_connector": to_one("workspace_connector"),
         }
@@ -39,9 +37,7 @@ SCHEMA = {
     "workspace_group": {
         "properties": {
             "name": {"type": "string"},
-            "created_at": TIME,
-            "updated_at": TIME,
-            "deleted_at": TIME,
+            **TIMES,
             "created_by": to_one("people"),
             "workspaces": {"relation": "to-many", "resource": ["workspace"]},
             "memberships": {"relation": "to-many", "resource": ["workspace_group_membership"]},
@@ -49,9 +45,7 @@ SCHEMA = {
     },
     "workspace_group_workspace": {
         "properties": {
-            "created_at": TIME,
-            "updated_at": TIME,
-            "deleted_at": TIME,
+            **TIMES,
             "workspace_group": to_one("workspace_group"),
             "workspace": to_one("workspace"),
             "created_by": to_one("people"),
