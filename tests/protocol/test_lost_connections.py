@@ -186,7 +186,7 @@ class TestAServerThatIsNoPostgres:
         # So does a pooler that has no server to lend: in one answer, for all that came before the Sync.
         with answering(refusal("ERROR", "08000") + IDLE) as connection:
             connection.session.ahead("SELECT 1")
-            with pytest.raises(pg8000.ProgrammingError) as caught:
+            with pytest.raises(pg8000.DatabaseError) as caught:
                 connection.cursor().execute("SELECT %s", (1,))
             assert caught.value.args[0]["C"] == "08000"
             connection.rollback()

@@ -147,7 +147,7 @@ class Client:
     def refused(self, code: str, statement: str, *values: object) -> None:
         try:
             self.wrong.append(f"{self.ask(statement, *values)} instead of {code}")
-        except pg8000.ProgrammingError as error:
+        except pg8000.DatabaseError as error:
             self.expect([error.args[0]["C"]], [code])
 
 

@@ -234,26 +234,10 @@ class PipelinedCursor(legacy.Cursor):  # type: ignore[misc]  # pg8000 ships no t
     def execute(self, operation: str, args: Sequence[object] = (), stream: Any = None) -> "PipelinedCursor":
         """Run a statement with `%s` for its values, or a text without values that may hold several statements.
 
-        Raises `pg8000.IntegrityError` where a unique constraint is violated, `ProgrammingError` for any other refusal
-        of the server's, and `InterfaceError` where the connection is lost, or was closed before.
+        Raises as `PipelinedConnection.exchange` does: what a refusal means `sqlstate` alone says.
         """
         if self._c is None:
             raise pg8000.InterfaceError("Cursor closed")
-        try:
-            self._context = self._c.session.run(WireStatement(operation, tuple(args)), stream)
-        except pg8000.DatabaseError as error:
-            raise _of_kind(error) from error
+        self._context = self._c.session.run(WireStatement(operation, tuple(args)), stream)
         self._row_iter = iter(self._context.rows or ())
         return self
-
-
-def _of_kind(error: pg8000.DatabaseError) -> pg8000.Error:
-    """Return the server's error as the class that pg8000's cursors raise."""
-    fields = error.args[0]
-    match fields.get("C") if isinstance(fields, dict) else None:
-        case "23505":
-            return legacy.IntegrityError(fields)
-        case "28000":
-            return legacy.InterfaceError(fields)
-        case _:
-            return legacy.ProgrammingError(fields)

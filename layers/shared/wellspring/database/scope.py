@@ -37,6 +37,8 @@ ENDING_SECONDS = 0.5
 # before.
 DRIFT_SECONDS = 0.1
 
+MAYBE_CHANGED = "The database went away before it confirmed the change: it may have been made, or not."
+
 _role: ContextVar[str | None] = ContextVar("role", default=None)
 
 
@@ -126,8 +128,7 @@ def in_transaction[Result](
         OutcomeUnknown: the connection was lost while the commit was under way. Of a read it does not matter.
         WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
     """
-    emits = not is_read and bool(event_bus())
-    limits = None if deadline is None else _Limits(scope or "", deadline, emits=emits)
+    limits = None if deadline is None else _Limits(scope or "", deadline, emits=not is_read and bool(event_bus()))
     once = partial(_once, work if is_read else noted(work), scope, limits, is_read=is_read, trace=trace)
     with within(deadline):
         try:
@@ -158,16 +159,15 @@ def _once[Result](
 ) -> Result:
     with connection() as held:
         session = session_of(held)
-        session.begin(is_read=is_read, is_traced=trace is not None)
         transaction = held.begin()
-        if limits is not None:
+        if limits is None:
+            session.begin(is_read=is_read, trace=trace)
+        else:
             limits.told = None
-            session.in_front_of_each(limits.in_front)
-        elif scope is not None:
+            session.begin(limits.in_front, is_read=is_read, trace=trace)
+        if limits is None and scope is not None:
             enter(held, scope)
         try:
-            if trace is not None:
-                session.ahead(trace.text, *trace.values)
             result = work(held)
         except BaseException as error:
             if not isinstance(error, (WellspringError, DBAPIError)):
@@ -183,24 +183,17 @@ def _once[Result](
         try:
             transaction.commit()
         except DBAPIError as error:
-            if error.connection_invalidated:
-                return _lost(error, result, is_read=is_read, is_traced=trace is not None)
-            # Cancelled before it began, it has not ended the transaction. SQLAlchemy thinks it has, and would let the
-            # next one have the connection like that.
-            held.invalidate()
-            raise
+            if not error.connection_invalidated:
+                # Cancelled before it began, it has not ended the transaction. SQLAlchemy thinks it has, and would let
+                # the next one have the connection like that.
+                held.invalidate()
+                raise
+            if trace is not None:
+                # It may be that nothing tells of who has read.
+                raise
+            if not is_read:
+                if is_silent(error):
+                    circuit_breaker.record_timeout()
+                raise OutcomeUnknown(MAYBE_CHANGED) from error
+        # Where the commit of a read was lost, there is nothing that it could have lost.
         return result
-
-
-def _lost[Result](error: DBAPIError, result: Result, *, is_read: bool, is_traced: bool) -> Result:
-    """Return what was read, where the connection was lost with the commit of it; raise what else that means."""
-    if is_silent(error):
-        circuit_breaker.record_timeout()
-    if is_traced:
-        # It may be that nothing tells of it.
-        raise error
-    if is_read:
-        # There is nothing that the commit could have lost.
-        return result
-    detail = "The database went away before it confirmed the change: it may have been made, or not."
-    raise OutcomeUnknown(detail) from error
