@@ -23,10 +23,10 @@ from sqlalchemy import Connection, event
 from local.postgres import Cluster
 from tests.support.api import READER, Caller, get, person
 from tests.support.databases import Database, FreshDatabase, OpenAt, Statements, fresh
+from tests.support.plans import keep_open
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
-from wellspring.database.session import Session
 from wellspring.jsonapi.query import DELETED, RANGE_OPERATORS, SORTABLE
 from wellspring.models import table_of
 from wellspring.models.walks import declared
@@ -313,8 +313,7 @@ class Meter:
             event.listen(self._engine, name, listener)
         try:
             with pytest.MonkeyPatch.context() as patched:
-                # What was fetched is told in the transaction: it must not have ended with its statements.
-                patched.setattr(Session, "_ends_with_its_last", False)
+                keep_open(patched)
                 reply = get(f"{self._resource.route}?{query}", caller)
         finally:
             for name, listener in listeners.items():

@@ -183,13 +183,10 @@ def _once[Result](
         try:
             transaction.commit()
         except DBAPIError as error:
-            if not error.connection_invalidated:
-                # Cancelled before it began, it has not ended the transaction. SQLAlchemy thinks it has, and would let
-                # the next one have the connection like that.
+            if trace is not None or not error.connection_invalidated:
+                # It may be that nothing tells of who has read. Or the commit was cancelled before it began, and has not
+                # ended the transaction: SQLAlchemy thinks it has, and would let the next one have the connection so.
                 held.invalidate()
-                raise
-            if trace is not None:
-                # It may be that nothing tells of who has read.
                 raise
             if not is_read:
                 if is_silent(error):
