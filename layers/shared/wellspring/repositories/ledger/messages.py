@@ -15,6 +15,7 @@ from wellspring.repositories.ledger.building import PageBuilder
 from wellspring.repositories.ledger.columns import row_filters, target_table
 from wellspring.repositories.ledger.composing import all_of
 from wellspring.repositories.ledger.per_parent import PerParentMerge
+from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import MESSAGE_OUTCOMES, Relationship
 
 ARRIVAL = "received_at"
@@ -45,27 +46,38 @@ class MessageIndex(ListIndex):
 
 
 class Messages(PageBuilder):
-    """What lists of messages have in common: each order that is offered has an index."""
+    """What lists of messages have in common: each order that is offered has an index.
+
+    Attributes:
+        asked: what filters name one value of.
+        any_outcome: the outcomes whose messages stand apart where none is asked for; None for those of all together.
+    """
 
     is_sorted = True
+    any_outcome: Sequence[str | None] = (None,)
 
-    @property
-    def asked(self) -> set[str]:
-        """What filters name one value of."""
-        return {name for name, operator in self.shape.conditions if operator == "eq"}
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.asked = {name for name, operator in shape.conditions if operator == "eq"}
+
+    @cached_property
+    def indexes(self) -> Sequence[MessageIndex]:
+        """The indexes of the outcomes that may be asked for."""
+        outcomes = ("",) if "outcome" in self.asked else WITH_REASON if "reason" in self.asked else self.any_outcome
+        kinds = product(outcomes, (False, True) if self.shape.person and "reason" in self.asked else (False,))
+        return [MessageIndex(self.column, self.time, outcome=each, is_mismatch=is_) for each, is_ in kinds]
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         if not isinstance(index, MessageIndex):
             raise TypeError(index)
-        asked = self.asked
-        if "message_id" in asked:
+        if "message_id" in self.asked:
             # Few, which are sorted.
             yield "row.message_id = :message_id_eq::UUID"
         if index.outcome is not None:
             yield f"row.outcome = '{index.outcome}'" if index.outcome else "row.outcome = :outcome_eq::VARCHAR"
-        if "run" in asked:
+        if "run" in self.asked:
             yield "row.run = :run_eq::VARCHAR"
-        if "reason" in asked:
+        if "reason" in self.asked:
             of_person = REASON_OF_MISMATCH if index.is_mismatch else REASON_OF_PERSON
             yield of_person if self.shape.person else REASON
         ranges = [(name, operator) for name, operator in self.shape.conditions if operator not in {"eq", "in"}]
@@ -83,18 +95,10 @@ class Messages(PageBuilder):
 class OfParents(Messages, PerParentMerge):
     """Reads the messages of connectors or workspaces, parent by parent."""
 
-    @cached_property
-    def indexes(self) -> Sequence[MessageIndex]:
-        """The indexes of the outcomes that may be asked for."""
-        outcomes: tuple[str | None, ...] = MESSAGE_OUTCOMES
-        if self.time != ARRIVAL or "message_id" in self.asked:
-            outcomes = (None,)
-        elif "outcome" in self.asked:
-            outcomes = ("",)
-        elif "reason" in self.asked:
-            outcomes = WITH_REASON
-        kinds = product(outcomes, (False, True) if self.shape.person and "reason" in self.asked else (False,))
-        return [MessageIndex(self.column, self.time, outcome=each, is_mismatch=is_) for each, is_ in kinds]
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        if self.time == ARRIVAL and "message_id" not in self.asked:
+            self.any_outcome = MESSAGE_OUTCOMES
 
     def _driver(self) -> str:
         workspaces = next(each for each in self.resource.parents if each.target == "workspace")
@@ -111,18 +115,9 @@ class OfParents(Messages, PerParentMerge):
 class OfAll(Messages):
     """Reads the messages of all workspaces, and of none, for a service."""
 
-    @cached_property
-    def indexes(self) -> Sequence[MessageIndex]:
-        """The indexes of the outcomes that may be asked for."""
-        asked = {name for name, _ in self.shape.conditions}
-        outcomes: tuple[str | None, ...] = ("",) if "outcome" in asked else (None,)
-        if "reason" in asked and "outcome" not in asked:
-            outcomes = WITH_REASON
-        return [MessageIndex(None, self.shape.sort.name, outcome=outcome) for outcome in outcomes]
-
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         yield from super()._conditions(index)
         yield self.visible.message("row.workspace_pk")
-        if isinstance(index, MessageIndex) and index.outcome == "":
+        if "outcome" in self.asked:
             # The index has all but these, which are most; a service is refused a list of them (`services.ledger`).
             yield "row.outcome <> 'applied'"

@@ -100,8 +100,6 @@ class PerParentMerge(PageBuilder):
     Attributes:
         leading: by whose parents.
         within: the named parents within which, where an index has both.
-        column: the column of the parents.
-        time: the list's order.
         includes_withdrawn: whether rows are shown whose other parent alone opens them. A live one is in a workspace
             that its group opens, too (`access.predicates`), so it is dead.
     """
@@ -112,7 +110,6 @@ class PerParentMerge(PageBuilder):
         self.leading, self.within = self._parents()
         # Rows of a message stand together on its connector, at the time when it was processed.
         self.column = "workspace_connector_pk" if self.leading.is_trace else self.leading.column
-        self.time = shape.sort.name
         self.known, parents = self.leading, target_table(self.leading)
         # Only what the caller is known to see: a provider has no workspace, and that of a member may be gone.
         self.tenant = "driver.workspace_pk" if workspace_of("driver", parents) and not self.only_finds else ""
@@ -168,6 +165,7 @@ class PerParentMerge(PageBuilder):
         return any(index.parent == self.column and index.time == self.time for index in declared(self.table))
 
     def _page(self) -> str:
+        self._find_parents()
         first, is_plain, reach = self._first_rows("1"), self.shape.is_plain, ""
         if is_plain:
             self.parts |= many_workspaces.likely_heads(first, is_after=self.shape.cursor, table=self.table.name)
@@ -186,10 +184,10 @@ class PerParentMerge(PageBuilder):
         return ROW_BEHIND.format(nearest=super()._row_behind())
 
     def _any_rows(self) -> str:
+        self._find_parents()
         return ANY_ROWS.format(first=super()._any_rows())
 
-    def _begin(self) -> None:
-        super()._begin()
+    def _find_parents(self) -> None:
         self.parts["driver"] = self._driver()
         for trace in self.resource.traces:
             if trace.name in self.named and trace is not self.leading:
