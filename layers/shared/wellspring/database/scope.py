@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from wellspring.database.circuit_breaker import circuit_breaker
-from wellspring.database.consistency import is_at_reader, noted
+from wellspring.database.consistency import at_reader, noted
 from wellspring.database.deadline import Deadline, during, within
 from wellspring.database.engine import engine, reader_engine
 from wellspring.database.session import WireStatement, session_of
@@ -39,24 +39,20 @@ DRIFT_SECONDS = 0.1
 
 MAYBE_CHANGED = "The database went away before it confirmed the change: it may have been made, or not."
 
-_role: ContextVar[str | None] = ContextVar("role", default=None)
+# Whom a transaction that begins now signs in as; None for whom the function does.
+role_now: ContextVar[str | None] = ContextVar("role", default=None)
 
 
 def signed_in_as(role: str) -> AbstractContextManager[object]:
     """Have the transactions that begin meanwhile sign in as `role`, on a connection of its own (docs/adr/0047)."""
-    return during(_role, role)
-
-
-def role_now() -> str | None:
-    """Return whom a transaction that begins now signs in as; None for whom the function does."""
-    return _role.get()
+    return during(role_now, role)
 
 
 def connection() -> AbstractContextManager[Connection]:
     """Take the connection out of the pool. Tests put another in its place, to roll it back afterwards."""
-    if is_at_reader():
+    if at_reader.get():
         return reader_engine().connect()
-    role = role_now()
+    role = role_now.get()
     return (engine() if role is None else engine(role)).connect()
 
 
@@ -138,7 +134,7 @@ def in_transaction[Result](
                 passing = (*STALE, *AGAIN) if is_read else STALE
                 may_pass = error.connection_invalidated or has_state(error, passing)
                 # What a reader cannot do the writer is asked for, at once (`readers`).
-                if is_silent(error) or not may_pass or is_at_reader():
+                if is_silent(error) or not may_pass or at_reader.get():
                     raise
                 result = once()
         except DBAPIError as error:
