@@ -18,8 +18,9 @@ from sqlalchemy import make_url, text
 from local.settings import HOST
 from tests.protocol.relay import Loss, Messages, Side, of, relay
 from tests.support.databases import CONSUMER, FreshDatabase, engine_for
+from tests.support.transactions import in_transaction
 from wellspring.access.principal import SERVICE_SCOPE
-from wellspring.database import Transaction, in_transaction
+from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable

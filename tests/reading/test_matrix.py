@@ -24,6 +24,7 @@ from local.postgres import Cluster
 from tests.support.api import READER, Caller, get, person
 from tests.support.databases import Database, FreshDatabase, OpenAt, Statements, fresh
 from tests.support.plans import keep_open
+from tests.support.transactions import enter
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
@@ -284,7 +285,7 @@ class Meter:
         """Return what a statement costs, sent as it is."""
         caller = self._callers[who]
         with self._engine.connect() as session:
-            scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
+            enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
             before = self._fetched(session)
             session.exec_driver_sql(statement, values).all()
             return self._fetched(session) - before

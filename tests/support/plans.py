@@ -10,8 +10,8 @@ from sqlalchemy import Connection, event
 
 from tests.support.api import Caller, Reply, get
 from tests.support.databases import READER, FreshDatabase
+from tests.support.transactions import enter
 from wellspring.access.principal import principal_of, scope_of
-from wellspring.database import scope
 from wellspring.database.session import Session, WireStatement, session_of
 from wellspring.settings import CallerSettings
 
@@ -59,7 +59,7 @@ def plan_of(database: FreshDatabase, sent: Sent, caller: Caller, options: str = 
     statement, values = sent
     with database.engine(READER).connect() as session:
         session_of(session).begin(is_read=True)
-        scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
+        enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
         explain = f"EXPLAIN ({options}, FORMAT JSON) {statement}"
         for _ in range(PLANNED_ANEW):
             session.exec_driver_sql(explain, values)

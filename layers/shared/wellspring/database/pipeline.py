@@ -180,13 +180,12 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
             wire.write(b"".join((*(part.messages for part in parts), sync)))
             wire.flush()
             self._transaction_status = self._answers(wire, contexts, rows)
-        except OSError as error:
-            self._give_up(error)
-            met = [context.error for context in contexts if context.error is not None]
-            raise pg8000.InterfaceError(LOST) from (*met, error)[0]
         except BaseException as error:
             self._give_up(error)
-            raise
+            if not isinstance(error, OSError):
+                raise
+            met = [context.error for context in contexts if context.error is not None]
+            raise pg8000.InterfaceError(LOST) from (*met, error)[0]
         for context in contexts:
             if context.error is not None:
                 raise context.error

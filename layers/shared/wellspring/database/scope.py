@@ -23,9 +23,8 @@ from wellspring.settings import event_bus
 
 type Transaction = Connection
 
-# The setting ends with the transaction: a pool may give the connection to anybody then.
-ENTER = "SELECT wellspring.enter($1)"
-# The same, and how long a statement of the transaction may take.
+# For whom a transaction works, and how long a statement of it may take. The settings end with the transaction: a pool
+# may give the connection to anybody then.
 ENTER_WITHIN = "SELECT wellspring.enter_within($1, $2)"
 # The same, in a transaction whose effects are events (docs/adr/0055).
 ENTER_EMITTING = "SELECT wellspring.enter_emitting($1, $2)"
@@ -54,11 +53,6 @@ def connection() -> AbstractContextManager[Connection]:
         return reader_engine().connect()
     role = role_now.get()
     return (engine() if role is None else engine(role)).connect()
-
-
-def enter(transaction: Transaction, scope: str) -> None:
-    """Have the next statement preceded by one that says for whom the transaction works: `access.principal.scope_of`."""
-    session_of(transaction).ahead(ENTER, scope)
 
 
 class _Limits:
@@ -98,7 +92,7 @@ def in_transaction[Result](
     work: Callable[[Transaction], Result],
     scope: str | None = None,
     *,
-    deadline: Deadline | None = None,
+    deadline: Deadline,
     is_read: bool = False,
     trace: WireStatement | None = None,
 ) -> Result:
@@ -108,7 +102,7 @@ def in_transaction[Result](
         work: what to do.
         scope: for whom, as `access.principal.scope_of` says it; None where no row of a tenant is touched. Postgres
             shows and takes the rows of that scope only, whatever a statement asks for (docs/adr/0011).
-        deadline: of connecting, of all statements together and of their answers; None for what the role allows each.
+        deadline: of connecting, of all statements together and of their answers.
         is_read: whether `work` only reads: all its statements see one state of the database, and none can change it.
         trace: of a read, what writes down who reads, in front of its first statement. Nothing is returned that was
             read without it.
@@ -124,8 +118,8 @@ def in_transaction[Result](
         OutcomeUnknown: the connection was lost while the commit was under way. Of a read it does not matter.
         WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
     """
-    limits = None if deadline is None else _Limits(scope or "", deadline, emits=not is_read and bool(event_bus()))
-    once = partial(_once, work if is_read else noted(work), scope, limits, is_read=is_read, trace=trace)
+    limits = _Limits(scope or "", deadline, emits=not is_read and bool(event_bus()))
+    once = partial(_once, work if is_read else noted(work), limits, is_read=is_read, trace=trace)
     with within(deadline):
         try:
             try:
@@ -140,29 +134,19 @@ def in_transaction[Result](
         except DBAPIError as error:
             if is_silent(error):
                 circuit_breaker.record_timeout()
-            raise translate(error, within_timeout=limits is not None and limits.within_timeout) from error
+            raise translate(error, within_timeout=limits.within_timeout) from error
     circuit_breaker.record_answer()
     return result
 
 
 def _once[Result](
-    work: Callable[[Transaction], Result],
-    scope: str | None,
-    limits: _Limits | None,
-    *,
-    is_read: bool,
-    trace: WireStatement | None,
+    work: Callable[[Transaction], Result], limits: _Limits, *, is_read: bool, trace: WireStatement | None
 ) -> Result:
     with connection() as held:
         session = session_of(held)
         transaction = held.begin()
-        if limits is None:
-            session.begin(is_read=is_read, trace=trace)
-        else:
-            limits.told = None
-            session.begin(limits.in_front, is_read=is_read, trace=trace)
-        if limits is None and scope is not None:
-            enter(held, scope)
+        limits.told = None
+        session.begin(limits.in_front, is_read=is_read, trace=trace)
         try:
             result = work(held)
         except BaseException as error:
@@ -174,8 +158,7 @@ def _once[Result](
             raise
         finally:
             session.begin()
-        if limits is not None:
-            limits.sending()
+        limits.sending()
         try:
             transaction.commit()
         except DBAPIError as error:

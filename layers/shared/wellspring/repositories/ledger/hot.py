@@ -6,7 +6,7 @@ from wellspring.database import Compiled
 from wellspring.repositories.ledger.pages import page_statement
 from wellspring.repositories.ledger.rows import one_statement, related_statement
 from wellspring.repositories.ledger.shapes import Shape
-from wellspring.resources import Resource, ledgers, resource_of
+from wellspring.resources import ledgers, on_path, resource_of
 
 
 def hot_statements() -> Iterator[tuple[str, Compiled]]:
@@ -26,14 +26,5 @@ def hot_statements() -> Iterator[tuple[str, Compiled]]:
         if is_provenance:
             yield f"list {resource.type} onwards", page_statement(Shape(resource, person=True, cursor=True))
     paths = [(resource, path) for resource in objects for path in resource.includes]
-    for type_ in dict.fromkeys(type_ for resource, path in paths for type_ in _on(resource, path)):
+    for type_ in dict.fromkeys(step.target for resource, path in paths for _, step in on_path(resource, path)):
         yield f"include {type_}", related_statement(resource_of(type_), person=True)
-
-
-def _on(resource: Resource, path: str) -> Iterator[str]:
-    """Yield the types on a path of includes."""
-    for name in path.split("."):
-        relationship = resource.relationship(name)
-        if relationship is not None:
-            resource = resource_of(relationship.target)
-            yield resource.type
