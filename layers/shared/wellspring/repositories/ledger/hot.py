@@ -18,12 +18,10 @@ def hot_statements() -> Iterator[tuple[str, Compiled]]:
     """
     objects = [*ledgers().values(), *map(resource_of, ("workspace_group_workspace", "workspace_provider"))]
     for resource in objects:
-        is_provenance = resource.policy == "provenance"
         yield f"retrieve {resource.type}", one_statement(resource, person=True)
-        if is_provenance:
-            yield f"retrieve {resource.type} for a service", one_statement(resource, person=False)
         yield f"list {resource.type}", page_statement(Shape(resource, person=True))
-        if is_provenance:
+        if resource.policy == "provenance":
+            yield f"retrieve {resource.type} for a service", one_statement(resource, person=False)
             yield f"list {resource.type} onwards", page_statement(Shape(resource, person=True, cursor=True))
     paths = [(resource, path) for resource in objects for path in resource.includes]
     for type_ in dict.fromkeys(step.target for resource, path in paths for _, step in on_path(resource, path)):

@@ -1,12 +1,7 @@
 """Pages that are read parent by parent: heads, then lateral (docs/adr/0002).
 
-The parents that drive a page (the connectors a caller sees, or the records a filter names) each give their first row by
-an index on (parent, time, pk). The page can only hold rows of the parents with the smallest heads, so only those are
-read further, at most a page each. The cost depends on the number of parents and the page's size, not on the size of the
-tenant or of the table, nor on how deep the page is.
-
-Where no single index holds the list's rows (live and dead ones, both directions), those that together do are each read
-as far, and their rows merged (docs/adr/0029).
+The cost depends on the number of parents and the page's size, not on the size of the tenant or of the table, nor on how
+deep the page is. Where no single index holds the list's rows, those that together do are merged (docs/adr/0029).
 """
 
 from collections.abc import Iterator, Sequence
@@ -61,9 +56,8 @@ SELECT driver.*, row_number() OVER (ORDER BY {order}) AS place
 """
 
 # ---- reach: a time that no row of the page lies beyond -----------------------------------------------------
-# As far as a page of some of its parents' first rows goes. They are real rows of the list: where they fill a page, no
-# row beyond the last of that page is on the real one. Without it a page would read as much of most parents. In a query
-# of its own: a coalesce() beside a row's column would keep the index from being used.
+# As far as a page of some of its parents' first rows goes: no row beyond the last of them is on the real one. In a
+# query of its own: a coalesce() beside a row's column would keep the index from being used.
 REACH = """
 SELECT coalesce((SELECT sampled.head_at
                    FROM {some} AS driver
