@@ -92,9 +92,8 @@ def connect(config: Settings, plan_cache: PlanCache | None = None, certified: st
 def connect_as_owner(config: Settings) -> PipelinedConnection:
     """Open a connection of the owner's, whichever way RDS lets the owner in: with a token, or with the password.
 
-    RDS takes a token of whoever is a member of rds_iam, and then nothing else. At first the owner is none. Since
-    Postgres 16 whoever makes a role is a member of it, so the owner becomes one through the roles of the functions
-    (docs/adr/0016). Where `config` does not say `secret`, there is one way. Raises as `connect` does.
+    The owner becomes a member of rds_iam with the roles of the functions, and has a token from then on (docs/adr/0016).
+    Where `config` does not say `secret`, there is one way. Raises as `connect` does.
     """
     if config.db_auth == "secret":
         try:

@@ -75,14 +75,13 @@ def _row(data: bytes, adapters: Adapters, encoding: str) -> list[Any]:
     row: list[Any] = []
     at = _COUNT.size
     for adapt in adapters:
-        begin = at + _INT.size
         size = _INT.unpack_from(data, at)[0]
+        at += _INT.size
         if size < 0:
             row.append(None)
-            at = begin
         else:
-            at = begin + size
-            text = str(data[begin:at], encoding)
+            text = str(data[at : at + size], encoding)
+            at += size
             row.append(text if adapt is string_in else adapt(text))
     return row
 

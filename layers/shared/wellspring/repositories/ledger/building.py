@@ -59,11 +59,12 @@ class PageBuilder:
     """Composes the statement of one shape: here along indexes of all rows, where those that nobody sees are passed.
 
     For a service that names no parent, and of what is for everybody. Never for a person where rows have tenants: how
-    far theirs lie behind others' rows in such an index is for the others to say. Others read otherwise.
+    far theirs lie behind others' rows in such an index is for the others to say.
 
     Attributes:
         ascending: whether the page is read so, from its near end on.
         parts: the queries that the statement's last one reads from, by their names and in their order.
+        named: what filters name.
         columns: the types of a row's columns.
         shown: what is shown of a row, and what it is sorted by, with the columns behind.
         known: the relationship whose parent leads to a row, and is not looked up.
@@ -81,6 +82,7 @@ class PageBuilder:
         self.table, self.rows = table_of(shape.resource.table), listed_from(shape.resource)
         direct = shape.resource.tenancy == "direct"
         self.visible = Visibility(person=shape.person, claimed=shape.claimed, direct=direct)
+        self.named = {name for name, _ in shape.conditions}
         self.columns = {column.name: column.type for column in self.rows.c}
         self.parts: dict[str, str] = {}
         self.time = shape.sort.name
@@ -184,7 +186,6 @@ class PageBuilder:
         return MERGED.format(several=several, order=self._order(at, pk, behind=behind), limit=limit)
 
     def _source(self) -> str:
-        """Return what rows are read from."""
         if self.at == f"row.{self.time}":
             return f"{self.rows} AS row"
         # No column has the list's order. The planner puts the expression back where `at` stands, and finds its index.
@@ -192,7 +193,6 @@ class PageBuilder:
         return "listed AS row"
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
-        """Yield the conditions of the rows on an index."""
         yield from is_in(self.columns, index, by_index=index in declared(self.table))
         yield from row_filters(self.resource, self.columns, self.shape.conditions)
 
@@ -200,10 +200,7 @@ class PageBuilder:
         return parent_filters(relationship, parent, self.shape.conditions)
 
     def _lookups(self, index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
-        """Yield the ids of a row's parents, each with the join that finds it, if it needs one: none that nothing needs.
-
-        With `full` the ids of all parents are shown.
-        """
+        """Yield the ids of a row's parents that something needs, with `full` all; each with its join, if it has one."""
         for relationship in self.resource.parents:
             if relationship is self.known or relationship in self._behind:
                 continue

@@ -12,9 +12,8 @@ from wellspring.resources import ledgers, on_path, resource_of
 def hot_statements() -> Iterator[tuple[str, Compiled]]:
     """Yield the statements, each with what it does.
 
-    Of each object of the ledger a person's read of one row and of the first page, and of what its rows point to; of
-    provenance, which programs read too, also a service's read of one row, and a person's next page: the pages that
-    a bound of the newest rows serves (`many_workspaces`).
+    Of each object of the ledger a person's read of one row, of the first page, and of what its rows point to; of
+    provenance, which programs read too, a service's read of one row, and a person's next page (`many_workspaces`).
     """
     objects = [*ledgers().values(), *map(resource_of, ("workspace_group_workspace", "workspace_provider"))]
     for resource in objects:

@@ -1,8 +1,7 @@
 """Pages of messages: in the order of their arrival, of whatever outcome (docs/adr/0022).
 
-An index has the messages of each outcome together: a list of all of them is four walks, merged, and one of one outcome
-is one of those. Reasons and runs have indexes of the same kind. A person who asks for unknown records is shown tenant
-mismatches too, which look so to them.
+An index of a parent's messages has those of each outcome together, also within a reason or a run: a list of all of them
+is four walks, merged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,6 @@ from wellspring.repositories.ledger.building import PageBuilder
 from wellspring.repositories.ledger.columns import row_filters, target_table
 from wellspring.repositories.ledger.composing import all_of
 from wellspring.repositories.ledger.per_parent import PerParentMerge
-from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import MESSAGE_OUTCOMES, Relationship
 
 ARRIVAL = "received_at"
@@ -46,38 +44,35 @@ class MessageIndex(ListIndex):
 
 
 class Messages(PageBuilder):
-    """What lists of messages have in common: each order that is offered has an index.
-
-    Attributes:
-        asked: what filters name one value of.
-        any_outcome: the outcomes whose messages stand apart where none is asked for; None for those of all together.
-    """
+    """What lists of messages have in common: each order that is offered has an index."""
 
     is_sorted = True
-    any_outcome: Sequence[str | None] = (None,)
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__(shape)
-        self.asked = {name for name, operator in shape.conditions if operator == "eq"}
 
     @cached_property
     def indexes(self) -> Sequence[MessageIndex]:
         """The indexes of the outcomes that may be asked for."""
-        outcomes = ("",) if "outcome" in self.asked else WITH_REASON if "reason" in self.asked else self.any_outcome
-        kinds = product(outcomes, (False, True) if self.shape.person and "reason" in self.asked else (False,))
+        outcomes: Sequence[str | None] = (None,)
+        if "outcome" in self.named:
+            outcomes = ("",)
+        elif "reason" in self.named:
+            outcomes = WITH_REASON
+        elif self.column and self.time == ARRIVAL and "message_id" not in self.named:
+            # Of a parent the messages of each outcome stand together.
+            outcomes = MESSAGE_OUTCOMES
+        kinds = product(outcomes, (False, True) if self.shape.person and "reason" in self.named else (False,))
         return [MessageIndex(self.column, self.time, outcome=each, is_mismatch=is_) for each, is_ in kinds]
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         if not isinstance(index, MessageIndex):
             raise TypeError(index)
-        if "message_id" in self.asked:
+        if "message_id" in self.named:
             # Few, which are sorted.
             yield "row.message_id = :message_id_eq::UUID"
         if index.outcome is not None:
             yield f"row.outcome = '{index.outcome}'" if index.outcome else "row.outcome = :outcome_eq::VARCHAR"
-        if "run" in self.asked:
+        if "run" in self.named:
             yield "row.run = :run_eq::VARCHAR"
-        if "reason" in self.asked:
+        if "reason" in self.named:
             of_person = REASON_OF_MISMATCH if index.is_mismatch else REASON_OF_PERSON
             yield of_person if self.shape.person else REASON
         ranges = [(name, operator) for name, operator in self.shape.conditions if operator not in {"eq", "in"}]
@@ -94,11 +89,6 @@ class Messages(PageBuilder):
 
 class OfParents(Messages, PerParentMerge):
     """Reads the messages of connectors or workspaces, parent by parent."""
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__(shape)
-        if self.time == ARRIVAL and "message_id" not in self.asked:
-            self.any_outcome = MESSAGE_OUTCOMES
 
     def _driver(self) -> str:
         workspaces = next(each for each in self.resource.parents if each.target == "workspace")
@@ -118,6 +108,6 @@ class OfAll(Messages):
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         yield from super()._conditions(index)
         yield self.visible.message("row.workspace_pk")
-        if "outcome" in self.asked:
+        if "outcome" in self.named:
             # The index has all but these, which are most; a service is refused a list of them (`services.ledger`).
             yield "row.outcome <> 'applied'"

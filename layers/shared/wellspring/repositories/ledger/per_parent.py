@@ -100,7 +100,6 @@ class PerParentMerge(PageBuilder):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
-        self.named = {name for name, _ in shape.conditions}
         self.leading, self.within = self._parents()
         # Rows of a message stand together on its connector, at the time when it was processed.
         self.column = "workspace_connector_pk" if self.leading.is_trace else self.leading.column
@@ -112,9 +111,10 @@ class PerParentMerge(PageBuilder):
 
     def _parents(self) -> tuple[Relationship, Relationship | None]:
         """Return by whose parents the page is read, and the named parents within which, if an index has both."""
-        drivers = [relationship for relationship in self.resource.to_one if relationship.drives]
         # What is named has fewer rows than what always drives, whichever is declared first; that has every order.
-        drivers.sort(key=lambda relationship: _LEADING.index(relationship.drives))
+        drivers = sorted(
+            (each for each in self.resource.to_one if each.drives), key=lambda each: _LEADING.index(each.drives)
+        )
         always = next(found for found in drivers if found.drives == "always")
         together = {(index.parent, index.within) for index in declared(self.table)}
         for other in drivers:
@@ -141,7 +141,6 @@ class PerParentMerge(PageBuilder):
 
     @property
     def _opening(self) -> Relationship:
-        """The other parent that opens rows."""
         return next(other for other in self.resource.to_one if other.drives and other is not self.leading)
 
     @property
@@ -253,9 +252,8 @@ class PerParentMerge(PageBuilder):
 
         And a message's rows are no more than one transaction wrote: they are found by its time, and then sorted.
         """
-        names = {name for name, operator in self.shape.conditions if operator == "in"}
-        others = (other for other in self.resource.parents if other is not self.leading)
-        named = [other for other in others if other.name in names and not other.guards]
+        others = (other for other in self.resource.parents if other is not self.leading and not other.guards)
+        named = [other for other in others if other.name in self.named]
         if not named and (self.is_sorted or not self.leading.is_trace):
             return super()._source()
         where = list(self._of_driver_conditions())
@@ -265,7 +263,6 @@ class PerParentMerge(PageBuilder):
         return FEW_ROWS.format(source=super()._source(), conditions=all_of(where))
 
     def _of_driver_conditions(self) -> Sequence[str]:
-        """Return the conditions that a row belongs to a driver."""
         if not self.leading.is_trace:
             return [f"row.{self.column} = driver.pk"]
         return [
