@@ -117,26 +117,26 @@ behind AS (
     WHERE (page.created_at, page.pk) = (:cursor_at, :cursor_pk)
   )
     OR EXISTS (
-    SELECT 1
-    FROM driver
-    CROSS JOIN LATERAL (
-      SELECT row.created_at AS head_at, row.pk AS head_pk
-      FROM core_api.company_workspace_connectors AS row
+      SELECT 1
+      FROM driver
       CROSS JOIN LATERAL (
-        SELECT p.id
-        FROM core_api.companies AS p
-        WHERE p.pk = row.company_pk
-          AND p.deleted_at IS NULL
-          AND p.workspace_pk + 0 = driver.workspace_pk
-        OFFSET 0
-      ) AS company
-      WHERE row.workspace_connector_pk = driver.pk
-        AND row.deleted_at IS NULL
-        AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
-      ORDER BY row.created_at DESC, row.pk DESC
-      LIMIT 1
-    ) AS nearest
-  ) AS behind
+        SELECT row.created_at AS head_at, row.pk AS head_pk
+        FROM core_api.company_workspace_connectors AS row
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.companies AS p
+          WHERE p.pk = row.company_pk
+            AND p.deleted_at IS NULL
+            AND p.workspace_pk + 0 = driver.workspace_pk
+          OFFSET 0
+        ) AS company
+        WHERE row.workspace_connector_pk = driver.pk
+          AND row.deleted_at IS NULL
+          AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
+        ORDER BY row.created_at DESC, row.pk DESC
+        LIMIT 1
+      ) AS nearest
+    ) AS behind
 ),
 -- The rows, and what is shown with them.
 shown AS (

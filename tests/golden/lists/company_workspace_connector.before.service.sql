@@ -22,11 +22,11 @@ WITH page AS (
     WHERE p.pk = row.company_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT
-      FROM core_api.workspaces AS there
-      WHERE there.pk = p.workspace_pk
-        AND there.deleted_at IS NULL
-    )
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
+      )
     OFFSET 0
   ) AS company
   CROSS JOIN LATERAL (
@@ -35,11 +35,11 @@ WITH page AS (
     WHERE p.pk = row.workspace_connector_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT
-      FROM core_api.workspaces AS there
-      WHERE there.pk = p.workspace_pk
-        AND there.deleted_at IS NULL
-    )
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
+      )
     OFFSET 0
   ) AS workspace_connector
   WHERE row.deleted_at IS NULL
@@ -55,39 +55,39 @@ behind AS (
     WHERE (page.created_at, page.pk) = (:cursor_at, :cursor_pk)
   )
     OR EXISTS (
-    SELECT row.created_at AS head_at, row.pk AS head_pk
-    FROM core_api.company_workspace_connectors AS row
-    CROSS JOIN LATERAL (
-      SELECT p.id
-      FROM core_api.companies AS p
-      WHERE p.pk = row.company_pk
-        AND p.deleted_at IS NULL
-        AND EXISTS (
-        SELECT
-        FROM core_api.workspaces AS there
-        WHERE there.pk = p.workspace_pk
-          AND there.deleted_at IS NULL
-      )
-      OFFSET 0
-    ) AS company
-    CROSS JOIN LATERAL (
-      SELECT p.id
-      FROM core_api.workspace_connectors AS p
-      WHERE p.pk = row.workspace_connector_pk
-        AND p.deleted_at IS NULL
-        AND EXISTS (
-        SELECT
-        FROM core_api.workspaces AS there
-        WHERE there.pk = p.workspace_pk
-          AND there.deleted_at IS NULL
-      )
-      OFFSET 0
-    ) AS workspace_connector
-    WHERE row.deleted_at IS NULL
-      AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
-    ORDER BY row.created_at DESC, row.pk DESC
-    LIMIT 1
-  ) AS behind
+      SELECT row.created_at AS head_at, row.pk AS head_pk
+      FROM core_api.company_workspace_connectors AS row
+      CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM core_api.companies AS p
+        WHERE p.pk = row.company_pk
+          AND p.deleted_at IS NULL
+          AND EXISTS (
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
+        OFFSET 0
+      ) AS company
+      CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM core_api.workspace_connectors AS p
+        WHERE p.pk = row.workspace_connector_pk
+          AND p.deleted_at IS NULL
+          AND EXISTS (
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
+        OFFSET 0
+      ) AS workspace_connector
+      WHERE row.deleted_at IS NULL
+        AND (row.created_at, row.pk) < (:cursor_at, :cursor_pk)
+      ORDER BY row.created_at DESC, row.pk DESC
+      LIMIT 1
+    ) AS behind
 ),
 -- The rows, and what is shown with them.
 shown AS (

@@ -24,11 +24,11 @@ WITH page AS (
         WHERE p.pk = row.company_pk
           AND p.deleted_at IS NULL
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS company
       CROSS JOIN LATERAL (
@@ -37,11 +37,11 @@ WITH page AS (
         WHERE p.pk = row.workspace_connector_pk
           AND p.deleted_at IS NULL
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS workspace_connector
       WHERE row.deleted_at IS NULL
@@ -64,11 +64,11 @@ WITH page AS (
         FROM core_api.companies AS p
         WHERE p.pk = row.company_pk
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS company
       CROSS JOIN LATERAL (
@@ -76,11 +76,11 @@ WITH page AS (
         FROM core_api.workspace_connectors AS p
         WHERE p.pk = row.workspace_connector_pk
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS workspace_connector
       WHERE row.deleted_at IS NOT NULL

@@ -21,11 +21,11 @@ WITH page AS (
     FROM core_api.companies AS p
     WHERE p.pk = row.company_pk
       AND EXISTS (
-      SELECT
-      FROM core_api.workspaces AS there
-      WHERE there.pk = p.workspace_pk
-        AND there.deleted_at IS NULL
-    )
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
+      )
     OFFSET 0
   ) AS company
   CROSS JOIN LATERAL (
@@ -33,11 +33,11 @@ WITH page AS (
     FROM core_api.workspace_connectors AS p
     WHERE p.pk = row.workspace_connector_pk
       AND EXISTS (
-      SELECT
-      FROM core_api.workspaces AS there
-      WHERE there.pk = p.workspace_pk
-        AND there.deleted_at IS NULL
-    )
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
+      )
     OFFSET 0
   ) AS workspace_connector
   WHERE row.deleted_at IS NOT NULL

@@ -10,12 +10,12 @@ WITH driver AS (
   FROM core_api.workspace_connectors AS parent
   WHERE parent.deleted_at IS NULL
     AND EXISTS (
-    SELECT
-    FROM core_api.workspaces AS there
-    WHERE there.pk = parent.workspace_pk
-      AND there.deleted_at IS NULL
-      AND there.id = ANY(:claimed_workspaces::UUID[])
-  )
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = parent.workspace_pk
+        AND there.deleted_at IS NULL
+        AND there.id = ANY(:claimed_workspaces::UUID[])
+    )
 ),
 -- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
 -- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has

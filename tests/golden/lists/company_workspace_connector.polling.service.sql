@@ -29,11 +29,11 @@ page AS (
         WHERE p.pk = row.company_pk
           AND p.deleted_at IS NULL
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS company
       CROSS JOIN LATERAL (
@@ -42,11 +42,11 @@ page AS (
         WHERE p.pk = row.workspace_connector_pk
           AND p.deleted_at IS NULL
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS workspace_connector
       WHERE row.deleted_at IS NULL
@@ -70,11 +70,11 @@ page AS (
         FROM core_api.companies AS p
         WHERE p.pk = row.company_pk
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS company
       CROSS JOIN LATERAL (
@@ -82,11 +82,11 @@ page AS (
         FROM core_api.workspace_connectors AS p
         WHERE p.pk = row.workspace_connector_pk
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS workspace_connector
       WHERE row.deleted_at IS NOT NULL

@@ -365,87 +365,87 @@ behind AS (
     WHERE (page.updated_at, page.pk) = (:cursor_at, :cursor_pk)
   )
     OR EXISTS (
-    SELECT 1
-    FROM driver
-    CROSS JOIN LATERAL (
-      SELECT *
-      FROM ((
-          SELECT row.at AS head_at, row.pk AS head_pk
-          FROM listed AS row
-          CROSS JOIN LATERAL (
-            SELECT p.id
-            FROM core_api.companies AS p
-            WHERE p.pk = row.company_pk
-              AND p.deleted_at IS NULL
-              AND p.workspace_pk + 0 = driver.workspace_pk
-            OFFSET 0
-          ) AS company
-          WHERE row.workspace_connector_pk = driver.pk
-            AND row.deleted_at IS NULL
-            AND row.direction = 'input'
-            AND row.at >= :updated_at_gte
-            AND driver.is_live
-            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
-          ORDER BY row.at DESC, row.pk DESC
-          LIMIT 1
-        ) UNION ALL (
-          SELECT row.at AS head_at, row.pk AS head_pk
-          FROM listed AS row
-          CROSS JOIN LATERAL (
-            SELECT p.id
-            FROM core_api.companies AS p
-            WHERE p.pk = row.company_pk
-              AND p.deleted_at IS NULL
-              AND p.workspace_pk + 0 = driver.workspace_pk
-            OFFSET 0
-          ) AS company
-          WHERE row.workspace_connector_pk = driver.pk
-            AND row.deleted_at IS NULL
-            AND row.direction = 'output'
-            AND row.at >= :updated_at_gte
-            AND driver.is_live
-            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
-          ORDER BY row.at DESC, row.pk DESC
-          LIMIT 1
-        ) UNION ALL (
-          SELECT row.at AS head_at, row.pk AS head_pk
-          FROM listed AS row
-          CROSS JOIN LATERAL (
-            SELECT p.id
-            FROM core_api.companies AS p
-            WHERE p.pk = row.company_pk
-              AND p.workspace_pk + 0 = driver.workspace_pk
-            OFFSET 0
-          ) AS company
-          WHERE row.workspace_connector_pk = driver.pk
-            AND row.deleted_at IS NOT NULL
-            AND row.direction = 'input'
-            AND row.at >= :updated_at_gte
-            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
-          ORDER BY row.at DESC, row.pk DESC
-          LIMIT 1
-        ) UNION ALL (
-          SELECT row.at AS head_at, row.pk AS head_pk
-          FROM listed AS row
-          CROSS JOIN LATERAL (
-            SELECT p.id
-            FROM core_api.companies AS p
-            WHERE p.pk = row.company_pk
-              AND p.workspace_pk + 0 = driver.workspace_pk
-            OFFSET 0
-          ) AS company
-          WHERE row.workspace_connector_pk = driver.pk
-            AND row.deleted_at IS NOT NULL
-            AND row.direction = 'output'
-            AND row.at >= :updated_at_gte
-            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
-          ORDER BY row.at DESC, row.pk DESC
-          LIMIT 1
-        )) AS merged
-      ORDER BY head_at DESC, head_pk DESC
-      LIMIT 1
-    ) AS nearest
-  ) AS behind
+      SELECT 1
+      FROM driver
+      CROSS JOIN LATERAL (
+        SELECT *
+        FROM ((
+            SELECT row.at AS head_at, row.pk AS head_pk
+            FROM listed AS row
+            CROSS JOIN LATERAL (
+              SELECT p.id
+              FROM core_api.companies AS p
+              WHERE p.pk = row.company_pk
+                AND p.deleted_at IS NULL
+                AND p.workspace_pk + 0 = driver.workspace_pk
+              OFFSET 0
+            ) AS company
+            WHERE row.workspace_connector_pk = driver.pk
+              AND row.deleted_at IS NULL
+              AND row.direction = 'input'
+              AND row.at >= :updated_at_gte
+              AND driver.is_live
+              AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
+            ORDER BY row.at DESC, row.pk DESC
+            LIMIT 1
+          ) UNION ALL (
+            SELECT row.at AS head_at, row.pk AS head_pk
+            FROM listed AS row
+            CROSS JOIN LATERAL (
+              SELECT p.id
+              FROM core_api.companies AS p
+              WHERE p.pk = row.company_pk
+                AND p.deleted_at IS NULL
+                AND p.workspace_pk + 0 = driver.workspace_pk
+              OFFSET 0
+            ) AS company
+            WHERE row.workspace_connector_pk = driver.pk
+              AND row.deleted_at IS NULL
+              AND row.direction = 'output'
+              AND row.at >= :updated_at_gte
+              AND driver.is_live
+              AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
+            ORDER BY row.at DESC, row.pk DESC
+            LIMIT 1
+          ) UNION ALL (
+            SELECT row.at AS head_at, row.pk AS head_pk
+            FROM listed AS row
+            CROSS JOIN LATERAL (
+              SELECT p.id
+              FROM core_api.companies AS p
+              WHERE p.pk = row.company_pk
+                AND p.workspace_pk + 0 = driver.workspace_pk
+              OFFSET 0
+            ) AS company
+            WHERE row.workspace_connector_pk = driver.pk
+              AND row.deleted_at IS NOT NULL
+              AND row.direction = 'input'
+              AND row.at >= :updated_at_gte
+              AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
+            ORDER BY row.at DESC, row.pk DESC
+            LIMIT 1
+          ) UNION ALL (
+            SELECT row.at AS head_at, row.pk AS head_pk
+            FROM listed AS row
+            CROSS JOIN LATERAL (
+              SELECT p.id
+              FROM core_api.companies AS p
+              WHERE p.pk = row.company_pk
+                AND p.workspace_pk + 0 = driver.workspace_pk
+              OFFSET 0
+            ) AS company
+            WHERE row.workspace_connector_pk = driver.pk
+              AND row.deleted_at IS NOT NULL
+              AND row.direction = 'output'
+              AND row.at >= :updated_at_gte
+              AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
+            ORDER BY row.at DESC, row.pk DESC
+            LIMIT 1
+          )) AS merged
+        ORDER BY head_at DESC, head_pk DESC
+        LIMIT 1
+      ) AS nearest
+    ) AS behind
 ),
 -- The rows, and what is shown with them.
 shown AS (

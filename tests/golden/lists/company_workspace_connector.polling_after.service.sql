@@ -29,11 +29,11 @@ page AS (
         WHERE p.pk = row.company_pk
           AND p.deleted_at IS NULL
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS company
       CROSS JOIN LATERAL (
@@ -42,11 +42,11 @@ page AS (
         WHERE p.pk = row.workspace_connector_pk
           AND p.deleted_at IS NULL
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS workspace_connector
       WHERE row.deleted_at IS NULL
@@ -71,11 +71,11 @@ page AS (
         FROM core_api.companies AS p
         WHERE p.pk = row.company_pk
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS company
       CROSS JOIN LATERAL (
@@ -83,11 +83,11 @@ page AS (
         FROM core_api.workspace_connectors AS p
         WHERE p.pk = row.workspace_connector_pk
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS workspace_connector
       WHERE row.deleted_at IS NOT NULL
@@ -107,77 +107,77 @@ behind AS (
     WHERE (page.updated_at, page.pk) = (:cursor_at, :cursor_pk)
   )
     OR EXISTS (
-    SELECT *
-    FROM ((
-        SELECT row.at AS head_at, row.pk AS head_pk
-        FROM listed AS row
-        CROSS JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.companies AS p
-          WHERE p.pk = row.company_pk
-            AND p.deleted_at IS NULL
-            AND EXISTS (
-            SELECT
-            FROM core_api.workspaces AS there
-            WHERE there.pk = p.workspace_pk
-              AND there.deleted_at IS NULL
-          )
-          OFFSET 0
-        ) AS company
-        CROSS JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-            AND p.deleted_at IS NULL
-            AND EXISTS (
-            SELECT
-            FROM core_api.workspaces AS there
-            WHERE there.pk = p.workspace_pk
-              AND there.deleted_at IS NULL
-          )
-          OFFSET 0
-        ) AS workspace_connector
-        WHERE row.deleted_at IS NULL
-          AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
-        ORDER BY row.at DESC, row.pk DESC
-        LIMIT 1
-      ) UNION ALL (
-        SELECT row.at AS head_at, row.pk AS head_pk
-        FROM listed AS row
-        CROSS JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.companies AS p
-          WHERE p.pk = row.company_pk
-            AND EXISTS (
-            SELECT
-            FROM core_api.workspaces AS there
-            WHERE there.pk = p.workspace_pk
-              AND there.deleted_at IS NULL
-          )
-          OFFSET 0
-        ) AS company
-        CROSS JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-            AND EXISTS (
-            SELECT
-            FROM core_api.workspaces AS there
-            WHERE there.pk = p.workspace_pk
-              AND there.deleted_at IS NULL
-          )
-          OFFSET 0
-        ) AS workspace_connector
-        WHERE row.deleted_at IS NOT NULL
-          AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
-        ORDER BY row.at DESC, row.pk DESC
-        LIMIT 1
-      )) AS merged
-    ORDER BY head_at DESC, head_pk DESC
-    LIMIT 1
-  ) AS behind
+      SELECT *
+      FROM ((
+          SELECT row.at AS head_at, row.pk AS head_pk
+          FROM listed AS row
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.companies AS p
+            WHERE p.pk = row.company_pk
+              AND p.deleted_at IS NULL
+              AND EXISTS (
+                SELECT
+                FROM core_api.workspaces AS there
+                WHERE there.pk = p.workspace_pk
+                  AND there.deleted_at IS NULL
+              )
+            OFFSET 0
+          ) AS company
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.workspace_connectors AS p
+            WHERE p.pk = row.workspace_connector_pk
+              AND p.deleted_at IS NULL
+              AND EXISTS (
+                SELECT
+                FROM core_api.workspaces AS there
+                WHERE there.pk = p.workspace_pk
+                  AND there.deleted_at IS NULL
+              )
+            OFFSET 0
+          ) AS workspace_connector
+          WHERE row.deleted_at IS NULL
+            AND row.at >= :updated_at_gte
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
+          ORDER BY row.at DESC, row.pk DESC
+          LIMIT 1
+        ) UNION ALL (
+          SELECT row.at AS head_at, row.pk AS head_pk
+          FROM listed AS row
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.companies AS p
+            WHERE p.pk = row.company_pk
+              AND EXISTS (
+                SELECT
+                FROM core_api.workspaces AS there
+                WHERE there.pk = p.workspace_pk
+                  AND there.deleted_at IS NULL
+              )
+            OFFSET 0
+          ) AS company
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.workspace_connectors AS p
+            WHERE p.pk = row.workspace_connector_pk
+              AND EXISTS (
+                SELECT
+                FROM core_api.workspaces AS there
+                WHERE there.pk = p.workspace_pk
+                  AND there.deleted_at IS NULL
+              )
+            OFFSET 0
+          ) AS workspace_connector
+          WHERE row.deleted_at IS NOT NULL
+            AND row.at >= :updated_at_gte
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
+          ORDER BY row.at DESC, row.pk DESC
+          LIMIT 1
+        )) AS merged
+      ORDER BY head_at DESC, head_pk DESC
+      LIMIT 1
+    ) AS behind
 ),
 -- The rows, and what is shown with them.
 shown AS (

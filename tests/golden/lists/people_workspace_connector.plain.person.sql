@@ -111,10 +111,10 @@ far AS (
   FROM likely
   WHERE turn > :rows
     AND NOT EXISTS (
-    SELECT 1
-    FROM furthest
-    WHERE (newest_at, newest_pk) < (head_at, head_pk)
-  )
+      SELECT 1
+      FROM furthest
+      WHERE (newest_at, newest_pk) < (head_at, head_pk)
+    )
   UNION ALL
   SELECT driver.*, NULL, NULL, NULL
   FROM driver

@@ -11,11 +11,11 @@ WITH driver AS (
   WHERE parent.id = ANY(:workspace_in::UUID[])
     AND parent.deleted_at IS NULL
     AND EXISTS (
-    SELECT
-    FROM core_api.workspaces AS there
-    WHERE there.pk = parent.pk
-      AND there.deleted_at IS NULL
-  )
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = parent.pk
+        AND there.deleted_at IS NULL
+    )
 ),
 -- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
 -- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has

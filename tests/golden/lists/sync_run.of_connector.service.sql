@@ -10,11 +10,11 @@ WITH driver AS (
   FROM core_api.workspace_connectors AS parent
   WHERE parent.id = ANY(:workspace_connector_in::UUID[])
     AND EXISTS (
-    SELECT
-    FROM core_api.workspaces AS there
-    WHERE there.pk = parent.workspace_pk
-      AND there.deleted_at IS NULL
-  )
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = parent.workspace_pk
+        AND there.deleted_at IS NULL
+    )
 ),
 -- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
 -- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has

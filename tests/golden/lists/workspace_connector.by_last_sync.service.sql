@@ -27,11 +27,11 @@ WITH page AS (
     AND workspace.id = ANY(:workspace_in::UUID[])
     AND workspace.deleted_at IS NULL
     AND EXISTS (
-    SELECT
-    FROM core_api.workspaces AS there
-    WHERE there.pk = workspace.pk
-      AND there.deleted_at IS NULL
-  )
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = workspace.pk
+        AND there.deleted_at IS NULL
+    )
   ORDER BY row.last_synced_at DESC, row.pk DESC
   LIMIT :rows
 ),

@@ -25,11 +25,11 @@ head AS (
       WHERE p.pk = row.workspace_pk
         AND p.deleted_at IS NULL
         AND EXISTS (
-        SELECT
-        FROM core_api.workspaces AS there
-        WHERE there.pk = p.pk
-          AND there.deleted_at IS NULL
-      )
+          SELECT
+          FROM core_api.workspaces AS there
+          WHERE there.pk = p.pk
+            AND there.deleted_at IS NULL
+        )
       OFFSET 0
     ) AS workspace
     WHERE row.connector_pk = driver.pk
@@ -64,11 +64,11 @@ page AS (
       WHERE p.pk = row.workspace_pk
         AND p.deleted_at IS NULL
         AND EXISTS (
-        SELECT
-        FROM core_api.workspaces AS there
-        WHERE there.pk = p.pk
-          AND there.deleted_at IS NULL
-      )
+          SELECT
+          FROM core_api.workspaces AS there
+          WHERE there.pk = p.pk
+            AND there.deleted_at IS NULL
+        )
       OFFSET 0
     ) AS workspace
     WHERE row.connector_pk = driver.pk

@@ -16,11 +16,11 @@ WITH page AS (
   LEFT JOIN core_api.peoples AS created_by ON created_by.pk = row.created_by_pk
   WHERE row.deleted_at IS NULL
     AND EXISTS (
-    SELECT
-    FROM core_api.workspace_groups AS there
-    WHERE there.pk = row.pk
-      AND there.deleted_at IS NULL
-  )
+      SELECT
+      FROM core_api.workspace_groups AS there
+      WHERE there.pk = row.pk
+        AND there.deleted_at IS NULL
+    )
   ORDER BY row.created_at DESC, row.pk DESC
   LIMIT :rows
 ),

@@ -112,25 +112,25 @@ behind AS (
     WHERE (page.created_at, page.pk) = (:cursor_at, :cursor_pk)
   )
     OR EXISTS (
-    SELECT 1
-    FROM driver
-    CROSS JOIN LATERAL (
-      SELECT row.created_at AS head_at, row.pk AS head_pk
-      FROM core_api.workspace_group_workspaces AS row
+      SELECT 1
+      FROM driver
       CROSS JOIN LATERAL (
-        SELECT p.id
-        FROM core_api.workspace_groups AS p
-        WHERE p.pk = row.workspace_group_pk
-          AND p.deleted_at IS NULL
-        OFFSET 0
-      ) AS workspace_group
-      WHERE row.workspace_pk = driver.pk
-        AND row.deleted_at IS NULL
-        AND (row.created_at, row.pk) > (:cursor_at, :cursor_pk)
-      ORDER BY row.created_at ASC, row.pk ASC
-      LIMIT 1
-    ) AS nearest
-  ) AS behind
+        SELECT row.created_at AS head_at, row.pk AS head_pk
+        FROM core_api.workspace_group_workspaces AS row
+        CROSS JOIN LATERAL (
+          SELECT p.id
+          FROM core_api.workspace_groups AS p
+          WHERE p.pk = row.workspace_group_pk
+            AND p.deleted_at IS NULL
+          OFFSET 0
+        ) AS workspace_group
+        WHERE row.workspace_pk = driver.pk
+          AND row.deleted_at IS NULL
+          AND (row.created_at, row.pk) > (:cursor_at, :cursor_pk)
+        ORDER BY row.created_at ASC, row.pk ASC
+        LIMIT 1
+      ) AS nearest
+    ) AS behind
 ),
 -- The rows, and what is shown with them.
 shown AS (
