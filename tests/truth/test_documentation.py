@@ -138,18 +138,18 @@ def test_every_function_has_an_event() -> None:
     "variable", [field.name.upper() for each in (Settings, CallerSettings, PruningSettings) for field in fields(each)]
 )
 def test_every_setting_is_documented(variable: str) -> None:
-    assert f"| `{variable}` |" in read("docs/settings.md")
+    assert f"`{variable}`" in read("docs/settings.md")
 
 
 @pytest.mark.parametrize("parameter", TEMPLATE.document["Parameters"])
 def test_every_parameter_of_the_template_is_documented(parameter: str) -> None:
-    assert f"| `{parameter}` |" in read("docs/settings.md")
+    assert f"- `{parameter}` (" in read("docs/settings.md")
 
 
 @pytest.mark.parametrize("function", TEMPLATE.functions)
 def test_every_variable_of_the_template_is_documented(function: str) -> None:
     for variable in TEMPLATE.functions[function].environment:
-        assert f"| `{variable}` |" in read("docs/settings.md")
+        assert f"`{variable}`" in read("docs/settings.md")
 
 
 def test_every_variable_of_the_local_stack_is_documented() -> None:
