@@ -167,8 +167,8 @@ def test_what_it_costs_multiplies_out_and_adds_up(table: str) -> None:
 
 
 def test_there_is_a_table_for_each_cost() -> None:
-    # The stack as it comes, the small one, requests, rows in small messages, the bus, and its events.
-    assert len(TABLES) == 6
+    # The stack as it comes, the small one, requests, rows in small messages, and the bus.
+    assert len(TABLES) == 5
 
 
 def test_the_floor_is_of_the_stack_as_it_comes() -> None:
