@@ -152,7 +152,7 @@ EVENTS = (
     Reason(
         "workspace_changed",
         (
-            "a resource would move to another tenant; where a sync made the other one, [its id can be given "
+            "a resource would move to another tenant; where only a sync made it, an operator can [give its id "
             "up](operations.md#feedworkspacechangedalarm)"
         ),
         "It would move a resource to another workspace.",
