@@ -32,8 +32,8 @@ MESSAGES = (
     Reason(
         "malformed",
         (
-            "not JSON, or a member is missing or not of its form: `problems` says which and how, never its value. Where "
-            "the body names no connector, it is the group's. It is never released"
+            "not JSON, or a member is missing or not of its form: `problems` says which and how, never its value. "
+            "Where the body names no connector, it is the group's. It is never released"
         ),
         "It is not a message.",
         "Mend the producer and send it with a new id.",
@@ -75,8 +75,8 @@ MESSAGES = (
     Reason(
         "overtaken",
         (
-            "it was parked, and would undo what came after it. A `sync.reverted` was left half-done, for what came after "
-            "it ended rows; the next full sync brings the rest back"
+            "it would undo what came after it. A `sync.reverted` was left half-done, for what came after it ended "
+            "rows; the next full sync brings the rest back"
         ),
         "What came after it would be undone by applying it.",
         "Send anew with a new id, or dismiss.",
@@ -114,10 +114,7 @@ MESSAGES = (
     ),
     Reason(
         "too_many_endings",
-        (
-            "[a snapshot](#snapshots) would end more than it may unasked: `problems` says how many of how many. Only a "
-            "release by its id carries it out"
-        ),
+        "[a snapshot](#snapshots) would end more than it may unasked: `problems` says how many of how many",
         "Its snapshot would end more records than it may unasked.",
         "Look at the source. If they are gone there, release it; if it was read badly, dismiss it.",
     ),
