@@ -147,22 +147,20 @@ def event_example() -> str:
 
 
 def event_sections() -> str:
-    """Return a section for each type of the ledger's events."""
+    """Return a section for each type of the ledger's events; what has happened is in the table of the types."""
     return "\n\n".join(("", *(_event_section(each) for each in LEDGER_EVENTS))) + "\n"
 
 
 def _event_section(event: LedgerEvent) -> str:
-    rows = [
-        f"| `{said.name}` | {'' if said.required else 'may be null'} | {said.description} |" for said in event.members
-    ]
+    rows = [f"| `{said.name}` | {said.description} |" for said in event.members]
     subject, partition = resource_of(event.subject).name, resource_of(event.partition).name
     return "\n".join(
         (
             f"### {event.type}\n",
-            f"{event.meaning} {event.comes}\n",
+            f"{event.comes}\n",
             f"Subject: the {subject}. Partition key: the {partition}.\n",
-            "| `data` | | what it says |",
-            "| --- | --- | --- |",
+            "| `data` | what it says |",
+            "| --- | --- |",
             *rows,
         )
     )
