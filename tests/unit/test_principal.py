@@ -21,14 +21,10 @@ TIMES = {"iat": 1778400862, "exp": 1778404462, "nbf": 1778400862}
 AUTH0_PERSON = "https://wellspring.example/person"
 
 
-def handed_over(token: dict[str, Any]) -> dict[str, object]:
-    """Return a token's claims as API Gateway writes them into the event."""
-    return {name: as_text(value) for name, value in (TIMES | token).items()}
-
-
 def asked(token: dict[str, Any], **environment: str) -> Principal:
-    """Return who calls with `token`, where the deployment has these variables."""
-    return principal_of(handed_over(token), read_caller_settings(environment))
+    """Return who calls with `token`, as API Gateway hands it over, where the deployment has these variables."""
+    claims = {name: as_text(value) for name, value in (TIMES | token).items()}
+    return principal_of(claims, read_caller_settings(environment))
 
 
 COGNITO_PERSON = {
