@@ -430,6 +430,7 @@ CALLS = {
     "rds:ModifyDBInstance": [arn("rds", f"db:{STACK}")],
     "rds:ModifyDBCluster": [arn("rds", f"cluster:{STACK}")],
     "rds:DescribeDBSnapshots": ["*"],
+    "events:DescribeEventBus": [arn("events", "event-bus/ledger"), arn("events", "event-bus/ledger", account="9" * 12)],
     "s3:ListAllMyBuckets": ["*"],
     "backup:ListBackupVaults": ["*"],
     "sqs:SendMessage": [arn("sqs", f"{STACK}-sync.fifo")],
