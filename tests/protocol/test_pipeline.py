@@ -1,4 +1,4 @@
-"""The pipelining connection before a real server: what it sends, and what it makes of the answers (docs/adr/0015)."""
+"""The pipelining connection before a real server: what it sends, and what it makes of the answers (docs/adr/0019)."""
 
 import io
 import threading

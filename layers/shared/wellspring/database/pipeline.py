@@ -1,4 +1,4 @@
-"""The protocol between a `Session` and the server: pg8000's, with one flush where pg8000 sends four (docs/adr/0015).
+"""The protocol between a `Session` and the server: pg8000's, with one flush where pg8000 sends four (docs/adr/0019).
 
 pg8000 sends BEGIN on its own, and a statement in three parts that each wait for an answer. Here everything that a
 statement needs leaves in one flush, before one Sync. This is the one file that touches what is pg8000's own.
