@@ -1,4 +1,4 @@
-"""The pipelining connection before a real server: what it sends, and what it makes of the answers (docs/adr/0015)."""
+"""The pipelining connection before a real server: what it sends, and what it makes of the answers (docs/adr/0019)."""
 
 import io
 import threading
@@ -233,7 +233,7 @@ class TestTheLastOfATransactionThatOnlyReads:
         assert still_answers(reading)
 
     def test_fails_as_any_other(self, reading: PipelinedConnection, flushes: Flushes, pipelining: str) -> None:
-        with pytest.raises(pg8000.ProgrammingError) as caught:
+        with pytest.raises(pg8000.DatabaseError) as caught:
             ask_last(reading, "SELECT 1 / CAST(%s AS int)", 0)
         assert code(caught) == "22012"
         reading.rollback()
@@ -333,7 +333,7 @@ class TestAFailure:
     def test_is_told_and_leaves_nothing_behind(
         self, driver: PipelinedConnection, phase: str, statement: str, values: tuple[object, ...], expected: str
     ) -> None:
-        with pytest.raises(pg8000.ProgrammingError) as caught:
+        with pytest.raises(pg8000.DatabaseError) as caught:
             ask(driver, statement, *values)
         assert code(caught) == expected
         assert still_answers(driver)
@@ -343,10 +343,10 @@ class TestAFailure:
         self, driver: PipelinedConnection, other: PipelinedConnection, statement: str
     ) -> None:
         driver.session.ahead(statement)
-        with pytest.raises(pg8000.ProgrammingError) as caught:
+        with pytest.raises(pg8000.DatabaseError) as caught:
             ask(driver, ADD)
         assert code(caught) in {"08P01", "42703", "22012"}
-        with pytest.raises(pg8000.ProgrammingError) as caught:
+        with pytest.raises(pg8000.DatabaseError) as caught:
             ask(driver, ADD)
         assert code(caught) == "25P02"
         assert still_answers(driver)
@@ -363,7 +363,7 @@ class TestAFailure:
         driver.session.ahead("SELECT wellspring.enter($1)", "service")
         with monkeypatch.context() as patched:
             patched.setattr(session, "BEGIN", WireStatement("begin transaction isolation level nonsense"))
-            with pytest.raises(pg8000.ProgrammingError) as caught:
+            with pytest.raises(pg8000.DatabaseError) as caught:
                 ask(driver, statement)
         assert code(caught) == "42601"
         assert not driver._in_transaction
@@ -372,29 +372,24 @@ class TestAFailure:
 
     def test_in_the_middle_of_an_answer_shows_none_of_it(self, driver: PipelinedConnection) -> None:
         cursor = driver.cursor()
-        with pytest.raises(pg8000.ProgrammingError):
+        with pytest.raises(pg8000.DatabaseError):
             cursor.execute("SELECT 1 / (1000 - n) FROM generate_series(1, %s) AS n", (2000,))
-        with pytest.raises(pg8000.ProgrammingError):
+        with pytest.raises(pg8000.DatabaseError):
             cursor.fetchall()
 
-    def test_of_uniqueness_has_a_class_of_its_own(self, driver: PipelinedConnection) -> None:
+    def test_of_uniqueness_names_the_constraint(self, driver: PipelinedConnection) -> None:
         add = f"INSERT INTO {INBOX} (message_id) VALUES ('0198f3a0-0000-7000-8000-000000000000')"
         run(driver, add)
-        with pytest.raises(pg8000.IntegrityError) as caught:
+        with pytest.raises(pg8000.DatabaseError) as caught:
             run(driver, add)
         assert caught.value.args[0]["n"] == "uq_sync_messages_message_id"
-        assert still_answers(driver)
-
-    def test_of_authorisation_has_a_class_of_its_own(self, driver: PipelinedConnection) -> None:
-        with pytest.raises(pg8000.InterfaceError):
-            run(driver, "DO $$ BEGIN RAISE invalid_authorization_specification; END $$")
         assert still_answers(driver)
 
     def test_of_a_transaction_is_not_committed_in_silence(
         self, driver: PipelinedConnection, other: PipelinedConnection
     ) -> None:
         run(driver, ADD)
-        with pytest.raises(pg8000.ProgrammingError):
+        with pytest.raises(pg8000.DatabaseError):
             ask(driver, "SELECT 1/0")
         with pytest.raises(pg8000.InterfaceError, match="in failed transaction block"):
             driver.commit()
@@ -454,7 +449,7 @@ class TestAFailure:
 class TestAStatementThatIsEnded:
     def test_by_its_time_limit_leaves_the_connection_in_order(self, driver: PipelinedConnection) -> None:
         run(driver, "SET LOCAL statement_timeout = '20ms'")
-        with pytest.raises(pg8000.ProgrammingError) as caught:
+        with pytest.raises(pg8000.DatabaseError) as caught:
             ask(driver, "SELECT pg_sleep(%s)", PATIENCE_SECONDS)
         assert code(caught) == "57014"
         assert still_answers(driver)
@@ -464,7 +459,7 @@ class TestAStatementThatIsEnded:
     ) -> None:
         run(driver, "SET LOCAL statement_timeout = '20ms'")
         driver.session.ahead("SELECT pg_sleep($1)", PATIENCE_SECONDS)
-        with pytest.raises(pg8000.ProgrammingError) as caught:
+        with pytest.raises(pg8000.DatabaseError) as caught:
             ask(driver, ADD)
         assert code(caught) == "57014"
         assert still_answers(driver)
@@ -527,7 +522,7 @@ class TestCopy:
     ) -> None:
         rows = [f"0198f3a0-0000-7000-8000-{number:012}" for number in range(20_000)] if at == "last" else ids
         rows.insert({"first": 0, "middle": 5, "last": len(rows)}[at], "no uuid")
-        with pytest.raises(pg8000.ProgrammingError) as caught:
+        with pytest.raises(pg8000.DatabaseError) as caught:
             driver.cursor().execute(self.COPY_IN, stream=io.BytesIO("\n".join(rows).encode()))
         assert code(caught) == "22P02"
         assert still_answers(driver)
@@ -536,7 +531,7 @@ class TestCopy:
     def test_behind_a_failure_does_not_begin(self, driver: PipelinedConnection, other: PipelinedConnection) -> None:
         stream = io.BytesIO(b"never read")
         driver.session.ahead("SELECT 1/0")
-        with pytest.raises(pg8000.ProgrammingError) as caught:
+        with pytest.raises(pg8000.DatabaseError) as caught:
             driver.cursor().execute(self.COPY_IN, stream=stream)
         assert code(caught) == "22012"
         assert stream.tell() == 0

@@ -23,6 +23,7 @@ from local.postgres import Cluster
 from tests.support.api import READER, Caller, person
 from tests.support.databases import Database, FreshDatabase, OpenAt, Statements, fresh
 from tests.support.plans import Meter
+from tests.support.transactions import enter
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
@@ -271,7 +272,7 @@ class LedgerMeter:
     def cost_of(self, statement: str, values: Any, who: str) -> int:
         """Return what a statement costs, sent as it is."""
         with self._meter.measuring() as found, self._meter.engine.connect() as session:
-            scope.enter(session, scope_of(principal_of(self.ledger.callers[who].claims, CallerSettings())))
+            enter(session, scope_of(principal_of(self.ledger.callers[who].claims, CallerSettings())))
             session.exec_driver_sql(statement, values).all()
         return found[0]
 

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from tests.support.api import Caller, get, one_of_each_kind, person, walked
 from tests.support.databases import FreshDatabase, engine_for
 from tests.support.plans import Meter
+from tests.support.transactions import enter
 from tests.support.world import RecordType, Row, World
 from wellspring.access.many_workspaces import FEW
 from wellspring.access.principal import principal_of, scope_of
-from wellspring.database.scope import enter
 from wellspring.settings import CallerSettings
 
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)

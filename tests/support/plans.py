@@ -1,8 +1,8 @@
 """Cost of a request, as Postgres tells it: the pages that it looks at, and the plans of its statements."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -11,9 +11,9 @@ from sqlalchemy import Connection, event
 from tests.support.api import READER as ANY_SERVICE
 from tests.support.api import Caller, Reply, get
 from tests.support.databases import READER, Database, FreshDatabase, Role, tuples_read
+from tests.support.transactions import enter
 from wellspring.access.principal import principal_of, scope_of
-from wellspring.database import scope
-from wellspring.database.session import Session, session_of
+from wellspring.database.session import Session, WireStatement, session_of
 from wellspring.settings import CallerSettings
 
 # So often at most a session plans what its functions ask, before it keeps a plan: to plan is to look at the catalogue.
@@ -25,6 +25,16 @@ RELATIONS = (
 # Of this transaction, and of others whose figures the session has not handed in yet: what matters is the difference.
 FETCHED = "SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM unnest(%s::oid[]) AS oid"
 type Sent = tuple[str, Any]
+
+
+def keep_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no transaction end with its last statement: what was fetched is told in the transaction."""
+    pipelined = Session.pipelined
+
+    def open_ended(session: Session, statements: Sequence[WireStatement], **_: bool) -> AbstractContextManager[None]:
+        return pipelined(session, statements)
+
+    monkeypatch.setattr(Session, "pipelined", open_ended)
 
 
 class Meter:
@@ -56,8 +66,7 @@ class Meter:
         for name, listener in listeners.items():
             event.listen(self.engine, name, listener)
         with pytest.MonkeyPatch.context() as patched:
-            # What was fetched is told in the transaction: it must not have ended with its statements.
-            patched.setattr(Session, "_ends_with_its_last", False)
+            keep_open(patched)
             yield found
         for name, listener in listeners.items():
             event.remove(self.engine, name, listener)
@@ -108,7 +117,7 @@ def plan_of(database: FreshDatabase, sent: Sent, caller: Caller, options: str = 
     statement, values = sent
     with database.engine(READER).connect() as session:
         session_of(session).begin(is_read=True)
-        scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
+        enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
         explain = f"EXPLAIN ({options}, FORMAT JSON) {statement}"
         for _ in range(PLANNED_ANEW):
             session.exec_driver_sql(explain, values)
