@@ -1,7 +1,7 @@
 """Cost of a request, as Postgres tells it: the pages that it looks at, and the plans of its statements."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ RELATIONS = (
     "SELECT array_agg(oid)::text FROM pg_class"
     " WHERE relnamespace IN (to_regnamespace('core_api'), to_regnamespace('wellspring'))"
 )
-# Of this transaction, and of others whose figures the session has not handed in yet: what matters is the difference.
+# Of this transaction, and of others whose figures the session has not handed in yet.
 FETCHED = "SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM unnest(%s::oid[]) AS oid"
 type Sent = tuple[str, Any]
 
@@ -48,21 +48,23 @@ class Meter:
         # The first list of a process reads the cursor keys.
         get("/v1/connectors", ANY_SERVICE)
 
-    def _count(self, sign: int) -> Callable[[Connection], None]:
-        def note(connection: Connection) -> None:
-            # Not through SQLAlchemy, which would tell of it, too.
-            cursor: Any = connection.connection.cursor()
-            cursor.execute(FETCHED, (self._relations,))
-            self._counted.append(sign * int(cursor.fetchall()[0][0]))
-            cursor.close()
+    def _begun(self, connection: Connection) -> None:
+        """Have counted what came before, in a transaction of its own: how its own begins is for the product to say."""
+        connection.connection.cursor().execute("SELECT pg_stat_force_next_flush()")
+        connection.connection.commit()
 
-        return note
+    def _ending(self, connection: Connection) -> None:
+        # Not through SQLAlchemy, which would tell of it, too.
+        cursor: Any = connection.connection.cursor()
+        cursor.execute(FETCHED, (self._relations,))
+        self._counted.append(int(cursor.fetchall()[0][0]))
+        cursor.close()
 
     @contextmanager
     def measuring(self) -> Iterator[list[int]]:
         """Give a list that holds the number when the block has ended."""
         found: list[int] = []
-        listeners = {"begin": self._count(-1), "commit": self._count(1), "rollback": self._count(1)}
+        listeners = {"begin": self._begun, "commit": self._ending, "rollback": self._ending}
         for name, listener in listeners.items():
             event.listen(self.engine, name, listener)
         with pytest.MonkeyPatch.context() as patched:
