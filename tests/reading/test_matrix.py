@@ -271,7 +271,7 @@ class LedgerMeter:
 
     def cost_of(self, statement: str, values: Any, who: str) -> int:
         """Return what a statement costs, sent as it is."""
-        with self._meter.measuring() as found, self._meter.engine.connect() as session:
+        with self._meter.measuring() as found, self._meter.engine.connect() as session, session.begin():
             enter(session, scope_of(principal_of(self.ledger.callers[who].claims, CallerSettings())))
             session.exec_driver_sql(statement, values).all()
         return found[0]
