@@ -1,14 +1,10 @@
 """Effects of one message on the ledger, and what it must not do."""
 
-from typing import Any
-
 import pytest
 
 from tests.support.queue import consume, synced
 from tests.support.world import Direction, World
-from tests.sync.conftest import Ledger, Tenant, ids
-
-type Log = list[dict[str, Any]]
+from tests.sync.conftest import Ledger, Log, Tenant, ids
 
 
 @pytest.mark.parametrize("direction", ["input", "output"])

@@ -1,22 +1,19 @@
 """Several messages at once: what goes back, in which order things happen, and in how many statements."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from tests.support.databases import Statements
 from tests.support.queue import consume, synced
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, ids, units
-
-type Log = list[dict[str, Any]]
+from tests.sync.conftest import Ledger, Log, Tenant, absent, ids, units
 
 
 @pytest.fixture
 def poison(ours: Tenant) -> dict[str, Any]:
     """A message of our connector's group that can never succeed."""
-    return synced(ours.connector, [Row("company", 0, uuid4())])
+    return synced(ours.connector, [absent()])
 
 
 class TestAFailure:
@@ -50,7 +47,7 @@ class TestOrder:
     def test_a_parked_relink_ends_nothing(self, ours: Tenant, ledger: Ledger) -> None:
         company = ours.companies[0]
         append, late = synced(ours.connector, [company]), synced(ours.connector, ours.companies)
-        bad = synced(ours.connector, [company, Row("people", 0, uuid4())], mode="relink")
+        bad = synced(ours.connector, [company, absent("people")], mode="relink")
         assert consume(append, bad, late) == []
         assert ledger.live() == ids([company]) + ids(ours.companies)
 
@@ -106,9 +103,7 @@ class TestStatements:
         assert consume(*relinks, synced(ours.other_connector, ours.mixed, mode="relink")) == []
         assert units(statements) == 1
 
-    def test_a_batch_of_nothing_but_malformed_bodies_is_parked_in_one(
-        self, world: World, statements: Statements
-    ) -> None:
+    def test_a_batch_of_nothing_but_malformed_bodies_is_parked_in_one(self, statements: Statements) -> None:
         assert consume("", "{}") == []
         assert units(statements) == 1
 

@@ -6,16 +6,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 
 from tests.support.databases import CONSUMER, FreshDatabase, Statements
 from tests.support.queue import Body, consume, disconnected, synced
 from tests.support.wire import before_each_flush
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, begins_a_chunk, chunks, ids, units
+from tests.sync.conftest import Ledger, Log, Tenant, absent, begins_a_chunk, chunks, ids, outcomes, units
 from wellspring.database.retry import Deadline
-
-type Log = list[dict[str, Any]]
 
 PATIENCE_SECONDS = 20
 CHUNK = 3
@@ -41,10 +39,6 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     monkeypatch.setattr(Deadline, "has_passed", property(has_passed))
     yield most
     assert not most or looks > most[0], "the time was not over"
-
-
-def outcomes(log: Log) -> list[str]:
-    return [line["outcome"] for line in log if "outcome" in line]
 
 
 def test_it_ends_every_live_row_of_its_connector(ours: Tenant, ledger: Ledger, world: World, log: Log) -> None:
@@ -80,17 +74,13 @@ def test_rows_of_any_age_end_and_those_that_had_ended_keep_their_time(
     ours: Tenant, ledger: Ledger, world: World
 ) -> None:
     company = ours.companies[0]
-    owner = world.database.owner
     for days in (3, 1, 2, 1, 3, 2, 2, 1):
         row = world.provenance(company, ours.connector)
-        owner.execute(
-            text(
-                "UPDATE core_api.company_workspace_connectors"
-                f" SET created_at = now() - interval '{days} days', updated_at = NULL,"
-                f"     deleted_at = CASE WHEN {days} = 2 THEN now() - interval '1 hour' END WHERE pk = {row.pk}"
-            )
+        ledger.sql(
+            "UPDATE core_api.company_workspace_connectors"
+            f" SET created_at = now() - interval '{days} days', updated_at = NULL,"
+            f"     deleted_at = CASE WHEN {days} = 2 THEN now() - interval '1 hour' END WHERE pk = {row.pk}"
         )
-    world.database.commit()
     assert consume(disconnected(ours.connector)) == []
     times = ledger.times("company")
     assert all(time.deleted_at is not None for time in times)
@@ -136,7 +126,7 @@ class TestItsPlaceInTheOrder:
         self, ours: Tenant, ledger: Ledger, world: World
     ) -> None:
         world.provenance(ours.companies[0], ours.connector)
-        bad = synced(ours.connector, [Row("company", 0, uuid4())])
+        bad = synced(ours.connector, [absent()])
         assert consume(bad, disconnected(ours.connector)) == []
         assert not ledger.live()
 
@@ -334,7 +324,7 @@ def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_me
 
 
 def test_nobody_who_reads_or_writes_other_rows_waits_for_a_chunk(
-    fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], world: World
+    fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row]
 ) -> None:
     found: list[int] = []
 

@@ -1,15 +1,11 @@
 """`records.invalidated`: its effects on the ledger, and what it must not do."""
 
-from typing import Any
-
 import pytest
 
 from tests.support.databases import Statements
 from tests.support.queue import consume, invalidated, synced
 from tests.support.world import Direction, Row, World
-from tests.sync.conftest import Ledger, Tenant, units
-
-type Log = list[dict[str, Any]]
+from tests.sync.conftest import Ledger, Log, Tenant, units
 
 
 def test_it_ends_all_live_rows_of_its_records_on_its_connector(ours: Tenant, ledger: Ledger, world: World) -> None:

@@ -5,8 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, event
@@ -15,11 +13,9 @@ from tests.support.databases import CONSUMER, FreshDatabase, Statements, engine_
 from tests.support.queue import consume, invalidated, synced
 from tests.support.sums import sums_are_right
 from tests.support.wire import before_each_flush
-from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, ids, tenant, units
+from tests.support.world import World
+from tests.sync.conftest import Ledger, Log, Tenant, absent, ids, tenant, units
 from wellspring.database.retry import TRIES
-
-type Log = list[dict[str, Any]]
 
 PATIENCE_SECONDS = 20
 
@@ -65,14 +61,14 @@ class TestAMessageThatComesAgain:
         assert ledger.live() == ids(ours.mixed)
 
     def test_is_parked_once_when_it_is_parked(self, ours: Tenant, ledger: Ledger) -> None:
-        message = synced(ours.connector, [*ours.mixed, Row("company", 0, uuid4())])
+        message = synced(ours.connector, [*ours.mixed, absent()])
         assert consume(message, message) == []
         assert consume(message, "no message", "no message") == []
         assert not ledger.rows()
         assert ledger.reasons() == {"unknown_record": 1, "malformed": 1}
 
     def test_is_applied_when_what_it_missed_has_come(self, ours: Tenant, ledger: Ledger, world: World) -> None:
-        company = Row("company", 0, uuid4())
+        company = absent()
         message = synced(ours.connector, [*ours.mixed, company])
         consume(message)
         world.company(ours.workspace, id=company.id)

@@ -3,18 +3,16 @@
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import TextClause, text
 
-from maintenance.settle import handler
-from tests.support.api import READER, Context, Reply, draft, get, patch
+from tests.support.api import READER, Reply, draft, get, patch
 from tests.support.databases import CONSUMER, WRITER, FreshDatabase, role_of_call
 from tests.support.queue import Body, consume, disconnected, invalidated, reverted, synced
 from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, ids
+from tests.sync.conftest import Ledger, Log, Tenant, absent, ids, settle
 from tests.writing.conftest import PIPELINE, race
 from wellspring import messages
 from wellspring.access.principal import PIPELINE_SCOPE
@@ -25,7 +23,6 @@ from wellspring.services.sync import applying
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
 CHUNK = 3
-type Log = list[dict[str, Any]]
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +33,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def companies(fresh_database: FreshDatabase, world: World, ours: Tenant) -> list[Row]:
+def companies(world: World, ours: Tenant) -> list[Row]:
     return world.companies(ours.workspace, 2 * CHUNK + 1)
 
 
@@ -46,15 +43,6 @@ def begin(body: Body, chunks: int = 1) -> None:
     for _ in range(chunks):
         done = with_retries(lambda transaction: applying.apply_one(transaction, arrival), PIPELINE_SCOPE, Deadline(20))
         assert done.status == "in_progress"
-
-
-def settle() -> None:
-    handler({}, Context())
-
-
-def fate(ledger: Ledger, body: Body) -> tuple[str, str | None]:
-    row = ledger.messages()[body["id"]]
-    return row.outcome, row.reason
 
 
 def held(connector: Row) -> TextClause:
@@ -84,7 +72,7 @@ class TestADisconnect:
         newer = [companies[0], companies[-1], ours.accounts[0]]
         assert consume(synced(ours.connector, newer)) == []
         settle()
-        assert fate(ledger, over) == ("applied", None)
+        assert ledger.fate(over) == ("applied", None)
         assert ledger.live(ours.connector) == ids(newer)
         assert ledger.messages()[over["id"]].counts["company"] == {"ended": len(companies)}
         sums_are_right(world.database)
@@ -105,8 +93,7 @@ class TestADisconnect:
         world.tombstone(rows[-1])
         begin(disconnected(ours.connector))
         restore = "UPDATE core_api.company_workspace_connectors SET deleted_at = NULL, updated_at = now()"
-        world.database.owner.execute(text(f"{restore} WHERE pk = {rows[-1].pk}"))
-        world.database.commit()
+        ledger.sql(f"{restore} WHERE pk = {rows[-1].pk}")
         settle()
         assert ledger.live(ours.connector) == ids(companies[-1:])
 
@@ -151,7 +138,7 @@ def restored_rows(database: FreshDatabase) -> Sequence[Any]:
 
 class TestARevert:
     @pytest.fixture
-    def undo(self, ours: Tenant, ledger: Ledger, companies: list[Row]) -> Body:
+    def undo(self, ours: Tenant, companies: list[Row]) -> Body:
         """Of a relink; half of the rows that it had ended are back."""
         consume(synced(ours.connector, companies))
         relink = synced(ours.connector, companies, mode="relink")
@@ -161,7 +148,7 @@ class TestARevert:
         return undo
 
     def test_stamps_what_it_brings_back_when_it_has_its_connector(
-        self, fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, undo: Body
+        self, fresh_database: FreshDatabase, ours: Tenant, undo: Body
     ) -> None:
         known = {row.pk for row in restored_rows(fresh_database)}
         moment = f"UPDATE core_api.companies SET updated_at = clock_timestamp() WHERE pk = {ours.companies[0].pk}"
@@ -178,7 +165,7 @@ class TestARevert:
     ) -> None:
         consume(synced(ours.connector, companies[-1:]))
         settle()
-        assert fate(ledger, undo) == ("applied", None)
+        assert ledger.fate(undo) == ("applied", None)
         assert ledger.live(ours.connector) == ids([*companies, companies[-1]])
         sums_are_right(world.database)
 
@@ -193,9 +180,9 @@ class TestARevert:
         }[newer]
         assert consume(body) == []
         settle()
-        assert fate(ledger, body) == ("applied", None)
+        assert ledger.fate(body) == ("applied", None)
         assert ledger.live(ours.connector) == (ids(companies) if newer == "relink" else {})
-        assert fate(ledger, undo) == ("parked", "overtaken")
+        assert ledger.fate(undo) == ("parked", "overtaken")
         (told,) = [line for line in log if line.get("reason") == "overtaken"]
         assert told["left_ended"] > 0
         assert consume(undo) == []
@@ -205,9 +192,9 @@ class TestARevert:
     def test_is_not_overtaken_by_what_is_parked(
         self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body
     ) -> None:
-        consume(invalidated(ours.connector, [Row("company", 0, uuid4())]))
+        consume(invalidated(ours.connector, [absent()]))
         settle()
-        assert fate(ledger, undo) == ("applied", None)
+        assert ledger.fate(undo) == ("applied", None)
         assert ledger.live(ours.connector) == ids(companies)
 
     def test_that_has_nothing_to_bring_back_is_applied_behind_anything(
@@ -219,5 +206,5 @@ class TestARevert:
         begin(undo, chunks=2)
         consume(invalidated(ours.connector, companies[:1]))
         settle()
-        assert fate(ledger, undo) == ("applied", None)
+        assert ledger.fate(undo) == ("applied", None)
         assert not ledger.live()
