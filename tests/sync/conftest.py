@@ -1,7 +1,7 @@
 """Fixtures of the write path's tests: one tenant, and the ledger as the owner sees it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +13,7 @@ from maintenance.settle import handler
 from tests.support.api import Context
 from tests.support.databases import CONSUMER, AnyDatabase, Statements
 from tests.support.queue import Body, consume
+from tests.support.sums import sums_are_right
 from tests.support.world import RECORDS, Row, World
 
 type Log = list[dict[str, Any]]
@@ -193,8 +194,10 @@ class Ledger:
 
 
 @pytest.fixture
-def ledger(world: World) -> Ledger:
-    return Ledger(world.database)
+def ledger(world: World) -> Iterator[Ledger]:
+    """The ledger, of which the sums are right whatever the test did."""
+    yield Ledger(world.database)
+    sums_are_right(world.database)
 
 
 def ids(rows: Sequence[Row]) -> Counter[UUID]:
