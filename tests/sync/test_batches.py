@@ -7,7 +7,7 @@ import pytest
 from tests.support.databases import Statements
 from tests.support.queue import consume, synced
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, ids, units
+from tests.sync.conftest import Ledger, Log, Tenant, absent, ids, outcomes, units
 
 
 @pytest.fixture
@@ -24,8 +24,7 @@ class TestAFailure:
         other = synced(theirs.connector, theirs.companies)
         assert consume(first, poison, second, other, third) == []
         assert ledger.live() == ids([*ours.companies[:3], *theirs.companies])
-        outcomes = [line["outcome"] for line in log if "outcome" in line]
-        assert outcomes == ["applied", "parked", "applied", "applied", "applied"]
+        assert outcomes(log) == ["applied", "parked", "applied", "applied", "applied"]
 
     def test_of_a_malformed_body_does_not_hinder_its_group(self, ours: Tenant, theirs: Tenant, ledger: Ledger) -> None:
         first, second = (synced(ours.connector, [row]) for row in ours.companies[:2])

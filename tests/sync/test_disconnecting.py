@@ -13,6 +13,7 @@ from tests.support.queue import Body, consume, disconnected, synced
 from tests.support.wire import before_each_flush
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Log, Tenant, absent, begins_a_chunk, chunks, ids, outcomes, units
+from tests.sync.test_redelivery import pid_of
 from wellspring.database.retry import Deadline
 
 PATIENCE_SECONDS = 20
@@ -23,6 +24,13 @@ CHUNK = 3
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk is three rows of each type."""
     monkeypatch.setattr("wellspring.services.sync.applying.CHUNK", CHUNK)
+
+
+@pytest.fixture
+def many(ours: Tenant, world: World) -> list[Row]:
+    companies = world.companies(ours.workspace, 10 * CHUNK)
+    world.provenances(companies, ours.connector)
+    return companies
 
 
 @pytest.fixture
@@ -88,10 +96,6 @@ def test_rows_of_any_age_end_and_those_that_had_ended_keep_their_time(
 
 
 class TestWhatIsGone:
-    def test_its_rows_end_too(self, ours: Tenant, ledger: Ledger, orphan: Row) -> None:
-        assert consume(disconnected(ours.connector)) == []
-        assert ledger.rows() == {("company", orphan.id, "input", False): 1}
-
     def test_an_unknown_connector_can_never_succeed(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
         unknown = uuid4()
         after, other = synced(ours.connector, ours.mixed), disconnected(ours.connector)
@@ -149,14 +153,6 @@ class TestItsPlaceInTheOrder:
 
 
 class TestAMessageThatComesAgain:
-    def test_does_not_end_what_has_been_written_since(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        message = disconnected(ours.connector)
-        assert consume(message) == []
-        consume(synced(ours.connector, ours.mixed))
-        assert consume(message) == []
-        assert ledger.live() == ids(ours.mixed)
-        assert outcomes(log) == ["applied", "applied", "duplicate"]
-
     def test_in_one_batch_has_one_effect(self, ours: Tenant, ledger: Ledger, world: World, log: Log) -> None:
         world.provenances(ours.companies, ours.connector)
         message = disconnected(ours.connector)
@@ -174,12 +170,6 @@ class TestAMessageThatComesAgain:
 
 
 class TestATimeThatIsOver:
-    @pytest.fixture
-    def many(self, ours: Tenant, world: World) -> list[Row]:
-        companies = world.companies(ours.workspace, 10 * CHUNK)
-        world.provenances(companies, ours.connector)
-        return companies
-
     def test_sends_it_back_with_what_is_behind_it_and_the_next_delivery_goes_on(
         self, ours: Tenant, theirs: Tenant, ledger: Ledger, many: list[Row], rounds: list[int], log: Log
     ) -> None:
@@ -213,19 +203,6 @@ class TestATimeThatIsOver:
         assert outcomes(log) == ["returned", "held"]
 
 
-@pytest.fixture
-def fresh(fresh_database: FreshDatabase) -> FreshDatabase:
-    """A database with real commits; the same as `world`'s, which the other fixtures write to."""
-    return fresh_database
-
-
-@pytest.fixture
-def many(ours: Tenant, world: World) -> list[Row]:
-    companies = world.companies(ours.workspace, 10 * CHUNK)
-    world.provenances(companies, ours.connector)
-    return companies
-
-
 def before_chunk(monkeypatch: pytest.MonkeyPatch, wanted: int, do: Callable[[int], object]) -> None:
     """Call `do` with the server's process, once, before the `wanted`th chunk's first flush."""
     seen = 0
@@ -253,16 +230,11 @@ def at_chunk(database: FreshDatabase, moment: str, wanted: int, do: Callable[[Co
             do(connection)
 
 
-def pid_of(connection: Connection) -> int:
-    key: bytes = connection.connection.dbapi_connection._backend_key_data  # type: ignore[union-attr]  # pg8000's
-    return int.from_bytes(key[:4])
-
-
 class TestACrash:
     @pytest.mark.parametrize("moment", ["before", "after"])
     def test_of_the_connection_in_a_chunk_is_got_over(
         self,
-        fresh: FreshDatabase,
+        fresh_database: FreshDatabase,
         ours: Tenant,
         ledger: Ledger,
         many: list[Row],
@@ -271,16 +243,23 @@ class TestACrash:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         if moment == "before":
-            before_chunk(monkeypatch, 4, fresh.end)
+            before_chunk(monkeypatch, 4, fresh_database.end)
         else:
-            at_chunk(fresh, "after_cursor_execute", 4, lambda connection: fresh.end(pid_of(connection)))
+            at_chunk(
+                fresh_database, "after_cursor_execute", 4, lambda connection: fresh_database.end(pid_of(connection))
+            )
         message = disconnected(ours.connector)
         assert consume(message) == []
         assert not ledger.live()
         assert sum(line["tombstoned"] for line in log if "outcome" in line) == len(many)
 
     def test_of_the_consumer_between_two_chunks_leaves_the_rest_to_the_next_delivery(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], monkeypatch: pytest.MonkeyPatch
+        self,
+        fresh_database: FreshDatabase,
+        ours: Tenant,
+        ledger: Ledger,
+        many: list[Row],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         class KilledError(BaseException):
             """Nothing in the consumer catches this, as nothing catches kill -9."""
@@ -308,7 +287,12 @@ def in_another_consumer(*batches: list[Body]) -> list[list[int]]:
 
 
 def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_message_was_done(
-    fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], log: Log, monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase,
+    ours: Tenant,
+    ledger: Ledger,
+    many: list[Row],
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     message = disconnected(ours.connector)
     meanwhile: list[list[int]] = []
@@ -324,12 +308,12 @@ def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_me
 
 
 def test_nobody_who_reads_or_writes_other_rows_waits_for_a_chunk(
-    fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row]
+    fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row]
 ) -> None:
     found: list[int] = []
 
     def look(_: Connection) -> None:
-        with fresh.session() as other:
+        with fresh_database.session() as other:
             other.exec_driver_sql("SET lock_timeout = '100ms'")
             count = "SELECT count(*) FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL"
             found.append(other.exec_driver_sql(count).scalar_one())
@@ -339,7 +323,7 @@ def test_nobody_who_reads_or_writes_other_rows_waits_for_a_chunk(
             )
             other.commit()
 
-    at_chunk(fresh, "commit", 2, look)
+    at_chunk(fresh_database, "commit", 2, look)
     assert consume(disconnected(ours.connector)) == []
     # The chunk that is not committed has ended nothing yet for the others.
     assert found == [len(many) - CHUNK]
