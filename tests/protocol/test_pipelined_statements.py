@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Connection, bindparam, column, func, select, text, values
 from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound, ProgrammingError
 
+from tests.protocol.test_pipeline import AHEAD, BEGIN, COMMIT, SIMPLE, STATEMENT, SYNC
 from tests.support.databases import FreshDatabase, engine_for
 from tests.support.wire import Flushes
 from wellspring.database.flush import Statement, execute_pipelined
@@ -15,10 +16,6 @@ from wellspring.models.infrastructure import idempotency_keys
 # Each of them with pipelining, and without.
 pytestmark = pytest.mark.usefixtures("pipelining")
 
-BEGIN = AHEAD = COMMIT = "PBE"
-STATEMENT = "PBDE"
-SYNC = "S"
-SIMPLE = "Q"
 ECHO = text("SELECT CAST(:value AS text) AS value")
 KEY = text("INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer) VALUES ('me', :key, '', '')")
 KEYS = text("SELECT count(*) FROM wellspring.idempotency_keys")
