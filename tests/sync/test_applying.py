@@ -83,15 +83,6 @@ class TestRelinking:
         assert consume(synced(ours.connector, ours.companies, mode="relink")) == []
         assert ledger.live() == ids(ours.companies)
 
-    def test_is_counted_in_the_log(self, ours: Tenant, world: World, log: Log) -> None:
-        for record in (*ours.mixed, ours.companies[0]):
-            world.provenance(record, ours.connector)
-        message = synced(ours.connector, ours.mixed, mode="relink")
-        consume(message)
-        (line,) = [line for line in log if line["message"] == "message applied"]
-        assert (line["message_id"], line["message_group"]) == (message["id"], str(ours.connector.id))
-        assert (line["records"], line["inserted"], line["tombstoned"]) == (3, 3, 4)
-
 
 @pytest.mark.parametrize("word", ["SELECT", "INSERT", "core_api", "Ours", "swordfish"])
 def test_no_line_of_the_log_holds_sql_names_or_bodies(ours: Tenant, theirs: Tenant, log: Log, word: str) -> None:

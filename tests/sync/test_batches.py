@@ -81,14 +81,6 @@ class TestStatements:
         assert units(statements) == 1
         assert ledger.live() == ids([row for records in large for row in records])
 
-    def test_a_failed_message_costs_the_others_no_second_one(
-        self, ours: Tenant, theirs: Tenant, statements: Statements, poison: dict[str, Any]
-    ) -> None:
-        assert (
-            consume(poison, synced(theirs.connector, theirs.companies), synced(ours.other_connector, ours.mixed)) == []
-        )
-        assert units(statements) == 1
-
     def test_a_message_that_ends_rows_of_an_earlier_one_begins_another_unit(
         self, ours: Tenant, theirs: Tenant, statements: Statements
     ) -> None:

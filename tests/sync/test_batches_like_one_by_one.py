@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -150,32 +149,6 @@ def test_a_message_sent_again_behind_what_ends_its_rows_is_overtaken_in_their_ba
     assert consume(newer, old) == []
     assert (ledger.messages()[old["id"]].outcome, ledger.messages()[old["id"]].reason) == ("parked", "overtaken")
     assert not ledger.live(ours.connector)
-
-
-@pytest.mark.parametrize(
-    ("first", "then", "live"),
-    [
-        ("append", "invalidate", 0),
-        ("relink", "invalidate", 0),
-        ("invalidate", "append", 1),
-        ("append", "append", 2),
-        ("append", "disconnect", 0),
-        ("disconnect", "append", 1),
-        ("invalidate", "relink", 1),
-    ],
-)
-def test_of_two_messages_about_one_record_the_later_one_has_the_last_word(
-    ours: Tenant, ledger: Ledger, first: str, then: str, live: int
-) -> None:
-    company = ours.companies[0]
-    makers: dict[str, Callable[[], Body]] = {
-        "append": lambda: synced(ours.connector, [company]),
-        "relink": lambda: synced(ours.connector, [company], mode="relink"),
-        "invalidate": lambda: invalidated(ours.connector, [company]),
-        "disconnect": lambda: disconnected(ours.connector),
-    }
-    assert consume(makers[first](), makers[then]()) == []
-    assert ledger.live()[company.id] == live
 
 
 def test_a_row_that_is_made_and_ended_in_one_batch_is_kept_as_history(ours: Tenant, ledger: Ledger) -> None:

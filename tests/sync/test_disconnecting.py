@@ -12,7 +12,7 @@ from tests.support.databases import CONSUMER, FreshDatabase, Statements
 from tests.support.queue import Body, consume, disconnected, synced
 from tests.support.wire import before_each_flush
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, begins_a_chunk, chunks, ids, outcomes, units
+from tests.sync.conftest import Ledger, Log, Tenant, begins_a_chunk, chunks, ids, outcomes, units
 from tests.sync.test_redelivery import pid_of
 from wellspring.database.retry import Deadline
 
@@ -125,19 +125,6 @@ class TestItsPlaceInTheOrder:
             ("company", third.id, "input", True): 1,
         }
         assert outcomes(log) == ["applied"] * 5
-
-    def test_a_message_that_is_parked_before_it_does_not_hold_it(
-        self, ours: Tenant, ledger: Ledger, world: World
-    ) -> None:
-        world.provenance(ours.companies[0], ours.connector)
-        bad = synced(ours.connector, [absent()])
-        assert consume(bad, disconnected(ours.connector)) == []
-        assert not ledger.live()
-
-    def test_a_connector_that_was_disconnected_may_bring_records_again(self, ours: Tenant, ledger: Ledger) -> None:
-        consume(synced(ours.connector, ours.mixed), disconnected(ours.connector))
-        assert consume(synced(ours.connector, ours.mixed)) == []
-        assert ledger.live() == ids(ours.mixed)
 
     def test_each_connector_has_chunks_of_its_own(
         self, ours: Tenant, theirs: Tenant, ledger: Ledger, world: World, statements: Statements

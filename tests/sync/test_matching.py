@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.support.databases import Statements
-from tests.support.queue import consume, invalidated, matched, synced
+from tests.support.queue import consume, matched
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Log, Tenant, ids, units
+from tests.sync.conftest import Ledger, Log, Tenant, units
 
 
 @pytest.fixture
@@ -84,18 +84,3 @@ def test_messages_of_one_batch_may_match_the_same(
     for of in (ours, theirs):
         assert ledger.choices(of.workspace) == {(provider.id, False, True, True): 1 for provider in providers}
     assert [line["matched"] for line in log if line["message"] == "message applied"] == [4, 0, 0, 4, 0, 0]
-
-
-def test_it_may_share_a_batch_with_all_others(
-    ours: Tenant, providers: list[Row], ledger: Ledger, statements: Statements
-) -> None:
-    batch = [
-        synced(ours.connector, ours.mixed),
-        matched(ours.workspace, providers),
-        invalidated(ours.connector, ours.mixed[:1]),
-    ]
-    assert consume(*batch) == []
-    # The last one ends what the first one links.
-    assert units(statements) == 2
-    assert ledger.live() == ids(ours.mixed[1:])
-    assert len(ledger.choices(ours.workspace)) == len(providers)

@@ -60,26 +60,12 @@ class TestAMessageThatComesAgain:
         assert ledger.live() == ids(ours.companies[:1])
         assert ledger.reasons() == {None: 1, "reused_id": 1}
 
-    def test_in_one_batch_succeeds_twice_and_has_one_effect(self, ours: Tenant, ledger: Ledger) -> None:
-        message = synced(ours.connector, ours.mixed)
-        assert consume(message, message) == []
-        assert ledger.live() == ids(ours.mixed)
-
     def test_is_parked_once_when_it_is_parked(self, ours: Tenant, ledger: Ledger) -> None:
         message = synced(ours.connector, [*ours.mixed, absent()])
         assert consume(message, message) == []
         assert consume(message, "no message", "no message") == []
         assert not ledger.rows()
         assert ledger.reasons() == {"unknown_record": 1, "malformed": 1}
-
-    def test_is_applied_when_what_it_missed_has_come(self, ours: Tenant, ledger: Ledger, world: World) -> None:
-        company = absent()
-        message = synced(ours.connector, [*ours.mixed, company])
-        consume(message)
-        world.company(ours.workspace, id=company.id)
-        assert consume(message) == []
-        assert ledger.live() == ids([*ours.mixed, company])
-        assert ledger.reasons() == {None: 1}
 
 
 def in_thread(work: Callable[[], object]) -> threading.Thread:

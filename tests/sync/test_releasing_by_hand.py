@@ -93,16 +93,6 @@ def test_one_that_was_overtaken_stays_parked_and_says_so(
     assert not ledger.live()
 
 
-def test_an_append_is_released_behind_other_appends(
-    world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
-) -> None:
-    body, record = parked
-    assert consume(synced(ours.connector, [ours.companies[0]])) == []
-    comes(world, ours, record)
-    assert release(body).data["attributes"]["outcome"] == "applied"
-    assert ledger.live() == ids([record, ours.companies[0]])
-
-
 def test_what_is_no_message_stays_parked(ours: Tenant) -> None:
     assert consume("not json", groups=[str(ours.connector.id)]) == []
     (row,) = get(f"{MESSAGES}?filter[outcome]=parked", PIPELINE).data

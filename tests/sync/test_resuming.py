@@ -158,6 +158,11 @@ class TestARevert:
         assert len(stamped) == CHUNK
         assert min(stamped) >= at
 
+    def test_goes_on_when_it_comes_again(self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body) -> None:
+        assert ledger.fate(undo) == ("in_progress", None)
+        assert consume(undo) == []
+        assert ledger.live(ours.connector) == ids(companies)
+
     def test_goes_on_behind_appends(self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body) -> None:
         consume(synced(ours.connector, companies[-1:]))
         settle()

@@ -129,30 +129,6 @@ def test_a_disconnect_of_many_rows_is_undone_in_chunks(
     assert ledger.live() == ids(records) + ids(records)
 
 
-def test_a_revert_goes_on_where_another_consumer_stopped(
-    world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(applying, "CHUNK", 5)
-    records = world.companies(ours.workspace, 20)
-    wrote = synced(ours.connector, records)
-    applied(wrote)
-    undo = reverted(ours.connector, wrote["id"])
-    calls, chunk = [], applying._chunk
-
-    def stops(*given: Any) -> Any:
-        calls.append(given)
-        if len(calls) == 3:
-            raise RuntimeError("The consumer is gone.")
-        return chunk(*given)
-
-    monkeypatch.setattr(applying, "_chunk", stops)
-    assert consume(undo) == [0]
-    assert ledger.fate(undo) == ("in_progress", None)
-    assert 0 < len(ledger.live()) < 20
-    assert consume(undo) == []
-    assert not ledger.live()
-
-
 @pytest.mark.parametrize(
     "members",
     [{}, {"message_ids": []}, {"message_ids": [str(uuid4())], "run": "nightly"}, {"message_ids": ["x"]}, {"run": ""}],
