@@ -202,17 +202,6 @@ def test_what_another_makes_between_the_look_and_the_lock_is_no_reason_to_park_a
     assert ledger.live() == {both.id: 2, own.id: 1}
 
 
-@pytest.mark.parametrize(
-    "attributes",
-    [{}, {"name": ""}, {"name": None}, {"name": "x" * 501}, {"name": "a\u0007b"}, {"name": 7}, "a company", []],
-)
-def test_attributes_of_another_form_are_no_message(ours: Tenant, ledger: Ledger, attributes: Any) -> None:
-    body = synced(ours.connector, [absent()])
-    body["records"][0]["attributes"] = attributes
-    assert consume(body) == []
-    assert ledger.messages()[body["id"]].reason == "malformed"
-
-
 def test_the_feed_takes_over_what_a_sync_made(ours: Tenant, ledger: Ledger) -> None:
     row = absent()
     assert consume(bringing(ours.connector, row)) == []

@@ -126,12 +126,10 @@ class TestADisconnect:
         assert ledger.live(ours.connector) == ids(ours.mixed)
 
 
-def restored_rows(database: FreshDatabase) -> Sequence[Any]:
+def restored_rows(ledger: Ledger) -> Sequence[Any]:
     """Return the live rows that have changed since they were made."""
     rows = "SELECT pk, updated_at FROM core_api.company_workspace_connectors"
-    found = database.owner.execute(text(f"{rows} WHERE deleted_at IS NULL AND updated_at > created_at")).all()
-    database.commit()
-    return found
+    return ledger.sql(f"{rows} WHERE deleted_at IS NULL AND updated_at > created_at")
 
 
 class TestARevert:
@@ -146,15 +144,13 @@ class TestARevert:
         return undo
 
     def test_stamps_what_it_brings_back_when_it_has_its_connector(
-        self, fresh_database: FreshDatabase, ours: Tenant, undo: Body
+        self, fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, undo: Body
     ) -> None:
-        known = {row.pk for row in restored_rows(fresh_database)}
+        known = {row.pk for row in restored_rows(ledger)}
         moment = f"UPDATE core_api.companies SET updated_at = clock_timestamp() WHERE pk = {ours.companies[0].pk}"
         race(fresh_database, held(ours.connector), lambda: begin(undo), meanwhile=[text(moment)])
-        (at,) = fresh_database.owner.execute(
-            text(f"SELECT updated_at FROM core_api.companies WHERE pk = {ours.companies[0].pk}")
-        ).one()
-        stamped = [row.updated_at for row in restored_rows(fresh_database) if row.pk not in known]
+        at = ledger.value(f"SELECT updated_at FROM core_api.companies WHERE pk = {ours.companies[0].pk}")
+        stamped = [row.updated_at for row in restored_rows(ledger) if row.pk not in known]
         assert len(stamped) == CHUNK
         assert min(stamped) >= at
 

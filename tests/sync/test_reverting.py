@@ -1,6 +1,5 @@
 """`sync.reverted`: what messages wrote ends, what they ended comes back, and later ones of the run are parked."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,7 +8,7 @@ from maintenance.prune import handler as prune
 from tests.support.api import Context
 from tests.support.databases import FEEDER
 from tests.support.feed import deleted, statuses
-from tests.support.queue import consume, disconnected, invalidated, reverted, synced
+from tests.support.queue import disconnected, invalidated, reverted, synced
 from tests.support.world import World
 from tests.sync.conftest import Ledger, Tenant, absent, applied, ids, of_run, settle
 from wellspring.services.sync import applying
@@ -127,17 +126,6 @@ def test_a_disconnect_of_many_rows_is_undone_in_chunks(
     both = [synced(ours.connector, records, direction) for direction in ("input", "output")]
     applied(*both, body, reverted(ours.connector, body["id"]))
     assert ledger.live() == ids(records) + ids(records)
-
-
-@pytest.mark.parametrize(
-    "members",
-    [{}, {"message_ids": []}, {"message_ids": [str(uuid4())], "run": "nightly"}, {"message_ids": ["x"]}, {"run": ""}],
-    ids=["neither", "none", "both", "no-uuid", "no-name"],
-)
-def test_it_names_messages_or_a_run(ours: Tenant, ledger: Ledger, members: dict[str, Any]) -> None:
-    body = {"type": "sync.reverted", "id": str(uuid4()), "workspace_connector_id": str(ours.connector.id), **members}
-    assert consume(body) == []
-    assert ledger.fate(body) == ("parked", "malformed")
 
 
 def test_records_that_a_message_made_stay_and_the_feed_may_end_them(world: World, ours: Tenant, ledger: Ledger) -> None:

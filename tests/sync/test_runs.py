@@ -259,30 +259,3 @@ def test_a_run_goes_with_its_last_message(ours: Tenant, ledger: Ledger) -> None:
     assert ledger.run_of(ours.other_connector) is not None
     make_old("")
     assert ledger.run_of(ours.other_connector) is None
-
-
-@pytest.mark.parametrize(
-    "members",
-    [
-        {"run": None},
-        {"run": ""},
-        {"message_ids": None},
-        {"message_ids": ["x"]},
-        {"message_ids": [str(uuid4())] * 5001},
-        {"snapshot": {"direction": "input", "types": [], "read_since": "2026-05-10T08:14:22Z"}},
-        {"snapshot": {"direction": "input", "types": ["workspace"], "read_since": "2026-05-10T08:14:22Z"}},
-        {"snapshot": {"direction": None, "types": ["company"], "read_since": "2026-05-10T08:14:22Z"}},
-        {"snapshot": {"direction": "input", "types": ["company"], "read_since": "2126-05-10T08:14:22Z"}},
-        {"snapshot": {"direction": "input", "types": ["company"]}},
-        {"occurred_at": None},
-        {"id": "00000000-0000-0000-0000-000000000001", "message_ids": ["00000000-0000-0000-0000-000000000001"]},
-    ],
-    ids=[
-        *("no run", "empty run", "no ids", "no uuids", "too many", "no types", "other types", "both directions"),
-        *("future", "no time of reading", "no time", "itself"),
-    ],
-)
-def test_what_says_not_which_run_it_ends_is_malformed(ours: Tenant, ledger: Ledger, members: dict[str, Any]) -> None:
-    body = completed(ours.connector, "nightly") | members
-    applied(body)
-    assert ledger.fate(body) == ("parked", "malformed")
