@@ -80,17 +80,6 @@ def test_those_that_are_not_the_last_of_it_do_not(transaction: Connection, flush
     assert flushes == [BEGIN + STATEMENT + SYNC, STATEMENT + STATEMENT + COMMIT + SYNC]
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_what_is_asked_behind_the_last_is_refused(transaction: Connection, flushes: Flushes, number: int) -> None:
-    session_of(transaction).begin(is_read=True)
-    execute_pipelined(transaction, [Statement(ECHO, {"value": "one"})] * number, is_last=True)
-    for more in ([Statement(ECHO, {"value": "two"})], [Statement(text("SET LOCAL work_mem = '1MB'"))] * 2):
-        with pytest.raises(RuntimeError, match="the transaction has ended"):
-            execute_pipelined(transaction, more)
-    assert flushes == [BEGIN + STATEMENT * number + COMMIT + SYNC]
-    assert still_answers(transaction)
-
-
 def test_a_failure_of_the_last_is_rolled_back(transaction: Connection, flushes: Flushes, pipelining: str) -> None:
     session_of(transaction).begin(is_read=True)
     with pytest.raises(DBAPIError):
