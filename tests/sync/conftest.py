@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -208,6 +209,12 @@ def ids(rows: Sequence[Row]) -> Counter[UUID]:
 def absent(type_: str = "company") -> Row:
     """Return something that is not there yet."""
     return Row(type_, 0, uuid4())
+
+
+def come(world: World, row: Row, tenant: Tenant) -> Row:
+    """Make what was absent, as the feed would."""
+    make = world.workspace_connector if row.type == "workspace_connector" else partial(world.record, row.type)
+    return make(tenant.workspace, id=row.id)
 
 
 def of_run(body: Body, run: str = "nightly") -> Body:

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +14,7 @@ from tests.support.api import Context
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, matched, synced
 from tests.support.world import Row, World
-from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, ids, settle, tenant
+from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, come, ids, settle, tenant
 from wellspring.database.retry import Deadline
 from wellspring.errors import DatabaseBusy, InternalError, ServiceUnavailable
 from wellspring.repositories.sync import applying
@@ -31,17 +30,6 @@ REPLAYED = ["maintenance_settle"]
 def release() -> Any:
     """Run the function as its schedule does; return what it says of the release."""
     return settle()["release"]
-
-
-def come(world: World, row: Row, tenant: Tenant) -> Row:
-    """Make it, as the feed would."""
-    make: dict[str, Callable[..., Row]] = {
-        "company": world.company,
-        "account": world.account,
-        "people": world.people,
-        "workspace_connector": world.workspace_connector,
-    }
-    return make[row.type](tenant.workspace, id=row.id)
 
 
 UNKNOWN = ("parked", "unknown_record")

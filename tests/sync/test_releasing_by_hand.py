@@ -8,7 +8,7 @@ from tests.support.api import Caller, Reply, get, post, service
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, synced
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, absent, ids, settle
+from tests.sync.conftest import Ledger, Tenant, absent, come, ids, settle
 from wellspring.resources import MESSAGE_REASONS
 from wellspring.services.sync import applying, releasing
 
@@ -44,10 +44,6 @@ def parked(ours: Tenant) -> tuple[Body, Row]:
     return body, record
 
 
-def comes(world: World, ours: Tenant, record: Row) -> None:
-    world.record("company", ours.workspace, id=record.id)
-
-
 def audited(ledger: Ledger) -> list[tuple[str, str]]:
     rows = ledger.sql("SELECT operation, resource_id::text FROM wellspring.audit ORDER BY pk")
     return [tuple(row) for row in rows]
@@ -60,7 +56,7 @@ def test_a_message_whose_record_has_come_is_applied_at_once(
     still = release(body)
     assert (still.status, still.data["attributes"]["outcome"]) == (200, "parked")
     assert still.data["attributes"]["reason"] == "unknown_record"
-    comes(world, ours, record)
+    come(world, record, ours)
     reply = release(body)
     assert (reply.status, reply.data["attributes"]["outcome"], reply.data["attributes"]["reason"]) == (
         200,
@@ -85,7 +81,7 @@ def test_one_that_was_overtaken_stays_parked_and_says_so(
 ) -> None:
     body, record = parked
     assert consume(invalidated(ours.connector, [ours.companies[0]])) == []
-    comes(world, ours, record)
+    come(world, record, ours)
     for _ in range(2):
         reply = release(body)
         assert (reply.status, reply.codes) == (409, ["OVERTAKEN"])
@@ -108,7 +104,7 @@ def test_a_dismissed_message_is_done_for_good(
     assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "dismissed")
     row = ledger.messages()[body["id"]]
     assert (row.note, row.body) == ("Told the producer.", None)
-    comes(world, ours, record)
+    come(world, record, ours)
     assert [release(body).codes, dismiss(body).codes] == [["CONFLICT"]] * 2
     assert consume(body) == []
     assert not ledger.live()
@@ -130,7 +126,7 @@ def test_many_are_released_oldest_first_and_counted_before(world: World, ours: T
         assert consume(synced(ours.connector, [record])) == []
     assert consume(synced(ours.other_connector, [missing[0]])) == []
     for record in missing[:3]:
-        comes(world, ours, record)
+        come(world, record, ours)
     dry = release_many(ours.connector, "unknown_record", dry_run=True)
     assert dry.document["meta"] == {"matching": 4, "released": 0, "still_parked": 0, "remaining": 4}
     assert not ledger.live()
@@ -145,7 +141,7 @@ def test_a_hundred_at_a_time_are_released(world: World, ours: Tenant, ledger: Le
     record = absent()
     for _ in range(11):
         assert consume(*(synced(ours.connector, [record]) for _ in range(10))) == []
-    comes(world, ours, record)
+    come(world, record, ours)
     for released, remaining in ((100, 10), (10, 0)):
         meta = release_many(ours.connector, "unknown_record").document["meta"]
         assert (meta["released"], meta["still_parked"], meta["remaining"]) == (released, 0, remaining)
@@ -177,7 +173,7 @@ def test_one_that_fails_for_a_reason_of_its_own_holds_up_none(
     for body in bodies:
         assert consume(body) == []
     for record in missing:
-        comes(world, ours, record)
+        come(world, record, ours)
     made = world.database.owner.exec_driver_sql(
         "SELECT pk FROM core_api.companies WHERE id = %s::uuid", (str(missing[1].id),)
     ).scalar_one()
@@ -216,7 +212,7 @@ def test_the_body_of_a_message_that_is_parked_for_too_long_expires(
     )
     assert settle()["expire"] == {"expired": 1, "is_all": True}
     assert (ledger.fate(old), ledger.messages()[old["id"]].body) == (("parked", "expired"), None)
-    comes(world, ours, parked[1])
+    come(world, parked[1], ours)
     assert release(old).codes == ["CONFLICT"]
     settle()
     assert message_of(young)["attributes"]["outcome"] == "applied"
