@@ -18,10 +18,9 @@ from sqlalchemy import Connection
 from bench import product as handlers
 from bench.data import GRAVEYARD, ONE, OTHER, READER, TWENTY, TWO_HUNDRED, Ledger, Tenant, scratch
 from bench.measure import Result
-from bench.product import Sent, entering
+from bench.product import Sent, enter, entering
 from bench.run import Run
 from wellspring.access.principal import SERVICE_SCOPE, Person, Principal, Service, scope_of
-from wellspring.database.scope import enter
 from wellspring.errors import WellspringError
 from wellspring.jsonapi.query import DELETED, SORTABLE, parse_list
 from wellspring.queries import MAX_PAGE_SIZE

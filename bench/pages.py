@@ -19,7 +19,6 @@ from bench.measure import Curve, Result, Timed, compared, interleaved, point, ti
 from bench.product import Sent
 from bench.run import Run
 from wellspring.access.principal import Person, scope_of
-from wellspring.database.scope import enter
 from wellspring.queries import DEFAULT_PAGE_SIZE, ListQuery, Position
 from wellspring.repositories import cursor_keys
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR
@@ -100,7 +99,7 @@ class Reader:
             query = ListQuery(resource=COMPANY_WORKSPACE_CONNECTOR, cursor=cursor)
 
         def read() -> service.Page:
-            enter(self._transaction, scope_of(person))
+            product.enter(self._transaction, scope_of(person))
             page = service.list_page(self._transaction, person, query)
             self._transaction.commit()
             return page

@@ -14,7 +14,7 @@ from bench.measure import Result, Timed, compared, interleaved, milliseconds
 from bench.run import Run
 from local.postgres import SUPERUSER
 from wellspring.access.principal import Person, scope_of
-from wellspring.database import in_transaction, scope
+from wellspring.database import Deadline, in_transaction, scope
 from wellspring.queries import ListQuery
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR
 from wellspring.services.ledger import reading as service
@@ -57,7 +57,9 @@ def _page(member: UUID) -> Callable[[], object]:
     person, query = Person(member), ListQuery(resource=COMPANY_WORKSPACE_CONNECTOR)
 
     def read() -> None:
-        page = in_transaction(lambda transaction: service.list_page(transaction, person, query), scope_of(person))
+        page = in_transaction(
+            lambda transaction: service.list_page(transaction, person, query), scope_of(person), deadline=Deadline(25)
+        )
         assert len(page.rows) == query.size
 
     return read

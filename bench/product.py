@@ -69,6 +69,11 @@ def snapshots(transaction: Connection) -> Connection:
     return transaction
 
 
+def enter(transaction: Connection, scope: str) -> None:
+    """Have the next statement preceded by one that says for whom the transaction works."""
+    session_of(transaction).ahead("SELECT wellspring.enter($1)", scope)
+
+
 @contextmanager
 def functions(ledger: Ledger, user: str, *, port: int | None = None) -> Iterator[None]:
     """Let the handlers of this process find `ledger`, as `user`; their log lines are written, to nowhere."""

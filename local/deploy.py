@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from botocore.exceptions import ClientError
 
 from local.errors import Fault
 from local.releases import Releases, bucket_of_bootstrap, find_bucket, live_versions, point, stack_versions
@@ -90,6 +91,29 @@ def protect(cloudformation: Any, stack: str) -> None:
     cloudformation.update_termination_protection(StackName=stack, EnableTerminationProtection=True)
 
 
+def in_force(stage: Stage, found: Mapping[str, Any], name: str, default: str = "") -> str:
+    """Return a parameter as the deployment will have it: what the stage does not name keeps the stack's value."""
+    now = {each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", ())}
+    return str(stage.parameters.get(name, now.get(name, default)))
+
+
+def check_that_the_bus_is_there(events: Any, bus: str) -> None:
+    """Raise Fault for a bus that is not there, before anything is built.
+
+    EventBridge takes what is sent to one, and drops it: "Putting an event on an nonexistent EventBridge event bus
+    returns a success" (aws-cli#9186). Another account seldom lets anybody look at its own.
+    """
+    try:
+        events.describe_event_bus(Name=bus)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "ResourceNotFoundException":
+            raise Fault(f"EventBus names {bus}, which is not there: events would be taken and lost") from error
+        if code != "AccessDeniedException":
+            raise
+        print(f"{bus} may not be looked at from here: see that it is there, or events are taken and lost")
+
+
 def at_once(stage: Stage, found: Mapping[str, Any], moved: Mapping[str, str]) -> Stage:
     """Return the stage, without a canary where a rollback has moved aliases (`elsewhere`).
 
@@ -97,8 +121,7 @@ def at_once(stage: Stage, found: Mapping[str, Any], moved: Mapping[str, str]) ->
     elsewhere: "The Lambda function alias version does not match the current version in AppSpec file"
     (serverless-application-model#291).
     """
-    now = {each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", ())}
-    shift = stage.parameters.get("TrafficShift", now.get("TrafficShift", AT_ONCE))
+    shift = in_force(stage, found, "TrafficShift", AT_ONCE)
     if not moved or shift == AT_ONCE:
         return stage
     print(f"{stage.stack} was rolled back: this deployment takes over all traffic at once, and not by {shift}")
@@ -149,6 +172,8 @@ def main(arguments: list[str]) -> int:
     found = describe(cloudformation, stage.stack)
     status = found["StackStatus"] if found else ""
     check_that_it_can_be_deployed(stage.stack, status)
+    if bus := in_force(stage, found or {}, "EventBus"):
+        check_that_the_bus_is_there(session.client("events"), bus)
     before = {} if status in NEVER_DEPLOYED else live_versions(cloudformation, functions, stage.stack)
     stage = at_once(stage, found or {}, elsewhere(cloudformation, stage.stack, before) if before else {})
     bucket = stage.bucket or bucket_of_bootstrap(cloudformation, stage.stack)

@@ -204,7 +204,7 @@ def flushes(monkeypatch: pytest.MonkeyPatch) -> Flushes:
     flush = Wire.flush
 
     def note(wire: Wire) -> None:
-        data, kinds = b"".join(wire._unsent), ""
+        data, kinds = wire._unsent, ""
         while data:
             kinds, data = kinds + data[:1].decode(), data[1 + int.from_bytes(data[1:5]) :]
         seen.append(kinds)

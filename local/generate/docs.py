@@ -17,21 +17,21 @@ from wellspring.routes import Route, routes
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What a route of a kind answers; `{records}` are the record type's, `{names}` the resource's own, in words.
+# What a route of a kind answers.
 KINDS: Mapping[tuple[str, str], str] = {
-    ("provenance", "list"): "a page of which connectors brought in or carried out {records}",
+    ("provenance", "list"): "which connectors brought the records in or carried them out",
     ("provenance", "create"): "records one; for the pipeline",
-    ("provenance", "retrieve"): "one of them",
-    ("provenance", "update"): "tombstones or restores one; for the pipeline",
-    ("provenance", "delete"): "tombstones one; for the pipeline",
-    ("enrolment", "list"): "a page of which workspaces belong to which groups",
+    ("provenance", "retrieve"): "one row",
+    ("provenance", "update"): "tombstones or restores it; for the pipeline",
+    ("provenance", "delete"): "tombstones it; for the pipeline",
+    ("enrolment", "list"): "which workspaces belong to which groups",
     ("enrolment", "create"): "enrols a workspace; for who keeps both the group and the workspace",
     ("enrolment", "retrieve"): "one enrolment",
-    ("enrolment", "update"): "403: an enrolment is withdrawn and made anew, never changed",
+    ("enrolment", "update"): "403, for an enrolment is withdrawn and made anew, never changed",
     ("enrolment", "delete"): "withdraws it",
-    ("selection", "list"): "a page of which providers the workspaces selected or were matched to",
+    ("selection", "list"): "which providers the workspaces selected or were matched to",
     ("selection", "create"): "selects (a person) or matches (the matching service): 201, or 200 where there was one",
-    ("selection", "retrieve"): "one of them",
+    ("selection", "retrieve"): "one choice",
     ("selection", "update"): "changes `is_selected`, `is_matched`",
     ("selection", "delete"): "removes it",
     ("group", "list"): "the groups that the caller is a member of",
@@ -39,42 +39,42 @@ KINDS: Mapping[tuple[str, str], str] = {
     ("group", "retrieve"): "one, with its workspaces and members",
     ("group", "update"): "renames it; for its owners and admins",
     ("group", "delete"): "deletes it with its enrolments and memberships; for its owners",
-    ("member", "list"): "a page of the members of the caller's groups",
-    ("member", "create"): "adds a person to a group; for its owners and admins",
+    ("member", "list"): "the members of the caller's groups",
+    ("member", "create"): "adds a person; for the group's owners and admins",
     ("member", "retrieve"): "one membership",
     ("member", "update"): "changes a member's role",
     ("member", "delete"): "removes a member, or leaves the group",
-    ("message", "list"): "a page of the sync messages that the caller sees: what syncs brought, what failed and why",
-    ("message", "retrieve"): "one of them, with all its problems",
-    ("run", "list"): "a page of the runs that the caller sees: which syncs came whole, and what their snapshots ended",
-    ("run", "retrieve"): "one of them",
-    ("feed", "list"): "a page of the feed's events that wait or are parked; for services",
-    ("feed", "retrieve"): "one of them",
-    ("none", "list"): "a page of the {names} that the caller sees",
+    ("message", "list"): "what syncs brought, what failed and why",
+    ("message", "retrieve"): "one message, with all its problems",
+    ("run", "list"): "which syncs came whole, and what their snapshots ended",
+    ("run", "retrieve"): "one run",
+    ("feed", "list"): "the feed's events that wait or are parked; for services",
+    ("feed", "retrieve"): "one event",
+    ("none", "list"): "those that the caller sees",
     ("none", "retrieve"): "one of them",
 }
 # What is answered at a path of its own.
 PATHS: Mapping[str, str] = {
-    "workspace.list_providers": "the live choices of one workspace, with their providers",
-    "workspace.select_provider": "selects a provider for it",
-    "workspace.remove_provider": "removes a provider from it",
-    "workspace_group.enrol": "enrols a workspace in it",
-    "workspace_group.withdraw": "withdraws a workspace from it",
-    "sync_message.release": "tries a parked message again; for the pipeline",
-    "sync_message.dismiss": "closes a parked message for good; for the pipeline",
-    "sync_message.release_many": "tries the parked messages of a connector and reason again, up to 100",
-    "feed_event.release": "tries a parked event again",
-    "feed_event.dismiss": "closes a parked event for good",
-    "feed_event.release_many": "tries the parked events of a source and reason again, up to 100",
+    "workspace.list_providers": "its live choices, with their providers",
+    "workspace.select_provider": "selects one for it",
+    "workspace.remove_provider": "removes it",
+    "workspace_group.enrol": "enrols a workspace",
+    "workspace_group.withdraw": "withdraws it",
+    "sync_message.release": "tries a parked one again; for the pipeline",
+    "sync_message.dismiss": "closes a parked one for good; for the pipeline",
+    "sync_message.release_many": "tries up to 100 of a connector and reason again",
+    "feed_event.release": "tries a parked one again",
+    "feed_event.dismiss": "closes a parked one for good",
+    "feed_event.release_many": "tries up to 100 of a source and reason again",
     "feed_status.retrieve": "how far the feed is: counts by source and type, lag, the latest files; for services",
     "fleet.retrieve": "whether all is well: connectors by health and tool, what is parked; for services, operators",
     "audit_entry.list": "who did what in a workspace: for its owners and admins, and for services",
     "connector_activity.list": "how much connectors linked and ended, by day and record type, or added up",
     "company.sources": "which connectors brought it in or carried it out, how often and when last",
     "account.sources": "which connectors brought it in or carried it out, how often and when last",
-    "people.sources": "which connectors brought them in or carried them out, how often and when last",
+    "people.sources": "which connectors brought it in or carried it out, how often and when last",
     "workspace_connector.impact": "what is lost if it is disconnected",
-    "agents.mcp": "the questions of this ledger as tools of the Model Context Protocol ([agents](docs/agents.md))",
+    "agents.mcp": "the ledger's questions as tools for [agents](docs/agents.md)",
     "agents.metadata": "who issues tokens for agents (RFC 9728); open",
     "health.check": "200 when the database answers; open",
     "openapi.document": "the API's description in OpenAPI 3.1; open ([the same file](docs/openapi.json))",
@@ -91,15 +91,19 @@ def answered(route: Route) -> str:
     resource = route.resource
     if resource is None:
         raise KeyError(route.function)
-    of = {record.type: record.names for record in records()}
-    words = KINDS[resource.policy, route.operation]
-    return words.format(names=resource.names, records=of.get(resource.type.removesuffix("_workspace_connector"), ""))
+    return KINDS[resource.policy, route.operation]
 
 
 def routes_table() -> str:
-    """Return README's table of the routes."""
-    rows = [f"| {route.method} | `{route.path}` | {answered(route)} |" for route in routes()]
-    return "\n".join(("| method | path | what it answers |", "| --- | --- | --- |", *rows))
+    """Return README's table of the routes: a row for all paths that answer alike."""
+    answers: dict[str, list[str]] = {}
+    for route in routes():
+        answers.setdefault(route.path, []).append(f"{route.method}: {answered(route)}")
+    paths: dict[str, list[str]] = {}
+    for path, of_path in answers.items():
+        paths.setdefault(". ".join(of_path), []).append(f"`{path}`")
+    rows = [f"| {', '.join(alike)} | {answer} |" for answer, alike in paths.items()]
+    return "\n".join(("| path | what it answers |", "| --- | --- |", *rows))
 
 
 def record_types() -> str:
@@ -143,22 +147,20 @@ def event_example() -> str:
 
 
 def event_sections() -> str:
-    """Return a section for each type of the ledger's events."""
+    """Return a section for each type of the ledger's events; what has happened is in the table of the types."""
     return "\n\n".join(("", *(_event_section(each) for each in LEDGER_EVENTS))) + "\n"
 
 
 def _event_section(event: LedgerEvent) -> str:
-    rows = [
-        f"| `{said.name}` | {'' if said.required else 'may be null'} | {said.description} |" for said in event.members
-    ]
+    rows = [f"| `{said.name}` | {said.description} |" for said in event.members]
     subject, partition = resource_of(event.subject).name, resource_of(event.partition).name
     return "\n".join(
         (
             f"### {event.type}\n",
-            f"{event.meaning} {event.comes}\n",
+            f"{event.comes}\n",
             f"Subject: the {subject}. Partition key: the {partition}.\n",
-            "| `data` | | what it says |",
-            "| --- | --- | --- |",
+            "| `data` | what it says |",
+            "| --- | --- |",
             *rows,
         )
     )

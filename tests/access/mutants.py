@@ -589,7 +589,7 @@ _SOON: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("answers.audit_entries._statement", "answers.audit_entries.ENTRIES"), ("audit",)),
     "answers.states._states_statement": ("kept_about",),
     "answers.states._last_failure": ("last_failure",),
-    **dict.fromkeys(("predicates.GROUPS", "predicates.GROUP_IS_THERE"), ("group_is_there",)),
+    "predicates.GROUPS": ("group_is_there",),
     "predicates.CLAIM": ("claim_leaves",),
 }
 

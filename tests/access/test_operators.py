@@ -259,4 +259,4 @@ def test_an_operator_makes_a_group_as_anybody_does(database: Database, requests:
     reply = post(GROUPS, operator(someone), {"data": {"type": "workspace_group", "attributes": {"name": "Ours"}}})
     assert reply.status == 201
     assert noted(database, someone) == [("create", "workspace_group", UUID(reply.data["id"]), None)]
-    assert scope.role_now() is None
+    assert scope.role_now.get() is None

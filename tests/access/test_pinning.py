@@ -69,7 +69,7 @@ def sent(scene_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> Sent
     seen, flush = Sent(), Wire.flush
 
     def note(wire: Wire) -> None:
-        seen.read(b"".join(wire._unsent))
+        seen.read(wire._unsent)
         flush(wire)
 
     monkeypatch.setattr(Wire, "flush", note)

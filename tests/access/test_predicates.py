@@ -12,9 +12,10 @@ from sqlalchemy import select, text, update
 
 from tests.access.scene import LEDGERS, PAIRS, Scene, Who, walked
 from tests.support.api import Caller, delete, draft, get, one_of_each_kind, patch, person, post
+from tests.support.transactions import in_transaction
 from tests.support.world import RECORDS, Row
 from wellspring.access.principal import principal_of, scope_of
-from wellspring.database import Transaction, in_transaction
+from wellspring.database import Transaction
 from wellspring.database.flush import Flush
 from wellspring.models import table_of
 from wellspring.models.parents import workspace_group_memberships

@@ -27,6 +27,7 @@ from tests.support.databases import (
     FreshDatabase,
     Role,
 )
+from tests.support.transactions import enter, in_transaction
 from tests.support.world import RECORDS, RecordType
 from wellspring.access.principal import (
     PIPELINE_SCOPE,
@@ -39,8 +40,7 @@ from wellspring.access.principal import (
     principal_of,
     scope_of,
 )
-from wellspring.database import Transaction, in_transaction
-from wellspring.database.scope import enter
+from wellspring.database import Transaction
 from wellspring.errors import SchemaValidationError, WellspringError
 from wellspring.models import table_of
 from wellspring.resources import Resource, resource_of

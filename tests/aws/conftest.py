@@ -47,6 +47,7 @@ CHOICES: dict[str, dict[str, str]] = {
         "KmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/22222222-2222-2222-2222-222222222222",
         "BackupVaultArn": "arn:aws:backup:eu-west-1:999999999999:backup-vault:elsewhere",
         "TrafficShift": "Canary10Percent5Minutes",
+        "EventBus": "arn:aws:events:eu-west-1:999999999999:event-bus/elsewhere",
     },
 }
 

@@ -31,6 +31,26 @@ def source(**changes: str) -> str:
 
 
 @cache
+def schemas() -> dict[str, Any]:
+    """Return what CloudFormation's registry says of each kind of resource in the template: cfn-lint has its schemas."""
+    code = """
+import json, sys
+from pathlib import Path
+import cfnlint
+data = Path(cfnlint.__file__).parent / "data" / "schemas"
+kinds = json.loads((data / "providers" / "eu-west-1.json").read_text())
+found = {kind: json.loads((data / "resources" / f"{kinds[kind]}.json").read_text()) for kind in json.load(sys.stdin)}
+print(json.dumps(found))
+"""
+    made = {each["Type"] for each in translate()["Resources"].values() if not each["Type"].startswith("Custom::")}
+    said = subprocess.run(
+        [PYTHON, "-c", code], input=json.dumps(sorted(made)), capture_output=True, text=True, check=True
+    )
+    found: dict[str, Any] = json.loads(said.stdout)
+    return found
+
+
+@cache
 def _translated(text: str, parameters: str) -> str:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(text)

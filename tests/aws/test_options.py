@@ -1,4 +1,4 @@
-"""Options that are off by default: a canary, a key of one's own, backups in another account, readers."""
+"""Options that are off by default: a canary with events out, a key of one's own, backups elsewhere, readers."""
 
 import json
 from typing import Any
@@ -35,7 +35,8 @@ def test_codedeploy_shifts_what_callers_and_queues_ask_and_heeds_alarms_that_are
     # A page must find the files of its own release; and what a clock or somebody calls has no traffic.
     role = {"Fn::GetAtt": ["OpenRole", "Arn"]}
     open_to_all = {name for name, each in asked.functions.items() if each["Role"] == role}
-    called = {*(f"Maintenance{what}Function" for what in ("Prune", "Settle", "Export")), "FeedSettleFunction"}
+    by_the_clock_or_hand = ("Prune", "Settle", "Export", "Publish")
+    called = {*(f"Maintenance{what}Function" for what in by_the_clock_or_hand), "FeedSettleFunction"}
     assert {name.removesuffix("Aliaslive") for name in aliases.keys() - shifted} == open_to_all | called
     assert {"ConsolePageFunction", "ConsoleAssetFunction"} <= open_to_all
     alarms = {each["AlarmName"]["Fn::Sub"] for each in asked.of_type("AWS::CloudWatch::Alarm").values()}

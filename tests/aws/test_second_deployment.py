@@ -2,11 +2,12 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from local import deploy
 from local.settings import ROOT
-from tests.aws.stack import Stack, translate
+from tests.aws.stack import Stack, schemas, translate
 from tests.aws.test_stack import MIGRATION
 
 FIRST = {"Issuer": "https://issuer.example"}
@@ -138,6 +139,52 @@ def test_a_databases_name_is_the_stacks_and_its_snapshots_and_of_no_other_parame
     )
     raw = json.dumps(stack.document["Resources"][name]["Properties"][key])
     assert [each for each in stack.document["Parameters"] if each in raw] == ["DbSnapshot"]
+
+
+def referred(document: dict[str, Any], value: Any) -> Iterator[str]:
+    """Give the names that a value is made of, those in the conditions that choose it too."""
+    match value:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), _]}:
+            yield name
+        case {"Fn::If": [condition, *chosen]}:
+            yield from referred(document, [document["Conditions"][condition], chosen])
+        case {"Condition": str(condition)}:
+            yield from referred(document, document["Conditions"][condition])
+        case {"Fn::Sub": text}:
+            yield from re.findall(r"\$\{(\w+)", json.dumps(text))
+        case dict() | list():
+            for inner in value.values() if isinstance(value, dict) else value:
+                yield from referred(document, inner)
+
+
+def replacing(document: dict[str, Any], name: str) -> set[str]:
+    """Return the parameters of which another value makes another resource of `name`."""
+    resource = document["Resources"][name]
+    if resource["Type"] not in schemas():
+        return set()
+    properties = resource.get("Properties", {})
+    fixed = [path.split("/")[2] for path in schemas()[resource["Type"]].get("createOnlyProperties", ())]
+    found = {each for key in fixed if key in properties for each in referred(document, properties[key])}
+    parameters = found & set(document["Parameters"])
+    return parameters.union(*(replacing(document, other) for other in found & set(document["Resources"]) - {name}))
+
+
+def test_the_page_says_of_which_parameters_cloudformation_refuses_another_value_later(plain: Stack) -> None:
+    """It does not replace what has a name of its own by another of that name: the proxy, the database."""
+    document, found = plain.document, set()
+    for name, resource in document["Resources"].items():
+        schema, properties = schemas().get(resource["Type"], {}), resource.get("Properties", {})
+        named = [path.split("/")[2] for path in schema.get("primaryIdentifier", ())]
+        if named and set(named) <= properties.keys():
+            # Another snapshot is another name.
+            renamed = {each for key in named for each in referred(document, properties[key])}
+            found |= replacing(document, name) - renamed
+    assert found == {"VpcId", "SubnetIds", "VpcCidr", "Zones", "DbName", "DbKmsKeyArn"}
+    page = (ROOT / "docs" / "settings.md").read_text()
+    rows = re.findall(r"^- `(\w+)` (.+(?:\n  .+)*)", page, re.MULTILINE)
+    said = [name for name, row in rows if "*with the first deployment*" in row]
+    # The database of another engine is another resource, and the policy keeps the one that is there.
+    assert set(said) == found | {"DbEngine"}
 
 
 def test_what_is_named_and_kept_can_be_made_again_after_a_tear_down(stack: Stack) -> None:

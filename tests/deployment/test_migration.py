@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local.postgres import Cluster
 from local.template import Template
@@ -17,6 +18,7 @@ from tests.support.databases import engine_for
 from tests.support.deployment import CloudFormation
 from tests.support.events import event
 from wellspring.database import engine
+from wellspring.services import migration
 from wellspring.settings import Settings, settings
 
 REPLAYED = ("schema_migrate", "schema_migrate_by_hand")
@@ -92,6 +94,38 @@ def test_the_owner_is_let_in_with_a_token_when_rds_takes_no_password_any_more(
     assert migrate(cloudformation, RequestType="Update")["Status"] == "SUCCESS"
     monkeypatch.setattr("wellspring.database.engine._password", real)
     assert migrate(cloudformation, RequestType="Update")["Status"] == "SUCCESS"
+
+
+# What a policy says that has not gone round yet: of the endpoint, and of the role.
+UNKNOWN_SECRET = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue")
+
+
+@pytest.mark.parametrize("secret", [UNKNOWN_SECRET, "not the password"], ids=["endpoint", "role"])
+def test_an_owner_who_is_not_let_in_yet_is_waited_for(
+    rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch, secret: ClientError | str
+) -> None:
+    """A restore calls moments after role and endpoint were told of the new database."""
+    pauses: list[float] = []
+
+    def password(config: Settings) -> str:
+        if len(pauses) == 3:
+            return rds.password
+        if config.db_auth == "secret" and isinstance(secret, ClientError):
+            raise secret
+        return "not the password"
+
+    monkeypatch.setattr("wellspring.database.engine._password", password)
+    monkeypatch.setattr(migration, "sleep", pauses.append)
+    assert migrate(cloudformation)["Status"] == "SUCCESS"
+    assert len(pauses) == 3
+
+
+def test_an_owner_who_is_never_let_in_is_answered(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wellspring.database.engine._password", lambda _config: "not the password")
+    monkeypatch.setattr(limits, "WAIT_TO_BE_LET_IN_SECONDS", 0)
+    assert migrate(cloudformation)["Status"] == "FAILED"
 
 
 def test_whoever_calls_by_hand_is_told_at_once(rds: Cluster) -> None:
@@ -265,6 +299,7 @@ def test_an_answer_that_cannot_be_delivered_fails_the_function_without_its_signa
 def test_all_that_a_migration_may_wait_for_ends_before_lambda_ends_it() -> None:
     function = Template().functions["SchemaMigrateFunction"]
     (seconds,) = re.findall(r"^(\d+)s$", limits.STATEMENT_TIMEOUT)
-    assert limits.WAIT_FOR_ANOTHER_MIGRATION_SECONDS + 5 * int(seconds) < function.timeout
+    waits = limits.WAIT_TO_BE_LET_IN_SECONDS + limits.WAIT_FOR_ANOTHER_MIGRATION_SECONDS
+    assert waits + 5 * int(seconds) < function.timeout
     timeout = Template().resources["MigratedSchema"]["Properties"]["ServiceTimeout"]
     assert function.timeout < timeout < 3600

@@ -207,7 +207,8 @@ class TestASlowRequest:
         assert context.get_remaining_time_in_millis() > 0
         assert sum(begun) < MILLISECONDS / 1000
         # The session is left as it was found.
-        assert in_transaction(lambda found: found.execute(text("SHOW statement_timeout")).scalar_one()) == "8s"
+        with fresh_database.connection() as held:
+            assert held.exec_driver_sql("SHOW statement_timeout").scalar_one() == "8s"
 
     def test_is_ended_by_the_server_while_there_is_time_to_say_so(self, fresh_database: FreshDatabase) -> None:
         with pytest.raises(TimeExceeded) as caught:

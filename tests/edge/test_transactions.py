@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from tests.support.databases import FreshDatabase, engine_for
-from wellspring.database import Transaction, in_transaction
+from tests.support.transactions import in_transaction
+from wellspring.database import Transaction
 from wellspring.database.wire import Wire
 from wellspring.errors import InternalError, OutcomeUnknown, SchemaValidationError, ServiceUnavailable
 

@@ -13,9 +13,9 @@ from tests.support.api import READER, Context, get
 from tests.support.databases import FEEDER
 from tests.support.feed import SOURCE, Event, apply, deleted, event, settle, statuses, upserted
 from tests.support.queue import synced
+from tests.support.transactions import in_transaction
 from tests.support.world import Row, World
 from wellspring import feed_events
-from wellspring.database import in_transaction
 from wellspring.database.retry import Deadline
 from wellspring.repositories.feed import erasures
 from wellspring.services import feed

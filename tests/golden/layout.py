@@ -27,6 +27,8 @@ def _pieces(tokens: Sequence[str]) -> Iterator[str]:
     # Of each open parenthesis: whether a query is in it, how far that is indented, and whether its lists are broken.
     around: list[tuple[bool, int, bool]] = [(True, 0, False)]
     is_between = False
+    # How far the line is indented.
+    line = 0
     for at, token in enumerate(tokens):
         before = tokens[at - 1] if at else ""
         is_query, depth, is_broken = around[-1]
@@ -37,22 +39,26 @@ def _pieces(tokens: Sequence[str]) -> Iterator[str]:
             if inner[:1] in (["SELECT"], ["WITH"]) and (
                 before in {"AS", "MATERIALIZED"} or len(" ".join(inner)) > SHORT
             ):
-                around.append((True, depth + 1, False))
+                around.append((True, max(depth, line) + 1, False))
             else:
                 around.append((False, depth + 1, len(" ".join(inner)) > WIDTH and not is_called))
         elif token == ")":
             around.pop()
-            yield f"\n{'  ' * around[-1][1]})" if is_query else ")"
+            line = depth - 1 if is_query else line
+            yield f"\n{'  ' * line})" if is_query else ")"
         elif is_query and _begins_line(tokens, at):
             # `is_broken` of a query: whether the list of the clause that begins here is.
             around[-1] = (True, depth, token == "SELECT" and _length(tokens, at, closing) > WIDTH)
-            yield f"\n{'  ' * depth}{token}"
+            line = depth
+            yield f"\n{'  ' * line}{token}"
         elif token in {"AND", "OR"} and (is_query or is_broken) and not is_between:
-            yield f"\n{'  ' * (depth + (1 if is_query else 0))}{token}"
+            line = depth + (1 if is_query else 0)
+            yield f"\n{'  ' * line}{token}"
         elif before == "," and (
             is_broken or (is_query and at >= 2 and tokens[at - 2] == ")" and _names_cte(tokens, at))
         ):
-            yield f"\n{'  ' * (depth + (1 if is_broken else 0))}{token}"
+            line = depth + (1 if is_broken else 0)
+            yield f"\n{'  ' * line}{token}"
         else:
             yield token if token in _CLOSE_BEFORE or before in _CLOSE_BEHIND else f" {token}"
         is_between = token == "BETWEEN" or (is_between and token != "AND")

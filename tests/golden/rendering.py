@@ -15,7 +15,7 @@ _QUERY = re.compile(r"^(?:WITH )?(\w+) AS (?:NOT MATERIALIZED)?\s*\(", re.MULTIL
 _LAST = re.compile(r"^SELECT", re.MULTILINE)
 # What each query of a statement is, for who reads it the first time; docs/adr/0002 says why.
 QUERIES = {
-    "caller": "Who is calling, while they are there.",
+    "caller": "Who is calling, while they are there. Without a source they are a contact that a sync made, and nobody.",
     "visible_groups": "The live groups of which the caller is an active member.",
     "own_groups": "The same, as an array.",
     "visible": "All live workspaces that the caller sees: as a member, or by an enrolment in one of the groups.",
@@ -23,19 +23,25 @@ QUERIES = {
     "few": "They as an array; null where they are not few, and each row's workspace is looked up (docs/adr/0042).",
     "driver": (
         "The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees "
-        "what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security "
-        "policies get the caller's workspaces as a list, so that they need not look up each row's."
+        "what is asked in this query alone; ANY (ARRAY(...)) computes it once. leave_workspaces() is there for its "
+        "side effect: the row-level security policies get the caller's workspaces as a list (true: those of "
+        "memberships alone), so that they need not look up each row's."
     ),
     "newest": (
         "From here to `far` is for callers with many drivers (docs/adr/0045): for each driver an upper bound of the "
-        "time of its newest row. In the row without a driver stands a time that all rows of the drivers that are not "
-        "named are older than. With few drivers it is empty, and the first row of each is read."
+        "time of its newest row before a place in the list, the beginning or the cursor. In the row without a driver "
+        "stands a time that all rows of the drivers that are not named are older than. With few drivers it is asked "
+        "for null rows and is empty, and the first row of each is read."
     ),
-    "likely": "The drivers that it knows of, the newest first.",
+    "likely": (
+        "The drivers that `newest` names, the newest first. CASE has thousands of them looked for in a hashed list: a "
+        "plan of the plan cache hashes no join."
+    ),
     "near": "The first row of each of these that the page can hold, a page's worth of them.",
     "furthest": "The oldest of these first rows, where they fill a page: no older row is on the page.",
     "far": (
-        "The other drivers that may have a row as new as that: mostly none. All of them where `newest` is empty, or "
+        "The other drivers that may have a row as new as that: mostly none. First of `likely`, then of those that "
+        "`newest` does not name (without its row for these, there are none). All of them where `newest` is empty, or "
         "where `near` does not fill a page."
     ),
     "head": (
@@ -44,15 +50,15 @@ QUERIES = {
         "n rows before its own first."
     ),
     "reach": (
-        "A time beyond which no row is on the page: where the first rows of some drivers fill a page, the last of "
-        "these. Else it is infinite, or minus infinite, and leaves all in: also where asking would cost more than it "
-        "spares."
+        "A time beyond which no row is on the page: where the first rows of some drivers, mostly of the first three, "
+        "fill a page, the last of these. Else it is infinite, or minus infinite, and leaves all in: also where there "
+        "are so few drivers that asking would cost more than it spares."
     ),
     "page": (
         "The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + "
         "1 rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that "
         "is read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would "
-        "read and sort all."
+        "read and sort all, and `+ 0` from looking through a workspace. `updated_at` is as the indexes have it."
     ),
     "behind": "Whether there are rows on the cursor's other side.",
     "shown": "The rows, and what is shown with them.",
@@ -73,6 +79,13 @@ QUERIES = {
 }
 
 
+PAGE_WITHOUT_DRIVERS = (
+    "The page, to which no drivers lead: rows are read along an index of all of them until there are enough, those "
+    "passed whose parents are gone, or that nobody sees; of what nobody sees many of, all are read and sorted. OFFSET "
+    "0 keeps the planner from joining the parents, which would read and sort all."
+)
+
+
 def compiled(question: Query[object]) -> Compiled:
     """Return the statement of a question."""
     statement = question.statement.statement
@@ -90,12 +103,13 @@ def rendered(shape: Golden) -> str:
 
 def explained(statement: str) -> str:
     """Return a statement with a comment before each of its queries."""
-    whole = _QUERY.sub(lambda found: f"{comment(said_of(found[1]))}\n{found[0]}", statement)
+    whole = _QUERY.sub(lambda found: f"{comment(said_of(found[1], statement))}\n{found[0]}", statement)
     storing = (
         " WHERE is always true, and there for its side effect: leave_ids() stores the ids of what the rows point to, "
         "for the statements of what is included, which come next."
     )
-    last = comment(f"What is answered, ids and times as text.{storing if 'leave_ids' in whole else ''}")
+    order = " In the order of the times themselves, not of the texts." if "ORDER BY shown." in whole else ""
+    last = comment(f"What is answered, ids and times as text.{order}{storing if 'leave_ids' in whole else ''}")
     return _LAST.sub(f"{last}\nSELECT", whole, count=1) if whole != statement else whole
 
 
@@ -104,8 +118,10 @@ def comment(said: str) -> str:
     return textwrap.fill(said, 110, initial_indent="-- ", subsequent_indent="-- ")
 
 
-def said_of(query: str) -> str:
-    """Return what a query is, by its name."""
+def said_of(query: str, statement: str) -> str:
+    """Return what a query of a statement is, by its name."""
+    if query == "page" and "head AS driver" not in statement:
+        return PAGE_WITHOUT_DRIVERS
     return f"Those that the filter {query[6:]} names." if query.startswith("named_") else QUERIES[query]
 
 

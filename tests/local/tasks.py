@@ -63,20 +63,13 @@ def _healths(document: Any) -> list[str]:
 STRIPE = demo_id("provider", "0", 47)
 # What the answer must show; of what is sent without an answer, what comes of it is seen in the row after it.
 CHECKS: Mapping[str, Check] = {
-    "Find my workspace's id": lambda said: {"Verdier Foods", "Verdier Logistics"} <= _names(said),
-    "Look a company up by its name": lambda said: "Alder Trading" in _names(said),
-    "Where did it come from, where did it go?": lambda said: {"Payments", "CRM"} <= _names(said),
-    "See the companies with where they came from, in one request": lambda said: {"Payments", "CRM"} <= _names(said),
     "Did everything sync?": lambda said: len(said["data"]) == 5 and "Payroll" in _names(said),
-    "What is failing?": lambda said: set(_healths(said)) == {"failing"} and {"Mail", "Payroll"} <= _names(said),
     "What is late?": lambda said: _healths(said) == ["late"],
-    "Who must reconnect soon?": lambda said: _healths(said) == ["consent_expires"],
     "Whose consent has ended?": lambda said: _healths(said) == ["consent_expired"],
     "What would a disconnect lose?": lambda said: said["data"]["attributes"]["live_rows"]["people"]["input"] == 12,
     "Ask as an agent does ([more](agents.md))": lambda said: (
         "Payments" in said["result"]["structuredContent"]["summary"]
     ),
-    "Poll for what has changed": lambda said: len(said["data"]) > 10,
     "Is it one customer, one tool, or all of us? What is parked anywhere, by reason, and since when?": lambda said: (
         said["data"]["type"] == "fleet"
     ),
@@ -85,9 +78,6 @@ CHECKS: Mapping[str, Check] = {
     ),
     "Who must reconnect anywhere, within 30 days?": lambda said: (
         _healths(said) == ["consent_expires"] and {"Verdier Logistics", "Mail"} <= _names(said)
-    ),
-    "Whose consent has ended anywhere?": lambda said: (
-        _healths(said) == ["consent_expired"] and {"Verdier Logistics", "Payments"} <= _names(said)
     ),
     "Which tool is down? At whom?": lambda said: _healths(said) == ["late"] and "Verdier Logistics" in _names(said),
     "What is parked anywhere for a reason?": lambda said: (
@@ -98,9 +88,6 @@ CHECKS: Mapping[str, Check] = {
     "See the catalogue": lambda said: "Stripe" in _names(said),
     "Select a provider": lambda said: said["data"]["attributes"]["is_selected"],
     "Which are chosen?": lambda said: STRIPE in _providers(said),
-    "Who chose or removed what? (owners and admins)": lambda said: (
-        "create" in {each["attributes"]["operation"] for each in said["data"]}
-    ),
     "Make a group of a workspace": lambda said: said["data"]["attributes"]["name"] == "Verdier North",
     "Enrol another workspace": lambda said: said["data"]["type"] == "workspace_group_workspace",
     "Add a person": lambda said: said["data"]["attributes"]["role"] == "member",

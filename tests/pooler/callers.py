@@ -25,9 +25,10 @@ from tests.support.databases import READER as READER_ROLE
 from tests.support.databases import WRITER as WRITER_ROLE
 from tests.support.databases import Role, engine_for, role_of_call
 from tests.support.queue import consume, synced
+from tests.support.transactions import in_transaction
 from tests.support.world import RecordType, Row
 from wellspring.access.principal import SERVICE_SCOPE, principal_of, scope_of
-from wellspring.database import Transaction, WireStatement, in_transaction
+from wellspring.database import Transaction, WireStatement
 from wellspring.database import scope as scopes
 from wellspring.database.session import session_of
 from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable
@@ -152,18 +153,12 @@ def run(plan: Plan) -> Report:
 
 
 def _once_unsafely[Result](
-    work: Callable[[Transaction], Result],
-    scope: str | None,
-    limits: scopes._Limits | None,
-    *,
-    is_read: bool,
-    trace: WireStatement | None,
+    work: Callable[[Transaction], Result], limits: scopes._Limits, *, is_read: bool, trace: WireStatement | None
 ) -> Result:
     """Do as `scopes._once`, but say for whom before the transaction, for the whole session."""
     with scopes.connection() as held:
-        if scope is not None:
-            held.execute(text("SELECT set_config('wellspring.scope', :scope, false)"), {"scope": scope})
-            held.commit()
+        held.execute(text("SELECT set_config('wellspring.scope', :scope, false)"), {"scope": limits._scope})
+        held.commit()
         with held.begin():
             if trace is not None:
                 session_of(held).ahead(trace.text, *trace.values)

@@ -14,7 +14,8 @@ from tests.pooler.callers import Report
 from tests.pooler.stage import CALLERS, Disturbance, Watch, staged
 from tests.support.databases import Statements, fresh
 from tests.support.pooler import SERVERS, Pooler
-from wellspring.database import in_transaction, scope
+from tests.support.transactions import in_transaction
+from wellspring.database import scope
 
 pytestmark = pytest.mark.outside
 

@@ -19,8 +19,9 @@ from local.settings import HOST
 from tests.protocol.relay import Loss, Messages, Side, of, relay
 from tests.protocol.test_pipeline import assert_closed
 from tests.support.databases import CONSUMER, FreshDatabase, engine_for
+from tests.support.transactions import in_transaction
 from wellspring.access.principal import SERVICE_SCOPE
-from wellspring.database import Transaction, in_transaction
+from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable
@@ -186,7 +187,7 @@ class TestAServerThatIsNoPostgres:
         # So does a pooler that has no server to lend: in one answer, for all that came before the Sync.
         with answering(refusal("ERROR", "08000") + IDLE) as connection:
             connection.session.ahead("SELECT 1")
-            with pytest.raises(pg8000.ProgrammingError) as caught:
+            with pytest.raises(pg8000.DatabaseError) as caught:
                 connection.cursor().execute("SELECT %s", (1,))
             assert caught.value.args[0]["C"] == "08000"
             connection.rollback()

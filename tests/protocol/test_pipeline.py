@@ -1,4 +1,4 @@
-"""The pipelining connection before a real server: what it sends, and what it makes of the answers (docs/adr/0015)."""
+"""The pipelining connection before a real server: what it sends, and what it makes of the answers (docs/adr/0019)."""
 
 import io
 import threading
@@ -62,7 +62,7 @@ def code(caught: pytest.ExceptionInfo[pg8000.Error]) -> str:
 
 def refused(do: Callable[..., object], *given: Any, **named: Any) -> str:
     """Return the SQLSTATE with which the server refuses something."""
-    with pytest.raises(pg8000.ProgrammingError) as caught:
+    with pytest.raises(pg8000.DatabaseError) as caught:
         do(*given, **named)
     return code(caught)
 
@@ -374,29 +374,24 @@ class TestAFailure:
 
     def test_in_the_middle_of_an_answer_shows_none_of_it(self, driver: PipelinedConnection) -> None:
         cursor = driver.cursor()
-        with pytest.raises(pg8000.ProgrammingError):
+        with pytest.raises(pg8000.DatabaseError):
             cursor.execute("SELECT 1 / (1000 - n) FROM generate_series(1, %s) AS n", (2000,))
-        with pytest.raises(pg8000.ProgrammingError):
+        with pytest.raises(pg8000.DatabaseError):
             cursor.fetchall()
 
-    def test_of_uniqueness_has_a_class_of_its_own(self, driver: PipelinedConnection) -> None:
+    def test_of_uniqueness_names_the_constraint(self, driver: PipelinedConnection) -> None:
         add = f"INSERT INTO {INBOX} (message_id) VALUES ('0198f3a0-0000-7000-8000-000000000000')"
         run(driver, add)
-        with pytest.raises(pg8000.IntegrityError) as caught:
+        with pytest.raises(pg8000.DatabaseError) as caught:
             run(driver, add)
         assert caught.value.args[0]["n"] == "uq_sync_messages_message_id"
-        assert still_answers(driver)
-
-    def test_of_authorisation_has_a_class_of_its_own(self, driver: PipelinedConnection) -> None:
-        with pytest.raises(pg8000.InterfaceError):
-            run(driver, "DO $$ BEGIN RAISE invalid_authorization_specification; END $$")
         assert still_answers(driver)
 
     def test_of_a_transaction_is_not_committed_in_silence(
         self, driver: PipelinedConnection, other: PipelinedConnection
     ) -> None:
         run(driver, ADD)
-        with pytest.raises(pg8000.ProgrammingError):
+        with pytest.raises(pg8000.DatabaseError):
             ask(driver, "SELECT 1/0")
         with pytest.raises(pg8000.InterfaceError, match="in failed transaction block"):
             driver.commit()

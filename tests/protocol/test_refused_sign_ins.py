@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.support.databases import FreshDatabase, settings_for
-from wellspring.database import Transaction, in_transaction, retry
+from tests.support.transactions import in_transaction
+from wellspring.database import Transaction, retry
 from wellspring.database.engine import make_engine
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseAway

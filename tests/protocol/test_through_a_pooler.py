@@ -19,9 +19,9 @@ import pytest
 from local.postgres import Cluster
 from tests.support.databases import CONSUMER, FreshDatabase, settings_for
 from tests.support.pooler import SERVERS_OF_A_ROLE, Pooler, run_pooler
+from tests.support.transactions import ENTER
 from wellspring.database.engine import connect
 from wellspring.database.pipeline import PipelinedConnection
-from wellspring.database.scope import ENTER
 from wellspring.database.session import WireStatement
 
 pytestmark = pytest.mark.outside
@@ -147,7 +147,7 @@ class Client:
     def refused(self, code: str, statement: str, *values: object) -> None:
         try:
             self.wrong.append(f"{self.ask(statement, *values)} instead of {code}")
-        except pg8000.ProgrammingError as error:
+        except pg8000.DatabaseError as error:
             self.expect([error.args[0]["C"]], [code])
 
 

@@ -25,7 +25,8 @@ from sqlalchemy import text
 
 from local.settings import HOST
 from tests.support.databases import FreshDatabase, settings_for
-from wellspring.database import Transaction, in_transaction
+from tests.support.transactions import in_transaction
+from wellspring.database import Transaction
 from wellspring.database.engine import connect, make_engine, tls
 from wellspring.errors import ServiceUnavailable
 from wellspring.settings import Settings

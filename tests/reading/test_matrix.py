@@ -23,10 +23,11 @@ from sqlalchemy import Connection, event
 from local.postgres import Cluster
 from tests.support.api import READER, Caller, get, person
 from tests.support.databases import Database, FreshDatabase, OpenAt, Statements, fresh
+from tests.support.plans import keep_open
+from tests.support.transactions import enter
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
-from wellspring.database.session import Session
 from wellspring.jsonapi.query import DELETED, RANGE_OPERATORS, SORTABLE
 from wellspring.models import table_of
 from wellspring.models.walks import declared
@@ -284,7 +285,7 @@ class Meter:
         """Return what a statement costs, sent as it is."""
         caller = self._callers[who]
         with self._engine.connect() as session:
-            scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
+            enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
             before = self._fetched(session)
             session.exec_driver_sql(statement, values).all()
             return self._fetched(session) - before
@@ -313,8 +314,7 @@ class Meter:
             event.listen(self._engine, name, listener)
         try:
             with pytest.MonkeyPatch.context() as patched:
-                # What was fetched is told in the transaction: it must not have ended with its statements.
-                patched.setattr(Session, "_ends_with_its_last", False)
+                keep_open(patched)
                 reply = get(f"{self._resource.route}?{query}", caller)
         finally:
             for name, listener in listeners.items():

@@ -10,10 +10,10 @@ from tests.access.scene import walked
 from tests.reading.conftest import fetched
 from tests.support.api import READER, Caller, get, one_of_each_kind, person
 from tests.support.databases import FreshDatabase, engine_for
+from tests.support.transactions import enter
 from tests.support.world import RecordType, Row, World
 from wellspring.access.many_workspaces import FEW
 from wellspring.access.principal import principal_of, scope_of
-from wellspring.database.scope import enter
 from wellspring.settings import CallerSettings
 
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)

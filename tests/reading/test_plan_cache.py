@@ -15,13 +15,13 @@ from migrations.run import make_functions
 from tests.reading.conftest import Tenant
 from tests.support.api import READER, Reply, call, draft, get, person
 from tests.support.databases import FreshDatabase, engine_for
+from tests.support.transactions import enter
 from tests.support.wire import noted_on_the_wire
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import Compiled
 from wellspring.database import engine as engines
 from wellspring.database.pipeline import Part, PipelinedConnection
-from wellspring.database.scope import enter
 from wellspring.database.session import WireStatement
 from wellspring.plan_cache import FUNCTIONS, SCHEMA, name_of
 from wellspring.repositories.ledger.hot import hot_statements

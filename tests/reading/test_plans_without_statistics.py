@@ -16,11 +16,11 @@ from tests.reading.conftest import Tenant, tenant
 from tests.support.api import READER, Caller, get
 from tests.support.databases import CONSUMER, FreshDatabase, Role
 from tests.support.databases import READER as READING
+from tests.support.plans import keep_open
 from tests.support.queue import consume, synced
 from tests.support.wire import noted_on_the_wire
 from tests.support.world import Row, World
 from wellspring.database import engine as engines
-from wellspring.database.session import Session
 from wellspring.plan_cache import SCHEMA
 from wellspring.resources import ledgers, resource_of
 
@@ -67,8 +67,7 @@ class Meter:
         for name, listener in listeners.items():
             event.listen(self._engine, name, listener)
         with pytest.MonkeyPatch.context() as patched:
-            # What was fetched is told in the transaction: it must not have ended with its statements.
-            patched.setattr(Session, "_ends_with_its_last", False)
+            keep_open(patched)
             yield found
         for name, listener in listeners.items():
             event.remove(self._engine, name, listener)

@@ -126,7 +126,7 @@ class Database:
             "SELECT set_config('wellspring.scope', '', true), set_config('wellspring.emits', '', true),"
             " set_config('statement_timeout', '0', true)"
         )
-        self.owner.exec_driver_sql(f"SET LOCAL ROLE {role_now() or role_of_call.get() or self.role}")
+        self.owner.exec_driver_sql(f"SET LOCAL ROLE {role_now.get() or role_of_call.get() or self.role}")
         self.statements.recording = True
         try:
             yield self.owner
@@ -181,7 +181,7 @@ class FreshDatabase:
     def connection(self) -> AbstractContextManager[Connection]:
         """Stand in for `scope.connection`."""
         self.statements.recording = True
-        return self.engine(cast("Role | None", role_now()) or role_of_call.get() or self.role).connect()
+        return self.engine(cast("Role | None", role_now.get()) or role_of_call.get() or self.role).connect()
 
     @contextmanager
     def session(self) -> Iterator[Connection]:

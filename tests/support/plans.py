@@ -1,20 +1,33 @@
 """Plans of a request's statements, as Postgres tells them."""
 
 import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, event
 
 from tests.support.api import Caller, Reply, get
 from tests.support.databases import READER, FreshDatabase
+from tests.support.transactions import enter
 from wellspring.access.principal import principal_of, scope_of
-from wellspring.database import scope
-from wellspring.database.session import session_of
+from wellspring.database.session import Session, WireStatement, session_of
 from wellspring.settings import CallerSettings
 
 # So often at most a session plans what its functions ask, before it keeps a plan: to plan is to look at the catalogue.
 PLANNED_ANEW = 6
 type Sent = tuple[str, Any]
+
+
+def keep_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no transaction end with its last statement: what was fetched is told in the transaction."""
+    pipelined = Session.pipelined
+
+    def open_ended(session: Session, statements: Sequence[WireStatement], **_: bool) -> AbstractContextManager[None]:
+        return pipelined(session, statements)
+
+    monkeypatch.setattr(Session, "pipelined", open_ended)
 
 
 def asked(database: FreshDatabase, url: str, caller: Caller) -> tuple[Reply, list[Sent]]:
@@ -46,7 +59,7 @@ def plan_of(database: FreshDatabase, sent: Sent, caller: Caller, options: str = 
     statement, values = sent
     with database.engine(READER).connect() as session:
         session_of(session).begin(is_read=True)
-        scope.enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
+        enter(session, scope_of(principal_of(caller.claims, CallerSettings())))
         explain = f"EXPLAIN ({options}, FORMAT JSON) {statement}"
         for _ in range(PLANNED_ANEW):
             session.exec_driver_sql(explain, values)

@@ -12,7 +12,7 @@ from local.errors import Fault
 from local.postgres import SUPERUSER, Cluster
 from local.settings import HOST
 from tests.support.databases import FreshDatabase, Statements, engine_for, role_of_call
-from wellspring.database.consistency import is_at_reader
+from wellspring.database.consistency import at_reader
 
 
 class Replica(Cluster):
@@ -108,7 +108,7 @@ class ReplicatedDatabase(FreshDatabase):
 
     def connection(self) -> AbstractContextManager[Connection]:
         """Stand in for `scope.connection`."""
-        if not is_at_reader():
+        if not at_reader.get():
             return super().connection()
         self.asked_of_reader += 1
         role = role_of_call.get() or self.role

@@ -13,10 +13,11 @@ from tests.support import events
 from tests.support.api import Context
 from tests.support.databases import CONSUMER, FreshDatabase, Statements
 from tests.support.queue import consume, synced
+from tests.support.transactions import in_transaction
 from tests.support.world import World
 from tests.sync.conftest import Ledger, Log, Tenant
 from tests.sync.test_redelivery import PATIENCE_SECONDS, wait_until_a_session_waits_for_a_lock
-from wellspring.database import Transaction, in_transaction
+from wellspring.database import Transaction
 from wellspring.database.retry import Deadline
 from wellspring.errors import InternalError, ServiceUnavailable
 from wellspring.repositories.pruning import delete_oldest

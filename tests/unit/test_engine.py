@@ -9,6 +9,7 @@ import pytest
 from wellspring.database import engine as module
 from wellspring.database import scope
 from wellspring.database.consistency import at_reader
+from wellspring.database.deadline import during
 from wellspring.settings import Settings
 
 ON_AWS = Settings(db_host="proxy.example.internal", db_user="wellspring_reader", aws_region="eu-west-3")
@@ -95,7 +96,7 @@ def test_the_reader_is_another_host_with_the_certificate_of_the_first(
 def test_a_transaction_at_the_reader_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scope, "reader_engine", lambda: Leading("reader"))
     monkeypatch.setattr(scope, "engine", lambda: Leading("writer"))
-    with at_reader():
+    with during(at_reader, True):  # noqa: FBT003  the value
         assert str(scope.connection()) == "reader"
     assert str(scope.connection()) == "writer"
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
 from local import deploy, rollback, stages, tear_down
 from local.errors import Fault
@@ -362,6 +362,53 @@ def test_a_stack_that_cannot_be_deployed_is_told_before_anything_is_built_or_pro
     with pytest.raises(Fault, match=advice):
         deploy.main(["staging"])
     assert calls.made == []
+
+
+BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/ledger"
+
+
+@pytest.mark.parametrize("given", [{"EventBus": BUS}, {}], ids=["the deployment names it", "the stack has it"])
+def test_a_bus_that_is_not_there_is_told_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+) -> None:
+    """EventBridge would take its events, and lose them."""
+    calls, asked = Calls(), []
+
+    def describe_event_bus(Name: str) -> None:
+        asked.append(Name)
+        raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "DescribeEventBus")
+
+    clients = {"events": SimpleNamespace(describe_event_bus=describe_event_bus)}
+    monkeypatch.setattr(Stage, "session", lambda _stage: SimpleNamespace(client=lambda name: clients.get(name, calls)))
+    monkeypatch.setattr(deploy, "deploy", lambda *_asked: calls.made.append(("sam", {})))
+    runs = {"StackStatus": "UPDATE_COMPLETE", "Parameters": [{"ParameterKey": "EventBus", "ParameterValue": BUS}]}
+    monkeypatch.setattr(deploy, "describe", lambda *_asked: None if given else runs)
+    with pytest.raises(Fault, match=f"{BUS}, which is not there"):
+        deploy.main(["staging", *(f"--set={name}={value}" for name, value in given.items())])
+    assert (asked, calls.made) == ([BUS], [])
+
+
+def test_a_deployment_asks_for_no_bus_where_none_is_named_or_it_is_taken_away() -> None:
+    runs = {"Parameters": [{"ParameterKey": "EventBus", "ParameterValue": BUS}]}
+    for given, found in (({}, {}), ({"EventBus": ""}, runs)):
+        assert deploy.in_force(Stage("staging", STACK, given, None, None), found, "EventBus") == ""
+
+
+def test_a_bus_that_may_not_be_looked_at_is_told_of_and_no_hindrance(capsys: pytest.CaptureFixture[str]) -> None:
+    """Another account's, as a rule."""
+
+    def refuse(code: str) -> Any:
+        def describe_event_bus(Name: str) -> None:
+            raise ClientError({"Error": {"Code": code}}, "DescribeEventBus")
+
+        return SimpleNamespace(describe_event_bus=describe_event_bus)
+
+    deploy.check_that_the_bus_is_there(refuse("AccessDeniedException"), BUS)
+    assert f"{BUS} may not be looked at" in capsys.readouterr().out
+    with pytest.raises(ClientError):
+        deploy.check_that_the_bus_is_there(refuse("ThrottlingException"), BUS)
+    deploy.check_that_the_bus_is_there(Calls(), BUS)
+    assert not capsys.readouterr().out
 
 
 def test_a_deployment_that_was_taken_back_can_be_said_again_and_publishes_other_versions() -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DatabaseError
 
 from local.settings import ROOT
 from tests.support.api import ANONYMOUS, call, draft, get, post
@@ -109,7 +109,7 @@ def test_an_answer_that_comes_again_is_no_second_write(database: Database, world
 )
 def test_who_writes_can_neither_read_nor_change_nor_predate_a_row(database: Database, statement: str) -> None:
     database.role = WRITER
-    with database.connection() as held, pytest.raises(ProgrammingError, match="42501"), held.begin():
+    with database.connection() as held, pytest.raises(DatabaseError, match="42501"), held.begin():
         held.execute(text(statement))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Executable, func, select, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError
 
 from tests.support.api import Reply, call, draft, post
 from tests.support.databases import FEEDER, FreshDatabase, role_of_call
@@ -241,7 +241,7 @@ class Meeting:
                 self._database.owner.execute(statement)
             self._database.owner.commit()
             self.happened = True
-        except (OperationalError, ProgrammingError):
+        except DatabaseError:
             # Held by the request: it happens behind it.
             self._database.owner.rollback()
         finally:

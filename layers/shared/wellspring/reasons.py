@@ -32,8 +32,8 @@ MESSAGES = (
     Reason(
         "malformed",
         (
-            "not JSON, or a member is missing or not of its form; `problems` says which and how, never its value. Its "
-            "connector is its group's where the body names none. It can never be released"
+            "not JSON, or a member is missing or not of its form: `problems` says which and how, never its value. "
+            "Where the body names no connector, it is the group's. It is never released"
         ),
         "It is not a message.",
         "Mend the producer and send it with a new id.",
@@ -75,8 +75,8 @@ MESSAGES = (
     Reason(
         "overtaken",
         (
-            "it was parked, and what came after it would be undone by it. Of a `sync.reverted`: it was left half-done, "
-            "what came after it ended rows, and so it brought no more back; the next full sync does"
+            "it would undo what came after it. A `sync.reverted` was left half-done, for what came after it ended "
+            "rows; the next full sync brings the rest back"
         ),
         "What came after it would be undone by applying it.",
         "Send anew with a new id, or dismiss.",
@@ -89,7 +89,7 @@ MESSAGES = (
     ),
     Reason(
         "wrong_group",
-        "the message group is not the connector's id in lower case, or the workspace's, in which order holds",
+        "the message group is not the connector's id in lower case, or the workspace's",
         "Its MessageGroupId is not its connector's id.",
         "Set MessageGroupId to the connector's id, and send it with a new id.",
     ),
@@ -107,17 +107,14 @@ MESSAGES = (
     ),
     Reason(
         "incomplete_run",
-        "a `run.completed` of which a message is not applied, or an id was another's: `problems` names them",
+        "a message of the run is not applied, or an id was another's: `problems` names them",
         "Its run is said to be over, and misses messages.",
         "It is applied by itself when they are: send or release what is named. What needs a new id needs a new run.",
         waits=True,
     ),
     Reason(
         "too_many_endings",
-        (
-            "[a snapshot](#snapshots) that would end more than it may unasked; `problems` says how many of how many. "
-            "Only a release by its id carries it out"
-        ),
+        "[a snapshot](#snapshots) would end more than it may unasked: `problems` says how many of how many",
         "Its snapshot would end more records than it may unasked.",
         "Look at the source. If they are gone there, release it; if it was read badly, dismiss it.",
     ),
@@ -152,7 +149,7 @@ EVENTS = (
     Reason(
         "workspace_changed",
         (
-            "a resource would move to another tenant; where a sync made the other one, [its id can be given "
+            "a resource would move to another tenant; where only a sync made it, an operator can [give its id "
             "up](operations.md#feedworkspacechangedalarm)"
         ),
         "It would move a resource to another workspace.",
@@ -175,7 +172,7 @@ EVENTS = (
     ),
     Reason(
         "expired",
-        "it was parked for 45 days: its body is not kept any more",
+        "it was parked for 45 days, and its body is gone",
         "It was parked for 45 days, and its body is gone.",
         "Send anew, or dismiss.",
     ),

@@ -5,7 +5,7 @@ Pure data. A record type that connectors sync is a `record(...)` and a `provenan
 "Adding a junction object", has the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -1533,6 +1533,16 @@ register(
 def resource_of(type_: str) -> Resource:
     """Return the declaration of a JSON:API type. Raises `KeyError`."""
     return _RESOURCES.get(type_) or _ANSWERS[type_]
+
+
+def on_path(resource: Resource, path: str) -> Iterator[tuple[Resource, Relationship]]:
+    """Yield the relationships on a path of includes, each behind the type that it leads from. Raises `KeyError`."""
+    for name in path.split("."):
+        relationship = resource.relationship(name)
+        if relationship is None:
+            raise KeyError(path)
+        yield resource, relationship
+        resource = resource_of(relationship.target)
 
 
 def resources() -> tuple[Resource, ...]:

@@ -1,7 +1,7 @@
 -- GET /v1/account-workspace-connectors, for a person.
 -- 5,894 bytes as it is sent.
 
--- Who is calling, while they are there.
+-- Who is calling, while they are there. Without a source they are a contact that a sync made, and nobody.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -38,8 +38,9 @@ visible AS (
   WHERE workspace.deleted_at IS NULL
 ),
 -- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
--- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
--- policies get the caller's workspaces as a list, so that they need not look up each row's.
+-- what is asked in this query alone; ANY (ARRAY(...)) computes it once. leave_workspaces() is there for its
+-- side effect: the row-level security policies get the caller's workspaces as a list (true: those of
+-- memberships alone), so that they need not look up each row's.
 driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk
   FROM core_api.workspace_connectors AS parent
@@ -48,8 +49,9 @@ driver AS (
     AND parent.workspace_pk = ANY(ARRAY(SELECT pk FROM visible))
 ),
 -- From here to `far` is for callers with many drivers (docs/adr/0045): for each driver an upper bound of the
--- time of its newest row. In the row without a driver stands a time that all rows of the drivers that are not
--- named are older than. With few drivers it is empty, and the first row of each is read.
+-- time of its newest row before a place in the list, the beginning or the cursor. In the row without a driver
+-- stands a time that all rows of the drivers that are not named are older than. With few drivers it is asked
+-- for null rows and is empty, and the first row of each is read.
 newest AS (
   SELECT *
   FROM wellspring.newest_of_account_workspace_connectors((
@@ -57,7 +59,8 @@ newest AS (
       FROM driver
     ), 'infinity'::timestamptz, 9223372036854775807)
 ),
--- The drivers that it knows of, the newest first.
+-- The drivers that `newest` names, the newest first. CASE has thousands of them looked for in a hashed list:
+-- a plan of the plan cache hashes no join.
 likely AS (
   SELECT driver.*,
     newest_at,
@@ -100,17 +103,18 @@ furthest AS (
   ORDER BY head_at, head_pk
   LIMIT 1
 ),
--- The other drivers that may have a row as new as that: mostly none. All of them where `newest` is empty, or
+-- The other drivers that may have a row as new as that: mostly none. First of `likely`, then of those that
+-- `newest` does not name (without its row for these, there are none). All of them where `newest` is empty, or
 -- where `near` does not fill a page.
 far AS (
   SELECT *
   FROM likely
   WHERE turn > :rows
     AND NOT EXISTS (
-    SELECT 1
-    FROM furthest
-    WHERE (newest_at, newest_pk) < (head_at, head_pk)
-  )
+      SELECT 1
+      FROM furthest
+      WHERE (newest_at, newest_pk) < (head_at, head_pk)
+    )
   UNION ALL
   SELECT driver.*, NULL, NULL, NULL
   FROM driver
@@ -154,9 +158,9 @@ head AS (
   ORDER BY head_at DESC, head_pk DESC
   LIMIT :rows
 ),
--- A time beyond which no row is on the page: where the first rows of some drivers fill a page, the last of
--- these. Else it is infinite, or minus infinite, and leaves all in: also where asking would cost more than it
--- spares.
+-- A time beyond which no row is on the page: where the first rows of some drivers, mostly of the first three,
+-- fill a page, the last of these. Else it is infinite, or minus infinite, and leaves all in: also where there
+-- are so few drivers that asking would cost more than it spares.
 reach AS (
   SELECT coalesce((
       SELECT sampled.head_at
@@ -190,7 +194,7 @@ reach AS (
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
 -- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all.
+-- and sort all, and `+ 0` from looking through a workspace. `updated_at` is as the indexes have it.
 page AS (
   SELECT found.*, driver.id AS workspace_connector_id
   FROM head AS driver
@@ -235,8 +239,9 @@ shown AS (
   ) AS ended_by_id
   FROM page
 )
--- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
--- stores the ids of what the rows point to, for the statements of what is included, which come next.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts. WHERE is
+-- always true, and there for its side effect: leave_ids() stores the ids of what the rows point to, for the
+-- statements of what is included, which come next.
 SELECT pk,
   id::text AS id,
   direction,

@@ -1,10 +1,9 @@
 -- GET /v1/company-workspace-connectors?page[after]=00000000-0000-0000-0000-000000000001, for a service.
 -- 2,908 bytes as it is sent.
 
--- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
--- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
--- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all.
+-- The page, to which no drivers lead: rows are read along an index of all of them until there are enough,
+-- those passed whose parents are gone, or that nobody sees; of what nobody sees many of, all are read and
+-- sorted. OFFSET 0 keeps the planner from joining the parents, which would read and sort all.
 WITH page AS (
   SELECT row.pk,
     row.id,
@@ -23,11 +22,11 @@ WITH page AS (
     WHERE p.pk = row.company_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT
-      FROM core_api.workspaces AS there
-      WHERE there.pk = p.workspace_pk
-        AND there.deleted_at IS NULL
-    )
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
+      )
     OFFSET 0
   ) AS company
   CROSS JOIN LATERAL (
@@ -36,11 +35,11 @@ WITH page AS (
     WHERE p.pk = row.workspace_connector_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT
-      FROM core_api.workspaces AS there
-      WHERE there.pk = p.workspace_pk
-        AND there.deleted_at IS NULL
-    )
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
+      )
     OFFSET 0
   ) AS workspace_connector
   WHERE row.deleted_at IS NULL
@@ -56,39 +55,39 @@ behind AS (
     WHERE (page.created_at, page.pk) = (:cursor_at, :cursor_pk)
   )
     OR EXISTS (
-    SELECT row.created_at AS head_at, row.pk AS head_pk
-    FROM core_api.company_workspace_connectors AS row
-    CROSS JOIN LATERAL (
-      SELECT p.id
-      FROM core_api.companies AS p
-      WHERE p.pk = row.company_pk
-        AND p.deleted_at IS NULL
-        AND EXISTS (
-        SELECT
-        FROM core_api.workspaces AS there
-        WHERE there.pk = p.workspace_pk
-          AND there.deleted_at IS NULL
-      )
-      OFFSET 0
-    ) AS company
-    CROSS JOIN LATERAL (
-      SELECT p.id
-      FROM core_api.workspace_connectors AS p
-      WHERE p.pk = row.workspace_connector_pk
-        AND p.deleted_at IS NULL
-        AND EXISTS (
-        SELECT
-        FROM core_api.workspaces AS there
-        WHERE there.pk = p.workspace_pk
-          AND there.deleted_at IS NULL
-      )
-      OFFSET 0
-    ) AS workspace_connector
-    WHERE row.deleted_at IS NULL
-      AND (row.created_at, row.pk) > (:cursor_at, :cursor_pk)
-    ORDER BY row.created_at ASC, row.pk ASC
-    LIMIT 1
-  ) AS behind
+      SELECT row.created_at AS head_at, row.pk AS head_pk
+      FROM core_api.company_workspace_connectors AS row
+      CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM core_api.companies AS p
+        WHERE p.pk = row.company_pk
+          AND p.deleted_at IS NULL
+          AND EXISTS (
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
+        OFFSET 0
+      ) AS company
+      CROSS JOIN LATERAL (
+        SELECT p.id
+        FROM core_api.workspace_connectors AS p
+        WHERE p.pk = row.workspace_connector_pk
+          AND p.deleted_at IS NULL
+          AND EXISTS (
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
+        OFFSET 0
+      ) AS workspace_connector
+      WHERE row.deleted_at IS NULL
+        AND (row.created_at, row.pk) > (:cursor_at, :cursor_pk)
+      ORDER BY row.created_at ASC, row.pk ASC
+      LIMIT 1
+    ) AS behind
 ),
 -- The rows, and what is shown with them.
 shown AS (
@@ -104,8 +103,9 @@ shown AS (
   FROM page
   WHERE (page.created_at, page.pk) <> (:cursor_at, :cursor_pk)
 )
--- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
--- stores the ids of what the rows point to, for the statements of what is included, which come next.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts. WHERE is
+-- always true, and there for its side effect: leave_ids() stores the ids of what the rows point to, for the
+-- statements of what is included, which come next.
 SELECT behind,
   pk,
   id::text AS id,

@@ -2,19 +2,20 @@
 -- 2,749 bytes as it is sent.
 
 -- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
--- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
--- policies get the caller's workspaces as a list, so that they need not look up each row's.
+-- what is asked in this query alone; ANY (ARRAY(...)) computes it once. leave_workspaces() is there for its
+-- side effect: the row-level security policies get the caller's workspaces as a list (true: those of
+-- memberships alone), so that they need not look up each row's.
 WITH driver AS (
   SELECT parent.pk, parent.id, parent.workspace_pk
   FROM core_api.companies AS parent
   WHERE parent.id = ANY(:company_in::UUID[])
     AND parent.deleted_at IS NULL
     AND EXISTS (
-    SELECT
-    FROM core_api.workspaces AS there
-    WHERE there.pk = parent.workspace_pk
-      AND there.deleted_at IS NULL
-  )
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = parent.workspace_pk
+        AND there.deleted_at IS NULL
+    )
 ),
 -- The drivers with the first rows, and the place of each among them: the first row of each is one look-up in
 -- an index on (parent, time, pk). A page of n rows holds rows of the first n at most: each of the others has
@@ -44,7 +45,7 @@ head AS (
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
 -- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all.
+-- and sort all, and `+ 0` from looking through a workspace. `updated_at` is as the indexes have it.
 page AS (
   SELECT found.*, driver.id AS company_id
   FROM head AS driver
@@ -88,8 +89,9 @@ shown AS (
   ) AS ended_by_id
   FROM page
 )
--- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
--- stores the ids of what the rows point to, for the statements of what is included, which come next.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts. WHERE is
+-- always true, and there for its side effect: leave_ids() stores the ids of what the rows point to, for the
+-- statements of what is included, which come next.
 SELECT pk,
   id::text AS id,
   direction,

@@ -6,10 +6,9 @@ WITH listed AS NOT MATERIALIZED(
   SELECT *, CASE WHEN updated_at IS NULL THEN created_at ELSE updated_at END AS at
   FROM core_api.company_workspace_connectors
 ),
--- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
--- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
--- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all.
+-- The page, to which no drivers lead: rows are read along an index of all of them until there are enough,
+-- those passed whose parents are gone, or that nobody sees; of what nobody sees many of, all are read and
+-- sorted. OFFSET 0 keeps the planner from joining the parents, which would read and sort all.
 page AS (
   SELECT *
   FROM ((
@@ -30,11 +29,11 @@ page AS (
         WHERE p.pk = row.company_pk
           AND p.deleted_at IS NULL
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS company
       CROSS JOIN LATERAL (
@@ -43,11 +42,11 @@ page AS (
         WHERE p.pk = row.workspace_connector_pk
           AND p.deleted_at IS NULL
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS workspace_connector
       WHERE row.deleted_at IS NULL
@@ -72,11 +71,11 @@ page AS (
         FROM core_api.companies AS p
         WHERE p.pk = row.company_pk
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS company
       CROSS JOIN LATERAL (
@@ -84,11 +83,11 @@ page AS (
         FROM core_api.workspace_connectors AS p
         WHERE p.pk = row.workspace_connector_pk
           AND EXISTS (
-          SELECT
-          FROM core_api.workspaces AS there
-          WHERE there.pk = p.workspace_pk
-            AND there.deleted_at IS NULL
-        )
+            SELECT
+            FROM core_api.workspaces AS there
+            WHERE there.pk = p.workspace_pk
+              AND there.deleted_at IS NULL
+          )
         OFFSET 0
       ) AS workspace_connector
       WHERE row.deleted_at IS NOT NULL
@@ -108,77 +107,77 @@ behind AS (
     WHERE (page.updated_at, page.pk) = (:cursor_at, :cursor_pk)
   )
     OR EXISTS (
-    SELECT *
-    FROM ((
-        SELECT row.at AS head_at, row.pk AS head_pk
-        FROM listed AS row
-        CROSS JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.companies AS p
-          WHERE p.pk = row.company_pk
-            AND p.deleted_at IS NULL
-            AND EXISTS (
-            SELECT
-            FROM core_api.workspaces AS there
-            WHERE there.pk = p.workspace_pk
-              AND there.deleted_at IS NULL
-          )
-          OFFSET 0
-        ) AS company
-        CROSS JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-            AND p.deleted_at IS NULL
-            AND EXISTS (
-            SELECT
-            FROM core_api.workspaces AS there
-            WHERE there.pk = p.workspace_pk
-              AND there.deleted_at IS NULL
-          )
-          OFFSET 0
-        ) AS workspace_connector
-        WHERE row.deleted_at IS NULL
-          AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
-        ORDER BY row.at DESC, row.pk DESC
-        LIMIT 1
-      ) UNION ALL (
-        SELECT row.at AS head_at, row.pk AS head_pk
-        FROM listed AS row
-        CROSS JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.companies AS p
-          WHERE p.pk = row.company_pk
-            AND EXISTS (
-            SELECT
-            FROM core_api.workspaces AS there
-            WHERE there.pk = p.workspace_pk
-              AND there.deleted_at IS NULL
-          )
-          OFFSET 0
-        ) AS company
-        CROSS JOIN LATERAL (
-          SELECT p.id
-          FROM core_api.workspace_connectors AS p
-          WHERE p.pk = row.workspace_connector_pk
-            AND EXISTS (
-            SELECT
-            FROM core_api.workspaces AS there
-            WHERE there.pk = p.workspace_pk
-              AND there.deleted_at IS NULL
-          )
-          OFFSET 0
-        ) AS workspace_connector
-        WHERE row.deleted_at IS NOT NULL
-          AND row.at >= :updated_at_gte
-          AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
-        ORDER BY row.at DESC, row.pk DESC
-        LIMIT 1
-      )) AS merged
-    ORDER BY head_at DESC, head_pk DESC
-    LIMIT 1
-  ) AS behind
+      SELECT *
+      FROM ((
+          SELECT row.at AS head_at, row.pk AS head_pk
+          FROM listed AS row
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.companies AS p
+            WHERE p.pk = row.company_pk
+              AND p.deleted_at IS NULL
+              AND EXISTS (
+                SELECT
+                FROM core_api.workspaces AS there
+                WHERE there.pk = p.workspace_pk
+                  AND there.deleted_at IS NULL
+              )
+            OFFSET 0
+          ) AS company
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.workspace_connectors AS p
+            WHERE p.pk = row.workspace_connector_pk
+              AND p.deleted_at IS NULL
+              AND EXISTS (
+                SELECT
+                FROM core_api.workspaces AS there
+                WHERE there.pk = p.workspace_pk
+                  AND there.deleted_at IS NULL
+              )
+            OFFSET 0
+          ) AS workspace_connector
+          WHERE row.deleted_at IS NULL
+            AND row.at >= :updated_at_gte
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
+          ORDER BY row.at DESC, row.pk DESC
+          LIMIT 1
+        ) UNION ALL (
+          SELECT row.at AS head_at, row.pk AS head_pk
+          FROM listed AS row
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.companies AS p
+            WHERE p.pk = row.company_pk
+              AND EXISTS (
+                SELECT
+                FROM core_api.workspaces AS there
+                WHERE there.pk = p.workspace_pk
+                  AND there.deleted_at IS NULL
+              )
+            OFFSET 0
+          ) AS company
+          CROSS JOIN LATERAL (
+            SELECT p.id
+            FROM core_api.workspace_connectors AS p
+            WHERE p.pk = row.workspace_connector_pk
+              AND EXISTS (
+                SELECT
+                FROM core_api.workspaces AS there
+                WHERE there.pk = p.workspace_pk
+                  AND there.deleted_at IS NULL
+              )
+            OFFSET 0
+          ) AS workspace_connector
+          WHERE row.deleted_at IS NOT NULL
+            AND row.at >= :updated_at_gte
+            AND (row.at, row.pk) < (:cursor_at, :cursor_pk)
+          ORDER BY row.at DESC, row.pk DESC
+          LIMIT 1
+        )) AS merged
+      ORDER BY head_at DESC, head_pk DESC
+      LIMIT 1
+    ) AS behind
 ),
 -- The rows, and what is shown with them.
 shown AS (
@@ -194,8 +193,9 @@ shown AS (
   FROM page
   WHERE (page.updated_at, page.pk) <> (:cursor_at, :cursor_pk)
 )
--- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
--- stores the ids of what the rows point to, for the statements of what is included, which come next.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts. WHERE is
+-- always true, and there for its side effect: leave_ids() stores the ids of what the rows point to, for the
+-- statements of what is included, which come next.
 SELECT behind,
   pk,
   id::text AS id,

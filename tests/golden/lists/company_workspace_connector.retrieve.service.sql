@@ -22,11 +22,11 @@ WITH found AS (
     AND company.deleted_at IS NULL
     AND workspace_connector.deleted_at IS NULL
     AND EXISTS (
-    SELECT
-    FROM core_api.workspaces AS there
-    WHERE there.pk = company.workspace_pk
-      AND there.deleted_at IS NULL
-  )
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = company.workspace_pk
+        AND there.deleted_at IS NULL
+    )
     AND workspace_connector.workspace_pk + 0 = company.workspace_pk + 0
 )
 -- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()

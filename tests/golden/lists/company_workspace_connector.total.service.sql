@@ -11,11 +11,11 @@ FROM (
     WHERE p.pk = row.company_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT
-      FROM core_api.workspaces AS there
-      WHERE there.pk = p.workspace_pk
-        AND there.deleted_at IS NULL
-    )
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
+      )
     OFFSET 0
   ) AS company
   CROSS JOIN LATERAL (
@@ -24,11 +24,11 @@ FROM (
     WHERE p.pk = row.workspace_connector_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT
-      FROM core_api.workspaces AS there
-      WHERE there.pk = p.workspace_pk
-        AND there.deleted_at IS NULL
-    )
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.workspace_pk
+          AND there.deleted_at IS NULL
+      )
     OFFSET 0
   ) AS workspace_connector
   WHERE row.deleted_at IS NULL

@@ -18,7 +18,7 @@ WITH shown AS (
     ))
     AND row.deleted_at IS NULL
 )
--- What is answered, ids and times as text.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts.
 SELECT id::text AS id,
   name,
   provider,

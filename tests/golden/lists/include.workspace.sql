@@ -1,7 +1,7 @@
 -- include: the rows of type workspace that rows before it in the flush point to, for a person.
 -- 2,756 bytes as it is sent.
 
--- Who is calling, while they are there.
+-- Who is calling, while they are there. Without a source they are a contact that a sync made, and nobody.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -109,7 +109,7 @@ shown AS (
       LIMIT 1
     ) IS NOT NULL)
 )
--- What is answered, ids and times as text.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts.
 SELECT id::text AS id,
   name,
   created_at::text AS created_at,

@@ -1,7 +1,7 @@
 -- include: the rows of type workspace_connector that rows before it in the flush point to, for a person.
 -- 3,423 bytes as it is sent.
 
--- Who is calling, while they are there.
+-- Who is calling, while they are there. Without a source they are a contact that a sync made, and nobody.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -114,8 +114,9 @@ shown AS (
       LIMIT 1
     ) IS NOT NULL)
 )
--- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
--- stores the ids of what the rows point to, for the statements of what is included, which come next.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts. WHERE is
+-- always true, and there for its side effect: leave_ids() stores the ids of what the rows point to, for the
+-- statements of what is included, which come next.
 SELECT id::text AS id,
   status,
   consent_expires_at::text AS consent_expires_at,

@@ -1,7 +1,7 @@
 -- GET /v1/sync-messages?page[total]=true: the total, for a person.
 -- 2,351 bytes as it is sent.
 
--- Who is calling, while they are there.
+-- Who is calling, while they are there. Without a source they are a contact that a sync made, and nobody.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -38,8 +38,9 @@ visible AS (
   WHERE workspace.deleted_at IS NULL
 ),
 -- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
--- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
--- policies get the caller's workspaces as a list, so that they need not look up each row's.
+-- what is asked in this query alone; ANY (ARRAY(...)) computes it once. leave_workspaces() is there for its
+-- side effect: the row-level security policies get the caller's workspaces as a list (true: those of
+-- memberships alone), so that they need not look up each row's.
 driver AS (
   SELECT parent.pk, parent.id, parent.pk AS workspace_pk
   FROM core_api.workspaces AS parent

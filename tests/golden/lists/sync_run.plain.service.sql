@@ -1,10 +1,9 @@
 -- GET /v1/sync-runs, for a service.
 -- 1,338 bytes as it is sent.
 
--- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
--- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
--- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all.
+-- The page, to which no drivers lead: rows are read along an index of all of them until there are enough,
+-- those passed whose parents are gone, or that nobody sees; of what nobody sees many of, all are read and
+-- sorted. OFFSET 0 keeps the planner from joining the parents, which would read and sort all.
 WITH page AS (
   SELECT row.pk,
     row.id,
@@ -33,11 +32,11 @@ WITH page AS (
     WHERE p.pk = row.workspace_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT
-      FROM core_api.workspaces AS there
-      WHERE there.pk = p.pk
-        AND there.deleted_at IS NULL
-    )
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.pk
+          AND there.deleted_at IS NULL
+      )
     OFFSET 0
   ) AS workspace
   WHERE true
@@ -49,8 +48,9 @@ shown AS (
   SELECT *
   FROM page
 )
--- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
--- stores the ids of what the rows point to, for the statements of what is included, which come next.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts. WHERE is
+-- always true, and there for its side effect: leave_ids() stores the ids of what the rows point to, for the
+-- statements of what is included, which come next.
 SELECT pk,
   id::text AS id,
   run,

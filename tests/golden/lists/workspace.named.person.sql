@@ -1,7 +1,7 @@
 -- GET /v1/workspaces?filter[name][starts]=alder, for a person.
 -- 1,775 bytes as it is sent.
 
--- Who is calling, while they are there.
+-- Who is calling, while they are there. Without a source they are a contact that a sync made, and nobody.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -37,10 +37,9 @@ visible AS (
   JOIN core_api.workspaces AS workspace ON workspace.pk = way.pk
   WHERE workspace.deleted_at IS NULL
 ),
--- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
--- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
--- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all.
+-- The page, to which no drivers lead: rows are read along an index of all of them until there are enough,
+-- those passed whose parents are gone, or that nobody sees; of what nobody sees many of, all are read and
+-- sorted. OFFSET 0 keeps the planner from joining the parents, which would read and sort all.
 page AS (
   SELECT row.pk,
     row.id,
@@ -63,7 +62,7 @@ shown AS (
   SELECT *
   FROM page
 )
--- What is answered, ids and times as text.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts.
 SELECT pk,
   id::text AS id,
   name,

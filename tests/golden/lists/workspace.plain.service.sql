@@ -1,10 +1,9 @@
 -- GET /v1/workspaces, for a service.
 -- 504 bytes as it is sent.
 
--- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
--- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
--- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all.
+-- The page, to which no drivers lead: rows are read along an index of all of them until there are enough,
+-- those passed whose parents are gone, or that nobody sees; of what nobody sees many of, all are read and
+-- sorted. OFFSET 0 keeps the planner from joining the parents, which would read and sort all.
 WITH page AS (
   SELECT row.pk,
     row.id,
@@ -22,7 +21,7 @@ shown AS (
   SELECT *
   FROM page
 )
--- What is answered, ids and times as text.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts.
 SELECT pk,
   id::text AS id,
   name,

@@ -1,7 +1,7 @@
 -- GET /v1/workspace-groups, for a person.
 -- 1,336 bytes as it is sent.
 
--- Who is calling, while they are there.
+-- Who is calling, while they are there. Without a source they are a contact that a sync made, and nobody.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -19,10 +19,9 @@ visible_groups AS (
     AND membership.deleted_at IS NULL
     AND team.deleted_at IS NULL
 ),
--- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
--- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
--- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all.
+-- The page, to which no drivers lead: rows are read along an index of all of them until there are enough,
+-- those passed whose parents are gone, or that nobody sees; of what nobody sees many of, all are read and
+-- sorted. OFFSET 0 keeps the planner from joining the parents, which would read and sort all.
 page AS (
   SELECT row.pk,
     row.id,
@@ -43,8 +42,9 @@ shown AS (
   SELECT *
   FROM page
 )
--- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
--- stores the ids of what the rows point to, for the statements of what is included, which come next.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts. WHERE is
+-- always true, and there for its side effect: leave_ids() stores the ids of what the rows point to, for the
+-- statements of what is included, which come next.
 SELECT pk,
   id::text AS id,
   name,

@@ -1,10 +1,9 @@
 -- GET /v1/workspace-groups, for a service.
 -- 922 bytes as it is sent.
 
--- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
--- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
--- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all.
+-- The page, to which no drivers lead: rows are read along an index of all of them until there are enough,
+-- those passed whose parents are gone, or that nobody sees; of what nobody sees many of, all are read and
+-- sorted. OFFSET 0 keeps the planner from joining the parents, which would read and sort all.
 WITH page AS (
   SELECT row.pk,
     row.id,
@@ -17,11 +16,11 @@ WITH page AS (
   LEFT JOIN core_api.peoples AS created_by ON created_by.pk = row.created_by_pk
   WHERE row.deleted_at IS NULL
     AND EXISTS (
-    SELECT
-    FROM core_api.workspace_groups AS there
-    WHERE there.pk = row.pk
-      AND there.deleted_at IS NULL
-  )
+      SELECT
+      FROM core_api.workspace_groups AS there
+      WHERE there.pk = row.pk
+        AND there.deleted_at IS NULL
+    )
   ORDER BY row.created_at DESC, row.pk DESC
   LIMIT :rows
 ),
@@ -30,8 +29,9 @@ shown AS (
   SELECT *
   FROM page
 )
--- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
--- stores the ids of what the rows point to, for the statements of what is included, which come next.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts. WHERE is
+-- always true, and there for its side effect: leave_ids() stores the ids of what the rows point to, for the
+-- statements of what is included, which come next.
 SELECT pk,
   id::text AS id,
   name,

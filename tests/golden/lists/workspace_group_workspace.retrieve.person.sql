@@ -1,7 +1,7 @@
 -- GET /v1/workspace-group-workspaces/ID, for a person.
 -- 4,658 bytes as it is sent.
 
--- Who is calling, while they are there.
+-- Who is calling, while they are there. Without a source they are a contact that a sync made, and nobody.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller

@@ -1,7 +1,7 @@
 -- GET /v1/workspace-providers?filter[provider]=00000000-0000-0000-0000-000000000001, for a person.
 -- 3,311 bytes as it is sent.
 
--- Who is calling, while they are there.
+-- Who is calling, while they are there. Without a source they are a contact that a sync made, and nobody.
 WITH caller AS (
   SELECT caller.pk
   FROM core_api.peoples AS caller
@@ -38,8 +38,9 @@ visible AS (
   WHERE workspace.deleted_at IS NULL
 ),
 -- The parents that lead to rows, mostly connectors: those that the filters name and the caller sees. Who sees
--- what is asked in this query alone. leave_workspaces() is there for its side effect: the row-level security
--- policies get the caller's workspaces as a list, so that they need not look up each row's.
+-- what is asked in this query alone; ANY (ARRAY(...)) computes it once. leave_workspaces() is there for its
+-- side effect: the row-level security policies get the caller's workspaces as a list (true: those of
+-- memberships alone), so that they need not look up each row's.
 driver AS (
   SELECT parent.pk, parent.id, parent.pk AS workspace_pk, other.pk AS within_pk
   FROM core_api.workspaces AS parent
@@ -82,7 +83,7 @@ head AS (
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
 -- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all.
+-- and sort all, and `+ 0` from looking through a workspace. `updated_at` is as the indexes have it.
 page AS (
   SELECT found.*, driver.id AS workspace_id
   FROM head AS driver
@@ -118,8 +119,9 @@ shown AS (
   SELECT *
   FROM page
 )
--- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()
--- stores the ids of what the rows point to, for the statements of what is included, which come next.
+-- What is answered, ids and times as text. In the order of the times themselves, not of the texts. WHERE is
+-- always true, and there for its side effect: leave_ids() stores the ids of what the rows point to, for the
+-- statements of what is included, which come next.
 SELECT pk,
   id::text AS id,
   is_selected,

@@ -19,11 +19,11 @@ WITH found AS (
     AND workspace.deleted_at IS NULL
     AND provider.deleted_at IS NULL
     AND EXISTS (
-    SELECT
-    FROM core_api.workspaces AS there
-    WHERE there.pk = workspace.pk
-      AND there.deleted_at IS NULL
-  )
+      SELECT
+      FROM core_api.workspaces AS there
+      WHERE there.pk = workspace.pk
+        AND there.deleted_at IS NULL
+    )
     AND true
 )
 -- What is answered, ids and times as text. WHERE is always true, and there for its side effect: leave_ids()

@@ -11,11 +11,11 @@ FROM (
     WHERE p.pk = row.workspace_pk
       AND p.deleted_at IS NULL
       AND EXISTS (
-      SELECT
-      FROM core_api.workspaces AS there
-      WHERE there.pk = p.pk
-        AND there.deleted_at IS NULL
-    )
+        SELECT
+        FROM core_api.workspaces AS there
+        WHERE there.pk = p.pk
+          AND there.deleted_at IS NULL
+      )
     OFFSET 0
   ) AS workspace
   CROSS JOIN LATERAL (

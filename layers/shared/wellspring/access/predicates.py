@@ -9,15 +9,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import Table
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from wellspring.access.many_workspaces import AMONG_FEW, FEW_OF_THEM, SOME_DIRECT, SOME_OF_GROUPS
 from wellspring.access.principal import Person, Principal
 
 CALLER, CLAIMED = "caller_id", "claimed_workspaces"
-ID = PG_UUID(as_uuid=True)
-IDS = ARRAY(ID)
 
 # ---- the queries that a statement begins with -------------------------------------------------------------
 # Who is calling, while they are there. One that only a sync made has no source: it is a contact, and nobody's identity
@@ -69,9 +65,7 @@ ENROLLED_OF = "{enrolled} AND enrolment.workspace_pk = {pk}"
 # from the tenant's end, which reads the whole tenant for one page. The policies will ask about each row that is found
 # by all of them, so they are told to list them, too.
 LISTED = "(SELECT wellspring.leave_workspaces({direct})) AND {pk} = ANY (ARRAY(SELECT pk FROM visible))"
-IS_THERE = "EXISTS (SELECT FROM core_api.workspaces AS there WHERE there.pk = {pk} AND there.deleted_at IS NULL{claim})"
-GROUP_IS_THERE = """
-EXISTS (SELECT FROM core_api.workspace_groups AS there WHERE there.pk = {pk} AND there.deleted_at IS NULL)"""
+IS_THERE = "EXISTS (SELECT FROM core_api.{table} AS there WHERE there.pk = {pk} AND there.deleted_at IS NULL{claim})"
 CLAIM = "there.id = ANY (:claimed_workspaces::UUID[])"
 CLAIMED_ONES = "{pk} = ANY (ARRAY(SELECT there.pk FROM core_api.workspaces AS there WHERE {claim} AND {sees}))"
 
@@ -128,7 +122,7 @@ class Visibility:
         Where it `leads`, the rows are found by it: nothing that a request names leaves few of them.
         """
         if not self._person:
-            return IS_THERE.format(pk=pk, claim=f" AND {CLAIM}" if self._claimed else "")
+            return IS_THERE.format(table="workspaces", pk=pk, claim=f" AND {CLAIM}" if self._claimed else "")
         if self._claimed:
             return CLAIMED_ONES.format(pk=pk, claim=CLAIM, sees=self._sees("there.pk"))
         if not leads:
@@ -139,7 +133,7 @@ class Visibility:
     def group(self, pk: str) -> str:
         """Return the condition that the caller is a member of the live group that `pk` points to."""
         if not self._person:
-            return GROUP_IS_THERE.format(pk=pk)
+            return IS_THERE.format(table="workspace_groups", pk=pk, claim="")
         self._read |= {"caller", "visible_groups"}
         return f"{pk} = ANY (ARRAY(SELECT pk FROM visible_groups))"
 

@@ -23,7 +23,8 @@ _SEEN = text(
     " pg_snapshot_xmax(pg_current_snapshot())::text::numeric)::text"
 )
 
-_at_reader: ContextVar[bool] = ContextVar("at_reader", default=False)
+# Whether the transactions that begin now connect to the reader.
+at_reader: ContextVar[bool] = ContextVar("at_reader", default=False)
 
 
 class Noted:
@@ -33,16 +34,6 @@ class Noted:
 
 
 _noted: ContextVar[Noted | None] = ContextVar("noted", default=None)
-
-
-def at_reader() -> AbstractContextManager[bool]:
-    """Have the transactions that begin meanwhile connect to the reader."""
-    return during(_at_reader, True)  # noqa: FBT003  the value
-
-
-def is_at_reader() -> bool:
-    """Say whether a transaction that begins now is the reader's."""
-    return _at_reader.get()
 
 
 def noting() -> AbstractContextManager[Noted]:

@@ -6,7 +6,7 @@ SQLAlchemy's pool, which hands nothing on.
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -44,9 +44,9 @@ def during[Value](variable: ContextVar[Any], value: Value) -> Iterator[Value]:
         variable.reset(token)
 
 
-def within(deadline: Deadline | None) -> AbstractContextManager[object]:
-    """Have all that waits for the database meanwhile wait no longer than until `deadline`; None changes nothing."""
-    return nullcontext() if deadline is None else during(_current, deadline)
+def within(deadline: Deadline) -> AbstractContextManager[object]:
+    """Have all that waits for the database meanwhile wait no longer than until `deadline`."""
+    return during(_current, deadline)
 
 
 def seconds_left() -> float | None:

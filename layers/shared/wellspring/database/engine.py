@@ -48,19 +48,13 @@ def _password(config: Settings) -> str:
     return token(os.environ, config.db_host, config.db_port, config.db_user, config.aws_region)
 
 
-@cache
-def _verifying(ca_file: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=ca_file)
+# Made once, and of the authorities needed: all of the system's take 20 ms, Amazon's less than one.
+_verifying = cache(ssl.create_default_context)
 
 
 def tls(config: Settings) -> ssl.SSLContext | None:
-    """Return the context that verifies the server's certificate, or None where TLS is off.
-
-    It is made once, and of the authorities needed: all of the system's take 20 ms, Amazon's less than one.
-    """
-    if config.db_tls == "off":
-        return None
-    return _verifying(config.db_ca_file or str(AMAZON_ROOT_CAS))
+    """Return the context that verifies the server's certificate, or None where TLS is off."""
+    return None if config.db_tls == "off" else _verifying(cafile=config.db_ca_file or str(AMAZON_ROOT_CAS))
 
 
 def connect(config: Settings, plan_cache: PlanCache | None = None, certified: str = "") -> PipelinedConnection:
@@ -98,9 +92,8 @@ def connect(config: Settings, plan_cache: PlanCache | None = None, certified: st
 def connect_as_owner(config: Settings) -> PipelinedConnection:
     """Open a connection of the owner's, whichever way RDS lets the owner in: with a token, or with the password.
 
-    RDS takes a token of whoever is a member of rds_iam, and then nothing else. At first the owner is none. Since
-    Postgres 16 whoever makes a role is a member of it, so the owner becomes one through the roles of the functions
-    (docs/adr/0016). Where `config` does not say `secret`, there is one way. Raises as `connect` does.
+    The owner becomes a member of rds_iam with the roles of the functions, and has a token from then on (docs/adr/0016).
+    Where `config` does not say `secret`, there is one way. Raises as `connect` does.
     """
     if config.db_auth == "secret":
         try:

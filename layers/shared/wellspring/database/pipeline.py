@@ -1,4 +1,4 @@
-"""The protocol between a `Session` and the server: pg8000's, with one flush where pg8000 sends four (docs/adr/0015).
+"""The protocol between a `Session` and the server: pg8000's, with one flush where pg8000 sends four (docs/adr/0019).
 
 pg8000 sends BEGIN on its own, and a statement in three parts that each wait for an answer. Here everything that a
 statement needs leaves in one flush, before one Sync. This is the one file that touches what is pg8000's own.
@@ -75,14 +75,13 @@ def _row(data: bytes, adapters: Adapters, encoding: str) -> list[Any]:
     row: list[Any] = []
     at = _COUNT.size
     for adapt in adapters:
-        begin = at + _INT.size
         size = _INT.unpack_from(data, at)[0]
+        at += _INT.size
         if size < 0:
             row.append(None)
-            at = begin
         else:
-            at = begin + size
-            text = str(data[begin:at], encoding)
+            text = str(data[at : at + size], encoding)
+            at += size
             row.append(text if adapt is string_in else adapt(text))
     return row
 
@@ -180,13 +179,12 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
             wire.write(b"".join((*(part.messages for part in parts), sync)))
             wire.flush()
             self._transaction_status = self._answers(wire, contexts, rows)
-        except OSError as error:
-            self._give_up(error)
-            met = [context.error for context in contexts if context.error is not None]
-            raise pg8000.InterfaceError(LOST) from (*met, error)[0]
         except BaseException as error:
             self._give_up(error)
-            raise
+            if not isinstance(error, OSError):
+                raise
+            met = [context.error for context in contexts if context.error is not None]
+            raise pg8000.InterfaceError(LOST) from (*met, error)[0]
         for context in contexts:
             if context.error is not None:
                 raise context.error
@@ -234,26 +232,10 @@ class PipelinedCursor(legacy.Cursor):  # type: ignore[misc]  # pg8000 ships no t
     def execute(self, operation: str, args: Sequence[object] = (), stream: Any = None) -> "PipelinedCursor":
         """Run a statement with `%s` for its values, or a text without values that may hold several statements.
 
-        Raises `pg8000.IntegrityError` where a unique constraint is violated, `ProgrammingError` for any other refusal
-        of the server's, and `InterfaceError` where the connection is lost, or was closed before.
+        Raises as `PipelinedConnection.exchange` does: what a refusal means `sqlstate` alone says.
         """
         if self._c is None:
             raise pg8000.InterfaceError("Cursor closed")
-        try:
-            self._context = self._c.session.run(WireStatement(operation, tuple(args)), stream)
-        except pg8000.DatabaseError as error:
-            raise _of_kind(error) from error
+        self._context = self._c.session.run(WireStatement(operation, tuple(args)), stream)
         self._row_iter = iter(self._context.rows or ())
         return self
-
-
-def _of_kind(error: pg8000.DatabaseError) -> pg8000.Error:
-    """Return the server's error as the class that pg8000's cursors raise."""
-    fields = error.args[0]
-    match fields.get("C") if isinstance(fields, dict) else None:
-        case "23505":
-            return legacy.IntegrityError(fields)
-        case "28000":
-            return legacy.InterfaceError(fields)
-        case _:
-            return legacy.ProgrammingError(fields)

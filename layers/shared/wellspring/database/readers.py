@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from wellspring.database.circuit_breaker import CircuitBreaker, circuit_breaker
 from wellspring.database.consistency import NO_OLDER, at_reader
-from wellspring.database.deadline import Deadline
+from wellspring.database.deadline import Deadline, during
 from wellspring.database.scope import Transaction, in_transaction
 from wellspring.database.session import session_of
 from wellspring.database.sqlstate import ENDED, is_silent, sqlstate
@@ -44,7 +44,7 @@ def read[Result](
             return work(transaction)
 
         try:
-            with at_reader():
+            with during(at_reader, True):  # noqa: FBT003  the value
                 return in_transaction(no_older, scope, deadline=deadline, is_read=True)
         except WellspringError as error:
             if not _may_be_the_writers(error):

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from wellspring.database.circuit_breaker import circuit_breaker
-from wellspring.database.consistency import is_at_reader, noted
+from wellspring.database.consistency import at_reader, noted
 from wellspring.database.deadline import Deadline, during, within
 from wellspring.database.engine import engine, reader_engine
 from wellspring.database.session import WireStatement, session_of
@@ -23,9 +23,8 @@ from wellspring.settings import event_bus
 
 type Transaction = Connection
 
-# The setting ends with the transaction: a pool may give the connection to anybody then.
-ENTER = "SELECT wellspring.enter($1)"
-# The same, and how long a statement of the transaction may take.
+# For whom a transaction works, and how long a statement of it may take. The settings end with the transaction: a pool
+# may give the connection to anybody then.
 ENTER_WITHIN = "SELECT wellspring.enter_within($1, $2)"
 # The same, in a transaction whose effects are events (docs/adr/0055).
 ENTER_EMITTING = "SELECT wellspring.enter_emitting($1, $2)"
@@ -37,30 +36,23 @@ ENDING_SECONDS = 0.5
 # before.
 DRIFT_SECONDS = 0.1
 
-_role: ContextVar[str | None] = ContextVar("role", default=None)
+MAYBE_CHANGED = "The database went away before it confirmed the change: it may have been made, or not."
+
+# Whom a transaction that begins now signs in as; None for whom the function does.
+role_now: ContextVar[str | None] = ContextVar("role", default=None)
 
 
 def signed_in_as(role: str) -> AbstractContextManager[object]:
     """Have the transactions that begin meanwhile sign in as `role`, on a connection of its own (docs/adr/0047)."""
-    return during(_role, role)
-
-
-def role_now() -> str | None:
-    """Return whom a transaction that begins now signs in as; None for whom the function does."""
-    return _role.get()
+    return during(role_now, role)
 
 
 def connection() -> AbstractContextManager[Connection]:
     """Take the connection out of the pool. Tests put another in its place, to roll it back afterwards."""
-    if is_at_reader():
+    if at_reader.get():
         return reader_engine().connect()
-    role = role_now()
+    role = role_now.get()
     return (engine() if role is None else engine(role)).connect()
-
-
-def enter(transaction: Transaction, scope: str) -> None:
-    """Have the next statement preceded by one that says for whom the transaction works: `access.principal.scope_of`."""
-    session_of(transaction).ahead(ENTER, scope)
 
 
 class _Limits:
@@ -100,7 +92,7 @@ def in_transaction[Result](
     work: Callable[[Transaction], Result],
     scope: str | None = None,
     *,
-    deadline: Deadline | None = None,
+    deadline: Deadline,
     is_read: bool = False,
     trace: WireStatement | None = None,
 ) -> Result:
@@ -110,7 +102,7 @@ def in_transaction[Result](
         work: what to do.
         scope: for whom, as `access.principal.scope_of` says it; None where no row of a tenant is touched. Postgres
             shows and takes the rows of that scope only, whatever a statement asks for (docs/adr/0011).
-        deadline: of connecting, of all statements together and of their answers; None for what the role allows each.
+        deadline: of connecting, of all statements together and of their answers.
         is_read: whether `work` only reads: all its statements see one state of the database, and none can change it.
         trace: of a read, what writes down who reads, in front of its first statement. Nothing is returned that was
             read without it.
@@ -126,9 +118,8 @@ def in_transaction[Result](
         OutcomeUnknown: the connection was lost while the commit was under way. Of a read it does not matter.
         WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
     """
-    emits = not is_read and bool(event_bus())
-    limits = None if deadline is None else _Limits(scope or "", deadline, emits=emits)
-    once = partial(_once, work if is_read else noted(work), scope, limits, is_read=is_read, trace=trace)
+    limits = _Limits(scope or "", deadline, emits=not is_read and bool(event_bus()))
+    once = partial(_once, work if is_read else noted(work), limits, is_read=is_read, trace=trace)
     with within(deadline):
         try:
             try:
@@ -137,37 +128,26 @@ def in_transaction[Result](
                 passing = (*STALE, *AGAIN) if is_read else STALE
                 may_pass = error.connection_invalidated or has_state(error, passing)
                 # What a reader cannot do the writer is asked for, at once (`readers`).
-                if is_silent(error) or not may_pass or is_at_reader():
+                if is_silent(error) or not may_pass or at_reader.get():
                     raise
                 result = once()
         except DBAPIError as error:
             if is_silent(error):
                 circuit_breaker.record_timeout()
-            raise translate(error, within_timeout=limits is not None and limits.within_timeout) from error
+            raise translate(error, within_timeout=limits.within_timeout) from error
     circuit_breaker.record_answer()
     return result
 
 
 def _once[Result](
-    work: Callable[[Transaction], Result],
-    scope: str | None,
-    limits: _Limits | None,
-    *,
-    is_read: bool,
-    trace: WireStatement | None,
+    work: Callable[[Transaction], Result], limits: _Limits, *, is_read: bool, trace: WireStatement | None
 ) -> Result:
     with connection() as held:
         session = session_of(held)
-        session.begin(is_read=is_read, is_traced=trace is not None)
         transaction = held.begin()
-        if limits is not None:
-            limits.told = None
-            session.in_front_of_each(limits.in_front)
-        elif scope is not None:
-            enter(held, scope)
+        limits.told = None
+        session.begin(limits.in_front, is_read=is_read, trace=trace)
         try:
-            if trace is not None:
-                session.ahead(trace.text, *trace.values)
             result = work(held)
         except BaseException as error:
             if not isinstance(error, (WellspringError, DBAPIError)):
@@ -178,29 +158,18 @@ def _once[Result](
             raise
         finally:
             session.begin()
-        if limits is not None:
-            limits.sending()
+        limits.sending()
         try:
             transaction.commit()
         except DBAPIError as error:
-            if error.connection_invalidated:
-                return _lost(error, result, is_read=is_read, is_traced=trace is not None)
-            # Cancelled before it began, it has not ended the transaction. SQLAlchemy thinks it has, and would let the
-            # next one have the connection like that.
-            held.invalidate()
-            raise
+            if trace is not None or not error.connection_invalidated:
+                # It may be that nothing tells of who has read. Or the commit was cancelled before it began, and has not
+                # ended the transaction: SQLAlchemy thinks it has, and would let the next one have the connection so.
+                held.invalidate()
+                raise
+            if not is_read:
+                if is_silent(error):
+                    circuit_breaker.record_timeout()
+                raise OutcomeUnknown(MAYBE_CHANGED) from error
+        # Where the commit of a read was lost, there is nothing that it could have lost.
         return result
-
-
-def _lost[Result](error: DBAPIError, result: Result, *, is_read: bool, is_traced: bool) -> Result:
-    """Return what was read, where the connection was lost with the commit of it; raise what else that means."""
-    if is_silent(error):
-        circuit_breaker.record_timeout()
-    if is_traced:
-        # It may be that nothing tells of it.
-        raise error
-    if is_read:
-        # There is nothing that the commit could have lost.
-        return result
-    detail = "The database went away before it confirmed the change: it may have been made, or not."
-    raise OutcomeUnknown(detail) from error

@@ -1,4 +1,4 @@
-"""What is sent on a connection, and when: transactions and flushes (docs/adr/0015, 0019, 0046).
+"""What is sent on a connection, and when: transactions and flushes (docs/adr/0019, 0046).
 
 A transaction begins in the flush of its first statement, and one that only reads ends in that of its last, where it is
 known which that is. After a failure the server skips all up to the next Sync, so a statement never runs without what
@@ -59,23 +59,25 @@ class Session:
         self._pipelining = pipelining
         # Whether a transaction that only reads was begun, and has not been ended here.
         self._reading = False
-        self._ahead: list[WireStatement] = []
         self._answers: deque[tuple[WireStatement, Part]] = deque()
         self.begin()
 
-    def begin(self, *, is_read: bool = False, is_traced: bool = False) -> None:
+    def begin(
+        self,
+        in_front: Callable[[], WireStatement | None] = lambda: None,
+        *,
+        is_read: bool = False,
+        trace: WireStatement | None = None,
+    ) -> None:
         """Say whether transactions only read from now on: one state of the database, of which they change nothing.
 
-        What was said before is forgotten. BEGIN leaves with the first statement. `is_traced`: it is written down who
-        reads, which is all that the database lets them change.
+        What was said before is forgotten. BEGIN leaves with the first statement. What `in_front` returns is sent in
+        front of all else in each flush; where it raises, nothing is sent. `trace` is sent ahead of the first statement:
+        it writes down who reads, which is all that the database lets them change.
         """
-        self._is_read, self._begin_read = is_read, BEGIN_TRACED if is_traced else BEGIN_READ
-        self._in_front: Callable[[], WireStatement | None] = lambda: None
-        self._ahead.clear()
-
-    def in_front_of_each(self, in_front: Callable[[], WireStatement | None]) -> None:
-        """Have what is returned sent in front of all else in each flush; where it raises, nothing is sent."""
-        self._in_front = in_front
+        self._in_front, self._is_read = in_front, is_read
+        self._begin_read = BEGIN_READ if trace is None else BEGIN_TRACED
+        self._ahead = [] if trace is None else [trace]
 
     def ahead(self, text: str, *values: object) -> None:
         """Have a statement sent in front of the next one, in the same flush; its rows are not looked at.
@@ -141,7 +143,7 @@ class Session:
 
     def _flush(self, parts: Sequence["Part"], *, is_last: bool = False) -> None:
         flush = [*self._due(), *parts]
-        if is_last and self._ends_with_its_last:
+        if is_last and self._reading:
             flush.append(self._connection.part(COMMIT, describe=False))
         try:
             self._exchange(flush)
@@ -152,10 +154,6 @@ class Session:
                 # Of the connection, or of what was ahead of them.
                 parts[0].context.error = error
             raise
-
-    @property
-    def _ends_with_its_last(self) -> bool:
-        return self._reading
 
     def _due(self) -> list["Part"]:
         """Return what comes before the next statement: BEGIN, unless in a transaction, and what is ahead of it."""

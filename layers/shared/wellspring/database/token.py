@@ -53,9 +53,5 @@ def sign(key: str, secret: str, session: str, host: str, port: int, user: str, r
     signed = "\n".join((_ALGORITHM, moment, "/".join(scope), hashlib.sha256(request.encode()).hexdigest()))
     signing_key = f"AWS4{secret}".encode()
     for part in scope:
-        signing_key = _hmac(signing_key, part).digest()
-    return f"{host}:{port}/?{asked}&X-Amz-Signature={_hmac(signing_key, signed).hexdigest()}"
-
-
-def _hmac(key: bytes, text: str) -> hmac.HMAC:
-    return hmac.new(key, text.encode(), hashlib.sha256)
+        signing_key = hmac.digest(signing_key, part.encode(), "sha256")
+    return f"{host}:{port}/?{asked}&X-Amz-Signature={hmac.digest(signing_key, signed.encode(), 'sha256').hex()}"

@@ -88,7 +88,7 @@ class Wire:
         self._socket = connected
         # What has come, and how far it was taken.
         self._received, self._at = b"", 0
-        self._unsent: list[bytes] = []
+        self._unsent = b""
         self._silence: Deadline | None = None
 
     def read(self, size: int) -> bytes:
@@ -123,7 +123,7 @@ class Wire:
 
     def write(self, data: bytes) -> None:
         """Keep `data` until `flush`."""
-        self._unsent.append(data)
+        self._unsent += data
 
     def flush(self) -> None:
         """Send what was written. Raises `OSError`; then it is forgotten.
@@ -131,8 +131,7 @@ class Wire:
         Of several statements the first may be answered while the last is still being sent. The server stops reading
         when nobody takes its answer, so what comes back is read meanwhile, or both would wait for ever.
         """
-        data = b"".join(self._unsent)
-        self._unsent.clear()
+        data, self._unsent = self._unsent, b""
         self._silence = Deadline(SILENCE_SECONDS)
         if len(data) <= _SENT_AT_ONCE:
             self._socket.settimeout(_left(None))

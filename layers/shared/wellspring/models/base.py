@@ -1,7 +1,7 @@
 """Columns and constraints that every table has (contract, section 2)."""
 
 from sqlalchemy import BigInteger, Column, Identity, MetaData, text
-from sqlalchemy.dialects.postgresql import ENUM, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM, TIMESTAMP, UUID
 
 SCHEMA = "core_api"
 INFRASTRUCTURE = "wellspring"
@@ -20,6 +20,9 @@ direction_enum = ENUM("input", "output", name="direction_enum", schema=SCHEMA, m
 
 # Milliseconds are what the API shows, so they are what is stored: a range filter built from an answer is exact.
 instant = TIMESTAMP(timezone=True, precision=3)
+# A public id, and several.
+public_id = UUID(as_uuid=True)
+public_ids = ARRAY(public_id)
 
 
 def standard_columns() -> list[Column[object]]:
@@ -30,7 +33,7 @@ def standard_columns() -> list[Column[object]]:
     """
     return [
         Column("pk", BigInteger, Identity(always=True), primary_key=True),
-        Column("id", UUID(as_uuid=True), nullable=False, unique=True, server_default=text("uuidv7()")),
+        Column("id", public_id, nullable=False, unique=True, server_default=text("uuidv7()")),
         Column("created_at", instant, nullable=False, server_default=text("now()")),
         Column("updated_at", instant, nullable=True, server_default=text("now()")),
         Column("deleted_at", instant, nullable=True),

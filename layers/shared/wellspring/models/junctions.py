@@ -32,7 +32,7 @@ def provenance_table(ledger: Resource) -> Table:
         *(Column(trace.column, BigInteger) for trace in ledger.traces),
         # pk is the third column because a sync writes thousands of rows with one created_at.
         ListIndex(record.column, "created_at").index(f"idx_{name}_record_created"),
-        # Of a record's history the dead rows by themselves, which cost a sync nothing (docs/adr/0028).
+        # Of a record's history the dead rows by themselves, which cost a sync nothing (docs/adr/0029).
         ListIndex(record.column, "created_at", live=False).index(f"idx_{name}_record_created_dead"),
         # Whether somebody else brings a record in, and what a relink ends, however many dead rows the record has.
         *(

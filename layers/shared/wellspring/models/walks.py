@@ -1,10 +1,8 @@
 """The indexes that lists are read by, and which of them serves which list (docs/adr/0029).
 
-A list's rows stand together in an index on (parent, time, pk), so that a page is read in order and stops when it is
-full. What an index cannot say is walked over, row by row, so what may be most of an index is said by its predicate:
-whether its rows are live or dead, and, where a table has a direction, which. Not by a column of it: under row-level
-security a condition is no index condition unless its operator is leakproof, and the enum's equality is not; a predicate
-is proved by the planner, and evaluated by nobody.
+A list's rows stand together in an index on (parent, time, pk). What may be most of an index is said by its predicate,
+not by a column: whether its rows are live or dead, and of which direction. The planner proves a predicate, where a
+condition whose operator is not leakproof would be asked of each row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,8 +13,8 @@ from sqlalchemy import Index, Table, text
 from sqlalchemy.schema import SchemaItem
 
 DIRECTIONS = ("input", "output")
-# What the API shows as `updated_at`. Not coalesce(), which counts as leaky: it would never be an index condition. The
-# lines are Postgres's, so that the comparison of the models with the catalogue finds no difference.
+# What the API shows as `updated_at`; coalesce() counts as leaky. The lines are Postgres's, so that the comparison of
+# the models with the catalogue finds no difference.
 UPDATED = "\nCASE\n    WHEN updated_at IS NULL THEN created_at\n    ELSE updated_at\nEND"
 _COLUMNS = {"updated_at": f"({UPDATED})"}
 _KEY = "walk"

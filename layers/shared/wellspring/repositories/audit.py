@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import Text, TextClause, bindparam, text
 from sqlalchemy.types import TypeEngine
 
-from wellspring.access.predicates import ID
 from wellspring.database import Transaction, WireStatement
 from wellspring.models import table_of
+from wellspring.models.base import public_id
 from wellspring.resources import resource_of
 
 ADD = """
@@ -25,7 +25,7 @@ OF_CONNECTOR = """
    JOIN core_api.workspace_connectors AS connector ON connector.pk = row.workspace_connector_pk
   WHERE row.id = :resource_id)
 """
-TYPES: Mapping[str, TypeEngine[Any]] = {"resource_id": ID, "note": Text()}
+TYPES: Mapping[str, TypeEngine[Any]] = {"resource_id": public_id, "note": Text()}
 # As its owner: who reads may write nothing. Who it was is the transaction's scope.
 NOTE_READING = "SELECT wellspring.note_reading($1, $2, $3::text::uuid, $4::text::uuid[])"
 

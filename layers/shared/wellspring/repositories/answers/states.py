@@ -10,11 +10,12 @@ from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, func, literal_column, select
 
-from wellspring.access.predicates import IDS, Visibility, parameters
+from wellspring.access.predicates import Visibility, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
 from wellspring.database.flush import Query, Result, Statement
 from wellspring.models import parents
+from wellspring.models.base import public_ids
 from wellspring.queries import MAX_STATES
 from wellspring.repositories.ledger.composing import statement
 from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
@@ -83,7 +84,7 @@ def connectors_in(transaction: Transaction, workspaces: Sequence[UUID]) -> int:
         Their number; where there are more than `MAX_STATES`, any number above it.
     """
     connector, workspace = parents.workspace_connectors, parents.workspaces
-    pks = select(workspace.c.pk).where(workspace.c.id == func.any(bindparam("workspaces", type_=IDS)))
+    pks = select(workspace.c.pk).where(workspace.c.id == func.any(bindparam("workspaces", type_=public_ids)))
     most = literal_column(str(MAX_STATES + 1), Integer)
     rows = select(connector.c.pk).where(connector.c.workspace_pk == func.any(func.array(pks.scalar_subquery())))
     counted = select(func.count()).select_from(rows.limit(most).subquery("counted"))

@@ -59,19 +59,22 @@ class PageBuilder:
     """Composes the statement of one shape: here along indexes of all rows, where those that nobody sees are passed.
 
     For a service that names no parent, and of what is for everybody. Never for a person where rows have tenants: how
-    far theirs lie behind others' rows in such an index is for the others to say. Others read otherwise.
+    far theirs lie behind others' rows in such an index is for the others to say.
 
     Attributes:
         ascending: whether the page is read so, from its near end on.
         parts: the queries that the statement's last one reads from, by their names and in their order.
+        named: what filters name.
         columns: the types of a row's columns.
         shown: what is shown of a row, and what it is sorted by, with the columns behind.
         known: the relationship whose parent leads to a row, and is not looked up.
+        column: the column of these parents.
         tenant: the workspace of that parent, which the caller is known to see; empty where nothing is known.
-        at: what the list is sorted by, of `row`.
+        time: what the list is sorted by; and `at`, of `row`.
     """
 
     known: Relationship | None = None
+    column: str | None = None
     tenant = ""
 
     def __init__(self, shape: Shape) -> None:
@@ -79,20 +82,21 @@ class PageBuilder:
         self.table, self.rows = table_of(shape.resource.table), listed_from(shape.resource)
         direct = shape.resource.tenancy == "direct"
         self.visible = Visibility(person=shape.person, claimed=shape.claimed, direct=direct)
+        self.named = {name for name, _ in shape.conditions}
         self.columns = {column.name: column.type for column in self.rows.c}
         self.parts: dict[str, str] = {}
-        name = shape.sort.name
-        self.at = attribute_of(name)
-        self.shown = shown_in_lists(self.resource) | ({} if self.resource.attribute(name) else {name: name})
+        self.time = shape.sort.name
+        self.at = attribute_of(self.time)
+        sorted_by = {} if self.resource.attribute(self.time) else {self.time: self.time}
+        self.shown = shown_in_lists(self.resource) | sorted_by
 
     def statement(self) -> Compiled:
         """Return the whole statement of a page."""
-        self._begin()
         self.parts["page"] = self._page()
-        sort, known, source, ahead = self.shape.sort.name, ["pk"], "shown", ""
+        known, source, ahead = ["pk"], "shown", ""
         if self.shape.cursor:
-            self.parts["behind"] = BEHIND.format(at=sort, rows=self._row_behind())
-            known, source, ahead = ["behind", "pk"], "behind LEFT JOIN shown ON true", AHEAD.format(at=sort)
+            self.parts["behind"] = BEHIND.format(at=self.time, rows=self._row_behind())
+            known, source, ahead = ["behind", "pk"], "behind LEFT JOIN shown ON true", AHEAD.format(at=self.time)
         columns = ", ".join(("*", *(_optional_id("page", trace) for trace in self._behind)))
         self.parts["shown"] = f"SELECT {columns} FROM page{ahead}"
         document = as_text(self.resource, self.shown, self.columns)
@@ -100,13 +104,12 @@ class PageBuilder:
             columns=", ".join((*known, *document.values())),
             source=source,
             storing=store_ids(self.resource, "shown"),
-            order=self._order(f"shown.{sort}", "pk"),
+            order=self._order(f"shown.{self.time}", "pk"),
         )
         return statement({**self.visible.queries, **self.parts}, query, [*known, *document])
 
     def count(self) -> Compiled:
         """Return the statement that counts the list's rows, as far as they are counted."""
-        self._begin()
         query = f"SELECT count(*) FROM ({self._any_rows()}) AS counted"
         return statement({**self.visible.queries, **self.parts}, query, ["count"])
 
@@ -119,17 +122,12 @@ class PageBuilder:
     @cached_property
     def indexes(self) -> Sequence[ListIndex]:
         """The indexes that together hold the list's rows."""
-        undivided = ListIndex(None, self.shape.sort.name, direction=self.shape.direction)
-        return covering_indexes(self.table, undivided, self.shape.halves)
+        return covering_indexes(self.table, ListIndex(None, self.time, None, self.shape.direction), self.shape.halves)
 
     @property
     def _behind(self) -> Sequence[Relationship]:
         """The relationships whose ids are looked up when the page is known."""
         return self.resource.traces
-
-    def _begin(self) -> None:
-        """Write the queries that all others read from."""
-        self.parts.clear()
 
     def _page(self) -> str:
         """Return the query of the page's rows: `pk`, what is shown, the parents' ids, and the columns of messages."""
@@ -180,28 +178,21 @@ class PageBuilder:
                 order=self._order(self.at, "row.pk", behind=behind),
                 limit=limit,
             )
-            found.append(each.replace(self.at, "row.at") if self._is_computed else each)
+            found.append(each.replace(self.at, "row.at") if "listed" in self.parts else each)
         if len(found) == 1:
             return found[0]
-        at, pk = (self.shape.sort.name, "pk") if full else ("head_at", "head_pk")
+        at, pk = (self.time, "pk") if full else ("head_at", "head_pk")
         several = " UNION ALL ".join(f"({each})" for each in found)
         return MERGED.format(several=several, order=self._order(at, pk, behind=behind), limit=limit)
 
-    @property
-    def _is_computed(self) -> bool:
-        """Whether no column has the list's order."""
-        return self.at != f"row.{self.shape.sort.name}"
-
     def _source(self) -> str:
-        """Return what rows are read from."""
-        if not self._is_computed:
+        if self.at == f"row.{self.time}":
             return f"{self.rows} AS row"
-        # The planner puts the expression back where `at` stands, and finds the index on it.
-        self.parts["listed"] = f"SELECT *, {attribute_of(self.shape.sort.name, '')} AS at FROM {self.rows}"
+        # No column has the list's order. The planner puts the expression back where `at` stands, and finds its index.
+        self.parts["listed"] = f"SELECT *, {attribute_of(self.time, '')} AS at FROM {self.rows}"
         return "listed AS row"
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
-        """Yield the conditions of the rows on an index."""
         yield from is_in(self.columns, index, by_index=index in declared(self.table))
         yield from row_filters(self.resource, self.columns, self.shape.conditions)
 
@@ -209,10 +200,7 @@ class PageBuilder:
         return parent_filters(relationship, parent, self.shape.conditions)
 
     def _lookups(self, index: ListIndex, *, full: bool) -> Iterator[tuple[str, str]]:
-        """Yield the ids of a row's parents, each with the join that finds it, if it needs one: none that nothing needs.
-
-        With `full` the ids of all parents are shown.
-        """
+        """Yield the ids of a row's parents that something needs, with `full` all; each with its join, if it has one."""
         for relationship in self.resource.parents:
             if relationship is self.known or relationship in self._behind:
                 continue

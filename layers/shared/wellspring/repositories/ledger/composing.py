@@ -15,8 +15,8 @@ _COMMENT = re.compile(r"--[^\n]*+")
 _SPACE = re.compile(r"\s++")
 # `row.id AS id`: the name is the column's anyway.
 _SAME_NAME = re.compile(r"\b(\w++)\.(\w++) AS \2\b")
-# What is read from in several places and is planned in each of them.
-_PLANNED_IN_PLACE = ("listed",)
+# This is read from in several places, and is planned in each of them.
+_AS = {"listed": "NOT MATERIALIZED "}
 
 
 def statement(parts: Mapping[str, str], query: str, columns: Iterable[str]) -> Compiled:
@@ -24,9 +24,7 @@ def statement(parts: Mapping[str, str], query: str, columns: Iterable[str]) -> C
 
     `columns` are the names of what it returns.
     """
-    named = ", ".join(
-        f"{name} AS {'NOT MATERIALIZED ' if name in _PLANNED_IN_PLACE else ''}({part})" for name, part in parts.items()
-    )
+    named = ", ".join(f"{name} AS {_AS.get(name, '')}({part})" for name, part in parts.items())
     whole = _SPACE.sub(" ", _COMMENT.sub("", f"WITH {named} {query}" if named else query)).strip()
     whole = _SAME_NAME.sub(r"\1.\2", whole).replace("( ", "(").replace(" )", ")")
     return Compiled(_VALUE.sub("%s", whole), [(name, None, None) for name in _VALUE.findall(whole)], [*columns])

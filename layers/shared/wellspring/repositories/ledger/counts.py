@@ -18,7 +18,6 @@ SELECT count(*)
   FROM (SELECT row.pk FROM {rows} AS row WHERE row.deleted_at IS NULL{within} LIMIT {most}) AS searched
 """
 WITHIN = " AND row.workspace_pk = (SELECT pk FROM core_api.workspaces WHERE id = ANY (:workspaces::UUID[]))"
-# A catalogue is small: no more of its rows than this are looked at.
 SEEN = "SELECT {columns} FROM {rows} AS row WHERE row.deleted_at IS NULL LIMIT {most}"
 VALUES = """
 (SELECT array_agg(value)

@@ -6,34 +6,22 @@ from wellspring.database import Compiled
 from wellspring.repositories.ledger.pages import page_statement
 from wellspring.repositories.ledger.rows import one_statement, related_statement
 from wellspring.repositories.ledger.shapes import Shape
-from wellspring.resources import Resource, ledgers, resource_of
+from wellspring.resources import ledgers, on_path, resource_of
 
 
 def hot_statements() -> Iterator[tuple[str, Compiled]]:
     """Yield the statements, each with what it does.
 
-    Of each object of the ledger a person's read of one row and of the first page, and of what its rows point to; of
-    provenance, which programs read too, also a service's read of one row, and a person's next page: the pages that
-    a bound of the newest rows serves (`many_workspaces`).
+    Of each object of the ledger a person's read of one row, of the first page, and of what its rows point to; of
+    provenance, which programs read too, a service's read of one row, and a person's next page (`many_workspaces`).
     """
     objects = [*ledgers().values(), *map(resource_of, ("workspace_group_workspace", "workspace_provider"))]
     for resource in objects:
-        is_provenance = resource.policy == "provenance"
         yield f"retrieve {resource.type}", one_statement(resource, person=True)
-        if is_provenance:
-            yield f"retrieve {resource.type} for a service", one_statement(resource, person=False)
         yield f"list {resource.type}", page_statement(Shape(resource, person=True))
-        if is_provenance:
+        if resource.policy == "provenance":
+            yield f"retrieve {resource.type} for a service", one_statement(resource, person=False)
             yield f"list {resource.type} onwards", page_statement(Shape(resource, person=True, cursor=True))
     paths = [(resource, path) for resource in objects for path in resource.includes]
-    for type_ in dict.fromkeys(type_ for resource, path in paths for type_ in _on(resource, path)):
+    for type_ in dict.fromkeys(step.target for resource, path in paths for _, step in on_path(resource, path)):
         yield f"include {type_}", related_statement(resource_of(type_), person=True)
-
-
-def _on(resource: Resource, path: str) -> Iterator[str]:
-    """Yield the types on a path of includes."""
-    for name in path.split("."):
-        relationship = resource.relationship(name)
-        if relationship is not None:
-            resource = resource_of(relationship.target)
-            yield resource.type

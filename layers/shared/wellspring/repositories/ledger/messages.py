@@ -1,8 +1,7 @@
 """Pages of messages: in the order of their arrival, of whatever outcome (docs/adr/0022).
 
-An index has the messages of each outcome together: a list of all of them is four walks, merged, and one of one outcome
-is one of those. Reasons and runs have indexes of the same kind. A person who asks for unknown records is shown tenant
-mismatches too, which look so to them.
+An index of a parent's messages has those of each outcome together, also within a reason or a run: a list of all of them
+is four walks, merged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,23 +48,31 @@ class Messages(PageBuilder):
 
     is_sorted = True
 
-    @property
-    def asked(self) -> set[str]:
-        """What filters name one value of."""
-        return {name for name, operator in self.shape.conditions if operator == "eq"}
+    @cached_property
+    def indexes(self) -> Sequence[MessageIndex]:
+        """The indexes of the outcomes that may be asked for."""
+        outcomes: Sequence[str | None] = (None,)
+        if "outcome" in self.named:
+            outcomes = ("",)
+        elif "reason" in self.named:
+            outcomes = WITH_REASON
+        elif self.column and self.time == ARRIVAL and "message_id" not in self.named:
+            # Of a parent the messages of each outcome stand together.
+            outcomes = MESSAGE_OUTCOMES
+        kinds = product(outcomes, (False, True) if self.shape.person and "reason" in self.named else (False,))
+        return [MessageIndex(self.column, self.time, outcome=each, is_mismatch=is_) for each, is_ in kinds]
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         if not isinstance(index, MessageIndex):
             raise TypeError(index)
-        asked = self.asked
-        if "message_id" in asked:
+        if "message_id" in self.named:
             # Few, which are sorted.
             yield "row.message_id = :message_id_eq::UUID"
         if index.outcome is not None:
             yield f"row.outcome = '{index.outcome}'" if index.outcome else "row.outcome = :outcome_eq::VARCHAR"
-        if "run" in asked:
+        if "run" in self.named:
             yield "row.run = :run_eq::VARCHAR"
-        if "reason" in asked:
+        if "reason" in self.named:
             of_person = REASON_OF_MISMATCH if index.is_mismatch else REASON_OF_PERSON
             yield of_person if self.shape.person else REASON
         ranges = [(name, operator) for name, operator in self.shape.conditions if operator not in {"eq", "in"}]
@@ -83,19 +90,6 @@ class Messages(PageBuilder):
 class OfParents(Messages, PerParentMerge):
     """Reads the messages of connectors or workspaces, parent by parent."""
 
-    @cached_property
-    def indexes(self) -> Sequence[MessageIndex]:
-        """The indexes of the outcomes that may be asked for."""
-        outcomes: tuple[str | None, ...] = MESSAGE_OUTCOMES
-        if self.time != ARRIVAL or "message_id" in self.asked:
-            outcomes = (None,)
-        elif "outcome" in self.asked:
-            outcomes = ("",)
-        elif "reason" in self.asked:
-            outcomes = WITH_REASON
-        kinds = product(outcomes, (False, True) if self.shape.person and "reason" in self.asked else (False,))
-        return [MessageIndex(self.column, self.time, outcome=each, is_mismatch=is_) for each, is_ in kinds]
-
     def _driver(self) -> str:
         workspaces = next(each for each in self.resource.parents if each.target == "workspace")
         named = [] if self.leading is workspaces else self._filters(workspaces, "workspace")
@@ -111,18 +105,9 @@ class OfParents(Messages, PerParentMerge):
 class OfAll(Messages):
     """Reads the messages of all workspaces, and of none, for a service."""
 
-    @cached_property
-    def indexes(self) -> Sequence[MessageIndex]:
-        """The indexes of the outcomes that may be asked for."""
-        asked = {name for name, _ in self.shape.conditions}
-        outcomes: tuple[str | None, ...] = ("",) if "outcome" in asked else (None,)
-        if "reason" in asked and "outcome" not in asked:
-            outcomes = WITH_REASON
-        return [MessageIndex(None, self.shape.sort.name, outcome=outcome) for outcome in outcomes]
-
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         yield from super()._conditions(index)
         yield self.visible.message("row.workspace_pk")
-        if isinstance(index, MessageIndex) and index.outcome == "":
+        if "outcome" in self.named:
             # The index has all but these, which are most; a service is refused a list of them (`services.ledger`).
             yield "row.outcome <> 'applied'"

@@ -9,7 +9,7 @@ from sqlalchemy import CursorResult
 
 from wellspring.access.principal import Principal
 from wellspring.database import Compiled
-from wellspring.database.flush import Query, Result, Statement, text_rows
+from wellspring.database.flush import Query, Statement, text_rows
 from wellspring.plan_cache import STATEMENTS_KEPT
 from wellspring.queries import AnswerQuery, ListQuery, Position
 from wellspring.repositories.ledger import messages
@@ -64,10 +64,8 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
         # The row that it continues from is read, too (`building.BEHIND`).
         values |= {"rows": query.size + 2, "cursor_at": position.at, "cursor_pk": position.pk}
 
-    def read(result: Result) -> Slice:
-        return Slice.of_rows(text_rows(result), query, of_cursor=of_cursor)
-
-    return Query(Statement(page_statement(shape), values), read)
+    asked = Statement(page_statement(shape), values)
+    return Query(asked, lambda result: Slice.of_rows(text_rows(result), query, of_cursor=of_cursor))
 
 
 def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:

@@ -1,12 +1,7 @@
 """Pages that are read parent by parent: heads, then lateral (docs/adr/0002).
 
-The parents that drive a page (the connectors a caller sees, or the records a filter names) each give their first row by
-an index on (parent, time, pk). The page can only hold rows of the parents with the smallest heads, so only those are
-read further, at most a page each. The cost depends on the number of parents and the page's size, not on the size of the
-tenant or of the table, nor on how deep the page is.
-
-Where no single index holds the list's rows (live and dead ones, both directions), those that together do are each read
-as far, and their rows merged (docs/adr/0029).
+The cost depends on the number of parents and the page's size, not on the size of the tenant or of the table, nor on how
+deep the page is. Where no single index holds the list's rows, those that together do are merged (docs/adr/0029).
 """
 
 from collections.abc import Iterator, Sequence
@@ -61,9 +56,8 @@ SELECT driver.*, row_number() OVER (ORDER BY {order}) AS place
 """
 
 # ---- reach: a time that no row of the page lies beyond -----------------------------------------------------
-# As far as a page of some of its parents' first rows goes. They are real rows of the list: where they fill a page, no
-# row beyond the last of that page is on the real one. Without it a page would read as much of most parents. In a query
-# of its own: a coalesce() beside a row's column would keep the index from being used.
+# As far as a page of some of its parents' first rows goes: no row beyond the last of them is on the real one. In a
+# query of its own: a coalesce() beside a row's column would keep the index from being used.
 REACH = """
 SELECT coalesce((SELECT sampled.head_at
                    FROM {some} AS driver
@@ -100,19 +94,15 @@ class PerParentMerge(PageBuilder):
     Attributes:
         leading: by whose parents.
         within: the named parents within which, where an index has both.
-        column: the column of the parents.
-        time: the list's order.
         includes_withdrawn: whether rows are shown whose other parent alone opens them. A live one is in a workspace
             that its group opens, too (`access.predicates`), so it is dead.
     """
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
-        self.named = {name for name, _ in shape.conditions}
         self.leading, self.within = self._parents()
         # Rows of a message stand together on its connector, at the time when it was processed.
         self.column = "workspace_connector_pk" if self.leading.is_trace else self.leading.column
-        self.time = shape.sort.name
         self.known, parents = self.leading, target_table(self.leading)
         # Only what the caller is known to see: a provider has no workspace, and that of a member may be gone.
         self.tenant = "driver.workspace_pk" if workspace_of("driver", parents) and not self.only_finds else ""
@@ -121,9 +111,10 @@ class PerParentMerge(PageBuilder):
 
     def _parents(self) -> tuple[Relationship, Relationship | None]:
         """Return by whose parents the page is read, and the named parents within which, if an index has both."""
-        drivers = [relationship for relationship in self.resource.to_one if relationship.drives]
         # What is named has fewer rows than what always drives, whichever is declared first; that has every order.
-        drivers.sort(key=lambda relationship: _LEADING.index(relationship.drives))
+        drivers = sorted(
+            (each for each in self.resource.to_one if each.drives), key=lambda each: _LEADING.index(each.drives)
+        )
         always = next(found for found in drivers if found.drives == "always")
         together = {(index.parent, index.within) for index in declared(self.table)}
         for other in drivers:
@@ -150,7 +141,6 @@ class PerParentMerge(PageBuilder):
 
     @property
     def _opening(self) -> Relationship:
-        """The other parent that opens rows."""
         return next(other for other in self.resource.to_one if other.drives and other is not self.leading)
 
     @property
@@ -168,6 +158,7 @@ class PerParentMerge(PageBuilder):
         return any(index.parent == self.column and index.time == self.time for index in declared(self.table))
 
     def _page(self) -> str:
+        self._find_parents()
         first, is_plain, reach = self._first_rows("1"), self.shape.is_plain, ""
         if is_plain:
             self.parts |= many_workspaces.likely_heads(first, is_after=self.shape.cursor, table=self.table.name)
@@ -186,10 +177,10 @@ class PerParentMerge(PageBuilder):
         return ROW_BEHIND.format(nearest=super()._row_behind())
 
     def _any_rows(self) -> str:
+        self._find_parents()
         return ANY_ROWS.format(first=super()._any_rows())
 
-    def _begin(self) -> None:
-        super()._begin()
+    def _find_parents(self) -> None:
         self.parts["driver"] = self._driver()
         for trace in self.resource.traces:
             if trace.name in self.named and trace is not self.leading:
@@ -261,9 +252,8 @@ class PerParentMerge(PageBuilder):
 
         And a message's rows are no more than one transaction wrote: they are found by its time, and then sorted.
         """
-        names = {name for name, operator in self.shape.conditions if operator == "in"}
-        others = (other for other in self.resource.parents if other is not self.leading)
-        named = [other for other in others if other.name in names and not other.guards]
+        others = (other for other in self.resource.parents if other is not self.leading and not other.guards)
+        named = [other for other in others if other.name in self.named]
         if not named and (self.is_sorted or not self.leading.is_trace):
             return super()._source()
         where = list(self._of_driver_conditions())
@@ -273,7 +263,6 @@ class PerParentMerge(PageBuilder):
         return FEW_ROWS.format(source=super()._source(), conditions=all_of(where))
 
     def _of_driver_conditions(self) -> Sequence[str]:
-        """Return the conditions that a row belongs to a driver."""
         if not self.leading.is_trace:
             return [f"row.{self.column} = driver.pk"]
         return [

@@ -161,21 +161,17 @@ def related_statement(resource: Resource, *, person: bool) -> Compiled:
     shown, found = shown_in_lists(resource), stored_ids()
     document = as_text(resource, shown, columns)
     names = [*selected(shown), *(f"{parent.name}.id AS {parent.name}_id" for parent in resource.to_one)]
+    ids, workspace, allowed = found, workspace_of("row", table), list[str]()
     if resource.tenancy == "membership":
         # A group is shown to who sees a live enrolment in it, and can be retrieved by its members: what a withdrawn
         # workspace's people see of its past tells them nothing of the group's present (docs/adr/0008).
         seen = visible.through("row", table)
         names.append(f"{seen} AS is_retrievable")
         document["is_retrievable"] = "is_retrievable"
-        conditions = [
-            f"row.id = ANY (array_cat({found}, {stored_ids(ENDED)}))",
-            *is_shown(columns, "exclude"),
-            f"(row.id = ANY ({found}) OR {seen})",
-        ]
-    else:
-        workspace = workspace_of("row", table)
-        conditions = [f"row.id = ANY ({found})", *is_shown(columns, "exclude")]
-        conditions += [visible.workspace(workspace)] if workspace else []
+        ids, allowed = f"array_cat({found}, {stored_ids(ENDED)})", [f"(row.id = ANY ({found}) OR {seen})"]
+    elif workspace:
+        allowed = [visible.workspace(workspace)]
+    conditions = [f"row.id = ANY ({ids})", *is_shown(columns, "exclude"), *allowed]
     parents = (
         PARENT.format(join="LEFT JOIN", parents=target_table(parent), name=parent.name, column=parent.column)
         for parent in resource.to_one

@@ -16,8 +16,6 @@ PLACES = "places"
 ENDED = "__ended"
 # Names of ours, and no value: the statement's text is the same for all that ask it.
 STORE = "wellspring.leave_ids('{place}', {ids})"
-# A condition that is true, and looked at once before all rows.
-STORE_EACH = "(SELECT {each} FROM {rows})"
 # An array. A setting of an earlier transaction of the session is empty afterwards, not null.
 STORED = """
 ARRAY(SELECT unnest(nullif(current_setting('wellspring.left_' || place.name{behind}, true), '')::uuid[])
@@ -48,9 +46,9 @@ def store_ids(resource: Resource, rows: str) -> str:
 
 
 def store_each(ids: Mapping[str, str], rows: str) -> str:
-    """Return the condition that stores, by their places, ids that are put together from `rows`; it is true."""
+    """Return the condition that stores, by their places, ids of `rows`; it is true, and asked once before all rows."""
     each = " AND ".join(STORE.format(place=name, ids=array) for name, array in ids.items())
-    return STORE_EACH.format(each=each, rows=rows)
+    return f"(SELECT {each} FROM {rows})"
 
 
 def stored_ids(behind: str = "") -> str:

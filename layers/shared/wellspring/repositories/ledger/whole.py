@@ -17,13 +17,10 @@ WITH_STATE = f"""
 
 
 class WholeSorted(PageBuilder):
-    """Reads all visible rows, from `source`, and sorts them."""
+    """Reads all visible rows, from the type's rows or what `source` says, and sorts them."""
 
     is_sorted = True
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__(shape)
-        self.source = str(self.rows)
+    source = ""
 
     def _page(self) -> str:
         return f"{self._rows(*self._beside_cursor())} ORDER BY {self._order(self.at, 'row.pk')} LIMIT :rows"
@@ -40,7 +37,7 @@ class WholeSorted(PageBuilder):
             self.resource,
             self.visible,
             {"pk": "pk", **self.shown},
-            source=self.source,
+            source=self.source or str(self.rows),
             where=(*is_shown(self.columns, self.shape.deleted), *filters, *beside),
             parents=self.shape.conditions,
             outlived=self.shape.deleted != "exclude",

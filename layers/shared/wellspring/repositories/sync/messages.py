@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from wellspring.database.flush import Statement
 from wellspring.database.sqlstate import constraint
@@ -172,7 +172,7 @@ def claiming() -> Iterator[None]:
     """
     try:
         yield
-    except IntegrityError as error:
+    except DBAPIError as error:
         if constraint(error) not in _CLAIMED:
             raise
         raise ServiceUnavailable("Another delivery of the same messages was quicker.") from error

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, text
 
-from wellspring.access.predicates import IDS
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement
 from wellspring.models import parents
+from wellspring.models.base import public_ids
 from wellspring.models.messages import connector_state, sync_messages, sync_runs, waiting_for
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.messages import IS_MESSAGE, RUN_DAYS
@@ -251,7 +251,7 @@ _TAKE = text(f"""
 SELECT pk, id, outcome, reason, workspace_connector_pk, group_id, body, encode(digest, 'hex')
   FROM {sync_messages}
  WHERE id = ANY (:ids)
- ORDER BY received_at, pk""").bindparams(bindparam("ids", type_=IDS))
+ ORDER BY received_at, pk""").bindparams(bindparam("ids", type_=public_ids))
 
 _CONNECTOR = text(f"""
 SELECT connector.pk

@@ -18,7 +18,7 @@ from wellspring.repositories.answers import sources, states
 from wellspring.repositories.answers.sources import SourcesOfRecords
 from wellspring.repositories.answers.states import State
 from wellspring.repositories.ledger import Row
-from wellspring.resources import RECORD_SOURCE, SOURCES, Resource, resource_of
+from wellspring.resources import RECORD_SOURCE, SOURCES, Resource, on_path, resource_of
 from wellspring.services.ledger.positions import signed
 
 type Included = Mapping[str, list[Row]]
@@ -254,13 +254,8 @@ def _steps(resource: Resource, paths: tuple[str, ...]) -> tuple[Step, ...]:
     """Return the types that paths go through, each behind all that lead to it; a path includes its stops on the way."""
     found: dict[tuple[str, str, str], None] = {}
     for path in paths:
-        source = resource
-        for name in path.split("."):
-            relationship = source.relationship(name)
-            if relationship is None:
-                raise KeyError(path)
-            found[source.type, name, relationship.target] = None
-            source = resource_of(relationship.target)
+        for source, relationship in on_path(resource, path):
+            found[source.type, relationship.name, relationship.target] = None
     steps: list[Step] = []
     waiting = list(found)
     while waiting:
