@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,12 @@ import pytest
 from local.settings import ROOT
 from tests.agents.page import QUESTIONS
 from tests.local.stack_process import StackProcess
-from tests.support.stack import running
 from wellspring.agents.protocol import STATELESS, WITH_HANDSHAKE
 from wellspring.agents.questions import BY_NAME
 
 ASKED = [(question.tool, question.arguments) for question in QUESTIONS]
 VENV = ".local/agents-venv"
 PROGRAM = Path(__file__).with_name("client.py")
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
-    with running(tmp_path_factory.mktemp("stack")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

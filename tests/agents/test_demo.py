@@ -2,14 +2,12 @@
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.agents.page import QUESTIONS, Question
 from tests.local.stack_process import StackProcess, call
-from tests.support.stack import running
 from wellspring.agents.protocol import WITH_HANDSHAKE
 from wellspring.agents.questions import BY_NAME
 
@@ -22,12 +20,6 @@ def test_the_page_has_ten_questions_and_each_tool_answers_one() -> None:
     assert [question.tool for question in QUESTIONS] == list(BY_NAME)
     assert len(QUESTIONS) == 10
     assert [BY_NAME[question.tool].problems(question.arguments) for question in QUESTIONS] == [[]] * 10
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
-    with running(tmp_path_factory.mktemp("stack")) as started:
-        yield started
 
 
 def summary(stack: StackProcess, question: Question) -> str:

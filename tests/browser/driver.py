@@ -24,6 +24,12 @@ class Console:
         self.page.get_by_role("link", name=name, exact=True).click()
         expect(self.page.get_by_role("navigation", name="Views")).to_be_visible()
 
+    def change_to(self, name: str) -> None:
+        """Sign out, and in as another principal."""
+        self.page.get_by_role("button", name="Sign out").click()
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("link", name=name, exact=True).click()
+
     def show(self, view: str, workspace: str = WORKSPACE) -> None:
         """Open a view by its address, and wait until it waits for nothing."""
         self.page.evaluate("fragment => { location.hash = fragment }", f"#/{workspace}/{view}")

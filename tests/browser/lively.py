@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pg8000.native
+import psycopg
 
 from tests.local.stack_process import StackProcess
+from tests.support.feed import upserted
 from wellspring.example_ids import demo_id
 from wellspring.resources import ledgers, resource_of
 from wellspring_producer.messages import RecordsInvalidated, RecordsSynced
@@ -81,41 +82,23 @@ def messages() -> Iterator[Row]:
 
 def enliven(stack: StackProcess) -> None:
     """Send the messages and a company whose name is markup, wait until they have settled, set back the times."""
-    event = {
-        "specversion": "1.0",
-        "id": "markup",
-        "source": "/well/demo",
-        "type": "wellspring.company.upserted",
-        "subject": MARKUP,
-        "sequence": "1",
-        "time": "2026-05-10T08:14:22Z",
-        "data": {"name": MARKUP_NAME, "workspace_id": WORKSPACE},
-    }
+    event = upserted("company", MARKUP, source="/well/demo", name=MARKUP_NAME, workspace_id=WORKSPACE)
     stack.sqs(stack.facts["feed_queue_url"], "SendMessage", MessageBody=json.dumps(event))
     sent = list(messages())
     for message in sent:
         stack.send(message)
-    connection = _connection(stack.facts["database_url"])
-    try:
+    with psycopg.connect(stack.facts["database_url"], autocommit=True) as connection:
         _wait(connection, [message["id"] for message in sent])
         _set_back(connection)
-    finally:
-        connection.close()
-
-
-def _connection(url: str) -> Any:
-    user, _, rest = url.removeprefix("postgresql://").partition(":")
-    password, _, place = rest.partition("@")
-    address, _, database = place.partition("/")
-    host, _, port = address.partition(":")
-    return pg8000.native.Connection(user, password=password, host=host, port=int(port), database=database)
 
 
 def _wait(connection: Any, ids: list[str]) -> None:
     until = time.monotonic() + SETTLED_SECONDS
-    query = "SELECT count(*) FROM wellspring.sync_messages WHERE message_id = ANY(CAST(:ids AS uuid[]))"
-    named = f"SELECT count(*) FROM core_api.companies WHERE id = '{MARKUP}'"
-    while (connection.run(query, ids=ids)[0][0], connection.run(named)[0][0]) != (len(ids), 1):
+    taken = (
+        "SELECT (SELECT count(*) FROM wellspring.sync_messages WHERE message_id = ANY(CAST(%s AS uuid[]))),"
+        " (SELECT count(*) FROM core_api.companies WHERE id = %s)"
+    )
+    while connection.execute(taken, (ids, MARKUP)).fetchone() != (len(ids), 1):
         assert time.monotonic() < until, "the messages were not all taken"
         time.sleep(0.1)
 
@@ -128,16 +111,16 @@ def _set_back(connection: Any) -> None:
     came = f"CASE WHEN m.run IS NULL AND m.outcome = 'applied' THEN {before} ELSE {happened} END"
     for type_ in ledgers():
         table = resource_of(f"{type_}_workspace_connector").table
-        connection.run(
+        connection.execute(
             f"UPDATE core_api.{table} r SET created_at = {came}, updated_at = {came} "
             "FROM wellspring.sync_messages m WHERE m.pk = r.sync_message_pk"
         )
-        connection.run(
+        connection.execute(
             f"UPDATE core_api.{table} r SET deleted_at = {came}, updated_at = {came} "
             "FROM wellspring.sync_messages m WHERE m.pk = r.ended_by_pk"
         )
-    connection.run(f"UPDATE wellspring.sync_messages m SET received_at = {came}, processed_at = {came}")
-    connection.run(
+    connection.execute(f"UPDATE wellspring.sync_messages m SET received_at = {came}, processed_at = {came}")
+    connection.execute(
         "UPDATE wellspring.connector_state s SET last_changed_at = s.last_synced_at, last_failed_at = ("
         "SELECT max(m.received_at) FROM wellspring.sync_messages m "
         "WHERE m.workspace_connector_pk = s.workspace_connector_pk AND m.outcome = 'parked'), applied_at = ("

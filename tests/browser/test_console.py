@@ -20,6 +20,7 @@ from tests.browser.conftest import Watched
 from tests.browser.driver import Console, Scheme, violations
 from tests.browser.lively import CRM, MARKUP, MARKUP_NAME, PAYMENTS, WORKSPACE, enliven
 from tests.local.stack_process import StackProcess
+from tests.support.feed import upserted
 from tests.support.stack import running
 from wellspring.example_ids import demo_id
 from wellspring.jsonapi.query import MAX_FILTER_IDS
@@ -70,15 +71,7 @@ def tell_what_is_parked(stack: StackProcess) -> None:
     told = [("/well/crm-sync", number, WORKSPACE) for number in (11, 12)]
     told += [("/well/demo", number, demo_id("workspace", "b")) for number in (13, 14)]
     for source, number, workspace in told:
-        event = {
-            "specversion": "1.0",
-            "id": f"parked-{number}",
-            "source": source,
-            "type": "wellspring.company.upserted",
-            "subject": demo_id("company", "a", number),
-            "sequence": "9",
-            "data": {"name": "Another's", "workspace_id": workspace},
-        }
+        event = upserted("company", demo_id("company", "a", number), 9, source=source, workspace_id=workspace)
         stack.sqs(stack.facts["feed_queue_url"], "SendMessage", MessageBody=json.dumps(event))
     until = time.monotonic() + SETTLED_SECONDS
     while len(stack.get("/v1/feed-events?filter[outcome]=parked", "pipeline").json["data"]) < len(told):
@@ -550,9 +543,7 @@ def test_a_provider_is_selected_and_removed_and_a_guest_only_reads(console: Cons
     row.get_by_role("button", name="Remove Stripe").click()
     row.get_by_role("button", name="Remove Stripe").click()
     expect(row.get_by_role("button", name="Select Stripe")).to_be_visible()
-    console.page.get_by_role("button", name="Sign out").click()
-    console.page.get_by_role("button", name="Sign in").click()
-    console.page.get_by_role("link", name="guest", exact=True).click()
+    console.change_to("guest")
     console.settle()
     expect(console.page.get_by_text("As a guest you read this.")).to_be_visible()
     expect(console.page.get_by_role("button", name="Select Stripe")).to_have_count(0)
@@ -570,9 +561,7 @@ def test_who_did_what_is_shown_to_who_keeps_the_workspace(console: Console, view
     console.page.get_by_role("button", name="Show what was done").click()
     done = console.page.get_by_role("table", name="Who did what").get_by_role("row")
     expect(done.filter(has_text="Claire").first).to_contain_text(re.compile("Claire Verdier *made"))
-    console.page.get_by_role("button", name="Sign out").click()
-    console.page.get_by_role("button", name="Sign in").click()
-    console.page.get_by_role("link", name="guest", exact=True).click()
+    console.change_to("guest")
     console.settle()
     console.page.get_by_role("button", name="Show what was done").click()
     expect(console.problem()).to_contain_text("You may not do or see this")
@@ -626,9 +615,7 @@ def test_a_service_releases_and_dismisses_and_a_person_is_not_offered_it(console
     other.get_by_label("Why it is dismissed, which cannot be undone").fill("Sent anew by its producer")
     other.get_by_role("button", name="Dismiss it").click()
     expect(other).to_have_count(0)
-    console.page.get_by_role("button", name="Sign out").click()
-    console.page.get_by_role("button", name="Sign in").click()
-    console.page.get_by_role("link", name="owner", exact=True).click()
+    console.change_to("owner")
     console.settle()
     # That of Payments, and the snapshot that the CRM's is held for.
     expect(console.page.locator(".failure")).to_have_count(2)
@@ -669,9 +656,7 @@ def test_a_service_sees_the_feed_and_releases_and_dismisses_and_a_person_does_no
     expect(console.page.get_by_text("No event waits.")).to_be_visible()
     expect(console.page.get_by_role("table", name="Sources").get_by_role("row", name="/well/demo")).not_to_have_count(0)
 
-    console.page.get_by_role("button", name="Sign out").click()
-    console.page.get_by_role("button", name="Sign in").click()
-    console.page.get_by_role("link", name="owner", exact=True).click()
+    console.change_to("owner")
     expect(console.problem()).to_contain_text("Only services and operators see the platform's feed.")
     expect(console.page.get_by_role("link", name="Feed")).to_have_count(0)
 

@@ -150,24 +150,18 @@ def test_a_person_with_a_token_reads_a_list(stack: StackProcess, reference: Refe
     block.locator(".live-responses-table").screenshot(path=artefacts / "docs-tried.png")
 
 
-def test_the_list_can_be_narrowed_on_the_page(stack: StackProcess, reference: Reference) -> None:
+def test_the_list_can_be_narrowed_and_what_is_included_chosen_on_the_page(
+    stack: StackProcess, reference: Reference
+) -> None:
     reference.authorize(stack.token("owner"))
     block = reference.operation("get", ROUTE)
     reference.show_optional_parameters(block)
     block.locator('[data-param-name="page[size]"] input').fill("2")
     block.locator('[data-param-name="filter[direction]"] select').select_option("output")
-    status, document = reference.execute(block)
-    assert status == "200"
-    assert [row["attributes"]["direction"] for row in document["data"]] == ["output", "output"]
-
-
-def test_what_may_be_included_is_chosen_from_a_list(stack: StackProcess, reference: Reference) -> None:
-    reference.authorize(stack.token("owner"))
-    block = reference.operation("get", ROUTE)
-    reference.show_optional_parameters(block)
     block.locator('[data-param-name="include"] select').select_option(["company", "workspace_connector"])
     status, document = reference.execute(block)
     assert status == "200"
+    assert [row["attributes"]["direction"] for row in document["data"]] == ["output", "output"]
     assert {one["type"] for one in document["included"]} == {"company", "workspace_connector"}
 
 

@@ -37,11 +37,6 @@ def ended(connector: str, run: str, *ids: str) -> dict[str, Any]:
     }
 
 
-def newest_runs(stack: StackProcess) -> list[dict[str, Any]]:
-    runs: list[dict[str, Any]] = stack.get("/v1/sync-runs", "pipeline").json["data"]
-    return runs
-
-
 def send(stack: StackProcess) -> None:
     """Send a run that is whole, and one that misses a message; the demo has one whose snapshot would end all."""
     brought = message(str(uuid.uuid4()), PAYMENTS, "input", [{"type": "company", "id": demo_id("company", "a", 1)}])
@@ -53,7 +48,9 @@ def send(stack: StackProcess) -> None:
     for body in sent:
         stack.send(body)
     until = time.monotonic() + SETTLED_SECONDS
-    while {"monday", "tuesday"} - {run["attributes"]["run"] for run in newest_runs(stack)}:
+    while {"monday", "tuesday"} - {
+        run["attributes"]["run"] for run in stack.get("/v1/sync-runs", "pipeline").json["data"]
+    }:
         assert time.monotonic() < until, "the runs were not made"
         time.sleep(0.2)
 

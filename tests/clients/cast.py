@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from wellspring.example_ids import demo_id
 
-__all__ = ["COMPANY", "CONNECTOR", "FOREIGN_CONNECTOR", "WORKSPACE_A", "WORKSPACE_B", "Problem", "problems"]
+__all__ = ["COMPANY", "CONNECTOR", "NOBODY", "WORKSPACE_A", "WORKSPACE_B", "Problem", "problems"]
 
 WORKSPACE_A, WORKSPACE_B = demo_id("workspace", "a"), demo_id("workspace", "b")
 COMPANY = demo_id("company", "a", 7)
 CONNECTOR = demo_id("workspace_connector", "a", 2)
-FOREIGN_CONNECTOR = demo_id("workspace_connector", "c", 2)
+# An id that nothing has.
+NOBODY = str(UUID(int=1))
 
 # Status, code, and what of the request is at fault.
 type Problem = tuple[str, str, dict[str, str] | None]

@@ -12,15 +12,7 @@ import requests
 from jsonapi_client import Filter, Inclusion, Modifier, ResourceTuple, Session
 from jsonapi_client.exceptions import DocumentError
 
-from tests.clients.cast import (
-    COMPANY,
-    CONNECTOR,
-    FOREIGN_CONNECTOR,
-    WORKSPACE_A,
-    WORKSPACE_B,
-    Problem,
-    problems,
-)
+from tests.clients.cast import COMPANY, CONNECTOR, NOBODY, WORKSPACE_A, WORKSPACE_B, Problem, problems
 from tests.local.stack_process import StackProcess
 
 LEDGER = "company-workspace-connectors"
@@ -31,36 +23,21 @@ def to_one(type_: str) -> dict[str, Any]:
     return {"relation": "to-one", "resource": [type_]}
 
 
-TIME = {"type": ["null", "string"]}
+TIMES = {name: {"type": ["null", "string"]} for name in ("created_at", "updated_at", "deleted_at")}
 # What it wants to know of a type before it creates one; it validates what it reads, too.
 SCHEMA = {
     TYPE: {
         "properties": {
             "direction": {"type": "string"},
-            "created_at": TIME,
-            "updated_at": TIME,
-            "deleted_at": TIME,
+            **TIMES,
             "company": to_one("company"),
             "workspace_connector": to_one("workspace_connector"),
-        }
-    },
-    "workspace_provider": {
-        "properties": {
-            "is_selected": {"type": ["null", "boolean"]},
-            "is_matched": {"type": ["null", "boolean"]},
-            "created_at": TIME,
-            "updated_at": TIME,
-            "deleted_at": TIME,
-            "workspace": to_one("workspace"),
-            "provider": to_one("provider"),
         }
     },
     "workspace_group": {
         "properties": {
             "name": {"type": "string"},
-            "created_at": TIME,
-            "updated_at": TIME,
-            "deleted_at": TIME,
+            **TIMES,
             "created_by": to_one("people"),
             "workspaces": {"relation": "to-many", "resource": ["workspace"]},
             "memberships": {"relation": "to-many", "resource": ["workspace_group_membership"]},
@@ -68,9 +45,7 @@ SCHEMA = {
     },
     "workspace_group_workspace": {
         "properties": {
-            "created_at": TIME,
-            "updated_at": TIME,
-            "deleted_at": TIME,
+            **TIMES,
             "workspace_group": to_one("workspace_group"),
             "workspace": to_one("workspace"),
             "created_by": to_one("people"),
@@ -92,8 +67,8 @@ def connect(stack: StackProcess, api_url: str) -> Connect:
     return made
 
 
-def ledger_row(direction: str = "input", company: str = COMPANY, connector: str = CONNECTOR) -> dict[str, str]:
-    return {"direction": direction, "company": company, "workspace_connector": connector}
+def ledger_row(direction: str = "input", company: str = COMPANY) -> dict[str, str]:
+    return {"direction": direction, "company": company, "workspace_connector": CONNECTOR}
 
 
 def commit(session: Any, path: str, type_: str, fields: dict[str, Any]) -> Any:
@@ -253,21 +228,6 @@ def test_not_waiting_it_deletes_and_then_looks_for_json_in_the_204(connect: Conn
 
 
 # ---- writing: a person --------------------------------------------------------------------------------
-def test_an_owner_selects_changes_and_removes_a_provider(connect: Connect, new_provider: Callable[[], str]) -> None:
-    path, type_ = "workspace-providers", "workspace_provider"
-    provider = new_provider()
-    fields = {"workspace": WORKSPACE_A, "provider": provider}
-    row = commit(connect("owner"), path, type_, fields)
-    assert (row["is_selected"], row["is_matched"]) == (True, True)
-    assert commit(connect("owner"), path, type_, fields).id == row.id
-
-    row["is_selected"] = False
-    row.commit()
-    assert (row["is_selected"], row["is_matched"]) == (False, True)
-    matched = only(connect("matcher"), path, row.id, f"filter[provider]={provider}")
-    matched["is_matched"] = False
-    matched.commit()
-    assert matched["is_matched"] is False
 
 
 def test_an_owner_makes_a_group_enrols_and_withdraws(connect: Connect) -> None:
@@ -298,57 +258,39 @@ def test_an_owner_makes_a_group_enrols_and_withdraws(connect: Connect) -> None:
 
 
 # ---- errors -------------------------------------------------------------------------------------------
-def test_what_does_not_exist_is_its_own_error_with_our_404(connect: Connect, nobody: str) -> None:
-    session = connect("owner")
-    assert refusal(lambda: session.get(LEDGER, nobody)) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
-    assert refusal(lambda: session.get("invoices")) == [("404", "NOT_FOUND", None)]
-
-
-def test_a_type_in_the_place_of_the_path_is_its_own_error_with_our_404(connect: Connect) -> None:
-    # What it asks for when nobody has told it the path.
-    session = connect("pipeline")
-    assert refusal(lambda: session.create_and_commit(TYPE, fields=ledger_row())) == [("404", "NOT_FOUND", None)]
-
-
-def test_a_related_resource_that_does_not_exist_is_404_with_its_pointer(connect: Connect, nobody: str) -> None:
-    session = connect("pipeline")
-    assert refusal(lambda: commit(session, LEDGER, TYPE, ledger_row(company=nobody))) == [
-        ("404", "COMPANY_NOT_FOUND", {"pointer": "/data/relationships/company/data/id"})
-    ]
-
-
-def test_what_is_forbidden_is_its_own_error_with_our_403(connect: Connect) -> None:
-    session = connect("owner")
-    assert refusal(lambda: commit(session, LEDGER, TYPE, ledger_row())) == [("403", "FORBIDDEN", None)]
-    pipeline = connect("pipeline")
-    row = pipeline.get(LEDGER, Modifier("page[size]=1")).resource
-    row["direction"] = "input" if row["direction"] == "output" else "output"
-    assert refusal(row.commit) == [("403", "IMMUTABLE_ATTRIBUTE", {"pointer": "/data/attributes/direction"})]
-
-
-def test_what_conflicts_is_its_own_error_with_our_409(connect: Connect, group: str) -> None:
-    pipeline, owner = connect("pipeline"), connect("owner")
-    foreign = ledger_row(connector=FOREIGN_CONNECTOR)
-    ((status, code, _),) = refusal(lambda: commit(pipeline, LEDGER, TYPE, foreign))
-    assert (status, code) == ("409", "TENANT_MISMATCH")
-    twice = {"workspace_group": group, "workspace": WORKSPACE_A}
-    attempt = lambda: commit(owner, "workspace-group-workspaces", "workspace_group_workspace", twice)  # noqa: E731
-    ((status, code, _),) = refusal(attempt)
-    assert (status, code) == ("409", "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS")
-
-
-def test_what_does_not_validate_is_its_own_error_with_our_422(connect: Connect) -> None:
-    session = connect("pipeline")
-    assert refusal(lambda: commit(session, LEDGER, TYPE, ledger_row("sideways"))) == [
-        ("422", "SCHEMA_VALIDATION_ERROR", {"pointer": "/data/attributes/direction"})
-    ]
-
-
-def test_an_unknown_parameter_is_its_own_error_with_our_400(connect: Connect) -> None:
-    session = connect("owner")
-    assert refusal(lambda: session.get(LEDGER, Filter(colour="red"))) == [
-        ("400", "INVALID_QUERY_PARAMETER", {"parameter": "filter[colour]"})
-    ]
+@pytest.mark.parametrize(
+    ("name", "attempt", "problem"),
+    [
+        ("owner", lambda session: session.get("invoices"), ("404", "NOT_FOUND", None)),
+        # The type in the place of the path, which it asks for when nobody has told it the path.
+        (
+            "pipeline",
+            lambda session: session.create_and_commit(TYPE, fields=ledger_row()),
+            ("404", "NOT_FOUND", None),
+        ),
+        (
+            "pipeline",
+            lambda session: commit(session, LEDGER, TYPE, ledger_row(company=NOBODY)),
+            ("404", "COMPANY_NOT_FOUND", {"pointer": "/data/relationships/company/data/id"}),
+        ),
+        ("owner", lambda session: commit(session, LEDGER, TYPE, ledger_row()), ("403", "FORBIDDEN", None)),
+        (
+            "pipeline",
+            lambda session: commit(session, LEDGER, TYPE, ledger_row("sideways")),
+            ("422", "SCHEMA_VALIDATION_ERROR", {"pointer": "/data/attributes/direction"}),
+        ),
+        (
+            "owner",
+            lambda session: session.get(LEDGER, Filter(colour="red")),
+            ("400", "INVALID_QUERY_PARAMETER", {"parameter": "filter[colour]"}),
+        ),
+    ],
+)
+def test_what_is_refused_is_its_own_error_with_our_code_and_source(
+    connect: Connect, name: str, attempt: Callable[[Any], object], problem: Problem
+) -> None:
+    session = connect(name)
+    assert refusal(lambda: attempt(session)) == [problem]
 
 
 def test_it_follows_the_link_of_a_relationship_and_finds_what_is_related(connect: Connect) -> None:

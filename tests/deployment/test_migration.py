@@ -50,22 +50,17 @@ def tell(rds: Cluster, sql: str) -> None:
 pytestmark = pytest.mark.usefixtures("environment")
 
 
-def test_the_first_deployment_makes_the_schema_and_says_its_revision(
+def test_the_first_deployment_makes_the_schema_and_answers_the_question_with_its_revision(
     rds: Cluster, cloudformation: CloudFormation
 ) -> None:
     answer = migrate(cloudformation)
     assert answer["Status"] == "SUCCESS"
     assert answer["Data"] == {"Revision": ask(rds, NEWEST)}
-    assert ask(rds, "SELECT count(*) FROM core_api.workspace_providers") == 0
-
-
-def test_the_answer_is_to_the_question_and_signed_for_no_content_type(cloudformation: CloudFormation) -> None:
-    answer = migrate(cloudformation)
-    asked = event("schema_migrate")
-    assert {name: answer[name] for name in ("StackId", "RequestId", "LogicalResourceId")} == {
-        name: asked[name] for name in ("StackId", "RequestId", "LogicalResourceId")
-    }
+    of_the_question = ("StackId", "RequestId", "LogicalResourceId")
+    assert [answer[name] for name in of_the_question] == [event("schema_migrate")[name] for name in of_the_question]
+    # The URL is signed for none.
     assert cloudformation.content_types == [""]
+    assert ask(rds, "SELECT count(*) FROM core_api.workspace_providers") == 0
 
 
 def test_the_roles_of_the_functions_may_sign_in_with_iam_and_have_no_password(
@@ -160,14 +155,8 @@ def test_the_owners_chores_need_no_psql(rds: Cluster) -> None:
     unknown = {"Chore": "GiveUpId", "Type": "company", "Id": "01990000-0003-7000-8000-a00000000001"}
     assert handler(unknown, Context())["Data"] == {"GivenUp": 0}
     assert sizes["core_api.company_workspace_connectors"].keys() == {"Rows", "DeadRows", "Bytes"}
-
-
-@pytest.mark.long
-def test_a_chore_that_is_none_changes_nothing_and_says_so(rds: Cluster) -> None:
-    handler = importlib.import_module("schema.migrate").handler
-    handler({"RequestType": "Update"}, Context())
-    for told in ({"Chore": "DropEverything"}, {"Chore": "GiveUpId", "Type": "company"}):
-        assert handler(told, Context())["Status"] == "FAILED"
+    for no_chore in ({"Chore": "DropEverything"}, {"Chore": "GiveUpId", "Type": "company"}):
+        assert handler(no_chore, Context())["Status"] == "FAILED"
 
 
 def test_where_there_is_no_secret_no_token_is_tried(
@@ -212,31 +201,12 @@ def test_the_resource_keeps_its_physical_id_when_it_is_updated(cloudformation: C
     assert (second["Status"], second["PhysicalResourceId"]) == ("SUCCESS", first)
 
 
-@pytest.mark.long
-def test_deleting_the_resource_leaves_the_data_where_they_are(rds: Cluster, cloudformation: CloudFormation) -> None:
-    migrate(cloudformation)
-    answer = migrate(cloudformation, RequestType="Delete", PhysicalResourceId="MigratedSchema")
-    assert answer["Status"] == "SUCCESS"
-    assert ask(rds, "SELECT count(*) FROM core_api.workspace_providers") == 0
-
-
-def test_deleting_needs_no_database(
+def test_deleting_the_resource_needs_no_database_and_leaves_it_alone(
     rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DB_HOST", "nowhere.invalid")
     settings.cache_clear()
     assert migrate(cloudformation, RequestType="Delete")["Status"] == "SUCCESS"
-
-
-@pytest.mark.long
-def test_a_release_that_is_rolled_back_leaves_the_newer_schema_alone(
-    rds: Cluster, cloudformation: CloudFormation
-) -> None:
-    migrate(cloudformation)
-    tell(rds, "UPDATE wellspring.alembic_version SET version_num = 'of_a_later_release'")
-    answer = migrate(cloudformation, RequestType="Update")
-    assert answer["Status"] == "SUCCESS"
-    assert answer["Data"] == {"Revision": "of_a_later_release"}
 
 
 def test_a_failure_is_answered_and_says_nothing_of_the_database(

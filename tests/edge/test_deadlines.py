@@ -28,6 +28,7 @@ from wellspring.handlers.http import Plan, Request, Response, http_handler
 from wellspring.handlers.reading import NARROWING
 
 COMPANIES = "/v1/company-workspace-connectors"
+LOCK = "LOCK TABLE core_api.company_workspace_connectors IN ACCESS EXCLUSIVE MODE"
 # What Lambda gives; a second of it is kept for the answer.
 MILLISECONDS = 2500
 # A consumer keeps two.
@@ -149,9 +150,7 @@ class TestASlowRequest:
         self, fresh_database: FreshDatabase, reading: Reading, log: list[dict[str, Any]]
     ) -> None:
         # What waits for this is ended by the limit of a statement, as what reads too much is.
-        fresh_database.owner.exec_driver_sql(
-            "LOCK TABLE core_api.company_workspace_connectors IN ACCESS EXCLUSIVE MODE"
-        )
+        fresh_database.owner.exec_driver_sql(LOCK)
         context = TickingContext(milliseconds=MILLISECONDS)
         reply = call("GET", f"{COMPANIES}?page[total]=true", reading.caller, context=context)
         fresh_database.owner.rollback()
@@ -165,9 +164,7 @@ class TestASlowRequest:
     def test_whose_statement_somebody_ends_within_its_time_may_come_again(
         self, fresh_database: FreshDatabase, reading: Reading, log: list[dict[str, Any]]
     ) -> None:
-        fresh_database.owner.exec_driver_sql(
-            "LOCK TABLE core_api.company_workspace_connectors IN ACCESS EXCLUSIVE MODE"
-        )
+        fresh_database.owner.exec_driver_sql(LOCK)
         with ThreadPoolExecutor(1) as pool:
             asked = pool.submit(call, "GET", COMPANIES, reading.caller, context=TickingContext(milliseconds=30_000))
             while not asked.done() and not _cancel_what_waits(fresh_database):
@@ -179,9 +176,7 @@ class TestASlowRequest:
         assert [line["sqlstate"] for line in log if line["message"] == "answered"] == ["57014"]
 
     def test_that_writes_may_come_again(self, fresh_database: FreshDatabase, ours: Tenant) -> None:
-        fresh_database.owner.exec_driver_sql(
-            "LOCK TABLE core_api.company_workspace_connectors IN ACCESS EXCLUSIVE MODE"
-        )
+        fresh_database.owner.exec_driver_sql(LOCK)
         reply = _ask("POST", COMPANIES, ours, ours.draft(), TickingContext(milliseconds=MILLISECONDS))
         fresh_database.owner.rollback()
         assert (reply.status, reply.codes) == (503, ["SERVICE_UNAVAILABLE"])

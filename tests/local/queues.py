@@ -1,6 +1,8 @@
 """A queue server of a test's own, and a few words for what tests do with it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,13 @@ class Sqs:
         messages: list[Any] = answer.get("Messages", [])
         return messages
 
+    def hand_back(self, message: Any) -> None:
+        """Let a message that was received be received again at once, in a thousandth of a second."""
+        self.api.change_message_visibility(
+            QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
+        time.sleep(0.01)
+
     def bodies(self, messages: list[Any]) -> list[str]:
         return [message["Body"] for message in messages]
 
@@ -46,6 +55,15 @@ class Sqs:
         name = "ApproximateNumberOfMessages"
         answer = self.api.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
         return int(answer["Attributes"][name])
+
+
+@contextmanager
+def asking(server: QueueServer) -> Iterator[Sqs]:
+    """Run a server, and give the words for it."""
+    with server:
+        sqs = Sqs(server)
+        yield sqs
+        sqs.api.close()
 
 
 def serve(folder: Path) -> QueueServer:

@@ -1,7 +1,6 @@
 """The HTTP API: routes, tokens and limits, against functions that are fakes."""
 
 import asyncio
-import base64
 import hashlib
 import hmac
 import json
@@ -132,6 +131,7 @@ AUDIENCE = "the token does not have a valid audience"
 ISSUER = "the token's iss is not the issuer of this API"
 KEY = "the token's kid is not a key of the issuer"
 SIGNATURE = "the token's signature does not match its key"
+ALGORITHM = "the token is not signed by RS256"
 NO_JWT = "the token is not a JWT"
 
 
@@ -150,11 +150,14 @@ def refused(client: Client, token: str | None, reason: str | None) -> None:
         ({"exp": 1}, "the token has expired"),
         ({"exp": None}, "the token has no exp"),
         ({"exp": "soon"}, NO_JWT),
+        ({"exp": float("inf")}, NO_JWT),
         ({"nbf": 4102444800}, "the token is not valid yet"),
         ({"iat": 4102444800}, "the token is not valid yet"),
         ({"iss": "https://elsewhere.example/"}, ISSUER),
+        ({"iss": "http://127.0.0.1:3000/issuer/"}, ISSUER),
         ({"iss": None}, ISSUER),
         ({"aud": "another"}, AUDIENCE),
+        ({"aud": "wellspring-2"}, AUDIENCE),
         ({"aud": ["another", "more"]}, AUDIENCE),
         ({"aud": None}, AUDIENCE),
         ({"aud": []}, AUDIENCE),
@@ -185,44 +188,69 @@ def test_what_is_no_token_is_refused(client: Client, token: str) -> None:
     refused(client, token, NO_JWT)
 
 
-def test_a_token_signed_by_another_key_is_refused(client: Client, identity: Identity) -> None:
-    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    signed = jwt.encode(claims(identity), other, algorithm="RS256", headers={"kid": identity.key_id})
-    refused(client, f"Bearer {signed}", SIGNATURE)
+def by_hand(identity: Identity, sign: Callable[[bytes], bytes] = lambda _: b"x", **header: Any) -> str:
+    """Return a token with any header, and the signature that `sign` makes of its text."""
+    parts = ({"alg": "RS256", "kid": identity.key_id} | header, claims(identity))
+    text = ".".join(base64url(json.dumps(part).encode()) for part in parts)
+    return f"{text}.{base64url(sign(text.encode()))}"
 
 
-@pytest.mark.parametrize("kid", [{}, {"kid": "unknown"}])
-def test_a_token_whose_key_is_missing_or_unknown_is_refused(
-    client: Client, identity: Identity, kid: dict[str, str]
-) -> None:
-    header, body, _ = identity.sign(claims(identity)).split(".")
-    assert header
-    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    forged = jwt.encode(
-        json.loads(base64.urlsafe_b64decode(body + "==")), other, algorithm="RS256", headers=kid or None
-    )
-    refused(client, f"Bearer {forged}", KEY)
+def by_another_key(identity: Identity, **header: Any) -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return jwt.encode(claims(identity), key, "RS256", headers={"kid": identity.key_id} | header)
 
 
-def test_an_unsigned_token_is_refused(client: Client, identity: Identity) -> None:
-    forged = jwt.encode(claims(identity), "", algorithm="none", headers={"kid": identity.key_id})
-    refused(client, f"Bearer {forged}", "the token is not signed by RS256")
+def with_part(identity: Identity, number: int, part: bytes) -> str:
+    """Return a good token, one of whose three parts is another."""
+    parts = identity.sign(claims(identity)).split(".")
+    parts[number] = base64url(part)
+    return ".".join(parts)
 
 
-def test_a_token_signed_with_the_public_key_as_a_shared_secret_is_refused(client: Client, identity: Identity) -> None:
+def with_public_key(identity: Identity, encoding: serialization.Encoding) -> str:
+    """Return a token that is signed with the public key as a shared secret."""
     key = identity.find_key(identity.key_id)
     assert key is not None
-    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    header = base64url(json.dumps({"alg": "HS256", "typ": "JWT", "kid": identity.key_id}).encode())
-    body = base64url(json.dumps(claims(identity)).encode())
-    signature = base64url(hmac.digest(pem, f"{header}.{body}".encode(), hashlib.sha256))
-    refused(client, f"Bearer {header}.{body}.{signature}", "the token is not signed by RS256")
+    secret = key.public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return by_hand(identity, lambda text: hmac.digest(secret, text, hashlib.sha256), alg="HS256")
 
 
-def test_a_changed_token_is_refused(client: Client, identity: Identity) -> None:
-    header, _, signature = identity.sign(claims(identity)).split(".")
-    body = base64url(json.dumps(claims(identity, sub="somebody else")).encode())
-    refused(client, f"Bearer {header}.{body}.{signature}", SIGNATURE)
+FORGED: dict[str, tuple[Callable[[Identity], str], str]] = {
+    "unsigned": (lambda identity: by_hand(identity, lambda _: b"", alg="none"), ALGORITHM),
+    "unsigned, in capitals": (lambda identity: by_hand(identity, lambda _: b"", alg="NONE"), ALGORITHM),
+    "without its signature": (lambda identity: with_part(identity, 2, b""), SIGNATURE),
+    "with another's claims": (
+        lambda identity: with_part(identity, 1, json.dumps(claims(identity, sub="somebody else")).encode()),
+        SIGNATURE,
+    ),
+    "signed with the public key as a secret": (
+        lambda identity: with_public_key(identity, serialization.Encoding.PEM),
+        ALGORITHM,
+    ),
+    "signed with the public key's bytes": (
+        lambda identity: with_public_key(identity, serialization.Encoding.DER),
+        ALGORITHM,
+    ),
+    "signed by another key": (by_another_key, SIGNATURE),
+    "signed by the key it brings": (
+        lambda identity: by_another_key(identity, jwk={"kty": "RSA", "n": "AQAB", "e": "AQAB"}),
+        SIGNATURE,
+    ),
+    "of no key": (lambda identity: jwt.encode(claims(identity), identity._key, "RS256"), KEY),
+    "of an unknown key": (lambda identity: by_another_key(identity, kid="unknown"), KEY),
+    "of a key that is a path": (lambda identity: by_another_key(identity, kid="../../dev/null"), KEY),
+    "with an extension that nobody knows": (lambda identity: by_hand(identity, crit=["quetzal"], quetzal=1), NO_JWT),
+    "deep": (lambda identity: with_part(identity, 0, b"[" * 5_000), NO_JWT),
+    "deep in its claims": (lambda identity: with_part(identity, 1, b'{"a":' * 1_000), NO_JWT),
+    "of two parts": (lambda identity: identity.sign(claims(identity)).rpartition(".")[0], NO_JWT),
+    "of four parts": (lambda identity: identity.sign(claims(identity)) + ".x", NO_JWT),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_token_that_the_issuer_did_not_sign_so_is_refused(client: Client, identity: Identity, name: str) -> None:
+    make, reason = FORGED[name]
+    refused(client, f"Bearer {make(identity)}", reason)
 
 
 @pytest.mark.parametrize("name", ["sub", "client_id"])

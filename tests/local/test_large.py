@@ -5,16 +5,16 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any, LiteralString
 
-import pg8000.native
+import psycopg
 import pytest
 
 from local import large, large_data
-from local.clean import clean
 from local.errors import Fault
 from local.settings import Settings
 from tests.local.stack_process import StackProcess
+from tests.support.stack import running
 from wellspring import feed_events, messages
 from wellspring.services.feed import FeedEvent
 from wellspring_producer.messages import entry_of
@@ -72,11 +72,8 @@ def test_a_size_that_there_is_not_is_a_fault() -> None:
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[StackProcess]:
-    running = StackProcess(tmp_path / "state", {"LOCAL_VISIBILITY_TIMEOUT": "1"})
-    running.start()
-    yield running
-    running.stop()
-    clean(running.state)
+    with running(tmp_path, LOCAL_VISIBILITY_TIMEOUT="1") as started:
+        yield started
 
 
 def test_a_running_stack_is_filled_once_and_its_sums_are_those_of_its_rows(
@@ -99,30 +96,25 @@ def test_a_running_stack_is_filled_once_and_its_sums_are_those_of_its_rows(
         told.partition("done")[0].splitlines()[-4:-1]
         == capsys.readouterr().out.partition("done")[0].splitlines()[-4:-1]
     )
-    url = urlsplit(stack.facts["database_url"])
-    owner = pg8000.native.Connection(
-        unquote(url.username or ""),
-        host=url.hostname,
-        port=url.port,
-        database=url.path.lstrip("/"),
-        password=unquote(url.password or ""),
-    )
-    try:
-        assert owner.run("SELECT count(*) FROM wellspring.recount(0, 1000000, false)") == [[0]]
-        (groups,) = owner.run("SELECT count(*) FROM core_api.workspace_groups WHERE name LIKE '%region'")
-        assert groups == [len(large.GROUPS)]
-        rows = owner.run(
+    with psycopg.connect(stack.facts["database_url"]) as owner:
+
+        def ask(sql: LiteralString) -> list[tuple[Any, ...]]:
+            return owner.execute(sql).fetchall()
+
+        assert ask("SELECT count(*) FROM wellspring.recount(0, 1000000, false)") == [(0,)]
+        (groups,) = ask("SELECT count(*) FROM core_api.workspace_groups WHERE name LIKE '%region'")
+        assert groups == (len(large.GROUPS),)
+        rows = ask(
             "SELECT min(created_at), max(created_at), count(DISTINCT created_at::date), count(deleted_at)"
             " FROM core_api.company_workspace_connectors JOIN wellspring.sync_messages AS made"
-            " ON made.pk = sync_message_pk WHERE made.message_id > :first",
-            first="01990000-000b-7000-8000-e00000000000",
+            " ON made.pk = sync_message_pk WHERE made.message_id > '01990000-000b-7000-8000-e00000000000'"
         )
         first, last, days, ended = rows[0]
         assert last - first > timedelta(days=300)
         assert days > 30
         assert ended > 0
         # Its runs are whole, but for what failed; of last night's snapshots one ended a little, one is held.
-        runs = owner.run(
+        runs = ask(
             "SELECT run.state, ending.reason, run.snapshot IS NULL, count(*), min(run.started_at)"
             " FROM wellspring.sync_runs AS run"
             " JOIN wellspring.sync_messages AS ending ON ending.pk = run.completed_by_pk"
@@ -138,13 +130,11 @@ def test_a_running_stack_is_filled_once_and_its_sums_are_those_of_its_rows(
         number, began = found["complete", None, True]
         assert number > 50
         assert datetime.now(UTC) - began > timedelta(days=300)
-        ended = owner.run(
+        ended = ask(
             "SELECT sum((ending ->> 'records')::integer) FROM wellspring.sync_runs,"
             " jsonb_array_elements(snapshot -> 'endings') AS ending WHERE state = 'complete' AND run LIKE '% whole'"
         )
         assert ended[0][0] > 0
-        parked = owner.run("SELECT DISTINCT reason FROM wellspring.pending_events WHERE outcome = 'parked'")
+        parked = ask("SELECT DISTINCT reason FROM wellspring.pending_events WHERE outcome = 'parked'")
         # In so small a file a resource and its move come together, and the later state is all there is.
         assert {reason for (reason,) in parked} == {"other_source"}
-    finally:
-        owner.close()

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,7 @@ def bury(sqs: Sqs, group: str, *bodies: str) -> None:
         sqs.send(group, body, f"{group}-{body}")
     for _ in range(5 * len(bodies)):
         for message in sqs.receive(most=1):
-            sqs.api.change_message_visibility(
-                QueueUrl=sqs.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
-            )
-            time.sleep(0.01)
+            sqs.hand_back(message)
     assert sqs.receive() == []
 
 
@@ -53,10 +49,7 @@ def test_they_are_not_taken_for_duplicates_of_what_they_were(sqs: Sqs) -> None:
         assert move(sqs) == 1
         for _ in range(5):
             (message,) = sqs.receive(most=1)
-            sqs.api.change_message_visibility(
-                QueueUrl=sqs.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
-            )
-            time.sleep(0.01)
+            sqs.hand_back(message)
         assert sqs.receive() == []
     assert sqs.count(sqs.dead_letters) == 1
 

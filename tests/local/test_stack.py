@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import jwt
 import pytest
@@ -29,8 +28,9 @@ from tests.local.stack_process import StackProcess, call, command_line, descenda
 from tests.local.tasks import Terminal
 from tests.local.test_postgres import lives
 from tests.support.feed import Event, platform, upserted
+from tests.support.stack import running
 from tests.truth.test_ledger_events import copy_of_the_page
-from wellspring.example_ids import demo_id, id_of
+from wellspring.example_ids import demo_id
 from wellspring.resources import ledgers
 
 pytestmark = pytest.mark.long
@@ -56,12 +56,8 @@ UNION ALL SELECT 'writes over HTTP', count(*)::text FROM wellspring.audit
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
     """One stack for all of this file's tests, which run in order on one worker (`--dist loadfile`)."""
-    running = StackProcess(tmp_path_factory.mktemp("stack") / "state", {"LOCAL_VISIBILITY_TIMEOUT": "1"})
-    running.start()
-    yield running
-    if running.process is not None and running.process.poll() is None:
-        running.stop()
-    clean(running.state)
+    with running(tmp_path_factory.mktemp("stack"), LOCAL_VISIBILITY_TIMEOUT="1") as started:
+        yield started
 
 
 def until(true: Callable[[], bool], seconds: float = 20) -> bool:
@@ -207,44 +203,10 @@ def test_stack_json_says_where_everything_is(stack: StackProcess) -> None:
     assert (stack.state / "stack.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_health_is_open_and_ok(stack: StackProcess) -> None:
-    assert stack.get("/health").status == 200
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", PRINCIPALS)
 def test_a_list_shows_exactly_the_rows_the_caller_may_see(stack: StackProcess, name: str, kind: str) -> None:
     assert seen(stack, name, kind) == expected(VISIBLE[name], kind)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_row_of_another_workspace_is_404_by_id(stack: StackProcess, kind: str) -> None:
-    row = stack.rows("member", kind)[0]
-    path = f"/v1/{kind}-workspace-connectors/{row['id']}"
-    assert stack.get(path, "member").json["data"]["id"] == row["id"]
-    assert stack.get(path, "pipeline").status == 200
-    refused = stack.get(path, "outsider")
-    assert (refused.status, refused.json["errors"][0]["status"]) == (404, "404")
-
-
-def test_without_a_token_the_answer_is_the_gateways_401(stack: StackProcess) -> None:
-    answer = stack.get("/v1/company-workspace-connectors")
-    assert (answer.status, answer.json) == (401, {"message": "Unauthorized"})
-
-
-def test_each_event_of_a_list_is_answered_over_http_too(stack: StackProcess) -> None:
-    for path in sorted((ROOT / "events").glob("*_list.json")):
-        # The group's id is of the server's making.
-        event = json.loads(path.read_text().replace(id_of("workspace_group"), stack.group()))
-        # The feed is for services.
-        who = "pipeline" if path.name == "feed_event_list.json" else "owner"
-        answer = stack.get(f"{event['rawPath']}?{event['rawQueryString']}", who)
-        assert answer.status == 200, path.name
-        # Activity is of a day, and parked events are of a feed that failed: there is neither on a fresh stack.
-        least = (
-            0 if path.name in {"audit_entry_list.json", "connector_activity_list.json", "feed_event_list.json"} else 1
-        )
-        assert least <= len(answer.json["data"]) <= 2, path.name
 
 
 # ---- the printed commands -----------------------------------------------------------------------------
@@ -353,15 +315,13 @@ def test_a_token_that_nobody_reads_to_its_end_is_no_traceback(stack: StackProces
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_psql_finds_the_tables_without_their_schema(stack: StackProcess) -> None:
-    done = make(stack, "psql", "ARGS=-Atc 'SELECT count(*) FROM workspaces'")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{len(WORKSPACES)}\n", "")
-    assert "workspace_providers" in make(stack, "psql", "ARGS=-Atc '\\dt'").stdout
-
-
-def test_make_psql_passes_options_and_quoted_words_on(stack: StackProcess) -> None:
-    done = make(stack, "psql", """ARGS=-Atc 'select current_user' -c "select 'two words'" """)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "wellspring_owner\ntwo words\n", "")
+def test_make_psql_passes_options_and_quoted_words_on_and_finds_tables_without_their_schema(
+    stack: StackProcess,
+) -> None:
+    asked = """-Atc 'select current_user' -c "select 'two words'" -c 'SELECT count(*) FROM workspaces'"""
+    done = make(stack, "psql", f"ARGS={asked}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"wellspring_owner\ntwo words\n{len(WORKSPACES)}\n"
 
 
 @pytest.mark.parametrize("option", ["--help", "-V", "--version"])
@@ -378,10 +338,7 @@ def test_an_option_that_argparse_knows_too_is_psqls(stack: StackProcess, option:
 def test_make_token_is_the_owners_where_nobody_is_named(
     stack: StackProcess, arguments: tuple[str, ...], name: str
 ) -> None:
-    printed = make(stack, "token", *arguments)
-    assert (printed.returncode, printed.stderr) == (0, "")
-    claims = jwt.decode(printed.stdout.strip(), options={"verify_signature": False})
-    assert claims["sub"] == PRINCIPALS[name]["sub"]
+    assert claims_of(make(stack, "token", *arguments))["sub"] == PRINCIPALS[name]["sub"]
 
 
 # ---- messages that cannot succeed ---------------------------------------------------------------------
@@ -391,7 +348,7 @@ def parked(stack: StackProcess, message: dict[str, object]) -> str:
     return stack.run("psql", "-Atc", asked).stdout.strip()
 
 
-def test_a_message_with_a_foreign_record_is_parked_and_changes_nothing(stack: StackProcess) -> None:
+def test_a_message_with_a_foreign_record_is_parked_and_told_and_changes_nothing(stack: StackProcess) -> None:
     before = {kind: seen(stack, "pipeline", kind) for kind in KINDS}
     letters = stack.dead_letters()
     message = foreign_message()
@@ -410,6 +367,13 @@ def test_a_message_with_a_foreign_record_is_parked_and_changes_nothing(stack: St
     after["company"].remove((demo_id("company", "c", 1), demo_id("workspace_connector", "c", 1), "input"))
     assert after == before
     assert stack.dead_letters() == letters
+    # Which message and why: in the consumer's log, and in one line of the terminal.
+    log = (stack.state / "logs" / "functions.log").read_text()
+    lines = [json.loads(line) for line in log.splitlines() if str(message["id"]) in line]
+    assert [line["outcome"] for line in lines if "outcome" in line] == ["parked"]
+    assert until(lambda: f"parked: message {message['id']}" in stack.output)
+    (told,) = [line for line in stack.output.splitlines() if str(message["id"]) in line]
+    assert all(demo_id("company", "c", 1) in said for said in (json.dumps(lines), told))
 
 
 def test_make_slow_shows_requests_by_the_ids_of_the_log_and_no_query(stack: StackProcess) -> None:
@@ -430,72 +394,17 @@ def test_make_slow_shows_requests_by_the_ids_of_the_log_and_no_query(stack: Stac
     assert times == sorted(times, reverse=True)
 
 
-def test_the_consumers_log_says_which_message_was_parked_and_why(stack: StackProcess) -> None:
-    message = foreign_message()
-    stack.send(message)
-    log = stack.state / "logs" / "functions.log"
-    assert until(lambda: str(message["id"]) in log.read_text())
-    lines = [json.loads(line) for line in log.read_text().splitlines() if str(message["id"]) in line]
-    assert demo_id("company", "c", 1) in json.dumps(lines)
-    assert [line["outcome"] for line in lines if "outcome" in line] == ["parked"]
-
-
-def test_a_parked_message_is_one_line_in_the_terminal(stack: StackProcess) -> None:
-    message = foreign_message()
-    stack.send(message)
-    assert until(lambda: f"parked: message {message['id']}" in stack.output)
-    (told,) = [line for line in stack.output.splitlines() if str(message["id"]) in line]
-    assert demo_id("company", "c", 1) in told
-
-
-def of_run(stack: StackProcess, run: str) -> list[dict[str, Any]]:
-    """Return the messages of a run of the workspace C's second connector, as HTTP has them."""
-    connector = demo_id("workspace_connector", "c", 2)
-    query = f"filter[workspace_connector]={connector}&filter[run]={run}&page[size]=200"
-    answer = stack.get(f"/v1/sync-messages?{query}", "pipeline")
-    assert answer.status == 200, answer.body
-    return [each["attributes"] for each in answer.json["data"]]
-
-
-def appended(company: str, run: str) -> dict[str, Any]:
-    """Return a message by which the workspace C's second connector brings in a company."""
-    records = [{"type": "company", "id": company}]
-    body = demo_data.message(str(uuid.uuid4()), demo_id("workspace_connector", "c", 2), "input", records)
-    return body | {"run": run}
-
-
-def test_one_poisoned_message_among_fifty_good_ones_holds_up_none_of_them(stack: StackProcess) -> None:
-    run, absent = str(uuid.uuid4()), str(uuid.uuid4())
-    messages = [appended(demo_id("company", "c", number % 24 + 1), run) for number in range(50)]
-    poisoned = appended(absent, run)
-    messages.insert(25, poisoned)
-    began = time.monotonic()
-    for message in messages:
-        stack.send(message)
-    sent = time.monotonic()
-    assert until(lambda: len(of_run(stack, run)) == len(messages), 60)
-    seconds = time.monotonic() - sent
-    print(f"\n51 messages sent in {sent - began:.1f} s, done {seconds:.1f} s later")  # noqa: T201  (half of what it is for)
-    found = {each["message_id"]: each for each in of_run(stack, run)}
-    wrong = found.pop(poisoned["id"])
-    assert {each["outcome"] for each in found.values()} == {"applied"}
-    assert found.keys() == {message["id"] for message in messages if message is not poisoned}
-    assert (wrong["outcome"], wrong["reason"]) == ("parked", "unknown_record")
-    assert wrong["problems"] == [{"code": "unknown_record", "type": "company", "id": absent}]
-    assert stack.dead_letters() == 0
-
-
 def test_a_message_whose_record_comes_later_is_applied_by_itself(stack: StackProcess) -> None:
-    run, record = str(uuid.uuid4()), str(uuid.uuid4())
-    message = appended(record, run)
+    record, connector = str(uuid.uuid4()), demo_id("workspace_connector", "c", 2)
+    message = demo_data.message(str(uuid.uuid4()), connector, "input", [{"type": "company", "id": record}])
     stack.send(message)
-    assert until(lambda: [each["reason"] for each in of_run(stack, run)] == ["unknown_record"])
+    assert until(lambda: parked(stack, message) == "parked|unknown_record")
     # Long after the message is done, so that what settles each minute must find it again.
     time.sleep(10)
     told = upserted("company", record, workspace_id=demo_id("workspace", "c"), name="Came late")
     stack.sqs(stack.facts["feed_queue_url"], "SendMessage", MessageBody=json.dumps(told))
     came = time.monotonic()
-    assert until(lambda: [each["outcome"] for each in of_run(stack, run)] == ["applied"], 150)
+    assert until(lambda: parked(stack, message) == "applied|", 150)
     seconds = time.monotonic() - came
     print(f"\napplied {seconds:.1f} s after its record was sent")  # noqa: T201  (half of what it is for)
     rows = stack.get(f"/v1/company-workspace-connectors?filter[company]={record}&include=sync_message", "pipeline").json
@@ -623,10 +532,7 @@ def test_a_paused_database_is_503_until_it_is_resumed(stack: StackProcess) -> No
 
 def test_make_export_writes_a_workspace_into_a_file_by_one_command(stack: StackProcess, tmp_path: Path) -> None:
     workspace, out = str(demo_id("workspace", "a")), tmp_path / "a.jsonl"
-    command = f"make --silent export WORKSPACE={workspace} OUT={out}"
-    done = subprocess.run(
-        command, shell=True, cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False
-    )
+    done = make(stack, "export", f"WORKSPACE={workspace}", f"OUT={out}")
     assert done.returncode == 0, done.stderr
     objects = [json.loads(line) for line in out.read_text().splitlines()]
     assert done.stdout == f"{len(objects)} lines in {out}\n"
@@ -766,12 +672,6 @@ def test_an_unknown_principal_is_one_line_that_names_the_six(stack: StackProcess
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.count("\n") == 1
     assert all(name in refused.stderr for name in PRINCIPALS)
-
-
-def test_a_token_is_all_that_the_token_command_prints(stack: StackProcess) -> None:
-    printed = stack.run("token", "owner")
-    assert (printed.returncode, printed.stderr) == (0, "")
-    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", printed.stdout)
 
 
 # ---- stopping and starting; these come last ------------------------------------------------------------

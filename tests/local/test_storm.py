@@ -16,11 +16,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from local.clean import clean
 from local.queue import client
 from tests.local.stack_process import StackProcess, command_line, descendants
 from tests.support.feed import Event, upserted
 from tests.support.queue import synced
+from tests.support.stack import running
 from tests.support.world import Row
 from wellspring_producer.messages import Entry, entry_of
 from wellspring_producer.sending import Sender
@@ -48,11 +48,8 @@ PAUSE_SECONDS = 0.5
 
 @pytest.fixture
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
-    running = StackProcess(tmp_path_factory.mktemp("storm") / "state")
-    running.start()
-    yield running
-    running.stop()
-    clean(running.state)
+    with running(tmp_path_factory.mktemp("storm")) as started:
+        yield started
 
 
 def connector(number: int) -> UUID:

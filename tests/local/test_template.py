@@ -78,23 +78,6 @@ def test_one_parameter_turns_pipelining_off_in_every_function(template: Template
         assert function.environment["DB_PIPELINING"] == "true"
 
 
-def test_a_message_stays_hidden_for_six_times_the_consumers_time_limit(template: Template) -> None:
-    for function, source in template.queue_sources:
-        hidden = int(template.queues[source.queue].attributes["VisibilityTimeout"])
-        # A file's next turn begins soon after the one whose time was over.
-        assert hidden == (630 if function.name == "FeedLoadFunction" else 6 * function.timeout)
-
-
-def test_a_message_goes_to_the_dead_letter_queue_after_five_receives(template: Template) -> None:
-    queue = template.queues["SyncQueue"]
-    assert (queue.dead_letter_queue, queue.maximum_receives) == ("SyncDeadLetterQueue", 5)
-
-
-def test_the_dead_letter_queue_keeps_messages_longer_than_the_queue(template: Template) -> None:
-    kept = {name: int(queue.attributes["MessageRetentionPeriod"]) for name, queue in template.queues.items()}
-    assert kept["SyncDeadLetterQueue"] == 14 * 24 * 3600 > kept["SyncQueue"]
-
-
 def test_the_sync_queues_are_fifo_and_the_feeds_are_not_and_all_are_encrypted(template: Template) -> None:
     for name, queue in template.queues.items():
         assert queue.name.endswith(".fifo") == name.startswith("Sync")
@@ -133,11 +116,6 @@ def test_functions_and_layer_are_built_for_one_architecture(resources: dict[str,
         assert layer["Properties"]["CompatibleArchitectures"] == [wanted]
         assert layer["Metadata"]["BuildArchitecture"] == wanted
     assert document["Parameters"]["Architecture"]["Default"] == "arm64"
-
-
-def test_all_functions_log_to_one_group_with_a_retention(resources: dict[str, Any]) -> None:
-    name = Template().document["Globals"]["Function"]["LoggingConfig"]["LogGroup"]["Ref"]
-    assert "RetentionInDays" in resources[name]["Properties"]
 
 
 def test_every_function_counts_its_layer_as_part_of_a_release(resources: dict[str, Any]) -> None:

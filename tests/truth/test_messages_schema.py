@@ -39,21 +39,14 @@ def is_valid(text: str) -> bool:
     return bool(VALIDATOR.is_valid(body))
 
 
-def test_the_file_is_what_the_models_say() -> None:
-    assert json.loads(FILE.read_text()) == schema()
-
-
 def test_the_command_that_writes_the_file_writes_it() -> None:
-    (command,) = re.findall(r"^message-schema:.*\n\t@(.+) >docs/messages.schema.json$", read_makefile(), re.MULTILINE)
+    makefile = (ROOT / "Makefile").read_text()
+    (command,) = re.findall(r"^message-schema:.*\n\t@(.+) >docs/messages.schema.json$", makefile, re.MULTILINE)
     assert command == "PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.messages"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "layers/shared")}
     arguments = [sys.executable, "-m", "wellspring.messages"]
     written = subprocess.run(arguments, env=environment, capture_output=True, check=True, text=True)
     assert written.stdout == FILE.read_text()
-
-
-def read_makefile() -> str:
-    return (ROOT / "Makefile").read_text()
 
 
 def test_it_is_a_schema() -> None:

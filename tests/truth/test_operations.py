@@ -112,12 +112,6 @@ def test_every_parameter_that_is_set_is_one() -> None:
     assert set(given) <= set(TEMPLATE["Parameters"])
 
 
-def test_every_target_of_make_is_there() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    typed = re.findall(r"(?:`|^|\| )make (?:--silent )?([a-z-]+)", TYPED, re.MULTILINE)
-    assert {"export", "load"} <= set(typed) <= targets
-
-
 def test_every_alarm_has_its_entry_and_every_entry_its_alarm() -> None:
     alarms = {name for name, each in TEMPLATE["Resources"].items() if each["Type"] == "AWS::CloudWatch::Alarm"}
     entries = re.findall(r"^### (\w+Alarm)\n\n(.*?)(?=^##)", TEXT, re.MULTILINE | re.DOTALL)

@@ -4,34 +4,27 @@ The tokens are of the shapes that the providers document (docs/identity-provider
 Gateway hands them over: arrays as `[a b]`, numbers and booleans as text.
 """
 
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from local.authorizer import as_text
-from wellspring.access.principal import Operator, Person, Principal, Service, principal_of, writing
-from wellspring.access.rules import permit
-from wellspring.errors import Forbidden, Unauthorized
-from wellspring.resources import Policy
+from wellspring.access.principal import Operator, Person, Principal, Service, principal_of
+from wellspring.errors import Unauthorized
 from wellspring.settings import CallerSettings, SettingsError, read_caller_settings
 
 ADA = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 OTHER = "0b1e6f5e-7a55-4c0b-9a51-6c1a1c9d7d10"
 DEFAULT = CallerSettings()
-POLICIES = get_args(Policy.__value__)
 TIMES = {"iat": 1778400862, "exp": 1778404462, "nbf": 1778400862}
 AUTH0_PERSON = "https://wellspring.example/person"
 
 
-def handed_over(token: dict[str, Any]) -> dict[str, object]:
-    """Return a token's claims as API Gateway writes them into the event."""
-    return {name: as_text(value) for name, value in (TIMES | token).items()}
-
-
 def asked(token: dict[str, Any], **environment: str) -> Principal:
-    """Return who calls with `token`, where the deployment has these variables."""
-    return principal_of(handed_over(token), read_caller_settings(environment))
+    """Return who calls with `token`, as API Gateway hands it over, where the deployment has these variables."""
+    claims = {name: as_text(value) for name, value in (TIMES | token).items()}
+    return principal_of(claims, read_caller_settings(environment))
 
 
 COGNITO_PERSON = {
@@ -182,37 +175,25 @@ def test_a_person_whose_subject_is_no_uuid_is_never_a_service(token: dict[str, A
         asked(token | {"scope": "system:read", "scp": ["system:read"]})
 
 
-@pytest.mark.parametrize("claims", [None, {}, {"scope": "system:read"}, {"sub": ""}, {"sub": None}, {"sub": ["x"]}])
-def test_no_subject_is_nobody(claims: dict[str, object] | None) -> None:
-    with pytest.raises(Unauthorized):
-        principal_of(claims, DEFAULT)
-
-
-@pytest.mark.parametrize("scope", ["", "system:read sync:write", None])
-def test_a_uuid_is_a_person_who_may_always_ask(scope: str | None) -> None:
-    found = principal_of({"sub": ADA, "scope": scope}, DEFAULT)
-    assert found == Person(UUID(ADA))
-    permit(found, "provenance", "read")
-
-
-@pytest.mark.parametrize(
-    "named", [ADA.replace("-", ""), f"urn:uuid:{ADA}", f"{{{ADA}}}", f" {ADA}", f"{ADA}\n", f"[{ADA}]", ADA[:-1]]
-)
-def test_only_the_36_characters_of_rfc_9562_are_a_uuid(named: str) -> None:
-    with pytest.raises(Unauthorized):
-        principal_of({"sub": named}, DEFAULT)
-    assert principal_of({"sub": ADA.upper()}, DEFAULT) == Person(UUID(ADA))
-
-
 @pytest.mark.parametrize("proof", [{"client_id": ADA}, {"azp": ADA}, {"cid": ADA}, {"gty": "client-credentials"}])
 def test_who_proves_to_be_a_program_is_no_person_though_its_subject_is_a_uuid(proof: dict[str, str]) -> None:
     assert principal_of({"sub": ADA, **proof}, DEFAULT) == Service(ADA, frozenset())
 
 
-@pytest.mark.parametrize("proof", [{"client_id": "other"}, {"azp": ""}, {"gty": "password"}, {"idtyp": "[app]"}, {}])
-def test_who_proves_nothing_is_nobody(proof: dict[str, str]) -> None:
+NO_SUBJECTS = ("[a b]", "map[a:b]", " pipeline", "pipeline ", "a\tb", "~" * 256, "pipelin\xe9")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        *({"client_id": "other"}, {"azp": ""}, {"gty": "password"}, {"idtyp": "[app]"}, {}),
+        *({"sub": sub, "client_id": sub} for sub in NO_SUBJECTS),
+    ],
+    ids=ascii,
+)
+def test_who_proves_nothing_or_has_what_can_be_no_subject_is_nobody(claims: dict[str, str]) -> None:
     with pytest.raises(Unauthorized):
-        principal_of({"sub": "pipeline", "scope": "system:read", **proof}, DEFAULT)
+        principal_of({"sub": "pipeline", "scope": "system:read", **claims}, DEFAULT)
 
 
 def test_an_empty_list_of_proofs_lets_no_claim_make_a_service() -> None:
@@ -229,12 +210,6 @@ def test_a_proof_compares_texts_that_are_there(said: object, claim: str) -> None
     """Whatever API Gateway writes for a claim that is null: two that are not there are not the same name."""
     with pytest.raises(Unauthorized):
         principal_of({"sub": said, claim: said, "scope": "system:read"}, DEFAULT)
-
-
-@pytest.mark.parametrize("sub", ["[a b]", "map[a:b]", " pipeline", "pipeline ", "a\tb", "~" * 256, "pipelin\xe9"])
-def test_what_can_be_no_subject_is_no_service(sub: str) -> None:
-    with pytest.raises(Unauthorized):
-        principal_of({"sub": sub, "client_id": sub}, DEFAULT)
 
 
 @pytest.mark.parametrize(
@@ -271,11 +246,6 @@ def test_where_scopes_have_a_prefix_a_scope_without_it_is_another_apis() -> None
         "scope": "ledger/system:read sync:write other/sync:write ledger/",
     }
     assert asked(token, SCOPE_PREFIX="ledger/") == Service("pipeline", frozenset({"system:read"}))
-
-
-def test_a_service_without_the_scope_may_not_read() -> None:
-    with pytest.raises(Forbidden):
-        permit(Service("pipeline", frozenset({"sync:write"})), "provenance", "read")
 
 
 @pytest.mark.parametrize("said", ["client_id", "=app", "client_id={sub},gty="])
@@ -345,15 +315,3 @@ def test_a_service_is_no_operator_and_nobody_is_none() -> None:
     assert isinstance(service, Service)
     with pytest.raises(Unauthorized):
         asked({"sub": "auth0|5f7c8ec7c33c6c004bbafe82"} | of_support, **SUPPORT)
-
-
-def test_an_operator_may_read_all_and_write_what_they_might_anyway() -> None:
-    operator = Operator(UUID(ADA))
-    for policy in POLICIES:
-        permit(operator, policy, "read")
-    assert writing(operator) == Person(UUID(ADA))
-    assert writing(Service("pipeline", frozenset())) == Service("pipeline", frozenset())
-    denied = (("provenance", "create"), ("message", "update"), ("feed", "update"), ("selection", "create"))
-    for policy, action in denied:
-        with pytest.raises(Forbidden):
-            permit(operator, policy, action)  # type: ignore[arg-type]  # a literal of each

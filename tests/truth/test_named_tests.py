@@ -1,0 +1,87 @@
+"""SECURITY.md, docs/jsonapi.md and docs/aws-evidence.md name tests for what they say, and each of these is there."""
+
+import re
+
+import pytest
+
+from tests.support.named_tests import TESTS, is_there, named_tests
+from tests.truth.test_documentation import read
+
+SECURITY, JSONAPI, AWS = (read(name) for name in ("SECURITY.md", "docs/jsonapi.md", "docs/aws-evidence.md"))
+PROMISES = [line for line in SECURITY.splitlines() if line.startswith("| ")][2:]
+ROWS = [line for line in JSONAPI.splitlines() if line.startswith("| ") and not line.startswith("| --- ")]
+NOT_APPLYING = JSONAPI.partition("## What does not apply")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("name", sorted({name for page in (SECURITY, JSONAPI, AWS) for name in named_tests(page)}))
+def test_every_test_that_a_page_names_is_there(name: str) -> None:
+    assert is_there(name)
+
+
+@pytest.mark.parametrize("name", ["access/test_tokens.py::test_nothing", "access/test_no_file.py::test_nothing"])
+def test_one_that_is_not_there_would_be_noticed(name: str) -> None:
+    assert not is_there(name)
+
+
+# ---- the promises of SECURITY.md ------------------------------------------------------------------------
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda line: line.split("|")[1].strip())
+def test_every_promise_has_a_test(promise: str) -> None:
+    assert "::test_" in promise
+
+
+def test_every_file_about_access_keeps_a_promise() -> None:
+    paths = (path for name in ("access", "pooler") for path in (TESTS / name).glob("test_*.py"))
+    files = {str(path.relative_to(TESTS)) for path in paths}
+    assert files <= {name.partition("::")[0] for name in named_tests(SECURITY)}
+
+
+def test_it_says_how_to_report_and_is_found_from_the_other_pages() -> None:
+    assert "security advisories" in SECURITY
+    for name in ("README.md", "CONTRIBUTING.md"):
+        assert "(SECURITY.md)" in read(name)
+
+
+# ---- the MUSTs of JSON:API ------------------------------------------------------------------------------
+def test_every_must_has_a_test_or_a_reason() -> None:
+    heads = [row for row in ROWS if row.startswith("| a server ")]
+    assert len(heads) >= 9
+    assert len(ROWS) - len(heads) > 80
+    for row in ROWS:
+        if row not in heads and row not in NOT_APPLYING:
+            assert "::test_" in row, row
+
+
+def test_no_must_is_said_twice() -> None:
+    said = [row.split(" | ")[0] for row in ROWS if not row.startswith("| a server ")]
+    assert len(said) == len(set(said))
+
+
+def test_every_file_of_the_folder_shows_something() -> None:
+    # They show that a declaration is enough, and what fits into Lambda's answer, of which JSON:API knows nothing.
+    others = {"test_sixth_object.py", "test_largest_answers.py"}
+    files = {path.name for path in (TESTS / "jsonapi").glob("test_*.py")} - others
+    assert files == {
+        name.partition("::")[0].partition("/")[2] for name in named_tests(JSONAPI) if name.startswith("jsonapi/")
+    }
+
+
+# ---- what is known of AWS --------------------------------------------------------------------------------
+def points(heading: str) -> list[tuple[str, str, str, str]]:
+    """Return the points under a heading: number, name and source, tests, and what is unproven of each."""
+    section = AWS.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    point = r"^(\d+)\. (\*\*.+?) \*Tests\*: (.+?) \*Unproven\*: (.+?)$"
+    return re.findall(point, re.sub(r"\n +", " ", section), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("heading", "last"), [("The first deployment", 17), ("The second deployment", 13)])
+def test_every_point_has_a_source_a_test_and_says_what_is_unproven(heading: str, last: int) -> None:
+    found = points(heading)
+    assert [point[0] for point in found] == [str(number) for number in range(1, last + 1)]
+    for _, source, tests, _ in found:
+        assert re.search(r"\.\*\* \S", source)
+        assert "::test_" in tests
+
+
+def test_the_other_pages_lead_to_it() -> None:
+    for name in ("README.md", "docs/operations.md"):
+        assert "aws-evidence.md" in read(name)
