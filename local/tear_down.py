@@ -1,7 +1,7 @@
 """The end of a stack: `make tear-down STAGE=rehearsal`, with `DATA=delete` also of what CloudFormation keeps.
 
-It keeps what holds data: the bucket of files, databases that a restore has replaced and their logs, the database's
-final snapshot and its automated backups, and the vault of AWS Backup. As long as bucket, database, log or vault is
+It keeps what holds data: the bucket of files, databases that a restore has replaced and their logs, the databases'
+snapshots and automated backups, and the vault of AWS Backup. As long as bucket, database, log or vault is
 there, a stack of the same name cannot be made.
 """
 
