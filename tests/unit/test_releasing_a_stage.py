@@ -688,8 +688,8 @@ def test_a_tear_down_begins_or_goes_on_whatever_state_the_stack_is_in(
             client=lambda name: calls if name == "cloudformation" else nothing, region_name="eu-west-1"
         ),
     )
-    # An update that somebody broke off is under way at first.
-    states = iter(["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", status])
+    # What somebody broke off is under way at first.
+    states = iter(["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", status])
     monkeypatch.setattr(tear_down, "status", lambda *_asked: next(states))
     monkeypatch.setattr(tear_down, "SECONDS", 0)
     monkeypatch.setattr(tear_down, "resources", lambda *_asked: {})
