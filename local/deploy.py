@@ -128,13 +128,21 @@ def at_once(stage: Stage, found: Mapping[str, Any], moved: Mapping[str, str]) ->
     return replace(stage, parameters={**stage.parameters, "TrafficShift": AT_ONCE})
 
 
-def settle(cloudformation: Any, functions: Any, stack: str) -> dict[str, str]:
-    """Point each alias at the version that the stack says; return those that moved.
+def settle(cloudformation: Any, functions: Any, stack: str, published: Mapping[str, str]) -> dict[str, str]:
+    """Point aliases of functions that a deployment did not touch at the stack's versions; return those that moved.
 
     CloudFormation updates what differs from its own last template. An alias that a rollback moved, of a function that
-    the next release does not touch, would stay where the rollback put it.
+    the next release does not touch, would stay where the rollback put it. What the release does touch is where
+    CloudFormation has put it, unless somebody has rolled it back since.
+
+    Args:
+        cloudformation: boto3's client.
+        functions: boto3's client of Lambda.
+        stack: the stack's name.
+        published: the stack's versions before this deployment.
     """
-    moved = elsewhere(cloudformation, stack, live_versions(cloudformation, functions, stack))
+    off = elsewhere(cloudformation, stack, live_versions(cloudformation, functions, stack))
+    moved = {name: version for name, version in off.items() if published.get(name) == version}
     point(functions, moved)
     return moved
 
@@ -145,15 +153,16 @@ def elsewhere(cloudformation: Any, stack: str, live: Mapping[str, str]) -> dict[
     return {name: wanted[name] for name, version in live.items() if wanted.get(name, version) != version}
 
 
-def put_back(cloudformation: Any, functions: Any, stack: str, before: Mapping[str, str]) -> None:
-    """Point aliases at the versions of `before`, where a failed deployment has moved them.
+def put_back(cloudformation: Any, functions: Any, stack: str, rolled_back: Mapping[str, str]) -> None:
+    """Point aliases at the versions of `rolled_back`, where a failed deployment has moved them.
 
     CloudFormation takes them back to its own last template: to what somebody rolled back, where a rollback was before.
+    What is at another version than that template's somebody has rolled back since.
     """
     found = describe(cloudformation, stack)
-    if before and found and found["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE":
-        live = live_versions(cloudformation, functions, stack)
-        point(functions, {name: version for name, version in before.items() if live.get(name, version) != version})
+    if rolled_back and found and found["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE":
+        live, wanted = live_versions(cloudformation, functions, stack), stack_versions(cloudformation, stack)
+        point(functions, {name: to for name, to in rolled_back.items() if live[name] == wanted[name]})
 
 
 def main(arguments: list[str]) -> int:
@@ -175,19 +184,21 @@ def main(arguments: list[str]) -> int:
     if bus := in_force(stage, found or {}, "EventBus"):
         check_that_the_bus_is_there(session.client("events"), bus)
     before = {} if status in NEVER_DEPLOYED else live_versions(cloudformation, functions, stage.stack)
-    stage = at_once(stage, found or {}, elsewhere(cloudformation, stage.stack, before) if before else {})
+    published = stack_versions(cloudformation, stage.stack) if before else {}
+    rolled_back = {name: version for name, version in before.items() if published.get(name, version) != version}
+    stage = at_once(stage, found or {}, rolled_back)
     bucket = stage.bucket or bucket_of_bootstrap(cloudformation, stage.stack)
     try:
         deploy(stage, bucket, given.role_arn, given.tags, failed_at(found))
     except subprocess.CalledProcessError:
-        put_back(cloudformation, functions, stage.stack, before)
+        put_back(cloudformation, functions, stage.stack, rolled_back)
         raise
     finally:
         # After a restore that failed too, for which somebody had lifted the policy. What never ran is to be deleted.
         if status not in NEVER_DEPLOYED:
             protect(cloudformation, stage.stack)
     protect(cloudformation, stage.stack)
-    for name in settle(cloudformation, functions, stage.stack):
+    for name in settle(cloudformation, functions, stage.stack, published):
         print(f"{name} was rolled back, and runs the stack's version again")
     releases = Releases(session.client("s3"), find_bucket(cloudformation, stage.bucket, stage.stack), stage.stack)
     release = releases.add(live_versions(cloudformation, functions, stage.stack), before)

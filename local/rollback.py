@@ -59,10 +59,14 @@ def main(arguments: list[str]) -> int:
         for release in releases:
             print(release.at, "  runs now" if running and release.versions == running.versions else "")
         return 0
-    if status(cloudformation, stage.stack) == "UPDATE_IN_PROGRESS":
+    is_now = status(cloudformation, stage.stack)
+    # Of an update that is cancelled "the stack proceeds to the UPDATE_ROLLBACK_IN_PROGRESS state" (CloudFormation user
+    # guide, "Cancel a stack update"), in which CloudFormation moves the aliases again.
+    if is_now in {"UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"}:
         raise Fault(
-            f"a deployment moves the aliases of {stage.stack} just now, and would go on after you."
-            f" `aws cloudformation cancel-update-stack --stack-name {stage.stack}` takes it back"
+            f"{stage.stack} is {is_now}: CloudFormation moves its aliases just now, and would go on after you."
+            f" `aws cloudformation cancel-update-stack --stack-name {stage.stack}` takes a deployment back:"
+            " roll back when that has ended"
         )
     target = choose(releases, live, given.to or None)
     moved = roll_back(functions, live, target)

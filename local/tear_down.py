@@ -1,7 +1,7 @@
 """The end of a stack: `make tear-down STAGE=rehearsal`, with `DATA=delete` also of what CloudFormation keeps.
 
-It keeps what holds data: the bucket of files, databases that a restore has replaced and their logs, the database's
-final snapshot and its automated backups, and the vault of AWS Backup. As long as bucket, database, log or vault is
+It keeps what holds data: the bucket of files, databases that a restore has replaced and their logs, the databases'
+snapshots and automated backups, and the vault of AWS Backup. As long as bucket, database, log or vault is
 there, a stack of the same name cannot be made.
 """
 
@@ -89,13 +89,15 @@ def wait_until_gone(cloudformation: Any, stack: str) -> None:
 
 
 def settled(cloudformation: Any, stack: str) -> str:
-    """Return a stack's status once no update of it is under way: in the middle of one CloudFormation deletes nothing.
+    """Return a stack's status once nobody makes or updates it. Raises Fault where that does not end.
 
-    A rehearsal that was cut off leaves one. Raises Fault where it does not end.
+    In the middle of an update CloudFormation deletes nothing. In the middle of a creation RDS lets nobody unprotect a
+    database that it still makes: "Database instance is not in available state" (terraform-provider-aws#31594). A
+    rehearsal that was cut off leaves either.
     """
     for _ in range(MINUTES * 2):
         is_now = status(cloudformation, stack)
-        if not is_now.startswith(("UPDATE_", "ROLLBACK_")) or not is_now.endswith("_IN_PROGRESS"):
+        if not is_now.endswith("_IN_PROGRESS") or is_now in {"REVIEW_IN_PROGRESS", "DELETE_IN_PROGRESS"}:
             return is_now
         time.sleep(SECONDS)
     raise Fault(f"{stack} is still {is_now}: say it again when that has ended")

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from tests.support.databases import FEEDER, AnyDatabase
+from tests.support.databases import CONSUMER, FEEDER, AnyDatabase, role_of_call
+from tests.support.queue import Body, consume
 from tests.support.world import World
 
 
@@ -17,6 +18,15 @@ def as_feeder(world: World) -> None:
     world.database.role = FEEDER
 
 
+def sync(*bodies: Body | str) -> None:
+    """Have the sync queue's consumer take messages, as the role that it logs in with."""
+    role = role_of_call.set(CONSUMER)
+    try:
+        assert consume(*bodies) == []
+    finally:
+        role_of_call.reset(role)
+
+
 class Tables:
     """What is written down, as the owner of the tables sees it."""
 
@@ -24,7 +34,9 @@ class Tables:
         self.database = database
 
     def rows(self, statement: str, **values: Any) -> Sequence[Any]:
-        found = self.database.owner.execute(text(statement), values).all()
+        """Have the owner run a statement, and commit; return its rows, where it has some."""
+        done = self.database.owner.execute(text(statement), values)
+        found = done.all() if done.returns_rows else []
         self.database.commit()
         return found
 

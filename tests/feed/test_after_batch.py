@@ -5,14 +5,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from feed.consume import handler as consume_feed
-from tests.feed.conftest import Tables
+from tests.feed.conftest import Tables, sync
 from tests.support.api import Context
-from tests.support.databases import CONSUMER, FreshDatabase, Statements, role_of_call
+from tests.support.databases import FreshDatabase, Statements
 from tests.support.feed import Event, deleted, upserted
-from tests.support.queue import Body, consume, synced
+from tests.support.queue import synced
 from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from wellspring.errors import DatabaseAway
@@ -21,15 +20,6 @@ from wellspring.services.feed import endings
 from wellspring.services.sync import releasing
 
 type Log = list[dict[str, Any]]
-
-
-def sync(*bodies: Body) -> None:
-    """Have the sync consumer take messages, as its own role."""
-    token = role_of_call.set(CONSUMER)
-    try:
-        assert consume(*bodies) == []
-    finally:
-        role_of_call.reset(token)
 
 
 def tell(*events: Event) -> None:
@@ -127,14 +117,10 @@ class TestTheFeed:
         tell(deleted("company", stage.company))
         assert live(tables) == 0
 
-    def test_looks_at_no_ending_of_others(
-        self, fresh_database: FreshDatabase, world: World, tables: Tables, stage: Stage
-    ) -> None:
+    def test_looks_at_no_ending_of_others(self, world: World, tables: Tables, stage: Stage) -> None:
         tell(deleted("company", stage.company))
         other = world.company(stage.workspace)
-        seen = text("UPDATE wellspring.endings SET seen_at = '2026-01-01'")
-        fresh_database.owner.execute(seen)
-        fresh_database.commit()
+        tables.rows("UPDATE wellspring.endings SET seen_at = '2026-01-01'")
         tell(deleted("company", other))
         kept = tables.rows("SELECT seen_at FROM wellspring.endings WHERE seen_at = '2026-01-01'")
         assert len(kept) == 1

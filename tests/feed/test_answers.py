@@ -89,9 +89,7 @@ def walk(sort: str) -> list[UUID]:
 
 
 @pytest.mark.parametrize("sort", ["received_at", "-received_at"])
-def test_a_walk_goes_on_where_the_event_of_its_cursor_has_been_applied_meanwhile(
-    tables: Tables, world: World, sort: str
-) -> None:
+def test_a_walk_goes_on_where_the_event_of_its_cursor_has_been_applied_meanwhile(tables: Tables, sort: str) -> None:
     """Of ten that came at the same time, the last one of the first page has been applied, and its row deleted."""
     awaited = [uuid4() for _ in range(10)]
     apply(*(upserted("company", uuid4(), 1, workspace_id=id_) for id_ in awaited))
@@ -160,7 +158,7 @@ def test_a_page_is_read_along_an_index(tables: Tables, asked: str) -> None:
     assert "Index Scan Backward" in text, text
 
 
-def test_a_person_is_403_whatever_they_ask_for(world: World, tables: Tables) -> None:
+def test_a_person_is_403_whatever_they_ask_for(world: World) -> None:
     parked()
     caller = person(world.people(world.workspace()), scope="system:read sync:write")
     for reply in (
@@ -188,16 +186,16 @@ def test_row_level_security_shows_the_feed_to_services_only(tables: Tables) -> N
     assert seen == {"service": [True, True], "3fa85f64-5717-4562-b3fc-2c963f66afa6": [False, False], "": [False, False]}
 
 
-def test_a_released_event_is_shown_as_it_is_now(world: World, tables: Tables) -> None:
+def test_a_released_event_is_shown_as_it_is_now(tables: Tables) -> None:
     theirs = parked()
     id_ = id_of(tables, theirs["subject"])
     reply = call("POST", f"{EVENTS}/{id_}/release", PIPELINE)
     assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "parked")
-    world.database.owner.exec_driver_sql("UPDATE core_api.workspaces SET source = '/well/other'")
-    world.database.commit()
+    tables.rows("UPDATE core_api.workspaces SET source = '/well/other'")
     reply = call("POST", f"{EVENTS}/{id_}/release", PIPELINE)
     assert (reply.status, reply.data["id"], reply.data["attributes"]["outcome"]) == (200, str(id_), "applied")
     assert tables.resource("workspaces", theirs["subject"]).name == "Theirs"
+    assert tables.one("SELECT event FROM wellspring.pending_events")[0] is None
     assert call("POST", f"{EVENTS}/{id_}/release", PIPELINE).codes == ["CONFLICT"]
     assert call("POST", f"{EVENTS}/{uuid4()}/release", PIPELINE).codes == ["FEED_EVENT_NOT_FOUND"]
     assert call("POST", f"{EVENTS}/{id_}/release?page[size]=1", PIPELINE).codes == ["INVALID_QUERY_PARAMETER"]
@@ -214,11 +212,16 @@ def test_a_reason_that_the_feed_does_not_have_is_told() -> None:
 
 
 def test_a_dismissed_event_keeps_its_note_and_is_not_released(tables: Tables) -> None:
-    id_ = id_of(tables, parked()["subject"])
-    reply = call("POST", f"{EVENTS}/{id_}/dismiss", PIPELINE, {"meta": {"note": "agreed"}})
+    theirs, agreed = parked(), {"meta": {"note": "agreed"}}
+    id_ = id_of(tables, theirs["subject"])
+    reply = call("POST", f"{EVENTS}/{id_}/dismiss", PIPELINE, agreed)
     assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "dismissed")
-    assert tables.one("SELECT note, event FROM wellspring.pending_events") == ("agreed", None)
+    # Also when it is sent again.
+    apply(theirs)
+    assert tables.one("SELECT outcome, note, event FROM wellspring.pending_events") == ("dismissed", "agreed", None)
     assert call("POST", f"{EVENTS}/{id_}/release", PIPELINE).codes == ["CONFLICT"]
+    assert call("POST", f"{EVENTS}/{id_}/dismiss", PIPELINE, agreed).codes == ["CONFLICT"]
+    assert call("POST", f"{EVENTS}/{uuid4()}/dismiss", PIPELINE, agreed).codes == ["FEED_EVENT_NOT_FOUND"]
 
 
 @pytest.mark.parametrize(
@@ -245,30 +248,17 @@ def test_all_problems_of_a_release_of_many_come_in_one_answer() -> None:
     assert reply.sources == [{"pointer": "/meta"}, {"pointer": "/meta/reason"}, {"pointer": "/meta/dry_run"}]
 
 
-def test_many_are_counted_first_and_released_then(world: World, tables: Tables) -> None:
-    for _ in range(2):
-        parked()
-    asked = {"source": "/well/other", "reason": "other_source"}
-    reply = call("POST", f"{EVENTS}/release", PIPELINE, {"meta": {**asked, "dry_run": True}})
-    assert reply.document["meta"] == {"matching": 2, "released": 0, "still_parked": 0, "remaining": 2}
-    world.database.owner.exec_driver_sql("UPDATE core_api.workspaces SET source = '/well/other'")
-    world.database.commit()
-    reply = call("POST", f"{EVENTS}/release", PIPELINE, {"meta": asked})
-    assert reply.document["meta"] == {"matching": 2, "released": 2, "still_parked": 0, "remaining": 0}
-
-
 def test_the_status_tells_what_each_source_told_and_what_waits(tables: Tables, statements: Statements) -> None:
     parked()
     apply(upserted("company", uuid4(), 4, name="Later", workspace_id=str(uuid4())))
-    tables.database.owner.exec_driver_sql(
+    tables.rows(
         "UPDATE wellspring.pending_events SET received_at = now() - interval '90 seconds' WHERE outcome = 'waiting'"
     )
-    tables.database.owner.exec_driver_sql(
+    tables.rows(
         "INSERT INTO wellspring.loads (key, object_version, outcome, lines, started_at)"
         " SELECT 'load/' || n || '.jsonl', '1', 'done', n, now() + make_interval(secs => n)"
         f" FROM generate_series(1, {LOADS + 2}) AS n"
     )
-    tables.database.commit()
     before = len(statements)
     reply = get(STATUS, "", READER)
     assert len(statements) - before == 4
@@ -319,8 +309,7 @@ def test_a_stored_time_that_nobody_can_show_is_shown_as_the_nearest_until_the_so
     tables: Tables, stored: str
 ) -> None:
     apply(upserted("workspace", uuid4()))
-    tables.database.owner.exec_driver_sql(f"UPDATE wellspring.feed_sources SET last_event_at = '{stored}'")
-    tables.database.commit()
+    tables.rows(f"UPDATE wellspring.feed_sources SET last_event_at = '{stored}'")
     nearest = "0001-01-01T00:00:00.000Z" if stored.endswith("BC") else "9999-12-31T23:59:59.999Z"
     assert last_event_at(tables) == nearest
     apply(upserted("workspace", uuid4()))

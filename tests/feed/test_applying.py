@@ -85,7 +85,7 @@ class TestSources:
         assert tables.resource("workspaces", id_).name == "Ours"
         assert tables.pending() == [("parked", "other_source", None, None)] * 3
 
-    def test_of_two_in_one_batch_the_first_is_the_owner(self, tables: Tables) -> None:
+    def test_of_two_in_one_batch_the_first_is_the_owner(self) -> None:
         id_ = uuid4()
         events = upserted("workspace", id_, 1, name="Ours"), upserted("workspace", id_, 2, source=OTHER, name="Theirs")
         assert statuses(*events) == ["applied", "other_source"]
@@ -193,10 +193,7 @@ class TestWaiting:
     def test_after_a_day_it_is_parked_and_applied_even_then_when_what_it_names_comes(self, tables: Tables) -> None:
         workspace, id_ = uuid4(), uuid4()
         apply(upserted("company", id_, workspace_id=workspace))
-        tables.database.owner.exec_driver_sql(
-            "UPDATE wellspring.pending_events SET received_at = received_at - interval '24 hours 1 second'"
-        )
-        tables.database.commit()
+        tables.rows("UPDATE wellspring.pending_events SET received_at = received_at - interval '24 hours 1 second'")
         settle()
         assert tables.pending() == [("parked", "unknown_reference", "workspace", str(workspace))]
         apply(upserted("workspace", workspace))
@@ -248,10 +245,9 @@ class TestBadNeighbours:
         assert tables.count("core_api.workspaces") == 3
 
     def test_one_that_the_database_refuses_goes_back_and_is_parked_at_last(
-        self, tables: Tables, world: World, monkeypatch: pytest.MonkeyPatch
+        self, tables: Tables, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        world.database.owner.exec_driver_sql("ALTER TABLE core_api.workspaces ADD CHECK (name <> 'poison')")
-        world.database.commit()
+        tables.rows("ALTER TABLE core_api.workspaces ADD CHECK (name <> 'poison')")
         events = told(*(upserted("workspace", uuid4(), name=name) for name in ("a", "poison", "b")))
         assert [verdict.status for verdict in feed.apply(events, Deadline(30))] == ["applied", "returned", "applied"]
         assert tables.pending() == []

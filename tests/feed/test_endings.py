@@ -169,7 +169,7 @@ def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is
 
 
 def test_a_connector_that_is_being_written_is_left_to_the_next_sweep(
-    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase, world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wellspring.repositories.feed.endings.LOCK_MILLISECONDS", 50)
     free = world.company(stage.workspace)
@@ -209,15 +209,6 @@ def test_the_first_row_ever_of_a_revived_record_lives(
     world.provenances([company], link)
     sweep(fresh_database)
     assert live(tables) == 1
-
-
-def test_a_consumer_that_dies_before_it_sweeps_leaves_the_ending_behind(
-    fresh_database: FreshDatabase, tables: Tables, stage: Stage
-) -> None:
-    apply(deleted("company", stage.one))
-    # Nothing of the consumer's is left but what it committed.
-    assert open_endings(tables) == 1
-    assert sweep(fresh_database).rows == 7
 
 
 def test_syncs_deletions_and_sweeps_at_once_leave_no_live_row_of_what_ended(

@@ -7,9 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from feed.settle import handler
-from tests.feed.conftest import Tables
+from tests.feed.conftest import Tables, sync
 from tests.feed.test_erasing import everything
-from tests.feed.test_forgetting import sync
 from tests.support.api import READER, Context, get
 from tests.support.databases import FEEDER
 from tests.support.feed import SOURCE, Event, apply, deleted, event, settle, statuses, upserted
@@ -45,7 +44,7 @@ def is_done(tables: Tables) -> bool:
 
 
 @pytest.fixture
-def workspace(tables: Tables, world: World) -> Row:
+def workspace(world: World) -> Row:
     """A workspace whose name stands wherever the ledger keeps a text, beside another with as much."""
     _filled(world, f"{NAME} False")
     return _filled(world, f"{NAME} True")
@@ -260,7 +259,7 @@ def test_told_again_looks_again(tables: Tables, world: World, workspace: Row) ->
     assert (is_done(tables), count_of(tables, f"{NAME} True")) == (True, 0)
 
 
-def test_the_schedule_erases(tables: Tables, world: World, workspace: Row) -> None:
+def test_the_schedule_erases(tables: Tables, workspace: Row) -> None:
     apply(erased(workspace))
     assert handler({}, Context())["erased"] > 0  # type: ignore[operator]
     assert count_of(tables, f"{NAME} True") == 0

@@ -14,12 +14,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from maintenance.settle import handler as settle
-from tests.feed.conftest import Tables
+from tests.feed.conftest import Tables, sync
 from tests.feed.test_erasing import everything, person_of
 from tests.support.api import Context, call, service
 from tests.support.databases import CONSUMER, FreshDatabase, role_of_call
 from tests.support.feed import Event, erased, statuses, told, upserted
-from tests.support.queue import Body, consume, disconnected, invalidated, synced
+from tests.support.queue import Body, disconnected, invalidated, synced
 from tests.support.world import Row, World
 from wellspring import messages
 from wellspring.repositories.feed import pending, sources
@@ -53,15 +53,6 @@ def connector(world: World, workspace: Row) -> Row:
 def person(tables: Tables, workspace: Row) -> Row:
     """Somebody of whom the feed has told."""
     return Row("people", 0, person_of(tables, workspace.id))
-
-
-def sync(*bodies: Body | str) -> None:
-    """Have the sync queue's consumer take messages, as the role that it logs in with."""
-    role = role_of_call.set(CONSUMER)
-    try:
-        assert consume(*bodies) == []
-    finally:
-        role_of_call.reset(role)
 
 
 def naming(body: Body, **more: Any) -> Body:
@@ -289,7 +280,7 @@ def test_a_kept_answer_that_names_them_is_dropped_whatever_they_were_called(tabl
     assert [tuple(row) for row in rows] == [("3", untouched)]
 
 
-def test_erasing_again_takes_away_what_names_them_by_then(tables: Tables, world: World, person: Row) -> None:
+def test_erasing_again_takes_away_what_names_them_by_then(world: World, person: Row) -> None:
     assert statuses(erased(person, 9)) == ["applied"]
     # As a database has it that is older than this, or was restored.
     body = json.dumps(naming(synced(uuid4(), [person])))

@@ -24,11 +24,10 @@ def emptied(fresh_database: FreshDatabase, tables: Tables) -> Tables:
 
 def empty(tables: Tables) -> None:
     names = ", ".join(f"core_api.{table}" for table, _ in TABLES.values())
-    tables.database.owner.exec_driver_sql(
+    tables.rows(
         f"TRUNCATE {names}, wellspring.pending_events, wellspring.tombstones, wellspring.endings,"
         " wellspring.feed_sources CASCADE"
     )
-    tables.database.commit()
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -15,7 +15,6 @@ from local.settings import number
 from tests.feed.conftest import Tables
 from tests.support.databases import FEEDER, FreshDatabase
 from tests.support.feed import Event, deleted, platform, upserted
-from tests.support.world import World
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
 from wellspring.files import BLOCK, Bucket, File, split, unpacked
@@ -248,7 +247,7 @@ class Endless(Shelf):
 
 
 @pytest.mark.long
-def test_a_file_of_many_lines_takes_the_memory_of_one_of_few(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_many_lines_takes_the_memory_of_one_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the first line to the summary, with the database's driver: twenty times as many lines.
 
     `LOADED=1000000` asks for as many, and compares them with 10,000.

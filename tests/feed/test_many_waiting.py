@@ -13,7 +13,6 @@ from local.settings import number
 from tests.feed.conftest import Tables
 from tests.support.databases import FEEDER, FreshDatabase, tuples_read
 from tests.support.feed import apply, settle, upserted
-from tests.support.world import World
 from wellspring.repositories.feed import pending
 from wellspring.services.feed.applying import CHUNK
 
@@ -25,7 +24,7 @@ WAITING = "wellspring.pending_events"
 
 
 def test_very_many_that_wait_for_one_are_settled_in_bounded_steps(
-    fresh_database: FreshDatabase, world: World, monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh_database.role = FEEDER
     tables, waiting = Tables(fresh_database), number("WAITING", 5 * BATCH, 10**7)

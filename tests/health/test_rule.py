@@ -8,19 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from tests.health.conftest import Kept
 from tests.support.databases import Database
 from tests.support.world import Row, World
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-@pytest.fixture
-def now(database: Database) -> datetime:
-    """The time of the test's transaction, by the database's clock."""
-    found = database.owner.exec_driver_sql("SELECT date_trunc('milliseconds', now())").scalar_one()
-    assert isinstance(found, datetime)
-    return found
 
 
 @pytest.fixture
@@ -51,17 +44,8 @@ def judged(world: World, database: Database) -> Callable[..., tuple[str, list[An
 
 
 def of_connector(database: Database, connector: Row) -> tuple[str, list[Any], datetime | None]:
-    row = database.owner.execute(
-        text(
-            "SELECT connector.health, state.health_reasons, state.health_changes_at"
-            "  FROM core_api.workspace_connectors AS connector"
-            "  JOIN wellspring.connector_state AS state ON state.workspace_connector_pk = connector.pk"
-            " WHERE connector.pk = :pk"
-        ),
-        {"pk": connector.pk},
-    ).one()
-    health, reasons, changes_at = row
-    return health, [reason["code"] for reason in reasons], changes_at
+    kept = Kept(database, connector)
+    return kept.health, kept.codes, kept.row().changes_at
 
 
 def every(gap: timedelta, number: int, until: datetime) -> list[datetime]:

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.support.databases import CONSUMER, FreshDatabase
-from tests.support.world import Row, World
+from tests.support.world import World
+from tests.sync.conftest import Tenant, tenant
 from wellspring.ledger_events import envelope
 
 TOLD = text("""
@@ -66,18 +67,6 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVENT_BUS", "wellspring")
 
 
-@dataclass
-class Tenant:
-    """A workspace with a connector and records."""
-
-    workspace: Row
-    connector: Row
-    companies: list[Row]
-    peoples: list[Row]
-
-
 @pytest.fixture
 def ours(world: World) -> Tenant:
-    workspace = world.workspace()
-    connector = world.workspace_connector(workspace)
-    return Tenant(workspace, connector, world.companies(workspace, 4), world.peoples(workspace, 2))
+    return tenant(world, "Ours")

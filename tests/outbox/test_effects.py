@@ -5,12 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from tests.outbox.conftest import Outbox, Tenant
+from tests.outbox.conftest import Outbox
 from tests.support.api import Caller, delete, draft, of_every_ledger, patch, person, post, service
 from tests.support.databases import CONSUMER, FEEDER
 from tests.support.feed import deleted, statuses, upserted
-from tests.support.queue import Body, completed, consume, disconnected, invalidated, matched, reverted, synced
+from tests.support.queue import completed, consume, disconnected, invalidated, matched, reverted, synced
 from tests.support.world import Row, World
+from tests.sync.conftest import Tenant, of_run
 from tests.writing.conftest import route_of
 from wellspring.database.retry import Deadline
 from wellspring.resources import ledgers
@@ -108,10 +109,6 @@ def test_what_is_of_nobody_here_is_parked_by_its_own_id(outbox: Outbox, ours: Te
     for event in events:
         assert event["data"]["workspace_id"] is event["data"]["workspace_connector_id"] is None
         assert event["partitionkey"] == event["subject"] == event["data"]["sync_message_id"]
-
-
-def of_run(body: Body, run: str = "nightly") -> Body:
-    return {**body, "run": run}
 
 
 def test_a_run_is_parked_and_completed(ours: Tenant, outbox: Outbox) -> None:

@@ -60,6 +60,18 @@ def code(caught: pytest.ExceptionInfo[pg8000.Error]) -> str:
     return str(caught.value.args[0]["C"])
 
 
+def refused(do: Callable[..., object], *given: Any, **named: Any) -> str:
+    """Return the SQLSTATE with which the server refuses something."""
+    with pytest.raises(pg8000.DatabaseError) as caught:
+        do(*given, **named)
+    return code(caught)
+
+
+def assert_closed(driver: PipelinedConnection) -> None:
+    with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
+        ask(driver, "SELECT 1")
+
+
 def still_answers(driver: PipelinedConnection) -> bool:
     """Say whether each of the next questions gets the answer that belongs to it."""
     driver.rollback()
@@ -233,9 +245,7 @@ class TestTheLastOfATransactionThatOnlyReads:
         assert still_answers(reading)
 
     def test_fails_as_any_other(self, reading: PipelinedConnection, flushes: Flushes, pipelining: str) -> None:
-        with pytest.raises(pg8000.DatabaseError) as caught:
-            ask_last(reading, "SELECT 1 / CAST(%s AS int)", 0)
-        assert code(caught) == "22012"
+        assert refused(ask_last, reading, "SELECT 1 / CAST(%s AS int)", 0) == "22012"
         reading.rollback()
         # One by one, what follows a failure is not sent at all.
         assert flushes == [BEGIN + STATEMENT + COMMIT * (pipelining == "true") + SYNC, SIMPLE]
@@ -333,9 +343,7 @@ class TestAFailure:
     def test_is_told_and_leaves_nothing_behind(
         self, driver: PipelinedConnection, phase: str, statement: str, values: tuple[object, ...], expected: str
     ) -> None:
-        with pytest.raises(pg8000.DatabaseError) as caught:
-            ask(driver, statement, *values)
-        assert code(caught) == expected
+        assert refused(ask, driver, statement, *values) == expected
         assert still_answers(driver)
 
     @pytest.mark.parametrize("statement", ["SELECT $1::int", "SELECT nothing", "SELECT 1/0"])
@@ -343,12 +351,8 @@ class TestAFailure:
         self, driver: PipelinedConnection, other: PipelinedConnection, statement: str
     ) -> None:
         driver.session.ahead(statement)
-        with pytest.raises(pg8000.DatabaseError) as caught:
-            ask(driver, ADD)
-        assert code(caught) in {"08P01", "42703", "22012"}
-        with pytest.raises(pg8000.DatabaseError) as caught:
-            ask(driver, ADD)
-        assert code(caught) == "25P02"
+        assert refused(ask, driver, ADD) in {"08P01", "42703", "22012"}
+        assert refused(ask, driver, ADD) == "25P02"
         assert still_answers(driver)
         assert added(other) == 0
 
@@ -363,9 +367,7 @@ class TestAFailure:
         driver.session.ahead("SELECT wellspring.enter($1)", "service")
         with monkeypatch.context() as patched:
             patched.setattr(session, "BEGIN", WireStatement("begin transaction isolation level nonsense"))
-            with pytest.raises(pg8000.DatabaseError) as caught:
-                ask(driver, statement)
-        assert code(caught) == "42601"
+            assert refused(ask, driver, statement) == "42601"
         assert not driver._in_transaction
         assert added(other) == 0
         assert still_answers(driver)
@@ -441,17 +443,14 @@ class TestAFailure:
             with pytest.raises((raised, pg8000.InterfaceError)):
                 ask(driver, f"{ADD} RETURNING %s", "x")
         driver.rollback()
-        with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
-            ask(driver, "SELECT 1")
+        assert_closed(driver)
         assert added(other) == 0
 
 
 class TestAStatementThatIsEnded:
     def test_by_its_time_limit_leaves_the_connection_in_order(self, driver: PipelinedConnection) -> None:
         run(driver, "SET LOCAL statement_timeout = '20ms'")
-        with pytest.raises(pg8000.DatabaseError) as caught:
-            ask(driver, "SELECT pg_sleep(%s)", PATIENCE_SECONDS)
-        assert code(caught) == "57014"
+        assert refused(ask, driver, "SELECT pg_sleep(%s)", PATIENCE_SECONDS) == "57014"
         assert still_answers(driver)
 
     def test_while_it_is_ahead_takes_the_statement_with_it(
@@ -459,9 +458,7 @@ class TestAStatementThatIsEnded:
     ) -> None:
         run(driver, "SET LOCAL statement_timeout = '20ms'")
         driver.session.ahead("SELECT pg_sleep($1)", PATIENCE_SECONDS)
-        with pytest.raises(pg8000.DatabaseError) as caught:
-            ask(driver, ADD)
-        assert code(caught) == "57014"
+        assert refused(ask, driver, ADD) == "57014"
         assert still_answers(driver)
         assert added(other) == 0
 
@@ -489,8 +486,7 @@ class TestAStatementThatIsEnded:
         else:
             assert caught.value.args == ("network error",)
             assert caught.value.__cause__ is not None
-            with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
-                ask(driver, "SELECT 1")
+            assert_closed(driver)
 
 
 class TestCopy:
@@ -522,18 +518,15 @@ class TestCopy:
     ) -> None:
         rows = [f"0198f3a0-0000-7000-8000-{number:012}" for number in range(20_000)] if at == "last" else ids
         rows.insert({"first": 0, "middle": 5, "last": len(rows)}[at], "no uuid")
-        with pytest.raises(pg8000.DatabaseError) as caught:
-            driver.cursor().execute(self.COPY_IN, stream=io.BytesIO("\n".join(rows).encode()))
-        assert code(caught) == "22P02"
+        stream = io.BytesIO("\n".join(rows).encode())
+        assert refused(driver.cursor().execute, self.COPY_IN, stream=stream) == "22P02"
         assert still_answers(driver)
         assert added(other) == 0
 
     def test_behind_a_failure_does_not_begin(self, driver: PipelinedConnection, other: PipelinedConnection) -> None:
         stream = io.BytesIO(b"never read")
         driver.session.ahead("SELECT 1/0")
-        with pytest.raises(pg8000.DatabaseError) as caught:
-            driver.cursor().execute(self.COPY_IN, stream=stream)
-        assert code(caught) == "22012"
+        assert refused(driver.cursor().execute, self.COPY_IN, stream=stream) == "22012"
         assert stream.tell() == 0
         assert still_answers(driver)
         assert added(other) == 0
@@ -548,22 +541,19 @@ class TestCopy:
         with pytest.raises(LookupError):
             driver.cursor().execute(self.COPY_IN, stream=source())
         assert added(other) == 0
-        with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
-            ask(driver, "SELECT 1")
+        assert_closed(driver)
 
     @pytest.mark.parametrize("copy", [COPY_IN, "COPY (SELECT 1) TO STDOUT"])
     def test_from_or_to_nowhere_closes_the_connection(self, driver: PipelinedConnection, copy: str) -> None:
         with pytest.raises(pg8000.InterfaceError, match=r"stream.* is required"):
             driver.cursor().execute(copy)
-        with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
-            ask(driver, "SELECT 1")
+        assert_closed(driver)
 
 
 def test_a_connection_is_closed_once_and_for_all(driver: PipelinedConnection) -> None:
     driver.close()
     driver.close()
-    with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
-        ask(driver, "SELECT 1")
+    assert_closed(driver)
 
 
 def wait_until(happens: Callable[[], bool]) -> None:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Connection, bindparam, column, func, select, text, values
 from sqlalchemy.exc import DatabaseError, DBAPIError, NoResultFound
 
+from tests.protocol.test_pipeline import AHEAD, BEGIN, COMMIT, SIMPLE, STATEMENT, SYNC
 from tests.support.databases import FreshDatabase, engine_for
 from tests.support.wire import Flushes
 from wellspring.database.flush import Statement, execute_pipelined
@@ -15,10 +16,6 @@ from wellspring.models.infrastructure import idempotency_keys
 # Each of them with pipelining, and without.
 pytestmark = pytest.mark.usefixtures("pipelining")
 
-BEGIN = AHEAD = COMMIT = "PBE"
-STATEMENT = "PBDE"
-SYNC = "S"
-SIMPLE = "Q"
 ECHO = text("SELECT CAST(:value AS text) AS value")
 KEY = text("INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer) VALUES ('me', :key, '', '')")
 KEYS = text("SELECT count(*) FROM wellspring.idempotency_keys")
@@ -81,17 +78,6 @@ def test_those_that_are_not_the_last_of_it_do_not(transaction: Connection, flush
     execute_pipelined(transaction, [Statement(ECHO, {"value": "one"})] * 2, is_last=True)
     transaction.commit()
     assert flushes == [BEGIN + STATEMENT + SYNC, STATEMENT + STATEMENT + COMMIT + SYNC]
-
-
-@pytest.mark.parametrize("number", [1, 2])
-def test_what_is_asked_behind_the_last_is_refused(transaction: Connection, flushes: Flushes, number: int) -> None:
-    session_of(transaction).begin(is_read=True)
-    execute_pipelined(transaction, [Statement(ECHO, {"value": "one"})] * number, is_last=True)
-    for more in ([Statement(ECHO, {"value": "two"})], [Statement(text("SET LOCAL work_mem = '1MB'"))] * 2):
-        with pytest.raises(RuntimeError, match="the transaction has ended"):
-            execute_pipelined(transaction, more)
-    assert flushes == [BEGIN + STATEMENT * number + COMMIT + SYNC]
-    assert still_answers(transaction)
 
 
 def test_a_failure_of_the_last_is_rolled_back(transaction: Connection, flushes: Flushes, pipelining: str) -> None:

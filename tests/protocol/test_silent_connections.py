@@ -5,7 +5,6 @@ Nobody waits beyond the deadline, what became of the transaction is said as it i
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -13,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 
 from tests.protocol.relay import Loss, Messages, Side, of, relay
+from tests.protocol.test_lost_connections import Outcome
 from tests.support.databases import WRITER, FreshDatabase, engine_for
 from wellspring.access.principal import SERVICE_SCOPE
 from wellspring.database import Deadline, Transaction, in_transaction
@@ -26,15 +26,6 @@ LOOK = text("SELECT count(*) FROM wellspring.sync_inbox WHERE message_id = :id")
 # Long enough for whatever is not silent, on a machine that does other things too; and what is waited for in silence.
 SECONDS, SILENT_SECONDS = 20.0, 1.5
 AT_ONCE = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one transaction: what it raised, how often its work began, whether its row is there."""
-
-    raised: type[Exception] | None
-    tries: int
-    rows: int
 
 
 class Runner:

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pg8000
 import pytest
@@ -230,34 +231,24 @@ class TestAServer:
         assert isinstance(cause, ssl.SSLError)
         return str(cause)
 
-    def test_with_a_certificate_for_another_host_is_refused(
-        self, settings: Settings, trusted: Authority, tmp_path: Path
+    @pytest.mark.parametrize(
+        ("certified", "why"),
+        [
+            ({"host": x509.DNSName("proxy.example.test")}, "IP address mismatch"),
+            ({"host": x509.IPAddress(ipaddress.ip_address("127.0.0.2"))}, "IP address mismatch"),
+            ({"signer": authority("Stranger")}, "unable to get local issuer certificate"),
+            # That only has the name of the one that is known.
+            ({"signer": authority("Trusted")}, "certificate verify failed"),
+            ({"until": NOW - DAY}, "certificate has expired"),
+            ({"until": NOW + 31 * DAY}, "certificate is not yet valid"),
+        ],
+        ids=["another name", "another address", "unknown authority", "false authority", "expired", "of tomorrow"],
+    )
+    def test_with_a_certificate_that_is_not_its_own_is_refused(
+        self, settings: Settings, trusted: Authority, tmp_path: Path, certified: dict[str, Any], why: str
     ) -> None:
-        for other in (x509.DNSName("proxy.example.test"), x509.IPAddress(ipaddress.ip_address("127.0.0.2"))):
-            with server(settings, tmp_path, trusted, other) as (through, _):
-                assert "IP address mismatch" in self.refused(through)
-
-    def test_of_an_unknown_authority_is_refused(self, settings: Settings, tmp_path: Path) -> None:
-        with server(settings, tmp_path, authority("Stranger")) as (through, _):
-            assert "unable to get local issuer certificate" in self.refused(through)
-
-    def test_whose_authority_only_has_the_name_of_a_known_one_is_refused(
-        self, settings: Settings, tmp_path: Path
-    ) -> None:
-        with server(settings, tmp_path, authority("Trusted")) as (through, _):
-            assert "certificate verify failed" in self.refused(through)
-
-    def test_with_an_expired_certificate_is_refused(
-        self, settings: Settings, trusted: Authority, tmp_path: Path
-    ) -> None:
-        with server(settings, tmp_path, trusted, until=NOW - DAY) as (through, _):
-            assert "certificate has expired" in self.refused(through)
-
-    def test_with_a_certificate_of_tomorrow_is_refused(
-        self, settings: Settings, trusted: Authority, tmp_path: Path
-    ) -> None:
-        with server(settings, tmp_path, trusted, until=NOW + 31 * DAY) as (through, _):
-            assert "certificate is not yet valid" in self.refused(through)
+        with server(settings, tmp_path, **{"signer": trusted} | certified) as (through, _):
+            assert why in self.refused(through)
 
     @pytest.mark.parametrize("answer", [b"N", b"E", b""])
     def test_that_speaks_no_tls_is_told_nothing(

@@ -84,7 +84,7 @@ def test_the_match_event_matches_its_providers(deployed: Deployed, demo: FreshDa
 
 
 def test_the_prune_event_forgets_what_is_old_and_nothing_else(deployed: Deployed, demo: FreshDatabase) -> None:
-    memory = Memory(World(demo))
+    memory = Memory(demo)
     memory.remember(3, "400 days")
     memory.remember(2, "1 minute")
     answer = deployed.lambdas.invoke(function_of("maintenance_prune").name, event("maintenance_prune"))

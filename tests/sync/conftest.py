@@ -1,26 +1,33 @@
 """Fixtures of the write path's tests: one tenant, and the ledger as the owner sees it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
+from maintenance.settle import handler
+from tests.support.api import Context
 from tests.support.databases import CONSUMER, AnyDatabase, Statements
+from tests.support.queue import Body, consume
+from tests.support.sums import sums_are_right
 from tests.support.world import RECORDS, Row, World
 
+type Log = list[dict[str, Any]]
+
+APPLIED = ("applied", None)
+
 # Every row of the three tables, by public ids.
-LEDGER = text(
-    " UNION ALL ".join(
-        f"SELECT '{type_}', record.id, connector.id, direction::text, link.deleted_at IS NULL"
-        f"  FROM core_api.{type_}_workspace_connectors AS link"
-        f"  JOIN {table} AS record ON record.pk = link.{type_}_pk"
-        "  JOIN core_api.workspace_connectors AS connector ON connector.pk = link.workspace_connector_pk"
-        for type_, table in RECORDS.items()
-    )
+LEDGER = " UNION ALL ".join(
+    f"SELECT '{type_}', record.id, connector.id, direction::text, link.deleted_at IS NULL"
+    f"  FROM core_api.{type_}_workspace_connectors AS link"
+    f"  JOIN {table} AS record ON record.pk = link.{type_}_pk"
+    "  JOIN core_api.workspace_connectors AS connector ON connector.pk = link.workspace_connector_pk"
+    for type_, table in RECORDS.items()
 )
 
 
@@ -109,16 +116,23 @@ class Ledger:
 
     database: AnyDatabase
 
-    def _select(self, statement: Any) -> Sequence[Any]:
-        found = self.database.owner.execute(statement).all()
+    def sql(self, statement: str, **values: Any) -> Sequence[Any]:
+        """Have the owner run a statement, and commit; return its rows, where it has some."""
+        done = self.database.owner.execute(text(statement), values)
+        found = done.all() if done.returns_rows else []
         self.database.commit()
+        return found
+
+    def value(self, statement: str, **values: Any) -> Any:
+        """Return what a statement finds, which is one value."""
+        ((found,),) = self.sql(statement, **values)
         return found
 
     def rows(self, connector: Row | None = None) -> Counter[tuple[str, UUID, str, bool]]:
         """Return (type, record, direction, is it live) of every row, or of those on `connector`, with their number."""
         return Counter(
             (type_, record, direction, live)
-            for type_, record, on, direction, live in self._select(LEDGER)
+            for type_, record, on, direction, live in self.sql(LEDGER)
             if connector is None or on == connector.id
         )
 
@@ -133,43 +147,90 @@ class Ledger:
     def inbox(self) -> set[UUID]:
         """Return the ids of the messages that had their effect."""
         done = "SELECT message_id FROM wellspring.sync_messages WHERE outcome IN ('applied', 'dismissed')"
-        return {row.message_id for row in self._select(text(done))}
+        return {row.message_id for row in self.sql(done)}
 
     def reasons(self) -> Counter[str | None]:
         """Return why messages are parked, with their number; None is that of those which are not."""
-        return Counter(row.reason for row in self._select(text("SELECT reason FROM wellspring.sync_messages")))
+        return Counter(row.reason for row in self.sql("SELECT reason FROM wellspring.sync_messages"))
 
     def messages(self) -> dict[str, Any]:
         """Return the rows of messages by their id; of those without one by their digest."""
-        rows = self._select(text("SELECT *, encode(digest, 'hex') AS hex FROM wellspring.sync_messages ORDER BY pk"))
+        rows = self.sql("SELECT *, encode(digest, 'hex') AS hex FROM wellspring.sync_messages ORDER BY pk")
         return {str(row.message_id or row.hex): row for row in rows}
+
+    def fate(self, body: Body) -> tuple[str, str | None]:
+        """Return the outcome of a message, and the reason."""
+        row = self.messages()[body["id"]]
+        return row.outcome, row.reason
+
+    def waits_for(self) -> set[tuple[str, str]]:
+        """Return what parked messages wait for: types and ids."""
+        return {(type_, str(id_)) for type_, id_ in self.sql("SELECT type, id FROM wellspring.waiting_for")}
+
+    def parked_of(self, connector: Row) -> int:
+        """Return how many parked messages the connector's state counts."""
+        state = "SELECT parked_messages FROM wellspring.connector_state WHERE workspace_connector_pk = :pk"
+        return int(self.value(state, pk=connector.pk))
+
+    def run_of(self, connector: Row, name: str = "nightly") -> Any:
+        """Return the row of a run; None where there is none."""
+        run = "SELECT * FROM wellspring.sync_runs WHERE workspace_connector_pk = :pk AND run = :run"
+        return next(iter(self.sql(run, pk=connector.pk, run=name)), None)
 
     def choices(self, workspace: Row) -> Counter[tuple[UUID, bool, bool, bool]]:
         """Return (provider, is it selected, is it matched, is it live) of the workspace's rows, with their number."""
-        return Counter(
-            tuple(row)
-            for row in self._select(
-                text(
-                    "SELECT provider.id, choice.is_selected, choice.is_matched, choice.deleted_at IS NULL"
-                    "  FROM core_api.workspace_providers AS choice"
-                    "  JOIN core_api.providers AS provider ON provider.pk = choice.provider_pk"
-                    f" WHERE choice.workspace_pk = {workspace.pk}"
-                )
-            )
+        rows = self.sql(
+            "SELECT provider.id, choice.is_selected, choice.is_matched, choice.deleted_at IS NULL"
+            "  FROM core_api.workspace_providers AS choice"
+            "  JOIN core_api.providers AS provider ON provider.pk = choice.provider_pk"
+            f" WHERE choice.workspace_pk = {workspace.pk}"
         )
+        return Counter(map(tuple, rows))
 
     def times(self, type_: str) -> Sequence[Any]:
         """Return the three times of every row of `type_`, oldest first."""
-        return self._select(
-            text(f"SELECT created_at, updated_at, deleted_at FROM core_api.{type_}_workspace_connectors ORDER BY pk")
+        return self.sql(
+            f"SELECT created_at, updated_at, deleted_at FROM core_api.{type_}_workspace_connectors ORDER BY pk"
         )
 
 
 @pytest.fixture
-def ledger(world: World) -> Ledger:
-    return Ledger(world.database)
+def ledger(world: World) -> Iterator[Ledger]:
+    """The ledger, of which the sums are right whatever the test did."""
+    yield Ledger(world.database)
+    sums_are_right(world.database)
 
 
 def ids(rows: Sequence[Row]) -> Counter[UUID]:
     """Return the ids of `rows`, each once."""
     return Counter(row.id for row in rows)
+
+
+def absent(type_: str = "company") -> Row:
+    """Return something that is not there yet."""
+    return Row(type_, 0, uuid4())
+
+
+def come(world: World, row: Row, tenant: Tenant) -> Row:
+    """Make what was absent, as the feed would."""
+    make = world.workspace_connector if row.type == "workspace_connector" else partial(world.record, row.type)
+    return make(tenant.workspace, id=row.id)
+
+
+def of_run(body: Body, run: str = "nightly") -> Body:
+    return body | {"run": run}
+
+
+def applied(*bodies: Body) -> None:
+    """Have each consumed by itself; none goes back to the queue."""
+    for body in bodies:
+        assert consume(body) == []
+
+
+def settle(**event: Any) -> dict[str, Any]:
+    """Run the maintenance function, as its schedule does or by an operator's event; return what it says."""
+    return handler(event, Context())
+
+
+def outcomes(log: Log) -> list[str]:
+    return [line["outcome"] for line in log if "outcome" in line]

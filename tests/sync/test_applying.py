@@ -1,14 +1,10 @@
 """Effects of one message on the ledger, and what it must not do."""
 
-from typing import Any
-
 import pytest
 
 from tests.support.queue import consume, synced
 from tests.support.world import Direction, World
-from tests.sync.conftest import Ledger, Tenant, ids
-
-type Log = list[dict[str, Any]]
+from tests.sync.conftest import Ledger, Log, Tenant, ids
 
 
 @pytest.mark.parametrize("direction", ["input", "output"])
@@ -86,15 +82,6 @@ class TestRelinking:
     def test_of_a_record_that_has_no_live_row_only_adds_one(self, ours: Tenant, ledger: Ledger) -> None:
         assert consume(synced(ours.connector, ours.companies, mode="relink")) == []
         assert ledger.live() == ids(ours.companies)
-
-    def test_is_counted_in_the_log(self, ours: Tenant, world: World, log: Log) -> None:
-        for record in (*ours.mixed, ours.companies[0]):
-            world.provenance(record, ours.connector)
-        message = synced(ours.connector, ours.mixed, mode="relink")
-        consume(message)
-        (line,) = [line for line in log if line["message"] == "message applied"]
-        assert (line["message_id"], line["message_group"]) == (message["id"], str(ours.connector.id))
-        assert (line["records"], line["inserted"], line["tombstoned"]) == (3, 3, 4)
 
 
 @pytest.mark.parametrize("word", ["SELECT", "INSERT", "core_api", "Ours", "swordfish"])

@@ -6,16 +6,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 
 from tests.support.databases import CONSUMER, FreshDatabase, Statements
 from tests.support.queue import Body, consume, disconnected, synced
 from tests.support.wire import before_each_flush
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, begins_a_chunk, chunks, ids, units
+from tests.sync.conftest import Ledger, Log, Tenant, begins_a_chunk, chunks, ids, outcomes, units
+from tests.sync.test_redelivery import pid_of
 from wellspring.database.retry import Deadline
-
-type Log = list[dict[str, Any]]
 
 PATIENCE_SECONDS = 20
 CHUNK = 3
@@ -25,6 +24,13 @@ CHUNK = 3
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk is three rows of each type."""
     monkeypatch.setattr("wellspring.services.sync.applying.CHUNK", CHUNK)
+
+
+@pytest.fixture
+def many(ours: Tenant, world: World) -> list[Row]:
+    companies = world.companies(ours.workspace, 10 * CHUNK)
+    world.provenances(companies, ours.connector)
+    return companies
 
 
 @pytest.fixture
@@ -41,10 +47,6 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     monkeypatch.setattr(Deadline, "has_passed", property(has_passed))
     yield most
     assert not most or looks > most[0], "the time was not over"
-
-
-def outcomes(log: Log) -> list[str]:
-    return [line["outcome"] for line in log if "outcome" in line]
 
 
 def test_it_ends_every_live_row_of_its_connector(ours: Tenant, ledger: Ledger, world: World, log: Log) -> None:
@@ -80,17 +82,13 @@ def test_rows_of_any_age_end_and_those_that_had_ended_keep_their_time(
     ours: Tenant, ledger: Ledger, world: World
 ) -> None:
     company = ours.companies[0]
-    owner = world.database.owner
     for days in (3, 1, 2, 1, 3, 2, 2, 1):
         row = world.provenance(company, ours.connector)
-        owner.execute(
-            text(
-                "UPDATE core_api.company_workspace_connectors"
-                f" SET created_at = now() - interval '{days} days', updated_at = NULL,"
-                f"     deleted_at = CASE WHEN {days} = 2 THEN now() - interval '1 hour' END WHERE pk = {row.pk}"
-            )
+        ledger.sql(
+            "UPDATE core_api.company_workspace_connectors"
+            f" SET created_at = now() - interval '{days} days', updated_at = NULL,"
+            f"     deleted_at = CASE WHEN {days} = 2 THEN now() - interval '1 hour' END WHERE pk = {row.pk}"
         )
-    world.database.commit()
     assert consume(disconnected(ours.connector)) == []
     times = ledger.times("company")
     assert all(time.deleted_at is not None for time in times)
@@ -98,10 +96,6 @@ def test_rows_of_any_age_end_and_those_that_had_ended_keep_their_time(
 
 
 class TestWhatIsGone:
-    def test_its_rows_end_too(self, ours: Tenant, ledger: Ledger, orphan: Row) -> None:
-        assert consume(disconnected(ours.connector)) == []
-        assert ledger.rows() == {("company", orphan.id, "input", False): 1}
-
     def test_an_unknown_connector_can_never_succeed(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
         unknown = uuid4()
         after, other = synced(ours.connector, ours.mixed), disconnected(ours.connector)
@@ -132,19 +126,6 @@ class TestItsPlaceInTheOrder:
         }
         assert outcomes(log) == ["applied"] * 5
 
-    def test_a_message_that_is_parked_before_it_does_not_hold_it(
-        self, ours: Tenant, ledger: Ledger, world: World
-    ) -> None:
-        world.provenance(ours.companies[0], ours.connector)
-        bad = synced(ours.connector, [Row("company", 0, uuid4())])
-        assert consume(bad, disconnected(ours.connector)) == []
-        assert not ledger.live()
-
-    def test_a_connector_that_was_disconnected_may_bring_records_again(self, ours: Tenant, ledger: Ledger) -> None:
-        consume(synced(ours.connector, ours.mixed), disconnected(ours.connector))
-        assert consume(synced(ours.connector, ours.mixed)) == []
-        assert ledger.live() == ids(ours.mixed)
-
     def test_each_connector_has_chunks_of_its_own(
         self, ours: Tenant, theirs: Tenant, ledger: Ledger, world: World, statements: Statements
     ) -> None:
@@ -159,14 +140,6 @@ class TestItsPlaceInTheOrder:
 
 
 class TestAMessageThatComesAgain:
-    def test_does_not_end_what_has_been_written_since(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        message = disconnected(ours.connector)
-        assert consume(message) == []
-        consume(synced(ours.connector, ours.mixed))
-        assert consume(message) == []
-        assert ledger.live() == ids(ours.mixed)
-        assert outcomes(log) == ["applied", "applied", "duplicate"]
-
     def test_in_one_batch_has_one_effect(self, ours: Tenant, ledger: Ledger, world: World, log: Log) -> None:
         world.provenances(ours.companies, ours.connector)
         message = disconnected(ours.connector)
@@ -184,12 +157,6 @@ class TestAMessageThatComesAgain:
 
 
 class TestATimeThatIsOver:
-    @pytest.fixture
-    def many(self, ours: Tenant, world: World) -> list[Row]:
-        companies = world.companies(ours.workspace, 10 * CHUNK)
-        world.provenances(companies, ours.connector)
-        return companies
-
     def test_sends_it_back_with_what_is_behind_it_and_the_next_delivery_goes_on(
         self, ours: Tenant, theirs: Tenant, ledger: Ledger, many: list[Row], rounds: list[int], log: Log
     ) -> None:
@@ -223,19 +190,6 @@ class TestATimeThatIsOver:
         assert outcomes(log) == ["returned", "held"]
 
 
-@pytest.fixture
-def fresh(fresh_database: FreshDatabase) -> FreshDatabase:
-    """A database with real commits; the same as `world`'s, which the other fixtures write to."""
-    return fresh_database
-
-
-@pytest.fixture
-def many(ours: Tenant, world: World) -> list[Row]:
-    companies = world.companies(ours.workspace, 10 * CHUNK)
-    world.provenances(companies, ours.connector)
-    return companies
-
-
 def before_chunk(monkeypatch: pytest.MonkeyPatch, wanted: int, do: Callable[[int], object]) -> None:
     """Call `do` with the server's process, once, before the `wanted`th chunk's first flush."""
     seen = 0
@@ -263,16 +217,11 @@ def at_chunk(database: FreshDatabase, moment: str, wanted: int, do: Callable[[Co
             do(connection)
 
 
-def pid_of(connection: Connection) -> int:
-    key: bytes = connection.connection.dbapi_connection._backend_key_data  # type: ignore[union-attr]  # pg8000's
-    return int.from_bytes(key[:4])
-
-
 class TestACrash:
     @pytest.mark.parametrize("moment", ["before", "after"])
     def test_of_the_connection_in_a_chunk_is_got_over(
         self,
-        fresh: FreshDatabase,
+        fresh_database: FreshDatabase,
         ours: Tenant,
         ledger: Ledger,
         many: list[Row],
@@ -281,16 +230,23 @@ class TestACrash:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         if moment == "before":
-            before_chunk(monkeypatch, 4, fresh.end)
+            before_chunk(monkeypatch, 4, fresh_database.end)
         else:
-            at_chunk(fresh, "after_cursor_execute", 4, lambda connection: fresh.end(pid_of(connection)))
+            at_chunk(
+                fresh_database, "after_cursor_execute", 4, lambda connection: fresh_database.end(pid_of(connection))
+            )
         message = disconnected(ours.connector)
         assert consume(message) == []
         assert not ledger.live()
         assert sum(line["tombstoned"] for line in log if "outcome" in line) == len(many)
 
     def test_of_the_consumer_between_two_chunks_leaves_the_rest_to_the_next_delivery(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], monkeypatch: pytest.MonkeyPatch
+        self,
+        fresh_database: FreshDatabase,
+        ours: Tenant,
+        ledger: Ledger,
+        many: list[Row],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         class KilledError(BaseException):
             """Nothing in the consumer catches this, as nothing catches kill -9."""
@@ -318,7 +274,12 @@ def in_another_consumer(*batches: list[Body]) -> list[list[int]]:
 
 
 def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_message_was_done(
-    fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], log: Log, monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase,
+    ours: Tenant,
+    ledger: Ledger,
+    many: list[Row],
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     message = disconnected(ours.connector)
     meanwhile: list[list[int]] = []
@@ -334,12 +295,12 @@ def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_me
 
 
 def test_nobody_who_reads_or_writes_other_rows_waits_for_a_chunk(
-    fresh: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row], world: World
+    fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row]
 ) -> None:
     found: list[int] = []
 
     def look(_: Connection) -> None:
-        with fresh.session() as other:
+        with fresh_database.session() as other:
             other.exec_driver_sql("SET lock_timeout = '100ms'")
             count = "SELECT count(*) FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL"
             found.append(other.exec_driver_sql(count).scalar_one())
@@ -349,7 +310,7 @@ def test_nobody_who_reads_or_writes_other_rows_waits_for_a_chunk(
             )
             other.commit()
 
-    at_chunk(fresh, "commit", 2, look)
+    at_chunk(fresh_database, "commit", 2, look)
     assert consume(disconnected(ours.connector)) == []
     # The chunk that is not committed has ended nothing yet for the others.
     assert found == [len(many) - CHUNK]

@@ -92,7 +92,7 @@ def test_what_the_append_event_wrote_is_ended_by_the_event(
     assert written - sum(ledger.live().values()) == ended
 
 
-def test_the_match_event_matches_two_providers(demo: dict[str, Row], ledger: Ledger, world: World) -> None:
+def test_the_match_event_matches_two_providers(demo: dict[str, Row], world: World) -> None:
     assert replay(event("match")) == []
     assert replay(event("match")) == []
     counted = world.database.owner.exec_driver_sql("SELECT is_matched, is_selected FROM core_api.workspace_providers")

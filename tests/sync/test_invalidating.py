@@ -1,15 +1,11 @@
 """`records.invalidated`: its effects on the ledger, and what it must not do."""
 
-from typing import Any
-
 import pytest
 
 from tests.support.databases import Statements
-from tests.support.queue import consume, invalidated, synced
+from tests.support.queue import consume, disconnected, invalidated
 from tests.support.world import Direction, Row, World
-from tests.sync.conftest import Ledger, Tenant, units
-
-type Log = list[dict[str, Any]]
+from tests.sync.conftest import Ledger, Log, Tenant, units
 
 
 def test_it_ends_all_live_rows_of_its_records_on_its_connector(ours: Tenant, ledger: Ledger, world: World) -> None:
@@ -68,20 +64,12 @@ def test_records_that_have_no_live_row_are_no_failure(ours: Tenant, ledger: Ledg
     assert (line["records"], line["inserted"], line["tombstoned"]) == (len(ours.companies), 0, 0)
 
 
-def test_a_redelivery_does_not_end_what_was_written_since(ours: Tenant, ledger: Ledger) -> None:
-    message = invalidated(ours.connector, ours.companies)
-    assert consume(message) == []
-    assert consume(synced(ours.connector, ours.companies)) == []
-    assert consume(message) == []
-    assert sum(ledger.live().values()) == len(ours.companies)
-
-
-class TestWhatIsGone:
+@pytest.mark.parametrize("ends", ["invalidation", "disconnect"])
+def test_rows_of_what_is_gone_end_too(ours: Tenant, ledger: Ledger, orphan: Row, ends: str) -> None:
     """To end a row nobody asks whether its parents are live: they may have been removed for the same reason."""
-
-    def test_its_rows_end_too(self, ours: Tenant, ledger: Ledger, orphan: Row) -> None:
-        assert consume(invalidated(ours.connector, [orphan])) == []
-        assert ledger.rows() == {("company", orphan.id, "input", False): 1}
+    body = invalidated(ours.connector, [orphan]) if ends == "invalidation" else disconnected(ours.connector)
+    assert consume(body) == []
+    assert ledger.rows() == {("company", orphan.id, "input", False): 1}
 
 
 @pytest.mark.long

@@ -1,7 +1,5 @@
 """A failure that no check foresaw, and one that lasts: the messages that have no part in it are done all the same."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import Connection, event, text
 
@@ -9,10 +7,8 @@ from tests.support.api import Context
 from tests.support.databases import CONSUMER, FreshDatabase, Statements
 from tests.support.queue import consume, disconnected, synced
 from tests.support.world import World
-from tests.sync.conftest import Ledger, Tenant, ids, units
+from tests.sync.conftest import Ledger, Log, Tenant, ids, outcomes, units
 from wellspring.database.retry import TRIES
-
-type Log = list[dict[str, Any]]
 
 REFUSE_ONE_COMPANY = """
 CREATE FUNCTION core_api.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -31,10 +27,6 @@ def refuse(world: World, pk: int, code: str) -> None:
     """Let the database refuse every row of one company, with this SQLSTATE."""
     world.database.owner.exec_driver_sql(REFUSE_ONE_COMPANY.format(pk=pk, code=code))
     world.database.commit()
-
-
-def outcomes(log: Log) -> list[str]:
-    return [line["outcome"] for line in log if "outcome" in line]
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,12 @@
 """`providers.matched`: its effects on a workspace's choices, and what it must not do."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import text
 
 from tests.support.databases import Statements
-from tests.support.queue import consume, invalidated, matched, synced
+from tests.support.queue import consume, matched
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, ids, units
-
-type Log = list[dict[str, Any]]
+from tests.sync.conftest import Ledger, Log, Tenant, units
 
 
 @pytest.fixture
@@ -52,8 +48,7 @@ def test_it_updates_no_row_that_it_does_not_change(
     for provider, is_matched in ((providers[0], True), (providers[1], False)):
         world.choose(ours.workspace, provider, is_matched=is_matched)
     owner = world.database.owner
-    owner.exec_driver_sql("UPDATE core_api.workspace_providers SET updated_at = now() - interval '1 day'")
-    world.database.commit()
+    ledger.sql("UPDATE core_api.workspace_providers SET updated_at = now() - interval '1 day'")
     consume(matched(ours.workspace, providers[:2]))
     changed = owner.execute(
         text("SELECT updated_at > now() - interval '1 hour' FROM core_api.workspace_providers ORDER BY pk")
@@ -72,11 +67,10 @@ def test_it_makes_a_new_row_where_the_old_one_was_removed(
     }
 
 
-def test_a_redelivery_changes_nothing(ours: Tenant, providers: list[Row], ledger: Ledger, world: World) -> None:
+def test_a_redelivery_changes_nothing(ours: Tenant, providers: list[Row], ledger: Ledger) -> None:
     message = matched(ours.workspace, providers[:1])
     consume(message)
-    world.database.owner.exec_driver_sql("UPDATE core_api.workspace_providers SET is_matched = false")
-    world.database.commit()
+    ledger.sql("UPDATE core_api.workspace_providers SET is_matched = false")
     assert consume(message) == []
     assert ledger.choices(ours.workspace) == {(providers[0].id, False, False, True): 1}
 
@@ -90,18 +84,3 @@ def test_messages_of_one_batch_may_match_the_same(
     for of in (ours, theirs):
         assert ledger.choices(of.workspace) == {(provider.id, False, True, True): 1 for provider in providers}
     assert [line["matched"] for line in log if line["message"] == "message applied"] == [4, 0, 0, 4, 0, 0]
-
-
-def test_it_may_share_a_batch_with_all_others(
-    ours: Tenant, providers: list[Row], ledger: Ledger, statements: Statements
-) -> None:
-    batch = [
-        synced(ours.connector, ours.mixed),
-        matched(ours.workspace, providers),
-        invalidated(ours.connector, ours.mixed[:1]),
-    ]
-    assert consume(*batch) == []
-    # The last one ends what the first one links.
-    assert units(statements) == 2
-    assert ledger.live() == ids(ours.mixed[1:])
-    assert len(ledger.choices(ours.workspace)) == len(providers)

@@ -50,7 +50,7 @@ REVERTED = {name: WHOLE[name] for name in ("id", "workspace_connector_id")} | {
     "type": "sync.reverted",
     "run": "2026-05-10-nightly",
 }
-COMPLETED = {name: WHOLE[name] for name in ("id", "workspace_connector_id", "occurred_at")} | {
+COMPLETED: dict[str, Any] = {name: WHOLE[name] for name in ("id", "workspace_connector_id", "occurred_at")} | {
     "type": "run.completed",
     "run": "2026-05-10-nightly",
     "message_ids": ["0190a6f0-5d6e-7c3a-9b1e-2f4a6c8d0e15"],
@@ -233,6 +233,45 @@ def test_a_malformed_message_is_refused_and_told_where(members: dict[str, Any], 
         (MATCHED | {"provider_ids": [WHOLE["id"]] * 3001}, "providers.matched.provider_ids: too_long"),
         (MATCHED | {"provider_ids": ["x"]}, "providers.matched.provider_ids.0: string_pattern_mismatch"),
         (MATCHED | {"provider_ids": "x"}, "providers.matched.provider_ids: list_type"),
+        # Messages or a run.
+        (REVERTED | {"run": GONE}, "sync.reverted: messages_or_run"),
+        (REVERTED | {"message_ids": [WHOLE["id"]]}, "sync.reverted: messages_or_run"),
+        (REVERTED | {"run": GONE, "message_ids": []}, "sync.reverted.message_ids: too_short"),
+        (REVERTED | {"run": GONE, "message_ids": ["x"]}, "sync.reverted.message_ids.0: string_pattern_mismatch"),
+        (REVERTED | {"run": ""}, "sync.reverted.run: string_too_short"),
+        (COMPLETED | {"run": None}, "run.completed.run: string_type"),
+        (COMPLETED | {"run": ""}, "run.completed.run: string_too_short"),
+        (COMPLETED | {"message_ids": None}, "run.completed.message_ids: list_type"),
+        (COMPLETED | {"message_ids": ["x"]}, "run.completed.message_ids.0: string_pattern_mismatch"),
+        (COMPLETED | {"message_ids": [RECORD["id"]] * 5001}, "run.completed.message_ids: too_long"),
+        (COMPLETED | {"message_ids": [WHOLE["id"]]}, "run.completed: names_itself"),
+        (COMPLETED | {"occurred_at": None}, "run.completed.occurred_at: datetime_not_iso_8601"),
+        *(
+            (COMPLETED | {"snapshot": COMPLETED["snapshot"] | members}, f"run.completed.snapshot.{where}")
+            for members, where in (
+                ({"types": []}, "types: too_short"),
+                ({"types": ["workspace"]}, "types.0: literal_error"),
+                ({"direction": None}, "direction: literal_error"),
+                ({"read_since": "2126-05-10T08:14:22Z"}, "read_since: datetime_in_the_future"),
+                ({"read_since": None}, "read_since: datetime_not_iso_8601"),
+            )
+        ),
+        *(
+            (
+                WHOLE | {"records": [RECORD | {"attributes": said}]},
+                f"records.synced.records.0.company.attributes{where}",
+            )
+            for said, where in (
+                ({}, ".name: missing"),
+                ({"name": ""}, ".name: string_too_short"),
+                ({"name": None}, ".name: string_type"),
+                ({"name": "x" * 501}, ".name: string_too_long"),
+                ({"name": "a\u0007b"}, ".name: string_pattern_mismatch"),
+                ({"name": 7}, ".name: string_type"),
+                ("a company", ": dict_type"),
+                ([], ": dict_type"),
+            )
+        ),
     ],
 )
 def test_a_malformed_message_of_another_type_is_refused_and_told_where(members: dict[str, Any], where: str) -> None:

@@ -5,46 +5,29 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from tests.support.queue import Body, consume, delivery, disconnected, invalidated, matched, replay, synced
 from tests.support.wire import Flushes
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, ids
+from tests.sync.conftest import Ledger, Tenant, absent, ids
 from wellspring.repositories.sync import applying
-
-
-def waits_for(world: World) -> set[tuple[str, Any]]:
-    found = world.database.owner.execute(text("SELECT type, id FROM wellspring.waiting_for")).all()
-    world.database.commit()
-    return {(type_, id_) for type_, id_ in found}
-
-
-def parked_of(world: World, connector: Row) -> int:
-    """Return how many parked messages the connector's state counts."""
-    found = world.database.owner.execute(
-        text("SELECT parked_messages FROM wellspring.connector_state WHERE workspace_connector_pk = :pk"),
-        {"pk": connector.pk},
-    ).scalar_one()
-    world.database.commit()
-    return int(found)
 
 
 class TestWhatMissesARecord:
     @pytest.fixture
     def missing(self) -> Row:
-        return Row("company", 0, uuid4())
+        return absent()
 
     def test_keeps_its_reason_when_it_comes_again_behind_what_would_overtake_it(
-        self, ours: Tenant, ledger: Ledger, world: World, missing: Row
+        self, ours: Tenant, ledger: Ledger, missing: Row
     ) -> None:
         message = synced(ours.connector, [missing, ours.companies[0]], mode="relink")
         follower = synced(ours.connector, ours.companies)
         for _ in range(2):
             assert consume(message, follower) == []
             assert ledger.reasons() == {"unknown_record": 1, None: 1}
-            assert waits_for(world) == {("company", missing.id)}
-            assert parked_of(world, ours.connector) == 1
+            assert ledger.waits_for() == {("company", str(missing.id))}
+            assert ledger.parked_of(ours.connector) == 1
 
     def test_is_overtaken_when_it_misses_nothing_any_more(
         self, ours: Tenant, ledger: Ledger, world: World, missing: Row
@@ -54,7 +37,7 @@ class TestWhatMissesARecord:
         world.company(ours.workspace, id=missing.id)
         assert consume(message) == []
         assert ledger.reasons() == {"overtaken": 1, None: 1}
-        assert not waits_for(world)
+        assert not ledger.waits_for()
         assert ledger.live() == ids(ours.companies)
 
     def test_is_applied_when_it_misses_nothing_any_more_and_nothing_came_behind_it(
@@ -65,20 +48,20 @@ class TestWhatMissesARecord:
         world.provenance(world.company(ours.workspace, id=missing.id), ours.connector)
         assert consume(message) == []
         assert not ledger.live()
-        assert (ledger.reasons(), waits_for(world), parked_of(world, ours.connector)) == ({None: 1}, set(), 0)
+        assert (ledger.reasons(), ledger.waits_for(), ledger.parked_of(ours.connector)) == ({None: 1}, set(), 0)
 
 
-def test_a_parked_disconnect_is_its_connectors_and_counted_once(ours: Tenant, ledger: Ledger, world: World) -> None:
+def test_a_parked_disconnect_is_its_connectors_and_counted_once(ours: Tenant, ledger: Ledger) -> None:
     message = disconnected(ours.connector)
     for _ in range(2):
         assert consume(message, groups=["another"]) == []
         row = ledger.messages()[message["id"]]
         assert (row.outcome, row.reason) == ("parked", "wrong_group")
         assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
-        assert parked_of(world, ours.connector) == 1
+        assert ledger.parked_of(ours.connector) == 1
     assert consume(message) == []
     assert ledger.messages()[message["id"]].outcome == "applied"
-    assert parked_of(world, ours.connector) == 0
+    assert ledger.parked_of(ours.connector) == 0
 
 
 @pytest.mark.parametrize("spelling", [str.upper, str.title])
@@ -94,22 +77,20 @@ def test_a_group_is_the_id_as_it_is_written_in_lower_case_for_sqs_takes_another_
 
 
 class TestWhatIsMalformed:
-    def test_is_its_connectors_and_counted_once(self, ours: Tenant, ledger: Ledger, world: World) -> None:
+    def test_is_its_connectors_and_counted_once(self, ours: Tenant, ledger: Ledger) -> None:
         message = synced(ours.connector, ours.companies) | {"direction": "sideways", "run": "nightly"}
         for _ in range(2):
             assert consume(message) == []
             row = ledger.messages()[message["id"]]
             assert (row.outcome, row.reason, row.run) == ("parked", "malformed", "nightly")
             assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
-            assert parked_of(world, ours.connector) == 1
+            assert ledger.parked_of(ours.connector) == 1
 
-    def test_is_of_the_group_that_it_came_in_where_nothing_else_can_be_read(
-        self, ours: Tenant, ledger: Ledger, world: World
-    ) -> None:
+    def test_is_of_the_group_that_it_came_in_where_nothing_else_can_be_read(self, ours: Tenant, ledger: Ledger) -> None:
         assert consume("no json", groups=[str(ours.connector.id)]) == []
         (row,) = ledger.messages().values()
         assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
-        assert parked_of(world, ours.connector) == 1
+        assert ledger.parked_of(ours.connector) == 1
 
     def test_is_its_workspaces_where_it_would_match_providers(self, ours: Tenant, ledger: Ledger) -> None:
         assert consume(matched(ours.workspace, [uuid4()]) | {"provider_ids": []}) == []
@@ -131,7 +112,7 @@ class TestWhatIsMalformed:
         assert (row.workspace_connector_pk, row.workspace_pk, row.reason) == (None, None, "malformed")
 
     def test_overtakes_nothing_that_waits(self, ours: Tenant, ledger: Ledger, world: World) -> None:
-        missing = Row("company", 0, uuid4())
+        missing = absent()
         message = synced(ours.connector, [missing], mode="relink")
         assert consume(message, synced(ours.connector, ours.companies) | {"direction": None}) == []
         world.company(ours.workspace, id=missing.id)
@@ -153,7 +134,7 @@ def received(body: Body, times: int) -> dict[str, Any]:
 
 
 def test_a_message_that_fails_for_a_reason_of_its_own_is_parked_at_its_fourth_receive_as_its_connectors(
-    ours: Tenant, ledger: Ledger, world: World, monkeypatch: pytest.MonkeyPatch
+    ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad, good = synced(ours.connector, ours.mixed), synced(ours.connector, ours.companies)
     apply_unit = applying.apply_unit
@@ -171,4 +152,4 @@ def test_a_message_that_fails_for_a_reason_of_its_own_is_parked_at_its_fourth_re
     row = ledger.messages()[bad["id"]]
     assert (row.outcome, row.reason) == ("parked", "unexpected")
     assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
-    assert parked_of(world, ours.connector) == 1
+    assert ledger.parked_of(ours.connector) == 1

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 
 from maintenance.prune import handler
 from tests.support import events
@@ -15,14 +15,12 @@ from tests.support.databases import CONSUMER, FreshDatabase, Statements
 from tests.support.queue import consume, synced
 from tests.support.transactions import in_transaction
 from tests.support.world import World
-from tests.sync.conftest import Ledger, Tenant
+from tests.sync.conftest import Ledger, Log, Tenant
 from tests.sync.test_redelivery import PATIENCE_SECONDS, wait_until_a_session_waits_for_a_lock
 from wellspring.database import Transaction
 from wellspring.database.retry import Deadline
 from wellspring.errors import InternalError, ServiceUnavailable
 from wellspring.repositories.pruning import delete_oldest
-
-type Log = list[dict[str, Any]]
 
 # Events of this folder that are not the queue's.
 REPLAYED = ["maintenance_prune"]
@@ -34,45 +32,38 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wellspring.services.pruning.CHUNK", CHUNK)
 
 
-class Memory:
+class Memory(Ledger):
     """The three tables, as the owner sees them."""
-
-    def __init__(self, world: World) -> None:
-        self.database = world.database
 
     def remember(self, rows: int, age: str) -> None:
         """Put as many rows into each, so old."""
         many = f"FROM generate_series(1, {rows})"
-        self.database.owner.exec_driver_sql(
+        self.sql(
             "INSERT INTO wellspring.sync_messages (message_id, received_at)"
             f" SELECT gen_random_uuid(), now() - interval '{age}' {many}"
         )
-        self.database.owner.exec_driver_sql(
+        self.sql(
             "INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer, created_at)"
             f" SELECT 'service:' || gen_random_uuid(), 'key', 'x', '{{}}', now() - interval '{age}' {many}"
         )
-        self.database.owner.exec_driver_sql(
+        self.sql(
             "INSERT INTO wellspring.audit (caller, operation, resource_type, resource_id, created_at)"
             f" SELECT 'person', 'create', 'company', gen_random_uuid(), now() - interval '{age}' {many}"
         )
-        self.database.commit()
 
     def left(self) -> tuple[int, int, int]:
         """Return how many are left of each."""
-        found = self.database.owner.execute(
-            text(
-                "SELECT (SELECT count(*) FROM wellspring.sync_messages),"
-                "       (SELECT count(*) FROM wellspring.idempotency_keys),"
-                "       (SELECT count(*) FROM wellspring.audit)"
-            )
-        ).one()
-        self.database.commit()
+        (found,) = self.sql(
+            "SELECT (SELECT count(*) FROM wellspring.sync_messages),"
+            "       (SELECT count(*) FROM wellspring.idempotency_keys),"
+            "       (SELECT count(*) FROM wellspring.audit)"
+        )
         return found[0], found[1], found[2]
 
 
 @pytest.fixture
 def memory(world: World) -> Memory:
-    return Memory(world)
+    return Memory(world.database)
 
 
 @pytest.mark.parametrize(
@@ -156,10 +147,7 @@ def test_a_key_that_is_claimed_anew_while_its_deletion_waits_for_it_is_kept(
 
 def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledger, memory: Memory) -> None:
     consume(synced(ours.connector, ours.mixed))
-    memory.database.owner.exec_driver_sql(
-        "UPDATE wellspring.sync_messages SET received_at = now() - interval '91 days'"
-    )
-    memory.database.commit()
+    ledger.sql("UPDATE wellspring.sync_messages SET received_at = now() - interval '91 days'")
     before = ledger.rows()
     handler({}, Context())
     assert ledger.inbox() == set()
@@ -185,9 +173,7 @@ def test_the_event_is_replayed(memory: Memory) -> None:
         ("cursor_keys", 50),
     ],
 )
-def test_what_may_still_matter_cannot_be_deleted_even_by_mistake(
-    memory: Memory, world: World, table: Any, days: int
-) -> None:
+def test_what_may_still_matter_cannot_be_deleted_even_by_mistake(memory: Memory, table: Any, days: int) -> None:
     memory.remember(3, "95 days")
 
     def delete(transaction: Transaction) -> int:
@@ -211,7 +197,7 @@ class TestAFailure:
         assert "DELETE" not in str(log)
 
     def test_that_may_pass_is_tried_again(
-        self, memory: Memory, world: World, no_pauses: list[float], monkeypatch: pytest.MonkeyPatch
+        self, memory: Memory, no_pauses: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         memory.remember(1, "95 days")
         failures: Iterator[bool] = iter([True, True, False, False, False, False])

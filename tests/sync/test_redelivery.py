@@ -5,21 +5,16 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, event
 
 from tests.support.databases import CONSUMER, FreshDatabase, Statements, engine_for
-from tests.support.queue import consume, invalidated, synced
-from tests.support.sums import sums_are_right
+from tests.support.queue import Body, consume, disconnected, invalidated, synced
 from tests.support.wire import before_each_flush
-from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, ids, tenant, units
+from tests.support.world import World
+from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, ids, outcomes, tenant, units
 from wellspring.database.retry import TRIES
-
-type Log = list[dict[str, Any]]
 
 PATIENCE_SECONDS = 20
 
@@ -30,14 +25,20 @@ class TestAMessageThatComesAgain:
         assert consume(message) == []
         assert consume(message) == []
         assert ledger.live() == ids(ours.mixed)
-        assert [line["outcome"] for line in log if "outcome" in line] == ["applied", "duplicate"]
+        assert outcomes(log) == ["applied", "duplicate"]
 
-    def test_does_not_relink_again_what_has_been_written_since(self, ours: Tenant, ledger: Ledger) -> None:
-        relink = synced(ours.connector, ours.companies, mode="relink")
-        consume(relink)
-        consume(synced(ours.connector, ours.companies))
-        assert consume(relink) == []
-        assert ledger.live() == {row.id: 2 for row in ours.companies}
+    @pytest.mark.parametrize(("ends", "linked"), [("relink", 2), ("invalidation", 1), ("disconnect", 1)])
+    def test_does_not_end_what_has_been_written_since(
+        self, ours: Tenant, ledger: Ledger, log: Log, ends: str, linked: int
+    ) -> None:
+        message = {
+            "relink": synced(ours.connector, ours.companies, mode="relink"),
+            "invalidation": invalidated(ours.connector, ours.companies),
+            "disconnect": disconnected(ours.connector),
+        }[ends]
+        applied(message, synced(ours.connector, ours.companies), message)
+        assert ledger.live() == {row.id: linked for row in ours.companies}
+        assert outcomes(log) == ["applied", "applied", "duplicate"]
 
     def test_succeeds_also_when_its_records_and_its_connector_are_gone(
         self, ours: Tenant, ledger: Ledger, world: World
@@ -59,32 +60,12 @@ class TestAMessageThatComesAgain:
         assert ledger.live() == ids(ours.companies[:1])
         assert ledger.reasons() == {None: 1, "reused_id": 1}
 
-    def test_in_one_batch_succeeds_twice_and_has_one_effect(self, ours: Tenant, ledger: Ledger) -> None:
-        message = synced(ours.connector, ours.mixed)
-        assert consume(message, message) == []
-        assert ledger.live() == ids(ours.mixed)
-
     def test_is_parked_once_when_it_is_parked(self, ours: Tenant, ledger: Ledger) -> None:
-        message = synced(ours.connector, [*ours.mixed, Row("company", 0, uuid4())])
+        message = synced(ours.connector, [*ours.mixed, absent()])
         assert consume(message, message) == []
         assert consume(message, "no message", "no message") == []
         assert not ledger.rows()
         assert ledger.reasons() == {"unknown_record": 1, "malformed": 1}
-
-    def test_is_applied_when_what_it_missed_has_come(self, ours: Tenant, ledger: Ledger, world: World) -> None:
-        company = Row("company", 0, uuid4())
-        message = synced(ours.connector, [*ours.mixed, company])
-        consume(message)
-        world.company(ours.workspace, id=company.id)
-        assert consume(message) == []
-        assert ledger.live() == ids([*ours.mixed, company])
-        assert ledger.reasons() == {None: 1}
-
-
-@pytest.fixture
-def fresh(fresh_database: FreshDatabase) -> FreshDatabase:
-    """A database with real commits; the same as `world`'s, which the other fixtures write to."""
-    return fresh_database
 
 
 def in_thread(work: Callable[[], object]) -> threading.Thread:
@@ -97,6 +78,29 @@ def pid_of(connection: Connection) -> int:
     """Return the number of the server process behind `connection`, without asking the server."""
     key: bytes = connection.connection.dbapi_connection._backend_key_data  # type: ignore[union-attr]  # pg8000's
     return int.from_bytes(key[:4])
+
+
+def meet(
+    database: FreshDatabase,
+    first: list[Body],
+    second: list[Body],
+    meanwhile: Callable[[Connection], object] = lambda _: None,
+) -> list[list[int]]:
+    """Hold one delivery back, its work done and not committed, until the other waits for it; return what goes back."""
+    results: dict[str, list[int]] = {}
+    threads: list[threading.Thread] = []
+
+    @event.listens_for(database.engine(CONSUMER), "commit")
+    def before_commit(connection: Connection) -> None:
+        if not threads:
+            threads.append(in_thread(lambda: results.update(second=consume(*second))))
+            wait_until_a_session_waits_for_a_lock(database)
+            assert "second" not in results
+            meanwhile(connection)
+
+    results["first"] = consume(*first)
+    threads[0].join(PATIENCE_SECONDS)
+    return [results["first"], results["second"]]
 
 
 def wait_until_a_session_waits_for_a_lock(database: FreshDatabase) -> None:
@@ -129,32 +133,18 @@ def deadlocks(database: FreshDatabase) -> int:
 class TestTheSameMessageTwiceAtTheSameTime:
     @pytest.mark.parametrize("mode", ["append", "relink"])
     def test_has_one_effect_and_both_deliveries_succeed(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, log: Log, world: World, mode: str
+        self, fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, log: Log, world: World, mode: str
     ) -> None:
         world.provenance(ours.companies[0], ours.connector)
         message = synced(ours.connector, ours.companies, mode=mode)
-        results: dict[str, list[int]] = {}
-        second: list[threading.Thread] = []
-
-        @event.listens_for(fresh.engine(CONSUMER), "commit")
-        def before_commit(_connection: Connection) -> None:
-            """Hold the first delivery back, its work done and not committed, until the second waits for it."""
-            if not second:
-                second.append(in_thread(lambda: results.update(second=consume(message))))
-                wait_until_a_session_waits_for_a_lock(fresh)
-                assert "second" not in results
-
-        results["first"] = consume(message)
-        second[0].join(PATIENCE_SECONDS)
-        assert results == {"first": [], "second": []}
+        assert meet(fresh_database, [message], [message]) == [[], []]
         assert sorted(line["outcome"] for line in log if "outcome" in line) == ["applied", "duplicate"]
         expected = ids(ours.companies) + (ids(ours.companies[:1]) if mode == "append" else ids([]))
         assert ledger.live() == expected
-        sums_are_right(ledger.database)
 
     @pytest.mark.parametrize("ends", ["relink", "invalidated"])
     def test_is_ended_by_the_next_of_its_group_also_when_it_commits_while_that_is_under_way(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger, ends: str
+        self, fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, ends: str
     ) -> None:
         message = synced(ours.connector, ours.companies)
         next_ = (
@@ -162,48 +152,25 @@ class TestTheSameMessageTwiceAtTheSameTime:
             if ends == "relink"
             else invalidated(ours.connector, ours.companies)
         )
-        results: dict[str, list[int]] = {}
-        second: list[threading.Thread] = []
-
-        @event.listens_for(fresh.engine(CONSUMER), "commit")
-        def before_commit(_connection: Connection) -> None:
-            if not second:
-                second.append(in_thread(lambda: results.update(second=consume(message, next_))))
-                wait_until_a_session_waits_for_a_lock(fresh)
-
-        results["first"] = consume(message)
-        second[0].join(PATIENCE_SECONDS)
-        assert results == {"first": [], "second": []}
+        assert meet(fresh_database, [message], [message, next_]) == [[], []]
         assert ledger.live() == (ids(ours.companies) if ends == "relink" else ids([]))
         assert sum(ledger.rows().values()) == (2 if ends == "relink" else 1) * len(ours.companies)
-        sums_are_right(ledger.database)
 
     def test_has_the_effect_of_the_second_delivery_when_the_first_is_lost(
-        self, fresh: FreshDatabase, ours: Tenant, ledger: Ledger
+        self, fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger
     ) -> None:
         message = synced(ours.connector, ours.companies)
-        results: dict[str, list[int]] = {}
-        second: list[threading.Thread] = []
-
-        @event.listens_for(fresh.engine(CONSUMER), "commit")
-        def before_commit(connection: Connection) -> None:
-            if not second:
-                second.append(in_thread(lambda: results.update(second=consume(message))))
-                wait_until_a_session_waits_for_a_lock(fresh)
-                fresh.end(pid_of(connection))
-
-        results["first"] = consume(message)
-        second[0].join(PATIENCE_SECONDS)
-        assert results == {"first": [0], "second": []}
+        lost = meet(fresh_database, [message], [message], lambda first: fresh_database.end(pid_of(first)))
+        assert lost == [[0], []]
         assert ledger.live() == ids(ours.companies)
 
     def test_has_one_effect_and_no_deadlock_however_the_deliveries_are_mixed(
-        self, fresh: FreshDatabase, world: World, ledger: Ledger
+        self, fresh_database: FreshDatabase, world: World, ledger: Ledger
     ) -> None:
         tenants = [tenant(world, name) for name in ("A", "B", "C")]
         messages = [synced(of.connector, of.mixed) for of in tenants for _ in range(4)]
         results: list[list[int]] = []
-        before = deadlocks(fresh)
+        before = deadlocks(fresh_database)
 
         def deliver(seed: int) -> None:
             batch = messages[:]
@@ -216,7 +183,7 @@ class TestTheSameMessageTwiceAtTheSameTime:
         assert results == [[]] * 8
         assert ledger.live() == {row.id: 4 for of in tenants for row in of.mixed}
         # A deadlock would be tried again, and leave no other trace than this.
-        assert deadlocks(fresh) == before
+        assert deadlocks(fresh_database) == before
 
 
 class TestADatabaseThatGoesAway:
@@ -236,13 +203,13 @@ class TestADatabaseThatGoesAway:
 
     def test_before_the_statement_is_tried_once_more_with_one_effect(
         self,
-        fresh: FreshDatabase,
+        fresh_database: FreshDatabase,
         ours: Tenant,
         ledger: Ledger,
         statements: Statements,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        killed = self._kill_before_a_flush(fresh, monkeypatch)
+        killed = self._kill_before_a_flush(fresh_database, monkeypatch)
         assert consume(synced(ours.connector, ours.mixed)) == []
         assert len(killed) == 1
         assert ledger.live() == ids(ours.mixed)
@@ -250,14 +217,14 @@ class TestADatabaseThatGoesAway:
 
     def test_several_times_is_tried_again_with_one_effect(
         self,
-        fresh: FreshDatabase,
+        fresh_database: FreshDatabase,
         ours: Tenant,
         ledger: Ledger,
         log: Log,
         no_pauses: list[float],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        killed = self._kill_before_a_flush(fresh, monkeypatch, times=5)
+        killed = self._kill_before_a_flush(fresh_database, monkeypatch, times=5)
         assert consume(synced(ours.connector, ours.mixed)) == []
         assert len(killed) == 5
         assert len(no_pauses) == 2
@@ -265,9 +232,14 @@ class TestADatabaseThatGoesAway:
         assert [line["level"] for line in log] == ["INFO", "INFO"]
 
     def test_in_the_commit_sends_the_whole_batch_back_with_a_warning_each(
-        self, fresh: FreshDatabase, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log
+        self, fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log
     ) -> None:
-        event.listen(fresh.engine(CONSUMER), "commit", lambda connection: fresh.end(pid_of(connection)), once=True)
+        event.listen(
+            fresh_database.engine(CONSUMER),
+            "commit",
+            lambda connection: fresh_database.end(pid_of(connection)),
+            once=True,
+        )
         batch = [synced(ours.connector, ours.mixed), synced(theirs.connector, theirs.mixed)]
         assert consume(*batch) == [0, 1]
         assert [(line["level"], line["message"]) for line in log if "outcome" in line] == [
@@ -279,18 +251,18 @@ class TestADatabaseThatGoesAway:
 
     def test_again_and_again_sends_the_whole_batch_back(
         self,
-        fresh: FreshDatabase,
+        fresh_database: FreshDatabase,
         ours: Tenant,
         ledger: Ledger,
         log: Log,
         no_pauses: list[float],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        killed = self._kill_before_a_flush(fresh, monkeypatch, times=2 * TRIES)
+        killed = self._kill_before_a_flush(fresh_database, monkeypatch, times=2 * TRIES)
         message, follower = synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)
         assert consume("not json", message, follower, groups=["a", *[str(ours.connector.id)] * 2]) == [0, 1, 2]
         assert len(killed) == 2 * TRIES
-        assert [line["outcome"] for line in log if "outcome" in line] == ["returned", "returned", "held"]
+        assert outcomes(log) == ["returned", "returned", "held"]
         assert consume(message) == []
         assert ledger.live() == ids(ours.mixed)
 

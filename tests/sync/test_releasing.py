@@ -2,10 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -15,9 +13,8 @@ from tests.support import events
 from tests.support.api import Context
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, matched, synced
-from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, ids, tenant
+from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, come, ids, settle, tenant
 from wellspring.database.retry import Deadline
 from wellspring.errors import DatabaseBusy, InternalError, ServiceUnavailable
 from wellspring.repositories.sync import applying
@@ -26,89 +23,57 @@ from wellspring.services import settling
 from wellspring.services.settling import Done, Step
 from wellspring.services.sync import releasing
 
-type Log = list[dict[str, Any]]
-
 # Events of this folder that are not the queue's.
 REPLAYED = ["maintenance_settle"]
 
 
-def settle() -> dict[str, Any]:
+def release() -> Any:
     """Run the function as its schedule does; return what it says of the release."""
-    released: dict[str, Any] = handler({}, Context())["release"]  # type: ignore[assignment]  # each step says a mapping
-    return released
+    return settle()["release"]
 
 
-def later(type_: str = "company") -> Row:
-    """Return something that is not there yet."""
-    return Row(type_, 0, uuid4())
-
-
-def come(world: World, row: Row, tenant: Tenant) -> Row:
-    """Make it, as the feed would."""
-    make: dict[str, Callable[..., Row]] = {
-        "company": world.company,
-        "account": world.account,
-        "people": world.people,
-        "workspace_connector": world.workspace_connector,
-    }
-    return make[row.type](tenant.workspace, id=row.id)
-
-
-def fates(ledger: Ledger, *bodies: Body) -> list[tuple[str, str | None]]:
-    """Return the outcome and reason of each message."""
-    rows = ledger.messages()
-    return [(rows[body["id"]].outcome, rows[body["id"]].reason) for body in bodies]
-
-
-APPLIED = ("applied", None)
 UNKNOWN = ("parked", "unknown_record")
 OVERTAKEN = ("parked", "overtaken")
 
 
-def waits(ledger: Ledger) -> int:
-    found = ledger.database.owner.execute(text("SELECT count(*) FROM wellspring.waiting_for")).scalar_one()
-    ledger.database.commit()
-    return int(found)
-
-
 def test_a_message_is_applied_when_what_it_missed_has_come(world: World, ours: Tenant, ledger: Ledger) -> None:
-    company = later()
+    company = absent()
     body = synced(ours.connector, [company, ours.accounts[0]])
     assert consume(body) == []
-    assert fates(ledger, body) == [UNKNOWN]
+    assert ledger.fate(body) == UNKNOWN
     come(world, company, ours)
-    assert settle() == {"applied": 1, "parked": 0, "is_all": True}
-    assert fates(ledger, body) == [APPLIED]
+    assert release() == {"applied": 1, "parked": 0, "is_all": True}
+    assert ledger.fate(body) == APPLIED
     assert ledger.live() == ids([company, ours.accounts[0]])
     row = ledger.messages()[body["id"]]
     assert (row.body, row.problems, row.problem_count) == (None, [], 0)
     assert row.counts["company"] == {"named": 1, "made": 0, "linked": 1, "ended": 0}
-    assert waits(ledger) == 0
-    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
+    assert not ledger.waits_for()
+    assert release() == {"applied": 0, "parked": 0, "is_all": True}
 
 
 def test_what_misses_something_still_stays_as_it_is(world: World, ours: Tenant, ledger: Ledger) -> None:
-    first, second = later(), later("account")
+    first, second = absent(), absent("account")
     body = synced(ours.connector, [first, second])
     consume(body)
     before = ledger.messages()[body["id"]]
     come(world, first, ours)
-    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
+    assert release() == {"applied": 0, "parked": 0, "is_all": True}
     assert ledger.messages()[body["id"]] == before
     come(world, second, ours)
-    assert settle()["applied"] == 1
+    assert release()["applied"] == 1
 
 
 def test_a_message_of_an_unknown_connector_waits_for_it_and_for_its_records(
     world: World, ours: Tenant, ledger: Ledger
 ) -> None:
-    connector, company = later("workspace_connector"), later()
+    connector, company = absent("workspace_connector"), absent()
     body = synced(connector.id, [company])
     consume(body)
     come(world, company, ours)
-    assert settle()["applied"] == 0
+    assert release()["applied"] == 0
     come(world, connector, ours)
-    assert settle()["applied"] == 1
+    assert release()["applied"] == 1
     assert ledger.live() == ids([company])
 
 
@@ -123,14 +88,14 @@ def bringing(connector: Row, *records: Row) -> Body:
 def test_a_message_of_an_unknown_connector_does_not_wait_for_what_it_makes_itself(
     world: World, ours: Tenant, ledger: Ledger
 ) -> None:
-    connector, made, missed = later("workspace_connector"), later(), later()
+    connector, made, missed = absent("workspace_connector"), absent(), absent()
     body = bringing(connector, made)
     body["records"] += synced(connector.id, [missed])["records"]
     consume(body)
     come(world, connector, ours)
-    assert settle()["applied"] == 0
+    assert release()["applied"] == 0
     come(world, missed, ours)
-    assert settle()["applied"] == 1
+    assert release()["applied"] == 1
     assert ledger.live() == ids([made, missed])
     assert ledger.messages()[body["id"]].counts["company"] == {"named": 2, "made": 1, "linked": 2, "ended": 0}
 
@@ -138,102 +103,100 @@ def test_a_message_of_an_unknown_connector_does_not_wait_for_what_it_makes_itsel
 def test_what_it_would_make_is_waited_for_from_then_on_where_it_turns_out_to_be_gone(
     world: World, ours: Tenant, ledger: Ledger
 ) -> None:
-    connector, company = later("workspace_connector"), later()
+    connector, company = absent("workspace_connector"), absent()
     body = bringing(connector, company)
     consume(body)
     world.tombstone(come(world, company, ours))
     come(world, connector, ours)
-    assert settle() == {"applied": 0, "parked": 1, "is_all": True}
-    assert fates(ledger, body) == [UNKNOWN]
-    assert waits(ledger) == 1
-    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
-    restore = f"UPDATE core_api.companies SET deleted_at = NULL WHERE id = '{company.id}'"
-    world.database.owner.execute(text(restore))
-    world.database.commit()
-    assert settle()["applied"] == 1
+    assert release() == {"applied": 0, "parked": 1, "is_all": True}
+    assert ledger.fate(body) == UNKNOWN
+    assert ledger.waits_for() == {("company", str(company.id))}
+    assert release() == {"applied": 0, "parked": 0, "is_all": True}
+    ledger.sql("UPDATE core_api.companies SET deleted_at = NULL WHERE id = :id", id=company.id)
+    assert release()["applied"] == 1
     assert ledger.live() == ids([company])
 
 
 def test_a_disconnect_of_an_unknown_connector_is_applied_when_it_comes(
     world: World, ours: Tenant, ledger: Ledger
 ) -> None:
-    connector = later("workspace_connector")
+    connector = absent("workspace_connector")
     body = disconnected(connector.id)
     consume(body)
     come(world, connector, ours)
-    assert settle()["applied"] == 1
-    assert fates(ledger, body) == [APPLIED]
+    assert release()["applied"] == 1
+    assert ledger.fate(body) == APPLIED
 
 
 def test_a_match_waits_for_its_workspace_and_its_providers(world: World, ledger: Ledger) -> None:
-    workspace, provider = later("workspace"), later("provider")
+    workspace, provider = absent("workspace"), absent("provider")
     body = matched(workspace.id, [provider.id])
     consume(body)
     made = world.workspace(id=workspace.id)
-    assert settle()["applied"] == 0
+    assert release()["applied"] == 0
     world.provider("later", id=provider.id)
-    assert settle()["applied"] == 1
+    assert release()["applied"] == 1
     assert ledger.choices(made) == {(provider.id, False, True, True): 1}
 
 
 def test_a_record_that_is_tombstoned_has_not_come_for_what_links_it(world: World, ours: Tenant, ledger: Ledger) -> None:
-    company = later()
+    company = absent()
     body = synced(ours.connector, [company])
     consume(body)
     world.tombstone(come(world, company, ours))
     before = ledger.messages()[body["id"]]
-    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
+    assert release() == {"applied": 0, "parked": 0, "is_all": True}
     assert ledger.messages()[body["id"]] == before
 
 
 def test_a_connector_of_a_workspace_that_is_gone_has_not_come_for_what_links(
     world: World, ours: Tenant, ledger: Ledger
 ) -> None:
-    connector = later("workspace_connector")
+    connector = absent("workspace_connector")
     body = synced(connector.id, ours.companies[:1])
     consume(body)
     come(world, connector, ours)
     world.tombstone(ours.workspace)
-    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
-    assert fates(ledger, body) == [("parked", "unknown_connector")]
+    assert release() == {"applied": 0, "parked": 0, "is_all": True}
+    assert ledger.fate(body) == ("parked", "unknown_connector")
 
 
 def test_an_invalidation_is_released_by_a_record_that_came_and_went(world: World, ours: Tenant, ledger: Ledger) -> None:
-    company = later()
+    company = absent()
     body = invalidated(ours.connector, [company])
     consume(body)
     world.tombstone(come(world, company, ours))
-    assert settle()["applied"] == 1
-    assert fates(ledger, body) == [APPLIED]
+    assert release()["applied"] == 1
+    assert ledger.fate(body) == APPLIED
 
 
 @pytest.mark.parametrize("is_last", [False, True], ids=["before", "behind"])
 def test_an_append_links_behind_an_invalidation_and_not_before_it(
     world: World, ours: Tenant, ledger: Ledger, *, is_last: bool
 ) -> None:
-    company = later()
+    company = absent()
     append, invalidation = synced(ours.connector, [company]), invalidated(ours.connector, [company])
     first, last = (invalidation, append) if is_last else (append, invalidation)
     consume(first, last)
     come(world, company, ours)
-    assert settle() == {"applied": 1, "parked": 1, "is_all": True}
-    assert fates(ledger, first, last) == [OVERTAKEN, APPLIED]
+    assert release() == {"applied": 1, "parked": 1, "is_all": True}
+    assert [ledger.fate(first), ledger.fate(last)] == [OVERTAKEN, APPLIED]
     assert ledger.live() == (ids([company]) if is_last else {})
     # What was overtaken is not looked at again.
-    assert settle() == {"applied": 0, "parked": 0, "is_all": True}
+    assert release() == {"applied": 0, "parked": 0, "is_all": True}
 
 
 @pytest.mark.parametrize("mode", ["append", "relink"])
 def test_a_message_is_not_released_over_what_was_applied_since(
     world: World, ours: Tenant, ledger: Ledger, mode: str
 ) -> None:
-    company = later()
+    company = absent()
     parked = synced(ours.connector, [company, ours.companies[0]], mode=mode)
     consume(parked)
     consume(synced(ours.connector, ours.companies[:1], mode="relink"))
     come(world, company, ours)
-    assert settle() == {"applied": 0, "parked": 1, "is_all": True}
-    assert fates(ledger, parked) == [OVERTAKEN]
+    assert release() == {"applied": 0, "parked": 1, "is_all": True}
+    assert ledger.fate(parked) == OVERTAKEN
     assert ledger.live() == ids(ours.companies[:1])
 
 
@@ -242,12 +205,12 @@ def test_appends_are_released_in_the_order_in_which_they_came(
 ) -> None:
     monkeypatch.setattr(releasing, "PAGE", 2)
     monkeypatch.setattr(releasing, "TOGETHER", 2)
-    company = later()
+    company = absent()
     bodies = [synced(ours.connector, [company]) for _ in range(5)]
     consume(*bodies)
     come(world, company, ours)
     log.clear()
-    assert settle() == {"applied": 5, "parked": 0, "is_all": True}
+    assert release() == {"applied": 5, "parked": 0, "is_all": True}
     told = [line["message_id"] for line in log if line.get("outcome") == "applied"]
     assert told == [body["id"] for body in bodies]
     rows = ledger.database.owner.execute(
@@ -262,35 +225,29 @@ def test_appends_are_released_in_the_order_in_which_they_came(
 def test_what_turns_out_another_tenants_is_parked_for_that(
     world: World, ours: Tenant, theirs: Tenant, ledger: Ledger
 ) -> None:
-    company = later()
+    company = absent()
     body = synced(ours.connector, [company])
     consume(body)
     come(world, company, theirs)
-    assert settle() == {"applied": 0, "parked": 1, "is_all": True}
-    assert fates(ledger, body) == [("parked", "tenant_mismatch")]
-    assert settle()["parked"] == 0
+    assert release() == {"applied": 0, "parked": 1, "is_all": True}
+    assert ledger.fate(body) == ("parked", "tenant_mismatch")
+    assert release()["parked"] == 0
 
 
 def test_the_connectors_count_of_parked_messages_goes_down(world: World, ours: Tenant, ledger: Ledger) -> None:
-    def state() -> Any:
-        row = ledger.database.owner.execute(
-            text("SELECT parked_messages, last_synced_at IS NOT NULL FROM wellspring.connector_state"), {}
-        ).one()
-        ledger.database.commit()
-        return tuple(row)
-
-    company = later()
+    state = "SELECT parked_messages, last_synced_at IS NOT NULL FROM wellspring.connector_state"
+    company = absent()
     consume(synced(ours.connector, [company]))
-    assert state() == (1, False)
+    assert ledger.sql(state) == [(1, False)]
     come(world, company, ours)
-    settle()
-    assert state() == (0, True)
+    release()
+    assert ledger.sql(state) == [(0, True)]
 
 
 def test_what_fails_for_a_reason_of_its_own_is_parked_as_such_and_its_neighbour_applied(
     world: World, ours: Tenant, theirs: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad, good = later(), later()
+    bad, good = absent(), absent()
     bodies = [synced(ours.connector, [bad]), synced(theirs.connector, [good])]
     consume(*bodies)
     come(world, bad, ours)
@@ -304,21 +261,18 @@ def test_what_fails_for_a_reason_of_its_own_is_parked_as_such_and_its_neighbour_
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(applying, "apply_unit", failing)
-        assert settle() == {"applied": 1, "parked": 1, "is_all": True}
-    assert fates(ledger, *bodies) == [("parked", "unexpected"), APPLIED]
-    state = text(
-        f"SELECT parked_messages FROM wellspring.connector_state WHERE workspace_connector_pk = {ours.connector.pk}"
-    )
-    assert ledger.database.owner.execute(state).scalar_one() == 1
+        assert release() == {"applied": 1, "parked": 1, "is_all": True}
+    assert list(map(ledger.fate, bodies)) == [("parked", "unexpected"), APPLIED]
+    assert ledger.parked_of(ours.connector) == 1
     # Its row knows its connector still, so that it is counted once, and not for ever.
     consume(bodies[0])
-    assert fates(ledger, bodies[0]) == [APPLIED]
-    assert ledger.database.owner.execute(state).scalar_one() == 0
+    assert ledger.fate(bodies[0]) == APPLIED
+    assert ledger.parked_of(ours.connector) == 0
 
 
 def test_two_runs_at_once_apply_a_message_once(fresh_database: FreshDatabase, world: World, ledger: Ledger) -> None:
     ours = tenant(world, "Ours")
-    company = later()
+    company = absent()
     bodies = [synced(ours.connector, [company]) for _ in range(12)]
     consume(*bodies)
     come(world, company, ours)
@@ -326,23 +280,22 @@ def test_two_runs_at_once_apply_a_message_once(fresh_database: FreshDatabase, wo
 
     def run(_: int) -> int:
         both.wait()
-        return int(settle()["applied"])
+        return int(release()["applied"])
 
     with ThreadPoolExecutor(2) as runs:
         assert sum(runs.map(run, range(2))) == 12
     assert ledger.live() == {company.id: 12}
-    assert set(fates(ledger, *bodies)) == {APPLIED}
-    sums_are_right(ledger.database)
+    assert set(map(ledger.fate, bodies)) == {APPLIED}
 
 
 def test_a_run_that_has_no_time_leaves_all_and_says_so(world: World, ours: Tenant, ledger: Ledger) -> None:
-    company = later()
+    company = absent()
     body = synced(ours.connector, [company])
     consume(body)
     come(world, company, ours)
     settled = settling.settle(Deadline(0.5), lambda *_: pytest.fail("read"))
     assert [(done.is_all, done.said) for done in settled.done.values()][:1] == [(False, {"applied": 0, "parked": 0})]
-    assert fates(ledger, body) == [UNKNOWN]
+    assert ledger.fate(body) == UNKNOWN
 
 
 class TestSteps:
@@ -356,13 +309,13 @@ class TestSteps:
             raise ZeroDivisionError
 
         monkeypatch.setattr(settling, "STEPS", (Step("away", away), Step("broken", broken), *settling.STEPS))
-        company = later()
+        company = absent()
         body = synced(ours.connector, [company])
         consume(body)
         come(world, company, ours)
         with pytest.raises(InternalError, match="away, broken"):
             handler({}, Context())
-        assert fates(ledger, body) == [APPLIED]
+        assert ledger.fate(body) == APPLIED
         assert [line["step"] for line in log if line["level"] == "ERROR" and "step" in line] == ["away", "broken"]
 
     def test_one_that_meets_a_lock_is_left_to_the_next_run_and_is_no_failure(
@@ -389,26 +342,26 @@ class TestSteps:
     def test_the_metric_counts_what_was_released(
         self, world: World, ours: Tenant, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        company = later()
+        company = absent()
         consume(synced(ours.connector, [company]))
         come(world, company, ours)
         capsys.readouterr()
-        settle()
+        release()
         (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
         assert line["Released"] == [1.0]
 
     def test_what_is_parked_for_more_than_a_quarter_of_an_hour_is_counted(
         self, world: World, ours: Tenant, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        old, dismissed, young = (synced(ours.connector, [later()]) for _ in range(3))
+        old, dismissed, young = (synced(ours.connector, [absent()]) for _ in range(3))
         consume(old, dismissed, young)
-        owner = world.database.owner
-        aged = "UPDATE wellspring.sync_messages SET received_at = now() - make_interval(mins => %s), outcome = %s"
+        aged = (
+            "UPDATE wellspring.sync_messages SET received_at = now() - make_interval(mins => :minutes), outcome = :now"
+        )
         for body, minutes, outcome in ((old, 16, "parked"), (dismissed, 16, "dismissed"), (young, 14, "parked")):
-            owner.exec_driver_sql(f"{aged} WHERE message_id = %s", (minutes, outcome, body["id"]))
-        world.database.commit()
+            Ledger(world.database).sql(f"{aged} WHERE message_id = :id", minutes=minutes, now=outcome, id=body["id"])
         capsys.readouterr()
-        assert handler({}, Context())["count"] == {"parked_too_long": 1, "is_all": True}
+        assert settle()["count"] == {"parked_too_long": 1, "is_all": True}
         (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
         assert line["ParkedTooLong"] == [1.0]
 
@@ -431,13 +384,12 @@ def test_a_look_at_what_waits_is_bounded_however_many_messages_and_records_there
 ) -> None:
     ours = tenant(world, "Ours")
     world.companies(ours.workspace, 5000)
-    consume(*(synced(ours.connector, [later() for _ in range(50)]) for _ in range(10)))
-    assert waits(ledger) == 500
+    consume(*(synced(ours.connector, [absent() for _ in range(50)]) for _ in range(10)))
+    assert len(ledger.waits_for()) == 500
     owner = fresh_database.owner
-    owner.exec_driver_sql(
+    ledger.sql(
         "INSERT INTO wellspring.sync_messages (message_id) SELECT gen_random_uuid() FROM generate_series(1, 20000)"
     )
-    owner.commit()
     owner.exec_driver_sql("ANALYZE")
     asked = look(0, 500)
     explained = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked.statement}")
@@ -450,9 +402,9 @@ def test_a_look_at_what_waits_is_bounded_however_many_messages_and_records_there
 
 
 def test_what_is_released_while_its_body_expires_is_applied_and_not_expired(
-    fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger
+    fresh_database: FreshDatabase, ours: Tenant
 ) -> None:
-    bodies = [synced(ours.connector, [later()]) for _ in range(2)]
+    bodies = [synced(ours.connector, [absent()]) for _ in range(2)]
     consume(*bodies)
     owner = fresh_database.owner
     owner.execute(text("UPDATE wellspring.sync_messages SET received_at = now() - interval '50 days'"))
@@ -466,4 +418,4 @@ def test_what_is_released_while_its_body_expires_is_applied_and_not_expired(
         expired = pool.submit(releasing.expire, Deadline(20))
         assert expired.result(20) == 1
         owner.commit()
-    assert fates(ledger, *bodies) == [APPLIED, ("parked", "expired")]
+    assert list(map(Ledger(fresh_database).fate, bodies)) == [APPLIED, ("parked", "expired")]

@@ -1,43 +1,23 @@
 """`sync.reverted`: what messages wrote ends, what they ended comes back, and later ones of the run are parked."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from maintenance.prune import handler as prune
-from maintenance.settle import handler as settle
 from tests.support.api import Context
-from tests.support.databases import FEEDER, FreshDatabase
+from tests.support.databases import FEEDER
 from tests.support.feed import deleted, statuses
-from tests.support.queue import Body, consume, disconnected, invalidated, reverted, synced
-from tests.support.sums import sums_are_right
-from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, ids
+from tests.support.queue import disconnected, invalidated, reverted, synced
+from tests.support.world import World
+from tests.sync.conftest import Ledger, Tenant, absent, applied, ids, of_run, settle
 from wellspring.services.sync import applying
 
 # Time stands still in a transaction that is rolled back, and a message is known by its time: each has its own here.
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
 
-def of_run(body: Body, run: str = "nightly") -> Body:
-    return body | {"run": run}
-
-
-def fate(ledger: Ledger, body: Body) -> tuple[str, str | None]:
-    row = ledger.messages()[body["id"]]
-    return row.outcome, row.reason
-
-
-def applied(*bodies: Body) -> None:
-    for body in bodies:
-        assert consume(body) == []
-
-
-def test_what_a_message_wrote_ends_and_nothing_else(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_what_a_message_wrote_ends_and_nothing_else(ours: Tenant, ledger: Ledger) -> None:
     first, second = synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)
     other = synced(ours.other_connector, ours.mixed)
     applied(first, second, other)
@@ -46,20 +26,16 @@ def test_what_a_message_wrote_ends_and_nothing_else(
     assert ledger.live(ours.connector) == ids(ours.mixed)
     assert ledger.live(ours.other_connector) == ids(ours.mixed)
     messages = ledger.messages()
-    assert fate(ledger, undo) == ("applied", None)
+    assert ledger.fate(undo) == ("applied", None)
     assert messages[undo["id"]].counts == {type_: {"ended": 1} for type_ in ("company", "account", "people")}
-    ended = world.database.owner.exec_driver_sql(
+    ended = ledger.sql(
         "SELECT sync_message_pk, ended_by_pk FROM core_api.company_workspace_connectors WHERE deleted_at IS NOT NULL"
-    ).all()
+    )
     assert [tuple(row) for row in ended] == [(messages[first["id"]].pk, messages[undo["id"]].pk)]
-    world.database.commit()
-    sums_are_right(world.database)
 
 
 @pytest.mark.parametrize("way", ["relink", "invalidation", "disconnect"])
-def test_what_a_message_ended_comes_back(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, way: str
-) -> None:
+def test_what_a_message_ended_comes_back(ours: Tenant, ledger: Ledger, way: str) -> None:
     before = synced(ours.connector, ours.mixed)
     ending = {
         "relink": synced(ours.connector, ours.mixed, mode="relink"),
@@ -69,17 +45,13 @@ def test_what_a_message_ended_comes_back(
     applied(before, ending, reverted(ours.connector, ending["id"]))
     assert ledger.live(ours.connector) == ids(ours.mixed)
     messages = ledger.messages()
-    rows = world.database.owner.exec_driver_sql(
+    rows = ledger.sql(
         "SELECT sync_message_pk, ended_by_pk FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL"
-    ).all()
+    )
     assert [tuple(row) for row in rows] == [(messages[before["id"]].pk, None)]
-    world.database.commit()
-    sums_are_right(world.database)
 
 
-def test_what_is_gone_does_not_come_back(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_what_is_gone_does_not_come_back(world: World, ours: Tenant, ledger: Ledger) -> None:
     company, other = ours.companies[:2]
     ending = disconnected(ours.connector)
     applied(synced(ours.connector, [company, other]), ending)
@@ -94,11 +66,10 @@ def test_what_is_gone_does_not_come_back(
     world.tombstone(ours.other_connector)
     applied(reverted(ours.other_connector, late["id"], stop["id"]))
     assert not ledger.live(ours.other_connector)
-    sums_are_right(world.database)
 
 
 def test_what_a_reverted_message_wrote_stays_ended_also_where_another_had_ended_it(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
+    ours: Tenant, ledger: Ledger
 ) -> None:
     kept = synced(ours.connector, [ours.companies[0]])
     wrote = of_run(synced(ours.connector, ours.companies[:2]))
@@ -110,30 +81,26 @@ def test_what_a_reverted_message_wrote_stays_ended_also_where_another_had_ended_
     second = invalidated(ours.other_connector, [ours.companies[0]])
     applied(first, second, reverted(ours.other_connector, first["id"]), reverted(ours.other_connector, second["id"]))
     assert not ledger.live(ours.other_connector)
-    sums_are_right(world.database)
 
 
-def test_later_messages_of_a_reverted_run_are_parked(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_later_messages_of_a_reverted_run_are_parked(world: World, ours: Tenant, ledger: Ledger) -> None:
     run = 'it\'s "one", {of} \\many'
     first, later = (of_run(synced(ours.connector, ours.companies[:1]), run) for _ in range(2))
-    waiting = of_run(synced(ours.connector, [Row("company", 0, uuid4())]), run)
+    waiting = of_run(synced(ours.connector, [absent()]), run)
     elsewhere = of_run(synced(ours.other_connector, ours.companies[1:2]), run)
     applied(first, waiting, reverted(ours.connector, run=run), later, elsewhere, first)
-    assert fate(ledger, later) == ("parked", "reverted_run")
-    assert fate(ledger, elsewhere) == ("applied", None)
+    assert ledger.fate(later) == ("parked", "reverted_run")
+    assert ledger.fate(elsewhere) == ("applied", None)
     assert ledger.live() == ids(ours.companies[1:2])
     # One that waits for a record is not applied either when that comes.
     world.record("company", ours.workspace, id=waiting["records"][0]["id"])
-    settle({}, Context())
-    assert fate(ledger, waiting) == ("parked", "reverted_run")
+    settle()
+    assert ledger.fate(waiting) == ("parked", "reverted_run")
     assert ledger.live() == ids(ours.companies[1:2])
-    sums_are_right(world.database)
 
 
 def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(applying, "CHUNK", 7)
     monkeypatch.setattr("wellspring.repositories.sync.reverting.MARKED", 3)
@@ -145,14 +112,13 @@ def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
     assert sum(ledger.live().values()) == 80
     undo = reverted(ours.connector, run="nightly")
     applied(undo)
-    assert fate(ledger, undo) == ("applied", None)
+    assert ledger.fate(undo) == ("applied", None)
     assert ledger.live() == ids(records) + ids(records[:5])
     assert ledger.messages()[undo["id"]].counts["company"]["ended"] == 80
-    sums_are_right(world.database)
 
 
 def test_a_disconnect_of_many_rows_is_undone_in_chunks(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(applying, "CHUNK", 7)
     records = world.companies(ours.workspace, 30)
@@ -160,48 +126,9 @@ def test_a_disconnect_of_many_rows_is_undone_in_chunks(
     both = [synced(ours.connector, records, direction) for direction in ("input", "output")]
     applied(*both, body, reverted(ours.connector, body["id"]))
     assert ledger.live() == ids(records) + ids(records)
-    sums_are_right(world.database)
 
 
-def test_a_revert_goes_on_where_another_consumer_stopped(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(applying, "CHUNK", 5)
-    records = world.companies(ours.workspace, 20)
-    wrote = synced(ours.connector, records)
-    applied(wrote)
-    undo = reverted(ours.connector, wrote["id"])
-    calls, chunk = [], applying._chunk
-
-    def stops(*given: Any) -> Any:
-        calls.append(given)
-        if len(calls) == 3:
-            raise RuntimeError("The consumer is gone.")
-        return chunk(*given)
-
-    monkeypatch.setattr(applying, "_chunk", stops)
-    assert consume(undo) == [0]
-    assert fate(ledger, undo) == ("in_progress", None)
-    assert 0 < len(ledger.live()) < 20
-    assert consume(undo) == []
-    assert not ledger.live()
-    sums_are_right(world.database)
-
-
-@pytest.mark.parametrize(
-    "members",
-    [{}, {"message_ids": []}, {"message_ids": [str(uuid4())], "run": "nightly"}, {"message_ids": ["x"]}, {"run": ""}],
-    ids=["neither", "none", "both", "no-uuid", "no-name"],
-)
-def test_it_names_messages_or_a_run(ours: Tenant, ledger: Ledger, members: dict[str, Any]) -> None:
-    body = {"type": "sync.reverted", "id": str(uuid4()), "workspace_connector_id": str(ours.connector.id), **members}
-    assert consume(body) == []
-    assert fate(ledger, body) == ("parked", "malformed")
-
-
-def test_records_that_a_message_made_stay_and_the_feed_may_end_them(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_records_that_a_message_made_stay_and_the_feed_may_end_them(world: World, ours: Tenant, ledger: Ledger) -> None:
     """docs/messages.md, "Records stay"."""
     id_ = str(uuid4())
     made = {"type": "company", "id": id_, "attributes": {"name": "Alder Trading"}}
@@ -209,31 +136,24 @@ def test_records_that_a_message_made_stay_and_the_feed_may_end_them(
     applied(body, reverted(ours.connector, body["id"]))
     assert not ledger.live(ours.connector)
     there = f"SELECT count(*) FROM core_api.companies WHERE id = '{id_}' AND deleted_at IS NULL"
-    assert world.database.owner.exec_driver_sql(there).scalar_one() == 1
-    world.database.commit()
+    assert ledger.value(there) == 1
     world.database.role = FEEDER
     assert statuses(deleted("company", id_, source="/anybody")) == ["applied"]
-    assert world.database.owner.exec_driver_sql(there).scalar_one() == 0
-    world.database.commit()
+    assert ledger.value(there) == 0
 
 
-def test_what_a_reverted_message_wrote_stays_ended_also_when_that_is_old(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_what_a_reverted_message_wrote_stays_ended_also_when_that_is_old(ours: Tenant, ledger: Ledger) -> None:
     wrote = synced(ours.connector, ours.mixed)
     ended = invalidated(ours.connector, ours.mixed)
     undo = reverted(ours.connector, wrote["id"])
     applied(wrote, ended, undo)
-    owner = world.database.owner
-    old = text("UPDATE wellspring.sync_messages SET received_at = now() - interval '91 days' WHERE message_id = :id")
-    owner.execute(old, {"id": wrote["id"]})
-    owner.commit()
+    old = "UPDATE wellspring.sync_messages SET received_at = now() - interval '91 days' WHERE message_id = :id"
+    ledger.sql(old, id=wrote["id"])
     prune({}, Context())
     applied(reverted(ours.connector, ended["id"]))
     assert not ledger.live()
     # It goes with its revert: what may have ended its rows is older than that.
-    owner.execute(old, {"id": undo["id"]})
-    owner.commit()
+    ledger.sql(old, id=undo["id"])
     for _ in range(2):
         prune({}, Context())
     assert not ledger.messages().keys() & {wrote["id"], undo["id"]}

@@ -1,18 +1,16 @@
 """A snapshot ends what its run did not name, and nothing else (contract, section 5)."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
-from maintenance.settle import handler as settle
-from tests.support.api import Context, patch, post
+from tests.support.api import patch, post
 from tests.support.queue import Body, completed, consume, disconnected, invalidated, reverted, synced
-from tests.support.sums import sums_are_right
 from tests.support.world import Direction, Row, World
-from tests.sync.conftest import Ledger, Tenant, ids
-from tests.sync.test_runs import PIPELINE, applied, fate, of_run, release, run_of
+from tests.sync.conftest import Ledger, Tenant, applied, ids, of_run, settle
+from tests.sync.test_runs import PIPELINE, release
 from wellspring.repositories.sync import completing
 from wellspring.services.sync import applying, releasing
 
@@ -34,16 +32,7 @@ def companies(world: World, ours: Tenant) -> list[Row]:
 def linked(world: World, records: Iterable[Row], connector: Row, direction: Direction = "input") -> None:
     """Link records as long ago as a snapshot asks for."""
     for record in records:
-        made = world.provenance(record, connector, direction)
-        age(world, record.type, made)
-
-
-def age(world: World, type_: str, row: Row) -> None:
-    world.database.owner.execute(
-        text(f"UPDATE core_api.{type_}_workspace_connectors SET created_at = :old, updated_at = :old WHERE pk = :pk"),
-        {"old": "2026-05-01T00:00:00Z", "pk": row.pk},
-    )
-    world.database.commit()
+        world.provenance(record, connector, direction, created_at=datetime(2026, 5, 1, tzinfo=UTC))
 
 
 def snapshot(
@@ -54,13 +43,9 @@ def snapshot(
     )
 
 
-def ended_by(world: World, ledger: Ledger, body: Body) -> int:
+def ended_by(ledger: Ledger, body: Body) -> int:
     pk = ledger.messages()[body["id"]].pk
-    found = world.database.owner.exec_driver_sql(
-        f"SELECT count(*) FROM core_api.company_workspace_connectors WHERE ended_by_pk = {pk}"
-    ).scalar_one()
-    world.database.commit()
-    return int(found)
+    return int(ledger.value(f"SELECT count(*) FROM core_api.company_workspace_connectors WHERE ended_by_pk = {pk}"))
 
 
 def test_it_ends_what_the_run_did_not_name_and_nothing_else(
@@ -72,7 +57,7 @@ def test_it_ends_what_the_run_did_not_name_and_nothing_else(
     named = of_run(synced(ours.connector, companies[1:]))
     end = snapshot(ours.connector, named)
     assert consume(named, end) == []
-    assert fate(ledger, end) == ("applied", None)
+    assert ledger.fate(end) == ("applied", None)
     rows = ledger.rows(ours.connector)
     assert rows["company", companies[0].id, "input", False] == 1
     assert rows["company", companies[0].id, "output", True] == 1
@@ -80,18 +65,17 @@ def test_it_ends_what_the_run_did_not_name_and_nothing_else(
     # An append beside what there was.
     assert all(rows["company", record.id, "input", True] == 2 for record in companies[1:])
     assert all(rows["account", record.id, "input", True] == 1 for record in ours.accounts)
-    assert ended_by(world, ledger, end) == 1
-    run = run_of(world, ours.connector)
+    assert ended_by(ledger, end) == 1
+    run = ledger.run_of(ours.connector)
     assert run.state == "complete"
     assert run.snapshot["endings"] == [{"type": "company", "records": 1, "live": 10}]
     assert run.counts == {"company": {"named": 9, "made": 0, "linked": 9, "ended": 1}}
     assert ledger.messages()[end["id"]].counts == {"company": {"ended": 1}}
-    sums_are_right(world.database)
 
 
 @pytest.mark.parametrize("way", ["relinked", "invalidated", "disconnected and synced again"])
 def test_what_the_run_named_stays_whatever_became_of_its_row(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row], way: str
+    ours: Tenant, ledger: Ledger, companies: list[Row], way: str
 ) -> None:
     """A row of the run that is dead was written all the same: its record is at the source."""
     named = of_run(synced(ours.connector, companies))
@@ -106,24 +90,23 @@ def test_what_the_run_named_stays_whatever_became_of_its_row(
     before = ledger.rows(ours.connector)
     end = snapshot(ours.connector, named, read_since="2026-11-01T00:00:00Z")
     applied(end)
-    assert fate(ledger, end) == ("applied", None)
+    assert ledger.fate(end) == ("applied", None)
     assert ledger.rows(ours.connector) == before
-    assert ended_by(world, ledger, end) == 0
+    assert ended_by(ledger, end) == 0
 
 
 def test_a_dead_row_of_the_run_keeps_the_old_rows_of_its_record(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
+    ours: Tenant, ledger: Ledger, companies: list[Row]
 ) -> None:
     named = of_run(synced(ours.connector, companies))
     applied(named)
-    world.database.owner.exec_driver_sql(
+    ledger.sql(
         "UPDATE core_api.company_workspace_connectors SET deleted_at = now()"
         f" WHERE sync_message_pk = {ledger.messages()[named['id']].pk}"
     )
-    world.database.commit()
     end = snapshot(ours.connector, named)
     applied(end)
-    assert fate(ledger, end) == ("applied", None)
+    assert ledger.fate(end) == ("applied", None)
     assert ledger.live(ours.connector) == ids(companies)
 
 
@@ -134,11 +117,10 @@ def test_what_came_meanwhile_stays(world: World, ours: Tenant, ledger: Ledger, c
     others = world.companies(ours.workspace, 2)
     applied(synced(ours.connector, others[:1]))
     # Of a transaction that had begun long before, and waited for the run's.
-    world.database.owner.exec_driver_sql(
+    ledger.sql(
         "UPDATE core_api.company_workspace_connectors SET created_at = '2026-05-01', updated_at = '2026-05-01'"
         f" WHERE company_pk = {others[0].pk}"
     )
-    world.database.commit()
     by_hand = post(
         "/v1/company-workspace-connectors",
         PIPELINE,
@@ -155,11 +137,10 @@ def test_what_came_meanwhile_stays(world: World, ours: Tenant, ledger: Ledger, c
     )
     assert by_hand.status == 201
     # Its clock is half a day fast.
-    tomorrow = world.database.owner.exec_driver_sql("SELECT to_json(now() + interval '12 hours')").scalar_one()
-    world.database.commit()
+    tomorrow = ledger.value("SELECT to_json(now() + interval '12 hours')")
     end = snapshot(ours.connector, beginning, read_since=str(tomorrow))
     applied(end)
-    assert fate(ledger, end) == ("applied", None)
+    assert ledger.fate(end) == ("applied", None)
     live = ledger.live(ours.connector)
     assert all(live[record.id] for record in [*others, *companies[2:]])
     assert not any(live[record.id] for record in companies[:2])
@@ -167,52 +148,46 @@ def test_what_came_meanwhile_stays(world: World, ours: Tenant, ledger: Ledger, c
 
 @pytest.mark.parametrize("minutes", [-6, -4, 4])
 def test_what_is_as_young_as_the_reading_stays(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row], minutes: int
+    ours: Tenant, ledger: Ledger, companies: list[Row], minutes: int
 ) -> None:
     """A row that changed within five minutes before the source was read, or since, may be what the source has."""
-    owner = world.database.owner
     changed = f"timestamptz '{READ_SINCE}' + interval '{minutes} minutes'"
     for column, company in (("created_at", companies[0]), ("updated_at", companies[1])):
-        owner.exec_driver_sql(
+        ledger.sql(
             f"UPDATE core_api.company_workspace_connectors SET {column} = {changed} WHERE company_pk = {company.pk}"
         )
-    world.database.commit()
     named = of_run(synced(ours.connector, companies[2:]))
     end = snapshot(ours.connector, named)
     assert consume(named, end) == []
-    assert ended_by(world, ledger, end) == (2 if minutes < -5 else 0)
+    assert ended_by(ledger, end) == (2 if minutes < -5 else 0)
 
 
-def test_what_came_back_since_the_run_began_stays(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
-) -> None:
+def test_what_came_back_since_the_run_began_stays(ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
     gone = companies[0]
-    row = world.database.owner.exec_driver_sql(
+    row = ledger.value(
         "UPDATE core_api.company_workspace_connectors SET deleted_at = updated_at"
         f" WHERE company_pk = {gone.pk} RETURNING id"
-    ).scalar_one()
-    world.database.commit()
+    )
     named = of_run(synced(ours.connector, companies[1:]))
     applied(named)
     body = {"data": {"type": "company_workspace_connector", "id": str(row), "attributes": {"deleted_at": None}}}
     assert patch(f"/v1/company-workspace-connectors/{row}", PIPELINE, body).status == 200
-    tomorrow = world.database.owner.exec_driver_sql("SELECT to_json(now() + interval '12 hours')").scalar_one()
-    world.database.commit()
+    tomorrow = ledger.value("SELECT to_json(now() + interval '12 hours')")
     applied(snapshot(ours.connector, named, read_since=str(tomorrow)))
     assert ledger.live(ours.connector)[gone.id] == 1
 
 
-def test_an_incomplete_run_ends_nothing(world: World, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
+def test_an_incomplete_run_ends_nothing(ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
     named = of_run(synced(ours.connector, companies[1:6]))
     late = of_run(synced(ours.connector, companies[6:]))
     end = snapshot(ours.connector, named, late)
     applied(named, end, end)
-    settle({}, Context())
+    settle()
     assert release(ledger, end).data["attributes"]["reason"] == "incomplete_run"
-    assert ended_by(world, ledger, end) == 0
+    assert ended_by(ledger, end) == 0
     applied(late)
-    assert fate(ledger, end) == ("applied", None)
-    assert ended_by(world, ledger, end) == 1
+    assert ledger.fate(end) == ("applied", None)
+    assert ended_by(ledger, end) == 1
 
 
 def test_a_record_of_several_rows_is_one_that_ends(
@@ -223,8 +198,8 @@ def test_a_record_of_several_rows_is_one_that_ends(
     named = of_run(synced(ours.connector, companies[2:]))
     end = snapshot(ours.connector, named)
     applied(named, end)
-    assert ended_by(world, ledger, end) == 8
-    assert run_of(world, ours.connector).snapshot["endings"] == [{"type": "company", "records": 2, "live": 10}]
+    assert ended_by(ledger, end) == 8
+    assert ledger.run_of(ours.connector).snapshot["endings"] == [{"type": "company", "records": 2, "live": 10}]
 
 
 # ---- what would end too much ----------------------------------------------------------------------------
@@ -244,15 +219,14 @@ def test_more_than_half_or_more_than_the_limit_is_parked_and_ends_nothing(
     end = snapshot(ours.connector, named)
     assert consume(named, end) == []
     is_parked = becomes is not None
-    assert fate(ledger, end) == ("parked" if is_parked else "applied", becomes)
-    run = run_of(world, ours.connector)
+    assert ledger.fate(end) == ("parked" if is_parked else "applied", becomes)
+    run = ledger.run_of(ours.connector)
     assert run.state == ("incomplete" if is_parked else "complete")
     assert run.snapshot["endings"] == [{"type": "company", "records": ends, "live": live}]
-    assert ended_by(world, ledger, end) == (0 if is_parked else ends)
+    assert ended_by(ledger, end) == (0 if is_parked else ends)
     if is_parked:
         problem = {"code": "too_many_endings", "type": "company", "id": f"{ends} of {live}"}
         assert ledger.messages()[end["id"]].problems == [problem]
-    sums_are_right(world.database)
 
 
 def test_the_limit_is_a_setting(world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +236,7 @@ def test_the_limit_is_a_setting(world: World, ours: Tenant, ledger: Ledger, monk
     named = of_run(synced(ours.connector, records[24:]))
     end = snapshot(ours.connector, named)
     applied(named, end)
-    assert fate(ledger, end) == ("applied", None)
+    assert ledger.fate(end) == ("applied", None)
 
 
 def test_each_type_has_the_limit_to_itself(world: World, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
@@ -270,53 +244,52 @@ def test_each_type_has_the_limit_to_itself(world: World, ours: Tenant, ledger: L
     named = of_run(synced(ours.connector, companies))
     end = snapshot(ours.connector, named, types=["company", "account"])
     applied(named, end)
-    assert fate(ledger, end) == ("parked", "too_many_endings")
-    assert run_of(world, ours.connector).snapshot["endings"] == [
+    assert ledger.fate(end) == ("parked", "too_many_endings")
+    assert ledger.run_of(ours.connector).snapshot["endings"] == [
         {"type": "company", "records": 0, "live": 10},
         {"type": "account", "records": 2, "live": 2},
     ]
 
 
 def test_what_would_end_too_much_is_carried_out_for_who_releases_it_alone(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
+    ours: Tenant, ledger: Ledger, companies: list[Row]
 ) -> None:
     named = of_run(synced(ours.connector, companies[8:]))
     end = snapshot(ours.connector, named)
     applied(named, end)
     # No resend, no settle, no release of many, no verb.
     applied(end)
-    settle({}, Context())
+    settle()
     meta = {"workspace_connector": str(ours.connector.id), "reason": "too_many_endings"}
     many = post("/v1/sync-messages/release", PIPELINE, {"meta": meta})
     assert many.document["meta"] == {"matching": 1, "released": 0, "still_parked": 1, "remaining": 0}
     for reason in (None, "too_many_endings"):
         said = {"Verb": "Release", "Connector": str(ours.connector.id)} | ({"Reason": reason} if reason else {})
-        assert settle(said, Context())["released"] == 0
-    assert fate(ledger, end) == ("parked", "too_many_endings")
+        assert settle(**said)["released"] == 0
+    assert ledger.fate(end) == ("parked", "too_many_endings")
     assert ledger.live(ours.connector) == ids([*companies, *companies[8:]])
     problem = {"code": "too_many_endings", "type": "company", "id": "8 of 10"}
     assert ledger.messages()[end["id"]].problems == [problem]
     assert release(ledger, end).data["attributes"]["outcome"] == "applied"
     assert ledger.live(ours.connector) == ids([*companies[8:], *companies[8:]])
-    assert run_of(world, ours.connector).state == "complete"
-    sums_are_right(world.database)
+    assert ledger.run_of(ours.connector).state == "complete"
 
 
 def test_a_release_by_hand_that_takes_long_is_gone_on_with(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch
+    ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(applying, "CHUNK", 3)
     end = snapshot(ours.connector)
     applied(end)
-    assert fate(ledger, end) == ("parked", "too_many_endings")
+    assert ledger.fate(end) == ("parked", "too_many_endings")
     assert release(ledger, end).data["attributes"]["outcome"] == "in_progress"
     assert ledger.live(ours.connector).total() == 7
-    assert run_of(world, ours.connector).state == "completing"
+    assert ledger.run_of(ours.connector).state == "completing"
     monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
-    settle({}, Context())
-    assert fate(ledger, end) == ("applied", None)
+    settle()
+    assert ledger.fate(end) == ("applied", None)
     assert not ledger.live(ours.connector)
-    assert run_of(world, ours.connector).state == "complete"
+    assert ledger.run_of(ours.connector).state == "complete"
 
 
 # ---- in chunks ------------------------------------------------------------------------------------------
@@ -345,23 +318,22 @@ def test_it_goes_on_after_a_crash(
     assert consume(end) == [0]
     more = world.companies(ours.workspace, 1)
     applied(synced(ours.connector, more), end)
-    assert fate(ledger, end) == ("applied", None)
+    assert ledger.fate(end) == ("applied", None)
     assert len(calls) > 8
     assert ledger.live(ours.connector) == ids([*records[9:], *records[9:], *more])
-    (counted,) = run_of(world, ours.connector).snapshot["endings"]
-    assert counted["records"] == ended_by(world, ledger, end) == 9
-    sums_are_right(world.database)
+    (counted,) = ledger.run_of(ours.connector).snapshot["endings"]
+    assert counted["records"] == ended_by(ledger, end) == 9
 
 
 def test_what_fails_in_the_middle_for_a_reason_of_its_own_is_parked_and_goes_on_when_it_is_released(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch
+    ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody else may think that its run is being completed: it is incomplete until somebody releases its end."""
     monkeypatch.setattr(applying, "CHUNK", 2)
     named, missing = of_run(synced(ours.connector, companies[4:])), of_run(synced(ours.connector, companies[4:]))
     end = snapshot(ours.connector, named, missing)
     applied(named, end)
-    assert fate(ledger, end) == ("parked", "incomplete_run")
+    assert ledger.fate(end) == ("parked", "incomplete_run")
     chunk, left = applying._chunk, iter((True, True, False))
 
     def dies(*given: Any) -> Any:
@@ -373,42 +345,38 @@ def test_what_fails_in_the_middle_for_a_reason_of_its_own_is_parked_and_goes_on_
         patched.setattr(applying, "_chunk", dies)
         # It brings what was missing; the end is released behind the batch.
         applied(missing)
-    assert fate(ledger, end) == ("parked", "unexpected")
-    assert 0 < ended_by(world, ledger, end) < 4
-    assert run_of(world, ours.connector).state == "incomplete"
+    assert ledger.fate(end) == ("parked", "unexpected")
+    assert 0 < ended_by(ledger, end) < 4
+    assert ledger.run_of(ours.connector).state == "incomplete"
     assert release(ledger, end).status == 200
     monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
-    settle({}, Context())
-    assert fate(ledger, end) == ("applied", None)
-    assert run_of(world, ours.connector).state == "complete"
-    assert ended_by(world, ledger, end) == 4
-    sums_are_right(world.database)
+    settle()
+    assert ledger.fate(end) == ("applied", None)
+    assert ledger.run_of(ours.connector).state == "complete"
+    assert ended_by(ledger, end) == 4
 
 
 # ---- undone ---------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("by", ["run", "message"])
-def test_a_revert_brings_back_what_it_ended(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row], by: str
-) -> None:
+def test_a_revert_brings_back_what_it_ended(ours: Tenant, ledger: Ledger, companies: list[Row], by: str) -> None:
     named = of_run(synced(ours.connector, companies[3:]))
     end = snapshot(ours.connector, named)
     applied(named, end)
-    assert ended_by(world, ledger, end) == 3
+    assert ended_by(ledger, end) == 3
     if by == "run":
         applied(reverted(ours.connector, run="nightly"))
     else:
         applied(reverted(ours.connector, end["id"]))
-    assert run_of(world, ours.connector).state == "reverted"
+    assert ledger.run_of(ours.connector).state == "reverted"
     assert ledger.live(ours.connector) == ids([*companies, *([] if by == "run" else companies[3:])])
     late = of_run(synced(ours.connector, companies))
     applied(late)
-    assert fate(ledger, late) == ("parked", "reverted_run")
-    sums_are_right(world.database)
+    assert ledger.fate(late) == ("parked", "reverted_run")
 
 
 @pytest.mark.parametrize("by", ["run", "message"])
 def test_a_revert_in_the_middle_stops_what_is_left_and_brings_back_the_rest(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch, by: str
+    ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
     monkeypatch.setattr(applying, "CHUNK", 2)
     end = snapshot(ours.connector)
@@ -418,31 +386,27 @@ def test_a_revert_in_the_middle_stops_what_is_left_and_brings_back_the_rest(
     applied(reverted(ours.connector, run="nightly") if by == "run" else reverted(ours.connector, end["id"]))
     assert ledger.live(ours.connector) == ids(companies)
     monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
-    settle({}, Context())
+    settle()
     applied(end)
     assert ledger.live(ours.connector) == ids(companies)
-    assert run_of(world, ours.connector).state == "reverted"
-    sums_are_right(world.database)
+    assert ledger.run_of(ours.connector).state == "reverted"
 
 
-def test_a_revert_of_what_would_end_too_much_closes_it(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
-) -> None:
+def test_a_revert_of_what_would_end_too_much_closes_it(ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
     end = snapshot(ours.connector)
     applied(end, reverted(ours.connector, end["id"]))
-    assert run_of(world, ours.connector).state == "reverted"
+    assert ledger.run_of(ours.connector).state == "reverted"
     assert release(ledger, end).data["attributes"]["reason"] == "reverted_run"
     assert ledger.live(ours.connector) == ids(companies)
 
 
 def test_a_run_of_before_there_were_rows_of_runs_ends_nothing(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
+    ours: Tenant, ledger: Ledger, companies: list[Row]
 ) -> None:
     named = of_run(synced(ours.connector, companies[5:]))
     applied(named)
-    world.database.owner.exec_driver_sql("UPDATE wellspring.sync_runs SET noted = '{}'")
-    world.database.commit()
+    ledger.sql("UPDATE wellspring.sync_runs SET noted = '{}'")
     end = snapshot(ours.connector, named)
     applied(end)
-    assert fate(ledger, end) == ("applied", None)
-    assert ended_by(world, ledger, end) == 0
+    assert ledger.fate(end) == ("applied", None)
+    assert ended_by(ledger, end) == 0

@@ -5,18 +5,15 @@ import subprocess
 import sys
 import time
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from local.settings import ROOT
 from tests.support.api import Context
 from tests.support.queue import consume, delivery, disconnected, invalidated, matched, replay, synced
-from tests.support.world import Row, World
-from tests.sync.conftest import Tenant
+from tests.support.world import World
+from tests.sync.conftest import Log, Tenant, absent
 from wellspring.metrics import UNITS
-
-type Log = list[dict[str, Any]]
 
 COUNTS = ("records", "inserted", "tombstoned", "matched")
 
@@ -45,7 +42,7 @@ def mixed(ours: Tenant, theirs: Tenant, world: World) -> list[Any]:
         matched(ours.workspace, [provider]),
         disconnected(ours.other_connector),
         done,
-        synced(theirs.other_connector, [Row("company", 0, uuid4())]),
+        synced(theirs.other_connector, [absent()]),
         disconnected(theirs.other_connector),
     ]
 

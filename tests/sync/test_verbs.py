@@ -9,8 +9,8 @@ import pytest
 from maintenance.settle import handler
 from tests.support.api import READER, Context, get
 from tests.support.queue import consume, invalidated, synced
-from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, ids
+from tests.support.world import World
+from tests.sync.conftest import Ledger, Tenant, absent, ids
 from wellspring.errors import NotFound
 from wellspring.services import mending, recounting
 from wellspring.services.sync import releasing
@@ -25,10 +25,6 @@ def came_to(matching: int, released: int, still_parked: int = 0, remaining: int 
     return {"matching": matching, "released": released, "still_parked": still_parked, "remaining": remaining}
 
 
-def absent() -> Row:
-    return Row("company", 0, uuid4())
-
-
 def reasons(ledger: Ledger) -> dict[str, int]:
     return {reason: number for reason, number in ledger.reasons().items() if reason}
 
@@ -37,7 +33,7 @@ class TestRelease:
     def test_of_all_tries_each_connectors_messages_and_those_of_none(
         self, world: World, ours: Tenant, ledger: Ledger
     ) -> None:
-        come, missing, nobody = absent(), absent(), Row("workspace_connector", 0, uuid4())
+        come, missing, nobody = absent(), absent(), absent("workspace_connector")
         consume(synced(ours.connector, [come]), synced(ours.other_connector, [missing]), synced(nobody, [come]))
         world.record("company", ours.workspace, id=come.id)
         assert ask("Release", DryRun=True) == came_to(3, 0, remaining=3)
@@ -82,39 +78,29 @@ class TestRelease:
 
 
 class TestRecount:
-    def test_finds_nothing_where_all_is_well_and_what_somebody_spoilt(self, world: World, ours: Tenant) -> None:
+    def test_finds_nothing_where_all_is_well_and_what_somebody_spoilt(self, ours: Tenant, ledger: Ledger) -> None:
         consume(synced(ours.connector, ours.mixed), synced(ours.connector, [absent()]))
         well = ask("Recount")
         assert (well["different"], well["differences"], well["is_all"]) == (0, [], True)
         assert well["connectors"] >= 2
-        owner = world.database.owner
         mine = f"WHERE workspace_connector_pk = {ours.connector.pk}"
-        owner.exec_driver_sql(f"UPDATE wellspring.connector_rows SET live = live + 2 {mine} AND type = 'company'")
-        owner.exec_driver_sql(f"UPDATE wellspring.connector_state SET parked_messages = 0 {mine}")
-        world.database.commit()
+        ledger.sql(f"UPDATE wellspring.connector_rows SET live = live + 2 {mine} AND type = 'company'")
+        ledger.sql(f"UPDATE wellspring.connector_state SET parked_messages = 0, live_rows = 0 {mine}")
         found = ask("Recount")
         told = {"date": None, "connector_id": str(ours.connector.id)}
-        assert found["different"] == 2
+        assert found["different"] == 3
         assert found["differences"] == [
             {**told, "name": "live", "type": "company", "direction": "input", "counted": 1, "kept": 3},
+            {**told, "name": "live_rows", "type": None, "direction": None, "counted": 3, "kept": 0},
             {**told, "name": "parked_messages", "type": None, "direction": None, "counted": 1, "kept": 0},
         ]
-
-    def test_adds_what_is_missing_where_the_owner_has_it_mended(self, world: World, ours: Tenant) -> None:
-        consume(synced(ours.connector, ours.mixed), synced(ours.connector, [absent()]))
-        owner = world.database.owner
-        mine = f"WHERE workspace_connector_pk = {ours.connector.pk}"
-        owner.exec_driver_sql(f"UPDATE wellspring.connector_state SET parked_messages = 7, live_rows = 0 {mine}")
-        world.database.commit()
+        # What is missing is added where the owner has it mended.
         span = f"{ours.connector.pk}, {ours.connector.pk + 1}"
-        mended = owner.exec_driver_sql(f"SELECT name FROM wellspring.recount({span}, true)").scalars().all()
-        world.database.commit()
-        assert sorted(mended) == ["live_rows", "parked_messages"]
+        mended = ledger.sql(f"SELECT name FROM wellspring.recount({span}, true)")
+        assert sorted(row.name for row in mended) == ["live", "live_rows", "parked_messages"]
         assert ask("Recount")["different"] == 0
 
-    def test_goes_on_behind_the_connector_that_it_came_to(
-        self, world: World, ours: Tenant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_goes_on_behind_the_connector_that_it_came_to(self, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(recounting, "TOGETHER", 1)
         all_of_them = ask("Recount")["connectors"]
         behind_ours = ask("Recount", After=str(ours.connector.id))["connectors"]
@@ -125,7 +111,7 @@ class TestRecount:
 
 class TestMendTimes:
     def test_brings_stored_times_that_nobody_can_show_into_the_years_that_there_are(
-        self, world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+        self, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         good, after, before, ahead, ended = (synced(ours.connector, ours.companies) for _ in range(5))
         other = synced(ours.other_connector, ours.companies)
@@ -137,16 +123,12 @@ class TestMendTimes:
             ahead["id"]: "2999-01-01 00:00:00+00",
             nobodys["id"]: "infinity",
         }
-        owner = world.database.owner
         for id_, time in stored.items():
-            owner.exec_driver_sql(
-                f"UPDATE wellspring.sync_messages SET occurred_at = '{time}' WHERE message_id = '{id_}'"
-            )
-        owner.exec_driver_sql(
+            ledger.sql(f"UPDATE wellspring.sync_messages SET occurred_at = '{time}' WHERE message_id = '{id_}'")
+        ledger.sql(
             "UPDATE wellspring.connector_state SET last_synced_at = '10000-01-01 13:59:59.999+00'"
             f" WHERE workspace_connector_pk = {ours.connector.pk}"
         )
-        world.database.commit()
         for url in ("/v1/sync-messages", f"/v1/workspace-connectors/{ours.connector.id}"):
             shown = get(url, READER)
             assert shown.status == 200
@@ -162,10 +144,9 @@ class TestMendTimes:
             nobodys["id"]: received,
         }
         assert rows[good["id"]].occurred_at == datetime(2026, 5, 10, 8, 14, 22, tzinfo=UTC)
-        state = owner.exec_driver_sql(
+        state = ledger.value(
             f"SELECT last_synced_at FROM wellspring.connector_state WHERE workspace_connector_pk = {ours.connector.pk}"
-        ).scalar_one()
-        world.database.commit()
+        )
         assert state == received
         assert ask("MendTimes") == {"messages": 0, "connectors": 0, "is_all": True}
 

@@ -219,8 +219,21 @@ def test_the_artefacts_bucket_is_the_one_that_is_named_the_bootstraps_or_sams() 
 def test_a_deployment_puts_back_what_a_rollback_moved_and_the_release_did_not_touch() -> None:
     """CloudFormation updates what differs from its last template, and knows nothing of an alias that somebody moved."""
     functions = Lambda(Read="57", Write="60", Open="9")
-    assert deploy.settle(cloudformation(functions, Read="59", Write="60"), functions, STACK) == {"Read": "59"}
+    stack = cloudformation(functions, Read="59", Write="60")
+    assert deploy.settle(stack, functions, STACK, {"Read": "59", "Write": "58"}) == {"Read": "59"}
     assert functions.live == {"Read": "59", "Write": "60", "Open": "9"}
+
+
+def test_a_deployment_leaves_what_was_rolled_back_while_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack that cleans up has moved its aliases, and may be rolled back."""
+    functions = Lambda(Read="58")
+    assert deploy.settle(cloudformation(functions, Read="59"), functions, STACK, {"Read": "58"}) == {}
+    assert functions.live == {"Read": "58"}
+    # And so after one that failed: 59 was taken back to 58, and that to 56.
+    functions.live["Read"] = "56"
+    monkeypatch.setattr(deploy, "describe", lambda *_asked: {"StackStatus": "UPDATE_ROLLBACK_COMPLETE"})
+    deploy.put_back(cloudformation(functions, Read="58"), functions, STACK, {"Read": "57"})
+    assert functions.live == {"Read": "56"}
 
 
 @pytest.mark.parametrize(
@@ -436,9 +449,11 @@ def test_a_rollback_does_not_race_a_deployment_that_moves_the_aliases(monkeypatc
     clients = {"cloudformation": cloudformation(functions), "lambda": functions, "s3": s3}
     monkeypatch.setattr(Stage, "session", lambda _stage: SimpleNamespace(client=clients.__getitem__))
     monkeypatch.setattr(rollback, "find_bucket", lambda *_asked: "artefacts")
-    monkeypatch.setattr(rollback, "status", lambda *_asked: "UPDATE_IN_PROGRESS")
-    with pytest.raises(Fault, match="cancel-update-stack"):
-        rollback.main(["staging"])
+    # Once it is cancelled, CloudFormation moves them back.
+    for moving in ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"):
+        monkeypatch.setattr(rollback, "status", lambda *_asked, now=moving: now)
+        with pytest.raises(Fault, match=f"{moving}.*cancel-update-stack"):
+            rollback.main(["staging"])
     assert functions.calls == []
     monkeypatch.setattr(rollback, "status", lambda *_asked: "UPDATE_COMPLETE")
     assert rollback.main(["staging"]) == 0
@@ -673,8 +688,8 @@ def test_a_tear_down_begins_or_goes_on_whatever_state_the_stack_is_in(
             client=lambda name: calls if name == "cloudformation" else nothing, region_name="eu-west-1"
         ),
     )
-    # An update that somebody broke off is under way at first.
-    states = iter(["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", status])
+    # What somebody broke off is under way at first.
+    states = iter(["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", status])
     monkeypatch.setattr(tear_down, "status", lambda *_asked: next(states))
     monkeypatch.setattr(tear_down, "SECONDS", 0)
     monkeypatch.setattr(tear_down, "resources", lambda *_asked: {})
