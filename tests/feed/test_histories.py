@@ -1,19 +1,23 @@
-"""Random histories of resources, shuffled, doubled and cut into batches, through two consumers at once.
+"""Random histories of resources, shuffled, doubled and cut into batches, through two consumers at once: no deadlock.
 
 Whatever the order, what is there at the end is what a model in plain Python says (tests/support/histories.py).
 """
 
 import random
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from tests.feed.conftest import Tables
 from tests.support.databases import FEEDER, FreshDatabase
-from tests.support.feed import apply, settle
+from tests.support.feed import apply, deleted, settle, statuses, upserted
 from tests.support.histories import TABLES, batches, histories, problems
+from wellspring.repositories.feed import applying
 
 
 @pytest.fixture
@@ -47,3 +51,28 @@ def test_end_as_the_model_says_whatever_the_order(emptied: Tables, seed: int) ->
     settle()
     assert list(problems(told, emptied.rows)) == []
     assert emptied.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0] == 0
+
+
+def test_a_connector_that_is_made_while_an_exclusive_lock_is_waited_for_is_locked_in_a_new_transaction(
+    emptied: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, connector, link = uuid4(), uuid4(), uuid4()
+    assert statuses(upserted("workspace", workspace), upserted("connector", connector)) == ["applied", "applied"]
+    waited: list[Collection[str]] = []
+    lock_types = applying.lock_types
+
+    def of(version: int) -> dict[str, object]:
+        return upserted("workspace_connector", link, version, workspace_id=workspace, connector_id=connector)
+
+    def lock(transaction: Connection, types: Collection[str], exclusive: Collection[str] = ()) -> None:
+        if exclusive and not waited:
+            with ThreadPoolExecutor(1) as other:
+                assert other.submit(statuses, of(1)).result() == ["applied"]
+        if exclusive:
+            waited.append(exclusive)
+        lock_types(transaction, types, exclusive)
+
+    monkeypatch.setattr(applying, "lock_types", lock)
+    assert statuses(deleted("company", uuid4()), of(2)) == ["applied", "applied"]
+    assert waited == [{"company"}, {"company"}]
+    assert emptied.resource("workspace_connectors", link).source_version == 2

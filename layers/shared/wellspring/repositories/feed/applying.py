@@ -141,7 +141,7 @@ def lock_types(transaction: Connection, types: Collection[str], exclusive: Colle
     """Keep the making of a resource apart from the deletion of one that was never seen, until the transaction ends.
 
     The two write to different tables, so nothing else lets them meet. Must be the first that takes a lock, but for
-    `lock_connectors`.
+    that of connectors.
 
     Args:
         transaction: the scope to write in.
@@ -157,26 +157,45 @@ def lock_types(transaction: Connection, types: Collection[str], exclusive: Colle
         transaction.execute(text(f"SELECT {', '.join(locks)}"))
 
 
-def lock_connectors(transaction: Connection, events: Iterable[FeedEvent]) -> None:
-    """Lock the state of the workspace connectors that events are about, in ascending order: a change is judged there.
+def lock(
+    transaction: Connection, events: Iterable[FeedEvent], types: Collection[str], exclusive: Collection[str] = ()
+) -> None:
+    """Lock what events are judged by: the state of the workspace connectors that they are about, then types.
 
-    Comes before `lock_types`, as in whoever writes rows of a connector (docs/adr/0052).
+    Connectors come first, in ascending order, as in whoever writes rows of a connector (docs/adr/0052).
+
+    Args:
+        transaction: the scope to write in.
+        events: all that are applied in it.
+        types: as `lock_types` has them.
+        exclusive: likewise.
+
+    Raises:
+        NeedsExclusive: somebody made one of the connectors while an exclusive lock was waited for. Who has it locked by
+            now may wait for that very lock: try again in a new transaction.
     """
     ids = [event.subject for event in events if event.type == WORKSPACE_CONNECTOR.type]
-    if ids:
-        transaction.execute(_LOCK_CONNECTORS, {"ids": ids})
+    locked = transaction.execute(_LOCK_CONNECTORS, {"ids": ids}).scalar_one() if ids else 0
+    lock_types(transaction, types, exclusive)
+    if exclusive and ids and transaction.execute(_COUNT_CONNECTORS, {"ids": ids}).scalar_one() > locked:
+        raise NeedsExclusive(exclusive)
 
 
 _LOCK_CONNECTORS = text(f"""
-SELECT wellspring.lock_connectors(
-  ARRAY(SELECT pk FROM {parents.workspace_connectors} WHERE id = ANY (CAST(:ids AS uuid[]))), NULL)""")
+WITH there AS MATERIALIZED (
+  SELECT ARRAY(SELECT pk FROM {parents.workspace_connectors} WHERE id = ANY (CAST(:ids AS uuid[]))) AS pks
+)
+SELECT cardinality(pks) FROM there, wellspring.lock_connectors(pks, NULL)""")
+
+_COUNT_CONNECTORS = text(f"""
+SELECT count(*) FROM {parents.workspace_connectors} WHERE id = ANY (CAST(:ids AS uuid[]))""")
 
 
 def apply_events(transaction: Connection, events: Mapping[int, FeedEvent], exclusive: Collection[str] = ()) -> Change:
     """Apply upserts and deletions, type by type, and say what became of each.
 
     Args:
-        transaction: the scope to write in; `lock_types` was called.
+        transaction: the scope to write in; `lock` was called.
         events: by a number of the caller's choice, in the order in which they came.
         exclusive: the types that are locked so.
 

@@ -123,8 +123,7 @@ def _apply(
     transaction: Transaction, told: Sequence[Told], erased: dict[int, Verdict], exclusive: frozenset[str]
 ) -> list[Verdict]:
     events = {n: event for n, event in enumerate(told) if isinstance(event, FeedEvent) and n not in erased}
-    applying.lock_connectors(transaction, events.values())
-    applying.lock_types(transaction, _types(told), exclusive)
+    applying.lock(transaction, events.values(), _types(told), exclusive)
     change = applying.apply_events(transaction, events, exclusive)
     verdicts = [
         parked(MALFORMED, *event.problems) if isinstance(event, Malformed) else erased.get(n) or change.verdicts[n]

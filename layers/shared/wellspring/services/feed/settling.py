@@ -119,8 +119,7 @@ def apply_taken(
     events = {number: one.event for number, one in enumerate(taken) if one.event is not None}
     erasures = {number: event for number, event in events.items() if event.action == "erase"}
     changes = {number: event for number, event in events.items() if number not in erasures}
-    applying.lock_connectors(transaction, changes.values())
-    applying.lock_types(transaction, {event.type for event in changes.values()}, exclusive)
+    applying.lock(transaction, changes.values(), {event.type for event in changes.values()}, exclusive)
     change = applying.apply_events(transaction, changes, exclusive)
     live = dict(change.live)
     verdicts = [change.verdicts.get(number, _UNREADABLE) for number in range(len(taken))]
