@@ -287,6 +287,18 @@ def emit_writes(record: str) -> None:
         )
 
 
+def recount(record: str, *, is_dropped: bool = False) -> None:
+    """Have `wellspring.recount_rows` count a record type's provenance, too, or no more: it would take its sums away."""
+    begin = "WITH provenance AS MATERIALIZED ("
+    counting = f"""{begin}SELECT workspace_connector_pk, '{record}' AS type, direction, created_at, deleted_at
+    FROM core_api.{ledger_of(record)} WHERE workspace_connector_pk >= from_pk AND workspace_connector_pk < to_pk
+     UNION ALL """
+    old, new = (counting, begin) if is_dropped else (begin, counting)
+    op.execute(f"""DO $do$ BEGIN EXECUTE replace(
+      pg_get_functiondef('wellspring.recount_rows(bigint, bigint, boolean)'::regprocedure),
+      $old${old}$old$, $new${new}$new$); END $do$""")
+
+
 def provenance_indexes(record: str) -> Iterator[tuple[str, str]]:
     """Yield the indexes that lists and answers of a record type's provenance are read by, as `list_indexes` does."""
     table, pk = ledger_of(record), f"{record}_pk"

@@ -122,13 +122,18 @@ def test_its_tables_are_those_that_a_revision_would_make_today(database: Databas
         support.create_record("scratches", "name text NOT NULL")
         support.create_ledger("scratch", "scratches")
         support.emit_writes("scratch")
+        support.recount("scratch")
+    counts = "SELECT prosrc FROM pg_proc WHERE proname = 'recount_rows'"
+    assert all("core_api.scratch_workspace_connectors" in source for source in catalogue.column(counts))
     made = shape(catalogue, "scratch", "scratches")
     for type_, ledger in ledgers().items():
         assert shape(catalogue, type_, resource_of(type_).table) == made, ledger.table
     readable = "SELECT has_table_privilege('wellspring_reader', 'core_api.scratches', 'SELECT')"
     assert catalogue.column(readable) == [True]
     with Operations.context(context):
+        support.recount("scratch", is_dropped=True)
         support.drop_ledger("scratch", "scratches")
+    assert not any("scratch" in source for source in catalogue.column(counts))
     assert not catalogue.tables() & {"scratches", "scratch_workspace_connectors"}
 
 

@@ -58,6 +58,7 @@ OF_EVERY_TYPE = (
     "tests/jsonapi/test_sorting_and_paging.py",
     "tests/jsonapi/test_unknown_routes.py",
     "tests/writing/test_creating.py",
+    "tests/writing/test_deleting.py",
     "tests/writing/test_updating.py",
 )
 
@@ -77,7 +78,7 @@ handler = {operation}_of(INVOICE_WORKSPACE_CONNECTOR)
 '''
 REVISION = '''"""Invoices, and which connector brought one in or carried it out."""
 
-from migrations.support import create_ledger, create_record, drop_ledger, emit_writes
+from migrations.support import create_ledger, create_record, drop_ledger, emit_writes, recount
 
 revision = "{revision}"
 down_revision = "{before}"
@@ -89,9 +90,11 @@ def upgrade() -> None:
     create_record("invoices", "number text NOT NULL")
     create_ledger("invoice", "invoices")
     emit_writes("invoice")
+    recount("invoice")
 
 
 def downgrade() -> None:
+    recount("invoice", is_dropped=True)
     drop_ledger("invoice", "invoices")
 '''
 # In resources.py: what stands before it, and what is written there.
