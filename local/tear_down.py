@@ -1,8 +1,8 @@
 """The end of a stack: `make tear-down STAGE=rehearsal`, with `DATA=delete` also of what CloudFormation keeps.
 
-It keeps what holds data: the bucket of files, databases that a restore has replaced and their logs, the databases'
-snapshots and automated backups, and the vault of AWS Backup. As long as bucket, database, log or vault is
-there, a stack of the same name cannot be made.
+It keeps what holds data: the bucket of files, logs of databases that a restore has replaced, the databases' snapshots
+and automated backups, and the vault of AWS Backup. As long as bucket, log or vault is there, a stack of the same name
+cannot be made. A replaced database itself is in the stack's network, and goes before the stack.
 """
 
 import argparse
@@ -103,16 +103,22 @@ def settled(cloudformation: Any, stack: str) -> str:
     raise Fault(f"{stack} is still {is_now}: say it again when that has ended")
 
 
-def replaced(rds: Any, stack: str) -> Iterator[tuple[str, str]]:
-    """Give the databases of a deleted stack that are still there: a restore left them."""
+def replaced(rds: Any, stack: str, own: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Give the databases that are no longer a stack's `own`: a restore left them.
+
+    CloudFormation "removes the old resource from the stack" that it cannot delete (user guide, "Resource removed from
+    stack but not deleted"). Later it cannot delete what that is in: "Cannot delete the subnet group [...] because at
+    least one database instance [...] is still using it" (anomalyco/sst#4026).
+    """
+    tag = {"Key": TAG, "Value": stack}
     for page in rds.get_paginator("describe_db_instances").paginate():
         for each in page["DBInstances"]:
             # An instance of a cluster goes when it is replaced.
-            if {"Key": TAG, "Value": stack} in each["TagList"] and "DBClusterIdentifier" not in each:
+            if tag in each["TagList"] and "DBClusterIdentifier" not in each and each["DBInstanceIdentifier"] not in own:
                 yield "database", each["DBInstanceIdentifier"]
     for page in rds.get_paginator("describe_db_clusters").paginate():
         for each in page["DBClusters"]:
-            if {"Key": TAG, "Value": stack} in each["TagList"]:
+            if tag in each["TagList"] and each["DBClusterIdentifier"] not in own:
                 yield "cluster", each["DBClusterIdentifier"]
 
 
@@ -226,6 +232,21 @@ def main(arguments: list[str]) -> int:
     # A second call is for what a first one left.
     is_now = settled(cloudformation, stage.stack)
     found = resources(cloudformation, stage.stack) if is_now else {}
+    own = {name for kind, name in found.values() if kind in DATABASES}
+    left = list(replaced(aws.rds, stage.stack, own))
+    if left and given.data == "keep":
+        raise Fault(
+            f"a restore left {', '.join(name for _, name in left)} in the network of {stage.stack}, which cannot go"
+            " before: delete it, with a snapshot if you want its data, or say DATA=delete"
+        )
+
+    def tell(what: str, name: str) -> None:
+        if given.data == "delete":
+            delete(aws, what, name)
+        print("deleted" if given.data == "delete" else "kept", what, name)
+
+    for each in left:
+        tell(*each)
     if is_now and is_now != "DELETE_IN_PROGRESS":
         cloudformation.update_termination_protection(StackName=stage.stack, EnableTerminationProtection=False)
         unprotect(aws.rds, found)
@@ -233,22 +254,8 @@ def main(arguments: list[str]) -> int:
         cloudformation.delete_stack(StackName=stage.stack, **role)
     if is_now:
         wait_until_gone(cloudformation, stage.stack)
-    left = list(replaced(aws.rds, stage.stack))
     bucket = f"{stage.stack}-feed-{account}-{session.region_name}"
-    databases = {
-        stage.stack,
-        *(name for kind, name in found.values() if kind in DATABASES),
-        *(name for _, name in left),
-    }
-
-    def tell(what: str, name: str) -> None:
-        if given.data == "delete":
-            delete(aws, what, name)
-        print("deleted" if given.data == "delete" else "kept", what, name)
-
-    # Databases first: while they are there, their backups are their own.
-    for each in left:
-        tell(*each)
+    databases = {stage.stack, *own, *(name for _, name in left)}
     for each in list(kept(aws, bucket, databases, stage.stack)):
         tell(*each)
     return 0

@@ -592,7 +592,8 @@ class Kept:
 
 def test_what_a_deleted_stack_leaves_is_told_and_nothing_of_another_stack() -> None:
     aws = Kept()
-    assert list(tear_down.replaced(aws, STACK)) == [("database", STACK)]
+    assert list(tear_down.replaced(aws, STACK, {"another"})) == [("database", STACK)]
+    assert list(tear_down.replaced(aws, STACK, {STACK})) == []
     assert list(tear_down.kept(tear_down.Clients(aws, aws, aws, aws), f"{STACK}-feed", {STACK}, STACK)) == [
         ("bucket", f"{STACK}-feed"),
         ("backup vault", STACK),
@@ -621,7 +622,7 @@ def test_a_bucket_is_emptied_of_all_versions_and_a_database_unprotected_before_i
     aws = Kept()
     clients = tear_down.Clients(aws, aws, aws, aws)
     monkeypatch.setattr(tear_down, "VAULT_SECONDS", 0)
-    for what, name in (*tear_down.replaced(aws, STACK), *tear_down.kept(clients, f"{STACK}-feed", {STACK}, STACK)):
+    for what, name in (*tear_down.replaced(aws, STACK, ()), *tear_down.kept(clients, f"{STACK}-feed", {STACK}, STACK)):
         tear_down.delete(clients, what, name)
     assert [call.split()[0] for call in aws.deleted] == [
         *("modify_db_instance", "wait", "delete_db_instance", "wait"),
@@ -629,6 +630,32 @@ def test_a_bucket_is_emptied_of_all_versions_and_a_database_unprotected_before_i
         *("delete_log_group", "delete_log_group"),
         *("delete_db_snapshot", "delete_db_instance_automated_backup"),
     ]
+
+
+def test_a_database_that_a_restore_left_goes_before_the_network_that_it_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RDS deletes no subnet group that a database uses, so CloudFormation could not delete the stack."""
+    aws, restored = Kept(), f"{STACK}-point"
+    identity = SimpleNamespace(get_caller_identity=lambda: {"Account": "123456789012"})
+    monkeypatch.setattr(
+        Stage,
+        "session",
+        lambda _stage: SimpleNamespace(client=lambda name: identity if name == "sts" else aws, region_name="eu-west-1"),
+    )
+    monkeypatch.setattr(tear_down, "status", lambda *_asked: "UPDATE_COMPLETE")
+    monkeypatch.setattr(tear_down, "resources", lambda *_asked: {"Database": ("AWS::RDS::DBInstance", restored)})
+    monkeypatch.setattr(tear_down, "VAULT_SECONDS", 0)
+    with pytest.raises(Fault, match=f"a restore left {STACK} in the network"):
+        tear_down.main(["staging"])
+    assert aws.deleted == []
+    assert tear_down.main(["staging", "--data", "delete"]) == 0
+    before = [call.split()[0] for call in aws.deleted]
+    before = before[: before.index("delete_stack")]
+    assert before == [
+        *("modify_db_instance", "wait", "delete_db_instance", "wait"),
+        *("update_termination_protection", "modify_db_instance"),
+    ]
+    assert json.loads(aws.deleted[2].split(maxsplit=1)[1])["DBInstanceIdentifier"] == STACK
+    assert "wait stack_delete_complete" in aws.deleted
 
 
 @pytest.mark.parametrize(
