@@ -1,6 +1,8 @@
 """The workflows that deploy: who may deploy what, with which role, and what is tried afterwards."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,31 @@ def test_what_failed_in_a_rehearsal_is_tried_again_with_the_same_parameters() ->
     assert (failed[0], again[0]) == ("if ", "")
     assert failed[1] == again[1]
     assert "AWS::Lambda::Version" in step[step.index(failed[1]) : step.rindex(again[1])]
+
+
+# Answers of RDS to `describe-db-engine-versions`: 18's default version is 18.3, and 17.10 leads to newer ones alone.
+RDS = """
+import argparse, jmespath
+asked = argparse.ArgumentParser()
+asked.add_argument("--engine-version")
+asked.add_argument("--query")
+asked.add_argument("--default-only", action="store_true")
+asked, _ = asked.parse_known_args()
+targets = {"17.8": ["17.9", "17.10", "18.2", "18.3"], "17.9": ["17.10", "18.3", "18.4"], "17.10": ["18.4"]}
+version = {"18": "18.3"}[asked.engine_version] if asked.default_only else asked.engine_version
+ways = [{"EngineVersion": to, "IsMajorVersionUpgrade": to[:2] == "18"} for to in targets.get(version, ())]
+found = jmespath.search(asked.query, {"DBEngineVersions": [{"EngineVersion": version, "ValidUpgradeTarget": ways}]})
+print(*found if isinstance(found, list) else [found])
+"""
+
+
+@pytest.mark.parametrize(("is_at", "newer"), [("17.8", "17.9"), ("17.9", "None"), ("17.10", "None")])
+def test_the_minor_version_that_is_rehearsed_can_go_on_to_the_major_one(is_at: str, newer: str) -> None:
+    (step,) = [each for each in parsed(ROUND)["jobs"]["rehearse"]["steps"] if each.get("name") == "A minor upgrade"]
+    chosen = step["run"][step["run"].index("next=") : step["run"].index("if [")]
+    script = f'aws() {{ "$PYTHON" -c "$RDS" "$@"; }}\nversion() {{ echo {is_at}; }}\n{chosen}\necho "$newer"'
+    told = {"PYTHON": sys.executable, "RDS": RDS}
+    assert subprocess.check_output(["bash", "-eo", "pipefail", "-c", script], env=told, text=True) == f"{newer}\n"
 
 
 @pytest.mark.parametrize("path", [REHEARSE, ROUND], ids=lambda path: path.stem)
