@@ -40,7 +40,7 @@ KEPT = {
 }
 # Of snapshots those that somebody made, a final one included; backups have no such kind.
 KINDS = {"manual", None}
-# CloudFormation tags what it makes, and the tag stays with what is no longer the stack's.
+# CloudFormation tags what it makes, and the tag stays with what is no longer the stack's (its coverage-roadmap#1049).
 TAG = "aws:cloudformation:stack-name"
 
 

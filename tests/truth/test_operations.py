@@ -13,6 +13,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
+from local.stages import read_file
 from local.template import Template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +111,13 @@ def test_every_parameter_that_is_set_is_one() -> None:
     given = re.findall(r"`([A-Z][a-z]\w*)=", TEXT)
     assert given
     assert set(given) <= set(TEMPLATE["Parameters"])
+
+
+def test_a_parameter_that_is_to_be_written_down_is_as_a_file_of_parameters_has_it(tmp_path: Path) -> None:
+    (line,) = re.findall(r"write `([^`]+)` among the \[parameters\]", TEXT)
+    file = tmp_path / "production.yaml"
+    file.write_text(f"Issuer: https://issuer.example\n{line}\n")
+    assert read_file(file).keys() == {"Issuer", "DbSnapshot"}
 
 
 def test_every_alarm_has_its_entry_and_every_entry_its_alarm() -> None:
