@@ -234,7 +234,7 @@ def main(arguments: list[str]) -> int:
     found = resources(cloudformation, stage.stack) if is_now else {}
     own = {name for kind, name in found.values() if kind in DATABASES}
     left = list(replaced(aws.rds, stage.stack, own))
-    if left and given.data == "keep":
+    if is_now and left and given.data == "keep":
         raise Fault(
             f"a restore left {', '.join(name for _, name in left)} in the network of {stage.stack}, which cannot go"
             " before: delete it, with a snapshot if you want its data, or say DATA=delete"

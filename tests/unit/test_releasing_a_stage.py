@@ -632,7 +632,9 @@ def test_a_bucket_is_emptied_of_all_versions_and_a_database_unprotected_before_i
     ]
 
 
-def test_a_database_that_a_restore_left_goes_before_the_network_that_it_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_a_restore_left_goes_before_the_network_that_it_is_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """RDS deletes no subnet group that a database uses, so CloudFormation could not delete the stack."""
     aws, restored = Kept(), f"{STACK}-point"
     identity = SimpleNamespace(get_caller_identity=lambda: {"Account": "123456789012"})
@@ -646,6 +648,11 @@ def test_a_database_that_a_restore_left_goes_before_the_network_that_it_is_in(mo
     monkeypatch.setattr(tear_down, "VAULT_SECONDS", 0)
     with pytest.raises(Fault, match=f"a restore left {STACK} in the network"):
         tear_down.main(["staging"])
+    # Of a stack that somebody deleted without its network it is told like the rest.
+    with monkeypatch.context() as gone:
+        gone.setattr(tear_down, "status", lambda *_asked: "")
+        assert tear_down.main(["staging"]) == 0
+    assert f"kept database {STACK}\nkept backup vault {STACK}\n" in capsys.readouterr().out
     assert aws.deleted == []
     assert tear_down.main(["staging", "--data", "delete"]) == 0
     before = [call.split()[0] for call in aws.deleted]
