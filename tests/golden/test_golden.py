@@ -15,6 +15,12 @@ def test_the_statements_are_those_of_the_files() -> None:
     assert differing == [], "`make golden` writes them; read what has changed"
 
 
+def test_a_total_sorts_nothing_or_it_would_read_all_that_there_is() -> None:
+    totals = [path for path in FOLDER.iterdir() if ".total." in path.name]
+    assert totals
+    assert not [path.name for path in totals if "ORDER BY" in path.read_text()]
+
+
 def test_each_query_of_a_statement_is_explained() -> None:
     plain = (FOLDER / "company_workspace_connector.plain.person.sql").read_text()
     assert {"driver", "head", "reach", "page", "shown"} < {name for name in QUERIES if QUERIES[name][:60] in plain}

@@ -1,5 +1,5 @@
 -- GET /v1/company-workspace-connectors?page[total]=true: the total, for a person.
--- 1,784 bytes as it is sent.
+-- 1,742 bytes as it is sent.
 
 -- Who is calling, while they are there. Without a source they are a contact that a sync made, and nobody.
 WITH caller AS (
@@ -66,7 +66,6 @@ FROM (
     ) AS company
     WHERE row.workspace_connector_pk = driver.pk
       AND row.deleted_at IS NULL
-    ORDER BY row.created_at DESC, row.pk DESC
     LIMIT 10001
   ) AS found
   LIMIT 10001

@@ -1,5 +1,5 @@
 -- GET /v1/workspace-group-workspaces?page[total]=true: the total, for a person.
--- 1,736 bytes as it is sent.
+-- 1,694 bytes as it is sent.
 
 -- Who is calling, while they are there. Without a source they are a contact that a sync made, and nobody.
 WITH caller AS (
@@ -65,7 +65,6 @@ FROM (
     ) AS workspace_group
     WHERE row.workspace_pk = driver.pk
       AND row.deleted_at IS NULL
-    ORDER BY row.created_at DESC, row.pk DESC
     LIMIT 10001
   ) AS found
   LIMIT 10001

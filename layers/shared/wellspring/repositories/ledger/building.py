@@ -26,19 +26,19 @@ from wellspring.repositories.ledger.shapes import Shape
 from wellspring.repositories.ledger.stored_ids import store_ids
 from wellspring.resources import Relationship
 
-# How many rows are read to say that there are more than are counted.
+# How many rows are read to say that there are more than are counted: in any order, for to be sorted all would be read.
 COUNTED = str(MAX_TOTAL + 1)
 
-# The first rows of an index ahead of the cursor, or behind it.
+# The first rows of an index ahead of the cursor, or behind it: in its own order they are read until there are enough.
 FIRST_ROWS = """
 SELECT {columns}
   FROM {rows} {lookups}
  WHERE {conditions} -- a row's parent and half, the filters, the cursor, and how far the page reaches
- ORDER BY {order} -- the index's own: rows are read until there are enough
+ {order}
  LIMIT {limit}
 """
 # Of indexes that together hold a list each is read as far, and their rows are merged (docs/adr/0029).
-MERGED = "SELECT * FROM ({several}) AS merged ORDER BY {order} LIMIT {limit}"
+MERGED = "SELECT * FROM ({several}) AS merged {order} LIMIT {limit}"
 # A row's parent is looked up, not joined (OFFSET 0): the planner cannot know how seldom it says no, and would rather
 # read and sort all of a connector's rows than walk them in order until a page is full.
 LOOKUP = "CROSS JOIN LATERAL (SELECT p.id FROM {parents} AS p WHERE {conditions} OFFSET 0) AS {name}"
@@ -162,7 +162,7 @@ class PageBuilder:
         beside = self._beside_cursor(behind=behind)
         if reach:
             beside.append(f"{self.at} {'<=' if self.ascending else '>='} {reach}")
-        found = []
+        found, is_sorted = [], limit != COUNTED
         for index in self.indexes:
             lookups = list(self._lookups(index, full=full))
             columns = [f"{self.at} AS head_at", "row.pk AS head_pk"]
@@ -175,15 +175,15 @@ class PageBuilder:
                 rows=self._source(),
                 lookups=" ".join(join for _, join in lookups),
                 conditions=all_of((*self._conditions(index), *beside)),
-                order=self._order(self.at, "row.pk", behind=behind),
+                order=f"ORDER BY {self._order(self.at, 'row.pk', behind=behind)}" if is_sorted else "",
                 limit=limit,
             )
             found.append(each.replace(self.at, "row.at") if "listed" in self.parts else each)
         if len(found) == 1:
             return found[0]
         at, pk = (self.time, "pk") if full else ("head_at", "head_pk")
-        several = " UNION ALL ".join(f"({each})" for each in found)
-        return MERGED.format(several=several, order=self._order(at, pk, behind=behind), limit=limit)
+        several, order = " UNION ALL ".join(f"({each})" for each in found), self._order(at, pk, behind=behind)
+        return MERGED.format(several=several, order=f"ORDER BY {order}" if is_sorted else "", limit=limit)
 
     def _source(self) -> str:
         if self.at == f"row.{self.time}":

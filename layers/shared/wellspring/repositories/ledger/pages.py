@@ -63,7 +63,6 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
     if position is not None:
         # The row that it continues from is read, too (`building.BEHIND`).
         values |= {"rows": query.size + 2, "cursor_at": position.at, "cursor_pk": position.pk}
-
     asked = Statement(page_statement(shape), values)
     return Query(asked, lambda result: Slice.of_rows(text_rows(result), query, of_cursor=of_cursor))
 
