@@ -516,6 +516,17 @@ def test_a_stage_that_is_not_there_and_a_name_that_aws_would_refuse_are_told(
             Stage.read("x")
 
 
+def test_the_page_names_the_region_to_boto3_and_sam_as_to_the_cli(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CLI goes by AWS_REGION first, boto3, with which SAM works, by AWS_DEFAULT_REGION alone (boto3#3620)."""
+    (line,) = re.findall(r"^export (STACK=.*)$", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    said = dict(word.split("=") for word in line.split())
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    assert Stage.read("staging").session().region_name == said["AWS_REGION"]
+
+
 def test_the_longest_name_leaves_room_for_every_name_that_is_made_of_it() -> None:
     """S3 takes 63 characters; an account has 12, and no region's name more than 14."""
     assert stages.LONGEST_NAME + len("-feed-") + 12 + 1 + len("ap-southeast-1") <= 63
