@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wellspring.errors import NotAcceptable, UnsupportedMediaType
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
@@ -69,6 +70,8 @@ def _media_range(text: str) -> _MediaRange | None:
     return _MediaRange(found[1].lower(), parameters, weight)
 
 
+# A client sends the same header with each request.
+@lru_cache(maxsize=64)
 def wants_cursor_profile(accept: str | None) -> bool:
     """Say whether an acceptable answer may name the cursor-pagination profile, as the client asked.
 
