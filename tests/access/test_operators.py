@@ -202,14 +202,19 @@ def test_nothing_but_the_reader_may_work_for_an_operator(database: Database, som
             held.exec_driver_sql(f"SELECT wellspring.{enter}")
 
 
-def test_only_an_operator_is_noted_and_by_their_own_name(database: Database, someone: Row) -> None:
+def test_only_an_operator_is_noted_and_by_their_own_name(requests: Requests, database: Database, someone: Row) -> None:
+    world = requests.world
+    contact, gone = world.people(world.workspace(), source=None), world.people(world.workspace())
+    world.tombstone(gone)
+
     def note(said: str) -> None:
         with database.connection() as held, held.begin_nested():
             held.exec_driver_sql("SELECT wellspring.enter(%s)", (said,))
             held.exec_driver_sql("SELECT wellspring.note_reading('list', 'company', NULL, '{}')")
 
     database.role = READER_ROLE
-    for said in ("", str(someone.id), "service:x", f"operator:{uuid4()}"):
+    operators = (f"operator:{id_}" for id_ in (uuid4(), contact.id, gone.id))
+    for said in ("", str(someone.id), "service:x", *operators):
         with pytest.raises(DBAPIError, match="for operators"):
             note(said)
     note(f"operator:{someone.id}")

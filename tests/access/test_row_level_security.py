@@ -477,8 +477,8 @@ def test_everything_that_answers_are_made_of_is_of_the_callers_workspaces(scene:
         told_of = asked(f"sole_of('{type_}', each, :pks)", ids, pks=list(there))
         for pk, (id_, _) in connectors.items():
             of_connector = [row for row in rows if row[2] == pk and row[3] and is_seen(pk, connectors)]
-            expected = [row[1] for row in of_connector if is_seen(row[1], there)]
-            assert (name, sorted(row[3] for row in of_each[id_] if row[3] is not None)) == (name, sorted(expected))
+            expected = [row[1] if is_seen(row[1], there) else 0 for row in of_connector]
+            assert (name, sorted(row[3] or 0 for row in of_each[id_])) == (name, sorted(expected))
             shared = {row[1] for row in rows if row[3] and row[2] != pk and is_seen(row[2], connectors)}
             alone = {row[1]: row[1] not in shared for row in of_connector}
             assert (name, {row[0]: row[2] for row in told_of[id_]}) == (name, alone)
