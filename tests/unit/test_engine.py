@@ -96,7 +96,7 @@ def test_the_reader_is_another_host_with_the_certificate_of_the_first(
 def test_a_transaction_at_the_reader_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scope, "reader_engine", lambda: Leading("reader"))
     monkeypatch.setattr(scope, "engine", lambda: Leading("writer"))
-    with during(at_reader, True):  # noqa: FBT003  the value
+    with during(at_reader, value=True):
         assert str(scope.connection()) == "reader"
     assert str(scope.connection()) == "writer"
 

@@ -44,7 +44,7 @@ def read[Result](
             return work(transaction)
 
         try:
-            with during(at_reader, True):  # noqa: FBT003  the value
+            with during(at_reader, value=True):
                 return in_transaction(no_older, scope, deadline=deadline, is_read=True)
         except WellspringError as error:
             if not _may_be_the_writers(error):
