@@ -25,6 +25,7 @@ from moto.sqs.models import Message, SQSBackend, _filter_message_attributes, sqs
 from moto.sqs.responses import SQSResponse
 from werkzeug.serving import make_server
 
+from local.errors import Fault
 from local.message_store import MessageStore, receipt
 from local.settings import HOST
 
@@ -46,7 +47,7 @@ models.camelcase_to_underscores = cache(models.camelcase_to_underscores)
 def _whole(*, input_template: str | None, event: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Return what a target gets of an event: all of it. To transform it moto needs a package more."""
     if input_template:
-        raise NotImplementedError("this stack's bus gives a target the whole event, and knows no input template")
+        raise Fault("this stack's bus gives a target the whole event, and knows no input template")
     return {name: value for name, value in event.items() if name != "ingestion-time"}
 
 
