@@ -298,8 +298,7 @@ class Outcome:
         ended: how many rows it ended.
         matched: how many choices of providers it made or changed.
         made: how many records it made.
-        problems: the first few of a parked message's.
-        problem_count: how many there are.
+        problems: all of a parked message's.
         reason: why it is parked, or was returned.
         evidence: what the log may say beside the reason.
         is_awaited: whether a `run.completed` waits for messages of its run.
@@ -311,7 +310,6 @@ class Outcome:
     matched: int = 0
     made: int = 0
     problems: tuple[Problem, ...] = ()
-    problem_count: int = 0
     reason: str = ""
     evidence: Mapping[str, object] = field(default_factory=dict)
     is_awaited: bool = False
