@@ -18,9 +18,9 @@ from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, come, ids,
 from wellspring.database.retry import Deadline
 from wellspring.errors import DatabaseBusy, InternalError, ServiceUnavailable
 from wellspring.repositories.sync import applying
-from wellspring.repositories.sync.releasing import look
+from wellspring.repositories.sync.releasing import WAITING
 from wellspring.services import settling
-from wellspring.services.settling import Done, Step
+from wellspring.services.settling import Done
 from wellspring.services.sync import releasing
 
 # Events of this folder that are not the queue's.
@@ -308,7 +308,7 @@ class TestSteps:
         def broken(*_: object) -> Done:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(settling, "STEPS", (Step("away", away), Step("broken", broken), *settling.STEPS))
+        monkeypatch.setattr(settling, "STEPS", {"away": away, "broken": broken, **settling.STEPS})
         company = absent()
         body = synced(ours.connector, [company])
         consume(body)
@@ -324,7 +324,7 @@ class TestSteps:
         def busy(*_: object) -> Done:
             raise DatabaseBusy("locked")
 
-        monkeypatch.setattr(settling, "STEPS", (Step("busy", busy),))
+        monkeypatch.setattr(settling, "STEPS", {"busy": busy})
         assert handler({}, Context()) == {"busy": {"is_all": False}}
         assert [line["step"] for line in log if line["level"] == "WARNING"] == ["busy"]
 
@@ -335,7 +335,7 @@ class TestSteps:
             given.append(deadline.seconds)
             return Done({}, is_all=True)
 
-        monkeypatch.setattr(settling, "STEPS", tuple(Step(str(number), quick) for number in range(4)))
+        monkeypatch.setattr(settling, "STEPS", {str(number): quick for number in range(4)})
         settling.settle(Deadline(40), lambda *_: pytest.fail("read"))
         assert [round(seconds) for seconds in given] == [10, 13, 20, 40]
 
@@ -391,9 +391,8 @@ def test_a_look_at_what_waits_is_bounded_however_many_messages_and_records_there
         "INSERT INTO wellspring.sync_messages (message_id) SELECT gen_random_uuid() FROM generate_series(1, 20000)"
     )
     owner.exec_driver_sql("ANALYZE")
-    asked = look(0, 500)
-    explained = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked.statement}")
-    (found,) = owner.execute(explained, asked.parameters).scalar_one()
+    explained = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {WAITING}")
+    (found,) = owner.execute(explained, {"after": 0, "most": 500}).scalar_one()
     owner.rollback()
     plan = found["Plan"]
     assert plan["Actual Rows"] == 10
