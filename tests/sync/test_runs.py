@@ -8,7 +8,6 @@ import pytest
 from maintenance.prune import handler as prune
 from tests.support.api import Context, post, service
 from tests.support.queue import Body, completed, consume, invalidated, reverted, synced
-from tests.support.world import World
 from tests.sync.conftest import Ledger, Tenant, absent, applied, ids, of_run, settle
 
 # Time stands still in a transaction that is rolled back, and rows are known by their time: each has its own here.
@@ -25,9 +24,7 @@ def dismiss(ledger: Ledger, id_: object) -> Any:
     return post(f"/v1/sync-messages/{id_}/dismiss", PIPELINE, {"meta": {"note": "A mistake."}})
 
 
-def test_the_first_message_of_a_run_makes_its_row_and_others_count_in_it(
-    world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_the_first_message_of_a_run_makes_its_row_and_others_count_in_it(ours: Tenant, ledger: Ledger) -> None:
     missed = absent()
     first, second = (of_run(synced(ours.connector, ours.mixed, mode="relink")) for _ in range(2))
     third = of_run(synced(ours.connector, [missed]))
@@ -40,7 +37,7 @@ def test_the_first_message_of_a_run_makes_its_row_and_others_count_in_it(
     of = {body["id"]: row.sync_run_pk for body in (first, second, third) for row in [ledger.messages()[body["id"]]]}
     assert set(of.values()) == {run.pk}
     # What is parked counts no more once it is applied, or dismissed.
-    world.record("company", ours.workspace, id=missed.id)
+    ours.come(missed)
     settle()
     run = ledger.run_of(ours.connector)
     assert (run.messages_applied, run.messages_parked) == (3, 0)
@@ -95,21 +92,19 @@ def test_a_run_that_misses_a_message_is_incomplete_and_its_end_waits_for_that(
 
 
 @pytest.mark.parametrize("by", ["its batch", "settle"])
-def test_it_is_released_by_itself_once_what_it_misses_is_applied(
-    world: World, ours: Tenant, ledger: Ledger, by: str
-) -> None:
+def test_it_is_released_by_itself_once_what_it_misses_is_applied(ours: Tenant, ledger: Ledger, by: str) -> None:
     missed = absent()
     there, late = of_run(synced(ours.connector, ours.mixed)), of_run(synced(ours.connector, [missed]))
     end = completed(ours.connector, "nightly", there["id"], late["id"])
     if by == "settle":
         assert consume(there, late, end) == []
-        world.record("company", ours.workspace, id=missed.id)
+        ours.come(missed)
         settle()
         settle()
     else:
         assert consume(there, end) == []
         assert ledger.fate(end) == ("parked", "incomplete_run")
-        world.record("company", ours.workspace, id=missed.id)
+        ours.come(missed)
         applied(late)
     assert ledger.fate(end) == ("applied", None)
     assert ledger.run_of(ours.connector).state == "complete"
@@ -148,16 +143,14 @@ def test_later_messages_of_a_complete_run_are_parked(ours: Tenant, ledger: Ledge
     assert release(ledger, late[0]).data["attributes"]["reason"] == "completed_run"
 
 
-def test_it_is_never_overtaken_and_overtakes_nobody_while_it_is_parked(
-    world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_it_is_never_overtaken_and_overtakes_nobody_while_it_is_parked(ours: Tenant, ledger: Ledger) -> None:
     missed = absent()
     waiting = synced(ours.connector, [missed], mode="relink")
     late = of_run(synced(ours.connector, ours.companies[:1]))
     end = completed(ours.connector, "nightly", late["id"])
     applied(waiting, end)
     assert ledger.fate(end) == ("parked", "incomplete_run")
-    world.record("company", ours.workspace, id=missed.id)
+    ours.come(missed)
     settle()
     # The relink, before which nothing but the parked end of the run has come since.
     assert ledger.fate(waiting) == ("applied", None)
@@ -174,13 +167,13 @@ def test_it_is_never_overtaken_and_overtakes_nobody_while_it_is_parked(
     ],
 )
 def test_without_a_snapshot_it_counts_as_an_append(
-    world: World, ours: Tenant, ledger: Ledger, mode: str, types: tuple[str, ...], becomes: tuple[str, str | None]
+    ours: Tenant, ledger: Ledger, mode: str, types: tuple[str, ...], becomes: tuple[str, str | None]
 ) -> None:
     missed = absent()
     waiting, end = synced(ours.connector, [missed], mode=mode), completed(ours.connector, "nightly", types=types)
     applied(waiting, end)
     assert ledger.fate(end) == ("applied", None)
-    world.record("company", ours.workspace, id=missed.id)
+    ours.come(missed)
     settle()
     assert ledger.fate(waiting) == becomes
 
