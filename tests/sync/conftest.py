@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from maintenance.settle import handler
-from tests.support.api import Context
+from tests.support.api import PIPELINE, Caller, Context, Reply, get, post
 from tests.support.databases import CONSUMER, AnyDatabase, Statements
 from tests.support.queue import Body, consume
 from tests.support.sums import sums_are_right
@@ -243,6 +243,22 @@ def applied(*bodies: Body) -> None:
 def settle(**event: Any) -> dict[str, Any]:
     """Run the maintenance function, as its schedule does or by an operator's event; return what it says."""
     return handler(event, Context())
+
+
+def message_of(body: Body, caller: Caller = PIPELINE) -> Any:
+    """Return the resource of a message that was sent."""
+    found = get("/v1/sync-messages?page[size]=100", caller).data
+    return next(row for row in found if row["attributes"]["message_id"] == body["id"])
+
+
+def release(body: Body, caller: Caller = PIPELINE) -> Reply:
+    """Release a message over HTTP."""
+    return post(f"/v1/sync-messages/{message_of(body)['id']}/release", caller, None)
+
+
+def dismiss(id_: object, note: str = "Agreed.") -> Reply:
+    """Dismiss the message of a public id over HTTP."""
+    return post(f"/v1/sync-messages/{id_}/dismiss", PIPELINE, {"meta": {"note": note}})
 
 
 def fail(monkeypatch: pytest.MonkeyPatch, body: Body) -> None:

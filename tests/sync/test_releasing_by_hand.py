@@ -4,30 +4,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import Caller, Reply, get, post, service
+from tests.support.api import PIPELINE, Caller, Reply, get, post, service
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, synced
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, absent, ids, settle
+from tests.sync.conftest import Ledger, Tenant, absent, dismiss, ids, message_of, release, settle
 from wellspring.resources import MESSAGE_REASONS
 from wellspring.services.sync import applying, releasing
 
-PIPELINE = service("sync:write", "system:read")
 MESSAGES = "/v1/sync-messages"
-
-
-def message_of(body: Body, caller: Caller = PIPELINE) -> Any:
-    """Return the resource of a message that was sent."""
-    found = get(f"{MESSAGES}?page[size]=100", caller).data
-    return next(row for row in found if row["attributes"]["message_id"] == body["id"])
-
-
-def release(body: Body, caller: Caller = PIPELINE) -> Reply:
-    return post(f"{MESSAGES}/{message_of(body)['id']}/release", caller, None)
-
-
-def dismiss(body: Body, note: str = "Agreed.", caller: Caller = PIPELINE) -> Reply:
-    return post(f"{MESSAGES}/{message_of(body)['id']}/dismiss", caller, {"meta": {"note": note}})
 
 
 def release_many(connector: Row, reason: str, caller: Caller = PIPELINE, **said: object) -> Reply:
@@ -100,12 +85,12 @@ def test_a_dismissed_message_is_done_for_good(
     world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
 ) -> None:
     body, record = parked
-    reply = dismiss(body, "Told the producer.")
+    reply = dismiss(message_of(body)["id"], "Told the producer.")
     assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "dismissed")
     row = ledger.messages()[body["id"]]
     assert (row.note, row.body) == ("Told the producer.", None)
     ours.come(record)
-    assert [release(body).codes, dismiss(body).codes] == [["CONFLICT"]] * 2
+    assert [release(body).codes, dismiss(message_of(body)["id"]).codes] == [["CONFLICT"]] * 2
     assert consume(body) == []
     assert not ledger.live()
     assert audited(ledger) == [("dismiss", reply.data["id"])]
@@ -206,10 +191,7 @@ def test_the_body_of_a_message_that_is_parked_for_too_long_expires(
 ) -> None:
     old, young = parked[0], synced(ours.connector, [parked[1]])
     assert consume(young) == []
-    ledger.sql(
-        "UPDATE wellspring.sync_messages SET received_at = now() - interval '46 days' WHERE message_id = :id",
-        id=old["id"],
-    )
+    ledger.grow_old("46 days", old)
     assert settle()["expire"] == {"expired": 1, "is_all": True}
     assert (ledger.fate(old), ledger.messages()[old["id"]].body) == (("parked", "expired"), None)
     ours.come(parked[1])

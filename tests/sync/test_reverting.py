@@ -147,13 +147,12 @@ def test_what_a_reverted_message_wrote_stays_ended_also_when_that_is_old(ours: T
     ended = invalidated(ours.connector, ours.mixed)
     undo = reverted(ours.connector, wrote["id"])
     applied(wrote, ended, undo)
-    old = "UPDATE wellspring.sync_messages SET received_at = now() - interval '91 days' WHERE message_id = :id"
-    ledger.sql(old, id=wrote["id"])
+    ledger.grow_old("91 days", wrote)
     prune({}, Context())
     applied(reverted(ours.connector, ended["id"]))
     assert not ledger.live()
     # It goes with its revert: what may have ended its rows is older than that.
-    ledger.sql(old, id=undo["id"])
+    ledger.grow_old("91 days", undo)
     for _ in range(2):
         prune({}, Context())
     assert not ledger.messages().keys() & {wrote["id"], undo["id"]}

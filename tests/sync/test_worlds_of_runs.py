@@ -21,12 +21,11 @@ from sqlalchemy import text
 
 from maintenance.settle import handler as settle
 from tests.support import feed
-from tests.support.api import Context, delete, patch, post
+from tests.support.api import PIPELINE, Context, delete, patch, post
 from tests.support.databases import CONSUMER, FEEDER, FreshDatabase
 from tests.support.queue import Body, completed, consume, disconnected, invalidated, reverted, synced
 from tests.support.sums import sums_are_right
 from tests.support.world import Direction, Row, World
-from tests.sync.test_runs import PIPELINE
 from wellspring.repositories.sync import completing
 from wellspring.resources import ledgers
 from wellspring.services.feed import endings
