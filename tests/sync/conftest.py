@@ -14,7 +14,7 @@ from sqlalchemy import text
 from maintenance.settle import handler
 from tests.support.api import PIPELINE, Caller, Context, Reply, get, post
 from tests.support.databases import CONSUMER, AnyDatabase, Statements
-from tests.support.queue import Body, consume
+from tests.support.queue import Body, consume, disconnected, invalidated, synced
 from tests.support.sums import sums_are_right
 from tests.support.world import RECORDS, Row, World
 from wellspring.metrics import UNITS
@@ -243,6 +243,17 @@ def applied(*bodies: Body) -> None:
 def settle(**event: Any) -> dict[str, Any]:
     """Run the maintenance function, as its schedule does or by an operator's event; return what it says."""
     return handler(event, Context())
+
+
+def ending(way: str, connector: Row, records: Sequence[Row]) -> Body:
+    """Return a message that ends the live rows of records on a connector: relink, invalidation, or disconnect."""
+    match way:
+        case "relink":
+            return synced(connector, records, mode="relink")
+        case "invalidation":
+            return invalidated(connector, records)
+        case _:
+            return disconnected(connector)
 
 
 def message_of(body: Body, caller: Caller = PIPELINE) -> Any:

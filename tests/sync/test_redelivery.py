@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Connection, event
 
 from tests.support.databases import CONSUMER, FreshDatabase, Statements, engine_for
-from tests.support.queue import Body, consume, disconnected, invalidated, synced
+from tests.support.queue import Body, consume, synced
 from tests.support.wire import before_each_flush
 from tests.support.world import World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, ids, outcomes, tenant, units
+from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, ending, ids, outcomes, tenant, units
 from wellspring.database.retry import TRIES
 
 PATIENCE_SECONDS = 20
@@ -31,11 +31,7 @@ class TestAMessageThatComesAgain:
     def test_does_not_end_what_has_been_written_since(
         self, ours: Tenant, ledger: Ledger, log: Log, ends: str, linked: int
     ) -> None:
-        message = {
-            "relink": synced(ours.connector, ours.companies, mode="relink"),
-            "invalidation": invalidated(ours.connector, ours.companies),
-            "disconnect": disconnected(ours.connector),
-        }[ends]
+        message = ending(ends, ours.connector, ours.companies)
         applied(message, synced(ours.connector, ours.companies), message)
         assert ledger.live() == {row.id: linked for row in ours.companies}
         assert outcomes(log) == ["applied", "applied", "duplicate"]
@@ -142,16 +138,12 @@ class TestTheSameMessageTwiceAtTheSameTime:
         expected = ids(ours.companies) + (ids(ours.companies[:1]) if mode == "append" else ids([]))
         assert ledger.live() == expected
 
-    @pytest.mark.parametrize("ends", ["relink", "invalidated"])
+    @pytest.mark.parametrize("ends", ["relink", "invalidation"])
     def test_is_ended_by_the_next_of_its_group_also_when_it_commits_while_that_is_under_way(
         self, fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, ends: str
     ) -> None:
         message = synced(ours.connector, ours.companies)
-        next_ = (
-            synced(ours.connector, ours.companies, mode="relink")
-            if ends == "relink"
-            else invalidated(ours.connector, ours.companies)
-        )
+        next_ = ending(ends, ours.connector, ours.companies)
         assert meet(fresh_database, [message], [message, next_]) == [[], []]
         assert ledger.live() == (ids(ours.companies) if ends == "relink" else ids([]))
         assert sum(ledger.rows().values()) == (2 if ends == "relink" else 1) * len(ours.companies)
