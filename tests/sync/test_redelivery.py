@@ -262,7 +262,7 @@ class TestADatabaseThatGoesAway:
 def test_an_unexpected_exception_sends_the_whole_batch_back_and_tells_where_not_what(
     ours: Tenant, ledger: Ledger, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("swordfish")
 
     monkeypatch.setattr("wellspring.repositories.sync.applying.apply_unit", fail)
