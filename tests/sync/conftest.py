@@ -24,6 +24,11 @@ type Log = list[dict[str, Any]]
 
 APPLIED = ("applied", None)
 
+ATTRIBUTES: dict[str, dict[str, str | None]] = {
+    "company": {"name": "Alder Trading"},
+    "account": {"account_name": "Current", "currency": None},
+    "people": {"full_name": "Claire Verdier"},
+}
 # Every row of the three tables, by public ids.
 LEDGER = " UNION ALL ".join(
     f"SELECT '{type_}', record.id, connector.id, direction::text, link.deleted_at IS NULL"
@@ -228,6 +233,14 @@ def ids(rows: Sequence[Row]) -> Counter[UUID]:
 def absent(type_: str = "company") -> Row:
     """Return something that is not there yet."""
     return Row(type_, 0, uuid4())
+
+
+def bringing(connector: Row, *rows: Row, mode: str | None = None, **attributes: Any) -> Body:
+    """Return a message that brings these records and what they are made of."""
+    body = synced(connector, rows, mode=mode)
+    for record in body["records"]:
+        record["attributes"] = attributes or ATTRIBUTES[record["type"]]
+    return body
 
 
 def of_run(body: Body, run: str = "nightly") -> Body:

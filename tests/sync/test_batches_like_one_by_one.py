@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.queue import Body, consume, disconnected, invalidated, matched, synced
 from tests.support.world import Direction, Row, World
-from tests.sync.conftest import Ledger, Log, Tenant, absent
+from tests.sync.conftest import Ledger, Log, Tenant, absent, bringing
 from wellspring.handlers import after_batch
 
 # Records of each side, and providers; the last two records come later, or never.
@@ -52,9 +52,8 @@ class Side:
             case "append" | "relink":
                 body = synced(connector, named, step.direction or "input", mode=step.kind)
             case "make":
-                body = synced(self.tenant.connector, [self.records[(0, LATE[1])[first % 2]]])
-                for record in body["records"]:
-                    record["attributes"] = {"name": "Made"}
+                made = self.records[(0, LATE[1])[first % 2]]
+                body = bringing(self.tenant.connector, made, name="Made")
             case "invalidate":
                 body = invalidated(connector, named, step.direction)
             case "match":
