@@ -101,7 +101,7 @@ def downgrade() -> None:
 DECLARED = (
     (
         "\n\nACCOUNT_WORKSPACE_CONNECTOR",
-        '\nINVOICE = record("invoice", "invoices", Attribute("number", "text", required=True, example="2026-001"))',
+        '\nINVOICE = record("invoice", "invoices", text("number", example="2026-001", required=True))',
     ),
     ("\n\nWORKSPACE_GROUP_WORKSPACE = ", '\nINVOICE_WORKSPACE_CONNECTOR = provenance(INVOICE, "workspace")'),
     ("    WORKSPACE_GROUP_WORKSPACE,\n", "    INVOICE_WORKSPACE_CONNECTOR,\n"),
@@ -118,7 +118,7 @@ MOTTO = (
     operations=READ,
     example=47,
 """,
-    """        Attribute("motto", "text", example="Payments made plain", description="What it says of itself."),
+    """        text("motto", "What it says of itself.", "Payments made plain"),
 """,
 )
 OF_MOTTOS = '''"""Mottos of providers."""
