@@ -28,7 +28,7 @@ def _consume(deliveries: Sequence[Delivery], deadline: Deadline) -> list[bool]:
             delivery.body,
             group=delivery.group,
             sent=delivery.sent,
-            receives=int(delivery.receives) if delivery.receives.isdecimal() else 1,
+            receives=delivery.tries,
         )
         for delivery in deliveries
     ]

@@ -18,8 +18,6 @@ from wellspring.jsonapi.query import no_parameters, parse_view
 from wellspring.queries import View
 from wellspring.resources import Resource
 from wellspring.services import idempotency
-
-# Printable ASCII: what a header can carry without loss.
 from wellspring.services.ledger import reading, writing
 
 # Printable ASCII: what a header can carry without loss.

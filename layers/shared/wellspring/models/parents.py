@@ -10,11 +10,9 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, T
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.schema import SchemaItem
 
-from wellspring.models.base import SCHEMA, direction_enum, instant, metadata, standard_columns
+from wellspring.models.base import LIVE, SCHEMA, direction_enum, index, instant, metadata, standard_columns
 from wellspring.models.walks import ListIndex, indexes, of_one
 from wellspring.resources import CONNECTOR, FOLDED, OWN_WORKSPACE, PROVIDER, Resource, records, resource_of
-
-LIVE = text("deleted_at IS NULL")
 
 
 def reference(column: str, table: str, *, required: bool = True) -> Column[int]:
@@ -123,24 +121,10 @@ workspace_connectors = Table(
     Column("health", Text, nullable=False, server_default=text("'new'")),
     Index(None, "workspace_pk"),
     Index(None, "connector_pk"),
-    Index(
-        "idx_workspace_connectors_workspace_health_live",
-        "workspace_pk",
-        "health",
-        "created_at",
-        "pk",
-        postgresql_where=LIVE,
-    ),
+    index("idx_workspace_connectors_workspace_health_live", "workspace_pk", "health", "created_at", "pk", where=LIVE),
     # Of all workspaces: how well they are, in all and by tool.
-    Index("idx_workspace_connectors_health_live", "health", "created_at", "pk", postgresql_where=LIVE),
-    Index(
-        "idx_workspace_connectors_connector_health_live",
-        "connector_pk",
-        "health",
-        "created_at",
-        "pk",
-        postgresql_where=LIVE,
-    ),
+    index("idx_workspace_connectors_health_live", "health", "created_at", "pk", where=LIVE),
+    index("idx_workspace_connectors_connector_health_live", "connector_pk", "health", "created_at", "pk", where=LIVE),
     *listed("workspace_connectors", "workspace_pk", named=False),
     *of_one("workspace_connectors", "connector_pk", "connector"),
     schema=SCHEMA,
@@ -189,12 +173,12 @@ workspace_group_memberships = Table(
     reference("people_pk", "peoples"),
     reference("workspace_group_pk", "workspace_groups"),
     *_membership_columns(),
-    Index(
+    index(
         "workspace_group_memberships_people_group_active_unique",
         "people_pk",
         "workspace_group_pk",
         unique=True,
-        postgresql_where=LIVE,
+        where=LIVE,
     ),
     Index(None, "workspace_group_pk"),
     *indexes("workspace_group_memberships", "workspace_group_pk", "group"),
