@@ -5,7 +5,7 @@ from datetime import timedelta
 from wellspring.database.retry import Deadline
 from wellspring.handlers.schedule import LambdaHandler, scheduled
 from wellspring.services import pruning
-from wellspring.settings import pruning_settings
+from wellspring.settings import audit_days, history_days
 
 
 def pruner() -> LambdaHandler:
@@ -14,6 +14,5 @@ def pruner() -> LambdaHandler:
 
 
 def _prune(deadline: Deadline) -> dict[str, object]:
-    kept = pruning_settings()
-    forgotten = pruning.prune(deadline, timedelta(days=kept.history_days), timedelta(days=kept.audit_days))
+    forgotten = pruning.prune(deadline, timedelta(days=history_days()), timedelta(days=audit_days()))
     return {"deleted": dict(forgotten.rows), "is_all": forgotten.is_all}

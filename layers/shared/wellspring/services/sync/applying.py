@@ -18,7 +18,7 @@ from wellspring.observability import describe
 from wellspring.repositories.sync import applying, completing, disconnecting, reverting
 from wellspring.repositories.sync.applying import Unit
 from wellspring.repositories.sync.completing import Limits
-from wellspring.settings import pipeline_settings
+from wellspring.settings import snapshot_end_limit
 from wellspring.work import HELD, Completed, Disconnected, Outcome, ReceivedMessage, Reverted, Synced
 
 # Rows of each type of records that one transaction ends: a tenth of a second of work (docs/adr/0012).
@@ -196,7 +196,7 @@ def _is_in_chunks(arrival: ReceivedMessage) -> bool:
 def _chunk(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
     """Do the next part of a message that is applied in chunks."""
     if isinstance(arrival.work, Completed):
-        limits = Limits(percent=pipeline_settings().snapshot_end_limit)
+        limits = Limits(percent=snapshot_end_limit())
         return completing.complete_chunk(transaction, arrival, CHUNK, limits)
     do = reverting.revert_chunk if isinstance(arrival.work, Reverted) else disconnecting.end_chunk
     return do(transaction, arrival, CHUNK)
