@@ -76,12 +76,7 @@ class Wire:
         return [_answer(text) for text in re.split(rb"(?=HTTP/1\.1 \d{3} )", received) if text]
 
     def ask(
-        self,
-        method: str,
-        target: str,
-        body: bytes = b"",
-        *headers: bytes,
-        claims: Mapping[str, Any] | None = None,
+        self, method: str, target: str, body: bytes = b"", *headers: bytes, claims: Mapping[str, Any] | None = None
     ) -> Answer:
         """Make one request, as the owner or with other claims."""
         token = self.owner() if claims is None else self.bearer(self.identity.sign(dict(claims)))

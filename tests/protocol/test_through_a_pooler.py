@@ -21,7 +21,7 @@ from tests.support.databases import CONSUMER, FreshDatabase, settings_for
 from tests.support.pooler import SERVERS_OF_A_ROLE, Pooler, run_pooler
 from tests.support.transactions import ENTER
 from wellspring.database.engine import connect
-from wellspring.database.pipeline import PipelinedConnection
+from wellspring.database.pipeline import PipelinedConnection as Driver
 from wellspring.database.session import WireStatement
 
 pytestmark = pytest.mark.outside
@@ -57,7 +57,7 @@ class Client:
         servers: the server processes it has met.
     """
 
-    driver: PipelinedConnection
+    driver: Driver
     number: int
     together: threading.Barrier
     wrong: list[str] = field(default_factory=list)

@@ -198,10 +198,7 @@ def server(
 def test_a_server_with_the_right_certificate_is_spoken_to_in_secret(
     settings: Settings, trusted: Authority, tmp_path: Path
 ) -> None:
-    with (
-        server(settings, tmp_path, trusted) as (through, given),
-        closing(connect(through)) as connection,
-    ):
+    with server(settings, tmp_path, trusted) as (through, given), closing(connect(through)) as connection:
         cursor = connection.cursor()
         for size in (1, 100_000, 5_000_000):
             cursor.execute("SELECT CAST(%s AS text)", ("x" * size,))

@@ -89,12 +89,7 @@ MESSAGES = (
         "Its MessageGroupId is not its connector's id.",
         "Set MessageGroupId to the connector's id, and send it with a new id.",
     ),
-    Reason(
-        "reverted_run",
-        "its run was reverted before it came",
-        "Its run was undone.",
-        "Start a new run.",
-    ),
+    Reason("reverted_run", "its run was reverted before it came", "Its run was undone.", "Start a new run."),
     Reason(
         "completed_run",
         "its run was complete, or about to be, before it came",

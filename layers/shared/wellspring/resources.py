@@ -354,12 +354,7 @@ def provenance(of: Resource, *deeper: str) -> Resource:
         type=f"{record}_workspace_connector",
         table=f"{record}_workspace_connectors",
         route=f"/v1/{record.replace('_', '-')}-workspace-connectors",
-        attributes=(
-            replace(DIRECTION, written="create"),
-            CREATED,
-            UPDATED,
-            replace(DELETED, written="update"),
-        ),
+        attributes=(replace(DIRECTION, written="create"), CREATED, UPDATED, replace(DELETED, written="update")),
         relationships=(
             # One record has few rows, so a filter on it wins over one on the connector.
             Relationship(record, record, drives="named", written="create"),
@@ -466,10 +461,7 @@ WORKSPACE_GROUP = Resource(
     type="workspace_group",
     table="workspace_groups",
     route="/v1/workspace-groups",
-    attributes=(
-        text("name", "What people call it.", "Verdier Group", required=True, written="always"),
-        *TIMES,
-    ),
+    attributes=(text("name", "What people call it.", "Verdier Group", required=True, written="always"), *TIMES),
     relationships=(
         CREATED_BY,
         Relationship("workspaces", "workspace", required=False, written="create", many=True),
@@ -500,11 +492,7 @@ WORKSPACE_MEMBERSHIP = Resource(
     type="workspace_membership",
     table="workspace_memberships",
     route="/v1/workspace-memberships",
-    attributes=(
-        ROLE,
-        MEMBERSHIP_STATUS,
-        *TIMES,
-    ),
+    attributes=(ROLE, MEMBERSHIP_STATUS, *TIMES),
     relationships=(
         # They may belong to a workspace that the caller does not see.
         Relationship("people", "people", drives="one_by_service", guards=False),
@@ -597,11 +585,7 @@ OWN_WORKSPACE = Resource(
     type="workspace",
     table="workspaces",
     route="/v1/workspaces",
-    attributes=(
-        text("name", "What people call it.", "Verdier Foods", required=True, found="name"),
-        *TIMES,
-        OWNER,
-    ),
+    attributes=(text("name", "What people call it.", "Verdier Foods", required=True, found="name"), *TIMES, OWNER),
     tenancy="itself",
     operations=READ,
     summaries={"list": "List the workspaces of the caller"},
@@ -802,11 +786,7 @@ WORKSPACE_GROUP_MEMBERSHIP = Resource(
     type="workspace_group_membership",
     table="workspace_group_memberships",
     route="/v1/workspace-group-memberships",
-    attributes=(
-        replace(ROLE, written="always"),
-        MEMBERSHIP_STATUS,
-        *TIMES,
-    ),
+    attributes=(replace(ROLE, written="always"), MEMBERSHIP_STATUS, *TIMES),
     relationships=(
         # They may belong to a workspace that the caller does not see.
         Relationship("people", "people", drives="one_by_service", written="create", guards=False),

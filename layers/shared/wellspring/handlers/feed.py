@@ -48,12 +48,7 @@ def _settle(deadline: Deadline) -> dict[str, object]:
     # At most half of the time: neither waits for the other.
     erased = feed.erase(Deadline(deadline.seconds / 2))
     settled = feed.settle(deadline)
-    return {
-        "applied": settled.applied,
-        "expired": settled.expired,
-        "erased": erased,
-        "is_all": settled.is_all,
-    }
+    return {"applied": settled.applied, "expired": settled.expired, "erased": erased, "is_all": settled.is_all}
 
 
 def _told(deliveries: Sequence[Delivery]) -> tuple[list[Told], list[int]]:

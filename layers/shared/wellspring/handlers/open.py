@@ -83,10 +83,7 @@ def docs_page() -> LambdaHandler:
     """Return the handler of `GET /docs`."""
     from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, page  # noqa: PLC0415  (no other function needs it)
 
-    headers = {
-        "content-security-policy": CONTENT_SECURITY_POLICY,
-        "referrer-policy": "no-referrer",
-    }
+    headers = {"content-security-policy": CONTENT_SECURITY_POLICY, "referrer-policy": "no-referrer"}
     packed = page()
     plain = gzip.decompress(packed).decode()
     return _kept(packed, headers, media_type="text/html; charset=utf-8", plain=plain)

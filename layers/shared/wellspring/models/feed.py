@@ -3,18 +3,7 @@
 Contract, section 6; docs/adr/0032.
 """
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    Table,
-    Text,
-    text,
-)
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from wellspring.models.base import INFRASTRUCTURE, count, id_, index, instant, json, metadata, now, pk, public_id

@@ -190,10 +190,7 @@ sync_runs = Table(
     # Its latest `run.completed`, and which message has undone it.
     Column("completed_by_pk", BigInteger),
     Column("reverted_by_pk", BigInteger),
-    CheckConstraint(
-        "state IN ('open', 'incomplete', 'completing', 'complete', 'reverted', 'expired')",
-        name="state",
-    ),
+    CheckConstraint("state IN ('open', 'incomplete', 'completing', 'complete', 'reverted', 'expired')", name="state"),
     index("uq_sync_runs_workspace_connector_pk_run", "workspace_connector_pk", "run", unique=True),
     *(index for parent in (*PARENTS, "") for index in _runs_of(parent)),
     schema=INFRASTRUCTURE,

@@ -25,10 +25,7 @@ def fed_columns() -> list[Column[object]]:
 
     `source` is who tells of the resource, null for what only a sync made; `source_version` the version it told last.
     """
-    return [
-        Column("source", Text),
-        Column("source_version", BigInteger, nullable=False, server_default=text("0")),
-    ]
+    return [Column("source", Text), Column("source_version", BigInteger, nullable=False, server_default=text("0"))]
 
 
 def folded_name() -> Column[str]:
