@@ -17,7 +17,6 @@ from tests.support.api import READER, Reply, call, get
 from tests.support.databases import Database
 from tests.support.world import World
 from wellspring import reasons
-from wellspring.feed_events import PROBLEMS_TOLD
 from wellspring.handlers import http
 from wellspring.handlers.http import LARGEST_ANSWER_BYTES
 from wellspring.handlers.reading import NARROWING
@@ -27,6 +26,7 @@ from wellspring.repositories import fleet
 from wellspring.repositories.feed import erasures, status
 from wellspring.resources import HEALTH, SOURCES, Attribute, Kind, Relationship, Resource, records, resource_of
 from wellspring.routes import Route, routes
+from wellspring.work import PROBLEMS_TOLD
 
 # What the database and the queues let in: characters of a name and of other texts, words of a list and characters of
 # each, bytes of a message's body.
