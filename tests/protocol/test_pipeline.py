@@ -1,6 +1,5 @@
 """The pipelining connection before a real server: what it sends, and what it makes of the answers (docs/adr/0019)."""
 
-import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -470,61 +469,11 @@ class TestAStatementThatIsEnded:
             assert_closed(driver)
 
 
-class TestCopy:
-    COPY_IN = f"COPY {INBOX} (message_id) FROM STDIN"
-
-    @pytest.fixture
-    def ids(self) -> list[str]:
-        return [f"0198f3a0-0000-7000-8000-{number:012}" for number in range(10)]
-
-    def test_brings_rows_in(self, driver: Driver, other: Driver, ids: list[str]) -> None:
-        driver.session.ahead("SELECT wellspring.enter($1)", "service")
-        cursor = driver.cursor()
-        cursor.execute(self.COPY_IN, stream=io.BytesIO("\n".join(ids).encode()))
-        assert cursor.rowcount == 10
-        cursor.execute(self.COPY_IN, stream=[f"{id_[:-1]}a\n" for id_ in ids[:1]])
-        driver.commit()
-        assert added(other) == 11
-        assert still_answers(driver)
-
-    def test_takes_rows_out(self, driver: Driver) -> None:
-        out = io.BytesIO()
-        driver.cursor().execute("COPY (SELECT n, NULL FROM generate_series(1, 3) AS n) TO STDOUT", stream=out)
-        assert out.getvalue() == b"1\t\\N\n2\t\\N\n3\t\\N\n"
-        assert still_answers(driver)
-
-    @pytest.mark.parametrize("at", ["first", "middle", "last"])
-    def test_of_a_row_that_is_refused_adds_none(self, driver: Driver, other: Driver, ids: list[str], at: str) -> None:
-        rows = [f"0198f3a0-0000-7000-8000-{number:012}" for number in range(20_000)] if at == "last" else ids
-        rows.insert({"first": 0, "middle": 5, "last": len(rows)}[at], "no uuid")
-        stream = io.BytesIO("\n".join(rows).encode())
-        assert refused(driver.cursor().execute, self.COPY_IN, stream=stream) == "22P02"
-        assert still_answers(driver)
-        assert added(other) == 0
-
-    def test_behind_a_failure_does_not_begin(self, driver: Driver, other: Driver) -> None:
-        stream = io.BytesIO(b"never read")
-        driver.session.ahead("SELECT 1/0")
-        assert refused(driver.cursor().execute, self.COPY_IN, stream=stream) == "22012"
-        assert stream.tell() == 0
-        assert still_answers(driver)
-        assert added(other) == 0
-
-    def test_whose_source_fails_closes_the_connection(self, driver: Driver, other: Driver, ids: list[str]) -> None:
-        def source() -> Iterator[str]:
-            yield from (f"{id_}\n" for id_ in ids)
-            raise LookupError
-
-        with pytest.raises(LookupError):
-            driver.cursor().execute(self.COPY_IN, stream=source())
-        assert added(other) == 0
-        assert_closed(driver)
-
-    @pytest.mark.parametrize("copy", [COPY_IN, "COPY (SELECT 1) TO STDOUT"])
-    def test_from_or_to_nowhere_closes_the_connection(self, driver: Driver, copy: str) -> None:
-        with pytest.raises(pg8000.InterfaceError, match=r"stream.* is required"):
-            driver.cursor().execute(copy)
-        assert_closed(driver)
+@pytest.mark.parametrize("copy", [f"COPY {INBOX} (message_id) FROM STDIN", "COPY (SELECT 1) TO STDOUT"])
+def test_copy_which_nobody_needs_closes_the_connection(driver: Driver, copy: str) -> None:
+    with pytest.raises(pg8000.InterfaceError, match=r"stream.* is required"):
+        driver.cursor().execute(copy)
+    assert_closed(driver)
 
 
 def test_a_connection_is_closed_once_and_for_all(driver: Driver) -> None:
