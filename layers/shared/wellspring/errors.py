@@ -199,8 +199,8 @@ class AlreadyExists(Conflict):
         resource_type: its JSON:API type.
     """
 
-    def __init__(self, detail: str, *, resource_type: str, pointer: str | None = None) -> None:
-        super().__init__(detail, pointer=pointer)
+    def __init__(self, detail: str, *, resource_type: str) -> None:
+        super().__init__(detail)
         self.code = f"{resource_type.upper()}_ALREADY_EXISTS"
         self.title = f"{resource_type.replace('_', ' ').capitalize()} already exists"
 
