@@ -39,6 +39,7 @@ from wellspring.repositories.ledger.columns import attribute_of, target_table
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import MESSAGE_OUTCOMES, Resource, ledgers, records, resource_of
 
+# Connector by connector, as rows of the workspace, or as what rows of it have named.
 type Walked = Literal["connector", "workspace", "named"]
 
 # Nothing has been made before this, by no pk.
@@ -47,13 +48,7 @@ BEGINNING = "-infinity"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Rows of one type that stand together in an export.
-
-    Attributes:
-        name: by which a checkpoint calls it.
-        resource: the type.
-        walked: `connector` by connector, as rows of the `workspace`, or as what rows of it have `named`.
-    """
+    """Rows of one type that stand together in an export; a checkpoint calls them by the name."""
 
     name: str
     resource: Resource
@@ -62,12 +57,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a walk through a section stands: behind this row.
+    """Where a walk through a section stands: behind the row of that pk and time, as Postgres writes it.
 
-    Attributes:
-        parent: the connector's pk; 0 elsewhere, and where none has been begun.
-        time: of the row's making, as Postgres writes it.
-        pk: the row's.
+    `parent` is the connector's pk; 0 elsewhere, and where none has been begun.
     """
 
     parent: int = 0
@@ -77,12 +69,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a section.
+    """Rows of a section, each with its id, attributes, and `<relationship>_id` of each to-one relationship.
 
-    Attributes:
-        rows: what each shows: the id, the attributes, and `<relationship>_id` of each to-one relationship.
-        place: where the next page begins.
-        is_last: whether there is none.
+    The next page begins at `place`, unless this is the last.
     """
 
     rows: Sequence[Row]
@@ -114,22 +103,11 @@ SELECT min(pk) FROM {parents.workspace_connectors} WHERE workspace_pk = :workspa
 
 def workspace_pk(transaction: Connection, id_: UUID) -> int | None:
     """Return the pk of a workspace, which may be tombstoned; None where there never was one."""
-    found = transaction.execute(_WORKSPACE, {"id": id_}).one_or_none()
-    return None if found is None else int(found.pk)
+    return transaction.execute(_WORKSPACE, {"id": id_}).scalar_one_or_none()
 
 
 def page(transaction: Connection, workspace: int, section: Section, place: Place, most: int) -> Page:
-    """Read the next rows of a section.
-
-    Args:
-        transaction: one whose scope is `access.principal.export_scope` of the workspace.
-        workspace: its pk.
-        section: one of `sections`.
-        place: where the page before has ended.
-        most: how many rows.
-
-    Raises SQLAlchemy's `DBAPIError`.
-    """
+    """Read the next rows of a section in a transaction whose scope is `access.principal.export_scope`."""
     if section.walked != "connector":
         return _read(transaction, section, {"workspace": workspace}, place, most)
     rows: list[Row] = []

@@ -62,17 +62,9 @@ def visible_workspaces(transaction: Transaction, principal: Principal, ids: Sequ
 def find(
     transaction: Transaction, principal: Principal, wanted: Iterable[tuple[str, UUID]]
 ) -> dict[tuple[str, UUID], Parent]:
-    """Read parents of any types in one statement.
+    """Read parents of any types in one statement: those that are live and that the caller sees, by type and id.
 
     What the caller sees is computed whether the ids are there or not, so that time does not tell one from the other.
-
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        wanted: each as type and public id.
-
-    Returns:
-        Those that are live and that the caller sees, by type and id.
     """
     ids: dict[str, list[UUID]] = {}
     for type_, id_ in wanted:

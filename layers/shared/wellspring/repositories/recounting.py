@@ -48,12 +48,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Some connectors that were recounted.
-
-    Attributes:
-        connectors: pk and public id of each, in ascending order; none where there are no more.
-        differences: what was found.
-    """
+    """The pk and public id of connectors that were recounted, in ascending order, and what was found."""
 
     connectors: Sequence[tuple[int, UUID]]
     differences: Sequence[Difference]

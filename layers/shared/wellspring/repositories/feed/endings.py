@@ -101,14 +101,9 @@ type Places = dict[tuple[int, str], tuple[str, int]]
 def open_endings(transaction: Connection, after: int, most: int, quiet: float) -> list[Ending]:
     """Lock endings that are not done, behind that of pk `after`; what another sweep has is left to it.
 
-    Args:
-        transaction: the scope of one chunk.
-        after: 0 to begin.
-        most: how many to take.
-        quiet: the seconds after which no statement runs any more that began before a sweep saw the ending.
+    After `quiet` seconds no statement runs any more that began before a sweep saw the ending.
     """
-    rows = transaction.execute(_OPEN, {"after": after, "most": most, "quiet": quiet})
-    return [Ending(*row) for row in rows]
+    return [Ending(*row) for row in transaction.execute(_OPEN, {"after": after, "most": most, "quiet": quiet})]
 
 
 def unseen_endings(transaction: Connection, after: int, most: int) -> list[Ending]:
@@ -121,18 +116,11 @@ def end_rows(
 ) -> tuple[dict[int, int], Ended]:
     """End the next live rows of what ended. The one place where the feed ends rows.
 
-    It finds them, locks their connectors, and then stamps them; the sums of each connector follow by themselves.
-
-    Args:
-        transaction: the scope of one chunk.
-        endings: whose rows; they are locked.
-        places: how far the walk has come; it is brought up to date.
-        most: how many rows to end, over all of them.
+    It finds them, at most so many, locks their connectors, and then stamps them; the sums of each connector follow by
+    themselves. `endings` are locked; `places`, how far the walk has come, is brought up to date.
 
     Returns:
         How many rows each ending, by its pk, has found, and what of connectors' it has ended.
-
-    Raises SQLAlchemy's `DBAPIError`.
     """
     found: dict[str, list[Any]] = {}
     for type_, fed in FED.items():

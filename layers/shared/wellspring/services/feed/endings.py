@@ -21,13 +21,7 @@ QUIET_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep did.
-
-    Attributes:
-        rows: how many rows it ended.
-        done: how many endings are done with.
-        is_all: whether it came to the end of them, within its time.
-    """
+    """How many rows a sweep ended, how many endings are done, and whether it came to the end of them in its time."""
 
     rows: int
     done: int

@@ -117,19 +117,16 @@ def apply_taken(
     Raises `NeedsExclusive`, or SQLAlchemy's `DBAPIError`.
     """
     events = {number: one.event for number, one in enumerate(taken) if one.event is not None}
-    erasures = {number: event for number, event in events.items() if event.action == "erase"}
-    changes = {number: event for number, event in events.items() if number not in erasures}
+    changes = {number: event for number, event in events.items() if event.action != "erase"}
     applying.lock(transaction, changes.values(), {event.type for event in changes.values()}, exclusive)
     change = applying.apply_events(transaction, changes, exclusive)
-    live = dict(change.live)
     verdicts = [change.verdicts.get(number, _UNREADABLE) for number in range(len(taken))]
-    for number, event in erasures.items():
-        verdicts[number], gone = erasing.erase(transaction, event)
-        for key, difference in gone.items():
-            live[key] = live.get(key, 0) + difference
+    for number in sorted(events.keys() - changes):
+        verdicts[number], gone = erasing.erase(transaction, events[number])
+        change.live.update(gone)
     pending.settle(transaction, zip(taken, verdicts, strict=True))
     counted = [(event, verdicts[number]) for number, event in events.items()]
-    sources.count(transaction, counted, live, is_new=False)
+    sources.count(transaction, counted, change.live, is_new=False)
     brought = [(e.type, e.subject) for n, e in changes.items() if verdicts[n].status == "applied"]
     return verdicts, brought
 
@@ -152,20 +149,21 @@ type _Find = Callable[[Transaction, int], tuple[Sequence[Pending], tuple[str, st
 def _step(find: _Find, deadline: Deadline) -> _Step:
     """Apply the events that `find` takes; where that fails, the first of them alone; and where that fails, park it."""
 
-    def work(transaction: Transaction, /, *, exclusive: frozenset[str], most: int, parks: bool) -> _Step:
+    def work(most: int, exclusive: frozenset[str], transaction: Transaction) -> _Step:
         taken, reached = find(transaction, most)
-        if parks:
-            pending.settle(transaction, [(one, parked(UNEXPECTED)) for one in taken])
-            return _Step(0, len(taken), (), reached)
         verdicts, brought = apply_taken(transaction, taken, exclusive) if taken else ([], [])
-        done = sum(verdict.status in {"applied", "stale"} for verdict in verdicts)
-        return _Step(done, len(taken), brought, reached)
+        return _Step(sum(verdict.is_done for verdict in verdicts), len(taken), brought, reached)
 
-    for most, parks in ((CHUNK, False), (1, False)):
+    def park(transaction: Transaction) -> _Step:
+        taken, reached = find(transaction, 1)
+        pending.settle(transaction, [(one, parked(UNEXPECTED)) for one in taken])
+        return _Step(0, len(taken), (), reached)
+
+    for most in (CHUNK, 1):
         try:
-            return with_locks(partial(work, most=most, parks=parks), deadline)
+            return with_locks(partial(work, most), deadline)
         except ServiceUnavailable:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one event only)
             logger.error("settling failed", extra={"events": most} | describe(error.__cause__ or error))
-    return with_locks(partial(work, most=1, parks=True), deadline)
+    return with_retries(park, None, deadline)
