@@ -45,6 +45,14 @@ _TYPES = {
 }
 
 
+# The tables whose rows end with a resource, by its type and under the names by which a sweep knows them.
+_ENDS: Mapping[str, tuple[str, ...]] = {
+    PROVIDER.type: ("workspace_providers",),
+    WORKSPACE_CONNECTOR.type: tuple(ledger.table for ledger in ledgers().values()),
+    **{type_: (ledger.table,) for type_, ledger in ledgers().items()},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Fed:
     """A type of resource that the feed writes.
@@ -53,42 +61,33 @@ class Fed:
         table: where its rows are.
         attributes: the type of each column that an event sets.
         references: the type of what each reference names; its column is `<reference>_pk`, its member `<reference>_id`.
-        ledgers: the tables whose rows end with it, by the name under which a sweep knows them.
+        ledgers: the tables whose rows end with it.
         unique: a column that two of them may not share.
     """
 
     table: Table
     attributes: Mapping[str, str]
-    references: Mapping[str, str] = field(default_factory=dict)
-    ledgers: tuple[str, ...] = ()
-    unique: str | None = None
+    references: Mapping[str, str]
+    ledgers: tuple[str, ...]
+    unique: str | None
 
 
-_OF_WORKSPACE = {"workspace": "workspace"}
-
-
-def _told(resource: Resource) -> Mapping[str, str]:
-    return {said.name: _TYPES[said.kind] for said in resource.told}
+def _fed(resource: Resource) -> Fed:
+    # Of what is missing, the workspace is waited for first.
+    references = sorted(resource.to_one, key=lambda each: each.name != "workspace")
+    return Fed(
+        table_of(resource.table),
+        {said.name: _TYPES[said.kind] for said in resource.told},
+        {each.name: each.target for each in references},
+        _ENDS.get(resource.type, ()),
+        "slug" if resource is PROVIDER else None,
+    )
 
 
 # In the order in which they are written: what others name comes before them.
 FED: Mapping[str, Fed] = {
-    "workspace": Fed(parents.workspaces, _told(OWN_WORKSPACE)),
-    "connector": Fed(parents.connectors, _told(CONNECTOR)),
-    "provider": Fed(parents.providers, _told(PROVIDER), ledgers=("workspace_providers",), unique="slug"),
-    **{
-        record.type: Fed(table_of(record.table), _told(record), _OF_WORKSPACE, ledgers=(ledgers()[record.type].table,))
-        for record in records()
-    },
-    "workspace_connector": Fed(
-        parents.workspace_connectors,
-        _told(WORKSPACE_CONNECTOR),
-        _OF_WORKSPACE | {"connector": "connector"},
-        ledgers=tuple(ledger.table for ledger in ledgers().values()),
-    ),
-    "workspace_membership": Fed(
-        parents.workspace_memberships, _told(WORKSPACE_MEMBERSHIP), _OF_WORKSPACE | {"people": "people"}
-    ),
+    resource.type: _fed(resource)
+    for resource in (OWN_WORKSPACE, CONNECTOR, PROVIDER, *records(), WORKSPACE_CONNECTOR, WORKSPACE_MEMBERSHIP)
 }
 
 # The first half of the keys of advisory locks, "FEED"; the second is a type's place in `FED`.

@@ -12,6 +12,7 @@ from wellspring.repositories.feed import erasures
 from wellspring.repositories.feed.applying import lock_types
 from wellspring.repositories.feed.erasures import ERASED
 from wellspring.repositories.feed.work import APPLIED, STALE, FeedEvent, Verdict, of_another
+from wellspring.repositories.sync.arrays import array
 
 # Whoever tells of a person, or makes one, waits for the lock of their type: neither changes any more.
 _LOOK = text(f"""
@@ -37,19 +38,6 @@ UPDATE {parents.peoples}
    SET full_name = '{ERASED}', erased_at = now(), deleted_at = coalesce(deleted_at, now()), updated_at = now(),
        source = :source, source_version = greatest(source_version, :version)
  WHERE pk = :pk""")
-
-_END_LEDGER = text(f"INSERT INTO {feed.endings} (type, of_pk) VALUES ('people', :pk)")
-
-_END_MEMBERSHIPS = text(f"""
-UPDATE {parents.workspace_memberships}
-   SET deleted_at = now(), updated_at = now()
- WHERE people_pk = :pk AND deleted_at IS NULL
-RETURNING source""")
-
-_END_GROUP_MEMBERSHIPS = text(f"""
-UPDATE {parents.workspace_group_memberships}
-   SET deleted_at = now(), updated_at = now()
- WHERE people_pk = :pk AND deleted_at IS NULL""")
 
 _FORGET = (
     # Before the person, as a sync locks them: the message first, and then what it names.
@@ -81,26 +69,22 @@ def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Counter[t
     if event.type != "people":
         return erasures.erase(transaction, event)
     lock_types(transaction, (), exclusive=("people",))
-    live: Counter[tuple[str, str]] = Counter()
+    nobody: Counter[tuple[str, str]] = Counter()
     before = transaction.execute(_LOOK, {"id": event.subject}).one_or_none()
     is_erased = before is not None and before.is_erased
     if before is not None and not is_erased and before.source not in {None, event.source}:
-        return of_another(event), live
+        return of_another(event), nobody
     for forget in _FORGET:
         transaction.execute(forget, {"id": event.subject})
     if is_erased:
-        return STALE, live
+        return STALE, nobody
     person = transaction.execute(_PERSON, {"id": event.subject}).one_or_none()
     if person is None:
         transaction.execute(_BURY, {"id": event.subject, "source": event.source, "version": event.version})
-        return APPLIED, live
+        return APPLIED, nobody
     transaction.execute(_ERASE, {"pk": person.pk, "source": event.source, "version": event.version})
+    _, live = erasures.end_memberships(transaction, [person.pk])
     if person.is_live:
-        transaction.execute(_END_LEDGER, {"pk": person.pk})
-        if person.source is not None:
-            live[event.source, "people"] = -1
-    for (source,) in transaction.execute(_END_MEMBERSHIPS, {"pk": person.pk}):
-        if source is not None:
-            live[source, "workspace_membership"] -= 1
-    transaction.execute(_END_GROUP_MEMBERSHIPS, {"pk": person.pk})
+        transaction.execute(erasures.END_LEDGERS, {"type": "people", "pks": array([person.pk])})
+        live.update(erasures.fewer("people", [person]))
     return APPLIED, live

@@ -7,7 +7,7 @@ when they are gone (docs/adr/0057). Source: contract, section 6.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
@@ -191,7 +191,7 @@ class Step:
 
 # ---- what the feed told, and syncs made --------------------------------------------------------------------
 _LOCK_CONNECTORS = text("SELECT wellspring.lock_connectors(CAST(:pks AS bigint[]), :wait)")
-_END_LEDGERS = text(f"INSERT INTO {feed.endings} (type, of_pk) SELECT :type, unnest(CAST(:pks AS bigint[]))")
+END_LEDGERS = text(f"INSERT INTO {feed.endings} (type, of_pk) SELECT :type, unnest(CAST(:pks AS bigint[]))")
 
 
 def _blank(type_: str) -> dict[str, str]:
@@ -247,16 +247,15 @@ def _of_type(transaction: Connection, erasure: Erasure, _after: object, type_: s
     rows = transaction.execute(_empty(type_), {"pks": array(found)}).all() if found else []
     ended = [row for row in rows if row.was_live]
     if FED[type_].ledgers and ended:
-        transaction.execute(_END_LEDGERS, {"type": type_, "pks": array(row.pk for row in ended)})
-    return Done(len(rows), "" if len(found) == CHUNK else None, _fewer(type_, ended))
+        transaction.execute(END_LEDGERS, {"type": type_, "pks": array(row.pk for row in ended)})
+    return Done(len(rows), "" if len(found) == CHUNK else None, fewer(type_, ended))
 
 
-def _fewer(type_: str, ended: list[Any]) -> Mapping[tuple[str, str], int]:
-    return {
-        (source, type_): -number
-        for source, number in Counter(row.source for row in ended).items()
-        if source is not None
-    }
+def fewer(type_: str, ended: Iterable[Any]) -> Counter[tuple[str, str]]:
+    """Return how many fewer resources of a source and type are live, of rows that have ended."""
+    live: Counter[tuple[str, str]] = Counter()
+    live.subtract((row.source, type_) for row in ended if row.source is not None)
+    return live
 
 
 # Its people are members elsewhere, too.
@@ -274,6 +273,13 @@ RETURNING pk, {source} AS source""")
 )
 
 
+def end_memberships(transaction: Connection, people: Iterable[int]) -> tuple[int, Counter[tuple[str, str]]]:
+    """End the memberships of people, of workspaces and of groups; return how many, and how many fewer are live."""
+    pks = array(people)
+    ended = [row for end in _END_MEMBERSHIPS for row in transaction.execute(end, {"people": pks})]
+    return len(ended), fewer(WORKSPACE_MEMBERSHIP.type, ended)
+
+
 def _elsewhere(transaction: Connection, erasure: Erasure, after: int) -> Done:
     people = (
         transaction.execute(_PEOPLE, {"workspace": erasure.workspace_pk, "after": after, "most": CHUNK}).scalars().all()
@@ -281,8 +287,8 @@ def _elsewhere(transaction: Connection, erasure: Erasure, after: int) -> Done:
     if not people:
         return Done(0)
     lock_types(transaction, (), exclusive=(WORKSPACE_MEMBERSHIP.type,))
-    ended = [row for end in _END_MEMBERSHIPS for row in transaction.execute(end, {"people": array(people)})]
-    return Done(len(ended), people[-1], _fewer(WORKSPACE_MEMBERSHIP.type, ended))
+    changed, live = end_memberships(transaction, people)
+    return Done(changed, people[-1], live)
 
 
 # ---- what is kept of what was sent -------------------------------------------------------------------------
