@@ -25,14 +25,11 @@ _PLACE = text(f"SELECT pk FROM {workspace_connectors} WHERE id = :id")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A sum that is not what the rows are.
+    """A sum that is not what the rows are: of a day, type and direction, where it has them.
 
     Attributes:
         name: `linked`, `ended`, `live`, `live_rows` or `parked_messages`.
         connector_id: whose.
-        date: of the day, where it is a day's.
-        type: of the records, where it is a type's.
-        direction: of the rows, where it is a direction's.
         counted: what the rows say.
         kept: what the sum says.
     """

@@ -33,14 +33,7 @@ SPARED_SECONDS = CONNECT_SECONDS + READ_SECONDS + 3.0
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What became of a portion.
-
-    Attributes:
-        published: how many events are on the bus.
-        refused: how many it did not take.
-        untried: how many there was no time for, or no bus.
-        is_away: whether the bus did not answer.
-    """
+    """How many events of a portion are on the bus, were not taken, and had no time or no bus, as it did not answer."""
 
     published: int
     refused: int

@@ -98,17 +98,16 @@ type Ended = dict[int, dict[int, dict[str, int]]]
 type Places = dict[tuple[int, str], tuple[str, int]]
 
 
-def open_endings(transaction: Connection, after: int, most: int, quiet: float) -> list[Ending]:
-    """Lock endings that are not done, behind that of pk `after`; what another sweep has is left to it.
+def open_endings(
+    transaction: Connection, after: int, most: int, quiet: float, *, only_new: bool = False
+) -> list[Ending]:
+    """Lock endings that are not done, or of the newest those that no sweep has seen, behind that of pk `after`.
 
-    After `quiet` seconds no statement runs any more that began before a sweep saw the ending.
+    What another sweep has is left to it. After `quiet` seconds no statement runs any more that began before a sweep saw
+    the ending.
     """
-    return [Ending(*row) for row in transaction.execute(_OPEN, {"after": after, "most": most, "quiet": quiet})]
-
-
-def unseen_endings(transaction: Connection, after: int, most: int) -> list[Ending]:
-    """Lock endings that no sweep has seen, of the newest, as `open_endings` does."""
-    return [Ending(*row) for row in transaction.execute(_UNSEEN, {"after": after, "most": most})]
+    values = {"after": after, "most": most, "quiet": quiet}
+    return [Ending(*row) for row in transaction.execute(_UNSEEN if only_new else _OPEN, values)]
 
 
 def end_rows(

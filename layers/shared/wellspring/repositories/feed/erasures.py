@@ -167,13 +167,7 @@ def go_on(transaction: Connection, pk: int, quiet: float) -> Chunk | None:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a step did in one chunk.
-
-    Attributes:
-        changed: how many rows it changed.
-        reached: where it goes on; None where it has come to its end.
-        live: how many more resources of a source and type are live now.
-    """
+    """How many rows a step changed, where it goes on (None: it has ended), and how many more resources are live now."""
 
     changed: int
     reached: object = None

@@ -27,12 +27,7 @@ def apply(told: Sequence[Told], deadline: Deadline, *, is_last_try: bool = False
     """Apply events, and return what became of each.
 
     What the database refuses, and what there is no time for, is returned. Raises nothing: what was committed must not
-    come back because of what was not.
-
-    Args:
-        told: in the order in which they came.
-        deadline: no statement runs beyond it.
-        is_last_try: whether an event that meets a failure nobody foresaw is parked, rather than returned.
+    come back because of what was not. At the last try, an event that meets a failure nobody foresaw is parked.
     """
     chunks = (told[begin : begin + CHUNK] for begin in range(0, len(told), CHUNK))
     return [verdict for chunk in chunks for verdict in apply_chunk(chunk, deadline, is_last_try=is_last_try)]
