@@ -42,10 +42,7 @@ class Verdict:
         for line in evidence.log:
             self._read(line)
         for sqs_id, send in self._sent():
-            if send.body is None or send.digest in self._overtaken:
-                self._judge_poison(sqs_id, send)
-            else:
-                self._judge_good(sqs_id, send)
+            self._judge(sqs_id, send)
         # Nothing that is done to the system is so bad that a message may end there.
         for sqs_id, times in evidence.dead.items():
             self._find("dead", f"is a dead letter {times} times: {sqs_id}, {self._told(sqs_id)}")
@@ -88,29 +85,21 @@ class Verdict:
         return [f"{line['outcome']}@{line.get('receives')}" for id_ in ids for line in self._lines[id_]]
 
     # ---- each message -----------------------------------------------------------------------------------
-    def _judge_poison(self, sqs_id: str, send: Send) -> None:
+    def _judge(self, sqs_id: str, send: Send) -> None:
         lines = self._lines[sqs_id or send.id]
         outcomes = {line["outcome"] for line in lines}
-        reasons = {line["reason"] for line in lines if line["outcome"] == "parked"}
-        # One that was parked by another delivery, or by another message of the same body, may be told as a duplicate.
-        possible = {"parked", "duplicate", "held", "returned"}
-        if send.digest in self._mended - self._overtaken:
-            possible.add("applied")
-        if not outcomes <= possible:
-            self._find("parked", f"is poisoned ({send.reason}), but was {outcomes}: {sqs_id}")
-        if reasons - {send.reason, "overtaken" if send.digest in self._overtaken else send.reason}:
-            self._find("parked", f"was parked for {reasons}, not {send.reason}: {sqs_id}")
-        if sqs_id and not outcomes & {"parked", "duplicate"}:
-            self._find("untold", f"is poisoned ({send.reason}), and no line says that it is parked: {sqs_id}")
-
-    def _judge_good(self, sqs_id: str, send: Send) -> None:
-        lines = self._lines[sqs_id or send.id]
-        outcomes = {line["outcome"] for line in lines}
-        if "parked" in outcomes:
-            self._find("parked", f"is good, but was parked: {send.id}, {lines}")
+        reasons = {str(line["reason"]) for line in lines if line["outcome"] == "parked"}
+        is_overtaken, is_mended = send.digest in self._overtaken, send.digest in self._mended - self._overtaken
+        done, wrong = {"applied", "duplicate"}, outcomes & {"parked"}
+        if send.body is None or is_overtaken:
+            # One that was parked by another delivery, or by another of the same body, may be told as a duplicate.
+            done, wrong = {"parked", "duplicate"}, outcomes - {"parked", "duplicate", "held", "returned"}
+            wrong -= {"applied"} if is_mended else set()
+        if wrong or reasons - {send.reason, "overtaken" if is_overtaken else send.reason}:
+            self._find("parked", f"was {outcomes} for {reasons}, and is to be {done} ({send.reason}): {lines}")
         # Nobody settles again what was settled when its process was killed: then no line tells of it.
-        if sqs_id and not outcomes & {"applied", "duplicate"}:
-            self._find("untold", f"is good, and no line says that it is done: {sqs_id}, {outcomes}")
+        if sqs_id and not outcomes & done:
+            self._find("untold", f"was {outcomes}, and no line says one of {done}: {sqs_id}")
 
     # ---- all together -----------------------------------------------------------------------------------
     def _judge_messages(self) -> None:

@@ -34,6 +34,7 @@ _MEMBERSHIPS = {
     "workspace_groups": ("core_api.workspace_group_memberships", "workspace_group_pk"),
 }
 NO_ROLES = "'{}'::text[]"
+_WHO = statement({}, WHO, ["pk"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +105,7 @@ def caller_pk(transaction: Transaction, caller: Person) -> int | None:
 
 
 def _pk(transaction: Transaction, caller: Person) -> int | None:
-    return _who_statement().execute(transaction, parameters(caller)).scalar_one_or_none()
-
-
-@lru_cache(maxsize=1)
-def _who_statement() -> Compiled:
-    return statement({}, WHO, ["pk"])
+    return _WHO.execute(transaction, parameters(caller)).scalar_one_or_none()
 
 
 @lru_cache(maxsize=64)

@@ -5,7 +5,7 @@ it: one that saw it live and commits later. So it is looked at until whoever cou
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -136,7 +136,7 @@ def end_rows(
     # What is done is told in the order of their events.
     connectors.update(*(ending.connectors for ending in endings if ending.is_quiet))
     if connectors:
-        transaction.execute(_LOCK, {"pks": array(sorted(connectors)), "wait": LOCK_MILLISECONDS})
+        lock_connectors(transaction, connectors)
     looked_at: dict[int, int] = {}
     ended: Ended = {}
     for ledger, rows in found.items():
@@ -149,6 +149,11 @@ def end_rows(
                 counts = ended.setdefault(row.ending, {}).setdefault(row.connector_pk, {})
                 counts[_RECORDS[ledger]] = counts.get(_RECORDS[ledger], 0) + 1
     return looked_at, ended
+
+
+def lock_connectors(transaction: Connection, pks: Iterable[int]) -> None:
+    """Lock the states of connectors in ascending order; wait for so long at most."""
+    transaction.execute(_LOCK, {"pks": array(sorted(pks)), "wait": LOCK_MILLISECONDS})
 
 
 def mark(transaction: Connection, *, new: Sequence[int], old: Sequence[int], done: Sequence[int], ended: Ended) -> None:

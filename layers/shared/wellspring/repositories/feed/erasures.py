@@ -17,7 +17,7 @@ from sqlalchemy import Connection, TextClause, text
 from wellspring.models import feed, parents
 from wellspring.repositories.feed import sources
 from wellspring.repositories.feed.applying import FED, lock_types
-from wellspring.repositories.feed.endings import LOCK_MILLISECONDS
+from wellspring.repositories.feed.endings import lock_connectors
 from wellspring.repositories.feed.work import APPLIED, STALE, FeedEvent, Verdict, of_another
 from wellspring.repositories.sync.arrays import array
 from wellspring.resources import OWN_WORKSPACE, WORKSPACE_CONNECTOR, WORKSPACE_MEMBERSHIP, resource_of
@@ -184,7 +184,6 @@ class Step:
 
 
 # ---- what the feed told, and syncs made --------------------------------------------------------------------
-_LOCK_CONNECTORS = text("SELECT wellspring.lock_connectors(CAST(:pks AS bigint[]), :wait)")
 END_LEDGERS = text(f"INSERT INTO {feed.endings} (type, of_pk) SELECT :type, unnest(CAST(:pks AS bigint[]))")
 
 
@@ -235,7 +234,7 @@ def _of_type(transaction: Connection, erasure: Erasure, _after: object, type_: s
     """Take the texts of resources of the workspace, and end those that are live, with their rows of provenance."""
     found = transaction.execute(_find(type_), {"workspace": erasure.workspace_pk, "most": CHUNK}).scalars().all()
     if type_ == WORKSPACE_CONNECTOR.type and found:
-        transaction.execute(_LOCK_CONNECTORS, {"pks": array(sorted(found)), "wait": LOCK_MILLISECONDS})
+        lock_connectors(transaction, found)
     # Whoever tells of some of them writes them in another order.
     lock_types(transaction, (), exclusive=(type_,))
     rows = transaction.execute(_empty(type_), {"pks": array(found)}).all() if found else []
