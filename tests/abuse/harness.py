@@ -76,13 +76,6 @@ class Settings:
     seconds: int
     inbox: bool = True
 
-    @property
-    def command(self) -> str:
-        """The command that does the same again."""
-        without = "" if self.inbox else "ABUSE_WITHOUT_INBOX=1 "
-        numbers = f"ABUSE_SEED={self.seed} ABUSE_MESSAGES={self.messages} ABUSE_SECONDS={self.seconds}"
-        return f"{without}{numbers} make abuse"
-
 
 @dataclass(frozen=True)
 class Freeze:
@@ -100,29 +93,18 @@ class Freeze:
 
 @dataclass
 class Evidence:
-    """What a run leaves behind, for `verdict`.
+    """What a run leaves behind, for `verdict`."""
 
-    Attributes:
-        sends: what was sent, with what its record came for; what of that nobody sent again comes last.
-        sqs_ids: the ids that SQS gave to those that were sent.
-        dead: the SQS ids of dead letters.
-        log: the lines of all that have to do with syncs.
-        before: the ledger before all.
-        after: the ledger now.
-        twin: that of a database to which the same has happened in peace, and in order.
-        problems: what else is wrong, by its kind.
-        drained: whether the queue was worked off.
-        did: what was done, and how often.
-        took: how long each part has taken.
-    """
-
+    # What nobody sent again, though its record has come, is last, and has no id of SQS.
     sends: Sequence[Send]
     sqs_ids: Sequence[str]
     dead: Counter[str]
     log: Sequence[str]
     before: Ledger
     after: Ledger
+    # Of a database to which the same has happened in peace, and in order.
     twin: Ledger
+    # What else is wrong, by its kind.
     problems: Mapping[str, Sequence[str]]
     drained: bool
     did: Counter[str]

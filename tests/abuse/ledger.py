@@ -94,17 +94,7 @@ _UNTOUCHABLE = " UNION ALL ".join(
 
 @dataclass(frozen=True)
 class Message:
-    """The row of a message, as far as it is judged.
-
-    Attributes:
-        id: the message's, where it has one.
-        digest: SHA-256 of its body, in hexadecimal.
-        outcome: what became of it.
-        reason: why it is parked.
-        pk: its place in the order of arrival.
-        subject: the connector or workspace whose order it is part of.
-        only_adds: whether it ends nothing.
-    """
+    """The row of a message, as far as it is judged; it is part of the order of its `subject`, at the place `pk`."""
 
     id: str | None
     digest: str
@@ -117,24 +107,18 @@ class Message:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What is written down.
-
-    Attributes:
-        rows: how many rows there are of each place, with the messages that wrote and ended them.
-        choices: each (workspace, provider, is it matched, is it selected) of a live row.
-        untouchable: every column of every row that no message of a run may change.
-        records: each record, with the workspace that it belongs to.
-        made: how many records of each type the messages have made, as they say.
-        messages: the row of each message.
-        differences: where counts and sums are not what the rows are.
-    """
+    """What is written down."""
 
     rows: Counter[tuple[Place, Life]]
+    # Live ones: workspace, provider, is it matched, is it selected.
     choices: frozenset[tuple[str, str, bool, bool]]
     untouchable: Counter[str]
+    # With the workspace of each.
     records: Mapping[Record, str]
+    # How many the messages say that they have made, by type.
     made: Counter[str]
     messages: tuple[Message, ...]
+    # Where counts and sums are not what the rows are.
     differences: tuple[str, ...]
 
     @property

@@ -27,7 +27,6 @@ from typing import IO, Any
 # Here and not at their first use: a process is forked from one that has imported them.
 import aws_lambda_powertools  # noqa: F401  (loaded once, for all forks)
 import boto3  # noqa: F401  (loaded once, for all forks)
-import pg8000.legacy  # noqa: F401  (loaded once, for all forks)
 import pydantic  # noqa: F401  (loaded once, for all forks)
 from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy import Connection, event
