@@ -110,11 +110,12 @@ def park(database: AnyDatabase, source: str = SOURCE, id_: UUID | None = None) -
     statement = text(
         "INSERT INTO wellspring.pending_events (id, source, event_id, event_type, type, subject, version, digest,"
         " outcome, reason, problems, event) VALUES (coalesce(:id, uuidv7()), :source, :event_id, :event_type, :type,"
-        " :subject, :version, decode(:digest, 'hex'), 'parked', 'other_source', CAST(:problems AS jsonb), :event)"
+        " :subject, :version, sha256(convert_to(:event, 'UTF8')), 'parked', 'other_source', CAST(:problems AS jsonb),"
+        " :event)"
         " RETURNING pk, id"
     )
     problems = json.dumps([{"code": "other_source"}])
-    values = {"id": id_, "digest": kept.digest, "event": kept.text, "problems": problems}
+    values = {"id": id_, "event": kept.text, "problems": problems}
     said = {name: getattr(kept, name) for name in ("source", "event_id", "event_type", "type", "subject", "version")}
     pk, id_ = database.owner.execute(statement, values | said).one()
     database.commit()
