@@ -59,13 +59,7 @@ _MESSAGES = (*demo_data.matches(), *demo_data.ailing())
 
 @dataclass(frozen=True)
 class Own:
-    """What of the system's own, which comes over HTTP only, is not there yet.
-
-    Args:
-        group: the id of the demo's group; None where it is to be made.
-        lacks_member: whether it never had its member.
-        choices: what is to be selected: (workspace's letter, provider's number).
-    """
+    """What of the system's own is not there yet: the demo's `group`, its member, choices of (workspace, provider)."""
 
     group: str | None
     lacks_member: bool

@@ -17,13 +17,8 @@ HELD = "too_many_endings"
 def release(settings: Settings, connector: str, reason: str, *, is_dry: bool) -> str:
     """Try each parked message again, oldest first; return how many were applied, or begun where they come in chunks.
 
-    Args:
-        settings: of the stack.
-        connector: id of the workspace connector whose messages; empty for everybody's.
-        reason: why they are parked; empty for whatever reason but `too_many_endings`.
-        is_dry: whether they are only counted.
-
-    Raises Fault when no stack runs, or it refuses.
+    Without a workspace `connector` those of everybody, without a `reason` of all but `too_many_endings`. Raises Fault
+    when no stack runs, or it refuses.
     """
     api = Api(facts(settings)["api_url"], Identity(settings.state, settings.port))
     if reason and reason not in MESSAGE_REASONS:

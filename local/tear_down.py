@@ -126,11 +126,8 @@ def replaced(rds: Any, stack: str, own: Collection[str]) -> Iterator[tuple[str, 
 def kept(aws: Clients, bucket: str, databases: Collection[str], stack: str) -> Iterator[tuple[str, str]]:
     """Give what a deleted stack leaves beside databases: what it is, and its name.
 
-    Args:
-        aws: boto3's clients.
-        bucket: the name of its bucket of files.
-        databases: the names that its databases had. Names, and no prefix: `wellspring` is one of `wellspring-staging`.
-        stack: its name, which its proxy and its vault of AWS Backup have too.
+    `databases` are the names that they had, and no prefix: `wellspring` is one of `wellspring-staging`. The proxy and
+    the vault of AWS Backup have the stack's name.
     """
     if bucket in {each["Name"] for each in aws.s3.list_buckets()["Buckets"]}:
         yield "bucket", bucket

@@ -75,11 +75,7 @@ def narrowed(name: str, **to: Any) -> Object:
 
 
 def basics(codes: list[str]) -> dict[str, Object]:
-    """Return the schemas that no resource has to itself.
-
-    Args:
-        codes: every error code.
-    """
+    """Return the schemas that no resource has to itself; `codes` are those of all errors."""
     return {
         "Id": {"type": "string", "format": "uuid", "description": "Made by the server; ids made later sort later."},
         "Instant": {
