@@ -152,7 +152,7 @@ def test_it_takes_no_parameters_and_answers_head(ours: Tenant) -> None:
 
 
 def test_settle_counts_it_behind_all_else(fresh_database: FreshDatabase, world: World) -> None:
-    assert STEPS[-1].name == "fleet"
+    assert [*STEPS][-1] == "fleet"
     judged(fresh_database, world.workspace_connector(world.workspace(), world.connector()), "late")
     fresh_database.commit()
 

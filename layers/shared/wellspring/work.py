@@ -256,7 +256,7 @@ class Outcome:
         linked: how many rows it made.
         matched: how many choices of providers it made or changed.
         made: how many records it made.
-        problems: the first few of a parked message's, of `problem_count`.
+        problems: all of a parked message's.
         reason: why it is parked, or was returned.
         evidence: what the log may say beside the reason.
         is_awaited: whether a `run.completed` waits for messages of its run.
@@ -268,7 +268,6 @@ class Outcome:
     matched: int = 0
     made: int = 0
     problems: tuple[Problem, ...] = ()
-    problem_count: int = 0
     reason: str = ""
     evidence: Mapping[str, object] = field(default_factory=dict)
     is_awaited: bool = False
