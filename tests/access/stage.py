@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Text, text
 
 from tests.access import model
 from tests.access.model import (
@@ -31,64 +31,35 @@ from tests.access.worlds import MOST, OBJECTS
 from tests.support import api
 from tests.support.databases import Database, FreshDatabase
 from tests.support.sums import RECOUNT
+from wellspring.models import table_of
 from wellspring.queries import Position, Sort
-from wellspring.resources import ledgers, resource_of
+from wellspring.resources import resource_of
 from wellspring.services.ledger import cursors
 
 # As long as a name may be, of characters of four bytes each.
 _LONGEST = "rpad(id::text, 500, U&'\\+10FFFF')"
-# Columns that must be there, and that nobody's access depends on.
-_NAMES = {
-    "workspaces": ("name",),
-    "peoples": ("full_name",),
-    "companies": ("name",),
-    "accounts": ("account_name",),
-    "connectors": ("name",),
-    "providers": ("name", "slug"),
-}
 _TIMES = ("created_at", "updated_at", "deleted_at")
-_PARENTS = {
-    "peoples": ("workspace",),
-    "companies": ("workspace",),
-    "accounts": ("workspace",),
-    "workspace_connectors": ("workspace", "connector"),
-    "workspace_groups": ("created_by",),
-    "workspace_memberships": ("people", "workspace"),
-    "workspace_group_memberships": ("people", "workspace_group"),
-    **{ledger.table: (record, "workspace_connector") for record, ledger in ledgers().items()},
-    "workspace_group_workspaces": ("workspace_group", "workspace", "created_by"),
-    "workspace_providers": ("workspace", "provider"),
-}
-_VALUES = {
-    "peoples": ("source",),
-    "workspace_groups": ("name",),
-    "workspace_memberships": ("role", "status"),
-    "workspace_group_memberships": ("role", "status"),
-    **{ledger.table: ("direction",) for ledger in ledgers().values()},
-    "workspace_providers": ("is_selected", "is_matched"),
-}
+# Columns that a world says although the database would.
+_SAID = {"pk", "id", *_TIMES, "is_selected", "is_matched"}
 GUARDED = tuple(resource_of(type_).table for type_ in OBJECTS)
 # What requests change.
 _CHANGED = ("workspace_groups", "workspace_group_memberships", *GUARDED)
 
 
-def _columns(table: str) -> list[str]:
-    parents = [f"{parent}_pk" for parent in _PARENTS.get(table, ())]
-    return ["pk", "id", *_TIMES, *parents, *_VALUES.get(table, ())]
-
-
 def _insert(table: str) -> str:
-    columns, names = _columns(table), _NAMES.get(table, ())
+    columns = {
+        # What must be there, and nobody's access depends on.
+        column.name: column.name
+        if column.nullable or not isinstance(column.type, Text)
+        else f"coalesce({column.name}, {_LONGEST})"
+        for column in table_of(table).columns
+        if column.server_default is None or column.name in _SAID
+    }
     return (
-        f"{table} AS (INSERT INTO core_api.{table} ({', '.join([*columns, *names])}) OVERRIDING SYSTEM VALUE"
-        f" SELECT {', '.join([*columns, *(_LONGEST for _ in names)])}"
+        f"{table} AS (INSERT INTO core_api.{table} ({', '.join(columns)}) OVERRIDING SYSTEM VALUE"
+        f" SELECT {', '.join(columns.values())}"
         f" FROM jsonb_populate_recordset(NULL::core_api.{table}, (TABLE world) -> '{table}'))"
     )
-
-
-def _state(table: str) -> str:
-    pairs = ", ".join(f"'{name}', {name}" for name in _columns(table))
-    return f"'{table}', (SELECT jsonb_agg(jsonb_build_object({pairs})) FROM core_api.{table})"
 
 
 # All tables in one statement: references are checked at its end.
@@ -96,7 +67,8 @@ _BUILD = f"WITH world AS MATERIALIZED (SELECT jsonb '%s'), {', '.join(map(_inser
 # What was rolled back is still in the tables' files, and reading passes over it.
 _CLEAN = f"TRUNCATE {', '.join(f'core_api.{table}' for table in MOST)}"
 WORLDS_TO_CLEAN = 100
-_SNAPSHOT = text(f"SELECT jsonb_build_object({', '.join(map(_state, _CHANGED))})")
+_STATES = (f"'{table}', (SELECT jsonb_agg(to_jsonb(stored)) FROM core_api.{table} AS stored)" for table in _CHANGED)
+_SNAPSHOT = text(f"SELECT jsonb_build_object({', '.join(_STATES)})")
 
 
 class Stage:
@@ -239,10 +211,9 @@ def _stored(row: Row) -> dict[str, Any]:
 
 
 def _content(stored: Mapping[str, Any]) -> str:
-    """Return a row without the names that the server gave it."""
-    kept = {name: value for name, value in stored.items() if name not in {"pk", "id"}}
-    for name in _TIMES:
-        kept[name] = kept[name] and datetime.fromisoformat(kept[name]).timestamp()
+    """Return what a row says, without the names that the server gave it."""
+    kept = {name: value for name, value in stored.items() if value is not None and name not in {"pk", "id"}}
+    kept |= {name: datetime.fromisoformat(kept[name]).timestamp() for name in _TIMES if name in kept}
     return json.dumps(kept, sort_keys=True)
 
 
