@@ -27,7 +27,7 @@ from tests.access.model import (
     Update,
     World,
 )
-from tests.access.worlds import MOST, OBJECTS
+from tests.access.worlds import OBJECTS, TABLES
 from tests.support import api
 from tests.support.databases import Database, FreshDatabase
 from tests.support.sums import RECOUNT
@@ -63,9 +63,9 @@ def _insert(table: str) -> str:
 
 
 # All tables in one statement: references are checked at its end.
-_BUILD = f"WITH world AS MATERIALIZED (SELECT jsonb '%s'), {', '.join(map(_insert, MOST))} SELECT 1"
+_BUILD = f"WITH world AS MATERIALIZED (SELECT jsonb '%s'), {', '.join(map(_insert, TABLES))} SELECT 1"
 # What was rolled back is still in the tables' files, and reading passes over it.
-_CLEAN = f"TRUNCATE {', '.join(f'core_api.{table}' for table in MOST)}"
+_CLEAN = f"TRUNCATE {', '.join(f'core_api.{table}' for table in TABLES)}"
 WORLDS_TO_CLEAN = 100
 _STATES = (f"'{table}', (SELECT jsonb_agg(to_jsonb(stored)) FROM core_api.{table} AS stored)" for table in _CHANGED)
 _SNAPSHOT = text(f"SELECT jsonb_build_object({', '.join(_STATES)})")

@@ -15,8 +15,7 @@ from uuid import uuid4
 import pytest
 
 from tests.access import extremes
-from tests.access.good_requests import CLOSED, ROUTES, WITH_DOCUMENT, Requests, named
-from tests.access.test_hostile_input import replaced
+from tests.access.good_requests import CLOSED, ROUTES, WITH_DOCUMENT, Path, Requests, named, replaced
 from tests.support import feed as feeding
 from tests.support.api import PIPELINE, Caller, Reply, get
 from tests.support.databases import CONSUMER, FEEDER
@@ -34,7 +33,7 @@ MOST_PAGES = 300
 EVENTS = feed_events.schema()
 
 
-def place_of(path: extremes.Path) -> str:
+def place_of(path: Path) -> str:
     return ".".join(str(step) for step in path)
 
 
@@ -48,7 +47,7 @@ class Sent:
         # All that was tried, so that nothing is forgotten.
         self.tried: Accepted = Counter()
 
-    def note(self, what: str, path: extremes.Path, *, is_accepted: bool) -> None:
+    def note(self, what: str, path: Path, *, is_accepted: bool) -> None:
         self.tried[what, place_of(path)] += 1
         self.accepted[what, place_of(path)] += is_accepted
 
