@@ -100,8 +100,6 @@ def compare(
 
 
 # ---- what was reached, and what must be ----------------------------------------------------------------
-
-
 def _outcomes(caller: Caller, request: Request, answer: Answer) -> Iterator[Outcome]:
     operation, type_ = type(request).__name__.lower(), request.type
     if isinstance(request, Create | Delete) and (request.within if isinstance(request, Create) else request.pair):
@@ -169,8 +167,6 @@ def _lists() -> Iterator[Outcome]:
 
 
 # ---- how they run --------------------------------------------------------------------------------------
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the lines of ten thousand answers out of a failure's report."""

@@ -7,7 +7,7 @@ disagree, one of them is wrong. Where the contract leaves room, docs/adr/0008 de
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, cast, dataclass_transform
 from uuid import UUID
 
@@ -216,8 +216,6 @@ class World:
 
 
 # ---- callers -------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Person:
     """Somebody; the platform may know them or not. What their token's `scope` says is nobody's business."""
@@ -235,8 +233,6 @@ type Caller = Person | Service
 
 
 # ---- what is asked -------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class List:
     """A page of a list.
@@ -320,6 +316,11 @@ class Answer:
     made: tuple[Row, ...] = ()
 
 
+def instant(value: datetime) -> str:
+    """Return how a time is written."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Refused(Exception):
     """The answer is these problems."""
 
@@ -355,8 +356,6 @@ def answer(world: World, caller: Caller, request: Request) -> Answer:
 
 
 # ---- who sees what -------------------------------------------------------------------------------------
-
-
 def workspaces_of(world: World, caller: Caller) -> list[Workspace]:
     """The workspaces that a caller sees: a service all; a person those of active memberships and of their groups."""
     groups = groups_of(world, caller)
@@ -490,8 +489,6 @@ def _shown(world: World, caller: Caller, request: "Retrieve | Create | Update", 
 
 
 # ---- reading -------------------------------------------------------------------------------------------
-
-
 def _may_read(caller: Caller, where: str = "") -> None:
     if isinstance(caller, Service) and "system:read" not in caller.scopes:
         raise _forbidden(where)
@@ -591,8 +588,6 @@ def _retrieve(world: World, caller: Caller, request: Retrieve) -> Answer:
 
 
 # ---- changing ------------------------------------------------------------------------------------------
-
-
 def _new(world: World) -> dict[str, Any]:
     return {"pk": UNNUMBERED, "id": UNNAMED, "created_at": world.now, "updated_at": world.now}
 

@@ -40,8 +40,6 @@ type Rows = dict[str, list[Row]]
 
 
 # ---- rows that the caller does not see -----------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Foreign:
     """Rows that the owner of `Requests` does not see, by type.
@@ -109,7 +107,6 @@ def _tenant(world: World, name: str) -> Rows:
 
 
 # ---- the same request with another id ------------------------------------------------------------------
-
 type Sent = Callable[[UUID], Good]
 
 
@@ -136,8 +133,6 @@ def _in_document(good: Good, path: Path, id_: UUID) -> Good:
 
 
 # ---- asking twice --------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Told:
     """All that an answer tells, the request's id apart, and the SQL that was sent for it."""
@@ -198,8 +193,6 @@ def twice(foreign: Foreign, requests: Requests, statements: Statements) -> Twice
 
 
 # ---- ids in paths and documents ------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("route", JSONAPI, ids=named)
 def test_a_foreign_id_is_like_an_absent_one_wherever_it_is_and_whatever_condition_is_tied_to_it(
     requests: Requests, twice: Twice, route: Route
@@ -238,8 +231,6 @@ def test_every_id_in_a_path_and_every_relationship_that_a_document_may_have_is_a
 
 
 # ---- ids in filters and cursors ------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("route", LISTS, ids=named)
 class TestAList:
     def test_finds_and_counts_as_little_by_a_filter_with_a_foreign_id(
@@ -317,8 +308,6 @@ def _includes(resource: Resource) -> str:
 
 
 # ---- keys of retries -----------------------------------------------------------------------------------
-
-
 def test_an_idempotency_key_that_somebody_else_has_used_is_as_good_as_new(requests: Requests, twice: Twice) -> None:
     # Whatever is sent: what is made gets an id of its own, so the request is one that is refused.
     (route,) = (route for route in JSONAPI if route.function == "workspace.select_provider")
@@ -336,8 +325,6 @@ def test_an_idempotency_key_that_somebody_else_has_used_is_as_good_as_new(reques
 
 
 # ---- what others have changes no answer ----------------------------------------------------------------
-
-
 @of_routes(route for route in LISTS + ONES if route not in CATALOGUES)
 def test_no_answer_changes_when_others_come(requests: Requests, statements: Statements, route: Route) -> None:
     good, resource = requests.good(route), _resource(route)
@@ -400,8 +387,6 @@ def test_no_count_sum_or_status_changes_when_another_tenants_rows_do(requests: R
 
 
 # ---- locks ---------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("type_", ["workspace_group_workspace", "workspace_provider"])
 def test_nobody_waits_for_a_foreign_row_that_its_owner_is_changing(
     fresh_database: FreshDatabase, world: World, type_: str

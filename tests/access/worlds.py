@@ -87,8 +87,6 @@ OPERATIONS = tuple(
 
 
 # ---- how the properties run ----------------------------------------------------------------------------
-
-
 def worlds(
     strategy: st.SearchStrategy[Any], count: int, *, others: int = 0, shrink: bool = True
 ) -> Callable[[Callable[[Any], None]], Callable[[], None]]:
@@ -144,8 +142,6 @@ class Dice:
 
 
 # ---- worlds --------------------------------------------------------------------------------------------
-
-
 type Values = dict[str, Any]
 
 
@@ -260,8 +256,6 @@ def _unique_while_live(row: Row, others: Sequence[Row]) -> Row:
 
 
 # ---- callers -------------------------------------------------------------------------------------------
-
-
 def _caller(world: World, dice: Dice, suitable: type[Caller] | None) -> Caller:
     """Draw anybody; where only persons or only services may do something at all, mostly one of them."""
     is_service = dice.one_in(2)
@@ -286,8 +280,6 @@ def _suitable(operation: str, type_: str) -> type[Caller] | None:
 
 
 # ---- requests ------------------------------------------------------------------------------------------
-
-
 class _Asker:
     """Draws one request of one caller."""
 
@@ -474,8 +466,6 @@ def _asked(world: World, part: bytes, operations: Sequence[tuple[str, str]]) -> 
 
 
 # ---- strategies ----------------------------------------------------------------------------------------
-
-
 class Story:
     """A world and what is asked in it, in this order.
 
