@@ -147,9 +147,9 @@ def _lists() -> Iterator[Outcome]:
         resource, kind = resource_of(type_), _kind(type_)
         yield from ((kind, "sort", *said) for said in product(("created_at", "updated_at"), ("True", "False")))
         yield from ((kind, "cursor", backward) for backward in ("True", "False"))
-        yield from ((kind, "filter", parent.name) for parent in resource.parents)
-        equal = [said.name for said in resource.attributes if said.kind in {"boolean", "direction"}]
-        yield from ((kind, "filter", name) for name in equal)
+        filters = [parent.name for parent in resource.parents if parent.name != "workspace"]
+        filters += [said.name for said in resource.attributes if said.kind in {"boolean", "direction"}]
+        yield from ((kind, "filter", name) for name in filters)
         yield from ((kind, "deleted", which) for which in ("exclude", "include"))
         yield from ((kind, name) for name in ("total", "since"))
         # A tombstoned group has no members, and nobody has many; its workspaces are no filter.

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import Transaction
 
 from tests.support.api import ANONYMOUS, FUNCTIONS, PIPELINE, Caller, Reply, draft, event, person, send
-from tests.support.databases import Database
+from tests.support.databases import AnyDatabase
 from tests.support.feed import park
 from tests.support.world import Row, World
 from wellspring.jsonapi.values import MEDIA_TYPE
@@ -167,7 +167,7 @@ class Requests:
         rows: the row of each type that can be retrieved, and which the owner sees.
     """
 
-    def __init__(self, world: World, database: Database) -> None:
+    def __init__(self, world: World, database: AnyDatabase) -> None:
         self.world = world
         self.database = database
         _count_from(database, FIRST_PK)
@@ -319,7 +319,7 @@ def places(document: Any) -> Iterator[tuple[Path, Any]]:
         yield from (((step, *path), found) for path, found in places(value))
 
 
-def _count_from(database: Database, number: int) -> None:
+def _count_from(database: AnyDatabase, number: int) -> None:
     """Let the pks of all tables begin at numbers that mean nothing else; undone with the test."""
     tables = database.owner.exec_driver_sql(
         "SELECT table_schema || '.' || table_name FROM information_schema.columns"

@@ -328,7 +328,7 @@ def test_an_idempotency_key_that_somebody_else_has_used_is_as_good_as_new(reques
 @of_routes(route for route in LISTS + ONES if route not in CATALOGUES)
 def test_no_answer_changes_when_others_come(requests: Requests, statements: Statements, route: Route) -> None:
     good, resource = requests.good(route), _resource(route)
-    queries = _queries(requests, good)
+    queries = queries_of(requests, good)
 
     def answers() -> list[Any]:
         found = []
@@ -351,7 +351,7 @@ def test_no_answer_changes_when_others_come(requests: Requests, statements: Stat
     assert [after[place] for place in same] == [before[place] for place in same]
 
 
-def _queries(requests: Requests, good: Good) -> list[str]:
+def queries_of(requests: Requests, good: Good) -> list[str]:
     """Return the ways to ask for all of a list, or for a row and what it includes."""
     route, resource = good.route, _resource(good.route)
     everything = _includes(resource)
