@@ -11,6 +11,7 @@ Each mutant is a fork of this process, which has imported everything, and a copy
 
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -106,14 +107,23 @@ def name_of(item: pytest.Item) -> str:
     return item.nodeid.rpartition("/")[2]
 
 
-class Watching:
-    """A pytest plugin that runs what failed for other mutants first, and tells a row too many from other failures."""
+def words_of(name: str) -> set[str]:
+    """Return the words of a name, singular and plural alike."""
+    return {word.removesuffix("s") for word in re.findall(r"[a-z]{4,}", name.lower())}
 
-    def __init__(self, likely: Sequence[str]) -> None:
-        self._likely = [*likely]
+
+class Watching:
+    """A pytest plugin that runs what is likely to fail first, and tells a row too many from other failures.
+
+    Likely is what failed for other mutants, the last one first, and then what shares words with this one's name.
+    """
+
+    def __init__(self, mutant: Mutant, likely: Sequence[str]) -> None:
+        self._words, self._likely = words_of(mutant.name), [*likely]
         self.verdict = Verdict()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: len(self._words & words_of(item.name)), reverse=True)
         items.sort(key=lambda item: [*self._likely, name_of(item)].index(name_of(item)))
 
     @pytest.hookimpl(wrapper=True)
@@ -154,7 +164,7 @@ def test(mutant: Mutant, number: int, cluster: Cluster, built: Scene, likely: Se
     # Whatever hangs: the default is to end the process.
     signal.alarm(PATIENCE_SECONDS)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    watching, asked = Watching(likely), set[str]()
+    watching, asked = Watching(mutant, likely), set[str]()
     verdict = watching.verdict
     _lend(cluster, built, mutant, f"mutant_{number}_")
     watching.watch_for_invalid_sql()
