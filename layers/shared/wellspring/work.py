@@ -254,6 +254,7 @@ class Outcome:
         status: `applied` now; `duplicate` of one that is done; `parked`; `in_progress`, with more to do; `held` back
             behind another of its group; or `returned`, to be tried again.
         linked: how many rows it made.
+        ended: how many rows it ended.
         matched: how many choices of providers it made or changed.
         made: how many records it made.
         problems: all of a parked message's.
