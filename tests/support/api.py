@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import UUID, uuid4
 
 import pytest
@@ -263,6 +263,17 @@ def walked(url: str, caller: Caller, link: str = "next") -> list[UUID]:
 def walked_text(url: str, caller: Caller, link: str = "next") -> list[str]:
     """Return the ids on all pages from `url` on, as they are written: of what has no row they are no UUIDs."""
     return [item["id"] for page in walk(url, caller, link) for item in page.data]
+
+
+def walked_both_ways(url: str, caller: Caller, size: int) -> list[str]:
+    """Return the ids on all pages of `url`, which has a query; back from the last of them stand all before it."""
+    paged = f"{url}&page[size]={size}"
+    items = [item for page in walk(paged, caller) for item in page.data]
+    first, last = (quote(items[place]["meta"]["page"]["cursor"]) for place in (0, -1))
+    ids = [item["id"] for item in items]
+    assert walked_text(f"{paged}&page[before]={last}", caller, "prev") == ids[:-1]
+    assert get(f"{paged}&page[before]={first}", caller).data == []
+    return ids
 
 
 def post(url: str, caller: Caller, document: Any, **headers: str) -> Reply:
