@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -188,7 +189,7 @@ def test_what_a_service_is_advised_to_ask_for_is_there(world: World, resource: R
 def test_a_persons_page_is_never_read_by_what_is_of_all_tenants(type_: str, *, is_person: bool) -> None:
     """Theirs would lie behind the rows of others, and time would tell how many."""
     conditions: tuple[tuple[str, Operator], ...] = ((ONES[type_], "in"),)
-    form = {"claimed": False, "sort": Sort(), "cursor": False, "backward": False}
+    form: dict[str, Any] = {"claimed": False, "sort": Sort(), "cursor": False, "backward": False}
     shape = Shape(resource_of(type_), is_person, conditions, None, "exclude", **form)
     assert (PerParentMerge(shape).leading.name == ONES[type_]) is not is_person
 
